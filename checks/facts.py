@@ -1,0 +1,269 @@
+"""The facts: frozen plain data between collect and judge. No SDK type and no raw body gets past this module.
+
+Field names are the field's own (ARM, Kubernetes). A value that the wire did not carry, or carried in a wrong type, is
+None here: a judge then says Unknown. ARM ids keep their spelling; compare them with ``same_id``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+import msgspec
+
+from checks.verdicts import Evidence
+
+T = TypeVar("T")
+
+
+class Why(StrEnum):
+    """Why something was not looked at."""
+
+    NOT_ALLOWED = "not-allowed"
+    UNREACHABLE = "unreachable"
+    THROTTLED = "throttled"
+    NOT_FOUND = "not-found"
+    ERROR = "error"
+    OFF = "off"
+    NOT_APPLICABLE = "not-applicable"
+
+
+class Seen(msgspec.Struct, Generic[T], frozen=True):
+    """A value that was read, with where, when and at which api-version."""
+
+    value: T
+    evidence: Evidence
+
+
+class NotSeen(msgspec.Struct, frozen=True):
+    """A look that did not happen or failed. ``role`` names what would allow it; ``fix`` is the command that grants it."""
+
+    why: Why
+    detail: str
+    role: str | None = None
+    fix: tuple[str, ...] = ()
+
+
+def same_id(one: str | None, other: str | None) -> bool:
+    """Whether two ARM ids name the same resource: case is Azure's to choose, a trailing slash says nothing."""
+    return one is not None and other is not None and one.rstrip("/").lower() == other.rstrip("/").lower()
+
+
+def subscription_of(resource_id: str) -> str:
+    """The subscription guid (lower case) in an ARM id, or "" where there is none."""
+    parts = resource_id.split("/")
+    return parts[2].lower() if len(parts) > 2 and parts[1].lower() == "subscriptions" else ""
+
+
+def resource_group_of(resource_id: str) -> str:
+    """The resource group's name in an ARM id as it is spelt there, or ""."""
+    parts = resource_id.split("/")
+    return parts[4] if len(parts) > 4 and parts[3].lower() == "resourcegroups" else ""
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """A subscription the identity can see. ``state`` is ARM's word (Enabled, Disabled, …)."""
+
+    id: str
+    name: str = ""
+    tenant_id: str | None = None
+    state: str | None = None
+
+
+class KubeletIdentity(msgspec.Struct, frozen=True):
+    """``identityProfile.kubeletidentity``. RBAC wants the object id; a client id never matches an assignment."""
+
+    resource_id: str | None = None
+    client_id: str | None = None
+    object_id: str | None = None
+
+
+class AgentPool(msgspec.Struct, frozen=True, kw_only=True):
+    """One element of ``agentPoolProfiles``."""
+
+    name: str
+    mode: str | None = None
+    type: str | None = None
+    os_type: str | None = None
+    vm_size: str | None = None
+    count: int | None = None
+    power_state: str | None = None
+    node_image_version: str | None = None
+    vnet_subnet_id: str | None = None
+
+
+class Cluster(msgspec.Struct, frozen=True, kw_only=True):
+    """A managed cluster as ARM shows it (api 2026-08-01)."""
+
+    id: str
+    name: str
+    location: str | None = None
+    provisioning_state: str | None = None
+    power_state: str | None = None
+    has_identity: bool = False
+    tenant_id: str | None = None
+    kubelet: KubeletIdentity | None = None
+    service_principal_client_id: str | None = None
+    node_resource_group: str | None = None
+    entra: bool = False
+    azure_rbac: bool = False
+    private: bool = False
+    local_accounts_disabled: bool = False
+    pools: tuple[AgentPool, ...] = ()
+    tags: dict[str, str] = {}
+    evidence: Evidence | None = None
+
+
+class Registry(msgspec.Struct, frozen=True, kw_only=True):
+    """A container registry as ARM shows it. ``role_assignment_mode`` None: ARM did not say at this api-version."""
+
+    id: str
+    name: str
+    login_server: str
+    location: str | None = None
+    sku: str | None = None
+    provisioning_state: str | None = None
+    role_assignment_mode: str | None = None
+    anonymous_pull: bool | None = None
+    evidence: Evidence | None = None
+
+
+class RoleAssignment(msgspec.Struct, frozen=True, kw_only=True):
+    """One role assignment. ``scope`` may be "/", a management group, a subscription or anything below."""
+
+    id: str
+    scope: str
+    principal_id: str
+    role_definition_id: str
+    principal_type: str | None = None
+    condition: str | None = None
+
+
+class Permission(msgspec.Struct, frozen=True):
+    """One element of a role's ``permissions``: notActions subtract inside their own element only."""
+
+    actions: tuple[str, ...] = ()
+    not_actions: tuple[str, ...] = ()
+    data_actions: tuple[str, ...] = ()
+    not_data_actions: tuple[str, ...] = ()
+    condition: str | None = None
+
+
+class RoleDefinition(msgspec.Struct, frozen=True):
+    """A role. ``guid`` is the last segment of its id in lower case: the stable key."""
+
+    guid: str
+    name: str
+    permissions: tuple[Permission, ...] = ()
+
+
+class DenyAssignment(msgspec.Struct, frozen=True, kw_only=True):
+    """A deny assignment. ``effect`` is None at api-versions that do not show it (an audit one then looks enforced)."""
+
+    id: str
+    name: str
+    scope: str
+    permissions: tuple[Permission, ...] = ()
+    principals: tuple[str, ...] = ()
+    exclude_principals: tuple[str, ...] = ()
+    not_child_scopes: bool = False
+    condition: str | None = None
+    effect: str | None = None
+
+
+class Authorization(msgspec.Struct, frozen=True, kw_only=True):
+    """What one subscription's authorization reads gave: each list was seen, or not and why."""
+
+    assignments: Seen[tuple[RoleAssignment, ...]] | NotSeen
+    definitions: Seen[dict[str, RoleDefinition]] | NotSeen
+    denies: Seen[tuple[DenyAssignment, ...]] | NotSeen
+
+
+class SubscriptionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What belongs to a subscription, read once per run and shared by all its shards."""
+
+    subscription: Subscription
+    clusters: Seen[tuple[Cluster, ...]] | NotSeen
+    registries: Seen[tuple[Registry, ...]] | NotSeen
+    authorization: Authorization
+
+
+class ContainerImage(msgspec.Struct, frozen=True, kw_only=True):
+    """One container of one pod: the image it wants and, where it waits, why.
+
+    ``kind`` is "init", "main" or "ephemeral"; ``workload`` is "Kind/name" of the controller as far as the pod tells
+    (a ReplicaSet's hash is cut, so it reads Deployment/name).
+    """
+
+    namespace: str
+    pod: str
+    workload: str
+    container: str
+    kind: str
+    image: str
+    node: str | None = None
+    os: str | None = None
+    waiting_reason: str | None = None
+    waiting_message: str | None = None
+    since: str | None = None
+    pull_secrets: tuple[str, ...] = ()
+    pull_policy: str | None = None
+
+
+class PodEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One Kubernetes event about a pod: its reason ("Failed", "Pulled", "BackOff"), text, count and last time."""
+
+    namespace: str
+    pod: str
+    reason: str
+    message: str
+    count: int = 1
+    last_seen: str | None = None
+    container: str | None = None
+
+
+class Workloads(msgspec.Struct, frozen=True, kw_only=True):
+    """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded (they are not lost: told)."""
+
+    containers: tuple[ContainerImage, ...] = ()
+    events: Seen[tuple[PodEvent, ...]] | NotSeen
+    pods: int = 0
+    unreadable: int = 0
+
+
+class RegistryUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A registry that a cluster uses: how that is known, and what ARM says of it.
+
+    ``sources`` are words for a person ("images of 3 pods", "role on the registry", "seen before", "cluster tag",
+    "setting"). ``registry`` is None in ``Seen`` where the host is no Azure registry.
+    """
+
+    login_server: str
+    sources: tuple[str, ...]
+    registry: Seen[Registry] | NotSeen
+    acr: bool = True
+    images: tuple[ContainerImage, ...] = ()
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who pulls: the object id RBAC knows, and how it was found."""
+
+    object_id: str
+    kind: str
+    client_id: str | None = None
+    resource_id: str | None = None
+
+
+class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """All facts about one cluster, as the judges take them.
+
+    ``authorization`` is keyed by the registry's subscription (lower case); ``through_groups`` likewise, present only
+    where the direct assignments did not already answer.
+    """
+
+    cluster: Cluster
+    principal: Seen[Principal] | NotSeen
+    workloads: Seen[Workloads] | NotSeen
+    uses: tuple[RegistryUse, ...] = ()
+    authorization: dict[str, Authorization] = {}
+    through_groups: dict[str, Seen[tuple[RoleAssignment, ...]] | NotSeen] = {}

@@ -1,0 +1,158 @@
+"""The results: verdicts as types, findings, and the row per cluster and registry.
+
+A check that could not look says ``Unknown`` and why; it never says ``Pass`` and never ``Fail``. A new ``Finding`` is
+``Unknown`` until a judge says otherwise.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Pass(msgspec.Struct, frozen=True, tag_field="verdict", tag="pass"):
+    """It was looked at and it holds."""
+
+
+class Fail(msgspec.Struct, frozen=True, tag_field="verdict", tag="fail"):
+    """It was looked at and it does not hold."""
+
+
+class Unknown(msgspec.Struct, frozen=True, tag_field="verdict", tag="unknown"):
+    """It is not known.
+
+    ``missing`` names what would settle it (a role, a network path, a setting). ``look_failed`` is true where the look
+    itself failed (not allowed, unreachable, error): only those count towards "blind" and "degraded"; false where the
+    matter cannot be settled from here.
+    """
+
+    missing: str
+    look_failed: bool = True
+
+
+class Skipped(msgspec.Struct, frozen=True, tag_field="verdict", tag="skipped"):
+    """It does not matter here: ``because`` names the prerequisite that failed or the way that is not taken."""
+
+    because: str
+
+
+Verdict = Pass | Fail | Unknown | Skipped
+
+
+def word(verdict: Verdict) -> str:
+    """The verdict's stable word: "pass", "fail", "unknown" or "skipped"."""
+    return str(verdict.__struct_config__.tag)
+
+
+class Severity(StrEnum):
+    """How much a finding matters to the people who run the cluster."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a finding is about: always a cluster (ARM id), and where there is one a registry, pool, image, workload."""
+
+    cluster: str
+    registry: str | None = None
+    pool: str | None = None
+    image: str | None = None
+    workload: str | None = None
+    secret: str | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was read, from where, when (ISO 8601, UTC) and, for ARM, at which api-version."""
+
+    what: str
+    source: str
+    read_at: str | None = None
+    api_version: str | None = None
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One check's answer about one subject. ``cause`` is a stable id, ``fix`` the exact commands (Fail only)."""
+
+    code: str
+    subject: Subject
+    verdict: Verdict = Unknown("nothing was looked at")
+    cause: str = "not-judged"
+    summary: str = "Nothing was looked at."
+    evidence: tuple[Evidence, ...] = ()
+    severity: Severity = Severity.INFO
+    fix: tuple[str, ...] = ()
+
+
+class Facet(msgspec.Struct, frozen=True):
+    """One of a row's three answers: its verdict, its cause and the codes of the findings that decided it."""
+
+    verdict: Verdict
+    cause: str
+    decided_by: tuple[str, ...] = ()
+    summary: str = ""
+
+
+class RegistryRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer per cluster and registry.
+
+    ``access``: may it pull; ``path``: is there a way, as ARM shows it; ``pull``: the answer itself. ``image_troubles``
+    counts the workloads whose own image is at fault (absent tag, wrong platform), which does not fail the row.
+    ``disagreements`` are sentences that name where proof and inference differ.
+    """
+
+    registry: str
+    access: Facet
+    path: Facet
+    pull: Facet
+    sources: tuple[str, ...] = ()
+    image_troubles: int = 0
+    disagreements: tuple[str, ...] = ()
+    fix: tuple[str, ...] = ()
+
+    def facets(self) -> tuple[tuple[str, Facet], ...]:
+        """The three facets with their names, in the order they are told."""
+        return (("access", self.access), ("path", self.path), ("pull", self.pull))
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """One thing that was to be looked at for a cluster: whether it was, and why not."""
+
+    what: str
+    looked: bool
+    why: str = ""
+
+
+class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one scan says about one cluster. ``id`` is the ARM resource id as ARM spelt it."""
+
+    id: str
+    coverage: tuple[Coverage, ...] = ()
+    registries: tuple[RegistryRow, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The cluster's own name: the last segment of its id."""
+        return self.id.rstrip("/").rsplit("/", 1)[-1]
+
+
+class SubscriptionResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A subscription has a result too: looked at (and how many clusters it holds), or not and why."""
+
+    id: str
+    clusters: int = 0
+    verdict: Verdict = Unknown("nothing was looked at")
+    cause: str = "not-judged"
+    summary: str = "Nothing was looked at."
+    fix: tuple[str, ...] = ()
+
+
+class ScanReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One scan of any scope. ``arm_calls`` counts requests to ARM per subscription ("" for tenant-level ones)."""
+
+    subscriptions: tuple[SubscriptionResult, ...] = ()
+    clusters: tuple[ClusterReport, ...] = ()
+    arm_calls: dict[str, int] = {}
