@@ -36,7 +36,7 @@ class Seen(msgspec.Struct, Generic[T], frozen=True):
 
 
 class NotSeen(msgspec.Struct, frozen=True):
-    """A look that did not happen or failed. ``role`` names what would allow it; ``fix`` is the command that grants it."""
+    """A look that did not happen or failed. ``role`` names what would allow it, ``fix`` grants it."""
 
     why: Why
     detail: str
@@ -223,7 +223,7 @@ class PodEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Workloads(msgspec.Struct, frozen=True, kw_only=True):
-    """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded (they are not lost: told)."""
+    """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded: they are told, not lost."""
 
     containers: tuple[ContainerImage, ...] = ()
     events: Seen[tuple[PodEvent, ...]] | NotSeen
