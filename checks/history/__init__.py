@@ -1,0 +1,1 @@
+"""What was found before: deciding what changed (pure) and keeping it (Table Storage)."""

@@ -1,0 +1,301 @@
+"""What history keeps: the state of a cluster, the runs with their shards, the digests. Plain frozen data, no I/O.
+
+All times are aware and UTC. ``sequence`` numbers runs and alone says which is newer; clocks only give dates.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from checks.notices import Change, Reason, Status
+from checks.verdicts import SubscriptionResult
+
+
+class RunRef(msgspec.Struct, frozen=True):
+    """Which run speaks: its id and its place in the order of runs."""
+
+    id: str
+    sequence: int
+
+
+class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is held of one (registry, facet) of a cluster.
+
+    ``since``: when ``status`` began, which is the first observation of the streak that led to it. ``streak_since``:
+    when the present run of equal Pass or Fail verdicts began. ``bad_streak`` and ``good_streak`` count these verdicts;
+    Unknown and Skipped move neither. ``unknown_since``: since when nothing but Unknown was seen, else None.
+    ``told``: people were told of the present failure, or an intent to tell them is stored. ``last_seen``: when the
+    cluster last really used the registry (being remembered is not use).
+    """
+
+    registry: str
+    facet: str
+    status: Status
+    since: datetime
+    last_verdict: str
+    last_seen: datetime
+    cause: str = ""
+    bad_streak: int = 0
+    good_streak: int = 0
+    streak_since: datetime | None = None
+    unknown_since: datetime | None = None
+    told: bool = False
+    summary: str = ""
+    fix: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What identifies it inside its cluster."""
+        return (self.registry, self.facet)
+
+
+class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is held of one cluster. ``cluster`` is its ARM id as ARM spelt it.
+
+    ``sequence`` and ``run`` are of the last run that counted. ``registries`` remembers when each login server was last
+    used. ``capped`` counts subjects that did not fit. ``gone_since``: not in a complete inventory since then.
+    """
+
+    cluster: str
+    run: str
+    sequence: int
+    updated: datetime
+    subjects: tuple[SubjectState, ...] = ()
+    registries: dict[str, datetime] = {}
+    capped: int = 0
+    gone_since: datetime | None = None
+
+
+class SubjectReason(msgspec.Struct, frozen=True):
+    """Why one subject was decided as it was, also where nothing changed."""
+
+    registry: str
+    facet: str
+    reason: Reason
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What one report did to one cluster.
+
+    ``stale``: the run was already counted or is older; the state is the previous one and ``change`` is None.
+    """
+
+    state: ClusterState
+    run: RunRef
+    change: Change | None = None
+    reasons: tuple[SubjectReason, ...] = ()
+    stale: bool = False
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A state as it was read, with the ETag to write it back against."""
+
+    state: ClusterState
+    etag: str
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What a commit did. ``written`` is false where it was already there (a repeat) or the run was stale."""
+
+    written: bool
+    etag: str = ""
+
+
+class StateSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The small columns of a cluster's state, for lists. The worst registry is the one that has failed longest."""
+
+    cluster: str
+    sequence: int
+    run: str
+    updated: datetime
+    failing: int = 0
+    unknown: int = 0
+    passing: int = 0
+    capped: int = 0
+    worst_registry: str = ""
+    worst_cause: str = ""
+    failing_since: datetime | None = None
+    gone_since: datetime | None = None
+
+
+class KnownCluster(msgspec.Struct, frozen=True):
+    """A cluster that earlier runs saw, with the registries it used in the last 30 days."""
+
+    id: str
+    registries: tuple[str, ...] = ()
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """What a run was asked to look at. ``clusters`` None: all of them; else ARM ids."""
+
+    subscriptions: tuple[str, ...] = ()
+    clusters: tuple[str, ...] | None = None
+
+
+class RunStatus(StrEnum):
+    """Where a run stands."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    CLOSED = "closed"
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run or a shard counted. ``clusters`` = ``passing`` + ``failing`` + ``unknown`` + ``errors``.
+
+    ``blind``: clusters (among them) where a look failed. ``late``: results of a run older than the one counted.
+    ``changes``: clusters with a history row. ``gone``: clusters missing from a complete inventory.
+    """
+
+    clusters: int = 0
+    passing: int = 0
+    failing: int = 0
+    unknown: int = 0
+    errors: int = 0
+    blind: int = 0
+    late: int = 0
+    changes: int = 0
+    gone: int = 0
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run over a scope. ``id`` is ``new_run_id``'s; ``expected`` are the ids of its shards.
+
+    ``baseline``: first sight; ``baseline_subscriptions`` narrows it to the subscriptions seen for the first time
+    (empty: all of them). ``inventory_complete``: every listing of the plan was read to its end.
+    """
+
+    id: str
+    sequence: int
+    requested_by: str
+    scope: Scope
+    created: datetime
+    deadline: datetime
+    expected: tuple[str, ...] = ()
+    subscriptions: tuple[SubscriptionResult, ...] = ()
+    status: RunStatus = RunStatus.PLANNED
+    baseline: bool = False
+    baseline_subscriptions: tuple[str, ...] = ()
+    inventory_complete: bool = False
+    totals: Totals = Totals()
+    missing: tuple[str, ...] = ()
+    degraded: bool = False
+    closed: datetime | None = None
+
+    @property
+    def ref(self) -> RunRef:
+        """The run as decide wants it."""
+        return RunRef(self.id, self.sequence)
+
+    def is_baseline(self, subscription: str) -> bool:
+        """Whether this run sees that subscription for the first time."""
+        names = {name.lower() for name in self.baseline_subscriptions}
+        return self.baseline and (not names or subscription.lower() in names)
+
+
+class StoredRun(msgspec.Struct, frozen=True):
+    """A run as it was read, with its ETag."""
+
+    run: Run
+    etag: str
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """A place in the order of runs: the sequence and the run id made from it."""
+
+    sequence: int
+    run_id: str
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """A piece of a run: at most 20 clusters (ARM ids) of one subscription. Messages carry only ``id``."""
+
+    id: str
+    subscription: str
+    clusters: tuple[str, ...] = ()
+
+
+class MarkerStatus(StrEnum):
+    """How a shard ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Marker(msgspec.Struct, frozen=True, kw_only=True):
+    """A shard's own row that says it ended. ``reason`` for a failed one."""
+
+    shard: str
+    status: MarkerStatus
+    totals: Totals = Totals()
+    reason: str = ""
+    at: datetime
+
+
+class RowRef(msgspec.Struct, frozen=True, order=True):
+    """Where a row is: its partition and its row key."""
+
+    partition: str
+    row: str
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """An intent to tell. ``change`` points to the history row; None where ``notice`` holds a run's notice as JSON."""
+
+    ref: RowRef
+    sequence: int
+    at: datetime
+    change: RowRef | None = None
+    notice: str = ""
+
+
+class DigestStatus(StrEnum):
+    """Where a digest stands. ``SENDING``: it may have gone out already."""
+
+    WRITING = "writing"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one transport did with a digest. ``remaining``: who is still to be tried (empty at first: everyone)."""
+
+    state: DigestStatus = DigestStatus.WRITING
+    attempts: int = 0
+    next_try: datetime | None = None
+    reason: str = ""
+    remaining: tuple[str, ...] = ()
+    refused: dict[str, str] = {}
+
+
+class DigestRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail that was begun: written before its pointers are removed, kept after it was sent.
+
+    ``content`` is the digest as JSON (the mailer's own type). ``marks`` is keyed by the transport's name.
+    """
+
+    id: str
+    route: str
+    message_id: str
+    recipients: tuple[str, ...]
+    members: tuple[RowRef, ...]
+    content: str
+    created: datetime
+    status: DigestStatus = DigestStatus.WRITING
+    marks: dict[str, Mark] = {}
+
+
+class StoredDigest(msgspec.Struct, frozen=True):
+    """A digest as it was read, with its ETag."""
+
+    digest: DigestRow
+    etag: str
+
+
+def new_run_id(sequence: int, created: datetime) -> str:
+    """The id of a run: ``YYYYMM-<sequence>``. Its month names the table that holds it."""
+    return f"{created:%Y%m}-{sequence:012d}"

@@ -1,0 +1,1 @@
+"""The jobs put the stages together: plan, scan, close, deliver."""

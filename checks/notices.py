@@ -1,0 +1,128 @@
+"""What is told: the change of one cluster in one run, and a run's own notices. Plain frozen data.
+
+Deciding (``checks.history``) writes these, mailing (``checks.notify``) reads them; neither knows the other. All times
+are aware and UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Status(StrEnum):
+    """What is held to be true of a subject. ``UNKNOWN_YET``: nothing has settled it since it was first seen."""
+
+    PASSING = "passing"
+    FAILING = "failing"
+    UNKNOWN_YET = "unknown-yet"
+
+
+class Reason(StrEnum):
+    """Why a decision about a subject (or a whole cluster) is what it is. Stable words: they are stored."""
+
+    FIRST_SEEN_PASSING = "first-seen-passing"
+    FIRST_SEEN_FAILING = "first-seen-failing"
+    FIRST_SEEN_UNKNOWN = "first-seen-unknown"
+    BASELINE = "baseline"
+    REGRESSED = "regressed"
+    RECOVERED = "recovered"
+    CAUSE_CHANGED = "cause-changed"
+    STILL_FAILING = "still-failing"
+    STILL_PASSING = "still-passing"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+    BELOW_THRESHOLD = "below-threshold"
+    ABSENT = "absent"
+    FORGOTTEN = "forgotten"
+    GONE = "gone"
+    STALE_RUN = "stale-run"
+    CAPPED = "capped"
+
+
+class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One subject's step from one status to another.
+
+    ``before`` is None for a subject seen for the first time, ``after`` is None for one that is no longer kept.
+    ``cause`` is the cause of ``after``, of ``before`` where the subject recovered or left. ``since`` is when ``after``
+    began (where it left: when ``before`` began); ``bad_since`` is when a failure that ended had begun. ``alert`` says
+    that people are to be told.
+    """
+
+    registry: str
+    facet: str
+    before: Status | None
+    after: Status | None
+    reason: Reason
+    since: datetime
+    cause: str = ""
+    before_cause: str = ""
+    bad_since: datetime | None = None
+    summary: str = ""
+    fix: tuple[str, ...] = ()
+    alert: bool = False
+
+
+class RowWords(msgspec.Struct, frozen=True):
+    """The answer row of one registry as words ("pass", "fail", "unknown", "skipped") at the time of a change."""
+
+    registry: str
+    access: str
+    path: str
+    pull: str
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that changed for one cluster in one run: one history row. ``cluster`` is its ARM id."""
+
+    cluster: str
+    run: str
+    sequence: int
+    at: datetime
+    transitions: tuple[Transition, ...]
+    rows: tuple[RowWords, ...] = ()
+
+    @property
+    def alerts(self) -> bool:
+        """Whether anything in it is to be told."""
+        return any(transition.alert for transition in self.transitions)
+
+
+class NoticeKind(StrEnum):
+    """The notices that belong to a run and not to one cluster."""
+
+    BASELINE = "baseline"
+    DEGRADED = "degraded"
+    DEGRADED_OVER = "degraded-over"
+
+
+class NoticeLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What already fails, in the first summary: one cluster and registry with the failing facets of one cause."""
+
+    cluster: str
+    registry: str
+    facets: tuple[str, ...]
+    cause: str
+    since: datetime
+    summary: str = ""
+    fix: tuple[str, ...] = ()
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """A run's own message. ``facts`` are whole sentences; ``lines`` worst first; ``more`` counts what was cut."""
+
+    kind: NoticeKind
+    run: str
+    sequence: int
+    at: datetime
+    title: str
+    facts: tuple[str, ...] = ()
+    lines: tuple[NoticeLine, ...] = ()
+    more: int = 0
+
+
+def cluster_name(cluster: str) -> str:
+    """The cluster's own name: the last segment of its ARM id."""
+    return cluster.rstrip("/").rsplit("/", 1)[-1]

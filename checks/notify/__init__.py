@@ -1,0 +1,1 @@
+"""Telling people: grouping what changed, writing the message, handing it to a transport."""
