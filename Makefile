@@ -1,0 +1,32 @@
+# Everything a newcomer types. Each target sets up what it needs first; that takes less than a second once it is done.
+#   make setup PYTHON=/path/to/python   to choose the Python yourself
+#   make test ARGS="-k mailbox"         arguments for pytest
+#   make demo ARGS="..."                arguments for the demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test demo peers lint clean
+
+PYTHON ?=
+ARGS ?=
+RUN := .venv/bin/python
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## make .venv with the pinned packages, and install Azurite
+	@PULLWATCH_PYTHON="$(PYTHON)" sh tools/python.sh tools/setup.py
+
+test: setup ## lint, types, layers and every test
+	@$(RUN) tools/check.py $(ARGS)
+
+lint: setup ## only lint, types and layers
+	@$(RUN) tools/check.py --lint
+
+demo: setup ## a simulated tenant, the whole app on it, mails and a dashboard
+	@$(RUN) -m simulator.demo $(ARGS)
+
+peers: setup ## the comparisons with real clients and other tools
+	@$(RUN) tools/peers.py $(ARGS)
+
+clean: ## remove what setup and the tools made
+	rm -rf .venv node_modules .node .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
