@@ -1,0 +1,141 @@
+"""Clusters in the store: their state, their history, the intents to tell that are written with them."""
+
+from __future__ import annotations
+
+from checks.history import keys, rows
+from checks.history.decide import tell
+from checks.history.errors import Conflict
+from checks.history.model import (
+    ClusterState,
+    Committed,
+    Decision,
+    KnownCluster,
+    Pending,
+    RowRef,
+    StateSummary,
+    Stored,
+)
+from checks.history.tables import Operation, Tables, etag_of, unmodified
+from checks.notices import Change
+from checks.verdicts import ClusterReport
+
+TRIES = 5  # of a write that only adds a mark to a state somebody else may be writing
+
+
+class Clusters(Tables):
+    """The rows of clusters, each in the partition of its subscription."""
+
+    async def load_state(self, cluster: str) -> Stored | None:
+        """The state of a cluster (ARM id, any spelling) with its ETag, or None where it was never seen."""
+        row = await self._get(keys.subscription_key(cluster), keys.state(cluster))
+        return None if row is None else Stored(rows.read_state(row), etag_of(row))
+
+    async def load_report(self, cluster: str) -> ClusterReport | None:
+        """The latest report of a cluster as far as it fitted; None where there is none (never seen, or gone)."""
+        row = await self._get(keys.subscription_key(cluster), keys.state(cluster))
+        if row is None or "report_n" not in rows.versioned(row):
+            return None
+        return rows.read(ClusterReport, rows.joined(row, "report"), row.get("RowKey"))
+
+    async def list_states(self, subscription: str) -> tuple[StateSummary, ...]:
+        """The small columns of a subscription's clusters, in key order."""
+        found = self._range(subscription.lower(), "state", select=rows.STATE_COLUMNS)
+        return tuple([rows.read_summary(row) async for row in found])
+
+    async def known_clusters(self, subscription: str) -> tuple[KnownCluster, ...]:
+        """The clusters earlier runs saw in a subscription and did not find gone."""
+        chunks = [f"registries_{index}" for index in range(4)]  # 100 names of at most 255 characters
+        columns = ["RowKey", "v", "cluster", "gone_since", "registries_n", *chunks]
+        found = self._range(subscription.lower(), "state", select=columns)
+        return tuple([rows.read_known(row) async for row in found if row.get("gone_since") is None])
+
+    async def known_subscriptions(self) -> tuple[str, ...]:
+        """Every subscription that has rows, in lower case."""
+        found = self._range(keys.INDEX, "subscription", select=["RowKey"])
+        return tuple([str(row["RowKey"]).partition("|")[2] async for row in found])
+
+    async def list_changes(self, cluster: str, limit: int = 100) -> tuple[Change, ...]:
+        """The history of a cluster, the newest first."""
+        prefix = f"change|{keys.cluster_key(cluster)}"
+        changes: list[Change] = []
+        async for row in self._range(keys.subscription_key(cluster), prefix):
+            changes.append(rows.read_change(row))
+            if len(changes) >= limit:
+                break
+        return tuple(changes)
+
+    async def load_change(self, ref: RowRef) -> Change | None:
+        """The change a pointer points to."""
+        row = await self._get(ref.partition, ref.row)
+        return None if row is None else rows.read_change(row)
+
+    async def commit(self, decision: Decision, report: ClusterReport | None, etag: str | None) -> Committed:
+        """Write a decision in ONE transaction: the state, the change, the intent to tell.
+
+        ``etag`` is the one the previous state was read with (None: there was none). Conflict where somebody wrote in
+        between: load, decide and commit again. An answer that got lost is found to be done already. A stale decision
+        leaves a ``late`` row where it is older than what was counted, and nothing else.
+        """
+        if decision.stale:
+            await self._record_late(decision)
+            return Committed(written=False)
+        partition = keys.subscription_key(decision.state.cluster)
+        await self._index(partition)
+        entity = rows.state_row(decision.state, report)
+        first: Operation = ("create", entity) if etag is None else unmodified(entity, etag)
+        try:
+            etags = await self._transact([first, *_outbox(partition, decision)])
+        except Conflict:
+            stored = await self.load_state(decision.state.cluster)
+            if stored is None or (stored.state.run, stored.state.sequence) != (decision.run.id, decision.run.sequence):
+                raise
+            return Committed(written=False, etag=stored.etag)
+        return Committed(written=True, etag=etags[0])
+
+    async def mark_told(self, cluster: str, sequence: int, alert_on: frozenset[str]) -> None:
+        """Say that a summary told of what fails, where the state is still of run ``sequence``. Repeatable."""
+        for attempt in range(TRIES):
+            stored = await self.load_state(cluster)
+            if stored is None or stored.state.sequence != sequence:
+                return
+            told = tell(stored.state, alert_on)
+            if told == stored.state:
+                return
+            try:
+                await self._replace(rows.told_row(told), stored.etag, merge=True)
+            except Conflict:
+                if attempt == TRIES - 1:
+                    raise
+            else:
+                return
+
+    async def _index(self, subscription: str) -> None:
+        """Enter a subscription into the list that delivering walks, before its first row can be pending."""
+        if subscription not in self._indexed:
+            await self._put(rows.checked(rows.base(keys.INDEX, f"subscription|{subscription}")))
+            self._indexed.add(subscription)
+
+    async def _record_late(self, decision: Decision) -> None:
+        state: ClusterState = decision.state
+        if decision.run.sequence >= state.sequence:
+            return
+        entity = rows.base(keys.subscription_key(state.cluster), keys.late(state.cluster, decision.run.sequence))
+        entity |= {"cluster": state.cluster, "run": decision.run.id, "counted": rows.number(state.sequence)}
+        await self._put(rows.checked(entity))
+
+
+def _outbox(partition: str, decision: Decision) -> list[Operation]:
+    """The change and, where it is to be told, the pointer to it."""
+    change = decision.change
+    if change is None:
+        return []
+    operations: list[Operation] = [("create", rows.change_row(change))]
+    if change.alerts:
+        pending = Pending(
+            ref=RowRef(partition, keys.pending(change.cluster, change.sequence)),
+            sequence=change.sequence,
+            at=change.at,
+            change=RowRef(partition, keys.change(change.cluster, change.sequence)),
+        )
+        operations.append(("create", rows.pending_row(pending)))
+    return operations

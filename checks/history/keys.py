@@ -1,0 +1,99 @@
+"""Keys of the rows: what a name becomes in Table Storage, where ``/ \\ # ?`` and control characters are forbidden.
+
+Rows of one subscription share a partition, so that a cluster's state, its change and the pointer to it fit one
+transaction. Prefixes tell the rows of a partition apart: "}" is the sign after "|", so ``[prefix|, prefix})`` is the
+range of one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from checks.facts import resource_group_of, subscription_of
+from checks.history.errors import LimitError
+
+TABLE = "pullwatch"
+RUNS = "pullwatchruns"
+INDEX = "index"
+RUN = "run"
+DIGEST = "digest"
+POISON = "poison"
+
+MAX_KEY = 512
+LAST = 9_223_372_036_854_775_807  # the largest sequence there can be (int64)
+
+_FORBIDDEN = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
+_PLAIN = re.compile(r"[\w.()\-]{1,150}")
+_CLUSTER = re.compile(
+    r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.containerservice/managedclusters/([^/]+)"
+)
+_RUN_ID = re.compile(r"(\d{6})-\d{1,19}")
+
+
+def check(key: str) -> str:
+    """The key itself, or LimitError where the service would refuse it."""
+    if len(key.encode("utf-16-le")) // 2 > MAX_KEY or _FORBIDDEN.search(key):
+        raise LimitError(f"not usable as a key: {key[:100]!r}")
+    return key
+
+
+def subscription_key(resource_id: str) -> str:
+    """The partition of a cluster: its subscription in lower case. LimitError where the id names none."""
+    subscription = subscription_of(resource_id)
+    if not subscription:
+        raise LimitError(f"no subscription in the id {resource_id[:100]!r}")
+    return check(subscription)
+
+
+def cluster_key(resource_id: str) -> str:
+    """``group:name`` in lower case (readable, and unique inside a subscription); a hash for an id of another shape."""
+    lowered = resource_id.rstrip("/").lower()
+    shape = _CLUSTER.fullmatch(lowered)
+    group = resource_group_of(lowered)
+    if shape and _PLAIN.fullmatch(group) and _PLAIN.fullmatch(shape[1]):
+        return f"{group}:{shape[1]}"
+    return "~" + hashlib.sha256(lowered.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+
+
+def ascending(sequence: int) -> str:
+    """19 digits: the oldest first."""
+    return f"{sequence:019d}"
+
+
+def descending(sequence: int) -> str:
+    """19 digits: the newest first."""
+    return f"{LAST - sequence:019d}"
+
+
+def state(resource_id: str) -> str:
+    """The row of a cluster's state."""
+    return check(f"state|{cluster_key(resource_id)}")
+
+
+def change(resource_id: str, sequence: int) -> str:
+    """The row of what one run changed for a cluster."""
+    return check(f"change|{cluster_key(resource_id)}|{descending(sequence)}")
+
+
+def late(resource_id: str, sequence: int) -> str:
+    """The row that records a result that came after a newer one."""
+    return check(f"late|{cluster_key(resource_id)}|{descending(sequence)}")
+
+
+def pending(resource_id: str, sequence: int) -> str:
+    """The row of an intent to tell: the oldest first."""
+    return check(f"pending|{ascending(sequence)}|{cluster_key(resource_id)}")
+
+
+def notice(kind: str, sequence: int) -> str:
+    """The row of an intent to tell a run's own notice."""
+    return check(f"pending|{ascending(sequence)}|~{kind}")
+
+
+def run_table(run_id: str) -> str:
+    """The monthly table that holds a run. LimitError where the id is none of ours."""
+    match = _RUN_ID.fullmatch(run_id)
+    if match is None:
+        raise LimitError(f"not a run id: {run_id[:100]!r}")
+    return RUNS + match[1]

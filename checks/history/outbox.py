@@ -1,0 +1,143 @@
+"""The outbox in the store: intents to tell, mails that were begun, the lease of whoever delivers.
+
+A digest is written before its pointers are removed, and is found again by a ``begun`` row until it is finished: a death
+at any point leaves the pointers or the digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from checks.history import keys, rows
+from checks.history.clusters import Clusters
+from checks.history.errors import Conflict, LeaseHeld, LeaseLost
+from checks.history.model import DigestRow, DigestStatus, Pending, RowRef, StoredDigest
+from checks.history.tables import Operation, etag_of, unmodified
+from checks.notices import Notice
+
+LEASE = timedelta(minutes=5)
+SKEW = timedelta(minutes=1)  # how far the clocks of two holders may be apart
+
+
+class Lease:
+    """The right to deliver. ``renew`` before each send: it fails where the right was lost."""
+
+    def __init__(self, outbox: Outbox, holder: str, etag: str) -> None:
+        self._outbox = outbox
+        self._holder = holder
+        self.etag = etag
+
+    async def renew(self, now: datetime) -> None:
+        """Hold on for another five minutes. LeaseLost where somebody else took it."""
+        try:
+            self.etag = await self._outbox.write_lease(self._holder, now + LEASE, self.etag)
+        except Conflict as error:
+            raise LeaseLost("the lease was taken by somebody else") from error
+
+
+class Outbox(Clusters):
+    """The rows of what is to be told and of what was."""
+
+    async def list_pending(self, limit: int = 2000) -> tuple[Pending, ...]:
+        """Intents to tell, the oldest first, from all subscriptions."""
+        found: list[Pending] = []
+        for partition in (keys.DIGEST, *await self.known_subscriptions()):
+            found += [rows.read_pending(row) async for row in self._range(partition, "pending")]
+        return tuple(sorted(found, key=lambda pending: (pending.sequence, pending.ref))[:limit])
+
+    async def add_notice(self, notice: Notice) -> None:
+        """An intent to tell a run's own notice. Repeating it writes the same row."""
+        pending = Pending(
+            ref=RowRef(keys.DIGEST, keys.notice(notice.kind, notice.sequence)),
+            sequence=notice.sequence,
+            at=notice.at,
+            notice=rows.text_of(notice),
+        )
+        await self._create(rows.pending_row(pending))
+
+    async def remove_pending(self, refs: Sequence[RowRef]) -> None:
+        """Take pointers away that a written digest holds."""
+        await self._drop(refs)
+
+    async def begin_digest(self, digest: DigestRow) -> bool:
+        """Write a mail that is to be sent; false where this very mail was begun (or sent) before."""
+        begun = rows.base(keys.DIGEST, f"begun|{digest.id}")
+        try:
+            await self._transact([("create", rows.digest_row(digest)), ("create", rows.checked(begun))])
+        except Conflict:
+            return False
+        return True
+
+    async def open_digests(self) -> tuple[StoredDigest, ...]:
+        """Mails that were begun and not finished, the oldest first."""
+        names = [str(row["RowKey"]).partition("|")[2] async for row in self._range(keys.DIGEST, "begun")]
+        found = [await self.load_digest(name) for name in names]
+        return tuple(stored for stored in found if stored is not None)
+
+    async def load_digest(self, digest_id: str) -> StoredDigest | None:
+        """A mail with its ETag."""
+        row = await self._get(keys.DIGEST, keys.check(f"digest|{digest_id}"))
+        return None if row is None else StoredDigest(rows.read_digest(row), etag_of(row))
+
+    async def list_digests(self) -> tuple[DigestRow, ...]:
+        """All mails that are kept, the oldest first."""
+        return tuple([rows.read_digest(row) async for row in self._range(keys.DIGEST, "digest")])
+
+    async def save_digest(self, digest: DigestRow, etag: str) -> StoredDigest:
+        """Write a mail's marks back; a finished one leaves the begun ones in the same transaction."""
+        operations: list[Operation] = [unmodified(rows.digest_row(digest), etag)]
+        if digest.status in {DigestStatus.SENT, DigestStatus.FAILED}:
+            operations.append(("delete", {"PartitionKey": keys.DIGEST, "RowKey": f"begun|{digest.id}"}))
+        try:
+            return StoredDigest(digest, (await self._transact(operations))[0])
+        except Conflict:
+            there = await self.load_digest(digest.id)
+            if there is None or there.digest != digest:
+                raise
+            return there  # our own write, whose answer was lost
+
+    @asynccontextmanager
+    async def deliver_lease(self, holder: str, now: Callable[[], datetime]) -> AsyncIterator[Lease]:
+        """The right to deliver, for one holder at a time. LeaseHeld where somebody else has it."""
+        lease = Lease(self, holder, await self._take_lease(holder, now()))
+        try:
+            yield lease
+        finally:
+            await self._release(holder, lease, now())
+
+    async def write_lease(self, holder: str, expires: datetime, etag: str) -> str:
+        """Write the lease row against its ETag; the new ETag, or Conflict."""
+        try:
+            return await self._replace(_lease_row(holder, expires), etag)
+        except Conflict:
+            row = await self._get(keys.DIGEST, "lease")
+            if row is None or row.get("holder") != holder or rows.moment(row, "expires") != expires:
+                raise
+            return etag_of(row)  # our own write, whose answer was lost
+
+    async def _take_lease(self, holder: str, now: datetime) -> str:
+        row = await self._get(keys.DIGEST, "lease")
+        if row is None:
+            await self._create(_lease_row("", now - LEASE))
+            row = await self._get(keys.DIGEST, "lease")
+        if row is None:
+            raise LeaseHeld("the lease row cannot be read")
+        expires = rows.moment(rows.versioned(row), "expires")
+        if row.get("holder") and expires is not None and now < expires + SKEW:
+            raise LeaseHeld(f"{row.get('holder')} delivers until {expires:%H:%M:%S} UTC")
+        try:
+            return await self.write_lease(holder, now + LEASE, etag_of(row))
+        except Conflict as error:
+            raise LeaseHeld("somebody else was faster") from error
+
+    async def _release(self, holder: str, lease: Lease, now: datetime) -> None:
+        try:
+            await self.write_lease("", now, lease.etag)
+        except Conflict:  # it was taken from us: nothing is ours to release
+            return
+
+
+def _lease_row(holder: str, expires: datetime) -> rows.Entity:
+    return rows.checked(rows.base(keys.DIGEST, "lease") | {"holder": holder, "expires": expires})

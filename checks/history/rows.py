@@ -1,0 +1,355 @@
+"""Rows: how the frozen types become entities of Table Storage and back. Pure; no client.
+
+Every row carries ``v``; a version that is not ``VERSION`` is refused. Long texts are JSON in chunks: ``report_n`` says
+how many, ``report_0`` … hold them (a merge that leaves old chunks behind does no harm). Limits are checked here: the
+emulator accepts what the service refuses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from azure.data.tables import EdmType, EntityProperty
+
+from checks.history import keys
+from checks.history.errors import LimitError, SchemaError
+from checks.history.model import (
+    ClusterState,
+    DigestRow,
+    KnownCluster,
+    Marker,
+    Pending,
+    RowRef,
+    Run,
+    Shard,
+    StateSummary,
+    SubjectState,
+)
+from checks.notices import Change, Status, Transition
+from checks.verdicts import ClusterReport
+
+VERSION = 1
+CHUNK = 30_000  # characters; the service takes 32,768 UTF-16 units a string
+MAX_ENTITY = 1_000_000  # bytes; the service takes 1 MiB, the rest is margin
+MAX_PROPERTIES = 252  # 255 with the two keys and Timestamp
+STATE_TEXT = 470_000  # characters of JSON in a state row: at 2 bytes each it stays below MAX_ENTITY
+
+Entity = dict[str, Any]
+Row = Mapping[str, Any]
+T = TypeVar("T")
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+
+STATE_COLUMNS = (
+    "PartitionKey",
+    "RowKey",
+    "v",
+    "cluster",
+    "sequence",
+    "run",
+    "updated",
+    "failing",
+    "unknown",
+    "passing",
+    "capped",
+    "worst_registry",
+    "worst_cause",
+    "failing_since",
+    "gone_since",
+)
+
+
+def units(text: str) -> int:
+    """UTF-16 units, which is how the service counts a string."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def chunked(name: str, text: str) -> Entity:
+    """A long text as properties ``<name>_n``, ``<name>_0`` …"""
+    size = CHUNK if units(text) == len(text) else CHUNK // 2
+    parts = [text[start : start + size] for start in range(0, len(text), size)]
+    return {f"{name}_n": len(parts)} | {f"{name}_{index}": part for index, part in enumerate(parts)}
+
+
+def joined(row: Row, name: str) -> str:
+    """The text that ``chunked`` cut. SchemaError where a part is missing."""
+    try:
+        return "".join(row[f"{name}_{index}"] for index in range(int(row[f"{name}_n"])))
+    except (KeyError, TypeError) as error:
+        raise SchemaError(f"row {row.get('RowKey')!r}: the text {name!r} is incomplete") from error
+
+
+def checked(entity: Entity) -> Entity:
+    """The entity itself, or LimitError naming what the service would refuse."""
+    keys.check(entity["PartitionKey"])
+    keys.check(entity["RowKey"])
+    if len(entity) > MAX_PROPERTIES:
+        raise LimitError(f"row {entity['RowKey']!r}: {len(entity)} properties")
+    for name, value in entity.items():
+        if not _NAME.fullmatch(name):
+            raise LimitError(f"row {entity['RowKey']!r}: property name {name!r}")
+        if isinstance(value, str) and units(value) > 32_768:
+            raise LimitError(f"row {entity['RowKey']!r}: {name} has {units(value)} characters")
+    if size(entity) > MAX_ENTITY:
+        raise LimitError(f"row {entity['RowKey']!r}: {size(entity)} bytes")
+    return entity
+
+
+def size(entity: Entity) -> int:
+    """Bytes as the service counts them: strings at two bytes a unit, and eight for each property."""
+    total = 4
+    for name, value in entity.items():
+        total += 8 + 2 * len(name)
+        total += 4 + 2 * units(value) if isinstance(value, str) else 8
+    return total
+
+
+def versioned(row: Row) -> Row:
+    """The row itself, or SchemaError naming the version it carries."""
+    if row.get("v") != VERSION:
+        raise SchemaError(f"row {row.get('RowKey')!r} has schema version {row.get('v')!r}; known is {VERSION}")
+    return row
+
+
+def number(value: int) -> EntityProperty:
+    """An integer that may grow beyond 32 bits."""
+    return EntityProperty(value, EdmType.INT64)
+
+
+def integer(row: Row, name: str) -> int:
+    """An integer of either width; SchemaError where it is none."""
+    value = row.get(name)
+    value = value[0] if isinstance(value, tuple) else value
+    if not isinstance(value, int):
+        raise SchemaError(f"row {row.get('RowKey')!r}: {name} is {value!r}")
+    return value
+
+
+def moment(row: Row, name: str) -> datetime | None:
+    """A time, aware and UTC, or None where the row has none (the client's own datetime type is not let out)."""
+    value = row.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        raise SchemaError(f"row {row.get('RowKey')!r}: {name} is {value!r}")
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(aware.timestamp(), UTC)
+
+
+def text_of(value: object) -> str:
+    """JSON as text."""
+    return msgspec.json.encode(value).decode()
+
+
+def read(kind: type[T], text: str, where: object) -> T:
+    """JSON as a frozen type; SchemaError where it does not fit."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError as error:
+        raise SchemaError(f"row {where!r}: {error}") from error
+
+
+def base(partition: str, row: str) -> Entity:
+    """The start of every row."""
+    return {"PartitionKey": partition, "RowKey": row, "v": VERSION}
+
+
+# ---- a cluster's state -------------------------------------------------------------------------------------------
+
+
+def state_row(state: ClusterState, report: ClusterReport | None) -> Entity:
+    """The state with its small columns, and the latest report cut to what still fits."""
+    entity = base(keys.subscription_key(state.cluster), keys.state(state.cluster))
+    subjects = text_of(state.subjects)
+    registries = text_of(state.registries)
+    entity |= {"cluster": state.cluster, "sequence": number(state.sequence), "run": state.run}
+    entity |= {"updated": state.updated, "capped": state.capped, "gone_since": state.gone_since}
+    entity |= small_columns(state) | chunked("subjects", subjects) | chunked("registries", registries)
+    if report is not None:
+        text, cut = report_text(report, STATE_TEXT - units(subjects) - units(registries))
+        entity |= chunked("report", text) | {"report_cut": cut}
+    return checked({name: value for name, value in entity.items() if value is not None})
+
+
+def small_columns(state: ClusterState) -> Entity:
+    """What lists show. ``unknown`` counts subjects last seen as Unknown, whatever is held of them."""
+    failing = [subject for subject in state.subjects if subject.status is Status.FAILING]
+    worst = min(failing, key=lambda subject: (subject.since, subject.key), default=None)
+    return {
+        "failing": len(failing),
+        "passing": sum(subject.status is Status.PASSING for subject in state.subjects),
+        "unknown": sum(subject.last_verdict == "unknown" for subject in state.subjects),
+        "worst_registry": worst.registry if worst else "",
+        "worst_cause": worst.cause if worst else "",
+        "failing_since": worst.since if worst else None,
+    }
+
+
+def told_row(state: ClusterState) -> Entity:
+    """Only what ``told`` lives in, to be merged into the row."""
+    entity = base(keys.subscription_key(state.cluster), keys.state(state.cluster))
+    return checked(entity | chunked("subjects", text_of(state.subjects)))
+
+
+def report_text(report: ClusterReport, budget: int) -> tuple[str, int]:
+    """The report as JSON within ``budget`` UTF-16 units, and how many findings were left out of it.
+
+    First the evidence goes (it can be read again), then findings from the mildest on; the rows stay while they fit.
+    """
+    text = text_of(report)
+    if units(text) <= budget:
+        return text, 0
+    bare = [msgspec.structs.replace(finding, evidence=()) for finding in report.findings]
+    rank = {"fail": 0, "unknown": 1, "skipped": 2, "pass": 3}
+    bare.sort(key=lambda finding: rank[str(finding.verdict.__struct_config__.tag)])
+    low, high = 0, len(bare)
+    while low < high:
+        middle = (low + high + 1) // 2
+        candidate = msgspec.structs.replace(report, findings=tuple(bare[:middle]))
+        low, high = (middle, high) if units(text_of(candidate)) <= budget else (low, middle - 1)
+    text = text_of(msgspec.structs.replace(report, findings=tuple(bare[:low])))
+    if units(text) > budget:
+        text = text_of(ClusterReport(id=report.id))
+    return text, len(bare) - low
+
+
+def read_state(row: Row) -> ClusterState:
+    """The state in a row."""
+    where = versioned(row).get("RowKey")
+    updated = moment(row, "updated")
+    if updated is None:
+        raise SchemaError(f"row {where!r}: no time")
+    return ClusterState(
+        cluster=str(row["cluster"]),
+        run=str(row["run"]),
+        sequence=integer(row, "sequence"),
+        updated=updated,
+        subjects=read(tuple[SubjectState, ...], joined(row, "subjects"), where),
+        registries=read(dict[str, datetime], joined(row, "registries"), where),
+        capped=integer(row, "capped"),
+        gone_since=moment(row, "gone_since"),
+    )
+
+
+def read_summary(row: Row) -> StateSummary:
+    """The small columns of a state."""
+    updated = moment(versioned(row), "updated")
+    if updated is None:
+        raise SchemaError(f"row {row.get('RowKey')!r}: no time")
+    return StateSummary(
+        cluster=str(row["cluster"]),
+        sequence=integer(row, "sequence"),
+        run=str(row["run"]),
+        updated=updated,
+        failing=integer(row, "failing"),
+        unknown=integer(row, "unknown"),
+        passing=integer(row, "passing"),
+        capped=integer(row, "capped"),
+        worst_registry=str(row.get("worst_registry", "")),
+        worst_cause=str(row.get("worst_cause", "")),
+        failing_since=moment(row, "failing_since"),
+        gone_since=moment(row, "gone_since"),
+    )
+
+
+def read_known(row: Row) -> KnownCluster:
+    """A cluster that was seen before."""
+    names = read(dict[str, datetime], joined(versioned(row), "registries"), row.get("RowKey"))
+    return KnownCluster(str(row["cluster"]), tuple(sorted(names)))
+
+
+# ---- history and outbox ------------------------------------------------------------------------------------------
+
+
+def change_row(change: Change) -> Entity:
+    """One history row. Where it would not fit, the commands go first: they are in the state too."""
+    entity = base(keys.subscription_key(change.cluster), keys.change(change.cluster, change.sequence))
+    entity |= {"cluster": change.cluster, "sequence": number(change.sequence), "run": change.run, "at": change.at}
+    text = text_of(change)
+    if units(text) > STATE_TEXT:
+        text = text_of(msgspec.structs.replace(change, transitions=tuple(map(_bare, change.transitions))))
+    return checked(entity | chunked("change", text))
+
+
+def _bare(transition: Transition) -> Transition:
+    return msgspec.structs.replace(transition, fix=())
+
+
+def read_change(row: Row) -> Change:
+    """The change in a history row."""
+    return read(Change, joined(versioned(row), "change"), row.get("RowKey"))
+
+
+def pending_row(pending: Pending) -> Entity:
+    """An intent to tell."""
+    entity = base(pending.ref.partition, pending.ref.row)
+    entity |= {"sequence": number(pending.sequence), "at": pending.at}
+    if pending.change is not None:
+        entity |= {"change_partition": pending.change.partition, "change_row": pending.change.row}
+    return checked(entity | chunked("notice", pending.notice))
+
+
+def read_pending(row: Row) -> Pending:
+    """The intent in a row."""
+    at = moment(versioned(row), "at")
+    if at is None:
+        raise SchemaError(f"row {row.get('RowKey')!r}: no time")
+    target = RowRef(row["change_partition"], row["change_row"]) if row.get("change_row") else None
+    return Pending(
+        ref=RowRef(row["PartitionKey"], row["RowKey"]),
+        sequence=integer(row, "sequence"),
+        at=at,
+        change=target,
+        notice=joined(row, "notice"),
+    )
+
+
+def digest_row(digest: DigestRow) -> Entity:
+    """A mail that was begun. Its small columns are for lists."""
+    entity = base(keys.DIGEST, f"digest|{digest.id}")
+    entity |= {"status": str(digest.status), "created": digest.created, "message_id": digest.message_id}
+    return checked(entity | chunked("digest", text_of(digest)))
+
+
+def read_digest(row: Row) -> DigestRow:
+    """The mail in a row."""
+    return read(DigestRow, joined(versioned(row), "digest"), row.get("RowKey"))
+
+
+# ---- runs --------------------------------------------------------------------------------------------------------
+
+
+def run_row(run: Run) -> Entity:
+    """A run."""
+    entity = base(run.id, "run") | {"status": str(run.status), "created": run.created}
+    return checked(entity | {"sequence": number(run.sequence)} | chunked("run", text_of(run)))
+
+
+def read_run(row: Row) -> Run:
+    """The run in a row."""
+    return read(Run, joined(versioned(row), "run"), row.get("RowKey"))
+
+
+def shard_row(run_id: str, shard: Shard) -> Entity:
+    """A shard of a run, as planned."""
+    return checked(base(run_id, f"shard|{shard.id}") | chunked("shard", text_of(shard)))
+
+
+def read_shard(row: Row) -> Shard:
+    """The shard in a row."""
+    return read(Shard, joined(versioned(row), "shard"), row.get("RowKey"))
+
+
+def marker_row(run_id: str, marker: Marker) -> Entity:
+    """A shard's own word that it ended."""
+    entity = base(run_id, f"marker|{marker.shard}") | {"status": str(marker.status)}
+    return checked(entity | chunked("marker", text_of(marker)))
+
+
+def read_marker(row: Row) -> Marker:
+    """The marker in a row."""
+    return read(Marker, joined(versioned(row), "marker"), row.get("RowKey"))

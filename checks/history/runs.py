@@ -1,0 +1,188 @@
+"""Runs in the store: their order, their shards, how they end.
+
+A run lives in a monthly table, in a partition of its own. What has to be found without knowing the month is in the main
+table, partition ``run``: the sequence, the open runs (entered before the run itself is written, so that none is lost),
+and the latest that was closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from checks.history import keys, rows
+from checks.history.errors import Conflict
+from checks.history.model import (
+    Marker,
+    MarkerStatus,
+    Run,
+    RunStatus,
+    Shard,
+    StoredRun,
+    Ticket,
+    Totals,
+    new_run_id,
+)
+from checks.history.tables import BATCH, Operation, Tables, etag_of
+
+TRIES = 50  # of a compare-and-set that others try at the same time
+REMEMBERED = 50  # requests whose ticket is given again
+POISON_TEXT = 4096  # bytes kept of a message nobody could handle
+
+
+class _Counter(msgspec.Struct, frozen=True):
+    """The sequence, and which of the latest requests got which ticket."""
+
+    sequence: int = 0
+    tickets: dict[str, Ticket] = {}
+
+
+class Runs(Tables):
+    """The rows of runs."""
+
+    async def next_sequence(self, now: datetime, request: str = "") -> Ticket:
+        """The next place in the order of runs, by compare-and-set. The same ``request`` gets the same ticket again.
+
+        Conflict where 50 tries in a row were overtaken.
+        """
+        for _ in range(TRIES):
+            row = await self._get(keys.RUN, "sequence")
+            counter = _Counter() if row is None else _read_counter(row)
+            if request and request in counter.tickets:
+                return counter.tickets[request]
+            sequence = counter.sequence + 1
+            ticket = Ticket(sequence, new_run_id(sequence, now))
+            tickets = counter.tickets | ({request: ticket} if request else {})
+            newest = sorted(tickets.items(), key=lambda item: item[1].sequence)[-REMEMBERED:]
+            entity = rows.base(keys.RUN, "sequence") | rows.chunked(
+                "counter", rows.text_of(_Counter(sequence, dict(newest)))
+            )
+            try:
+                if row is not None:
+                    await self._replace(rows.checked(entity), etag_of(row))
+                    return ticket
+                if await self._create(rows.checked(entity)):
+                    return ticket
+            except Conflict:
+                continue
+        raise Conflict("the run sequence could not be taken")
+
+    async def create_run(self, run: Run, shards: Sequence[Shard]) -> bool:
+        """Write a run with its shards; false where it is there already (a repeated plan adds nothing).
+
+        The order makes a plan that died in between harmless: the entry among the open runs, the shards, the run.
+        """
+        table = keys.run_table(run.id)
+        await self._service.create_table_if_not_exists(table)
+        entity = rows.base(keys.RUN, f"open|{run.id}") | {"deadline": run.deadline}
+        if await self._get(run.id, "run", table) is not None:
+            return False
+        await self._put(rows.checked(entity))
+        operations: list[Operation] = [("upsert", rows.shard_row(run.id, shard)) for shard in shards]
+        for start in range(0, len(operations), BATCH):
+            await self._transact(operations[start : start + BATCH], table)
+        return await self._create(rows.run_row(run), table)
+
+    async def load_run(self, run_id: str) -> StoredRun | None:
+        """A run with its ETag."""
+        row = await self._get(run_id, "run", keys.run_table(run_id))
+        return None if row is None else StoredRun(rows.read_run(row), etag_of(row))
+
+    async def load_shard(self, run_id: str, shard_id: str) -> Shard | None:
+        """A shard as planned."""
+        row = await self._get(run_id, keys.check(f"shard|{shard_id}"), keys.run_table(run_id))
+        return None if row is None else rows.read_shard(row)
+
+    async def list_shards(self, run_id: str) -> tuple[Shard, ...]:
+        """The shards of a run."""
+        found = self._range(run_id, "shard", keys.run_table(run_id))
+        return tuple([rows.read_shard(row) async for row in found])
+
+    async def mark_shard(
+        self, run_id: str, shard_id: str, status: MarkerStatus, totals: Totals, now: datetime, reason: str = ""
+    ) -> None:
+        """Say that a shard ended. The first word stands, except that "done" replaces "failed"."""
+        table = keys.run_table(run_id)
+        marker = Marker(shard=shard_id, status=status, totals=totals, reason=reason[:1000], at=now)
+        if await self._create(rows.marker_row(run_id, marker), table) or status is not MarkerStatus.DONE:
+            return
+        there = await self._get(run_id, f"marker|{shard_id}", table)
+        if there is None or rows.read_marker(there).status is MarkerStatus.FAILED:
+            await self._put(rows.marker_row(run_id, marker), table)
+
+    async def list_markers(self, run_id: str) -> tuple[Marker, ...]:
+        """The shards of a run that ended."""
+        found = self._range(run_id, "marker", keys.run_table(run_id))
+        return tuple([rows.read_marker(row) async for row in found])
+
+    async def try_close(self, run: Run, etag: str) -> bool:
+        """Write the closed run; false where somebody else closed it. It happens once: the ETag decides."""
+        closed = msgspec.structs.replace(run, status=RunStatus.CLOSED)
+        try:
+            await self._replace(rows.run_row(closed), etag, keys.run_table(run.id))
+        except Conflict:
+            return False
+        return True
+
+    async def finish_run(self, run: Run) -> None:
+        """After closing: point to it as the latest (never backwards) and take it from the open ones. Repeatable."""
+        for _ in range(TRIES):
+            row = await self._get(keys.RUN, "latest")
+            if row is not None and rows.integer(rows.versioned(row), "sequence") >= run.sequence:
+                break
+            entity = rows.base(keys.RUN, "latest") | {"sequence": rows.number(run.sequence), "run": run.id}
+            try:
+                if row is None and await self._create(entity):
+                    break
+                if row is not None:
+                    await self._replace(entity, etag_of(row))
+                    break
+            except Conflict:
+                continue
+        await self.drop_open(run.id)
+
+    async def drop_open(self, run_id: str) -> None:
+        """Take a run from the open ones (also one that was never written)."""
+        await self._delete(keys.RUN, keys.check(f"open|{run_id}"))
+
+    async def open_runs(self, past: datetime | None = None) -> tuple[str, ...]:
+        """The ids of runs that are not closed; with ``past`` those whose deadline is before it."""
+        found: list[str] = []
+        async for row in self._range(keys.RUN, "open"):
+            deadline = rows.moment(rows.versioned(row), "deadline")
+            if past is None or deadline is None or deadline < past:
+                found.append(str(row["RowKey"]).partition("|")[2])
+        return tuple(found)
+
+    async def latest_run(self) -> Run | None:
+        """The run with the highest sequence among the closed ones."""
+        row = await self._get(keys.RUN, "latest")
+        if row is None:
+            return None
+        stored = await self.load_run(str(rows.versioned(row)["run"]))
+        return None if stored is None else stored.run
+
+    async def record_poison(self, queue: str, text: str, reason: str, now: datetime) -> None:
+        """Keep a message nobody could handle, bounded to 4 KiB, with why."""
+        digest = keys.cluster_key(f"{queue}\n{text}")
+        kept = text.encode("utf-8", "replace")[:POISON_TEXT].decode("utf-8", "ignore")
+        entity = rows.base(keys.POISON, f"poison|{now:%Y%m%dT%H%M%S%f}|{digest}")
+        entity |= {"queue": queue[:63], "text": kept, "reason": reason[:1000], "at": now, "size": len(text)}
+        await self._put(rows.checked(entity))
+
+    async def list_poison(self, limit: int = 100) -> tuple[tuple[datetime, str, str], ...]:
+        """When, on which queue and why messages were given up; at most ``limit``, the oldest first."""
+        found: list[tuple[datetime, str, str]] = []
+        async for row in self._range(keys.POISON, "poison"):
+            at = rows.moment(rows.versioned(row), "at")
+            if at is not None:
+                found.append((at, str(row["queue"]), str(row["reason"])))
+            if len(found) >= limit:
+                break
+        return tuple(found)
+
+
+def _read_counter(row: rows.Row) -> _Counter:
+    return rows.read(_Counter, rows.joined(rows.versioned(row), "counter"), row.get("RowKey"))

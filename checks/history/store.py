@@ -1,0 +1,45 @@
+"""The store: everything that is kept, in Azure Table Storage.
+
+Table ``pullwatch``: a partition per subscription with ``state|``, ``change|``, ``late|`` and ``pending|`` rows; the
+partitions ``index``, ``run``, ``digest`` and ``poison``. Monthly tables ``pullwatchruns<YYYYMM>``: a partition per run
+with ``run``, ``shard|`` and ``marker|`` rows. Errors: ``checks.history.errors``; what the service itself fails with is
+``azure.core.exceptions`` and passes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.data.tables.aio import TableServiceClient
+
+from checks.history.outbox import Outbox
+from checks.history.runs import Runs
+
+
+class Store(Outbox, Runs):
+    """What history offers to the jobs. One per job: it lives in that job's event loop."""
+
+
+@asynccontextmanager
+async def open_store(
+    *,
+    connection_string: str | None = None,
+    endpoint: str | None = None,
+    credential: AsyncTokenCredential | None = None,
+) -> AsyncIterator[Store]:
+    """A store by connection string, or by table endpoint and credential. ValueError where neither is given.
+
+    Calls are tried again a few times and never wait for long: a queue message has its own patience.
+    """
+    patience: dict[str, Any] = {"retry_total": 4, "retry_backoff_max": 8, "connection_timeout": 10, "read_timeout": 30}
+    if connection_string:
+        service = TableServiceClient.from_connection_string(connection_string, **patience)
+    elif endpoint and credential is not None:
+        service = TableServiceClient(endpoint, credential=credential, **patience)
+    else:
+        raise ValueError("storage needs a connection string, or a table endpoint with a credential")
+    async with service:
+        yield Store(service)
