@@ -1,1 +1,25 @@
-"""A tenant on loopback for the demo, the tests and the benchmarks, with what it stands on. Never deployed."""
+"""A whole Azure tenant on loopback, for the demo, the tests and the benchmarks; never deployed.
+
+    from simulator import running
+
+    with running(tenant_dir) as sim:
+        os.environ.update(sim.environment)
+
+A tenant is a folder of raw bodies that are served as they are:
+
+    TENANT/arm/**/*.json                      ARM resource bodies, found by their `id`
+    TENANT/authorization/*.json               role assignments, role definitions, deny assignments
+    TENANT/authorization/groups.json          {group object id: [member object ids]}
+    TENANT/authorization/managementGroups.json {name: {"parent": name | null, "subscriptions": [ids]}}
+    TENANT/authorization/caller.json          what the app itself may not do (caller.py)
+    TENANT/graph/*.json                       service principals, users, applications
+    TENANT/kubernetes/<cluster name>/*.json   Kubernetes objects; without the folder the API server is out of reach
+    TENANT/registries/<login server>.json     what the registry holds (registry.py)
+    TENANT/faults.json                        what goes wrong (faults.py)
+"""
+
+from .background import Simulator, running, running_async
+from .graph import SentMail
+from .server import RequestRecord
+
+__all__ = ["RequestRecord", "SentMail", "Simulator", "running", "running_async"]

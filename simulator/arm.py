@@ -1,0 +1,236 @@
+"""Azure Resource Manager: every route that is about resources, generic wherever ARM is generic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from . import ids, versions
+from .answers import answer, arm_refusal, encode
+from .arm_authorization import ArmAuthorization
+from .arm_clusters import ArmClusters
+from .arm_request import (
+    ArmRequest,
+    api_version,
+    authenticate,
+    known_group,
+    known_subscription,
+    resource_not_found,
+)
+from .arm_static import locations, provider_list, tenants, usages
+from .authorization import parse_filter
+from .clusters import CLUSTER, Clusters
+from .resources import Resource, Resources, Subscription
+from .tenant import Tenant
+from .tokens import ARM_AUDIENCES, Tokens
+
+REGISTRY = "microsoft.containerregistry/registries"
+RECORD_SETS = ("all", "recordsets")
+BELOW_MACHINES = ("networkinterfaces", "publicipaddresses")
+
+
+class Arm:
+    """The service behind PULLWATCH_ARM_ENDPOINT. `origin` (its own address) is accepted as an audience as well."""
+
+    def __init__(self, tenant: Tenant, tokens: Tokens, clusters: Clusters, page_size: int) -> None:
+        self._tenant = tenant
+        self._tokens = tokens
+        self._clusters = clusters
+        self._page_size = page_size
+        self._authorization = ArmAuthorization(tenant, page_size)
+        self._actions = ArmClusters(clusters, tokens)
+        self.origin = ""
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        caller = self._tenant.caller()
+        query = {name.lower(): value for name, value in request.query.items()}
+        audiences = (*ARM_AUDIENCES, self.origin)
+        authenticate(self._tokens, request.headers.get("Authorization"), audiences, caller.tenant)
+        version = api_version(query)
+        asked = ArmRequest(
+            method=request.method,
+            path=ids.parse(request.path),
+            query=query,
+            version=version,
+            base=f"{request.scheme}://{request.host}",
+            body=await request.read(),
+            caller=caller,
+        )
+        return self._dispatch(asked)
+
+    def _dispatch(self, request: ArmRequest) -> web.Response:
+        path, resources = request.path, self._tenant.resources()
+        first = [part.lower() for part in path.segments[:1]]
+        if first == ["subscriptions"] and len(path.segments) > 1:
+            known_subscription(path, resources)
+        if self._authorization.handles(path):
+            return self._authorization.answer(request)
+        if first == ["subscriptions"]:
+            return self._in_subscription(request, resources)
+        if first == ["tenants"] and len(path.segments) == 1:
+            return request.page([encode(body) for body in tenants(request.caller.tenant)], self._page_size)
+        if path.is_resource:
+            return self._resource(request, resources)
+        raise arm_refusal(404, "NotFound", f"The simulator has nothing at '{path.text}'.")
+
+    def _in_subscription(self, request: ArmRequest, resources: Resources) -> web.Response:
+        path = request.path
+        if len(path.segments) == 1:
+            shown = [
+                place for place in resources.subscriptions.values() if not request.caller.hides_subscription(place.id)
+            ]
+            return request.page([encode(place.body) for place in shown], self._page_size)
+        place = resources.subscriptions[(path.subscription or "").lower()]
+        rest = [part.lower() for part in path.segments[2:]]
+        if path.namespace is None:
+            return self._about_subscription(request, resources, place, rest)
+        if not path.types:
+            request.deny("Microsoft.Resources/subscriptions/providers/read", path.scope)
+            return answer(provider_list(path.namespace)[0])
+        if request.method == "POST" and not path.is_resource:
+            return self._act(request, resources)
+        return self._resource(request, resources) if path.is_resource else self._list(request, resources)
+
+    def _about_subscription(
+        self, request: ArmRequest, resources: Resources, place: Subscription, rest: list[str]
+    ) -> web.Response:
+        scope = f"/subscriptions/{place.id}"
+        subscriptions = "Microsoft.Resources/subscriptions/"
+        if not rest:
+            request.deny(subscriptions + "read", scope)
+            return answer(place.body)
+        if rest == ["locations"]:
+            request.deny(subscriptions + "locations/read", scope)
+            return answer({"value": locations(place.id)})
+        if rest == ["providers"]:
+            request.deny(subscriptions + "providers/read", scope)
+            return request.page([encode(body) for body in provider_list(None)], self._page_size)
+        if rest[0] == "resourcegroups" and len(rest) <= 2:
+            return self._groups(request, place, rest)
+        if rest[-1] == "resources":
+            group = request.path.group
+            known_group(request.path, resources)
+            request.deny(subscriptions + "resources/read", request.path.text.rsplit("/", 1)[0])
+            return self._inventory(request, resources.in_subscription(place.id, group))
+        raise arm_refusal(404, "NotFound", f"The simulator has nothing at '{request.path.text}'.")
+
+    def _groups(self, request: ArmRequest, place: Subscription, rest: list[str]) -> web.Response:
+        action = "Microsoft.Resources/subscriptions/resourceGroups/read"
+        if len(rest) == 1:
+            request.deny(action, f"/subscriptions/{place.id}")
+            shown = [group for group in place.groups.values() if not request.caller.is_denied(action, group.id)]
+            return request.page([encode(group.body) for group in shown], self._page_size)
+        request.deny(action, request.path.text)
+        group = place.groups.get(rest[1])
+        if request.method == "HEAD":
+            return web.Response(status=204 if group else 404)
+        if group is None:
+            message = f"Resource group '{request.path.segments[3]}' could not be found."
+            raise arm_refusal(404, "ResourceGroupNotFound", message)
+        return answer(group.body)
+
+    def _inventory(self, request: ArmRequest, found: list[Resource]) -> web.Response:
+        """`GET .../resources`: resources without properties; $filter by resourceType, name, location, tag."""
+        wanted = dict(parse_filter(request.query.get("$filter")).equals)
+        items = [
+            encode(_trimmed(resource))
+            for resource in found
+            if _passes(resource, wanted) and not request.caller.is_denied(_type_of(resource) + "/read", resource.id)
+        ]
+        return request.page(items, self._page_size)
+
+    def _resource(self, request: ArmRequest, resources: Resources) -> web.Response:
+        path = request.path
+        action = path.full_type + "/read"
+        request.deny(action, path.text)
+        if request.method not in ("GET", "HEAD"):
+            raise arm_refusal(405, "MethodNotAllowed", f"The simulator does not take {request.method} here.")
+        known_group(path, resources)
+        if path.full_type.lower() == CLUSTER + "/commandresults":
+            cluster = self._clusters.find(path.parent or "")
+            if cluster is not None:
+                return self._actions.command_result(request, cluster, path.names[-1])
+        found = resources.find(path.text)
+        if found is None:
+            raise resource_not_found(path)
+        return answer(versions.encoded_at(found, request.version))
+
+    def _list(self, request: ArmRequest, resources: Resources) -> web.Response:
+        """Resources of a type at a subscription or resource group, or children of a resource."""
+        path = request.path
+        action = path.full_type + "/read"
+        place = path.parent or path.scope
+        request.deny(action, place, f"{path.scope}/providers/{path.namespace}" if path.parent is None else place)
+        known_group(path, resources)
+        if path.parent is None:
+            found = resources.of_type(path.full_type, path.subscription or "", path.group)
+        else:
+            stored = resources.by_id.get(ids.key(path.text))
+            if stored is not None:
+                return answer({name: value for name, value in stored.body.items() if name != "id"})
+            found = self._children(path, resources)
+        if path.full_type.lower() == REGISTRY + "/listusages":
+            return answer({"value": usages(resources.find(path.parent or ""))})
+        shown = [resource for resource in found if not request.caller.is_denied(action, resource.id)]
+        return request.page([versions.encoded_at(resource, request.version) for resource in shown], self._page_size)
+
+    def _children(self, path: ids.ArmPath, resources: Resources) -> list[Resource]:
+        parent, child = path.parent or "", path.types[-1].lower()
+        kind = path.full_type.lower()
+        if kind.startswith("microsoft.network/privatednszones/") and child in RECORD_SETS:
+            found = [r for r in resources.all_children(parent) if r.path.types[-1].lower() != "virtualnetworklinks"]
+        elif kind.startswith("microsoft.compute/virtualmachinescalesets/") and child in BELOW_MACHINES:
+            found = resources.below(parent, child)
+        else:
+            found = resources.children(parent, child)
+        if not found and resources.find(parent) is None:
+            name = path.names[-1] if path.names else ""
+            message = f"Can not perform requested operation on nested resource. Parent resource '{name}' not found."
+            raise arm_refusal(404, "ParentResourceNotFound", message)
+        return found
+
+    def _act(self, request: ArmRequest, resources: Resources) -> web.Response:
+        """POST {resource}/{action}. A body whose id is that very path is the answer, for actions nobody wrote here."""
+        path = request.path
+        target = path.parent or ""
+        request.deny(path.full_type + "/action", target)
+        known_group(path, resources)
+        if resources.find(target) is None:
+            raise resource_not_found(ids.parse(target))
+        stored = resources.by_id.get(ids.key(path.text))
+        if stored is not None:
+            return answer({name: value for name, value in stored.body.items() if name != "id"})
+        cluster = self._clusters.find(target)
+        done = self._actions.act(request, cluster, path.types[-1].lower()) if cluster is not None else None
+        if done is None:
+            raise arm_refusal(404, "NotFound", f"The simulator has no action '{path.types[-1]}' here.")
+        return done
+
+
+def _type_of(resource: Resource) -> str:
+    return str(resource.body.get("type") or resource.path.full_type)
+
+
+def _trimmed(resource: Resource) -> dict[str, Any]:
+    kept = ("id", "name", "type", "kind", "location", "tags", "sku", "identity", "managedBy", "plan", "zones")
+    return {name: resource.body[name] for name in kept if name in resource.body}
+
+
+def _passes(resource: Resource, wanted: dict[str, str]) -> bool:
+    tags = resource.body.get("tags")
+    table = {str(k).lower(): str(v) for k, v in tags.items()} if isinstance(tags, dict) else {}
+    values = {
+        "resourcetype": resource.kind,
+        "name": str(resource.body.get("name", "")),
+        "location": str(resource.body.get("location", "")),
+        "resourcegroup": resource.path.group or "",
+    }
+    for name, value in wanted.items():
+        if name == "tagname" and value.lower() not in table:
+            return False
+        if name == "tagvalue" and table.get(wanted.get("tagname", "").lower()) != value:
+            return False
+        if name in values and values[name].lower() != value.lower():
+            return False
+    return True

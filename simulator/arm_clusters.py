@@ -1,0 +1,124 @@
+"""Actions on clusters: credentials (as kubeconfigs) and Run Command."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import yaml
+from aiohttp import web
+
+from . import ids
+from .answers import Refusal, answer, arm_refusal
+from .arm_request import ArmRequest
+from .clusters import Cluster, Clusters
+from .kubeconfig import client_kubeconfig, exec_kubeconfig, legacy_kubeconfig
+from .run_command import Outcome, run
+from .tokens import AKS_SERVER, TokenError, Tokens
+
+RUNNING_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    cluster: str
+    started: float
+    outcome: Outcome
+
+
+class ArmClusters:
+    """POST actions below a managed cluster. Errors are in the provider's own shape, without ARM's `error` around it."""
+
+    def __init__(self, clusters: Clusters, tokens: Tokens) -> None:
+        self._clusters = clusters
+        self._tokens = tokens
+        self._commands: dict[str, _Started] = {}
+
+    def act(self, request: ArmRequest, cluster: Cluster, action: str) -> web.Response | None:
+        """None when the action is not one of these. `action` is in lower case."""
+        if action in ("listclusterusercredential", "listclustermonitoringusercredential"):
+            name = "clusterUser" if action == "listclusterusercredential" else "clusterMonitoringUser"
+            return self._credentials(name, self._user_kubeconfig(request, cluster, name))
+        if action == "listclusteradmincredential":
+            if not cluster.local_accounts:
+                raise _refusal(
+                    400,
+                    "BadRequest",
+                    "Getting static credential isn't allowed because this cluster is set to disable local accounts.",
+                )
+            return self._credentials("clusterAdmin", client_kubeconfig(self._clusters, cluster, "clusterAdmin"))
+        if action == "runcommand":
+            return self._run(request, cluster)
+        return None
+
+    def command_result(self, request: ArmRequest, cluster: Cluster, identity: str) -> web.Response:
+        """202 while it runs, then 200 with exit code and logs."""
+        known = self._commands.get(identity)
+        if known is None or known.cluster != cluster.key:
+            raise _refusal(404, "NotFound", f"Could not find the command result {identity}.")
+        if time.monotonic() - known.started < RUNNING_SECONDS:
+            return answer({"id": identity, "properties": {"provisioningState": "Running"}}, 202, self._later(request))
+        result = known.outcome
+        properties: dict[str, Any] = {
+            "provisioningState": result.state,
+            "exitCode": result.exit_code,
+            "startedAt": result.started,
+            "finishedAt": result.finished,
+            "logs": result.logs,
+        }
+        return answer({"id": identity, "properties": properties | ({"reason": result.reason} if result.reason else {})})
+
+    def _user_kubeconfig(self, request: ArmRequest, cluster: Cluster, user: str) -> dict[str, Any]:
+        wanted = request.query.get("format", "exec").lower()
+        if wanted not in ("exec", "azure"):
+            raise _refusal(400, "BadRequest", f"The format '{wanted}' is not supported.")
+        if not cluster.entra:
+            return client_kubeconfig(self._clusters, cluster, user)
+        make = exec_kubeconfig if wanted == "exec" else legacy_kubeconfig
+        return make(self._clusters, cluster, user, request.caller.tenant)
+
+    def _credentials(self, name: str, kubeconfig: dict[str, Any]) -> web.Response:
+        value = base64.b64encode(yaml.safe_dump(kubeconfig, sort_keys=False).encode()).decode()
+        return answer({"kubeconfigs": [{"name": name, "value": value}]})
+
+    def _run(self, request: ArmRequest, cluster: Cluster) -> web.Response:
+        if not cluster.run_command:
+            raise _refusal(400, "BadRequest", "Run command is disabled on this cluster.")
+        if not cluster.running:
+            raise _refusal(400, "OperationNotAllowed", "Run command is not available because the cluster is stopped.")
+        try:
+            document = msgspec.json.decode(request.body, type=dict[str, Any])
+        except msgspec.MsgspecError as error:
+            raise arm_refusal(400, "InvalidRequestContent", f"The request content was invalid: {error}") from error
+        self._check_cluster_token(cluster, document.get("clusterToken"))
+        identity = secrets.token_hex(16)
+        outcome = run(str(document.get("command", "")), self._clusters.objects(cluster))
+        self._commands[identity] = _Started(cluster.key, time.monotonic(), outcome)
+        path = f"{request.path.scope}/providers/Microsoft.ContainerService/managedclusters/{cluster.name}"
+        location = f"{request.base}{path}/commandResults/{identity}?api-version={request.version}"
+        return web.Response(status=202, headers={"Location": location, "Retry-After": "1"})
+
+    def _check_cluster_token(self, cluster: Cluster, token: Any) -> None:
+        if not cluster.entra:
+            return
+        try:
+            self._tokens.read(str(token or "."), [AKS_SERVER])
+        except TokenError as error:
+            message = "clusterToken is required and must be a token for the AKS server application on this cluster."
+            raise _refusal(400, "BadRequest", message) from error
+
+    def _later(self, request: ArmRequest) -> dict[str, str]:
+        return {"Location": f"{request.base}{request.path.text}?api-version={request.version}", "Retry-After": "1"}
+
+
+def _refusal(status: int, code: str, message: str) -> Refusal:
+    return Refusal(status, {"code": code, "details": None, "message": message, "subcode": ""})
+
+
+def action_name(path: ids.ArmPath) -> str:
+    """The RBAC action of a POST: `Microsoft.X/type/child/name/action`."""
+    return path.full_type + "/action"

@@ -1,0 +1,88 @@
+"""A tenant's folder: one object per part of it, each up to date at every look."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from .authorization import Authorization
+from .caller import DEFAULT_TENANT, Caller, read_caller
+from .jsonfiles import JsonFile, JsonFolder
+from .resources import Resources
+
+T = TypeVar("T")
+_SPECIAL = frozenset({"groups.json", "managementGroups.json", "caller.json"})
+
+
+class Tenant:
+    """Reads TENANT/arm, authorization, graph, kubernetes and registries; see the package's docstring for the layout."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._arm = JsonFolder(root / "arm", self.report, deep=True)
+        self._authorization = JsonFolder(root / "authorization", self.report, skip=_SPECIAL)
+        self._graph = JsonFolder(root / "graph", self.report)
+        self._registries = JsonFolder(root / "registries", self.report)
+        self._groups = JsonFile(root / "authorization" / "groups.json", {}, self.report)
+        self._management = JsonFile(root / "authorization" / "managementGroups.json", None, self.report)
+        self._caller = JsonFile(root / "authorization" / "caller.json", {}, self.report)
+        self._cached: dict[str, tuple[Hashable, Any]] = {}
+
+    def report(self, message: str) -> None:
+        print(f"simulator: {message}", file=sys.stderr, flush=True)  # noqa: T201 - a command line's own channel
+
+    def resources(self) -> Resources:
+        generation = self._arm.refresh()
+        return self._once("arm", generation, self._index_resources)
+
+    def authorization(self) -> Authorization:
+        groups, management = self._groups.value(), self._management.value()
+        generation = (self._authorization.refresh(), self._groups.generation, self._management.generation)
+        return self._once(
+            "authorization", generation, lambda: Authorization(self._authorization.bodies(), groups, management)
+        )
+
+    def caller(self) -> Caller:
+        document, resources = self._caller.value(), self.resources()
+        generation = (self._caller.generation, self._arm.generation)
+        return self._once("caller", generation, lambda: read_caller(document, self._tenant_id(resources)))
+
+    def graph(self) -> list[tuple[Path, dict[str, Any]]]:
+        """Bodies of TENANT/graph with the file each stands in."""
+        generation = self._graph.refresh()
+        return self._once("graph", generation, lambda: list(self._graph.bodies_with_files()))
+
+    def registries(self) -> dict[str, dict[str, Any]]:
+        """TENANT/registries by login server (lower case)."""
+        generation = self._registries.refresh()
+        return self._once("registries", generation, self._index_registries)
+
+    def authorization_file(self, resource_id: str) -> Path | None:
+        """The file that holds an assignment, for those who remove one."""
+        self._authorization.refresh()
+        for path, body in self._authorization.bodies_with_files():
+            if str(body.get("id", "")).lower() == resource_id.lower():
+                return path
+        return None
+
+    def _index_resources(self) -> Resources:
+        bodies = list(self._arm.bodies())
+        for path, body in self._arm.bodies_with_files():
+            if not isinstance(body.get("id"), str):
+                self.report(f"{path}: a body without `id` cannot be found by anybody: left out")
+        return Resources(bodies, DEFAULT_TENANT)
+
+    def _index_registries(self) -> dict[str, dict[str, Any]]:
+        return {path.name.removesuffix(".json").lower(): body for path, body in self._registries.bodies_with_files()}
+
+    def _tenant_id(self, resources: Resources) -> str | None:
+        tenants = (place.body.get("tenantId") for place in resources.subscriptions.values())
+        return next((tenant for tenant in tenants if isinstance(tenant, str)), None)
+
+    def _once(self, name: str, generation: Hashable, make: Callable[[], T]) -> T:
+        known = self._cached.get(name)
+        if known is None or known[0] != generation:
+            known = self._cached[name] = (generation, make())
+        return cast(T, known[1])
