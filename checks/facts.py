@@ -29,10 +29,11 @@ class Why(StrEnum):
 
 
 class Seen(msgspec.Struct, Generic[T], frozen=True):
-    """A value that was read, with where, when and at which api-version."""
+    """A value that was read, with where, when and at which api-version. ``partial`` says what of it could not be."""
 
     value: T
     evidence: Evidence
+    partial: str = ""
 
 
 class NotSeen(msgspec.Struct, frozen=True):
@@ -223,7 +224,7 @@ class PodEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Workloads(msgspec.Struct, frozen=True, kw_only=True):
-    """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded: they are told, not lost."""
+    """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded (told, not lost)."""
 
     containers: tuple[ContainerImage, ...] = ()
     events: Seen[tuple[PodEvent, ...]] | NotSeen

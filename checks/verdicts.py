@@ -10,6 +10,9 @@ from enum import StrEnum
 
 import msgspec
 
+# The source of a row that is there only because an earlier run saw the cluster use the registry.
+SEEN_BEFORE = "seen before"
+
 
 class Pass(msgspec.Struct, frozen=True, tag_field="verdict", tag="pass"):
     """It was looked at and it holds."""

@@ -1,0 +1,171 @@
+"""The command line: ``python -m checks``.
+
+Exit codes of ``scan``: 0 all pass, 1 something fails, 2 something is unknown and nothing fails (or nothing was found
+to look at), 64 wrong usage or settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import msgspec
+
+from checks import catalog, settings, terminal
+from checks.rules import pull_errors as classify_lines  # TEMP
+from checks.collect.azure import open_azure
+from checks.collect.errors import CollectError
+from checks.jobs.answer import scan_answer
+from checks.jobs.judging import failing, unsettled
+from checks.jobs.look import Scope, scan
+from checks.settings import Settings
+from checks.verdicts import Pass, ScanReport
+
+USAGE = 64
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with the exit code of sysexits.h for wrong usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO if options.verbose else logging.ERROR)
+    for noisy in ("azure", "msal", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL if not options.verbose else logging.WARNING)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except settings.SettingError as error:
+        print(f"pullwatch: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m checks",
+        description="Can this AKS cluster pull its images; if not, why, and which command fixes it?",
+    )
+    parser.add_argument("--verbose", action="store_true", help="log to standard error")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _scan_options(commands.add_parser("scan", help="look at clusters now, read-only", description=_scan.__doc__))
+    reader = commands.add_parser("classify", help="name the cause of pull errors", description=_classify.__doc__)
+    reader.set_defaults(command=_classify)
+    listing = commands.add_parser("list", help="the checks, one a line", description=_list.__doc__)
+    listing.set_defaults(command=_list)
+    table = commands.add_parser("settings", help="all settings, as a table", description=_settings.__doc__)
+    table.set_defaults(command=_settings)
+    return parser
+
+
+def _scan_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--subscription", action="append", default=[], metavar="ID", help="only this subscription")
+    parser.add_argument("--cluster", action="append", default=[], metavar="NAME|ID", help="only this cluster")
+    parser.add_argument(
+        "--registry", action="append", default=[], metavar="LOGIN_SERVER", help="only this registry, used or not"
+    )
+    parser.add_argument("--json", action="store_true", help="JSON on standard output instead of a table")
+    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    parser.set_defaults(command=_scan)
+
+
+def _scan(options: argparse.Namespace) -> int:
+    """Looks at clusters once, read-only, with the identity of `az login` (or a managed identity), and says per cluster
+    and registry whether nodes may pull and have a way. Exit: 0 all pass, 1 something fails, 2 something is unknown and
+    nothing fails or nothing was found, 64 wrong usage."""
+    loaded = settings.load(os.environ)
+    scope = Scope(tuple(options.subscription), tuple(options.cluster), tuple(name.lower() for name in options.registry))
+    try:
+        report = asyncio.run(_scanned(loaded, scope, _progress(options.quiet)))
+    except CollectError as error:
+        print(f"pullwatch: nothing could be looked at: {error}", file=sys.stderr)
+        for fix in error.as_gap().fix:
+            print(f"  {fix}", file=sys.stderr)
+        if options.json:
+            _print_json(ScanReport())
+        return 2
+    if options.json:
+        _print_json(report)
+    else:
+        terminal.show(report, terminal.console(sys.stdout))
+    _tell_calls(report, options.quiet)
+    return exit_code(report, scope)
+
+
+async def _scanned(loaded: Settings, scope: Scope, progress: Callable[[str], None]) -> ScanReport:
+    async with open_azure(loaded) as azure:
+        return await scan(azure, scope, progress)
+
+
+def _progress(quiet: bool) -> Callable[[str], None]:
+    return (lambda line: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
+
+
+def _print_json(report: ScanReport) -> None:
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(scan_answer(report)), indent=2) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _tell_calls(report: ScanReport, quiet: bool) -> None:
+    if not quiet:
+        total = sum(report.arm_calls.values())
+        most = max((count for guid, count in report.arm_calls.items() if guid), default=0)
+        print(f"{total} calls to Azure Resource Manager, at most {most} in one subscription", file=sys.stderr)
+
+
+def exit_code(report: ScanReport, scope: Scope) -> int:
+    """0 all pass, 1 something fails, 2 something is unknown and nothing fails, or nothing was found to look at."""
+    if not report.clusters:
+        named = f" named {', '.join(scope.clusters)}" if scope.clusters else ""
+        print(f"pullwatch: no cluster{named} was found to look at", file=sys.stderr)
+    if any(failing(cluster) for cluster in report.clusters):
+        return 1
+    looked = all(isinstance(result.verdict, Pass) for result in report.subscriptions)
+    settled = not any(unsettled(cluster) for cluster in report.clusters)
+    return 0 if report.clusters and looked and settled else 2
+
+
+def _classify(options: argparse.Namespace) -> int:
+    """Reads JSON Lines {"message","reason","image"} and writes {"cause","rule","evidence"} lines in the same order. It
+    needs no access to Azure."""
+    outcome = classify_lines(sys.stdin.buffer, _write_line)
+    if outcome.bad:
+        print(f"pullwatch: {outcome.bad} of {outcome.read} lines could not be read", file=sys.stderr)
+    return 0 if not outcome.bad else 2
+
+
+def _write_line(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+def _list(options: argparse.Namespace) -> int:
+    """Lists the checks: code, title, and what one is decided by."""
+    for check in catalog.checks():
+        print(f"{check.code}  {check.title}: {check.why}")
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> int:
+    """Prints every setting with its default and what it does, as a Markdown table."""
+    print(settings.table())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+"""The checks, one module each (``pwNNN_what_it_asks.py``): its metadata ``CHECK`` beside its pure ``judge``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from checks.catalog import pw101_kubelet_identity, pw102_pull_permission, pw301_pull_failures, pw304_ungranted_registry
+from checks.catalog.base import Check
+from checks.facts import ClusterFacts
+from checks.verdicts import Finding
+
+Judge = Callable[[ClusterFacts], tuple[Finding, ...]]
+
+MODULES = (pw101_kubelet_identity, pw102_pull_permission, pw301_pull_failures, pw304_ungranted_registry)
+
+
+def checks() -> tuple[Check, ...]:
+    """Every check's metadata, in the order of the codes."""
+    return tuple(module.CHECK for module in MODULES)
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """All findings about one cluster, in the order of the codes."""
+    return tuple(finding for module in MODULES for finding in module.judge(facts))

@@ -1,0 +1,108 @@
+"""PW301: pods that cannot pull now."""
+
+from __future__ import annotations
+
+from checks.catalog.base import Check
+from checks.facts import Cluster, ClusterFacts, NotSeen, Seen, Workloads
+from checks.rules import commands
+from checks.rules.pull_errors import Cause
+from checks.rules.pulls import FailedPull, failed_pulls
+from checks.verdicts import Evidence, Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW301",
+    title="Pods that cannot pull now",
+    severity=Severity.ERROR,
+    why="This is what users feel: a workload does not start because its image does not arrive.",
+    how=(
+        "Every container (init and ephemeral ones too) that waits for an image is classified by the text kubelet "
+        "passed on; where the status tells only of back-off, the pod's events supply the text. Findings are grouped "
+        "by workload and image."
+    ),
+    permissions=(
+        "Azure Kubernetes Service Cluster User Role on the cluster",
+        "Azure Kubernetes Service RBAC Reader on the cluster (where Azure RBAC is used)",
+    ),
+    fix="Depends on the cause; the finding names it.",
+    article=("symptoms",),
+    links=(
+        "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/extensions/cannot-pull-image-from-acr-to-aks-cluster",
+    ),
+)
+
+MAX_PER_CAUSE = 20
+MAX_TEXT = 600
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per workload and image that waits, at most 20 a registry and cause; one for the cluster otherwise."""
+    subject = Subject(facts.cluster.id)
+    if isinstance(facts.workloads, NotSeen):
+        return (CHECK.not_seen(subject, facts.workloads, "The cluster's pods"),)
+    workloads = facts.workloads.value
+    failing = failed_pulls(workloads)
+    if failing:
+        return _capped(facts.cluster, failing, facts.workloads)
+    if workloads.pods == 0:
+        return (
+            CHECK.unknown(
+                subject, "no-pods", "The cluster has no pods, so nothing tells of its pulls.", missing="a pod"
+            ),
+        )
+    evidence = (facts.workloads.evidence,)
+    if workloads.unreadable:
+        summary = f"{workloads.unreadable} of the cluster's objects could not be read; no other pod waits for an image."
+        return (
+            CHECK.unknown(subject, "objects-unreadable", summary, evidence, missing="readable pods", look_failed=True),
+        )
+    return (CHECK.passes(subject, "no-pod-waits", f"None of {workloads.pods} pods waits for an image.", evidence),)
+
+
+def _capped(cluster: Cluster, failing: tuple[FailedPull, ...], seen: Seen[Workloads]) -> tuple[Finding, ...]:
+    groups: dict[tuple[str, str], list[FailedPull]] = {}
+    for pull in failing:
+        groups.setdefault((pull.container.workload, pull.container.image), []).append(pull)
+    findings: list[Finding] = []
+    shown: dict[tuple[str | None, Cause], int] = {}
+    for (workload, image), pulls in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        key = (pulls[0].host, pulls[0].classified.cause)
+        shown[key] = shown.get(key, 0) + 1
+        if shown[key] <= MAX_PER_CAUSE:
+            findings.append(_finding(cluster, workload, image, pulls, seen.evidence))
+    findings.extend(
+        _rest(cluster, host, cause, count) for (host, cause), count in shown.items() if count > MAX_PER_CAUSE
+    )
+    return tuple(findings)
+
+
+def _finding(cluster: Cluster, workload: str, image: str, pulls: list[FailedPull], evidence: Evidence) -> Finding:
+    first = pulls[0]
+    cause = first.classified.cause
+    since = min((p.container.since for p in pulls if p.container.since), default=None)
+    nodes = sorted({p.container.node for p in pulls if p.container.node})
+    where = f" on {', '.join(nodes[:3])}{' and others' if len(nodes) > 3 else ''}" if nodes else ""
+    pods = "1 pod waits" if len(pulls) == 1 else f"{len(pulls)} pods wait"
+    summary = f"{pods} for {image}{where}{f' since {since}' if since else ''}: {cause.value.replace('_', ' ')}."
+    sample = Evidence(
+        what=f"{first.container.waiting_reason}: {first.text[:MAX_TEXT]}",
+        source=f"pod {first.container.namespace}/{first.container.pod}, container {first.container.container}",
+        read_at=evidence.read_at,
+    )
+    rule = Evidence(what=f"rule {first.classified.rule}: {first.classified.evidence}", source="pull error classifier")
+    return CHECK.fails(
+        Subject(cluster.id, registry=first.host, image=image, workload=workload),
+        cause.value,
+        summary,
+        (sample, rule),
+        fix=(commands.describe_pod(first.container.namespace, first.container.pod),),
+    )
+
+
+def _rest(cluster: Cluster, host: str | None, cause: Cause, count: int) -> Finding:
+    more = count - MAX_PER_CAUSE
+    return CHECK.fails(
+        Subject(cluster.id, registry=host),
+        cause.value,
+        f"{more} more workloads wait for images of {host or 'an unnamed registry'} for the same cause.",
+        fix=("kubectl get pods --all-namespaces",),
+    )

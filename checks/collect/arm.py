@@ -1,0 +1,206 @@
+"""Reads of Azure Resource Manager, each once per subscription. Answers are facts, or why they could not be read.
+
+The SDK clients make the requests; the raw bodies are what is read, because models of a fixed api-version drop what
+they do not know (azure-mgmt-authorization 4.0.0 drops the condition of a role's permissions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+from azure.core.pipeline import PipelineResponse
+from azure.core.rest import HttpRequest
+
+from checks import facts
+from checks.collect import bodies
+from checks.collect.azure import Azure
+from checks.collect.errors import CollectError, Temporary, mapped
+from checks.facts import NotSeen, Seen
+from checks.rules import commands
+from checks.verdicts import Evidence
+
+T = TypeVar("T")
+
+SUBSCRIPTIONS_API = "2022-12-01"
+CLUSTERS_API = "2026-08-01"
+REGISTRIES_API = "2025-11-01"
+AUTHORIZATION_API = "2022-04-01"
+DENY_API = "2024-07-01-preview"
+READER = "Reader"
+MAX_PAGES = 1_000
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """Raw bodies of one list call and when they were read."""
+
+    items: list[Any]
+    evidence: Evidence
+
+
+async def seen(reading: Coroutine[Any, Any, Seen[T]]) -> Seen[T] | NotSeen:
+    """A reading, or the gap it left: the one place where a CollectError becomes a fact."""
+    try:
+        return await reading
+    except CollectError as error:
+        return error.as_gap()
+
+
+def evidence(what: str, source: str, api_version: str | None = None) -> Evidence:
+    """Evidence stamped with the time of the reading."""
+    return Evidence(what, source, datetime.now(UTC).isoformat(timespec="seconds"), api_version)
+
+
+async def subscriptions(azure: Azure) -> Seen[tuple[facts.Subscription, ...]]:
+    """Every subscription the identity can see (``GET /subscriptions``). Raises CollectError."""
+    listing = await _raw_list(azure, "/subscriptions", SUBSCRIPTIONS_API, "subscriptions", "/")
+    found = tuple(s for item in listing.items if (s := bodies.subscription(item)))
+    return Seen(found, listing.evidence)
+
+
+async def clusters(azure: Azure, subscription: str) -> Seen[tuple[facts.Cluster, ...]]:
+    """The managed clusters of a subscription. Bodies that name no cluster are counted in ``partial``."""
+    pager = azure.container_service(subscription).managed_clusters.list
+    listing = await _sdk_list(azure, pager, subscription, "managed clusters", CLUSTERS_API)
+    found = tuple(c for item in listing.items if (c := bodies.cluster(item, listing.evidence)))
+    return Seen(found, listing.evidence, _partial(listing, found))
+
+
+async def registries(azure: Azure, subscription: str) -> Seen[tuple[facts.Registry, ...]]:
+    """The container registries of a subscription, at an api-version that shows roleAssignmentMode."""
+    pager = azure.container_registry(subscription).registries.list
+    listing = await _sdk_list(azure, pager, subscription, "container registries", REGISTRIES_API)
+    found = tuple(r for item in listing.items if (r := bodies.registry(item, listing.evidence)))
+    return Seen(found, listing.evidence, _partial(listing, found))
+
+
+def _partial(listing: Listing, found: tuple[Any, ...]) -> str:
+    unreadable = len(listing.items) - len(found)
+    return f"{unreadable} of {len(listing.items)} bodies could not be read" if unreadable else ""
+
+
+async def authorization(azure: Azure, subscription: str) -> facts.Authorization:
+    """Role assignments (at, above and below the subscription), role definitions and deny assignments."""
+    return facts.Authorization(
+        assignments=await seen(_assignments(azure, subscription, None)),
+        definitions=await seen(_definitions(azure, subscription)),
+        denies=await seen(_denies(azure, subscription)),
+    )
+
+
+async def assigned_to(azure: Azure, subscription: str, principal: str) -> Seen[tuple[facts.RoleAssignment, ...]]:
+    """Assignments in a subscription that reach a principal, through groups too. Raises CollectError."""
+    return await _assignments(azure, subscription, f"assignedTo('{principal}')")
+
+
+async def _assignments(azure: Azure, subscription: str, odata: str | None) -> Seen[tuple[facts.RoleAssignment, ...]]:
+    operations = azure.authorization(subscription).role_assignments
+
+    def pager(**options: Any) -> AsyncIterable[Any]:
+        return operations.list_for_subscription(filter=odata, **options)
+
+    what = f"role assignments{f' with {odata}' if odata else ''}"
+    listing = await _sdk_list(azure, pager, subscription, what, AUTHORIZATION_API)
+    return Seen(tuple(a for item in listing.items if (a := bodies.role_assignment(item))), listing.evidence)
+
+
+async def _definitions(azure: Azure, subscription: str) -> Seen[dict[str, facts.RoleDefinition]]:
+    operations = azure.authorization(subscription).role_definitions
+
+    def pager(**options: Any) -> AsyncIterable[Any]:
+        return operations.list(scope=f"subscriptions/{subscription}", **options)
+
+    listing = await _sdk_list(azure, pager, subscription, "role definitions", AUTHORIZATION_API)
+    found = [d for item in listing.items if (d := bodies.role_definition(item))]
+    return Seen({definition.guid: definition for definition in found}, listing.evidence)
+
+
+async def _denies(azure: Azure, subscription: str) -> Seen[tuple[facts.DenyAssignment, ...]]:
+    path = f"/subscriptions/{subscription}/providers/Microsoft.Authorization/denyAssignments"
+    listing = await _raw_list(azure, path, DENY_API, "deny assignments", f"/subscriptions/{subscription}")
+    return Seen(tuple(d for item in listing.items if (d := bodies.deny_assignment(item))), listing.evidence)
+
+
+async def _sdk_list(
+    azure: Azure, pager: Callable[..., AsyncIterable[Any]], subscription: str, what: str, api_version: str
+) -> Listing:
+    """A list call of an SDK client, its pages read as they came: models lose parts of a body, or garble odd ones.
+
+    The hook sees a page before the SDK makes models of it, and refuses one that is no list.
+    """
+    scope = f"/subscriptions/{subscription}"
+    items: list[Any] = []
+
+    def take(response: PipelineResponse[Any, Any]) -> None:
+        if response.http_response.status_code == 200:
+            items.extend(_value(response.http_response.body(), what))
+
+    async with mapped(f"list {what}", READER, scope, _listing_seconds(azure)):
+        async for _ in pager(raw_response_hook=take):
+            pass
+    return Listing(items, evidence(what, f"{scope} (Azure Resource Manager)", api_version))
+
+
+async def _raw_list(azure: Azure, path: str, api_version: str, what: str, scope: str) -> Listing:
+    """A list call at any api-version, nextLink followed on the same host."""
+    items: list[Any] = []
+    async with mapped(f"list {what}", READER, scope, _listing_seconds(azure)):
+        async for page in _pages(azure, f"{azure.settings.arm}{path}?api-version={api_version}"):
+            items.extend(_value(page, what))
+    return Listing(items, evidence(what, f"{path} (Azure Resource Manager)", api_version))
+
+
+async def _pages(azure: Azure, url: str) -> AsyncIterator[bytes]:
+    for _ in range(MAX_PAGES):
+        response = await azure.raw().send_request(HttpRequest("GET", url))
+        response.raise_for_status()
+        page = response.content
+        yield page
+        following = _decoded(page).get("nextLink")
+        if not isinstance(following, str) or not following:
+            return
+        url = following
+    raise Temporary(f"more than {MAX_PAGES} pages")
+
+
+def _decoded(page: bytes) -> dict[str, Any]:
+    try:
+        body = msgspec.json.decode(page)
+    except msgspec.DecodeError as error:
+        raise Temporary(f"Azure Resource Manager sent what is no JSON: {error}") from error
+    return body if isinstance(body, dict) else {}
+
+
+def _value(page: bytes, what: str) -> list[Any]:
+    value = _decoded(page).get("value")
+    if not isinstance(value, list):
+        raise Temporary(f"list {what}: the answer has no list of values")
+    return value
+
+
+def _listing_seconds(azure: Azure) -> float:
+    """A listing may take several pages: it gets four calls' time."""
+    return 4.0 * azure.settings.call_seconds
+
+
+async def user_kubeconfig(azure: Azure, cluster: facts.Cluster) -> bytes:
+    """``listClusterUserCredential`` (format exec): the kubeconfig, YAML. Raises CollectError."""
+    subscription = facts.subscription_of(cluster.id)
+    operations = azure.container_service(subscription).managed_clusters
+    role = "Azure Kubernetes Service Cluster User Role"
+    async with mapped("listClusterUserCredential", role, cluster.id, azure.settings.call_seconds):
+        result = await operations.list_cluster_user_credentials(
+            facts.resource_group_of(cluster.id), quote(cluster.name), format="exec"
+        )
+    for kubeconfig in result.kubeconfigs or []:
+        if kubeconfig.value:
+            return bytes(kubeconfig.value)
+    raise Temporary("listClusterUserCredential answered without a kubeconfig")
+
+
+def grant_reader(subscription: str) -> str:
+    """The command that lets Pullwatch's identity read a subscription."""
+    return commands.assign_role("<object id of Pullwatch's identity>", READER, f"/subscriptions/{subscription}")

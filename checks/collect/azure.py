@@ -1,0 +1,160 @@
+"""One job's way to Azure: a credential, and clients that share a transport, a deadline and a call count.
+
+Every request goes to the host it was meant for or not at all: a nextLink or redirect elsewhere would carry a token
+there. azure-core obeys Retry-After without a cap; here a wait longer than the deadline is reported at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import aiohttp
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline.policies import (
+    AsyncBearerTokenCredentialPolicy,
+    AsyncRetryPolicy,
+    SansIOHTTPPolicy,
+    UserAgentPolicy,
+)
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.identity.aio import DefaultAzureCredential
+from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
+from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
+from azure.mgmt.containerservice.aio import ContainerServiceClient
+from azure.mgmt.core import AsyncARMPipelineClient
+
+from checks.collect import net
+from checks.collect.errors import Temporary
+from checks.settings import Settings
+
+_SUBSCRIPTION = re.compile(r"^/subscriptions/([^/]{1,64})", re.IGNORECASE)
+USER_AGENT = "pullwatch/0.1.0"
+
+
+class _HostGuard(SansIOHTTPPolicy[Any, Any]):
+    """Lets requests to one host through and refuses all others."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._netloc = urlsplit(endpoint).netloc.lower()
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        netloc = urlsplit(request.http_request.url).netloc.lower()
+        if netloc != self._netloc:
+            raise Temporary(f"refused to follow Azure Resource Manager to another host ({netloc})")
+
+
+class _Counted(SansIOHTTPPolicy[Any, Any]):
+    """Counts requests per subscription ("" for tenant-level ones), retries included."""
+
+    def __init__(self, calls: Counter[str]) -> None:
+        self._calls = calls
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        match = _SUBSCRIPTION.match(urlsplit(request.http_request.url).path)
+        self._calls[match[1].lower() if match else ""] += 1
+
+
+class _NoLongWait(SansIOHTTPPolicy[Any, Any]):
+    """Reports a Retry-After longer than ``seconds`` at once, instead of a wait that looks like a hang."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
+        header = response.http_response.headers.get("Retry-After", "")
+        if response.http_response.status_code < 400 or not re.fullmatch(r"[0-9]{1,6}", header):
+            return
+        if float(header) > self._seconds:
+            raise Temporary(f"throttled: Azure Resource Manager asks to wait {header} s", float(header))
+
+
+class Azure:
+    """The clients of one job. Made by ``open_azure``; not to be used after it closes."""
+
+    def __init__(self, settings: Settings, credential: AsyncTokenCredential, session: aiohttp.ClientSession) -> None:
+        self.settings = settings
+        self.credential = credential
+        self.calls: Counter[str] = Counter()
+        self._session = session
+        self._clients: dict[tuple[type[Any], str], Any] = {}
+
+    def _common(self) -> dict[str, Any]:
+        deadline = float(self.settings.call_seconds)
+        return {
+            "base_url": self.settings.arm,
+            "credential_scopes": [self.settings.cloud.arm_scope],
+            "transport": AioHttpTransport(session=self._session, session_owner=False),
+            "retry_policy": AsyncRetryPolicy(retry_total=3, retry_backoff_factor=0.5, retry_backoff_max=8),
+            "permit_redirects": False,
+            "per_call_policies": [_HostGuard(self.settings.arm)],
+            "per_retry_policies": [_Counted(self.calls), _NoLongWait(deadline / 2)],
+            "base_user_agent": USER_AGENT,
+            "logging_enable": False,
+        }
+
+    def _client(self, kind: type[Any], subscription: str) -> Any:
+        key = (kind, subscription)
+        if key not in self._clients:
+            self._clients[key] = kind(self.credential, subscription, **self._common())
+        return self._clients[key]
+
+    def container_service(self, subscription: str) -> ContainerServiceClient:
+        """Managed clusters of a subscription."""
+        return cast(ContainerServiceClient, self._client(ContainerServiceClient, subscription))
+
+    def container_registry(self, subscription: str) -> ContainerRegistryManagementClient:
+        """Registries of a subscription."""
+        return cast(ContainerRegistryManagementClient, self._client(ContainerRegistryManagementClient, subscription))
+
+    def authorization(self, subscription: str) -> AuthorizationManagementClient:
+        """Role assignments and definitions that concern a subscription."""
+        return cast(AuthorizationManagementClient, self._client(AuthorizationManagementClient, subscription))
+
+    def raw(self) -> AsyncARMPipelineClient[Any, Any]:
+        """ARM for what no SDK model shows whole: any path at any api-version."""
+        key = (AsyncARMPipelineClient, "")
+        if key not in self._clients:
+            common = self._common()
+            authentication = AsyncBearerTokenCredentialPolicy(self.credential, *common.pop("credential_scopes"))
+            self._clients[key] = AsyncARMPipelineClient(
+                base_url=common["base_url"],
+                transport=common["transport"],
+                policies=[
+                    UserAgentPolicy(common["base_user_agent"]),
+                    *common["per_call_policies"],
+                    common["retry_policy"],
+                    authentication,
+                    *common["per_retry_policies"],
+                ],
+            )
+        return cast("AsyncARMPipelineClient[Any, Any]", self._clients[key])
+
+    async def token(self, scope: str) -> str:
+        """A bearer token for a scope. Raises what azure-identity raises; callers map it."""
+        return (await self.credential.get_token(scope)).token
+
+
+@asynccontextmanager
+async def open_azure(settings: Settings) -> AsyncIterator[Azure]:
+    """Opens one job's clients; closes all of them at the end.
+
+    The identity is azure-identity's default chain: a managed identity in Azure, ``az login`` on a desk.
+    """
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(net.session(settings.connect_to, decompress=False))
+        credential = await stack.enter_async_context(
+            DefaultAzureCredential(
+                authority=settings.cloud.authority,
+                transport=AioHttpTransport(session=session, session_owner=False),
+                exclude_interactive_browser_credential=True,
+                exclude_shared_token_cache_credential=True,
+                exclude_visual_studio_code_credential=True,
+            )
+        )
+        yield Azure(settings, credential, session)

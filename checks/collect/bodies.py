@@ -1,0 +1,198 @@
+"""ARM bodies into facts. A body may lack anything or carry wrong types: what cannot be read is None, never a guess.
+
+Shapes: azure-mgmt-containerservice 41.8.0 (api 2026-08-01), azure-mgmt-containerregistry 15.0.0 (api 2025-11-01),
+Microsoft.Authorization 2022-04-01 and, for deny assignments, 2024-07-01-preview.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from checks import facts
+from checks.rules.rbac import role_guid
+from checks.verdicts import Evidence
+
+MAX_TEXT = 4096
+MAX_ITEMS = 10_000
+
+
+def at(body: Any, *path: str) -> Any:
+    """What lies at a path of keys, or None where the path breaks off."""
+    for key in path:
+        body = body.get(key) if isinstance(body, dict) else None
+    return body
+
+
+def text(body: Any, *path: str) -> str | None:
+    """A bounded, non-empty text at a path, or None."""
+    value = at(body, *path)
+    return value[:MAX_TEXT] if isinstance(value, str) and value else None
+
+
+def flag(body: Any, *path: str) -> bool | None:
+    """A boolean at a path, or None."""
+    value = at(body, *path)
+    return value if isinstance(value, bool) else None
+
+
+def number(body: Any, *path: str) -> int | None:
+    """A whole number at a path, or None."""
+    value = at(body, *path)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def objects(body: Any, *path: str) -> list[dict[str, Any]]:
+    """The objects in a list at a path; anything else in it is passed over."""
+    value = at(body, *path)
+    return [item for item in value[:MAX_ITEMS] if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def words(body: Any, *path: str) -> tuple[str, ...]:
+    """The texts in a list at a path."""
+    value = at(body, *path)
+    return tuple(w[:MAX_TEXT] for w in value[:MAX_ITEMS] if isinstance(w, str)) if isinstance(value, list) else ()
+
+
+def name_of(body: Any) -> str | None:
+    """A resource's name: its own, or the last segment of its id."""
+    resource_id = text(body, "id")
+    return text(body, "name") or (resource_id.rstrip("/").rsplit("/", 1)[-1] if resource_id else None)
+
+
+def subscription(body: Any) -> facts.Subscription | None:
+    """A subscription of ``GET /subscriptions``."""
+    guid = text(body, "subscriptionId") or (text(body, "id") or "").removeprefix("/subscriptions/")
+    if not guid:
+        return None
+    return facts.Subscription(
+        guid.lower(), text(body, "displayName") or "", text(body, "tenantId"), text(body, "state")
+    )
+
+
+def cluster(body: Any, evidence: Evidence) -> facts.Cluster | None:
+    """A managed cluster, or None where the body does not even say which it is."""
+    resource_id, name = text(body, "id"), name_of(body)
+    if not resource_id or not name or not facts.subscription_of(resource_id):
+        return None
+    client_id = text(body, "properties", "servicePrincipalProfile", "clientId")
+    tags = at(body, "tags")
+    return facts.Cluster(
+        id=resource_id,
+        name=name,
+        location=text(body, "location"),
+        provisioning_state=text(body, "properties", "provisioningState"),
+        power_state=text(body, "properties", "powerState", "code"),
+        has_identity=(text(body, "identity", "type") or "None").lower() != "none",
+        tenant_id=text(body, "identity", "tenantId"),
+        kubelet=_kubelet(at(body, "properties", "identityProfile", "kubeletidentity")),
+        service_principal_client_id=None if (client_id or "msi").lower() == "msi" else client_id,
+        node_resource_group=text(body, "properties", "nodeResourceGroup"),
+        entra=isinstance(at(body, "properties", "aadProfile"), dict),
+        azure_rbac=bool(flag(body, "properties", "aadProfile", "enableAzureRBAC")),
+        private=bool(flag(body, "properties", "apiServerAccessProfile", "enablePrivateCluster")),
+        local_accounts_disabled=bool(flag(body, "properties", "disableLocalAccounts")),
+        pools=tuple(pool for p in objects(body, "properties", "agentPoolProfiles") if (pool := _pool(p))),
+        tags={k: v[:MAX_TEXT] for k, v in tags.items() if isinstance(v, str)} if isinstance(tags, dict) else {},
+        evidence=evidence,
+    )
+
+
+def _kubelet(body: Any) -> facts.KubeletIdentity | None:
+    if not isinstance(body, dict):
+        return None
+    return facts.KubeletIdentity(text(body, "resourceId"), text(body, "clientId"), text(body, "objectId"))
+
+
+def _pool(body: Any) -> facts.AgentPool | None:
+    name = text(body, "name")
+    if not name:
+        return None
+    return facts.AgentPool(
+        name=name,
+        mode=text(body, "mode"),
+        type=text(body, "type"),
+        os_type=text(body, "osType"),
+        vm_size=text(body, "vmSize"),
+        count=number(body, "count"),
+        power_state=text(body, "powerState", "code"),
+        node_image_version=text(body, "nodeImageVersion"),
+        vnet_subnet_id=text(body, "vnetSubnetID"),
+    )
+
+
+def registry(body: Any, evidence: Evidence) -> facts.Registry | None:
+    """A container registry, or None where the body says neither which it is nor its login server."""
+    resource_id, name, login = text(body, "id"), name_of(body), text(body, "properties", "loginServer")
+    if not resource_id or not name or not login or not facts.subscription_of(resource_id):
+        return None
+    return facts.Registry(
+        id=resource_id,
+        name=name,
+        login_server=login.lower(),
+        location=text(body, "location"),
+        sku=text(body, "sku", "name"),
+        provisioning_state=text(body, "properties", "provisioningState"),
+        role_assignment_mode=text(body, "properties", "roleAssignmentMode"),
+        anonymous_pull=flag(body, "properties", "anonymousPullEnabled"),
+        evidence=evidence,
+    )
+
+
+def role_assignment(body: Any) -> facts.RoleAssignment | None:
+    """A role assignment; one without scope, principal or role says nothing and is None."""
+    scope, principal = text(body, "properties", "scope"), text(body, "properties", "principalId")
+    role = text(body, "properties", "roleDefinitionId")
+    if not scope or not principal or not role:
+        return None
+    return facts.RoleAssignment(
+        id=text(body, "id") or "",
+        scope=scope,
+        principal_id=principal,
+        role_definition_id=role,
+        principal_type=text(body, "properties", "principalType"),
+        condition=text(body, "properties", "condition"),
+    )
+
+
+def role_definition(body: Any) -> facts.RoleDefinition | None:
+    """A role definition with its raw permissions: the SDK's model would drop their conditions."""
+    key = text(body, "id") or text(body, "name")
+    if not key:
+        return None
+    name = text(body, "properties", "roleName") or role_guid(key)
+    return facts.RoleDefinition(role_guid(key), name, _permissions(body))
+
+
+def _permissions(body: Any) -> tuple[facts.Permission, ...]:
+    return tuple(
+        facts.Permission(
+            words(p, "actions"),
+            words(p, "notActions"),
+            words(p, "dataActions"),
+            words(p, "notDataActions"),
+            text(p, "condition"),
+        )
+        for p in objects(body, "properties", "permissions")
+    )
+
+
+def deny_assignment(body: Any) -> facts.DenyAssignment | None:
+    """A deny assignment (2024-07-01-preview shows whether it is enforced or only audited)."""
+    scope = text(body, "properties", "scope")
+    if not scope:
+        return None
+    return facts.DenyAssignment(
+        id=text(body, "id") or "",
+        name=text(body, "properties", "denyAssignmentName") or name_of(body) or "",
+        scope=scope,
+        permissions=_permissions(body),
+        principals=_ids(body, "principals"),
+        exclude_principals=_ids(body, "excludePrincipals"),
+        not_child_scopes=bool(flag(body, "properties", "doNotApplyToChildScopes")),
+        condition=text(body, "properties", "condition"),
+        effect=text(body, "properties", "denyAssignmentEffect"),
+    )
+
+
+def _ids(body: Any, key: str) -> tuple[str, ...]:
+    return tuple(found for p in objects(body, "properties", key) if (found := text(p, "id")))

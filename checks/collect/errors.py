@@ -1,0 +1,124 @@
+"""What can go wrong on a wire, as four classes. Each adapter maps its SDK's exceptions once, here or beside itself.
+
+Temporary may pass by itself; the other three will not. The rest of the code never sees an SDK exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from checks.facts import NotSeen, Why
+from checks.rules import commands
+
+MAX_DETAIL = 500
+_OBJECT_ID = re.compile(r"object id '([0-9a-fA-F-]{36})'")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+class CollectError(Exception):
+    """Something could not be read. ``detail`` is one bounded line for people."""
+
+    why = Why.ERROR
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(one_line(detail))
+
+    def as_gap(self) -> NotSeen:
+        """The fact that this was not seen."""
+        return NotSeen(self.why, str(self))
+
+
+class Temporary(CollectError):
+    """It may work later: throttling (``retry_after`` seconds, where told), 5xx, a body that made no sense."""
+
+    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+        self.why = Why.THROTTLED if retry_after is not None else Why.ERROR
+
+
+class NotAllowed(CollectError):
+    """401 or 403. ``role`` names the role that is missing; ``fix`` the command that grants it."""
+
+    why = Why.NOT_ALLOWED
+
+    def __init__(self, detail: str, role: str, scope: str) -> None:
+        super().__init__(detail)
+        self.role = role
+        who = _OBJECT_ID.search(detail)
+        self.fix = (commands.assign_role(who[1] if who else "<object id of Pullwatch's identity>", role, scope),)
+
+    def as_gap(self) -> NotSeen:
+        """The fact that this was not allowed, with the role and the command."""
+        return NotSeen(self.why, f"{self} Missing role: {self.role}.", self.role, self.fix)
+
+
+class NotFound(CollectError):
+    """404: what was asked for does not exist."""
+
+    why = Why.NOT_FOUND
+
+
+class Unreachable(CollectError):
+    """No connection, no name, no trust, or no answer within the deadline."""
+
+    why = Why.UNREACHABLE
+
+
+def one_line(text: str) -> str:
+    """A text from the wire as one bounded line without control characters."""
+    return _CONTROL.sub(" ", text).strip()[:MAX_DETAIL]
+
+
+@asynccontextmanager
+async def mapped(what: str, role: str, scope: str, seconds: float) -> AsyncIterator[None]:
+    """Runs one call within a deadline of ``seconds`` and turns what it may raise into a CollectError.
+
+    ``what`` names the call for people; ``role`` at ``scope`` is what a 401 or 403 would be cured by.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise Unreachable(f"{what}: no answer within {seconds:g} s") from None
+    except HttpResponseError as error:
+        raise _from_response(what, role, scope, error) from error
+    except (ServiceRequestError, ServiceResponseError, aiohttp.ClientError, OSError) as error:
+        raise Unreachable(f"{what}: {error}") from error
+    except AzureError as error:
+        raise Temporary(f"{what}: {error}") from error
+
+
+def _from_response(what: str, role: str, scope: str, error: HttpResponseError) -> CollectError:
+    status = error.status_code
+    detail = f"{what}: {_message(error)}"
+    if status in (401, 403) or (status is None and isinstance(error, ClientAuthenticationError)):
+        return NotAllowed(detail, role, scope)
+    if status == 404:
+        return NotFound(detail)
+    if status == 429:
+        return Temporary(detail, _retry_after(error))
+    return Temporary(detail)
+
+
+def _message(error: HttpResponseError) -> str:
+    code = f"{error.error.code}: {error.error.message}" if error.error and error.error.code else (error.message or "")
+    return f"{f'HTTP {error.status_code} ' if error.status_code else ''}{code}"
+
+
+def _retry_after(error: HttpResponseError) -> float:
+    headers: Mapping[str, str] = getattr(error.response, "headers", {})
+    header = headers.get("Retry-After", "")
+    return float(header) if re.fullmatch(r"[0-9]{1,6}", header) else 0.0

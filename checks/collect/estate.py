@@ -1,0 +1,141 @@
+"""What belongs to subscriptions, read once per run and worker process and shared by every cluster.
+
+An estate is plain facts. ``EstateCache`` keeps those of the latest runs, so that the shards of one run in one process
+read a subscription once between them; it is made in function_app and passed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+from checks.collect import arm
+from checks.collect.azure import Azure
+from checks.facts import (
+    Authorization,
+    NotSeen,
+    Registry,
+    RoleAssignment,
+    Seen,
+    Subscription,
+    SubscriptionFacts,
+    Why,
+)
+from checks.rules import rbac
+
+AT_ONCE = 8
+
+
+class Estate:
+    """The facts of many subscriptions, with the indexes that joins over clusters and registries need."""
+
+    def __init__(self, subscriptions: Iterable[SubscriptionFacts], acr_suffix: str) -> None:
+        self.subscriptions = {facts.subscription.id: facts for facts in subscriptions}
+        self._suffix = f".{acr_suffix}"
+        self._registries: dict[str, Seen[Registry]] = {}
+        self._assignments: dict[tuple[str, str], list[RoleAssignment]] = {}
+        self._registry_roles: set[str] = set()
+        for subscription, facts in self.subscriptions.items():
+            self._index(subscription, facts)
+
+    def _index(self, subscription: str, facts: SubscriptionFacts) -> None:
+        if isinstance(facts.registries, Seen):
+            for registry in facts.registries.value:
+                evidence = registry.evidence or facts.registries.evidence
+                self._registries[registry.login_server] = Seen(registry, evidence)
+        if isinstance(facts.authorization.assignments, Seen):
+            for assignment in facts.authorization.assignments.value:
+                key = (subscription, assignment.principal_id.lower())
+                self._assignments.setdefault(key, []).append(assignment)
+        if isinstance(facts.authorization.definitions, Seen):
+            roles = facts.authorization.definitions.value.values()
+            self._registry_roles |= {role.guid for role in roles if rbac.speaks_of_registries(role)}
+
+    def registries(self) -> Iterator[Registry]:
+        """Every registry that was seen."""
+        return (seen.value for seen in self._registries.values())
+
+    def registry(self, host: str) -> Seen[Registry] | NotSeen:
+        """What ARM says of a login server; where it says nothing, why that may be."""
+        found = self._registries.get(host)
+        if found is not None:
+            return found
+        if not host.endswith(self._suffix):
+            return NotSeen(Why.NOT_APPLICABLE, f"{host} is no registry of this cloud")
+        refused = [f for f in self.subscriptions.values() if isinstance(f.registries, NotSeen)]
+        if refused:
+            names = ", ".join(f.subscription.id for f in refused[:3])
+            return NotSeen(
+                Why.NOT_ALLOWED,
+                f"{host} is in none of the subscriptions that could be read; the registries of {names} could not",
+                arm.READER,
+                next((f.registries.fix for f in refused if isinstance(f.registries, NotSeen)), ()),
+            )
+        return NotSeen(
+            Why.NOT_FOUND,
+            f"{host} is in none of the {len(self.subscriptions)} subscriptions that were looked at: it does not exist, "
+            "or lies where Pullwatch's identity has no Reader role",
+            arm.READER,
+        )
+
+    def is_acr(self, host: str) -> bool:
+        """Whether a host is an Azure registry: known to ARM, or under the cloud's suffix."""
+        return host in self._registries or host.endswith(self._suffix)
+
+    def assignments_of(self, principal: str, subscription: str) -> list[RoleAssignment]:
+        """The direct assignments of a principal that a subscription's list showed."""
+        return self._assignments.get((subscription, principal.lower()), [])
+
+    def is_registry_role(self, assignment: RoleAssignment) -> bool:
+        """Whether an assignment's role is about container registries and nothing else."""
+        return rbac.role_guid(assignment.role_definition_id) in self._registry_roles
+
+
+async def read(azure: Azure, subscriptions: Iterable[Subscription]) -> Estate:
+    """Reads the subscriptions, a few at once. What cannot be read is in the estate as such."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(subscription: Subscription) -> SubscriptionFacts:
+        async with gate:
+            return await _subscription(azure, subscription)
+
+    found = await asyncio.gather(*(one(subscription) for subscription in subscriptions))
+    return Estate(found, azure.settings.cloud.acr_suffix)
+
+
+async def _subscription(azure: Azure, subscription: Subscription) -> SubscriptionFacts:
+    clusters, registries = await asyncio.gather(
+        arm.seen(arm.clusters(azure, subscription.id)), arm.seen(arm.registries(azure, subscription.id))
+    )
+    needed = isinstance(registries, Seen) and registries.value
+    unasked = NotSeen(Why.NOT_APPLICABLE, "the subscription holds no registry, so its roles were not read")
+    authorization = (
+        await arm.authorization(azure, subscription.id)
+        if needed
+        else Authorization(assignments=unasked, definitions=unasked, denies=unasked)
+    )
+    return SubscriptionFacts(
+        subscription=subscription, clusters=clusters, registries=registries, authorization=authorization
+    )
+
+
+class EstateCache:
+    """The estates of the latest runs. A second caller of the same run waits for the first one's reading."""
+
+    def __init__(self, keep: int = 2) -> None:
+        self._keep = keep
+        self._estates: dict[str, Estate] = {}
+        self._lock = threading.Lock()
+
+    async def get(self, run_id: str, reading: Callable[[], Awaitable[Estate]]) -> Estate:
+        """The estate of a run, read by ``reading`` where this process has not got it yet."""
+        await asyncio.to_thread(self._lock.acquire)
+        try:
+            if run_id not in self._estates:
+                self._estates[run_id] = await reading()
+            while len(self._estates) > self._keep:
+                self._estates.pop(next(iter(self._estates)))
+            return self._estates[run_id]
+        finally:
+            self._lock.release()

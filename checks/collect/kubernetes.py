@@ -1,0 +1,180 @@
+"""A cluster's own API, read-only: pods and events, in pages, with the bytes decoded by msgspec.
+
+Source: Kubernetes API reference (list with limit and continue; 410 means start again). Entra clusters take a token for
+the AKS server application, got by azure-identity; clusters without Entra ID only their kubeconfig, which is equal to
+cluster-admin and therefore used only where a setting allows it.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+from azure.core.exceptions import ClientAuthenticationError
+from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
+
+from checks.collect import arm, net
+from checks.collect.azure import Azure
+from checks.collect.errors import CollectError, NotAllowed, NotFound, Temporary, mapped
+from checks.collect.kubeconfig import Kubeconfig, read
+from checks.collect.kubernetes_objects import Event, Pod, containers, decode_page, pod_event
+from checks.facts import Cluster, ContainerImage, NotSeen, PodEvent, Seen, Why, Workloads
+from checks.rules.clouds import AKS_SERVER_APPLICATION
+
+T = TypeVar("T")
+RBAC_READER = "Azure Kubernetes Service RBAC Reader"
+PAGE = 500
+MAX_PAGES = 400
+MAX_PAGE_BYTES = 64 * 1024 * 1024
+
+
+async def workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:
+    """The pods' images and what waits, with the events about pods; or why they could not be read."""
+    gap = _not_to_be_looked_at(cluster)
+    if gap is not None:
+        return gap
+    try:
+        kubeconfig = read(await arm.user_kubeconfig(azure, cluster))
+        if not kubeconfig.exec_plugin and not azure.settings.allow_local_accounts:
+            return NotSeen(
+                Why.OFF,
+                "the cluster has no Entra ID: its kubeconfig is equal to cluster-admin and is not used unless "
+                "PULLWATCH_ALLOW_LOCAL_ACCOUNTS is true",
+                "PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true",
+            )
+        return await _read(azure, cluster, kubeconfig)
+    except CollectError as error:
+        return error.as_gap()
+
+
+def _not_to_be_looked_at(cluster: Cluster) -> NotSeen | None:
+    state = (cluster.provisioning_state or "").lower()
+    if (cluster.power_state or "").lower() == "stopped":
+        return NotSeen(Why.NOT_APPLICABLE, "the cluster is stopped")
+    if state in ("creating", "deleting"):
+        return NotSeen(Why.NOT_APPLICABLE, f"the cluster is {state}")
+    return None
+
+
+async def _read(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> Seen[Workloads]:
+    api_client = client.ApiClient(await _configuration(azure, cluster, kubeconfig))
+    try:
+        api = client.CoreV1Api(api_client)
+        reader = _Reader(azure, cluster)
+        images: list[ContainerImage] = []
+        pods, unreadable = await reader.each(
+            api.list_pod_for_all_namespaces_without_preload_content, Pod, lambda pod: images.extend(containers(pod))
+        )
+        events = await _events(reader, api)
+    finally:
+        await api_client.close()  # type: ignore[no-untyped-call]
+    found = Workloads(containers=tuple(images), events=events, pods=pods, unreadable=unreadable)
+    return Seen(found, arm.evidence("pods and events", kubeconfig.server, "v1"))
+
+
+async def _events(reader: _Reader, api: client.CoreV1Api) -> Seen[tuple[PodEvent, ...]] | NotSeen:
+    found: list[PodEvent] = []
+    try:
+        await reader.each(
+            api.list_event_for_all_namespaces_without_preload_content,
+            Event,
+            lambda event: found.append(pod_event(event)),
+            field_selector="involvedObject.kind=Pod",
+        )
+    except CollectError as error:
+        return error.as_gap()
+    return Seen(tuple(found), arm.evidence("events", "Kubernetes API", "v1"))
+
+
+class _Reader:
+    """Reads whole lists of one cluster, page by page, each page within the call's deadline."""
+
+    def __init__(self, azure: Azure, cluster: Cluster) -> None:
+        self._azure = azure
+        self._cluster = cluster
+
+    async def each(
+        self, call: Callable[..., Awaitable[Any]], kind: type[T], take: Callable[[T], None], **query: Any
+    ) -> tuple[int, int]:
+        """Hands every object to ``take``; returns how many there were and how many could not be read."""
+        total = unreadable = 0
+        token: str | None = None
+        for _ in range(MAX_PAGES):
+            raw = await self._page(call, token, query)
+            objects, token, bad = decode_page(raw, kind)
+            for item in objects:
+                take(item)
+            total, unreadable = total + len(objects) + bad, unreadable + bad
+            if not token:
+                return total, unreadable
+        raise Temporary(f"the Kubernetes API's list has more than {MAX_PAGES} pages")
+
+    async def _page(self, call: Callable[..., Awaitable[Any]], token: str | None, query: dict[str, Any]) -> bytes:
+        options = {**query, "limit": PAGE, **({"_continue": token} if token else {})}
+        try:
+            async with mapped("read the Kubernetes API", RBAC_READER, self._cluster.id, self._seconds):
+                response = await call(**options, _request_timeout=self._seconds)
+                async with response:
+                    return await self._body(response)
+        except ApiException as error:
+            raise self._mapped(error.status or 0, str(error.reason)) from error
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        raw = bytearray()
+        async for chunk in response.content.iter_any():
+            raw += chunk
+            if len(raw) > MAX_PAGE_BYTES:
+                raise Temporary(f"the Kubernetes API sent more than {MAX_PAGE_BYTES} bytes for {PAGE} objects")
+        if response.status != 200:
+            raise self._mapped(response.status, raw[:300].decode("utf-8", "replace"))
+        return bytes(raw)
+
+    def _mapped(self, status: int, detail: str) -> CollectError:
+        text = f"the Kubernetes API answered {status}: {detail}"
+        if status in (401, 403):
+            return NotAllowed(text, RBAC_READER, self._cluster.id)
+        return NotFound(text) if status == 404 else Temporary(text)
+
+    @property
+    def _seconds(self) -> float:
+        return float(self._azure.settings.call_seconds)
+
+
+async def _configuration(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> client.Configuration:
+    token = await _token(azure, cluster) if kubeconfig.exec_plugin else kubeconfig.token
+    configuration = client.Configuration(host=kubeconfig.server)
+    if token:
+        configuration.api_key = {"BearerToken": f"Bearer {token}"}
+    context = _trust(kubeconfig)
+    configuration.client_session_kwargs = {"connector": net.connector((), context), "connector_owner": True}
+    return configuration
+
+
+def _trust(kubeconfig: Kubeconfig) -> ssl.SSLContext:
+    """The cluster's own CA and nothing else; a client certificate touches the disk only while it is loaded."""
+    try:
+        context = ssl.create_default_context(cadata=kubeconfig.ca_pem or None)
+        if kubeconfig.certificate_pem and kubeconfig.key_pem:
+            with tempfile.TemporaryDirectory() as folder:
+                pem = Path(folder, "client.pem")
+                pem.touch(mode=0o600)
+                pem.write_text(kubeconfig.certificate_pem + "\n" + kubeconfig.key_pem)
+                context.load_cert_chain(pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise Temporary(f"the kubeconfig's certificates cannot be used: {error}") from error
+    return context
+
+
+async def _token(azure: Azure, cluster: Cluster) -> str:
+    async with mapped("token for the cluster", RBAC_READER, cluster.id, azure.settings.call_seconds):
+        try:
+            return await azure.token(f"{AKS_SERVER_APPLICATION}/.default")
+        except ClientAuthenticationError as error:
+            raise NotAllowed(
+                f"no token for the AKS server application: {error.message}", RBAC_READER, cluster.id
+            ) from error

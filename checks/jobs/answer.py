@@ -1,0 +1,98 @@
+"""A report as the plain data that the command line (``--json``) and HTTP answer with.
+
+``{"subscriptions":[{"id","clusters","verdict","cause","summary","fix"}],"clusters":[{"id","coverage","registries":
+[{"registry","access","path","pull",…}],"findings":[{"code","subject","verdict","cause","summary","evidence",
+"severity","fix"}]}]}``; a facet is ``{"verdict","cause","decided_by":[codes]}``; a verdict is "pass", "fail",
+"unknown" or "skipped".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from checks.verdicts import (
+    ClusterReport,
+    Facet,
+    Finding,
+    RegistryRow,
+    ScanReport,
+    Skipped,
+    SubscriptionResult,
+    Unknown,
+    Verdict,
+    word,
+)
+
+
+def scan_answer(report: ScanReport) -> dict[str, Any]:
+    """A whole scan."""
+    return {
+        "subscriptions": [subscription_answer(result) for result in report.subscriptions],
+        "clusters": [cluster_answer(cluster) for cluster in report.clusters],
+    }
+
+
+def subscription_answer(result: SubscriptionResult) -> dict[str, Any]:
+    """One subscription's result. ``clusters`` is how many it holds."""
+    return {
+        "id": result.id,
+        "clusters": result.clusters,
+        **_verdict(result.verdict),
+        "cause": result.cause,
+        "summary": result.summary,
+        "fix": list(result.fix),
+    }
+
+
+def cluster_answer(report: ClusterReport) -> dict[str, Any]:
+    """One cluster's report."""
+    return {
+        "id": report.id,
+        "coverage": [msgspec.to_builtins(line) for line in report.coverage],
+        "registries": [_row(row) for row in report.registries],
+        "findings": [_finding(finding) for finding in report.findings],
+    }
+
+
+def _row(row: RegistryRow) -> dict[str, Any]:
+    return {
+        "registry": row.registry,
+        **{name: _facet(facet) for name, facet in row.facets()},
+        "sources": list(row.sources),
+        "image_troubles": row.image_troubles,
+        "disagreements": list(row.disagreements),
+        "fix": list(row.fix),
+    }
+
+
+def _facet(facet: Facet) -> dict[str, Any]:
+    return {
+        **_verdict(facet.verdict),
+        "cause": facet.cause,
+        "decided_by": list(facet.decided_by),
+        "summary": facet.summary,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "subject": msgspec.to_builtins(finding.subject),
+        **_verdict(finding.verdict),
+        "cause": finding.cause,
+        "summary": finding.summary,
+        "evidence": [msgspec.to_builtins(item) for item in finding.evidence],
+        "severity": finding.severity.value,
+        "fix": list(finding.fix),
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    """The verdict's word, with what an Unknown misses and what a Skipped names."""
+    if isinstance(verdict, Unknown):
+        return {"verdict": word(verdict), "missing": verdict.missing, "look_failed": verdict.look_failed}
+    if isinstance(verdict, Skipped):
+        return {"verdict": word(verdict), "because": verdict.because}
+    return {"verdict": word(verdict)}

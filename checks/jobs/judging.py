@@ -1,0 +1,133 @@
+"""Facts in, one cluster's report out: the judges, the fold and the coverage put together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from checks import catalog
+from checks.facts import ClusterFacts, NotSeen, Seen, SubscriptionFacts, Why
+from checks.rules.fold import FAILURES, fold
+from checks.rules.pulls import Proof, proofs
+from checks.verdicts import (
+    SEEN_BEFORE,
+    ClusterReport,
+    Coverage,
+    Facet,
+    Fail,
+    Finding,
+    Pass,
+    RegistryRow,
+    Severity,
+    Subject,
+    SubscriptionResult,
+    Unknown,
+)
+
+
+def report_of(facts: ClusterFacts) -> ClusterReport:
+    """Judges one cluster and folds the row of each registry.
+
+    A host that is no Azure registry gets a row where the nodes say something of it (a pull that failed or succeeded);
+    ARM alone has nothing to say of it.
+    """
+    findings = catalog.judge(facts)
+    proven = proofs(facts.workloads.value) if isinstance(facts.workloads, Seen) else {}
+    spoken_of = {f.subject.registry for f in findings if f.code == FAILURES}
+    rows = tuple(
+        fold(use.login_server, use.sources, findings, proven.get(use.login_server))
+        for use in facts.uses
+        if use.acr or use.login_server in proven or use.login_server in spoken_of
+    )
+    return ClusterReport(id=facts.cluster.id, coverage=coverage_of(facts, proven), registries=rows, findings=findings)
+
+
+def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage, ...]:
+    """What was looked at for a cluster, what was not, and why."""
+    lines = [Coverage("Azure Resource Manager", True), _line("nodes' identity", facts.principal)]
+    lines.append(_line("pods", facts.workloads))
+    if isinstance(facts.workloads, Seen):
+        workloads = facts.workloads.value
+        lines.append(_line("events", workloads.events))
+        if workloads.unreadable:
+            lines.append(Coverage("pods", False, f"{workloads.unreadable} objects could not be read"))
+        lines.append(Coverage("successful pulls", bool(proven), "" if proven else "no recent event tells of one"))
+    for subscription, authorization in sorted(facts.authorization.items()):
+        lines.append(_line(f"role assignments of {subscription}", authorization.assignments))
+        lines.append(_line(f"role definitions of {subscription}", authorization.definitions))
+        lines.append(_line(f"deny assignments of {subscription}", authorization.denies))
+    for subscription, groups in sorted(facts.through_groups.items()):
+        lines.append(_line(f"assignments through groups in {subscription}", groups))
+    return tuple(lines)
+
+
+def _line(what: str, part: Seen[Any] | NotSeen) -> Coverage:
+    if isinstance(part, NotSeen):
+        return Coverage(what, False, part.detail)
+    return Coverage(what, True, part.partial)
+
+
+def subscription_result(facts: SubscriptionFacts) -> SubscriptionResult:
+    """Whether a subscription could be looked at; where not, the role that is missing and the command that grants it."""
+    guid, clusters = facts.subscription.id, facts.clusters
+    for part, what in ((clusters, "clusters"), (facts.registries, "registries")):
+        if isinstance(part, NotSeen):
+            count = len(clusters.value) if isinstance(clusters, Seen) else 0
+            return SubscriptionResult(
+                id=guid,
+                clusters=count,
+                verdict=Unknown(part.role or part.detail),
+                cause="not-allowed" if part.why is Why.NOT_ALLOWED else f"look-{part.why.value}",
+                summary=f"The {what} could not be listed: {part.detail}",
+                fix=part.fix,
+            )
+    assert isinstance(clusters, Seen) and isinstance(facts.registries, Seen)
+    count, partial = len(clusters.value), clusters.partial or facts.registries.partial
+    if partial:
+        return SubscriptionResult(
+            id=guid,
+            clusters=count,
+            verdict=Unknown("readable bodies"),
+            cause="bodies-unreadable",
+            summary=f"Looked at in part: {partial}.",
+        )
+    return SubscriptionResult(
+        id=guid,
+        clusters=count,
+        verdict=Pass(),
+        cause="looked-at",
+        summary=f"{count} cluster{'' if count == 1 else 's'} found.",
+    )
+
+
+def unknown_report(cluster_id: str, registries: Iterable[str], cause: str, why: str, missing: str) -> ClusterReport:
+    """The report of a cluster that could not be looked at: Unknown, its registries kept from earlier runs."""
+    verdict = Unknown(missing)
+    finding = Finding(
+        code="PW101",
+        subject=Subject(cluster_id),
+        verdict=verdict,
+        cause=cause,
+        summary=why,
+        severity=Severity.WARNING,
+    )
+    facet = Facet(verdict, cause, ("PW101",), why)
+    rows = tuple(
+        RegistryRow(registry=name, access=facet, path=facet, pull=facet, sources=(SEEN_BEFORE,))
+        for name in sorted(set(registries))
+    )
+    return ClusterReport(
+        id=cluster_id, coverage=(Coverage("cluster", False, why),), registries=rows, findings=(finding,)
+    )
+
+
+def failing(report: ClusterReport) -> bool:
+    """Whether anything in a report fails."""
+    rows = any(isinstance(facet.verdict, Fail) for row in report.registries for _, facet in row.facets())
+    return rows or any(isinstance(f.verdict, Fail) for f in report.findings)
+
+
+def unsettled(report: ClusterReport) -> bool:
+    """Whether a finding, or the answer itself, is Unknown. A facet that was not judged at all is no finding."""
+    pulls = any(isinstance(row.pull.verdict, Unknown) for row in report.registries)
+    return pulls or any(isinstance(f.verdict, Unknown) for f in report.findings)

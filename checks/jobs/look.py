@@ -1,0 +1,126 @@
+"""Looking at clusters: collect and judge, a few at once, one hung or broken cluster never in another's way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from checks.collect import arm, cluster, estate
+from checks.collect.azure import Azure
+from checks.collect.errors import CollectError
+from checks.collect.estate import Estate
+from checks.facts import Cluster, Seen, Subscription
+from checks.jobs.judging import report_of, subscription_result, unknown_report
+from checks.verdicts import ClusterReport, ScanReport, SubscriptionResult, Unknown
+
+LOG = logging.getLogger(__name__)
+Progress = Callable[[str], None]
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """What to look at. Empty: everything. ``clusters`` are names or ARM ids, ``registries`` login servers."""
+
+    subscriptions: tuple[str, ...] = ()
+    clusters: tuple[str, ...] = ()
+    registries: tuple[str, ...] = ()
+
+    def wants(self, found: Cluster) -> bool:
+        """Whether a cluster is in scope, by its name or id; a cluster opts out by the tag ``pullwatch: off``."""
+        if not self.clusters:
+            tag = next((v for k, v in found.tags.items() if k.lower() == "pullwatch"), "")
+            return tag.lower() != "off"
+        names = {name.rstrip("/").lower() for name in self.clusters}
+        return found.name.lower() in names or found.id.rstrip("/").lower() in names
+
+
+async def visible(azure: Azure) -> tuple[Subscription, ...]:
+    """The subscriptions the identity can see, less the excluded ones. Raises CollectError."""
+    found = (await arm.subscriptions(azure)).value
+    return tuple(s for s in found if s.id not in azure.settings.exclude_subscriptions)
+
+
+def in_scope(subscriptions: Iterable[Subscription], wanted: tuple[str, ...]) -> tuple[Subscription, ...]:
+    """Those of the visible subscriptions that are wanted (all where nothing is named)."""
+    names = {name.lower() for name in wanted}
+    return tuple(s for s in subscriptions if not names or s.id in names)
+
+
+async def scan(azure: Azure, scope: Scope, progress: Progress) -> ScanReport:
+    """Looks at everything in a scope once, without history. Raises CollectError where not even a list can be had."""
+    progress("Listing subscriptions …")
+    seen = await visible(azure)
+    wanted = scope.subscriptions or azure.settings.subscriptions
+    chosen = {s.id for s in in_scope(seen, wanted)}
+    progress(f"{len(chosen)} of {len(seen)} subscriptions in scope; reading clusters, registries and roles …")
+    found = await estate.read(azure, seen)
+    clusters = [c for guid in sorted(chosen) for c in clusters_of(found, guid) if scope.wants(c)]
+    progress(f"{len(clusters)} clusters to look at …")
+    reports = await look(azure, found, clusters, {}, progress, scope.registries)
+    results = [subscription_result(found.subscriptions[guid]) for guid in sorted(chosen)]
+    results += [not_visible(guid) for guid in wanted if guid.lower() not in {s.id for s in seen}]
+    return ScanReport(subscriptions=tuple(results), clusters=reports, arm_calls=dict(azure.calls))
+
+
+def clusters_of(found: Estate, subscription: str) -> tuple[Cluster, ...]:
+    """The clusters of one subscription of an estate, or none where they could not be listed."""
+    clusters = found.subscriptions[subscription].clusters
+    return clusters.value if isinstance(clusters, Seen) else ()
+
+
+def not_visible(guid: str) -> SubscriptionResult:
+    """The result of a subscription that was asked for and that the identity cannot see."""
+    return SubscriptionResult(
+        id=guid.lower(),
+        verdict=Unknown(arm.READER),
+        cause="not-visible",
+        summary="The identity cannot see this subscription: it does not exist, or the identity has no role on it.",
+        fix=(arm.grant_reader(guid.lower()),),
+    )
+
+
+async def look(
+    azure: Azure,
+    found: Estate,
+    clusters: Iterable[Cluster],
+    remembered: Mapping[str, tuple[str, ...]],
+    progress: Progress,
+    only: tuple[str, ...] = (),
+) -> tuple[ClusterReport, ...]:
+    """Reports of clusters, in their order. ``remembered`` are registries by cluster id (lower case).
+
+    ``only`` narrows the rows to these login servers, which every cluster is then judged on, used or not.
+    """
+    gate = asyncio.Semaphore(azure.settings.clusters_at_once)
+    listed = list(clusters)
+    done = 0
+
+    async def one(target: Cluster) -> ClusterReport:
+        nonlocal done
+        async with gate:
+            report = await _guarded(azure, found, target, remembered.get(target.id.lower(), ()), only)
+        done += 1
+        progress(f"[{done}/{len(listed)}] {target.name}")
+        return report
+
+    return tuple(await asyncio.gather(*(one(target) for target in listed)))
+
+
+async def _guarded(
+    azure: Azure, found: Estate, target: Cluster, remembered: tuple[str, ...], only: tuple[str, ...]
+) -> ClusterReport:
+    """One cluster, with whatever goes wrong kept to it.
+
+    This is one of the two places where a broad ``except`` stands: a defect met on one cluster must not cost the others
+    their answer. It is logged with its traceback, and the cluster is Unknown, never silently missing.
+    """
+    try:
+        return report_of(await cluster.gather(azure, found, target, remembered, only))
+    except CollectError as error:
+        return unknown_report(target.id, remembered, "not-looked-at", str(error), str(error))
+    except Exception as error:
+        LOG.exception("checker error at %s", target.id)
+        why = f"Pullwatch itself failed while looking at this cluster ({type(error).__name__})."
+        return unknown_report(target.id, remembered, "checker-error", why, "a repair of Pullwatch")

@@ -1,0 +1,160 @@
+"""The row per cluster and registry, folded from findings by pure functions.
+
+Fail beats Unknown beats Pass; Skipped counts for nothing, and nothing but Skipped is Unknown. A finding that only warns
+fails no row. Kubelet identity, pull secrets and anonymous pull are alternatives: one that holds is enough. In ``pull``
+proof outranks inference, except where a cache explains it: a node may pull for about three hours after a role is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from checks.rules.pull_errors import Cause, scope_of
+from checks.rules.pulls import Proof
+from checks.verdicts import Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
+
+IDENTITY = ("PW101", "PW102", "PW103", "PW104", "PW105")
+ALTERNATIVES = ("PW303", "PW304")
+PATH = ("PW202", "PW203", "PW204", "PW205", "PW206")
+FAILURES = "PW301"
+CANARY = "PW305"
+
+_CREDENTIAL_CAUSES = frozenset({Cause.UNAUTHORIZED, Cause.CREDENTIALS_EXPIRED, Cause.CREDENTIALS_MISSING})
+
+
+class _NodesSay(msgspec.Struct, frozen=True):
+    """PW301's findings about one registry, by whose fault they are."""
+
+    registry: tuple[Finding, ...]
+    image: tuple[Finding, ...]
+    unsettled: tuple[Finding, ...]
+
+
+def fold(login_server: str, sources: tuple[str, ...], findings: Iterable[Finding], proof: Proof | None) -> RegistryRow:
+    """The row of one registry out of its cluster's findings; those without a registry concern every one."""
+    mine = [f for f in findings if f.subject.registry in (None, login_server)]
+    access = fold_access(mine)
+    path = fold_facet([f for f in mine if f.code in PATH], "the nodes' way to the registry was not judged")
+    said = _nodes_say([f for f in mine if f.code == FAILURES and f.subject.registry == login_server])
+    canary = next((f for f in mine if f.code == CANARY and isinstance(f.verdict, Pass)), None)
+    pull, disagreements = fold_pull(access, path, said, proof, canary)
+    return RegistryRow(
+        registry=login_server,
+        access=access,
+        path=path,
+        pull=pull,
+        sources=sources,
+        image_troubles=len(said.image),
+        disagreements=disagreements,
+        fix=_fixes(mine, pull),
+    )
+
+
+def fold_facet(findings: list[Finding], nothing: str) -> Facet:
+    """Fail beats Unknown beats Pass among findings that all have to hold; ``nothing`` is said where none counts."""
+    failed = [f for f in findings if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR]
+    unknown = [f for f in findings if isinstance(f.verdict, Unknown)]
+    passed = [f for f in findings if isinstance(f.verdict, Pass)]
+    deciding = failed or unknown or passed
+    if not deciding:
+        skipped = next((f for f in findings if isinstance(f.verdict, Skipped)), None)
+        return Facet(Unknown(nothing, look_failed=False), skipped.cause if skipped else "not-judged", (), nothing)
+    specific = next((f for f in deciding if f.subject.registry is not None), deciding[0])
+    return Facet(specific.verdict, specific.cause, _codes(deciding), specific.summary)
+
+
+def fold_access(findings: list[Finding]) -> Facet:
+    """May it pull: the nodes' identity, or else a pull secret or anonymous pull.
+
+    A host without a PW102 is no Azure registry: the nodes' identity says nothing about it.
+    """
+    mine = [f for f in findings if f.code == "PW102"]
+    identity = fold_facet([f for f in findings if f.code in IDENTITY], "no way to authenticate was judged")
+    others = [f for f in findings if f.code in ALTERNATIVES and f.subject.registry is not None]
+    if isinstance(identity.verdict, Pass) and any(isinstance(f.verdict, Pass) for f in mine):
+        return identity
+    alternative = fold_facet(others, "no other way to authenticate was judged")
+    role_needed = any(not isinstance(f.verdict, Skipped) for f in mine)
+    if not mine or isinstance(alternative.verdict, Pass) or (others and not role_needed):
+        return alternative
+    return identity
+
+
+def fold_pull(
+    access: Facet, path: Facet, said: _NodesSay, proof: Proof | None, canary: Finding | None
+) -> tuple[Facet, tuple[str, ...]]:
+    """The answer itself, and the sentences that name where proof and inference differ."""
+    seen = _seen(proof, canary)
+    proof_codes = (CANARY,) if canary else ()
+    failing = _failing(access, path, said)
+    if failing is None:
+        if seen:
+            return Facet(Pass(), "pulled", proof_codes or (FAILURES,), seen), ()
+        return _without_proof(access, path, said), ()
+    if not seen:
+        return failing, ()
+    only_path = not said.registry and not isinstance(access.verdict, Fail)
+    if only_path:
+        told = f"{seen} This contradicts the path as Azure Resource Manager shows it: {path.summary}"
+        return Facet(Pass(), "pulled-against-path", proof_codes or (FAILURES,), seen), (told,)
+    why = (
+        "nodes still try and fail"
+        if said.registry
+        else "a node's cached token outlives a removed role by up to 3 hours"
+    )
+    return failing, (f"{seen} The failure stands all the same: {why}.",)
+
+
+def _failing(access: Facet, path: Facet, said: _NodesSay) -> Facet | None:
+    agree = [f for f in (access, path) if isinstance(f.verdict, Fail)]
+    inferred = tuple(code for facet in agree for code in facet.decided_by)
+    if not said.registry:
+        return msgspec.structs.replace(agree[0], decided_by=tuple(dict.fromkeys(inferred))) if agree else None
+    first = said.registry[0]
+    codes = tuple(dict.fromkeys((*inferred, FAILURES)))
+    explained = isinstance(access.verdict, Fail) and first.cause in _CREDENTIAL_CAUSES
+    if explained:
+        return Facet(Fail(), access.cause, codes, access.summary)
+    return Facet(Fail(), first.cause, codes, first.summary)
+
+
+def _without_proof(access: Facet, path: Facet, said: _NodesSay) -> Facet:
+    if said.unsettled:
+        first = said.unsettled[0]
+        missing = "the cause of the failing pulls"
+        return Facet(Unknown(missing, look_failed=False), first.cause, (FAILURES,), first.summary)
+    codes = tuple(dict.fromkeys((*access.decided_by, *path.decided_by)))
+    for facet in (access, path):
+        if not isinstance(facet.verdict, Pass):
+            return Facet(facet.verdict, facet.cause, facet.decided_by, facet.summary)
+    return Facet(Pass(), access.cause, codes, "The nodes may pull and have a way to the registry.")
+
+
+def _seen(proof: Proof | None, canary: Finding | None) -> str:
+    if canary is not None:
+        return canary.summary
+    if proof is None:
+        return ""
+    return f"A node pulled {proof.image}{f' at {proof.when}' if proof.when else ''}."
+
+
+def _nodes_say(findings: list[Finding]) -> _NodesSay:
+    failed = [f for f in findings if isinstance(f.verdict, Fail)]
+
+    def of(scope: str) -> tuple[Finding, ...]:
+        return tuple(f for f in failed if scope_of(Cause(f.cause)) == scope)
+
+    return _NodesSay(of("registry"), of("image"), of("unsettled"))
+
+
+def _codes(findings: list[Finding]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(f.code for f in findings))
+
+
+def _fixes(findings: list[Finding], pull: Facet) -> tuple[str, ...]:
+    if not isinstance(pull.verdict, Fail):
+        return ()
+    deciding = [f for f in findings if f.code in pull.decided_by and isinstance(f.verdict, Fail)]
+    return tuple(dict.fromkeys(command for f in deciding for command in f.fix))[:10]

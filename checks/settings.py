@@ -1,0 +1,259 @@
+"""Every setting: its name, type, default and doc line. Read once at start from the environment, validated there.
+
+The README's table is made from ``SETTINGS`` (``python -m checks settings``), so a setting without a doc line cannot be.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from checks.rules.clouds import CLOUDS, Cloud
+
+PREFIX = "PULLWATCH_"
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_HOST = re.compile(r"(\*\.)?([a-z0-9-]+\.)*[a-z0-9-]+", re.IGNORECASE)
+_MAIL = re.compile(r"[^@\s,<>\"]+@[^@\s,<>\"]+")
+
+
+class SettingError(ValueError):
+    """A setting has a value that cannot be used; the text names it and what it takes."""
+
+
+class ConnectTo(msgspec.Struct, frozen=True):
+    """One entry of PULLWATCH_CONNECT_TO: connections to ``host`` (may start with "*.") and ``port`` go elsewhere."""
+
+    host: str
+    port: int
+    to_host: str
+    to_port: int
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting: environment name without the prefix, field, how it is read, default as text, doc line."""
+
+    name: str
+    field: str
+    read: Callable[[str], Any]
+    default: str
+    doc: str
+    secret: bool = False
+
+
+def _text(value: str) -> str:
+    return value.strip()
+
+
+def _flag(value: str) -> bool:
+    low = value.strip().lower()
+    if low in ("true", "1", "yes", "on"):
+        return True
+    if low in ("false", "0", "no", "off", ""):
+        return False
+    raise SettingError("takes true or false")
+
+
+def _number(low: int, high: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not re.fullmatch(r"\s*[0-9]{1,9}\s*", value) or not low <= int(value) <= high:
+            raise SettingError(f"takes a whole number from {low} to {high}")
+        return int(value)
+
+    return read
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+
+
+def _list(pattern: re.Pattern[str], what: str) -> Callable[[str], tuple[str, ...]]:
+    def read(value: str) -> tuple[str, ...]:
+        for word in _words(value):
+            if not pattern.fullmatch(word):
+                raise SettingError(f"takes {what}, separated by commas; {word[:80]!r} is none")
+        return tuple(word.lower() for word in _words(value))
+
+    return read
+
+
+def _choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
+    def read(value: str) -> tuple[str, ...]:
+        for word in _words(value.lower()):
+            if word not in allowed:
+                raise SettingError(f"takes any of {', '.join(allowed)}; {word[:80]!r} is none of them")
+        return _words(value.lower())
+
+    return read
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value.strip().lower() not in allowed:
+            raise SettingError(f"takes one of {', '.join(allowed)}")
+        return value.strip().lower()
+
+    return read
+
+
+def _cloud(value: str) -> Cloud:
+    found = CLOUDS.get(value.strip().lower())
+    if found is None:
+        raise SettingError(f"takes one of {', '.join(cloud.name for cloud in CLOUDS.values())}")
+    return found
+
+
+def _endpoint(value: str) -> str:
+    if not value.strip():
+        return ""
+    parts = urlsplit(value.strip())
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise SettingError("takes an https:// address")
+    return value.strip().rstrip("/")
+
+
+def _connect_to(value: str) -> tuple[ConnectTo, ...]:
+    entries = []
+    for word in _words(value):
+        match = re.fullmatch(r"([^:=\s]+):([0-9]{1,5})=([^:=\s]+):([0-9]{1,5})", word)
+        if not match or not _HOST.fullmatch(match[1]):
+            raise SettingError(f"takes HOST:PORT=HOST:PORT, separated by commas; {word[:80]!r} is none")
+        entries.append(ConnectTo(match[1].lower(), int(match[2]), match[3], int(match[4])))
+    return tuple(entries)
+
+
+SETTINGS = (
+    Setting("CLOUD", "cloud", _cloud, "AzurePublic", "AzurePublic, AzureChina or AzureUSGovernment."),
+    Setting("SUBSCRIPTIONS", "subscriptions", _list(_GUID, "subscription ids"), "",
+            "Subscription ids to look at; empty: every one the identity can see."),
+    Setting("EXCLUDE_SUBSCRIPTIONS", "exclude_subscriptions", _list(_GUID, "subscription ids"), "",
+            "Subscription ids never to look at."),
+    Setting("REGISTRIES", "registries", _list(_HOST, "login servers"), "",
+            "Login servers that every cluster is judged on, used or not."),
+    Setting("SCHEDULE", "schedule", _text, "0 */30 * * * *",
+            "When a run starts: NCRONTAB with seconds, in UTC. Pod events live about an hour."),
+    Setting("ALLOW_LOCAL_ACCOUNTS", "allow_local_accounts", _flag, "false",
+            "Read pods of clusters without Entra ID by their kubeconfig, which is equal to cluster-admin."),
+    Setting("CLUSTERS_AT_ONCE", "clusters_at_once", _number(1, 64), "8", "Clusters of a shard looked at at once."),
+    Setting("SHARD_SIZE", "shard_size", _number(1, 20), "20", "Clusters in one queue message."),
+    Setting("CALL_SECONDS", "call_seconds", _number(1, 300), "30", "Deadline of one call to Azure or Kubernetes."),
+    Setting("CLUSTER_SECONDS", "cluster_seconds", _number(5, 900), "120", "Deadline of all reads for one cluster."),
+    Setting("RUN_MINUTES", "run_minutes", _number(1, 240), "25",
+            "A run that is not complete after this time is closed with what is missing named."),
+    Setting("FAIL_AFTER", "fail_after", _number(1, 20), "1", "Failed looks in a row before it counts as failing."),
+    Setting("PASS_AFTER", "pass_after", _number(1, 20), "1", "Good looks in a row before it counts as recovered."),
+    Setting("ALERT_ON", "alert_on", _choices("access", "path", "pull"), "access,path,pull",
+            "Which of a row's answers send mail when they change."),
+    Setting("MAIL_TRANSPORTS", "mail_transports", _choices("folder", "smtp"), "folder",
+            "How mail leaves: folder (.eml files), smtp, or both."),
+    Setting("MAIL_FROM", "mail_from", _list(_MAIL, "an address"), "pullwatch@localhost", "The sender's address."),
+    Setting("MAIL_TO", "mail_to", _list(_MAIL, "addresses"), "", "Who gets the mails, separated by commas."),
+    Setting("MAIL_FOLDER", "mail_folder", _text, "mail", "Where the folder transport writes .eml files."),
+    Setting("SMTP_HOST", "smtp_host", _text, "", "SMTP server."),
+    Setting("SMTP_PORT", "smtp_port", _number(1, 65535), "587", "SMTP port; Azure blocks 25 for most subscriptions."),
+    Setting("SMTP_TLS", "smtp_tls", _choice("starttls", "tls", "none"), "starttls",
+            "starttls (required), tls from the first byte, or none."),
+    Setting("SMTP_USER", "smtp_user", _text, "", "SMTP user name; empty: no sign-in."),
+    Setting("SMTP_PASSWORD", "smtp_password", str, "", "SMTP password; a Key Vault reference in Azure.", secret=True),
+    Setting("ARM_ENDPOINT", "arm_endpoint", _endpoint, "", "Azure Resource Manager, where it is not the cloud's own."),
+    Setting("GRAPH_ENDPOINT", "graph_endpoint", _endpoint, "", "Microsoft Graph, where it is not the cloud's own."),
+    Setting("CONNECT_TO", "connect_to", _connect_to, "",
+            "Development only: HOST:PORT=HOST:PORT, where connections to a registry really go. Refused in Azure."),
+)  # fmt: skip
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings, typed. ``storage`` is the connection string of AzureWebJobsStorage, or None with service URIs."""
+
+    cloud: Cloud
+    subscriptions: tuple[str, ...]
+    exclude_subscriptions: tuple[str, ...]
+    registries: tuple[str, ...]
+    schedule: str
+    allow_local_accounts: bool
+    clusters_at_once: int
+    shard_size: int
+    call_seconds: int
+    cluster_seconds: int
+    run_minutes: int
+    fail_after: int
+    pass_after: int
+    alert_on: tuple[str, ...]
+    mail_transports: tuple[str, ...]
+    mail_from: tuple[str, ...]
+    mail_to: tuple[str, ...]
+    mail_folder: str
+    smtp_host: str
+    smtp_port: int
+    smtp_tls: str
+    smtp_user: str
+    smtp_password: str
+    arm_endpoint: str
+    graph_endpoint: str
+    connect_to: tuple[ConnectTo, ...]
+    storage: str | None = None
+    table_endpoint: str | None = None
+    queue_endpoint: str | None = None
+
+    @property
+    def arm(self) -> str:
+        """Azure Resource Manager's address."""
+        return self.arm_endpoint or self.cloud.arm
+
+    @property
+    def graph(self) -> str:
+        """Microsoft Graph's address."""
+        return self.graph_endpoint or self.cloud.graph
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """The settings in an environment. Raises SettingError that names the setting, its value and what it takes."""
+    _refuse_unknown(environment)
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        name = PREFIX + setting.name
+        given = environment.get(name, setting.default)
+        try:
+            values[setting.field] = setting.read(given)
+        except SettingError as error:
+            told = "" if setting.secret else f", not {given[:120]!r}"
+            raise SettingError(f"{name} {error}{told}.") from None
+    settings = Settings(**values, **_storage(environment))
+    _refuse_contradictions(settings, environment)
+    return settings
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = {PREFIX + setting.name for setting in SETTINGS}
+    for name in environment:
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise SettingError(f"{name} is no setting.{hint} `python -m checks settings` lists them all.")
+
+
+def _storage(environment: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "storage": environment.get("AzureWebJobsStorage") or None,
+        "table_endpoint": environment.get("AzureWebJobsStorage__tableServiceUri") or None,
+        "queue_endpoint": environment.get("AzureWebJobsStorage__queueServiceUri") or None,
+    }
+
+
+def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -> None:
+    if settings.connect_to and environment.get("WEBSITE_SITE_NAME"):
+        raise SettingError("PULLWATCH_CONNECT_TO is for development; the app does not start with it in Azure.")
+    if "smtp" in settings.mail_transports and not settings.smtp_host:
+        raise SettingError("PULLWATCH_MAIL_TRANSPORTS names smtp; set PULLWATCH_SMTP_HOST to the server.")
+    if len(settings.mail_from) != 1:
+        raise SettingError("PULLWATCH_MAIL_FROM takes exactly one address.")
+
+
+def table() -> str:
+    """The settings as a Markdown table, for the README."""
+    rows = [f"| `{PREFIX}{s.name}` | {f'`{s.default}`' if s.default else '(empty)'} | {s.doc} |" for s in SETTINGS]
+    return "\n".join(["| setting | default | what it does |", "| --- | --- | --- |", *rows])

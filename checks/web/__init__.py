@@ -1,0 +1,1 @@
+"""HTTP answers: what a request may ask, and what it gets."""
