@@ -12,11 +12,11 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from simulator.process import Process
 
 ACCOUNT = "devstoreaccount1"
 # The emulator's well-known key, the same on every machine: not a secret.
@@ -60,19 +60,19 @@ def azurite(folder: Path | None = None, ports: tuple[int, int, int] = (0, 0, 0))
     blob, queue and table; 0 lets the system choose. Raises AzuriteMissing where it is not installed, RuntimeError with
     what it printed where it does not come up.
     """
-    process = subprocess.Popen(
-        [find_node(), str(find_azurite()), *_arguments(folder, ports)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    urls: dict[str, str] = {}
+
+    def is_ready(line: str) -> bool:
+        if found := _LISTENING.search(line):
+            urls[found.group(1)] = f"{found.group(2)}/{ACCOUNT}"
+        return len(urls) == 3
+
+    process = Process([find_node(), str(find_azurite()), *_arguments(folder, ports)], is_ready)
     try:
-        urls = _wait_until_ready(process)
-        blob, queue, table = (f"{urls[name]}/{ACCOUNT}" for name in ("Blob", "Queue", "Table"))
-        yield Storage(blob, queue, table, process.pid)
+        process.wait_ready(START_SECONDS)
+        yield Storage(urls["Blob"], urls["Queue"], urls["Table"], process.pid)
     finally:
-        _stop(process)
+        process.stop(STOP_SECONDS)
 
 
 def find_azurite() -> Path:
@@ -121,39 +121,3 @@ def _arguments(folder: Path | None, ports: tuple[int, int, int]) -> list[str]:
     for service, port in zip(("blob", "queue", "table"), ports, strict=True):
         arguments += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
     return arguments
-
-
-def _wait_until_ready(process: subprocess.Popen[str]) -> dict[str, str]:
-    """The URL each service said it listens at, by "Blob", "Queue" and "Table"."""
-    lines: list[str] = []
-    urls: dict[str, str] = {}
-    complete = threading.Event()
-
-    def read() -> None:
-        # Goes on to the end of the output: a pipe that nobody reads would fill and stall Azurite.
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            if found := _LISTENING.search(line):
-                urls[found.group(1)] = found.group(2)
-            if len(urls) == 3:
-                complete.set()
-        complete.set()
-
-    threading.Thread(target=read, name="azurite-output", daemon=True).start()
-    started = time.monotonic()
-    complete.wait(START_SECONDS)
-    if len(urls) < 3:
-        waited = time.monotonic() - started
-        raise RuntimeError(f"Azurite did not start within {waited:.0f} s. It printed:\n{''.join(lines)}")
-    return urls
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    """End exactly this process, gently first."""
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

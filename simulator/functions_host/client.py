@@ -7,9 +7,7 @@ the CA bundle that TLS libraries read at import.
 import contextlib
 import json
 import os
-import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.functions_host.host import STORAGE_SETTING, Invocation
+from simulator.process import Process
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -42,19 +41,25 @@ class Answer:
 
 
 class RunningHost:
-    """A host process. `url` is http://127.0.0.1:PORT."""
+    """A host process, at `url`: http://127.0.0.1:PORT."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
+    def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
         self.url = ""
-        self._lines: list[str] = []
-        self._ready = threading.Event()
-        threading.Thread(target=self._read, name="functions-host-output", daemon=True).start()
+        self._process = Process(command, self._is_ready, _ROOT, environment)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; 0 after a graceful end."""
+        return self._process.returncode
 
     @property
     def log(self) -> str:
         """What the process printed so far, both streams."""
-        return "".join(self._lines)
+        return self._process.output
 
     @property
     def invocations(self) -> list[Invocation]:
@@ -107,21 +112,18 @@ class RunningHost:
                 raise TimeoutError(f"not idle after {timeout:g} s: {busy}\n{self.log[-4000:]}")
             time.sleep(0.05)
 
-    def wait_ready(self, timeout: float) -> None:
+    def wait_ready(self) -> None:
         """Until the host serves. Raises RuntimeError with its output where it ended or took too long."""
-        self._ready.wait(timeout)
-        if not self.url:
-            raise RuntimeError(f"the functions host did not start:\n{self.log}")
+        self._process.wait_ready(START_SECONDS)
 
-    def _read(self) -> None:
-        # To the end of the output: a pipe that nobody reads would fill and stall the host.
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.append(line)
-            if line.startswith(READY) and not self.url:
-                self.url = line.removeprefix(READY).strip()
-                self._ready.set()
-        self._ready.set()
+    def stop(self) -> None:
+        """End the process, gently first."""
+        self._process.stop(STOP_SECONDS)
+
+    def _is_ready(self, line: str) -> bool:
+        if line.startswith(READY):
+            self.url = line.removeprefix(READY).strip()
+        return bool(self.url)
 
 
 @contextlib.contextmanager
@@ -145,28 +147,9 @@ def functions_host(
     if lease is not None:
         command += ["--lease", str(lease)]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-    process = subprocess.Popen(
-        command,
-        cwd=_ROOT,
-        env=inherited | {"PYTHONUNBUFFERED": "1"} | dict(environment or {}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    host = RunningHost(process)
+    host = RunningHost(command, inherited | {"PYTHONUNBUFFERED": "1"} | dict(environment or {}))
     try:
-        host.wait_ready(START_SECONDS)
+        host.wait_ready()
         yield host
     finally:
-        _stop(process)
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    """End exactly this process, gently first."""
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        host.stop()

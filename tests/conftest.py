@@ -1,0 +1,23 @@
+"""Fixtures that several folders of tests share: real servers on loopback."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from simulator.azurite import Storage
+from simulator.azurite import azurite as run_azurite
+from simulator.mailbox import Mailbox, mailbox
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Storage]:
+    """One Azurite for the whole run; tests keep apart by the names of their tables and queues."""
+    with run_azurite() as storage:
+        yield storage
+
+
+@pytest.fixture
+def smtp() -> Iterator[Mailbox]:
+    """A mail server of this test's own, without TLS."""
+    with mailbox() as box:
+        yield box
