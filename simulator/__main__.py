@@ -6,8 +6,10 @@ import argparse
 import asyncio
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
+from .generate import NOW, Refused, Wanted, generate
 from .server import DEFAULT_PAGE_SIZE, Server
 
 USAGE = 64  # EX_USAGE
@@ -49,8 +51,6 @@ def _write(path: Path, text: str) -> None:
 
 
 def _generate(arguments: list[str]) -> int:
-    from .generate import Refused, Wanted, generate
-
     parser = argparse.ArgumentParser(prog="python -m simulator generate", description="Writes a plausible, calm fleet.")
     parser.add_argument("folder")
     parser.add_argument("--subscriptions", type=int, default=2)
@@ -59,6 +59,9 @@ def _generate(arguments: list[str]) -> int:
     parser.add_argument("--pods", type=int, default=20, help="per cluster")
     parser.add_argument("--namespaces", type=int, default=3, help="per cluster, beside kube-system")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--now", type=_moment, default=NOW, help="ISO time events are told relative to, or `now`; else a fixed one"
+    )
     parser.add_argument("--force", action="store_true", help="write into a folder that holds something else")
     options = parser.parse_args(arguments)
     wanted = Wanted(
@@ -68,6 +71,7 @@ def _generate(arguments: list[str]) -> int:
         pods=options.pods,
         namespaces=options.namespaces,
         seed=options.seed,
+        now=options.now,
     )
     try:
         generate(Path(options.folder), wanted, force=options.force)
@@ -75,6 +79,12 @@ def _generate(arguments: list[str]) -> int:
         print(f"simulator: {refused}", file=sys.stderr)
         return USAGE
     return 0
+
+
+def _moment(text: str) -> datetime:
+    """Raises ValueError for what is no time."""
+    moment = datetime.now(UTC).replace(microsecond=0) if text == "now" else datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _serve_parser() -> argparse.ArgumentParser:
