@@ -71,6 +71,8 @@ class Host:
         self.listeners = [self._listener(each) for each in app.functions if each.trigger_type == "queueTrigger"]
         _refuse_unknown_bindings(app)
         for function in app.functions:
+            # Not used, since nothing fires by the clock, but a schedule without its setting stops a timer in Azure.
+            resolve(str(function.trigger.get("schedule", "")))
             for binding in function.queue_outputs().values():
                 self._storage(binding)
 

@@ -1,0 +1,125 @@
+"""The contract between the real function_app.py and Microsoft's own worker library, with a real Azurite as storage.
+
+Any error at import, or a signature that does not fit its bindings, makes *all* functions vanish in Azure, without a
+word in the portal. Here the library that indexes and calls them in Azure does the same.
+"""
+
+import base64
+import importlib.metadata
+import json
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from azure.storage.queue import QueueServiceClient
+
+from simulator.azurite import Storage
+from simulator.functions_host import Invocation, RunningHost, functions_host
+
+ROOT = Path(__file__).resolve().parents[2]
+JOBS = ("plan", "scan", "close", "deliver")
+QUEUES = {job: f"pullwatch-{job}" for job in JOBS} | {f"{job}_poison": f"pullwatch-{job}-poison" for job in JOBS}
+ROUTES = {("POST", "checks"), ("GET", "runs/{id}"), ("GET", "health")}
+
+pytestmark = pytest.mark.skipif(
+    sys.version_info < (3, 13), reason="Microsoft's worker library azure-functions-runtime needs Python 3.13"
+)
+
+
+@pytest.fixture(scope="module")
+def host(azurite: Storage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
+    """The real app, with no Azure to talk to: it is loaded, fired and asked, nothing is scanned."""
+    environment = {
+        "AzureWebJobsStorage": azurite.connection_string,
+        "PULLWATCH_SCHEDULE": "0 */30 * * * *",
+        "PULLWATCH_MAIL_TRANSPORTS": "folder",
+        "PULLWATCH_MAIL_FOLDER": str(tmp_path_factory.mktemp("mail")),
+    }
+    with functions_host(ROOT, environment, visibility_timeout=600) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bindings(host: RunningHost) -> dict[str, list[dict[str, object]]]:
+    """The raw bindings per function, as the library reports them to Azure."""
+    listed = host.get("/admin/functions").json()
+    assert isinstance(listed, list)
+    return {each["name"]: each["config"]["bindings"] for each in listed}
+
+
+def trigger(bindings: list[dict[str, object]]) -> dict[str, object]:
+    return next(each for each in bindings if str(each["type"]).endswith("Trigger"))
+
+
+def wait_for(host: RunningHost, function: str, after: int, seconds: float = 60.0) -> list[Invocation]:
+    """The calls of that function since the first `after` ones, as soon as there is one that ended."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if found := [each for each in host.invocations[after:] if each.function == function]:
+            return found
+        time.sleep(0.1)
+    raise TimeoutError(f"{function} was not called within {seconds:g} s:\n{host.log}")
+
+
+def test_the_pinned_version_of_the_library_is_what_runs_the_app(host: RunningHost) -> None:
+    status = host.get("/admin/host/status").json()
+    assert isinstance(status, dict)
+    assert status["runner"] == f"azure-functions-runtime {importlib.metadata.version('azure-functions-runtime')}"
+    assert f"azure-functions-runtime=={status['runner'].split()[1]}" in (ROOT / "constraints.txt").read_text()
+
+
+def test_both_timers_are_there_and_do_not_run_at_start(bindings: dict[str, list[dict[str, object]]]) -> None:
+    timers = {name: trigger(each) for name, each in bindings.items() if trigger(each)["type"] == "timerTrigger"}
+    assert set(timers) == {"schedule", "sweep"}
+    assert not any(each.get("runOnStartup") for each in timers.values())
+
+
+def test_every_job_and_every_poison_queue_has_its_function(bindings: dict[str, list[dict[str, object]]]) -> None:
+    queues = {
+        name: trigger(each)["queueName"] for name, each in bindings.items() if trigger(each)["type"] == "queueTrigger"
+    }
+    assert queues == QUEUES
+
+
+def test_the_http_routes_are_those_of_the_readme(bindings: dict[str, list[dict[str, object]]]) -> None:
+    found = set()
+    for each in bindings.values():
+        own = trigger(each)
+        methods = own.get("methods")
+        if own["type"] == "httpTrigger" and isinstance(methods, list):
+            found |= {(method, own["route"]) for method in methods}
+    assert found >= ROUTES
+
+
+def test_health_answers_and_gives_no_setting_away(host: RunningHost, azurite: Storage) -> None:
+    answer = host.get("/api/health")
+    assert answer.status == 200, (answer.body, host.log)
+    assert b"AccountKey" not in answer.body
+    assert azurite.queue_url.encode() not in answer.body
+
+
+def test_the_timer_puts_one_plan_message_that_the_plan_function_then_gets(host: RunningHost) -> None:
+    before = len(host.invocations)
+    assert host.fire("schedule").ok, host.log
+    plans = wait_for(host, "plan", before)
+    assert len(plans) == 1
+    # It was called with what it takes; there is no Azure here, so what it says about that is another test's matter.
+    assert "TypeError" not in (plans[0].error or "")
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_message_reaches_each_queue_function_and_junk_does_not_end_the_host(
+    host: RunningHost, azurite: Storage, name: str
+) -> None:
+    junk = json.dumps({"junk": uuid.uuid4().hex})
+    with QueueServiceClient.from_connection_string(azurite.connection_string) as queues:
+        queue = queues.get_queue_client(QUEUES[name])
+        if QUEUES[name] not in [each.name for each in queues.list_queues()]:
+            queue.create_queue()
+        before = len(host.invocations)
+        queue.send_message(base64.b64encode(junk.encode()).decode())
+    assert wait_for(host, name, before)
+    assert host.returncode is None
