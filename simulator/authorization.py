@@ -143,8 +143,13 @@ class Authorization:
         self.members = groups
         self.management_groups = ManagementGroups(management_groups)
         self._by_kind: dict[str, dict[str, Resource]] = {}
+        self._scoped: dict[tuple[str, str], list[tuple[str, Resource]]] = {}
         for body in bodies:
             self._add(body)
+        for kind, resources in self._by_kind.items():
+            for resource in resources.values():
+                place = scope_of(resource)
+                self._scoped.setdefault((kind, _subscription(place)), []).append((place, resource))
         self.builtins = builtin_roles()
 
     def _add(self, body: dict[str, Any]) -> None:
@@ -172,8 +177,7 @@ class Authorization:
         elif query.principal is not None:
             wanted = {query.principal}
         found = []
-        for resource in self.kind(kind):
-            place = scope_of(resource)
+        for place, resource in self._candidates(kind, asked):
             here = is_at_or_above(place, asked, self.management_groups)
             if not here and not (not query.at_scope and self._is_below(place, asked)):
                 continue
@@ -182,6 +186,13 @@ class Authorization:
             if all(_property(resource.body, name).lower() == value.lower() for name, value in query.equals):
                 found.append(resource)
         return found
+
+    def _candidates(self, kind: str, asked: str) -> Iterator[tuple[str, Resource]]:
+        """(scope, assignment) of what can be related to a scope: for one in a subscription, no other subscription's."""
+        kind, subscription = f"microsoft.authorization/{kind.lower()}", _subscription(asked)
+        for (found, place), listed in self._scoped.items():
+            if found == kind and (not subscription or place in ("", subscription)):
+                yield from listed
 
     def _is_below(self, place: str, asked: str) -> bool:
         if asked.startswith(ids.MANAGEMENT_GROUPS):
@@ -242,6 +253,11 @@ def scope_of(resource: Resource) -> str:
     properties = resource.body.get("properties")
     scope = properties.get("scope") if isinstance(properties, dict) else None
     return ids.key(scope if isinstance(scope, str) else resource.path.scope)
+
+
+def _subscription(scope: str) -> str:
+    """The subscription a scope's key lies in; "" for management groups and `/`."""
+    return scope.split("/")[2] if scope.startswith("/subscriptions/") else ""
 
 
 def principals(body: dict[str, Any]) -> Iterator[str]:
