@@ -17,7 +17,7 @@ from typing import NoReturn
 import msgspec
 
 from checks import catalog, settings, terminal
-from checks.rules import pull_errors as classify_lines  # TEMP
+from checks.classify import classify_lines
 from checks.collect.azure import open_azure
 from checks.collect.errors import CollectError
 from checks.jobs.answer import scan_answer

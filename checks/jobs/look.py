@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -58,7 +58,7 @@ async def scan(azure: Azure, scope: Scope, progress: Progress) -> ScanReport:
     found = await estate.read(azure, seen)
     clusters = [c for guid in sorted(chosen) for c in clusters_of(found, guid) if scope.wants(c)]
     progress(f"{len(clusters)} clusters to look at …")
-    reports = await look(azure, found, clusters, {}, progress, scope.registries)
+    reports = await look(azure, found, clusters, progress, scope.registries)
     results = [subscription_result(found.subscriptions[guid]) for guid in sorted(chosen)]
     results += [not_visible(guid) for guid in wanted if guid.lower() not in {s.id for s in seen}]
     return ScanReport(subscriptions=tuple(results), clusters=reports, arm_calls=dict(azure.calls))
@@ -85,11 +85,10 @@ async def look(
     azure: Azure,
     found: Estate,
     clusters: Iterable[Cluster],
-    remembered: Mapping[str, tuple[str, ...]],
     progress: Progress,
     only: tuple[str, ...] = (),
 ) -> tuple[ClusterReport, ...]:
-    """Reports of clusters, in their order. ``remembered`` are registries by cluster id (lower case).
+    """Reports of clusters, in their order, without a past.
 
     ``only`` narrows the rows to these login servers, which every cluster is then judged on, used or not.
     """
@@ -100,7 +99,7 @@ async def look(
     async def one(target: Cluster) -> ClusterReport:
         nonlocal done
         async with gate:
-            report = await _guarded(azure, found, target, remembered.get(target.id.lower(), ()), only)
+            report = await look_at(azure, found, target, (), only)
         done += 1
         progress(f"[{done}/{len(listed)}] {target.name}")
         return report
@@ -108,10 +107,10 @@ async def look(
     return tuple(await asyncio.gather(*(one(target) for target in listed)))
 
 
-async def _guarded(
-    azure: Azure, found: Estate, target: Cluster, remembered: tuple[str, ...], only: tuple[str, ...]
+async def look_at(
+    azure: Azure, found: Estate, target: Cluster, remembered: tuple[str, ...], only: tuple[str, ...] = ()
 ) -> ClusterReport:
-    """One cluster, with whatever goes wrong kept to it.
+    """One cluster, with whatever goes wrong kept to it. ``remembered`` are registries that earlier runs saw it use.
 
     This is one of the two places where a broad ``except`` stands: a defect met on one cluster must not cost the others
     their answer. It is logged with its traceback, and the cluster is Unknown, never silently missing.

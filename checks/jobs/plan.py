@@ -1,0 +1,110 @@
+"""Plan a run: which subscriptions and clusters, in which shards; write it down, then send a message per shard.
+
+The order makes it repeatable: the same request gets the same run, a run that is there is not written again, and only
+shards that have not ended are sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import msgspec
+
+from checks.collect import estate
+from checks.facts import Cluster, NotSeen, Seen, Subscription
+from checks.history.model import KnownCluster, Run, Shard, Ticket
+from checks.history.model import Scope as RunScope
+from checks.jobs import look
+from checks.jobs.judging import subscription_result
+from checks.jobs.queues import CLOSE, SCAN, CloseMessage, PlanMessage, ScanMessage
+from checks.jobs.tools import Tools
+from checks.verdicts import SubscriptionResult
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """What a plan did."""
+
+    run: str
+    shards: int
+    new: bool
+
+
+async def plan(tools: Tools, message: PlanMessage) -> Planned:
+    """Plans one run. Raises CollectError where not even the subscriptions can be listed: the message comes again."""
+    ticket = await tools.store.next_sequence(tools.clock(), message.request)
+    stored = await tools.store.load_run(ticket.run_id)
+    if stored is None:
+        run, shards = await _drawn_up(tools, ticket, message)
+        new = await tools.store.create_run(run, shards)
+    else:
+        new, shards = False, list(await tools.store.list_shards(ticket.run_id))
+    ended = {marker.shard for marker in await tools.store.list_markers(ticket.run_id)}
+    waiting = [ScanMessage(run=ticket.run_id, shard=shard.id) for shard in shards if shard.id not in ended]
+    if waiting:
+        await tools.queues.send(SCAN, waiting)
+    else:
+        await tools.queues.send(CLOSE, [CloseMessage(run=ticket.run_id)])
+    return Planned(ticket.run_id, len(shards), new)
+
+
+async def _drawn_up(tools: Tools, ticket: Ticket, message: PlanMessage) -> tuple[Run, list[Shard]]:
+    visible = await look.visible(tools.azure)
+    wanted = message.subscriptions or tools.settings.subscriptions
+    chosen = look.in_scope(visible, wanted)
+    found = await tools.estates.get(ticket.run_id, lambda: estate.read(tools.azure, visible))
+    facts = {s.id: found.subscriptions[s.id] for s in chosen}
+    known = {s.id: await tools.store.known_clusters(s.id) for s in chosen}
+    missing = [guid.lower() for guid in wanted if guid.lower() not in {s.id for s in visible}]
+    known |= {guid: await tools.store.known_clusters(guid) for guid in missing}
+    clusters = {guid: _clusters(part.clusters, known[guid]) for guid, part in facts.items()}
+    clusters |= {guid: [cluster.id for cluster in known[guid]] for guid in missing}
+    results = [subscription_result(part) for part in facts.values()] + [look.not_visible(guid) for guid in missing]
+    shards = _shards(clusters, tools.settings.shard_size)
+    run = await _run(tools, ticket, message, chosen, results, shards)
+    complete = not missing and all(isinstance(p.clusters, Seen) and not p.clusters.partial for p in facts.values())
+    return msgspec.structs.replace(run, inventory_complete=complete), shards
+
+
+async def _run(
+    tools: Tools,
+    ticket: Ticket,
+    message: PlanMessage,
+    chosen: tuple[Subscription, ...],
+    results: list[SubscriptionResult],
+    shards: list[Shard],
+) -> Run:
+    first = await tools.store.latest_run() is None
+    known = set(await tools.store.known_subscriptions())
+    fresh = tuple(s.id for s in chosen if s.id not in known)
+    now = tools.clock()
+    return Run(
+        id=ticket.run_id,
+        sequence=ticket.sequence,
+        requested_by=message.requested_by,
+        scope=RunScope(subscriptions=tuple(result.id for result in results)),
+        created=now,
+        deadline=now + timedelta(minutes=tools.settings.run_minutes),
+        expected=tuple(shard.id for shard in shards),
+        subscriptions=tuple(results),
+        baseline=first or bool(fresh),
+        baseline_subscriptions=() if first else fresh,
+    )
+
+
+def _clusters(seen: Seen[tuple[Cluster, ...]] | NotSeen, known: tuple[KnownCluster, ...]) -> list[str]:
+    """The clusters to scan: those that ARM lists and that did not opt out; where it refuses, those seen before."""
+    if isinstance(seen, NotSeen):
+        return [cluster.id for cluster in known]
+    everything = look.Scope()
+    return [cluster.id for cluster in seen.value if everything.wants(cluster)]
+
+
+def _shards(clusters: Mapping[str, list[str]], size: int) -> list[Shard]:
+    """Shards of at most ``size`` clusters of one subscription; the same clusters give the same ids."""
+    shards = []
+    for subscription in sorted(clusters):
+        ids = sorted(clusters[subscription], key=str.lower)
+        for start in range(0, len(ids), size):
+            shards.append(Shard(f"{subscription}-{start // size}", subscription, tuple(ids[start : start + size])))
+    return shards

@@ -1,0 +1,133 @@
+"""Scan one shard: look at its clusters, decide against their states, commit each on its own, mark the shard."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from checks.collect import estate
+from checks.collect.estate import Estate
+from checks.facts import Cluster, NotSeen
+from checks.history.decide import decide
+from checks.history.errors import Conflict
+from checks.history.model import MarkerStatus, Run, Shard, Totals
+from checks.jobs import look
+from checks.jobs.judging import failing, unknown_report, unsettled
+from checks.jobs.queues import CLOSE, CloseMessage, MessageError, ScanMessage
+from checks.jobs.tools import Tools
+from checks.verdicts import ClusterReport, Unknown
+
+TRIES = 5  # of a commit that somebody else overtook
+
+
+class Scanned(msgspec.Struct, frozen=True):
+    """What scanning a shard did. ``repeated``: it had ended before, nothing was done."""
+
+    totals: Totals
+    repeated: bool = False
+
+
+async def scan_shard(tools: Tools, message: ScanMessage) -> Scanned:
+    """Scans the shard a message names. Raises MessageError for a run or shard that is not there."""
+    stored = await tools.store.load_run(message.run)
+    shard = await tools.store.load_shard(message.run, message.shard)
+    if stored is None or shard is None:
+        raise MessageError(f"there is no shard {message.shard!r} of a run {message.run!r}")
+    run = stored.run
+    done = {m.shard for m in await tools.store.list_markers(run.id) if m.status is MarkerStatus.DONE}
+    if shard.id in done:
+        await _close_when_complete(tools, run)
+        return Scanned(Totals(), repeated=True)
+    totals = await _scan(tools, run, shard)
+    await tools.store.mark_shard(run.id, shard.id, MarkerStatus.DONE, totals, tools.clock())
+    await _close_when_complete(tools, run)
+    return Scanned(totals)
+
+
+async def _scan(tools: Tools, run: Run, shard: Shard) -> Totals:
+    visible = await look.visible(tools.azure)
+    found = await tools.estates.get(run.id, lambda: estate.read(tools.azure, visible))
+    by_id = {c.id.lower(): c for c in _listed(found, shard.subscription)}
+    gate = asyncio.Semaphore(tools.settings.clusters_at_once)
+
+    async def one(cluster_id: str) -> Totals:
+        async with gate:
+            return await _cluster(tools, run, found, cluster_id, by_id.get(cluster_id.lower()))
+
+    return add(await asyncio.gather(*(one(cluster_id) for cluster_id in shard.clusters)))
+
+
+def _listed(found: Estate, subscription: str) -> tuple[Cluster, ...]:
+    return look.clusters_of(found, subscription) if subscription in found.subscriptions else ()
+
+
+async def _cluster(tools: Tools, run: Run, found: Estate, cluster_id: str, target: Cluster | None) -> Totals:
+    stored = await tools.store.load_state(cluster_id)
+    remembered = tuple(stored.state.registries) if stored else ()
+    if target is None:
+        report = _unlisted(found, run, cluster_id, remembered)
+    else:
+        report = await look.look_at(tools.azure, found, target, remembered)
+    return await _commit(tools, run, report)
+
+
+def _unlisted(found: Estate, run: Run, cluster_id: str, remembered: tuple[str, ...]) -> ClusterReport:
+    """A cluster that was planned and that ARM does not list now: Unknown, with the reason its subscription gives."""
+    subscription = cluster_id.split("/")[2].lower()
+    facts = found.subscriptions.get(subscription)
+    if facts is None:
+        result = look.not_visible(subscription)
+        return unknown_report(cluster_id, remembered, result.cause, result.summary, "Reader")
+    if isinstance(facts.clusters, NotSeen):
+        gap = facts.clusters
+        why = f"The clusters of subscription {subscription} could not be listed: {gap.detail}"
+        return unknown_report(cluster_id, remembered, f"look-{gap.why.value}", why, gap.role or gap.detail)
+    why = f"The cluster was there when run {run.id} was planned and is not listed any more."
+    return unknown_report(cluster_id, remembered, "not-listed", why, "a later run")
+
+
+async def _commit(tools: Tools, run: Run, report: ClusterReport) -> Totals:
+    """Decides and commits; overtaken by somebody else, it reads the state anew and decides again."""
+    policy = tools.policy(baseline=run.is_baseline(report.id.split("/")[2]))
+    for attempt in range(TRIES):
+        stored = await tools.store.load_state(report.id)
+        decision = decide(stored.state if stored else None, report, run.ref, policy, tools.clock())
+        try:
+            await tools.store.commit(decision, report, stored.etag if stored else None)
+        except Conflict:
+            if attempt == TRIES - 1:
+                raise
+        else:
+            return count(report, late=decision.stale, changed=decision.change is not None)
+    raise Conflict(f"the state of {report.id} could not be written")
+
+
+def count(report: ClusterReport, *, late: bool, changed: bool) -> Totals:
+    """What one cluster adds to its shard's totals."""
+    error = any(f.cause == "checker-error" for f in report.findings)
+    fails = failing(report)
+    unknown = not fails and unsettled(report)
+    blind = any(isinstance(f.verdict, Unknown) and f.verdict.look_failed for f in report.findings)
+    return Totals(
+        clusters=1,
+        errors=int(error),
+        failing=int(fails and not error),
+        unknown=int(unknown and not error),
+        passing=int(not fails and not unknown and not error),
+        blind=int(blind),
+        late=int(late),
+        changes=int(changed),
+    )
+
+
+def add(parts: list[Totals]) -> Totals:
+    """The sum of totals, field by field."""
+    return Totals(**{name: sum(getattr(part, name) for part in parts) for name in Totals.__struct_fields__})
+
+
+async def _close_when_complete(tools: Tools, run: Run) -> None:
+    """Whoever sees the last marker asks for the close; asked twice, it closes once."""
+    ended = {marker.shard for marker in await tools.store.list_markers(run.id)}
+    if set(run.expected) <= ended:
+        await tools.queues.send(CLOSE, [CloseMessage(run=run.id)])

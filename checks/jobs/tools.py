@@ -1,0 +1,60 @@
+"""What one job works with: settings, Azure, the store, the queues and the time. Made for the job, closed after it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from checks.collect.azure import Azure, open_azure
+from checks.collect.estate import EstateCache
+from checks.history.decide import Policy
+from checks.history.store import Store, open_store
+from checks.jobs.queues import Queues, open_queues
+from checks.settings import Settings
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time, aware and UTC."""
+    return datetime.now(UTC)
+
+
+class Tools:
+    """The tools of one job."""
+
+    def __init__(
+        self, settings: Settings, azure: Azure, store: Store, queues: Queues, estates: EstateCache, clock: Clock
+    ) -> None:
+        self.settings = settings
+        self.azure = azure
+        self.store = store
+        self.queues = queues
+        self.estates = estates
+        self.clock = clock
+
+    def policy(self, *, baseline: bool = False) -> Policy:
+        """The alert policy that the settings make."""
+        return Policy(
+            fail_after=self.settings.fail_after,
+            pass_after=self.settings.pass_after,
+            alert_on=frozenset(self.settings.alert_on),
+            baseline=baseline,
+        )
+
+
+@asynccontextmanager
+async def open_tools(settings: Settings, estates: EstateCache, clock: Clock = utc_now) -> AsyncIterator[Tools]:
+    """Opens everything a job needs. Storage is AzureWebJobsStorage: a connection string, or URIs by identity."""
+    async with (
+        open_azure(settings) as azure,
+        open_store(
+            connection_string=settings.storage, endpoint=settings.table_endpoint, credential=azure.credential
+        ) as store,
+        open_queues(
+            connection_string=settings.storage, endpoint=settings.queue_endpoint, credential=azure.credential
+        ) as queues,
+    ):
+        await store.ensure_tables()
+        yield Tools(settings, azure, store, queues, estates, clock)

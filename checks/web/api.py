@@ -1,0 +1,145 @@
+"""The HTTP interface: ``POST /api/checks``, ``GET /api/runs/{id}``, ``GET /api/health``.
+
+Bodies are JSON. A request that cannot be used gets 400 with ``{"error": …}`` that says what is wrong; nothing a caller
+sends is ever a host to connect to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from typing import Any
+
+import msgspec
+from azure.core.exceptions import AzureError
+
+from checks.collect.errors import CollectError
+from checks.history.errors import HistoryError
+from checks.history.model import Run
+from checks.jobs import look
+from checks.jobs.answer import scan_answer, subscription_answer
+from checks.jobs.queues import PLAN, PlanMessage
+from checks.jobs.tools import Tools
+
+LOOK_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
+MAX_BODY = 65_536
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_LOGIN_SERVER = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", re.IGNORECASE)
+_RUN_ID = re.compile(r"[0-9]{6}-[0-9]{12}")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A status, a JSON body and headers beside Content-Type."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str] = {}
+
+    def encoded(self) -> bytes:
+        """The body as JSON."""
+        return msgspec.json.encode(self.body)
+
+
+class ChecksRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be asked: one cluster now (name or ARM id), or a run over subscriptions (none: all in scope)."""
+
+    cluster: str | None = None
+    subscriptions: tuple[str, ...] = ()
+    registries: tuple[str, ...] = ()
+
+
+class BadRequest(ValueError):
+    """The request cannot be used; the text says why."""
+
+
+def read_request(body: bytes) -> ChecksRequest:
+    """A request out of a body; an empty one asks for everything. Raises BadRequest."""
+    if len(body) > MAX_BODY:
+        raise BadRequest(f"the body is longer than {MAX_BODY} bytes")
+    try:
+        request = msgspec.json.decode(body or b"{}", type=ChecksRequest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"the body is not what is expected: {str(error)[:300]}") from error
+    for guid in request.subscriptions:
+        if not _GUID.fullmatch(guid):
+            raise BadRequest(f"{guid[:80]!r} is no subscription id")
+    for host in request.registries:
+        if not _LOGIN_SERVER.fullmatch(host) or len(host) > 255:
+            raise BadRequest(f"{host[:80]!r} is no login server")
+    if request.registries and request.cluster is None:
+        raise BadRequest("registries go with cluster: a run looks at every registry that is used")
+    return request
+
+
+async def post_checks(tools: Tools, body: bytes, caller: str) -> Answer:
+    """One cluster: 200 with the report, 404 where there is none. Otherwise a run: 202 with Location."""
+    try:
+        request = read_request(body)
+    except BadRequest as error:
+        return Answer(400, {"error": str(error)})
+    if request.cluster is not None:
+        return await _look_now(tools, request)
+    message = PlanMessage(request=uuid.uuid4().hex, requested_by=caller, subscriptions=request.subscriptions)
+    ticket = await tools.store.next_sequence(tools.clock(), message.request)
+    await tools.queues.send(PLAN, [message])
+    location = f"/api/runs/{ticket.run_id}"
+    return Answer(202, {"run": ticket.run_id, "status": "requested"}, {"Location": location, "Retry-After": "5"})
+
+
+async def _look_now(tools: Tools, request: ChecksRequest) -> Answer:
+    """Looks at once and changes nothing: history counts runs only."""
+    scope = look.Scope(request.subscriptions, (request.cluster or "",), tuple(h.lower() for h in request.registries))
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            report = await look.scan(tools.azure, scope, lambda line: None)
+    except TimeoutError:
+        return Answer(504, {"error": f"not done within {LOOK_SECONDS} s; ask for a run and read its result"})
+    except CollectError as error:
+        return Answer(502, {"error": f"nothing could be looked at: {error}", "fix": list(error.as_gap().fix)})
+    if not report.clusters:
+        body = {"error": f"no cluster {request.cluster[:200] if request.cluster else ''!r} was found"}
+        return Answer(404, body | {"subscriptions": [subscription_answer(s) for s in report.subscriptions]})
+    return Answer(200, scan_answer(report))
+
+
+async def get_run(tools: Tools, run_id: str) -> Answer:
+    """200 with where a run stands, 404 where there is none. One that was asked for and not yet planned is there."""
+    if not _RUN_ID.fullmatch(run_id):
+        return Answer(404, {"error": "there is no such run"})
+    stored = await tools.store.load_run(run_id)
+    if stored is None:
+        if await tools.store.is_promised(run_id):
+            return Answer(200, {"run": run_id, "status": "requested"}, {"Retry-After": "5"})
+        return Answer(404, {"error": "there is no such run"})
+    ended = {marker.shard for marker in await tools.store.list_markers(run_id)}
+    return Answer(200, _run(stored.run, len(ended & set(stored.run.expected))))
+
+
+def _run(run: Run, ended: int) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "sequence": run.sequence,
+        "status": run.status.value,
+        "requested_by": run.requested_by,
+        "created": run.created.isoformat(),
+        "deadline": run.deadline.isoformat(),
+        "closed": run.closed.isoformat() if run.closed else None,
+        "shards": len(run.expected),
+        "shards_ended": ended,
+        "missing": list(run.missing),
+        "degraded": run.degraded,
+        "baseline": run.baseline,
+        "totals": msgspec.to_builtins(run.totals),
+        "subscriptions": [subscription_answer(result) for result in run.subscriptions],
+    }
+
+
+async def get_health(tools: Tools) -> Answer:
+    """200 where storage answers, 503 where it does not; the latest closed run beside it. Cheap, without secrets."""
+    try:
+        latest = await tools.store.latest_run()
+    except (AzureError, HistoryError) as error:
+        return Answer(503, {"status": "unavailable", "storage": type(error).__name__})
+    run = {"run": latest.id, "closed": latest.closed.isoformat() if latest.closed else None} if latest else None
+    return Answer(200, {"status": "ok", "storage": "ok", "latest_run": run})

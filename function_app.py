@@ -1,0 +1,146 @@
+"""The triggers, thin: parse, call, answer. Everything that is decided is decided in ``checks``.
+
+A trigger is a plain function that runs its job with ``asyncio.run``: one event loop and one set of clients per job, so
+the Functions worker's own loop stays free. Settings are read here, once: an app with a setting that cannot be used
+does not start, and the host's log names the setting.
+"""
+
+import asyncio
+import logging
+import os
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import azure.functions as func
+
+from checks import settings
+from checks.collect.estate import EstateCache
+from checks.history.model import MarkerStatus, Totals
+from checks.jobs import queues
+from checks.jobs.close import close_run, sweep_runs
+from checks.jobs.deliver import deliver_all
+from checks.jobs.plan import plan as plan_run
+from checks.jobs.scan import scan_shard
+from checks.jobs.tools import Tools, open_tools
+from checks.web import api
+
+SETTINGS = settings.load(os.environ)
+ESTATES = EstateCache()
+LOG = logging.getLogger("pullwatch")
+STORAGE = "AzureWebJobsStorage"
+SWEEP_SCHEDULE = "30 */5 * * * *"
+
+T = TypeVar("T")
+
+app = func.FunctionApp()
+
+
+def _run(job: Callable[[Tools], Awaitable[T]]) -> T:
+    """Runs one job to its end in an event loop of its own."""
+
+    async def opened() -> T:
+        async with open_tools(SETTINGS, ESTATES) as tools:
+            return await job(tools)
+
+    return asyncio.run(opened())
+
+
+@app.timer_trigger(arg_name="timer", schedule=SETTINGS.schedule, run_on_startup=False)
+def schedule(timer: func.TimerRequest) -> None:
+    """Asks for a run."""
+    message = queues.PlanMessage(request=uuid.uuid4().hex, requested_by="timer")
+    _run(lambda tools: tools.queues.send(queues.PLAN, [message]))
+    LOG.info("asked for a run%s", " (late)" if timer.past_due else "")
+
+
+@app.timer_trigger(arg_name="timer", schedule=SWEEP_SCHEDULE, run_on_startup=False)
+def sweep(timer: func.TimerRequest) -> None:
+    """Closes runs that are past their deadline and has pending mail delivered."""
+    _run(sweep_runs)
+
+
+@app.queue_trigger(arg_name="message", queue_name=queues.PLAN, connection=STORAGE)
+def plan(message: func.QueueMessage) -> None:
+    """Plans a run."""
+    wanted = queues.read(queues.PlanMessage, message.get_body())
+    planned = _run(lambda tools: plan_run(tools, wanted))
+    LOG.info("planned run %s: %d shards", planned.run, planned.shards)
+
+
+@app.queue_trigger(arg_name="message", queue_name=queues.SCAN, connection=STORAGE)
+def scan(message: func.QueueMessage) -> None:
+    """Scans a shard."""
+    wanted = queues.read(queues.ScanMessage, message.get_body())
+    done = _run(lambda tools: scan_shard(tools, wanted))
+    LOG.info("scanned %s of run %s: %d clusters", wanted.shard, wanted.run, done.totals.clusters)
+
+
+@app.queue_trigger(arg_name="message", queue_name=queues.CLOSE, connection=STORAGE)
+def close(message: func.QueueMessage) -> None:
+    """Closes a run."""
+    wanted = queues.read(queues.CloseMessage, message.get_body())
+    _run(lambda tools: close_run(tools, wanted.run))
+
+
+@app.queue_trigger(arg_name="message", queue_name=queues.DELIVER, connection=STORAGE)
+def deliver(message: func.QueueMessage) -> None:
+    """Delivers what is pending, one at a time across all instances."""
+    queues.read(queues.DeliverMessage, message.get_body())
+    _run(deliver_all)
+
+
+@app.queue_trigger(arg_name="message", queue_name=queues.PLAN + queues.POISON, connection=STORAGE)
+def plan_poison(message: func.QueueMessage) -> None:
+    """Records a plan message that could not be handled."""
+    _poison(queues.PLAN, message)
+
+
+@app.queue_trigger(arg_name="message", queue_name=queues.SCAN + queues.POISON, connection=STORAGE)
+def scan_poison(message: func.QueueMessage) -> None:
+    """Records a scan message that could not be handled, and ends its shard, so that the run can close."""
+    _poison(queues.SCAN, message)
+
+
+@app.queue_trigger(arg_name="message", queue_name=queues.CLOSE + queues.POISON, connection=STORAGE)
+def close_poison(message: func.QueueMessage) -> None:
+    """Records a close message that could not be handled; the sweep closes the run."""
+    _poison(queues.CLOSE, message)
+
+
+@app.queue_trigger(arg_name="message", queue_name=queues.DELIVER + queues.POISON, connection=STORAGE)
+def deliver_poison(message: func.QueueMessage) -> None:
+    """Records a deliver message that could not be handled; what is pending stays pending."""
+    _poison(queues.DELIVER, message)
+
+
+def _poison(queue: str, message: func.QueueMessage) -> None:
+    body = message.get_body()
+    _run(lambda tools: record_poison(tools, queue, body))
+    LOG.error("a message of %s could not be handled and was recorded", queue)
+
+
+@app.route(route="checks", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+def post_checks(req: func.HttpRequest) -> func.HttpResponse:
+    """One cluster now, or a run over everything in scope."""
+    body = req.get_body()
+    return _answer(_run(lambda tools: api.post_checks(tools, body, "http")))
+
+
+@app.route(route="runs/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+def runs(req: func.HttpRequest) -> func.HttpResponse:
+    """Where a run stands."""
+    run_id = req.route_params.get("id", "")
+    return _answer(_run(lambda tools: api.get_run(tools, run_id)))
+
+
+@app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def health(req: func.HttpRequest) -> func.HttpResponse:
+    """Whether storage answers, and which run was the latest."""
+    return _answer(_run(api.get_health))
+
+
+def _answer(answer: api.Answer) -> func.HttpResponse:
+    return func.HttpResponse(
+        answer.encoded(), status_code=answer.status, headers=answer.headers, mimetype="application/json"
+    )
