@@ -176,6 +176,8 @@ class Host:
 
 def load(folder: Path) -> LoadedApp:
     """The app in `folder`: by Microsoft's worker library where that is installed, else by direct calls."""
+    if not (folder / "function_app.py").is_file():
+        raise HostError(f"{folder} has no function_app.py")
     # In front of everything: another function_app.py may lie where Python was started.
     sys.path.insert(0, str(folder))
     os.chdir(folder)
