@@ -240,7 +240,11 @@ def test_a_missing_setting_in_a_queue_name_is_named(sample: Sample) -> None:
 
 @pytest.mark.parametrize(
     ("code", "message"),
-    [("import nothing_of_that_name\n", "nothing_of_that_name"), ("x = 1\n", "function app"), (None, "has no function_app")],
+    [
+        ("import nothing_of_that_name\n", "nothing_of_that_name"),
+        ("x = 1\n", "function app"),
+        (None, "has no function_app"),
+    ],
 )
 def test_an_app_that_does_not_load_ends_the_host_with_the_reason(
     sample: Sample, tmp_path: Path, code: str | None, message: str
