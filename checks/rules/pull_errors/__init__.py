@@ -1,0 +1,9 @@
+"""The text of a failed pull read as a cause (see the design's "Causes of a failed pull"). Pure: no clock, no I/O."""
+
+from __future__ import annotations
+
+from checks.rules.pull_errors.causes import Cause
+from checks.rules.pull_errors.classify import Classified, Scope, classify, denied_address, scope_of
+from checks.rules.pull_errors.rules import REASONS, RULES, Rule
+
+__all__ = ["REASONS", "RULES", "Cause", "Classified", "Rule", "Scope", "classify", "denied_address", "scope_of"]

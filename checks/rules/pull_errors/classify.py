@@ -1,0 +1,105 @@
+"""Which cause a pull error's text tells of: the first rule that matches the first error decides."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Literal
+
+import msgspec
+
+from checks.rules.pull_errors.causes import Cause
+from checks.rules.pull_errors.rules import REASONS, RULES
+from checks.rules.pull_errors.unwrap import MAX_NAME, MAX_TEXT, blind, clean, first_error, hosts_of
+
+MAX_EVIDENCE = 200
+_LEAD = 60
+_SETTLES_NOTHING = (Cause.UNKNOWN, Cause.BACKOFF_ONLY)
+_DENIED = re.compile(
+    r"(?i)client\s{1,8}with\s{1,8}ip\s{1,8}['\"\\]{0,4}([0-9a-f.:]{2,45})['\"\\]{0,4}\s{1,8}is\s{1,8}not\s{1,8}allowed"
+)
+
+Scope = Literal["registry", "image", "node", "unsettled"]
+_IMAGE = (
+    Cause.IMAGE_NOT_FOUND,
+    Cause.INVALID_REFERENCE,
+    Cause.PLATFORM_MISMATCH,
+    Cause.UNSUPPORTED_MANIFEST,
+    Cause.POLICY,
+)
+_NODE = (Cause.NODE_DISK, Cause.CORRUPT_OR_INTERRUPTED)
+
+
+class Classified(msgspec.Struct, frozen=True):
+    """The cause, the stable id of the rule that decided, and the part of the text (or the reason) it decided by."""
+
+    cause: Cause
+    rule: str
+    evidence: str
+
+
+def classify(message: str, reason: str = "", image: str = "") -> Classified:
+    """The cause of a failed pull. Never raises; what no rule knows is ``unknown``, never a guess.
+
+    ``reason`` is the waiting reason or the event's reason; it decides only where the text does not.
+    """
+    message, image = message[:MAX_TEXT], image[:MAX_NAME]
+    text = clean(message, image)
+    first = first_error(text)
+    found = _by_text(first, message, image)
+    if _settles_nothing(found) and len(first) < len(text):
+        found = _by_text(text, message, image) or found
+    if _settles_nothing(found) and "\n" in message.strip():
+        # Captured output is wrapped at a column, in the middle of words.
+        joined = first_error(clean(message.replace("\r", "").replace("\n", ""), image))
+        found = _by_text(joined, message, image) or found
+    if _settles_nothing(found):
+        found = _by_reason(reason.strip(), found, bool(text)) or found
+    return found or Classified(Cause.UNKNOWN, "none", text[:MAX_EVIDENCE])
+
+
+def scope_of(cause: Cause) -> Scope:
+    """Whom a cause is about: everything that comes from the registry, one image, one node, or not settled."""
+    if cause in _IMAGE:
+        return "image"
+    if cause in _NODE:
+        return "node"
+    return "unsettled" if cause in _SETTLES_NOTHING else "registry"
+
+
+def denied_address(message: str) -> str | None:
+    """The address a registry's firewall says it saw, in canonical form; None where it names none that is valid."""
+    for found in _DENIED.finditer(message[:MAX_TEXT]):
+        try:
+            return str(ipaddress.ip_address(found[1]))
+        except ValueError:
+            continue
+    return None
+
+
+def _settles_nothing(found: Classified | None) -> bool:
+    return found is None or found.cause in _SETTLES_NOTHING
+
+
+def _by_text(text: str, message: str, image: str) -> Classified | None:
+    seen = blind(text)
+    for rule in RULES:
+        if (match := rule.search(seen)) and (rule.hosts is None or rule.hosts.search(hosts_of(message, image))):
+            return Classified(rule.cause, rule.id, _excerpt(text, match))
+    return None
+
+
+def _by_reason(reason: str, found: Classified | None, has_text: bool) -> Classified | None:
+    """What the reason settles; one that settles nothing itself speaks only where there is no text at all."""
+    cause = REASONS.get(reason)
+    if cause is None or (cause in _SETTLES_NOTHING and (found or has_text)):
+        return None
+    return Classified(cause, "reason", reason)
+
+
+def _excerpt(text: str, match: re.Match[str]) -> str:
+    """The match with a little of what leads to it (which host, which step), from a word's start on."""
+    start = max(0, match.start() - _LEAD)
+    if start:
+        start = min(text.find(" ", start, match.start()) + 1 or match.start(), match.start())
+    return text[start : start + MAX_EVIDENCE].strip()

@@ -1,0 +1,588 @@
+"""The rules, in the order in which they are asked; the first that matches decides.
+
+The order is knowledge too. What names itself (a firewall's own sentence, a signature policy, a full disk) comes first.
+Then the way, from the outside in: the proxy, names, TLS, timeouts, refusals; an error on the way says that the registry
+said nothing. Then what the registry said: slow down, expired, nothing offered, wrong platform, not served, broken,
+denied, absent. Last what says only that something failed.
+
+Patterns see one line in ASCII lower case, with names, paths and queries masked (``unwrap.clean``). A status code is
+matched with its phrase or its label ("401 unauthorized", "status: 403", "http 429"), never as bare digits. Every
+repetition is bounded, so a search is linear in the text. Examples are written for this project.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from checks.rules.images import DOCKER_HUB
+from checks.rules.pull_errors.causes import Cause
+from checks.rules.pull_errors.needles import needles
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One reading of one wording: ``id`` is stable, ``source`` is who words it so, ``why`` what is not obvious.
+
+    ``hosts``: the rule holds only where this is found among the hosts named by the image or the text. ``needles`` are
+    derived from the pattern: where none of them is in the text, the pattern cannot match.
+    """
+
+    id: str
+    cause: Cause
+    pattern: re.Pattern[str]
+    example: str
+    source: str
+    why: str = ""
+    hosts: re.Pattern[str] | None = None
+    needles: tuple[str, ...] = ()
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """The pattern's first match in text that is masked and folded (``unwrap``); ``hosts`` is not asked here."""
+        if self.needles and not any(needle in text for needle in self.needles):
+            return None
+        return self.pattern.search(text)
+
+
+def _rule(
+    cause: Cause, name: str, pattern: str, example: str, source: str, *, why: str = "", hosts: str | None = None
+) -> Rule:
+    return Rule(
+        id=name,
+        cause=cause,
+        pattern=re.compile(pattern),
+        example=example,
+        source=source,
+        why=why,
+        hosts=re.compile(hosts) if hosts else None,
+        needles=needles(pattern),
+    )
+
+
+def _labelled(code: str) -> str:
+    """A status code with its label, as Go, moby, containers/image and Azure's clients word it."""
+    label = r"(?:status(?: ?code)?|http(?:/[12](?:\.[01])?)?(?: status)?(?: code)?|response code|error code|code)"
+    return rf"\b{label}[ :=]{{1,3}}\(?{code}\b"
+
+
+def _status(code: str, phrase: str) -> str:
+    """A status code with its label, or with its phrase."""
+    return rf"\b{code}:? {phrase}|{_labelled(code)}"
+
+
+_ACR = r"\bazurecr\.(?:io|cn|us|de)\b|\bblob\.(?:core|storage)\.[a-z]"
+_NO_LOGIN_NEEDED = r"\bmcr\.microsoft\.com\b|\bregistry\.k8s\.io\b|\bk8s\.gcr\.io\b|\bmcr\.azk8s\.cn\b"
+
+_NAMED = (
+    _rule(
+        Cause.FIREWALL_DENIED,
+        "firewall-client-ip",
+        r"client with ip .{0,80}is not allowed|aka\.ms/acr/firewall",
+        "denied: client with IP '203.0.113.9' is not allowed access. Refer https://aka.ms/acr/firewall",
+        "Azure Container Registry",
+    ),
+    _rule(
+        Cause.FIREWALL_DENIED,
+        "firewall-public-access-off",
+        r"public (?:network )?access (?:is |has been |was )?(?:disabled|denied|not (?:allowed|permitted))"
+        r"|not allowed by (?:the )?(?:network|firewall) rules?|blocked by (?:the |a |your )?(?:\w{1,20} )?firewall",
+        "unexpected status: 403 Forbidden: public network access is disabled for this registry",
+        "Azure",
+    ),
+    _rule(
+        Cause.FIREWALL_DENIED,
+        "firewall-layer-storage",
+        r"authorizationfailure|this request is not authorized to perform this operation(?! using)",
+        "error pulling image configuration: error parsing HTTP 403 response body: <Code>AuthorizationFailure</Code>",
+        "Azure Storage",
+        why="Layers come from a storage account, and this code is its network rule (a missing role has another code)",
+    ),
+    _rule(
+        Cause.FIREWALL_DENIED,
+        "firewall-local-socket",
+        r"connect: (?:permission denied|operation not permitted)|forbidden by its access permissions",
+        'Get "https://contoso.azurecr.io/v2/": dial tcp 203.0.113.9:443: connect: operation not permitted',
+        "Linux, Windows",
+        why="The node's own packet filter refuses the connection; no packet reached the registry",
+    ),
+    _rule(
+        Cause.POLICY,
+        "policy-pull-never",
+        r"pull policy of never|errimageneverpull",
+        'Container image "contoso.azurecr.io/web:1" is not present with pull policy of Never',
+        "kubelet",
+    ),
+    _rule(
+        Cause.POLICY,
+        "policy-signature",
+        r"source image rejected|signaturevalidationfailed|signature (?:was |is )required|not signed\b"
+        r"|signature (?:validation|verification) (?:failed|error)|(?:verify|verifying|validate) (?:\w{1,12} )?signature"
+        r"|failed verification|no (?:valid |matching |trusted )?signatures?\b"
+        r"|remote trust data does not exist|invalid (?:gpg )?signature",
+        "Source image rejected: None of the signatures were accepted, a signature was required",
+        "containers/image, Ratify, Docker Content Trust",
+    ),
+    _rule(
+        Cause.POLICY,
+        "policy-admission",
+        r"admission webhook .{0,300}denied|admission (?:policy|controller) .{0,300}(?:denied|rejected)"
+        r"|(?:denied|rejected|blocked|forbidden|prevented|disallowed) by (?:\S{1,80} ){0,4}(?:policy|policies|attestor)"
+        r"|imagepolicywebhook|not from an? (?:allowed|trusted|approved) registr|is blocked in \S{1,80}registries",
+        'admission webhook "validation.gatekeeper.sh" denied the request: image is not from an allowed registry',
+        "Gatekeeper, Kyverno, registries.conf",
+    ),
+    _rule(
+        Cause.POLICY,
+        "policy-registry",
+        r"projectpolicyviolation|due to (?:the )?configured policy|cannot be pulled due to|vulnerability scanning"
+        r"|blocked by (?:jfrog )?xray|violates (?:\S{1,40} ){0,3}polic|quarantined?\b.{0,60}(?:image|artifact|policy)",
+        "unknown: current image with 3 vulnerabilities cannot be pulled due to configured policy in project",
+        "Harbor, Artifactory",
+    ),
+    _rule(
+        Cause.INVALID_REFERENCE,
+        "reference-invalid",
+        r"invalid reference format|(?:couldn't|could not|cannot|failed to|error|unable to) (?:parse|parsing) "
+        r"(?:image |docker )?(?:reference|image name|image)\b|failed to apply default image tag|invalidimagename"
+        r"|repository name must |must be lowercase|invalid (?:tag format|image name|image reference|repository name)"
+        r"|invalid checksum digest|unsupported digest algorithm|first path segment in url"
+        r"|invalid port \S{1,80} after host|name[_ ]invalid",
+        'Failed to apply default image tag "Contoso/Web:": couldn\'t parse image reference: invalid reference format',
+        "distribution/reference, kubelet",
+    ),
+    _rule(
+        Cause.INVALID_REFERENCE,
+        "reference-short-name",
+        r"did not resolve to an alias|short-?name mode is enforcing|unqualified-search registr|returns ambiguous list",
+        'short-name "web:1" did not resolve to an alias and no unqualified-search registries are defined',
+        "containers/image",
+        why="The name says no registry and the node has no list to look through",
+    ),
+    _rule(
+        Cause.NODE_DISK,
+        "disk-full",
+        r"no space left on device|not enough (?:free )?(?:disk )?space|insufficient (?:free )?(?:disk |storage )space"
+        r"|disk quota exceeded|no (?:free )?inodes|disk ?pressure|freediskspacefailed|disk (?:is )?full",
+        "failed to extract layer: write /var/lib/containerd/x: no space left on device",
+        "Linux, Windows, kubelet",
+    ),
+    _rule(
+        Cause.NODE_DISK,
+        "disk-fault",
+        r"read-only file ?system|input/output error|structure needs cleaning|i/o device error|bad message$",
+        "failed to prepare extraction snapshot: write /var/lib/containerd/meta.db: input/output error",
+        "Linux",
+        why="The node's disk, not the layer: the same layer extracts elsewhere",
+    ),
+    _rule(
+        Cause.UNKNOWN,
+        "extraction-not-permitted",
+        r"(?:failed to (?:extract|register|apply) layer|importlayer|processbaselayer|applylayer).{0,2000}"
+        r"(?:access is denied|operation not permitted|permission denied|invalid argument)",
+        "failed to register layer: re-exec error: remove C:\\\\ProgramData\\\\docker\\\\lsass.exe: Access is denied.",
+        "containerd, moby, hcsshim",
+        why="The node's file system denies, not the registry",
+    ),
+    _rule(
+        Cause.UNKNOWN,
+        "runtime-unreachable",
+        r"dial unix |unix://|cannot connect to the docker daemon|//\./pipe/|runtime is (?:down|not ready)",
+        'connection error: desc = "transport: Error while dialing: dial unix /run/x.sock: connect: connection refused"',
+        "kubelet, gRPC",
+        why="The node's own runtime is away; the refusal in this text is not the registry's",
+    ),
+)
+
+_WAY = (
+    _rule(
+        Cause.PROXY,
+        "proxy-connect",
+        r"proxyconnect|socks connect|(?:connect(?:ing)? to|reach|using|via|dial) (?:the )?(?:http |https )?proxy\b",
+        "proxyconnect tcp: dial tcp: lookup proxy.contoso.example on 10.0.0.10:53: no such host",
+        "Go net/http",
+        why="Whatever follows (a lookup, a refusal, a certificate) is about the proxy, not the registry",
+    ),
+    _rule(
+        Cause.PROXY,
+        "proxy-authentication",
+        r"proxy authentication required|proxyauthenticationrequired|" + _status("407", "proxy"),
+        'Head "https://contoso.azurecr.io/v2/": Proxy Authentication Required',
+        "Go net/http",
+    ),
+    _rule(
+        Cause.PROXY,
+        "proxy-refused-tunnel",
+        r"\b(?:get|head|post) \"?https://[^\s\"]{1,300}\"?: (?:forbidden|service unavailable|bad gateway"
+        r"|gateway time-?out|blocked by \S{1,40}|denied by \S{1,40}|connection established)(?:$|[,;\"\])])",
+        'failed to do request: Head "https://contoso.azurecr.io/v2/web/manifests/1": Forbidden',
+        "Go net/http",
+        why="A status text without its code is what a proxy answered to CONNECT; registries' answers carry the code",
+    ),
+    _rule(
+        Cause.DNS,
+        "dns-no-such-host",
+        r"no such host|name or service not known|temporary failure in name resolution|could not resolve host"
+        r"|nodename nor servname|no address associated with hostname|unknown host\b",
+        "dial tcp: lookup contoso.azurecr.io on 168.63.129.16:53: no such host",
+        "Go net, libc, Windows",
+    ),
+    _rule(
+        Cause.DNS,
+        "dns-resolver-failed",
+        r"server misbehaving|getaddrinfo|hostname resolution|name resolution fail|dns message"
+        r"|\blookup \S{1,255} on \S{1,120}: |\blookup [^\s:]{0,255}\.[^\s:]{1,255}: "
+        r"|(?:read|write) udp \S{1,120}:53: |dial udp \S{1,120}:53: ",
+        "dial tcp: lookup contoso.azurecr.io on 10.0.0.10:53: read udp 10.1.0.4:40001->10.0.0.10:53: i/o timeout",
+        "Go net",
+        why="A lookup that timed out or was refused is about the resolver, so this comes before timeouts and refusals",
+    ),
+    _rule(
+        Cause.CORRUPT_OR_INTERRUPTED,
+        "interrupted-record",
+        r"bad record mac|decryption failed or bad record",
+        "failed to fetch layer: remote error: tls: bad record MAC",
+        "Go crypto/tls",
+        why="An established connection whose bytes were altered on the way: no certificate and no protocol is at fault",
+    ),
+    _rule(
+        Cause.TLS,
+        "tls-certificate",
+        r"\bx509: |signed by unknown authority|(?:failed to|unable to) verify (?:the )?(?:first )?certificate"
+        r"|certificate (?:has expired|is valid for|is not trusted|relies on|verify failed|is not yet valid)"
+        r"|certificate_verify_failed|self[- ]signed certificate|unknown certificate|bad certificate",
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        "Go crypto/x509",
+    ),
+    _rule(
+        Cause.TLS,
+        "tls-plain-http",
+        r"gave http response to https client|http request to an https server|malformed http response"
+        r"|does not look like a tls handshake|wrong version number",
+        'Get "https://10.0.0.7:5000/v2/": http: server gave HTTP response to HTTPS client',
+        "Go net/http",
+    ),
+    _rule(
+        Cause.TLS,
+        "tls-protocol",
+        r"\btls: |\bssl: |handshake failure|oversized record|ssl_error|tlsv1 alert|no common (?:cipher|protocol)",
+        "remote error: tls: protocol version not supported",
+        "Go crypto/tls",
+    ),
+    _rule(
+        Cause.CONNECT_TIMEOUT,
+        "timeout-io",
+        r"i/o timeout|tls handshake timeout|connection timed out|operation timed out|connection timeout"
+        r"|did not properly respond after a period|timeout awaiting response|wait(?:ing)? for connection",
+        "dial tcp 203.0.113.9:443: i/o timeout",
+        "Go net, Windows",
+    ),
+    _rule(
+        Cause.CONNECT_TIMEOUT,
+        "timeout-deadline",
+        r"client\.timeout|context deadline exceeded|deadlineexceeded|awaiting headers|context cancell?ed"
+        r"|because of no progress|pull progress (?:deadline|timeout)|request cancell?ed|code = canceled|timed out\b",
+        "failed to copy: httpReadSeeker: failed open: failed to do request: context deadline exceeded",
+        "Go context, kubelet",
+    ),
+    _rule(
+        Cause.CONNECT_REFUSED,
+        "refused",
+        r"connection refused|actively refused",
+        "dial tcp 203.0.113.9:443: connect: connection refused",
+        "Linux, Windows",
+    ),
+    _rule(
+        Cause.CONNECT_REFUSED,
+        "reset",
+        r"connection reset|forcibly closed|broken pipe|connection (?:was )?aborted|closed network connection",
+        "read tcp 10.1.0.4:40001->203.0.113.9:443: read: connection reset by peer",
+        "Linux, Windows",
+        why="Something on the way ends the connection: a firewall's reset far more often than a registry's",
+    ),
+    _rule(
+        Cause.CONNECT_REFUSED,
+        "no-route",
+        r"no route to host|network is unreachable|network (?:is )?down\b|host is (?:down|unreachable)"
+        r"|unreachable (?:host|network)|cannot assign requested address",
+        "dial tcp 10.20.0.5:443: connect: no route to host",
+        "Linux, Windows",
+        why="Refused at once by the node's own routing or by a router, unlike silence",
+    ),
+)
+
+_ANSWERED = (
+    _rule(
+        Cause.RATE_LIMITED,
+        "rate-limited",
+        r"toomanyrequests|too many requests|\brate[ -]limit|\brate exceeded|pull limit|throttl"
+        r"|exceeded (?:the |your )?(?:\w{1,20} )?rate|requests? per (?:second|minute|hour|day)|slow ?down\b"
+        r"|quota exceeded for quota|over the account limit|" + _status("429", "too"),
+        "unexpected status from HEAD request to https://contoso.azurecr.io/v2/web/manifests/1: 429 Too Many Requests",
+        "Docker Hub, ACR, ECR, GCR",
+    ),
+    _rule(
+        Cause.RATE_LIMITED,
+        "rate-node-qps",
+        r"pull qps exceeded|qps exceeded|registrypullqps",
+        'Failed to pull image "web:1": pull QPS exceeded',
+        "kubelet",
+        why="The kubelet's own brake (registryPullQPS), not the registry's",
+    ),
+    _rule(
+        Cause.CREDENTIALS_EXPIRED,
+        "credentials-expired",
+        r"(?:token|credentials?|password|secrets?|keys?|session|login|jwt) (?:\S{1,60} ){0,5}?"
+        r"(?:expired|no longer valid)"
+        r"|expired (?:\w{1,20} )?(?:token|credentials?|password|secret|jwt)|expiredtoken|aadsts7000222|aadsts700082",
+        "denied: Your authorization token has expired. Reauthenticate and try again.",
+        "ECR, Docker Hub, Microsoft Entra",
+    ),
+    _rule(
+        Cause.CREDENTIALS_MISSING,
+        "credentials-none-offered",
+        r"no basic auth credentials|unauthenticated requests?|without credentials|no credentials?\b(?! on this request)"
+        r"|credentials? (?:were |was |are |is )?(?:not (?:found|provided|supplied|present|set)|missing)"
+        r"|missing credentials|anonymous (?:\w{1,20} )?(?:is |are )?(?:not (?:allowed|permitted|authorized)|disabled)"
+        r"|(?:must|need to) (?:be )?log(?:ged)? ?in\b|not logged in",
+        'Head "https://1234.dkr.ecr.eu-west-1.amazonaws.com/v2/web/manifests/1": no basic auth credentials',
+        "moby, containerd, Artifact Registry",
+    ),
+    _rule(
+        Cause.CREDENTIALS_MISSING,
+        "credentials-secret-absent",
+        r"unable to retrieve some image pull secrets|failedtoretrieveimagepullsecret"
+        r"|(?:pull ?secret|imagepullsecret|secret)s? \S{1,255} not found",
+        "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.",
+        "kubelet",
+    ),
+    _rule(
+        Cause.CREDENTIALS_MISSING,
+        "credentials-provider-failed",
+        r"(?:no azure|azure|managed|kubelet) identity (?:\S{1,80} )?(?:was )?not found|no (?:azure )?identity found"
+        r"|docker-credential-\S{1,60}"
+        r"|credentials? (?:provider|helper|store|plugin)s? .{0,160}(?:not found|fail|error)"
+        r"|error getting credentials",
+        'error getting credentials - err: exec: "docker-credential-acr-env": executable file not found in $PATH',
+        "kubelet credential providers, IMDS",
+        why="The node could not come by a credential to offer",
+    ),
+    _rule(
+        Cause.PLATFORM_MISMATCH,
+        "platform-no-match",
+        r"no match for platform|no matching manifest for|no image found in (?:manifest list|image index)"
+        r"|choosing (?:an )?image instance|no child with platform|does not provide the specified platform"
+        r"|(?:no|unsupported|unknown|wrong|incompatible) (?:image )?(?:platform|architecture|operating system)\b",
+        "no match for platform in manifest sha256:5f0c: not found",
+        "containerd, moby, containers/image",
+        why='Ends in "not found" as well, and means the image is there, but not for this node',
+    ),
+    _rule(
+        Cause.PLATFORM_MISMATCH,
+        "platform-incompatible",
+        r"does not match (?:the )?(?:specified |detected |requested |expected )?(?:host|platform|architecture)"
+        r"|incompatible with (?:a|the|this) .{1,80}host|cannot be used on this platform|exec format error"
+        r"|image operating system \S{1,40} cannot|is not supported on this (?:platform|host|version)",
+        "a Windows version 10.0.20348-based image is incompatible with a 10.0.17763 host",
+        "moby, hcsshim",
+    ),
+    _rule(
+        Cause.UNSUPPORTED_MANIFEST,
+        "manifest-old-schema",
+        r"schema ?(?:version )?1\b.{0,200}(?:deprecat|remov|no longer|not supported|unsupported|disabled)"
+        r"|docker image format v1\b|manifest\.v1\+(?:json|prettyjws)|(?:unsupported|deprecated|old) (?:docker )?schema"
+        r"|no longer supported since containerd|deprecated_pull_schema_1",
+        "Pulling Schema 1 images has been deprecated and is disabled by default",
+        "containerd, moby",
+    ),
+    _rule(
+        Cause.CORRUPT_OR_INTERRUPTED,
+        "corrupt-web-page",
+        r"media ?-?type:? \"?text/html",
+        "failed to unpack image on snapshotter overlayfs: unexpected media type text/html for sha256:5f0c: not found",
+        "containerd",
+        why="A web page was stored in the manifest's place: a portal or a proxy answered, not the registry",
+    ),
+    _rule(
+        Cause.UNSUPPORTED_MANIFEST,
+        "manifest-media-type",
+        r"(?:unsupported|unexpected|unknown|invalid|unrecognized|unhandled) (?:manifest |config |layer |image )?"
+        r"media ?-?type|media ?-?type .{0,200}(?:unsupported|not supported|not allowed|unknown|unrecognized|is invalid)"
+        r"|mediatype in manifest|unknown type application/"
+        r"|(?:unsupported|unexpected|unknown|invalid) (?:image )?manifest\b"
+        r"|manifest invalid"
+        r"|manifest_invalid|not a (?:container|runnable|valid) image|image rootfs and manifest layers"
+        r"|layers and diffids|unsupported compression",
+        'unsupported media type "application/vnd.cncf.helm.config.v1+json"',
+        "containerd, containers/image, moby",
+        why="A chart, a signature or another artifact, or a manifest this runtime cannot read",
+    ),
+    _rule(
+        Cause.REGISTRY_ERROR,
+        "registry-quota",
+        r"quota (?:has been |is |was )?(?:reached|exceeded)|exceed(?:s|ed|ing)? .{0,60}\bquota|storage (?:limit|quota)",
+        "denied: quota has been exceeded on this namespace",
+        "Quay, Harbor",
+        why="A proxy cache that cannot store what it pulls; nobody's permission is missing",
+    ),
+    _rule(
+        Cause.REGISTRY_ERROR,
+        "registry-5xx",
+        r"internal server error|bad gateway|service (?:temporarily )?unavailable|gateway time-?out|backend error|"
+        + _labelled(r"5\d\d"),
+        "received unexpected HTTP status: 502 Bad Gateway",
+        "Go net/http, moby, containers/image",
+    ),
+    _rule(
+        Cause.FIREWALL_DENIED,
+        "firewall-acr-403",
+        _status("403", "forbidden") + r"|: forbidden\b|access forbidden",
+        "failed to authorize: failed to fetch oauth token: unexpected status from GET request to "
+        "https://contoso.azurecr.io/oauth2/token?service=contoso.azurecr.io: 403 Forbidden",
+        "Azure Container Registry",
+        why="ACR answers 401 where a role is missing, 403 where network rules deny (or its key vault is cut off)",
+        hosts=_ACR,
+    ),
+    _rule(
+        Cause.FIREWALL_DENIED,
+        "firewall-public-registry-403",
+        _status("403", "forbidden"),
+        "unexpected status from HEAD request to https://mcr.microsoft.com/v2/oss/x/manifests/1: 403 Forbidden",
+        "Microsoft Artifact Registry, registry.k8s.io",
+        why="These registries know no credentials, so whoever forbids is on the way",
+        hosts=_NO_LOGIN_NEEDED,
+    ),
+    _rule(
+        Cause.FIREWALL_DENIED,
+        "firewall-web-page-403",
+        r"<html.{0,200}403 forbidden",
+        "error parsing HTTP 403 response body: invalid character '<': \"<html><title>403 Forbidden</title>\"",
+        "moby",
+        why="Registries deny in JSON; a web page comes from a gateway before it",
+    ),
+    _rule(
+        Cause.IMAGE_NOT_FOUND,
+        "not-found-docker-hub",
+        r"pull access denied\b.{0,600}repository does not exist",
+        'pull access denied for contoso/wbe, repository does not exist or may require "docker login": denied',
+        "Docker Hub",
+        why="Docker Hub says so of every name it does not know; elsewhere the same sentence is a missing right",
+        hosts=re.escape(DOCKER_HUB),
+    ),
+    _rule(
+        Cause.UNAUTHORIZED,
+        "denied-status",
+        _status("401", "unauthorized") + "|" + _status("403", "forbidden"),
+        "failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized",
+        "containerd, moby",
+    ),
+    _rule(
+        Cause.UNAUTHORIZED,
+        "denied-words",
+        r"(?<![\w/.-])unauthori[sz]ed\b(?! to authorize)|authentication (?:is )?(?:required|failed)|unauthenticated"
+        r"|(?<![\w/.-])denied: |access (?:is |was )?(?:denied|forbidden)|resource is denied|accessdenied"
+        r"|insufficient[_ ]scope|authorization failed|not authori[sz]ed|authorizationpermissionmismatch"
+        r"|no pull access|may require (?:authorization|'?docker login)|(?<![\w/.-])denied$|: forbidden\b",
+        "pull access denied, repository does not exist or may require authorization: insufficient_scope",
+        "distribution, containerd, moby",
+    ),
+    _rule(
+        Cause.UNAUTHORIZED,
+        "denied-credentials",
+        r"(?:incorrect|invalid|wrong|bad) (?:user ?name|password|credentials?|token|client secret|login)"
+        r"|permission \S{1,120} denied|permission[_ ]denied|needed permissions"
+        r"|(?:insufficient|lacks?|required) permissions?"
+        r"|does not have (?:the )?(?:\S{1,80} )?(?:permission|access)|login (?:failed|attempt)|aadsts\d{4,9}",
+        "login at registry.contoso.example: incorrect username or password",
+        "containers/image, Artifact Registry, Microsoft Entra",
+    ),
+    _rule(
+        Cause.CORRUPT_OR_INTERRUPTED,
+        "corrupt-content",
+        r"failed size validation|unexpected commit (?:digest|size)|digest (?:did not|does not|mismatch|verification)"
+        r"|verification failed for digest|layer verification failed|wrong (?:diff ?id|digest)|diff ?id"
+        r"|checksum (?:mismatch|error)|invalid (?:tar header|checksum|header|compressed)|archive/tar|\bgzip: |\bzlib: "
+        r"|\bflate: |corrupt input|\bcorrupt|magic number mismatch|content digest \S{1,120} not found"
+        r"|does not match (?:the )?(?:expected |manifest )?(?:digest|checksum|size)",
+        'failed commit on ref "layer-sha256:5f0c": unexpected commit digest sha256:77, expected sha256:5f0c',
+        "containerd, Go archive/tar",
+    ),
+    _rule(
+        Cause.CORRUPT_OR_INTERRUPTED,
+        "interrupted",
+        r"unexpected eof|(?:^|: |\")eof(?=$|[\s,;.:)\]\"])|stream error|internal_error|goaway|connection lost"
+        r"|short read|\bhttp2: |server closed|transport is closing|connection (?:was )?closed|happened during read"
+        r"|retry limit|download interrupted",
+        'Get "https://contoso.azurecr.io/v2/": EOF',
+        "Go io, net/http",
+    ),
+    _rule(
+        Cause.UNKNOWN,
+        "extraction-failed",
+        r"failed to (?:extract|register|apply|unpack|commit) (?:layer|image|ref)|failed commit on ref|applylayer"
+        r"|error processing tar file|importlayer|processbaselayer|hcsshim::"
+        r"|failed to unpack\b|error (?:unpacking|extracting|applying)",
+        "failed to extract layer sha256:5f0c: mount callback failed: exit status 1",
+        "containerd, moby, hcsshim",
+        why="The layer arrived and could not be laid down: its content, the node or a policy, the text does not say",
+    ),
+    _rule(
+        Cause.IMAGE_NOT_FOUND,
+        "not-found-manifest",
+        r"manifest[_ ]unknown|name[_ ]unknown|(?:repository )?name not known|blob[_ ]unknown|unknown blob"
+        r"|manifest for \S{1,600} not found|could not fetch content descriptor|(?:was |been )deleted or has expired",
+        "manifest for contoso/web:9 not found: manifest unknown: manifest tagged by 9 is not found",
+        "distribution, Quay",
+    ),
+    _rule(
+        Cause.IMAGE_NOT_FOUND,
+        "not-found-status",
+        _status("404", "not found") + "|" + _status("410", "gone"),
+        "unexpected status code https://registry.contoso.example/v2/web/manifests/9: 404 Not Found",
+        "containerd, containers/image",
+    ),
+    _rule(
+        Cause.IMAGE_NOT_FOUND,
+        "not-found-words",
+        r"[:…\"] not found\b|code = notfound|does(?: not|n't) exist|no such (?:image|manifest|repository|tag)"
+        r"|not[_ ]found\b(?! in \$)",
+        "failed to resolve reference: contoso.azurecr.io/web:9: not found",
+        "containerd",
+    ),
+    _rule(
+        Cause.REGISTRY_ERROR,
+        "registry-unexpected-status",
+        r"received unexpected http status|invalid character .{1,8} looking for|error parsing http|missing content-type"
+        r"|bad request|method not allowed|precondition failed|unprocessable"
+        r"|legal reasons|unable to decode|registry is unavailable|registryunavailable|" + _labelled(r"4\d\d"),
+        "unexpected status from HEAD request to https://mirror.contoso.example/v2/web/manifests/9: 400 Bad Request",
+        "containerd, moby",
+        why="An answer no registry gives to a pull: after the answers that have a meaning of their own",
+    ),
+    _rule(
+        Cause.BACKOFF_ONLY,
+        "backoff",
+        r"back-?off pulling|imagepullbackoff|imagepullfailure|persistent image pull errors|errimagepull"
+        r"|trying and failing to pull image",
+        'Back-off pulling image "contoso.azurecr.io/web:1"',
+        "kubelet, Azure Container Apps",
+        why="It says that a pull failed before, not why",
+    ),
+)
+
+RULES: tuple[Rule, ...] = _NAMED + _WAY + _ANSWERED
+
+# What a reason alone settles, where the text is empty or settles nothing. An unlisted reason settles nothing.
+REASONS: dict[str, Cause] = {
+    "ErrImageNeverPull": Cause.POLICY,
+    "SignatureValidationFailed": Cause.POLICY,
+    "InvalidImageName": Cause.INVALID_REFERENCE,
+    "RegistryUnavailable": Cause.REGISTRY_ERROR,
+    "FailedToRetrieveImagePullSecret": Cause.CREDENTIALS_MISSING,
+    "ErrImagePull": Cause.BACKOFF_ONLY,
+    "ImagePullBackOff": Cause.BACKOFF_ONLY,
+    "ImagePullFailure": Cause.BACKOFF_ONLY,
+    "BackOff": Cause.BACKOFF_ONLY,
+    "ImageInspectError": Cause.UNKNOWN,
+    "CreateContainerError": Cause.UNKNOWN,
+    "CreateContainerConfigError": Cause.UNKNOWN,
+}
