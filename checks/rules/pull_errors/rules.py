@@ -13,6 +13,8 @@ repetition is bounded, so a search is linear in the text. Examples are written f
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -572,17 +574,19 @@ _ANSWERED = (
 RULES: tuple[Rule, ...] = _NAMED + _WAY + _ANSWERED
 
 # What a reason alone settles, where the text is empty or settles nothing. An unlisted reason settles nothing.
-REASONS: dict[str, Cause] = {
-    "ErrImageNeverPull": Cause.POLICY,
-    "SignatureValidationFailed": Cause.POLICY,
-    "InvalidImageName": Cause.INVALID_REFERENCE,
-    "RegistryUnavailable": Cause.REGISTRY_ERROR,
-    "FailedToRetrieveImagePullSecret": Cause.CREDENTIALS_MISSING,
-    "ErrImagePull": Cause.BACKOFF_ONLY,
-    "ImagePullBackOff": Cause.BACKOFF_ONLY,
-    "ImagePullFailure": Cause.BACKOFF_ONLY,
-    "BackOff": Cause.BACKOFF_ONLY,
-    "ImageInspectError": Cause.UNKNOWN,
-    "CreateContainerError": Cause.UNKNOWN,
-    "CreateContainerConfigError": Cause.UNKNOWN,
-}
+REASONS: Mapping[str, Cause] = MappingProxyType(
+    {
+        "ErrImageNeverPull": Cause.POLICY,
+        "SignatureValidationFailed": Cause.POLICY,
+        "InvalidImageName": Cause.INVALID_REFERENCE,
+        "RegistryUnavailable": Cause.REGISTRY_ERROR,
+        "FailedToRetrieveImagePullSecret": Cause.CREDENTIALS_MISSING,
+        "ErrImagePull": Cause.BACKOFF_ONLY,
+        "ImagePullBackOff": Cause.BACKOFF_ONLY,
+        "ImagePullFailure": Cause.BACKOFF_ONLY,
+        "BackOff": Cause.BACKOFF_ONLY,
+        "ImageInspectError": Cause.UNKNOWN,
+        "CreateContainerError": Cause.UNKNOWN,
+        "CreateContainerConfigError": Cause.UNKNOWN,
+    }
+)
