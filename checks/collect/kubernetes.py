@@ -62,7 +62,9 @@ def _not_to_be_looked_at(cluster: Cluster) -> NotSeen | None:
 
 
 async def _read(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> Seen[Workloads]:
-    api_client = client.ApiClient(await _configuration(azure, cluster, kubeconfig))
+    token = await _token(azure, cluster) if kubeconfig.exec_plugin else kubeconfig.token
+    connector = net.connector((), _trust(kubeconfig))
+    api_client = client.ApiClient(_configuration(kubeconfig, token, connector))
     try:
         api = client.CoreV1Api(api_client)
         reader = _Reader(azure, cluster)
@@ -73,6 +75,7 @@ async def _read(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> Seen[
         events = await _events(reader, api)
     finally:
         await api_client.close()  # type: ignore[no-untyped-call]
+        await connector.close()  # the client leaves a connector that it was given open
     found = Workloads(containers=tuple(images), events=events, pods=pods, unreadable=unreadable)
     return Seen(found, arm.evidence("pods and events", kubeconfig.server, "v1"))
 
@@ -145,13 +148,11 @@ class _Reader:
         return float(self._azure.settings.call_seconds)
 
 
-async def _configuration(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> client.Configuration:
-    token = await _token(azure, cluster) if kubeconfig.exec_plugin else kubeconfig.token
+def _configuration(kubeconfig: Kubeconfig, token: str | None, connector: aiohttp.BaseConnector) -> client.Configuration:
     configuration = client.Configuration(host=kubeconfig.server)
     if token:
         configuration.api_key = {"BearerToken": f"Bearer {token}"}
-    context = _trust(kubeconfig)
-    configuration.client_session_kwargs = {"connector": net.connector((), context), "connector_owner": True}
+    configuration.client_session_kwargs = {"connector": connector}
     return configuration
 
 

@@ -1,0 +1,85 @@
+"""The product run as a user runs it: ``python -m checks`` against a tenant that the simulator serves."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from checks.__main__ import main
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a scan printed, and its exit code."""
+
+    code: int
+    answer: dict[str, Any]
+    errors: str
+
+    def cluster(self, name: str = "aks-1") -> dict[str, Any]:
+        """The report of a cluster by its name."""
+        found: dict[str, Any] = next(c for c in self.answer["clusters"] if c["id"].endswith(f"/{name}"))
+        return found
+
+    def row(self, registry: str = "acrone.azurecr.io", cluster: str = "aks-1") -> dict[str, Any]:
+        """The row of a registry."""
+        found: dict[str, Any] = next(r for r in self.cluster(cluster)["registries"] if r["registry"] == registry)
+        return found
+
+    def verdicts(self, registry: str = "acrone.azurecr.io", cluster: str = "aks-1") -> tuple[str, str, str]:
+        """The row's three words: access, path, pull."""
+        row = self.row(registry, cluster)
+        return row["access"]["verdict"], row["path"]["verdict"], row["pull"]["verdict"]
+
+    def findings(self, code: str, cluster: str = "aks-1") -> list[dict[str, Any]]:
+        """A cluster's findings of one check."""
+        return [f for f in self.cluster(cluster)["findings"] if f["code"] == code]
+
+    def finding(self, code: str, cluster: str = "aks-1") -> dict[str, Any]:
+        """The only finding of one check."""
+        (found,) = self.findings(code, cluster)
+        return found
+
+
+def scan(environment: Mapping[str, str], *arguments: str) -> Scan:
+    """``python -m checks scan --json``, in this process: the same code path, without a second of start-up a test."""
+    out, errors = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, clean(environment), clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(errors),
+    ):
+        code = main(["scan", "--json", *arguments])
+    out.flush()
+    return Scan(code, json.loads(out.buffer.getvalue() or b"{}"), errors.getvalue())  # type: ignore[attr-defined]
+
+
+def clean(environment: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with nothing of PULLWATCH_*, IDENTITY_* and AZURE_* but what is given."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PULLWATCH_", "IDENTITY_", "AZURE_"))}
+    return inherited | dict(environment)
+
+
+def command(environment: Mapping[str, str], *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """``python -m checks …`` with nothing of PULLWATCH_* but what is given."""
+    return subprocess.run(
+        [sys.executable, "-m", "checks", *arguments],
+        cwd=ROOT,
+        env=clean(environment),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
