@@ -31,7 +31,10 @@ def _stamp(entry: os.stat_result) -> Stamp:
 
 
 class JsonFile:
-    """One optional JSON file; `value` is `default` while it is absent, or has never been readable."""
+    """One optional JSON file: `default` while it is absent or has never been readable.
+
+    `generation` grows with every new value; a file that cannot be read gives none.
+    """
 
     def __init__(self, path: Path, default: Any, report: Report) -> None:
         self._path = path
@@ -49,12 +52,9 @@ class JsonFile:
         if stamp == self._stamp:
             return self._value
         self._stamp = stamp
-        self.generation += 1
-        if stamp is None:
-            self._value = self._default
-            return self._value
         try:
-            self._value = parse(self._path.read_bytes())
+            self._value = self._default if stamp is None else parse(self._path.read_bytes())
+            self.generation += 1
         except (OSError, ValueError) as error:
             self._report(f"{self._path}: not readable, what it held before stays: {error}")
         return self._value
