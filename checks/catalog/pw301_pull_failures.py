@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.catalog.base import Check
-from checks.facts import Cluster, ClusterFacts, NotSeen, Seen, Workloads
+from checks.facts import Cluster, ClusterFacts, NotSeen, Seen, Why, Workloads
 from checks.rules import commands
 from checks.rules.pull_errors import Cause
 from checks.rules.pulls import FailedPull, failed_pulls
@@ -37,19 +37,22 @@ MAX_TEXT = 600
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per workload and image that waits, at most 20 a registry and cause; one for the cluster otherwise."""
     subject = Subject(facts.cluster.id)
-    if isinstance(facts.workloads, NotSeen):
-        return (CHECK.not_seen(subject, facts.workloads, "The cluster's pods"),)
-    workloads = facts.workloads.value
+    gap = facts.workloads
+    if isinstance(gap, NotSeen) and gap.why is Why.NOT_APPLICABLE:
+        return (CHECK.skipped(subject, "cluster-not-running", gap.detail),)
+    if isinstance(gap, NotSeen):
+        return (CHECK.not_seen(subject, gap, "The cluster's pods"),)
+    workloads = gap.value
     failing = failed_pulls(workloads)
     if failing:
-        return _capped(facts.cluster, failing, facts.workloads)
+        return _capped(facts.cluster, failing, gap)
     if workloads.pods == 0:
         return (
             CHECK.unknown(
                 subject, "no-pods", "The cluster has no pods, so nothing tells of its pulls.", missing="a pod"
             ),
         )
-    evidence = (facts.workloads.evidence,)
+    evidence = (gap.evidence,)
     if workloads.unreadable:
         summary = f"{workloads.unreadable} of the cluster's objects could not be read; no other pod waits for an image."
         return (

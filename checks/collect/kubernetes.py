@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 from azure.core.exceptions import ClientAuthenticationError
@@ -23,13 +23,15 @@ from checks.collect.azure import Azure
 from checks.collect.errors import CollectError, NotAllowed, NotFound, Temporary, mapped
 from checks.collect.kubeconfig import Kubeconfig, read
 from checks.collect.kubernetes_objects import Event, Pod, containers, decode_page, pod_event
-from checks.facts import Cluster, ContainerImage, NotSeen, PodEvent, Seen, Why, Workloads
+from checks.facts import Cluster, NotSeen, PodEvent, Seen, Why, Workloads
 from checks.rules.clouds import AKS_SERVER_APPLICATION
 
 T = TypeVar("T")
+R = TypeVar("R")
 RBAC_READER = "Azure Kubernetes Service RBAC Reader"
 PAGE = 500
 MAX_PAGES = 400
+RESTARTS = 3
 MAX_PAGE_BYTES = 64 * 1024 * 1024
 
 
@@ -68,30 +70,38 @@ async def _read(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> Seen[
     try:
         api = client.CoreV1Api(api_client)
         reader = _Reader(azure, cluster)
-        images: list[ContainerImage] = []
-        pods, unreadable = await reader.each(
-            api.list_pod_for_all_namespaces_without_preload_content, Pod, lambda pod: images.extend(containers(pod))
-        )
+        pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, containers)
         events = await _events(reader, api)
     finally:
         await api_client.close()  # type: ignore[no-untyped-call]
         await connector.close()  # the client leaves a connector that it was given open
-    found = Workloads(containers=tuple(images), events=events, pods=pods, unreadable=unreadable)
+    found = Workloads(containers=tuple(pods.found), events=events, pods=pods.objects, unreadable=pods.unreadable)
     return Seen(found, arm.evidence("pods and events", kubeconfig.server, "v1"))
 
 
 async def _events(reader: _Reader, api: client.CoreV1Api) -> Seen[tuple[PodEvent, ...]] | NotSeen:
-    found: list[PodEvent] = []
+    list_events = api.list_event_for_all_namespaces_without_preload_content
     try:
-        await reader.each(
-            api.list_event_for_all_namespaces_without_preload_content,
-            Event,
-            lambda event: found.append(pod_event(event)),
-            field_selector="involvedObject.kind=Pod",
+        events = await reader.whole(
+            list_events, Event, lambda event: [pod_event(event)], field_selector="involvedObject.kind=Pod"
         )
     except CollectError as error:
         return error.as_gap()
-    return Seen(tuple(found), arm.evidence("events", "Kubernetes API", "v1"))
+    partial = f"{events.unreadable} events could not be read" if events.unreadable else ""
+    return Seen(tuple(events.found), arm.evidence("events", "Kubernetes API", "v1"), partial)
+
+
+class _Expired(Exception):
+    """410: the continue token is too old; the list has to be read again from its start."""
+
+
+class _List(Generic[R]):
+    """What a whole list gave: ``found`` out of ``objects``, of which some were ``unreadable``."""
+
+    def __init__(self) -> None:
+        self.found: list[R] = []
+        self.objects = 0
+        self.unreadable = 0
 
 
 class _Reader:
@@ -101,20 +111,34 @@ class _Reader:
         self._azure = azure
         self._cluster = cluster
 
-    async def each(
-        self, call: Callable[..., Awaitable[Any]], kind: type[T], take: Callable[[T], None], **query: Any
-    ) -> tuple[int, int]:
-        """Hands every object to ``take``; returns how many there were and how many could not be read."""
-        total = unreadable = 0
+    async def whole(
+        self, call: Callable[..., Awaitable[Any]], kind: type[T], convert: Callable[[T], Iterable[R]], **query: Any
+    ) -> _List[R]:
+        """A list read to its end, each object converted as its page comes; begun anew where it expires on the way."""
+        for _ in range(RESTARTS):
+            try:
+                return await self._once(call, kind, convert, query)
+            except _Expired:
+                continue
+        raise Temporary(f"the Kubernetes API's list expired {RESTARTS} times while it was read")
+
+    async def _once(
+        self,
+        call: Callable[..., Awaitable[Any]],
+        kind: type[T],
+        convert: Callable[[T], Iterable[R]],
+        query: dict[str, Any],
+    ) -> _List[R]:
+        result: _List[R] = _List()
         token: str | None = None
         for _ in range(MAX_PAGES):
-            raw = await self._page(call, token, query)
-            objects, token, bad = decode_page(raw, kind)
+            objects, token, bad = decode_page(await self._page(call, token, query), kind)
             for item in objects:
-                take(item)
-            total, unreadable = total + len(objects) + bad, unreadable + bad
+                result.found.extend(convert(item))
+            result.objects += len(objects) + bad
+            result.unreadable += bad
             if not token:
-                return total, unreadable
+                return result
         raise Temporary(f"the Kubernetes API's list has more than {MAX_PAGES} pages")
 
     async def _page(self, call: Callable[..., Awaitable[Any]], token: str | None, query: dict[str, Any]) -> bytes:
@@ -137,7 +161,9 @@ class _Reader:
             raise self._mapped(response.status, raw[:300].decode("utf-8", "replace"))
         return bytes(raw)
 
-    def _mapped(self, status: int, detail: str) -> CollectError:
+    def _mapped(self, status: int, detail: str) -> Exception:
+        if status == 410:
+            return _Expired()
         text = f"the Kubernetes API answered {status}: {detail}"
         if status in (401, 403):
             return NotAllowed(text, RBAC_READER, self._cluster.id)
