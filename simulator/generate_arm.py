@@ -168,8 +168,6 @@ def _cluster_bodies(fleet: Fleet, cluster: Cluster) -> Iterator[Body]:
 
 
 def _managed_cluster(fleet: Fleet, cluster: Cluster, group: str, network: str, address: str, identity: str) -> Body:
-    host = f"{cluster.name}-{fleet.guid('dns', cluster.index)[:8]}.hcp.{cluster.region}.azmk8s.io"
-    pools = [_pool(pool, count, network) for pool, count in cluster.pools]
     return {
         "id": f"{group}/providers/Microsoft.ContainerService/managedClusters/{cluster.name}",
         "location": cluster.region,
@@ -182,40 +180,36 @@ def _managed_cluster(fleet: Fleet, cluster: Cluster, group: str, network: str, a
             "principalId": fleet.guid("control plane", cluster.index),
             "tenantId": DEFAULT_TENANT,
         },
-        "properties": {
-            "provisioningState": "Succeeded",
-            "powerState": {"code": "Running"},
-            "kubernetesVersion": VERSION,
-            "currentKubernetesVersion": VERSION,
-            "dnsPrefix": cluster.name,
-            "fqdn": host,
-            "azurePortalFQDN": host.replace(".hcp.", ".portal.hcp."),
-            "agentPoolProfiles": pools,
-            "servicePrincipalProfile": {"clientId": "msi"},
-            "nodeResourceGroup": cluster.node_group,
-            "enableRBAC": True,
-            "supportPlan": "KubernetesOfficial",
-            "networkProfile": _network_profile(cluster, address),
-            "aadProfile": {
-                "managed": True,
-                "enableAzureRBAC": True,
-                "adminGroupObjectIDs": None,
-                "tenantID": DEFAULT_TENANT,
-            },
-            "maxAgentPools": 100,
-            "identityProfile": {
-                "kubeletidentity": {
-                    "resourceId": identity,
-                    "clientId": cluster.client,
-                    "objectId": cluster.principal,
-                }
-            },
-            "disableLocalAccounts": True,
-            "securityProfile": {},
-            "oidcIssuerProfile": {"enabled": False},
-            "nodeResourceGroupProfile": {"restrictionLevel": "Unrestricted"},
-            "bootstrapProfile": {"artifactSource": "Direct"},
-        },
+        "properties": _cluster_properties(fleet, cluster, network, address, identity),
+    }
+
+
+def _cluster_properties(fleet: Fleet, cluster: Cluster, network: str, address: str, identity: str) -> Body:
+    host = f"{cluster.name}-{fleet.guid('dns', cluster.index)[:8]}.hcp.{cluster.region}.azmk8s.io"
+    entra = {"managed": True, "enableAzureRBAC": True, "adminGroupObjectIDs": None, "tenantID": DEFAULT_TENANT}
+    kubelet = {"resourceId": identity, "clientId": cluster.client, "objectId": cluster.principal}
+    return {
+        "provisioningState": "Succeeded",
+        "powerState": {"code": "Running"},
+        "kubernetesVersion": VERSION,
+        "currentKubernetesVersion": VERSION,
+        "dnsPrefix": cluster.name,
+        "fqdn": host,
+        "azurePortalFQDN": host.replace(".hcp.", ".portal.hcp."),
+        "agentPoolProfiles": [_pool(pool, count, network) for pool, count in cluster.pools],
+        "servicePrincipalProfile": {"clientId": "msi"},
+        "nodeResourceGroup": cluster.node_group,
+        "enableRBAC": True,
+        "supportPlan": "KubernetesOfficial",
+        "networkProfile": _network_profile(cluster, address),
+        "aadProfile": entra,
+        "maxAgentPools": 100,
+        "identityProfile": {"kubeletidentity": kubelet},
+        "disableLocalAccounts": True,
+        "securityProfile": {},
+        "oidcIssuerProfile": {"enabled": False},
+        "nodeResourceGroupProfile": {"restrictionLevel": "Unrestricted"},
+        "bootstrapProfile": {"artifactSource": "Direct"},
     }
 
 

@@ -121,18 +121,6 @@ def _pod(
     node = draw.choice([n for n, _ in nodes])
     started = _time(fleet.wanted.now - age + timedelta(seconds=4))
     metadata = _metadata(fleet, cluster, "Pod", namespace, name, age)
-    status = {
-        "name": app,
-        "image": image[0],
-        "imageID": image[1],
-        "containerID": f"containerd://{draw.getrandbits(256):064x}",
-        "ready": True,
-        "started": True,
-        "restartCount": 0,
-        "state": {"running": {"startedAt": started}},
-        "lastState": {},
-    }
-    conditions = [{"type": kind, "status": "True"} for kind in ("Initialized", "Ready", "ContainersReady")]
     yield {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -143,16 +131,33 @@ def _pod(
             "restartPolicy": "Always",
             "serviceAccountName": "default",
         },
-        "status": {
-            "phase": "Running",
-            "podIP": f"10.244.{number // 250 % 250}.{number % 250 + 2}",
-            "startTime": started,
-            "conditions": conditions,
-            "containerStatuses": [status],
-        },
+        "status": _running(draw, number, app, image, started),
     }
     if fresh:
         yield from _events(fleet, cluster, draw, metadata, node, app, image[0], fleet.wanted.now - age)
+
+
+def _running(draw: random.Random, number: int, container: str, image: tuple[str, str], started: str) -> Body:
+    """The status of a pod that has run since it started."""
+    return {
+        "phase": "Running",
+        "podIP": f"10.244.{number // 250 % 250}.{number % 250 + 2}",
+        "startTime": started,
+        "conditions": [{"type": kind, "status": "True"} for kind in ("Initialized", "Ready", "ContainersReady")],
+        "containerStatuses": [
+            {
+                "name": container,
+                "image": image[0],
+                "imageID": image[1],
+                "containerID": f"containerd://{draw.getrandbits(256):064x}",
+                "ready": True,
+                "started": True,
+                "restartCount": 0,
+                "state": {"running": {"startedAt": started}},
+                "lastState": {},
+            }
+        ],
+    }
 
 
 def _events(
@@ -183,16 +188,12 @@ def _events(
     for number, (reason, message) in enumerate(told):
         when = _time(made + timedelta(seconds=number + 1))
         name = f"{pod['name']}.{int(made.timestamp() * 1000) + number:016x}"
+        uid = fleet.guid("Event", cluster.index, pod["namespace"], name)
+        metadata = {"name": name, "namespace": pod["namespace"], "uid": uid, "resourceVersion": "1000"}
         yield {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {
-                "name": name,
-                "namespace": pod["namespace"],
-                "uid": fleet.guid("Event", cluster.index, pod["namespace"], name),
-                "resourceVersion": "1000",
-                "creationTimestamp": when,
-            },
+            "metadata": {**metadata, "creationTimestamp": when},
             "involvedObject": involved,
             "reason": reason,
             "message": message,

@@ -18,6 +18,7 @@ from azure.identity.aio import ManagedIdentityCredential
 from azure.mgmt.authorization.aio import AuthorizationManagementClient
 from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
 from azure.mgmt.containerservice.aio import ContainerServiceClient
+from azure.mgmt.containerservice.models import RunCommandRequest
 
 from simulator import Simulator, running_async
 from tests.simulator.served import CLUSTER, KUBELET, REGISTRY, SUBSCRIPTION, Folder
@@ -65,7 +66,7 @@ async def test_the_sdk_reads_the_kubelet_identity_pools_and_missing_clusters(env
         ContainerServiceClient(credential, SUBSCRIPTION, **options(environment)) as client,
     ):
         cluster = await client.managed_clusters.get("RG-ONE", "aks-one")
-        assert cluster.properties.identity_profile["kubeletidentity"].object_id == KUBELET
+        assert cluster.as_dict()["properties"]["identityProfile"]["kubeletidentity"]["objectId"] == KUBELET
         assert [pool.name async for pool in client.agent_pools.list("rg-one", "aks-one")] == ["system"]
         with pytest.raises(ResourceNotFoundError, match="was not found"):
             await client.managed_clusters.get("rg-one", "nobody")
@@ -74,16 +75,17 @@ async def test_the_sdk_reads_the_kubelet_identity_pools_and_missing_clusters(env
 async def test_the_sdk_runs_a_command_to_its_end(environment: Simulator, folder: Folder) -> None:
     pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "one", "namespace": "shop"}}
     folder.write("kubernetes/aks-one/pods.json", pod)
-    request = {"command": "kubectl get pods -A -o json", "clusterToken": environment.token(AKS)}
+    request = RunCommandRequest(command="kubectl get pods -A -o json", cluster_token=environment.token(AKS))
     async with (
         ManagedIdentityCredential() as credential,
         ContainerServiceClient(credential, SUBSCRIPTION, **options(environment)) as client,
     ):
-        poller = await client.managed_clusters.begin_run_command("rg-one", "aks-one", request)  # type: ignore[arg-type]
+        poller = await client.managed_clusters.begin_run_command("rg-one", "aks-one", request)
         result = await poller.result()
-        assert result.properties.exit_code == 0 and '"name":"one"' in result.properties.logs
+        assert result.properties is not None and result.properties.exit_code == 0
+        assert '"name":"one"' in (result.properties.logs or "")
         with pytest.raises(HttpResponseError, match="clusterToken"):
-            await client.managed_clusters.begin_run_command("rg-one", "aks-one", {"command": "kubectl"})  # type: ignore[arg-type]
+            await client.managed_clusters.begin_run_command("rg-one", "aks-one", RunCommandRequest(command="kubectl"))
 
 
 async def test_the_sdk_gets_a_kubeconfig_and_no_static_one_where_local_accounts_are_off(
@@ -96,7 +98,8 @@ async def test_the_sdk_gets_a_kubeconfig_and_no_static_one_where_local_accounts_
         ContainerServiceClient(credential, SUBSCRIPTION, **options(environment)) as client,
     ):
         found = await client.managed_clusters.list_cluster_user_credentials("rg-one", "aks-one", format="exec")
-        document = yaml.safe_load(bytes(found.kubeconfigs[0].value))
+        assert found.kubeconfigs is not None and found.kubeconfigs[0].value is not None
+        document = yaml.safe_load(found.kubeconfigs[0].value)
         assert AKS in document["users"][0]["user"]["exec"]["args"]
         with pytest.raises(HttpResponseError, match="isn't allowed because this cluster is set to disable local"):
             await client.managed_clusters.list_cluster_admin_credentials("rg-one", "aks-one")
@@ -109,7 +112,8 @@ async def test_the_sdk_reads_registries_with_the_mode_of_its_role_assignments(en
     ):
         found = [registry async for registry in client.registries.list()]
         usages = await client.registries.list_usages("rg-one", "regone")
-    assert [registry.properties.role_assignment_mode for registry in found] == ["LegacyRegistryPermissions"]
+    modes = [registry.as_dict()["properties"]["roleAssignmentMode"] for registry in found]
+    assert modes == ["LegacyRegistryPermissions"]
     assert {"Size", "Webhooks"} <= {usage["name"] for usage in usages["value"]}
 
 

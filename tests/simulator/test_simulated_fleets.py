@@ -115,7 +115,7 @@ def test_the_command_line_serves_until_it_is_told_to_stop(tmp_path: Path) -> Non
     line = [sys.executable, "-m", "simulator", str(tmp_path / "fleet"), "--export-file", str(file)]
     with subprocess.Popen(line, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = []
+        lines: list[str] = []
         while not lines or lines[-1] != "ready":
             lines.append(process.stdout.readline().rstrip("\n"))
         assert file.read_text().splitlines() == lines[:-1]
