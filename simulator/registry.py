@@ -108,12 +108,15 @@ class Registry:
 
     def _actions(self, host: Host, principal: str) -> list[str]:
         rights, scope = Rights(self._tenant.authorization(), principal), host.resource_id
-        if self._tenant.caller().principal.lower() == principal.lower():
-            refused = self._tenant.caller().is_denied(PULL, scope)
-        else:
-            refused = False
         wanted = ((PULL, "read"), (PUSH, "write"), (DELETE, "delete"))
-        return [] if refused or host.by_repository else [name for action, name in wanted if rights.may(action, scope)]
+        if host.by_repository or self._is_closed(PULL, scope, principal):
+            return []
+        return [name for action, name in wanted if rights.may(action, scope)]
+
+    def _is_closed(self, action: str, scope: str, principal: str) -> bool:
+        """Whether caller.json takes this right away from the app itself; other identities it does not concern."""
+        caller = self._tenant.caller()
+        return caller.principal.lower() == principal.lower() and caller.is_denied(action, scope)
 
     def _subject(self, request: web.Request, host: Host, values: dict[str, str]) -> tuple[str, Any]:
         """Who asks for an access token, and a function (kind, name) -> actions they have."""
@@ -147,7 +150,9 @@ class Registry:
             if kind == "registry":
                 return ["*"] if held.may(CATALOG, host.resource_id, data=True) else []
             wanted = (CONTENT, METADATA)
-            may = all(held.may(action, host.resource_id, data=True, repository=name) for action in wanted)
+            may = not self._is_closed(CONTENT, host.resource_id, principal) and all(
+                held.may(action, host.resource_id, data=True, repository=name) for action in wanted
+            )
             return ["pull", "metadata_read"] if may or host.anonymous else []
 
         return rights

@@ -248,3 +248,20 @@ async def test_somebody_elses_registry_serves_by_its_file(
     async with web.get("https://ghcr.example/v2/a/b/manifests/1", headers=headers) as reply:
         content = await reply.read()
         assert reply.headers["Docker-Content-Digest"] == "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("mode", ["LegacyRegistryPermissions", "AbacRepositoryPermissions"])
+async def test_what_the_app_may_not_do_holds_at_its_registries_and_for_nobody_else(
+    web: aiohttp.ClientSession, sim: Simulator, folder: Folder, mode: str
+) -> None:
+    settings(folder, roleAssignmentMode=mode)
+    folder.write("authorization/caller.json", {"principalId": "app", "denied": [{"scope": GROUP, "actions": ["*"]}]})
+    expected = {"app": False, KUBELET: True}
+    for principal in expected:
+        folder.assignment(f"pull-{principal}", REGISTRY, principal)
+        folder.assignment(f"read-{principal}", REGISTRY, principal, REPOSITORY_READER)
+    for principal, pulls in expected.items():
+        status, body = await exchange(web, sim.token(ACR, principal))
+        if status == 200:
+            status, _ = await manifest(web, await access(web, body["refresh_token"]))
+        assert (status == 200) is pulls
