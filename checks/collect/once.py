@@ -1,0 +1,58 @@
+"""Reading something once, whoever asks first: shared by the clusters of one job and by jobs in other threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Once(Generic[T]):
+    """Values by key. The first to ask for one reads it, the others wait for that reading.
+
+    A reading that fails or is cancelled is nobody's: the next to ask (or a waiter) reads anew.
+    """
+
+    def __init__(self) -> None:
+        self._futures: dict[str, Future[T]] = {}
+        self._lock = threading.Lock()
+
+    async def get(self, key: str, reading: Callable[[], Awaitable[T]]) -> T:
+        """The value of a key, read by ``reading`` where it has not been. Raises what the own reading raises."""
+        while True:
+            with self._lock:
+                known = self._futures.get(key)
+                mine = self._futures.setdefault(key, Future()) if known is None else None
+            if mine is not None:
+                return await self._read(key, mine, reading)
+            assert known is not None
+            await asyncio.wait([asyncio.wrap_future(_shadow(known))])
+            if not known.cancelled():
+                return known.result()
+
+    async def _read(self, key: str, mine: Future[T], reading: Callable[[], Awaitable[T]]) -> T:
+        try:
+            value = await reading()
+        except BaseException:
+            with self._lock:
+                del self._futures[key]
+            mine.cancel()
+            raise
+        mine.set_result(value)
+        return value
+
+
+def _shadow(future: Future[T]) -> Future[None]:
+    """A future that ends when another does, so that a waiter who is cancelled does not cancel the reading."""
+    shadow: Future[None] = Future()
+
+    def done(_: Future[T]) -> None:
+        if shadow.set_running_or_notify_cancel():
+            shadow.set_result(None)
+
+    future.add_done_callback(done)
+    return shadow
