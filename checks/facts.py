@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from checks.facts_registry import CacheRule, CredentialSet, Probe, Replication, Usage
 from checks.verdicts import Evidence
 
 T = TypeVar("T")
@@ -126,6 +127,9 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     provisioning_state: str | None = None
     role_assignment_mode: str | None = None
     anonymous_pull: bool | None = None
+    public_network_access: str | None = None
+    default_action: str | None = None
+    data_endpoint_host_names: tuple[str, ...] = ()
     evidence: Evidence | None = None
 
 
@@ -255,11 +259,20 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     resource_id: str | None = None
 
 
+class RegistryPerformance(msgspec.Struct, frozen=True, kw_only=True):
+    """What ARM tells of one registry's performance, read once per run where a cluster in it uses the registry."""
+
+    replications: Seen[tuple[Replication, ...]] | NotSeen
+    usages: Seen[tuple[Usage, ...]] | NotSeen
+    cache_rules: Seen[tuple[CacheRule, ...]] | NotSeen
+    credential_sets: Seen[tuple[CredentialSet, ...]] | NotSeen
+
+
 class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     """All facts about one cluster, as the judges take them.
 
     ``authorization`` is keyed by the registry's subscription (lower case); ``through_groups`` likewise, present only
-    where the direct assignments did not already answer.
+    where the direct assignments did not already answer. ``probes`` and ``performance`` are keyed by login server.
     """
 
     cluster: Cluster
@@ -268,3 +281,5 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     uses: tuple[RegistryUse, ...] = ()
     authorization: dict[str, Authorization] = {}
     through_groups: dict[str, Seen[tuple[RoleAssignment, ...]] | NotSeen] = {}
+    probes: dict[str, Seen[Probe] | NotSeen] = {}
+    performance: dict[str, RegistryPerformance] = {}

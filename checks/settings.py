@@ -138,6 +138,10 @@ SETTINGS = (
             "When a run starts: NCRONTAB with seconds, in UTC. Pod events live about an hour."),
     Setting("ALLOW_LOCAL_ACCOUNTS", "allow_local_accounts", _flag, "false",
             "Read pods of clusters without Entra ID by their kubeconfig, which is equal to cluster-admin."),
+    Setting("PROBE", "probe", _flag, "true",
+            "Probe the Azure registries in use from where Pullwatch runs (PW201)."),
+    Setting("PROBE_OTHERS", "probe_others", _flag, "false",
+            "Probe other registries that pods name too: public addresses, port 443, without credentials."),
     Setting("CLUSTERS_AT_ONCE", "clusters_at_once", _number(1, 64), "8", "Clusters of a shard looked at at once."),
     Setting("SHARD_SIZE", "shard_size", _number(1, 20), "20", "Clusters in one queue message."),
     Setting("CALL_SECONDS", "call_seconds", _number(1, 300), "30", "Deadline of one call to Azure or Kubernetes."),
@@ -175,6 +179,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     registries: tuple[str, ...]
     schedule: str
     allow_local_accounts: bool
+    probe: bool
+    probe_others: bool
     clusters_at_once: int
     shard_size: int
     call_seconds: int

@@ -134,6 +134,9 @@ def registry(body: Any, evidence: Evidence) -> facts.Registry | None:
         provisioning_state=text(body, "properties", "provisioningState"),
         role_assignment_mode=text(body, "properties", "roleAssignmentMode"),
         anonymous_pull=flag(body, "properties", "anonymousPullEnabled"),
+        public_network_access=text(body, "properties", "publicNetworkAccess"),
+        default_action=text(body, "properties", "networkRuleSet", "defaultAction"),
+        data_endpoint_host_names=words(body, "properties", "dataEndpointHostNames"),
         evidence=evidence,
     )
 
