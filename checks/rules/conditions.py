@@ -1,0 +1,267 @@
+"""Conditions of role assignments (version 2.0), evaluated for one action and one repository.
+
+Source: Azure's "role assignment condition format and syntax", and Azure Container Registry's "ABAC repository
+permissions", whose only attribute is the name of the repository asked for. The language is read whole, but only what
+is documented for a registry is evaluated; a text that holds anything else is ``Unsettled`` as a whole, never "holds".
+
+    ((!(ActionMatches{'…/content/read'}) AND !(ActionMatches{'…/metadata/read'}))
+     OR (@Request[Microsoft.ContainerRegistry/registries/repositories:name] StringStartsWithIgnoreCase 'team-a/'))
+
+Azure calls the order of AND beside OR without parentheses ambiguous: such a text is settled only where every grouping
+gives the same answer. Reading never raises and is bounded in length, depth and number of terms.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+import msgspec
+
+from checks.rules import wildcards
+
+MAX_LENGTH = 16_384
+MAX_DEPTH = 40
+MAX_TERMS = 500
+MAX_MIXED = 12
+VERSION = "2.0"
+REPOSITORY_NAME = "Microsoft.ContainerRegistry/registries/repositories:name"
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<attribute>@(?P<source>\w+)\s*\[(?P<name>[^\]]*)\])|(?P<text>'[^']*')|(?P<mark>&&|\|\||[(){},!])"
+    r"|(?P<word>[A-Za-z][A-Za-z0-9]*(?::[A-Za-z]+)?))"
+)
+_AND, _OR, _NOT = ("and", "&&"), ("or", "||"), ("not", "!")
+_QUANTIFIED = re.compile(r"for(?:any|all)of(?P<how>any|all)values:(?P<operator>\w+)")
+_OPERATOR = re.compile(r"string(?P<negated>not)?(?P<how>equals|startswith|like)(?P<caseless>ignorecase)?")
+
+
+class Unsettled(msgspec.Struct, frozen=True):
+    """A condition that cannot be evaluated here: its text, and what in it stands in the way."""
+
+    text: str
+    why: str
+
+
+class ActionMatches(msgspec.Struct, frozen=True):
+    """Whether the action being checked fits a pattern: ``*`` stands for any text, case says nothing."""
+
+    pattern: str
+
+
+class NameCompares(msgspec.Struct, frozen=True):
+    """The repository's name against values. ``how`` is equals, startswith or like; ``every``: against all of them."""
+
+    how: str
+    values: tuple[str, ...]
+    negated: bool = False
+    caseless: bool = False
+    every: bool = False
+
+
+class Not(msgspec.Struct, frozen=True):
+    """The opposite of a term."""
+
+    term: Node
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """Terms with an operator ("and", "or") between each two of them."""
+
+    terms: tuple[Node, ...]
+    operators: tuple[str, ...]
+
+
+Node: TypeAlias = "ActionMatches | NameCompares | Not | Chain"
+
+
+class _Doubt(Exception):
+    """Something in a text that is not documented for registries, or that is no condition at all."""
+
+
+def parse(text: str, version: str | None = None) -> Node | Unsettled:
+    """The condition a text says, or why it cannot be told. ``version`` is the assignment's conditionVersion."""
+    if version is not None and version != VERSION:
+        return Unsettled(text, f"condition version {version} is not known")
+    if len(text) > MAX_LENGTH:
+        return Unsettled(text[:MAX_LENGTH], "the condition is too long to be read")
+    try:
+        return _Parser(_tokens(text)).whole()
+    except _Doubt as doubt:
+        return Unsettled(text, str(doubt))
+
+
+def holds(node: Node, action: str, repository: str) -> bool | None:
+    """Whether a condition holds for an action on a repository; None where the order of its operators is ambiguous."""
+    if isinstance(node, ActionMatches):
+        return wildcards.covers(node.pattern, action)
+    if isinstance(node, NameCompares):
+        found = (_compares(node, value, repository) for value in node.values)
+        return all(found) if node.every else any(found)
+    if isinstance(node, Not):
+        inner = holds(node.term, action, repository)
+        return None if inner is None else not inner
+    return _chained([holds(term, action, repository) for term in node.terms], node.operators)
+
+
+def evaluate(text: str, action: str, repository: str, version: str | None = None) -> bool | Unsettled:
+    """``parse`` and ``holds`` in one."""
+    node = parse(text, version)
+    if isinstance(node, Unsettled):
+        return node
+    answer = holds(node, action, repository)
+    return Unsettled(text, "AND and OR stand side by side without parentheses") if answer is None else answer
+
+
+def _compares(node: NameCompares, value: str, repository: str) -> bool:
+    name = repository.lower() if node.caseless else repository
+    value = value.lower() if node.caseless else value
+    if node.how == "equals":
+        same = name == value
+    elif node.how == "startswith":
+        same = name.startswith(value)
+    else:
+        same = wildcards.like(value, name)
+    return same != node.negated
+
+
+def _chained(values: list[bool | None], operators: tuple[str, ...]) -> bool | None:
+    """The value of a chain, None where its groupings differ (or a term is None already)."""
+    if len(set(operators)) <= 1:
+        return _joined(values, operators[0] if operators else "and")
+    size = len(values)
+    if size > MAX_MIXED:
+        return None
+    possible: dict[tuple[int, int], set[bool | None]] = {(i, i): {values[i]} for i in range(size)}
+    for width in range(1, size):
+        for start in range(size - width):
+            end = start + width
+            possible[start, end] = {
+                _joined([left, right], operators[cut])
+                for cut in range(start, end)
+                for left in possible[start, cut]
+                for right in possible[cut + 1, end]
+            }
+    found = possible[0, size - 1]
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def _joined(values: list[bool | None], operator: str) -> bool | None:
+    decisive = operator == "or"
+    if decisive in values:
+        return decisive
+    return None if None in values else not decisive
+
+
+class _Token(msgspec.Struct, frozen=True):
+    kind: str
+    text: str
+
+
+def _tokens(text: str) -> list[_Token]:
+    found: list[_Token] = []
+    position, end = 0, len(text.rstrip())
+    while position < end:
+        match = _TOKEN.match(text, position, end)
+        if match is None:
+            raise _Doubt(f"it cannot be read from {text[position : position + 40]!r} on")
+        kind = match.lastgroup if match["attribute"] is None else "attribute"
+        found.append(_Token(kind or "", match[kind or 0]))
+        position = match.end()
+    return found
+
+
+class _Parser:
+    """Recursive descent over the tokens of one text."""
+
+    def __init__(self, tokens: list[_Token]) -> None:
+        self._tokens = tokens
+        self._at = 0
+
+    def whole(self) -> Node:
+        """The one expression that all tokens make up."""
+        node = self._chain(0)
+        if self._at < len(self._tokens):
+            raise _Doubt(f"{self._tokens[self._at].text!r} stands where the condition should end")
+        return node
+
+    def _chain(self, depth: int) -> Node:
+        terms, operators = [self._term(depth)], []
+        while (operator := self._operator()) is not None:
+            operators.append(operator)
+            terms.append(self._term(depth))
+            if len(terms) > MAX_TERMS:
+                raise _Doubt("it has too many terms")
+        return Chain(tuple(terms), tuple(operators)) if operators else terms[0]
+
+    def _operator(self) -> str | None:
+        word = self._peek()
+        if word not in (*_AND, *_OR):
+            return None
+        self._at += 1
+        return "and" if word in _AND else "or"
+
+    def _term(self, depth: int) -> Node:
+        if depth > MAX_DEPTH:
+            raise _Doubt("it is nested too deep")
+        token = self._next("an expression")
+        low = token.text.lower()
+        if token.kind in ("mark", "word") and low in _NOT:
+            return Not(self._term(depth + 1))
+        if token.text == "(":
+            inner = self._chain(depth + 1)
+            self._expect(")")
+            return inner
+        if token.kind == "word" and low == "actionmatches":
+            values = self._set()
+            if len(values) != 1:
+                raise _Doubt("ActionMatches takes one pattern")
+            return ActionMatches(values[0])
+        if token.kind == "attribute":
+            return self._comparison(token)
+        raise _Doubt(f"{token.text!r} is not documented for registries")
+
+    def _comparison(self, attribute: _Token) -> Node:
+        if re.sub(r"\s+", "", attribute.text).lower() != f"@request[{REPOSITORY_NAME}]".lower():
+            raise _Doubt(f"the attribute {attribute.text} is not known for registries")
+        operator = self._next("an operator")
+        quantified = _QUANTIFIED.fullmatch(operator.text.lower())
+        found = _OPERATOR.fullmatch(quantified["operator"] if quantified else operator.text.lower())
+        if operator.kind != "word" or found is None:
+            raise _Doubt(f"the operator {operator.text!r} is not known for names")
+        values = self._set() if self._peek() == "{" else (self._text(),)
+        if len(values) > 1 and not quantified:
+            raise _Doubt(f"{operator.text} is documented for one value, not for {len(values)}")
+        every = quantified is not None and quantified["how"] == "all"
+        return NameCompares(found["how"], values, found["negated"] is not None, found["caseless"] is not None, every)
+
+    def _set(self) -> tuple[str, ...]:
+        self._expect("{")
+        values = [self._text()]
+        while self._peek() == ",":
+            self._at += 1
+            values.append(self._text())
+        self._expect("}")
+        return tuple(values)
+
+    def _text(self) -> str:
+        token = self._next("a text in quotes")
+        value = token.text[1:-1]
+        if token.kind != "text" or value.endswith("\\"):
+            raise _Doubt(f"{token.text!r} is no text in quotes that can be read for certain")
+        return value
+
+    def _peek(self) -> str | None:
+        token = self._tokens[self._at] if self._at < len(self._tokens) else None
+        return token.text.lower() if token is not None and token.kind in ("mark", "word") else None
+
+    def _next(self, what: str) -> _Token:
+        if self._at >= len(self._tokens):
+            raise _Doubt(f"it ends where {what} should stand")
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def _expect(self, mark: str) -> None:
+        token = self._next(repr(mark))
+        if token.kind != "mark" or token.text != mark:
+            raise _Doubt(f"{token.text!r} stands where {mark!r} should")
