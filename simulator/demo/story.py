@@ -1,0 +1,85 @@
+"""The demo's story in four runs, and what has to have come by mail at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import EmailMessage
+
+from simulator.demo.incidents import BrokenImage, RemovedRole, break_image, mend_image, remove_role, restore_role
+from simulator.demo.stage import Stage
+
+Tell = Callable[[str], None]
+Show = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A mail that has to come: words of its subject, and words that its text has to hold."""
+
+    what: str
+    subject: tuple[str, ...]
+    text: tuple[str, ...]
+
+    def fits(self, message: EmailMessage) -> bool:
+        """Whether a message is this one."""
+        text = plain(message)
+        return all(word in str(message["Subject"]) for word in self.subject) and all(word in text for word in self.text)
+
+
+def plain(message: EmailMessage) -> str:
+    """The plain text of a message."""
+    body = message.get_body(("plain",))
+    return str(body.get_content()) if body is not None else ""
+
+
+def play(stage: Stage, seed: int, tell: Tell, show: Show) -> list[Expected]:
+    """Plays the story; returns the mails that it has to have caused, in order."""
+    tell("run 1: the first look at everything, the calm baseline")
+    _told(stage.run(tell), tell)
+    removed = remove_role(stage.tenant, seed)
+    tell(f"removed AcrPull of {removed.cluster} on {removed.registry}")
+    broken = break_image(stage.tenant, seed, not_in=removed.cluster)
+    tell(f"broke an image of {broken.cluster}: {broken.image}")
+    tell("run 2: what changed")
+    _told(stage.run(tell), tell)
+    tell("what `python -m checks scan` says of the tenant now:")
+    show(stage.command_line("scan"))
+    restore_role(removed)
+    mend_image(broken)
+    tell("put the role back and mended the image")
+    tell("run 3: is it over?")
+    _told(stage.run(tell), tell)
+    tell("run 4: nothing changed, so no mail may come")
+    _told(stage.run(tell), tell)
+    return _expected(removed, broken)
+
+
+def _told(run: dict[str, object], tell: Tell) -> None:
+    totals = run["totals"]
+    assert isinstance(totals, dict)
+    words = ", ".join(f"{totals[name]} {name}" for name in ("passing", "failing", "unknown"))
+    tell(f"run {run['run']} is {run['status']}: {totals['clusters']} clusters, {words}")
+
+
+def _expected(removed: RemovedRole, broken: BrokenImage) -> list[Expected]:
+    """An image's own trouble is a finding, and no mail: mails tell of registries that cannot be pulled from."""
+    return [
+        Expected("the first summary", ("baseline",), ()),
+        Expected(
+            "the regression", ("FAIL", removed.cluster), (removed.registry, "az role assignment create", "role-missing")
+        ),
+        Expected("the recovery", ("RECOVERED", removed.cluster), (removed.registry,)),
+    ]
+
+
+def unexpected(messages: list[EmailMessage], expected: list[Expected]) -> list[str]:
+    """What is wrong with the mails that came: sentences; none where exactly the expected ones did, in order."""
+    wrong = [
+        f"mail {number} was to be {wanted.what}, but is {str(message['Subject'])!r}"
+        for number, (message, wanted) in enumerate(zip(messages, expected, strict=False), 1)
+        if not wanted.fits(message)
+    ]
+    wrong += [f"one mail too many: {str(message['Subject'])!r}" for message in messages[len(expected) :]]
+    wrong += [f"{wanted.what} did not come" for wanted in expected[len(messages) :]]
+    return wrong
