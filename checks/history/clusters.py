@@ -92,14 +92,12 @@ class Clusters(Tables):
             return Committed(written=False, etag=stored.etag)
         return Committed(written=True, etag=etags[0])
 
-    async def mark_told(self, cluster: str, sequence: int, alert_on: frozenset[str]) -> None:
-        """Say that a summary told of what fails, where the state is still of run ``sequence``. Repeatable."""
+    async def mark_told(self, cluster: str, alert_on: frozenset[str]) -> None:
+        """Say that a summary told of what fails in a cluster's state. Repeatable; Conflict after five lost races."""
         for attempt in range(TRIES):
             stored = await self.load_state(cluster)
-            if stored is None or stored.state.sequence != sequence:
-                return
-            told = tell(stored.state, alert_on)
-            if told == stored.state:
+            told = None if stored is None else tell(stored.state, alert_on)
+            if stored is None or told is None or told == stored.state:
                 return
             try:
                 await self._replace(rows.told_row(told), stored.etag, merge=True)

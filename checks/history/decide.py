@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from checks.history.model import ClusterState, Decision, RunRef, SubjectReason, SubjectState
-from checks.notices import Change, Reason, RowWords, Status, Transition
+from checks.notices import Change, Reason, RowWords, Status, Transition, printable, redacted
 from checks.verdicts import ClusterReport, Facet, RegistryRow, word
 
 FACETS = ("access", "path", "pull")
@@ -355,7 +355,7 @@ def _remembered(previous: ClusterState | None, report: ClusterReport, now: datet
 
 def _line(text: str) -> str:
     """One bounded line: control characters would grow sixfold when stored."""
-    clean = "".join(sign if sign.isprintable() else " " for sign in text)
+    clean = printable(redacted(text))
     return clean if len(clean) <= MAX_SUMMARY else clean[: MAX_SUMMARY - 1] + "…"
 
 
@@ -365,5 +365,5 @@ def _commands(fix: tuple[str, ...]) -> tuple[str, ...]:
     for command in fix:
         if sum(map(len, kept)) + len(command) > MAX_FIX:
             break
-        kept.append("".join(sign if sign.isprintable() or sign == "\n" else " " for sign in command))
+        kept.append(printable(redacted(command), keep="\n"))
     return tuple(kept)

@@ -235,7 +235,7 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class RowRef(msgspec.Struct, frozen=True, order=True):
+class RowRef(msgspec.Struct, frozen=True, order=True, array_like=True):
     """Where a row is: its partition and its row key."""
 
     partition: str
@@ -250,6 +250,13 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     change: RowRef | None = None
     notice: str = ""
+
+
+class PendingList(msgspec.Struct, frozen=True):
+    """The intents that were found, and why others could not be read (they stay where they are)."""
+
+    items: tuple[Pending, ...]
+    unreadable: tuple[str, ...] = ()
 
 
 class DigestStatus(StrEnum):

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from checks.history import keys, rows
 from checks.history.clusters import Clusters
-from checks.history.errors import Conflict, LeaseHeld, LeaseLost
-from checks.history.model import DigestRow, DigestStatus, Pending, RowRef, StoredDigest
+from checks.history.errors import Conflict, LeaseHeld, LeaseLost, SchemaError
+from checks.history.model import DigestRow, DigestStatus, Pending, PendingList, RowRef, StoredDigest
 from checks.history.tables import Operation, etag_of, unmodified
 from checks.notices import Notice
 
@@ -40,12 +40,18 @@ class Lease:
 class Outbox(Clusters):
     """The rows of what is to be told and of what was."""
 
-    async def list_pending(self, limit: int = 2000) -> tuple[Pending, ...]:
-        """Intents to tell, the oldest first, from all subscriptions."""
+    async def list_pending(self, limit: int = 2000) -> PendingList:
+        """Intents to tell, the oldest first, from all subscriptions. A row that cannot be read stops no other."""
         found: list[Pending] = []
+        unreadable: list[str] = []
         for partition in (keys.DIGEST, *await self.known_subscriptions()):
-            found += [rows.read_pending(row) async for row in self._range(partition, "pending")]
-        return tuple(sorted(found, key=lambda pending: (pending.sequence, pending.ref))[:limit])
+            async for row in self._range(partition, "pending"):
+                try:
+                    found.append(rows.read_pending(row))
+                except SchemaError as error:
+                    unreadable.append(str(error))
+        found.sort(key=lambda pending: (pending.sequence, pending.ref))
+        return PendingList(tuple(found[:limit]), tuple(unreadable))
 
     async def add_notice(self, notice: Notice) -> None:
         """An intent to tell a run's own notice. Repeating it writes the same row."""
@@ -70,11 +76,9 @@ class Outbox(Clusters):
             return False
         return True
 
-    async def open_digests(self) -> tuple[StoredDigest, ...]:
-        """Mails that were begun and not finished, the oldest first."""
-        names = [str(row["RowKey"]).partition("|")[2] async for row in self._range(keys.DIGEST, "begun")]
-        found = [await self.load_digest(name) for name in names]
-        return tuple(stored for stored in found if stored is not None)
+    async def open_digests(self) -> tuple[str, ...]:
+        """The ids of mails that were begun and not finished, the oldest first."""
+        return tuple([str(row["RowKey"]).partition("|")[2] async for row in self._range(keys.DIGEST, "begun")])
 
     async def load_digest(self, digest_id: str) -> StoredDigest | None:
         """A mail with its ETag."""

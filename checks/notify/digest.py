@@ -1,0 +1,220 @@
+"""Grouping: which changes become one mail, and what it says of each cluster and registry. Pure.
+
+Changes that share a cause go into one mail (a registry that shuts 200 clusters out is one incident), and so do all
+changes of one cluster, because a failure and its recovery must be told together. So a change is in exactly one mail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from checks.notices import Change, Notice, Reason, RowWords, Status, Transition, cluster_name
+
+MAX_CHANGES = 1000  # in one mail: its list of members must fit a row
+MAX_ITEMS = 60  # told in full; the others are counted
+
+DEFAULT_ROUTE = ""
+
+
+class ItemKind(StrEnum):
+    """What is told of a cluster and registry, the worst first."""
+
+    FAIL = "FAIL"
+    CHANGED = "CAUSE CHANGED"
+    WAS_BAD = "WAS BAD"
+    RECOVERED = "RECOVERED"
+    REMOVED = "REMOVED"
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One line: a cluster and a registry, the facets that share a kind and a cause.
+
+    ``since``: when it began to fail; ``until``: when it no longer did (None: it still does). ``again``: it had
+    recovered in between, before anybody was told.
+    """
+
+    kind: ItemKind
+    cluster: str
+    registry: str
+    facets: tuple[str, ...]
+    cause: str
+    since: datetime
+    reason: Reason
+    until: datetime | None = None
+    before_cause: str = ""
+    again: bool = False
+    words: RowWords | None = None
+    summary: str = ""
+    fix: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The cluster's own name."""
+        return cluster_name(self.cluster)
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """One incident: a registry and a cause. ``more`` counts the clusters that are not told in full."""
+
+    registry: str
+    cause: str
+    items: tuple[Item, ...]
+    more: int = 0
+
+
+class Digest(msgspec.Struct, frozen=True, kw_only=True):
+    """What one mail says: incidents, or a run's own notice. ``counts`` has the lines of each kind, capped or not."""
+
+    id: str
+    route: str = DEFAULT_ROUTE
+    sections: tuple[Section, ...] = ()
+    counts: dict[str, int] = {}
+    clusters: int = 0
+    notice: Notice | None = None
+
+
+def group(changes: Sequence[Change], route_of: Callable[[Change], str]) -> tuple[tuple[int, ...], ...]:
+    """Which of ``changes`` (by index) belong into one mail. Each is in exactly one group; groups by their oldest."""
+    leaders = list(range(len(changes)))
+
+    def leader(index: int) -> int:
+        while leaders[index] != index:
+            leaders[index] = leaders[leaders[index]]
+            index = leaders[index]
+        return index
+
+    seen: dict[tuple[str, str, str], int] = {}
+    for index, change in enumerate(changes):
+        route = route_of(change)
+        bonds = {("cluster", change.cluster.lower())}
+        bonds |= {("cause", transition.cause) for transition in change.transitions if transition.alert}
+        for bond in bonds:
+            other = seen.setdefault((route, *bond), index)
+            low, high = sorted((leader(index), leader(other)))
+            leaders[high] = low
+    groups: dict[int, list[int]] = {}
+    for index in range(len(changes)):
+        groups.setdefault(leader(index), []).append(index)
+    return tuple(part for _, members in sorted(groups.items()) for part in _parts(members, changes))
+
+
+def _parts(members: list[int], changes: Sequence[Change]) -> list[tuple[int, ...]]:
+    """A group in pieces that fit a row, the changes of a cluster never torn apart."""
+    clusters: dict[str, list[int]] = {}
+    for index in members:
+        clusters.setdefault(changes[index].cluster.lower(), []).append(index)
+    parts: list[list[int]] = [[]]
+    for indexes in clusters.values():
+        if parts[-1] and len(parts[-1]) + len(indexes) > MAX_CHANGES:
+            parts.append([])
+        parts[-1] += indexes
+    return [tuple(part) for part in parts]
+
+
+def digest_of(changes: Sequence[Change], digest_id: str, route: str = DEFAULT_ROUTE) -> Digest:
+    """What one mail says of its changes. Its sections may be empty: then nothing is left to tell."""
+    items = sorted(_items(changes), key=_badness)
+    counts = {kind.value: sum(item.kind is kind for item in items) for kind in ItemKind}
+    incidents: dict[tuple[str, str], list[Item]] = {}
+    for item in items:
+        incidents.setdefault((item.registry, item.cause), []).append(item)
+    sections: list[Section] = []
+    room = MAX_ITEMS
+    for (registry, cause), told in incidents.items():
+        shown = told[: max(room, 0)]
+        room -= len(shown)
+        sections.append(Section(registry=registry, cause=cause, items=tuple(shown), more=len(told) - len(shown)))
+    return Digest(
+        id=digest_id,
+        route=route,
+        sections=tuple(sections[:MAX_ITEMS]),
+        counts={kind: count for kind, count in counts.items() if count},
+        clusters=len({item.cluster.lower() for item in items}),
+    )
+
+
+def notice_digest(notice: Notice, digest_id: str) -> Digest:
+    """A run's own notice as a mail of its own."""
+    return Digest(id=digest_id, notice=notice)
+
+
+def digest_id(keys: Iterable[str], sequence: int) -> str:
+    """The id of a mail: the same members always give the same one. Starts with the run, so ids sort by age."""
+    told = hashlib.sha256("\n".join(sorted(keys)).encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{sequence:019d}-{told[:24]}"
+
+
+def incident_id(route: str, registry: str, cause: str) -> str:
+    """The id of an incident's thread."""
+    return hashlib.sha256(f"{route}\n{registry}\n{cause}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def _badness(item: Item) -> tuple[int, datetime, str, str]:
+    return (list(ItemKind).index(item.kind), item.since, item.cluster.lower(), item.registry)
+
+
+def _items(changes: Sequence[Change]) -> list[Item]:
+    """One item for each subject's way through the changes, then facets with equal answers folded to one."""
+    ways: dict[tuple[str, str, str], list[Transition]] = {}
+    words: dict[tuple[str, str], RowWords] = {}
+    ids: dict[str, str] = {}
+    for change in sorted(changes, key=lambda one: one.sequence):
+        cluster = change.cluster.lower()
+        ids[cluster] = change.cluster
+        words |= {(cluster, row.registry): row for row in change.rows}
+        for moved in change.transitions:
+            if moved.alert:
+                ways.setdefault((cluster, moved.registry, moved.facet), []).append(moved)
+    folded: dict[tuple[str, str, ItemKind, str], Item] = {}
+    for (cluster, registry, facet), way in ways.items():
+        item = _item(ids[cluster], facet, way, words.get((cluster, registry)))
+        key = (cluster, registry, item.kind, item.cause)
+        folded[key] = _merged(folded[key], item) if key in folded else item
+    return list(folded.values())
+
+
+def _item(cluster: str, facet: str, way: list[Transition], words: RowWords | None) -> Item:
+    """What is left to tell of one subject: only where it began and where it stands now."""
+    first, last = way[0], way[-1]
+    bad_since = last.since if last.after is Status.FAILING else (last.bad_since or last.since)
+    return Item(
+        kind=_kind(first, last),
+        cluster=cluster,
+        registry=last.registry,
+        facets=(facet,),
+        cause=last.cause,
+        before_cause=last.before_cause if last.reason is Reason.CAUSE_CHANGED else "",
+        since=bad_since,
+        until=last.since if last.after is Status.PASSING else None,
+        reason=last.reason,
+        again=last.after is Status.FAILING and any(moved.reason is Reason.RECOVERED for moved in way[:-1]),
+        words=words,
+        summary=last.summary,
+        fix=last.fix,
+    )
+
+
+def _kind(first: Transition, last: Transition) -> ItemKind:
+    told_before = first.before is Status.FAILING  # people know already that it failed
+    if last.after is None:
+        return ItemKind.REMOVED
+    if last.after is Status.PASSING:
+        return ItemKind.RECOVERED if told_before else ItemKind.WAS_BAD
+    return ItemKind.CHANGED if first.reason is Reason.CAUSE_CHANGED else ItemKind.FAIL
+
+
+def _merged(one: Item, other: Item) -> Item:
+    return msgspec.structs.replace(
+        one,
+        facets=(*one.facets, *other.facets),
+        since=min(one.since, other.since),
+        until=max(one.until, other.until) if one.until and other.until else None,
+        again=one.again or other.again,
+        summary=other.summary if "pull" in other.facets and other.summary else one.summary,
+        fix=one.fix or other.fix,
+    )
