@@ -111,6 +111,9 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     azure_rbac: bool = False
     private: bool = False
     local_accounts_disabled: bool = False
+    outbound_type: str | None = None
+    artifact_source: str | None = None
+    bootstrap_registry_id: str | None = None
     pools: tuple[AgentPool, ...] = ()
     tags: dict[str, str] = {}
     evidence: Evidence | None = None
@@ -130,6 +133,8 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     public_network_access: str | None = None
     default_action: str | None = None
     data_endpoint_host_names: tuple[str, ...] = ()
+    authentication_as_arm: str | None = None
+    private_endpoint_states: tuple[str, ...] = ()
     evidence: Evidence | None = None
 
 
@@ -142,6 +147,7 @@ class RoleAssignment(msgspec.Struct, frozen=True, kw_only=True):
     role_definition_id: str
     principal_type: str | None = None
     condition: str | None = None
+    condition_version: str | None = None
 
 
 class Permission(msgspec.Struct, frozen=True):
@@ -163,7 +169,11 @@ class RoleDefinition(msgspec.Struct, frozen=True):
 
 
 class DenyAssignment(msgspec.Struct, frozen=True, kw_only=True):
-    """A deny assignment. ``effect`` is None at api-versions that do not show it (an audit one then looks enforced)."""
+    """A deny assignment. ``effect`` is None at api-versions that do not show it (an audit one then looks enforced).
+
+    ``may_be_groups`` are those of its principals and excluded principals (lower case) that are groups, or whose type
+    ARM does not tell.
+    """
 
     id: str
     name: str
@@ -171,6 +181,7 @@ class DenyAssignment(msgspec.Struct, frozen=True, kw_only=True):
     permissions: tuple[Permission, ...] = ()
     principals: tuple[str, ...] = ()
     exclude_principals: tuple[str, ...] = ()
+    may_be_groups: tuple[str, ...] = ()
     not_child_scopes: bool = False
     condition: str | None = None
     effect: str | None = None
@@ -268,11 +279,50 @@ class RegistryPerformance(msgspec.Struct, frozen=True, kw_only=True):
     credential_sets: Seen[tuple[CredentialSet, ...]] | NotSeen
 
 
+class IdentityResource(msgspec.Struct, frozen=True, kw_only=True):
+    """A user-assigned managed identity as ARM shows it."""
+
+    id: str
+    principal_id: str | None = None
+    client_id: str | None = None
+
+
+class KubeletResource(msgspec.Struct, frozen=True, kw_only=True):
+    """What ARM has under the kubelet identity's resource id: None, where a whole list lacks it and its GET is a 404.
+
+    ``others`` and ``siblings`` count the other identities that were listed in its subscription and in its group: they
+    show that identities there are visible to us at all.
+    """
+
+    resource: IdentityResource | None
+    others: int = 0
+    siblings: int = 0
+
+
+class NodeMachines(msgspec.Struct, frozen=True, kw_only=True):
+    """A scale set, or a virtual machine, of a node resource group. ``pool`` is what its tags say, if they say."""
+
+    id: str
+    name: str
+    pool: str | None = None
+    identities: tuple[str, ...] = ()
+
+
+class ClientSecret(msgspec.Struct, frozen=True):
+    """One of an application's ``passwordCredentials``: its end as Graph tells it (ISO 8601), never its value."""
+
+    ends: str | None
+    name: str | None = None
+
+
 class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     """All facts about one cluster, as the judges take them.
 
     ``authorization`` is keyed by the registry's subscription (lower case); ``through_groups`` likewise, present only
-    where the direct assignments did not already answer. ``probes`` and ``performance`` are keyed by login server.
+    where the direct assignments did not already answer; ``denies_through_groups`` (names of deny assignments) only
+    where one that names groups would matter. ``probes`` and ``performance`` are keyed by login server, ``tenants`` by
+    subscription (lower case). ``kubelet_resource``, ``machines`` and ``client_secrets`` are None where there is
+    nothing to look at.
     """
 
     cluster: Cluster
@@ -281,5 +331,10 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     uses: tuple[RegistryUse, ...] = ()
     authorization: dict[str, Authorization] = {}
     through_groups: dict[str, Seen[tuple[RoleAssignment, ...]] | NotSeen] = {}
+    denies_through_groups: dict[str, Seen[frozenset[str]] | NotSeen] = {}
+    tenants: dict[str, str] = {}
+    kubelet_resource: Seen[KubeletResource] | NotSeen | None = None
+    machines: Seen[tuple[NodeMachines, ...]] | NotSeen | None = None
+    client_secrets: Seen[tuple[ClientSecret, ...]] | NotSeen | None = None
     probes: dict[str, Seen[Probe] | NotSeen] = {}
     performance: dict[str, RegistryPerformance] = {}

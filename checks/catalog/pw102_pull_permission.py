@@ -5,8 +5,18 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.base import Check
-from checks.facts import Authorization, ClusterFacts, NotSeen, Principal, Registry, RegistryUse, Seen, subscription_of
-from checks.rules import commands, rbac
+from checks.facts import (
+    Authorization,
+    ClusterFacts,
+    NotSeen,
+    Principal,
+    Registry,
+    RegistryUse,
+    RoleAssignment,
+    Seen,
+    same_id,
+)
+from checks.rules import access, bicep, commands, conditions, images, rbac
 from checks.verdicts import Evidence, Finding, Severity, Subject
 
 CHECK = Check(
@@ -18,7 +28,10 @@ CHECK = Check(
         "All role assignments that reach the registry (at it and at every scope above, management groups and the root "
         "included) for the kubelet identity are evaluated by the actions of their roles, not by name: wildcards, "
         "notActions inside their own element, dataActions in ABAC mode, deny assignments over all of them. Where the "
-        "direct assignments do not grant it, Azure is asked once for those that come through groups."
+        "direct assignments do not grant it, Azure is asked once for those that come through groups. In ABAC mode the "
+        "documented conditions are evaluated for each repository that the cluster's images come from; any other "
+        "condition leaves it open, and its text is told. In legacy mode a registry has nothing that a condition could "
+        "be evaluated on. A mode that ARM does not show at an api-version that would show it counts as legacy."
     ),
     permissions=("Reader on the registry's subscription (role assignments, role definitions, deny assignments)",),
     fix="Assign AcrPull (legacy mode) or Container Registry Repository Reader (ABAC mode) on the registry.",
@@ -29,6 +42,11 @@ CHECK = Check(
     ),
 )
 
+READER = "Container Registry Repository Reader"
+MAX_NAMED = 10
+MAX_IN_CONDITION = 50
+_SETTLES = "A new assignment takes up to 10 minutes to work."
+
 
 class _Case(msgspec.Struct, frozen=True):
     """What one finding is about, gathered."""
@@ -37,8 +55,14 @@ class _Case(msgspec.Struct, frozen=True):
     use: RegistryUse
     registry: Registry
     principal: Principal
+    asked: access.Asked
     subject: Subject
     evidence: tuple[Evidence, ...]
+
+    @property
+    def who(self) -> str:
+        """The identity's object id."""
+        return self.principal.object_id
 
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
@@ -53,8 +77,8 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     if isinstance(facts.principal, NotSeen):
         return CHECK.not_seen(subject, facts.principal, "The identity that nodes pull with")
     registry = use.registry.value
-    authorization = facts.authorization.get(subscription_of(registry.id))
-    if authorization is None:
+    asked = access.asked_of(facts, registry)
+    if asked is None:
         return CHECK.unknown(
             subject,
             "assignments-not-read",
@@ -62,109 +86,157 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
             missing="role assignments",
             look_failed=True,
         )
-    for part, what in (
-        (authorization.assignments, "role assignments"),
-        (authorization.definitions, "role definitions"),
-    ):
-        if isinstance(part, NotSeen):
-            return CHECK.not_seen(subject, part, f"The {what} on {registry.name}")
-    evidence = (use.registry.evidence, *_evidence(authorization))
-    return _answer(_Case(facts, use, registry, facts.principal.value, subject, evidence), authorization)
+    evidence = (use.registry.evidence, *_mode(registry, use.registry.evidence), *_evidence(asked))
+    return _answer(_Case(facts, use, registry, facts.principal.value, asked, subject, evidence))
 
 
-def _evidence(authorization: Authorization) -> tuple[Evidence, ...]:
-    parts = (authorization.assignments, authorization.definitions, authorization.denies)
+def _mode(registry: Registry, read: Evidence) -> tuple[Evidence, ...]:
+    """What the registry's mode is taken to be, as evidence: an absent one has to be told."""
+    shown = registry.role_assignment_mode or f"not shown, which counts as {rbac.LEGACY_MODE}"
+    return (Evidence(f"roleAssignmentMode: {shown}", registry.id, read.read_at, read.api_version),)
+
+
+def _evidence(asked: access.Asked) -> tuple[Evidence, ...]:
+    authorization: Authorization = asked.authorization
+    parts = (authorization.assignments, authorization.definitions, authorization.denies, asked.groups, asked.denies)
     return tuple(part.evidence for part in parts if isinstance(part, Seen))
 
 
-def _answer(case: _Case, authorization: Authorization) -> Finding:
-    decision = _decide(case, authorization)
+def _answer(case: _Case) -> Finding:
+    repositories = access.repositories_of(case.use.images)
+    decision = access.decide(case.who, case.registry, case.asked, repositories)
     if isinstance(decision, NotSeen):
-        return CHECK.not_seen(case.subject, decision, "Assignments that reach the identity through groups")
+        return CHECK.not_seen(case.subject, decision, _what(case.asked, decision))
     if isinstance(decision, rbac.Granted):
-        if isinstance(authorization.denies, NotSeen):
-            return CHECK.not_seen(case.subject, authorization.denies, "Deny assignments, which would outrank the role,")
-        return _granted(case, decision)
+        return _granted(case, decision, repositories)
     if isinstance(decision, rbac.Undetermined):
-        return CHECK.unknown(
-            case.subject, decision.cause, f"Not settled: {decision.why}.", case.evidence, missing=decision.why
-        )
-    return _refused(case, decision)
-
-
-def _decide(case: _Case, authorization: Authorization) -> rbac.Decision | NotSeen:
-    assignments, definitions = authorization.assignments, authorization.definitions
-    if isinstance(assignments, NotSeen):
-        return assignments
-    if isinstance(definitions, NotSeen):
-        return definitions
-    denies = () if isinstance(authorization.denies, NotSeen) else authorization.denies.value
-    principal, registry = case.principal.object_id, case.registry
-    direct = rbac.decide(
-        principal, registry.id, registry.role_assignment_mode, assignments.value, definitions.value, denies
-    )
-    if isinstance(direct, rbac.Granted | rbac.Denied):
-        return direct
-    groups = case.facts.through_groups.get(subscription_of(registry.id))
-    if groups is None:
-        return direct
-    if isinstance(groups, NotSeen):
-        return groups
-    return rbac.decide(
-        principal,
-        registry.id,
-        registry.role_assignment_mode,
-        groups.value,
-        definitions.value,
-        denies,
-        via_groups=True,
-    )
-
-
-def _granted(case: _Case, grant: rbac.Granted) -> Finding:
-    lag = " It comes through a group, which a token may show up to a day late." if grant.through_group else ""
-    return CHECK.passes(
-        case.subject,
-        "role-through-group" if grant.through_group else "role-held",
-        f"The nodes' identity may pull from {case.registry.name}: {grant.role} at {grant.scope}.{lag}",
-        case.evidence,
-    )
-
-
-def _refused(case: _Case, decision: rbac.Denied | rbac.NotGranted) -> Finding:
+        why = f"Not settled: {decision.why}."
+        return CHECK.unknown(case.subject, decision.cause, why, case.evidence, missing=decision.why)
     alternative = _alternative(case)
     if alternative is not None:
         return alternative
-    registry = case.registry
     if isinstance(decision, rbac.Denied):
         return CHECK.fails(
             case.subject,
             "denied",
             f"The deny assignment {decision.name!r} at {decision.scope} forbids the pull, whatever roles are held.",
             case.evidence,
-            fix=(commands.list_denies(registry.id),),
+            fix=(commands.list_denies(case.registry.id),),
         )
-    abac = (registry.role_assignment_mode or "").lower() == rbac.ABAC_MODE.lower()
-    held = f" It holds {', '.join(decision.held)}, which does not pull in this mode." if decision.held else ""
-    if abac:
+    return _left_out(case, decision) if isinstance(decision, rbac.Partial) else _missing(case, decision)
+
+
+def _what(asked: access.Asked, gap: NotSeen) -> str:
+    """Words for the read that failed."""
+    named = {
+        id(asked.authorization.assignments): "The role assignments on the registry",
+        id(asked.authorization.definitions): "The role definitions",
+        id(asked.authorization.denies): "Deny assignments, which would outrank the role that is held,",
+        id(asked.groups): "Assignments that reach the identity through groups",
+        id(asked.denies): "Deny assignments that reach the identity through groups",
+    }
+    return named.get(id(gap), "The role assignments on the registry")
+
+
+def _granted(case: _Case, grant: rbac.Granted, repositories: tuple[str, ...]) -> Finding:
+    notes = []
+    if grant.through_group:
+        notes.append("It comes through a group, which a token may show up to a day late.")
+    if grant.conditioned:
+        which = f"all {len(repositories)} repositories" if len(repositories) > 1 else "the repository"
+        notes.append(f"Its condition holds for {which} in use.")
+    if rbac.is_abac(case.registry.role_assignment_mode) and "/managementgroups/" in grant.scope.lower():
+        notes.append("Granted at a management group, it may reach the registry several hours late.")
+    return CHECK.passes(
+        case.subject,
+        "role-through-group" if grant.through_group else "role-held",
+        " ".join((f"The nodes' identity may pull from {case.registry.name}: {grant.role} at {grant.scope}.", *notes)),
+        case.evidence,
+    )
+
+
+def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
+    registry, who = case.registry, case.who
+    held = f" It holds {_named(decision.held)}." if decision.held else ""
+    if not rbac.is_abac(registry.role_assignment_mode):
+        other = f" {_named(decision.not_honoured)} pulls in ABAC mode only." if decision.not_honoured else ""
         return CHECK.fails(
             case.subject,
-            "role-not-honoured" if decision.held else "role-missing",
-            f"{registry.name} is in ABAC mode, where only the repository roles pull; "
-            f"the nodes' identity {case.principal.object_id} holds none.{held}",
+            "role-missing",
+            f"The nodes' identity {who} holds no role that pulls from {registry.name}.{held}{other} {_SETTLES}",
             case.evidence,
-            fix=(commands.assign_role(case.principal.object_id, "Container Registry Repository Reader", registry.id),),
+            fix=(
+                commands.assign_role(who, "AcrPull", registry.id),
+                commands.attach_acr(case.facts.cluster, registry.id),
+                bicep.role_assignment(registry, rbac.ACR_PULL, who),
+            ),
         )
+    nothing = f" {_named(decision.not_honoured)} grants nothing there." if decision.not_honoured else ""
     return CHECK.fails(
         case.subject,
-        "role-missing",
-        f"The nodes' identity {case.principal.object_id} holds no role that pulls from {registry.name}.{held}",
+        "role-not-honoured" if decision.not_honoured else "role-missing",
+        f"{registry.name} is in ABAC mode, where only the repository roles pull; "
+        f"the nodes' identity {who} holds none.{held}{nothing} {_SETTLES}",
         case.evidence,
         fix=(
-            commands.assign_role(case.principal.object_id, "AcrPull", registry.id),
-            commands.attach_acr(case.facts.cluster, registry.id),
+            commands.assign_role(who, READER, registry.id),
+            bicep.role_assignment(registry, rbac.REPOSITORY_READER, who),
         ),
     )
+
+
+def _left_out(case: _Case, decision: rbac.Partial) -> Finding:
+    """Repositories in use that conditions leave out; those that only pods with a pull secret use are another matter."""
+    named = _named(decision.left_out)
+    if not _needed(case, decision.left_out):
+        why = f"whether the pull secrets hold that the pods with images of {named} bring"
+        summary = f"The conditions on {decision.role} leave out {named}; all pods that use them bring a pull secret."
+        return CHECK.unknown(case.subject, "pull-secrets-not-read", summary, case.evidence, missing=why)
+    return CHECK.fails(
+        case.subject,
+        "repositories-left-out",
+        f"The conditions under which the nodes' identity {case.who} holds {decision.role} at {decision.scope} leave "
+        f"out {named} of {case.registry.name}, which the cluster uses. {_SETTLES}",
+        case.evidence,
+        fix=_widen(case, decision.left_out[:MAX_IN_CONDITION]),
+    )
+
+
+def _needed(case: _Case, left_out: tuple[str, ...]) -> bool:
+    """Whether a pod without a pull secret uses one of these repositories."""
+    for image in case.use.images:
+        reference = images.parse(image.image)
+        if reference is not None and reference.repository in left_out and not image.pull_secrets:
+            return True
+    return False
+
+
+def _widen(case: _Case, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Grants these repositories: by the condition of the assignment there is (Azure takes no second one), or anew."""
+    held = _own_reader(case)
+    if held is not None and held.condition:
+        wider = f"({held.condition}) OR ({conditions.named(names)})"
+        return (
+            commands.change_condition(held, wider),
+            bicep.role_assignment(case.registry, rbac.REPOSITORY_READER, case.who, wider),
+        )
+    condition = conditions.for_repositories(rbac.PULL_DATA_ACTIONS, names)
+    return (
+        commands.assign_role(case.who, READER, case.registry.id, condition),
+        bicep.role_assignment(case.registry, rbac.REPOSITORY_READER, case.who, condition),
+    )
+
+
+def _own_reader(case: _Case) -> RoleAssignment | None:
+    assignments = case.asked.authorization.assignments
+    for assignment in assignments.value if isinstance(assignments, Seen) else ():
+        if (
+            same_id(assignment.scope, case.registry.id)
+            and assignment.principal_id.lower() == case.who.lower()
+            and rbac.role_guid(assignment.role_definition_id) == rbac.REPOSITORY_READER
+        ):
+            return assignment
+    return None
 
 
 def _alternative(case: _Case) -> Finding | None:
@@ -173,12 +245,18 @@ def _alternative(case: _Case) -> Finding | None:
         return CHECK.skipped(
             case.subject,
             "anonymous-pull",
-            f"no role is held on {case.registry.name}, and none is needed: it allows anonymous pull",
+            f"{case.registry.name} allows anonymous pull, so no role is needed",
         )
     if case.use.images and all(image.pull_secrets for image in case.use.images):
         return CHECK.skipped(
             case.subject,
             "pull-secrets",
-            f"no role is held on {case.registry.name}; every pod that uses it brings an imagePullSecret",
+            f"no role pulls from {case.registry.name}; every pod that uses it brings an imagePullSecret",
         )
     return None
+
+
+def _named(names: tuple[str, ...]) -> str:
+    """Names for a sentence, bounded."""
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more

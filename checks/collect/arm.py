@@ -21,6 +21,7 @@ from checks.collect.azure import Azure
 from checks.collect.errors import CollectError, Temporary, mapped
 from checks.facts import NotSeen, Seen
 from checks.rules import commands
+from checks.rules.rbac import role_guid
 from checks.verdicts import Evidence
 
 T = TypeVar("T")
@@ -96,6 +97,13 @@ async def assigned_to(azure: Azure, subscription: str, principal: str) -> Seen[t
     return await _assignments(azure, subscription, f"assignedTo('{principal}')")
 
 
+async def denies_assigned_to(azure: Azure, subscription: str, principal: str) -> Seen[frozenset[str]]:
+    """Names (last segment of the id, lower case) of deny assignments that reach a principal, through groups too."""
+    listing = await _deny_listing(azure, subscription, f"assignedTo('{principal}')")
+    found = (bodies.text(item, "id") or bodies.text(item, "name") or "" for item in listing.items)
+    return Seen(frozenset(role_guid(key) for key in found if key), listing.evidence)
+
+
 async def _assignments(azure: Azure, subscription: str, odata: str | None) -> Seen[tuple[facts.RoleAssignment, ...]]:
     operations = azure.authorization(subscription).role_assignments
 
@@ -104,14 +112,16 @@ async def _assignments(azure: Azure, subscription: str, odata: str | None) -> Se
 
     what = f"role assignments{f' with {odata}' if odata else ''}"
     listing = await _sdk_list(azure, pager, subscription, what, AUTHORIZATION_API)
-    return Seen(tuple(a for item in listing.items if (a := bodies.role_assignment(item))), listing.evidence)
+    found = tuple(a for item in listing.items if (a := bodies.role_assignment(item)))
+    return Seen(found, listing.evidence, _partial(listing, found))
 
 
 async def _definitions(azure: Azure, subscription: str) -> Seen[dict[str, facts.RoleDefinition]]:
     operations = azure.authorization(subscription).role_definitions
 
     def pager(**options: Any) -> AsyncIterable[Any]:
-        return operations.list(scope=f"subscriptions/{subscription}", **options)
+        # Without the filter, custom roles that may be assigned only below the subscription would be missing.
+        return operations.list(scope=f"subscriptions/{subscription}", filter="atScopeAndBelow()", **options)
 
     listing = await _sdk_list(azure, pager, subscription, "role definitions", AUTHORIZATION_API)
     found = [d for item in listing.items if (d := bodies.role_definition(item))]
@@ -119,9 +129,15 @@ async def _definitions(azure: Azure, subscription: str) -> Seen[dict[str, facts.
 
 
 async def _denies(azure: Azure, subscription: str) -> Seen[tuple[facts.DenyAssignment, ...]]:
+    listing = await _deny_listing(azure, subscription)
+    found = tuple(d for item in listing.items if (d := bodies.deny_assignment(item)))
+    return Seen(found, listing.evidence, _partial(listing, found))
+
+
+async def _deny_listing(azure: Azure, subscription: str, odata: str | None = None) -> Listing:
     path = f"/subscriptions/{subscription}/providers/Microsoft.Authorization/denyAssignments"
-    listing = await _raw_list(azure, path, DENY_API, "deny assignments", f"/subscriptions/{subscription}")
-    return Seen(tuple(d for item in listing.items if (d := bodies.deny_assignment(item))), listing.evidence)
+    what = f"deny assignments{f' with {odata}' if odata else ''}"
+    return await _raw_list(azure, path, DENY_API, what, f"/subscriptions/{subscription}", odata)
 
 
 async def _sdk_list(
@@ -144,11 +160,14 @@ async def _sdk_list(
     return Listing(items, evidence(what, f"{scope} (Azure Resource Manager)", api_version))
 
 
-async def _raw_list(azure: Azure, path: str, api_version: str, what: str, scope: str) -> Listing:
-    """A list call at any api-version, nextLink followed on the same host."""
+async def _raw_list(
+    azure: Azure, path: str, api_version: str, what: str, scope: str, odata: str | None = None
+) -> Listing:
+    """A list call at any api-version, nextLink followed on the same host. ``odata`` is its $filter."""
     items: list[Any] = []
+    narrowed = f"&$filter={quote(odata)}" if odata else ""
     async with mapped(f"list {what}", READER, scope, _listing_seconds(azure)):
-        async for page in _pages(azure, f"{azure.settings.arm}{path}?api-version={api_version}"):
+        async for page in _pages(azure, f"{azure.settings.arm}{path}?api-version={api_version}{narrowed}"):
             items.extend(_value(page, what))
     return Listing(items, evidence(what, f"{path} (Azure Resource Manager)", api_version))
 

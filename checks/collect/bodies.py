@@ -13,6 +13,7 @@ from checks.rules.rbac import role_guid
 from checks.verdicts import Evidence
 
 MAX_TEXT = 4096
+MAX_STATED = 20_000
 MAX_ITEMS = 10_000
 
 
@@ -27,6 +28,14 @@ def text(body: Any, *path: str) -> str | None:
     """A bounded, non-empty text at a path, or None."""
     value = at(body, *path)
     return value[:MAX_TEXT] if isinstance(value, str) and value else None
+
+
+def stated(body: Any, *path: str) -> str | None:
+    """A text whose absence says something too: None only where nothing (or null) is there, never for a wrong type."""
+    value = at(body, *path)
+    if value is None or value == "":
+        return None
+    return value[:MAX_STATED] if isinstance(value, str) else f"unreadable ({type(value).__name__})"
 
 
 def flag(body: Any, *path: str) -> bool | None:
@@ -91,6 +100,9 @@ def cluster(body: Any, evidence: Evidence) -> facts.Cluster | None:
         azure_rbac=bool(flag(body, "properties", "aadProfile", "enableAzureRBAC")),
         private=bool(flag(body, "properties", "apiServerAccessProfile", "enablePrivateCluster")),
         local_accounts_disabled=bool(flag(body, "properties", "disableLocalAccounts")),
+        outbound_type=text(body, "properties", "networkProfile", "outboundType"),
+        artifact_source=text(body, "properties", "bootstrapProfile", "artifactSource"),
+        bootstrap_registry_id=text(body, "properties", "bootstrapProfile", "containerRegistryId"),
         pools=tuple(pool for p in objects(body, "properties", "agentPoolProfiles") if (pool := _pool(p))),
         tags={k: v[:MAX_TEXT] for k, v in tags.items() if isinstance(v, str)} if isinstance(tags, dict) else {},
         evidence=evidence,
@@ -132,8 +144,13 @@ def registry(body: Any, evidence: Evidence) -> facts.Registry | None:
         location=text(body, "location"),
         sku=text(body, "sku", "name"),
         provisioning_state=text(body, "properties", "provisioningState"),
-        role_assignment_mode=text(body, "properties", "roleAssignmentMode"),
+        role_assignment_mode=stated(body, "properties", "roleAssignmentMode"),
         anonymous_pull=flag(body, "properties", "anonymousPullEnabled"),
+        authentication_as_arm=stated(body, "properties", "policies", "azureADAuthenticationAsArmPolicy", "status"),
+        private_endpoint_states=tuple(
+            text(item, "properties", "privateLinkServiceConnectionState", "status") or "unknown"
+            for item in objects(body, "properties", "privateEndpointConnections")
+        ),
         public_network_access=text(body, "properties", "publicNetworkAccess"),
         default_action=text(body, "properties", "networkRuleSet", "defaultAction"),
         data_endpoint_host_names=words(body, "properties", "dataEndpointHostNames"),
@@ -153,49 +170,107 @@ def role_assignment(body: Any) -> facts.RoleAssignment | None:
         principal_id=principal,
         role_definition_id=role,
         principal_type=text(body, "properties", "principalType"),
-        condition=text(body, "properties", "condition"),
+        condition=stated(body, "properties", "condition"),
+        condition_version=stated(body, "properties", "conditionVersion"),
     )
 
 
 def role_definition(body: Any) -> facts.RoleDefinition | None:
-    """A role definition with its raw permissions: the SDK's model would drop their conditions."""
+    """A role definition with its raw permissions: the SDK's model would drop their conditions.
+
+    None where they cannot be read whole: half of a role would grant what its other half takes away.
+    """
     key = text(body, "id") or text(body, "name")
-    if not key:
+    permissions = _permissions(body)
+    if not key or permissions is None:
         return None
     name = text(body, "properties", "roleName") or role_guid(key)
-    return facts.RoleDefinition(role_guid(key), name, _permissions(body))
+    return facts.RoleDefinition(role_guid(key), name, permissions)
 
 
-def _permissions(body: Any) -> tuple[facts.Permission, ...]:
+def _permissions(body: Any) -> tuple[facts.Permission, ...] | None:
+    found = at(body, "properties", "permissions")
+    if found is None:
+        return ()
+    if not isinstance(found, list) or not all(_is_permission(item) for item in found):
+        return None
     return tuple(
         facts.Permission(
             words(p, "actions"),
             words(p, "notActions"),
             words(p, "dataActions"),
             words(p, "notDataActions"),
-            text(p, "condition"),
+            stated(p, "condition"),
         )
-        for p in objects(body, "properties", "permissions")
+        for p in found
     )
 
 
+def _is_permission(body: Any) -> bool:
+    lists = [at(body, key) for key in ("actions", "notActions", "dataActions", "notDataActions")]
+    texts = (isinstance(v, list) and all(isinstance(item, str) for item in v) for v in lists if v is not None)
+    return isinstance(body, dict) and all(texts)
+
+
 def deny_assignment(body: Any) -> facts.DenyAssignment | None:
-    """A deny assignment (2024-07-01-preview shows whether it is enforced or only audited)."""
-    scope = text(body, "properties", "scope")
-    if not scope:
+    """A deny assignment (2024-07-01-preview shows whether it is enforced or audited); None where it is half unreadable."""
+    scope, permissions = text(body, "properties", "scope"), _permissions(body)
+    if not scope or permissions is None or not (_has_ids(body, "principals") and _has_ids(body, "excludePrincipals")):
         return None
     return facts.DenyAssignment(
         id=text(body, "id") or "",
         name=text(body, "properties", "denyAssignmentName") or name_of(body) or "",
         scope=scope,
-        permissions=_permissions(body),
+        permissions=permissions,
         principals=_ids(body, "principals"),
         exclude_principals=_ids(body, "excludePrincipals"),
+        may_be_groups=_may_be_groups(body),
         not_child_scopes=bool(flag(body, "properties", "doNotApplyToChildScopes")),
-        condition=text(body, "properties", "condition"),
-        effect=text(body, "properties", "denyAssignmentEffect"),
+        condition=stated(body, "properties", "condition"),
+        effect=stated(body, "properties", "denyAssignmentEffect"),
     )
+
+
+def _may_be_groups(body: Any) -> tuple[str, ...]:
+    """Principals and excluded ones that are groups or may be: no user, service principal or "everyone"."""
+    listed = (*objects(body, "properties", "principals"), *objects(body, "properties", "excludePrincipals"))
+    single = ("user", "serviceprincipal", "systemdefined")
+    return tuple(i.lower() for p in listed if (i := text(p, "id")) and (text(p, "type") or "").lower() not in single)
+
+
+def _has_ids(body: Any, key: str) -> bool:
+    found = at(body, "properties", key)
+    return found is None or (isinstance(found, list) and all(text(item, "id") for item in found))
 
 
 def _ids(body: Any, key: str) -> tuple[str, ...]:
     return tuple(found for p in objects(body, "properties", key) if (found := text(p, "id")))
+
+
+def identity_resource(body: Any) -> facts.IdentityResource | None:
+    """A user-assigned managed identity (Microsoft.ManagedIdentity 2023-01-31)."""
+    resource_id = text(body, "id")
+    if not resource_id:
+        return None
+    principal, client = text(body, "properties", "principalId"), text(body, "properties", "clientId")
+    return facts.IdentityResource(id=resource_id, principal_id=principal, client_id=client)
+
+
+def node_machines(body: Any) -> facts.NodeMachines | None:
+    """A scale set or a virtual machine (Microsoft.Compute 2024-07-01) with the ids of the identities it carries."""
+    resource_id, name = text(body, "id"), name_of(body)
+    if not resource_id or not name:
+        return None
+    carried = at(body, "identity", "userAssignedIdentities")
+    pool = text(body, "tags", "aks-managed-poolName") or text(body, "tags", "poolName")
+    return facts.NodeMachines(
+        id=resource_id,
+        name=name,
+        pool=pool,
+        identities=tuple(str(key).lower() for key in carried) if isinstance(carried, dict) else (),
+    )
+
+
+def client_secret(body: Any) -> facts.ClientSecret:
+    """One of Graph's ``passwordCredentials``."""
+    return facts.ClientSecret(text(body, "endDateTime"), text(body, "displayName"))

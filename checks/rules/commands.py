@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
-from checks.facts import Cluster, resource_group_of, subscription_of
+from checks.facts import Cluster, RoleAssignment, resource_group_of, subscription_of
 
 
 def command(*words: str) -> str:
@@ -12,12 +13,37 @@ def command(*words: str) -> str:
     return shlex.join(words)
 
 
-def assign_role(object_id: str, role: str, scope: str) -> str:
+def assign_role(object_id: str, role: str, scope: str, condition: str | None = None) -> str:
     """``az role assignment create`` by object id, which needs no Graph look-up and takes no client id by mistake."""
     return command(
         *("az", "role", "assignment", "create", "--assignee-object-id", object_id),
         *("--assignee-principal-type", "ServicePrincipal", "--role", role, "--scope", scope),
+        *(("--condition", condition, "--condition-version", "2.0") if condition else ()),
     )
+
+
+def change_condition(assignment: RoleAssignment, condition: str) -> str:
+    """``az rest`` that gives a role assignment another condition: Azure allows no second one of the same role."""
+    url = f"{assignment.id}?api-version=2022-04-01"
+    wanted = {
+        "roleDefinitionId": assignment.role_definition_id,
+        "principalId": assignment.principal_id,
+        "principalType": assignment.principal_type or "ServicePrincipal",
+        "condition": condition,
+        "conditionVersion": "2.0",
+    }
+    body = json.dumps({"properties": wanted})
+    return command("az", "rest", "--method", "put", "--url", url, "--body", body)
+
+
+def unassign(assignment_id: str) -> str:
+    """``az role assignment delete`` of one assignment by its id."""
+    return command("az", "role", "assignment", "delete", "--ids", assignment_id)
+
+
+def leave_group(group_id: str, object_id: str) -> str:
+    """``az ad group member remove``."""
+    return command("az", "ad", "group", "member", "remove", "--group", group_id, "--member-id", object_id)
 
 
 def attach_acr(cluster: Cluster, registry_id: str) -> str:
@@ -49,7 +75,7 @@ def _aks(verb: str, cluster: Cluster) -> tuple[str, ...]:
 
 def list_denies(scope: str) -> str:
     """``az rest`` for the deny assignments that reach a scope (the CLI's own command is newer than most CLIs)."""
-    url = f"{scope}/providers/Microsoft.Authorization/denyAssignments?api-version=2022-04-01&$filter=atScope()"
+    url = f"{scope}/providers/Microsoft.Authorization/denyAssignments?api-version=2024-07-01-preview&$filter=atScope()"
     return command("az", "rest", "--method", "get", "--url", url)
 
 

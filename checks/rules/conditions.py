@@ -14,6 +14,7 @@ gives the same answer. Reading never raises and is bounded in length, depth and 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import msgspec
@@ -111,6 +112,18 @@ def evaluate(text: str, action: str, repository: str, version: str | None = None
         return node
     answer = holds(node, action, repository)
     return Unsettled(text, "AND and OR stand side by side without parentheses") if answer is None else answer
+
+
+def for_repositories(actions: Iterable[str], names: Iterable[str]) -> str:
+    """The documented condition that narrows a role's actions to repositories by their names."""
+    other = " AND ".join(f"!(ActionMatches{{'{action}'}})" for action in actions)
+    return f"(({other}) OR ({named(names)}))"
+
+
+def named(names: Iterable[str]) -> str:
+    """The expression that holds for repositories of these names; a name that no repository can have is left out."""
+    fit = (name for name in names if "'" not in name and "\\" not in name)
+    return " OR ".join(f"@Request[{REPOSITORY_NAME}] StringEqualsIgnoreCase '{name}'" for name in fit)
 
 
 def _compares(node: NameCompares, value: str, repository: str) -> bool:

@@ -15,7 +15,7 @@ def covers(pattern: str, text: str) -> bool:
 
 
 def like(pattern: str, text: str) -> bool:
-    """StringLike of conditions: ``*`` any text, ``?`` any one character, a backslash before either takes it as it is."""
+    """StringLike of conditions: ``*`` any text, ``?`` one character, a backslash before either takes it as it is."""
     tokens: list[tuple[str | None, str]] = []
     for part in _LIKE.findall(pattern):
         wild = {"*": _ANY, "?": _ONE}.get(part)
