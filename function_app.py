@@ -16,9 +16,8 @@ import azure.functions as func
 
 from checks import settings
 from checks.collect.estate import EstateCache
-from checks.history.model import MarkerStatus, Totals
 from checks.jobs import queues
-from checks.jobs.close import close_run, sweep_runs
+from checks.jobs.close import close_run, record_poison, sweep_runs
 from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan as plan_run
 from checks.jobs.scan import scan_shard

@@ -6,6 +6,7 @@ Everything that came from Azure or a pod is shown as text: no markup, no control
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import IO
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from checks.verdicts import ClusterReport, Fail, Finding, Pass, RegistryRow, ScanReport, Unknown, Verdict, word
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _COLOURS = {"pass": "green", "fail": "bold red", "unknown": "yellow", "skipped": "dim"}
 MAX_FINDINGS = 200
 
@@ -45,12 +46,19 @@ def rows_table(clusters: tuple[ClusterReport, ...]) -> Table:
     table = Table(title="Can the cluster pull from the registry?", title_justify="left", expand=False)
     for heading in ("cluster", "registry", "access", "path", "pull", "cause"):
         table.add_column(heading, overflow="fold")
-    for cluster in clusters:
-        for row in cluster.registries:
-            table.add_row(_text(cluster.name), _text(row.registry), *_cells(row), _text(row.pull.cause))
-        if not cluster.registries:
-            table.add_row(_text(cluster.name), _text("(no registry known)"), "", "", "", "")
+    rows = [(cluster.name, row) for cluster in clusters for row in cluster.registries]
+    for name, row in sorted(rows, key=lambda pair: _badness(pair[1])):
+        table.add_row(_text(name), _text(row.registry), *_cells(row), _text(row.pull.cause))
+    for cluster in (c for c in clusters if not c.registries):
+        table.add_row(_text(cluster.name), _text("(no registry known)"), "", "", "", "")
     return table
+
+
+def _badness(row: RegistryRow) -> int:
+    """The worst first: rows that fail, rows whose answer is unknown, the others."""
+    if any(isinstance(facet.verdict, Fail) for _, facet in row.facets()):
+        return 0
+    return 1 if isinstance(row.pull.verdict, Unknown) else 2
 
 
 def _cells(row: RegistryRow) -> tuple[Text, ...]:
@@ -60,10 +68,11 @@ def _cells(row: RegistryRow) -> tuple[Text, ...]:
 def show_finding(finding: Finding, out: Console) -> None:
     """One finding in two or more lines: verdict, code, sentence; then each command on a line of its own, unwrapped."""
     where = finding.subject.cluster.rstrip("/").rsplit("/", 1)[-1]
-    head = Text.assemble(_verdict(finding.verdict), f" {finding.code} ", _text(f"{where}: {finding.summary}"))
+    told = f"{where}: {finding.summary}".replace("\n", " ")
+    head = Text.assemble(_verdict(finding.verdict), f" {finding.code} ", _text(told))
     out.print(head)
     for command in finding.fix:
-        out.print(_text(f"    {command}"), soft_wrap=True)
+        out.print(_text(textwrap.indent(command, "    ")), soft_wrap=True)
 
 
 def _subscriptions(report: ScanReport, out: Console) -> None:

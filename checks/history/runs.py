@@ -69,6 +69,11 @@ class Runs(Tables):
                 continue
         raise Conflict("the run sequence could not be taken")
 
+    async def is_promised(self, run_id: str) -> bool:
+        """Whether a run was asked for lately and has a ticket, planned or not."""
+        row = await self._get(keys.RUN, "sequence")
+        return row is not None and any(ticket.run_id == run_id for ticket in _read_counter(row).tickets.values())
+
     async def create_run(self, run: Run, shards: Sequence[Shard]) -> bool:
         """Write a run with its shards; false where it is there already (a repeated plan adds nothing).
 

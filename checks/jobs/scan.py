@@ -16,7 +16,7 @@ from checks.jobs import look
 from checks.jobs.judging import failing, unknown_report, unsettled
 from checks.jobs.queues import CLOSE, CloseMessage, MessageError, ScanMessage
 from checks.jobs.tools import Tools
-from checks.verdicts import ClusterReport, Unknown
+from checks.verdicts import ClusterReport, Facet, Unknown
 
 TRIES = 5  # of a commit that somebody else overtook
 
@@ -108,7 +108,7 @@ def count(report: ClusterReport, *, late: bool, changed: bool) -> Totals:
     error = any(f.cause == "checker-error" for f in report.findings)
     fails = failing(report)
     unknown = not fails and unsettled(report)
-    blind = any(isinstance(f.verdict, Unknown) and f.verdict.look_failed for f in report.findings)
+    blind = any(_unseen(row.access) or _unseen(row.path) for row in report.registries)
     return Totals(
         clusters=1,
         errors=int(error),
@@ -119,6 +119,11 @@ def count(report: ClusterReport, *, late: bool, changed: bool) -> Totals:
         late=int(late),
         changes=int(changed),
     )
+
+
+def _unseen(facet: Facet) -> bool:
+    """Whether a facet is Unknown because a look failed. Pods alone do not count: many clusters hide them."""
+    return isinstance(facet.verdict, Unknown) and facet.verdict.look_failed
 
 
 def add(parts: list[Totals]) -> Totals:

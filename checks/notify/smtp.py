@@ -1,8 +1,8 @@
 """Transport ``smtp``: submission with STARTTLS (port 587; Azure blocks port 25).
 
-4xx and a broken connection are temporary, 5xx is permanent, and so for each recipient by itself. A refused sign-in or a
-missing STARTTLS is the account's or the server's trouble, not the message's: temporary, so that the mail still goes when
-it is repaired.
+4xx and a broken connection are temporary, 5xx is permanent, and so for each recipient by itself. A refused sign-in or
+a missing STARTTLS is the account's or the server's trouble, not the message's: temporary, so that the mail still goes
+when it is repaired.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class SmtpTransport:
             await client.connect()
         except aiosmtplib.SMTPAuthenticationError as error:
             raise TemporaryDelivery(f"smtp: sign-in refused ({error.code})") from error
-        except (aiosmtplib.SMTPException, OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, aiosmtplib.SMTPException, OSError) as error:
             raise TemporaryDelivery(f"smtp: no session with {self._settings.host}: {_short(error)}") from error
 
 
@@ -94,7 +94,7 @@ async def _submit(client: aiosmtplib.SMTP, message: EmailMessage, sender: str, r
     except aiosmtplib.SMTPResponseException as error:
         kind = TemporaryDelivery if error.code < 500 else PermanentDelivery
         raise kind(f"smtp: {error.code} {_line(error.message)}") from error
-    except (aiosmtplib.SMTPException, OSError, asyncio.TimeoutError) as error:
+    except (TimeoutError, aiosmtplib.SMTPException, OSError) as error:
         # Whether the server took it before the line broke cannot be known.
         raise TemporaryDelivery(f"smtp: {_short(error)}", uncertain=True) from error
     with contextlib.suppress(aiosmtplib.SMTPException, OSError, asyncio.TimeoutError):

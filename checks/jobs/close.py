@@ -1,0 +1,223 @@
+"""Close a run: count it, say what is missing, decide what belongs to a run and not to a cluster. It happens once.
+
+Notices are written before the run is closed, under keys that follow from the run: a close that died in between writes
+the same rows again. The ETag of the run lets one closer through.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+import msgspec
+
+from checks.history.decide import gone
+from checks.history.errors import Conflict
+from checks.history.model import ClusterState, Marker, MarkerStatus, Run, RunStatus, StateSummary, Totals
+from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
+from checks.jobs.scan import add
+from checks.jobs.tools import Tools
+from checks.notices import Notice, NoticeKind, NoticeLine, Status
+from checks.verdicts import Pass
+
+LOG = logging.getLogger(__name__)
+MAX_LINES = 50
+DEGRADED_SHARE = 0.2  # of clusters that could not be looked at, above which the checker itself is in doubt
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """What closing did: "closed", "waiting" (shards are out, the deadline is ahead), "repeated" or "never planned"."""
+
+    reason: str
+    missing: tuple[str, ...] = ()
+
+
+async def close_run(tools: Tools, run_id: str) -> Closed:
+    """Closes a run whose shards have all ended, or that is past its deadline."""
+    stored = await tools.store.load_run(run_id)
+    if stored is None:
+        return await _never_planned(tools, run_id)
+    if stored.run.status is RunStatus.CLOSED:
+        await tools.store.finish_run(stored.run)
+        await _ask_delivery(tools, f"run {run_id} is closed")
+        return Closed("repeated")
+    markers = await tools.store.list_markers(run_id)
+    missing = tuple(sorted(set(stored.run.expected) - {marker.shard for marker in markers}))
+    if missing and tools.clock() < stored.run.deadline:
+        return Closed("waiting", missing)
+    run = await _counted(tools, stored.run, markers, missing)
+    await _tell(tools, run)
+    if not await tools.store.try_close(run, stored.etag):
+        return Closed("repeated")
+    await tools.store.finish_run(run)
+    await _ask_delivery(tools, f"run {run_id} is closed")
+    LOG.info("scan_completed run=%s clusters=%d failing=%d", run_id, run.totals.clusters, run.totals.failing)
+    return Closed("closed", missing)
+
+
+async def _never_planned(tools: Tools, run_id: str) -> Closed:
+    """A plan that died before it wrote its run: the entry among the open runs is all there is of it."""
+    await tools.store.drop_open(run_id)
+    await tools.store.record_poison(CLOSE, run_id, "the run was begun and never planned", tools.clock())
+    return Closed("never planned")
+
+
+async def _counted(tools: Tools, run: Run, markers: Iterable[Marker], missing: tuple[str, ...]) -> Run:
+    ended = list(markers)
+    totals = add([marker.totals for marker in ended])
+    failed = sum(marker.status is MarkerStatus.FAILED for marker in ended)
+    if run.inventory_complete:
+        totals = msgspec.structs.replace(totals, gone=await _leave(tools, run))
+    return msgspec.structs.replace(
+        run,
+        totals=totals,
+        missing=missing,
+        degraded=_degraded(run, totals, failed + len(missing)),
+        closed=tools.clock(),
+    )
+
+
+def _degraded(run: Run, totals: Totals, lost_shards: int) -> bool:
+    """Whether so much could not be looked at that the checker itself is in doubt."""
+    shards = lost_shards / len(run.expected) if run.expected else 0.0
+    clusters = (totals.blind + totals.errors) / totals.clusters if totals.clusters else 0.0
+    return max(shards, clusters) > DEGRADED_SHARE
+
+
+async def _leave(tools: Tools, run: Run) -> int:
+    """Clusters that earlier runs saw and that a complete inventory does not list any more; returns how many."""
+    listed = {cluster.lower() for shard in await tools.store.list_shards(run.id) for cluster in shard.clusters}
+    left = 0
+    for subscription in run.scope.subscriptions:
+        for known in await tools.store.known_clusters(subscription):
+            if known.id.lower() not in listed:
+                left += await _leaves(tools, run, known.id)
+    return left
+
+
+async def _leaves(tools: Tools, run: Run, cluster: str) -> int:
+    stored = await tools.store.load_state(cluster)
+    if stored is None:
+        return 0
+    decision = gone(stored.state, run.ref, tools.clock())
+    if decision.stale:
+        return 0
+    try:
+        await tools.store.commit(decision, None, stored.etag)
+    except Conflict:  # a newer run wrote it: it is there
+        return 0
+    return 1
+
+
+async def _tell(tools: Tools, run: Run) -> None:
+    if run.baseline:
+        await _tell_baseline(tools, run)
+    before = await tools.store.latest_run()
+    was = before is not None and before.sequence < run.sequence and before.degraded
+    if run.degraded and not was:
+        await tools.store.add_notice(_degraded_notice(run))
+    if was and not run.degraded:
+        title = "Pullwatch can look at enough clusters again"
+        await tools.store.add_notice(_notice(run, NoticeKind.DEGRADED_OVER, title))
+
+
+async def _tell_baseline(tools: Tools, run: Run) -> None:
+    """One summary of what was seen for the first time; what already fails in it counts as told."""
+    seen = [name for name in run.scope.subscriptions if run.is_baseline(name)]
+    summaries = [state for name in seen for state in await tools.store.list_states(name) if state.gone_since is None]
+    failing = [state for state in summaries if state.failing]
+    lines: list[NoticeLine] = []
+    for summary in sorted(failing, key=lambda state: str(state.failing_since)):
+        stored = await tools.store.load_state(summary.cluster)
+        lines += _lines(stored.state) if stored else []
+    await tools.store.add_notice(_baseline_notice(run, summaries, lines))
+    for summary in failing:
+        await tools.store.mark_told(summary.cluster, frozenset(tools.settings.alert_on))
+
+
+def _baseline_notice(run: Run, summaries: list[StateSummary], lines: list[NoticeLine]) -> Notice:
+    failing = sum(1 for state in summaries if state.failing)
+    clusters = f"{len(summaries)} cluster{'' if len(summaries) == 1 else 's'}"
+    facts = [
+        f"{clusters} in {len(run.scope.subscriptions)} subscription(s) are watched from now on.",
+        "From here on you get mail when a registry can no longer be pulled from, and when it can again.",
+    ]
+    facts += [f"Subscription {s.id}: {s.summary}" for s in run.subscriptions if not isinstance(s.verdict, Pass)][:20]
+    title = f"{clusters} watched, {failing} failing"
+    return _notice(run, NoticeKind.BASELINE, title, tuple(facts), tuple(lines))
+
+
+def _lines(state: ClusterState) -> list[NoticeLine]:
+    """What fails of one cluster: a line for each registry and cause."""
+    lines: dict[tuple[str, str], NoticeLine] = {}
+    for subject in (s for s in state.subjects if s.status is Status.FAILING):
+        key = (subject.registry, subject.cause)
+        known = lines.get(key)
+        lines[key] = NoticeLine(
+            cluster=state.cluster,
+            registry=subject.registry,
+            facets=(*(known.facets if known else ()), subject.facet),
+            cause=subject.cause,
+            since=min(known.since, subject.since) if known else subject.since,
+            summary=subject.summary or (known.summary if known else ""),
+            fix=subject.fix or (known.fix if known else ()),
+        )
+    return list(lines.values())
+
+
+def _degraded_notice(run: Run) -> Notice:
+    totals = run.totals
+    facts = [
+        f"{totals.blind + totals.errors} of {totals.clusters} clusters could not be looked at, "
+        f"{len(run.missing)} of {len(run.expected)} shards did not end.",
+        "What could not be looked at is Unknown: it raises no alert and resolves none.",
+    ]
+    facts += [f"Shard {shard} did not end before the deadline." for shard in run.missing[:20]]
+    facts += [f"Subscription {s.id}: {s.summary}" for s in run.subscriptions if not isinstance(s.verdict, Pass)][:20]
+    return _notice(run, NoticeKind.DEGRADED, "Pullwatch cannot look at many clusters", tuple(facts))
+
+
+def _notice(
+    run: Run, kind: NoticeKind, title: str, facts: tuple[str, ...] = (), lines: tuple[NoticeLine, ...] = ()
+) -> Notice:
+    return Notice(
+        kind=kind,
+        run=run.id,
+        sequence=run.sequence,
+        at=run.closed or run.created,
+        title=title,
+        facts=facts,
+        lines=lines[:MAX_LINES],
+        more=max(0, len(lines) - MAX_LINES),
+    )
+
+
+async def _ask_delivery(tools: Tools, why: str) -> None:
+    await tools.queues.send(DELIVER, [DeliverMessage(why=why)])
+
+
+async def sweep_runs(tools: Tools) -> int:
+    """Asks for the close of runs past their deadline, and for delivery where something is to be told."""
+    overdue = await tools.store.open_runs(past=tools.clock())
+    await tools.queues.send(CLOSE, [CloseMessage(run=run_id) for run_id in overdue])
+    if (await tools.store.list_pending(limit=1)).items or await tools.store.open_digests():
+        await _ask_delivery(tools, "something is to be told")
+    return len(overdue)
+
+
+async def record_poison(tools: Tools, queue: str, body: bytes) -> None:
+    """Keeps a message that could not be handled; the shard of a scan message ends as failed, so its run can close."""
+    reason = "given up after the last try"
+    await tools.store.record_poison(queue, body.decode("utf-8", "replace"), reason, tools.clock())
+    shard = _shard_of(body)
+    if shard is None or await tools.store.load_shard(shard.run, shard.shard) is None:
+        return
+    await tools.store.mark_shard(shard.run, shard.shard, MarkerStatus.FAILED, Totals(), tools.clock(), reason)
+    await tools.queues.send(CLOSE, [CloseMessage(run=shard.run)])
+
+
+def _shard_of(body: bytes) -> ScanMessage | None:
+    try:
+        return read(ScanMessage, body)
+    except ValueError:
+        return None

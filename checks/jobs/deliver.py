@@ -1,0 +1,238 @@
+"""Deliver what is to be told: one at a time (lease), at least once, nothing dropped without a record.
+
+Mails that were begun come first. Then pending pointers are grouped, each mail is written with its members and its
+Message-ID, the pointers go, the mail is sent and marked. A death at any point leaves the pointers or the mail, and what
+is sent again carries the same Message-ID and says that it may be a repeat.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from checks.history.errors import LeaseHeld, LeaseLost
+from checks.history.model import DigestRow, DigestStatus, Mark, Pending, StoredDigest
+from checks.history.outbox import Lease
+from checks.jobs.queues import DELIVER, DeliverMessage
+from checks.jobs.tools import Tools
+from checks.notices import Change, Notice
+from checks.notify.digest import DEFAULT_ROUTE, Digest, digest_id, digest_of, group, notice_digest
+from checks.notify.folder import FolderTransport
+from checks.notify.message import compose, message_id_of
+from checks.notify.smtp import SmtpSettings, SmtpTransport, Tls
+from checks.notify.transport import PermanentDelivery, Receipt, TemporaryDelivery, Transport
+from checks.settings import Settings
+
+LOG = logging.getLogger(__name__)
+ROUNDS = 10  # of pointers that came while others were being delivered
+BUSY = timedelta(seconds=15)
+LONGEST_WAIT = timedelta(hours=1)
+_TLS = {"starttls": Tls.REQUIRED, "tls": Tls.IMPLICIT, "none": Tls.OFF}
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """What delivering did: mails that are done, mails kept for later, mails that no transport would ever take."""
+
+    sent: int = 0
+    later: int = 0
+    failed: int = 0
+    busy: bool = False
+
+
+def transports(settings: Settings) -> tuple[Transport, ...]:
+    """The transports that the settings name."""
+    made: list[Transport] = []
+    if "folder" in settings.mail_transports:
+        made.append(FolderTransport(Path(settings.mail_folder)))
+    if "smtp" in settings.mail_transports:
+        made.append(
+            SmtpTransport(
+                SmtpSettings(
+                    host=settings.smtp_host,
+                    port=settings.smtp_port,
+                    tls=_TLS[settings.smtp_tls],
+                    username=settings.smtp_user,
+                    password=settings.smtp_password,
+                )
+            )
+        )
+    return tuple(made)
+
+
+async def deliver_all(tools: Tools) -> Delivered:
+    """Delivers everything that is to be told. Where somebody else is at it, asks again a little later."""
+    holder = uuid.uuid4().hex
+    ways = transports(tools.settings)
+    try:
+        async with tools.store.deliver_lease(holder, tools.clock) as lease:
+            return await _Delivery(tools, ways, lease).run()
+    except LeaseHeld as held:
+        LOG.info("not delivering: %s", held)
+        await tools.queues.send(DELIVER, [DeliverMessage(why="somebody else was delivering")], BUSY)
+        return Delivered(busy=True)
+    except LeaseLost:
+        LOG.warning("the right to deliver was lost; what is left stays for whoever has it now")
+        return Delivered(busy=True)
+
+
+class _Delivery:
+    """One holder's turn."""
+
+    def __init__(self, tools: Tools, ways: tuple[Transport, ...], lease: Lease) -> None:
+        self._tools = tools
+        self._ways = ways
+        self._lease = lease
+        self._ends: dict[str, str] = {}
+
+    async def run(self) -> Delivered:
+        await self._finish_begun()
+        for _ in range(ROUNDS):
+            if not await self._begin_pending():
+                break
+            await self._finish_begun()
+        ends = list(self._ends.values())
+        return Delivered(ends.count("sent"), ends.count("later"), ends.count("failed"))
+
+    async def _finish_begun(self) -> None:
+        for name in await self._tools.store.open_digests():
+            if name not in self._ends:
+                self._ends[name] = await self._guarded(name)
+
+    async def _guarded(self, name: str) -> str:
+        """One mail, with whatever goes wrong kept to it.
+
+        This is the other of the two places where a broad ``except`` stands: a mail that cannot be read or rendered
+        must not keep the others from being sent. It stays begun, so it is tried again and can be seen.
+        """
+        try:
+            stored = await self._tools.store.load_digest(name)
+            return await self._send(stored) if stored is not None else "gone"
+        except LeaseLost:
+            raise
+        except Exception:
+            LOG.exception("mail %s could not be handled; it is kept", name)
+            return "later"
+
+    async def _begin_pending(self) -> bool:
+        """Turns pointers into written mails; false where there was nothing to turn."""
+        pending = await self._tools.store.list_pending()
+        for problem in pending.unreadable:
+            LOG.error("an intent to tell cannot be read and stays where it is: %s", problem)
+        changes = [(item, change) for item in pending.items if (change := await self._change(item)) is not None]
+        for indexes in group([change for _, change in changes], lambda change: DEFAULT_ROUTE):
+            members = [changes[index] for index in indexes]
+            sequence = max(item.sequence for item, _ in members)
+            name = digest_id([f"{i.ref.partition}|{i.ref.row}" for i, _ in members], sequence)
+            digest = digest_of([change for _, change in members], name)
+            await self._begin([item for item, _ in members], digest)
+        for item in (item for item in pending.items if item.notice):
+            notice = msgspec.json.decode(item.notice, type=Notice)
+            name = digest_id([f"{item.ref.partition}|{item.ref.row}"], item.sequence)
+            await self._begin([item], notice_digest(notice, name))
+        return bool(pending.items)
+
+    async def _change(self, item: Pending) -> Change | None:
+        """The change that a pointer means. One whose change is gone is recorded and taken away."""
+        if item.change is None:
+            return None
+        change = await self._tools.store.load_change(item.change)
+        if change is None:
+            text = f"{item.ref.partition} {item.ref.row}"
+            await self._tools.store.record_poison(DELIVER, text, "what it points to is gone", self._tools.clock())
+            await self._tools.store.remove_pending([item.ref])
+        return change
+
+    async def _begin(self, items: list[Pending], digest: Digest) -> None:
+        """Writes a mail before its pointers go. One that was begun before is not written again."""
+        settings = self._tools.settings
+        row = DigestRow(
+            id=digest.id,
+            route=digest.route,
+            message_id=message_id_of(digest.id, settings.mail_from[0]),
+            recipients=settings.mail_to or settings.mail_from,
+            members=tuple(item.ref for item in items),
+            content=msgspec.json.encode(digest).decode(),
+            created=self._tools.clock(),
+        )
+        if digest.sections or digest.notice:
+            await self._tools.store.begin_digest(row)
+        await self._tools.store.remove_pending([item.ref for item in items])
+
+    async def _send(self, stored: StoredDigest) -> str:
+        """Hands a mail to every transport that has not had it, and marks what became of it."""
+        for way in self._ways:
+            mark = stored.digest.marks.get(way.name, Mark())
+            if mark.state in (DigestStatus.SENT, DigestStatus.FAILED):
+                continue
+            if mark.next_try is not None and mark.next_try > self._tools.clock():
+                continue
+            stored = await self._send_by(way, stored, mark)
+        marks = [stored.digest.marks.get(way.name, Mark()) for way in self._ways]
+        if not all(mark.state in (DigestStatus.SENT, DigestStatus.FAILED) for mark in marks):
+            return "later"
+        sent = any(mark.state is DigestStatus.SENT for mark in marks)
+        status = DigestStatus.SENT if sent else DigestStatus.FAILED
+        await self._tools.store.save_digest(msgspec.structs.replace(stored.digest, status=status), stored.etag)
+        if not sent:
+            LOG.error("mail %s was refused for good: %s", stored.digest.id, "; ".join(m.reason for m in marks))
+        return "sent" if sent else "failed"
+
+    async def _send_by(self, way: Transport, stored: StoredDigest, mark: Mark) -> StoredDigest:
+        repeat = mark.state is DigestStatus.SENDING
+        sending = msgspec.structs.replace(mark, state=DigestStatus.SENDING, attempts=mark.attempts + 1)
+        stored = await self._marked(way, stored, sending)
+        await self._lease.renew(self._tools.clock())
+        recipients = mark.remaining or stored.digest.recipients
+        digest = msgspec.json.decode(stored.digest.content, type=Digest)
+        sender = self._tools.settings.mail_from[0]
+        message = compose(
+            digest,
+            message_id=stored.digest.message_id,
+            sender=sender,
+            recipients=stored.digest.recipients,
+            now=stored.digest.created,
+            repeat=repeat,
+        )
+        try:
+            receipt = await way.send(message, sender, recipients)
+        except TemporaryDelivery as error:
+            state = DigestStatus.SENDING if error.uncertain else DigestStatus.WRITING
+            after = msgspec.structs.replace(
+                sending, state=state, reason=str(error), next_try=self._next_try(sending.attempts)
+            )
+        except PermanentDelivery as error:
+            after = msgspec.structs.replace(sending, state=DigestStatus.FAILED, reason=str(error))
+        else:
+            after = self._received(sending, receipt, recipients)
+        if after.reason:
+            LOG.warning("mail %s by %s: %s", stored.digest.id, way.name, after.reason)
+        return await self._marked(way, stored, after)
+
+    def _received(self, mark: Mark, receipt: Receipt, recipients: tuple[str, ...]) -> Mark:
+        """What a receipt makes of a mark: those to be tried later keep it open; those refused are recorded."""
+        refused = {**mark.refused, **receipt.refused}
+        reason = "; ".join(f"{who}: {why}" for who, why in {**receipt.refused, **receipt.later}.items())[:1000]
+        if receipt.later:
+            return msgspec.structs.replace(
+                mark,
+                state=DigestStatus.WRITING,
+                remaining=tuple(receipt.later),
+                refused=refused,
+                reason=reason,
+                next_try=self._next_try(mark.attempts),
+            )
+        nobody = len(receipt.refused) == len(recipients) and not mark.remaining
+        state = DigestStatus.FAILED if nobody else DigestStatus.SENT
+        return msgspec.structs.replace(mark, state=state, refused=refused, reason=reason, next_try=None)
+
+    def _next_try(self, attempts: int) -> datetime:
+        return self._tools.clock() + min(timedelta(minutes=2 ** min(attempts - 1, 10)), LONGEST_WAIT)
+
+    async def _marked(self, way: Transport, stored: StoredDigest, mark: Mark) -> StoredDigest:
+        marks = {**stored.digest.marks, way.name: mark}
+        digest = msgspec.structs.replace(stored.digest, marks=marks, status=DigestStatus.SENDING)
+        return await self._tools.store.save_digest(digest, stored.etag)
