@@ -255,6 +255,8 @@ def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -
         raise SettingError("PULLWATCH_CONNECT_TO is for development; the app does not start with it in Azure.")
     if "smtp" in settings.mail_transports and not settings.smtp_host:
         raise SettingError("PULLWATCH_MAIL_TRANSPORTS names smtp; set PULLWATCH_SMTP_HOST to the server.")
+    if "smtp" in settings.mail_transports and not settings.mail_to:
+        raise SettingError("PULLWATCH_MAIL_TRANSPORTS names smtp; set PULLWATCH_MAIL_TO to who gets the mails.")
     if len(settings.mail_from) != 1:
         raise SettingError("PULLWATCH_MAIL_FROM takes exactly one address.")
 
