@@ -262,6 +262,68 @@ def test_words_that_mean_one_thing_here_and_another_there(text: str, expected: s
     assert cause(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Requesting bearer token: invalid status code from registry 403 (Forbidden)", Cause.UNAUTHORIZED),
+        ("fetching blob: invalid status code from registry 404 (Not Found)", Cause.IMAGE_NOT_FOUND),
+        ("fetching blob: invalid status code from registry 503 (Service Unavailable)", Cause.REGISTRY_ERROR),
+        ("rpc error: NotFound", Cause.IMAGE_NOT_FOUND),
+        ('unsupported: this repository does not use the "latest" tag', Cause.IMAGE_NOT_FOUND),
+        ('unsupported docker v2s2 media type: ""', Cause.UNSUPPORTED_MANIFEST),
+        ("invalid rootfs in image configuration", Cause.UNSUPPORTED_MANIFEST),
+        ("unsupported operation on artifact with type application/x", Cause.UNSUPPORTED_MANIFEST),
+        ("unsupported schema version 7", Cause.UNSUPPORTED_MANIFEST),
+        ("Error processing tar file: zstd: unsupported", Cause.UNSUPPORTED_MANIFEST),
+        ("Error processing tar file: zstd: invalid block", Cause.CORRUPT_OR_INTERRUPTED),
+        ("failed to extract layer sha256:5f0c: blob sha256:77 not found", Cause.CORRUPT_OR_INTERRUPTED),
+        ("error unmarshalling content: unexpected end of JSON input", Cause.CORRUPT_OR_INTERRUPTED),
+        ('Get "https://registry.contoso.example/v2/": UrlBlocked', Cause.PROXY),
+        ('Get "https://registry.contoso.example/v2/": Unauthorized', Cause.UNAUTHORIZED),
+        ('Get "https://registry.contoso.example/v2/": dial', Cause.UNKNOWN),
+        ("Received HTTP code 403 from proxy after CONNECT", Cause.PROXY),
+        ("image verification failed for digest sha256:5f0c", Cause.POLICY),
+        ("signature key validation failed for authority ops", Cause.POLICY),
+        ("image denied by cluster admission rule", Cause.POLICY),
+        ("[azurepolicy-k8s-allowed-images-1] container image has not been allowed", Cause.POLICY),
+        ("unexpected status from HEAD request: 412 Precondition Failed", Cause.POLICY),
+        (
+            'error parsing image name "docker://contoso.azurecr.io/web": authentication required',
+            Cause.UNAUTHORIZED,
+        ),
+        ("dial tcp [2001:db8::1]:443: socket: address family not supported by protocol", Cause.CONNECT_REFUSED),
+        ("operation timeout", Cause.CONNECT_TIMEOUT),
+        ("image manifest does not contain descriptor matching platform", Cause.PLATFORM_MISMATCH),
+        ("image was pulled with platform linux/amd64, expected linux/arm64", Cause.PLATFORM_MISMATCH),
+        ("unable to find image for platform linux/arm64", Cause.PLATFORM_MISMATCH),
+        ("devmapper: Thin pool has 9 free data blocks which is less than 99", Cause.NODE_DISK),
+        ("NoCredentialProviders: no valid providers in chain", Cause.CREDENTIALS_MISSING),
+        ("failed to retrieve registry credentials", Cause.CREDENTIALS_MISSING),
+        ("you have reached your download limit", Cause.RATE_LIMITED),
+        ("upstream connect error or disconnect/reset before headers", Cause.REGISTRY_ERROR),
+        ('Status 403 trying to pull repository web: "Account is not active"', Cause.UNAUTHORIZED),
+        ("the security token included in the request is invalid", Cause.UNAUTHORIZED),
+        ("the tag could not be found", Cause.IMAGE_NOT_FOUND),
+    ],
+)
+def test_other_wordings_of_the_same_causes(text: str, expected: Cause) -> None:
+    assert cause(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("pull access denied for contoso/wbe", Cause.IMAGE_NOT_FOUND),
+        ("reading manifest 9 in docker.io/contoso/wbe: requested access to the resource is denied", "image_not_found"),
+        ("reading manifest 9 in quay.io/contoso/wbe: requested access to the resource is denied", Cause.UNAUTHORIZED),
+        ("pull access denied for contoso/wbe: unauthorized: incorrect username or password", Cause.UNAUTHORIZED),
+        ("pull access denied for quay.io/contoso/wbe", Cause.UNAUTHORIZED),
+    ],
+)
+def test_a_denial_of_docker_hub_is_about_the_name_unless_it_is_about_the_login(text: str, expected: str) -> None:
+    assert cause(text) == expected
+
+
 # Reasons
 
 
@@ -446,7 +508,8 @@ def test_ten_thousand_messages_take_a_few_seconds() -> None:
         "a", "a.", "a/", '"', '\\"', "\\", "\n", "\\n", " ", ".", "-", "<", "<html", "[", 'image "', 'image "a:b" ',
         "://", "status", "status ", "401 ", "tag \"", "no ", "failed ", "lookup a", "udp a", "\\'", "Get ", "x-",
         "https://", "token x ", "lookup a.", "lookup x on y ", "pull access denied ", "(mirrors also failed: [",
-        "schema 1 ",
+        "schema 1 ", "thin pool has ", "pulled with platform ", "reading manifest ", "token is ", "unsupported a ",
+        "get https://a: ", "does not use a ", "find a ", "status from ",
         "failed to extract layer ", "admission webhook ", "media type ", "credential store ", "denied by a ", "exceed ",
         "x.y ", 'get "https://a', "[rpc error: ", "client with ip ", "client with ip 'a", "permission a", "signature ",
     ],

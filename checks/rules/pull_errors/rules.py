@@ -63,13 +63,14 @@ def _rule(
 
 def _labelled(code: str) -> str:
     """A status code with its label, as Go, moby, containers/image and Azure's clients word it."""
-    label = r"(?:status(?: ?code)?|http(?:/[12](?:\.[01])?)?(?: status)?(?: code)?|response code|error code|code)"
+    http = r"http(?:/[12](?:\.[01])?)?(?: status)?(?: code)?"
+    label = rf"(?:status(?: ?code)?(?: from [a-z]{{1,20}})?|{http}|response code|error code|code)"
     return rf"\b{label}[ :=]{{1,3}}\(?{code}\b"
 
 
 def _status(code: str, phrase: str) -> str:
     """A status code with its label, or with its phrase."""
-    return rf"\b{code}:? {phrase}|{_labelled(code)}"
+    return rf"\b{code}:? \(?{phrase}|{_labelled(code)}"
 
 
 _ACR = r"\bazurecr\.(?:io|cn|us|de)\b|\bblob\.(?:core|storage)\.[a-z]"
@@ -118,9 +119,11 @@ _NAMED = (
         Cause.POLICY,
         "policy-signature",
         r"source image rejected|signaturevalidationfailed|signature (?:was |is )required|not signed\b"
-        r"|signature (?:validation|verification) (?:failed|error)|(?:verify|verifying|validate) (?:\w{1,12} )?signature"
+        r"|signature (?:\w{1,12} )?(?:validation|verification) (?:failed|error)"
+        r"|(?:verify|verifying|validate) (?:\w{1,12} )?signature"
         r"|failed verification|no (?:valid |matching |trusted )?signatures?\b"
-        r"|remote trust data does not exist|invalid (?:gpg )?signature",
+        r"|image verification failed|\btrust policy|no matching attestations|remote trust data does not exist"
+        r"|invalid (?:gpg )?signature",
         "Source image rejected: None of the signatures were accepted, a signature was required",
         "containers/image, Ratify, Docker Content Trust",
     ),
@@ -128,24 +131,29 @@ _NAMED = (
         Cause.POLICY,
         "policy-admission",
         r"admission webhook .{0,300}denied|admission (?:policy|controller) .{0,300}(?:denied|rejected)"
-        r"|(?:denied|rejected|blocked|forbidden|prevented|disallowed) by (?:\S{1,80} ){0,4}(?:policy|policies|attestor)"
-        r"|imagepolicywebhook|not from an? (?:allowed|trusted|approved) registr|is blocked in \S{1,80}registries",
+        r"|(?:denied|rejected|blocked|forbidden|prevented|disallowed) by (?:\S{1,80} ){0,4}"
+        r"(?:policy|policies|attestor|admission rule)"
+        r"|imagepolicywebhook|\[azurepolicy-|not from an? (?:allowed|trusted|approved) registr"
+        r"|is blocked in \S{1,80}registries",
         'admission webhook "validation.gatekeeper.sh" denied the request: image is not from an allowed registry',
         "Gatekeeper, Kyverno, registries.conf",
     ),
     _rule(
         Cause.POLICY,
         "policy-registry",
-        r"projectpolicyviolation|due to (?:the )?configured policy|cannot be pulled due to|vulnerability scanning"
+        r"projectpolicyviolation|412:? \(?precondition failed|due to (?:the )?configured policy"
+        r"|cannot be pulled due to|vulnerability scanning"
         r"|blocked by (?:jfrog )?xray|violates (?:\S{1,40} ){0,3}polic|quarantined?\b.{0,60}(?:image|artifact|policy)",
         "unknown: current image with 3 vulnerabilities cannot be pulled due to configured policy in project",
         "Harbor, Artifactory",
+        why="Harbor answers 412 where its project's policy forbids the pull, at times without a word more",
     ),
     _rule(
         Cause.INVALID_REFERENCE,
         "reference-invalid",
-        r"invalid reference format|(?:couldn't|could not|cannot|failed to|error|unable to) (?:parse|parsing) "
-        r"(?:image |docker )?(?:reference|image name|image)\b|failed to apply default image tag|invalidimagename"
+        r"invalid reference format|(?:couldn't|could not|cannot|failed to|error|unable to) "
+        r"(?:parse|parsing(?! image name)) (?:image |docker )?(?:reference|image name|image)\b"
+        r"|failed to apply default image tag|invalidimagename"
         r"|repository name must |must be lowercase|invalid (?:tag format|image name|image reference|repository name)"
         r"|invalid checksum digest|unsupported digest algorithm|first path segment in url"
         r"|invalid port \S{1,80} after host|name[_ ]invalid",
@@ -164,7 +172,8 @@ _NAMED = (
         Cause.NODE_DISK,
         "disk-full",
         r"no space left on device|not enough (?:free )?(?:disk )?space|insufficient (?:free )?(?:disk |storage )space"
-        r"|disk quota exceeded|no (?:free )?inodes|disk ?pressure|freediskspacefailed|disk (?:is )?full",
+        r"|disk quota exceeded|no (?:free )?inodes|disk ?pressure|freediskspacefailed|disk (?:is )?full|\benospc\b"
+        r"|thin pool has .{0,80}free data blocks",
         "failed to extract layer: write /var/lib/containerd/x: no space left on device",
         "Linux, Windows, kubelet",
     ),
@@ -199,7 +208,8 @@ _WAY = (
     _rule(
         Cause.PROXY,
         "proxy-connect",
-        r"proxyconnect|socks connect|(?:connect(?:ing)? to|reach|using|via|dial) (?:the )?(?:http |https )?proxy\b",
+        r"proxyconnect|socks connect|(?:connect(?:ing)? to|reach|using|via|dial) (?:the )?(?:http |https )?proxy\b"
+        r"|from proxy after connect|connect tunnel failed|invalid proxy\b",
         "proxyconnect tcp: dial tcp: lookup proxy.contoso.example on 10.0.0.10:53: no such host",
         "Go net/http",
         why="Whatever follows (a lookup, a refusal, a certificate) is about the proxy, not the registry",
@@ -215,10 +225,13 @@ _WAY = (
         Cause.PROXY,
         "proxy-refused-tunnel",
         r"\b(?:get|head|post) \"?https://[^\s\"]{1,300}\"?: (?:forbidden|service unavailable|bad gateway"
-        r"|gateway time-?out|blocked by \S{1,40}|denied by \S{1,40}|connection established)(?:$|[,;\"\])])",
+        r"|gateway time-?out|blocked by \S{1,40}|denied by \S{1,40}|connection established)(?:$|[,;\"\])])"
+        r"|\b(?:get|head|post) \"?https://[^\s\"]{1,300}\"?: "
+        r"(?!unauthori|denied|unknown|cancel|time|unsupp|dial|read|write|lookup|remote|context|server)[a-z_-]{4,40}$",
         'failed to do request: Head "https://contoso.azurecr.io/v2/web/manifests/1": Forbidden',
         "Go net/http",
-        why="A status text without its code is what a proxy answered to CONNECT; registries' answers carry the code",
+        why="A status text without its code, were it one word of the proxy's own, is what a proxy answered to CONNECT; "
+        "registries' answers carry the code",
     ),
     _rule(
         Cause.DNS,
@@ -273,7 +286,8 @@ _WAY = (
     _rule(
         Cause.CONNECT_TIMEOUT,
         "timeout-io",
-        r"i/o timeout|tls handshake timeout|connection timed out|operation timed out|connection timeout"
+        r"i/o timeout|tls handshake timeout|connection timed out"
+        r"|(?:connection|connect|operation|request|network|read|dial|pull) time-?out\b"
         r"|did not properly respond after a period|timeout awaiting response|wait(?:ing)? for connection",
         "dial tcp 203.0.113.9:443: i/o timeout",
         "Go net, Windows",
@@ -305,7 +319,7 @@ _WAY = (
         Cause.CONNECT_REFUSED,
         "no-route",
         r"no route to host|network is unreachable|network (?:is )?down\b|host is (?:down|unreachable)"
-        r"|unreachable (?:host|network)|cannot assign requested address",
+        r"|unreachable (?:host|network)|cannot assign requested address|address family not supported",
         "dial tcp 10.20.0.5:443: connect: no route to host",
         "Linux, Windows",
         why="Refused at once by the node's own routing or by a router, unlike silence",
@@ -316,7 +330,7 @@ _ANSWERED = (
     _rule(
         Cause.RATE_LIMITED,
         "rate-limited",
-        r"toomanyrequests|too many requests|\brate[ -]limit|\brate exceeded|pull limit|throttl"
+        r"toomanyrequests|too many requests|\brate[ -]limit|\brate exceeded|(?:pull|download|bandwidth) limit|throttl"
         r"|exceeded (?:the |your )?(?:\w{1,20} )?rate|requests? per (?:second|minute|hour|day)|slow ?down\b"
         r"|quota exceeded for quota|over the account limit|" + _status("429", "too"),
         "unexpected status from HEAD request to https://contoso.azurecr.io/v2/web/manifests/1: 429 Too Many Requests",
@@ -344,7 +358,8 @@ _ANSWERED = (
         "credentials-none-offered",
         r"no basic auth credentials|unauthenticated requests?|without credentials|no credentials?\b(?! on this request)"
         r"|credentials? (?:were |was |are |is )?(?:not (?:found|provided|supplied|present|set)|missing)"
-        r"|missing credentials|anonymous (?:\w{1,20} )?(?:is |are )?(?:not (?:allowed|permitted|authorized)|disabled)"
+        r"|missing credentials|nocredentialproviders|(?:find|locate|load|obtain|retrieve) (?:\w{1,20} ){0,2}credentials"
+        r"|anonymous (?:\w{1,20} )?(?:is |are )?(?:not (?:allowed|permitted|authorized)|disabled)"
         r"|(?:must|need to) (?:be )?log(?:ged)? ?in\b|not logged in",
         'Head "https://1234.dkr.ecr.eu-west-1.amazonaws.com/v2/web/manifests/1": no basic auth credentials',
         "moby, containerd, Artifact Registry",
@@ -373,6 +388,8 @@ _ANSWERED = (
         "platform-no-match",
         r"no match for platform|no matching manifest for|no image found in (?:manifest list|image index)"
         r"|choosing (?:an )?image instance|no child with platform|does not provide the specified platform"
+        r"|descriptor matching platform|(?:no|find) (?:\w{1,20} ){1,3}for (?:the )?platform\b"
+        r"|not available for (?:the )?platform\b|pulled with platform .{1,80}expected"
         r"|(?:no|unsupported|unknown|wrong|incompatible) (?:image )?(?:platform|architecture|operating system)\b",
         "no match for platform in manifest sha256:5f0c: not found",
         "containerd, moby, containers/image",
@@ -381,7 +398,8 @@ _ANSWERED = (
     _rule(
         Cause.PLATFORM_MISMATCH,
         "platform-incompatible",
-        r"does not match (?:the )?(?:specified |detected |requested |expected )?(?:host|platform|architecture)"
+        r"does not match (?:the )?(?:specified |detected |requested |expected )?"
+        r"(?:host|platform|architecture|operating system)"
         r"|incompatible with (?:a|the|this) .{1,80}host|cannot be used on this platform|exec format error"
         r"|image operating system \S{1,40} cannot|is not supported on this (?:platform|host|version)",
         "a Windows version 10.0.20348-based image is incompatible with a 10.0.17763 host",
@@ -407,13 +425,14 @@ _ANSWERED = (
     _rule(
         Cause.UNSUPPORTED_MANIFEST,
         "manifest-media-type",
-        r"(?:unsupported|unexpected|unknown|invalid|unrecognized|unhandled) (?:manifest |config |layer |image )?"
+        r"(?:unsupported|unexpected|unknown|invalid|unrecognized|unhandled) (?:\w{1,20} ){0,3}"
         r"media ?-?type|media ?-?type .{0,200}(?:unsupported|not supported|not allowed|unknown|unrecognized|is invalid)"
         r"|mediatype in manifest|unknown type application/"
         r"|(?:unsupported|unexpected|unknown|invalid) (?:image )?manifest\b"
         r"|manifest invalid"
         r"|manifest_invalid|not a (?:container|runnable|valid) image|image rootfs and manifest layers"
-        r"|layers and diffids|unsupported compression",
+        r"|layers and diffids|(?:unsupported|unknown) compression|zstd: unsupported|invalid rootfs"
+        r"|operation on artifact|(?:unsupported|unknown) schema(?: ?version)?\b",
         'unsupported media type "application/vnd.cncf.helm.config.v1+json"',
         "containerd, containers/image, moby",
         why="A chart, a signature or another artifact, or a manifest this runtime cannot read",
@@ -429,8 +448,8 @@ _ANSWERED = (
     _rule(
         Cause.REGISTRY_ERROR,
         "registry-5xx",
-        r"internal server error|bad gateway|service (?:temporarily )?unavailable|gateway time-?out|backend error|"
-        + _labelled(r"5\d\d"),
+        r"internal server error|bad gateway|service (?:is )?(?:temporarily |currently )?unavailable|gateway time-?out"
+        r"|backend error|upstream connect error|no healthy upstream|unknown: unknown error|" + _labelled(r"5\d\d"),
         "received unexpected HTTP status: 502 Bad Gateway",
         "Go net/http, moby, containers/image",
     ),
@@ -464,7 +483,8 @@ _ANSWERED = (
     _rule(
         Cause.IMAGE_NOT_FOUND,
         "not-found-docker-hub",
-        r"pull access denied\b.{0,600}repository does not exist",
+        r"pull access denied\b(?!.{0,600}(?:incorrect|invalid))"
+        r"|reading manifest .{0,600}requested access to the resource is denied",
         'pull access denied for contoso/wbe, repository does not exist or may require "docker login": denied',
         "Docker Hub",
         why="Docker Hub says so of every name it does not know; elsewhere the same sentence is a missing right",
@@ -480,7 +500,9 @@ _ANSWERED = (
     _rule(
         Cause.UNAUTHORIZED,
         "denied-words",
-        r"(?<![\w/.-])unauthori[sz]ed\b(?! to authorize)|authentication (?:is )?(?:required|failed)|unauthenticated"
+        r"(?<![\w/.-])unauthori[sz]ed\b(?! to authorize)|authentication (?:is )?(?:required|failed|failure)"
+        r"|unauthenticated|failed authentication|billing account"
+        r"|\baccount (?:is )?(?:not (?:currently )?(?:active|enabled)|disabled|suspended|locked)"
         r"|(?<![\w/.-])denied: |access (?:is |was )?(?:denied|forbidden)|resource is denied|accessdenied"
         r"|insufficient[_ ]scope|authorization failed|not authori[sz]ed|authorizationpermissionmismatch"
         r"|no pull access|may require (?:authorization|'?docker login)|(?<![\w/.-])denied$|: forbidden\b",
@@ -491,7 +513,7 @@ _ANSWERED = (
         Cause.UNAUTHORIZED,
         "denied-credentials",
         r"(?:incorrect|invalid|wrong|bad) (?:user ?name|password|credentials?|token|client secret|login)"
-        r"|permission \S{1,120} denied|permission[_ ]denied|needed permissions"
+        r"|permission \S{1,120} denied|permission[_ ]denied|needed permissions|\btoken (?:\w{1,20} ){0,5}invalid\b"
         r"|(?:insufficient|lacks?|required) permissions?"
         r"|does not have (?:the )?(?:\S{1,80} )?(?:permission|access)|login (?:failed|attempt)|aadsts\d{4,9}",
         "login at registry.contoso.example: incorrect username or password",
@@ -503,7 +525,8 @@ _ANSWERED = (
         r"failed size validation|unexpected commit (?:digest|size)|digest (?:did not|does not|mismatch|verification)"
         r"|verification failed for digest|layer verification failed|wrong (?:diff ?id|digest)|diff ?id"
         r"|checksum (?:mismatch|error)|invalid (?:tar header|checksum|header|compressed)|archive/tar|\bgzip: |\bzlib: "
-        r"|\bflate: |corrupt input|\bcorrupt|magic number mismatch|content digest \S{1,120} not found"
+        r"|\bflate: |corrupt input|\bcorrupt|magic number mismatch|(?:content digest|blob) \S{1,120} not found"
+        r"|unexpected end of json|\bzstd: "
         r"|does not match (?:the )?(?:expected |manifest )?(?:digest|checksum|size)",
         'failed commit on ref "layer-sha256:5f0c": unexpected commit digest sha256:77, expected sha256:5f0c',
         "containerd, Go archive/tar",
@@ -545,8 +568,9 @@ _ANSWERED = (
     _rule(
         Cause.IMAGE_NOT_FOUND,
         "not-found-words",
-        r"[:…\"] not found\b|code = notfound|does(?: not|n't) exist|no such (?:image|manifest|repository|tag)"
-        r"|not[_ ]found\b(?! in \$)",
+        r"[:…\"] not found\b|(?:code ?= ?|rpc error: )notfound|does(?: not|n't) exist"
+        r"|(?:could|can)(?: ?not|n't) be found|no such (?:image|manifest|repository|tag)|not[_ ]found\b(?! in \$)"
+        r"|does not (?:use|have) \S{1,20} \S{1,128} tag\b",
         "failed to resolve reference: contoso.azurecr.io/web:9: not found",
         "containerd",
     ),
