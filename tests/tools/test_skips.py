@@ -17,11 +17,11 @@ CASES = {
 }
 
 
-def run(tmp_path: Path, *cases: str, allowed: str = "", peers: str | None = None) -> int:
+def run(tmp_path: Path, *cases: str, allowed: str = "", peers: str | None = None, exit_code: int = 0) -> int:
     report, list_file = tmp_path / "pytest.xml", tmp_path / "allowed"
     report.write_text(f"<testsuites><testsuite>{''.join(CASES[each] for each in cases)}</testsuite></testsuites>")
     list_file.write_text(allowed)
-    arguments = ["--junit", str(report), "--allowed", str(list_file)]
+    arguments = ["--junit", str(report), "--allowed", str(list_file), "--exit", str(exit_code)]
     if peers is not None:
         (tmp_path / "peers.txt").write_text(peers)
         arguments += ["--count", str(tmp_path / "peers.txt")]
@@ -58,6 +58,13 @@ def test_the_counts_of_other_runners_are_added(tmp_path: Path, capsys: pytest.Ca
 
 def test_a_runner_that_ended_without_its_line_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path, "pass", peers="Traceback ...\n") == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
+
+
+def test_a_failed_step_outside_the_tests_shows_in_the_last_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "pass", exit_code=2) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
 
 
