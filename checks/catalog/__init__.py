@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from checks.catalog import pw101_kubelet_identity, pw102_pull_permission, pw301_pull_failures, pw304_ungranted_registry
+from checks.catalog import (
+    pw101_kubelet_identity,
+    pw102_pull_permission,
+    pw103_over_broad,
+    pw104_authentication_as_arm,
+    pw105_tenants,
+    pw106_secret_expiry,
+    pw301_pull_failures,
+    pw304_ungranted_registry,
+    pw501_bootstrap_registry,
+)
 from checks.catalog.base import Check
 from checks.facts import ClusterFacts
 from checks.verdicts import Finding
 
 Judge = Callable[[ClusterFacts], tuple[Finding, ...]]
 
-MODULES = (pw101_kubelet_identity, pw102_pull_permission, pw301_pull_failures, pw304_ungranted_registry)
+MODULES = (
+    pw101_kubelet_identity,
+    pw102_pull_permission,
+    pw103_over_broad,
+    pw104_authentication_as_arm,
+    pw105_tenants,
+    pw106_secret_expiry,
+    pw301_pull_failures,
+    pw304_ungranted_registry,
+    pw501_bootstrap_registry,
+)
 
 
 def checks() -> tuple[Check, ...]:

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from checks.catalog.base import Check
-from checks.facts import Cluster, ClusterFacts, NotSeen, Why, same_id, subscription_of
+from checks.facts import (
+    AgentPool,
+    Cluster,
+    ClusterFacts,
+    KubeletResource,
+    NodeMachines,
+    NotSeen,
+    Seen,
+    Why,
+    resource_group_of,
+    subscription_of,
+)
 from checks.rules import commands
 from checks.verdicts import Evidence, Finding, Severity, Subject
 
@@ -15,15 +26,20 @@ CHECK = Check(
     how=(
         "On a managed-identity cluster it is identityProfile.kubeletidentity (its object id, not the control plane's "
         "or an add-on's identity); on a service-principal cluster Graph turns servicePrincipalProfile.clientId "
-        "into an object id. A cluster that is still being created does not show it yet: Unknown."
+        "into an object id. A cluster that is still being created does not show it yet: Unknown. The identity's "
+        "resource is looked up in its own subscription (deleted, or made anew with another object id), and the scale "
+        "sets and machines of running pools must carry it; where these cannot be read, the finding says so and passes."
     ),
     permissions=(
-        "Reader on the cluster",
+        "Reader on the cluster, its node resource group and the identity's subscription",
         "Application.Read.All in Microsoft Graph (service-principal clusters only)",
     ),
     fix="Reconcile the cluster with `az aks update`, or give it a new identity or service principal.",
     article=("role assignments",),
-    links=("https://learn.microsoft.com/azure/aks/use-managed-identity",),
+    links=(
+        "https://learn.microsoft.com/azure/aks/use-managed-identity",
+        "https://learn.microsoft.com/azure/aks/pre-created-kubelet-managed-identity",
+    ),
 )
 
 # States in which ARM may not show the kubelet identity yet; a missing one says nothing then.
@@ -38,14 +54,14 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     if (cluster.provisioning_state or "").lower() == "deleting":
         return (CHECK.skipped(subject, "cluster-deleting", "the cluster is being deleted"),)
     if cluster.kubelet is not None:
-        return (_managed(cluster, subject, evidence),)
+        return (_managed(facts, subject, evidence),)
     if cluster.service_principal_client_id and not cluster.has_identity:
         return (_service_principal(facts, subject, evidence),)
     return (_absent(cluster, subject, evidence),)
 
 
-def _managed(cluster: Cluster, subject: Subject, evidence: tuple[Evidence, ...]) -> Finding:
-    kubelet = cluster.kubelet
+def _managed(facts: ClusterFacts, subject: Subject, evidence: tuple[Evidence, ...]) -> Finding:
+    cluster, kubelet = facts.cluster, facts.cluster.kubelet
     if kubelet is None or not kubelet.object_id:
         return CHECK.unknown(
             subject,
@@ -54,13 +70,116 @@ def _managed(cluster: Cluster, subject: Subject, evidence: tuple[Evidence, ...])
             evidence,
             missing="identityProfile.kubeletidentity.objectId",
         )
-    own = not kubelet.resource_id or same_id(
-        f"/subscriptions/{subscription_of(kubelet.resource_id)}", f"/subscriptions/{subscription_of(cluster.id)}"
-    )
+    for part in (facts.kubelet_resource, facts.machines):
+        evidence += (part.evidence,) if isinstance(part, Seen) else ()
+    if not _changes(cluster) and kubelet.resource_id:
+        trouble = _resource_trouble(facts, kubelet.resource_id, subject, evidence)
+        trouble = trouble or _not_attached(facts, kubelet.resource_id, subject, evidence)
+        if trouble is not None:
+            return trouble
+    own = not kubelet.resource_id or subscription_of(kubelet.resource_id) == subscription_of(cluster.id)
     where = "" if own else f" It lives in another subscription ({subscription_of(kubelet.resource_id or '')})."
-    return CHECK.passes(
-        subject, "kubelet-identity", f"Nodes pull as the managed identity {kubelet.object_id}.{where}", evidence
+    summary = f"Nodes pull as the managed identity {kubelet.object_id}.{where}{_unseen(facts)}"
+    return CHECK.passes(subject, "kubelet-identity", summary, evidence)
+
+
+def _changes(cluster: Cluster) -> bool:
+    return (cluster.provisioning_state or "").lower() in _UNSETTLED - {"failed", "canceled"}
+
+
+def _resource_trouble(
+    facts: ClusterFacts, resource_id: str, subject: Subject, evidence: tuple[Evidence, ...]
+) -> Finding | None:
+    """The identity's resource is gone, or another identity was made under its name: nodes get no token for it."""
+    look, kubelet = facts.kubelet_resource, facts.cluster.kubelet
+    if not isinstance(look, Seen) or kubelet is None:
+        return None
+    attach = commands.assign_kubelet_identity(facts.cluster, resource_id)
+    upgrades = tuple(commands.upgrade_node_image(facts.cluster, pool.name) for pool in _running(facts.cluster))
+    resource = look.value.resource
+    if resource is None:
+        if not _would_be_seen(facts, look.value):
+            return None
+        return CHECK.fails(
+            subject,
+            "identity-deleted",
+            f"The nodes' identity {resource_id} does not exist any more: it was deleted while the cluster uses it.",
+            evidence,
+            fix=(commands.create_identity(resource_id), attach, *upgrades),
+        )
+    if resource.principal_id and resource.principal_id.lower() != (kubelet.object_id or "").lower():
+        return CHECK.fails(
+            subject,
+            "identity-replaced",
+            f"The cluster expects the object id {kubelet.object_id} for the nodes' identity {resource_id}, which now "
+            f"has {resource.principal_id}: it was deleted and made anew.",
+            evidence,
+            fix=(attach, *upgrades),
+        )
+    return None
+
+
+def _would_be_seen(facts: ClusterFacts, look: KubeletResource) -> bool:
+    """Whether an identity that is not shown is really absent, because ARM shows us what lies beside it.
+
+    That is another identity of its group, the cluster's own machines or, where it is not one that AKS made in the
+    node resource group, any other identity of its subscription.
+    """
+    cluster = facts.cluster
+    group = resource_group_of((cluster.kubelet.resource_id if cluster.kubelet else None) or "").lower()
+    brought = group != (cluster.node_resource_group or "").lower()
+    machines = isinstance(facts.machines, Seen) and bool(facts.machines.value)
+    return look.siblings > 0 or machines or (brought and look.others > 0)
+
+
+def _not_attached(
+    facts: ClusterFacts, resource_id: str, subject: Subject, evidence: tuple[Evidence, ...]
+) -> Finding | None:
+    if not isinstance(facts.machines, Seen) or (facts.cluster.power_state or "").lower() == "stopped":
+        return None
+    wanted, lacking = resource_id.rstrip("/").lower(), []
+    for pool in _running(facts.cluster):
+        mine = [machine for machine in facts.machines.value if _is_of(machine, pool.name)]
+        if any(wanted not in (identity.rstrip("/") for identity in machine.identities) for machine in mine):
+            lacking.append(pool.name)
+    if not lacking:
+        return None
+    return CHECK.fails(
+        subject,
+        "identity-not-attached",
+        f"The machines of {', '.join(lacking[:10])} do not carry the nodes' identity {resource_id}: they get no token.",
+        evidence,
+        fix=(
+            commands.update_cluster(facts.cluster),
+            *(commands.upgrade_node_image(facts.cluster, name) for name in lacking[:10]),
+        ),
     )
+
+
+def _running(cluster: Cluster) -> tuple[AgentPool, ...]:
+    """Pools that have nodes."""
+    return tuple(p for p in cluster.pools if p.count != 0 and (p.power_state or "").lower() != "stopped")
+
+
+def _is_of(machine: NodeMachines, pool: str) -> bool:
+    """By the tag that AKS writes, else by the name that AKS gives: aks-POOL-123-vmss, and aksPOOL on Windows."""
+    if machine.pool is not None:
+        return machine.pool.lower() == pool.lower()
+    name = machine.name.lower()
+    return name == f"aks{pool.lower()}" or name.startswith(f"aks-{pool.lower()}-")
+
+
+def _unseen(facts: ClusterFacts) -> str:
+    """What could not be verified about the identity, as a sentence."""
+    look, machines = facts.kubelet_resource, facts.machines
+    told = []
+    if isinstance(look, NotSeen):
+        told.append(f"whether its resource still exists ({look.detail})")
+    elif isinstance(look, Seen) and look.value.resource is None:
+        told.append("whether its resource still exists (ARM shows nothing of its resource group)")
+    if isinstance(machines, NotSeen):
+        told.append(f"whether the machines carry it ({machines.detail})")
+    return f" Not verified: {'; '.join(told)}." if told else ""
 
 
 def _service_principal(facts: ClusterFacts, subject: Subject, evidence: tuple[Evidence, ...]) -> Finding:

@@ -160,6 +160,20 @@ async def _sdk_list(
     return Listing(items, evidence(what, f"{scope} (Azure Resource Manager)", api_version))
 
 
+async def get(azure: Azure, resource_id: str, api_version: str, what: str) -> dict[str, Any]:
+    """One resource's raw body by its id. Raises CollectError; NotFound where ARM has nothing under it."""
+    url = f"{azure.settings.arm}{quote(resource_id)}?api-version={api_version}"
+    async with mapped(f"read {what}", READER, resource_id, azure.settings.call_seconds):
+        response = await azure.raw().send_request(HttpRequest("GET", url))
+        response.raise_for_status()
+        return _decoded(response.content)
+
+
+async def raw_list(azure: Azure, path: str, api_version: str, what: str, scope: str) -> Listing:
+    """A list call at any api-version, pages followed. Raises CollectError."""
+    return await _raw_list(azure, path, api_version, what, scope)
+
+
 async def _raw_list(
     azure: Azure, path: str, api_version: str, what: str, scope: str, odata: str | None = None
 ) -> Listing:

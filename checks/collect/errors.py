@@ -54,11 +54,12 @@ class NotAllowed(CollectError):
 
     why = Why.NOT_ALLOWED
 
-    def __init__(self, detail: str, role: str, scope: str) -> None:
+    def __init__(self, detail: str, role: str, scope: str, fix: tuple[str, ...] | None = None) -> None:
         super().__init__(detail)
         self.role = role
         who = _OBJECT_ID.search(detail)
-        self.fix = (commands.assign_role(who[1] if who else "<object id of Pullwatch's identity>", role, scope),)
+        granting = commands.assign_role(who[1] if who else "<object id of Pullwatch's identity>", role, scope)
+        self.fix = (granting,) if fix is None else fix
 
     def as_gap(self) -> NotSeen:
         """The fact that this was not allowed, with the role and the command."""

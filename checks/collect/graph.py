@@ -1,8 +1,9 @@
-"""Microsoft Graph: which object a service principal's application id stands for."""
+"""Microsoft Graph: which object a service principal's application id stands for, and when its secrets end."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import aiohttp
 from azure.core.exceptions import ClientAuthenticationError
@@ -11,7 +12,8 @@ from checks.collect import bodies, net
 from checks.collect.arm import evidence
 from checks.collect.azure import Azure
 from checks.collect.errors import NotAllowed, NotFound, Temporary, mapped
-from checks.facts import Principal, Seen
+from checks.facts import ClientSecret, Principal, Seen
+from checks.rules import commands
 
 ROLE = "Application.Read.All (Microsoft Graph application permission)"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -19,33 +21,61 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 async def service_principal(azure: Azure, client_id: str) -> Seen[Principal]:
     """The service principal of an application id. Raises NotAllowed, NotFound, Temporary or Unreachable."""
-    if not _GUID.fullmatch(client_id):
-        raise NotFound("the cluster's service principal client id is no GUID")
-    url = f"{azure.settings.graph}/v1.0/servicePrincipals"
-    async with mapped("read the service principal", ROLE, "/", azure.settings.call_seconds):
-        try:
-            token = await azure.token(f"{azure.settings.cloud.graph}/.default")
-        except ClientAuthenticationError as error:
-            raise NotAllowed(f"no token for Microsoft Graph: {error.message}", ROLE, "/") from error
-        async with net.session(()) as session:
-            body = await _get(session, url, {"$filter": f"appId eq '{client_id}'"}, token)
-    found = bodies.text(next(iter(bodies.objects(body, "value")), {}), "id")
+    (body,) = await _by_application(azure, client_id, "servicePrincipals")
+    found = bodies.text(body, "id")
     if found is None:
         raise NotFound(f"no service principal with the application id {client_id}")
     return Seen(
         Principal(object_id=found, kind="service principal", client_id=client_id),
-        evidence("service principal", url, "v1.0"),
+        evidence("service principal", f"{azure.settings.graph}/v1.0/servicePrincipals", "v1.0"),
     )
 
 
-async def _get(session: aiohttp.ClientSession, url: str, query: dict[str, str], token: str) -> object:
-    headers = {"Authorization": f"Bearer {token}"}
+async def client_secrets(azure: Azure, client_id: str) -> Seen[tuple[ClientSecret, ...]]:
+    """The secrets of an application: those on it and those on its service principal, without their values.
+
+    Raises NotFound where this directory has no such application (it may be registered in another one) and its service
+    principal has no secret of its own; else as ``service_principal``.
+    """
+    application, principal = await _by_application(azure, client_id, "applications", "servicePrincipals")
+    found = (*bodies.objects(application, "passwordCredentials"), *bodies.objects(principal, "passwordCredentials"))
+    if not application and not found:
+        raise NotFound(f"no application {client_id} in this directory: its secrets are where it was registered")
+    source = f"{azure.settings.graph}/v1.0/applications"
+    return Seen(tuple(bodies.client_secret(item) for item in found), evidence("client secrets", source, "v1.0"))
+
+
+async def _by_application(azure: Azure, client_id: str, *collections: str) -> list[dict[str, Any]]:
+    """The objects of an application id, one per collection; empty where there is none."""
+    if not _GUID.fullmatch(client_id):
+        raise NotFound("the cluster's service principal client id is no GUID")
+    async with mapped(f"read {collections[0]} in Microsoft Graph", ROLE, "/", azure.settings.call_seconds):
+        try:
+            token = await azure.token(f"{azure.settings.cloud.graph}/.default")
+        except ClientAuthenticationError as error:
+            raise _not_allowed(azure, f"no token for Microsoft Graph: {error.message}") from error
+        async with net.session(()) as session:
+            found = []
+            for collection in collections:
+                body = await _get(azure, session, collection, {"$filter": f"appId eq '{client_id}'"}, token)
+                found.append(next(iter(bodies.objects(body, "value")), {}))
+            return found
+
+
+async def _get(
+    azure: Azure, session: aiohttp.ClientSession, collection: str, query: dict[str, str], token: str
+) -> object:
+    url, headers = f"{azure.settings.graph}/v1.0/{collection}", {"Authorization": f"Bearer {token}"}
     async with session.get(url, params=query, headers=headers, allow_redirects=False) as response:
         if response.status in (401, 403):
-            raise NotAllowed(f"Microsoft Graph answered {response.status}", ROLE, "/")
+            raise _not_allowed(azure, f"Microsoft Graph answered {response.status} for {collection}")
         if response.status != 200:
-            raise Temporary(f"Microsoft Graph answered {response.status}")
+            raise Temporary(f"Microsoft Graph answered {response.status} for {collection}")
         try:
             return await response.json(content_type=None)
         except ValueError as error:
             raise Temporary("Microsoft Graph sent what is no JSON") from error
+
+
+def _not_allowed(azure: Azure, detail: str) -> NotAllowed:
+    return NotAllowed(detail, ROLE, "/", (commands.grant_graph(azure.settings.cloud.graph),))

@@ -12,6 +12,7 @@ import msgspec
 
 from checks.facts import (
     Authorization,
+    Cluster,
     ClusterFacts,
     ContainerImage,
     NotSeen,
@@ -21,6 +22,11 @@ from checks.facts import (
     subscription_of,
 )
 from checks.rules import images, rbac
+
+
+def is_service_principal(cluster: Cluster) -> bool:
+    """Whether nodes sign in as a service principal. Managed-identity clusters show "msi" for one, or an old id."""
+    return cluster.kubelet is None and not cluster.has_identity and bool(cluster.service_principal_client_id)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,18 @@ def change_condition(assignment: RoleAssignment, condition: str) -> str:
     return command("az", "rest", "--method", "put", "--url", url, "--body", body)
 
 
+def grant_graph(graph: str) -> str:
+    """``az rest`` that lets Pullwatch's identity read applications in Microsoft Graph (Application.Read.All)."""
+    who = "<object id of Pullwatch's identity>"
+    wanted = {
+        "principalId": who,
+        "resourceId": "<az ad sp show --id 00000003-0000-0000-c000-000000000000 --query id>",
+        "appRoleId": "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
+    }
+    url = f"{graph}/v1.0/servicePrincipals/{who}/appRoleAssignments"
+    return command("az", "rest", "--method", "post", "--url", url, "--body", json.dumps(wanted))
+
+
 def unassign(assignment_id: str) -> str:
     """``az role assignment delete`` of one assignment by its id."""
     return command("az", "role", "assignment", "delete", "--ids", assignment_id)
@@ -54,6 +66,72 @@ def attach_acr(cluster: Cluster, registry_id: str) -> str:
 def show_cluster(cluster: Cluster) -> str:
     """``az aks show`` for the identity that nodes pull with."""
     return command(*_aks("show", cluster), "--query", "identityProfile.kubeletidentity")
+
+
+def assign_kubelet_identity(cluster: Cluster, identity: str) -> str:
+    """``az aks update --assign-kubelet-identity``; nodes take it when their pool is upgraded."""
+    return command(
+        *_aks("update", cluster), "--enable-managed-identity", "--assign-kubelet-identity", identity, "--yes"
+    )
+
+
+def create_identity(identity: str) -> str:
+    """``az identity create`` under the name and in the resource group that a resource id says."""
+    where = ("--subscription", subscription_of(identity), "--resource-group", resource_group_of(identity))
+    return command("az", "identity", "create", *where, "--name", identity.rstrip("/").rsplit("/", 1)[-1])
+
+
+def upgrade_node_image(cluster: Cluster, pool: str) -> str:
+    """``az aks nodepool upgrade --node-image-only``: new nodes, with the latest image and the cluster's identity."""
+    return command(
+        *("az", "aks", "nodepool", "upgrade", "--subscription", subscription_of(cluster.id)),
+        *("--resource-group", resource_group_of(cluster.id), "--cluster-name", cluster.name),
+        *("--name", pool, "--node-image-only"),
+    )
+
+
+def reset_credentials(cluster: Cluster, client_id: str) -> str:
+    """``az aks update-credentials``: gives the nodes a new secret of the same service principal."""
+    return command(
+        *_aks("update-credentials", cluster),
+        *("--reset-service-principal", "--service-principal", client_id, "--client-secret", "<the new secret>"),
+    )
+
+
+def use_service_principal(cluster: Cluster) -> str:
+    """``az aks update-credentials`` with a multi-tenant service principal, which can pull across tenants."""
+    return command(
+        *_aks("update-credentials", cluster),
+        *("--reset-service-principal", "--service-principal", "<client id of a multi-tenant application>"),
+        *("--client-secret", "<its secret>"),
+    )
+
+
+def list_endpoints(registry_id: str) -> str:
+    """``az network private-endpoint-connection list`` of a registry, to see which wait or are refused."""
+    return command("az", "network", "private-endpoint-connection", "list", "--id", registry_id, "--output", "table")
+
+
+def accept_arm_tokens(registry: str, subscription: str) -> str:
+    """``az acr config authentication-as-arm update``: the registry takes tokens for Azure Resource Manager again."""
+    return command(
+        *("az", "acr", "config", "authentication-as-arm", "update", "--subscription", subscription),
+        *("--registry", registry, "--status", "enabled"),
+    )
+
+
+def update_registry(registry: str, subscription: str, *options: str) -> str:
+    """``az acr update`` with options."""
+    return command("az", "acr", "update", "--subscription", subscription, "--name", registry, *options)
+
+
+def cache_all_of_mcr(registry: str, subscription: str) -> str:
+    """``az acr cache create`` of the rule that the nodes of a network-isolated cluster bootstrap from."""
+    return command(
+        *("az", "acr", "cache", "create", "--subscription", subscription, "--registry", registry),
+        *("--name", "aks-managed-mcr", "--source-repo", "mcr.microsoft.com/*"),
+        *("--target-repo", "aks-managed-repository/*"),
+    )
 
 
 def update_cluster(cluster: Cluster) -> str:

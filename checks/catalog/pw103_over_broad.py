@@ -1,0 +1,142 @@
+"""PW103: the nodes' identity may do more with a registry than pull from it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.catalog.base import Check
+from checks.facts import (
+    ClusterFacts,
+    NotSeen,
+    Principal,
+    Registry,
+    RegistryUse,
+    RoleAssignment,
+    RoleDefinition,
+    Seen,
+)
+from checks.rules import access, commands, rbac
+from checks.verdicts import Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW103",
+    title="More than pull",
+    severity=Severity.WARNING,
+    why="Every pod that reaches the node's metadata endpoint can act as this identity: push, delete or take over.",
+    how=(
+        "The roles that the nodes' identity holds at the registry and above it are evaluated by their actions: pushing "
+        "and deleting images (actions in legacy mode, dataActions in ABAC mode), changing the registry, assigning "
+        "roles. Each role that allows one of these is told with its scope. It never fails a registry's row."
+    ),
+    permissions=("Reader on the registry's subscription (role assignments, role definitions)",),
+    fix="Assign a role that only pulls on the registry, then remove the broad one.",
+    article=("access",),
+    links=("https://learn.microsoft.com/azure/container-registry/container-registry-rbac-built-in-roles-overview",),
+)
+
+_ACR = "Microsoft.ContainerRegistry/registries/"
+MAX_TOLD = 5
+
+
+class _Power(msgspec.Struct, frozen=True):
+    """Something beyond pulling: its stable cause, its words, and the permission that allows it in each mode."""
+
+    cause: str
+    words: str
+    actions: tuple[str, ...]
+    data_actions: tuple[str, ...] | None = None
+
+
+# The strongest first: a role that allows several is named after the strongest.
+_POWERS = (
+    _Power("may-assign-roles", "assign roles", ("Microsoft.Authorization/roleAssignments/write",)),
+    _Power("may-manage-registry", "change or delete the registry", (f"{_ACR}write", f"{_ACR}delete")),
+    _Power(
+        "may-delete-images",
+        "delete images",
+        (f"{_ACR}artifacts/delete",),
+        (f"{_ACR}repositories/content/delete", f"{_ACR}repositories/metadata/delete"),
+    ),
+    _Power(
+        "may-push-images",
+        "push images",
+        (f"{_ACR}push/write",),
+        (f"{_ACR}repositories/content/write", f"{_ACR}repositories/metadata/write"),
+    ),
+)
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per role that allows more than pulling, or one that none does, per Azure registry in use."""
+    return tuple(finding for use in facts.uses if use.acr for finding in _one(facts, use))
+
+
+def _one(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
+    subject = Subject(facts.cluster.id, registry=use.login_server)
+    if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
+        return (CHECK.skipped(subject, "not-looked-at", "the registry or the nodes' identity is not known"),)
+    registry, principal = use.registry.value, facts.principal.value
+    asked = access.asked_of(facts, registry)
+    if asked is None:
+        return (CHECK.skipped(subject, "not-looked-at", "the role assignments were not read"),)
+    assignments, definitions = asked.authorization.assignments, asked.authorization.definitions
+    if isinstance(assignments, NotSeen):
+        return (CHECK.not_seen(subject, assignments, f"The role assignments on {registry.name}"),)
+    if isinstance(definitions, NotSeen):
+        return (CHECK.not_seen(subject, definitions, f"The role definitions of {registry.name}"),)
+    mine = rbac.held_by(principal.object_id, registry.id, assignments.value)
+    if isinstance(asked.groups, Seen):
+        mine = rbac.held_by(principal.object_id, registry.id, asked.groups.value, via_groups=True)
+    evidence = (assignments.evidence, definitions.evidence)
+    broad = [(a, powers) for a in mine if (powers := _powers(a, definitions.value, registry.role_assignment_mode))]
+    if not broad:
+        unread = next((a for a in mine if rbac.role_guid(a.role_definition_id) not in definitions.value), None)
+        if unread is not None:
+            # Whether the role matters for pulling is PW102's question; here it must not leave the row open.
+            why = f"the role {rbac.role_guid(unread.role_definition_id)} held at {unread.scope} could not be read"
+            return (CHECK.skipped(subject, "role-definition-unreadable", why),)
+        return (CHECK.passes(subject, "pull-only", f"No role on {registry.name} allows more than pulling.", evidence),)
+    return tuple(
+        CHECK.fails(
+            subject,
+            powers[0].cause,
+            _told(assignment, powers, definitions.value, principal, registry),
+            evidence,
+            fix=_fix(assignment, principal, registry),
+        )
+        for assignment, powers in broad[:MAX_TOLD]
+    )
+
+
+def _powers(assignment: RoleAssignment, definitions: dict[str, RoleDefinition], mode: str | None) -> tuple[_Power, ...]:
+    role = definitions.get(rbac.role_guid(assignment.role_definition_id))
+    return tuple(power for power in _POWERS if role is not None and _has(role, power, mode))
+
+
+def _has(role: RoleDefinition, power: _Power, mode: str | None) -> bool:
+    data = power.data_actions is not None and rbac.is_abac(mode)
+    names = power.data_actions if power.data_actions is not None and data else power.actions
+    return any(rbac.allows(p, name, data=data) for p in role.permissions for name in names)
+
+
+def _told(
+    assignment: RoleAssignment,
+    powers: tuple[_Power, ...],
+    definitions: dict[str, RoleDefinition],
+    principal: Principal,
+    registry: Registry,
+) -> str:
+    role = definitions[rbac.role_guid(assignment.role_definition_id)].name
+    through = "" if assignment.principal_id.lower() == principal.object_id.lower() else " through a group"
+    under = ", under a condition," if assignment.condition else ""
+    what = ", ".join(power.words for power in powers)
+    return f"The nodes' identity holds {role} at {assignment.scope}{through}{under} and may {what} on {registry.name}."
+
+
+def _fix(assignment: RoleAssignment, principal: Principal, registry: Registry) -> tuple[str, ...]:
+    abac = rbac.is_abac(registry.role_assignment_mode)
+    role = "Container Registry Repository Reader" if abac else "AcrPull"
+    pull = commands.assign_role(principal.object_id, role, registry.id)
+    if assignment.principal_id.lower() != principal.object_id.lower():
+        return (pull, commands.leave_group(assignment.principal_id, principal.object_id))
+    return (pull, commands.unassign(assignment.id))

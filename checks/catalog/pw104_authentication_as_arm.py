@@ -1,0 +1,92 @@
+"""PW104: whether a registry takes the tokens that the nodes' credential provider asks for."""
+
+from __future__ import annotations
+
+from checks.catalog.base import Check
+from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, RegistryUse, subscription_of
+from checks.rules import access, commands, node_images
+from checks.verdicts import Evidence, Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW104",
+    title="Authentication as ARM",
+    severity=Severity.ERROR,
+    why="A registry that refuses tokens for Azure Resource Manager refuses nodes that ask for no other.",
+    how=(
+        "With azureADAuthenticationAsArmPolicy disabled a registry takes only tokens for "
+        "https://containerregistry.azure.net. The credential provider of node images asks for these since about April "
+        "2025 (cloud-provider-azure, March 2025): pools with older images fail, with newer ones pass; images of April "
+        "2025 itself and dates that cannot be read are Unknown. Pools without nodes do not count."
+    ),
+    permissions=("Reader on the registry and the cluster",),
+    fix="Upgrade the node image, or let the registry take tokens for Azure Resource Manager again.",
+    article=("access",),
+    links=("https://learn.microsoft.com/azure/container-registry/container-registry-disable-authentication-as-arm",),
+)
+
+LAST_WITHOUT = (2025, 3)
+FIRST_WITH = (2025, 5)
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per Azure registry that could be read."""
+    return tuple(_one(facts, use) for use in facts.uses if use.acr)
+
+
+def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
+    subject = Subject(facts.cluster.id, registry=use.login_server)
+    if isinstance(use.registry, NotSeen):
+        return CHECK.skipped(subject, "registry-not-known", "the registry could not be looked at")
+    registry, evidence = use.registry.value, (use.registry.evidence,)
+    policy = (registry.authentication_as_arm or "enabled").lower()
+    if policy == "enabled":
+        said = "" if registry.authentication_as_arm else " (ARM shows no policy, and that is the default)"
+        summary = f"{registry.name} takes tokens for Azure Resource Manager{said}: every node image may sign in."
+        return CHECK.passes(subject, "arm-tokens-accepted", summary, evidence)
+    if policy != "disabled":
+        what = f"azureADAuthenticationAsArmPolicy {registry.authentication_as_arm!r} is not known"
+        return CHECK.unknown(subject, "policy-unknown", f"Not settled: {what}.", evidence, missing=what)
+    if access.is_service_principal(facts.cluster):
+        summary = f"{registry.name} takes no tokens for Azure Resource Manager; nodes sign in with a client secret."
+        return CHECK.unknown(
+            subject,
+            "service-principal",
+            summary,
+            evidence,
+            missing="whether the registry takes a service principal's secret in this mode",
+        )
+    return _by_images(facts, registry, subject, evidence)
+
+
+def _by_images(facts: ClusterFacts, registry: Registry, subject: Subject, evidence: tuple[Evidence, ...]) -> Finding:
+    cluster = facts.cluster
+    pools = [p for p in cluster.pools if p.count != 0 and (p.power_state or "").lower() != "stopped"]
+    if not pools:
+        return CHECK.skipped(subject, "no-nodes", "the cluster has no nodes now")
+    evidence += (cluster.evidence,) if cluster.evidence else ()
+    months = {pool.name: node_images.month_of(pool.node_image_version) for pool in pools}
+    old = [pool for pool in pools if (month := months[pool.name]) is not None and month <= LAST_WITHOUT]
+    if old:
+        return CHECK.fails(
+            subject,
+            "arm-tokens-refused",
+            f"{registry.name} takes no tokens for Azure Resource Manager, and the nodes of {_named(old)} ask for no "
+            "other: their images are older than April 2025.",
+            evidence,
+            fix=(
+                *(commands.upgrade_node_image(cluster, pool.name) for pool in old[:10]),
+                commands.accept_arm_tokens(registry.name, subscription_of(registry.id)),
+            ),
+        )
+    unclear = [pool for pool in pools if (month := months[pool.name]) is None or month < FIRST_WITH]
+    if unclear:
+        what = f"whether the node images of {_named(unclear)} ask for a registry's own tokens"
+        summary = f"{registry.name} takes no tokens for Azure Resource Manager. Not settled: {what}."
+        return CHECK.unknown(subject, "node-image-unclear", summary, evidence, missing=what)
+    summary = f"{registry.name} takes no tokens for Azure Resource Manager; all nodes ask for a registry's own."
+    return CHECK.passes(subject, "node-images-current", summary, evidence)
+
+
+def _named(pools: list[AgentPool]) -> str:
+    more = f" and {len(pools) - 10} more" if len(pools) > 10 else ""
+    return ", ".join(f"{p.name} ({p.node_image_version or 'no image told'})" for p in pools[:10]) + more

@@ -1,0 +1,72 @@
+"""PW105: whether the cluster's identity and the registry are of one tenant."""
+
+from __future__ import annotations
+
+from checks.catalog.base import Check
+from checks.facts import Cluster, ClusterFacts, NotSeen, RegistryUse, subscription_of
+from checks.rules import access, commands
+from checks.verdicts import Evidence, Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW105",
+    title="Tenants",
+    severity=Severity.ERROR,
+    why="A managed identity gets tokens of its own tenant only; no role assignment lets it cross into another one.",
+    how=(
+        "The tenant of the cluster's identity (and of its subscription) against the tenant of the registry's "
+        "subscription. A managed identity cannot cross. A service principal can where its application is multi-tenant, "
+        "which is not readable from here. Where ARM tells no tenant, or only one, there is nothing to compare: Skipped."
+    ),
+    permissions=("Reader on both subscriptions",),
+    fix="Move the image into a registry of the cluster's tenant, or use a multi-tenant service principal.",
+    article=("access",),
+    links=("https://learn.microsoft.com/azure/container-registry/authenticate-aks-cross-tenant",),
+)
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per Azure registry that could be read."""
+    return tuple(_one(facts, use) for use in facts.uses if use.acr)
+
+
+def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
+    cluster = facts.cluster
+    subject = Subject(cluster.id, registry=use.login_server)
+    if isinstance(use.registry, NotSeen):
+        return CHECK.skipped(subject, "registry-not-known", "the registry could not be looked at")
+    registry, place = use.registry.value, subscription_of(use.registry.value.id)
+    evidence = (use.registry.evidence, *((cluster.evidence,) if cluster.evidence else ()))
+    theirs = (facts.tenants.get(place) or "").lower()
+    ours = _ours(facts)
+    if place == subscription_of(cluster.id) or (theirs and theirs in ours):
+        return CHECK.passes(subject, "same-tenant", f"The cluster and {registry.name} are of one tenant.", evidence)
+    if not theirs or not ours:
+        return CHECK.skipped(subject, "tenant-not-told", f"ARM does not tell both tenants ({registry.name})")
+    if access.is_service_principal(cluster):
+        what = "whether the service principal's application is multi-tenant"
+        summary = f"{registry.name} is of tenant {theirs}, the cluster of {', '.join(ours)}. Not settled: {what}."
+        return CHECK.unknown(subject, "service-principal-crosses", summary, evidence, missing=what)
+    return _crosses(cluster, use, theirs, ours, subject, evidence)
+
+
+def _ours(facts: ClusterFacts) -> tuple[str, ...]:
+    """The cluster's tenants as ARM tells them: of its identity, and of its subscription."""
+    told = (facts.cluster.tenant_id, facts.tenants.get(subscription_of(facts.cluster.id)))
+    return tuple(dict.fromkeys(tenant.lower() for tenant in told if tenant))
+
+
+def _crosses(
+    cluster: Cluster,
+    use: RegistryUse,
+    theirs: str,
+    ours: tuple[str, ...],
+    subject: Subject,
+    evidence: tuple[Evidence, ...],
+) -> Finding:
+    return CHECK.fails(
+        subject,
+        "tenants-differ",
+        f"{use.login_server} is of tenant {theirs}; a managed identity of {', '.join(ours)} gets no token for it.",
+        evidence,
+        fix=(commands.use_service_principal(cluster),),
+    )

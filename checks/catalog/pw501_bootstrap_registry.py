@@ -1,0 +1,157 @@
+"""PW501: the registry that a network-isolated cluster bootstraps its nodes from."""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.catalog.base import Check
+from checks.facts import Cluster, ClusterFacts, NotSeen, Registry, RegistryUse, Seen, same_id, subscription_of
+from checks.rules import access, commands, rbac
+from checks.verdicts import Evidence, Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW501",
+    title="Bootstrap registry",
+    severity=Severity.ERROR,
+    why="A network-isolated cluster pulls its own system images through this registry; without it no node starts.",
+    how=(
+        "For clusters with outboundType none or block and bootstrapProfile.artifactSource Cache that bring a registry: "
+        "it is Premium, has an approved private endpoint, a cache rule from mcr.microsoft.com/* to "
+        "aks-managed-repository/*, no anonymous pull, takes tokens for Azure Resource Manager, and the nodes' identity "
+        "may pull from it. The way there is judged with the cluster's other registries. A registry that AKS manages "
+        "itself is AKS's to keep: Skipped."
+    ),
+    permissions=("Reader on the registry's subscription",),
+    fix="Restore what is missing on the bootstrap registry, then reconcile the cluster.",
+    article=("network-isolated cluster",),
+    links=(
+        "https://learn.microsoft.com/azure/aks/concepts-network-isolated",
+        "https://learn.microsoft.com/azure/aks/network-isolated",
+    ),
+)
+
+SOURCE = "mcr.microsoft.com/*"
+TARGET = "aks-managed-repository/*"
+
+
+class _Case(msgspec.Struct, frozen=True):
+    """The bootstrap registry of one cluster, gathered."""
+
+    facts: ClusterFacts
+    registry: Registry
+    subject: Subject
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The registry's name and subscription, as commands take them."""
+        return self.registry.name, subscription_of(self.registry.id)
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per thing that is amiss, or one that nothing is."""
+    cluster = facts.cluster
+    subject = Subject(cluster.id)
+    if not is_isolated(cluster):
+        return (CHECK.skipped(subject, "not-isolated", "the cluster is not network isolated"),)
+    wanted = cluster.bootstrap_registry_id
+    if not wanted:
+        why = "the cluster names no registry to bootstrap from: AKS manages its own"
+        return (CHECK.skipped(subject, "managed-by-aks", why),)
+    use = next((u for u in facts.uses if isinstance(u.registry, Seen) and same_id(u.registry.value.id, wanted)), None)
+    if use is None or isinstance(use.registry, NotSeen):
+        return (
+            CHECK.unknown(
+                subject,
+                "registry-not-seen",
+                f"The bootstrap registry {wanted} does not exist, or Pullwatch may not see it.",
+                (cluster.evidence,) if cluster.evidence else (),
+                missing="Reader on the bootstrap registry",
+                look_failed=True,
+                fix=(commands.assign_role("<object id of Pullwatch's identity>", "Reader", wanted),),
+            ),
+        )
+    return _judged(facts, use, use.registry)
+
+
+def is_isolated(cluster: Cluster) -> bool:
+    """Whether nodes have no way out and pull system images through a registry."""
+    outbound, source = (cluster.outbound_type or "").lower(), (cluster.artifact_source or "").lower()
+    return outbound in ("none", "block") and source == "cache"
+
+
+def _judged(facts: ClusterFacts, use: RegistryUse, seen: Seen[Registry]) -> tuple[Finding, ...]:
+    subject = Subject(facts.cluster.id, registry=use.login_server)
+    case = _Case(facts, seen.value, subject, (seen.evidence,))
+    amiss = (*_settings(case), *_cache_rule(case), *_role(case))
+    if amiss:
+        return amiss
+    summary = f"{seen.value.name} has all that nodes of a network-isolated cluster bootstrap from."
+    return (CHECK.passes(subject, "bootstrap-ready", summary, case.evidence),)
+
+
+def _settings(case: _Case) -> tuple[Finding, ...]:
+    """What the registry's own body says."""
+    registry, (name, subscription) = case.registry, case.place
+    found = []
+    if registry.sku and registry.sku.lower() != "premium":
+        fix = commands.update_registry(name, subscription, "--sku", "Premium")
+        found.append(_fail(case, "not-premium", f"{name} is {registry.sku}; private endpoints need Premium.", fix))
+    if not any(state.lower() == "approved" for state in registry.private_endpoint_states):
+        summary = f"{name} has no approved private endpoint: nodes without a way out do not reach it."
+        found.append(_fail(case, "no-private-endpoint", summary, commands.list_endpoints(registry.id)))
+    if (registry.authentication_as_arm or "enabled").lower() == "disabled":
+        summary = f"{name} takes no tokens for Azure Resource Manager, which is not supported for bootstrapping."
+        found.append(_fail(case, "arm-tokens-refused", summary, commands.accept_arm_tokens(name, subscription)))
+    if registry.anonymous_pull:
+        summary = f"{name} allows anonymous pull, which has to be off for bootstrapping."
+        fix = commands.update_registry(name, subscription, "--anonymous-pull-enabled", "false")
+        found.append(_fail(case, "anonymous-pull", summary, fix, Severity.WARNING))
+    return tuple(found)
+
+
+def _cache_rule(case: _Case) -> tuple[Finding, ...]:
+    performance = case.facts.performance.get(case.registry.login_server)
+    rules = performance.cache_rules if performance is not None else None
+    if rules is None or isinstance(rules, NotSeen):
+        gap = rules.detail if rules is not None else "they were not read"
+        summary = f"The cache rules of {case.registry.name} could not be looked at: {gap}"
+        fix = rules.fix if rules is not None else ()
+        missing = (rules.role if rules is not None else None) or "the registry's cache rules"
+        unread = CHECK.unknown(
+            case.subject, "cache-rules-not-seen", summary, case.evidence, missing=missing, look_failed=True, fix=fix
+        )
+        return (unread,)
+    if any(rule.source.lower() == SOURCE and rule.target.lower() == TARGET for rule in rules.value):
+        return ()
+    summary = f"{case.registry.name} has no cache rule from {SOURCE} to {TARGET}: system images are not found in it."
+    return (_fail(case, "cache-rule-missing", summary, commands.cache_all_of_mcr(*case.place)),)
+
+
+def _role(case: _Case) -> tuple[Finding, ...]:
+    """Whether the nodes' identity may pull; what is not settled is PW102's to tell, in full."""
+    asked, principal = access.asked_of(case.facts, case.registry), case.facts.principal
+    if asked is None or isinstance(principal, NotSeen):
+        return (_role_open(case, "the nodes' identity or its roles were not read"),)
+    who = principal.value.object_id
+    decision = access.decide(who, case.registry, asked, ())
+    if isinstance(decision, rbac.Granted):
+        return ()
+    if isinstance(decision, NotSeen | rbac.Undetermined):
+        return (_role_open(case, decision.detail if isinstance(decision, NotSeen) else decision.why),)
+    if isinstance(decision, rbac.Denied):
+        summary = f"The deny assignment {decision.name!r} forbids pulling from {case.registry.name}."
+        return (_fail(case, "denied", summary, commands.list_denies(case.registry.id)),)
+    role = "Container Registry Repository Reader" if rbac.is_abac(case.registry.role_assignment_mode) else "AcrPull"
+    summary = f"The nodes' identity {who} may not pull from the bootstrap registry {case.registry.name}."
+    return (_fail(case, "role-missing", summary, commands.assign_role(who, role, case.registry.id)),)
+
+
+def _role_open(case: _Case, why: str) -> Finding:
+    summary = f"Whether the nodes' identity may pull from {case.registry.name} is not settled: {why}."
+    return CHECK.unknown(case.subject, "role-not-settled", summary, case.evidence, missing=why)
+
+
+def _fail(case: _Case, cause: str, summary: str, fix: str, severity: Severity | None = None) -> Finding:
+    commands_in_order = (fix, commands.update_cluster(case.facts.cluster))
+    return CHECK.fails(case.subject, cause, summary, case.evidence, fix=commands_in_order, severity=severity)

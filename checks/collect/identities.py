@@ -1,0 +1,110 @@
+"""What ARM has of the identity that nodes pull with, and whether their machines carry it.
+
+Identities and scale sets are listed once per subscription and run, whoever asks first; virtual machines only where a
+cluster has pools of them. An identity that a list lacks is asked for by its id as well: a list shows what the caller
+may read, so only a 404 says that there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from checks.collect import arm, bodies
+from checks.collect.azure import Azure
+from checks.collect.errors import NotFound
+from checks.collect.estate import Estate
+from checks.facts import (
+    Cluster,
+    IdentityResource,
+    KubeletResource,
+    NodeMachines,
+    NotSeen,
+    Seen,
+    Why,
+    resource_group_of,
+    same_id,
+    subscription_of,
+)
+
+T = TypeVar("T")
+
+IDENTITY_API = "2023-01-31"
+COMPUTE_API = "2024-07-01"
+IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
+SCALE_SETS = "Microsoft.Compute/virtualMachineScaleSets"
+MACHINES = "Microsoft.Compute/virtualMachines"
+
+
+async def machines(azure: Azure, estate: Estate, cluster: Cluster) -> Seen[tuple[NodeMachines, ...]] | NotSeen | None:
+    """The scale sets and machines in a cluster's node resource group; None for one without a kubelet identity."""
+    group = (cluster.node_resource_group or "").lower()
+    if cluster.kubelet is None or not cluster.kubelet.resource_id or not group:
+        return None
+    subscription = subscription_of(cluster.id)
+    kinds = [SCALE_SETS]
+    if any((pool.type or "").lower() in ("virtualmachines", "availabilityset") for pool in cluster.pools):
+        kinds.append(MACHINES)
+    found: list[NodeMachines] = []
+    for kind in kinds:
+        listed = await estate.machines.get(f"{subscription}|{kind}", _listing(azure, subscription, kind))
+        if isinstance(listed, NotSeen):
+            return listed
+        evidence = listed.evidence
+        found += [m for m in listed.value if resource_group_of(m.id).lower() == group]
+    return Seen(tuple(found), evidence)
+
+
+def _listing(azure: Azure, subscription: str, kind: str) -> Callable[[], Any]:
+    async def reading() -> Seen[tuple[NodeMachines, ...]] | NotSeen:
+        return await arm.seen(_list(azure, subscription, kind, COMPUTE_API, bodies.node_machines))
+
+    return reading
+
+
+async def kubelet_resource(
+    azure: Azure, estate: Estate, cluster: Cluster, nodes: Seen[tuple[NodeMachines, ...]] | NotSeen | None
+) -> Seen[KubeletResource] | NotSeen | None:
+    """What lies under the kubelet identity's resource id; None for a cluster that shows no such id.
+
+    Where nothing else shows that identities there are visible to us, an absent one is not even asked for.
+    """
+    wanted = cluster.kubelet.resource_id if cluster.kubelet else None
+    if not wanted:
+        return None
+    subscription = subscription_of(wanted)
+    if subscription not in estate.subscriptions:
+        why = f"the identity's subscription {subscription} is not one that Pullwatch can see"
+        return NotSeen(Why.NOT_ALLOWED, why, arm.READER, (arm.grant_reader(subscription),))
+
+    async def reading() -> Seen[tuple[IdentityResource, ...]] | NotSeen:
+        return await arm.seen(_list(azure, subscription, IDENTITIES, IDENTITY_API, bodies.identity_resource))
+
+    listed = await estate.identities.get(subscription, reading)
+    if isinstance(listed, NotSeen):
+        return listed
+    others = [i for i in listed.value if not same_id(i.id, wanted)]
+    siblings = [i for i in others if resource_group_of(i.id).lower() == resource_group_of(wanted).lower()]
+    resource = next((i for i in listed.value if same_id(i.id, wanted)), None)
+    if resource is None and (others or (isinstance(nodes, Seen) and nodes.value)):
+        asked = await arm.seen(_ask(azure, wanted))
+        if isinstance(asked, NotSeen):
+            return asked
+        resource = asked.value
+    return Seen(KubeletResource(resource=resource, others=len(others), siblings=len(siblings)), listed.evidence)
+
+
+async def _ask(azure: Azure, identity: str) -> Seen[IdentityResource | None]:
+    try:
+        body = await arm.get(azure, identity, IDENTITY_API, "the kubelet identity")
+    except NotFound:
+        return Seen(None, arm.evidence("kubelet identity", identity, IDENTITY_API))
+    return Seen(bodies.identity_resource(body), arm.evidence("kubelet identity", identity, IDENTITY_API))
+
+
+async def _list(
+    azure: Azure, subscription: str, kind: str, api_version: str, reader: Callable[[Any], T | None]
+) -> Seen[tuple[T, ...]]:
+    path, what = f"/subscriptions/{subscription}/providers/{kind}", kind.rsplit("/", 1)[-1]
+    listing = await arm.raw_list(azure, path, api_version, what, f"/subscriptions/{subscription}")
+    return Seen(tuple(item for body in listing.items if (item := reader(body)) is not None), listing.evidence)

@@ -1,0 +1,23 @@
+"""The month a node image was made, out of ``nodeImageVersion``.
+
+Linux images carry it as yyyymm.dd (AKSUbuntu-2204gen2containerd-202503.10.0), old ones as yyyy.mm.dd
+(AKSUbuntu-1604-2020.10.28), Windows images as yymmdd at their end (AKSWindows-2022-containerd-20348.1787.230614).
+"""
+
+from __future__ import annotations
+
+import re
+
+_LINUX = re.compile(r"aks(?!windows).*[-:](20\d\d)(\d\d)\.\d{1,2}\.\d{1,4}", re.IGNORECASE)
+_OLD = re.compile(r"aks(?!windows).*[-:](20\d\d)\.(\d\d)\.\d\d", re.IGNORECASE)
+_WINDOWS = re.compile(r"akswindows.*\.(\d\d)(\d\d)\d\d", re.IGNORECASE)
+
+
+def month_of(version: str | None) -> tuple[int, int] | None:
+    """(year, month), or None where the version does not tell it."""
+    for pattern in (_LINUX, _OLD, _WINDOWS):
+        match = pattern.fullmatch((version or "")[:200])
+        if match is not None:
+            year, month = int(match[1]), int(match[2])
+            return (year if year > 99 else 2000 + year, month) if 1 <= month <= 12 else None
+    return None
