@@ -7,6 +7,8 @@ import pytest
 from simulator.azurite import Storage
 from simulator.azurite import azurite as run_azurite
 from simulator.mailbox import Mailbox, mailbox
+from tests.stores import empty
+from tests.stores import empty
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +23,10 @@ def smtp() -> Iterator[Mailbox]:
     """A mail server of this test's own, without TLS."""
     with mailbox() as box:
         yield box
+
+
+@pytest.fixture
+def storage(azurite: Storage) -> str:
+    """The connection string of storage that holds nothing."""
+    empty(azurite.connection_string)
+    return azurite.connection_string

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import format_datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,6 +18,9 @@ from checks.notices import NoticeKind, cluster_name, printable
 from checks.notify.digest import Digest, Item, ItemKind, incident_id
 
 MAX_SUBJECT = 180
+# Headers are not folded at 78: a long subject would be folded right behind its name, and readers show the space.
+# RFC 5322 allows 998.
+POLICY = EmailPolicy(max_line_length=500)
 MAX_HTML = 90_000
 _COLOURS = {ItemKind.RECOVERED: "#1a7f37", ItemKind.REMOVED: "#57606a", ItemKind.WAS_BAD: "#9a6700"}
 _WORD_COLOURS = {"pass": "#1a7f37", "fail": "#cf222e", "unknown": "#9a6700"}
@@ -32,7 +36,7 @@ def compose(
     repeat: bool = False,
 ) -> EmailMessage:
     """The message of a digest. ``repeat``: it may have gone out already, and says so. ``now`` is its Date."""
-    message = EmailMessage()
+    message = EmailMessage(policy=POLICY)
     subject = subject_of(digest)
     message["Subject"] = subject
     message["From"] = Address("Pullwatch", addr_spec=sender)

@@ -12,7 +12,6 @@ import contextlib
 import ssl
 from collections.abc import Mapping
 from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
 from enum import StrEnum
 
 import aiosmtplib
@@ -88,7 +87,9 @@ class SmtpTransport:
 async def _submit(client: aiosmtplib.SMTP, message: EmailMessage, sender: str, recipients: tuple[str, ...]) -> Receipt:
     """MAIL, RCPT, DATA, and a polite end that no longer matters."""
     try:
-        refusals, _ = await client.sendmail(sender, list(recipients), message.as_bytes(policy=SMTP_POLICY))
+        refusals, _ = await client.sendmail(
+            sender, list(recipients), message.as_bytes(policy=message.policy.clone(linesep="\r\n"))
+        )
     except aiosmtplib.SMTPRecipientsRefused as error:
         return _receipt({one.recipient: (one.code, one.message) for one in error.recipients})
     except aiosmtplib.SMTPResponseException as error:

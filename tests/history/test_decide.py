@@ -1,0 +1,175 @@
+"""The rules of deciding, a sentence each, and what must hold over any history."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.history.decide import Policy, decide, fold, gone, statuses, tell
+from checks.history.model import ClusterState, Decision, RunRef
+from checks.notices import Change, Reason, Status
+from checks.verdicts import SEEN_BEFORE, ClusterReport
+from tests.reports import REGISTRY, report
+
+START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+KEY = (REGISTRY, "access")
+
+
+def play(words: list[str], policy: Policy | None = None) -> list[Decision]:
+    """Decides a report per word, half an hour apart."""
+    state: ClusterState | None = None
+    decisions = []
+    for number, word in enumerate(words, 1):
+        now = START + timedelta(minutes=30 * number)
+        decision = decide(state, report(word), RunRef(f"run-{number}", number), policy or Policy(), now)
+        decisions.append(decision)
+        state = decision.state
+    return decisions
+
+
+def last_reason(decision: Decision) -> Reason:
+    return next(r.reason for r in decision.reasons if (r.registry, r.facet) == KEY)
+
+
+def alerts(decisions: list[Decision]) -> list[tuple[int, Reason]]:
+    """The run and the reason of every access transition that is to be told."""
+    return [
+        (number, moved.reason)
+        for number, decision in enumerate(decisions, 1)
+        if decision.change
+        for moved in decision.change.transitions
+        if moved.facet == "access" and moved.alert
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words", "policy", "reason", "status", "told"),
+    [
+        ("what passes at first sight is recorded and not told", ["pass"], Policy(),
+         Reason.FIRST_SEEN_PASSING, Status.PASSING, []),
+        ("what fails at first sight is told", ["fail"], Policy(),
+         Reason.FIRST_SEEN_FAILING, Status.FAILING, [(1, Reason.FIRST_SEEN_FAILING)]),
+        ("the baseline records what fails and tells nobody by itself", ["fail"], Policy(baseline=True),
+         Reason.BASELINE, Status.FAILING, []),
+        ("a fail after a pass is a regression", ["pass", "fail"], Policy(),
+         Reason.REGRESSED, Status.FAILING, [(2, Reason.REGRESSED)]),
+        ("still failing tells nobody again", ["pass", "fail", "fail"], Policy(),
+         Reason.STILL_FAILING, Status.FAILING, [(2, Reason.REGRESSED)]),
+        ("a pass after a told fail is a recovery", ["pass", "fail", "pass"], Policy(),
+         Reason.RECOVERED, Status.PASSING, [(2, Reason.REGRESSED), (3, Reason.RECOVERED)]),
+        ("one fail below the threshold moves nothing", ["pass", "fail"], Policy(fail_after=2),
+         Reason.BELOW_THRESHOLD, Status.PASSING, []),
+        ("the threshold counts fails in a row", ["pass", "fail", "pass", "fail"], Policy(fail_after=2),
+         Reason.BELOW_THRESHOLD, Status.PASSING, []),
+        ("Unknown between two fails breaks no streak", ["pass", "fail", "unknown", "fail"], Policy(fail_after=2),
+         Reason.REGRESSED, Status.FAILING, [(4, Reason.REGRESSED)]),
+        ("one pass below the threshold resolves nothing", ["pass", "fail", "pass"], Policy(pass_after=2),
+         Reason.BELOW_THRESHOLD, Status.FAILING, [(2, Reason.REGRESSED)]),
+        ("Unknown resolves nothing", ["pass", "fail", "unknown"], Policy(),
+         Reason.UNKNOWN, Status.FAILING, [(2, Reason.REGRESSED)]),
+        ("Unknown flips nothing", ["pass", "unknown"], Policy(), Reason.UNKNOWN, Status.PASSING, []),
+        ("Skipped resolves nothing", ["pass", "fail", "skipped"], Policy(),
+         Reason.SKIPPED, Status.FAILING, [(2, Reason.REGRESSED)]),
+        ("what alerts are off for is recorded all the same", ["pass", "fail"], Policy(alert_on=frozenset({"path"})),
+         Reason.REGRESSED, Status.FAILING, []),
+    ],
+)  # fmt: skip
+def test_the_rules_of_deciding(
+    sentence: str, words: list[str], policy: Policy, reason: Reason, status: Status, told: list[tuple[int, Reason]]
+) -> None:
+    decisions = play(words, policy)
+    assert last_reason(decisions[-1]) is reason, sentence
+    assert statuses(decisions[-1].state)[KEY].status is status, sentence
+    assert alerts(decisions) == told, sentence
+
+
+def test_the_same_run_again_or_an_older_one_changes_nothing() -> None:
+    state = play(["pass", "fail"])[-1].state
+    for sequence in (2, 1):
+        decision = decide(state, report("pass"), RunRef("other", sequence), Policy(), START + timedelta(days=1))
+        assert decision.stale
+        assert decision.state == state
+        assert decision.change is None
+
+
+def test_another_cause_of_a_told_failure_is_told() -> None:
+    state = play(["pass", "fail"])[-1].state
+    decision = decide(state, report("fail", cause="denied"), RunRef("run-3", 3), Policy(), START + timedelta(hours=3))
+    assert last_reason(decision) is Reason.CAUSE_CHANGED
+    assert decision.change is not None
+    assert decision.change.alerts
+
+
+def test_a_registry_that_is_missing_from_a_report_has_not_recovered() -> None:
+    state = play(["pass", "fail"])[-1].state
+    empty = ClusterReport(id=state.cluster)
+    soon = decide(state, empty, RunRef("run-3", 3), Policy(), START + timedelta(days=1))
+    assert soon.change is None
+    assert statuses(soon.state)[KEY].status is Status.FAILING
+    late = decide(soon.state, empty, RunRef("run-4", 4), Policy(), START + timedelta(days=40))
+    assert late.change is not None
+    assert {moved.reason for moved in late.change.transitions} == {Reason.FORGOTTEN}
+    assert not late.state.subjects
+
+
+def test_a_registry_that_is_only_remembered_is_forgotten_after_thirty_days() -> None:
+    state = play(["pass"])[-1].state
+    full = report("pass")
+    rows = tuple(msgspec.structs.replace(row, sources=(SEEN_BEFORE,)) for row in full.registries)
+    remembered = msgspec.structs.replace(full, registries=rows)
+    for day in (10, 20, 29):
+        state = decide(state, remembered, RunRef(f"run-{day}", day), Policy(), START + timedelta(days=day)).state
+        assert REGISTRY in state.registries
+    state = decide(state, remembered, RunRef("run-32", 32), Policy(), START + timedelta(days=32)).state
+    assert REGISTRY not in state.registries
+
+
+def test_a_cluster_that_is_gone_has_not_recovered() -> None:
+    state = play(["pass", "fail"])[-1].state
+    decision = gone(state, RunRef("run-3", 3), START + timedelta(hours=3))
+    assert decision.change is not None
+    assert {moved.reason for moved in decision.change.transitions} == {Reason.GONE}
+    assert all(moved.after is None for moved in decision.change.transitions)
+
+
+def test_what_a_summary_told_of_gets_a_recovery_mail() -> None:
+    state = tell(play(["fail"], Policy(baseline=True))[-1].state, frozenset({"access"}))
+    decision = decide(state, report("pass"), RunRef("run-2", 2), Policy(), START + timedelta(hours=2))
+    assert decision.change is not None
+    assert [moved.facet for moved in decision.change.transitions if moved.alert] == ["access"]
+
+
+WORDS = st.lists(st.sampled_from(["pass", "fail", "unknown", "skipped"]), min_size=1, max_size=40)
+POLICIES = st.builds(Policy, fail_after=st.integers(1, 4), pass_after=st.integers(1, 4))
+
+
+@given(WORDS, POLICIES)
+def test_history_folded_is_the_state(words: list[str], policy: Policy) -> None:
+    changes: list[Change] = []
+    for decision in play(words, policy):
+        changes += [decision.change] if decision.change else []
+        assert fold(changes) == statuses(decision.state)
+
+
+@given(WORDS, POLICIES, st.integers(0, 40))
+def test_unknown_put_anywhere_changes_no_status_and_tells_nobody(words: list[str], policy: Policy, where: int) -> None:
+    plain = play(words, policy)
+    place = min(where, len(words))
+    with_unknown = play([*words[:place], "unknown", *words[place:]], policy)
+    assert len(alerts(with_unknown)) == len(alerts(plain))
+    assert statuses(with_unknown[-1].state)[KEY].status is statuses(plain[-1].state)[KEY].status
+
+
+@given(st.sampled_from(["pass", "fail"]), POLICIES)
+def test_a_hundred_equal_looks_tell_once_at_most(word: str, policy: Policy) -> None:
+    assert len(alerts(play([word] * 100, policy))) <= 1
+
+
+@given(WORDS, POLICIES)
+def test_every_recovery_follows_a_failure_that_was_told(words: list[str], policy: Policy) -> None:
+    told = [reason for _, reason in alerts(play(words, policy))]
+    for before, after in zip([None, *told], told, strict=False):
+        if after is Reason.RECOVERED:
+            assert before in {Reason.REGRESSED, Reason.FIRST_SEEN_FAILING}

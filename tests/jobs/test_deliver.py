@@ -1,0 +1,162 @@
+"""Delivering over real storage and a real mail server: nothing is lost, whatever dies where."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from checks.history.decide import Policy, decide
+from checks.history.model import RunRef
+from checks.jobs.deliver import Delivered, deliver_all
+from checks.jobs.tools import Tools
+from simulator.mailbox import Mailbox
+from tests.reports import CLUSTER, report
+from tests.stores import Clock, Death, Mortal, app_settings, empty, tools
+
+
+async def commit(job: Tools, words: Iterable[str], *, cluster: str = CLUSTER, first: int = 1) -> None:
+    """Commits a look per word, as scanning does."""
+    for number, word in enumerate(words, first):
+        stored = await job.store.load_state(cluster)
+        seen = report(word, cluster=cluster)
+        decision = decide(
+            stored.state if stored else None, seen, RunRef(f"run-{number}", number), Policy(), job.clock()
+        )
+        await job.store.commit(decision, seen, stored.etag if stored else None)
+
+
+async def left(job: Tools) -> int:
+    """How much is still to be told."""
+    return len((await job.store.list_pending()).items) + len(await job.store.open_digests())
+
+
+def eml_files(folder: Path) -> list[Path]:
+    """The mails that the folder transport wrote."""
+    return sorted(folder.glob("*.eml"))
+
+
+async def test_a_regression_and_then_its_recovery_are_one_mail_each(storage: str, smtp: Mailbox) -> None:
+    async with tools(app_settings(storage, smtp), Clock()) as job:
+        await commit(job, ["pass", "fail"])
+        assert await deliver_all(job) == Delivered(sent=1)
+        await commit(job, ["pass"], first=3)
+        assert await deliver_all(job) == Delivered(sent=1)
+        assert await deliver_all(job) == Delivered()
+        assert await left(job) == 0
+    subjects = [str(message["Subject"]) for message in smtp.messages]
+    assert [subject.split(":")[0] for subject in subjects] == ["[Pullwatch] FAIL", "[Pullwatch] RECOVERED"]
+    assert smtp.messages[0]["In-Reply-To"] == smtp.messages[1]["In-Reply-To"]
+
+
+async def test_a_server_that_is_away_delays_mail_and_loses_none(storage: str, smtp: Mailbox) -> None:
+    clock = Clock()
+    async with tools(app_settings(storage, smtp, SMTP_HOST="127.0.0.1"), clock) as job:
+        await commit(job, ["pass", "fail"])
+        smtp.refuse("data", 451, "try again later")
+        assert await deliver_all(job) == Delivered(later=1)
+        assert await left(job) == 1
+        assert await deliver_all(job) == Delivered(later=1), "it waits for its next try"
+        clock.forward(minutes=2)
+        assert await deliver_all(job) == Delivered(sent=1)
+    assert len(smtp.messages) == 1
+
+
+async def test_a_mail_that_is_refused_for_good_is_recorded_and_not_tried_for_ever(storage: str, smtp: Mailbox) -> None:
+    async with tools(app_settings(storage, smtp), Clock()) as job:
+        await commit(job, ["pass", "fail"])
+        smtp.refuse("data", 554, "not here")
+        assert await deliver_all(job) == Delivered(failed=1)
+        (digest,) = await job.store.list_digests()
+        assert digest.status.value == "failed"
+        assert "554" in digest.marks["smtp"].reason
+        assert await left(job) == 0
+
+
+async def test_a_lost_answer_is_sent_again_under_the_same_id_and_says_so(storage: str, smtp: Mailbox) -> None:
+    clock = Clock()
+    async with tools(app_settings(storage, smtp), clock) as job:
+        await commit(job, ["pass", "fail"])
+        smtp.drop()
+        assert await deliver_all(job) == Delivered(later=1)
+        clock.forward(minutes=2)
+        assert await deliver_all(job) == Delivered(sent=1)
+    first, second = smtp.messages
+    assert first["Message-ID"] == second["Message-ID"]
+    assert "may be a repeat" in second.as_string()
+
+
+async def test_a_folder_that_took_a_mail_does_not_get_it_again_while_the_server_is_away(
+    storage: str, smtp: Mailbox, tmp_path: Path
+) -> None:
+    clock = Clock()
+    both = app_settings(storage, smtp) | {
+        "PULLWATCH_MAIL_TRANSPORTS": "folder,smtp",
+        "PULLWATCH_MAIL_FOLDER": str(tmp_path),
+    }
+    async with tools(both, clock) as job:
+        await commit(job, ["pass", "fail"])
+        smtp.refuse("data", 451, "try again later")
+        await deliver_all(job)
+        (file,) = eml_files(tmp_path)
+        written = file.stat().st_mtime_ns
+        clock.forward(minutes=2)
+        assert await deliver_all(job) == Delivered(sent=1)
+        assert file.stat().st_mtime_ns == written
+    assert len(smtp.messages) == 1
+
+
+async def test_two_that_deliver_at_once_send_one_mail(storage: str, smtp: Mailbox) -> None:
+    clock = Clock()
+    async with tools(app_settings(storage, smtp), clock) as one, tools(app_settings(storage, smtp), clock) as other:
+        await commit(one, ["pass", "fail"])
+        results = await asyncio.gather(deliver_all(one), deliver_all(other))
+        assert sum(result.sent for result in results) == 1
+        assert await left(one) == 0
+    assert len(smtp.messages) == 1
+
+
+async def test_one_mail_that_cannot_be_read_keeps_no_other_from_being_sent(storage: str, smtp: Mailbox) -> None:
+    async with tools(app_settings(storage, smtp), Clock()) as job:
+        await commit(job, ["pass", "fail"])
+        smtp.refuse("data", 451, "try again later")
+        await deliver_all(job)
+        (name,) = await job.store.open_digests()
+        row = await job.store._get("digest", f"digest|{name}")
+        assert row is not None
+        row["v"] = 999
+        await job.store._put(row)
+        await commit(job, ["pass", "fail"], cluster=f"{CLUSTER}2")
+        assert await deliver_all(job) == Delivered(sent=1, later=1)
+        assert len(await job.store.open_digests()) == 1, "what cannot be read is kept"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("after", [False, True], ids=["before its effect", "after its effect"])
+async def test_a_death_at_any_operation_loses_no_mail(azurite, smtp: Mailbox, after: bool) -> None:  # type: ignore[no-untyped-def]
+    """Kills the process at every storage operation of a delivery in turn; the next delivery makes it good."""
+    for at in range(1, 100):
+        empty(azurite.connection_string)
+        clock = Clock()
+        environment = app_settings(azurite.connection_string, smtp)
+        async with tools(environment, clock) as job:
+            await commit(job, ["pass", "fail"])
+        before = len(smtp.messages)
+        Mortal.at, Mortal.after, Mortal.count = at, after, 0
+        died = False
+        try:
+            async with tools(environment, clock, Mortal) as job:
+                await deliver_all(job)
+        except Death:
+            died = True
+        clock.forward(minutes=10)  # the dead holder's lease runs out
+        async with tools(environment, clock) as job:
+            await deliver_all(job)
+            assert await left(job) == 0, f"something is left after a death at operation {at}"
+        sent = smtp.messages[before:]
+        assert sent, f"a death at operation {at} lost the mail"
+        assert len({message["Message-ID"] for message in sent}) == 1
+        assert len(sent) <= 2
+        if not died:
+            return
+    raise AssertionError("a delivery takes more operations than were tried")

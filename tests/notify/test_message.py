@@ -1,0 +1,118 @@
+"""Messages as a reader and a mail program see them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from checks.history.decide import Policy, decide
+from checks.history.model import ClusterState, RunRef
+from checks.notices import Change
+from checks.notify.digest import Digest, digest_of, group
+from checks.notify.message import MAX_HTML, MAX_SUBJECT, compose, message_id_of, thread_of
+from tests.reports import CLUSTER, report
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+SENDER = "pullwatch@contoso.example"
+
+
+def changes(words: list[str], cluster: str = CLUSTER, cause: str = "role-missing") -> list[Change]:
+    """The changes that a sequence of looks makes."""
+    state: ClusterState | None = None
+    found = []
+    for number, word in enumerate(words, 1):
+        now = NOW + timedelta(minutes=30 * number)
+        decision = decide(
+            state, report(word, cluster=cluster, cause=cause), RunRef(f"run-{number}", number), Policy(), now
+        )
+        state = decision.state
+        found += [decision.change] if decision.change and decision.change.alerts else []
+    return found
+
+
+def text_of(digest: Digest, kind: str = "plain") -> str:
+    message = compose(
+        digest, message_id=message_id_of(digest.id, SENDER), sender=SENDER, recipients=("a@b.example",), now=NOW
+    )
+    body = message.get_body((kind,))
+    assert body is not None
+    return str(body.get_content())
+
+
+def test_a_regression_leads_with_the_row_and_gives_the_command() -> None:
+    digest = digest_of(changes(["pass", "fail"]), "1-abc")
+    text = text_of(digest)
+    assert text.index("access fail, path pass, pull fail") < text.index("az role assignment create")
+    assert "Why you get this: regressed (access, pull)." in text
+
+
+def test_access_and_pull_with_one_cause_are_one_line() -> None:
+    digest = digest_of(changes(["pass", "fail"]), "1-abc")
+    assert [len(section.items) for section in digest.sections] == [1]
+
+
+def test_a_failure_that_was_over_before_it_could_be_told_is_one_line_from_to() -> None:
+    digest = digest_of(changes(["pass", "fail", "pass"]), "1-abc")
+    assert list(digest.counts) == ["WAS BAD"]
+    assert "It failed from 2026-11-24 09:00 UTC to 2026-11-24 09:30 UTC" in text_of(digest)
+
+
+def test_a_recovery_of_what_was_told_says_since_when_it_holds() -> None:
+    told = changes(["pass", "fail", "pass"])
+    digest = digest_of(told[1:], "2-abc")
+    assert list(digest.counts) == ["RECOVERED"]
+    assert "It was: " in text_of(digest)
+
+
+def test_one_cause_at_many_clusters_is_one_mail() -> None:
+    found = [c for n in range(30) for c in changes(["pass", "fail"], cluster=f"{CLUSTER}{n}")]
+    assert len(group(found, lambda change: "")) == 1
+    digest = digest_of(found, "1-abc")
+    assert digest.clusters == 30
+
+
+def test_two_causes_at_two_clusters_are_two_mails() -> None:
+    found = changes(["pass", "fail"]) + changes(["pass", "fail"], cluster=f"{CLUSTER}2", cause="denied")
+    assert len(group(found, lambda change: "")) == 2
+
+
+def test_the_mails_of_an_incident_share_a_thread() -> None:
+    told = changes(["pass", "fail", "pass"])
+    first, second = digest_of(told[:1], "1-a"), digest_of(told[1:], "2-b")
+    assert thread_of(first, SENDER) == thread_of(second, SENDER) != ""
+
+
+def test_headers_say_that_a_machine_wrote_it_and_keep_the_message_id() -> None:
+    digest = digest_of(changes(["pass", "fail"]), "1-abc")
+    made = [
+        compose(digest, message_id=message_id_of(digest.id, SENDER), sender=SENDER, recipients=("a@b.example",), now=n)
+        for n in (NOW, NOW + timedelta(hours=1))
+    ]
+    assert made[0]["Auto-Submitted"] == "auto-generated"
+    assert made[0]["Message-ID"] == made[1]["Message-ID"] == "<1-abc@contoso.example>"
+
+
+def test_a_repeat_says_that_it_may_be_one() -> None:
+    digest = digest_of(changes(["pass", "fail"]), "1-abc")
+    message = compose(digest, message_id="<1@x>", sender=SENDER, recipients=("a@b.example",), now=NOW, repeat=True)
+    assert "may be a repeat" in message.as_string()
+
+
+@pytest.mark.parametrize("evil", ["<script>alert(1)</script>", "a\r\nBcc: x@evil.example", "\u202eevil", "{{ 7 * 7 }}"])
+def test_hostile_names_come_out_as_text(evil: str) -> None:
+    digest = digest_of(changes(["pass", "fail"], cluster=f"{CLUSTER}{evil}"), "1-abc")
+    message = compose(digest, message_id="<1@x>", sender=SENDER, recipients=("a@b.example",), now=NOW)
+    assert message["Bcc"] is None
+    assert len(str(message["Subject"])) <= MAX_SUBJECT
+    assert "<script>" not in text_of(digest, "html")
+    assert "49" not in text_of(digest).replace("{{ 7 * 7 }}", "")
+
+
+def test_a_mail_about_thousands_of_clusters_stays_small_enough_for_a_reader() -> None:
+    found = [c for n in range(3000) for c in changes(["pass", "fail"], cluster=f"{CLUSTER}-{'x' * 40}-{n}")]
+    parts = group(found, lambda change: "")
+    assert sum(len(part) for part in parts) == 3000
+    digest = digest_of([found[index] for index in parts[0]], "1-abc")
+    message = compose(digest, message_id="<1@x>", sender=SENDER, recipients=("a@b.example",), now=NOW)
+    html = message.get_body(("html",))
+    assert html is None or len(str(html.get_content()).encode()) <= MAX_HTML
+    assert "more clusters for the same cause" in text_of(digest)

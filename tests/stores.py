@@ -1,0 +1,120 @@
+"""What tests of the jobs share: emptied storage, tools on it, and a process that dies at a chosen write or read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest import mock
+
+from azure.data.tables import TableServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from checks import settings
+from checks.collect.azure import open_azure
+from checks.collect.estate import EstateCache
+from checks.history import store as stores
+from checks.history.store import Store
+from checks.jobs.queues import open_queues
+from checks.jobs.tools import Tools
+from simulator.mailbox import Mailbox
+from tests.products import clean
+
+
+class Clock:
+    """A clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **by: float) -> None:
+        """Moves on."""
+        self.now += timedelta(**by)
+
+
+class Death(BaseException):
+    """The process died. No ``except Exception`` may survive it."""
+
+
+class Mortal(Store):
+    """The real store, in a process that dies at the ``at``-th operation, before or after its effect."""
+
+    at = 0
+    after = False
+    count = 0
+
+    async def _step(self, work: Any) -> Any:
+        type(self).count += 1
+        dies = type(self).count == type(self).at
+        if dies and not type(self).after:
+            work.close()
+            raise Death
+        result = await work
+        if dies:
+            raise Death
+        return result
+
+    async def _get(self, *args: Any, **options: Any) -> Any:
+        return await self._step(super()._get(*args, **options))
+
+    async def _create(self, *args: Any, **options: Any) -> Any:
+        return await self._step(super()._create(*args, **options))
+
+    async def _put(self, *args: Any, **options: Any) -> Any:
+        return await self._step(super()._put(*args, **options))
+
+    async def _replace(self, *args: Any, **options: Any) -> Any:
+        return await self._step(super()._replace(*args, **options))
+
+    async def _transact(self, *args: Any, **options: Any) -> Any:
+        return await self._step(super()._transact(*args, **options))
+
+    async def _drop(self, *args: Any, **options: Any) -> Any:
+        return await self._step(super()._drop(*args, **options))
+
+
+def empty(connection_string: str) -> None:
+    """Drops every table and queue of an emulator."""
+    with TableServiceClient.from_connection_string(connection_string) as tables:
+        for table in list(tables.list_tables()):
+            tables.delete_table(table.name)
+    with QueueServiceClient.from_connection_string(connection_string) as queues:
+        for queue in list(queues.list_queues()):
+            queues.delete_queue(queue.name)
+
+
+def app_settings(storage: str, box: Mailbox | None = None, **more: str) -> dict[str, str]:
+    """The app settings of a test: its storage, its mail server, what else it names (without the prefix)."""
+    made = {"AzureWebJobsStorage": storage, **{f"PULLWATCH_{name}": value for name, value in more.items()}}
+    if box is not None:
+        made |= {
+            "PULLWATCH_MAIL_TRANSPORTS": "smtp",
+            "PULLWATCH_MAIL_TO": "team@contoso.example",
+            "PULLWATCH_MAIL_FROM": "pullwatch@contoso.example",
+            "PULLWATCH_SMTP_HOST": box.host,
+            "PULLWATCH_SMTP_PORT": str(box.port),
+            "PULLWATCH_SMTP_TLS": "none",
+        }
+    return made
+
+
+@asynccontextmanager
+async def tools(
+    environment: Mapping[str, str], clock: Callable[[], datetime], kind: type[Store] = Store
+) -> AsyncIterator[Tools]:
+    """The tools of a job under test."""
+    with mock.patch.dict(os.environ, clean(environment), clear=True):
+        loaded = settings.load(os.environ)
+        with mock.patch.object(stores, "Store", kind):
+            async with (
+                open_azure(loaded) as azure,
+                stores.open_store(connection_string=loaded.storage) as store,
+                open_queues(connection_string=loaded.storage) as queues,
+            ):
+                await store.ensure_tables()
+                yield Tools(loaded, azure, store, queues, EstateCache(), clock)
