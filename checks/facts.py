@@ -7,12 +7,16 @@ None here: a judge then says Unknown. ARM ids keep their spelling; compare them 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
+from checks.facts_outbound import ClusterOutbound, PoolOutbound, RegistryOutlook
 from checks.facts_registry import CacheRule, CredentialSet, Probe, Replication, Usage
 from checks.verdicts import Evidence
+
+if TYPE_CHECKING:  # facts_network builds on this module
+    from checks.facts_network import Network, Networks
 
 T = TypeVar("T")
 
@@ -92,6 +96,7 @@ class AgentPool(msgspec.Struct, frozen=True, kw_only=True):
     power_state: str | None = None
     node_image_version: str | None = None
     vnet_subnet_id: str | None = None
+    outbound: PoolOutbound = PoolOutbound()
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +119,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     outbound_type: str | None = None
     artifact_source: str | None = None
     bootstrap_registry_id: str | None = None
+    outbound: ClusterOutbound = ClusterOutbound()
     pools: tuple[AgentPool, ...] = ()
     tags: dict[str, str] = {}
     evidence: Evidence | None = None
@@ -135,6 +141,7 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     data_endpoint_host_names: tuple[str, ...] = ()
     authentication_as_arm: str | None = None
     private_endpoint_states: tuple[str, ...] = ()
+    outlook: RegistryOutlook = RegistryOutlook()
     evidence: Evidence | None = None
 
 
@@ -202,6 +209,7 @@ class SubscriptionFacts(msgspec.Struct, frozen=True, kw_only=True):
     clusters: Seen[tuple[Cluster, ...]] | NotSeen
     registries: Seen[tuple[Registry, ...]] | NotSeen
     authorization: Authorization
+    network: Network | None = None
 
 
 class ContainerImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -338,3 +346,4 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     client_secrets: Seen[tuple[ClientSecret, ...]] | NotSeen | None = None
     probes: dict[str, Seen[Probe] | NotSeen] = {}
     performance: dict[str, RegistryPerformance] = {}
+    networks: Networks | None = None

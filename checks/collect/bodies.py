@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from checks import facts
+from checks import facts, facts_outbound
 from checks.rules.rbac import role_guid
 from checks.verdicts import Evidence
 
@@ -101,6 +101,7 @@ def cluster(body: Any, evidence: Evidence) -> facts.Cluster | None:
         private=bool(flag(body, "properties", "apiServerAccessProfile", "enablePrivateCluster")),
         local_accounts_disabled=bool(flag(body, "properties", "disableLocalAccounts")),
         outbound_type=text(body, "properties", "networkProfile", "outboundType"),
+        outbound=_cluster_outbound(at(body, "properties")),
         artifact_source=text(body, "properties", "bootstrapProfile", "artifactSource"),
         bootstrap_registry_id=text(body, "properties", "bootstrapProfile", "containerRegistryId"),
         pools=tuple(pool for p in objects(body, "properties", "agentPoolProfiles") if (pool := _pool(p))),
@@ -129,6 +130,10 @@ def _pool(body: Any) -> facts.AgentPool | None:
         power_state=text(body, "powerState", "code"),
         node_image_version=text(body, "nodeImageVersion"),
         vnet_subnet_id=text(body, "vnetSubnetID"),
+        outbound=facts_outbound.PoolOutbound(
+            enable_node_public_ip=bool(flag(body, "enableNodePublicIP")),
+            node_public_ip_prefix_id=text(body, "nodePublicIPPrefixID"),
+        ),
     )
 
 
@@ -151,6 +156,7 @@ def registry(body: Any, evidence: Evidence) -> facts.Registry | None:
             text(item, "properties", "privateLinkServiceConnectionState", "status") or "unknown"
             for item in objects(body, "properties", "privateEndpointConnections")
         ),
+        outlook=_registry_outlook(at(body, "properties")),
         public_network_access=text(body, "properties", "publicNetworkAccess"),
         default_action=text(body, "properties", "networkRuleSet", "defaultAction"),
         data_endpoint_host_names=words(body, "properties", "dataEndpointHostNames"),
@@ -213,7 +219,7 @@ def _is_permission(body: Any) -> bool:
 
 
 def deny_assignment(body: Any) -> facts.DenyAssignment | None:
-    """A deny assignment (2024-07-01-preview shows whether it is enforced or audited); None where it is half unreadable."""
+    """A deny assignment (2024-07-01-preview shows whether it is enforced or audited); None if half unreadable."""
     scope, permissions = text(body, "properties", "scope"), _permissions(body)
     if not scope or permissions is None or not (_has_ids(body, "principals") and _has_ids(body, "excludePrincipals")):
         return None
@@ -274,3 +280,55 @@ def node_machines(body: Any) -> facts.NodeMachines | None:
 def client_secret(body: Any) -> facts.ClientSecret:
     """One of Graph's ``passwordCredentials``."""
     return facts.ClientSecret(text(body, "endDateTime"), text(body, "displayName"))
+
+
+def _cluster_outbound(properties: Any) -> facts_outbound.ClusterOutbound:
+    balancer = at(properties, "networkProfile", "loadBalancerProfile")
+    return facts_outbound.ClusterOutbound(
+        outbound_type=text(properties, "networkProfile", "outboundType"),
+        load_balancer_sku=text(properties, "networkProfile", "loadBalancerSku"),
+        balancer_ids=_item_ids(balancer, "effectiveOutboundIPs"),
+        balancer_prefix_ids=_item_ids(at(balancer, "outboundIPPrefixes"), "publicIPPrefixes"),
+        nat_ids=_item_ids(at(properties, "networkProfile", "natGatewayProfile"), "effectiveOutboundIPs"),
+        proxy=_proxy(at(properties, "httpProxyConfig")),
+    )
+
+
+def _proxy(body: Any) -> facts_outbound.HttpProxy | None:
+    """A proxy that HTTPS goes through; older api-versions have no ``enabled``, which then means yes."""
+    through = text(body, "httpsProxy")
+    if not through or flag(body, "enabled") is False:
+        return None
+    return facts_outbound.HttpProxy(through, (*words(body, "noProxy"), *words(body, "effectiveNoProxy")))
+
+
+def _registry_outlook(properties: Any) -> facts_outbound.RegistryOutlook:
+    access, rules = at(properties, "publicNetworkAccess"), at(properties, "networkRuleSet")
+    return facts_outbound.RegistryOutlook(
+        public_network_access="Enabled" if access is None else text(properties, "publicNetworkAccess"),
+        default_action="Allow" if rules is None else text(rules, "defaultAction"),
+        ip_rules=tuple(value for rule in objects(rules, "ipRules") if (value := _allowed(rule))),
+        data_endpoint_enabled=flag(properties, "dataEndpointEnabled"),
+        data_hosts=tuple(host.lower().rstrip(".") for host in words(properties, "dataEndpointHostNames")),
+        connections=tuple(c for item in objects(properties, "privateEndpointConnections") if (c := _connection(item))),
+        bypass=text(properties, "networkRuleBypassOptions"),
+    )
+
+
+def _allowed(rule: Any) -> str | None:
+    return text(rule, "value") if (text(rule, "action") or "Allow").lower() == "allow" else None
+
+
+def _connection(body: Any) -> facts_outbound.EndpointConnection | None:
+    name = name_of(body)
+    if not name:
+        return None
+    return facts_outbound.EndpointConnection(
+        name=name,
+        endpoint_id=text(body, "properties", "privateEndpoint", "id"),
+        status=text(body, "properties", "privateLinkServiceConnectionState", "status"),
+    )
+
+
+def _item_ids(body: Any, key: str) -> tuple[str, ...]:
+    return tuple(found for item in objects(body, key) if (found := text(item, "id")))

@@ -1,0 +1,231 @@
+"""The facts of networks: what Microsoft.Network shows, as frozen plain data.
+
+Names are Azure's own. Every dict is keyed by the ARM id in lower case. A list that could not be read is ``NotSeen``:
+whatever depends on it is then Unknown. Addresses stay text here; the rules read them with ``ipaddress``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from checks.facts import NotSeen, Seen, Why, subscription_of
+
+UNREAD = NotSeen(Why.NOT_APPLICABLE, "networks were not read")
+
+
+class Subnet(msgspec.Struct, frozen=True, kw_only=True):
+    """A subnet of a virtual network. ``endpoint_policies`` is ``privateEndpointNetworkPolicies``."""
+
+    id: str
+    name: str
+    prefixes: tuple[str, ...] = ()
+    service_endpoints: tuple[str, ...] = ()
+    security_group_id: str | None = None
+    route_table_id: str | None = None
+    nat_gateway_id: str | None = None
+    default_outbound_access: bool | None = None
+    endpoint_policies: str | None = None
+
+    def has_service_endpoint(self, service: str) -> bool:
+        """Whether a service endpoint ("Microsoft.ContainerRegistry") is on the subnet."""
+        return service.lower() in {name.lower() for name in self.service_endpoints}
+
+
+class Peering(msgspec.Struct, frozen=True, kw_only=True):
+    """One side of a peering. ``complete`` False: only some subnets are peered."""
+
+    name: str
+    remote_id: str
+    state: str | None = None
+    allow_access: bool | None = None
+    use_remote_gateways: bool = False
+    complete: bool = True
+
+    def connected(self) -> bool:
+        """``peeringState`` is Connected."""
+        return (self.state or "").lower() == "connected"
+
+
+class VirtualNetwork(msgspec.Struct, frozen=True, kw_only=True):
+    """A virtual network with its subnets and its sides of its peerings."""
+
+    id: str
+    name: str
+    location: str | None = None
+    prefixes: tuple[str, ...] = ()
+    dns_servers: tuple[str, ...] = ()
+    subnets: tuple[Subnet, ...] = ()
+    peerings: tuple[Peering, ...] = ()
+
+
+class SecurityRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule of a network security group; singular and plural fields are one tuple here.
+
+    ``application_groups``: the rule names application security groups, whose members are not read.
+    """
+
+    name: str
+    priority: int
+    direction: str
+    access: str
+    protocol: str = "*"
+    sources: tuple[str, ...] = ()
+    source_ports: tuple[str, ...] = ("*",)
+    destinations: tuple[str, ...] = ()
+    destination_ports: tuple[str, ...] = ("*",)
+    source_groups: bool = False
+    destination_groups: bool = False
+
+
+class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A network security group. ``unreadable`` counts rules whose bodies could not be understood."""
+
+    id: str
+    name: str
+    rules: tuple[SecurityRule, ...] = ()
+    default_rules: tuple[SecurityRule, ...] = ()
+    unreadable: int = 0
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One route: ``prefix`` is a CIDR or a service tag, ``next_hop`` Azure's word for its type."""
+
+    name: str
+    prefix: str
+    next_hop: str
+    next_hop_address: str | None = None
+
+
+class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A route table. ``unreadable`` counts routes whose bodies could not be understood."""
+
+    id: str
+    name: str
+    routes: tuple[Route, ...] = ()
+    unreadable: int = 0
+
+
+class NatGateway(msgspec.Struct, frozen=True, kw_only=True):
+    """A NAT gateway with the ids of its public addresses and prefixes."""
+
+    id: str
+    address_ids: tuple[str, ...] = ()
+    prefix_ids: tuple[str, ...] = ()
+
+
+class PublicAddress(msgspec.Struct, frozen=True):
+    """A public address or a public prefix: ``network`` is one address or a CIDR, None while nothing is allocated."""
+
+    id: str
+    network: str | None
+
+
+class MemberAddress(msgspec.Struct, frozen=True):
+    """A private address of an endpoint and the names it serves (lower case; empty where ARM does not tell)."""
+
+    address: str
+    names: tuple[str, ...] = ()
+
+
+class PrivateEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A private endpoint. ``targets`` are the ids it connects to (lower case), ``status`` its own view of the state.
+
+    ``members`` come from its network interface, else from ``customDnsConfigs``; a NotSeen says why there are none.
+    """
+
+    id: str
+    name: str
+    subnet_id: str | None = None
+    targets: tuple[str, ...] = ()
+    status: str | None = None
+    interface_ids: tuple[str, ...] = ()
+    members: tuple[MemberAddress, ...] | NotSeen = ()
+
+
+class ZoneLink(msgspec.Struct, frozen=True):
+    """A virtual network link of a private DNS zone."""
+
+    name: str
+    network_id: str
+    resolution_policy: str | None = None
+
+    def redirects(self) -> bool:
+        """Names that the zone lacks are asked of public DNS (``NxDomainRedirect``)."""
+        return (self.resolution_policy or "").lower() == "nxdomainredirect"
+
+
+class Zone(msgspec.Struct, frozen=True, kw_only=True):
+    """A private DNS zone. ``records``: A records by relative name (lower case); ``aliases``: CNAMEs likewise."""
+
+    id: str
+    name: str
+    links: Seen[tuple[ZoneLink, ...]] | NotSeen
+    records: Seen[dict[str, tuple[str, ...]]] | NotSeen
+    aliases: Seen[dict[str, str]] | NotSeen
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """What one subscription's network lists showed. ``node_addresses`` is keyed "scale set's pool" per node group:
+    ``"{node resource group}/{pool}"`` in lower case."""
+
+    virtual_networks: Seen[dict[str, VirtualNetwork]] | NotSeen = UNREAD
+    security_groups: Seen[dict[str, SecurityGroup]] | NotSeen = UNREAD
+    route_tables: Seen[dict[str, RouteTable]] | NotSeen = UNREAD
+    nat_gateways: Seen[dict[str, NatGateway]] | NotSeen = UNREAD
+    addresses: Seen[dict[str, PublicAddress]] | NotSeen = UNREAD
+    prefixes: Seen[dict[str, PublicAddress]] | NotSeen = UNREAD
+    endpoints: Seen[dict[str, PrivateEndpoint]] | NotSeen = UNREAD
+    zones: Seen[dict[str, Zone]] | NotSeen = UNREAD
+    registry_rules: Seen[dict[str, tuple[str, ...]]] | NotSeen = UNREAD
+    node_addresses: Seen[dict[str, tuple[PublicAddress, ...]]] | NotSeen = UNREAD
+
+    def gaps(self) -> tuple[tuple[str, NotSeen], ...]:
+        """The lists that could not be read, by what they are; one that was not needed is no gap."""
+        named = (
+            ("virtual networks", self.virtual_networks),
+            ("network security groups", self.security_groups),
+            ("route tables", self.route_tables),
+            ("NAT gateways", self.nat_gateways),
+            ("public addresses", self.addresses),
+            ("public prefixes", self.prefixes),
+            ("private endpoints", self.endpoints),
+            ("private DNS zones", self.zones),
+            ("virtual network rules", self.registry_rules),
+            ("addresses of nodes", self.node_addresses),
+        )
+        return tuple(
+            (what, part) for what, part in named if isinstance(part, NotSeen) and part.why is not Why.NOT_APPLICABLE
+        )
+
+
+class Networks(msgspec.Struct, frozen=True, kw_only=True):
+    """All subscriptions' networks with the indexes that judges need; shared by every cluster of a run."""
+
+    by_subscription: dict[str, Network] = {}
+    endpoints_of: dict[str, tuple[PrivateEndpoint, ...]] = {}
+    zones_of: dict[str, tuple[tuple[Zone, ZoneLink], ...]] = {}
+
+    def of(self, resource_id: str) -> Network | None:
+        """The network facts of the subscription that an id lies in, or None where it was not looked at."""
+        return self.by_subscription.get(subscription_of(resource_id))
+
+
+def networks_of(found: Iterable[tuple[str, Network]]) -> Networks:
+    """The networks of subscriptions (guid in lower case), with their indexes."""
+    by_subscription = dict(found)
+    endpoints: dict[str, list[PrivateEndpoint]] = {}
+    zones: dict[str, list[tuple[Zone, ZoneLink]]] = {}
+    for network in by_subscription.values():
+        for endpoint in network.endpoints.value.values() if isinstance(network.endpoints, Seen) else ():
+            for target in endpoint.targets:
+                endpoints.setdefault(target, []).append(endpoint)
+        for zone in network.zones.value.values() if isinstance(network.zones, Seen) else ():
+            for link in zone.links.value if isinstance(zone.links, Seen) else ():
+                zones.setdefault(link.network_id.rstrip("/").lower(), []).append((zone, link))
+    return Networks(
+        by_subscription=by_subscription,
+        endpoints_of={key: tuple(value) for key, value in endpoints.items()},
+        zones_of={key: tuple(value) for key, value in zones.items()},
+    )
