@@ -58,6 +58,14 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage
         lines.append(_line(f"deny assignments of {subscription}", authorization.denies))
     for subscription, groups in sorted(facts.through_groups.items()):
         lines.append(_line(f"assignments through groups in {subscription}", groups))
+    for subscription, denies in sorted(facts.denies_through_groups.items()):
+        lines.append(_line(f"deny assignments through groups in {subscription}", denies))
+    own: tuple[tuple[str, Seen[Any] | NotSeen | None], ...] = (
+        ("the identity's resource", facts.kubelet_resource),
+        ("the nodes' machines", facts.machines),
+        ("the service principal's secrets", facts.client_secrets),
+    )
+    lines += [_line(what, part) for what, part in own if part is not None]
     return tuple(lines)
 
 
