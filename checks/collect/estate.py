@@ -10,31 +10,48 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-from checks.collect import arm
+from checks.collect import arm, network
 from checks.collect.azure import Azure
+from checks.collect.once import Once
 from checks.facts import (
     Authorization,
+    IdentityResource,
+    NodeMachines,
     NotSeen,
     Registry,
+    RegistryPerformance,
     RoleAssignment,
     Seen,
     Subscription,
     SubscriptionFacts,
     Why,
 )
+from checks.facts_network import networks_of
+from checks.facts_registry import Probe
 from checks.rules import rbac
 
 AT_ONCE = 8
 
 
 class Estate:
-    """The facts of many subscriptions, with the indexes that joins over clusters and registries need."""
+    """The facts of many subscriptions, with the indexes that joins over clusters and registries need.
+
+    ``probes`` and ``performance`` fill as clusters ask for their registries (by login server), each read once;
+    ``identities`` (by subscription) and ``machines`` (by subscription and type) likewise.
+    """
 
     def __init__(self, subscriptions: Iterable[SubscriptionFacts], acr_suffix: str) -> None:
         self.subscriptions = {facts.subscription.id: facts for facts in subscriptions}
         self._suffix = f".{acr_suffix}"
+        self.probes: Once[Seen[Probe]] = Once()
+        self.performance: Once[RegistryPerformance] = Once()
+        self.identities: Once[Seen[tuple[IdentityResource, ...]] | NotSeen] = Once()
+        self.machines: Once[Seen[tuple[NodeMachines, ...]] | NotSeen] = Once()
         self._registries: dict[str, Seen[Registry]] = {}
         self._assignments: dict[tuple[str, str], list[RoleAssignment]] = {}
+        self.networks = networks_of(
+            (guid, facts.network) for guid, facts in self.subscriptions.items() if facts.network is not None
+        )
         self._registry_roles: set[str] = set()
         for subscription, facts in self.subscriptions.items():
             self._index(subscription, facts)
@@ -115,8 +132,14 @@ async def _subscription(azure: Azure, subscription: Subscription) -> Subscriptio
         if needed
         else Authorization(assignments=unasked, definitions=unasked, denies=unasked)
     )
+    listed = clusters.value if isinstance(clusters, Seen) else ()
+    held = len(registries.value) if isinstance(registries, Seen) else 1
     return SubscriptionFacts(
-        subscription=subscription, clusters=clusters, registries=registries, authorization=authorization
+        subscription=subscription,
+        clusters=clusters,
+        registries=registries,
+        authorization=authorization,
+        network=await network.of_subscription(azure, subscription.id, listed, held),
     )
 
 

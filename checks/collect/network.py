@@ -1,0 +1,223 @@
+"""The networks of a subscription, each kind read once by a list at the subscription, never per cluster or registry.
+
+Only what ARM may hold elsewhere costs more: links and records of the private DNS zones that are about registries, and
+the public addresses of scale sets whose nodes have their own. A list that is refused is a fact too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from checks.collect import arm, bodies, bodies_network
+from checks.collect.azure import Azure
+from checks.collect.errors import NotAllowed, NotFound, Temporary
+from checks.facts import Cluster, NotSeen, Seen, Why, subscription_of
+from checks.facts_network import MemberAddress, Network, PrivateEndpoint, PublicAddress, Zone
+
+NETWORK_API = "2024-05-01"
+DNS_API = "2024-06-01"
+COMPUTE_API = "2024-07-01"
+SCALE_SET_ADDRESSES_API = "2018-10-01"
+# The api-versions that show virtualNetworkRules; those between them hide the rules of the very same registry.
+REGISTRY_RULES_APIS = ("2026-09-01-preview", "2021-08-01-preview")
+REGISTRY = "/microsoft.containerregistry/registries/"
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+T = TypeVar("T", bound=_HasId)
+Reader = Callable[[Any], T | None]
+
+
+async def of_subscription(azure: Azure, subscription: str, clusters: Iterable[Cluster], registries: int) -> Network:
+    """All network facts of a subscription. ``registries``: how many it holds, none of which need no rules read."""
+    read = _Reading(azure, subscription)
+    own = [cluster for cluster in clusters if subscription_of(cluster.id) == subscription.lower()]
+    (networks, groups, tables, gateways, addresses), (prefixes, endpoints, zones, rules, nodes) = await asyncio.gather(
+        asyncio.gather(
+            read.listed("virtualNetworks", bodies_network.virtual_network, ("subnets", "virtualNetworkPeerings")),
+            read.listed("networkSecurityGroups", bodies_network.security_group, ("securityRules",)),
+            read.listed("routeTables", bodies_network.route_table, ("routes",)),
+            read.listed("natGateways", bodies_network.nat_gateway),
+            read.listed("publicIPAddresses", bodies_network.public_address),
+        ),
+        asyncio.gather(
+            read.listed("publicIPPrefixes", bodies_network.public_prefix),
+            read.endpoints(),
+            read.zones(),
+            read.registry_rules(registries),
+            read.node_addresses(own),
+        ),
+    )
+    return Network(
+        virtual_networks=networks,
+        security_groups=groups,
+        route_tables=tables,
+        nat_gateways=gateways,
+        addresses=addresses,
+        prefixes=prefixes,
+        endpoints=endpoints,
+        zones=zones,
+        registry_rules=rules,
+        node_addresses=nodes,
+    )
+
+
+class _Reading:
+    """The reads of one subscription."""
+
+    def __init__(self, azure: Azure, subscription: str) -> None:
+        self._azure = azure
+        self._scope = f"/subscriptions/{subscription}"
+
+    async def _raw(self, path: str, api_version: str, what: str) -> Seen[list[Any]] | NotSeen:
+        return await arm.seen(self._raw_or_raise(path, api_version, what))
+
+    async def _raw_or_raise(self, path: str, api_version: str, what: str) -> Seen[list[Any]]:
+        listing = await arm.raw_list(self._azure, path, api_version, what, self._scope)
+        return Seen(listing.items, listing.evidence)
+
+    async def listed(
+        self, kind: str, reader: Reader[T], children: tuple[str, ...] = ()
+    ) -> Seen[dict[str, T]] | NotSeen:
+        """Every resource of a kind of Microsoft.Network, by its id in lower case."""
+        path = f"{self._scope}/providers/Microsoft.Network/{kind}"
+        found = await self._raw(path, NETWORK_API, kind)
+        if isinstance(found, NotSeen):
+            return found
+        whole = [await self._completed(item, children) for item in found.value]
+        read = [value for item in whole if (value := reader(item)) is not None]
+        partial = f"{len(whole) - len(read)} of {len(whole)} bodies could not be read" if len(read) < len(whole) else ""
+        return Seen({value.id.rstrip("/").lower(): value for value in read}, found.evidence, partial)
+
+    async def _completed(self, body: Any, children: tuple[str, ...]) -> Any:
+        """A body with the children it does not even mention: ARM's lists embed them, but no contract says so."""
+        resource_id, properties = bodies.text(body, "id"), bodies.at(body, "properties")
+        if not resource_id or not isinstance(properties, dict):
+            return body
+        for child in children:
+            if child not in properties:
+                found = await self._raw(f"{resource_id}/{child}", NETWORK_API, child)
+                if isinstance(found, Seen):
+                    properties[child] = found.value
+        return body
+
+    async def endpoints(self) -> Seen[dict[str, PrivateEndpoint]] | NotSeen:
+        """Private endpoints; those of registries with the addresses of their interfaces."""
+        found = await self.listed("privateEndpoints", bodies_network.private_endpoint)
+        if isinstance(found, NotSeen):
+            return found
+        about = {key: e for key, e in found.value.items() if any(REGISTRY in target for target in e.targets)}
+        if not about:
+            return found
+        path = f"{self._scope}/providers/Microsoft.Network/networkInterfaces"
+        listed = await self._raw(path, NETWORK_API, "networkInterfaces")
+        interfaces = {} if isinstance(listed, NotSeen) else _by_id(listed.value)
+        gap = listed if isinstance(listed, NotSeen) else None
+        completed = {key: _with_members(endpoint, interfaces, gap) for key, endpoint in about.items()}
+        return Seen({**found.value, **completed}, found.evidence, found.partial)
+
+    async def zones(self) -> Seen[dict[str, Zone]] | NotSeen:
+        """The private DNS zones that names of registries may be looked up in."""
+        path = f"{self._scope}/providers/Microsoft.Network/privateDnsZones"
+        found = await self._raw(path, DNS_API, "privateDnsZones")
+        if isinstance(found, NotSeen):
+            return found
+        suffix = self._azure.settings.cloud.acr_suffix
+        about = [item for item in found.value if _is_about_registries(bodies.name_of(item), suffix)]
+        zones = await asyncio.gather(*(self._zone(str(item["id"]), bodies.name_of(item) or "") for item in about))
+        return Seen({zone.id.rstrip("/").lower(): zone for zone in zones}, found.evidence)
+
+    async def _zone(self, zone_id: str, name: str) -> Zone:
+        links, records, aliases = await asyncio.gather(
+            self._raw(f"{zone_id}/virtualNetworkLinks", DNS_API, f"links of {name}"),
+            self._raw(f"{zone_id}/A", DNS_API, f"A records of {name}"),
+            self._raw(f"{zone_id}/CNAME", DNS_API, f"CNAME records of {name}"),
+        )
+        return Zone(
+            id=zone_id,
+            name=name.lower(),
+            links=_mapped(links, lambda items: tuple(x for i in items if (x := bodies_network.zone_link(i)))),
+            records=_mapped(records, lambda items: dict(x for i in items if (x := bodies_network.a_record(i)))),
+            aliases=_mapped(aliases, lambda items: dict(x for i in items if (x := bodies_network.cname_record(i)))),
+        )
+
+    async def registry_rules(self, registries: int) -> Seen[dict[str, tuple[str, ...]]] | NotSeen:
+        """``virtualNetworkRules`` of the registries, at the newest api-version that shows them and is to be had."""
+        if not registries:
+            return NotSeen(Why.NOT_APPLICABLE, "the subscription holds no registry")
+        path = f"{self._scope}/providers/Microsoft.ContainerRegistry/registries"
+        newest, older = REGISTRY_RULES_APIS
+        try:
+            found: Seen[list[Any]] | NotSeen = await self._raw_or_raise(path, newest, "virtual network rules")
+        except (Temporary, NotFound):
+            found = await self._raw(path, older, "virtual network rules")
+        except NotAllowed as error:
+            found = error.as_gap()
+        return _mapped(found, lambda items: dict(x for i in items if (x := bodies_network.registry_rules(i))))
+
+    async def node_addresses(self, clusters: list[Cluster]) -> Seen[dict[str, tuple[PublicAddress, ...]]] | NotSeen:
+        """The public addresses of nodes that have their own and no prefix, by ``node resource group/pool``."""
+        wanted = {
+            f"{cluster.node_resource_group}/{pool.name}".lower()
+            for cluster in clusters
+            for pool in cluster.pools
+            if pool.outbound.enable_node_public_ip and not pool.outbound.node_public_ip_prefix_id
+        }
+        if not wanted:
+            return NotSeen(Why.NOT_APPLICABLE, "no node pool here has public addresses of its own")
+        path = f"{self._scope}/providers/Microsoft.Compute/virtualMachineScaleSets"
+        found = await self._raw(path, COMPUTE_API, "virtualMachineScaleSets")
+        if isinstance(found, NotSeen):
+            return found
+        addresses: dict[str, tuple[PublicAddress, ...]] = {}
+        for item in found.value:
+            key, scale_set = _place(item), bodies.text(item, "id")
+            if key not in wanted or not scale_set:
+                continue
+            listed = await self._raw(f"{scale_set}/publicipaddresses", SCALE_SET_ADDRESSES_API, "addresses of nodes")
+            if isinstance(listed, NotSeen):
+                return listed
+            own = tuple(a for i in listed.value if (a := bodies_network.public_address(i)))
+            addresses[key] = (*addresses.get(key, ()), *own)
+        return Seen(addresses, found.evidence)
+
+
+def _place(body: Any) -> str:
+    parts = (bodies.text(body, "id") or "").split("/")
+    return f"{parts[4] if len(parts) > 4 else ''}/{bodies_network.pool_of_scale_set(body)}".lower()
+
+
+def _by_id(items: list[Any]) -> dict[str, Any]:
+    return {found.rstrip("/").lower(): item for item in items if (found := bodies.text(item, "id"))}
+
+
+def _with_members(endpoint: PrivateEndpoint, interfaces: dict[str, Any], gap: NotSeen | None) -> PrivateEndpoint:
+    members: tuple[MemberAddress, ...] = ()
+    for interface_id in endpoint.interface_ids:
+        members += bodies_network.interface_members(interfaces.get(interface_id.rstrip("/").lower()))
+    if not members and not endpoint.members and gap is not None:
+        return msgspec.structs.replace(endpoint, members=gap)
+    named = any(member.names for member in members) or not endpoint.members
+    return msgspec.structs.replace(endpoint, members=members) if members and named else endpoint
+
+
+def _is_about_registries(name: str | None, suffix: str) -> bool:
+    """``privatelink.azurecr.io``, and any other zone in which a registry's name would be looked up."""
+    lower = (name or "").lower()
+    return lower in (suffix, f"privatelink.{suffix}") or lower.endswith(f".{suffix}")
+
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def _mapped(part: Seen[A] | NotSeen, change: Callable[[A], B]) -> Seen[B] | NotSeen:
+    return part if isinstance(part, NotSeen) else Seen(change(part.value), part.evidence, part.partial)
