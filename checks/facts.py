@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from checks.facts_outbound import ClusterOutbound, PoolOutbound, RegistryOutlook
+from checks.facts_pulls import Baseline, Manifest, PullSecret
 from checks.facts_registry import CacheRule, CredentialSet, Probe, Replication, Usage
 from checks.verdicts import Evidence
 
@@ -116,7 +117,6 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     azure_rbac: bool = False
     private: bool = False
     local_accounts_disabled: bool = False
-    outbound_type: str | None = None
     artifact_source: str | None = None
     bootstrap_registry_id: str | None = None
     outbound: ClusterOutbound = ClusterOutbound()
@@ -140,7 +140,6 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     default_action: str | None = None
     data_endpoint_host_names: tuple[str, ...] = ()
     authentication_as_arm: str | None = None
-    private_endpoint_states: tuple[str, ...] = ()
     outlook: RegistryOutlook = RegistryOutlook()
     evidence: Evidence | None = None
 
@@ -212,7 +211,7 @@ class SubscriptionFacts(msgspec.Struct, frozen=True, kw_only=True):
     network: Network | None = None
 
 
-class ContainerImage(msgspec.Struct, frozen=True, kw_only=True):
+class ContainerImage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One container of one pod: the image it wants and, where it waits, why.
 
     ``kind`` is "init", "main" or "ephemeral"; ``workload`` is "Kind/name" of the controller as far as the pod tells
@@ -232,9 +231,10 @@ class ContainerImage(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None = None
     pull_secrets: tuple[str, ...] = ()
     pull_policy: str | None = None
+    service_account: str | None = None
 
 
-class PodEvent(msgspec.Struct, frozen=True, kw_only=True):
+class PodEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One Kubernetes event about a pod: its reason ("Failed", "Pulled", "BackOff"), text, count and last time."""
 
     namespace: str
@@ -331,6 +331,9 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     where one that names groups would matter. ``probes`` and ``performance`` are keyed by login server, ``tenants`` by
     subscription (lower case). ``kubelet_resource``, ``machines`` and ``client_secrets`` are None where there is
     nothing to look at.
+
+    ``pull_secrets`` are keyed by "namespace/name" (empty: not read), ``manifests`` by ``images.canonical``,
+    ``baselines`` by "registry|pool"; ``arm_registries`` are the login servers that ARM knows by registry name.
     """
 
     cluster: Cluster
@@ -347,3 +350,7 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     probes: dict[str, Seen[Probe] | NotSeen] = {}
     performance: dict[str, RegistryPerformance] = {}
     networks: Networks | None = None
+    pull_secrets: dict[str, Seen[PullSecret] | NotSeen] = {}
+    manifests: dict[str, Seen[Manifest] | NotSeen] = {}
+    baselines: dict[str, Baseline] = {}
+    arm_registries: dict[str, tuple[str, ...]] = {}

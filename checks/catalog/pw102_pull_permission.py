@@ -31,7 +31,8 @@ CHECK = Check(
         "direct assignments do not grant it, Azure is asked once for those that come through groups. In ABAC mode the "
         "documented conditions are evaluated for each repository that the cluster's images come from; any other "
         "condition leaves it open, and its text is told. In legacy mode a registry has nothing that a condition could "
-        "be evaluated on. A mode that ARM does not show at an api-version that would show it counts as legacy."
+        "be evaluated on. An eligible assignment (PIM) grants nothing until it is activated, and a managed identity "
+        "cannot activate one. A mode that ARM does not show at an api-version that would show it counts as legacy."
     ),
     permissions=("Reader on the registry's subscription (role assignments, role definitions, deny assignments)",),
     fix="Assign AcrPull (legacy mode) or Container Registry Repository Reader (ABAC mode) on the registry.",

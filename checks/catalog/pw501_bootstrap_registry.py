@@ -76,7 +76,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
 
 def is_isolated(cluster: Cluster) -> bool:
     """Whether nodes have no way out and pull system images through a registry."""
-    outbound, source = (cluster.outbound_type or "").lower(), (cluster.artifact_source or "").lower()
+    outbound, source = (cluster.outbound.outbound_type or "").lower(), (cluster.artifact_source or "").lower()
     return outbound in ("none", "block") and source == "cache"
 
 
@@ -97,7 +97,7 @@ def _settings(case: _Case) -> tuple[Finding, ...]:
     if registry.sku and registry.sku.lower() != "premium":
         fix = commands.update_registry(name, subscription, "--sku", "Premium")
         found.append(_fail(case, "not-premium", f"{name} is {registry.sku}; private endpoints need Premium.", fix))
-    if not any(state.lower() == "approved" for state in registry.private_endpoint_states):
+    if not any(connection.approved() for connection in registry.outlook.connections):
         summary = f"{name} has no approved private endpoint: nodes without a way out do not reach it."
         found.append(_fail(case, "no-private-endpoint", summary, commands.list_endpoints(registry.id)))
     if (registry.authentication_as_arm or "enabled").lower() == "disabled":

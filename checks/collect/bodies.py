@@ -100,7 +100,6 @@ def cluster(body: Any, evidence: Evidence) -> facts.Cluster | None:
         azure_rbac=bool(flag(body, "properties", "aadProfile", "enableAzureRBAC")),
         private=bool(flag(body, "properties", "apiServerAccessProfile", "enablePrivateCluster")),
         local_accounts_disabled=bool(flag(body, "properties", "disableLocalAccounts")),
-        outbound_type=text(body, "properties", "networkProfile", "outboundType"),
         outbound=_cluster_outbound(at(body, "properties")),
         artifact_source=text(body, "properties", "bootstrapProfile", "artifactSource"),
         bootstrap_registry_id=text(body, "properties", "bootstrapProfile", "containerRegistryId"),
@@ -152,10 +151,6 @@ def registry(body: Any, evidence: Evidence) -> facts.Registry | None:
         role_assignment_mode=stated(body, "properties", "roleAssignmentMode"),
         anonymous_pull=flag(body, "properties", "anonymousPullEnabled"),
         authentication_as_arm=stated(body, "properties", "policies", "azureADAuthenticationAsArmPolicy", "status"),
-        private_endpoint_states=tuple(
-            text(item, "properties", "privateLinkServiceConnectionState", "status") or "unknown"
-            for item in objects(body, "properties", "privateEndpointConnections")
-        ),
         outlook=_registry_outlook(at(body, "properties")),
         public_network_access=text(body, "properties", "publicNetworkAccess"),
         default_action=text(body, "properties", "networkRuleSet", "defaultAction"),
@@ -196,8 +191,6 @@ def role_definition(body: Any) -> facts.RoleDefinition | None:
 
 def _permissions(body: Any) -> tuple[facts.Permission, ...] | None:
     found = at(body, "properties", "permissions")
-    if found is None:
-        return ()
     if not isinstance(found, list) or not all(_is_permission(item) for item in found):
         return None
     return tuple(

@@ -6,6 +6,7 @@ import pytest
 
 from checks.catalog.pw501_bootstrap_registry import judge
 from checks.facts import ClusterFacts, DenyAssignment, Permission, RegistryPerformance
+from checks.facts_outbound import ClusterOutbound, EndpointConnection, RegistryOutlook
 from checks.facts_registry import CacheRule
 from checks.rules import rbac
 from checks.verdicts import Severity
@@ -29,6 +30,14 @@ from tests.catalog.access_facts import (
 RULE = CacheRule(name="aks-managed-mcr", source="mcr.microsoft.com/*", target="aks-managed-repository/*")
 
 
+def endpoint(status: str) -> RegistryOutlook:
+    return RegistryOutlook(connections=(EndpointConnection(name="one", status=status),))
+
+
+def out(kind: str) -> ClusterOutbound:
+    return ClusterOutbound(outbound_type=kind)
+
+
 def performance(rules: Any) -> dict[str, RegistryPerformance]:
     found = RegistryPerformance(replications=REFUSED, usages=REFUSED, cache_rules=rules, credential_sets=REFUSED)
     return {"acrone.azurecr.io": found}
@@ -36,9 +45,9 @@ def performance(rules: Any) -> dict[str, RegistryPerformance]:
 
 def isolated(registry_over: dict[str, Any] | None = None, **over: Any) -> ClusterFacts:
     """A network-isolated cluster whose own registry has everything."""
-    found = registry(**({"private_endpoint_states": ("Approved",)} | (registry_over or {})))
+    found = registry(**({"outlook": endpoint("Approved")} | (registry_over or {})))
     base: dict[str, Any] = {
-        "cluster": cluster(outbound_type="none", artifact_source="Cache", bootstrap_registry_id=REGISTRY_ID.upper()),
+        "cluster": cluster(outbound=out("none"), artifact_source="Cache", bootstrap_registry_id=REGISTRY_ID.upper()),
         "uses": (use(seen(found)),),
         "performance": performance(seen((RULE,))),
     }
@@ -53,8 +62,8 @@ def test_pass_where_everything_is_there() -> None:
     ("over", "cause"),
     [
         ({"sku": "Standard"}, "not-premium"),
-        ({"private_endpoint_states": ("Pending",)}, "no-private-endpoint"),
-        ({"private_endpoint_states": ()}, "no-private-endpoint"),
+        ({"outlook": endpoint("Pending")}, "no-private-endpoint"),
+        ({"outlook": RegistryOutlook()}, "no-private-endpoint"),
         ({"authentication_as_arm": "disabled"}, "arm-tokens-refused"),
         ({"anonymous_pull": True}, "anonymous-pull"),
     ],
@@ -83,7 +92,7 @@ def test_fail_without_the_role_or_under_a_deny_assignment() -> None:
 
 
 def test_fail_for_each_thing_that_is_amiss() -> None:
-    assert len(judge(isolated({"sku": "Basic", "private_endpoint_states": ()}))) == 2
+    assert len(judge(isolated({"sku": "Basic", "outlook": RegistryOutlook()}))) == 2
 
 
 def test_unknown_where_the_registry_its_rules_or_the_role_could_not_be_read() -> None:
@@ -100,9 +109,9 @@ def test_unknown_where_the_registry_its_rules_or_the_role_could_not_be_read() ->
     ("over", "cause"),
     [
         ({}, "not-isolated"),
-        ({"outbound_type": "none", "artifact_source": "Direct"}, "not-isolated"),
-        ({"outbound_type": "loadBalancer", "artifact_source": "Cache"}, "not-isolated"),
-        ({"outbound_type": "block", "artifact_source": "Cache"}, "managed-by-aks"),
+        ({"outbound": out("none"), "artifact_source": "Direct"}, "not-isolated"),
+        ({"outbound": out("loadBalancer"), "artifact_source": "Cache"}, "not-isolated"),
+        ({"outbound": out("block"), "artifact_source": "Cache"}, "managed-by-aks"),
     ],
 )
 def test_nothing_there_for_clusters_that_bring_no_registry_to_bootstrap_from(over: dict[str, Any], cause: str) -> None:

@@ -19,7 +19,7 @@ METADATA = "Microsoft.ContainerRegistry/registries/repositories/metadata/read"
 NAME = "@Request[Microsoft.ContainerRegistry/registries/repositories:name]"
 EVERYONE = {"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}
 ME = object_id("aks-1")
-ABAC = {"properties": {"roleAssignmentMode": "AbacRepositoryPermissions"}}
+ABAC: dict[str, Any] = {"properties": {"roleAssignmentMode": "AbacRepositoryPermissions"}}
 OTHER = guid("another subscription")
 
 
