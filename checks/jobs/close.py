@@ -122,24 +122,29 @@ async def _tell(tools: Tools, run: Run) -> None:
 
 
 async def _tell_baseline(tools: Tools, run: Run) -> None:
-    """One summary of what was seen for the first time; what already fails in it counts as told."""
+    """One summary of what was seen for the first time; what already fails in it counts as told.
+
+    A subscription without clusters is seen for the first time again and again: that is told in the very first run only.
+    """
     seen = [name for name in run.scope.subscriptions if run.is_baseline(name)]
     summaries = [state for name in seen for state in await tools.store.list_states(name) if state.gone_since is None]
+    if not summaries and run.baseline_subscriptions:
+        return
     failing = [state for state in summaries if state.failing]
     lines: list[NoticeLine] = []
     for summary in sorted(failing, key=lambda state: str(state.failing_since)):
         stored = await tools.store.load_state(summary.cluster)
         lines += _lines(stored.state) if stored else []
-    await tools.store.add_notice(_baseline_notice(run, summaries, lines))
+    await tools.store.add_notice(_baseline_notice(run, len(seen), summaries, lines))
     for summary in failing:
         await tools.store.mark_told(summary.cluster, frozenset(tools.settings.alert_on))
 
 
-def _baseline_notice(run: Run, summaries: list[StateSummary], lines: list[NoticeLine]) -> Notice:
+def _baseline_notice(run: Run, seen: int, summaries: list[StateSummary], lines: list[NoticeLine]) -> Notice:
     failing = sum(1 for state in summaries if state.failing)
     clusters = f"{len(summaries)} cluster{'' if len(summaries) == 1 else 's'}"
     facts = [
-        f"{clusters} in {len(run.scope.subscriptions)} subscription(s) are watched from now on.",
+        f"{clusters} in {seen} subscription(s) are watched from now on.",
         "From here on you get mail when a registry can no longer be pulled from, and when it can again.",
     ]
     facts += [f"Subscription {s.id}: {s.summary}" for s in run.subscriptions if not isinstance(s.verdict, Pass)][:20]

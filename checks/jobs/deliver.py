@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from checks.history.errors import LeaseHeld, LeaseLost
+from checks.history.errors import LeaseHeld, LeaseLost, SchemaError
 from checks.history.model import DigestRow, DigestStatus, Mark, Pending, StoredDigest
 from checks.history.outbox import Lease
 from checks.jobs.queues import DELIVER, DeliverMessage
@@ -129,17 +129,24 @@ class _Delivery:
             name = digest_id([f"{i.ref.partition}|{i.ref.row}" for i, _ in members], sequence)
             digest = digest_of([change for _, change in members], name)
             await self._begin([item for item, _ in members], digest)
-        for item in (item for item in pending.items if item.notice):
-            notice = msgspec.json.decode(item.notice, type=Notice)
+        notices = [(item, notice) for item in pending.items if (notice := _notice(item)) is not None]
+        for item, notice in notices:
             name = digest_id([f"{item.ref.partition}|{item.ref.row}"], item.sequence)
             await self._begin([item], notice_digest(notice, name))
-        return bool(pending.items)
+        return bool(changes or notices)
 
     async def _change(self, item: Pending) -> Change | None:
-        """The change that a pointer means. One whose change is gone is recorded and taken away."""
+        """The change that a pointer means. One whose change is gone is recorded and taken away.
+
+        One whose change cannot be read stays where it is, for a program that can: it keeps no other from being told.
+        """
         if item.change is None:
             return None
-        change = await self._tools.store.load_change(item.change)
+        try:
+            change = await self._tools.store.load_change(item.change)
+        except SchemaError as error:
+            LOG.error("a change that is to be told cannot be read and stays where it is: %s", error)
+            return None
         if change is None:
             text = f"{item.ref.partition} {item.ref.row}"
             await self._tools.store.record_poison(DELIVER, text, "what it points to is gone", self._tools.clock())
@@ -207,13 +214,16 @@ class _Delivery:
         except PermanentDelivery as error:
             after = msgspec.structs.replace(sending, state=DigestStatus.FAILED, reason=str(error))
         else:
-            after = self._received(sending, receipt, recipients)
+            after = self._received(sending, receipt, stored.digest.recipients)
         if after.reason:
             LOG.warning("mail %s by %s: %s", stored.digest.id, way.name, after.reason)
         return await self._marked(way, stored, after)
 
-    def _received(self, mark: Mark, receipt: Receipt, recipients: tuple[str, ...]) -> Mark:
-        """What a receipt makes of a mark: those to be tried later keep it open; those refused are recorded."""
+    def _received(self, mark: Mark, receipt: Receipt, everyone: tuple[str, ...]) -> Mark:
+        """What a receipt makes of a mark: those to be tried later keep it open; those refused are recorded.
+
+        It failed only where each of ``everyone`` was refused, in this try or in an earlier one.
+        """
         refused = {**mark.refused, **receipt.refused}
         reason = "; ".join(f"{who}: {why}" for who, why in {**receipt.refused, **receipt.later}.items())[:1000]
         if receipt.later:
@@ -225,7 +235,7 @@ class _Delivery:
                 reason=reason,
                 next_try=self._next_try(mark.attempts),
             )
-        nobody = len(receipt.refused) == len(recipients) and not mark.remaining
+        nobody = set(everyone) <= set(refused)
         state = DigestStatus.FAILED if nobody else DigestStatus.SENT
         return msgspec.structs.replace(mark, state=state, refused=refused, reason=reason, next_try=None)
 
@@ -236,3 +246,14 @@ class _Delivery:
         marks = {**stored.digest.marks, way.name: mark}
         digest = msgspec.structs.replace(stored.digest, marks=marks, status=DigestStatus.SENDING)
         return await self._tools.store.save_digest(digest, stored.etag)
+
+
+def _notice(item: Pending) -> Notice | None:
+    """The notice in a pointer; None where it has none, or none that can be read (it stays where it is)."""
+    if not item.notice:
+        return None
+    try:
+        return msgspec.json.decode(item.notice, type=Notice)
+    except msgspec.DecodeError as error:
+        LOG.error("a notice that is to be told cannot be read and stays where it is: %s: %s", item.ref.row, error)
+        return None

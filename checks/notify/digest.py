@@ -138,6 +138,22 @@ def digest_of(changes: Sequence[Change], digest_id: str, route: str = DEFAULT_RO
     )
 
 
+def shortened(digest: Digest, limit: int) -> Digest:
+    """The digest with at most ``limit`` lines in full; the others are counted."""
+    room = limit
+    sections: list[Section] = []
+    for section in digest.sections:
+        shown = section.items[: max(room, 0)]
+        room -= len(shown)
+        more = section.more + len(section.items) - len(shown)
+        sections.append(msgspec.structs.replace(section, items=shown, more=more))
+    notice = digest.notice
+    if notice is not None:
+        more = notice.more + max(0, len(notice.lines) - limit)
+        notice = msgspec.structs.replace(notice, lines=notice.lines[:limit], more=more)
+    return msgspec.structs.replace(digest, sections=tuple(sections), notice=notice)
+
+
 def notice_digest(notice: Notice, digest_id: str) -> Digest:
     """A run's own notice as a mail of its own."""
     return Digest(id=digest_id, notice=notice)

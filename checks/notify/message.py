@@ -1,7 +1,7 @@
 """A digest as a message: text first, HTML second, one thread per incident.
 
 RFC 5322, RFC 3834 (Auto-Submitted). The Message-ID follows from the digest's id, so a repeat is the same message. Gmail
-cuts HTML off at about 102 KB: where it grows longer than ``MAX_HTML``, the text alone is sent.
+cuts HTML off at about 102 KB: where it grows longer than ``MAX_HTML``, fewer lines are told in full and more counted.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from email.policy import EmailPolicy
 from email.utils import format_datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from checks.notices import NoticeKind, cluster_name, printable
-from checks.notify.digest import Digest, Item, ItemKind, incident_id
+from checks.notices import NoticeKind, cluster_name, printable, redacted
+from checks.notify.digest import MAX_ITEMS, Digest, Item, ItemKind, incident_id, shortened
 
 MAX_SUBJECT = 180
 # Headers are not folded at 78: a long subject would be folded right behind its name, and readers show the space.
@@ -23,6 +24,11 @@ MAX_SUBJECT = 180
 POLICY = EmailPolicy(max_line_length=500)
 MAX_HTML = 90_000
 _COLOURS = {ItemKind.RECOVERED: "#1a7f37", ItemKind.REMOVED: "#57606a", ItemKind.WAS_BAD: "#9a6700"}
+_VERBS = {
+    "pull": ("cannot pull from", "can pull from", "could not pull from"),
+    "access": ("has no access to", "has access to", "had no access to"),
+    "path": ("has no path to", "has a path to", "had no path to"),
+}
 _WORD_COLOURS = {"pass": "#1a7f37", "fail": "#cf222e", "unknown": "#9a6700"}
 
 
@@ -48,13 +54,22 @@ def compose(
     if thread:
         message["In-Reply-To"] = thread
         message["References"] = thread
-    templates = _templates()
-    shown = {"digest": digest, "subject": subject, "repeat": repeat}
-    message.set_content(templates.get_template("digest.txt.j2").render(shown))
-    html = templates.get_template("digest.html.j2").render(shown)
-    if len(html.encode()) <= MAX_HTML:
-        message.add_alternative(html, subtype="html")
+    text, html = _bodies(digest, subject, repeat)
+    message.set_content(text)
+    message.add_alternative(html, subtype="html")
     return message
+
+
+def _bodies(digest: Digest, subject: str, repeat: bool) -> tuple[str, str]:
+    """Text and HTML of the same content, as much of it as readers show: they clip HTML of about 100 KB."""
+    templates = _templates()
+    limit = MAX_ITEMS
+    while True:
+        shown = {"digest": shortened(digest, limit), "subject": subject, "repeat": repeat}
+        html = templates.get_template("digest.html.j2").render(shown)
+        if len(html.encode()) <= MAX_HTML or limit <= 1:
+            return templates.get_template("digest.txt.j2").render(shown), html
+        limit //= 2
 
 
 def message_id_of(digest_id: str, sender: str) -> str:
@@ -72,7 +87,7 @@ def thread_of(digest: Digest, sender: str) -> str:
 
 def subject_of(digest: Digest) -> str:
     """One bounded line: what, where, why."""
-    return printable(f"[Pullwatch] {_headline(digest)}")[:MAX_SUBJECT]
+    return printable(redacted(f"[Pullwatch] {_headline(digest)}"))[:MAX_SUBJECT]
 
 
 def _headline(digest: Digest) -> str:
@@ -88,13 +103,15 @@ def _headline(digest: Digest) -> str:
 
 
 def _predicate(item: Item) -> str:
-    if item.kind is ItemKind.RECOVERED:
-        return f"can pull from {item.registry} again"
-    if item.kind is ItemKind.WAS_BAD:
-        return f"could not pull from {item.registry} for a while ({item.cause})"
+    """What is said of the registry: that it cannot be pulled from only where that was the answer."""
     if item.kind is ItemKind.REMOVED:
         return f"no longer looked at with {item.registry}"
-    return f"cannot pull from {item.registry} ({item.cause})"
+    now, again, before = _VERBS[next((facet for facet in ("pull", "access") if facet in item.facets), "path")]
+    if item.kind is ItemKind.RECOVERED:
+        return f"{again} {item.registry} again"
+    if item.kind is ItemKind.WAS_BAD:
+        return f"{before} {item.registry} for a while ({item.cause})"
+    return f"{now} {item.registry} ({item.cause})"
 
 
 def sentence(item: Item) -> str:
@@ -116,6 +133,16 @@ def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def _harmless(value: object) -> object:
+    """What a template shows of a text that came from elsewhere: no secret, nothing that steers a terminal.
+
+    Markup is the template's own output (of a macro), already made of such texts.
+    """
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return printable(redacted(value), keep="\n")
+    return value
+
+
 def _templates() -> Environment:
     environment = Environment(
         loader=PackageLoader("checks.notify"),
@@ -123,6 +150,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        finalize=_harmless,
     )
     environment.filters |= {
         "name": cluster_name,
