@@ -179,9 +179,11 @@ def role_assignment(body: Any) -> facts.RoleAssignment | None:
 def role_definition(body: Any) -> facts.RoleDefinition | None:
     """A role definition with its raw permissions: the SDK's model would drop their conditions.
 
-    None where they cannot be read whole: half of a role would grant what its other half takes away.
+    The documentation and the CLI show a role without its ``properties`` envelope: taken likewise. None where its
+    permissions cannot be read whole: half of a role would grant what its other half takes away.
     """
     key = text(body, "id") or text(body, "name")
+    body = body if isinstance(at(body, "properties"), dict) else {"properties": body}
     permissions = _permissions(body)
     if not key or permissions is None:
         return None
