@@ -219,7 +219,7 @@ def _widen(case: _Case, names: tuple[str, ...]) -> tuple[str, ...]:
         wider = f"({held.condition}) OR ({conditions.named(names)})"
         return (
             commands.change_condition(held, wider),
-            bicep.role_assignment(case.registry, rbac.REPOSITORY_READER, case.who, wider),
+            bicep.role_assignment(case.registry, rbac.REPOSITORY_READER, case.who, wider, held.id.rsplit("/", 1)[-1]),
         )
     condition = conditions.for_repositories(rbac.PULL_DATA_ACTIONS, names)
     return (

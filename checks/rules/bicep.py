@@ -7,8 +7,13 @@ from checks.facts import Registry, resource_group_of
 HEAD = "// Bicep:"
 
 
-def role_assignment(registry: Registry, role_guid: str, object_id: str, condition: str | None = None) -> str:
-    """A role assignment on a registry, by the role's guid and the principal's object id."""
+def role_assignment(
+    registry: Registry, role_guid: str, object_id: str, condition: str | None = None, name: str | None = None
+) -> str:
+    """A role assignment on a registry, by the role's guid and the principal's object id.
+
+    ``name`` is that of the assignment there is already: under another name Azure refuses a second one of the same role.
+    """
     who, role = quoted(object_id), quoted(role_guid)
     narrowed = [f"    condition: {quoted(condition)}", "    conditionVersion: '2.0'"] if condition else []
     return "\n".join(
@@ -18,7 +23,7 @@ def role_assignment(registry: Registry, role_guid: str, object_id: str, conditio
             f"  name: {quoted(registry.name)}",
             "}",
             "resource pull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {",
-            f"  name: guid(registry.id, {who}, {role})",
+            f"  name: {quoted(name) if name else f'guid(registry.id, {who}, {role})'}",
             "  scope: registry",
             "  properties: {",
             f"    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', {role})",

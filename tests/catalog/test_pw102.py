@@ -115,6 +115,7 @@ def test_fail_widens_the_condition_of_an_assignment_that_stands_at_the_registry_
     command = shlex.split(finding.fix[0])
     assert command[:4] == ["az", "rest", "--method", "put"]
     wider = json.loads(command[-1])["properties"]["condition"]
+    assert f"  name: '{rbac.REPOSITORY_READER}'" in finding.fix[-1]  # the name the assignment has in this test
     assert [conditions.evaluate(wider, rbac.PULL_DATA_ACTIONS[0], name) for name in ("team/web", "api", "db")] == [
         True,
         True,
