@@ -142,6 +142,10 @@ SETTINGS = (
             "Probe the Azure registries in use from where Pullwatch runs (PW201)."),
     Setting("PROBE_OTHERS", "probe_others", _flag, "false",
             "Probe other registries that pods name too: public addresses, port 443, without credentials."),
+    Setting("READ_PULL_SECRETS", "read_pull_secrets", _flag, "false",
+            "Read the secrets that pods name in imagePullSecrets (get on them is needed) and try them (PW303)."),
+    Setting("CHECK_IMAGES", "check_images", _flag, "true",
+            "Ask the Azure registries in use, with Pullwatch's own identity, whether the images still exist (PW302)."),
     Setting("CLUSTERS_AT_ONCE", "clusters_at_once", _number(1, 64), "8", "Clusters of a shard looked at at once."),
     Setting("SHARD_SIZE", "shard_size", _number(1, 20), "20", "Clusters in one queue message."),
     Setting("CALL_SECONDS", "call_seconds", _number(1, 300), "30", "Deadline of one call to Azure or Kubernetes."),
@@ -181,6 +185,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allow_local_accounts: bool
     probe: bool
     probe_others: bool
+    read_pull_secrets: bool
+    check_images: bool
     clusters_at_once: int
     shard_size: int
     call_seconds: int

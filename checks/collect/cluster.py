@@ -6,25 +6,27 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping
 
-from checks.collect import arm, graph, kubernetes
+import msgspec
+
+from checks.collect import arm, graph, identities, kubernetes, probing, pull_secrets, registry_facts
 from checks.collect.azure import Azure
 from checks.collect.estate import Estate
 from checks.facts import (
     Authorization,
+    ClientSecret,
     Cluster,
     ClusterFacts,
     ContainerImage,
     NotSeen,
     Principal,
-    Registry,
     RegistryUse,
-    RoleAssignment,
     Seen,
     Why,
     Workloads,
+    same_id,
     subscription_of,
 )
-from checks.rules import images, rbac
+from checks.rules import access, images, rbac
 from checks.verdicts import SEEN_BEFORE, Evidence
 
 MAX_REGISTRIES = 100
@@ -41,11 +43,7 @@ async def gather(
     not its answer from ARM.
     """
     principal = await _principal(azure, cluster)
-    try:
-        async with asyncio.timeout(azure.settings.cluster_seconds):
-            workloads = await kubernetes.workloads(azure, cluster)
-    except TimeoutError:
-        workloads = NotSeen(Why.UNREACHABLE, f"pods not read within {azure.settings.cluster_seconds} s")
+    workloads, secrets = await pull_secrets.read(azure, estate, cluster, await _workloads(azure, cluster))
     found = _sources(azure, estate, cluster, principal, workloads, remembered)
     found = {host: found.get(host, ["asked for"]) for host in only} if only else found
     uses = _uses(estate, found, _images_by_host(workloads))
@@ -54,14 +52,34 @@ async def gather(
         for subscription in _subscriptions(uses)
         if subscription in estate.subscriptions
     }
+    asked = await _asked(azure, principal, uses, authorization)
+    nodes = await identities.machines(azure, estate, cluster)
     return ClusterFacts(
         cluster=cluster,
         principal=principal,
         workloads=workloads,
         uses=uses,
         authorization=authorization,
-        through_groups=await _through_groups(azure, principal, uses, authorization),
+        through_groups={key: known.groups for key, known in asked.items() if known.groups is not None},
+        denies_through_groups={key: known.denies for key, known in asked.items() if known.denies is not None},
+        tenants={guid: tenant for guid, s in estate.subscriptions.items() if (tenant := s.subscription.tenant_id)},
+        machines=nodes,
+        kubelet_resource=await identities.kubelet_resource(azure, estate, cluster, nodes),
+        client_secrets=await _client_secrets(azure, cluster, principal),
+        probes=await probing.of_cluster(azure, estate, uses),
+        performance=await registry_facts.of_cluster(azure, estate, uses),
+        networks=estate.networks,
+        pull_secrets=secrets,
+        arm_registries=estate.login_servers,
     )
+
+
+async def _workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:
+    try:
+        async with asyncio.timeout(azure.settings.cluster_seconds):
+            return await kubernetes.workloads(azure, cluster)
+    except TimeoutError:
+        return NotSeen(Why.UNREACHABLE, f"pods not read within {azure.settings.cluster_seconds} s")
 
 
 async def _principal(azure: Azure, cluster: Cluster) -> Seen[Principal] | NotSeen:
@@ -82,6 +100,16 @@ async def _principal(azure: Azure, cluster: Cluster) -> Seen[Principal] | NotSee
     return NotSeen(Why.ERROR, "ARM does not show which identity the nodes pull with")
 
 
+async def _client_secrets(
+    azure: Azure, cluster: Cluster, principal: Seen[Principal] | NotSeen
+) -> Seen[tuple[ClientSecret, ...]] | NotSeen | None:
+    """The secrets of a service-principal cluster; not asked for where not even the principal could be looked up."""
+    client_id = cluster.service_principal_client_id
+    if cluster.kubelet is not None or cluster.has_identity or not client_id:
+        return None
+    return principal if isinstance(principal, NotSeen) else await arm.seen(graph.client_secrets(azure, client_id))
+
+
 def _sources(
     azure: Azure,
     estate: Estate,
@@ -95,6 +123,9 @@ def _sources(
     for host, found in _images_by_host(workloads).items():
         count = len({(image.namespace, image.pod) for image in found})
         sources.setdefault(host, []).append(f"images of {count} pod{'' if count == 1 else 's'}")
+    bootstrap = cluster.bootstrap_registry_id if (cluster.artifact_source or "").lower() == "cache" else None
+    for registry in (r for r in estate.registries() if same_id(r.id, bootstrap)):
+        sources.setdefault(registry.login_server, []).append("bootstrap registry")
     for host in _tagged(cluster):
         sources.setdefault(host, []).append(f"cluster tag {TAG}")
     for host in azure.settings.registries:
@@ -123,9 +154,11 @@ def _uses(
 
 
 def _images_by_host(workloads: Seen[Workloads] | NotSeen) -> dict[str, list[ContainerImage]]:
+    listed = () if isinstance(workloads, NotSeen) else workloads.value.containers
+    hosts = {text: images.host_of(text) for text in {image.image for image in listed}}
     found: dict[str, list[ContainerImage]] = {}
-    for image in () if isinstance(workloads, NotSeen) else workloads.value.containers:
-        host = images.host_of(image.image)
+    for image in listed:
+        host = hosts[image.image]
         if host is not None:
             found.setdefault(host, []).append(image)
     return found
@@ -161,36 +194,30 @@ def _subscriptions(uses: tuple[RegistryUse, ...]) -> set[str]:
     return {subscription_of(use.registry.value.id) for use in uses if isinstance(use.registry, Seen)}
 
 
-async def _through_groups(
+async def _asked(
     azure: Azure,
     principal: Seen[Principal] | NotSeen,
     uses: tuple[RegistryUse, ...],
     authorization: Mapping[str, Authorization],
-) -> dict[str, Seen[tuple[RoleAssignment, ...]] | NotSeen]:
-    """Asks Azure for assignments through groups, once per subscription, only where the direct ones do not answer."""
-    if isinstance(principal, NotSeen):
-        return {}
-    asked: dict[str, Seen[tuple[RoleAssignment, ...]] | NotSeen] = {}
+) -> dict[str, access.Asked]:
+    """What was read per subscription of the registries, completed by what only Azure can tell of groups.
+
+    Each question is asked once per subscription, and only where the answers so far leave a registry open.
+    """
+    asked = {subscription: access.Asked(authorization=known) for subscription, known in authorization.items()}
     for use in uses:
-        if isinstance(use.registry, NotSeen):
+        if isinstance(principal, NotSeen) or isinstance(use.registry, NotSeen):
             continue
-        subscription = subscription_of(use.registry.value.id)
-        known = authorization.get(subscription)
-        if subscription in asked or known is None or _answered(known, principal.value, use.registry.value):
+        registry, who = use.registry.value, principal.value.object_id
+        subscription, repositories = subscription_of(registry.id), access.repositories_of(use.images)
+        known = asked.get(subscription)
+        if known is None:
             continue
-        asked[subscription] = await arm.seen(arm.assigned_to(azure, subscription, principal.value.object_id))
+        if known.groups is None and access.wants_groups(access.decide(who, registry, known, repositories)):
+            groups = await arm.seen(arm.assigned_to(azure, subscription, who))
+            known = msgspec.structs.replace(known, groups=groups)
+        if known.denies is None and access.wants_denies(access.decide(who, registry, known, repositories)):
+            denies = await arm.seen(arm.denies_assigned_to(azure, subscription, who))
+            known = msgspec.structs.replace(known, denies=denies)
+        asked[subscription] = known
     return asked
-
-
-def _answered(known: Authorization, principal: Principal, registry: Registry) -> bool:
-    if isinstance(known.assignments, NotSeen) or isinstance(known.definitions, NotSeen):
-        return True
-    decision = rbac.decide(
-        principal.object_id,
-        registry.id,
-        registry.role_assignment_mode,
-        known.assignments.value,
-        known.definitions.value,
-        () if isinstance(known.denies, NotSeen) else known.denies.value,
-    )
-    return isinstance(decision, rbac.Granted | rbac.Denied)

@@ -48,6 +48,7 @@ class Estate:
         self.identities: Once[Seen[tuple[IdentityResource, ...]] | NotSeen] = Once()
         self.machines: Once[Seen[tuple[NodeMachines, ...]] | NotSeen] = Once()
         self._registries: dict[str, Seen[Registry]] = {}
+        self.login_servers: dict[str, tuple[str, ...]] = {}
         self._assignments: dict[tuple[str, str], list[RoleAssignment]] = {}
         self.networks = networks_of(
             (guid, facts.network) for guid, facts in self.subscriptions.items() if facts.network is not None
@@ -61,6 +62,8 @@ class Estate:
             for registry in facts.registries.value:
                 evidence = registry.evidence or facts.registries.evidence
                 self._registries[registry.login_server] = Seen(registry, evidence)
+                known = self.login_servers.get(registry.name.lower(), ())
+                self.login_servers[registry.name.lower()] = (*known, registry.login_server)
         if isinstance(facts.authorization.assignments, Seen):
             for assignment in facts.authorization.assignments.value:
                 key = (subscription, assignment.principal_id.lower())

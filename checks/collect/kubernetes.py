@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -29,7 +30,7 @@ from checks.rules.clouds import AKS_SERVER_APPLICATION
 T = TypeVar("T")
 R = TypeVar("R")
 RBAC_READER = "Azure Kubernetes Service RBAC Reader"
-PAGE = 500
+PAGE = 1000
 MAX_PAGES = 400
 RESTARTS = 3
 MAX_PAGE_BYTES = 64 * 1024 * 1024
@@ -64,22 +65,28 @@ def _not_to_be_looked_at(cluster: Cluster) -> NotSeen | None:
 
 
 async def _read(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> Seen[Workloads]:
-    token = await _token(azure, cluster) if kubeconfig.exec_plugin else kubeconfig.token
-    connector = net.connector((), _trust(kubeconfig))
-    api_client = client.ApiClient(_configuration(kubeconfig, token, connector))
-    try:
-        api = client.CoreV1Api(api_client)
-        reader = _Reader(azure, cluster)
+    async with open_api(azure, cluster, kubeconfig) as api:
+        reader = Reader(azure, cluster)
         pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, containers)
         events = await _events(reader, api)
-    finally:
-        await api_client.close()  # type: ignore[no-untyped-call]
-        await connector.close()  # the client leaves a connector that it was given open
     found = Workloads(containers=tuple(pods.found), events=events, pods=pods.objects, unreadable=pods.unreadable)
     return Seen(found, arm.evidence("pods and events", kubeconfig.server, "v1"))
 
 
-async def _events(reader: _Reader, api: client.CoreV1Api) -> Seen[tuple[PodEvent, ...]] | NotSeen:
+@asynccontextmanager
+async def open_api(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> AsyncIterator[client.CoreV1Api]:
+    """The cluster's API over its own trust, closed at the end. Raises CollectError where no token can be had."""
+    token = await _token(azure, cluster) if kubeconfig.exec_plugin else kubeconfig.token
+    connector = net.connector((), _trust(kubeconfig))
+    api_client = client.ApiClient(_configuration(kubeconfig, token, connector))
+    try:
+        yield client.CoreV1Api(api_client)
+    finally:
+        await api_client.close()  # type: ignore[no-untyped-call]
+        await connector.close()  # the client leaves a connector that it was given open
+
+
+async def _events(reader: Reader, api: client.CoreV1Api) -> Seen[tuple[PodEvent, ...]] | NotSeen:
     list_events = api.list_event_for_all_namespaces_without_preload_content
     try:
         events = await reader.whole(
@@ -104,7 +111,7 @@ class _List(Generic[R]):
         self.unreadable = 0
 
 
-class _Reader:
+class Reader:
     """Reads whole lists of one cluster, page by page, each page within the call's deadline."""
 
     def __init__(self, azure: Azure, cluster: Cluster) -> None:
@@ -152,14 +159,17 @@ class _Reader:
             raise self._mapped(error.status or 0, str(error.reason)) from error
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        raw = bytearray()
+        chunks: list[bytes] = []
+        size = 0
         async for chunk in response.content.iter_any():
-            raw += chunk
-            if len(raw) > MAX_PAGE_BYTES:
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > MAX_PAGE_BYTES:
                 raise Temporary(f"the Kubernetes API sent more than {MAX_PAGE_BYTES} bytes for {PAGE} objects")
+        raw = b"".join(chunks)
         if response.status != 200:
             raise self._mapped(response.status, raw[:300].decode("utf-8", "replace"))
-        return bytes(raw)
+        return raw
 
     def _mapped(self, status: int, detail: str) -> Exception:
         if status == 410:

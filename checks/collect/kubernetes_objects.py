@@ -1,7 +1,8 @@
 """Pods and events decoded straight into just the fields that are needed.
 
 msgspec decodes a page of pods about 170 times faster than the client's own models. One object with a wrong type does
-not lose the page: the page is then decoded object by object and what cannot be read is counted.
+not lose the page: the page is then decoded object by object and what cannot be read is counted. Wire objects are out
+of the garbage collector's sight (``gc=False``): they hold no cycles, and there are many of them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ T = TypeVar("T")
 _HASH = re.compile(r"-[a-z0-9]{5,10}$")
 
 
-class Metadata(msgspec.Struct, rename="camel"):
+class Metadata(msgspec.Struct, rename="camel", gc=False):
     """Of ObjectMeta."""
 
     name: str = ""
@@ -27,7 +28,7 @@ class Metadata(msgspec.Struct, rename="camel"):
     continue_: str | None = msgspec.field(name="continue", default=None)
 
 
-class Owner(msgspec.Struct):
+class Owner(msgspec.Struct, gc=False):
     """Of OwnerReference."""
 
     kind: str = ""
@@ -35,7 +36,7 @@ class Owner(msgspec.Struct):
     controller: bool | None = None
 
 
-class Container(msgspec.Struct, rename="camel"):
+class Container(msgspec.Struct, rename="camel", gc=False):
     """Of Container."""
 
     name: str = ""
@@ -43,13 +44,13 @@ class Container(msgspec.Struct, rename="camel"):
     image_pull_policy: str | None = None
 
 
-class Named(msgspec.Struct):
+class Named(msgspec.Struct, gc=False):
     """A reference by name."""
 
     name: str | None = None
 
 
-class PodSpec(msgspec.Struct, rename="camel"):
+class PodSpec(msgspec.Struct, rename="camel", gc=False):
     """Of PodSpec."""
 
     node_name: str | None = None
@@ -58,29 +59,30 @@ class PodSpec(msgspec.Struct, rename="camel"):
     ephemeral_containers: list[Container] | None = None
     image_pull_secrets: list[Named] | None = None
     node_selector: dict[str, str] | None = None
+    service_account_name: str | None = None
 
 
-class Waiting(msgspec.Struct):
+class Waiting(msgspec.Struct, gc=False):
     """Of ContainerStateWaiting."""
 
     reason: str | None = None
     message: str | None = None
 
 
-class State(msgspec.Struct):
+class State(msgspec.Struct, gc=False):
     """Of ContainerState."""
 
     waiting: Waiting | None = None
 
 
-class ContainerStatus(msgspec.Struct):
+class ContainerStatus(msgspec.Struct, gc=False):
     """Of ContainerStatus."""
 
     name: str = ""
     state: State | None = None
 
 
-class PodStatus(msgspec.Struct, rename="camel"):
+class PodStatus(msgspec.Struct, rename="camel", gc=False):
     """Of PodStatus."""
 
     start_time: str | None = None
@@ -89,7 +91,7 @@ class PodStatus(msgspec.Struct, rename="camel"):
     ephemeral_container_statuses: list[ContainerStatus] | None = None
 
 
-class Pod(msgspec.Struct):
+class Pod(msgspec.Struct, gc=False):
     """Of Pod."""
 
     metadata: Metadata
@@ -97,7 +99,14 @@ class Pod(msgspec.Struct):
     status: PodStatus = msgspec.field(default_factory=PodStatus)
 
 
-class InvolvedObject(msgspec.Struct, rename="camel"):
+class ServiceAccount(msgspec.Struct, rename="camel"):
+    """Of ServiceAccount."""
+
+    metadata: Metadata
+    image_pull_secrets: list[Named] | None = None
+
+
+class InvolvedObject(msgspec.Struct, rename="camel", gc=False):
     """Of ObjectReference."""
 
     kind: str | None = None
@@ -106,7 +115,7 @@ class InvolvedObject(msgspec.Struct, rename="camel"):
     field_path: str | None = None
 
 
-class Event(msgspec.Struct, rename="camel"):
+class Event(msgspec.Struct, rename="camel", gc=False):
     """Of core/v1 Event."""
 
     involved_object: InvolvedObject
@@ -157,30 +166,40 @@ def containers(pod: Pod) -> list[ContainerImage]:
         ("main", spec.containers, status.container_statuses),
         ("ephemeral", spec.ephemeral_containers, status.ephemeral_container_statuses),
     )
+    owner = workload(pod)
     return [
-        _container(pod, kind, container, {s.name: s for s in statuses or []}.get(container.name))
+        _container(pod, owner, kind, container, _waiting(statuses, container.name))
         for kind, listed, statuses in kinds
-        for container in listed or []
+        if listed
+        for container in listed
         if container.image
     ]
 
 
-def _container(pod: Pod, kind: str, container: Container, status: ContainerStatus | None) -> ContainerImage:
-    waiting = status.state.waiting if status and status.state else None
+def _waiting(statuses: list[ContainerStatus] | None, name: str) -> Waiting | None:
+    for status in statuses or ():
+        if status.name == name and status.state is not None:
+            return status.state.waiting
+    return None
+
+
+def _container(pod: Pod, owner: str, kind: str, container: Container, waiting: Waiting | None) -> ContainerImage:
+    spec = pod.spec
     return ContainerImage(
         namespace=pod.metadata.namespace,
         pod=pod.metadata.name,
-        workload=workload(pod),
+        workload=owner,
         container=container.name,
         kind=kind,
         image=container.image or "",
-        node=pod.spec.node_name,
-        os=(pod.spec.node_selector or {}).get("kubernetes.io/os"),
+        node=spec.node_name,
+        os=spec.node_selector.get("kubernetes.io/os") if spec.node_selector else None,
         waiting_reason=waiting.reason if waiting else None,
         waiting_message=waiting.message if waiting else None,
         since=pod.status.start_time,
-        pull_secrets=tuple(s.name for s in pod.spec.image_pull_secrets or [] if s.name),
+        pull_secrets=tuple(s.name for s in spec.image_pull_secrets if s.name) if spec.image_pull_secrets else (),
         pull_policy=container.image_pull_policy,
+        service_account=pod.spec.service_account_name,
     )
 
 

@@ -263,6 +263,13 @@ def retry_after(answer: Answer) -> int | None:
     return int(header) if re.fullmatch(r"[0-9]{1,6}", header) else None
 
 
+def token_of(answer: Answer) -> str:
+    """The access token in a token endpoint's answer ("access_token", or "token" of other registries), or ""."""
+    body = _decoded(answer.body)
+    found = body.get("access_token") or body.get("token")
+    return found if isinstance(found, str) else ""
+
+
 def may_pull(token: str, repository: str) -> bool | None:
     """Whether an access token's claims let it pull from a repository; None where the token does not tell.
 

@@ -157,6 +157,28 @@ def list_denies(scope: str) -> str:
     return command("az", "rest", "--method", "get", "--url", url)
 
 
+def let_read_secrets(cluster: Cluster, namespace: str) -> tuple[str, ...]:
+    """The commands that let Pullwatch's identity get the secrets of one namespace, and nothing more."""
+    who, name = "<object id of Pullwatch's identity>", "Pullwatch pull secret reader"
+    if cluster.azure_rbac:
+        role = {
+            "Name": name,
+            "Description": "Reads the pull secrets that pods name.",
+            "AssignableScopes": [f"/subscriptions/{subscription_of(cluster.id)}"],
+            "Actions": [],
+            "DataActions": ["Microsoft.ContainerService/managedClusters/secrets/read"],
+        }
+        return (
+            command("az", "role", "definition", "create", "--role-definition", json.dumps(role)),
+            assign_role(who, name, f"{cluster.id}/namespaces/{namespace}"),
+        )
+    role_name, where = "pullwatch-pull-secrets", ("--namespace", namespace)
+    return (
+        command("kubectl", "create", "role", role_name, *where, "--verb", "get", "--resource", "secrets"),
+        command("kubectl", "create", "rolebinding", role_name, *where, "--role", role_name, "--user", who),
+    )
+
+
 def describe_pod(namespace: str, pod: str) -> str:
     """``kubectl describe pod``: the whole text and its events."""
     return command("kubectl", "describe", "pod", "--namespace", namespace, pod)

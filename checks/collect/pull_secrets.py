@@ -1,0 +1,276 @@
+"""Pull secrets by reference: those that pods and their service accounts name, read one by one, and tried.
+
+Nothing here runs unless PULLWATCH_READ_PULL_SECRETS is on. A secret's values stay in memory here: they leave it
+only as the Authorization header of the registry's own token endpoint, at login servers that ARM returned (and, with
+PULLWATCH_PROBE_OTHERS, at the public host that the pods' images name). What is handed on are facts without values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+import msgspec
+from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
+
+from checks.collect import arm, kubernetes, net, registry
+from checks.collect.azure import Azure
+from checks.collect.errors import CollectError, Temporary, mapped
+from checks.collect.estate import Estate
+from checks.collect.kubeconfig import read as read_kubeconfig
+from checks.collect.kubernetes_objects import ServiceAccount
+from checks.collect.secret_bodies import MAX_BYTES, Credential, Decoded, decode
+from checks.facts import Cluster, ContainerImage, NotSeen, Seen, Why, Workloads
+from checks.facts_pulls import Asked, PullSecret
+from checks.facts_registry import Outcome
+from checks.rules import commands, images
+from checks.rules.pull_secrets import DOCKER_HUB_KEY, covers, names_of, target_of
+
+MAX_SECRETS = 200
+MAX_TRIED = 50
+MAX_REPOSITORIES = 20
+AT_ONCE = 8
+TRIES_AT_ONCE = 4
+TRY_SECONDS = 15.0
+SECRETS_READ = "Microsoft.ContainerService/managedClusters/secrets/read"
+
+Secrets = dict[str, Seen[PullSecret] | NotSeen]
+Found = Seen[Workloads] | NotSeen
+
+
+async def read(azure: Azure, estate: Estate, cluster: Cluster, workloads: Found) -> tuple[Found, Secrets]:
+    """The workloads with their service accounts' pull secrets filled in, and every named secret's facts.
+
+    Kubernetes itself fills them in when a pod is made; a pod that names none is given its account's here.
+    """
+    if not azure.settings.read_pull_secrets or isinstance(workloads, NotSeen):
+        return workloads, {}
+    try:
+        async with asyncio.timeout(azure.settings.cluster_seconds):
+            return await _read(azure, estate, cluster, workloads)
+    except TimeoutError:
+        gap = NotSeen(Why.UNREACHABLE, f"pull secrets not read within {azure.settings.cluster_seconds} s")
+    except CollectError as error:
+        gap = error.as_gap()
+    return workloads, dict.fromkeys(named(workloads.value), gap)
+
+
+async def _read(azure: Azure, estate: Estate, cluster: Cluster, workloads: Seen[Workloads]) -> tuple[Found, Secrets]:
+    kubeconfig = read_kubeconfig(await arm.user_kubeconfig(azure, cluster))
+    async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
+        workloads = await _with_accounts(azure, cluster, api, workloads)
+        names = named(workloads.value)
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(name: str) -> Decoded | NotSeen:
+            async with gate:
+                return await _one(azure, cluster, api, name)
+
+        found = dict(zip(names, await asyncio.gather(*(one(name) for name in names[:MAX_SECRETS])), strict=False))
+    tried = await _tried(azure, estate, workloads.value, found)
+    too_many = NotSeen(Why.OFF, f"only {MAX_SECRETS} pull secrets of a cluster are read")
+    secrets: Secrets = {name: tried.get(name, too_many) for name in names}
+    return workloads, secrets
+
+
+def named(workloads: Workloads) -> tuple[str, ...]:
+    """The secrets ("namespace/name") that pods name, the most used first."""
+    counted = Counter(name for container in workloads.containers for name in names_of(container))
+    return tuple(sorted(counted, key=lambda name: (-counted[name], name)))
+
+
+async def _with_accounts(
+    azure: Azure, cluster: Cluster, api: client.CoreV1Api, workloads: Seen[Workloads]
+) -> Seen[Workloads]:
+    """Accounts that may not be listed change nothing: pods show their secrets themselves in all but odd cases."""
+    if all(container.pull_secrets for container in workloads.value.containers):
+        return workloads
+    reader = kubernetes.Reader(azure, cluster)
+    try:
+        listed = await reader.whole(
+            api.list_service_account_for_all_namespaces_without_preload_content, ServiceAccount, _account
+        )
+    except CollectError:
+        return workloads
+    accounts = {account: secrets for account, secrets in listed.found if secrets}
+    if not accounts:
+        return workloads
+    containers = tuple(_given(container, accounts) for container in workloads.value.containers)
+    return msgspec.structs.replace(workloads, value=msgspec.structs.replace(workloads.value, containers=containers))
+
+
+def _account(account: ServiceAccount) -> list[tuple[str, tuple[str, ...]]]:
+    secrets = tuple(s.name for s in account.image_pull_secrets or [] if s.name)
+    return [(f"{account.metadata.namespace}/{account.metadata.name}", secrets)]
+
+
+def _given(container: ContainerImage, accounts: dict[str, tuple[str, ...]]) -> ContainerImage:
+    account = f"{container.namespace}/{container.service_account or 'default'}"
+    if container.pull_secrets or account not in accounts:
+        return container
+    return msgspec.structs.replace(container, pull_secrets=accounts[account])
+
+
+async def _one(azure: Azure, cluster: Cluster, api: client.CoreV1Api, name: str) -> Decoded | NotSeen:
+    namespace, _, secret = name.partition("/")
+    try:
+        raw = await _get(azure, cluster, api, namespace, secret)
+        return Decoded(PullSecret(name=name, exists=False)) if raw is None else decode(raw, name)
+    except CollectError as error:
+        return error.as_gap()
+    except _Forbidden as error:
+        return NotSeen(Why.NOT_ALLOWED, str(error), SECRETS_READ, commands.let_read_secrets(cluster, namespace))
+
+
+class _Forbidden(Exception):
+    """401 or 403: the text says what is missing."""
+
+
+async def _get(azure: Azure, cluster: Cluster, api: client.CoreV1Api, namespace: str, name: str) -> bytes | None:
+    """The secret's bytes, or None where it does not exist. Raises CollectError or _Forbidden."""
+    seconds = float(azure.settings.call_seconds)
+    call: Any = api.read_namespaced_secret_without_preload_content
+    try:
+        async with mapped(f"read the secret {namespace}/{name}", SECRETS_READ, cluster.id, seconds):
+            response = await call(quote(name, safe=""), quote(namespace, safe=""), _request_timeout=seconds)
+            async with response:
+                status, raw = response.status, await _bounded(response)
+    except ApiException as error:
+        status, raw = error.status or 0, b""
+    if status == 404:
+        return None
+    if status in (401, 403):
+        raise _Forbidden(f"reading the secret {namespace}/{name} is not allowed: get on secrets is missing")
+    if status != 200:
+        raise Temporary(f"the Kubernetes API answered {status} for the secret {namespace}/{name}")
+    return raw
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    raw = bytearray()
+    async for chunk in response.content.iter_any():
+        raw += chunk
+        if len(raw) > MAX_BYTES:
+            raise Temporary(f"the Kubernetes API sent more than {MAX_BYTES} bytes for one secret")
+    return bytes(raw)
+
+
+class _Try(msgspec.Struct, frozen=True):
+    """One credential to be tried at one registry for these repositories."""
+
+    secret: str
+    entry: int
+    host: str
+    repositories: tuple[str, ...]
+
+
+async def _tried(azure: Azure, estate: Estate, workloads: Workloads, found: dict[str, Decoded | NotSeen]) -> Secrets:
+    """The secrets' facts with what registries said to them; the same credential is tried once at each registry."""
+    wanted = _wanted(workloads, found)
+    gate = asyncio.Semaphore(TRIES_AT_ONCE)
+    groups: list[tuple[Credential, str, list[_Try]]] = []
+    for attempt in wanted:
+        decoded = found[attempt.secret]
+        assert isinstance(decoded, Decoded)
+        credential = decoded.credentials[attempt.entry]
+        same = next((g for g in groups if g[1] == attempt.host and g[0].same_as(credential)), None)
+        if same is None:
+            groups.append((credential, attempt.host, [attempt]))
+        else:
+            same[2].append(attempt)
+
+    async def ask(index: int) -> Asked:
+        credential, host, attempts = groups[index]
+        repositories = tuple(sorted({r for attempt in attempts for r in attempt.repositories}))[:MAX_REPOSITORIES]
+        if index >= MAX_TRIED:
+            return Asked(registry=host, detail=f"only {MAX_TRIED} credentials of a cluster are tried")
+        async with gate:
+            return await _ask(azure, estate, host, credential, repositories)
+
+    answers = await asyncio.gather(*(ask(index) for index in range(len(groups))))
+    told: dict[tuple[str, int], list[Asked]] = {}
+    for (_, _, attempts), answer in zip(groups, answers, strict=True):
+        for attempt in attempts:
+            told.setdefault((attempt.secret, attempt.entry), []).append(answer)
+    return {name: _facts(name, one, told) for name, one in found.items()}
+
+
+def _facts(name: str, found: Decoded | NotSeen, told: dict[tuple[str, int], list[Asked]]) -> Seen[PullSecret] | NotSeen:
+    if isinstance(found, NotSeen):
+        return found
+    entries = tuple(
+        msgspec.structs.replace(entry, asked=tuple(told.get((name, index), ())))
+        for index, entry in enumerate(found.facts.entries)
+    )
+    facts = msgspec.structs.replace(found.facts, entries=entries)
+    return Seen(facts, arm.evidence(f"secret {name}, without its values", "Kubernetes API", "v1"))
+
+
+def _wanted(workloads: Workloads, found: dict[str, Decoded | NotSeen]) -> list[_Try]:
+    """What is to be tried: entries with a user and a password, for hosts that images of the secret's pods come from."""
+    repositories: dict[tuple[str, int, str], set[str]] = {}
+    for secret, image in _pairs(workloads):
+        decoded, target, parsed = found.get(secret), target_of(image), images.parse(image)
+        if not isinstance(decoded, Decoded) or target is None or parsed is None:
+            continue
+        for index, entry in enumerate(decoded.facts.entries):
+            hub = parsed.host == images.DOCKER_HUB and entry.key == DOCKER_HUB_KEY
+            if entry.has_password and (hub or covers(entry.key, target)):
+                repositories.setdefault((secret, index, parsed.host), set()).add(parsed.repository)
+    return [_Try(*key, tuple(sorted(names))) for key, names in sorted(repositories.items())]
+
+
+def _pairs(workloads: Workloads) -> set[tuple[str, str]]:
+    return {(name, container.image) for container in workloads.containers for name in names_of(container)}
+
+
+async def _ask(azure: Azure, estate: Estate, host: str, credential: Credential, repositories: tuple[str, ...]) -> Asked:
+    target = _target(azure, estate, host)
+    if target is None:
+        why = f"{host} is no registry that Azure Resource Manager returned, and PULLWATCH_PROBE_OTHERS is off"
+        return Asked(registry=host, detail=why)
+    if net.behind_proxy(azure.settings.connect_to, host):
+        return Asked(registry=host, detail="connections from here go through a proxy")
+    try:
+        async with asyncio.timeout(min(TRY_SECONDS, float(azure.settings.call_seconds))):
+            async with registry.open_door(azure.settings, target) as door:
+                return await _knock(door, host, credential, repositories)
+    except TimeoutError:
+        return Asked(registry=host, detail=f"{host} gave no answer in time")
+    except registry.Trouble as trouble:
+        return Asked(registry=host, detail=str(trouble))
+
+
+def _target(azure: Azure, estate: Estate, host: str) -> registry.Target | None:
+    """Where a password may go: a login server that ARM returned under the cloud's suffix, or what a setting allows."""
+    if isinstance(estate.registry(host), Seen):
+        ours = host.endswith(f".{azure.settings.cloud.acr_suffix}")
+        return registry.Target(host=host, known=True) if ours else None
+    return registry.Target(host=host) if azure.settings.probe_others else None
+
+
+async def _knock(door: registry.Door, host: str, credential: Credential, repositories: tuple[str, ...]) -> Asked:
+    """``GET realm?service&scope…`` with the credential, as docker and containerd do. Raises Trouble."""
+    challenge = await door.challenge()
+    scopes = [("scope", f"repository:{repository}:pull") for repository in repositories]
+    query = urlencode([("service", challenge.service), *scopes])
+    answer = await door.send(
+        "GET", f"{urlsplit(challenge.realm).path}?{query}", headers={"Authorization": credential.basic()}
+    )
+    if answer.status == 401:
+        return Asked(registry=host, accepted=False, detail="its token endpoint answered HTTP 401")
+    if answer.status != 200:
+        raise registry.Trouble(Outcome.ACCESS_TOKEN, f"its token endpoint answered HTTP {answer.status}")
+    token = registry.token_of(answer)
+    may = {repository: registry.may_pull(token, repository) for repository in repositories if token}
+    return Asked(
+        registry=host,
+        accepted=True,
+        detail="its token endpoint answered HTTP 200",
+        pulls=tuple(repository for repository, told in may.items() if told),
+        refused=tuple(repository for repository, told in may.items() if told is False),
+    )
