@@ -7,8 +7,9 @@ emulator accepts what the service refuses.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -30,12 +31,14 @@ from checks.history.model import (
     SubjectState,
 )
 from checks.notices import Change, Status, Transition
-from checks.verdicts import ClusterReport
+from checks.verdicts import ClusterReport, Finding, word
 
 VERSION = 1
 CHUNK = 30_000  # characters; the service takes 32,768 UTF-16 units a string
 MAX_ENTITY = 1_000_000  # bytes; the service takes 1 MiB, the rest is margin
 MAX_PROPERTIES = 252  # 255 with the two keys and Timestamp
+MAX_WIRE = 4_000_000  # bytes of one transaction on the wire; the service takes 4 MiB
+STATE_WIRE = 1_900_000  # of them for the texts of a state; its change needs at most about 1,100,000
 STATE_TEXT = 470_000  # characters of JSON in a state row: at 2 bytes each it stays below MAX_ENTITY
 
 Entity = dict[str, Any]
@@ -108,6 +111,11 @@ def size(entity: Entity) -> int:
     return total
 
 
+def wire(value: object) -> int:
+    """Bytes on the wire: the client writes JSON in ASCII, so that a sign outside it takes six or twelve."""
+    return len(json.dumps(value, default=str))
+
+
 def versioned(row: Row) -> Row:
     """The row itself, or SchemaError naming the version it carries."""
     if row.get("v") != VERSION:
@@ -170,7 +178,8 @@ def state_row(state: ClusterState, report: ClusterReport | None) -> Entity:
     entity |= {"updated": state.updated, "capped": state.capped, "gone_since": state.gone_since}
     entity |= small_columns(state) | chunked("subjects", subjects) | chunked("registries", registries)
     if report is not None:
-        text, cut = report_text(report, STATE_TEXT - units(subjects) - units(registries))
+        room = STATE_TEXT - units(subjects) - units(registries)
+        text, cut = report_text(report, room, STATE_WIRE - wire(subjects) - wire(registries))
         entity |= chunked("report", text) | {"report_cut": cut}
     return checked({name: value for name, value in entity.items() if value is not None})
 
@@ -195,26 +204,27 @@ def told_row(state: ClusterState) -> Entity:
     return checked(entity | chunked("subjects", text_of(state.subjects)))
 
 
-def report_text(report: ClusterReport, budget: int) -> tuple[str, int]:
-    """The report as JSON within ``budget`` UTF-16 units, and how many findings were left out of it.
+def report_text(report: ClusterReport, budget: int, on_wire: int = STATE_WIRE) -> tuple[str, int]:
+    """The report as JSON within ``budget`` UTF-16 units and ``on_wire`` bytes, and how many findings were left out.
 
     First the evidence goes (it can be read again), then findings from the mildest on; the rows stay while they fit.
     """
-    text = text_of(report)
-    if units(text) <= budget:
-        return text, 0
+
+    def written(findings: Sequence[Finding]) -> str | None:
+        text = text_of(msgspec.structs.replace(report, findings=tuple(findings)))
+        return text if units(text) <= budget and wire(text) <= on_wire else None
+
+    whole = written(report.findings)
+    if whole is not None:
+        return whole, 0
     bare = [msgspec.structs.replace(finding, evidence=()) for finding in report.findings]
     rank = {"fail": 0, "unknown": 1, "skipped": 2, "pass": 3}
-    bare.sort(key=lambda finding: rank[str(finding.verdict.__struct_config__.tag)])
+    bare.sort(key=lambda finding: rank[word(finding.verdict)])
     low, high = 0, len(bare)
     while low < high:
         middle = (low + high + 1) // 2
-        candidate = msgspec.structs.replace(report, findings=tuple(bare[:middle]))
-        low, high = (middle, high) if units(text_of(candidate)) <= budget else (low, middle - 1)
-    text = text_of(msgspec.structs.replace(report, findings=tuple(bare[:low])))
-    if units(text) > budget:
-        text = text_of(ClusterReport(id=report.id))
-    return text, len(bare) - low
+        low, high = (middle, high) if written(bare[:middle]) is not None else (low, middle - 1)
+    return written(bare[:low]) or text_of(ClusterReport(id=report.id)), len(bare) - low
 
 
 def read_state(row: Row) -> ClusterState:

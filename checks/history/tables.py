@@ -20,9 +20,9 @@ from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from checks.history import keys
-from checks.history.errors import Conflict
+from checks.history.errors import Conflict, LimitError
 from checks.history.model import RowRef
-from checks.history.rows import Entity, Row
+from checks.history.rows import MAX_WIRE, Entity, Row, wire
 
 BATCH = 100  # operations in a transaction, at most
 
@@ -91,7 +91,13 @@ class Tables:
         await self._table(table).delete_entity(partition, row)
 
     async def _transact(self, operations: Sequence[Operation], table: str = keys.TABLE) -> list[str]:
-        """One transaction; the ETags. Conflict where a row is there already, is gone or was changed."""
+        """One transaction; the ETags. Conflict where a row is there already, is gone or was changed.
+
+        LimitError for more than 100 rows or 4 MiB: nothing is ever split.
+        """
+        size = wire([operation[1] for operation in operations])
+        if len(operations) > BATCH or size > MAX_WIRE:
+            raise LimitError(f"a transaction of {len(operations)} rows and {size} bytes")
         try:
             done = await self._table(table).submit_transaction(operations)
         except TableTransactionError as error:

@@ -10,6 +10,7 @@ from checks.history.decide import Policy, decide
 from checks.history.model import RunRef
 from checks.jobs.deliver import Delivered, deliver_all
 from checks.jobs.tools import Tools
+from simulator.azurite import Storage
 from simulator.mailbox import Mailbox
 from tests.reports import CLUSTER, report
 from tests.stores import Clock, Death, Mortal, app_settings, empty, tools
@@ -124,16 +125,57 @@ async def test_one_mail_that_cannot_be_read_keeps_no_other_from_being_sent(stora
         (name,) = await job.store.open_digests()
         row = await job.store._get("digest", f"digest|{name}")
         assert row is not None
-        row["v"] = 999
-        await job.store._put(row)
+        await job.store._put({**row, "v": 999})
         await commit(job, ["pass", "fail"], cluster=f"{CLUSTER}2")
         assert await deliver_all(job) == Delivered(sent=1, later=1)
         assert len(await job.store.open_digests()) == 1, "what cannot be read is kept"
 
 
+async def test_a_change_that_cannot_be_read_keeps_no_other_from_being_told(storage: str, smtp: Mailbox) -> None:
+    async with tools(app_settings(storage, smtp), Clock()) as job:
+        await commit(job, ["pass", "fail"])
+        (pending,) = (await job.store.list_pending()).items
+        assert pending.change is not None
+        row = await job.store._get(pending.change.partition, pending.change.row)
+        assert row is not None
+        await job.store._put({**row, "v": 999})
+        await commit(job, ["pass", "fail"], cluster=f"{CLUSTER}2")
+        assert await deliver_all(job) == Delivered(sent=1)
+        assert (await job.store.list_pending()).items == (pending,), "it waits for a program that can read it"
+
+
+async def test_each_recipient_has_its_own_fate(storage: str, smtp: Mailbox) -> None:
+    clock = Clock()
+    three = app_settings(storage, smtp) | {"PULLWATCH_MAIL_TO": "good@a.example,gone@a.example,full@a.example"}
+    smtp.refuse("rcpt", 550, "no such mailbox", recipient="gone@a.example")
+    smtp.refuse("rcpt", 452, "mailbox full", recipient="full@a.example")
+    async with tools(three, clock) as job:
+        await commit(job, ["pass", "fail"])
+        assert await deliver_all(job) == Delivered(later=1)
+        clock.forward(minutes=2)
+        assert await deliver_all(job) == Delivered(sent=1)
+        (digest,) = await job.store.list_digests()
+        assert list(digest.marks["smtp"].refused) == ["gone@a.example"]
+    assert [delivery.recipients for delivery in smtp.deliveries] == [("good@a.example",), ("full@a.example",)]
+
+
+async def test_a_mail_that_every_recipient_refused_in_turn_is_no_sent_mail(storage: str, smtp: Mailbox) -> None:
+    clock = Clock()
+    two = app_settings(storage, smtp) | {"PULLWATCH_MAIL_TO": "gone@a.example,full@a.example"}
+    smtp.refuse("rcpt", 550, "no such mailbox", recipient="gone@a.example")
+    smtp.refuse("rcpt", 452, "mailbox full", recipient="full@a.example")
+    async with tools(two, clock) as job:
+        await commit(job, ["pass", "fail"])
+        await deliver_all(job)
+        clock.forward(minutes=2)
+        smtp.refuse("rcpt", 550, "gone as well", recipient="full@a.example")
+        assert await deliver_all(job) == Delivered(failed=1)
+    assert smtp.deliveries == []
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("after", [False, True], ids=["before its effect", "after its effect"])
-async def test_a_death_at_any_operation_loses_no_mail(azurite, smtp: Mailbox, after: bool) -> None:  # type: ignore[no-untyped-def]
+async def test_a_death_at_any_operation_loses_no_mail(azurite: Storage, smtp: Mailbox, after: bool) -> None:
     """Kills the process at every storage operation of a delivery in turn; the next delivery makes it good."""
     for at in range(1, 100):
         empty(azurite.connection_string)

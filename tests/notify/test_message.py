@@ -6,9 +6,9 @@ import pytest
 
 from checks.history.decide import Policy, decide
 from checks.history.model import ClusterState, RunRef
-from checks.notices import Change
-from checks.notify.digest import Digest, digest_of, group
-from checks.notify.message import MAX_HTML, MAX_SUBJECT, compose, message_id_of, thread_of
+from checks.notices import Change, Notice, NoticeKind
+from checks.notify.digest import Digest, digest_of, group, notice_digest
+from checks.notify.message import MAX_HTML, MAX_SUBJECT, compose, message_id_of, subject_of, thread_of
 from tests.reports import CLUSTER, report
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -114,5 +114,30 @@ def test_a_mail_about_thousands_of_clusters_stays_small_enough_for_a_reader() ->
     digest = digest_of([found[index] for index in parts[0]], "1-abc")
     message = compose(digest, message_id="<1@x>", sender=SENDER, recipients=("a@b.example",), now=NOW)
     html = message.get_body(("html",))
-    assert html is None or len(str(html.get_content()).encode()) <= MAX_HTML
+    assert html is not None
+    assert len(str(html.get_content()).encode()) <= MAX_HTML
     assert "more clusters for the same cause" in text_of(digest)
+
+
+def test_a_subject_says_what_failed_and_no_more() -> None:
+    state, found = None, []
+    for number, path in enumerate(("pass", "fail"), 1):
+        seen = report("pass", path, "pass")
+        decision = decide(state, seen, RunRef(f"run-{number}", number), Policy(), NOW + timedelta(hours=number))
+        state, found = decision.state, [decision.change] if decision.change else []
+    assert subject_of(digest_of(found, "1-a")).startswith("[Pullwatch] FAIL: aks-1 has no path to acrone.azurecr.io")
+
+
+@pytest.mark.parametrize("secret", ["AccountKey=Zm9vYmFyY2FuYXJ5", "Bearer eyJhbGciOi.canary", "https://u:canary@h/x"])
+def test_what_looks_like_a_secret_does_not_leave(secret: str) -> None:
+    notice = Notice(
+        kind=NoticeKind.DEGRADED, run="r", sequence=1, at=NOW, title=f"Trouble {secret}", facts=(f"It said: {secret}",)
+    )
+    message = compose(notice_digest(notice, "1-a"), message_id="<1@x>", sender=SENDER, recipients=("a@b.c",), now=NOW)
+    bodies = [str(part.get_content()) for part in message.walk() if not part.is_multipart()]
+    assert all("canary" not in text and "Zm9v" not in text for text in [str(message["Subject"]), *bodies])
+
+
+def test_a_terminal_is_not_steered_by_a_name() -> None:
+    digest = digest_of(changes(["pass", "fail"], cluster=f"{CLUSTER}\x1b[2J\u202e"), "1-abc")
+    assert not {"\x1b", "\u202e"} & set(text_of(digest) + text_of(digest, "html"))

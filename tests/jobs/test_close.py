@@ -1,0 +1,197 @@
+"""Closing over real storage: once, with what is missing named; the calm first summary; what left; when in doubt."""
+
+import asyncio
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from checks.history.decide import Policy, decide
+from checks.history.model import MarkerStatus, Run, Scope, Shard, Totals, new_run_id
+from checks.jobs.close import close_run, record_poison, sweep_runs
+from checks.jobs.deliver import deliver_all
+from checks.jobs.tools import Tools
+from checks.verdicts import Pass, SubscriptionResult, Unknown
+from simulator.azurite import Storage
+from simulator.mailbox import Mailbox
+from tests.reports import CLUSTER, report
+from tests.stores import Clock, Death, Mortal, app_settings, empty, tools
+
+SUBSCRIPTION = CLUSTER.split("/")[2]
+EMPTY = "22222222-2222-4222-8222-222222222222"
+DONE = Totals(clusters=1, passing=1)
+
+
+async def planned(job: Tools, number: int, clusters: dict[str, str], **more: object) -> Run:
+    """A run over clusters, each a shard of its own and looked at with the word given; "" leaves its shard out."""
+    run = Run(
+        id=new_run_id(number, job.clock()),
+        sequence=number,
+        requested_by="timer",
+        scope=Scope((SUBSCRIPTION,)),
+        created=job.clock(),
+        deadline=job.clock() + timedelta(minutes=25),
+        expected=tuple(f"s-{index}" for index in range(len(clusters))),
+        inventory_complete=True,
+    )
+    run = msgspec.structs.replace(run, **more)
+    shards = [Shard(f"s-{index}", SUBSCRIPTION, (cluster,)) for index, cluster in enumerate(clusters)]
+    assert await job.store.create_run(run, shards)
+    for shard, (cluster, word) in zip(shards, clusters.items(), strict=True):
+        if not word:
+            continue
+        policy = Policy(baseline=run.is_baseline(SUBSCRIPTION))
+        seen = report(word, cluster=cluster)
+        stored = await job.store.load_state(cluster)
+        decision = decide(stored.state if stored else None, seen, run.ref, policy, job.clock())
+        await job.store.commit(decision, seen, stored.etag if stored else None)
+        await job.store.mark_shard(run.id, shard.id, MarkerStatus.DONE, DONE, job.clock())
+    return run
+
+
+def named(count: int) -> list[str]:
+    return [f"{CLUSTER[:-1]}{number}" for number in range(count)]
+
+
+async def closed(job: Tools, run: Run) -> Run:
+    """The run as it is after closing."""
+    assert (await close_run(job, run.id)).reason == "closed"
+    stored = await job.store.load_run(run.id)
+    assert stored is not None
+    return stored.run
+
+
+async def test_a_run_waits_for_its_shards_and_at_its_deadline_names_what_is_missing(storage: str) -> None:
+    clock = Clock()
+    async with tools(app_settings(storage), clock) as job:
+        run = await planned(job, 1, {CLUSTER: "pass", f"{CLUSTER}2": ""})
+        assert (await close_run(job, run.id)).reason == "waiting"
+        assert await sweep_runs(job) == 0
+        clock.forward(minutes=26)
+        assert await sweep_runs(job) == 1
+        assert (await close_run(job, run.id)).missing == ("s-1",)
+        assert (await close_run(job, run.id)).reason == "repeated"
+        assert await sweep_runs(job) == 0
+
+
+async def test_two_that_close_at_once_close_once_and_tell_once(storage: str, smtp: Mailbox) -> None:
+    async with tools(app_settings(storage, smtp), Clock()) as one, tools(app_settings(storage, smtp), Clock()) as other:
+        run = await planned(one, 1, {CLUSTER: "fail"}, baseline=True)
+        results = await asyncio.gather(close_run(one, run.id), close_run(other, run.id))
+        assert sorted(result.reason for result in results) == ["closed", "repeated"]
+        await deliver_all(one)
+        await deliver_all(other)
+    assert len(smtp.messages) == 1
+
+
+async def test_the_first_look_is_one_summary_and_what_it_told_gets_its_recovery(storage: str, smtp: Mailbox) -> None:
+    async with tools(app_settings(storage, smtp), Clock()) as job:
+        clusters = dict.fromkeys(named(60), "fail")
+        await closed(job, await planned(job, 1, clusters, baseline=True))
+        await deliver_all(job)
+        (summary,) = smtp.messages
+        assert "60 clusters watched, 60 failing" in str(summary["Subject"])
+        body = summary.get_body(("plain",))
+        assert body is not None
+        assert "… and 10 more." in str(body.get_content())
+        await closed(job, await planned(job, 2, clusters))
+        await deliver_all(job)
+        assert len(smtp.messages) == 1, "nothing changed"
+        await closed(job, await planned(job, 3, {**clusters, named(60)[0]: "pass"}))
+        await deliver_all(job)
+        assert str(smtp.messages[1]["Subject"]).startswith("[Pullwatch] RECOVERED: aks-0 can pull from")
+
+
+async def test_a_subscription_without_clusters_is_not_told_of_in_every_run(storage: str, smtp: Mailbox) -> None:
+    scope = Scope((SUBSCRIPTION, EMPTY))
+    async with tools(app_settings(storage, smtp), Clock()) as job:
+        await closed(job, await planned(job, 1, {CLUSTER: "pass"}, baseline=True, scope=scope))
+        for number in (2, 3):
+            fresh = {"baseline": True, "baseline_subscriptions": (EMPTY,), "scope": scope}
+            await closed(job, await planned(job, number, {CLUSTER: "pass"}, **fresh))
+        await deliver_all(job)
+    assert len(smtp.messages) == 1
+
+
+@pytest.mark.parametrize("complete", [True, False])
+async def test_a_cluster_leaves_only_by_a_complete_inventory(storage: str, smtp: Mailbox, complete: bool) -> None:
+    other = f"{CLUSTER}2"
+    async with tools(app_settings(storage, smtp), Clock()) as job:
+        await closed(job, await planned(job, 1, {CLUSTER: "pass", other: "pass"}))
+        await closed(job, await planned(job, 2, {CLUSTER: "pass", other: "fail"}))
+        await deliver_all(job)
+        run = await closed(job, await planned(job, 3, {CLUSTER: "pass"}, inventory_complete=complete))
+        await deliver_all(job)
+        assert run.totals.gone == int(complete)
+        stored = await job.store.load_state(other)
+        assert stored is not None
+        assert bool(stored.state.subjects) is not complete
+    subjects = [str(message["Subject"]).split(":")[0] for message in smtp.messages]
+    assert subjects == ["[Pullwatch] FAIL"] + ["[Pullwatch] REMOVED"] * complete
+
+
+async def test_a_checker_that_cannot_look_says_so_once_and_when_it_can_again(storage: str, smtp: Mailbox) -> None:
+    refused = SubscriptionResult(
+        id=SUBSCRIPTION,
+        verdict=Unknown("Reader"),
+        cause="not-allowed",
+        summary="Refused: token=canary-9f1 is not valid.",
+    )
+    looked = SubscriptionResult(id=SUBSCRIPTION, verdict=Pass(), cause="", summary="Looked at.")
+    async with tools(app_settings(storage, smtp), Clock()) as job:
+        for number, blind in enumerate((0, 1, 1, 0), 1):
+            results = (refused if blind else looked,)
+            run = await planned(job, number, {CLUSTER: ""}, subscriptions=results)
+            totals = Totals(clusters=1, unknown=blind, blind=blind, passing=1 - blind)
+            await job.store.mark_shard(run.id, "s-0", MarkerStatus.DONE, totals, job.clock())
+            assert (await closed(job, run)).degraded is bool(blind)
+            await deliver_all(job)
+    assert [str(message["Subject"]) for message in smtp.messages] == [
+        "[Pullwatch] DEGRADED: Pullwatch cannot look at many clusters",
+        "[Pullwatch] Pullwatch can look at enough clusters again",
+    ]
+    assert all(b"canary-9f1" not in delivery.raw for delivery in smtp.deliveries)
+
+
+async def test_a_shard_whose_message_is_poison_ends_as_failed_so_that_its_run_closes(storage: str) -> None:
+    async with tools(app_settings(storage), Clock()) as job:
+        run = await planned(job, 1, {CLUSTER: ""})
+        await record_poison(job, "pullwatch-scan", b'{"v": 1, "run": "%s", "shard": "s-0"}' % run.id.encode())
+        await record_poison(job, "pullwatch-scan", b"\xff\xfe nothing " + b"x" * 10_000)
+        assert (await closed(job, run)).degraded
+        assert len(await job.store.list_poison()) == 2
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("after", [False, True], ids=["before its effect", "after its effect"])
+async def test_a_death_at_any_operation_of_a_close_loses_no_summary(
+    azurite: Storage, smtp: Mailbox, after: bool
+) -> None:
+    """Kills the process at every storage operation of a close in turn; closing and delivering again make it good."""
+    environment = app_settings(azurite.connection_string, smtp)
+    for at in range(1, 100):
+        empty(azurite.connection_string)
+        async with tools(environment, Clock()) as job:
+            run = await planned(job, 1, {CLUSTER: "fail"}, baseline=True)
+        before = len(smtp.messages)
+        Mortal.at, Mortal.after, Mortal.count = at, after, 0
+        died = False
+        try:
+            async with tools(environment, Clock(), Mortal) as job:
+                await close_run(job, run.id)
+        except Death:
+            died = True
+        async with tools(environment, Clock()) as job:
+            await deliver_all(job)  # delivering in between must not make a second one
+            await close_run(job, run.id)
+            await deliver_all(job)
+            assert await job.store.open_runs() == ()
+            latest = await job.store.latest_run()
+            assert latest is not None
+            stored = await job.store.load_state(CLUSTER)
+            assert stored is not None
+            assert all(s.told for s in stored.state.subjects if s.status == "failing")
+        assert len(smtp.messages) - before == 1, f"a death at operation {at}"
+        if not died:
+            return
+    raise AssertionError("a close takes more operations than were tried")
