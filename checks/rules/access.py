@@ -39,7 +39,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 def repositories_of(found: Iterable[ContainerImage]) -> tuple[str, ...]:
     """The repositories that images come from; an invalid reference names none, for nodes refuse it themselves."""
-    parsed = (images.parse(image.image) for image in found)
+    parsed = (images.parse(text) for text in {image.image for image in found})
     return tuple(sorted({reference.repository for reference in parsed if reference is not None}))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from checks.facts import ContainerImage, NotSeen, PodEvent, Workloads
@@ -23,7 +21,7 @@ WAITING_FOR_IMAGE = frozenset(
         "SignatureValidationFailed",
     }
 )
-_PULLED = re.compile(r'Successfully pulled image "([^"]{1,2048})"')
+_PULLED = 'Successfully pulled image "'
 
 
 class FailedPull(msgspec.Struct, frozen=True):
@@ -70,13 +68,14 @@ def _failed(container: ContainerImage, events: list[PodEvent]) -> FailedPull:
 
 def proofs(workloads: Workloads) -> dict[str, Proof]:
     """The latest successful pull per registry host. "Already present on machine" proves nothing and is not counted."""
-    found: dict[str, Proof] = {}
+    latest: dict[str, str] = {}
     for event in () if isinstance(workloads.events, NotSeen) else workloads.events.value:
-        match = _PULLED.match(event.message) if event.reason == "Pulled" else None
-        host = images.host_of(match.group(1)) if match else None
-        if match is None or host is None:
-            continue
-        known = found.get(host)
-        if known is None or (event.last_seen or "") > (known.when or ""):
-            found[host] = Proof(host, match.group(1), event.last_seen)
+        if event.reason == "Pulled" and event.message.startswith(_PULLED):
+            image = event.message[len(_PULLED) :].partition('"')[0]
+            latest[image] = max(latest.get(image, ""), event.last_seen or "")
+    found: dict[str, Proof] = {}
+    for image, when in sorted(latest.items(), key=lambda item: item[1]):
+        host = images.host_of(image)
+        if host is not None:
+            found[host] = Proof(host, image, when or None)
     return found

@@ -1,0 +1,61 @@
+"""Which registries are probed for a cluster, each once per run and process however many clusters use it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from checks.collect import net, registry
+from checks.collect.arm import evidence
+from checks.collect.azure import Azure
+from checks.collect.estate import Estate
+from checks.facts import NotSeen, RegistryUse, Seen, Why
+from checks.facts_registry import Probe
+from checks.rules import access
+
+AT_ONCE = 4
+VANTAGE = "from where Pullwatch runs"
+
+
+async def of_cluster(azure: Azure, estate: Estate, uses: tuple[RegistryUse, ...]) -> dict[str, Seen[Probe] | NotSeen]:
+    """The probes of a cluster's registries by login server; a few at once. Other registries only where a setting says.
+
+    A registry that some other cluster of the run uses too is not probed again.
+    """
+    gate = asyncio.Semaphore(AT_ONCE)
+    wanted = [use for use in uses if use.acr or azure.settings.probe_others]
+
+    async def one(use: RegistryUse) -> Seen[Probe] | NotSeen:
+        async with gate:
+            return await _one(azure, estate, use)
+
+    found = await asyncio.gather(*(one(use) for use in wanted))
+    return {use.login_server: probe for use, probe in zip(wanted, found, strict=True)}
+
+
+async def _one(azure: Azure, estate: Estate, use: RegistryUse) -> Seen[Probe] | NotSeen:
+    if not azure.settings.probe:
+        return NotSeen(Why.OFF, "probing is switched off by PULLWATCH_PROBE")
+    if net.behind_proxy(azure.settings.connect_to, use.login_server):
+        return NotSeen(Why.OFF, "connections from here go through a proxy, which would be probed instead")
+    target = target_of(use, azure.settings.cloud.acr_suffix)
+
+    async def reading() -> Seen[Probe]:
+        found = await registry.probe(azure, target)
+        return Seen(found, evidence(f"probe of {target.host} on port {net.HTTPS}", VANTAGE))
+
+    return await estate.probes.get(use.login_server, reading)
+
+
+def target_of(use: RegistryUse, acr_suffix: str) -> registry.Target:
+    """What may be done at a registry: everything at a login server that ARM returned under the cloud's own suffix,
+    nothing but ``/v2/`` without credentials at a host that only pods name."""
+    if isinstance(use.registry, NotSeen):
+        return registry.Target(host=use.login_server)
+    repositories = access.repositories_of(use.images)
+    return registry.Target(
+        host=use.login_server,
+        known=True,
+        tokens=use.login_server.endswith(f".{acr_suffix}"),
+        repository=repositories[0] if repositories else None,
+        data_endpoints=use.registry.value.data_endpoint_host_names,
+    )
