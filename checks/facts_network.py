@@ -42,6 +42,7 @@ class Peering(msgspec.Struct, frozen=True, kw_only=True):
     allow_access: bool | None = None
     use_remote_gateways: bool = False
     complete: bool = True
+    remote_prefixes: tuple[str, ...] = ()
 
     def connected(self) -> bool:
         """``peeringState`` is Connected."""

@@ -57,6 +57,8 @@ def _peering(body: Any) -> network.Peering | None:
         allow_access=flag(body, "properties", "allowVirtualNetworkAccess"),
         use_remote_gateways=bool(flag(body, "properties", "useRemoteGateways")),
         complete=flag(body, "properties", "peerCompleteVnets") is not False,
+        remote_prefixes=words(body, "properties", "remoteVirtualNetworkAddressSpace", "addressPrefixes")
+        or words(body, "properties", "remoteAddressSpace", "addressPrefixes"),
     )
 
 

@@ -1,0 +1,130 @@
+"""How a pool's nodes leave for the internet, and with which addresses.
+
+Azure's order per subnet: a default route of the user, the subnet's NAT gateway, a node's own public address, the load
+balancer's outbound rules, default outbound access (learn.microsoft.com/azure/nat-gateway/nat-overview). What AKS's
+profile lists is overruled by what comes before it. Registries' public endpoints are IPv4: only IPv4 addresses count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from ipaddress import IPv4Network
+
+import msgspec
+
+from checks.facts import Cluster, NotSeen, Why
+from checks.facts_network import NatGateway, Networks, PublicAddress
+from checks.rules import places
+from checks.rules.places import Place
+from checks.rules.routes import Fate, Routing
+from checks.rules.targets import network
+
+
+class Exit(StrEnum):
+    """By what nodes leave."""
+
+    NAT = "NAT gateway"
+    NODE = "the nodes' own public addresses"
+    BALANCER = "load balancer"
+    DEFAULT = "default outbound access"
+    ROUTED = "a route elsewhere"
+    DROPPED = "a route to nowhere"
+    NONE = "no way out"
+
+
+class Egress(msgspec.Struct, frozen=True, kw_only=True):
+    """How nodes leave. ``networks`` are the addresses known, ``gaps`` why others are not; ``complete``: all are known.
+
+    ``note`` says why an exit is what it is where that is not plain.
+    """
+
+    exit: Exit
+    networks: tuple[IPv4Network, ...] = ()
+    gaps: tuple[NotSeen, ...] = ()
+    complete: bool = True
+    note: str = ""
+
+    def told(self) -> str:
+        """The addresses in words."""
+        names = ", ".join(str(n.network_address) if n.prefixlen == 32 else str(n) for n in self.networks)
+        return names or "addresses that ARM does not show"
+
+
+def egress_of(facts: Networks, cluster: Cluster, place: Place, routing: Routing) -> Egress:
+    """How the nodes of a pool leave towards a public service, given what routes do with that traffic."""
+    kind = (cluster.outbound.outbound_type or "loadBalancer").lower()
+    if routing.only is Fate.DROPPED:
+        return Egress(exit=Exit.DROPPED, note=routing.told())
+    if routing.only is not Fate.AS_IS:
+        return Egress(exit=Exit.ROUTED, complete=False, note=routing.told())
+    if kind == "userdefinedrouting" and not routing.routes:
+        return Egress(exit=Exit.ROUTED, complete=False, note="outboundType userDefinedRouting")
+    if kind == "block":
+        return Egress(exit=Exit.NONE, note="outboundType block")
+    if place.subnet.nat_gateway_id:
+        return _nat(facts, cluster, place.subnet.nat_gateway_id)
+    if place.pool.outbound.enable_node_public_ip:
+        return _own(facts, cluster, place)
+    return _of_cluster(facts, cluster, place, kind)
+
+
+def _of_cluster(facts: Networks, cluster: Cluster, place: Place, kind: str) -> Egress:
+    outbound = cluster.outbound
+    if kind == "loadbalancer":
+        ids = (*outbound.balancer_ids, *outbound.balancer_prefix_ids)
+        return _of_ids(facts, Exit.BALANCER, ids)
+    if kind.startswith("managednatgateway"):
+        return _of_ids(facts, Exit.NAT, outbound.nat_ids)
+    note = f"outboundType {outbound.outbound_type}"
+    if place.subnet.default_outbound_access is False or (kind == "none" and place.managed):
+        return Egress(exit=Exit.NONE, note=note)
+    return Egress(exit=Exit.DEFAULT, complete=False, note=note)
+
+
+def _nat(facts: Networks, cluster: Cluster, gateway_id: str) -> Egress:
+    found = places.find(facts, "nat_gateways", gateway_id, "NAT gateway")
+    if isinstance(found, NotSeen):
+        known = _of_ids(facts, Exit.NAT, cluster.outbound.nat_ids)
+        return known if known.networks and known.complete else Egress(exit=Exit.NAT, gaps=(found,), complete=False)
+    assert isinstance(found, NatGateway)
+    return _of_ids(facts, Exit.NAT, (*found.address_ids, *found.prefix_ids))
+
+
+def _own(facts: Networks, cluster: Cluster, place: Place) -> Egress:
+    prefix = place.pool.outbound.node_public_ip_prefix_id
+    if prefix:
+        return _of_ids(facts, Exit.NODE, (prefix,))
+    part = facts.of(cluster.id)
+    listed = part.node_addresses if part else places.hidden(cluster.id, "the cluster's network")
+    if isinstance(listed, NotSeen):
+        return Egress(exit=Exit.NODE, gaps=(listed,), complete=False)
+    found = listed.value.get(f"{places.node_group_of(cluster)}/{place.pool.name}".lower(), ())
+    return _of_addresses(Exit.NODE, found, ())
+
+
+def _of_ids(facts: Networks, way: Exit, ids: Iterable[str]) -> Egress:
+    found: list[PublicAddress] = []
+    gaps: list[NotSeen] = []
+    for resource_id in dict.fromkeys(i.rstrip("/").lower() for i in ids):
+        kind = "prefixes" if "/publicipprefixes/" in resource_id else "addresses"
+        one = places.find(facts, kind, resource_id, "public address")
+        if isinstance(one, NotSeen):
+            gaps.append(one)
+        else:
+            assert isinstance(one, PublicAddress)
+            found.append(one)
+    return _of_addresses(way, found, gaps)
+
+
+def _of_addresses(way: Exit, found: Iterable[PublicAddress], gaps: Iterable[NotSeen]) -> Egress:
+    texts = [one.network for one in found]
+    networks = tuple(dict.fromkeys(n for text in texts if text and (n := network(text))))
+    known, missing = bool(networks) and None not in texts, tuple(gaps)
+    return Egress(exit=way, networks=networks, gaps=missing, complete=known and not missing)
+
+
+def look_failed(gaps: Iterable[NotSeen]) -> NotSeen | None:
+    """The gap to tell first: one that a role would close, before things that ARM does not have."""
+    ordered = sorted(gaps, key=lambda gap: gap.why is Why.NOT_FOUND)
+    return ordered[0] if ordered else None

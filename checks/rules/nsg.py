@@ -1,0 +1,178 @@
+"""Network security groups: whether they let TCP 443 through, rule by rule in the order of their priorities.
+
+Certainly open and certainly closed are said only where no rule before the deciding one may apply. Source:
+learn.microsoft.com/azure/virtual-network/network-security-groups-overview (rules, default rules, tags).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from checks.facts_network import SecurityGroup, SecurityRule
+from checks.rules.targets import Covers, Target, any_of, network, networks, prefixes_cover, tag_covers
+
+PORT = 443
+_EVERYWHERE = ("*", "any")
+
+
+class Gate(StrEnum):
+    """What a group does with the traffic."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    UNSETTLED = "unsettled"
+
+
+class Passage(msgspec.Struct, frozen=True):
+    """What a group does, and the rule that decides it (or that cannot be settled)."""
+
+    gate: Gate
+    group: SecurityGroup | None = None
+    rule: SecurityRule | None = None
+    why: str = ""
+
+    def told(self) -> str:
+        """The deciding rule in words."""
+        group = self.group.name if self.group else "no network security group"
+        rule = f"rule {self.rule.name} (priority {self.rule.priority}, {self.rule.access})" if self.rule else self.why
+        return f"{rule} of {group}"
+
+
+class Ends(msgspec.Struct, frozen=True, kw_only=True):
+    """Both ends of the traffic. ``in_network``: whether the tag VirtualNetwork covers the far end."""
+
+    target: Target
+    nodes: tuple[str, ...]
+    in_network: Covers = Covers.NO
+
+
+def outbound(groups: Iterable[SecurityGroup], ends: Ends) -> Passage:
+    """All groups on the nodes' way out have to let it through."""
+    return _all(_passage(group, ends, outward=True) for group in groups)
+
+
+def inbound(groups: Iterable[SecurityGroup], ends: Ends) -> Passage:
+    """The same at the other end: the groups on a private endpoint's subnet, where its policies are on."""
+    return _all(_passage(group, ends, outward=False) for group in groups)
+
+
+def _all(passages: Iterable[Passage]) -> Passage:
+    found = list(passages)
+    for gate in (Gate.CLOSED, Gate.UNSETTLED, Gate.OPEN):
+        decided = next((passage for passage in found if passage.gate is gate), None)
+        if decided is not None:
+            return decided
+    return Passage(Gate.OPEN)
+
+
+def _passage(group: SecurityGroup, ends: Ends, *, outward: bool) -> Passage:
+    doubtful: list[SecurityRule] = []
+    for rule in _ordered(group, "outbound" if outward else "inbound"):
+        applies = _applies(rule, ends, outward=outward)
+        if applies is Covers.MAYBE:
+            doubtful.append(rule)
+        if applies is Covers.YES:
+            return _decided(group, rule, doubtful)
+    return Passage(Gate.UNSETTLED, group, None, "no rule decides")
+
+
+def _decided(group: SecurityGroup, rule: SecurityRule, doubtful: list[SecurityRule]) -> Passage:
+    other = next((d for d in doubtful if d.access.lower() != rule.access.lower()), None)
+    if other is not None:
+        return Passage(Gate.UNSETTLED, group, other)
+    if group.unreadable:
+        return Passage(Gate.UNSETTLED, group, None, f"{group.unreadable} rules that could not be read")
+    return Passage(Gate.OPEN if rule.access.lower() == "allow" else Gate.CLOSED, group, rule)
+
+
+def _ordered(group: SecurityGroup, direction: str) -> list[SecurityRule]:
+    defaults = group.default_rules or DEFAULT_RULES
+    rules = [rule for rule in (*group.rules, *defaults) if rule.direction.lower() == direction]
+    return sorted(rules, key=lambda rule: rule.priority)
+
+
+def _default(name: str, priority: int, direction: str, access: str, source: str, destination: str) -> SecurityRule:
+    return SecurityRule(
+        name=name,
+        priority=priority,
+        direction=direction,
+        access=access,
+        sources=(source,),
+        destinations=(destination,),
+    )
+
+
+# What every group ends in, for bodies that do not show it.
+DEFAULT_RULES = (
+    _default("AllowVnetInBound", 65000, "Inbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
+    _default("AllowAzureLoadBalancerInBound", 65001, "Inbound", "Allow", "AzureLoadBalancer", "*"),
+    _default("DenyAllInBound", 65500, "Inbound", "Deny", "*", "*"),
+    _default("AllowVnetOutBound", 65000, "Outbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
+    _default("AllowInternetOutBound", 65001, "Outbound", "Allow", "*", "Internet"),
+    _default("DenyAllOutBound", 65500, "Outbound", "Deny", "*", "*"),
+)
+
+
+def _applies(rule: SecurityRule, ends: Ends, *, outward: bool) -> Covers:
+    """Whether a rule applies: all of its parts have to."""
+    if rule.protocol.lower() not in ("*", "any", "tcp"):
+        return Covers.NO
+    # An inbound rule sees the same two ends from the other side: nodes are its source there too.
+    parts = (
+        Covers.YES if holds_port(rule.destination_ports, PORT) else Covers.NO,
+        Covers.YES if any(text.strip() in ("*", "0-65535") for text in rule.source_ports) else Covers.MAYBE,
+        _nodes(rule, ends, outward=outward),
+        _far_end(rule, ends),
+    )
+    if Covers.NO in parts:
+        return Covers.NO
+    return Covers.MAYBE if Covers.MAYBE in parts else Covers.YES
+
+
+def holds_port(ranges: Sequence[str], port: int) -> bool:
+    """Whether port ranges ("443", "80-8080", "*", "443,8443") hold a port."""
+    for text in (part.strip() for item in ranges for part in item.split(",")):
+        first, _, last = text.partition("-")
+        if text == "*" or (
+            first.isdecimal() and (last or first).isdecimal() and int(first) <= port <= int(last or first)
+        ):
+            return True
+    return False
+
+
+def _nodes(rule: SecurityRule, ends: Ends, *, outward: bool) -> Covers:
+    """Whether a rule's sources cover the nodes, which have any address of their subnet."""
+    if rule.source_groups:
+        return Covers.MAYBE
+    answers = [Covers.YES for text in rule.sources if text.lower() in _EVERYWHERE]
+    tagged = Covers.YES if outward else ends.in_network
+    answers += [tagged for text in rule.sources if text.lower() == "virtualnetwork"]
+    merged = networks(rule.sources)
+    mine = [prefix for text in ends.nodes if (prefix := network(text))]
+    if mine and all(any(one.subnet_of(prefix) for prefix in merged) for one in mine):
+        answers.append(Covers.YES)
+    elif any(one.overlaps(prefix) for one in mine for prefix in merged) or (merged and not mine):
+        answers.append(Covers.MAYBE)
+    return any_of(answers)
+
+
+def _far_end(rule: SecurityRule, ends: Ends) -> Covers:
+    """Whether a rule's destinations cover what is connected to."""
+    if rule.destination_groups:
+        return Covers.MAYBE if ends.target.addresses else Covers.NO
+    answers = [_destination(text, ends) for text in rule.destinations]
+    return any_of([*answers, prefixes_cover(rule.destinations, ends.target)])
+
+
+def _destination(text: str, ends: Ends) -> Covers:
+    lower = text.lower()
+    if lower in _EVERYWHERE:
+        return Covers.YES
+    if lower == "virtualnetwork":
+        return ends.in_network
+    if ends.target.addresses or network(text):
+        return Covers.NO
+    return Covers.YES if lower == "internet" else tag_covers(text, ends.target)

@@ -1,0 +1,155 @@
+"""Where nodes stand: the virtual network and subnet of a pool, and finding what lies in other subscriptions."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from checks.facts import AgentPool, Cluster, NotSeen, Seen, Why, resource_group_of, subscription_of
+from checks.facts_network import Network, Networks, RouteTable, SecurityGroup, Subnet, VirtualNetwork
+from checks.rules import commands
+
+T = TypeVar("T")
+
+READER = "Reader"
+IDENTITY = "<object id of Pullwatch's identity>"
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a pool's nodes stand. A NotSeen says why the subnet's route table or security groups are not known.
+
+    ``managed``: AKS made the network itself, in the node resource group.
+    """
+
+    pool: AgentPool
+    network: VirtualNetwork
+    subnet: Subnet
+    managed: bool
+    table: RouteTable | NotSeen | None = None
+    groups: tuple[SecurityGroup, ...] | NotSeen = ()
+
+
+def hidden(resource_id: str, what: str) -> NotSeen:
+    """Something lies in a subscription that was not looked at."""
+    guid = subscription_of(resource_id)
+    fix = commands.assign_role(IDENTITY, READER, f"/subscriptions/{guid}")
+    detail = f"{what} lies in subscription {guid or resource_id}, which Pullwatch's identity cannot see."
+    return NotSeen(Why.NOT_ALLOWED, detail, READER, (fix,))
+
+
+def find(networks: Networks, kind: str, resource_id: str, what: str) -> object | NotSeen:
+    """A resource by its id in a list of ``Network`` (named by ``kind``), or why it is not there."""
+    network = networks.of(resource_id)
+    if network is None:
+        return hidden(resource_id, what)
+    listed: Seen[dict[str, object]] | NotSeen = getattr(network, kind)
+    if isinstance(listed, NotSeen):
+        return listed
+    found = listed.value.get(resource_id.rstrip("/").lower())
+    return found if found is not None else NotSeen(Why.NOT_FOUND, f"ARM lists no {what} {resource_id}.")
+
+
+def network_id_of(subnet_id: str) -> str:
+    """The id of the virtual network in a subnet's id."""
+    return subnet_id.split("/subnets/")[0] if "/subnets/" in subnet_id else subnet_id.rsplit("/", 2)[0]
+
+
+def place_of(networks: Networks, cluster: Cluster, pool: AgentPool) -> Place | NotSeen:
+    """Where a pool's nodes stand, or why that is not known."""
+    found = _given(networks, pool.vnet_subnet_id) if pool.vnet_subnet_id else _made_by_aks(networks, cluster)
+    if isinstance(found, NotSeen):
+        return found
+    network, subnet = found
+    return Place(
+        pool=pool,
+        network=network,
+        subnet=subnet,
+        managed=pool.vnet_subnet_id is None,
+        table=_table(networks, subnet),
+        groups=_groups(networks, cluster, subnet),
+    )
+
+
+def subnet_of(networks: Networks, subnet_id: str) -> tuple[VirtualNetwork, Subnet] | NotSeen:
+    """A subnet by its id, with its network."""
+    return _given(networks, subnet_id)
+
+
+def _given(networks: Networks, subnet_id: str) -> tuple[VirtualNetwork, Subnet] | NotSeen:
+    network_id = network_id_of(subnet_id.rstrip("/"))
+    found = find(networks, "virtual_networks", network_id, "virtual network")
+    if isinstance(found, NotSeen):
+        return found
+    assert isinstance(found, VirtualNetwork)
+    name = subnet_id.rstrip("/").rsplit("/", 1)[-1].lower()
+    subnet = next((s for s in found.subnets if s.name.lower() == name), None)
+    return (found, subnet) if subnet else NotSeen(Why.NOT_FOUND, f"{found.name} has no subnet {name}.")
+
+
+def node_group_of(cluster: Cluster) -> str:
+    """The node resource group's name, in lower case; AKS's own default where the body does not name it."""
+    default = f"MC_{resource_group_of(cluster.id)}_{cluster.name}_{cluster.location or ''}"
+    return (cluster.node_resource_group or default).lower()
+
+
+def _network_of(networks: Networks, cluster: Cluster) -> Network | NotSeen:
+    return networks.of(cluster.id) or hidden(cluster.id, "the cluster's network")
+
+
+def _made_by_aks(networks: Networks, cluster: Cluster) -> tuple[VirtualNetwork, Subnet] | NotSeen:
+    """The network that AKS made: ``aks-vnet-*`` with ``aks-subnet``, in the node resource group."""
+    network = _network_of(networks, cluster)
+    listed = network if isinstance(network, NotSeen) else network.virtual_networks
+    if isinstance(listed, NotSeen):
+        return listed
+    group = node_group_of(cluster)
+    inside = [v for v in listed.value.values() if resource_group_of(v.id).lower() == group]
+    named = [v for v in inside if v.name.lower().startswith("aks-vnet-")] or inside
+    if len(named) != 1:
+        return NotSeen(Why.NOT_FOUND, f"ARM lists {len(named)} networks of AKS in the node resource group {group}.")
+    subnets = [s for s in named[0].subnets if s.name.lower() == "aks-subnet"] or list(named[0].subnets)
+    if len(subnets) != 1:
+        return NotSeen(Why.NOT_FOUND, f"{named[0].name} has no aks-subnet.")
+    return named[0], subnets[0]
+
+
+def _table(networks: Networks, subnet: Subnet) -> RouteTable | NotSeen | None:
+    if subnet.route_table_id is None:
+        return None
+    found = find(networks, "route_tables", subnet.route_table_id, "route table")
+    assert isinstance(found, RouteTable | NotSeen)
+    return found
+
+
+def groups_of_subnet(networks: Networks, subnet: Subnet) -> tuple[SecurityGroup, ...] | NotSeen:
+    """The network security group of a subnet, as a tuple of none or one."""
+    if subnet.security_group_id is None:
+        return ()
+    found = find(networks, "security_groups", subnet.security_group_id, "network security group")
+    if isinstance(found, NotSeen):
+        return found
+    assert isinstance(found, SecurityGroup)
+    return (found,)
+
+
+def _groups(networks: Networks, cluster: Cluster, subnet: Subnet) -> tuple[SecurityGroup, ...] | NotSeen:
+    """The subnet's group, and ``aks-agentpool-*-nsg`` that AKS puts on the nodes' interfaces in a network of yours."""
+    own = groups_of_subnet(networks, subnet)
+    network = _network_of(networks, cluster)
+    if isinstance(own, NotSeen):
+        return own
+    if isinstance(network, NotSeen) or isinstance(network.security_groups, NotSeen):
+        return network if isinstance(network, NotSeen) else _gap(network.security_groups)
+    group, known = node_group_of(cluster), {g.id.lower() for g in own}
+    nodes = tuple(
+        g
+        for key, g in network.security_groups.value.items()
+        if resource_group_of(g.id).lower() == group and g.name.lower().startswith("aks-agentpool-") and key not in known
+    )
+    return (*own, *nodes)
+
+
+def _gap(part: object) -> NotSeen:
+    assert isinstance(part, NotSeen)
+    return part

@@ -1,0 +1,207 @@
+"""Private endpoints of a registry: their state, and whether nodes reach them.
+
+Peering is not transitive and needs both sides connected. With a route to an appliance or a gateway in use, a network
+two peerings away may be in reach: that is not settled here. Source: "Virtual network peering", "What is a private
+endpoint".
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+
+import msgspec
+
+from checks.facts import NotSeen, Registry, Seen, same_id, subscription_of
+from checks.facts_network import Networks, Peering, PrivateEndpoint, Subnet, VirtualNetwork
+from checks.facts_outbound import EndpointConnection
+from checks.rules import places
+from checks.rules.places import Place
+from checks.rules.routes import leads_elsewhere
+from checks.rules.targets import Covers, Target, address, networks
+
+
+class Reach(StrEnum):
+    """Whether nodes reach an endpoint's network."""
+
+    SAME = "same-network"
+    PEERED = "peered"
+    NO_ACCESS = "access-off"
+    NOT_CONNECTED = "peering-not-connected"
+    PARTLY = "subnets-peered"
+    TRANSIT = "transit"
+    NONE = "out-of-reach"
+    HIDDEN = "not-readable"
+
+    @property
+    def certain(self) -> bool:
+        """The endpoint is certainly in reach."""
+        return self in (Reach.SAME, Reach.PEERED)
+
+    @property
+    def blocked(self) -> bool:
+        """The endpoint is certainly out of reach."""
+        return self in (Reach.NONE, Reach.NOT_CONNECTED)
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint of a registry, seen from one pool. ``home`` is its network and subnet, or why they are not known."""
+
+    connection: EndpointConnection | None
+    endpoint: PrivateEndpoint | NotSeen
+    home: tuple[VirtualNetwork, Subnet] | NotSeen
+    reach: Reach
+    peering: Peering | None = None
+
+    @property
+    def name(self) -> str:
+        """The endpoint's name, as far as an id tells it."""
+        if isinstance(self.endpoint, PrivateEndpoint):
+            return self.endpoint.name
+        given = (self.connection.endpoint_id if self.connection else None) or "an endpoint"
+        return given.rstrip("/").rsplit("/", 1)[-1]
+
+    @property
+    def status(self) -> str | None:
+        """The connection's state: the registry's own word, else the endpoint's."""
+        if self.connection is not None:
+            return self.connection.status
+        return self.endpoint.status if isinstance(self.endpoint, PrivateEndpoint) else None
+
+    @property
+    def approved(self) -> bool:
+        """The state is Approved."""
+        return (self.status or "").lower() == "approved"
+
+    @property
+    def readable(self) -> bool:
+        """Its addresses are known."""
+        return isinstance(self.endpoint, PrivateEndpoint) and bool(self.addresses())
+
+    def addresses(self, host: str | None = None) -> tuple[IPv4Address, ...]:
+        """Its private addresses, or those that serve a name (members that name nothing may serve any)."""
+        members = () if isinstance(self.endpoint, NotSeen) else self.endpoint.members
+        if isinstance(members, NotSeen):
+            return ()
+        wanted = [m for m in members if host is None or not m.names or host in m.names]
+        return tuple(found for member in wanted if (found := address(member.address)))
+
+    def data_hosts(self) -> tuple[str, ...]:
+        """The names of data endpoints that it serves."""
+        members = () if isinstance(self.endpoint, NotSeen) else self.endpoint.members
+        listed = () if isinstance(members, NotSeen) else members
+        return tuple(name for member in listed for name in member.names if ".data." in name)
+
+
+def candidates(facts: Networks, place: Place | None, registry: Registry) -> tuple[Candidate, ...]:
+    """The endpoints of a registry as a pool's nodes have them, those the registry itself lists first."""
+    listed = registry.outlook.connections
+    known = {(c.endpoint_id or "").rstrip("/").lower() for c in listed}
+    others = [e for e in facts.endpoints_of.get(registry.id.rstrip("/").lower(), ()) if e.id.lower() not in known]
+    found = [_candidate(facts, place, connection, _endpoint(facts, connection)) for connection in listed]
+    return (*found, *(_candidate(facts, place, None, endpoint) for endpoint in others))
+
+
+def _endpoint(facts: Networks, connection: EndpointConnection) -> PrivateEndpoint | NotSeen:
+    if not connection.endpoint_id:
+        return places.hidden("", f"the private endpoint of the connection {connection.name}")
+    found = places.find(facts, "endpoints", connection.endpoint_id, "private endpoint")
+    assert isinstance(found, PrivateEndpoint | NotSeen)
+    return found
+
+
+def _candidate(
+    facts: Networks, place: Place | None, connection: EndpointConnection | None, endpoint: PrivateEndpoint | NotSeen
+) -> Candidate:
+    home: tuple[VirtualNetwork, Subnet] | NotSeen
+    if isinstance(endpoint, NotSeen):
+        home = endpoint
+    elif endpoint.subnet_id is None:
+        home = places.hidden("", f"the subnet of the private endpoint {endpoint.name}")
+    else:
+        home = places.subnet_of(facts, endpoint.subnet_id)
+    if isinstance(endpoint, NotSeen) or endpoint.subnet_id is None or place is None:
+        return Candidate(connection=connection, endpoint=endpoint, home=home, reach=Reach.HIDDEN)
+    network_id = places.network_id_of(endpoint.subnet_id)
+    members = () if isinstance(endpoint.members, NotSeen) else endpoint.members
+    addresses = tuple(found for member in members if (found := address(member.address)))
+    reach, peering = reach_of(facts, place, network_id, addresses)
+    return Candidate(connection=connection, endpoint=endpoint, home=home, reach=reach, peering=peering)
+
+
+def reach_of(
+    facts: Networks, place: Place, network_id: str, addresses: tuple[IPv4Address, ...]
+) -> tuple[Reach, Peering | None]:
+    """Whether nodes reach what lies in a network, and the peering that decides it."""
+    if same_id(place.network.id, network_id):
+        return Reach.SAME, None
+    peering = next((p for p in place.network.peerings if same_id(p.remote_id, network_id)), None)
+    direct = _direct(facts, place.network, peering, network_id) if peering else None
+    if direct is not None and direct is not Reach.NOT_CONNECTED:
+        return direct, peering
+    if _transit(facts, place, addresses):
+        return Reach.TRANSIT, peering
+    return (direct, peering) if direct is not None else (Reach.NONE, None)
+
+
+def _direct(facts: Networks, mine: VirtualNetwork, peering: Peering, network_id: str) -> Reach:
+    if not peering.connected():
+        return Reach.NOT_CONNECTED
+    remote = places.find(facts, "virtual_networks", network_id, "virtual network")
+    if isinstance(remote, NotSeen):
+        return Reach.HIDDEN
+    assert isinstance(remote, VirtualNetwork)
+    back = next((p for p in remote.peerings if same_id(p.remote_id, mine.id)), None)
+    if back is None or not back.connected():
+        return Reach.NOT_CONNECTED
+    if not peering.complete or not back.complete:
+        return Reach.PARTLY
+    if peering.allow_access is False or back.allow_access is False:
+        return Reach.NO_ACCESS
+    return Reach.PEERED
+
+
+def _transit(facts: Networks, place: Place, addresses: tuple[IPv4Address, ...]) -> bool:
+    """Whether something beyond peering may lead there: an appliance, a gateway, or a hub that is not to be seen."""
+    table = None if isinstance(place.table, NotSeen) else place.table
+    if isinstance(place.table, NotSeen) or leads_elsewhere(table, Target(what="", host="", addresses=addresses)):
+        return True
+    if not addresses and table is not None and table.routes:
+        return True
+    connected = [p for p in place.network.peerings if p.connected()]
+    gateway = any(s.name.lower() == "gatewaysubnet" for s in place.network.subnets)
+    unseen = any(not _visible(facts, p.remote_id) for p in connected)
+    return gateway or unseen or any(p.use_remote_gateways for p in connected)
+
+
+def _visible(facts: Networks, network_id: str) -> bool:
+    part = facts.by_subscription.get(subscription_of(network_id))
+    listed = part.virtual_networks if part else None
+    return isinstance(listed, Seen) and network_id.rstrip("/").lower() in listed.value
+
+
+def _space_of(facts: Networks, peering: Peering) -> tuple[IPv4Network, ...]:
+    """The address space of a peer: as the peering shows it, or its own network."""
+    remote = places.find(facts, "virtual_networks", peering.remote_id, "virtual network")
+    prefixes = remote.prefixes if isinstance(remote, VirtualNetwork) else ()
+    return networks(peering.remote_prefixes or prefixes)
+
+
+def in_network(facts: Networks, place: Place, target: Target) -> Covers:
+    """Whether the service tag VirtualNetwork, seen from a pool, covers a target.
+
+    It holds the network's own space, that of connected peers that have access, what lies behind gateways, and the
+    prefixes of user-defined routes.
+    """
+    peers = [p for p in place.network.peerings if p.connected() and p.allow_access is not False]
+    table = None if isinstance(place.table, NotSeen) else place.table
+    routed = networks(route.prefix for route in (table.routes if table else ()))
+    if not target.addresses:
+        wide = any(prefix.prefixlen < 8 for prefix in routed) or isinstance(place.table, NotSeen)
+        return Covers.MAYBE if wide else Covers.NO
+    own = networks(place.network.prefixes)
+    spaces = (*own, *(space for peer in peers for space in _space_of(facts, peer)))
+    if all(any(one in space for space in spaces) for one in target.addresses):
+        return Covers.YES
+    behind = any(p.use_remote_gateways for p in peers) or any(one in p for p in routed for one in target.addresses)
+    return Covers.MAYBE if behind else Covers.NO

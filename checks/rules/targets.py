@@ -1,0 +1,108 @@
+"""What nodes connect to, as network rules see it: a service known by its tags, or private addresses.
+
+Whether something covers a target has three answers: yes, no, and maybe, where ARM cannot tell (the addresses of a
+public service change and are not read). Service tags: learn.microsoft.com/azure/virtual-network/service-tags-overview.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError, collapse_addresses
+
+import msgspec
+
+EVERYTHING = IPv4Network("0.0.0.0/0")
+REGISTRY_TAG = "azurecontainerregistry"
+STORAGE_TAG = "storage"
+CLOUD_TAG = "azurecloud"
+SIGN_IN_TAG = "azureactivedirectory"
+# Where no public service of Azure can be: private, shared, link-local, documentation and multicast space.
+_NEVER_PUBLIC = tuple(
+    IPv4Network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "224.0.0.0/3"),
+    )
+)
+
+
+class Covers(Enum):
+    """Whether something covers a target."""
+
+    YES = "yes"
+    NO = "no"
+    MAYBE = "maybe"
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """What nodes connect to on TCP 443. ``addresses`` where it is private; else ``tags`` (lower case) contain it.
+
+    ``region`` is the region whose addresses it certainly has; None where another replica's may be meant.
+    ``service`` is the service endpoint that would lead to it.
+    """
+
+    what: str
+    host: str
+    addresses: tuple[IPv4Address, ...] = ()
+    tags: tuple[str, ...] = ()
+    maybe_tags: tuple[str, ...] = ()
+    region: str | None = None
+    service: str | None = None
+
+
+def network(text: str) -> IPv4Network | None:
+    """An IPv4 address or CIDR as a network, or None: IPv6, a service tag, or nonsense."""
+    try:
+        return IPv4Network(text.strip(), strict=False)
+    except (AddressValueError, NetmaskValueError, ValueError):
+        return None
+
+
+def address(text: str) -> IPv4Address | None:
+    """An IPv4 address, or None."""
+    try:
+        return IPv4Address(text.strip())
+    except (AddressValueError, ValueError):
+        return None
+
+
+def networks(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
+    """The IPv4 networks among texts, merged: two halves of a network are that network."""
+    return tuple(collapse_addresses(found for text in texts if (found := network(text))))
+
+
+def may_be_public(prefix: IPv4Network) -> bool:
+    """Whether a public service of Azure may have an address in a prefix."""
+    return not any(prefix.subnet_of(space) for space in _NEVER_PUBLIC)
+
+
+def tag_covers(tag: str, target: Target) -> Covers:
+    """Whether a service tag ("AzureContainerRegistry.WestEurope") contains a public target."""
+    base, _, region = tag.lower().partition(".")
+    if base in target.maybe_tags:
+        return Covers.MAYBE
+    if base not in target.tags:
+        return Covers.NO
+    if not region:
+        return Covers.YES
+    if target.region is None:
+        return Covers.MAYBE
+    return Covers.YES if region.replace(" ", "") == target.region.lower().replace(" ", "") else Covers.NO
+
+
+def prefixes_cover(texts: Iterable[str], target: Target) -> Covers:
+    """Whether CIDRs cover a target: every address of a private one, or all or some public space for a public one."""
+    merged = networks(texts)
+    if target.addresses:
+        inside = [any(one in prefix for prefix in merged) for one in target.addresses]
+        return Covers.YES if all(inside) else Covers.MAYBE if any(inside) else Covers.NO
+    if EVERYTHING in merged:
+        return Covers.YES
+    return Covers.MAYBE if any(may_be_public(prefix) for prefix in merged) else Covers.NO
+
+
+def any_of(answers: Iterable[Covers]) -> Covers:
+    """Whether one of several things covers a target."""
+    found = set(answers)
+    return Covers.YES if Covers.YES in found else Covers.MAYBE if Covers.MAYBE in found else Covers.NO
