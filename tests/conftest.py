@@ -8,7 +8,6 @@ from simulator.azurite import Storage
 from simulator.azurite import azurite as run_azurite
 from simulator.mailbox import Mailbox, mailbox
 from tests.stores import empty
-from tests.stores import empty
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Image references, read as containerd reads them (distribution/reference): ``[host[:port]/]repository[:tag][@digest]``."""
+"""Image references as containerd reads them: ``[host[:port]/]repository[:tag][@digest]`` (distribution/reference)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def parse(text: str) -> ImageReference | None:
 
 
 def host_of(text: str) -> str | None:
-    """The registry host an image comes from, also where the rest of the reference is invalid; None where none is told."""
+    """The registry host an image comes from, even where the rest is invalid; None where none is told."""
     if not text or len(text) > MAX_LENGTH:
         return None
     host, _ = _split_host(text.partition("@")[0])
