@@ -12,6 +12,7 @@ from checks.catalog import (
     pw105_tenants,
     pw106_secret_expiry,
     pw301_pull_failures,
+    pw303_pull_secrets,
     pw304_ungranted_registry,
     pw501_bootstrap_registry,
 )
@@ -29,6 +30,7 @@ MODULES = (
     pw105_tenants,
     pw106_secret_expiry,
     pw301_pull_failures,
+    pw303_pull_secrets,
     pw304_ungranted_registry,
     pw501_bootstrap_registry,
 )

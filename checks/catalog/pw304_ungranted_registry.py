@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from checks.catalog.base import Check
-from checks.facts import ClusterFacts, NotSeen, RegistryUse
-from checks.verdicts import Finding, Severity, Subject
+from checks.facts import ClusterFacts, RegistryUse, Seen
+from checks.rules import commands, rbac, ways
+from checks.rules.pull_secrets import State
+from checks.verdicts import Evidence, Finding, Severity, Subject
 
 CHECK = Check(
     code="PW304",
@@ -12,30 +16,111 @@ CHECK = Check(
     severity=Severity.ERROR,
     why="An image is pulled by the nodes' identity, by a pull secret or anonymously; one of the three has to hold.",
     how=(
-        "Anonymous pull of an Azure registry grants every image in it. Where all pods that use a registry bring an "
-        "imagePullSecret, the secret is what counts; whether it holds is not read here."
+        "For every image in use: a role of the nodes' identity that covers its repository, a pull secret of its pods "
+        "that holds (PW303), or anonymous pull, which kubelet tries only where no secret offers a credential. "
+        "Registries that are known to serve everybody pass; of other third-party registries only a pod's events tell."
     ),
     permissions=("Reader on the registry", "Azure Kubernetes Service RBAC Reader on the cluster"),
     fix="Assign a pull role on the registry, or give the pods a pull secret.",
-    article=("registry name",),
+    article=("registry name", "third-party registry"),
     links=("https://learn.microsoft.com/azure/container-registry/anonymous-pull-access",),
 )
 
+MAX_NAMED = 5
+_SETTING = "PULLWATCH_READ_PULL_SECRETS=true"
+
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
-    """One finding per Azure registry that offers, or may offer, a way beside the nodes' identity."""
-    return tuple(finding for use in facts.uses if use.acr for finding in _one(facts, use))
+    """One finding per Azure registry in use, and per other registry that images come from."""
+    signs = ways.signs_of(facts)
+    return tuple(_one(facts, use, signs) for use in facts.uses if use.acr or use.images)
 
 
-def _one(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
+def _one(facts: ClusterFacts, use: RegistryUse, signs: ways.Signs) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
-    if isinstance(use.registry, NotSeen):
-        return ()
-    registry = use.registry.value
-    if registry.anonymous_pull:
-        summary = f"{registry.name} allows anonymous pull: no credential is needed."
-        return (CHECK.passes(subject, "anonymous-pull", summary, (use.registry.evidence,)),)
-    if use.images and all(image.pull_secrets for image in use.images):
-        summary = f"Every pod that uses {registry.name} brings an imagePullSecret; whether it holds was not read."
-        return (CHECK.unknown(subject, "pull-secrets-not-read", summary, missing="the pull secrets"),)
-    return ()
+    if isinstance(use.registry, Seen) and not use.images:
+        return _no_image(use.registry.value.name, use.registry.value.anonymous_pull, subject, use.registry.evidence)
+    found = ways.accesses(facts, use, signs)
+    if not found:
+        return CHECK.skipped(subject, "no-image", f"no image in use comes from {use.login_server}")
+    evidence = (use.registry.evidence,) if isinstance(use.registry, Seen) else ()
+    by_state = {state: [one for one in found if one.state is state] for state in State}
+    if by_state[State.FAILS]:
+        return _fails(facts, use, subject, by_state[State.FAILS], evidence)
+    if by_state[State.OPEN]:
+        return _open(facts, use, subject, by_state[State.OPEN], evidence)
+    return _holds(use, subject, by_state[State.HOLDS], evidence)
+
+
+def _no_image(name: str, anonymous: bool | None, subject: Subject, evidence: Evidence) -> Finding:
+    if anonymous:
+        summary = f"{name} allows anonymous pull: no credential is needed."
+        return CHECK.passes(subject, ways.ANONYMOUS, summary, (evidence,))
+    return CHECK.skipped(subject, "no-image", f"no image in use comes from {subject.registry}")
+
+
+def _holds(use: RegistryUse, subject: Subject, found: list[ways.Access], evidence: tuple[Evidence, ...]) -> Finding:
+    """All images have a way. Where the nodes' identity is all of them, PW102 says so and this is no alternative."""
+    by = Counter(one.cause for one in found)
+    if set(by) == {ways.ROLE}:
+        return CHECK.skipped(subject, "identity-decides", "the nodes' identity grants every image in use")
+    told = ", ".join(f"{count} by {_WORDS[cause]}" for cause, count in sorted(by.items()))
+    cause = next(iter(by)) if len(by) == 1 else ("role-and-others" if ways.ROLE in by else "several-ways")
+    return CHECK.passes(subject, cause, f"Every image in use of {use.login_server} has a way: {told}.", evidence)
+
+
+_WORDS = {
+    ways.ROLE: "the nodes' identity",
+    ways.SECRET: "a pull secret",
+    ways.ANONYMOUS: "anonymous pull",
+    ways.PUBLIC_HOST: "a registry that serves everybody",
+    ways.PULLED: "whatever a node just pulled it with",
+}
+
+
+def _open(
+    facts: ClusterFacts, use: RegistryUse, subject: Subject, found: list[ways.Access], evidence: tuple[Evidence, ...]
+) -> Finding:
+    by_secret = [one for one in found if one.secret is not None]
+    if not by_secret:
+        if any(one.cause == ways.ROLE_OPEN for one in found):
+            return CHECK.skipped(subject, "identity-decides", "only the nodes' identity is left to grant the images")
+        because = f"whether {use.login_server} serves these images to everybody is not known from here"
+        return CHECK.skipped(subject, ways.THIRD_PARTY, because)
+    first = by_secret[0]
+    missing = f"the pull secret {first.secret}" if facts.pull_secrets else _SETTING
+    summary = (
+        f"{len(by_secret)} of the images in use of {use.login_server} depend on pull secrets: {first.use.image} on "
+        f"{first.secret}; {first.why}."
+    )
+    cause = "pull-secrets-not-read" if first.cause == "secret-not-read" else first.cause
+    return CHECK.unknown(subject, cause, summary, evidence, missing=missing)
+
+
+def _fails(
+    facts: ClusterFacts, use: RegistryUse, subject: Subject, found: list[ways.Access], evidence: tuple[Evidence, ...]
+) -> Finding:
+    cause = Counter(one.cause for one in found).most_common(1)[0][0]
+    first = next(one for one in found if one.cause == cause)
+    names = sorted({one.use.image for one in found})
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    about = f"The pull secret {first.secret}" if first.secret else f"For {first.use.image}"
+    return CHECK.fails(
+        subject,
+        cause,
+        f"Nothing grants {', '.join(names[:MAX_NAMED])}{more}. {about}: {first.why}.",
+        evidence,
+        fix=_fix(facts, use, first),
+    )
+
+
+def _fix(facts: ClusterFacts, use: RegistryUse, first: ways.Access) -> tuple[str, ...]:
+    if first.secret is not None:
+        namespace, _, name = first.secret.partition("/")
+        return commands.pull_secret(namespace, name, use.login_server, replace=first.cause != "secret-missing")
+    if not isinstance(use.registry, Seen) or not isinstance(facts.principal, Seen):
+        return commands.pull_secret("<namespace>", "<name>", use.login_server, replace=False)
+    registry, who = use.registry.value, facts.principal.value.object_id
+    if rbac.is_abac(registry.role_assignment_mode):
+        return (commands.assign_role(who, "Container Registry Repository Reader", registry.id),)
+    return (commands.assign_role(who, "AcrPull", registry.id), commands.attach_acr(facts.cluster, registry.id))

@@ -179,6 +179,17 @@ def let_read_secrets(cluster: Cluster, namespace: str) -> tuple[str, ...]:
     )
 
 
+def pull_secret(namespace: str, name: str, host: str, *, replace: bool) -> tuple[str, ...]:
+    """``kubectl create secret docker-registry`` for a host, after the one that is there is gone."""
+    where = ("--namespace", namespace)
+    server = "https://index.docker.io/v1/" if host == "docker.io" else host
+    create = command(
+        *("kubectl", "create", "secret", "docker-registry", name, *where),
+        *("--docker-server", server, "--docker-username", "<user name>", "--docker-password", "<password>"),
+    )
+    return (command("kubectl", "delete", "secret", name, *where), create) if replace else (create,)
+
+
 def describe_pod(namespace: str, pod: str) -> str:
     """``kubectl describe pod``: the whole text and its events."""
     return command("kubectl", "describe", "pod", "--namespace", namespace, pod)

@@ -16,7 +16,9 @@ from checks.rules.pulls import Proof
 from checks.verdicts import Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
 
 IDENTITY = ("PW101", "PW102", "PW103", "PW104", "PW105")
-ALTERNATIVES = ("PW303", "PW304")
+SECRETS = "PW303"
+PER_IMAGE = "PW304"
+WITH_ROLE = "role-and-others"
 PATH = ("PW202", "PW203", "PW204", "PW205", "PW206")
 FAILURES = "PW301"
 CANARY = "PW305"
@@ -68,18 +70,43 @@ def fold_facet(findings: list[Finding], nothing: str) -> Facet:
 def fold_access(findings: list[Finding]) -> Facet:
     """May it pull: the nodes' identity, or else a pull secret or anonymous pull.
 
-    A host without a PW102 is no Azure registry: the nodes' identity says nothing about it.
+    PW304 looked at every image with all three, so its Fail stands whatever the identity holds on the registry (a secret
+    that cannot be parsed, an image that conditions leave out). A host without a PW102 is no Azure registry: the nodes'
+    identity says nothing about it.
     """
     mine = [f for f in findings if f.code == "PW102"]
     identity = fold_facet([f for f in findings if f.code in IDENTITY], "no way to authenticate was judged")
-    others = [f for f in findings if f.code in ALTERNATIVES and f.subject.registry is not None]
+    others = [f for f in findings if f.code == PER_IMAGE and f.subject.registry is not None]
+    alternative = _with_secrets(
+        fold_facet(others, "no other way to authenticate was judged"),
+        [f for f in findings if f.code == SECRETS and f.subject.registry is not None],
+    )
+    if isinstance(identity.verdict, Fail) and isinstance(alternative.verdict, Fail):
+        return identity
+    if isinstance(alternative.verdict, Fail):
+        return alternative
     if isinstance(identity.verdict, Pass) and any(isinstance(f.verdict, Pass) for f in mine):
         return identity
-    alternative = fold_facet(others, "no other way to authenticate was judged")
+    if alternative.cause == WITH_ROLE and not _identity_stands(findings):
+        return identity
     role_needed = any(not isinstance(f.verdict, Skipped) for f in mine)
     if not mine or isinstance(alternative.verdict, Pass) or (others and not role_needed):
         return alternative
     return identity
+
+
+def _identity_stands(findings: list[Finding]) -> bool:
+    """Whether nothing but the role itself (PW102) is in doubt about the nodes' identity."""
+    rest = [f for f in findings if f.code in IDENTITY and f.code != "PW102"]
+    failed = any(isinstance(f.verdict, Fail) and f.severity is Severity.ERROR for f in rest)
+    return not failed and not any(isinstance(f.verdict, Unknown) for f in rest)
+
+
+def _with_secrets(facet: Facet, secrets: list[Finding]) -> Facet:
+    """The facet, with the findings about single secrets that agree named as deciding too."""
+    if any(type(f.verdict) is type(facet.verdict) for f in secrets) and not isinstance(facet.verdict, Unknown):
+        return msgspec.structs.replace(facet, decided_by=(SECRETS, *facet.decided_by))
+    return facet
 
 
 def fold_pull(

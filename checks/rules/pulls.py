@@ -66,6 +66,13 @@ def _failed(container: ContainerImage, events: list[PodEvent]) -> FailedPull:
     return FailedPull(container, images.host_of(container.image), classified, text)
 
 
+def pulled_images(workloads: Workloads) -> frozenset[str]:
+    """The images, as pods write them, that nodes pulled just now."""
+    events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
+    texts = {e.message for e in events if e.reason == "Pulled" and e.message.startswith(_PULLED)}
+    return frozenset(text[len(_PULLED) :].partition('"')[0] for text in texts)
+
+
 def proofs(workloads: Workloads) -> dict[str, Proof]:
     """The latest successful pull per registry host. "Already present on machine" proves nothing and is not counted."""
     latest: dict[str, str] = {}

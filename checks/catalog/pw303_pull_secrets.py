@@ -1,0 +1,174 @@
+"""PW303: the secrets that pods name in imagePullSecrets."""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.catalog.base import Check
+from checks.facts import ClusterFacts, NotSeen, Seen, Why
+from checks.rules import commands, images
+from checks.rules.pull_secrets import Answer, State, answer
+from checks.rules.ways import Access, Signs, Use, accesses, signs_of
+from checks.verdicts import Evidence, Fail, Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW303",
+    title="Pull secrets",
+    severity=Severity.ERROR,
+    why=(
+        "An image that the nodes' identity may not pull comes by the pod's imagePullSecrets. One that is missing, of "
+        "another type, for another host, expired or refused grants nothing, and one that kubelet cannot parse costs "
+        "the pod all its pulls."
+    ),
+    how=(
+        "Only with PULLWATCH_READ_PULL_SECRETS: each secret that pods or their service accounts name is read, parsed "
+        "as kubelet parses it, matched with images as kubelet matches them (globs, ports, paths, Docker Hub's names), "
+        "its tokens' own expiry compared with the time of reading, and its credentials tried at the registry's token "
+        "endpoint (login servers that Azure Resource Manager returned; others with PULLWATCH_PROBE_OTHERS). No value "
+        "is kept. Without it, kubelet's FailedToRetrieveImagePullSecret events still tell of missing ones. One that "
+        "fails is a warning where another way grants every image it is for."
+    ),
+    permissions=(
+        "get on the secrets (Microsoft.ContainerService/managedClusters/secrets/read), optional",
+        "Azure Kubernetes Service RBAC Reader on the cluster",
+    ),
+    fix="Create the secret anew with `kubectl create secret docker-registry`, for the host that the images name.",
+    article=("third-party registry", "docker configuration"),
+    links=("https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/",),
+)
+
+MAX_SECRETS = 50
+_SECRET_AS_A_WHOLE = frozenset(
+    {"secret-missing", "secret-wrong-type", "secret-undecodable", "secret-empty", "secret-not-read"}
+)
+
+
+class _Secret(msgspec.Struct, frozen=True):
+    """One named secret: its facts, the images that its pods want, and those of them that no way grants."""
+
+    name: str
+    facts: Seen | NotSeen | None  # type: ignore[type-arg]
+    reported: bool
+    images: tuple[str, ...]
+    needing: frozenset[str]
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per secret and registry it is for; one for the cluster where no pod names any, or none is read."""
+    subject = Subject(facts.cluster.id)
+    if isinstance(facts.workloads, NotSeen):
+        return (CHECK.skipped(subject, "pods-not-read", "the cluster's pods were not read, which name the secrets"),)
+    signs = signs_of(facts)
+    secrets = _secrets(facts, signs)
+    if not secrets:
+        return (CHECK.skipped(subject, "no-pull-secret", "no pod names a pull secret"),)
+    found = [finding for secret in secrets for finding in _judged(facts, secret)]
+    found.sort(key=lambda f: (not isinstance(f.verdict, Fail), f.severity is not Severity.ERROR))
+    unread = sum(not facts.pull_secrets and not secret.reported for secret in secrets)
+    if unread:
+        because = f"{unread} pull secrets are named and not read: PULLWATCH_READ_PULL_SECRETS is off"
+        found.append(CHECK.skipped(subject, "secrets-not-read", because))
+    if len(found) > MAX_SECRETS:
+        because = f"{len(found) - MAX_SECRETS} more findings about pull secrets are not shown"
+        found = [*found[:MAX_SECRETS], CHECK.skipped(subject, "capped", because)]
+    return tuple(found)
+
+
+def _secrets(facts: ClusterFacts, signs: Signs) -> tuple[_Secret, ...]:
+    wanted: dict[str, set[str]] = {}
+    needing: dict[str, set[str]] = {}
+    for use in facts.uses:
+        for access in accesses(facts, use, signs):
+            _note(access, wanted, needing)
+    return tuple(
+        _Secret(
+            name, facts.pull_secrets.get(name), name in signs.missing, tuple(sorted(found)), frozenset(needing[name])
+        )
+        for name, found in sorted(wanted.items())
+    )
+
+
+def _note(access: Access, wanted: dict[str, set[str]], needing: dict[str, set[str]]) -> None:
+    use: Use = access.use
+    for name in use.secrets:
+        wanted.setdefault(name, set()).add(use.image)
+        needed = needing.setdefault(name, set())
+        if access.state is not State.HOLDS:
+            needed.add(use.image)
+
+
+def _judged(facts: ClusterFacts, secret: _Secret) -> list[Finding]:
+    if not facts.pull_secrets and not secret.reported:
+        return []
+    answers = {image: answer(secret.facts, image, reported_missing=secret.reported) for image in secret.images}
+    first = next(iter(answers.values()))
+    if first.cause in _SECRET_AS_A_WHOLE:
+        return [_whole(facts, secret, first)]
+    by_host: dict[str, list[tuple[str, Answer]]] = {}
+    for image, told in answers.items():
+        host = images.host_of(image)
+        if host is not None and told.state is not State.ELSEWHERE:
+            by_host.setdefault(host, []).append((image, told))
+    if not by_host:
+        return [_mismatch(facts, secret, first)]
+    return [_host(facts, secret, host, found) for host, found in sorted(by_host.items())]
+
+
+def _whole(facts: ClusterFacts, secret: _Secret, told: Answer) -> Finding:
+    hosts = {host for image in secret.needing or secret.images if (host := images.host_of(image))}
+    subject = Subject(facts.cluster.id, registry=hosts.pop() if len(hosts) == 1 else None, secret=secret.name)
+    if told.state is State.OPEN and isinstance(secret.facts, NotSeen):
+        if secret.facts.why is Why.OFF:
+            return CHECK.skipped(subject, "capped", secret.facts.detail)
+        return CHECK.not_seen(subject, secret.facts, f"The pull secret {secret.name}")
+    return _fails(subject, secret, told, secret.needing)
+
+
+def _host(facts: ClusterFacts, secret: _Secret, host: str, found: list[tuple[str, Answer]]) -> Finding:
+    """What the secret does for one registry's images: one that fails fails it, one that is open leaves it open."""
+    subject = Subject(facts.cluster.id, registry=host, secret=secret.name)
+    for state in (State.FAILS, State.OPEN, State.HOLDS):
+        images_so = [(image, told) for image, told in found if told.state is state]
+        if not images_so:
+            continue
+        told = images_so[0][1]
+        if state is State.FAILS:
+            return _fails(subject, secret, told, secret.needing & {image for image, _ in images_so})
+        if state is State.OPEN:
+            summary = f"The pull secret {secret.name} is there for {host}; {told.why}."
+            return CHECK.unknown(subject, told.cause, summary, _evidence(secret), missing=f"an answer of {host}")
+    summary = f"The pull secret {secret.name} is of the right type and for {host}, and {found[0][1].why}."
+    return CHECK.passes(subject, "secret-accepted", summary, _evidence(secret))
+
+
+def _mismatch(facts: ClusterFacts, secret: _Secret, told: Answer) -> Finding:
+    """No image of its pods comes from a host it is for: trouble only where one of them comes by nothing else."""
+    subject = Subject(facts.cluster.id, secret=secret.name)
+    if not secret.needing:
+        because = f"the pull secret {secret.name} is for other hosts than its pods' images, which come without it"
+        return CHECK.skipped(subject, "secret-not-needed", because)
+    hosts = {host for image in secret.needing if (host := images.host_of(image))}
+    subject = Subject(facts.cluster.id, registry=hosts.pop() if len(hosts) == 1 else None, secret=secret.name)
+    return _fails(subject, secret, told, secret.needing)
+
+
+def _fails(subject: Subject, secret: _Secret, told: Answer, needing: frozenset[str]) -> Finding:
+    host = subject.registry or next((h for image in secret.images if (h := images.host_of(image))), "<registry>")
+    some = sorted(needing or secret.images)
+    wanted = f"{some[0]}{f' and {len(some) - 1} more images' if len(some) > 1 else ''}"
+    other = "" if needing else " Another way grants these images."
+    namespace, _, name = secret.name.partition("/")
+    return CHECK.fails(
+        subject,
+        told.cause,
+        f"The pull secret {secret.name} does not grant {wanted}: {told.why}.{other}",
+        _evidence(secret),
+        fix=commands.pull_secret(namespace, name, host, replace=told.cause != "secret-missing"),
+        severity=Severity.ERROR if needing else Severity.WARNING,
+    )
+
+
+def _evidence(secret: _Secret) -> tuple[Evidence, ...]:
+    if isinstance(secret.facts, Seen):
+        return (secret.facts.evidence,)
+    return (Evidence("FailedToRetrieveImagePullSecret", "events of the cluster"),) if secret.reported else ()
