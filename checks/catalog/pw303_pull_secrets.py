@@ -8,7 +8,7 @@ from checks.catalog.base import Check
 from checks.facts import ClusterFacts, NotSeen, Seen, Why
 from checks.rules import commands, images
 from checks.rules.pull_secrets import Answer, State, answer
-from checks.rules.ways import Access, Signs, Use, accesses, signs_of
+from checks.rules.grants import Access, Signs, Use, accesses, signs_of
 from checks.verdicts import Evidence, Fail, Finding, Severity, Subject
 
 CHECK = Check(

@@ -6,7 +6,7 @@ from collections import Counter
 
 from checks.catalog.base import Check
 from checks.facts import ClusterFacts, RegistryUse, Seen
-from checks.rules import commands, rbac, ways
+from checks.rules import commands, grants, rbac
 from checks.rules.pull_secrets import State
 from checks.verdicts import Evidence, Finding, Severity, Subject
 
@@ -32,15 +32,15 @@ _SETTING = "PULLWATCH_READ_PULL_SECRETS=true"
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry in use, and per other registry that images come from."""
-    signs = ways.signs_of(facts)
+    signs = grants.signs_of(facts)
     return tuple(_one(facts, use, signs) for use in facts.uses if use.acr or use.images)
 
 
-def _one(facts: ClusterFacts, use: RegistryUse, signs: ways.Signs) -> Finding:
+def _one(facts: ClusterFacts, use: RegistryUse, signs: grants.Signs) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, Seen) and not use.images:
         return _no_image(use.registry.value.name, use.registry.value.anonymous_pull, subject, use.registry.evidence)
-    found = ways.accesses(facts, use, signs)
+    found = grants.accesses(facts, use, signs)
     if not found:
         return CHECK.skipped(subject, "no-image", f"no image in use comes from {use.login_server}")
     evidence = (use.registry.evidence,) if isinstance(use.registry, Seen) else ()
@@ -55,38 +55,38 @@ def _one(facts: ClusterFacts, use: RegistryUse, signs: ways.Signs) -> Finding:
 def _no_image(name: str, anonymous: bool | None, subject: Subject, evidence: Evidence) -> Finding:
     if anonymous:
         summary = f"{name} allows anonymous pull: no credential is needed."
-        return CHECK.passes(subject, ways.ANONYMOUS, summary, (evidence,))
+        return CHECK.passes(subject, grants.ANONYMOUS, summary, (evidence,))
     return CHECK.skipped(subject, "no-image", f"no image in use comes from {subject.registry}")
 
 
-def _holds(use: RegistryUse, subject: Subject, found: list[ways.Access], evidence: tuple[Evidence, ...]) -> Finding:
+def _holds(use: RegistryUse, subject: Subject, found: list[grants.Access], evidence: tuple[Evidence, ...]) -> Finding:
     """All images have a way. Where the nodes' identity is all of them, PW102 says so and this is no alternative."""
     by = Counter(one.cause for one in found)
-    if set(by) == {ways.ROLE}:
+    if set(by) == {grants.ROLE}:
         return CHECK.skipped(subject, "identity-decides", "the nodes' identity grants every image in use")
     told = ", ".join(f"{count} by {_WORDS[cause]}" for cause, count in sorted(by.items()))
-    cause = next(iter(by)) if len(by) == 1 else ("role-and-others" if ways.ROLE in by else "several-ways")
+    cause = next(iter(by)) if len(by) == 1 else ("role-and-others" if grants.ROLE in by else "several-ways")
     return CHECK.passes(subject, cause, f"Every image in use of {use.login_server} has a way: {told}.", evidence)
 
 
 _WORDS = {
-    ways.ROLE: "the nodes' identity",
-    ways.SECRET: "a pull secret",
-    ways.ANONYMOUS: "anonymous pull",
-    ways.PUBLIC_HOST: "a registry that serves everybody",
-    ways.PULLED: "whatever a node just pulled it with",
+    grants.ROLE: "the nodes' identity",
+    grants.SECRET: "a pull secret",
+    grants.ANONYMOUS: "anonymous pull",
+    grants.PUBLIC_HOST: "a registry that serves everybody",
+    grants.PULLED: "whatever a node just pulled it with",
 }
 
 
 def _open(
-    facts: ClusterFacts, use: RegistryUse, subject: Subject, found: list[ways.Access], evidence: tuple[Evidence, ...]
+    facts: ClusterFacts, use: RegistryUse, subject: Subject, found: list[grants.Access], evidence: tuple[Evidence, ...]
 ) -> Finding:
     by_secret = [one for one in found if one.secret is not None]
     if not by_secret:
-        if any(one.cause == ways.ROLE_OPEN for one in found):
+        if any(one.cause == grants.ROLE_OPEN for one in found):
             return CHECK.skipped(subject, "identity-decides", "only the nodes' identity is left to grant the images")
         because = f"whether {use.login_server} serves these images to everybody is not known from here"
-        return CHECK.skipped(subject, ways.THIRD_PARTY, because)
+        return CHECK.skipped(subject, grants.THIRD_PARTY, because)
     first = by_secret[0]
     missing = f"the pull secret {first.secret}" if facts.pull_secrets else _SETTING
     summary = (
@@ -98,7 +98,7 @@ def _open(
 
 
 def _fails(
-    facts: ClusterFacts, use: RegistryUse, subject: Subject, found: list[ways.Access], evidence: tuple[Evidence, ...]
+    facts: ClusterFacts, use: RegistryUse, subject: Subject, found: list[grants.Access], evidence: tuple[Evidence, ...]
 ) -> Finding:
     cause = Counter(one.cause for one in found).most_common(1)[0][0]
     first = next(one for one in found if one.cause == cause)
@@ -114,7 +114,7 @@ def _fails(
     )
 
 
-def _fix(facts: ClusterFacts, use: RegistryUse, first: ways.Access) -> tuple[str, ...]:
+def _fix(facts: ClusterFacts, use: RegistryUse, first: grants.Access) -> tuple[str, ...]:
     if first.secret is not None:
         namespace, _, name = first.secret.partition("/")
         return commands.pull_secret(namespace, name, use.login_server, replace=first.cause != "secret-missing")
