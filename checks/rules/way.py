@@ -1,0 +1,260 @@
+"""Which way nodes take to a registry, and what is on it: PW202 to PW206 for each pool.
+
+Names come first: what the login server's name leads to decides whether the private or the public way is taken. Only
+that way is judged, the other is skipped. Where names cannot be told, both ways have to be closed for a Fail.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, RegistryUse, Seen, subscription_of
+from checks.facts_network import Networks
+from checks.rules import firewall, way_between, way_private, way_public
+from checks.rules.answers import Answer, fails, not_seen, open_question, skipped, with_evidence
+from checks.rules.firewall import Openness
+from checks.rules.names import Leads, Lookup, lookup
+from checks.rules.places import place_of
+from checks.rules.private_endpoints import Candidate, candidates
+from checks.rules.way_case import Case
+from checks.verdicts import Evidence, Fail, Pass, Unknown
+
+ADDRESSES, ENDPOINT, NAMES, SUBNETS, BETWEEN = CODES = ("PW202", "PW203", "PW204", "PW205", "PW206")
+
+Answers = dict[str, tuple[Answer, ...]]
+
+
+class PoolWay(msgspec.Struct, frozen=True):
+    """The answers about one pool, by code; "" names all pools where nothing depends on the pool."""
+
+    pool: str
+    answers: Answers
+
+
+def ways(facts: ClusterFacts, use: RegistryUse) -> tuple[PoolWay, ...]:
+    """The ways of a cluster's pools to a registry that it uses. Pools without nodes fail nothing."""
+    cluster = facts.cluster
+    if (cluster.provisioning_state or "").lower() == "deleting":
+        return (_alone(skipped("cluster-deleting", "the cluster is being deleted")),)
+    if isinstance(use.registry, NotSeen):
+        return (_alone(not_seen(use.registry, f"The registry {use.login_server}")),)
+    networks = facts.networks or Networks()
+    if not cluster.pools:
+        return (_alone(open_question("no-pools", "ARM shows no node pool of the cluster.", "agentPoolProfiles")),)
+    some = any(_has_nodes(pool) for pool in cluster.pools)
+    found = []
+    for pool in cluster.pools:
+        answers = _evidenced(networks, facts, use.registry, _pool(networks, facts, use.registry.value, pool))
+        found.append(PoolWay(pool.name, answers if _has_nodes(pool) or not some else _empty(pool, answers)))
+    return tuple(found)
+
+
+def _alone(answer: Answer) -> PoolWay:
+    """One answer to all; what repeats an Unknown is skipped, so that it is told once."""
+    again = answer if not isinstance(answer.verdict, Unknown) else skipped(answer.cause, "PW202 says what is missing")
+    return PoolWay("", {ADDRESSES: (answer,), **dict.fromkeys(CODES[1:], (again,))})
+
+
+def _has_nodes(pool: AgentPool) -> bool:
+    return pool.count != 0 and (pool.power_state or "").lower() != "stopped"
+
+
+def _empty(pool: AgentPool, answers: Answers) -> Answers:
+    """A pool without nodes fails nothing now; what its nodes would meet is told."""
+    because = f"the pool {pool.name} has no nodes now; nodes in it would meet this:"
+    return {
+        code: tuple(
+            skipped("pool-without-nodes", f"{because} {a.summary}") if isinstance(a.verdict, Fail | Unknown) else a
+            for a in found
+        )
+        for code, found in answers.items()
+    }
+
+
+def _pool(networks: Networks, facts: ClusterFacts, registry: Registry, pool: AgentPool) -> Answers:
+    open_to = firewall.openness(registry)
+    endpoints = candidates(networks, None, registry)
+    place = place_of(networks, facts.cluster, pool)
+    if isinstance(place, NotSeen):
+        return _placeless(registry, open_to, endpoints, place, pool)
+    case = Case(
+        facts=networks,
+        cluster=facts.cluster,
+        registry=registry,
+        place=place,
+        endpoints=candidates(networks, place, registry),
+    )
+    if open_to is Openness.NOBODY and not any(_possible(one) for one in endpoints):
+        return _shut(case)
+    if case.proxied(case.login):
+        return _proxied(case)
+    found = lookup(networks, place.network, registry, case.login)
+    judge = {Leads.PUBLIC: _public, Leads.PRIVATE: _private, Leads.ABSENT: _absent, Leads.UNSETTLED: _unsettled}
+    return judge[found.leads](case, found)
+
+
+def _possible(one: Candidate) -> bool:
+    """Whether an endpoint may let nodes in: approved, or in a state that is not shown."""
+    return (one.status or "").lower() not in ("pending", "rejected", "disconnected")
+
+
+def _placeless(
+    registry: Registry, open_to: Openness, endpoints: tuple[Candidate, ...], gap: NotSeen, pool: AgentPool
+) -> Answers:
+    """The nodes' network is not known; what no network can change is told all the same."""
+    if open_to is Openness.NOBODY and not any(_possible(one) for one in endpoints):
+        said = f"{registry.name} has public network access disabled and no approved private endpoint."
+        return {ADDRESSES: (fails("public-access-disabled", said),), **_skipping("closed", said, *CODES[1:])}
+    answer = not_seen(gap, f"The network of the node pool {pool.name}")
+    return {
+        **dict.fromkeys((ADDRESSES, NAMES, BETWEEN), (answer,)),
+        **_skipping(answer.cause, "the nodes' network is not known", ENDPOINT, SUBNETS),
+    }
+
+
+def _skipping(cause: str, because: str, *codes: str) -> Answers:
+    return {code: (skipped(cause, because),) for code in codes}
+
+
+def _shut(case: Case) -> Answers:
+    """Public access is off and no endpoint may let anyone in, whatever names and routes do."""
+    first = way_private.best(case)
+    closed = skipped("public-access-disabled", "public network access is disabled; only private endpoints lead in")
+    return {
+        ADDRESSES: (closed if case.endpoints else way_public.closed(case),),
+        ENDPOINT: (first,),
+        **_skipping("no-way", "no private endpoint lets nodes in", NAMES, SUBNETS, BETWEEN),
+    }
+
+
+def _proxied(case: Case) -> Answers:
+    closed = firewall.openness(case.registry) is Openness.NOBODY
+    off = skipped("public-access-disabled", "public network access is disabled; only private endpoints lead in")
+    return {
+        ADDRESSES: (off if closed else way_public.addresses(case),),
+        **_skipping("proxy", "the cluster's proxy looks up names and connects", ENDPOINT, NAMES, SUBNETS),
+        BETWEEN: (way_between.proxy(case, (case.login,)),),
+    }
+
+
+def _public(case: Case, found: Lookup) -> Answers:
+    """Names lead to the public endpoint."""
+    if firewall.openness(case.registry) is Openness.NOBODY:
+        return _private_wanted(case)
+    by_address = way_public.addresses(case)
+    names = _public_names(case)
+    return {
+        ADDRESSES: (by_address,),
+        **_skipping("public-way", f"the nodes' names lead to the public endpoint of {case.registry.name}", ENDPOINT),
+        NAMES: names or _skipping("public-way", "the name leads to the public endpoint", NAMES)[NAMES],
+        SUBNETS: (way_public.subnets(case, by_address),),
+        BETWEEN: way_between.publicly(case),
+    }
+
+
+def _public_names(case: Case) -> tuple[Answer, ...]:
+    """Data endpoints whose names do not exist although the login server's name leads to the public endpoint."""
+    hosts = case.registry.outlook.data_hosts if case.endpoints else ()
+    lookups = [lookup(case.facts, case.place.network, case.registry, host) for host in hosts]
+    return tuple(way_private.absent(case, one) for one in lookups if one.leads is Leads.ABSENT)
+
+
+def _private_wanted(case: Case) -> Answers:
+    """Public access is off, and names lead to the public endpoint."""
+    reached = way_private.best(case)
+    names = _skipping("no-endpoint", "no private endpoint is in reach that a name could lead to", NAMES)[NAMES]
+    return {
+        **_skipping("public-access-disabled", "public network access is disabled", ADDRESSES, SUBNETS),
+        ENDPOINT: (reached,),
+        NAMES: names if reached.failed else (way_private.unlinked(case),),
+        **_skipping("no-way", "names do not lead to a private endpoint", BETWEEN),
+    }
+
+
+def _private(case: Case, found: Lookup) -> Answers:
+    """Names lead to private addresses."""
+    because = "the nodes' names lead to a private endpoint, which the public firewall says nothing about"
+    login, reached = way_private.record(case, found), way_private.taken(case, found)
+    shut = firewall.openness(case.registry) is Openness.NOBODY
+    data = way_private.data(case, None if shut else way_public.addresses(case))
+    hosts = {h: lookup(case.facts, case.place.network, case.registry, h) for h in case.data_hosts()}
+    private = {host: one.addresses for host, one in hosts.items() if one.leads is Leads.PRIVATE}
+    public = not hosts or any(one.leads is Leads.PUBLIC for one in hosts.values())
+    names = tuple(answer for answer in (login, *data) if not isinstance(answer.verdict, Pass))
+    between = way_between.privately(case, found.addresses, private, layers_public=public and not shut)
+    standing = isinstance(login.verdict, Pass) and not reached.failed
+    return {
+        **_skipping("private-way", because, ADDRESSES, SUBNETS),
+        ENDPOINT: (reached,),
+        NAMES: names or (_all_right(login, data),),
+        BETWEEN: between
+        if standing
+        else _skipping("no-way", "names do not lead to an endpoint in reach", BETWEEN)[BETWEEN],
+    }
+
+
+def _all_right(login: Answer, data: tuple[Answer, ...]) -> Answer:
+    told = " ".join(answer.summary for answer in (login, *data))
+    return msgspec.structs.replace(login, summary=told)
+
+
+def _absent(case: Case, found: Lookup) -> Answers:
+    """The login server's name does not exist for the nodes: neither way is taken."""
+    reached = way_private.best(case)
+    shut = firewall.openness(case.registry) is Openness.NOBODY
+    told = (
+        (reached,) if shut else _skipping("no-name", "the login server's name does not exist here", ENDPOINT)[ENDPOINT]
+    )
+    return {
+        ENDPOINT: told,
+        NAMES: (way_private.absent(case, found),),
+        **_skipping("no-name", "the login server's name does not exist for the nodes", ADDRESSES, SUBNETS, BETWEEN),
+    }
+
+
+def _unsettled(case: Case, found: Lookup) -> Answers:
+    """Where names lead cannot be told: a way that is closed matters only where the other one is closed too."""
+    shut = firewall.openness(case.registry) is Openness.NOBODY
+    reached = way_private.best(case)
+    public = {} if shut else _public(case, found)
+    judged = [answer for code in (ADDRESSES, SUBNETS, BETWEEN) for answer in public.get(code, ())]
+    public_closed = shut or any(answer.failed for answer in judged)
+    if public_closed and reached.failed:
+        off = _skipping("public-access-disabled", "public network access is disabled", ADDRESSES, SUBNETS, BETWEEN)
+        none = _skipping("both-closed", "wherever names lead, both ways are closed", NAMES)
+        return {**(off if shut else public), ENDPOINT: (reached,), **none}
+    question = found.question or open_question("names-unclear", f"Where {case.login} leads is not known.", "names")
+    elsewhere = _skipping("public-closed", "this way is closed; names may lead to the private endpoint", *CODES)
+    return {
+        **{code: elsewhere[code] if public_closed else public[code] for code in (ADDRESSES, SUBNETS, BETWEEN)},
+        ENDPOINT: _skipping("no-endpoint", f"no way in: {reached.summary}", ENDPOINT)[ENDPOINT]
+        if reached.failed
+        else (reached,),
+        NAMES: (question,),
+    }
+
+
+def _evidenced(networks: Networks, facts: ClusterFacts, registry: Seen[Registry], answers: Answers) -> Answers:
+    """The answers with what they were read from."""
+    lists: dict[str, tuple[str, ...]] = {
+        ADDRESSES: ("virtual_networks", "route_tables", "addresses"),
+        ENDPOINT: ("endpoints", "virtual_networks"),
+        NAMES: ("zones", "endpoints"),
+        SUBNETS: ("virtual_networks", "registry_rules"),
+        BETWEEN: ("security_groups", "route_tables"),
+    }
+    mine = (facts.cluster.id, registry.value.id)
+    near = [n for guid in dict.fromkeys(subscription_of(i) for i in mine) if (n := networks.by_subscription.get(guid))]
+    return {
+        code: tuple(
+            with_evidence(
+                answer, registry.evidence, *(_read(getattr(network, kind)) for network in near for kind in lists[code])
+            )
+            for answer in found
+        )
+        for code, found in answers.items()
+    }
+
+
+def _read(part: object) -> Evidence | None:
+    return part.evidence if isinstance(part, Seen) else None

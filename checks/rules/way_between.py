@@ -1,0 +1,151 @@
+"""What stands between (PW206): routes, security groups and the proxy on the way taken, the layers apart from the login.
+
+What certainly closes the way is a Fail that names the route or rule; what an appliance, a proxy or a rule of unknown
+reach decides is Unknown.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from checks.facts import NotSeen
+from checks.facts_network import RouteTable, Subnet, VirtualNetwork
+from checks.rules import network_commands as fix
+from checks.rules import nsg, places
+from checks.rules.answers import Answer, fails, holds, not_seen, open_question
+from checks.rules.egress import Exit
+from checks.rules.nsg import Ends, Gate, Passage
+from checks.rules.private_endpoints import in_network
+from checks.rules.routes import Fate, Routing, to_private
+from checks.rules.targets import Covers, Target
+from checks.rules.way_case import SIGN_IN, Case
+from checks.rules.way_private import owners
+from checks.rules.way_public import leaving
+from checks.verdicts import Pass
+
+_INBOUND = ("enabled", "networksecuritygroupenabled")
+
+
+def publicly(case: Case) -> tuple[Answer, ...]:
+    """The public way: login, layers, and for a service principal its sign-in."""
+    targets = [("login", case.login_target()), ("layers", case.layers_target())]
+    if case.cluster.kubelet is None and case.cluster.service_principal_client_id and not case.cluster.has_identity:
+        targets.append(("sign-in", SIGN_IN))
+    return _summed(tuple(_public(case, part, target) for part, target in targets))
+
+
+def privately(
+    case: Case, login: tuple[IPv4Address, ...], data: dict[str, tuple[IPv4Address, ...]], *, layers_public: bool
+) -> tuple[Answer, ...]:
+    """The private way: the addresses that the login server and the data endpoints lead to, ``layers_public`` where a
+    data endpoint's name leads to its public address."""
+    targets = [("login", Target(what="the login server", host=case.login, addresses=login))]
+    for host, addresses in data.items():
+        targets.append(("layers", Target(what=f"the layers ({host})", host=host, addresses=addresses)))
+    answers = [_private(case, part, target) for part, target in targets]
+    if layers_public:
+        answers.append(_public(case, "layers", case.layers_target()))
+    return _summed(tuple(answers))
+
+
+def proxy(case: Case, hosts: tuple[str, ...]) -> Answer:
+    """A proxy stands between: it resolves the names and opens the connections."""
+    names = ", ".join(hosts)
+    said = f"Nodes reach {names} through the cluster's HTTP proxy, which decides; noProxy does not name it."
+    return open_question("proxy-decides", said, "what the proxy lets through")
+
+
+def _summed(answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
+    """One answer where everything is open, else those that are not."""
+    troubles = tuple(answer for answer in answers if not isinstance(answer.verdict, Pass))
+    return troubles or (holds("open", " ".join(answer.summary for answer in answers)),)
+
+
+def _public(case: Case, part: str, target: Target) -> Answer:
+    if case.proxied(target.host):
+        return proxy(case, (target.what,))
+    way = leaving(case, target)
+    if way.gap is not None:
+        return not_seen(way.gap, "The route table of the nodes' subnet")
+    if way.egress is not None:
+        stopped = _routed(case, part, target, way.routing)
+        if stopped is not None:
+            return stopped
+        if way.egress.exit is Exit.NONE:
+            return fails(f"no-egress-{part}", f"Nodes have no way out ({way.egress.note}) to {target.what}.")
+        if way.egress.exit is Exit.DEFAULT or way.egress.exit is Exit.ROUTED:
+            said = f"What carries the traffic to {target.what} is not to be seen ({way.egress.note})."
+            return open_question(f"egress-unclear-{part}", said, "where the nodes' traffic leaves")
+    return _gated(case, part, target, in_network(case.facts, case.place, target))
+
+
+def _routed(case: Case, part: str, target: Target, routing: Routing) -> Answer | None:
+    """What routes do where they do not leave the traffic as it is."""
+    table = case.place.table
+    if routing.only is Fate.AS_IS:
+        if isinstance(table, RouteTable) and table.unreadable:
+            said = f"{table.unreadable} routes of {table.name} could not be read."
+            return open_question(f"routes-unreadable-{part}", said, "readable routes")
+        return None
+    if routing.only is Fate.DROPPED:
+        mend = (fix.open_route(table, _tag(target)),) if isinstance(table, RouteTable) and not target.addresses else ()
+        return fails(f"route-drops-{part}", f"A route drops the traffic to {target.what}: {routing.told()}.", *mend)
+    said = f"A route may lead the traffic to {target.what} elsewhere: {routing.told()}; what stands there decides."
+    return open_question(f"route-diverts-{part}", said, "what the appliance or gateway lets through")
+
+
+def _tag(target: Target) -> str:
+    names = {"azurecontainerregistry": "AzureContainerRegistry", "storage": "Storage"}
+    return next((names[tag] for tag in target.tags if tag in names), "AzureActiveDirectory")
+
+
+def _gated(case: Case, part: str, target: Target, inside: Covers) -> Answer:
+    """What the network security groups on the nodes' side do."""
+    groups = case.place.groups
+    if isinstance(groups, NotSeen):
+        return not_seen(groups, "The network security group of the nodes' subnet")
+    ends = Ends(target=target, nodes=case.place.subnet.prefixes, in_network=inside)
+    return _passed(part, target, nsg.outbound(groups, ends), "Outbound")
+
+
+def _passed(part: str, target: Target, passage: Passage, direction: str) -> Answer:
+    if passage.gate is Gate.OPEN:
+        return holds(f"open-{part}", f"Nothing in the network closes TCP 443 to {target.what}.")
+    if passage.gate is Gate.UNSETTLED:
+        said = f"Whether TCP 443 to {target.what} is let through is not settled: {passage.told()} may or may not apply."
+        return open_question(f"nsg-unclear-{part}", said, "the addresses that the rule is about")
+    mend: tuple[str, ...] = ()
+    if passage.group is not None and passage.rule is not None:
+        destination = str(target.addresses[0]) if target.addresses else _tag(target)
+        mend = (fix.open_rule(passage.group, passage.rule, destination, direction=direction),)
+    return fails(f"nsg-closes-{part}", f"TCP 443 to {target.what} is closed by {passage.told()}.", *mend)
+
+
+def _private(case: Case, part: str, target: Target) -> Answer:
+    if case.proxied(target.host):
+        return proxy(case, (target.what,))
+    table = case.place.table
+    if isinstance(table, NotSeen):
+        return not_seen(table, "The route table of the nodes' subnet")
+    home, subnet = _home(case, target)
+    stopped = _routed(case, part, target, to_private(table, target, home, subnet))
+    if stopped is not None:
+        return stopped
+    inside = in_network(case.facts, case.place, target)
+    answer = _gated(case, part, target, inside)
+    if not isinstance(answer.verdict, Pass) or (subnet.endpoint_policies or "").lower() not in _INBOUND:
+        return answer
+    groups = places.groups_of_subnet(case.facts, subnet)
+    if isinstance(groups, NotSeen):
+        return not_seen(groups, "The network security group of the endpoint's subnet")
+    ends = Ends(target=target, nodes=case.place.subnet.prefixes, in_network=inside)
+    return _passed(part, target, nsg.inbound(groups, ends), "Inbound")
+
+
+def _home(case: Case, target: Target) -> tuple[VirtualNetwork, Subnet]:
+    """The network and subnet of the endpoint that has the target's addresses; the nodes' own where it is not known."""
+    for one in target.addresses:
+        for owner in owners(case, one, target.host):
+            if not isinstance(owner.home, NotSeen):
+                return owner.home
+    return case.place.network, case.place.subnet

@@ -1,0 +1,94 @@
+"""One question of the way: can the nodes of one pool get to one registry. What it is about, gathered."""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.facts import Cluster, Registry
+from checks.facts_network import Networks
+from checks.rules import proxies
+from checks.rules.names import suffix_of
+from checks.rules.places import Place
+from checks.rules.private_endpoints import Candidate
+from checks.rules.targets import CLOUD_TAG, REGISTRY_TAG, SIGN_IN_TAG, STORAGE_TAG, Target
+
+REGISTRY_SERVICE = "Microsoft.ContainerRegistry"
+STORAGE_SERVICE = "Microsoft.Storage"
+# Where layers are stored: any account below this name.
+_BLOB = {"azurecr.cn": "blob.core.chinacloudapi.cn", "azurecr.us": "blob.core.usgovcloudapi.net"}
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool, where its nodes stand, a registry, and its private endpoints as these nodes have them."""
+
+    facts: Networks
+    cluster: Cluster
+    registry: Registry
+    place: Place
+    endpoints: tuple[Candidate, ...]
+
+    @property
+    def login(self) -> str:
+        """The login server."""
+        return self.registry.login_server
+
+    def proxied(self, host: str) -> bool:
+        """Whether nodes connect to a host through the cluster's proxy."""
+        return proxies.applies(self.cluster, host)
+
+    @property
+    def home_region(self) -> str | None:
+        """The region whose addresses the registry has for these nodes; None where a nearer replica may answer."""
+        location = self.registry.location
+        single = (self.registry.sku or "").lower() != "premium"
+        return location if single or location == self.cluster.location else None
+
+    def data_hosts(self) -> tuple[str, ...]:
+        """The data endpoints that layers come from over private link: as the registry, else the endpoints name them.
+
+        Where neither does, the name that the registry's own region has.
+        """
+        listed = self.registry.outlook.data_hosts
+        named = tuple(dict.fromkeys(host for one in self.endpoints for host in one.data_hosts()))
+        suffix, region = suffix_of(self.registry), (self.registry.location or "").lower().replace(" ", "")
+        made = f"{self.login.removesuffix(f'.{suffix}')}.{region}.data.{suffix}"
+        return listed or named or ((made,) if region else ())
+
+    def login_target(self) -> Target:
+        """The login server's public endpoint."""
+        return Target(
+            what="the login server",
+            host=self.login,
+            tags=(REGISTRY_TAG, CLOUD_TAG),
+            region=self.home_region,
+            service=REGISTRY_SERVICE,
+        )
+
+    def layers_target(self) -> Target:
+        """Where layers come from publicly: dedicated data endpoints, else storage accounts of the registry service."""
+        hosts = self.registry.outlook.data_hosts
+        if self.registry.outlook.data_endpoint_enabled and hosts:
+            region = hosts[0].split(".")[1] if len(hosts) == 1 else None
+            return Target(
+                what=f"the layers (data endpoint{'s' if len(hosts) > 1 else ''} {', '.join(hosts)})",
+                host=hosts[0],
+                tags=(REGISTRY_TAG, CLOUD_TAG),
+                region=region,
+                service=REGISTRY_SERVICE,
+            )
+        blob = _BLOB.get(suffix_of(self.registry), "blob.core.windows.net")
+        return Target(
+            what=f"the layers (storage, *.{blob})",
+            host=f"layers.{blob}",
+            tags=(STORAGE_TAG, CLOUD_TAG),
+            region=self.home_region,
+            service=STORAGE_SERVICE,
+        )
+
+
+SIGN_IN = Target(
+    what="the sign-in of the service principal",
+    host="login.microsoftonline.com",
+    tags=(SIGN_IN_TAG,),
+    maybe_tags=(CLOUD_TAG,),
+)

@@ -1,0 +1,240 @@
+"""The private way: endpoints that are approved and in reach (PW203), names that lead to them (PW204)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from checks.facts import NotSeen, Seen
+from checks.facts_network import PrivateEndpoint, Zone
+from checks.rules import network_commands as fix
+from checks.rules.answers import Answer, fails, holds, not_seen, open_question, skipped
+from checks.rules.names import Leads, Lookup, lookup, suffix_of
+from checks.rules.private_endpoints import Candidate, Reach
+from checks.rules.way_case import Case
+from checks.verdicts import Fail, Pass, Severity, Unknown
+
+_ORDER = (Pass, Unknown, Fail)
+
+
+def endpoint(case: Case, one: Candidate) -> Answer:
+    """PW203 for one endpoint: its state, then whether the nodes reach it."""
+    status = (one.status or "").lower()
+    if status in ("pending", "rejected", "disconnected"):
+        mend = (fix.approve(case.registry, one.connection.name),) if one.connection and status != "disconnected" else ()
+        again = (fix.create_endpoint(case.registry, case.place.network, case.place.subnet),)
+        said = f"The private endpoint {one.name} of {case.registry.name} is {one.status}, not Approved."
+        return fails(f"endpoint-{status}", said, *(mend or again))
+    if status != "approved":
+        said = f"The state of the private endpoint {one.name} is {one.status or 'not shown'}."
+        return open_question("endpoint-state-unclear", said, "the state of the private endpoint connection")
+    if isinstance(one.endpoint, NotSeen):
+        return not_seen(one.endpoint, f"The private endpoint {one.name}")
+    return _reached(case, one, one.endpoint)
+
+
+def _reached(case: Case, one: Candidate, found: PrivateEndpoint) -> Answer:
+    home = "an unknown network" if isinstance(one.home, NotSeen) else one.home[0].name
+    mine = case.place.network.name
+    if one.reach is Reach.SAME:
+        return holds("endpoint-in-network", f"The private endpoint {one.name} is approved and lies in {mine}.")
+    if one.reach is Reach.PEERED:
+        said = f"The private endpoint {one.name} is approved and lies in {home}, peered with {mine} both ways."
+        return holds("endpoint-in-peer", said)
+    if one.reach.blocked:
+        cause = "endpoint-out-of-reach" if one.reach is Reach.NONE else "peering-not-connected"
+        why = "which is not peered with" if one.reach is Reach.NONE else "whose peering is not connected both ways with"
+        said = f"The private endpoint {one.name} lies in {home}, {why} {mine}."
+        return fails(cause, said, *_peerings(case, one))
+    if isinstance(one.home, NotSeen):
+        return not_seen(one.home, f"The network of the private endpoint {one.name}")
+    told = {
+        Reach.NO_ACCESS: "allowVirtualNetworkAccess of the peering is off, so security rules decide",
+        Reach.PARTLY: "only some subnets of the two networks are peered",
+        Reach.TRANSIT: "an appliance, a gateway or a hub that is not to be seen may lead there",
+        Reach.HIDDEN: "its network cannot be read",
+    }[one.reach]
+    said = f"The private endpoint {found.name} lies in {home}, seen from {mine}: {told}."
+    return open_question(f"endpoint-{one.reach.value}", said, "whether traffic gets to the endpoint's network")
+
+
+def _peerings(case: Case, one: Candidate) -> tuple[str, ...]:
+    """The sides of the peering that are missing or not connected."""
+    mine = case.place.network
+    if isinstance(one.home, NotSeen):
+        return ()
+    home = one.home[0]
+    back = next((p for p in home.peerings if p.remote_id.rstrip("/").lower() == mine.id.rstrip("/").lower()), None)
+    commands: tuple[str, ...] = ()
+    for near, far, side in ((mine, home, one.peering), (home, mine, back)):
+        if side is None:
+            commands += fix.peer(near, far.id)
+        elif (side.state or "").lower() == "disconnected":
+            commands += fix.peer(near, far.id, side.name)
+    return commands
+
+
+def best(case: Case) -> Answer:
+    """PW203 for the best of all endpoints; where there is none at all, that nothing private leads in."""
+    if not case.endpoints:
+        return fails(
+            "no-private-endpoint",
+            f"{case.registry.name} has no private endpoint.",
+            fix.create_endpoint(case.registry, case.place.network, case.place.subnet),
+        )
+    answers = [endpoint(case, one) for one in case.endpoints]
+    return min(answers, key=_rank)
+
+
+def _rank(answer: Answer) -> int:
+    return next(rank for rank, kind in enumerate(_ORDER) if isinstance(answer.verdict, kind))
+
+
+def owners(case: Case, one: IPv4Address, host: str) -> list[Candidate]:
+    """The endpoints of the registry that have an address for a name."""
+    return [found for found in case.endpoints if one in found.addresses(host)]
+
+
+def taken(case: Case, found: Lookup) -> Answer:
+    """PW203 for the endpoints that the login server's name leads to: all of them have to hold."""
+    mine = [owned for one in found.addresses if (owned := owners(case, one, found.host))]
+    if not mine:
+        unread = next((one for one in case.endpoints if not one.readable), None)
+        if unread is None:
+            return skipped("record-elsewhere", "the name leads to none of the registry's private endpoints")
+        answer = endpoint(case, unread)
+        if isinstance(answer.verdict, Pass):
+            said = f"The addresses of the private endpoint {unread.name} are not to be seen."
+            return open_question("endpoint-addresses", said, "the endpoint's network interface")
+        return answer if isinstance(answer.verdict, Unknown) else best(case)
+    # Networks may share an address space: of several endpoints with one address, the one in reach counts.
+    answers = [min((endpoint(case, one) for one in owned), key=_rank) for owned in mine]
+    return max(answers, key=_rank)
+
+
+def record(case: Case, found: Lookup) -> Answer:
+    """PW204 for one name that a linked zone answers: it leads to an address of one of the registry's endpoints."""
+    wrong = [one for one in found.addresses if not owners(case, one, found.host)]
+    what = "login" if found.host == case.login else "data"
+    zone = found.zone.name if found.zone else "a private DNS zone"
+    if not wrong:
+        return holds("names-lead-in", f"{found.host} leads to {_list(found.addresses)} by the zone {zone}.")
+    gap = next((one for one in case.endpoints if not one.readable), None)
+    said = f"In {zone}, {found.host} leads to {_list(tuple(wrong))}"
+    if gap is not None:
+        if isinstance(gap.endpoint, NotSeen):
+            return not_seen(gap.endpoint, f"The private endpoint {gap.name}, whose address {found.host} may have,")
+        question = f"{said}; whether the private endpoint {gap.name} has that address is not to be seen."
+        return open_question("endpoint-addresses", question, "the endpoint's network interface")
+    right = _right(case, found.host)
+    expected = f"; the endpoint has {_list(right)}" if right else "; no endpoint of the registry has that address"
+    mend = _mend(found.zone, found.host, wrong, right) if found.zone else ()
+    return fails(f"{what}-record-wrong", f"{said}{expected}.", *mend)
+
+
+def _right(case: Case, host: str) -> tuple[IPv4Address, ...]:
+    """The addresses a name should have: those of an approved endpoint in reach, else of any approved one."""
+    approved = [one for one in case.endpoints if one.approved]
+    near = [one for one in approved if one.reach.certain] or approved
+    return near[0].addresses(host) if near else ()
+
+
+def _mend(zone: Zone, host: str, wrong: list[IPv4Address], right: tuple[IPv4Address, ...]) -> tuple[str, ...]:
+    name = relative(zone, host)
+    gone = tuple(fix.record("remove-record", zone, name, str(one)) for one in wrong)
+    return (*gone, *(fix.record("add-record", zone, name, str(one)) for one in right))
+
+
+def relative(zone: Zone, host: str) -> str:
+    """A host's name in a zone, which is ``privatelink.*`` or the domain itself."""
+    below = zone.name.removeprefix("privatelink.")
+    return host.removesuffix(f".{below}") if host != below else "@"
+
+
+def absent(case: Case, found: Lookup, *, severity: Severity = Severity.ERROR) -> Answer:
+    """PW204 for a name that the linked zone lacks: it does not exist for the nodes."""
+    what = "login" if found.host == case.login else "data"
+    zone, link, right = found.zone, found.link, _right(case, found.host)
+    add = tuple(fix.record("add-record", zone, relative(zone, found.host), str(one)) for one in right) if zone else ()
+    redirect = (fix.redirect(zone, link),) if zone and link and not add else ()
+    effect = "the name does not exist for the nodes" if what == "login" else "the login works, the layers time out"
+    said = (
+        f"The zone {zone.name if zone else ''} is linked to {case.place.network.name} and has no record of {found.host}"
+    )
+    return fails(f"{what}-record-missing", f"{said}: {effect}.", *(add or redirect), severity=severity)
+
+
+def unlinked(case: Case) -> Answer:
+    """PW204 where public access is off and no zone that is linked to the nodes' network knows the registry."""
+    zone, network = f"privatelink.{suffix_of(case.registry)}", case.place.network
+    known = [
+        z
+        for part in case.facts.by_subscription.values()
+        if isinstance(part.zones, Seen)
+        for z in part.zones.value.values()
+        if z.name == zone
+    ]
+    holding = [z for z in known if isinstance(z.records, Seen) and relative(z, case.login) in z.records.value]
+    said = f"No private DNS zone {zone} is linked to {network.name}: {case.login} leads to the public endpoint, "
+    mend: tuple[str, ...]
+    if holding or known:
+        mend = (fix.link_zone((holding or known)[0].id, network),)
+    else:
+        zone_id = f"{network.id.split('/providers/')[0]}/providers/Microsoft.Network/privateDnsZones/{zone}"
+        ends = [one.endpoint.id for one in case.endpoints if isinstance(one.endpoint, PrivateEndpoint) and one.approved]
+        groups = tuple(fix.zone_group(end, zone_id) for end in ends[:1])
+        mend = (fix.create_zone(zone, network.id), fix.link_zone(zone_id, network), *groups)
+    return fails("zone-not-linked", f"{said}which is closed.", *mend)
+
+
+def data(case: Case, public: Answer | None) -> tuple[Answer, ...]:
+    """PW204 for the data endpoints. ``public`` is what PW202 says where a name leads there; None: it is closed.
+
+    The replica that serves a pull sends nodes to its own data endpoint: a record that another replica lacks is a
+    warning, it bites when traffic is rerouted.
+    """
+    hosts = case.data_hosts()
+    lookups = [lookup(case.facts, case.place.network, case.registry, host) for host in hosts]
+    answers = [(found.host, _data_name(case, found, public)) for found in lookups]
+    serving = [host for host in hosts if host.split(".")[1:2] == [_region(case)]] or (hosts if len(hosts) == 1 else ())
+    broken = [host for host, answer in answers if answer.failed]
+    return tuple(_weighed(host, answer, serving, all_broken=len(broken) == len(hosts)) for host, answer in answers)
+
+
+def _region(case: Case) -> str:
+    return (case.cluster.location or "").lower().replace(" ", "")
+
+
+def _weighed(host: str, answer: Answer, serving: tuple[str, ...] | list[str], *, all_broken: bool) -> Answer:
+    if not answer.failed or host in serving or all_broken:
+        return answer
+    if serving:
+        said = f"{answer.summary} Another replica serves this region, so it bites when traffic is rerouted."
+        return fails(f"replica-{answer.cause}", said, *answer.fix, severity=Severity.WARNING)
+    said = f"{answer.summary} Which replica serves these nodes is not to be seen."
+    return open_question(f"replica-{answer.cause}", said, "the replica that serves the nodes")
+
+
+def _data_name(case: Case, found: Lookup, public: Answer | None) -> Answer:
+    if found.leads is Leads.PRIVATE:
+        answer = record(case, found)
+        if not isinstance(answer.verdict, Pass):
+            return answer
+        far = taken(case, found)
+        return answer if isinstance(far.verdict, Pass) else far
+    if found.leads is Leads.ABSENT:
+        return absent(case, found)
+    if found.question is not None:
+        return found.question
+    if public is None or public.failed:
+        said = f"{found.host} leads to the public endpoint, which lets the nodes not in: the login works, layers fail."
+        return fails("data-record-missing", said, *_added(case, found))
+    return holds("data-public", f"{found.host} leads to the public endpoint, which lets the nodes in.")
+
+
+def _added(case: Case, found: Lookup) -> tuple[str, ...]:
+    zone, right = found.zone, _right(case, found.host)
+    return tuple(fix.record("add-record", zone, relative(zone, found.host), str(one)) for one in right) if zone else ()
+
+
+def _list(addresses: tuple[IPv4Address, ...]) -> str:
+    return ", ".join(str(one) for one in addresses)

@@ -1,0 +1,181 @@
+"""The public way: whether the addresses or the subnet that nodes leave with are let in (PW202, PW205)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.facts import NotSeen
+from checks.rules import firewall, places
+from checks.rules import network_commands as fix
+from checks.rules.answers import Answer, fails, holds, not_seen, open_question, skipped
+from checks.rules.egress import Egress, Exit, egress_of, look_failed
+from checks.rules.firewall import Openness
+from checks.rules.routes import UNROUTED, Routing, to_public
+from checks.rules.targets import Target
+from checks.rules.way_case import REGISTRY_SERVICE, Case
+
+SERVED = "the traffic leaves through the subnet's service endpoint, with a private address"
+
+
+class Leaving(msgspec.Struct, frozen=True, kw_only=True):
+    """How nodes leave towards a public target. ``gap``: the routes could not be read."""
+
+    served: bool
+    routing: Routing
+    egress: Egress | None
+    gap: NotSeen | None = None
+
+
+def leaving(case: Case, target: Target) -> Leaving:
+    """How nodes leave towards a public target. A service endpoint outranks routes and the order of egress."""
+    place = case.place
+    if target.service and place.subnet.has_service_endpoint(target.service):
+        return Leaving(served=True, routing=UNROUTED, egress=None)
+    if isinstance(place.table, NotSeen):
+        return Leaving(served=False, routing=UNROUTED, egress=None, gap=place.table)
+    routing = to_public(place.table, target)
+    return Leaving(served=False, routing=routing, egress=egress_of(case.facts, case.cluster, place, routing))
+
+
+def addresses(case: Case) -> Answer:
+    """PW202: the registry's public access and IP rules against what the nodes leave with."""
+    registry, open_to = case.registry, firewall.openness(case.registry)
+    if open_to is Openness.NOBODY:
+        return closed(case)
+    if open_to is Openness.UNCLEAR:
+        access, action = firewall.outlook(registry)
+        said = f"publicNetworkAccess is {access or 'unreadable'} and defaultAction {action or 'unreadable'}"
+        return open_question("public-access-unclear", f"Of {registry.name}, {said}.", "settings that are understood")
+    if case.proxied(case.login):
+        return _proxied(case, open_to)
+    way = leaving(case, case.login_target())
+    if way.gap is not None:
+        return not_seen(way.gap, "The route table of the nodes' subnet")
+    if way.egress is None:
+        return _served(case, open_to)
+    if open_to is Openness.ALL:
+        return _let_in(case, way.egress)
+    return _compared(case, way.egress)
+
+
+def closed(case: Case) -> Answer:
+    """Public network access is off: no address is let in."""
+    return fails(
+        "public-access-disabled",
+        f"{case.registry.name} has public network access disabled, and no private endpoint leads to it.",
+        fix.create_endpoint(case.registry, case.place.network, case.place.subnet),
+        fix.enable_public(case.registry),
+    )
+
+
+def _proxied(case: Case, open_to: Openness) -> Answer:
+    if open_to is Openness.ALL:
+        return holds("open-to-all", f"{case.registry.name} lets every public address in; the nodes use a proxy.")
+    said = f"Nodes reach {case.login} through the cluster's proxy, whose address ARM does not show."
+    return open_question("egress-proxy", said, "the public address of the proxy")
+
+
+def _served(case: Case, open_to: Openness) -> Answer:
+    if open_to is Openness.ALL:
+        return holds("open-to-all", f"{case.registry.name} lets every network in; {SERVED}.")
+    return skipped("service-endpoint", f"IP rules do not apply: {SERVED}")
+
+
+def _exits(case: Case, egress: Egress) -> Answer | None:
+    """What is to say of a way out that does not stand, or that something else decides."""
+    if egress.exit is Exit.NONE:
+        return fails(
+            "no-egress",
+            f"The nodes have no way to the internet ({egress.note}), and names lead to the public endpoint.",
+            fix.create_endpoint(case.registry, case.place.network, case.place.subnet),
+        )
+    if egress.exit is Exit.DROPPED:
+        return skipped("route-drops", f"the traffic does not leave: {egress.note}")
+    if egress.exit is Exit.DEFAULT:
+        said = f"AKS makes no way out ({egress.note}); Azure's default outbound access may carry the traffic."
+        return open_question("egress-default", said, "whether default outbound access is in effect")
+    return None
+
+
+def _let_in(case: Case, egress: Egress) -> Answer:
+    standing = _exits(case, egress)
+    if standing is not None:
+        return standing
+    if egress.exit is Exit.ROUTED and egress.note.startswith("outboundType"):
+        said = f"What carries the nodes' traffic is not to be seen ({egress.note}, no default route in the subnet)."
+        return open_question("egress-routed", said, "where the nodes' default route leads")
+    return holds("open-to-all", f"{case.registry.name} lets every public address in; nodes leave by {egress.exit}.")
+
+
+def _compared(case: Case, egress: Egress) -> Answer:
+    standing = _exits(case, egress)
+    if standing is not None:
+        return standing
+    if egress.exit is Exit.ROUTED:
+        said = f"Another device's public address counts ({egress.note}), which ARM does not show."
+        return open_question("egress-routed", said, "the public address of what the traffic is routed to")
+    found = firewall.match(egress.networks, case.registry.outlook.ip_rules)
+    if found.outside:
+        return _refused(case, egress, found)
+    if not egress.complete:
+        gap = look_failed(egress.gaps)
+        if gap is not None:
+            return not_seen(gap, "A public address that nodes leave with")
+        said = f"The nodes leave by {egress.exit}, whose public addresses ARM does not show."
+        return open_question("egress-unknown", said, "the nodes' public addresses")
+    return holds("ip-allowed", f"The IP rules of {case.registry.name} allow {egress.told()} ({egress.exit}).")
+
+
+def _refused(case: Case, egress: Egress, found: firewall.Match) -> Answer:
+    registry, missing = case.registry, [_text(one) for one in found.outside]
+    add = tuple(fix.allow_address(registry, one) for one in missing)
+    bypass = " networkRuleBypassOptions does not cover AKS nodes." if registry.outlook.bypass == "AzureServices" else ""
+    if found.partial:
+        said = f"The IP rules of {registry.name} allow a part of what nodes leave with ({egress.exit}), not"
+        return fails("ip-partly-allowed", f"{said} {', '.join(missing)}: intermittent 403.{bypass}", *add)
+    said = f"{registry.name} denies what nodes leave with ({egress.exit}): no IP rule allows {', '.join(missing)}."
+    return fails("ip-not-allowed", f"{said}{bypass}", *add)
+
+
+def _text(network: object) -> str:
+    return str(network).removesuffix("/32")
+
+
+def subnets(case: Case, by_address: Answer) -> Answer:
+    """PW205: virtual network rules against the nodes' subnet. ``by_address`` is what PW202 said of the same pool."""
+    registry, subnet = case.registry, case.place.subnet
+    if case.proxied(case.login):
+        return skipped("proxy", f"nodes reach {case.login} through the cluster's proxy")
+    if firewall.openness(registry) is not Openness.SOME:
+        return skipped("no-rules", f"{registry.name} restricts no network, so no rule for a subnet is needed")
+    network = case.facts.of(registry.id)
+    rules = network.registry_rules if network else places.hidden(registry.id, registry.name)
+    named = not isinstance(rules, NotSeen) and subnet.id.lower() in rules.value.get(registry.id.lower(), ())
+    if not subnet.has_service_endpoint(REGISTRY_SERVICE):
+        return _unserved(case, by_address, named=named)
+    if isinstance(rules, NotSeen):
+        return not_seen(rules, f"The virtual network rules of {registry.name}")
+    if registry.id.lower() not in rules.value:
+        said = f"What {registry.name} shows as virtual network rules could not be understood."
+        return open_question("rules-unreadable", said, "virtualNetworkRules of the registry")
+    if named:
+        return holds("subnet-allowed", f"A virtual network rule of {registry.name} allows the subnet {subnet.name}.")
+    return fails(
+        "service-endpoint-voids-ip-rules",
+        f"The subnet {subnet.name} has the service endpoint {REGISTRY_SERVICE}, so IP rules do not apply to its nodes, "
+        f"and no virtual network rule of {registry.name} allows it.",
+        fix.allow_subnet(registry, subnet.id),
+    )
+
+
+def _unserved(case: Case, by_address: Answer, *, named: bool) -> Answer:
+    subnet = case.place.subnet
+    if not named:
+        return skipped("no-service-endpoint", f"the subnet {subnet.name} has no service endpoint {REGISTRY_SERVICE}")
+    said = (
+        f"a virtual network rule allows the subnet {subnet.name}, which lacks the service endpoint {REGISTRY_SERVICE}"
+    )
+    if not by_address.failed:
+        return skipped("service-endpoint-missing", f"{said}; IP rules decide")
+    return fails("service-endpoint-missing", f"{said[0].upper()}{said[1:]}: the rule has no effect.",
+                 fix.add_service_endpoint(subnet, REGISTRY_SERVICE))  # fmt: skip
