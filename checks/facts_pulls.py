@@ -75,7 +75,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a registry has under an image's reference, asked with Pullwatch's own identity.
 
     ``code`` is the registry's word where it has nothing ("MANIFEST_UNKNOWN", "NAME_UNKNOWN"). ``platforms`` are
-    "os/architecture" of an index, or of the one image where the registry tells; empty: not told.
+    "os/architecture" of an index, or of the one image where the registry tells; empty: not told. ``quarantine`` is the
+    registry's quarantineState, ``read_enabled`` false where reading the image is switched off.
     """
 
     present: bool
@@ -84,6 +85,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str | None = None
     platforms: tuple[str, ...] = ()
     quarantine: str | None = None
+    read_enabled: bool | None = None
 
 
 class Baseline(msgspec.Struct, frozen=True):

@@ -50,6 +50,15 @@ def documents(repository: str, tag: str, entry: Any) -> tuple[list[Document], li
     return manifests, [*(blob for _, blob in made), Document(LAYER, digest_of(LAYER_BYTES), LAYER_BYTES)]
 
 
+def platform_of(entry: Any, index: int) -> dict[str, str]:
+    """os and architecture of a tag's manifest: none of its index, and of a single image what its file says."""
+    listed = entry.get("platforms") if isinstance(entry, dict) else None
+    platforms = [str(p) for p in listed or ["linux/amd64"]] if isinstance(listed, list | None) else ["linux/amd64"]
+    if len(platforms) > 1:
+        return {} if index == 0 else _platform(platforms[index - 1])
+    return _platform(platforms[0])
+
+
 def _top(repository: str, tag: str, platforms: list[str]) -> Document:
     if len(platforms) < 2:
         return _plain(repository, tag, platforms[0] if platforms else "linux/amd64")[0]

@@ -32,6 +32,7 @@ REFRESH_SECONDS = 11_700
 ACCESS_SECONDS = 4_500
 UNAUTHORIZED = "authentication required, visit https://aka.ms/acr/authorization for more information."
 _PARTS = re.compile(r"/v2/(?P<repository>.+)/(?P<what>manifests|blobs|tags)/(?P<reference>[^/]+)")
+_ATTRIBUTES = re.compile(r"/acr/v1/(?P<repository>.+)/_manifests/(?P<digest>[^/]+)")
 _SCOPE = re.compile(r"(?P<kind>repository|registry):(?P<name>[^:]+(?::\d+)?[^:]*):(?P<actions>[\w*,/]+)")
 
 
@@ -57,6 +58,9 @@ class Registry:
         if request.path in ("/v2/_catalog", "/acr/v1/_catalog"):
             self._claims(request, host, "registry:catalog:*")
             return answer({"repositories": sorted(host.repositories) or None})
+        attributes = _ATTRIBUTES.fullmatch(request.path)
+        if attributes is not None and host.azure:
+            return self._attributes(request, host, attributes["repository"], attributes["digest"])
         found = _PARTS.fullmatch(request.path)
         if found is None:
             raise _errors(404, "OPERATION_UNKNOWN", "The specified operation does not exist")
@@ -145,7 +149,8 @@ class Registry:
 
         def rights(kind: str, name: str) -> list[str]:
             if not host.by_repository:
-                return words if kind == "repository" else (["*"] if words else [])
+                metadata = ["metadata_read"] if "pull" in words else []
+                return [*words, *metadata] if kind == "repository" else (["*"] if words else [])
             held = Rights(self._tenant.authorization(), principal)
             if kind == "registry":
                 return ["*"] if held.may(CATALOG, host.resource_id, data=True) else []
@@ -209,6 +214,19 @@ class Registry:
         how = "sha256" if reference.startswith("sha256:") else "tagged by"
         named = f'manifest {how} "{reference}" is not found'
         raise _errors(404, "MANIFEST_UNKNOWN", named, {"Name": repository, "Tag": reference})
+
+    def _attributes(self, request: web.Request, host: Host, repository: str, digest: str) -> web.Response:
+        """ACR's own description of a manifest: platform of a single image, and the tag's "attributes" of the file."""
+        self._claims(request, host, f"repository:{repository}:metadata_read")
+        for tag, entry in host.repositories.get(repository, {}).items():
+            for index, document in enumerate(images.documents(repository, tag, entry)[0]):
+                if document.digest == digest:
+                    told = {"digest": digest, "mediaType": document.media_type, "tags": [tag] if index == 0 else []}
+                    attributes = {"readEnabled": True, **(entry.get("attributes") or {})}
+                    platform = images.platform_of(entry, index)
+                    body = told | platform | {"changeableAttributes": attributes}
+                    return answer({"registry": host.name, "imageName": repository, "manifest": body})
+        raise _errors(404, "MANIFEST_UNKNOWN", f'manifest sha256 "{digest}" is not found')
 
     def _blob(self, request: web.Request, host: Host, digest: str) -> web.Response:
         """The data path: no token, the link itself is the permission."""

@@ -7,8 +7,8 @@ import msgspec
 from checks.catalog.base import Check
 from checks.facts import ClusterFacts, NotSeen, Seen, Why
 from checks.rules import commands, images
-from checks.rules.pull_secrets import Answer, State, answer
 from checks.rules.grants import Access, Signs, Use, accesses, signs_of
+from checks.rules.pull_secrets import Answer, State, answer
 from checks.verdicts import Evidence, Fail, Finding, Severity, Subject
 
 CHECK = Check(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from checks.collect import arm, graph, identities, kubernetes, probing, pull_secrets, registry_facts
+from checks.collect import arm, graph, identities, kubernetes, manifests, probing, pull_secrets, registry_facts
 from checks.collect.azure import Azure
 from checks.collect.estate import Estate
 from checks.facts import (
@@ -70,6 +70,7 @@ async def gather(
         performance=await registry_facts.of_cluster(azure, estate, uses),
         networks=estate.networks,
         pull_secrets=secrets,
+        manifests=await manifests.of_cluster(azure, estate, uses),
         arm_registries=estate.login_servers,
     )
 

@@ -27,6 +27,7 @@ from checks.facts import (
     Why,
 )
 from checks.facts_network import networks_of
+from checks.facts_pulls import Manifest
 from checks.facts_registry import Probe
 from checks.rules import rbac
 
@@ -45,6 +46,9 @@ class Estate:
         self._suffix = f".{acr_suffix}"
         self.probes: Once[Seen[Probe]] = Once()
         self.performance: Once[RegistryPerformance] = Once()
+        self.manifests: Once[Seen[Manifest]] = Once()
+        self.registry_tokens: Once[str] = Once()
+        self.images_asked: set[str] = set()
         self.identities: Once[Seen[tuple[IdentityResource, ...]] | NotSeen] = Once()
         self.machines: Once[Seen[tuple[NodeMachines, ...]] | NotSeen] = Once()
         self._registries: dict[str, Seen[Registry]] = {}

@@ -266,13 +266,13 @@ def _moment(text: str | None) -> str | None:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC).isoformat(timespec="seconds")
 
 
-def pinned_session(place: Place, context: ssl.SSLContext) -> aiohttp.ClientSession:
+def pinned_session(place: Place, context: ssl.SSLContext, *, keep_alive: bool = False) -> aiohttp.ClientSession:
     """A session that reaches one host at its vetted addresses and nothing else; no proxy, no cookies, nothing unpacked.
 
     Whoever opens it closes it. A host that is an address would pass the resolver by; ``locate`` refuses those.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=_Pinned(place), ssl=context, limit=2, force_close=True),
+        connector=aiohttp.TCPConnector(resolver=_Pinned(place), ssl=context, limit=2, force_close=not keep_alive),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,

@@ -153,12 +153,14 @@ class Door:
         form = {"grant_type": "access_token", "service": challenge.service, "access_token": entra_token}
         return await self._token("/oauth2/exchange", form, "refresh_token", Outcome.REFRESH_TOKEN)
 
-    async def access_token(self, challenge: Challenge, repository: str, refresh_token: str) -> str:
+    async def access_token(
+        self, challenge: Challenge, repository: str, refresh_token: str, actions: str = "pull"
+    ) -> str:
         """``POST`` to the realm: a token to pull from one repository. Raises Trouble; see ``may_pull``."""
         form = {
             "grant_type": "refresh_token",
             "service": challenge.service,
-            "scope": f"repository:{repository}:pull",
+            "scope": f"repository:{repository}:{actions}",
             "refresh_token": refresh_token,
         }
         return await self._token(urlsplit(challenge.realm).path, form, "access_token", Outcome.ACCESS_TOKEN)
@@ -177,15 +179,16 @@ class Door:
 
 @asynccontextmanager
 async def open_door(
-    settings: Settings, target: Target, *, lookup: net.Lookup = net.system_lookup
+    settings: Settings, target: Target, *, lookup: net.Lookup = net.system_lookup, keep_alive: bool = False
 ) -> AsyncIterator[Door]:
     """Resolves, vets, connects and shakes hands; the door leads to the address that did. Raises Trouble.
 
-    The caller bounds the time. Only names are opened, at port 443, whoever named them.
+    The caller bounds the time. Only names are opened, at port 443, whoever named them. ``keep_alive`` is for a known
+    registry that is asked many things.
     """
     context = ssl.create_default_context()
     place, certificate = await _shaken(await _located(settings, target, lookup), context)
-    async with net.pinned_session(place, context) as session:
+    async with net.pinned_session(place, context, keep_alive=keep_alive) as session:
         yield Door(target, place, certificate, session)
 
 

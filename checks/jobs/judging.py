@@ -7,6 +7,7 @@ from typing import Any
 
 from checks import catalog
 from checks.facts import ClusterFacts, NotSeen, Seen, SubscriptionFacts, Why
+from checks.facts_network import Networks
 from checks.rules.fold import FAILURES, fold
 from checks.rules.pulls import Proof, proofs
 from checks.verdicts import (
@@ -23,6 +24,11 @@ from checks.verdicts import (
     SubscriptionResult,
     Unknown,
 )
+
+# Checks that look by Pullwatch's own identity and network: a registry may keep it out and let the nodes in.
+OWN_WAY = frozenset({"PW201", "PW302"})
+
+MAX_NAMED = 5  # subscriptions that a line of the coverage names
 
 
 def report_of(facts: ClusterFacts) -> ClusterReport:
@@ -60,6 +66,7 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage
         lines.append(_line(f"assignments through groups in {subscription}", groups))
     for subscription, denies in sorted(facts.denies_through_groups.items()):
         lines.append(_line(f"deny assignments through groups in {subscription}", denies))
+    lines.extend(_networks(facts.networks))
     own: tuple[tuple[str, Seen[Any] | NotSeen | None], ...] = (
         ("the identity's resource", facts.kubelet_resource),
         ("the nodes' machines", facts.machines),
@@ -67,6 +74,21 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage
     )
     lines += [_line(what, part) for what, part in own if part is not None]
     return tuple(lines)
+
+
+def _networks(networks: Networks | None) -> list[Coverage]:
+    """The subscriptions whose networks were seen: what lies in others is taken as not there."""
+    if networks is None or not networks.by_subscription:
+        return [Coverage("networks", False, "no subscription's networks were read")]
+    guids = sorted(networks.by_subscription)
+    named = ", ".join(guids[:MAX_NAMED]) + (f" and {len(guids) - MAX_NAMED} more" if len(guids) > MAX_NAMED else "")
+    lines = [Coverage("networks", True, f"of {named}; what lies in other subscriptions is not seen")]
+    for guid in guids:
+        gaps = networks.by_subscription[guid].gaps()
+        if gaps:
+            kinds = ", ".join(what for what, _ in gaps)
+            lines.append(Coverage(f"networks of {guid}", False, f"{kinds}: {gaps[0][1].detail}"))
+    return lines
 
 
 def _line(what: str, part: Seen[Any] | NotSeen) -> Coverage:
@@ -136,6 +158,9 @@ def failing(report: ClusterReport) -> bool:
 
 
 def unsettled(report: ClusterReport) -> bool:
-    """Whether a finding, or the answer itself, is Unknown. A facet that was not judged at all is no finding."""
+    """Whether a finding, or the answer itself, is Unknown. A facet that was not judged at all is no finding.
+
+    Pullwatch's own way to a registry does not count: that it may not look leaves nothing open about the nodes.
+    """
     pulls = any(isinstance(row.pull.verdict, Unknown) for row in report.registries)
-    return pulls or any(isinstance(f.verdict, Unknown) for f in report.findings)
+    return pulls or any(isinstance(f.verdict, Unknown) and f.code not in OWN_WAY for f in report.findings)

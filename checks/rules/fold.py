@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from checks.rules import images
 from checks.rules.pull_errors import Cause, scope_of
 from checks.rules.pulls import Proof
 from checks.verdicts import Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
@@ -21,6 +22,7 @@ PER_IMAGE = "PW304"
 WITH_ROLE = "role-and-others"
 PATH = ("PW202", "PW203", "PW204", "PW205", "PW206")
 FAILURES = "PW301"
+IMAGES = "PW302"
 CANARY = "PW305"
 
 _CREDENTIAL_CAUSES = frozenset({Cause.UNAUTHORIZED, Cause.CREDENTIALS_EXPIRED, Cause.CREDENTIALS_MISSING})
@@ -48,10 +50,22 @@ def fold(login_server: str, sources: tuple[str, ...], findings: Iterable[Finding
         path=path,
         pull=pull,
         sources=sources,
-        image_troubles=len(said.image),
+        image_troubles=len(said.image) + _absent_images(mine, login_server, said),
         disagreements=disagreements,
         fix=_fixes(mine, pull),
     )
+
+
+def _absent_images(findings: list[Finding], login_server: str, said: _NodesSay) -> int:
+    """Images that the registry itself says are in trouble and that no waiting pod has told of yet."""
+    told = {_canonical(f.subject.image) for f in said.image}
+    absent = (f for f in findings if f.code == IMAGES and isinstance(f.verdict, Fail))
+    return sum(f.subject.registry == login_server and f.subject.image not in told for f in absent if f.subject.image)
+
+
+def _canonical(image: str | None) -> str | None:
+    parsed = images.parse(image or "")
+    return images.canonical(parsed) if parsed else image
 
 
 def fold_facet(findings: list[Finding], nothing: str) -> Facet:

@@ -43,6 +43,12 @@ def parse(text: str) -> ImageReference | None:
     return ImageReference(host.lower(), repository, tag or (None if digest else "latest"), digest or None)
 
 
+def canonical(reference: ImageReference) -> str:
+    """The reference in one spelling. A digest settles what is pulled, so a tag beside it says nothing."""
+    told = f"@{reference.digest}" if reference.digest else f":{reference.tag}"
+    return f"{reference.host}/{reference.repository}{told}"
+
+
 def host_of(text: str) -> str | None:
     """The registry host an image comes from, even where the rest is invalid; None where none is told."""
     if not text or len(text) > MAX_LENGTH:

@@ -1,0 +1,252 @@
+"""Whether images in use still exist: their manifests, asked of the registry with Pullwatch's own identity (PW302).
+
+Only Azure registries that ARM returned are asked, one after another request each, at most PACE of them a second. One
+refresh token a registry and one access token a repository serve the whole run; an image is asked for once a run,
+however many clusters use it. The flow is that of registry.py; the attributes (``/acr/v1/…/_manifests/…``) are the ACR
+data plane's own: they tell the platform of a single image, quarantine and whether reading is switched off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from azure.core.exceptions import AzureError
+
+from checks.collect import bodies, net, registry
+from checks.collect.arm import evidence
+from checks.collect.azure import Azure
+from checks.collect.estate import Estate
+from checks.facts import NotSeen, RegistryUse, Seen, Why
+from checks.facts_pulls import Manifest
+from checks.facts_registry import Outcome
+from checks.rules import images
+
+MAX_PER_CLUSTER = 100
+MAX_PER_RUN = 1_000
+MAX_PLATFORMS = 50
+REGISTRIES_AT_ONCE = 4
+PACE = 50.0  # requests a second at one registry: 3,000 of the 5,000 a minute that ACR gives one identity
+HOST_SECONDS = 60.0
+INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+ACCEPT = ", ".join(
+    (
+        *INDEXES,
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+    )
+)
+
+Manifests = dict[str, Seen[Manifest] | NotSeen]
+
+
+async def of_cluster(azure: Azure, estate: Estate, uses: tuple[RegistryUse, ...]) -> Manifests:
+    """The manifests of a cluster's images by ``images.canonical``; nothing where PULLWATCH_CHECK_IMAGES is off."""
+    if not azure.settings.check_images:
+        return {}
+    wanted = _wanted(uses)
+    chosen = dict(sorted(wanted.items(), key=lambda pair: (-pair[1], images.canonical(pair[0])))[:MAX_PER_CLUSTER])
+    by_host: dict[str, list[images.ImageReference]] = {}
+    for reference in chosen:
+        by_host.setdefault(reference.host, []).append(reference)
+    gate = asyncio.Semaphore(REGISTRIES_AT_ONCE)
+
+    async def one(host: str) -> Manifests:
+        async with gate:
+            return await _host(azure, estate, host, by_host[host])
+
+    found = await asyncio.gather(*(one(host) for host in by_host))
+    too_many = NotSeen(Why.OFF, f"only the {MAX_PER_CLUSTER} most used images of a cluster are asked for")
+    capped: Manifests = {images.canonical(reference): too_many for reference in wanted if reference not in chosen}
+    return capped | {key: value for part in found for key, value in part.items()}
+
+
+def _wanted(uses: tuple[RegistryUse, ...]) -> Counter[images.ImageReference]:
+    """The references at registries that ARM returned, with how many containers want each."""
+    texts = Counter(image.image for use in uses if isinstance(use.registry, Seen) for image in use.images)
+    wanted: Counter[images.ImageReference] = Counter()
+    for text, count in texts.items():
+        reference = images.parse(text)
+        if reference is not None:
+            wanted[reference] += count
+    return wanted
+
+
+async def _host(azure: Azure, estate: Estate, host: str, references: list[images.ImageReference]) -> Manifests:
+    """All references of one registry over one connection; what is not reached in time is a gap, and so is the rest."""
+    found: Manifests = {}
+    gap = _not_to_be_asked(azure, host)
+    if gap is None:
+        try:
+            async with asyncio.timeout(HOST_SECONDS):
+                target = registry.Target(host=host, known=True, tokens=True)
+                async with registry.open_door(azure.settings, target, keep_alive=True) as door:
+                    gap = await _all(_Asker(azure, estate, door), references, found)
+        except TimeoutError:
+            gap = NotSeen(Why.UNREACHABLE, f"{host} did not answer for all images within {HOST_SECONDS:g} s")
+        except registry.Trouble as trouble:
+            gap = _gap(host, trouble)
+    rest = gap or NotSeen(Why.ERROR, f"{host} was not asked")
+    return {key: found.get(key, rest) for key in map(images.canonical, references)}
+
+
+def _not_to_be_asked(azure: Azure, host: str) -> NotSeen | None:
+    if not host.endswith(f".{azure.settings.cloud.acr_suffix}"):
+        return NotSeen(Why.OFF, f"{host} is not under the cloud's own suffix, so no token is sent there")
+    if net.behind_proxy(azure.settings.connect_to, host):
+        return NotSeen(Why.OFF, "connections from here go through a proxy")
+    return None
+
+
+async def _all(asker: _Asker, references: list[images.ImageReference], found: Manifests) -> NotSeen | None:
+    """Asks for one after another; a trouble that concerns the whole registry ends it and is returned."""
+    for reference in references:
+        key = images.canonical(reference)
+        if not asker.may_ask(key):
+            found[key] = NotSeen(Why.OFF, f"only {MAX_PER_RUN} images are asked for in one run")
+            continue
+        try:
+            found[key] = await asker.manifest(reference)
+        except registry.Trouble as trouble:
+            if trouble.outcome is not Outcome.ACCESS_TOKEN:
+                return _gap(reference.host, trouble)
+            found[key] = _gap(reference.host, trouble, reference.repository)
+    return None
+
+
+def _gap(host: str, trouble: registry.Trouble, repository: str = "") -> NotSeen:
+    why = _WHY.get(trouble.outcome, Why.UNREACHABLE)
+    role = "AcrPull (or Container Registry Repository Reader) for Pullwatch's identity"
+    where = f"{host}/{repository}" if repository else host
+    return NotSeen(why, f"{where}: {trouble}", role if why is Why.NOT_ALLOWED else None)
+
+
+_WHY = {
+    Outcome.REFRESH_TOKEN: Why.NOT_ALLOWED,
+    Outcome.ACCESS_TOKEN: Why.NOT_ALLOWED,
+    Outcome.IDENTITY: Why.NOT_ALLOWED,
+    Outcome.TOO_MANY_REQUESTS: Why.THROTTLED,
+}
+
+
+class _Asker:
+    """One registry's door with the run's tokens."""
+
+    def __init__(self, azure: Azure, estate: Estate, door: registry.Door) -> None:
+        self._azure = azure
+        self._estate = estate
+        self._door = door
+        self._challenge: registry.Challenge | None = None
+
+    def may_ask(self, key: str) -> bool:
+        """Whether the run has room for one more image; one that was asked for already takes none."""
+        if key not in self._estate.images_asked and len(self._estate.images_asked) >= MAX_PER_RUN:
+            return False
+        self._estate.images_asked.add(key)
+        return True
+
+    async def manifest(self, reference: images.ImageReference) -> Seen[Manifest]:
+        """What the registry has under a reference. Raises Trouble."""
+
+        async def reading() -> Seen[Manifest]:
+            found = await self._read(reference)
+            return Seen(found, evidence(f"manifest of {images.canonical(reference)}", "the registry"))
+
+        return await self._estate.manifests.get(images.canonical(reference), reading)
+
+    async def _read(self, reference: images.ImageReference) -> Manifest:
+        token = await self._token(reference.repository)
+        if registry.may_pull(token, reference.repository) is False:
+            raise registry.Trouble(Outcome.ACCESS_TOKEN, "Pullwatch's own identity may not pull from it")
+        wanted = quote(reference.digest or reference.tag or "latest", safe=":")
+        path = f"/v2/{reference.repository}/manifests/{wanted}"
+        head = await self._send("HEAD", path, token)
+        if head.status == 404:
+            return Manifest(present=False, code=code_of((await self._send("GET", path, token)).body))
+        media = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+        digest = head.headers.get("docker-content-digest")
+        if media in INDEXES:
+            index = await self._send("GET", path, token)
+            return Manifest(present=True, digest=digest, media_type=media, platforms=platforms_of(index.body))
+        found = Manifest(present=True, digest=digest, media_type=media)
+        attributes = f"/acr/v1/{reference.repository}/_manifests/{quote(digest, safe=':')}" if digest else ""
+        answer = await self._send("GET", attributes, token, optional=True) if attributes else None
+        return with_attributes(found, answer.body) if answer and answer.status == 200 else found
+
+    async def _token(self, repository: str) -> str:
+        host, tokens = self._door.target.host, self._estate.registry_tokens
+
+        async def refreshing() -> str:
+            try:
+                entra = await self._azure.token(registry.ACR_SCOPE)
+            except AzureError as error:
+                told = f"no Entra token for container registries: {type(error).__name__}"
+                raise registry.Trouble(Outcome.IDENTITY, told) from error
+            return await self._door.refresh_token(await self._asked(), entra)
+
+        async def granting() -> str:
+            refresh = await tokens.get(host, refreshing)
+            return await self._door.access_token(await self._asked(), repository, refresh, "pull,metadata_read")
+
+        return await tokens.get(f"{host}/{repository}", granting)
+
+    async def _asked(self) -> registry.Challenge:
+        if self._challenge is None:
+            self._challenge = await self._door.challenge()
+        return self._challenge
+
+    async def _send(self, method: str, path: str, token: str, *, optional: bool = False) -> registry.Answer:
+        """One request, not faster than the pace. Raises Trouble for an answer that is neither 200 nor 404."""
+        await asyncio.sleep(1 / PACE)
+        headers = {"Authorization": f"Bearer {token}", "Accept": ACCEPT}
+        answer = await self._door.send(method, path, headers=headers)
+        if answer.status == 429:
+            raise registry.Trouble(Outcome.TOO_MANY_REQUESTS, f"{method} {path}: HTTP 429", answer)
+        if answer.status in (401, 403) and not optional:
+            raise registry.Trouble(Outcome.ACCESS_TOKEN, f"{method} {path}: HTTP {answer.status}", answer)
+        if answer.status not in (200, 404) and not optional:
+            raise registry.Trouble(Outcome.CHALLENGE, f"{method} {path}: HTTP {answer.status}", answer)
+        return answer
+
+
+def code_of(body: bytes) -> str:
+    """The code of the first error in a registry's answer ("MANIFEST_UNKNOWN", "NAME_UNKNOWN"), or ""."""
+    first = next(iter(bodies.objects(_decoded(body), "errors")), {})
+    return (bodies.text(first, "code") or "")[:60]
+
+
+def platforms_of(body: bytes) -> tuple[str, ...]:
+    """The platforms of an index, less the entries that are no image (attestations: unknown/unknown)."""
+    found = []
+    for entry in bodies.objects(_decoded(body), "manifests")[:MAX_PLATFORMS]:
+        system = bodies.text(entry, "platform", "os")
+        architecture = bodies.text(entry, "platform", "architecture")
+        if system and architecture and "unknown" not in (system, architecture):
+            found.append(f"{system}/{architecture}"[:60].lower())
+    return tuple(sorted(set(found)))
+
+
+def with_attributes(manifest: Manifest, body: bytes) -> Manifest:
+    """The manifest with what ACR's own attributes tell of it."""
+    told = bodies.at(_decoded(body), "manifest")
+    system, architecture = bodies.text(told, "os"), bodies.text(told, "architecture")
+    return msgspec.structs.replace(
+        manifest,
+        platforms=(f"{system}/{architecture}"[:60].lower(),) if system and architecture else (),
+        quarantine=bodies.text(told, "changeableAttributes", "quarantineState"),
+        read_enabled=bodies.flag(told, "changeableAttributes", "readEnabled"),
+    )
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

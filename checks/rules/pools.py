@@ -1,0 +1,63 @@
+"""Node pools: which one a node belongs to, and what its nodes are (platform, size).
+
+Sources: AKS names nodes ``aks-<pool>-<number>-vmss<suffix>`` (``aks<pool><six characters>`` for Windows); Azure's
+"virtual machine size naming conventions" (a "p" among the letters after the vCPU count is an Arm processor).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from checks.facts import AgentPool
+
+# Standard_<family><vCPUs>[-<constrained vCPUs>]<features>[_<accelerator>][_v<version>]
+_SIZE = re.compile(r"(?:standard|basic)_([a-z]{1,4})(\d{1,4})(?:-(\d{1,4}))?([a-z]{0,8})(?:_.*)?", re.IGNORECASE)
+_WINDOWS_SUFFIX = 6
+
+
+def pool_of(node: str | None, pools: Iterable[AgentPool]) -> AgentPool | None:
+    """The pool a node's name tells, or None."""
+    if not node:
+        return None
+    for pool in pools:
+        if node.startswith(f"aks-{pool.name}-"):
+            return pool
+        windows = (pool.os_type or "").lower() == "windows"
+        if windows and node.startswith(f"aks{pool.name}") and len(node) == 3 + len(pool.name) + _WINDOWS_SUFFIX:
+            return pool
+    return None
+
+
+def has_nodes(pool: AgentPool) -> bool:
+    """Whether a pool has nodes now, as far as ARM tells."""
+    return pool.count != 0 and (pool.power_state or "").lower() != "stopped"
+
+
+def platform_of(pool: AgentPool) -> str | None:
+    """ "os/architecture" of a pool's nodes, or None where ARM does not tell it."""
+    system = (pool.os_type or "").lower()
+    architecture = _architecture(pool)
+    return f"{system}/{architecture}" if system in ("linux", "windows") and architecture else None
+
+
+def _architecture(pool: AgentPool) -> str | None:
+    image = (pool.node_image_version or "").lower()
+    if "arm64" in image:
+        return "arm64"
+    size = _SIZE.fullmatch(pool.vm_size or "")
+    if size is None:
+        return "amd64" if image.startswith("aks") else None
+    return "arm64" if "p" in size[4].lower() else "amd64"
+
+
+def cores_of(vm_size: str | None) -> int | None:
+    """The vCPUs that a VM size's name tells, of a constrained one those that are left; None where it tells none."""
+    size = _SIZE.fullmatch(vm_size or "")
+    return int(size[3] or size[2]) if size else None
+
+
+def is_burstable(vm_size: str | None) -> bool:
+    """Whether a VM size is of the B series, whose processors are shared and throttled."""
+    size = _SIZE.fullmatch(vm_size or "")
+    return size is not None and size[1].lower() == "b"
