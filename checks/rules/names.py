@@ -65,7 +65,7 @@ def lookup(networks: Networks, network: VirtualNetwork, registry: Registry, host
         return _unsettled(host, _custom(networks, network, servers))
     direct = _in_zones(networks, network, host)
     if direct is not None:
-        return direct
+        return msgspec.structs.replace(direct, host=host)
     connections = registry.outlook.connections
     if not connections and not any(_approved(e.status) for e in networks.endpoints_of.get(registry.id.lower(), ())):
         return Lookup(leads=Leads.PUBLIC, host=host)

@@ -147,7 +147,7 @@ def subnets(case: Case, by_address: Answer) -> Answer:
     if case.proxied(case.login):
         return skipped("proxy", f"nodes reach {case.login} through the cluster's proxy")
     if firewall.openness(registry) is not Openness.SOME:
-        return skipped("no-rules", f"{registry.name} restricts no network, so no rule for a subnet is needed")
+        return skipped("no-rules", f"no rule for a subnet is needed: {registry.name} restricts no network")
     network = case.facts.of(registry.id)
     rules = network.registry_rules if network else places.hidden(registry.id, registry.name)
     named = not isinstance(rules, NotSeen) and subnet.id.lower() in rules.value.get(registry.id.lower(), ())

@@ -1,0 +1,421 @@
+"""Networks for tests: raw ARM bodies that are read into facts as the adapters read them, or served by the simulator.
+
+A ``World`` starts with one cluster whose nodes leave by a load balancer, and one public registry. Every method adds or
+changes one thing and returns the world or an id, so a test says only what it is about.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from checks.collect import bodies, bodies_network, network
+from checks.facts import (
+    ClusterFacts,
+    NotSeen,
+    Principal,
+    RegistryUse,
+    Seen,
+    Why,
+    subscription_of,
+)
+from checks.facts_network import Network, Networks, Zone, networks_of
+from checks.verdicts import Evidence
+from tests.tenants import SUBSCRIPTION, Tenant, guid, merged, object_id
+
+HOST = "acrone.azurecr.io"
+DATA = "acrone.westeurope.data.azurecr.io"
+NODES = "vnet-nodes"
+EGRESS = "20.50.1.1"
+READ = Evidence("a list", "Azure Resource Manager", "2026-11-24T08:00:00+00:00", "2024-05-01")
+REFUSED = NotSeen(Why.NOT_ALLOWED, "HTTP 403 AuthorizationFailed. Missing role: Reader.", "Reader", ("az role …",))
+KINDS = {
+    "virtual_networks": ("virtualNetworks", bodies_network.virtual_network),
+    "security_groups": ("networkSecurityGroups", bodies_network.security_group),
+    "route_tables": ("routeTables", bodies_network.route_table),
+    "nat_gateways": ("natGateways", bodies_network.nat_gateway),
+    "addresses": ("publicIPAddresses", bodies_network.public_address),
+    "prefixes": ("publicIPPrefixes", bodies_network.public_prefix),
+    "endpoints": ("privateEndpoints", bodies_network.private_endpoint),
+}
+
+
+class World:
+    """Bodies by id. ``refused`` holds (subscription, kind of ``Network``) that ARM refuses."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, dict[str, Any]] = {}
+        self.refused: set[tuple[str, str]] = set()
+        self.hidden: set[str] = set()
+        self.vnet(NODES, "10.10.0.0/16", nodes={})
+        egress = self.address("egress", EGRESS)
+        self.cluster_id = self.put(
+            "Microsoft.ContainerService/managedClusters",
+            "aks-1",
+            {
+                "identity": {"type": "SystemAssigned"},
+                "properties": {
+                    "provisioningState": "Succeeded",
+                    "powerState": {"code": "Running"},
+                    "nodeResourceGroup": "MC_aks-1",
+                    "identityProfile": {"kubeletidentity": {"objectId": object_id("aks-1")}},
+                    "servicePrincipalProfile": {"clientId": "msi"},
+                    "networkProfile": {
+                        "outboundType": "loadBalancer",
+                        "loadBalancerSku": "standard",
+                        "loadBalancerProfile": {"effectiveOutboundIPs": [{"id": egress}]},
+                    },
+                    "agentPoolProfiles": [self.pool("system")],
+                },
+            },
+        )
+        self.registry_id = self.put(
+            "Microsoft.ContainerRegistry/registries",
+            "acrone",
+            {
+                "sku": {"name": "Premium"},
+                "properties": {
+                    "loginServer": HOST,
+                    "provisioningState": "Succeeded",
+                    "publicNetworkAccess": "Enabled",
+                    "networkRuleSet": {"defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": []},
+                    "networkRuleBypassOptions": "AzureServices",
+                    "dataEndpointEnabled": False,
+                    "dataEndpointHostNames": [],
+                    "privateEndpointConnections": [],
+                    "roleAssignmentMode": "LegacyRegistryPermissions",
+                },
+            },
+        )
+
+    # bodies ---------------------------------------------------------------------------------------------------------
+
+    def put(self, kind: str, name: str, body: dict[str, Any], *, sub: str = SUBSCRIPTION, group: str = "rg") -> str:
+        """Adds a body; returns its id."""
+        found = f"/subscriptions/{sub}/resourceGroups/{group}/providers/{kind}/{name}"
+        base = {"id": found, "name": name, "type": kind, "location": "westeurope", "properties": {}}
+        self.bodies[found] = merged(base, body)
+        return found
+
+    def change(self, resource_id: str, **properties: Any) -> World:
+        """Lays properties over those of a body."""
+        self.bodies[resource_id] = merged(self.bodies[resource_id], {"properties": properties})
+        return self
+
+    def cluster(self, **properties: Any) -> World:
+        """Changes the cluster."""
+        return self.change(self.cluster_id, **properties)
+
+    def outbound(self, kind: str, **profile: Any) -> World:
+        """Changes how the cluster leaves: no address is listed but what ``profile`` says."""
+        return self.cluster(networkProfile={"outboundType": kind, "loadBalancerProfile": ..., **profile})
+
+    def registry(self, **properties: Any) -> World:
+        """Changes the registry."""
+        return self.change(self.registry_id, **properties)
+
+    def deny(self, *ip_rules: str, subnets: tuple[str, ...] = ()) -> World:
+        """The registry denies all but these addresses and subnets."""
+        rules = {
+            "defaultAction": "Deny",
+            "ipRules": [{"action": "Allow", "value": value} for value in ip_rules],
+            "virtualNetworkRules": [{"action": "Allow", "id": one} for one in subnets],
+        }
+        return self.registry(networkRuleSet=rules)
+
+    def private(self) -> World:
+        """Public network access is off."""
+        return self.registry(publicNetworkAccess="Disabled", networkRuleSet={"defaultAction": "Deny"})
+
+    def pool(self, name: str, network: str | None = NODES, subnet: str = "nodes", **over: Any) -> dict[str, Any]:
+        """A node pool; ``network`` None: AKS makes its network."""
+        base = {"name": name, "mode": "System", "count": 2, "powerState": {"code": "Running"}}
+        placed = {"vnetSubnetID": self.subnet(network, subnet)} if network else {}
+        return {**base, **placed, **over}
+
+    def pools(self, *pools: dict[str, Any]) -> World:
+        """The cluster's pools."""
+        return self.cluster(agentPoolProfiles=list(pools))
+
+    def vnet_id(self, name: str, *, sub: str = SUBSCRIPTION, group: str = "rg") -> str:
+        """The id of a virtual network."""
+        return f"/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.Network/virtualNetworks/{name}"
+
+    def subnet(self, network: str, name: str = "nodes", **where: str) -> str:
+        """The id of a subnet."""
+        return f"{self.vnet_id(network, **where)}/subnets/{name}"
+
+    def vnet(self, name: str, space: str, *, sub: str = SUBSCRIPTION, group: str = "rg", dns: tuple[str, ...] = (),
+             **subnets: dict[str, Any]) -> str:  # fmt: skip
+        """A virtual network with subnets, the properties of each over those of a plain one of the whole space."""
+        resource_id = self.vnet_id(name, sub=sub, group=group)
+        listed = [
+            {
+                "id": f"{resource_id}/subnets/{key.replace('_', '-')}",
+                "name": key.replace("_", "-"),
+                "properties": merged(
+                    {"addressPrefix": space.replace("/16", "/20"), "privateEndpointNetworkPolicies": "Disabled"}, over
+                ),
+            }
+            for key, over in subnets.items()
+        ]
+        properties = {
+            "addressSpace": {"addressPrefixes": [space]},
+            "dhcpOptions": {"dnsServers": list(dns)},
+            "subnets": listed,
+            "virtualNetworkPeerings": [],
+        }
+        return self.put("Microsoft.Network/virtualNetworks", name, {"properties": properties}, sub=sub, group=group)
+
+    def nodes(self, **properties: Any) -> World:
+        """Changes the nodes' subnet."""
+        body = self.bodies[self.vnet_id(NODES)]
+        body["properties"]["subnets"][0] = merged(body["properties"]["subnets"][0], {"properties": properties})
+        return self
+
+    def dns(self, *servers: str) -> World:
+        """Custom DNS servers in the nodes' network."""
+        return self.change(self.vnet_id(NODES), dhcpOptions={"dnsServers": list(servers)})
+
+    def peer(self, one: str, other: str, *, back: str | None = "Connected", state: str = "Connected",
+             access: bool = True, **over: Any) -> World:  # fmt: skip
+        """Peers two networks (by id); ``back`` is the other side's state, None where it is missing."""
+        for near, far, word in ((one, other, state), (other, one, back)):
+            if word is None or near not in self.bodies:
+                continue
+            peering = {
+                "name": f"to-{far.rsplit('/', 1)[-1]}",
+                "properties": {
+                    "remoteVirtualNetwork": {"id": far},
+                    "peeringState": word,
+                    "allowVirtualNetworkAccess": access,
+                    "peerCompleteVnets": True,
+                    **over,
+                },
+            }
+            self.bodies[near]["properties"]["virtualNetworkPeerings"].append(peering)
+        return self
+
+    def address(self, name: str, value: str | None, *, sub: str = SUBSCRIPTION, version: str = "IPv4") -> str:
+        """A public address."""
+        properties = {"ipAddress": value, "publicIPAddressVersion": version} if value else {}
+        return self.put("Microsoft.Network/publicIPAddresses", name, {"properties": properties}, sub=sub)
+
+    def prefix(self, name: str, value: str) -> str:
+        """A public prefix."""
+        return self.put("Microsoft.Network/publicIPPrefixes", name, {"properties": {"ipPrefix": value}})
+
+    def nat(self, *addresses: str, prefixes: tuple[str, ...] = ()) -> World:
+        """A NAT gateway on the nodes' subnet."""
+        listed = {
+            "publicIpAddresses": [{"id": one} for one in addresses],
+            "publicIpPrefixes": [{"id": one} for one in prefixes],
+        }
+        return self.nodes(natGateway={"id": self.put("Microsoft.Network/natGateways", "nat", {"properties": listed})})
+
+    def routes(self, *routes: tuple[str, str], name: str = "routes") -> World:
+        """A route table on the nodes' subnet: (prefix, next hop type)."""
+        listed = [
+            {
+                "name": f"route-{index}",
+                "properties": {"addressPrefix": prefix, "nextHopType": hop}
+                | ({"nextHopIpAddress": "10.10.250.4"} if hop == "VirtualAppliance" else {}),
+            }
+            for index, (prefix, hop) in enumerate(routes)
+        ]
+        table = self.put("Microsoft.Network/routeTables", name, {"properties": {"routes": listed}})
+        return self.nodes(routeTable={"id": table})
+
+    def nsg(self, *rules: dict[str, Any], name: str = "nsg-nodes") -> World:
+        """A network security group on the nodes' subnet."""
+        return self.nodes(networkSecurityGroup={"id": self.group(name, *rules)})
+
+    def group(self, name: str, *rules: dict[str, Any], where: str = "rg") -> str:
+        """A network security group."""
+        body = {"properties": {"securityRules": list(rules), "defaultSecurityRules": default_rules()}}
+        return self.put("Microsoft.Network/networkSecurityGroups", name, body, group=where)
+
+    def endpoint(self, name: str = "pe", *, network: str | None = None, subnet: str = "endpoints", at: int = 4,
+                 status: str = "Approved", sub: str = SUBSCRIPTION, listed: bool = True,
+                 data: tuple[str, ...] = (DATA,), space: str = "10.20.0") -> str:  # fmt: skip
+        """A private endpoint of the registry with its interface: the login server at ``.at``, data after it."""
+        home = network or self.vnet_id("vnet-endpoints")
+        members = [
+            {
+                "name": f"config-{index}",
+                "properties": {
+                    "privateIPAddress": f"{space}.{at + index}",
+                    "privateLinkConnectionProperties": {"requiredMemberName": f"member-{index}", "fqdns": [host]},
+                },
+            }
+            for index, host in enumerate((HOST, *data))
+        ]
+        interface = {"properties": {"ipConfigurations": members}}
+        nic = self.put("Microsoft.Network/networkInterfaces", f"{name}.nic", interface, sub=sub)
+        connection = {
+            "name": name,
+            "properties": {
+                "privateLinkServiceId": self.registry_id,
+                "groupIds": ["registry"],
+                "privateLinkServiceConnectionState": {"status": status},
+            },
+        }
+        body = {
+            "subnet": {"id": f"{home}/subnets/{subnet}"},
+            "privateLinkServiceConnections": [connection],
+            "manualPrivateLinkServiceConnections": [],
+            "networkInterfaces": [{"id": nic}],
+            "customDnsConfigs": [],
+        }
+        endpoint = self.put("Microsoft.Network/privateEndpoints", name, {"properties": body}, sub=sub)
+        if listed:
+            connections = self.bodies[self.registry_id]["properties"]["privateEndpointConnections"]
+            of_registry = {
+                "id": f"{self.registry_id}/privateEndpointConnections/acrone.{name}",
+                "name": f"acrone.{name}",
+                "properties": {
+                    "privateEndpoint": {"id": endpoint},
+                    "privateLinkServiceConnectionState": {"status": status},
+                },
+            }
+            self.registry(privateEndpointConnections=[*connections, of_registry])
+        return endpoint
+
+    def zone(self, records: dict[str, str | tuple[str, ...]], *links: str, name: str = "privatelink.azurecr.io",
+             policy: str | None = None, sub: str = SUBSCRIPTION, aliases: dict[str, str] | None = None,
+             group: str = "rg-dns") -> str:  # fmt: skip
+        """A private DNS zone, its A records by relative name, linked to networks (by id)."""
+        kind = "Microsoft.Network/privateDnsZones"
+        zone = self.put(kind, name, {"location": "global"}, sub=sub, group=group)
+        for network_id in links or ():
+            body = {"virtualNetwork": {"id": network_id}, "registrationEnabled": False, "resolutionPolicy": policy}
+            link = network_id.rsplit("/", 1)[-1]
+            self._child(zone, f"virtualNetworkLinks/{link}", f"{kind}/virtualNetworkLinks", body)
+        for relative, given in records.items():
+            values = (given,) if isinstance(given, str) else given
+            body = {"ttl": 10, "aRecords": [{"ipv4Address": value} for value in values]}
+            self._child(zone, f"A/{relative}", f"{kind}/A", body)
+        for relative, target in (aliases or {}).items():
+            self._child(zone, f"CNAME/{relative}", f"{kind}/CNAME", {"cnameRecord": {"cname": target}})
+        return zone
+
+    def _child(self, parent: str, path: str, kind: str, properties: dict[str, Any]) -> None:
+        name = path.rsplit("/", 1)[-1]
+        found = f"{parent}/{path}"
+        self.bodies[found] = {"id": found, "name": name, "type": kind, "properties": properties}
+
+    def healthy_private(self) -> World:
+        """An endpoint in a peered network, the zone linked to the nodes', all records right; public access off."""
+        home = self.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+        self.peer(self.vnet_id(NODES), home)
+        self.endpoint()
+        self.zone(RECORDS, self.vnet_id(NODES))
+        return self.private()
+
+    # facts and tenants ----------------------------------------------------------------------------------------------
+
+    def facts(self) -> ClusterFacts:
+        """The facts as the adapters make them of these bodies."""
+        cluster = bodies.cluster(self.bodies[self.cluster_id], READ)
+        registry = bodies.registry(self.bodies[self.registry_id], READ)
+        assert cluster is not None and registry is not None
+        use = RegistryUse(login_server=HOST, sources=("images of 1 pod",), registry=Seen(registry, READ))
+        return ClusterFacts(
+            cluster=cluster,
+            principal=Seen(Principal(object_id=object_id("aks-1"), kind="managed identity"), READ),
+            workloads=NotSeen(Why.OFF, "not read"),
+            uses=(use,),
+            networks=self.networks(),
+        )
+
+    def networks(self) -> Networks:
+        """The networks of all subscriptions that are not hidden."""
+        guids = {subscription_of(key) for key in self.bodies} - {one.lower() for one in self.hidden}
+        return networks_of((one, self._network(one)) for one in sorted(guids))
+
+    def _network(self, sub: str) -> Network:
+        parts: dict[str, Any] = {}
+        for field, (kind, reader) in KINDS.items():
+            read = [found for body in self._of(sub, f"microsoft.network/{kind}") if (found := reader(body)) is not None]
+            parts[field] = Seen({one.id.lower(): one for one in read}, READ)
+        nics = network._by_id(self._of(sub, "microsoft.network/networkinterfaces"))
+        endpoints = {k: network._with_members(e, nics, None) for k, e in parts["endpoints"].value.items()}
+        parts["endpoints"] = Seen(endpoints, READ)
+        zones = (self._zone(body) for body in self._of(sub, "microsoft.network/privatednszones"))
+        parts["zones"] = Seen({zone.id.lower(): zone for zone in zones}, READ)
+        registries = self._of(sub, "microsoft.containerregistry/registries")
+        parts["registry_rules"] = Seen(dict(r for b in registries if (r := bodies_network.registry_rules(b))), READ)
+        parts["node_addresses"] = Seen(self._node_addresses(sub), READ)
+        refused = {field: REFUSED for guid_, field in self.refused if guid_ == sub}
+        return msgspec.structs.replace(Network(), **{**parts, **refused})
+
+    def _node_addresses(self, sub: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for body in self._of(sub, "microsoft.compute/virtualmachinescalesets"):
+            below = [b for key, b in self.bodies.items() if key.startswith(f"{body['id']}/virtualMachines/")]
+            found[network._place(body)] = tuple(a for b in below if (a := bodies_network.public_address(b)))
+        return found
+
+    def _of(self, sub: str, kind: str) -> list[dict[str, Any]]:
+        return [
+            b for key, b in self.bodies.items() if subscription_of(key) == sub and b["type"].lower() == kind.lower()
+        ]
+
+    def _zone(self, body: dict[str, Any]) -> Zone:
+        below = {key: b for key, b in self.bodies.items() if key.startswith(f"{body['id']}/")}
+
+        def read(kind: str, reader: Any) -> list[Any]:
+            return [x for key, b in below.items() if f"/{kind}/" in key and (x := reader(b)) is not None]
+
+        return Zone(
+            id=body["id"],
+            name=body["name"],
+            links=Seen(tuple(read("virtualNetworkLinks", bodies_network.zone_link)), READ),
+            records=Seen(dict(read("A", bodies_network.a_record)), READ),
+            aliases=Seen(dict(read("CNAME", bodies_network.cname_record)), READ),
+        )
+
+    def into(self, tenant: Tenant) -> Tenant:
+        """Writes all bodies into a tenant; subscriptions that are hidden stay hidden there too."""
+        for resource_id, body in self.bodies.items():
+            tenant.write("arm", body, f"world-{guid(resource_id)}")
+        for sub in {subscription_of(key) for key in self.bodies} - {tenant.subscription, *self.hidden}:
+            tenant.add_subscription(sub)
+        return tenant
+
+
+RECORDS: dict[str, str | tuple[str, ...]] = {"acrone": "10.20.0.4", "acrone.westeurope.data": "10.20.0.5"}
+
+
+def rule(name: str, priority: int, access: str, to: str | tuple[str, ...], **over: Any) -> dict[str, Any]:
+    """A rule of a network security group: outbound TCP 443 from everywhere unless told otherwise."""
+    plural = {"destinationAddressPrefixes": list(to)} if isinstance(to, tuple) else {"destinationAddressPrefix": to}
+    base = {
+        "priority": priority,
+        "direction": "Outbound",
+        "access": access,
+        "protocol": "Tcp",
+        "sourceAddressPrefix": "*",
+        "sourcePortRange": "*",
+        "destinationPortRange": "443",
+        **plural,
+    }
+    return {"name": name, "properties": merged(base, over)}
+
+
+def default_rules() -> list[dict[str, Any]]:
+    """The six rules that every group ends in."""
+    everywhere = {"protocol": "*", "destinationPortRange": "*"}
+    table = (
+        ("AllowVnetInBound", 65000, "Inbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
+        ("AllowAzureLoadBalancerInBound", 65001, "Inbound", "Allow", "AzureLoadBalancer", "*"),
+        ("DenyAllInBound", 65500, "Inbound", "Deny", "*", "*"),
+        ("AllowVnetOutBound", 65000, "Outbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
+        ("AllowInternetOutBound", 65001, "Outbound", "Allow", "*", "Internet"),
+        ("DenyAllOutBound", 65500, "Outbound", "Deny", "*", "*"),
+    )
+    return [
+        rule(name, priority, access, to, direction=direction, sourceAddressPrefix=source, **everywhere)
+        for name, priority, direction, access, source, to in table
+    ]
