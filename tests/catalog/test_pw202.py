@@ -1,0 +1,47 @@
+"""PW202: egress addresses against IP rules."""
+
+from checks.catalog import pw202_egress_and_ip_rules as pw202
+from checks.verdicts import Finding, word
+from tests.tenants import SUBSCRIPTION
+from tests.worlds import EGRESS, HOST, World
+
+
+def judged(world: World) -> Finding:
+    """The only finding of the check."""
+    (found,) = pw202.judge(world.facts())
+    assert found.subject.registry == HOST
+    return found
+
+
+def test_pass_all_addresses_are_allowed() -> None:
+    found = judged(World().deny("20.50.1.0/24"))
+    assert (word(found.verdict), found.cause) == ("pass", "ip-allowed")
+    assert EGRESS in found.summary
+
+
+def test_fail_names_the_address_and_the_command_that_allows_it() -> None:
+    found = judged(World().deny("20.99.0.1"))
+    assert (word(found.verdict), found.cause) == ("fail", "ip-not-allowed")
+    where = f"--subscription {SUBSCRIPTION} --resource-group rg"
+    assert found.fix == (f"az acr network-rule add --name acrone {where} --ip-address {EGRESS}",)
+    assert "networkRuleBypassOptions does not cover AKS nodes" in found.summary
+
+
+def test_fail_some_addresses_are_out_and_pulls_fail_now_and_then() -> None:
+    world = World().deny(EGRESS)
+    ids = [{"id": world.address(name, value)} for name, value in (("one", EGRESS), ("two", "20.50.1.2"))]
+    world.outbound("loadBalancer", loadBalancerProfile={"effectiveOutboundIPs": ids})
+    found = judged(world)
+    assert (word(found.verdict), found.cause) == ("fail", "ip-partly-allowed")
+    assert "intermittent 403" in found.summary
+    assert [line.rsplit(" ", 1)[-1] for line in found.fix] == ["20.50.1.2"]
+
+
+def test_unknown_a_basic_load_balancer_shows_no_address() -> None:
+    found = judged(World().outbound("loadBalancer", loadBalancerSku="Basic").deny(EGRESS))
+    assert (word(found.verdict), found.cause) == ("unknown", "egress-unknown")
+
+
+def test_nothing_there_no_node_pool() -> None:
+    found = judged(World().pools())
+    assert (word(found.verdict), found.cause) == ("unknown", "no-pools")

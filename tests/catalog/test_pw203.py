@@ -1,0 +1,54 @@
+"""PW203: the private endpoint is approved and in reach."""
+
+from checks.catalog import pw203_private_endpoint as pw203
+from checks.verdicts import Finding, word
+from tests.tenants import SUBSCRIPTION
+from tests.worlds import HOST, NODES, RECORDS, World
+
+
+def judged(world: World) -> Finding:
+    """The only finding of the check."""
+    (found,) = pw203.judge(world.facts())
+    assert found.subject.registry == HOST
+    return found
+
+
+def test_pass_approved_and_peered_both_ways() -> None:
+    found = judged(World().healthy_private())
+    assert (word(found.verdict), found.cause) == ("pass", "endpoint-in-peer")
+
+
+def test_fail_pending_and_the_command_that_approves_it() -> None:
+    world = World().private()
+    world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+    world.endpoint(status="Pending")
+    found = judged(world)
+    assert (word(found.verdict), found.cause) == ("fail", "endpoint-pending")
+    connection = f"{world.registry_id}/privateEndpointConnections/acrone.pe"
+    assert found.fix == (f"az network private-endpoint-connection approve --id {connection}",)
+
+
+def test_fail_peered_on_one_side_and_the_command_for_the_other() -> None:
+    world = World().private()
+    home = world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+    world.peer(world.vnet_id(NODES), home, state="Initiated", back=None)
+    world.endpoint()
+    world.zone(RECORDS, world.vnet_id(NODES))
+    found = judged(world)
+    assert (word(found.verdict), found.cause) == ("fail", "peering-not-connected")
+    assert found.fix == (
+        f"az network vnet peering create --subscription {SUBSCRIPTION} --resource-group rg "
+        f"--vnet-name vnet-endpoints --name to-vnet-nodes --remote-vnet {world.vnet_id(NODES)} --allow-vnet-access",
+    )
+
+
+def test_unknown_the_endpoint_is_in_a_subscription_that_is_not_to_be_seen() -> None:
+    world = World().healthy_private()
+    world.refused.add((SUBSCRIPTION, "endpoints"))
+    found = judged(world)
+    assert (word(found.verdict), found.cause) == ("unknown", "look-not-allowed")
+    assert getattr(found.verdict, "missing", "") == "Reader"
+
+
+def test_nothing_there_a_public_registry_without_endpoints_is_skipped() -> None:
+    assert word(judged(World()).verdict) == "skipped"

@@ -1,0 +1,50 @@
+"""PW205: service endpoints and virtual network rules."""
+
+from checks.catalog import pw205_service_endpoints as pw205
+from checks.verdicts import Finding, word
+from tests.tenants import SUBSCRIPTION
+from tests.worlds import EGRESS, HOST, NODES, World
+
+
+def judged(world: World) -> Finding:
+    """The only finding of the check."""
+    (found,) = pw205.judge(world.facts())
+    assert found.subject.registry == HOST
+    return found
+
+
+SERVICE = [{"service": "Microsoft.Storage"}, {"service": "Microsoft.ContainerRegistry"}]
+
+
+def test_pass_a_rule_allows_the_subnet() -> None:
+    world = World().nodes(serviceEndpoints=SERVICE)
+    found = judged(world.deny(subnets=(world.subnet(NODES).upper(),)))
+    assert (word(found.verdict), found.cause) == ("pass", "subnet-allowed")
+
+
+def test_fail_the_service_endpoint_voids_the_ip_rule() -> None:
+    world = World().nodes(serviceEndpoints=SERVICE).deny(EGRESS)
+    found = judged(world)
+    assert (word(found.verdict), found.cause) == ("fail", "service-endpoint-voids-ip-rules")
+    where = f"--subscription {SUBSCRIPTION} --resource-group rg"
+    assert found.fix == (f"az acr network-rule add --name acrone {where} --subnet {world.subnet(NODES)}",)
+
+
+def test_fail_a_rule_without_the_service_endpoint_keeps_the_others_of_the_subnet() -> None:
+    world = World().nodes(serviceEndpoints=SERVICE[:1])
+    found = judged(world.deny(subnets=(world.subnet(NODES),)))
+    assert (word(found.verdict), found.cause) == ("fail", "service-endpoint-missing")
+    assert found.fix == (
+        f"az network vnet subnet update --ids {world.subnet(NODES)} "
+        "--service-endpoints Microsoft.Storage Microsoft.ContainerRegistry",
+    )
+
+
+def test_unknown_the_rules_could_not_be_read() -> None:
+    world = World().nodes(serviceEndpoints=SERVICE).deny(EGRESS)
+    world.refused.add((SUBSCRIPTION, "registry_rules"))
+    assert word(judged(world).verdict) == "unknown"
+
+
+def test_nothing_there_no_service_endpoint_is_skipped() -> None:
+    assert word(judged(World().deny(EGRESS)).verdict) == "skipped"

@@ -1,0 +1,54 @@
+"""PW206: what stands between."""
+
+from checks.catalog import pw206_what_stands_between as pw206
+from checks.verdicts import Finding, word
+from tests.tenants import SUBSCRIPTION
+from tests.worlds import HOST, World, rule
+
+
+def judged(world: World) -> Finding:
+    """The only finding of the check."""
+    (found,) = pw206.judge(world.facts())
+    assert found.subject.registry == HOST
+    return found
+
+
+WHERE = f"--subscription {SUBSCRIPTION} --resource-group rg"
+
+
+def test_pass_login_and_layers_are_told_apart() -> None:
+    found = judged(World().nsg())
+    assert (word(found.verdict), found.cause) == ("pass", "open")
+    assert "the login server" in found.summary and "*.blob.core.windows.net" in found.summary
+
+
+def test_fail_names_the_rule_and_opens_before_it() -> None:
+    allowed = rule("acr", 150, "Allow", "AzureContainerRegistry")
+    found = judged(World().nsg(allowed, rule("no", 151, "Deny", "Internet")))
+    assert (word(found.verdict), found.cause) == ("fail", "nsg-closes-layers")
+    assert "rule no (priority 151, Deny) of nsg-nodes" in found.summary
+    assert found.fix == (
+        f"az network nsg rule create {WHERE} --nsg-name nsg-nodes --name AllowRegistryHttps --priority 149 "
+        "--direction Outbound --access Allow --protocol Tcp --destination-address-prefixes Storage "
+        "--destination-port-ranges 443",
+    )
+
+
+def test_fail_a_route_to_nowhere_and_the_route_past_it() -> None:
+    found = [f for f in pw206.judge(World().routes(("0.0.0.0/0", "None")).facts()) if f.cause == "route-drops-login"]
+    assert found[0].fix == (
+        f"az network route-table route create {WHERE} --route-table-name routes --name AzureContainerRegistry "
+        "--address-prefix AzureContainerRegistry --next-hop-type Internet",
+    )
+
+
+def test_unknown_an_appliance_decides_for_both_paths() -> None:
+    found = pw206.judge(World().routes(("0.0.0.0/0", "VirtualAppliance")).facts())
+    assert {(word(f.verdict), f.cause) for f in found} == {
+        ("unknown", "route-diverts-login"),
+        ("unknown", "route-diverts-layers"),
+    }
+
+
+def test_nothing_there_no_group_and_no_route_leaves_the_way_open() -> None:
+    assert word(judged(World()).verdict) == "pass"
