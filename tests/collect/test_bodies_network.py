@@ -1,0 +1,87 @@
+"""Bodies of networks: whatever they hold, reading them raises nothing and guesses nothing."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from checks.collect import bodies, bodies_network
+from checks.jobs.judging import report_of
+from tests.worlds import READ, World
+
+READERS = [
+    bodies_network.virtual_network,
+    bodies_network.security_group,
+    bodies_network.route_table,
+    bodies_network.nat_gateway,
+    bodies_network.public_address,
+    bodies_network.public_prefix,
+    bodies_network.private_endpoint,
+    bodies_network.interface_members,
+    bodies_network.zone_link,
+    bodies_network.a_record,
+    bodies_network.cname_record,
+    bodies_network.registry_rules,
+    bodies_network.pool_of_scale_set,
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
+@given(body=JSON)
+@settings(max_examples=30, deadline=None)
+def test_any_json_is_read_without_an_exception(reader: Any, body: Any) -> None:
+    reader(body)
+
+
+def places(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a body."""
+    keys = list(body) if isinstance(body, dict) else list(range(len(body))) if isinstance(body, list) else []
+    return [path, *(place for key in keys for place in places(body[key], (*path, key)))][0 if path else 1 :]
+
+
+@given(data=st.data(), value=JSON)
+@settings(max_examples=150, deadline=None)
+def test_a_world_with_one_value_replaced_is_judged_without_an_exception(data: st.DataObject, value: Any) -> None:
+    world = World().healthy_private().nsg().routes(("0.0.0.0/0", "VirtualAppliance"))
+    resource = data.draw(st.sampled_from(sorted(k for k in world.bodies if "/microsoft.container" not in k.lower())))
+    place = data.draw(st.sampled_from([p for p in places(world.bodies[resource]) if p[0] in ("properties", "name")]))
+    target: Any = world.bodies[resource]
+    for key in place[:-1]:
+        target = target[key]
+    target[place[-1]] = value
+    report_of(world.facts())
+
+
+def test_a_null_rule_set_is_open_and_a_garbled_one_is_not_taken_for_it() -> None:
+    world = World()
+    for rules, action in ((None, "Allow"), ({"defaultAction": 7}, None), ({"defaultAction": "Deny"}, "Deny")):
+        body = {**world.bodies[world.registry_id]}
+        body["properties"] = body["properties"] | {"networkRuleSet": rules}
+        found = bodies.registry(body, READ)
+        assert found is not None
+        assert found.outlook.default_action == action
+
+
+def test_singular_and_plural_fields_are_one() -> None:
+    properties = {
+        "priority": 100,
+        "direction": "Outbound",
+        "access": "Deny",
+        "protocol": "*",
+        "destinationAddressPrefix": "",
+        "destinationAddressPrefixes": ["Storage", "Internet"],
+        "destinationPortRange": "443",
+    }
+    group = bodies_network.security_group(
+        {"id": "/nsg", "name": "nsg", "properties": {"securityRules": [{"name": "one", "properties": properties}, {}]}}
+    )
+    assert group is not None
+    assert group.rules[0].destinations == ("Storage", "Internet")
+    assert group.rules[0].destination_ports == ("443",)
+    assert group.unreadable == 1
