@@ -109,6 +109,7 @@ def test_no_value_is_in_the_traceback_of_a_defect(
     fill(tenant)
 
     def broken(*arguments: object, **named: object) -> None:
+        logging.getLogger("checks").error("a defect at %r %r", arguments, named)
         raise RuntimeError(f"a defect at {arguments} {named}")
 
     monkeypatch.setattr(pull_secrets, where, broken)
