@@ -11,6 +11,7 @@ from checks.catalog import (
     pw104_authentication_as_arm,
     pw105_tenants,
     pw106_secret_expiry,
+    pw201_endpoint_from_here,
     pw202_egress_and_ip_rules,
     pw203_private_endpoint,
     pw204_private_dns,
@@ -20,6 +21,10 @@ from checks.catalog import (
     pw302_images_exist,
     pw303_pull_secrets,
     pw304_ungranted_registry,
+    pw401_geo_replication,
+    pw402_sku_limits,
+    pw403_artifact_cache,
+    pw406_dns,
     pw501_bootstrap_registry,
 )
 from checks.catalog.base import Check
@@ -35,6 +40,7 @@ MODULES = (
     pw104_authentication_as_arm,
     pw105_tenants,
     pw106_secret_expiry,
+    pw201_endpoint_from_here,
     pw202_egress_and_ip_rules,
     pw203_private_endpoint,
     pw204_private_dns,
@@ -44,6 +50,10 @@ MODULES = (
     pw302_images_exist,
     pw303_pull_secrets,
     pw304_ungranted_registry,
+    pw401_geo_replication,
+    pw402_sku_limits,
+    pw403_artifact_cache,
+    pw406_dns,
     pw501_bootstrap_registry,
 )
 

@@ -88,6 +88,5 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     def skipped(self, subject: Subject, cause: str, because: str) -> Finding:
         """It does not matter here, because of something that is named."""
-        return Finding(
-            code=self.code, subject=subject, verdict=Skipped(because), cause=cause, summary=because.capitalize()
-        )
+        summary = because[:1].upper() + because[1:]
+        return Finding(code=self.code, subject=subject, verdict=Skipped(because), cause=cause, summary=summary)

@@ -8,6 +8,7 @@ from typing import Any
 from checks import catalog
 from checks.facts import ClusterFacts, NotSeen, Seen, SubscriptionFacts, Why
 from checks.facts_network import Networks
+from checks.rules import places
 from checks.rules.fold import FAILURES, fold
 from checks.rules.pulls import Proof, proofs
 from checks.verdicts import (
@@ -67,6 +68,7 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage
     for subscription, denies in sorted(facts.denies_through_groups.items()):
         lines.append(_line(f"deny assignments through groups in {subscription}", denies))
     lines.extend(_networks(facts.networks))
+    lines.extend(_own_network(facts))
     own: tuple[tuple[str, Seen[Any] | NotSeen | None], ...] = (
         ("the identity's resource", facts.kubelet_resource),
         ("the nodes' machines", facts.machines),
@@ -89,6 +91,14 @@ def _networks(networks: Networks | None) -> list[Coverage]:
             kinds = ", ".join(what for what, _ in gaps)
             lines.append(Coverage(f"networks of {guid}", False, f"{kinds}: {gaps[0][1].detail}"))
     return lines
+
+
+def _own_network(facts: ClusterFacts) -> list[Coverage]:
+    """Where a network that AKS made is not listed, its plain form is judged: that has to be said."""
+    made_by_aks = any(pool.vnet_subnet_id is None for pool in facts.cluster.pools)
+    if facts.networks is None or not made_by_aks or places.network_is_listed(facts.networks, facts.cluster):
+        return []
+    return [Coverage("the nodes' network", False, "ARM lists none in the node resource group; taken as AKS makes it")]
 
 
 def _line(what: str, part: Seen[Any] | NotSeen) -> Coverage:
@@ -152,9 +162,9 @@ def unknown_report(cluster_id: str, registries: Iterable[str], cause: str, why: 
 
 
 def failing(report: ClusterReport) -> bool:
-    """Whether anything in a report fails."""
+    """Whether anything in a report fails. A finding that only warns, or only informs, fails nothing."""
     rows = any(isinstance(facet.verdict, Fail) for row in report.registries for _, facet in row.facets())
-    return rows or any(isinstance(f.verdict, Fail) for f in report.findings)
+    return rows or any(isinstance(f.verdict, Fail) and f.severity is Severity.ERROR for f in report.findings)
 
 
 def unsettled(report: ClusterReport) -> bool:

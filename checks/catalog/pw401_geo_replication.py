@@ -1,0 +1,140 @@
+"""PW401: a replica of the registry in the cluster's region."""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.catalog.base import Check
+from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Why
+from checks.facts_registry import Replication
+from checks.rules import regions, registry_commands
+from checks.verdicts import Evidence, Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW401",
+    title="Replica in the cluster's region",
+    severity=Severity.WARNING,
+    why="Layers that cross regions come slower and cost egress, and another region's outage stops the pulls.",
+    how=(
+        "The regions of the registry and of its replicas are held against the cluster's. A replica counts where it is "
+        "provisioned, its status is Ready and it takes part in global routing (regionEndpointEnabled). A registry "
+        "whose list of replicas is empty is served by its home region. Only Premium registries replicate; others are "
+        "skipped where they lie in another region."
+    ),
+    permissions=("Reader on the registry",),
+    fix="Create a replica in the cluster's region, or let the one that is there take part in routing.",
+    article=("geo-replication",),
+    links=("https://learn.microsoft.com/azure/container-registry/container-registry-geo-replication",),
+)
+
+_PROVISIONED = frozenset({"succeeded", "updating"})
+
+
+class _Case(msgspec.Struct, frozen=True):
+    """A registry and a cluster whose regions are both known."""
+
+    subject: Subject
+    registry: Registry
+    region: str
+    evidence: tuple[Evidence, ...]
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per Azure registry that the cluster uses."""
+    return tuple(_one(facts, use) for use in facts.uses if use.acr)
+
+
+def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
+    subject = Subject(facts.cluster.id, registry=use.login_server)
+    performance = facts.performance.get(use.login_server)
+    if isinstance(use.registry, NotSeen) or performance is None:
+        return CHECK.skipped(subject, "registry-not-seen", f"the registry {use.login_server} could not be looked at")
+    registry, region = use.registry.value, facts.cluster.location
+    if not region or not registry.location:
+        whose = "the registry's" if region else "the cluster's"
+        said = f"Azure Resource Manager does not tell {whose} region."
+        return CHECK.unknown(subject, "region-not-told", said, missing=f"{whose} location")
+    gap = performance.replications
+    case = _Case(subject, registry, region, (use.registry.evidence,))
+    if isinstance(gap, NotSeen):
+        return _alone(case) if gap.why is Why.NOT_APPLICABLE else CHECK.not_seen(subject, gap, "The replicas")
+    told = Evidence(_told(gap.value), gap.evidence.source, gap.evidence.read_at, gap.evidence.api_version)
+    case = msgspec.structs.replace(case, evidence=(*case.evidence, told))
+    mine = next((one for one in gap.value if regions.same(one.location, region)), None)
+    if mine is not None:
+        return _judged(case, mine, gap.value)
+    if regions.same(registry.location, region):
+        return _home(case, _elsewhere(gap.value, region))
+    if gap.partial:
+        return CHECK.unknown(
+            subject, "replicas-unreadable", f"Replicas: {gap.partial}.", case.evidence, missing="readable replicas"
+        )
+    return _none(case, gap.value)
+
+
+def _alone(case: _Case) -> Finding:
+    """A registry of a SKU that does not replicate."""
+    if regions.same(case.registry.location, case.region):
+        return _home(case, "")
+    because = (
+        f"{case.registry.name} is {case.registry.sku} in {case.registry.location} and the cluster is in {case.region}; "
+        "only Premium registries have replicas"
+    )
+    return CHECK.skipped(case.subject, "sku-does-not-replicate", because)
+
+
+def _home(case: _Case, elsewhere: str) -> Finding:
+    said = f"{case.registry.name} lies in the cluster's region {regions.normal(case.region)}.{elsewhere}"
+    return CHECK.passes(case.subject, "same-region", said, case.evidence)
+
+
+def _judged(case: _Case, replica: Replication, others: tuple[Replication, ...]) -> Finding:
+    where = f"the replica of {case.registry.name} in {regions.normal(case.region)}"
+    if not replica.provisioning_state and not replica.status:
+        said = f"Azure Resource Manager does not tell the state of {where}."
+        return CHECK.unknown(case.subject, "replica-state-not-told", said, case.evidence, missing="provisioningState")
+    if not ready(replica):
+        fix = (registry_commands.show_replica(case.registry, replica.name),)
+        said = f"{_upper(where)} is not ready: {state_of(replica)}."
+        return CHECK.fails(case.subject, "replica-not-ready", said, case.evidence, fix=fix)
+    if replica.routed is False:
+        fix = (registry_commands.route_to_replica(case.registry, replica.name),)
+        said = f"{_upper(where)} takes no part in global routing (regionEndpointEnabled is false): pulls go elsewhere."
+        return CHECK.fails(case.subject, "replica-not-routed", said, case.evidence, fix=fix)
+    said = f"{_upper(where)} is ready.{_elsewhere(others, case.region)}"
+    return CHECK.passes(case.subject, "replica-in-region", said, case.evidence)
+
+
+def _none(case: _Case, replicas: tuple[Replication, ...]) -> Finding:
+    places = sorted({regions.normal(p) for p in (case.registry.location or "", *(r.location for r in replicas)) if p})
+    said = f"{case.registry.name} has no replica in the cluster's region {regions.normal(case.region)}: " + (
+        f"it is in {', '.join(places)}."
+    )
+    fix = (registry_commands.create_replica(case.registry, regions.normal(case.region)),)
+    return CHECK.fails(case.subject, "no-replica-in-region", said, case.evidence, fix=fix)
+
+
+def ready(replica: Replication) -> bool:
+    """Whether a replica serves: provisioned (an update does not stop it) and, where a status is told, Ready."""
+    provisioned = (replica.provisioning_state or "succeeded").lower() in _PROVISIONED
+    return provisioned and (replica.status or "ready").lower() == "ready"
+
+
+def state_of(replica: Replication) -> str:
+    """A replica's state in Azure's words."""
+    routed = ", not routed" if replica.routed is False else ""
+    return f"{replica.provisioning_state or 'state not told'}, {replica.status or 'status not told'}{routed}"
+
+
+def _elsewhere(replicas: tuple[Replication, ...], region: str) -> str:
+    """A sentence on the replicas elsewhere that do not serve, or ""."""
+    poor = [r for r in replicas if not regions.same(r.location, region) and not ready(r)]
+    return f" Elsewhere not ready: {'; '.join(f'{r.location} ({state_of(r)})' for r in poor[:5])}." if poor else ""
+
+
+def _told(replicas: tuple[Replication, ...]) -> str:
+    return "replicas: " + ("; ".join(f"{r.location}: {state_of(r)}" for r in replicas[:20]) or "none listed")
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

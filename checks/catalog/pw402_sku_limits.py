@@ -1,0 +1,128 @@
+"""PW402: the registry's SKU, its usage against the limits, and throttling that was seen."""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.catalog.base import Check
+from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why
+from checks.facts_registry import Outcome, Usage
+from checks.rules import registry_commands, sku_limits
+from checks.rules.pull_errors import Cause
+from checks.rules.pulls import failed_pulls
+from checks.rules.sku_limits import SKUS, SkuLimits
+from checks.verdicts import Evidence, Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW402",
+    title="SKU limits and throttling",
+    severity=Severity.WARNING,
+    why=(
+        "A registry that throttles answers 429 and pulls wait in back-off. All nodes of a cluster pull as one "
+        "identity, which has half of the registry's rate."
+    ),
+    how=(
+        "Usage (listUsages) is held against the hard limits of the SKU: 90 % or more is told. The limit that Azure "
+        "names for Size is the storage included in the price, not a cap: more is billed, nothing stops. A limit of -1 "
+        "is none. Throttling counts where pods wait for images because of it, or where the registry answered 429 to "
+        "Pullwatch's own probe."
+    ),
+    permissions=("Reader on the registry",),
+    fix="Take a larger SKU, delete what is not needed, or spread pulls over time.",
+    article=("tier limits",),
+    links=("https://learn.microsoft.com/azure/container-registry/container-registry-skus",),
+)
+
+
+class _Case(msgspec.Struct, frozen=True):
+    """One registry, gathered."""
+
+    subject: Subject
+    registry: Registry
+    sku: SkuLimits | None
+    evidence: tuple[Evidence, ...]
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per Azure registry that the cluster uses."""
+    return tuple(_one(facts, use) for use in facts.uses if use.acr)
+
+
+def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
+    subject = Subject(facts.cluster.id, registry=use.login_server)
+    performance = facts.performance.get(use.login_server)
+    if isinstance(use.registry, NotSeen) or performance is None:
+        return CHECK.skipped(subject, "registry-not-seen", f"the registry {use.login_server} could not be looked at")
+    registry, usages = use.registry.value, performance.usages
+    case = _Case(subject, registry, SKUS.get((registry.sku or "").lower()), (use.registry.evidence,))
+    throttled = _throttled(facts, use.login_server)
+    if throttled is not None:
+        return _rate_limited(case, throttled)
+    if isinstance(usages, NotSeen):
+        if usages.why is Why.NOT_APPLICABLE:
+            return CHECK.skipped(subject, "usage-not-read", usages.detail)
+        return CHECK.not_seen(subject, usages, f"The usage of {registry.name}")
+    told = "; ".join(f"{row.name} {row.current} of {row.limit}" for row in usages.value[:20])
+    at = usages.evidence
+    evidence = (*case.evidence, Evidence(f"usage: {told}", at.source, at.read_at, at.api_version))
+    return _usage(msgspec.structs.replace(case, evidence=evidence), usages)
+
+
+def _throttled(facts: ClusterFacts, host: str) -> Evidence | None:
+    """What told of throttling: a pod that waits because of it, or the answer to the probe."""
+    if isinstance(facts.workloads, Seen):
+        for pull in failed_pulls(facts.workloads.value):
+            if pull.host == host and pull.classified.cause is Cause.RATE_LIMITED:
+                where = f"pod {pull.container.namespace}/{pull.container.pod}"
+                return Evidence(pull.text[:600], where, facts.workloads.evidence.read_at)
+    probe = facts.probes.get(host)
+    if isinstance(probe, Seen) and probe.value.outcome is Outcome.TOO_MANY_REQUESTS:
+        return Evidence(probe.value.detail, probe.evidence.source, probe.evidence.read_at)
+    return None
+
+
+def _rate_limited(case: _Case, told: Evidence) -> Finding:
+    rate = ""
+    if case.sku is not None:
+        rate = (
+            f" {case.registry.sku} serves {case.sku.reads_per_minute:,} reads a minute, {case.sku.reads_per_identity:,}"
+            " of them to one identity, and all nodes of a cluster pull as one."
+        )
+    premium = (case.registry.sku or "").lower() == "premium"
+    larger = () if premium else (registry_commands.take_sku(case.registry, "Premium"),)
+    summary = f"{case.registry.name} throttles (HTTP 429).{rate}"
+    fix = (*larger, registry_commands.show_usage(case.registry))
+    return CHECK.fails(case.subject, "rate-limited", summary, (*case.evidence, told), fix=fix)
+
+
+def _usage(case: _Case, usages: Seen[tuple[Usage, ...]]) -> Finding:
+    full = [row for row in usages.value if sku_limits.near(row, case.sku)]
+    if full:
+        named = ", ".join(f"{row.name} {_amount(row, case.sku)}" for row in full[:5])
+        summary = f"{case.registry.name} ({case.registry.sku or 'SKU not told'}) is near a limit: {named}."
+        larger = {"basic": "Standard", "standard": "Premium"}.get((case.registry.sku or "").lower())
+        bigger = (registry_commands.take_sku(case.registry, larger),) if larger else ()
+        fix = (registry_commands.show_usage(case.registry), *bigger)
+        return CHECK.fails(case.subject, "near-limit", summary, case.evidence, fix=fix)
+    if usages.partial or not usages.value:
+        told = usages.partial or "Azure Resource Manager listed no usage"
+        summary = f"The usage of {case.registry.name} is not known in full: {told}."
+        return CHECK.unknown(case.subject, "usage-not-told", summary, case.evidence, missing="readable usage")
+    summary = f"{case.registry.name} ({case.registry.sku or 'SKU not told'}) is below 90 % of every limit."
+    return CHECK.passes(case.subject, "within-limits", f"{summary}{_billed(usages.value)}", case.evidence)
+
+
+def _amount(row: Usage, sku: SkuLimits | None) -> str:
+    limit = sku_limits.hard_limit(row, sku)
+    if row.name.lower() == sku_limits.SIZE and limit is not None:
+        return f"{row.current / sku_limits.TIB:.1f} of {limit / sku_limits.TIB:.0f} TiB"
+    return f"{row.current} of {limit}"
+
+
+def _billed(rows: tuple[Usage, ...]) -> str:
+    """A sentence where storage is above what the price includes: billed, no trouble for pulls."""
+    size = next((row for row in rows if row.name.lower() == sku_limits.SIZE), None)
+    if size is None or size.limit is None or size.limit <= 0 or size.current <= size.limit:
+        return ""
+    above = (size.current - size.limit) / sku_limits.GIB
+    return f" It stores {above:.0f} GiB more than the price includes, which is billed and stops nothing."

@@ -1,0 +1,159 @@
+"""PW403: artifact cache rules that the cluster's images come by, and the health of their credentials."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from checks.catalog.base import Check
+from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why, same_id
+from checks.facts_registry import CacheRule, Credential, CredentialSet
+from checks.rules import cache, registry_commands
+from checks.verdicts import Evidence, Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW403",
+    title="Artifact cache",
+    severity=Severity.WARNING,
+    why=(
+        "A cache rule whose credentials broke goes on serving what it has cached; an image that is new fails, and "
+        "looks as if it did not exist."
+    ),
+    how=(
+        "The cache rules whose target repositories hold images that the cluster uses are taken, an exact target "
+        "before a wildcard. The credential set that a rule names has to exist and each of its credentials to be "
+        "Healthy, as the registry last found it. A rule without credentials asks its source anonymously."
+    ),
+    permissions=("Reader on the registry", "Azure Kubernetes Service RBAC Reader on the cluster"),
+    fix="Let the credential set's identity read its secrets, or renew the secrets in the key vault.",
+    article=("artifact cache",),
+    links=("https://learn.microsoft.com/azure/container-registry/artifact-cache-overview",),
+)
+
+MAX_NAMED = 5
+_VAULTS = (".vault.azure.net", ".vault.azure.cn", ".vault.usgovcloudapi.net")
+
+
+class _Case(msgspec.Struct, frozen=True):
+    """One registry with the rules in use, each with the repositories that come by it."""
+
+    subject: Subject
+    registry: Registry
+    used: tuple[tuple[CacheRule, tuple[str, ...]], ...]
+    evidence: tuple[Evidence, ...]
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per Azure registry that the cluster uses."""
+    return tuple(_one(facts, use) for use in facts.uses if use.acr)
+
+
+def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
+    subject = Subject(facts.cluster.id, registry=use.login_server)
+    performance = facts.performance.get(use.login_server)
+    if isinstance(use.registry, NotSeen) or performance is None:
+        return CHECK.skipped(subject, "registry-not-seen", f"the registry {use.login_server} could not be looked at")
+    registry, rules = use.registry.value, performance.cache_rules
+    if isinstance(rules, NotSeen):
+        if rules.why is Why.NOT_APPLICABLE:
+            return CHECK.skipped(subject, "cache-not-read", rules.detail)
+        return CHECK.not_seen(subject, rules, f"The cache rules of {registry.name}")
+    if not rules.value and not rules.partial:
+        return CHECK.skipped(subject, "no-cache-rule", f"{registry.name} has no cache rule")
+    if isinstance(facts.workloads, NotSeen):
+        return _unused(subject, registry, facts.workloads)
+    used = _used(rules.value, cache.repositories_of(use.images))
+    if not used:
+        because = f"no image of the cluster comes by one of the {len(rules.value)} cache rules of {registry.name}"
+        return CHECK.skipped(subject, "cache-not-used", because)
+    told = "; ".join(f"{r.name}: {r.source} to {r.target}" for r, _ in used[:MAX_NAMED])
+    at = rules.evidence
+    evidence = Evidence(f"cache rules in use: {told}", at.source, at.read_at, at.api_version)
+    return _judged(_Case(subject, registry, used, (evidence,)), performance.credential_sets)
+
+
+def _unused(subject: Subject, registry: Registry, gap: NotSeen) -> Finding:
+    """The pods were not read, so it is not known which rules matter."""
+    if gap.why in (Why.NOT_APPLICABLE, Why.OFF):
+        return CHECK.skipped(subject, "images-not-read", f"the cluster's images were not read: {gap.detail}")
+    return CHECK.not_seen(subject, gap, f"The images that may come by the cache of {registry.name}")
+
+
+def _used(rules: tuple[CacheRule, ...], repositories: tuple[str, ...]) -> tuple[tuple[CacheRule, tuple[str, ...]], ...]:
+    found: dict[str, tuple[CacheRule, list[str]]] = {}
+    for repository in repositories:
+        rule = cache.rule_for(rules, repository)
+        if rule is not None:
+            found.setdefault(rule.name, (rule, []))[1].append(repository)
+    return tuple((rule, tuple(names)) for rule, names in found.values())
+
+
+def _judged(case: _Case, sets: Seen[tuple[CredentialSet, ...]] | NotSeen) -> Finding:
+    named = [(rule, rule.credential_set_id) for rule, _ in case.used if rule.credential_set_id]
+    if named and isinstance(sets, NotSeen):
+        return CHECK.not_seen(case.subject, sets, f"The credential sets of {case.registry.name}")
+    listed = () if isinstance(sets, NotSeen) else sets.value
+    silent = ""
+    for rule, wanted in named:
+        found = next((one for one in listed if same_id(one.id, wanted)), None)
+        if found is None:
+            return _absent(case, rule, wanted, sets)
+        poor = next((one for one in found.credentials if (one.health or "").lower() == "unhealthy"), None)
+        if poor is not None:
+            return _unhealthy(case, rule, found, poor)
+        if not found.credentials or any((one.health or "").lower() != "healthy" for one in found.credentials):
+            silent = silent or found.name
+    if silent:
+        said = (
+            f"{case.registry.name} does not tell the health of the credential set {silent}, which a rule in use names."
+        )
+        return CHECK.unknown(case.subject, "health-not-told", said, case.evidence, missing="credentialHealth")
+    return CHECK.passes(case.subject, "cache-healthy", _told(case), case.evidence)
+
+
+def _absent(case: _Case, rule: CacheRule, wanted: str, sets: Seen[tuple[CredentialSet, ...]] | NotSeen) -> Finding:
+    name = wanted.rstrip("/").rsplit("/", 1)[-1]
+    if isinstance(sets, Seen) and sets.partial:
+        said = f"The credential set {name} may be among those that could not be read: {sets.partial}."
+        return CHECK.unknown(case.subject, "credential-sets-unreadable", said, case.evidence, missing=name)
+    said = f"The cache rule {rule.name} names the credential set {name}, which does not exist: new images do not come."
+    fix = (registry_commands.show_cache_rule(case.registry, rule.name),)
+    return CHECK.fails(case.subject, "credential-set-absent", said, case.evidence, fix=fix)
+
+
+def _unhealthy(case: _Case, rule: CacheRule, found: CredentialSet, poor: Credential) -> Finding:
+    why = ": ".join(part for part in (poor.error_code, (poor.error or "")[:600]) if part) or "no reason told"
+    repositories = next(names for one, names in case.used if one.name == rule.name)
+    said = (
+        f"The credentials of {found.name}, by which {_listed(repositories)} of {case.registry.name} are cached, are "
+        f"unhealthy ({why}): cached images are served, new ones do not come."
+    )
+    vault = vault_of(poor.secret)
+    may_not_read = (poor.error_code or "").lower() == "forbidden"
+    let = (registry_commands.let_read_vault(vault, found.principal_id),) if vault and found.principal_id else ()
+    fix = (*(let if may_not_read else ()), registry_commands.show_credential_set(case.registry, found.name))
+    return CHECK.fails(case.subject, "credentials-unhealthy", said, case.evidence, fix=fix)
+
+
+def vault_of(secret: str | None) -> str | None:
+    """The key vault's name in a secret's identifier (``https://NAME.vault.azure.net/secrets/…``), or None."""
+    try:
+        host = urlsplit(secret or "").hostname or ""
+    except ValueError:
+        return None
+    return host.partition(".")[0] if host.endswith(_VAULTS) else None
+
+
+def _told(case: _Case) -> str:
+    names = [name for _, found in case.used for name in found]
+    anonymous = [rule.name for rule, _ in case.used if not rule.credential_set_id]
+    told = f" Without credentials: {_listed(anonymous)}." if anonymous else ""
+    return (
+        f"Cached in {case.registry.name} and in use: {_listed(names)}; no credentials of the rules are unhealthy.{told}"
+    )
+
+
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return f"{', '.join(names[:MAX_NAMED])}{rest}"

@@ -1,0 +1,70 @@
+"""What a registry's SKU allows. Source: Microsoft's "Azure Container Registry SKU features and limits" (25 Mar 2026).
+
+The maximum storage is that of docs.azure.cn (2026). ``listUsages`` names limits itself, except that its limit of "Size"
+is the storage that the price includes: no cap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from checks.facts_registry import Usage
+
+GIB, TIB = 1024**3, 1024**4
+NEAR = 0.9
+SIZE = "size"
+
+
+class SkuLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of a SKU: ``counts`` by the name that ``listUsages`` uses (lower case); reads a minute for data."""
+
+    included_gib: int
+    maximum_tib: int
+    reads_per_minute: int
+    reads_per_identity: int
+    counts: tuple[tuple[str, int], ...]
+
+
+_SMALL: Mapping[str, int] = MappingProxyType(
+    {"reads_per_minute": 10_000, "reads_per_identity": 5_000, "maximum_tib": 40}
+)
+SKUS: Mapping[str, SkuLimits] = MappingProxyType(
+    {
+        "basic": SkuLimits(included_gib=10, counts=(("webhooks", 2), ("tokens", 100), ("scopemaps", 100)), **_SMALL),
+        "standard": SkuLimits(
+            included_gib=100, counts=(("webhooks", 10), ("tokens", 500), ("scopemaps", 500)), **_SMALL
+        ),
+        "premium": SkuLimits(
+            included_gib=500,
+            maximum_tib=100,
+            reads_per_minute=20_000,
+            reads_per_identity=10_000,
+            counts=(
+                *(("webhooks", 500), ("tokens", 50_000), ("scopemaps", 50_000)),
+                *(("iprules", 200), ("vnetrules", 100), ("privateendpointconnections", 200)),
+            ),
+        ),
+    }
+)
+
+
+def hard_limit(usage: Usage, sku: SkuLimits | None) -> int | None:
+    """The limit that a usage runs into, or None where there is none (-1), it is not known, or nothing is allowed.
+
+    A limit of 0 is a feature that the SKU lacks: nothing runs into it.
+    """
+    if usage.name.lower() == SIZE:
+        return sku.maximum_tib * TIB if sku else None
+    limit = usage.limit
+    if limit is None and sku is not None:
+        limit = dict(sku.counts).get(usage.name.lower())
+    return limit if limit is not None and limit > 0 else None
+
+
+def near(usage: Usage, sku: SkuLimits | None) -> bool:
+    """Whether a usage is at 90 % of its hard limit or more."""
+    limit = hard_limit(usage, sku)
+    return limit is not None and usage.current >= NEAR * limit
