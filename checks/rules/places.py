@@ -105,6 +105,8 @@ def _made_by_aks(networks: Networks, cluster: Cluster) -> tuple[VirtualNetwork, 
         return listed
     group = node_group_of(cluster)
     inside = [v for v in listed.value.values() if resource_group_of(v.id).lower() == group]
+    if not inside:
+        return _as_aks_makes_it(cluster, group)
     named = [v for v in inside if v.name.lower().startswith("aks-vnet-")] or inside
     if len(named) != 1:
         return NotSeen(Why.NOT_FOUND, f"ARM lists {len(named)} networks of AKS in the node resource group {group}.")
@@ -112,6 +114,24 @@ def _made_by_aks(networks: Networks, cluster: Cluster) -> tuple[VirtualNetwork, 
     if len(subnets) != 1:
         return NotSeen(Why.NOT_FOUND, f"{named[0].name} has no aks-subnet.")
     return named[0], subnets[0]
+
+
+def _as_aks_makes_it(cluster: Cluster, group: str) -> tuple[VirtualNetwork, Subnet]:
+    """The network of a cluster whose node resource group shows none, though the lists were read: what is visible is
+    taken as all there is, so nothing was added to the plain network that AKS makes. The coverage says so."""
+    network_id = f"/subscriptions/{subscription_of(cluster.id)}/resourceGroups/{group}"
+    network_id += "/providers/Microsoft.Network/virtualNetworks/aks-vnet"
+    subnet = Subnet(id=f"{network_id}/subnets/aks-subnet", name="aks-subnet")
+    return VirtualNetwork(id=network_id, name="aks-vnet", subnets=(subnet,)), subnet
+
+
+def network_is_listed(networks: Networks, cluster: Cluster) -> bool:
+    """Whether ARM lists a network in the cluster's node resource group (one of its own making that AKS keeps there)."""
+    network = networks.of(cluster.id)
+    if network is None or isinstance(network.virtual_networks, NotSeen):
+        return False
+    group = node_group_of(cluster)
+    return any(resource_group_of(v.id).lower() == group for v in network.virtual_networks.value.values())
 
 
 def _table(networks: Networks, subnet: Subnet) -> RouteTable | NotSeen | None:
