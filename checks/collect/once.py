@@ -36,14 +36,13 @@ class Once(Generic[T]):
 
     async def _read(self, key: str, mine: Future[T], reading: Callable[[], Awaitable[T]]) -> T:
         try:
-            value = await reading()
-        except BaseException:
-            with self._lock:
-                del self._futures[key]
-            mine.cancel()
-            raise
-        mine.set_result(value)
-        return value
+            mine.set_result(await reading())
+        finally:
+            if not mine.done():
+                with self._lock:
+                    del self._futures[key]
+                mine.cancel()
+        return mine.result()
 
 
 def _shadow(future: Future[T]) -> Future[None]:
