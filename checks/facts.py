@@ -96,6 +96,8 @@ class AgentPool(msgspec.Struct, frozen=True, kw_only=True):
     count: int | None = None
     power_state: str | None = None
     node_image_version: str | None = None
+    os_disk_type: str | None = None
+    os_disk_size_gb: int | None = None
     vnet_subnet_id: str | None = None
     outbound: PoolOutbound = PoolOutbound()
 

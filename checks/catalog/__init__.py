@@ -21,9 +21,11 @@ from checks.catalog import (
     pw302_images_exist,
     pw303_pull_secrets,
     pw304_ungranted_registry,
+    pw306_registry_names,
     pw401_geo_replication,
     pw402_sku_limits,
     pw403_artifact_cache,
+    pw405_node_hardware,
     pw406_dns,
     pw501_bootstrap_registry,
 )
@@ -50,9 +52,11 @@ MODULES = (
     pw302_images_exist,
     pw303_pull_secrets,
     pw304_ungranted_registry,
+    pw306_registry_names,
     pw401_geo_replication,
     pw402_sku_limits,
     pw403_artifact_cache,
+    pw405_node_hardware,
     pw406_dns,
     pw501_bootstrap_registry,
 )

@@ -128,6 +128,8 @@ def _pool(body: Any) -> facts.AgentPool | None:
         count=number(body, "count"),
         power_state=text(body, "powerState", "code"),
         node_image_version=text(body, "nodeImageVersion"),
+        os_disk_type=text(body, "osDiskType"),
+        os_disk_size_gb=number(body, "osDiskSizeGB"),
         vnet_subnet_id=text(body, "vnetSubnetID"),
         outbound=facts_outbound.PoolOutbound(
             enable_node_public_ip=bool(flag(body, "enableNodePublicIP")),

@@ -190,6 +190,25 @@ def pull_secret(namespace: str, name: str, host: str, *, replace: bool) -> tuple
     return (command("kubectl", "delete", "secret", name, *where), create) if replace else (create,)
 
 
+def add_larger_pool(cluster: Cluster) -> str:
+    """``az aks nodepool add`` of a size that unpacks images fast; a pool's own size cannot be changed."""
+    return command(
+        *("az", "aks", "nodepool", "add", "--subscription", subscription_of(cluster.id)),
+        *("--resource-group", resource_group_of(cluster.id), "--cluster-name", cluster.name),
+        *("--name", "<new pool>", "--node-vm-size", "Standard_D8ds_v5", "--node-osdisk-type", "Ephemeral"),
+    )
+
+
+def set_image(workload: str, container: str, image: str) -> str | None:
+    """``kubectl set image`` for a workload "namespace/Kind/name", or None where its kind does not take it."""
+    namespace, _, rest = workload.partition("/")
+    kind, _, name = rest.partition("/")
+    if kind.lower() not in ("deployment", "statefulset", "daemonset", "cronjob", "replicaset") or not name:
+        return None
+    where = ("--namespace", namespace)
+    return command("kubectl", "set", "image", f"{kind.lower()}/{name}", f"{container}={image}", *where)
+
+
 def describe_pod(namespace: str, pod: str) -> str:
     """``kubectl describe pod``: the whole text and its events."""
     return command("kubectl", "describe", "pod", "--namespace", namespace, pod)

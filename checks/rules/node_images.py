@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import re
 
-_LINUX = re.compile(r"aks(?!windows).*[-:](20\d\d)(\d\d)\.\d{1,2}\.\d{1,4}", re.IGNORECASE)
-_OLD = re.compile(r"aks(?!windows).*[-:](20\d\d)\.(\d\d)\.\d\d", re.IGNORECASE)
-_WINDOWS = re.compile(r"akswindows.*\.(\d\d)(\d\d)\d\d", re.IGNORECASE)
+_LINUX = re.compile(r"aks(?!windows).*[-:](20\d\d)(\d\d)\.(\d{1,2})\.\d{1,4}", re.IGNORECASE)
+_OLD = re.compile(r"aks(?!windows).*[-:](20\d\d)\.(\d\d)\.(\d\d)", re.IGNORECASE)
+_WINDOWS = re.compile(r"akswindows.*\.(\d\d)(\d\d)(\d\d)", re.IGNORECASE)
 
 
 def month_of(version: str | None) -> tuple[int, int] | None:
     """(year, month), or None where the version does not tell it."""
+    found = date_of(version)
+    return found[:2] if found else None
+
+
+def date_of(version: str | None) -> tuple[int, int, int] | None:
+    """(year, month, day), or None where the version does not tell it."""
     for pattern in (_LINUX, _OLD, _WINDOWS):
         match = pattern.fullmatch((version or "")[:200])
         if match is not None:
-            year, month = int(match[1]), int(match[2])
-            return (year if year > 99 else 2000 + year, month) if 1 <= month <= 12 else None
+            year, month, day = int(match[1]), int(match[2]), int(match[3])
+            return (year if year > 99 else 2000 + year, month, day) if 1 <= month <= 12 else None
     return None

@@ -1,0 +1,129 @@
+"""PW306: registry names in images: login servers, domain name labels, upper case, data and regional hosts."""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.catalog.base import Check
+from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen
+from checks.rules import commands, images, node_images
+from checks.rules.pools import has_nodes
+from checks.rules.pulls import WAITING_FOR_IMAGE
+from checks.rules.registry_names import Named, Oddity, odd
+from checks.verdicts import Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW306",
+    title="Registry names",
+    severity=Severity.ERROR,
+    why="Nodes offer their identity only to names they take for a registry's; under others the pull is anonymous.",
+    how=(
+        "From the images that pods name: a data endpoint's host is no registry; a regional host needs node images of "
+        "29 July 2026 or later on every pool (older ones match *.azurecr.io only, one label); repositories are lower "
+        "case; where Azure Resource Manager knows the registry under another login server (a domain name label adds "
+        "-<hash>) the right one is named; and an image that Docker Hub is asked for although its first part is the "
+        "name of a registry of ours lacks its host. The last two and an upper-case host only warn unless every pod waits."
+    ),
+    permissions=("Azure Kubernetes Service RBAC Reader on the cluster", "Reader on the registries"),
+    fix="Name the login server that Azure Resource Manager shows (properties.loginServer), in lower case.",
+    article=("registry name",),
+    links=("https://learn.microsoft.com/azure/container-registry/container-registry-get-started-azure-cli",),
+)
+
+FIRST_WITH_REGIONAL = (2026, 7, 29)
+MAX_FINDINGS = 30
+_WORDS = {
+    Oddity.DATA_HOST: "names a data endpoint, which serves layers and no manifests",
+    Oddity.UPPER_CASE_REPOSITORY: "has upper-case letters where only lower-case ones are valid",
+    Oddity.UPPER_CASE_HOST: "spells its registry with upper-case letters, which nodes may not match",
+    Oddity.OTHER_LOGIN_SERVER: "names a host that is not the login server of the registry of that name",
+    Oddity.HOST_LEFT_OUT: "is asked of Docker Hub, though its first part is the name of one of our registries",
+}
+_CERTAIN = (Oddity.DATA_HOST, Oddity.UPPER_CASE_REPOSITORY)
+
+
+class _Odd(msgspec.Struct, frozen=True):
+    """One odd image with the containers that name it."""
+
+    image: str
+    named: Named
+    containers: tuple[ContainerImage, ...]
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per odd image; one for the cluster where none is."""
+    subject = Subject(facts.cluster.id)
+    if isinstance(facts.workloads, NotSeen):
+        return (CHECK.skipped(subject, "pods-not-read", "the cluster's pods were not read, which name the images"),)
+    by_image: dict[str, list[ContainerImage]] = {}
+    for container in facts.workloads.value.containers:
+        by_image.setdefault(container.image, []).append(container)
+    if not by_image:
+        return (CHECK.skipped(subject, "no-image", "no pod names an image"),)
+    found = [
+        _Odd(image, named, tuple(containers))
+        for image, containers in sorted(by_image.items())
+        if (named := odd(image, facts.arm_registries)) is not None
+    ]
+    findings = [finding for one in found if (finding := _finding(facts, one)) is not None]
+    if len(findings) > MAX_FINDINGS:
+        because = f"{len(findings) - MAX_FINDINGS} more images have odd registry names"
+        return (*findings[:MAX_FINDINGS], CHECK.skipped(subject, "capped", because))
+    if findings:
+        return tuple(findings)
+    summary = f"All {len(by_image)} image references name their registry as nodes expect it."
+    return (CHECK.passes(subject, "names-right", summary, (facts.workloads.evidence,)),)
+
+
+def _finding(facts: ClusterFacts, one: _Odd) -> Finding | None:
+    subject = Subject(
+        facts.cluster.id,
+        registry=images.host_of(one.image),
+        image=one.image,
+        workload=one.containers[0].workload,
+    )
+    if one.named.oddity is Oddity.REGIONAL_HOST:
+        return _regional(facts, one, subject)
+    waiting = all(container.waiting_reason in WAITING_FOR_IMAGE for container in one.containers)
+    right = f" It is {one.named.right}." if one.named.right else ""
+    return CHECK.fails(
+        subject,
+        one.named.oddity.value,
+        f"{one.image} {_WORDS[one.named.oddity]}.{right}",
+        fix=_fix(one),
+        severity=Severity.ERROR if one.named.oddity in _CERTAIN or waiting else Severity.WARNING,
+    )
+
+
+def _regional(facts: ClusterFacts, one: _Odd, subject: Subject) -> Finding | None:
+    """A regional host: the nodes' identity is offered to it by new node images only; a pull secret needs none."""
+    if all(container.pull_secrets for container in one.containers):
+        return None
+    running = [pool for pool in facts.cluster.pools if has_nodes(pool)]
+    dates = {pool.name: node_images.date_of(pool.node_image_version) for pool in running}
+    old = [pool for pool in running if (date := dates[pool.name]) is not None and date < FIRST_WITH_REGIONAL]
+    if old:
+        return CHECK.fails(
+            subject,
+            Oddity.REGIONAL_HOST.value,
+            f"{one.image} names a regional host, to which the nodes of {_pools(old)} do not offer their identity: "
+            "their images are older than 202607.29.",
+            fix=tuple(commands.upgrade_node_image(facts.cluster, pool.name) for pool in old[:10]),
+        )
+    unclear = [pool for pool in running if dates[pool.name] is None]
+    if unclear or not running:
+        missing = f"the node image versions of {_pools(unclear)}" if unclear else "a pool with nodes"
+        summary = f"{one.image} names a regional host, which needs node images of 202607.29 or later: not told here."
+        return CHECK.unknown(subject, "node-image-unclear", summary, missing=missing)
+    return None
+
+
+def _pools(pools: list[AgentPool]) -> str:
+    return ", ".join(f"{pool.name} ({pool.node_image_version or 'not told'})" for pool in pools[:5])
+
+
+def _fix(one: _Odd) -> tuple[str, ...]:
+    first = one.containers[0]
+    right = one.named.right
+    set_image = commands.set_image(first.workload, first.container, right) if right else None
+    return (set_image or commands.describe_pod(first.namespace, first.pod),)

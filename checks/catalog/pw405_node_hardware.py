@@ -1,0 +1,65 @@
+"""PW405: node hardware that slows the unpacking of images."""
+
+from __future__ import annotations
+
+from checks.catalog.base import Check
+from checks.facts import AgentPool, ClusterFacts
+from checks.rules import commands
+from checks.rules.pools import cores_of, has_nodes, is_burstable
+from checks.verdicts import Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW405",
+    title="Node hardware",
+    severity=Severity.WARNING,
+    why="Layers are unpacked by the node's processors onto its OS disk; small ones slow a pull that the network did not.",
+    how=(
+        "From the pool as Azure Resource Manager shows it: fewer than 4 vCPUs or a burstable (B series) size by the "
+        "size's name, and an OS disk that is a managed disk of less than 128 GiB (its speed goes with its size). An "
+        "ephemeral OS disk is local and fast. Only ever a warning."
+    ),
+    permissions=("Reader on the cluster",),
+    fix="Move the workload to a pool of a larger size with an ephemeral OS disk; a pool's size cannot be changed.",
+    article=("client hardware",),
+    links=("https://learn.microsoft.com/azure/aks/concepts-storage#ephemeral-os-disk",),
+)
+
+FEW_CORES = 4
+SMALL_DISK = 128
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per pool with nodes."""
+    pools = [pool for pool in facts.cluster.pools if has_nodes(pool)]
+    if not pools:
+        return (CHECK.skipped(Subject(facts.cluster.id), "no-nodes", "the cluster has no pool with nodes"),)
+    return tuple(_one(facts, pool) for pool in pools)
+
+
+def _one(facts: ClusterFacts, pool: AgentPool) -> Finding:
+    subject = Subject(facts.cluster.id, pool=pool.name)
+    evidence = (facts.cluster.evidence,) if facts.cluster.evidence else ()
+    slow = _slow(pool)
+    if slow:
+        cause = "-and-".join(cause for cause, _ in slow)
+        summary = f"The nodes of {pool.name} unpack images slowly: {', '.join(words for _, words in slow)}."
+        return CHECK.fails(subject, cause, summary, evidence, fix=(commands.add_larger_pool(facts.cluster),))
+    cores = cores_of(pool.vm_size)
+    if cores is None and pool.os_disk_type is None:
+        because = f"Azure Resource Manager tells neither size nor OS disk of the pool {pool.name}"
+        return CHECK.skipped(subject, "hardware-not-told", because)
+    summary = f"The nodes of {pool.name} are large enough ({pool.vm_size or 'size not told'})."
+    return CHECK.passes(subject, "hardware-fine", summary, evidence)
+
+
+def _slow(pool: AgentPool) -> list[tuple[str, str]]:
+    found = []
+    cores = cores_of(pool.vm_size)
+    if cores is not None and cores < FEW_CORES:
+        found.append(("small-size", f"{pool.vm_size} has {cores} vCPU{'' if cores == 1 else 's'}"))
+    elif is_burstable(pool.vm_size):
+        found.append(("burstable-size", f"{pool.vm_size} is burstable"))
+    managed = (pool.os_disk_type or "").lower() == "managed"
+    if managed and pool.os_disk_size_gb is not None and 0 < pool.os_disk_size_gb < SMALL_DISK:
+        found.append(("small-disk", f"its OS disk is a managed one of {pool.os_disk_size_gb} GiB"))
+    return found
