@@ -1,0 +1,61 @@
+"""PW406: which resolver the nodes ask."""
+
+from typing import Any
+
+import pytest
+
+from checks.catalog.pw406_dns import judge
+from checks.facts_network import Network, networks_of
+from checks.rules import regions
+from checks.verdicts import Severity
+from tests.catalog import access_facts as base
+from tests.catalog.access_facts import REFUSED, only, seen, verdict
+from tests.catalog.performance_facts import ACR, VNET, facts, network, performance, probe, replica, unseen
+
+CANONICAL = "r0102weu.westeurope.cloudapp.azure.com"
+SEVERAL: dict[str, Any] = {"performance": {ACR: performance(replications=seen((replica(), replica("eastus"))))}}
+
+
+def test_pass_where_the_nodes_ask_azure_s_resolver() -> None:
+    assert verdict(only(judge(facts()))) == ("pass", "azure-dns")
+    assert verdict(only(judge(facts(networks=network("168.63.129.16"))))) == ("pass", "azure-dns")
+
+
+def test_pass_tells_where_the_name_leads_from_here() -> None:
+    found = only(judge(facts(probes={ACR: probe(canonical=CANONICAL)})))
+    assert found.evidence[-1].what == f"{ACR} leads to {CANONICAL}, in westeurope"
+
+
+def test_fail_of_custom_dns_before_a_replicated_registry_is_a_warning() -> None:
+    found = only(judge(facts(networks=network("10.0.0.4", "10.0.0.5"), **SEVERAL)))
+    assert verdict(found) == ("fail", "custom-dns")
+    assert found.severity is Severity.WARNING
+    assert "custom DNS servers (10.0.0.4, 10.0.0.5), which decide which replica nodes reach" in found.summary
+    assert found.fix == (f"az network vnet show --ids {VNET} --query dhcpOptions.dnsServers",)
+
+
+def test_fail_of_custom_dns_before_one_region_only_informs() -> None:
+    found = only(judge(facts(networks=network("10.0.0.4"))))
+    assert (verdict(found), found.severity) == (("fail", "custom-dns"), Severity.INFO)
+
+
+def test_unknown_where_the_network_may_not_be_read() -> None:
+    refused = networks_of([(base.SUBSCRIPTION, Network(virtual_networks=REFUSED))])
+    assert verdict(only(judge(facts(networks=refused)))) == ("unknown", "look-not-allowed")
+
+
+def test_nothing_there_without_pools_a_network_or_a_registry_in_arm() -> None:
+    no_pools = base.cluster(pools=())
+    assert verdict(only(judge(facts(cluster=no_pools)))) == ("skipped", "no-pools")
+    gone = networks_of([(base.SUBSCRIPTION, Network(virtual_networks=seen({})))])
+    assert verdict(only(judge(facts(networks=gone)))) == ("skipped", "network-not-known")
+    assert verdict(only(judge(facts(uses=(unseen(),))))) == ("skipped", "registry-not-seen")
+    assert judge(facts(uses=())) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "region"),
+    [(CANONICAL, "westeurope"), ("x.eastus2.cloudapp.azure.com", "eastus2"), ("acrone.azurecr.io", None), (None, None)],
+)
+def test_the_region_is_read_off_the_end_of_the_chain(name: str | None, region: str | None) -> None:
+    assert regions.of_host(name) == region
