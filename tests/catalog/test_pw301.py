@@ -1,0 +1,71 @@
+"""PW301: pods that cannot pull now, each with the cause that kubelet's text tells."""
+
+import pytest
+
+from checks.catalog.pw301_pull_failures import MAX_PER_CAUSE, judge
+from checks.facts import ContainerImage, NotSeen, Why, Workloads
+from checks.rules.pull_errors import Cause
+from checks.verdicts import Severity, Unknown
+from tests.catalog import access_facts as base
+from tests.catalog.access_facts import REFUSED, only, seen, verdict
+from tests.catalog.image_facts import ACR, WEB, container, event, facts, workloads
+
+UNAUTHORIZED = f'failed to pull image "{WEB}": failed to fetch oauth token: unexpected status: 401 Unauthorized'
+ABSENT = f'failed to resolve reference "{WEB}": {WEB}: not found'
+
+
+def waiting(text: str, reason: str = "ErrImagePull", image: str = WEB, **over: str) -> ContainerImage:
+    return container(image, waiting_reason=reason, waiting_message=text, **over)
+
+
+def test_pass_where_no_pod_waits_for_an_image() -> None:
+    found = only(judge(facts(container())))
+    assert verdict(found) == ("pass", "no-pod-waits")
+    assert found.subject.registry is None
+
+
+@pytest.mark.parametrize(("text", "cause"), [(UNAUTHORIZED, Cause.UNAUTHORIZED), (ABSENT, Cause.IMAGE_NOT_FOUND)])
+def test_fail_by_the_text_that_kubelet_passed_on(text: str, cause: Cause) -> None:
+    found = only(judge(facts(waiting(text))))
+    assert verdict(found) == ("fail", cause.value)
+    assert found.severity is Severity.ERROR
+    assert (found.subject.registry, found.subject.image) == (ACR, WEB)
+    assert text in found.evidence[0].what
+    assert found.fix[0] == "kubectl describe pod --namespace default web-1"
+
+
+def test_fail_takes_the_cause_from_an_event_where_the_status_tells_only_of_back_off() -> None:
+    held = waiting(f'Back-off pulling image "{WEB}"', "ImagePullBackOff")
+    found = only(judge(facts(held, events=[event("Failed", UNAUTHORIZED)])))
+    assert verdict(found) == ("fail", "unauthorized")
+    alone = only(judge(facts(held)))
+    assert verdict(alone) == ("fail", "backoff_only")
+
+
+def test_fail_of_one_workload_is_told_once_and_many_are_capped_and_counted() -> None:
+    pods = [waiting(UNAUTHORIZED, pod=f"web-{n}") for n in range(3)]
+    assert "3 pods wait for" in only(judge(facts(*pods))).summary
+    many = [waiting(UNAUTHORIZED, pod=f"p-{n}", workload=f"default/Job/{n}") for n in range(MAX_PER_CAUSE + 7)]
+    found = judge(facts(*many))
+    assert len(found) == MAX_PER_CAUSE + 1
+    assert found[-1].summary.startswith("7 more workloads wait")
+
+
+def test_unknown_where_pods_may_not_be_read() -> None:
+    found = only(judge(base.facts(workloads=REFUSED)))
+    assert verdict(found) == ("unknown", "look-not-allowed")
+    assert isinstance(found.verdict, Unknown) and found.verdict.missing == "Reader"
+
+
+def test_unknown_where_objects_could_not_be_read() -> None:
+    half = seen(Workloads(containers=(container(),), events=seen(()), pods=1, unreadable=2))
+    assert verdict(only(judge(base.facts(workloads=half)))) == ("unknown", "objects-unreadable")
+
+
+def test_nothing_there_without_pods() -> None:
+    assert verdict(only(judge(base.facts(workloads=workloads())))) == ("unknown", "no-pods")
+
+
+def test_nothing_there_in_a_cluster_that_is_stopped() -> None:
+    stopped = NotSeen(Why.NOT_APPLICABLE, "the cluster is stopped")
+    assert verdict(only(judge(base.facts(workloads=stopped)))) == ("skipped", "cluster-not-running")
