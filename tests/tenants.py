@@ -112,8 +112,27 @@ class Tenant:
                 ],
             },
         }
+        self.managed_network(name, sub=sub)
         kind = "Microsoft.ContainerService/managedClusters"
         return self.resource(kind, name, merged(body, over), group=group, sub=sub)
+
+    def managed_network(self, cluster: str = "aks-1", *, sub: str | None = None) -> str:
+        """The network that AKS makes for a cluster, in its node resource group; tests/worlds.py has others."""
+        group, name = f"MC_{cluster}", f"aks-vnet-{guid(cluster)[:8]}"
+        network = f"{self.group(group, sub)}/providers/Microsoft.Network/virtualNetworks/{name}"
+        subnet = {
+            "id": f"{network}/subnets/aks-subnet",
+            "name": "aks-subnet",
+            "properties": {"addressPrefix": "10.224.0.0/16"},
+        }
+        properties = {
+            "addressSpace": {"addressPrefixes": ["10.224.0.0/12"]},
+            "subnets": [subnet],
+            "virtualNetworkPeerings": [],
+        }
+        return self.resource(
+            "Microsoft.Network/virtualNetworks", name, {"properties": properties}, group=group, sub=sub
+        )
 
     def registry(self, name: str = "acrone", *, group: str = "rg", sub: str | None = None, **over: Any) -> str:
         """A Premium registry, public, in legacy mode. Its login server is ``{name}.azurecr.io``."""

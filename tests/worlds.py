@@ -59,6 +59,7 @@ class World:
                     "provisioningState": "Succeeded",
                     "powerState": {"code": "Running"},
                     "nodeResourceGroup": "MC_aks-1",
+                    "aadProfile": {"managed": True, "enableAzureRBAC": True},
                     "identityProfile": {"kubeletidentity": {"objectId": object_id("aks-1")}},
                     "servicePrincipalProfile": {"clientId": "msi"},
                     "networkProfile": {
