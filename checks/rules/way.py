@@ -154,7 +154,7 @@ def _public(case: Case, found: Lookup) -> Answers:
 
 def _public_names(case: Case) -> tuple[Answer, ...]:
     """Data endpoints whose names do not exist although the login server's name leads to the public endpoint."""
-    hosts = case.registry.outlook.data_hosts if case.endpoints else ()
+    hosts = [host for host in case.registry.outlook.data_hosts if case.endpoints and not case.proxied(host)]
     lookups = [lookup(case.facts, case.place.network, case.registry, host) for host in hosts]
     return tuple(way_private.absent(case, one) for one in lookups if one.leads is Leads.ABSENT)
 
@@ -178,7 +178,7 @@ def _private(case: Case, found: Lookup) -> Answers:
     shut = firewall.openness(case.registry) is Openness.NOBODY
     data = way_private.data(case, None if shut else way_public.addresses(case))
     hosts = {h: lookup(case.facts, case.place.network, case.registry, h) for h in case.data_hosts()}
-    private = {host: one.addresses for host, one in hosts.items() if one.leads is Leads.PRIVATE}
+    private = {h: one.addresses for h, one in hosts.items() if one.leads is Leads.PRIVATE and not case.proxied(h)}
     public = not hosts or any(one.leads is Leads.PUBLIC for one in hosts.values())
     names = tuple(answer for answer in (login, *data) if not isinstance(answer.verdict, Pass))
     between = way_between.privately(case, found.addresses, private, layers_public=public and not shut)

@@ -215,6 +215,9 @@ def _weighed(host: str, answer: Answer, serving: tuple[str, ...] | list[str], *,
 
 
 def _data_name(case: Case, found: Lookup, public: Answer | None) -> Answer:
+    if case.proxied(found.host):
+        said = f"Nodes reach {found.host} through the cluster's proxy, which looks up the name."
+        return open_question("proxy-decides-layers", said, "what the proxy lets through")
     if found.leads is Leads.PRIVATE:
         answer = record(case, found)
         if not isinstance(answer.verdict, Pass):

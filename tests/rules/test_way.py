@@ -372,6 +372,9 @@ PRIVATE: list[Row] = [
      lambda: other_zone(), "pass", {"PW204": ("pass", "names-lead-in")}),
     ("Disabled | azurecr.io itself is a private zone, an alias leads to the privatelink name", lambda: alias(), "pass",
      {"PW204": ("pass", "names-lead-in")}),
+    ("Disabled | noProxy names the login alone: the proxy looks up the data endpoint's name",
+     lambda: proxy(zone(endpoint(spoke()).private(), {"acrone": "10.20.0.4"}), HOST), "unknown",
+     {"PW204": ("unknown", "proxy-decides-layers")}),
     ("Enabled | azurecr.io itself is a private zone without the record",
      lambda: zone(world(), {}, name="azurecr.io"), "fail", {"PW204": ("fail", "login-record-missing")}),
 ]  # fmt: skip
