@@ -4,7 +4,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo peers lint clean
+.PHONY: help setup test demo docs peers lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -24,6 +24,9 @@ lint: setup ## only lint, types and layers
 
 demo: setup ## a simulated tenant, the whole app on it, mails and a dashboard
 	@$(RUN) -m simulator.demo $(ARGS)
+
+docs: setup ## write docs/checks/ and the README's settings from the code
+	@$(RUN) tools/docs.py $(ARGS)
 
 peers: setup ## the comparisons with real clients and other tools
 	@$(RUN) tools/peers.py $(ARGS)

@@ -58,6 +58,16 @@ HEALTH_CODES: Mapping[Outcome, str] = {
     Outcome.ACCESS_TOKEN: "CONNECTIVITY_ACCESS_TOKEN_ERROR",
     Outcome.TOO_MANY_REQUESTS: "CONNECTIVITY_TOOMANYREQUESTS_ERROR",
 }
+CAUSES: Mapping[str, str] = {
+    outcome.value: f"`az acr check-health` says {HEALTH_CODES[outcome]}" if outcome in HEALTH_CODES else own
+    for outcome, own in (
+        *((outcome, "") for outcome in HEALTH_CODES),
+        (Outcome.REACHED, "the registry answers as it should"),
+        (Outcome.NOT_CONTACTED, "an address, a bare word or another port than 443: nothing that Pullwatch contacts"),
+        (Outcome.ADDRESS_REFUSED, "the name leads inward (loopback, link-local, private): nothing is sent there"),
+        (Outcome.IDENTITY, "Pullwatch's identity gets no Entra token for container registries"),
+    )
+}
 _CERTAIN = frozenset({Outcome.DNS_ERROR, Outcome.CERTIFICATE_EXPIRED})
 _OWN_RIGHTS = frozenset({Outcome.IDENTITY, Outcome.REFRESH_TOKEN, Outcome.ACCESS_TOKEN})
 _UNREACHED = frozenset(
