@@ -27,7 +27,8 @@ from checks.settings import ConnectTo
 
 HTTPS = 443
 MAX_ADDRESSES = 16
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 4.0
+HANDSHAKE_SECONDS = 4.0
 _NAME = re.compile(
     r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE
 )
@@ -250,8 +251,11 @@ async def shake_hands(place: Place, context: ssl.SSLContext) -> tuple[Place, Cer
             failure = error
             continue
         try:
-            await writer.start_tls(context, server_hostname=place.host)
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                await writer.start_tls(context, server_hostname=place.host)
             peer = writer.get_extra_info("peercert") or {}
+        except TimeoutError:
+            raise ssl.SSLError(f"no handshake within {HANDSHAKE_SECONDS:g} s") from None
         finally:
             writer.transport.abort()
         narrowed = msgspec.structs.replace(place, addresses=(address,))
