@@ -335,7 +335,7 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     nothing to look at.
 
     ``pull_secrets`` are keyed by "namespace/name" (empty: not read), ``manifests`` by ``images.canonical``,
-    ``baselines`` by "registry|pool"; ``arm_registries`` are the login servers that ARM knows by registry name.
+    ``baselines`` by "registry|pool|unit"; ``arm_registries`` are the login servers that ARM knows by registry name.
     """
 
     cluster: Cluster

@@ -89,8 +89,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """How long pulls from one registry took on one pool so far: seconds a mebibyte, its spread, and of how many."""
+    """How long pulls from one registry to one pool took in earlier runs: each run's median, the latest last.
 
-    median: float
-    spread: float
-    samples: int
+    ``latest`` is the time of the newest pull that was counted, so that no pull is counted twice.
+    """
+
+    medians: tuple[float, ...] = ()
+    latest: str = ""

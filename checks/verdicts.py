@@ -128,6 +128,18 @@ class Coverage(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+class PullTime(msgspec.Struct, frozen=True):
+    """How long one scan's pulls from a registry to a pool took, for the baseline that the next scans compare with.
+
+    ``key`` is "registry|pool|unit"; ``median`` is of ``samples`` pulls, the newest of them at ``latest`` (ISO 8601).
+    """
+
+    key: str
+    median: float
+    samples: int
+    latest: str
+
+
 class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one scan says about one cluster. ``id`` is the ARM resource id as ARM spelt it."""
 
@@ -135,6 +147,7 @@ class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
     coverage: tuple[Coverage, ...] = ()
     registries: tuple[RegistryRow, ...] = ()
     findings: tuple[Finding, ...] = ()
+    pull_times: tuple[PullTime, ...] = ()
 
     @property
     def name(self) -> str:

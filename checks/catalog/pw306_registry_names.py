@@ -22,7 +22,7 @@ CHECK = Check(
         "29 July 2026 or later on every pool (older ones match *.azurecr.io only, one label); repositories are lower "
         "case; where Azure Resource Manager knows the registry under another login server (a domain name label adds "
         "-<hash>) the right one is named; and an image that Docker Hub is asked for although its first part is the "
-        "name of a registry of ours lacks its host. The last two and an upper-case host only warn unless every pod waits."
+        "name of a registry of ours lacks its host. The last two and an upper-case host warn unless every pod waits."
     ),
     permissions=("Azure Kubernetes Service RBAC Reader on the cluster", "Reader on the registries"),
     fix="Name the login server that Azure Resource Manager shows (properties.loginServer), in lower case.",

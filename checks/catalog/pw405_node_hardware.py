@@ -12,7 +12,7 @@ CHECK = Check(
     code="PW405",
     title="Node hardware",
     severity=Severity.WARNING,
-    why="Layers are unpacked by the node's processors onto its OS disk; small ones slow a pull that the network did not.",
+    why="Layers are unpacked by the node's processors onto its OS disk; small ones slow a pull as much as a network.",
     how=(
         "From the pool as Azure Resource Manager shows it: fewer than 4 vCPUs or a burstable (B series) size by the "
         "size's name, and an OS disk that is a managed disk of less than 128 GiB (its speed goes with its size). An "

@@ -14,6 +14,7 @@ import msgspec
 
 from checks.history.model import ClusterState, Decision, RunRef, SubjectReason, SubjectState
 from checks.notices import Change, Reason, RowWords, Status, Transition, printable, redacted
+from checks.rules import pull_times
 from checks.verdicts import ClusterReport, Facet, RegistryRow, word
 
 FACETS = ("access", "path", "pull")
@@ -91,6 +92,7 @@ def decide(
         subjects=tuple(sorted((kept for _, _, (kept, _, _) in steps if kept), key=lambda subject: subject.key)),
         registries=_remembered(previous, report, now),
         capped=len(capped) * len(FACETS),
+        baselines=pull_times.baselines(previous.baselines if previous else {}, report.pull_times),
     )
     change = _change(report, run, now, tuple(moved for _, _, (_, moved, _) in steps if moved))
     return Decision(state=state, run=run, change=change, reasons=tuple(reasons))
@@ -107,6 +109,7 @@ def gone(previous: ClusterState, run: RunRef, now: datetime) -> Decision:
         sequence=run.sequence,
         updated=now,
         registries=previous.registries,
+        baselines=previous.baselines,
         gone_since=now,
     )
     change = Change(cluster=previous.cluster, run=run.id, sequence=run.sequence, at=now, transitions=moved)

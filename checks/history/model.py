@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from checks.facts_pulls import Baseline
 from checks.notices import Change, Reason, Status
 from checks.verdicts import SubscriptionResult
 
@@ -57,6 +58,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
 
     ``sequence`` and ``run`` are of the last run that counted. ``registries`` remembers when each login server was last
     used. ``capped`` counts subjects that did not fit. ``gone_since``: not in a complete inventory since then.
+    ``baselines`` are how long pulls took, by "registry|pool|unit".
     """
 
     cluster: str
@@ -67,6 +69,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     registries: dict[str, datetime] = {}
     capped: int = 0
     gone_since: datetime | None = None
+    baselines: dict[str, Baseline] = {}
 
 
 class SubjectReason(msgspec.Struct, frozen=True):

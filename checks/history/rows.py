@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 from azure.data.tables import EdmType, EntityProperty
 
+from checks.facts_pulls import Baseline
 from checks.history import keys
 from checks.history.errors import LimitError, SchemaError
 from checks.history.model import (
@@ -174,12 +175,14 @@ def state_row(state: ClusterState, report: ClusterReport | None) -> Entity:
     entity = base(keys.subscription_key(state.cluster), keys.state(state.cluster))
     subjects = text_of(state.subjects)
     registries = text_of(state.registries)
+    baselines = text_of(state.baselines)
     entity |= {"cluster": state.cluster, "sequence": number(state.sequence), "run": state.run}
     entity |= {"updated": state.updated, "capped": state.capped, "gone_since": state.gone_since}
     entity |= small_columns(state) | chunked("subjects", subjects) | chunked("registries", registries)
+    entity |= chunked("baselines", baselines)
     if report is not None:
-        room = STATE_TEXT - units(subjects) - units(registries)
-        text, cut = report_text(report, room, STATE_WIRE - wire(subjects) - wire(registries))
+        held = (subjects, registries, baselines)
+        text, cut = report_text(report, STATE_TEXT - sum(map(units, held)), STATE_WIRE - sum(map(wire, held)))
         entity |= chunked("report", text) | {"report_cut": cut}
     return checked({name: value for name, value in entity.items() if value is not None})
 
@@ -242,6 +245,7 @@ def read_state(row: Row) -> ClusterState:
         registries=read(dict[str, datetime], joined(row, "registries"), where),
         capped=integer(row, "capped"),
         gone_since=moment(row, "gone_since"),
+        baselines=read(dict[str, Baseline], joined(row, "baselines") if "baselines_n" in row else "{}", where),
     )
 
 

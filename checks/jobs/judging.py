@@ -9,7 +9,8 @@ from checks import catalog
 from checks.facts import ClusterFacts, NotSeen, Seen, SubscriptionFacts, Why
 from checks.facts_network import Networks
 from checks.rules import places
-from checks.rules.fold import FAILURES, fold
+from checks.rules.fold import FAILURES, PER_IMAGE, fold
+from checks.rules.pull_times import times
 from checks.rules.pulls import Proof, proofs
 from checks.verdicts import (
     SEEN_BEFORE,
@@ -40,13 +41,20 @@ def report_of(facts: ClusterFacts) -> ClusterReport:
     """
     findings = catalog.judge(facts)
     proven = proofs(facts.workloads.value) if isinstance(facts.workloads, Seen) else {}
-    spoken_of = {f.subject.registry for f in findings if f.code == FAILURES}
+    refused = {f.subject.registry for f in findings if f.code == PER_IMAGE and isinstance(f.verdict, Fail)}
+    spoken_of = refused | {f.subject.registry for f in findings if f.code == FAILURES}
     rows = tuple(
         fold(use.login_server, use.sources, findings, proven.get(use.login_server))
         for use in facts.uses
         if use.acr or use.login_server in proven or use.login_server in spoken_of
     )
-    return ClusterReport(id=facts.cluster.id, coverage=coverage_of(facts, proven), registries=rows, findings=findings)
+    return ClusterReport(
+        id=facts.cluster.id,
+        coverage=coverage_of(facts, proven),
+        registries=rows,
+        findings=findings,
+        pull_times=times(facts.workloads.value, facts.cluster.pools) if isinstance(facts.workloads, Seen) else (),
+    )
 
 
 def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage, ...]:
@@ -75,7 +83,17 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage
         ("the service principal's secrets", facts.client_secrets),
     )
     lines += [_line(what, part) for what, part in own if part is not None]
+    lines += _counted("pull secrets", facts.pull_secrets.values()) + _counted("images", facts.manifests.values())
     return tuple(lines)
+
+
+def _counted(what: str, parts: Iterable[Seen[Any] | NotSeen]) -> list[Coverage]:
+    """One line for things that were read one by one: looked at where all were, else how many were not, and why."""
+    listed = list(parts)
+    gaps = [part for part in listed if isinstance(part, NotSeen)]
+    if gaps:
+        return [Coverage(what, False, f"{len(gaps)} of {len(listed)} were not looked at: {gaps[0].detail}")]
+    return [Coverage(what, True)] if listed else []
 
 
 def _networks(networks: Networks | None) -> list[Coverage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -13,6 +13,7 @@ from checks.collect.azure import Azure
 from checks.collect.errors import CollectError
 from checks.collect.estate import Estate
 from checks.facts import Cluster, Seen, Subscription
+from checks.facts_pulls import Baseline
 from checks.jobs.judging import report_of, subscription_result, unknown_report
 from checks.verdicts import ClusterReport, ScanReport, SubscriptionResult, Unknown
 
@@ -108,7 +109,12 @@ async def look(
 
 
 async def look_at(
-    azure: Azure, found: Estate, target: Cluster, remembered: tuple[str, ...], only: tuple[str, ...] = ()
+    azure: Azure,
+    found: Estate,
+    target: Cluster,
+    remembered: tuple[str, ...],
+    only: tuple[str, ...] = (),
+    baselines: Mapping[str, Baseline] | None = None,
 ) -> ClusterReport:
     """One cluster, with whatever goes wrong kept to it. ``remembered`` are registries that earlier runs saw it use.
 
@@ -116,7 +122,8 @@ async def look_at(
     their answer. It is logged with its traceback, and the cluster is Unknown, never silently missing.
     """
     try:
-        return report_of(await cluster.gather(azure, found, target, remembered, only))
+        facts = await cluster.gather(azure, found, target, remembered, only)
+        return report_of(msgspec.structs.replace(facts, baselines=dict(baselines or {})))
     except CollectError as error:
         return unknown_report(target.id, remembered, "not-looked-at", str(error), str(error))
     except Exception as error:

@@ -68,7 +68,8 @@ async def _cluster(tools: Tools, run: Run, found: Estate, cluster_id: str, targe
     if target is None:
         report = _unlisted(found, run, cluster_id, remembered)
     else:
-        report = await look.look_at(tools.azure, found, target, remembered)
+        baselines = stored.state.baselines if stored else {}
+        report = await look.look_at(tools.azure, found, target, remembered, baselines=baselines)
     return await _commit(tools, run, report)
 
 

@@ -86,12 +86,16 @@ def run(environment: dict[str, str], *arguments: str) -> str:
     return out.buffer.getvalue().decode() + errors.getvalue()  # type: ignore[attr-defined]
 
 
-def test_no_value_is_printed_or_logged_even_for_debugging(tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_value_is_printed_or_logged_even_for_debugging(
+    tenant: Tenant, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tenant.cluster()
     tenant.registry()
     fill(tenant)
-    caplog.set_level(logging.DEBUG)
-    with running(tenant.root) as simulator:
+    for name in ("", "azure", "msal", "asyncio", "aiohttp", "kubernetes", "checks"):
+        caplog.set_level(logging.DEBUG, name)
+    with running(tenant.root) as simulator, monkeypatch.context() as patch:
+        patch.setattr(logging.Logger, "setLevel", lambda logger, level: None)
         printed = run(simulator.environment | ON, "--json") + run(simulator.environment | ON)
     assert '"secret-accepted"' in printed
     for cause in ("secret-refused", "secret-expired", "secret-undecodable", "secret-wrong-type"):

@@ -1,0 +1,72 @@
+"""PW404: how long pulls take, per registry and pool, against their own past."""
+
+from __future__ import annotations
+
+from checks.catalog.base import Check
+from checks.facts import ClusterFacts, NotSeen, Seen
+from checks.rules import commands, pull_times
+from checks.rules.pull_times import MIN_MEDIANS, MIN_PULLS, PER_MEBIBYTE, Comparison
+from checks.rules.registry_names import SUFFIXES
+from checks.verdicts import Evidence, Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW404",
+    title="Pull times",
+    severity=Severity.WARNING,
+    why="Pulls that take longer than they did delay every start and scale-out, long before one fails.",
+    how=(
+        "kubelet's Pulled events tell how long each pull took (newer ones also the image's size). The median "
+        "of at least 3 pulls from one registry to one pool, in seconds a mebibyte where sizes are told, is compared "
+        "with the medians of at least 6 earlier runs, kept in the cluster's state: slow is more than three scaled "
+        "median absolute deviations above their median, and half as much again. Only ever a warning."
+    ),
+    permissions=("Azure Kubernetes Service RBAC Reader on the cluster",),
+    fix="Look at the registry's throttling and replicas (PW401, PW402), the pool's hardware (PW405) and its network.",
+    article=("network speed", "client hardware"),
+    links=("https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-performance",),
+)
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per registry and pool with enough pulls; one for the cluster where there are none."""
+    subject = Subject(facts.cluster.id)
+    if isinstance(facts.workloads, NotSeen):
+        return (
+            CHECK.skipped(subject, "pods-not-read", "the cluster's pods were not read, whose events tell of pulls"),
+        )
+    events = facts.workloads.value.events
+    if isinstance(events, NotSeen):
+        return (CHECK.skipped(subject, "events-not-read", "the cluster's events were not read, which tell of pulls"),)
+    found = pull_times.times(facts.workloads.value, facts.cluster.pools)
+    if not found:
+        because = f"no registry and pool have {MIN_PULLS} pulls in recent events"
+        return (CHECK.skipped(subject, "too-few-pulls", because),)
+    return tuple(_one(facts, pull_times.compare(time, facts.baselines.get(time.key)), events) for time in found)
+
+
+def _one(facts: ClusterFacts, compared: Comparison, events: Seen) -> Finding:  # type: ignore[type-arg]
+    registry, _, rest = compared.time.key.partition("|")
+    pool, _, unit = rest.rpartition("|")
+    subject = Subject(facts.cluster.id, registry=registry, pool=pool)
+    now = f"{compared.time.samples} pulls from {registry} to {pool} took {_told(compared.time.median, unit)}"
+    if compared.usual is None or compared.bound is None:
+        return CHECK.skipped(subject, "no-baseline", f"{now}; fewer than {MIN_MEDIANS} earlier runs are known")
+    against = f"usually it is {_told(compared.usual, unit)}"
+    evidence = (events.evidence, Evidence(f"baseline {_told(compared.usual, unit)}", "the cluster's state"))
+    if compared.slow:
+        bound = _told(compared.bound, unit)
+        summary = f"{now}; {against}, and more than {bound} is slow."
+        return CHECK.fails(subject, "slower-than-usual", summary, evidence, fix=(_usage(registry),))
+    return CHECK.passes(subject, "usual-time", f"{now}; {against}.", evidence)
+
+
+def _told(value: float, unit: str) -> str:
+    return f"{value * 1024:.3g} s a GiB" if unit == PER_MEBIBYTE else f"{value:.3g} s"
+
+
+def _usage(registry: str) -> str:
+    """What tells more: an Azure registry's usage, or the events themselves."""
+    if registry.endswith(SUFFIXES):
+        name = registry.partition(".")[0].partition("-")[0]
+        return commands.command("az", "acr", "show-usage", "--name", name, "--output", "table")
+    return commands.command("kubectl", "get", "events", "--all-namespaces", "--field-selector", "reason=Pulled")

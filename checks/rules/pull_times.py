@@ -1,0 +1,142 @@
+"""How long pulls took, out of kubelet's Pulled events, and how that compares with earlier runs.
+
+Two wordings: ``Successfully pulled image "x" in 1.2s (3.4s including waiting). Image size: 1048576 bytes.`` and the
+older ``Successfully pulled image "x" in 1m2.3s``. The first duration is the pull itself, without the wait for its turn.
+Durations are Go's (1h2m3.4s, 812.3ms, 15µs). Where the size is told, the measure is seconds a mebibyte of images of at
+least SMALLEST; else it is seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from statistics import median
+
+import msgspec
+
+from checks.facts import AgentPool, ContainerImage, NotSeen, PodEvent, Workloads
+from checks.facts_pulls import Baseline
+from checks.rules import images
+from checks.rules.pools import pool_of
+from checks.verdicts import PullTime
+
+MEBIBYTE = 1_048_576
+SMALLEST = 10 * MEBIBYTE
+MAX_KEYS = 40
+MAX_MEDIANS = 48
+MIN_PULLS = 3
+MIN_MEDIANS = 6
+PER_MEBIBYTE, SECONDS = "s/MiB", "s"
+_TEXT = re.compile(
+    r'Successfully pulled image "([^"]{1,2048})" in ([0-9hmsµμun.]{2,40})(?: \([^)]{1,80}\))?'
+    r"(?:\. Image size: (\d{1,15}) bytes)?"
+)
+_PART = re.compile(r"(\d{1,9}(?:\.\d{1,12})?)(h|ms|m|s|us|µs|μs|ns)")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+
+
+class Pull(msgspec.Struct, frozen=True):
+    """One successful pull: the image as the pod writes it, the seconds it took, its size where told."""
+
+    image: str
+    seconds: float
+    size: int | None = None
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """This scan's pulls from a registry to a pool against earlier runs: ``usual`` None where too few are known."""
+
+    time: PullTime
+    usual: float | None
+    bound: float | None
+
+    @property
+    def slow(self) -> bool:
+        """Whether they took longer than earlier runs' spread explains."""
+        return self.bound is not None and self.time.median > self.bound
+
+
+def duration(text: str) -> float | None:
+    """A Go duration in seconds, or None where it is none."""
+    parts = list(_PART.finditer(text))
+    if not parts or "".join(part[0] for part in parts) != text:
+        return None
+    return sum(float(part[1]) * _UNITS[part[2]] for part in parts)
+
+
+def pull_of(message: str) -> Pull | None:
+    """The pull that a Pulled event's text tells of; "already present on machine" is none."""
+    match = _TEXT.match(message)
+    seconds = duration(match[2].rstrip(".")) if match else None
+    if match is None or seconds is None:
+        return None
+    return Pull(match[1], seconds, int(match[3]) if match[3] else None)
+
+
+def times(workloads: Workloads, pools: Iterable[AgentPool]) -> tuple[PullTime, ...]:
+    """This scan's pull times by registry, pool and unit, from at least MIN_PULLS pulls each, at most MAX_KEYS."""
+    events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
+    told = [event for event in events if event.reason == "Pulled" and event.message.startswith("Successfully")]
+    if not told:
+        return ()
+    places = _places(workloads.containers, tuple(pools), {(event.namespace, event.pod) for event in told})
+    samples: dict[str, list[tuple[float, str]]] = {}
+    for event in told:
+        found = _sample(event, places)
+        if found is not None:
+            samples.setdefault(found[0], []).append((found[1], event.last_seen or ""))
+    enough = {key: found for key, found in samples.items() if len(found) >= MIN_PULLS}
+    chosen = sorted(enough, key=lambda key: (-len(enough[key]), key))[:MAX_KEYS]
+    return tuple(_time(key, enough[key]) for key in sorted(chosen))
+
+
+def _time(key: str, found: list[tuple[float, str]]) -> PullTime:
+    return PullTime(key, round(median(value for value, _ in found), 6), len(found), max(when for _, when in found))
+
+
+def _places(
+    containers: Iterable[ContainerImage], pools: tuple[AgentPool, ...], wanted: set[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    for container in containers:
+        key = (container.namespace, container.pod)
+        if key in wanted and key not in found:
+            pool = pool_of(container.node, pools)
+            found[key] = pool.name if pool else ""
+    return found
+
+
+def _sample(event: PodEvent, places: Mapping[tuple[str, str], str]) -> tuple[str, float] | None:
+    """The key and the measure of one event; None where its pool is not known or the image is too small to tell."""
+    pull = pull_of(event.message)
+    pool = places.get((event.namespace, event.pod), "")
+    host = images.host_of(pull.image) if pull else None
+    if pull is None or host is None or not pool:
+        return None
+    if pull.size is None:
+        return f"{host}|{pool}|{SECONDS}", pull.seconds
+    if pull.size < SMALLEST:
+        return None
+    return f"{host}|{pool}|{PER_MEBIBYTE}", pull.seconds / (pull.size / MEBIBYTE)
+
+
+def compare(time: PullTime, baseline: Baseline | None) -> Comparison:
+    """Slow is more than three spreads above the usual, and half as much again: the spread is the median absolute
+    deviation, scaled to a standard deviation, and at least a tenth of the usual."""
+    medians = baseline.medians if baseline else ()
+    if len(medians) < MIN_MEDIANS:
+        return Comparison(time, None, None)
+    usual = median(medians)
+    spread = 1.4826 * median(abs(value - usual) for value in medians)
+    return Comparison(time, usual, max(usual + 3 * max(spread, usual / 10), usual * 1.5))
+
+
+def baselines(before: Mapping[str, Baseline], found: Iterable[PullTime]) -> dict[str, Baseline]:
+    """The baselines after a run: its medians added where it saw newer pulls; bounded, the newest kept."""
+    after = dict(before)
+    for time in found:
+        known = after.get(time.key, Baseline())
+        if time.latest > known.latest:
+            after[time.key] = Baseline((*known.medians, time.median)[-MAX_MEDIANS:], time.latest)
+    kept = sorted(after, key=lambda key: after[key].latest, reverse=True)[:MAX_KEYS]
+    return {key: after[key] for key in sorted(kept)}
