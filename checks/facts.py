@@ -237,7 +237,7 @@ class ContainerImage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PodEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One Kubernetes event about a pod: its reason ("Failed", "Pulled", "BackOff"), text, count and last time."""
+    """One Kubernetes event about a pod: its reason ("Failed", "Pulled", "BackOff"), text, count and times."""
 
     namespace: str
     pod: str
@@ -245,6 +245,7 @@ class PodEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     message: str
     count: int = 1
     last_seen: str | None = None
+    first_seen: str | None = None
     container: str | None = None
 
 

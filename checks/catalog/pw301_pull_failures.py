@@ -5,7 +5,8 @@ from __future__ import annotations
 from checks.catalog.base import Check
 from checks.facts import Cluster, ClusterFacts, NotSeen, Seen, Why, Workloads
 from checks.rules import commands
-from checks.rules.pull_errors import Cause
+from checks.rules.pools import pool_of
+from checks.rules.pull_errors import Cause, scope_of
 from checks.rules.pulls import FailedPull, failed_pulls
 from checks.verdicts import Evidence, Finding, Severity, Subject
 
@@ -67,7 +68,8 @@ def _capped(cluster: Cluster, failing: tuple[FailedPull, ...], seen: Seen[Worklo
         groups.setdefault((pull.container.workload, pull.container.image), []).append(pull)
     findings: list[Finding] = []
     shown: dict[tuple[str | None, Cause], int] = {}
-    for (workload, image), pulls in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+    for (workload, image), group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        pulls = _settled_first(group)
         key = (pulls[0].host, pulls[0].classified.cause)
         shown[key] = shown.get(key, 0) + 1
         if shown[key] <= MAX_PER_CAUSE:
@@ -78,12 +80,36 @@ def _capped(cluster: Cluster, failing: tuple[FailedPull, ...], seen: Seen[Worklo
     return tuple(findings)
 
 
+def _settled_first(pulls: list[FailedPull]) -> list[FailedPull]:
+    """One whose cause is settled tells the others', which wait for the same image with fewer words."""
+    return sorted(pulls, key=lambda pull: scope_of(pull.classified.cause) == "unsettled")
+
+
+def _windows(cluster: Cluster, pull: FailedPull) -> bool:
+    """Whether a pod waits on a Windows node, by its selector or its node's pool."""
+    pool = pool_of(pull.container.node, cluster.pools)
+    system = pull.container.os or (pool.os_type if pool else None) or ""
+    return system.lower() == "windows"
+
+
+def _events(pulls: list[FailedPull]) -> tuple[Evidence, ...]:
+    """How often kubelet reported it, and since when, where events tell."""
+    count = sum(pull.events for pull in pulls)
+    if not count:
+        return ()
+    first = min((pull.first_event for pull in pulls if pull.first_event), default=None)
+    times = "1 time" if count == 1 else f"{count} times"
+    return (Evidence(what=f"reported {times}{f' since {first}' if first else ''}", source="events of the pods"),)
+
+
 def _finding(cluster: Cluster, workload: str, image: str, pulls: list[FailedPull], evidence: Evidence) -> Finding:
     first = pulls[0]
     cause = first.classified.cause
     since = min((p.container.since for p in pulls if p.container.since), default=None)
     nodes = sorted({p.container.node for p in pulls if p.container.node})
-    where = f" on {', '.join(nodes[:3])}{' and others' if len(nodes) > 3 else ''}" if nodes else ""
+    named = f"{', '.join(nodes[:3])}{' and others' if len(nodes) > 3 else ''}"
+    windows = any(_windows(cluster, pull) for pull in pulls)
+    where = f" on {'Windows: ' if windows else ''}{named or 'no node yet'}" if nodes or windows else ""
     pods = "1 pod waits" if len(pulls) == 1 else f"{len(pulls)} pods wait"
     summary = f"{pods} for {image}{where}{f' since {since}' if since else ''}: {cause.value.replace('_', ' ')}."
     sample = Evidence(
@@ -96,7 +122,7 @@ def _finding(cluster: Cluster, workload: str, image: str, pulls: list[FailedPull
         Subject(cluster.id, registry=first.host, image=image, workload=workload),
         cause.value,
         summary,
-        (sample, rule),
+        (sample, rule, *_events(pulls)),
         fix=(commands.describe_pod(first.container.namespace, first.container.pod),),
     )
 

@@ -122,6 +122,7 @@ class Event(msgspec.Struct, rename="camel", gc=False):
     reason: str | None = None
     message: str | None = None
     count: int | None = None
+    first_timestamp: str | None = None
     last_timestamp: str | None = None
     event_time: str | None = None
 
@@ -223,5 +224,6 @@ def pod_event(event: Event) -> PodEvent:
         message=event.message or "",
         count=event.count or 1,
         last_seen=event.last_timestamp or event.event_time,
+        first_seen=event.first_timestamp or event.event_time,
         container=event.involved_object.field_path,
     )

@@ -9,9 +9,10 @@ from checks import catalog
 from checks.facts import ClusterFacts, NotSeen, Seen, SubscriptionFacts, Why
 from checks.facts_network import Networks
 from checks.rules import places
+from checks.rules.disagreements import explain
 from checks.rules.fold import FAILURES, PER_IMAGE, fold
 from checks.rules.pull_times import times
-from checks.rules.pulls import Proof, proofs
+from checks.rules.pulls import FailedPull, Proof, failed_pulls, proofs
 from checks.verdicts import (
     SEEN_BEFORE,
     ClusterReport,
@@ -43,8 +44,17 @@ def report_of(facts: ClusterFacts) -> ClusterReport:
     proven = proofs(facts.workloads.value) if isinstance(facts.workloads, Seen) else {}
     refused = {f.subject.registry for f in findings if f.code == PER_IMAGE and isinstance(f.verdict, Fail)}
     spoken_of = refused | {f.subject.registry for f in findings if f.code == FAILURES}
+    failing: dict[str | None, list[FailedPull]] = {}
+    for pull in failed_pulls(facts.workloads.value) if isinstance(facts.workloads, Seen) else ():
+        failing.setdefault(pull.host, []).append(pull)
     rows = tuple(
-        fold(use.login_server, use.sources, findings, proven.get(use.login_server))
+        fold(
+            use.login_server,
+            use.sources,
+            findings,
+            proven.get(use.login_server),
+            explain(facts, use, failing.get(use.login_server, ()), findings),
+        )
         for use in facts.uses
         if use.acr or use.login_server in proven or use.login_server in spoken_of
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from checks.rules import images
+from checks.rules.disagreements import own_images
 from checks.rules.pull_errors import Cause, scope_of
 from checks.rules.pulls import Proof
 from checks.verdicts import Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
@@ -36,12 +37,22 @@ class _NodesSay(msgspec.Struct, frozen=True):
     unsettled: tuple[Finding, ...]
 
 
-def fold(login_server: str, sources: tuple[str, ...], findings: Iterable[Finding], proof: Proof | None) -> RegistryRow:
-    """The row of one registry out of its cluster's findings; those without a registry concern every one."""
+def fold(
+    login_server: str,
+    sources: tuple[str, ...],
+    findings: Iterable[Finding],
+    proof: Proof | None,
+    explained: tuple[str, ...] = (),
+) -> RegistryRow:
+    """The row of one registry out of its cluster's findings; those without a registry concern every one.
+
+    ``explained`` are the sentences that name where nodes and Azure differ (see disagreements.py).
+    """
     mine = [f for f in findings if f.subject.registry in (None, login_server)]
     access = fold_access(mine)
     path = fold_facet([f for f in mine if f.code in PATH], "the nodes' way to the registry was not judged")
-    said = _nodes_say([f for f in mine if f.code == FAILURES and f.subject.registry == login_server])
+    own = own_images(mine) if isinstance(access.verdict, Pass) else frozenset()
+    said = _nodes_say([f for f in mine if f.code == FAILURES and f.subject.registry == login_server], own)
     canary = next((f for f in mine if f.code == CANARY and isinstance(f.verdict, Pass)), None)
     pull, disagreements = fold_pull(access, path, said, proof, canary)
     return RegistryRow(
@@ -51,7 +62,7 @@ def fold(login_server: str, sources: tuple[str, ...], findings: Iterable[Finding
         pull=pull,
         sources=sources,
         image_troubles=len(said.image) + _absent_images(mine, login_server, said),
-        disagreements=disagreements,
+        disagreements=(*disagreements, *explained),
         fix=_fixes(mine, pull),
     )
 
@@ -181,11 +192,16 @@ def _seen(proof: Proof | None, canary: Finding | None) -> str:
     return f"A node pulled {proof.image}{f' at {proof.when}' if proof.when else ''}."
 
 
-def _nodes_say(findings: list[Finding]) -> _NodesSay:
+def _nodes_say(findings: list[Finding], own: frozenset[str]) -> _NodesSay:
+    """``own`` are images that the registry says are in trouble themselves: it may refuse them like a missing role."""
     failed = [f for f in findings if isinstance(f.verdict, Fail)]
 
-    def of(scope: str) -> tuple[Finding, ...]:
-        return tuple(f for f in failed if scope_of(Cause(f.cause)) == scope)
+    def scope(finding: Finding) -> str:
+        cause = Cause(finding.cause)
+        return "image" if cause in _CREDENTIAL_CAUSES and _canonical(finding.subject.image) in own else scope_of(cause)
+
+    def of(wanted: str) -> tuple[Finding, ...]:
+        return tuple(f for f in failed if scope(f) == wanted)
 
     return _NodesSay(of("registry"), of("image"), of("unsettled"))
 

@@ -25,12 +25,17 @@ _PULLED = 'Successfully pulled image "'
 
 
 class FailedPull(msgspec.Struct, frozen=True):
-    """A container that waits for its image, the cause of it, and the text that told."""
+    """A container that waits for its image, the cause of it, and the text that told.
+
+    ``events`` counts what kubelet reported of this image's failing pulls in the pod, since ``first_event`` (ISO 8601).
+    """
 
     container: ContainerImage
     host: str | None
     classified: Classified
     text: str
+    events: int = 0
+    first_event: str | None = None
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -49,21 +54,30 @@ def failed_pulls(workloads: Workloads) -> tuple[FailedPull, ...]:
         if event.reason in ("Failed", "InspectFailed", "ErrImageNeverPull"):
             by_pod.setdefault((event.namespace, event.pod), []).append(event)
     waiting = (c for c in workloads.containers if c.waiting_reason in WAITING_FOR_IMAGE)
-    return tuple(_failed(container, by_pod.get((container.namespace, container.pod), [])) for container in waiting)
+    known: dict[tuple[str, str, str], Classified] = {}  # many pods wait with the same words
+    return tuple(
+        _failed(container, by_pod.get((container.namespace, container.pod), []), known) for container in waiting
+    )
 
 
-def _failed(container: ContainerImage, events: list[PodEvent]) -> FailedPull:
+def _failed(
+    container: ContainerImage, events: list[PodEvent], known: dict[tuple[str, str, str], Classified]
+) -> FailedPull:
     text = container.waiting_message or ""
     reason = container.waiting_reason or ""
-    classified = classify(text, reason, container.image)
+    key = (text, reason, container.image)
+    classified = known.get(key) or classify(*key)
+    known[key] = classified
+    mine = [event for event in events if container.image and container.image in event.message]
     if classified.cause in (Cause.BACKOFF_ONLY, Cause.UNKNOWN):
-        latest_first = sorted(events, key=lambda event: event.last_seen or "", reverse=True)
-        for event in (e for e in latest_first if container.image in e.message):
+        for event in sorted(mine, key=lambda event: event.last_seen or "", reverse=True):
             told = classify(event.message, reason, container.image)
             if told.cause not in (Cause.BACKOFF_ONLY, Cause.UNKNOWN):
                 classified, text = told, event.message
                 break
-    return FailedPull(container, images.host_of(container.image), classified, text)
+    first = min((event.first_seen for event in mine if event.first_seen), default=None)
+    count = sum(event.count for event in mine)
+    return FailedPull(container, images.host_of(container.image), classified, text, count, first)
 
 
 def pulled_images(workloads: Workloads) -> frozenset[str]:

@@ -1,0 +1,227 @@
+"""What nodes say against what ARM and the registry say: sentences that name the difference and explain it.
+
+A pull error's text alone does not settle some causes: a 401 is a missing role, a token from before the role, a missing
+tag or a wrong platform; a 403 is the firewall, a missing private endpoint or a key vault that is cut off. Each sentence
+names the check whose evidence stands against the text, or settles it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Network, ip_address, ip_network
+
+import msgspec
+
+from checks.facts import ClusterFacts, NotSeen, RegistryUse, Seen
+from checks.facts_network import Networks
+from checks.rules import firewall, images, places, way_public
+from checks.rules.pools import has_nodes
+from checks.rules.private_endpoints import candidates
+from checks.rules.pull_errors import Cause, denied_address
+from checks.rules.pulls import FailedPull
+from checks.rules.way_case import Case
+from checks.verdicts import Fail, Finding, Pass, Severity
+
+MAX_SENTENCES = 10
+CREDENTIALS = (Cause.UNAUTHORIZED, Cause.CREDENTIALS_MISSING, Cause.CREDENTIALS_EXPIRED)
+TIMED_OUT = (Cause.CONNECT_TIMEOUT, Cause.CONNECT_REFUSED)
+_PATH = ("PW202", "PW203", "PW204", "PW205", "PW206")
+# Of PW302: what a registry may answer with 401 for, because it does not show it.
+_IMAGE_ITSELF = frozenset({"repository-absent", "tag-absent", "digest-absent", "quarantined", "read-disabled"})
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """One registry of a cluster: its failing pulls, and what the checks found about it."""
+
+    facts: ClusterFacts
+    use: RegistryUse
+    failing: tuple[FailedPull, ...]
+    findings: tuple[Finding, ...]
+
+    def passes(self, *codes: str) -> bool:
+        """Whether one of these checks passes and none of them fails."""
+        found = [f for f in self.findings if f.code in codes]
+        failed = any(isinstance(f.verdict, Fail) and f.severity is Severity.ERROR for f in found)
+        return not failed and any(isinstance(f.verdict, Pass) for f in found)
+
+    def of(self, *causes: Cause) -> list[FailedPull]:
+        """The failing pulls of these causes."""
+        return [pull for pull in self.failing if pull.classified.cause in causes]
+
+
+def explain(
+    facts: ClusterFacts, use: RegistryUse, failing: Iterable[FailedPull], findings: Iterable[Finding]
+) -> tuple[str, ...]:
+    """The sentences about one registry; none where nodes and Azure agree."""
+    mine = tuple(pull for pull in failing if pull.host == use.login_server)
+    if not mine:
+        return ()
+    about = tuple(f for f in findings if f.subject.registry in (None, use.login_server))
+    joined = Joined(facts, use, mine, about)
+    rules: tuple[Callable[[Joined], Iterable[str]], ...] = (_credentials, _firewall, _names, _timed_out, _absent, _tls)
+    return tuple(dict.fromkeys(sentence for rule in rules for sentence in rule(joined)))[:MAX_SENTENCES]
+
+
+def own_images(findings: Iterable[Finding]) -> frozenset[str]:
+    """The images (canonical) whose own trouble, as the registry tells it, explains a refusal on nodes."""
+    return frozenset(
+        f.subject.image
+        for f in findings
+        if f.code == "PW302" and isinstance(f.verdict, Fail) and f.cause in _IMAGE_ITSELF and f.subject.image
+    )
+
+
+def _credentials(joined: Joined) -> Iterable[str]:
+    refused = joined.of(*CREDENTIALS)
+    if not refused:
+        return
+    word = refused[0].classified.cause.value.replace("_", " ")
+    troubles = {f.subject.image: f for f in joined.findings if f.code == "PW302" and isinstance(f.verdict, Fail)}
+    open_refusals = []
+    for pull in refused:
+        key = _canonical(pull.container.image)
+        if key in troubles:
+            said = f"The text says {word}, but PW302 decides: {troubles[key].summary}"
+            yield f"{said} A registry may answer 401 for what it does not show."
+        else:
+            open_refusals.append(pull)
+    if not open_refusals or not joined.passes("PW102"):
+        return
+    why = "; or ".join(_why_refused(joined, open_refusals))
+    yield f"Nodes are refused ({word}) although PW102 finds the role held: {why}."
+
+
+def _why_refused(joined: Joined, refused: list[FailedPull]) -> list[str]:
+    """The likely explanations, those that something was seen of first."""
+    names = {f"{pull.container.namespace}/{name}" for pull in refused for name in pull.container.pull_secrets}
+    failing = [
+        f for f in joined.findings if f.code == "PW303" and isinstance(f.verdict, Fail) and f.subject.secret in names
+    ]
+    why = [
+        f"the text may be the pull secret's ({f.subject.secret}, {f.cause}), which is tried first" for f in failing[:2]
+    ]
+    if joined.passes("PW302"):
+        why.append(
+            "the image is there (PW302), so a token from before the role was granted is likely: it lives up to 3 hours"
+        )
+    else:
+        why.append("a token from before the role was granted lives up to 3 hours")
+        why.append("the tag or the platform may be missing (PW302 did not see the image)")
+    return why
+
+
+def _firewall(joined: Joined) -> Iterable[str]:
+    denied = joined.of(Cause.FIREWALL_DENIED)
+    registry = joined.use.registry
+    if not denied or not isinstance(registry, Seen):
+        return
+    addresses = sorted({found for pull in denied if (found := denied_address(pull.text)) is not None})
+    if not addresses:
+        if joined.passes(*_PATH):
+            yield (
+                "Nodes are answered 403 without the firewall's words although the path passes: a private endpoint that "
+                "is missing for the layers, or a customer-managed key whose key vault is cut off, answers so too."
+            )
+        return
+    known, complete = egress_of(joined.facts, joined.use)
+    for address in addresses[:3]:
+        yield from _denied(joined, registry.value.name, address, known, complete)
+
+
+def _denied(joined: Joined, name: str, address: str, known: tuple[IPv4Network, ...], complete: bool) -> Iterable[str]:
+    assert isinstance(joined.use.registry, Seen)
+    registry, seen = joined.use.registry.value, ip_address(address)
+    opened = firewall.openness(registry)
+    allowed = any(seen in rule for text in registry.outlook.ip_rules if (rule := _network(text)) is not None)
+    if opened is firewall.Openness.ALL:
+        yield f"{name} refused {address} by its firewall, and is open to all now (ARM): it was changed since."
+    elif opened is firewall.Openness.SOME and allowed:
+        yield (
+            f"{name} refused {address} although its IP rules allow it now (ARM): they were changed since, which takes "
+            "some minutes to hold."
+        )
+    if joined.passes("PW203") and joined.passes("PW204"):
+        yield (
+            f"{name} saw {address}, a public address, although names lead to its private endpoint (PW203, PW204): the "
+            "nodes resolve the public name."
+        )
+    elif known and complete and seen.version == 4 and not any(seen in network for network in known):
+        shown = ", ".join(str(network).removesuffix("/32") for network in known[:5])
+        yield (
+            f"{name} saw {address}, which is none of the addresses that ARM shows nodes leave with ({shown}): they "
+            "leave another way."
+        )
+
+
+def _network(text: str) -> IPv4Network | None:
+    try:
+        found = ip_network(text, strict=False)
+    except ValueError:
+        return None
+    return found if isinstance(found, IPv4Network) else None
+
+
+def egress_of(facts: ClusterFacts, use: RegistryUse) -> tuple[tuple[IPv4Network, ...], bool]:
+    """The public addresses that ARM shows the nodes of all pools leave with, and whether these are all of them."""
+    if isinstance(use.registry, NotSeen):
+        return (), False
+    networks, complete = facts.networks or Networks(), True
+    found: list[IPv4Network] = []
+    for pool in (pool for pool in facts.cluster.pools if has_nodes(pool)):
+        place = places.place_of(networks, facts.cluster, pool)
+        if isinstance(place, NotSeen):
+            return (), False
+        case = Case(
+            facts=networks,
+            cluster=facts.cluster,
+            registry=use.registry.value,
+            place=place,
+            endpoints=candidates(networks, place, use.registry.value),
+        )
+        egress = way_public.leaving(case, case.login_target()).egress
+        if egress is None or case.proxied(case.login):
+            return (), False
+        complete = complete and egress.complete and not egress.gaps
+        found += egress.networks
+    return tuple(dict.fromkeys(found)), complete
+
+
+def _names(joined: Joined) -> Iterable[str]:
+    if joined.of(Cause.DNS) and (joined.passes("PW204") or (joined.passes("PW202") and not joined.of(*TIMED_OUT))):
+        code = "PW204" if joined.passes("PW204") else "PW202"
+        yield (
+            f"Nodes cannot resolve a name although {code} finds the way right: a DNS server of the network's own, or "
+            "the nodes' cache, answers otherwise (or a data endpoint's name is the one that is missing)."
+        )
+
+
+def _timed_out(joined: Joined) -> Iterable[str]:
+    if joined.of(*TIMED_OUT) and joined.passes(*_PATH):
+        yield (
+            "Nodes get no connection although PW202 to PW206 find a way: something that ARM does not show stands in it "
+            "(an appliance, a firewall on the nodes), or it is the layers' storage that is closed."
+        )
+
+
+def _absent(joined: Joined) -> Iterable[str]:
+    for pull in joined.of(Cause.IMAGE_NOT_FOUND):
+        key = _canonical(pull.container.image)
+        found = joined.facts.manifests.get(key or "")
+        if isinstance(found, Seen) and found.value.present:
+            yield (
+                f"Nodes say that {key} does not exist, but PW302 finds it now: it was pushed since, has not reached "
+                "the nodes' replica yet, or is hidden from their identity (ABAC, quarantine)."
+            )
+
+
+def _tls(joined: Joined) -> Iterable[str]:
+    if joined.of(Cause.TLS) and joined.passes("PW201"):
+        yield (
+            "Nodes do not trust the registry's certificate although it holds from where Pullwatch runs (PW201): "
+            "something on the nodes' way opens TLS, or their clock is wrong."
+        )
+
+
+def _canonical(image: str) -> str | None:
+    parsed = images.parse(image)
+    return images.canonical(parsed) if parsed else None

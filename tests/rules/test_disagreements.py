@@ -1,0 +1,157 @@
+"""What nodes say against what ARM and the registry say: each difference is named with its likely explanation."""
+
+from typing import Any
+
+import pytest
+
+from checks.facts import ClusterFacts, ContainerImage
+from checks.facts_pulls import Manifest
+from checks.facts_registry import Outcome, Probe
+from checks.jobs.judging import report_of
+from checks.rules import images
+from checks.verdicts import RegistryRow, word
+from tests.catalog import access_facts as base
+from tests.catalog.image_facts import ACR, WEB, container, event, facts, pulled, secret, use_of, workloads
+from tests.tenants import object_id
+from tests.worlds import EGRESS, World
+
+UNAUTHORIZED = f'failed to pull image "{WEB}": failed to fetch oauth token: unexpected status: 401 Unauthorized'
+DENIED = (
+    "failed to fetch oauth token: unexpected status from POST request to https://acrone.azurecr.io/oauth2/token: 403 "
+    "Forbidden: denied: client with IP '{}' is not allowed access. Refer https://aka.ms/acr/firewall to grant access."
+)
+BARE_403 = f"unexpected status from HEAD request to https://{ACR}/v2/team/web/manifests/1: 403 Forbidden"
+NO_HOST = f'failed to do request: Head "https://{ACR}/v2/x": dial tcp: lookup {ACR} on 10.0.0.4:53: no such host'
+TIMEOUT = f'failed to do request: Head "https://{ACR}/v2/x": dial tcp 20.1.2.3:443: i/o timeout'
+UNTRUSTED = f'failed to do request: Head "https://{ACR}/v2/x": x509: certificate signed by unknown authority'
+NOT_FOUND = f'failed to resolve reference "{WEB}": {WEB}: not found'
+
+
+def waiting(text: str, *secrets: str, **over: Any) -> ContainerImage:
+    return container(WEB, *secrets, waiting_reason="ErrImagePull", waiting_message=text, **over)
+
+
+def row_of(found: ClusterFacts) -> RegistryRow:
+    return next(row for row in report_of(found).registries if row.registry == ACR)
+
+
+def told(found: ClusterFacts) -> str:
+    return "\n".join(row_of(found).disagreements)
+
+
+def manifest(**over: Any) -> dict[str, Any]:
+    parsed = images.parse(WEB)
+    assert parsed is not None
+    return {images.canonical(parsed): base.seen(Manifest(**({"present": True} | over)))}
+
+
+def world(there: World, *pods: ContainerImage, role: bool = True) -> ClusterFacts:
+    """A world's cluster with these pods; AcrPull is held."""
+    found = there.facts()
+    registry = found.uses[0].registry
+    held = base.held(base.ACR_PULL, there.registry_id, principal_id=object_id("aks-1"))
+    return base.changed(
+        found,
+        workloads=workloads(*pods),
+        uses=(use_of(ACR, list(pods), registry),),
+        authorization={base.SUBSCRIPTION: base.authorization(*((held,) if role else ()))},
+    )
+
+
+def test_a_refusal_although_the_role_is_held_names_the_token_cache() -> None:
+    found = facts(waiting(UNAUTHORIZED))
+    assert "PW102 finds the role held" in told(found)
+    assert "up to 3 hours" in told(found)
+    assert word(row_of(found).pull.verdict) == "fail"
+
+
+def test_a_refusal_of_an_image_that_is_there_says_so() -> None:
+    assert "the image is there (PW302)" in told(facts(waiting(UNAUTHORIZED), manifests=manifest()))
+
+
+@pytest.mark.parametrize(
+    "trouble", [{"present": False, "code": "MANIFEST_UNKNOWN"}, {"quarantine": "Quarantined"}, {"read_enabled": False}]
+)
+def test_a_refusal_that_the_registry_explains_is_the_images_trouble_not_the_rows(trouble: dict[str, Any]) -> None:
+    found = facts(waiting(UNAUTHORIZED), manifests=manifest(**trouble))
+    assert "PW302 decides" in told(found)
+    assert row_of(found).image_troubles == 1
+    assert word(row_of(found).pull.verdict) != "fail"
+
+
+def test_a_refusal_of_an_absent_image_stays_the_rows_where_the_role_is_missing_too() -> None:
+    absent = manifest(present=False, code="MANIFEST_UNKNOWN")
+    found = facts(waiting(UNAUTHORIZED), manifests=absent, authorization={base.SUBSCRIPTION: base.authorization()})
+    assert word(row_of(found).pull.verdict) == "fail"
+
+
+def test_a_refusal_of_a_pod_with_a_failing_secret_names_the_secret() -> None:
+    found = facts(waiting(UNAUTHORIZED, "regcred"), pull_secrets=secret(exists=False))
+    assert "default/regcred, secret-missing" in told(found)
+
+
+def test_nodes_and_azure_agree_where_the_role_is_missing() -> None:
+    found = facts(waiting(UNAUTHORIZED), authorization={base.SUBSCRIPTION: base.authorization()})
+    assert told(found) == ""
+
+
+def test_a_firewall_that_refused_an_address_it_allows_now_was_changed() -> None:
+    assert "its IP rules allow it now" in told(world(World().deny(EGRESS), waiting(DENIED.format(EGRESS))))
+
+
+def test_a_firewall_that_refused_and_is_open_now_was_changed() -> None:
+    assert "is open to all now" in told(world(World(), waiting(DENIED.format(EGRESS))))
+
+
+def test_an_address_that_nodes_are_not_known_to_leave_with_is_named() -> None:
+    found = told(world(World().deny(EGRESS), waiting(DENIED.format("198.51.100.7"))))
+    assert "saw 198.51.100.7, which is none of the addresses" in found
+    assert EGRESS in found
+
+
+def test_an_address_that_the_rules_do_not_allow_is_no_disagreement() -> None:
+    assert told(world(World().deny("192.0.2.1"), waiting(DENIED.format(EGRESS)))) == ""
+
+
+def test_a_public_address_seen_where_names_lead_to_an_endpoint_is_named() -> None:
+    assert "the nodes resolve the public name" in told(world(World().healthy_private(), waiting(DENIED.format(EGRESS))))
+
+
+def test_a_403_without_the_firewalls_words_names_endpoint_and_key_vault() -> None:
+    assert "key vault is cut off" in told(world(World(), waiting(BARE_403)))
+
+
+def test_names_that_are_right_in_arm_and_do_not_resolve_are_named() -> None:
+    assert "PW204 finds the way right" in told(world(World().healthy_private(), waiting(NO_HOST)))
+
+
+def test_no_connection_on_a_way_that_passes_is_named() -> None:
+    assert "something that ARM does not show" in told(world(World(), waiting(TIMEOUT)))
+
+
+def test_no_connection_on_a_way_that_fails_is_no_disagreement() -> None:
+    assert told(world(World().private(), waiting(TIMEOUT))) == ""
+
+
+def test_an_image_that_is_found_now_is_named() -> None:
+    assert "PW302 finds it now" in told(facts(waiting(NOT_FOUND), manifests=manifest()))
+
+
+def test_a_certificate_that_holds_elsewhere_is_named() -> None:
+    probe = base.seen(Probe(host=ACR, outcome=Outcome.REACHED, detail="reached", signed_in=True))
+    assert "opens TLS" in told(facts(waiting(UNTRUSTED), probes={ACR: probe}))
+
+
+def test_nothing_is_said_where_no_pod_waits() -> None:
+    assert told(facts(container(), events=[pulled()])) == ""
+
+
+def test_findings_tell_windows_nodes_and_how_often_since_when() -> None:
+    pod = waiting("", os="windows", node="akswin000001")
+    failed = event(
+        "Failed", f'Failed to pull image "{WEB}": {UNAUTHORIZED}', count=7, first_seen="2026-11-24T09:00:00Z"
+    )
+    report = report_of(facts(pod, events=[failed]))
+    finding = next(f for f in report.findings if f.code == "PW301")
+    assert "Windows: akswin000001" in finding.summary
+    assert any(e.what == "reported 7 times since 2026-11-24T09:00:00Z" for e in finding.evidence)
