@@ -186,6 +186,8 @@ class Reader:
 
 def _configuration(kubeconfig: Kubeconfig, token: str | None, connector: aiohttp.BaseConnector) -> client.Configuration:
     configuration = client.Configuration(host=kubeconfig.server)
+    # The client makes a context of its own too; with this it does not load the system's authorities for nothing.
+    configuration.ca_cert_data = kubeconfig.ca_pem or None
     if token:
         configuration.api_key = {"BearerToken": f"Bearer {token}"}
     configuration.client_session_kwargs = {"connector": connector}
