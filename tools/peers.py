@@ -1,127 +1,34 @@
 """The real Azure CLI and the real kubectl against the simulator: what they answer is checked, not only that they do.
 
-    python tools/peers.py
+    python tools/peers.py            the clients, the cases of azure_cli/cases.py, Pullwatch's fixes run through az
+    python tools/peers.py --docs     only writes docs/azure-cli-differences.md from the cases
 
-Makes .peers (a virtual environment with azure-cli, kept for the next time), a small fleet in a temporary folder, serves
-it on loopback and asks. One line for each check, at the end `N passed, N failed, N skipped`; exit code 1 if one failed.
+Makes .peers (a virtual environment with azure-cli, kept for the next time), tenants in a temporary folder, serves them
+on loopback and asks. One line for each check, at the end `N passed, N failed, N skipped`; exit code 1 if one failed.
 Nothing leaves the machine once azure-cli is installed.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # the tool is run by its path
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]  # the tool is run by its path
 
 import yaml  # noqa: E402 - after the path is set
+from azure_cli import cases, compare  # noqa: E402
+from azure_cli.program import SECONDS, Az, Missing, Tally, Wrong, environment, install, register_cloud  # noqa: E402
 
 from simulator import Simulator, running  # noqa: E402
 from simulator.generate import Cluster, Fleet, Registry, Wanted, generate  # noqa: E402
 
-PEERS = ROOT / ".peers"
-AZURE_CLI = "azure-cli==2.91.0"
-SECONDS = 120
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
-
-
-class Wrong(Exception):
-    """An answer that is not what the tenant holds."""
-
-
-class Missing(Exception):
-    """A program that is not on this machine."""
-
-
-@dataclass
-class Tally:
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-
-    def check(self, name: str, look: Callable[[], str]) -> None:
-        """Runs one check and prints its line; `look` tells what it saw."""
-        try:
-            seen = look()
-        except Missing as missing:
-            self.skipped += 1
-            print(f"skip  {name}: {missing}", flush=True)
-        except (Wrong, OSError, subprocess.TimeoutExpired, ValueError, LookupError, TypeError) as error:
-            self.failed += 1
-            print(f"FAIL  {name}: {error}", flush=True)
-        else:
-            self.passed += 1
-            print(f"ok    {name}: {seen}", flush=True)
-
-
-@dataclass
-class Az:
-    """The Azure CLI with a configuration folder of its own. Answers are parsed JSON; Wrong when it fails."""
-
-    program: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    def __call__(self, *arguments: str) -> Any:
-        command = [str(self.program), *arguments, "--only-show-errors", "--output", "json"]
-        done = subprocess.run(
-            command, env=dict(self.environment), capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-        if done.returncode != 0:
-            raise Wrong(f"az {' '.join(arguments)}: exit {done.returncode}: {done.stderr.strip()[-600:]}")
-        return json.loads(done.stdout) if done.stdout.strip() else None
-
-
-def install() -> Path:
-    """The az program of .peers; made the first time. Raises Missing when it cannot be."""
-    program = PEERS / "bin" / "az"
-    python = PEERS / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
-    have = subprocess.run([str(python), "-m", "pip", "show", "azure-cli"], capture_output=True, text=True, check=False)
-    if f"Version: {AZURE_CLI.partition('==')[2]}" not in have.stdout:
-        print(f"installing {AZURE_CLI} into {PEERS.name}; this takes some minutes", flush=True)
-        done = subprocess.run([str(python), "-m", "pip", "install", "--quiet", AZURE_CLI], check=False)
-        if done.returncode != 0:
-            raise Missing(f"pip could not install {AZURE_CLI}")
-    return program
-
-
-def environment(sim: Simulator, folder: Path) -> dict[str, str]:
-    """Only what the programs need: no proxy, no telemetry, no configuration of whoever runs this."""
-    return {
-        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-        "HOME": str(folder),
-        "AZURE_CONFIG_DIR": str(folder / "azure"),
-        "AZURE_CORE_COLLECT_TELEMETRY": "no",
-        "AZURE_CORE_NO_COLOR": "true",
-        "AZURE_EXTENSION_USE_DYNAMIC_INSTALL": "no",
-        "AZURE_CORE_LOGIN_EXPERIENCE_V2": "off",
-        **sim.environment,
-    }
-
-
-def register_cloud(az: Az, sim: Simulator) -> str:
-    arm, graph = sim.environment["PULLWATCH_ARM_ENDPOINT"], sim.environment["PULLWATCH_GRAPH_ENDPOINT"]
-    az(
-        *("cloud", "register", "-n", "pullwatchsim", "--skip-endpoint-discovery"),
-        *("--endpoint-resource-manager", arm, "--endpoint-management", arm),
-        *("--endpoint-active-directory", arm),
-        *("--endpoint-active-directory-resource-id", "https://management.core.windows.net/"),
-        *("--endpoint-active-directory-graph-resource-id", graph),
-        *("--endpoint-microsoft-graph-resource-id", graph),
-        *("--suffix-acr-login-server-endpoint", ".azurecr.io"),
-    )
-    az("cloud", "set", "-n", "pullwatchsim")
-    return f"az talks to {arm}"
+PAGE = ROOT / "docs" / "azure-cli-differences.md"
 
 
 def login(az: Az, fleet: Fleet) -> str:
@@ -252,8 +159,8 @@ def kubectl(sim: Simulator, cluster_id: str, folder: Path, pods: set[str], *opti
     return f"{len(rows)} pods, all Running"
 
 
-def run(az_program: Path, folder: Path) -> Tally:
-    tally = Tally()
+def clients(tally: Tally, az_program: Path, folder: Path) -> None:
+    """Each client does what it does with Azure."""
     fleet = generate(folder / "tenant", Wanted(subscriptions=2, clusters=5, registries=2, pods=8))
     with running(folder / "tenant", page_size=2) as sim:
         az = Az(az_program, environment(sim, folder))
@@ -278,20 +185,26 @@ def run(az_program: Path, folder: Path) -> Tally:
         tally.check("kubectl get pods -A", lambda: kubectl(sim, cluster_id, folder, pods))
         in_pages = "--chunk-size=3"
         tally.check("kubectl get pods -A, in pages", lambda: kubectl(sim, cluster_id, folder, pods, in_pages))
-    return tally
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
+    """0 where all that was checked holds, else 1."""
+    if "--docs" in arguments:
+        PAGE.write_text(cases.document(), encoding="utf-8")
+        print(f"wrote {PAGE.relative_to(ROOT)}")
+        return 0
     try:
         program = install()
     except Missing as missing:
         print(f"FAIL  azure-cli: {missing}\n0 passed, 1 failed, 0 skipped")
         return 1
-    with tempfile.TemporaryDirectory(prefix="peers-") as folder:
-        tally = run(program, Path(folder))
+    tally = Tally()
+    for section in (clients, compare.run):
+        with tempfile.TemporaryDirectory(prefix="peers-") as folder:
+            section(tally, program, Path(folder))
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
     return 1 if tally.failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
