@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .generate import NOW, Refused, Wanted, generate
+from .kubelet import DELAY_SECONDS
 from .server import DEFAULT_PAGE_SIZE, Server
 
 USAGE = 64  # EX_USAGE
@@ -31,7 +32,13 @@ def main(arguments: list[str]) -> int:
 
 
 async def _serve(root: Path, options: argparse.Namespace) -> int:
-    server = Server(root, page_size=options.page_size, port_base=options.port_base, record=False)
+    server = Server(
+        root,
+        page_size=options.page_size,
+        port_base=options.port_base,
+        record=False,
+        kubelet_delay=options.kubelet_delay,
+    )
     stopping = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
@@ -96,6 +103,9 @@ def _serve_parser() -> argparse.ArgumentParser:
     parser.add_argument("tenant", help="the tenant's folder")
     parser.add_argument("--page-size", type=int, default=DEFAULT_PAGE_SIZE)
     parser.add_argument("--port-base", type=int, default=None, help="first of six ports; else the system chooses")
+    parser.add_argument(
+        "--kubelet-delay", type=float, default=DELAY_SECONDS, help="seconds until a pod that was made is answered"
+    )
     parser.add_argument("--export-file", default=None, help="write the export lines to this file as well")
     return parser
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .graph import SentMail
 from .kubeconfig import token_kubeconfig
+from .kubelet import DELAY_SECONDS
 from .server import DEFAULT_PAGE_SIZE, RequestRecord, Server
 from .tokens import AKS_SERVER
 
@@ -72,10 +73,17 @@ class Simulator:
 
 @contextmanager
 def running(
-    tenant_dir: Path | str, *, page_size: int = DEFAULT_PAGE_SIZE, port_base: int | None = None
+    tenant_dir: Path | str,
+    *,
+    page_size: int = DEFAULT_PAGE_SIZE,
+    port_base: int | None = None,
+    kubelet_delay: float = DELAY_SECONDS,
 ) -> Iterator[Simulator]:
-    """Serves a tenant in a background thread until the block ends. Raises OSError when it cannot listen."""
-    server = Server(Path(tenant_dir), page_size=page_size, port_base=port_base)
+    """Serves a tenant in a background thread until the block ends. Raises OSError when it cannot listen.
+
+    `kubelet_delay`: seconds until the kubelet tells of a pod that was made, and again until it backs off.
+    """
+    server = Server(Path(tenant_dir), page_size=page_size, port_base=port_base, kubelet_delay=kubelet_delay)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
     thread.start()
@@ -92,10 +100,14 @@ def running(
 
 @asynccontextmanager
 async def running_async(
-    tenant_dir: Path | str, *, page_size: int = DEFAULT_PAGE_SIZE, port_base: int | None = None
+    tenant_dir: Path | str,
+    *,
+    page_size: int = DEFAULT_PAGE_SIZE,
+    port_base: int | None = None,
+    kubelet_delay: float = DELAY_SECONDS,
 ) -> AsyncIterator[Simulator]:
     """The same on the caller's own loop."""
-    server = Server(Path(tenant_dir), page_size=page_size, port_base=port_base)
+    server = Server(Path(tenant_dir), page_size=page_size, port_base=port_base, kubelet_delay=kubelet_delay)
     await server.start()
     try:
         yield Simulator(server)

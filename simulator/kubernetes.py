@@ -3,8 +3,8 @@
     https://127.0.0.1:PORT/clusters/<subscription>/<resource group>/<name>/api/v1/pods?limit=500
 
 Entra clusters take bearer tokens for the AKS server application; the rest (and Entra clusters with local accounts) the
-certificate or token of the kubeconfig ARM hands out. Lists have limit, continue and both kinds of selectors. Pods and
-other objects can be made and deleted; nothing runs them.
+certificate or token of the kubeconfig ARM hands out. Lists have limit, continue and both kinds of selectors. Objects
+can be made and deleted; pods that are made go to the kubelet, which tries to pull their images (kubelet.py).
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from . import kube_static, kube_table
+from . import kube_static, kube_table, pod_security
 from .answers import CloseConnection, Refusal, answer, joined
 from .certificates import is_client
 from .clusters import Cluster, Clusters
 from .kube_objects import ClusterObjects, KubeObject, kube_object
 from .kube_selectors import SelectorError, field_test, label_test
+from .kubelet import Kubelet
 from .tokens import AKS_SERVER, TokenError, Tokens
 
 _PREFIX = re.compile(r"/clusters/(?P<subscription>[^/]+)/(?P<group>[^/]+)/(?P<name>[^/]+)(?P<rest>/.*)?")
@@ -49,9 +50,10 @@ class Target:
 class Kubernetes:
     """The service behind the server addresses in kubeconfigs."""
 
-    def __init__(self, clusters: Clusters, tokens: Tokens) -> None:
+    def __init__(self, clusters: Clusters, tokens: Tokens, kubelet: Kubelet) -> None:
         self._clusters = clusters
         self._tokens = tokens
+        self._kubelet = kubelet
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         found = _PREFIX.fullmatch(request.path)
@@ -96,7 +98,10 @@ class Kubernetes:
         if verb == "list":
             return _list(request, objects, at)
         if verb == "create":
-            return _create(await request.read(), objects, at)
+            made = _create(await request.read(), objects, at)
+            if at.resource == "pods":
+                self._kubelet.take(cluster, objects, made)
+            return answer(made.raw, 201)
         found = objects.get(at.group_version, at.resource, at.namespace or "", at.name or "")
         if found is None and at.resource == "namespaces" and at.name in objects.namespaces():
             found = _namespace(str(at.name))
@@ -252,7 +257,7 @@ def _continue_after(token: str) -> tuple[str, str]:
     return str(namespace), str(name)
 
 
-def _create(data: bytes, objects: ClusterObjects, at: Target) -> web.Response:
+def _create(data: bytes, objects: ClusterObjects, at: Target) -> KubeObject:
     try:
         body = msgspec.json.decode(data, type=dict[str, Any])
     except msgspec.MsgspecError as error:
@@ -273,6 +278,7 @@ def _create(data: bytes, objects: ClusterObjects, at: Target) -> web.Response:
     }
     made = {"kind": at.kind, "apiVersion": at.group_version, **body, "metadata": wanted}
     if at.resource == "pods":
+        _admit(made, objects)
         made["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
     item = kube_object(made)
     if item is None:
@@ -280,7 +286,20 @@ def _create(data: bytes, objects: ClusterObjects, at: Target) -> web.Response:
     if objects.get(item.group_version, item.resource, item.namespace, item.name) is not None:
         raise status_error(409, f'{_plural(at)} "{item.name}" already exists', at.resource, item.name)
     objects.put(item)
-    return answer(item.raw, 201)
+    return item
+
+
+def _admit(pod: dict[str, Any], objects: ClusterObjects) -> None:
+    """Pod Security: a namespace labelled enforce=restricted takes only pods that keep to it. Raises 403."""
+    name, space = str(pod["metadata"].get("name")), pod["metadata"]["namespace"]
+    namespace = objects.get("v1", "namespaces", "", space)
+    if namespace is None or namespace.labels.get(pod_security.ENFORCE) != "restricted":
+        return
+    spec = pod.get("spec")
+    found = pod_security.violations(spec if isinstance(spec, dict) else {})
+    if found:
+        told = f'violates PodSecurity "restricted:latest": {", ".join(found)}'
+        raise status_error(403, f'pods "{name}" is forbidden: {told}', "pods", name)
 
 
 def _namespace(name: str) -> KubeObject:

@@ -22,6 +22,7 @@ from .clusters import Clusters
 from .faults import Faults
 from .graph import Graph
 from .identity import Identity
+from .kubelet import DELAY_SECONDS, Kubelet
 from .kubernetes import Kubernetes
 from .registry import Registry
 from .tenant import Tenant
@@ -55,12 +56,19 @@ class Server:
     """Serves one tenant. `start()` and `stop()` belong to one event loop; the rest may be read from any thread."""
 
     def __init__(
-        self, root: Path, *, page_size: int = DEFAULT_PAGE_SIZE, port_base: int | None = None, record: bool = True
+        self,
+        root: Path,
+        *,
+        page_size: int = DEFAULT_PAGE_SIZE,
+        port_base: int | None = None,
+        record: bool = True,
+        kubelet_delay: float = DELAY_SECONDS,
     ) -> None:
         self.tenant = Tenant(root)
         self.tokens = Tokens()
         self.authority = Authority()
         self.clusters = Clusters(self.tenant, self.authority)
+        self.kubelet = Kubelet(self.clusters, kubelet_delay)
         self._folder = tempfile.TemporaryDirectory(prefix="simulator-")
         self.ca_file = Path(self._folder.name) / "ca.pem"
         self.identity = Identity(self.tenant, self.tokens)
@@ -82,7 +90,7 @@ class Server:
             "identity": self.identity.answer,
             "arm": self.arm.answer,
             "graph": self.graph.answer,
-            "kubernetes": Kubernetes(self.clusters, self.tokens).answer,
+            "kubernetes": Kubernetes(self.clusters, self.tokens, self.kubelet).answer,
             "registry": Registry(self.tenant, self.tokens).answer,
         }
         contexts: dict[str, ssl.SSLContext | None] = {

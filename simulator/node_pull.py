@@ -1,0 +1,199 @@
+"""What a node hears when it pulls an image: the texts containerd and kubelet write, decided by the tenant's data.
+
+In the order in which a pull meets them: the name, the way, the registry's firewall, the token, the repository and tag,
+the platform, the layers' own name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from . import images
+from .hosts import Host, find_host
+from .node_network import RESOLVER, Node, NodeNetwork, table
+from .resources import Resource
+from .rights import CONTENT, METADATA, PULL, Rights
+from .tenant import Tenant
+
+_PULLED_BYTES = 28_311_552
+_ARM64 = re.compile(r"standard_[a-z]+\d+(?:-\d+)?[a-z]*p", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    size: int = _PULLED_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """`code` is the gRPC code by which containerd hands the error to kubelet, `text` its description."""
+
+    text: str
+    code: str = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """A reference taken apart; `full` is how containerd writes it."""
+
+    host: str
+    repository: str
+    reference: str
+    full: str
+
+    @property
+    def manifest(self) -> str:
+        return f"https://{self.host}/v2/{self.repository}/manifests/{self.reference}"
+
+
+class NodePull:
+    """Pulls of one tenant's nodes."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+        self._network = NodeNetwork(tenant)
+
+    def pull(self, cluster: Resource, pool: dict[str, Any], reference: str, seed: str) -> Pulled | Failed:
+        """`seed` decides what chance decides on a node: which of several addresses it leaves with."""
+        image = _parsed(reference)
+        host = find_host(self._tenant, image.host)
+        node = self._network.node(cluster, pool)
+        if host is None:
+            return _no_such_host(image, image.host)
+        resource = self._tenant.resources().find(host.resource_id) if host.azure else None
+        refused = self._way(node, resource, host, image, seed)
+        if refused is not None:
+            return refused
+        if not self._may_pull(node, host, image):
+            return _unauthorized(host, image)
+        tags = host.repositories.get(image.repository, {})
+        entry = next((e for tag, e in tags.items() if _is_named(image, tag, e)), None)
+        if entry is None:
+            return Failed(_resolving(image, f"{image.full}: not found"), "NotFound")
+        if not _has_platform(entry, pool):
+            digest = images.documents(image.repository, image.reference, entry)[0][0].digest
+            found = f'failed to pull and unpack image "{image.full}": no match for platform in manifest {digest}'
+            return Failed(f"{found}: not found", "NotFound")
+        return self._layers(node, resource, host, image) or Pulled()
+
+    def _way(self, node: Node, resource: Resource | None, host: Host, image: _Image, seed: str) -> Failed | None:
+        """What stops the first request, or None where the registry answers it."""
+        address = "public" if resource is None else self._network.lookup(node, image.host, resource)
+        if address is None:
+            return _no_such_host(image, image.host)
+        if address != "public":
+            assert resource is not None  # only those have private addresses
+            return None if self._network.is_reached(node, address, resource) else _timeout(image, address)
+        source = self._network.leaves_with(node, seed)
+        if source is None:
+            return _timeout(image, "20.61.97.128")
+        if resource is not None and host.public and self._network.allows_subnet(node, resource):
+            return None
+        return None if host.lets_in(source) else _firewall(image, source)
+
+    def _may_pull(self, node: Node, host: Host, image: _Image) -> bool:
+        if host.anonymous:
+            return True
+        principal = self._principal(node)
+        if not host.azure or principal is None:
+            return False
+        rights = Rights(self._tenant.authorization(), principal)
+        if not host.by_repository:
+            return rights.may(PULL, host.resource_id)
+        asked = (CONTENT, METADATA)
+        return all(rights.may(a, host.resource_id, data=True, repository=image.repository) for a in asked)
+
+    def _principal(self, node: Node) -> str | None:
+        """The object id the kubelet's tokens are for: its identity's, or that of the cluster's service principal."""
+        kubelet = table(table(node.properties.get("identityProfile")).get("kubeletidentity"))
+        if isinstance(kubelet.get("objectId"), str):
+            return str(kubelet["objectId"])
+        client = str(table(node.properties.get("servicePrincipalProfile")).get("clientId", "")).lower()
+        for _, body in self._tenant.graph():
+            if client and str(body.get("appId", "")).lower() == client:
+                return str(body.get("id"))
+        return None
+
+    def _layers(self, node: Node, resource: Resource | None, host: Host, image: _Image) -> Failed | None:
+        """The layers come from another host; with data endpoints (a private endpoint brings them) by its own name."""
+        if resource is None or not (".data." in host.blob_host or self._network.has_endpoint(resource)):
+            return None
+        label, suffix = host.name.rsplit(".", 2)[0], ".".join(host.name.rsplit(".", 2)[1:])
+        name = f"{label}.{str(resource.body.get('location', '')).lower()}.data.{suffix}"
+        address = self._network.lookup(node, name, resource)
+        if address == "public" or (address is not None and self._network.is_reached(node, address, resource)):
+            return None
+        lost = f" lookup {name} on {RESOLVER}:53: no such host" if address is None else f" {address}:443: i/o timeout"
+        url = f'Get "https://{name}/{image.repository}/{images.digest_of(images.LAYER_BYTES)}"'
+        step = f'failed to pull and unpack image "{image.full}": failed to copy: httpReadSeeker: failed open'
+        return Failed(f"{step}: failed to do request: {url}: dial tcp{':' if address is None else ''}{lost}")
+
+
+def _parsed(reference: str) -> _Image:
+    rest, _, digest = reference.partition("@")
+    host, slash, path = rest.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host, path = "docker.io", rest if slash else f"library/{rest}"
+    repository, colon, tag = path.rpartition(":")
+    if not colon:
+        repository, tag = path, "latest"
+    full = f"{host}/{repository}@{digest}" if digest else f"{host}/{repository}:{tag}"
+    return _Image(host.lower(), repository, digest or tag, full)
+
+
+def _is_named(image: _Image, tag: str, entry: Any) -> bool:
+    if image.reference == tag:
+        return True
+    return any(document.digest == image.reference for document in images.documents(image.repository, tag, entry)[0])
+
+
+def _has_platform(entry: Any, pool: dict[str, Any]) -> bool:
+    """Linux nodes on amd64 unless the pool says otherwise. An image for one platform runs anywhere kubelet tries it."""
+    listed = entry.get("platforms") if isinstance(entry, dict) else None
+    platforms = [str(item) for item in listed] if isinstance(listed, list) else []
+    architecture = "arm64" if _ARM64.match(str(pool.get("vmSize", ""))) else "amd64"
+    wanted = f"{str(pool.get('osType') or 'Linux').lower()}/{architecture}"
+    return not platforms or any(platform.startswith(wanted) for platform in platforms)
+
+
+def _resolving(image: _Image, what: str) -> str:
+    return f'failed to pull and unpack image "{image.full}": failed to resolve reference "{image.full}": {what}'
+
+
+def _request(image: _Image, what: str) -> str:
+    return _resolving(image, f'failed to do request: Head "{image.manifest}": {what}')
+
+
+def _no_such_host(image: _Image, name: str) -> Failed:
+    return Failed(_request(image, f"dial tcp: lookup {name} on {RESOLVER}:53: no such host"))
+
+
+def _timeout(image: _Image, address: str) -> Failed:
+    return Failed(_request(image, f"dial tcp {address}:443: i/o timeout"))
+
+
+def _token_url(image: _Image) -> str:
+    scope = quote(f"repository:{image.repository}:pull", safe="")
+    return f"https://{image.host}/oauth2/token?scope={scope}&service={image.host}"
+
+
+def _firewall(image: _Image, source: str) -> Failed:
+    denied = (
+        f"denied: client with IP '{source}' is not allowed access. Refer https://aka.ms/acr/firewall to grant access."
+    )
+    return Failed(
+        _resolving(image, f"unexpected status from HEAD request to {image.manifest}: 403 Forbidden: {denied}")
+    )
+
+
+def _unauthorized(host: Host, image: _Image) -> Failed:
+    """Where no credential is to be had, kubelet asks without: the exchange refuses an identity without any right. By
+    repositories the exchange succeeds, and the token it leads to opens nothing."""
+    if host.by_repository:
+        why = "repository does not exist or may require authorization: server message: insufficient_scope"
+        return Failed(_resolving(image, f"pull access denied, {why}: authorization failed"))
+    asked = f"unexpected status from GET request to {_token_url(image)}: 401 Unauthorized"
+    return Failed(_resolving(image, f"failed to authorize: failed to fetch anonymous token: {asked}"))

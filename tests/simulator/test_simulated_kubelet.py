@@ -1,0 +1,164 @@
+"""Pods that are made: where they are scheduled, what containerd would say of their images, what admission refuses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import Simulator, running
+from tests.simulator.served import Client
+from tests.simulator.test_simulated_kubernetes import Api
+from tests.tenants import ACR_PULL, REPOSITORY_READER, Tenant, object_id
+from tests.worlds import EGRESS, HOST, NODES, RECORDS, World
+
+IMAGE = f"{HOST}/team/web:absent"
+Asked = Callable[..., list[str]]
+
+
+def pod(image: str = IMAGE, **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "canary"}, "spec": {"containers": [{"name": "main", "image": image}], **spec}}
+
+
+class Cluster(Api):
+    """The API of a world's cluster."""
+
+    def __init__(self, sim: Simulator, cluster_id: str) -> None:
+        document: Any = sim.kubeconfig(cluster_id)
+        self.base = document["clusters"][0]["cluster"]["server"]
+        self.token = document["users"][0]["user"]["token"]
+        self.client = Client(sim)
+
+    def tried(self, body: dict[str, Any]) -> dict[str, str]:
+        """Events of a pod by reason (the longest text of each), once it was answered; the status's reason as well."""
+        assert self("/api/v1/namespaces/default/pods", "POST", body).status == 201
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            events = self("/api/v1/namespaces/default/events").json["items"]
+            told = {e["reason"]: e["message"] for e in sorted(events, key=lambda e: len(e["message"]))}
+            if {"Pulled", "BackOff", "FailedScheduling"} & set(told):
+                status = self("/api/v1/namespaces/default/pods/canary").json["status"]
+                waiting = [s["state"].get("waiting", {}) for s in status.get("containerStatuses", [])]
+                return told | {"status": "; ".join(f"{w.get('reason')}: {w.get('message')}" for w in waiting if w)}
+            time.sleep(0.02)
+        raise AssertionError("the kubelet said nothing")
+
+
+def tried(world: World, folder: Path, body: dict[str, Any] | None = None, *, role: str | None = ACR_PULL) -> Any:
+    tenant = world.into(Tenant(folder / "tenant"))
+    tenant.reachable()
+    tenant.write("registries", {"repositories": {"team/web": {"1": {"platforms": ["linux/amd64"]}}}}, HOST)
+    if role:
+        tenant.assign(object_id("aks-1"), role, world.registry_id)
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        return Cluster(sim, world.cluster_id).tried(body or pod())
+
+
+def test_an_absent_tag_is_not_found_first_and_backed_off_then(tmp_path: Path) -> None:
+    told = tried(World(), tmp_path)
+    error = (
+        f'rpc error: code = NotFound desc = failed to pull and unpack image "{IMAGE}": '
+        f'failed to resolve reference "{IMAGE}": {IMAGE}: not found'
+    )
+    assert told["Failed"] == f'Failed to pull image "{IMAGE}": {error}'
+    assert told["BackOff"] == f'Back-off pulling image "{IMAGE}"'
+    assert told["status"] == f'ImagePullBackOff: Back-off pulling image "{IMAGE}": ErrImagePull: {error}'
+
+
+def test_an_image_that_is_there_is_pulled_with_its_size(tmp_path: Path) -> None:
+    told = tried(World(), tmp_path, pod(f"{HOST}/team/web:1"))
+    assert told["Pulled"].startswith(f'Successfully pulled image "{HOST}/team/web:1" in 1.234s (1.234s including')
+    assert told["Pulled"].endswith(" bytes.")
+
+
+def test_without_a_role_the_anonymous_token_is_refused(tmp_path: Path) -> None:
+    told = tried(World(), tmp_path, role=None)
+    url = f"https://{HOST}/oauth2/token?scope=repository%3Ateam%2Fweb%3Apull&service={HOST}"
+    text = f"failed to fetch anonymous token: unexpected status from GET request to {url}: 401 Unauthorized"
+    assert told["Failed"].endswith(f"failed to authorize: {text}")
+
+
+def test_by_repositories_the_legacy_role_does_not_pull_and_the_repository_role_does(tmp_path: Path) -> None:
+    world = World()
+    world.bodies[world.registry_id]["properties"]["roleAssignmentMode"] = "AbacRepositoryPermissions"
+    assert "insufficient_scope" in tried(world, tmp_path / "legacy")["Failed"]
+    assert tried(world, tmp_path / "repository", role=REPOSITORY_READER)["Failed"].endswith(": not found")
+
+
+def test_the_firewall_names_the_address_nodes_leave_with(tmp_path: Path) -> None:
+    assert tried(World().deny(EGRESS), tmp_path / "in")["Failed"].endswith(": not found")
+    assert (
+        f"client with IP '{EGRESS}' is not allowed access" in tried(World().deny("20.9.9.9"), tmp_path / "o")["Failed"]
+    )
+
+
+def test_a_service_endpoint_hides_the_public_address(tmp_path: Path) -> None:
+    world = World().deny(EGRESS).nodes(serviceEndpoints=[{"service": "Microsoft.ContainerRegistry"}])
+    assert "client with IP '10.10." in tried(world, tmp_path / "denied")["Failed"]
+    world.deny(subnets=(world.subnet(NODES),))
+    assert tried(world, tmp_path / "rule")["Failed"].endswith(": not found")
+
+
+def test_a_private_endpoint_is_reached_by_its_record_only(tmp_path: Path) -> None:
+    assert tried(World().healthy_private(), tmp_path / "good")["Failed"].endswith(": not found")
+    world = World()
+    home = world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+    world.peer(world.vnet_id(NODES), home).endpoint(network=home)
+    world.zone({}, world.vnet_id(NODES))
+    missing = tried(world.private(), tmp_path / "missing")["Failed"]
+    assert missing.endswith(f"dial tcp: lookup {HOST} on 168.63.129.16:53: no such host")
+    unlinked = World()
+    home = unlinked.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+    unlinked.peer(unlinked.vnet_id(NODES), home).endpoint(network=home)
+    unlinked.zone(RECORDS, home)
+    assert "403 Forbidden" in tried(unlinked.private(), tmp_path / "unlinked")["Failed"]
+
+
+def test_without_a_way_out_nothing_answers(tmp_path: Path) -> None:
+    world = World().routes(("0.0.0.0/0", "None"))
+    assert tried(world, tmp_path)["Failed"].endswith(":443: i/o timeout")
+
+
+def test_layers_need_their_own_record(tmp_path: Path) -> None:
+    world = World().healthy_private()
+    del world.bodies[next(key for key in world.bodies if key.endswith("/A/acrone.westeurope.data"))]
+    told = tried(world, tmp_path, pod(f"{HOST}/team/web:1"))
+    assert "failed to copy: httpReadSeeker: failed open" in told["Failed"]
+    assert told["Failed"].endswith("no such host")
+
+
+def test_a_platform_that_is_missing_is_told_as_such(tmp_path: Path) -> None:
+    world = World()
+    world.pools(world.pool("system", vmSize="Standard_D4ps_v5"))
+    assert "no match for platform in manifest" in tried(world, tmp_path, pod(f"{HOST}/team/web:1"))["Failed"]
+
+
+def test_pods_are_scheduled_by_pool_and_taint(tmp_path: Path) -> None:
+    world = World()
+    world.pools(world.pool("system"), world.pool("gpu", nodeTaints=["sku=gpu:NoSchedule"]))
+    chosen: dict[str, Any] = {"nodeSelector": {"kubernetes.azure.com/agentpool": "gpu"}}
+    refused = tried(world, tmp_path / "taint", pod(**chosen))
+    assert "untolerated taint" in refused["FailedScheduling"]
+    told = tried(world, tmp_path / "tolerated", pod(**chosen, tolerations=[{"operator": "Exists"}]))
+    assert "aks-gpu-" in told["Scheduled"]
+
+
+@pytest.mark.parametrize("restricted", [True, False])
+def test_a_restricted_namespace_takes_restricted_pods_only(tmp_path: Path, restricted: bool) -> None:
+    world = World()
+    tenant = world.into(Tenant(tmp_path / "tenant"))
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    tenant.write("kubernetes/aks-1", {"kind": "Namespace", "apiVersion": "v1",
+                                      "metadata": {"name": "default", "labels": labels}})  # fmt: skip
+    whole = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    body = pod(securityContext=whole)
+    if restricted:
+        own = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        body["spec"]["containers"][0]["securityContext"] = own
+    with running(tenant.root) as sim:
+        reply = Cluster(sim, world.cluster_id)("/api/v1/namespaces/default/pods", "POST", body)
+    assert reply.status == (201 if restricted else 403)
+    assert restricted or 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation' in reply.json["message"]
