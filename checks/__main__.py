@@ -79,17 +79,21 @@ def _scan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--registry", action="append", default=[], metavar="LOGIN_SERVER", help="only this registry, used or not"
     )
+    parser.add_argument(
+        "--canary", action="store_true", help="let nodes try to pull (PW305): makes pods, and deletes them again"
+    )
     parser.add_argument("--json", action="store_true", help="JSON on standard output instead of a table")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
     parser.set_defaults(command=_scan)
 
 
 def _scan(options: argparse.Namespace) -> int:
-    """Looks at clusters once, read-only, with the identity of `az login` (or a managed identity), and says per cluster
-    and registry whether nodes may pull and have a way. Exit: 0 all pass, 1 something fails, 2 something is unknown and
-    nothing fails or nothing was found, 64 wrong usage."""
+    """Looks at clusters once, read-only (but for --canary), with the identity of `az login` (or a managed identity),
+    and says per cluster and registry whether nodes may pull and have a way. Exit: 0 all pass, 1 something fails, 2
+    something is unknown and nothing fails or nothing was found, 64 wrong usage."""
     loaded = settings.load(os.environ)
-    scope = Scope(tuple(options.subscription), tuple(options.cluster), tuple(name.lower() for name in options.registry))
+    hosts = tuple(name.lower() for name in options.registry)
+    scope = Scope(tuple(options.subscription), tuple(options.cluster), hosts, canaries=options.canary)
     try:
         report = asyncio.run(_scanned(loaded, scope, _progress(options.quiet)))
     except CollectError as error:

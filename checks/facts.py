@@ -16,7 +16,8 @@ from checks.facts_pulls import Baseline, Manifest, PullSecret
 from checks.facts_registry import CacheRule, CredentialSet, Probe, Replication, Usage
 from checks.verdicts import Evidence
 
-if TYPE_CHECKING:  # facts_network builds on this module
+if TYPE_CHECKING:  # these build on this module
+    from checks.facts_canary import Canaries
     from checks.facts_network import Network, Networks
 
 T = TypeVar("T")
@@ -357,3 +358,4 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     manifests: dict[str, Seen[Manifest] | NotSeen] = {}
     baselines: dict[str, Baseline] = {}
     arm_registries: dict[str, tuple[str, ...]] = {}
+    canaries: Canaries | NotSeen = NotSeen(Why.OFF, "canary is off")

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from checks.rules.clouds import CLOUDS, Cloud
+from checks.rules.images import parse as parse_image
 
 PREFIX = "PULLWATCH_"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -100,6 +101,18 @@ def _choice(*allowed: str) -> Callable[[str], str]:
     return read
 
 
+def _namespace(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value.strip()):
+        raise SettingError("takes the name of a Kubernetes namespace")
+    return value.strip()
+
+
+def _image(value: str) -> str:
+    if value.strip() and parse_image(value.strip()) is None:
+        raise SettingError("takes an image reference")
+    return value.strip()
+
+
 def _cloud(value: str) -> Cloud:
     found = CLOUDS.get(value.strip().lower())
     if found is None:
@@ -138,6 +151,15 @@ SETTINGS = (
             "When a run starts: NCRONTAB with seconds, in UTC. Pod events live about an hour."),
     Setting("ALLOW_LOCAL_ACCOUNTS", "allow_local_accounts", _flag, "false",
             "Read pods of clusters without Entra ID by their kubeconfig, which is equal to cluster-admin."),
+    Setting("ALLOW_RUN_COMMAND", "allow_run_command", _flag, "false",
+            "Read pods of clusters out of reach by Run Command, which makes a pod in their namespace aks-command."),
+    Setting("CANARY", "canary", _choice("off", "on-demand", "scheduled"), "off",
+            "Canary pulls (PW305), which make pods: off, on-demand (HTTP may ask for them), scheduled (every run). "
+            "`scan --canary` asks for them on the command line."),
+    Setting("CANARY_NAMESPACE", "canary_namespace", _namespace, "default", "The namespace of canary pods."),
+    Setting("CANARY_IMAGE", "canary_image", _image, "",
+            "A small image that exists, for canaries to pull besides: it proves the layers' way too."),
+    Setting("CANARY_SECONDS", "canary_seconds", _number(5, 600), "120", "How long a canary pod waits for its answer."),
     Setting("PROBE", "probe", _flag, "true",
             "Probe the Azure registries in use from where Pullwatch runs (PW201)."),
     Setting("PROBE_OTHERS", "probe_others", _flag, "false",
@@ -183,6 +205,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     registries: tuple[str, ...]
     schedule: str
     allow_local_accounts: bool
+    allow_run_command: bool
+    canary: str
+    canary_namespace: str
+    canary_image: str
+    canary_seconds: int
     probe: bool
     probe_others: bool
     read_pull_secrets: bool

@@ -1,24 +1,49 @@
-"""docs/azure-cli-differences.md is what `make peers` checks with the real Azure CLI, no more and no less."""
+"""Where the Azure CLI's answer differs, who is right and why: each case's tenant with Pullwatch's answer there.
 
-import subprocess
-import sys
+What the Azure CLI answers on the same tenants is checked by `make peers`, which has it. Here, without it: the page is
+written from the cases that are run there, no more and no less, and Pullwatch says what the page says.
+"""
 
-from tests.products import ROOT, clean
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import running
+from tests.products import ROOT, scan
+from tests.tools.scripts import load
 
 PAGE = ROOT / "docs" / "azure-cli-differences.md"
+cases = load("azure_cli/cases")
 
 
 def test_the_page_is_written_from_the_cases_that_are_run() -> None:
-    before = PAGE.read_bytes()
-    done = subprocess.run(
-        [sys.executable, "tools/peers.py", "--docs"],
-        cwd=ROOT,
-        env=clean({}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    after = PAGE.read_bytes()
-    PAGE.write_bytes(before)
-    assert after == before, "run `python tools/peers.py --docs`"
+    assert PAGE.read_text(encoding="utf-8") == cases.document(), "run `python tools/peers.py --docs`"
+
+
+def test_the_page_has_a_row_for_each_case_and_no_other() -> None:
+    rows = [line.split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if "](https://" in line]
+    told = [row[0].removeprefix("| ") for row in rows if row[0].startswith("| ")]
+    assert told == [case.name for case in cases.CASES]
+    assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize("case", cases.CASES, ids=lambda case: case.name)
+def test_pullwatch_says_what_the_page_says(tmp_path: Path, case: Any) -> None:
+    case.build(cases.start(tmp_path / "tenant"))
+    with running(tmp_path / "tenant") as simulator:
+        result = scan(simulator.environment)
+    finding = next(f for f in result.findings("PW102") if f["subject"]["registry"] == cases.LOGIN_SERVER)
+    assert (finding["verdict"], finding["cause"]) == (case.verdict, case.cause)
+    assert case.told in finding["summary"]
+    assert result.row()["access"]["verdict"] == case.verdict
+
+
+@pytest.mark.parametrize("case", cases.CASES, ids=lambda case: case.name)
+def test_a_case_says_who_is_right_and_why(case: Any) -> None:
+    assert set(case.finds) <= set(cases.QUESTIONS), "a question that is never asked"
+    assert case.right
+    assert case.why.endswith(".")
+    assert case.links
+    assert all(re.fullmatch(r"https://(learn\.microsoft|github)\.com/\S+", link) for link in case.links)

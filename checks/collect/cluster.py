@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from checks.collect import arm, graph, identities, kubernetes, manifests, probing, pull_secrets, registry_facts
+from checks.collect import arm, canary, graph, identities, kubernetes, manifests, probing, pull_secrets, registry_facts
 from checks.collect.azure import Azure
 from checks.collect.estate import Estate
 from checks.facts import (
@@ -30,17 +30,24 @@ from checks.rules import access, images, rbac
 from checks.verdicts import SEEN_BEFORE, Evidence
 
 MAX_REGISTRIES = 100
+CANARY_OFF = NotSeen(Why.OFF, "canary is off")
 TAG = "pullwatch-registries"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 async def gather(
-    azure: Azure, estate: Estate, cluster: Cluster, remembered: Iterable[str] = (), only: tuple[str, ...] = ()
+    azure: Azure,
+    estate: Estate,
+    cluster: Cluster,
+    remembered: Iterable[str] = (),
+    only: tuple[str, ...] = (),
+    *,
+    canaries: bool = False,
 ) -> ClusterFacts:
     """The facts about one cluster. ``remembered`` are login servers it was seen to use before.
 
     ``only`` narrows them to these login servers, used or not. A Kubernetes API that hangs costs the cluster its pods,
-    not its answer from ARM.
+    not its answer from ARM. ``canaries``: pods may be made that ask nodes to pull.
     """
     principal = await _principal(azure, cluster)
     workloads, secrets = await pull_secrets.read(azure, estate, cluster, await _workloads(azure, cluster))
@@ -72,6 +79,7 @@ async def gather(
         pull_secrets=secrets,
         manifests=await manifests.of_cluster(azure, estate, uses),
         arm_registries=estate.login_servers,
+        canaries=await canary.of_cluster(azure, cluster, uses) if canaries else CANARY_OFF,
     )
 
 

@@ -38,24 +38,30 @@ MAX_PAGE_BYTES = 64 * 1024 * 1024
 
 async def workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:
     """The pods' images and what waits, with the events about pods; or why they could not be read."""
-    gap = _not_to_be_looked_at(cluster)
+    gap = not_to_be_looked_at(cluster)
     if gap is not None:
         return gap
     try:
         kubeconfig = read(await arm.user_kubeconfig(azure, cluster))
         if not kubeconfig.exec_plugin and not azure.settings.allow_local_accounts:
-            return NotSeen(
-                Why.OFF,
-                "the cluster has no Entra ID: its kubeconfig is equal to cluster-admin and is not used unless "
-                "PULLWATCH_ALLOW_LOCAL_ACCOUNTS is true",
-                "PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true",
-            )
+            return local_accounts_off()
         return await _read(azure, cluster, kubeconfig)
     except CollectError as error:
         return error.as_gap()
 
 
-def _not_to_be_looked_at(cluster: Cluster) -> NotSeen | None:
+def local_accounts_off() -> NotSeen:
+    """A cluster without Entra ID is not looked at unless a setting allows it."""
+    return NotSeen(
+        Why.OFF,
+        "the cluster has no Entra ID: its kubeconfig is equal to cluster-admin and is not used unless "
+        "PULLWATCH_ALLOW_LOCAL_ACCOUNTS is true",
+        "PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true",
+    )
+
+
+def not_to_be_looked_at(cluster: Cluster) -> NotSeen | None:
+    """Why a cluster's API has nothing to say: it is stopped, not there yet, or going away."""
     state = (cluster.provisioning_state or "").lower()
     if (cluster.power_state or "").lower() == "stopped":
         return NotSeen(Why.NOT_APPLICABLE, "the cluster is stopped")

@@ -14,6 +14,7 @@ import msgspec
 
 from checks.collect.errors import Temporary
 from checks.facts import ContainerImage, PodEvent
+from checks.rules.canaries import POD_PREFIX
 
 T = TypeVar("T")
 _HASH = re.compile(r"-[a-z0-9]{5,10}$")
@@ -160,7 +161,9 @@ def _one_by_one(raw: bytes, kind: type[T]) -> tuple[list[T], str | None, int]:
 
 
 def containers(pod: Pod) -> list[ContainerImage]:
-    """The pod's containers of all three kinds that name an image."""
+    """The pod's containers of all three kinds that name an image; none of a canary of Pullwatch's own."""
+    if pod.metadata.name.startswith(POD_PREFIX):
+        return []
     spec, status = pod.spec, pod.status
     kinds = (
         ("init", spec.init_containers, status.init_container_statuses),

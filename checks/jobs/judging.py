@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from checks import catalog
@@ -10,9 +10,10 @@ from checks.facts import ClusterFacts, NotSeen, Seen, SubscriptionFacts, Why
 from checks.facts_network import Networks
 from checks.rules import places
 from checks.rules.disagreements import explain
-from checks.rules.fold import FAILURES, PER_IMAGE, fold
+from checks.rules.fold import PER_IMAGE, fold
+from checks.rules.pull_answer import FAILURES
 from checks.rules.pull_times import times
-from checks.rules.pulls import FailedPull, Proof, failed_pulls, proofs
+from checks.rules.pulls import FailedPull, Proof, failed_pulls, proofs, refused_tags
 from checks.verdicts import (
     SEEN_BEFORE,
     ClusterReport,
@@ -41,12 +42,12 @@ def report_of(facts: ClusterFacts) -> ClusterReport:
     ARM alone has nothing to say of it.
     """
     findings = catalog.judge(facts)
-    proven = proofs(facts.workloads.value) if isinstance(facts.workloads, Seen) else {}
     refused = {f.subject.registry for f in findings if f.code == PER_IMAGE and isinstance(f.verdict, Fail)}
     spoken_of = refused | {f.subject.registry for f in findings if f.code == FAILURES}
     failing: dict[str | None, list[FailedPull]] = {}
     for pull in failed_pulls(facts.workloads.value) if isinstance(facts.workloads, Seen) else ():
         failing.setdefault(pull.host, []).append(pull)
+    proven = _proven(facts, failing)
     rows = tuple(
         fold(
             use.login_server,
@@ -67,6 +68,15 @@ def report_of(facts: ClusterFacts) -> ClusterReport:
     )
 
 
+def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]]) -> dict[str, Proof]:
+    """What nodes proved per host: a pull that succeeded, or else a tag that a registry did not have."""
+    if isinstance(facts.workloads, NotSeen):
+        return {}
+    pools, read_at = facts.cluster.pools, facts.workloads.evidence.read_at
+    pulls = (pull for listed in failing.values() for pull in listed)
+    return refused_tags(pulls, facts.uses, pools, read_at) | proofs(facts.workloads.value, pools, read_at)
+
+
 def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage, ...]:
     """What was looked at for a cluster, what was not, and why."""
     lines = [Coverage("Azure Resource Manager", True), _line("nodes' identity", facts.principal)]
@@ -76,7 +86,8 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage
         lines.append(_line("events", workloads.events))
         if workloads.unreadable:
             lines.append(Coverage("pods", False, f"{workloads.unreadable} objects could not be read"))
-        lines.append(Coverage("successful pulls", bool(proven), "" if proven else "no recent event tells of one"))
+        pulled = any(proof.layers for proof in proven.values())
+        lines.append(Coverage("successful pulls", pulled, "" if pulled else "no recent event tells of one"))
     for subscription, authorization in sorted(facts.authorization.items()):
         lines.append(_line(f"role assignments of {subscription}", authorization.assignments))
         lines.append(_line(f"role definitions of {subscription}", authorization.definitions))
@@ -93,8 +104,18 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage
         ("the service principal's secrets", facts.client_secrets),
     )
     lines += [_line(what, part) for what, part in own if part is not None]
+    lines.append(_canaries(facts))
     lines += _counted("pull secrets", facts.pull_secrets.values()) + _counted("images", facts.manifests.values())
     return tuple(lines)
+
+
+def _canaries(facts: ClusterFacts) -> Coverage:
+    """Whether nodes were asked to pull, and how many of the questions got no answer."""
+    if isinstance(facts.canaries, NotSeen):
+        return Coverage("canary pulls", False, facts.canaries.detail)
+    results = [canary.result for canary in facts.canaries.canaries]
+    line = _counted("canary pulls", results)
+    return line[0] if line else Coverage("canary pulls", False, "there was nothing to ask")
 
 
 def _counted(what: str, parts: Iterable[Seen[Any] | NotSeen]) -> list[Coverage]:

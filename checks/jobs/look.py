@@ -22,11 +22,15 @@ Progress = Callable[[str], None]
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """What to look at. Empty: everything. ``clusters`` are names or ARM ids, ``registries`` login servers."""
+    """What to look at. Empty: everything. ``clusters`` are names or ARM ids, ``registries`` login servers.
+
+    ``canaries``: pods may be made that ask nodes to pull.
+    """
 
     subscriptions: tuple[str, ...] = ()
     clusters: tuple[str, ...] = ()
     registries: tuple[str, ...] = ()
+    canaries: bool = False
 
     def wants(self, found: Cluster) -> bool:
         """Whether a cluster is in scope, by its name or id; a cluster opts out by the tag ``pullwatch: off``."""
@@ -59,7 +63,7 @@ async def scan(azure: Azure, scope: Scope, progress: Progress) -> ScanReport:
     found = await estate.read(azure, seen)
     clusters = [c for guid in sorted(chosen) for c in clusters_of(found, guid) if scope.wants(c)]
     progress(f"{len(clusters)} clusters to look at …")
-    reports = await look(azure, found, clusters, progress, scope.registries)
+    reports = await look(azure, found, clusters, progress, scope.registries, canaries=scope.canaries)
     results = [subscription_result(found.subscriptions[guid]) for guid in sorted(chosen)]
     results += [not_visible(guid) for guid in wanted if guid.lower() not in {s.id for s in seen}]
     return ScanReport(subscriptions=tuple(results), clusters=reports, arm_calls=dict(azure.calls))
@@ -88,6 +92,8 @@ async def look(
     clusters: Iterable[Cluster],
     progress: Progress,
     only: tuple[str, ...] = (),
+    *,
+    canaries: bool = False,
 ) -> tuple[ClusterReport, ...]:
     """Reports of clusters, in their order, without a past.
 
@@ -100,7 +106,7 @@ async def look(
     async def one(target: Cluster) -> ClusterReport:
         nonlocal done
         async with gate:
-            report = await look_at(azure, found, target, (), only)
+            report = await look_at(azure, found, target, (), only, canaries=canaries)
         done += 1
         progress(f"[{done}/{len(listed)}] {target.name}")
         return report
@@ -115,6 +121,8 @@ async def look_at(
     remembered: tuple[str, ...],
     only: tuple[str, ...] = (),
     baselines: Mapping[str, Baseline] | None = None,
+    *,
+    canaries: bool = False,
 ) -> ClusterReport:
     """One cluster, with whatever goes wrong kept to it. ``remembered`` are registries that earlier runs saw it use.
 
@@ -122,7 +130,7 @@ async def look_at(
     their answer. It is logged with its traceback, and the cluster is Unknown, never silently missing.
     """
     try:
-        facts = await cluster.gather(azure, found, target, remembered, only)
+        facts = await cluster.gather(azure, found, target, remembered, only, canaries=canaries)
         return report_of(msgspec.structs.replace(facts, baselines=dict(baselines or {})))
     except CollectError as error:
         return unknown_report(target.id, remembered, "not-looked-at", str(error), str(error))

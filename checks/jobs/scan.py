@@ -69,7 +69,8 @@ async def _cluster(tools: Tools, run: Run, found: Estate, cluster_id: str, targe
         report = _unlisted(found, run, cluster_id, remembered)
     else:
         baselines = stored.state.baselines if stored else {}
-        report = await look.look_at(tools.azure, found, target, remembered, baselines=baselines)
+        canaries = tools.settings.canary == "scheduled"
+        report = await look.look_at(tools.azure, found, target, remembered, baselines=baselines, canaries=canaries)
     return await _commit(tools, run, report)
 
 

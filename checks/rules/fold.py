@@ -1,8 +1,8 @@
 """The row per cluster and registry, folded from findings by pure functions.
 
 Fail beats Unknown beats Pass; Skipped counts for nothing, and nothing but Skipped is Unknown. A finding that only warns
-fails no row. Kubelet identity, pull secrets and anonymous pull are alternatives: one that holds is enough. In ``pull``
-proof outranks inference, except where a cache explains it: a node may pull for about three hours after a role is gone.
+fails no row. Kubelet identity, pull secrets and anonymous pull are alternatives: one that holds is enough. ``pull`` is
+in pull_answer.py.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 
 from checks.rules import images
 from checks.rules.disagreements import own_images
+from checks.rules.pull_answer import FAILURES, NodesSay, answer, proven_by
 from checks.rules.pull_errors import Cause, scope_of
 from checks.rules.pulls import Proof
 from checks.verdicts import Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
@@ -22,19 +23,9 @@ SECRETS = "PW303"
 PER_IMAGE = "PW304"
 WITH_ROLE = "role-and-others"
 PATH = ("PW202", "PW203", "PW204", "PW205", "PW206")
-FAILURES = "PW301"
 IMAGES = "PW302"
-CANARY = "PW305"
 
 _CREDENTIAL_CAUSES = frozenset({Cause.UNAUTHORIZED, Cause.CREDENTIALS_EXPIRED, Cause.CREDENTIALS_MISSING})
-
-
-class _NodesSay(msgspec.Struct, frozen=True):
-    """PW301's findings about one registry, by whose fault they are."""
-
-    registry: tuple[Finding, ...]
-    image: tuple[Finding, ...]
-    unsettled: tuple[Finding, ...]
 
 
 def fold(
@@ -50,11 +41,11 @@ def fold(
     """
     mine = [f for f in findings if f.subject.registry in (None, login_server)]
     access = fold_access(mine)
-    path = fold_facet([f for f in mine if f.code in PATH], "the nodes' way to the registry was not judged")
+    on_path = [f for f in mine if f.code in PATH]
+    path = fold_facet(on_path, "the nodes' way to the registry was not judged")
     own = own_images(mine) if isinstance(access.verdict, Pass) else frozenset()
     said = _nodes_say([f for f in mine if f.code == FAILURES and f.subject.registry == login_server], own)
-    canary = next((f for f in mine if f.code == CANARY and isinstance(f.verdict, Pass)), None)
-    pull, disagreements = fold_pull(access, path, said, proof, canary)
+    pull, disagreements = answer(access, path, on_path, said, proven_by(mine, login_server, proof))
     return RegistryRow(
         registry=login_server,
         access=access,
@@ -67,7 +58,7 @@ def fold(
     )
 
 
-def _absent_images(findings: list[Finding], login_server: str, said: _NodesSay) -> int:
+def _absent_images(findings: list[Finding], login_server: str, said: NodesSay) -> int:
     """Images that the registry itself says are in trouble and that no waiting pod has told of yet."""
     told = {_canonical(f.subject.image) for f in said.image}
     absent = (f for f in findings if f.code == IMAGES and isinstance(f.verdict, Fail))
@@ -134,65 +125,7 @@ def _with_secrets(facet: Facet, secrets: list[Finding]) -> Facet:
     return facet
 
 
-def fold_pull(
-    access: Facet, path: Facet, said: _NodesSay, proof: Proof | None, canary: Finding | None
-) -> tuple[Facet, tuple[str, ...]]:
-    """The answer itself, and the sentences that name where proof and inference differ."""
-    seen = _seen(proof, canary)
-    proof_codes = (CANARY,) if canary else ()
-    failing = _failing(access, path, said)
-    if failing is None:
-        if seen:
-            return Facet(Pass(), "pulled", proof_codes or (FAILURES,), seen), ()
-        return _without_proof(access, path, said), ()
-    if not seen:
-        return failing, ()
-    only_path = not said.registry and not isinstance(access.verdict, Fail)
-    if only_path:
-        told = f"{seen} This contradicts the path as Azure Resource Manager shows it: {path.summary}"
-        return Facet(Pass(), "pulled-against-path", proof_codes or (FAILURES,), seen), (told,)
-    why = (
-        "nodes still try and fail"
-        if said.registry
-        else "a node's cached token outlives a removed role by up to 3 hours"
-    )
-    return failing, (f"{seen} The failure stands all the same: {why}.",)
-
-
-def _failing(access: Facet, path: Facet, said: _NodesSay) -> Facet | None:
-    agree = [f for f in (access, path) if isinstance(f.verdict, Fail)]
-    inferred = tuple(code for facet in agree for code in facet.decided_by)
-    if not said.registry:
-        return msgspec.structs.replace(agree[0], decided_by=tuple(dict.fromkeys(inferred))) if agree else None
-    first = said.registry[0]
-    codes = tuple(dict.fromkeys((*inferred, FAILURES)))
-    explained = isinstance(access.verdict, Fail) and first.cause in _CREDENTIAL_CAUSES
-    if explained:
-        return Facet(Fail(), access.cause, codes, access.summary)
-    return Facet(Fail(), first.cause, codes, first.summary)
-
-
-def _without_proof(access: Facet, path: Facet, said: _NodesSay) -> Facet:
-    if said.unsettled:
-        first = said.unsettled[0]
-        missing = "the cause of the failing pulls"
-        return Facet(Unknown(missing, look_failed=False), first.cause, (FAILURES,), first.summary)
-    codes = tuple(dict.fromkeys((*access.decided_by, *path.decided_by)))
-    for facet in (access, path):
-        if not isinstance(facet.verdict, Pass):
-            return Facet(facet.verdict, facet.cause, facet.decided_by, facet.summary)
-    return Facet(Pass(), access.cause, codes, "The nodes may pull and have a way to the registry.")
-
-
-def _seen(proof: Proof | None, canary: Finding | None) -> str:
-    if canary is not None:
-        return canary.summary
-    if proof is None:
-        return ""
-    return f"A node pulled {proof.image}{f' at {proof.when}' if proof.when else ''}."
-
-
-def _nodes_say(findings: list[Finding], own: frozenset[str]) -> _NodesSay:
+def _nodes_say(findings: list[Finding], own: frozenset[str]) -> NodesSay:
     """``own`` are images that the registry says are in trouble themselves: it may refuse them like a missing role."""
     failed = [f for f in findings if isinstance(f.verdict, Fail)]
 
@@ -203,7 +136,7 @@ def _nodes_say(findings: list[Finding], own: frozenset[str]) -> _NodesSay:
     def of(wanted: str) -> tuple[Finding, ...]:
         return tuple(f for f in failed if scope(f) == wanted)
 
-    return _NodesSay(of("registry"), of("image"), of("unsettled"))
+    return NodesSay(of("registry"), of("image"), of("unsettled"))
 
 
 def _codes(findings: list[Finding]) -> tuple[str, ...]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
 import msgspec
 
-from checks.facts import ContainerImage, NotSeen, PodEvent, Workloads
+from checks.facts import AgentPool, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Workloads
 from checks.rules import images
+from checks.rules.pools import pool_of
 from checks.rules.pull_errors import Cause, Classified, classify
 
 # The waiting reasons by which kubelet says that an image is the trouble (kubernetes/pkg/kubelet/images/types.go and
@@ -21,6 +25,7 @@ WAITING_FOR_IMAGE = frozenset(
         "SignatureValidationFailed",
     }
 )
+_LEGACY_MODE = "legacyregistrypermissions"
 _PULLED = 'Successfully pulled image "'
 
 
@@ -39,11 +44,18 @@ class FailedPull(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """A successful pull from a host, as kubelet reported it, and when (ISO 8601) it was last seen."""
+    """A pull from a host that a node made, as kubelet reported it, and when (ISO 8601) it was last seen.
+
+    ``layers``: the image arrived; else its tag was not found, which only who may pull hears. ``pools`` are those whose
+    nodes did it (empty: not known), ``read_at`` is when kubelet's reports were read.
+    """
 
     host: str
     image: str
     when: str | None
+    layers: bool = True
+    pools: frozenset[str] = frozenset()
+    read_at: str | None = None
 
 
 def failed_pulls(workloads: Workloads) -> tuple[FailedPull, ...]:
@@ -87,16 +99,70 @@ def pulled_images(workloads: Workloads) -> frozenset[str]:
     return frozenset(text[len(_PULLED) :].partition('"')[0] for text in texts)
 
 
-def proofs(workloads: Workloads) -> dict[str, Proof]:
+def proofs(workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str | None = None) -> dict[str, Proof]:
     """The latest successful pull per registry host. "Already present on machine" proves nothing and is not counted."""
     latest: dict[str, str] = {}
+    pods: dict[str, set[tuple[str, str]]] = {}
     for event in () if isinstance(workloads.events, NotSeen) else workloads.events.value:
         if event.reason == "Pulled" and event.message.startswith(_PULLED):
             image = event.message[len(_PULLED) :].partition('"')[0]
             latest[image] = max(latest.get(image, ""), event.last_seen or "")
+            pods.setdefault(images.host_of(image) or "", set()).add((event.namespace, event.pod))
+    by_host = _pools_of(workloads, pods, tuple(pools)) if pods else {}
     found: dict[str, Proof] = {}
     for image, when in sorted(latest.items(), key=lambda item: item[1]):
         host = images.host_of(image)
         if host is not None:
-            found[host] = Proof(host, image, when or None)
+            found[host] = Proof(host, image, when or None, True, by_host.get(host, frozenset()), read_at)
     return found
+
+
+def _pools_of(
+    workloads: Workloads, pods: dict[str, set[tuple[str, str]]], pools: tuple[AgentPool, ...]
+) -> dict[str, frozenset[str]]:
+    """The pools that pods of each host ran on; a host with a pod whose pool is not known is left out."""
+    nodes = {(container.namespace, container.pod): container.node for container in workloads.containers}
+    found: dict[str, frozenset[str]] = {}
+    for host, named in pods.items():
+        known = [pool_of(nodes.get(pod), pools) for pod in named]
+        if all(known):
+            found[host] = frozenset(pool.name for pool in known if pool is not None)
+    return found
+
+
+def refused_tags(
+    failing: Iterable[FailedPull], uses: Iterable[RegistryUse], pools: Iterable[AgentPool], read_at: str | None
+) -> dict[str, Proof]:
+    """Per host, an image that the registry said it does not have: it says so only to who may pull.
+
+    Not where everybody may read (anonymous pull), where a repository may be hidden (ABAC), where a pull secret may have
+    been what was let in, or where one of several tries was refused.
+    """
+    certain = {
+        use.login_server
+        for use in uses
+        if isinstance(use.registry, Seen)
+        and use.registry.value.anonymous_pull is False
+        and (use.registry.value.role_assignment_mode or "").lower() == _LEGACY_MODE
+    }
+    listed, found = tuple(pools), {}
+    for pull in failing:
+        absent = pull.classified.cause is Cause.IMAGE_NOT_FOUND and "unauthorized" not in pull.text.lower()
+        if absent and pull.host in certain and pull.host is not None and not pull.container.pull_secrets:
+            pool = pool_of(pull.container.node, listed)
+            known = frozenset({pool.name}) if pool else frozenset()
+            found[pull.host] = Proof(pull.host, pull.container.image, read_at, False, known, read_at)
+    return found
+
+
+def age(proof: Proof) -> str:
+    """How long before the look it was seen, in words; "" where either time is not known."""
+    try:
+        seen, read = (datetime.fromisoformat(text or "") for text in (proof.when, proof.read_at))
+        minutes = int((read - seen).total_seconds() // 60)
+    except (ValueError, TypeError):
+        return ""
+    if minutes <= 0:
+        return ""
+    told = f"{minutes} minute{'' if minutes == 1 else 's'}" if minutes < 120 else f"{minutes // 60} hours"
+    return f" ({told} before this look)"

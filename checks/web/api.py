@@ -42,11 +42,15 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class ChecksRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be asked: one cluster now (name or ARM id), or a run over subscriptions (none: all in scope)."""
+    """What may be asked: one cluster now (name or ARM id), or a run over subscriptions (none: all in scope).
+
+    ``canary`` asks the cluster's nodes to pull (PW305), where PULLWATCH_CANARY allows it.
+    """
 
     cluster: str | None = None
     subscriptions: tuple[str, ...] = ()
     registries: tuple[str, ...] = ()
+    canary: bool = False
 
 
 class BadRequest(ValueError):
@@ -69,6 +73,8 @@ def read_request(body: bytes) -> ChecksRequest:
             raise BadRequest(f"{host[:80]!r} is no login server")
     if request.registries and request.cluster is None:
         raise BadRequest("registries go with cluster: a run looks at every registry that is used")
+    if request.canary and request.cluster is None:
+        raise BadRequest("canary goes with cluster: runs do it where PULLWATCH_CANARY is scheduled")
     return request
 
 
@@ -78,6 +84,8 @@ async def post_checks(tools: Tools, body: bytes, caller: str) -> Answer:
         request = read_request(body)
     except BadRequest as error:
         return Answer(400, {"error": str(error)})
+    if request.canary and tools.settings.canary == "off":
+        return Answer(403, {"error": "canary is off: PULLWATCH_CANARY has to be on-demand or scheduled"})
     if request.cluster is not None:
         return await _look_now(tools, request)
     message = PlanMessage(request=uuid.uuid4().hex, requested_by=caller, subscriptions=request.subscriptions)
@@ -89,7 +97,8 @@ async def post_checks(tools: Tools, body: bytes, caller: str) -> Answer:
 
 async def _look_now(tools: Tools, request: ChecksRequest) -> Answer:
     """Looks at once and changes nothing: history counts runs only."""
-    scope = look.Scope(request.subscriptions, (request.cluster or "",), tuple(h.lower() for h in request.registries))
+    hosts = tuple(host.lower() for host in request.registries)
+    scope = look.Scope(request.subscriptions, (request.cluster or "",), hosts, canaries=request.canary)
     try:
         async with asyncio.timeout(LOOK_SECONDS):
             report = await look.scan(tools.azure, scope, lambda line: None)

@@ -27,15 +27,16 @@ ABAC: Mapping[str, Any] = {"properties": {"roleAssignmentMode": "AbacRepositoryP
 QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "by client id": ("--assignee", CLIENT_ID, "--all"),
     "by object id": ("--assignee", OBJECT_ID, "--all"),
-    "with groups": ("--assignee", OBJECT_ID, "--all", "--include-groups"),
+    "everywhere, with groups": ("--assignee", OBJECT_ID, "--all", "--include-groups"),
     "at the registry": ("--assignee", OBJECT_ID, "--scope", "{registry}"),
-    "inherited": ("--assignee", OBJECT_ID, "--scope", "{registry}", "--include-inherited"),
-    "inherited, with groups": (
+    "at and above it": ("--assignee", OBJECT_ID, "--scope", "{registry}", "--include-inherited"),
+    "at and above it, with groups": (
         *("--assignee", OBJECT_ID, "--scope", "{registry}"),
         *("--include-inherited", "--include-groups"),
     ),
 }
 BOTH, PULLWATCH, OPEN = "both", "Pullwatch", "both: it is open"
+WHERE_FOUND = "Pullwatch, and az where it finds the role"
 RBAC = "https://learn.microsoft.com/azure/role-based-access-control"
 ACR = "https://learn.microsoft.com/azure/container-registry"
 CLI = "https://learn.microsoft.com/cli/azure/role/assignment"
@@ -73,7 +74,7 @@ class Case:
             by_answer.setdefault(self.answer_to(question), []).append(question)
         if len(by_answer) == 1:
             return f"{_roles(next(iter(by_answer)))}, however it is asked"
-        return "; ".join(f"{_roles(answer)}: {', '.join(asked)}" for answer, asked in by_answer.items())
+        return "; ".join(f"{_roles(answer)} ({' / '.join(asked)})" for answer, asked in by_answer.items())
 
     @property
     def pullwatch(self) -> str:
@@ -247,7 +248,7 @@ CASES: tuple[Case, ...] = (
         verdict="pass",
         cause="role-held",
         told="AcrPull at /subscriptions/",
-        right=PULLWATCH,
+        right=WHERE_FOUND,
         why=(
             "Assignments name object ids. az turns a client id into one through Graph; where that is refused it warns "
             "and takes the client id for an object id, which no assignment names. Pullwatch takes the object id from "
@@ -258,11 +259,15 @@ CASES: tuple[Case, ...] = (
     Case(
         name="The registry is in another subscription",
         build=other_subscription,
-        finds={"at the registry": ("AcrPull",), "inherited": ("AcrPull",), "inherited, with groups": ("AcrPull",)},
+        finds={
+            "at the registry": ("AcrPull",),
+            "at and above it": ("AcrPull",),
+            "at and above it, with groups": ("AcrPull",),
+        },
         verdict="pass",
         cause="role-held",
         told=f"AcrPull at /subscriptions/{OTHER}",
-        right=PULLWATCH,
+        right=WHERE_FOUND,
         why=(
             "`--all` means all of the current subscription, not all subscriptions. Pullwatch reads the assignments of "
             "the subscription that the registry is in."
@@ -272,11 +277,11 @@ CASES: tuple[Case, ...] = (
     Case(
         name="The role comes through a nested group",
         build=nested_group,
-        finds={"with groups": ("AcrPull",), "inherited, with groups": ("AcrPull",)},
+        finds={"everywhere, with groups": ("AcrPull",), "at and above it, with groups": ("AcrPull",)},
         verdict="pass",
         cause="role-through-group",
         told="a day late",
-        right=PULLWATCH,
+        right=WHERE_FOUND,
         why=(
             "A group's role is its members' role, transitively. az asks for it only with `--include-groups`; Pullwatch "
             "asks (`assignedTo()`) wherever the direct assignments do not grant the pull, and says that tokens may "
@@ -292,12 +297,12 @@ CASES: tuple[Case, ...] = (
         verdict="pass",
         cause="role-held",
         told="AcrPull at /providers/Microsoft.Management/managementGroups/corp",
-        right=PULLWATCH,
+        right=WHERE_FOUND,
         why=(
             "Roles are inherited from every scope above. With `--scope` az shows what is exactly there, unless "
-            "`--include-inherited` is given (before 2.70, of February 2025, not even then for management groups)."
+            "`--include-inherited` is given (CLIs from before azure-cli #30841 of February 2025 left management groups out even then)."
         ),
-        links=(f"{RBAC}/scope-overview", "https://github.com/Azure/azure-cli/issues/25078"),
+        links=(f"{RBAC}/scope-overview", "https://github.com/Azure/azure-cli/pull/30841"),
     ),
     Case(
         name="The role is held at the root scope /",
@@ -307,7 +312,7 @@ CASES: tuple[Case, ...] = (
         verdict="pass",
         cause="role-held",
         told="AcrPull at /.",
-        right=PULLWATCH,
+        right=WHERE_FOUND,
         why="As with a management group: the root is above every registry.",
         links=(f"{RBAC}/scope-overview", f"{RBAC}/elevate-access-global-admin"),
     ),
@@ -367,7 +372,7 @@ CASES: tuple[Case, ...] = (
         right=PULLWATCH,
         why=(
             "Deny assignments outrank roles and are in no list of role assignments: they have a list of their own "
-            "(`az role deny-assignment list`), which nobody asks who does not know of them."
+            "(`az role deny-assignment list` in newer CLIs), which nobody asks who does not know of them."
         ),
         links=(f"{RBAC}/deny-assignments",),
     ),

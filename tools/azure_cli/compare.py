@@ -47,7 +47,7 @@ class Bench:
             timeout=SECONDS,
             check=False,
         )
-        if done.returncode not in (0, 1, 2):
+        if done.returncode not in (0, 1, 2) or not done.stdout.strip():
             raise Wrong(f"the scan ended with {done.returncode}: {done.stderr.strip()[-600:]}")
         (cluster,) = json.loads(done.stdout)["clusters"]
         (found,) = [
@@ -120,13 +120,14 @@ def fixed(bench: Bench, build: Callable[[Tenant], str], cause: str, *, role: str
 
 
 def deny_listed(bench: Bench) -> str:
-    """The command of a denied pull shows the deny assignment that the finding names."""
-    bench.tenant(cases.denied)
+    """The command of a denied pull shows the deny assignment that the finding names, and so does az's own list."""
+    registry = bench.tenant(cases.denied)
     finding = bench.finding()
     expect(finding, "fail", "denied")
     listed = [item["properties"]["denyAssignmentName"] for item in bench.az.shell(finding["fix"][0])["value"]]
-    if listed != ["managed by the platform"]:
-        raise Wrong(f"it lists {listed}")
+    own = bench.az("role", "deny-assignment", "list", "--scope", registry, "--filter", "atScope()")
+    if listed != ["managed by the platform"] or [item["denyAssignmentName"] for item in own] != listed:
+        raise Wrong(f"it lists {listed}, az role deny-assignment list {own}")
     return f"{listed[0]!r} is what {finding['fix'][0]} lists"
 
 

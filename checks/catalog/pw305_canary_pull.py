@@ -1,0 +1,226 @@
+"""PW305: a canary pull on every node pool."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import msgspec
+
+from checks.catalog.base import Check
+from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen
+from checks.facts_canary import Canaries, Canary, CanarySaid
+from checks.rules import access, canaries, commands, network_commands, rbac, registry_commands
+from checks.rules.canaries import Proves, Reading
+from checks.rules.pull_errors import Cause, denied_address, scope_of
+from checks.verdicts import Evidence, Finding, Severity, Subject
+
+CHECK = Check(
+    code="PW305",
+    title="Canary pull",
+    severity=Severity.ERROR,
+    why="Only a node's own pull proves that its names, its way, its token and its permission hold together.",
+    how=(
+        "Off unless allowed: it creates pods. On every node pool with nodes a restricted pod asks for a tag that "
+        'cannot exist, in a repository that is in use, so nothing can run. "Not found" comes after authorization: it '
+        "proves DNS, TLS, the token and the permission for that repository, not the layers' way (an optional real "
+        "image adds it). With anonymous pull it proves the way only; by repositories (ABAC) only that repository. "
+        "Every other text is classified like those of PW301. The pods are deleted, those of runs that crashed too."
+    ),
+    permissions=(
+        "Azure Kubernetes Service Cluster User Role on the cluster",
+        "Azure Kubernetes Service RBAC Writer on the namespace (or a custom role with pods/read, pods/write and "
+        "pods/delete)",
+    ),
+    fix="Depends on the cause; the finding names it.",
+    article=("worker nodes can pull",),
+    links=(
+        "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/extensions/cannot-pull-image-from-acr-to-aks-cluster",
+    ),
+)
+
+MAX_TEXT = 600
+_NODE = "node"
+
+
+def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per pool and registry that was asked; one for the cluster where none was."""
+    subject, found = Subject(facts.cluster.id), facts.canaries
+    if isinstance(found, NotSeen):
+        if canaries.not_run(found):
+            return (CHECK.skipped(subject, "canary-off" if found.why.value == "off" else "not-running", found.detail),)
+        return (CHECK.not_seen(subject, found, "A canary pull"),)
+    findings = [_one(facts, canary) for canary in found.canaries]
+    findings += [_empty(facts, pool) for pool in found.empty_pools]
+    findings += _left(facts, found)
+    if found.passed_over:
+        said = f"{found.passed_over} more registries were not asked for: one look asks for {canaries.MAX_REGISTRIES}"
+        findings.append(CHECK.skipped(subject, "canary-capped", said))
+    if not found.canaries and not found.empty_pools:
+        findings.append(
+            CHECK.skipped(subject, "nothing-to-ask", "no Azure registry is in use, so there is none to ask")
+        )
+    return tuple(findings)
+
+
+def _empty(facts: ClusterFacts, pool: str) -> Finding:
+    subject = Subject(facts.cluster.id, pool=pool)
+    return CHECK.skipped(subject, "pool-without-nodes", f"the pool {pool} has no node that could pull")
+
+
+def _left(facts: ClusterFacts, found: Canaries) -> list[Finding]:
+    if not found.left:
+        return []
+    why = found.left_why
+    return [
+        CHECK.unknown(
+            Subject(facts.cluster.id),
+            "canary-left-behind",
+            f"{len(found.left)} canary pod(s) could not be deleted: {why.detail if why else 'no reason was given'}",
+            missing=(why.role if why else None) or "pods/delete",
+            look_failed=True,
+            fix=(*(_delete(pod) for pod in found.left[:5]), *(why.fix if why else ())),
+        )
+    ]
+
+
+def _delete(pod: str) -> str:
+    namespace, _, name = pod.partition("/")
+    return commands.command("kubectl", "delete", "pod", "--namespace", namespace, name)
+
+
+class _Answered(msgspec.Struct, frozen=True):
+    """One canary's answer, gathered."""
+
+    facts: ClusterFacts
+    canary: Canary
+    said: CanarySaid
+    use: RegistryUse | None
+    reading: Reading
+    subject: Subject
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def registry(self) -> Registry | None:
+        """What ARM says of the registry."""
+        return self.use.registry.value if self.use is not None and isinstance(self.use.registry, Seen) else None
+
+    @property
+    def where(self) -> str:
+        """The pool and what was asked of it, in words."""
+        ask = self.canary.ask
+        return f"a node of the pool {ask.pool} asked {ask.login_server} for {ask.repository}"
+
+
+def _one(facts: ClusterFacts, canary: Canary) -> Finding:
+    ask, result = canary.ask, canary.result
+    subject = Subject(facts.cluster.id, registry=ask.login_server, pool=ask.pool, image=ask.image if ask.real else None)
+    if isinstance(result, NotSeen):
+        if result.why.value == "not-found":
+            return CHECK.unknown(subject, "canary-unanswered", f"The canary on the pool {ask.pool} got no answer: "
+                                 f"{result.detail}", missing=result.role or result.detail)  # fmt: skip
+        return CHECK.not_seen(subject, result, f"The canary pull on the pool {ask.pool}")
+    use = next((use for use in facts.uses if use.login_server == ask.login_server), None)
+    reading, said = canaries.read(ask, result.value, use), result.value
+    told = Evidence(f"{said.reason}: {said.text}"[:MAX_TEXT], result.evidence.source, result.evidence.read_at)
+    evidence: tuple[Evidence, ...] = (told,)
+    if reading.classified is not None:
+        rule = f"rule {reading.classified.rule}: {reading.classified.evidence}"
+        evidence = (told, Evidence(rule, "pull error classifier"))
+    answered = _Answered(facts, canary, said, use, reading, subject, evidence)
+    if reading.proves is not None:
+        return CHECK.passes(subject, reading.proves.value, _proof(answered, reading.proves), evidence)
+    return _failed(answered) if reading.failed else _unsettled(answered)
+
+
+def _proof(answered: _Answered, proves: Proves) -> str:
+    at = next((f" at {e.read_at}" for e in answered.evidence if e.read_at), "")
+    ask, said = answered.canary.ask, answered.said
+    if proves is Proves.LAYERS:
+        return f"Just now{at}, {answered.where} and pulled the image with its layers."
+    got = "and was pulled" if said.pulled else 'and heard "not found"'
+    start = f"Just now{at}, {answered.where} {got}"
+    if proves is Proves.ACCESS:
+        return f"{start}, which only who may pull from it hears: name, connection, token and permission hold."
+    if proves is Proves.REPOSITORY:
+        return (
+            f"{start}: name, connection and token hold, and the permission for this one repository; others may differ."
+        )
+    if ask.with_secret and answered.reading.classified and answered.reading.classified.cause in canaries.CREDENTIALS:
+        return (
+            f"Just now{at}, {answered.where} and was refused for want of a credential: name and connection hold. The "
+            "pods that use it bring a pull secret, which the canary does not."
+        )
+    return (
+        f"{start}: name and connection hold. The registry lets everybody read, or ARM does not say, so no permission."
+    )
+
+
+def _failed(answered: _Answered) -> Finding:
+    classified, ask = answered.reading.classified, answered.canary.ask
+    assert classified is not None
+    node = scope_of(classified.cause) == _NODE
+    why = f"{classified.cause.value.replace('_', ' ')}{' (the node, not the registry)' if node else ''}"
+    return CHECK.fails(
+        answered.subject,
+        classified.cause.value,
+        f"{answered.where[0].upper()}{answered.where[1:]} and could not pull: {why}.",
+        answered.evidence,
+        fix=_fix(answered, classified.cause, ask.login_server),
+        severity=Severity.WARNING if node else None,
+    )
+
+
+def _unsettled(answered: _Answered) -> Finding:
+    if answered.said.pulled:
+        said = f"{answered.where[0].upper()}{answered.where[1:]} and was given an image under a tag that cannot exist."
+        return CHECK.unknown(answered.subject, "canary-impossible", said, answered.evidence,
+                             missing="a registry that does not answer for every tag")  # fmt: skip
+    cause = answered.reading.classified.cause if answered.reading.classified else Cause.UNKNOWN
+    return CHECK.unknown(
+        answered.subject,
+        f"canary-{cause.value.replace('_', '-')}",
+        f"{answered.where[0].upper()}{answered.where[1:]}; what it heard does not tell whether nodes can pull.",
+        answered.evidence,
+        missing="an answer that settles it",
+    )
+
+
+def _fix(answered: _Answered, cause: Cause, host: str) -> tuple[str, ...]:
+    registry = answered.registry
+    if cause is Cause.DNS:
+        return (registry_commands.resolve(host),)
+    if registry is None:
+        return (commands.command("nslookup", host),)
+    if cause in canaries.CREDENTIALS:
+        return _grant(answered, registry)
+    if cause is Cause.FIREWALL_DENIED:
+        return _open(registry, answered.said.text)
+    return (registry_commands.check_health(registry),)
+
+
+def _grant(answered: _Answered, registry: Registry) -> tuple[str, ...]:
+    """The role, where it is not held; where ARM shows it as held, the list of what reaches the identity."""
+    principal, asked = answered.facts.principal, access.asked_of(answered.facts, registry)
+    if isinstance(principal, NotSeen):
+        return (registry_commands.check_health(registry),)
+    who, repository = principal.value.object_id, answered.canary.ask.repository
+    decision = access.decide(who, registry, asked, (repository,)) if asked is not None else None
+    if isinstance(decision, rbac.Granted | rbac.Denied):
+        listed = ("az", "role", "assignment", "list", "--assignee", who, "--scope", registry.id, "--include-inherited")
+        denies = (commands.list_denies(registry.id),) if isinstance(decision, rbac.Denied) else ()
+        return (*denies, commands.command(*listed, "--include-groups"))
+    if (registry.role_assignment_mode or "").lower() == rbac.ABAC_MODE.lower():
+        return (commands.assign_role(who, "Container Registry Repository Reader", registry.id),)
+    return (
+        commands.assign_role(who, "AcrPull", registry.id),
+        commands.attach_acr(answered.facts.cluster, registry.id),
+    )
+
+
+def _open(registry: Registry, text: str) -> tuple[str, ...]:
+    """The rule for the address the registry saw; a private one, or a registry that is closed, takes no such rule."""
+    address = denied_address(text)
+    closed = (registry.public_network_access or "").lower() == "disabled"
+    if address is None or closed or not ip_address(address).is_global:
+        return (commands.list_endpoints(registry.id),)
+    return (network_commands.allow_address(registry, address),)

@@ -1,0 +1,54 @@
+"""Facts about canary pulls: pods that ask a node for an image, and what kubelet said of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.facts import NotSeen, Seen
+
+
+class CanarySaid(msgspec.Struct, frozen=True, kw_only=True):
+    """What kubelet said of one image: ``pulled``, or the waiting reason and the text it passed on."""
+
+    pulled: bool = False
+    reason: str = ""
+    text: str = ""
+    node: str | None = None
+
+
+class CanaryAsk(msgspec.Struct, frozen=True, kw_only=True):
+    """One question to one pool: an image of a registry (login server).
+
+    ``real``: an image that exists, so that its layers are pulled too; else a tag that cannot exist, in a repository
+    that is in use (``in_use``) or not. ``with_secret``: the pods that use the repository bring pull secrets, which the
+    canary does not.
+    """
+
+    pool: str
+    login_server: str
+    repository: str
+    image: str
+    real: bool = False
+    in_use: bool = True
+    with_secret: bool = False
+
+
+class Canary(msgspec.Struct, frozen=True):
+    """A question with its answer, or why there is none."""
+
+    ask: CanaryAsk
+    result: Seen[CanarySaid] | NotSeen
+
+
+class Canaries(msgspec.Struct, frozen=True, kw_only=True):
+    """All canary pulls of one look at one cluster.
+
+    ``empty_pools`` have no node to ask; ``left`` are pods ("namespace/name") that could not be deleted, ``left_why``
+    says why; ``passed_over`` counts registries beyond what one look asks for.
+    """
+
+    canaries: tuple[Canary, ...] = ()
+    empty_pools: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    left_why: NotSeen | None = None
+    passed_over: int = 0

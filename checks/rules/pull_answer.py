@@ -1,0 +1,209 @@
+"""``pull``, the answer itself: what access and path infer, what nodes say, and what proves the one or the other.
+
+Proof outranks inference. A node that pulled proves everything for its pool; a canary's "not found" proves all but the
+layers' way; a canary at a registry that lets everybody read proves the way alone. A canary that fails is proof too. An
+inferred Fail against a proof is named: it stands where a cache explains it (a role was removed: a node's token lives up
+to 3 hours), where it is about another pool, or about the layers that the canary did not ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from checks.rules import canaries
+from checks.rules.canaries import FULL, Proves
+from checks.rules.pull_errors import Cause
+from checks.rules.pulls import Proof, age
+from checks.verdicts import Facet, Fail, Finding, Pass, Severity, Unknown
+
+FAILURES = "PW301"
+CANARY = "PW305"
+_LIKELY = {
+    **dict.fromkeys(
+        (cause.value for cause in canaries.CREDENTIALS),
+        "a role, or a group's member, is seen late by the nodes' tokens: a role up to 3 hours, a group up to a day",
+    ),
+    Cause.FIREWALL_DENIED.value: "the registry's rules changed within the last minutes, or nodes leave another way",
+    Cause.DNS.value: "a DNS server of the network's own, or the nodes' cache, answers otherwise",
+}
+_OTHERWISE = "something that Azure Resource Manager does not show stands between them"
+
+
+class NodesSay(msgspec.Struct, frozen=True):
+    """PW301's findings about one registry, by whose fault they are."""
+
+    registry: tuple[Finding, ...]
+    image: tuple[Finding, ...]
+    unsettled: tuple[Finding, ...]
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """What nodes proved about one registry: by pods that run, and by canaries.
+
+    ``failed`` are canaries that could not pull, ``full`` those that settle that their pool may, ``way`` those that
+    prove only that it has a way. Where one failed, the others prove nothing about the cluster.
+    """
+
+    proof: Proof | None = None
+    failed: tuple[Finding, ...] = ()
+    full: tuple[Finding, ...] = ()
+    way: tuple[Finding, ...] = ()
+
+    @property
+    def layers(self) -> bool:
+        """Whether layers were pulled, not only a manifest asked for."""
+        pulled = any(f.cause == Proves.LAYERS.value for f in self.full)
+        return pulled or (self.proof is not None and self.proof.layers)
+
+    @property
+    def told(self) -> str:
+        """The proof in words; "" where nothing settles that nodes may pull."""
+        if self.full:
+            pools = sorted({f.subject.pool or "" for f in self.full})
+            more = f" So did the pools {', '.join(pools[1:6])}." if len(pools) > 1 else ""
+            return next(f.summary for f in self.full if (f.subject.pool or "") == pools[0]) + more
+        if self.proof is None:
+            return ""
+        when = f" at {self.proof.when}{age(self.proof)}" if self.proof.when else ""
+        if not self.proof.layers:
+            return f'A node asked for {self.proof.image}{when} and heard "not found", which only who may pull hears.'
+        return f"A node pulled {self.proof.image}{when}."
+
+    @property
+    def code(self) -> str:
+        """The check that the proof comes from."""
+        return CANARY if self.full else FAILURES
+
+    def covers(self, finding: Finding) -> bool:
+        """Whether the proof speaks of the pool that a finding is about."""
+        pool = finding.subject.pool
+        if pool is None:
+            return True
+        known = {f.subject.pool for f in (*self.full, *self.way)}
+        by_pods = self.proof is not None and self.proof.layers and (not self.proof.pools or pool in self.proof.pools)
+        return pool in known or by_pods
+
+
+def proven_by(findings: Iterable[Finding], login_server: str, proof: Proof | None) -> Proven:
+    """What PW305 and the successful pulls of pods prove about one registry."""
+    mine = [f for f in findings if f.code == CANARY and f.subject.registry == login_server]
+    failed = tuple(f for f in mine if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR)
+    passed = () if failed else tuple(f for f in mine if isinstance(f.verdict, Pass))
+    return Proven(
+        proof,
+        failed,
+        tuple(f for f in passed if f.cause in FULL),
+        tuple(f for f in passed if f.cause not in FULL),
+    )
+
+
+def answer(
+    access: Facet, path: Facet, on_path: list[Finding], said: NodesSay, proven: Proven
+) -> tuple[Facet, tuple[str, ...]]:
+    """The facet, and the sentences that name where proof and inference differ. ``on_path``: the path's findings."""
+    if proven.failed:
+        return _canary_failed(access, path, said, proven)
+    told: tuple[str, ...] = ()
+    if proven.way and not proven.told:
+        path, told = _way_proven(path, on_path, proven)
+    failing = _failing(access, path, said)
+    if failing is None:
+        if proven.told and (proven.layers or not _is_layers(path)):
+            return Facet(Pass(), "pulled", (proven.code,), proven.told), told
+        return _without_proof(access, path, said), told
+    if not proven.told:
+        return failing, told
+    if not said.registry and not isinstance(access.verdict, Fail):
+        return _against_path(failing, path, on_path, proven)
+    why = (
+        "nodes still try and fail"
+        if said.registry
+        else "a node's cached token outlives a removed role by up to 3 hours"
+    )
+    return failing, (f"{proven.told} The failure stands all the same: {why}.",)
+
+
+def _against_path(failing: Facet, path: Facet, on_path: list[Finding], proven: Proven) -> tuple[Facet, tuple[str, ...]]:
+    stands = _still_fails(on_path, proven)
+    if stands:
+        return failing, (f"{proven.told} The failure stands all the same: {stands}.",)
+    told = f"{proven.told} This contradicts the path as Azure Resource Manager shows it: {path.summary}"
+    return Facet(Pass(), "pulled-against-path", (proven.code,), proven.told), (told,)
+
+
+def _still_fails(on_path: list[Finding], proven: Proven) -> str:
+    """Why a path's Fail is not refuted by a proof; "" where it is."""
+    failed = [f for f in on_path if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR]
+    others = [f for f in failed if not proven.covers(f)]
+    if others:
+        return f"it is about the pool {others[0].subject.pool}, of which this says nothing"
+    if not proven.layers and any(_is_layers(f) for f in failed):
+        return "it is about the layers, which come another way that this does not prove"
+    return ""
+
+
+def _is_layers(told: Facet | Finding) -> bool:
+    """Whether a path's answer is about where layers come from (data endpoints, storage), not about the login."""
+    return told.cause.startswith("data-") or told.cause.endswith("-layers")
+
+
+def _way_proven(path: Facet, on_path: list[Finding], proven: Proven) -> tuple[Facet, tuple[str, ...]]:
+    """The path where a canary proved the way alone: settled, unless it fails for something the canary did not ask."""
+    first = proven.way[0]
+    if isinstance(path.verdict, Pass) or _is_layers(path):
+        return path, ()
+    settled = Facet(Pass(), first.cause, (CANARY,), first.summary)
+    if not isinstance(path.verdict, Fail):
+        return settled, ()
+    stands = _still_fails(on_path, proven)
+    if stands:
+        return path, (f"{first.summary} The failure stands all the same: {stands}.",)
+    return settled, (f"{first.summary} This contradicts the path as Azure Resource Manager shows it: {path.summary}",)
+
+
+def _canary_failed(access: Facet, path: Facet, said: NodesSay, proven: Proven) -> tuple[Facet, tuple[str, ...]]:
+    """A canary that fails is a pull that fails, now. What Azure Resource Manager shows is the reason or contradicts."""
+    first = proven.failed[0]
+    pools = ", ".join(sorted({f.subject.pool or "" for f in proven.failed})[:5])
+    about_access = first.cause in {cause.value for cause in canaries.CREDENTIALS}
+    inferred = access if about_access else path
+    codes = (*((FAILURES,) if said.registry else ()), CANARY)
+    sentences = []
+    if proven.told:
+        sentences.append(f"{proven.told} The failure stands all the same: the canary fails now (pools: {pools}).")
+    if isinstance(inferred.verdict, Fail):
+        decided = tuple(dict.fromkeys((*inferred.decided_by, *codes)))
+        return Facet(Fail(), inferred.cause, decided, inferred.summary), tuple(sentences)
+    if isinstance(inferred.verdict, Pass):
+        what = "may pull" if about_access else "have a way"
+        likely = _LIKELY.get(first.cause, _OTHERWISE)
+        sentences.append(
+            f"The canary fails (pools: {pools}) although Azure Resource Manager shows that nodes {what}: {likely}."
+        )
+    return Facet(Fail(), first.cause, codes, first.summary), tuple(sentences)
+
+
+def _failing(access: Facet, path: Facet, said: NodesSay) -> Facet | None:
+    agree = [f for f in (access, path) if isinstance(f.verdict, Fail)]
+    inferred = tuple(code for facet in agree for code in facet.decided_by)
+    if not said.registry:
+        return msgspec.structs.replace(agree[0], decided_by=tuple(dict.fromkeys(inferred))) if agree else None
+    first = said.registry[0]
+    codes = tuple(dict.fromkeys((*inferred, FAILURES)))
+    if isinstance(access.verdict, Fail) and first.cause in {cause.value for cause in canaries.CREDENTIALS}:
+        return Facet(Fail(), access.cause, codes, access.summary)
+    return Facet(Fail(), first.cause, codes, first.summary)
+
+
+def _without_proof(access: Facet, path: Facet, said: NodesSay) -> Facet:
+    if said.unsettled:
+        first = said.unsettled[0]
+        missing = "the cause of the failing pulls"
+        return Facet(Unknown(missing, look_failed=False), first.cause, (FAILURES,), first.summary)
+    codes = tuple(dict.fromkeys((*access.decided_by, *path.decided_by)))
+    for facet in (access, path):
+        if not isinstance(facet.verdict, Pass):
+            return Facet(facet.verdict, facet.cause, facet.decided_by, facet.summary)
+    return Facet(Pass(), access.cause, codes, "The nodes may pull and have a way to the registry.")
