@@ -8,12 +8,16 @@ from checks.facts import NotSeen, Seen
 
 
 class CanarySaid(msgspec.Struct, frozen=True, kw_only=True):
-    """What kubelet said of one image: ``pulled``, or the waiting reason and the text it passed on."""
+    """What kubelet said of one image: ``pulled``, or the waiting reason and the text it passed on.
+
+    ``secrets`` are pull secrets that the namespace's service account gave the pod: it may be they that were let in.
+    """
 
     pulled: bool = False
     reason: str = ""
     text: str = ""
     node: str | None = None
+    secrets: tuple[str, ...] = ()
 
 
 class CanaryAsk(msgspec.Struct, frozen=True, kw_only=True):

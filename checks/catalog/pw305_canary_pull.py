@@ -57,7 +57,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
         findings.append(CHECK.skipped(subject, "canary-capped", said))
     if not found.canaries and not found.empty_pools:
         findings.append(
-            CHECK.skipped(subject, "nothing-to-ask", "no Azure registry is in use, so there is none to ask")
+            CHECK.skipped(subject, "nothing-to-ask", "there is no Azure registry in use with a repository to ask for")
         )
     return tuple(findings)
 
@@ -145,10 +145,18 @@ def _proof(answered: _Answered, proves: Proves) -> str:
         return (
             f"{start}: name, connection and token hold, and the permission for this one repository; others may differ."
         )
-    if ask.with_secret and answered.reading.classified and answered.reading.classified.cause in canaries.CREDENTIALS:
+    if answered.reading.classified and answered.reading.classified.cause in canaries.CREDENTIALS:
+        other = (
+            "The pods that use it bring a pull secret, which the canary does not."
+            if ask.with_secret
+            else "It is not in use, so that says nothing of what is."
+        )
+        return f"Just now{at}, {answered.where} and was refused: name and connection hold. {other}"
+    if said.secrets:
+        named = ", ".join(said.secrets[:3])
         return (
-            f"Just now{at}, {answered.where} and was refused for want of a credential: name and connection hold. The "
-            "pods that use it bring a pull secret, which the canary does not."
+            f"{start}: name and connection hold. The namespace's service account gives pods pull secrets ({named}), so "
+            "this may be theirs, and not the nodes' permission."
         )
     return (
         f"{start}: name and connection hold. The registry lets everybody read, or ARM does not say, so no permission."
@@ -187,6 +195,8 @@ def _unsettled(answered: _Answered) -> Finding:
 
 def _fix(answered: _Answered, cause: Cause, host: str) -> tuple[str, ...]:
     registry = answered.registry
+    if scope_of(cause) == _NODE:
+        return (_describe_nodes(answered.canary.ask.pool),)
     if cause is Cause.DNS:
         return (registry_commands.resolve(host),)
     if registry is None:
@@ -196,6 +206,10 @@ def _fix(answered: _Answered, cause: Cause, host: str) -> tuple[str, ...]:
     if cause is Cause.FIREWALL_DENIED:
         return _open(registry, answered.said.text)
     return (registry_commands.check_health(registry),)
+
+
+def _describe_nodes(pool: str) -> str:
+    return commands.command("kubectl", "describe", "nodes", "--selector", f"{canaries.POOL_LABEL}={pool}")
 
 
 def _grant(answered: _Answered, registry: Registry) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ what a crashed run left behind is swept by its label.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from checks.collect import arm, kubernetes
 from checks.collect.azure import Azure
-from checks.collect.canary_pod import MANAGED_BY, PodState, answered, failed_texts, pod
+from checks.collect.canary_pod import LABELS, PodState, answered, failed_texts, pod
 from checks.collect.errors import CollectError, NotAllowed, NotFound, Temporary, mapped
 from checks.collect.kubeconfig import read as read_kubeconfig
 from checks.facts import Cluster, NotSeen, RegistryUse, Seen, Why
@@ -28,11 +29,14 @@ from checks.facts_canary import Canaries, Canary, CanaryAsk, CanarySaid
 from checks.rules import canaries
 
 RBAC_WRITER = "Azure Kubernetes Service RBAC Writer"
-POLL_SECONDS = 0.5
+FIRST_POLL, LONGEST_POLL = 0.1, 1.0  # seconds
 LEFT_AFTER = timedelta(minutes=20)
 MAX_ANSWER = 4 * 1024 * 1024
 PODS_AT_ONCE = 8
-_ADMISSION = ("podsecurity", "admission webhook", "validatingadmissionpolicy", "exceeded quota", "denied request")
+# How an authorizer refuses ('pods is forbidden: User "x" cannot create resource "pods" …'); what else is forbidden, a
+# quota, a limit range, Pod Security or a policy refused at admission.
+_NO_ROLE = re.compile(r"\bcannot [a-z]{1,20} resource\b")
+_ADMISSION = re.compile(r'(?i)\bpods "[^"]{1,253}" is forbidden: |\badmission webhook\b|\bdenied (?:the )?request\b')
 
 Answers = dict[str, CanarySaid | NotSeen]
 
@@ -69,6 +73,7 @@ class _Run:
         self._cluster = cluster
         self._api: Any = api
         self._namespace = azure.settings.canary_namespace
+        self._scope = f"{cluster.id}/namespaces/{self._namespace}"
         self.left: list[str] = []
         self.left_why: NotSeen | None = None
 
@@ -83,8 +88,13 @@ class _Run:
             async with gate:
                 return await self._pool(pool, listed)
 
-        found = await asyncio.gather(*(one(pool, listed) for pool, listed in by_pool.items()))
-        return tuple(canary for listed in found for canary in listed)
+        # A group, not gather: where one ends early, the others have deleted their pods before this returns.
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(pool, listed)) for pool, listed in by_pool.items()]
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from several
+        return tuple(canary for task in tasks for canary in task.result())
 
     async def _pool(self, pool: str, listed: list[CanaryAsk]) -> list[Canary]:
         name = f"{canaries.POD_PREFIX}{pool}-{secrets.token_hex(4)}"
@@ -101,22 +111,30 @@ class _Run:
         windows = profile is not None and (profile.os_type or "").lower() == "windows"
         images = {container: ask.image for container, ask in names.items()}
         body = pod(name, self._namespace, pool, images, windows=windows, seconds=self._seconds + 60)
+        refused: CollectError | None = None
         try:
-            await self._create(body)
-            return await self._answers(name, tuple(names))
+            refused = await self._create(body)
+            if refused is None:
+                return await self._answers(name, tuple(names))
         finally:
-            await to_the_end(self._delete(name))
+            if refused is None:  # also where no answer came: the pod may be there
+                await to_the_end(self._delete(name))
+        raise refused
 
-    async def _create(self, body: dict[str, Any]) -> None:
+    async def _create(self, body: dict[str, Any]) -> CollectError | None:
+        """Why the API server made no pod; None: it made it. Raises CollectError where that is not known."""
         call = self._api.create_namespaced_pod_without_preload_content
         status, raw = await self._call("create a canary pod", call, self._namespace, body)
         if status in (200, 201, 202):
-            return
-        raise self._refused(status, raw, "create a canary pod")
+            return None
+        error = self._refused(status, raw, "create a canary pod")
+        if 400 <= status < 500:
+            return error
+        raise error
 
     async def _answers(self, name: str, containers: tuple[str, ...]) -> Answers:
         """Reads the pod until each container has an answer, or the time is up."""
-        state = PodState()
+        state, pause = PodState(), FIRST_POLL
         loop = asyncio.get_running_loop()
         end = loop.time() + self._seconds
         while loop.time() < end:
@@ -126,7 +144,8 @@ class _Run:
                 return dict.fromkeys(containers, gap)
             if all(answered(state, container) for container in containers):
                 break
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_POLL)
         late = NotSeen(Why.NOT_FOUND, f"kubelet said nothing within {self._seconds} s", "an answer in time")
         told = {container: answered(state, container) for container in containers}
         if any(said is not None and not said.pulled and not said.text for said in told.values()):
@@ -158,7 +177,7 @@ class _Run:
     async def sweep(self) -> None:
         """Deletes what earlier runs left behind. That it may not list pods is told when it may not make them."""
         call = self._api.list_namespaced_pod_without_preload_content
-        selector = f"app.kubernetes.io/managed-by={MANAGED_BY}"
+        selector = ",".join(f"{label}={value}" for label, value in LABELS.items())
         try:
             status, raw = await self._call(
                 "list canary pods", call, self._namespace, label_selector=selector, limit=500
@@ -188,7 +207,7 @@ class _Run:
     async def _call(self, what: str, call: Any, *arguments: Any, **options: Any) -> tuple[int, bytes]:
         seconds = float(self._azure.settings.call_seconds)
         try:
-            async with mapped(what, RBAC_WRITER, self._cluster.id, seconds):
+            async with mapped(what, RBAC_WRITER, self._scope, seconds):
                 response = await call(*arguments, **options, _request_timeout=seconds)
                 async with response:
                     raw = await response.content.read(MAX_ANSWER)
@@ -202,8 +221,9 @@ class _Run:
         """Permission, admission, or a namespace that is not there: each is cured by something else."""
         message = PodState.message_of(raw)
         detail = f"{what}: the Kubernetes API answered {status}: {message}"
-        if status in (401, 403) and not any(word in message.lower() for word in _ADMISSION):
-            return NotAllowed(detail, RBAC_WRITER, self._cluster.id)
+        admission = _ADMISSION.search(message) and not _NO_ROLE.search(message)
+        if status == 401 or (status == 403 and not admission):
+            return NotAllowed(detail, RBAC_WRITER, self._scope)
         if status in (400, 403, 422):
             return _Elsewhere(f"{detail}. Name another namespace in PULLWATCH_CANARY_NAMESPACE.")
         if status == 404 and "create" in what:

@@ -11,11 +11,13 @@ import msgspec
 from checks.collect import bodies
 from checks.collect.errors import Temporary, one_line
 from checks.facts_canary import CanarySaid
+from checks.rules.canaries import POD_PREFIX, POOL_LABEL
 from checks.rules.pulls import WAITING_FOR_IMAGE
 
-MANAGED_BY = "pullwatch"
-POOL_LABEL = "kubernetes.azure.com/agentpool"
+LABELS = {"app.kubernetes.io/managed-by": "pullwatch", "app.kubernetes.io/name": "pullwatch-canary"}
 _BACK_OFF_ONLY = re.compile(r'\s*Back-off pulling image "[^"]*"\s*')
+# The kubelet's own brake (registryPullQPS): nothing was asked of the registry yet, and it tries again by itself.
+_BRAKE = "pull QPS exceeded"
 _FIELD_PATH = re.compile(r"spec\.containers\{([^}]{1,63})\}")
 # Reasons by which a container waits although its image has arrived.
 AFTER_THE_PULL = frozenset(
@@ -51,7 +53,7 @@ def pod(name: str, namespace: str, pool: str, images: dict[str, str], *, windows
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {"app.kubernetes.io/managed-by": MANAGED_BY, "app.kubernetes.io/name": "pullwatch-canary"},
+            "labels": dict(LABELS),
             "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
         },
         "spec": {
@@ -70,11 +72,15 @@ def pod(name: str, namespace: str, pool: str, images: dict[str, str], *, windows
 
 
 class PodState(msgspec.Struct, frozen=True):
-    """A pod's status as far as pulls matter: each container's state by name, and why no node takes it."""
+    """A pod's status as far as pulls matter: each container's state by name, and why no node takes it.
+
+    ``secrets`` are the pull secrets that the API server gave it from its service account: a canary asks for none.
+    """
 
     states: dict[str, dict[str, Any]] = {}
     unschedulable: str = ""
     node: str | None = None
+    secrets: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, raw: bytes) -> PodState:
@@ -93,15 +99,18 @@ class PodState(msgspec.Struct, frozen=True):
             ),
             "",
         )
-        return cls(states, refused, bodies.text(body, "spec", "nodeName"))
+        given = (bodies.text(secret, "name") for secret in bodies.objects(body, "spec", "imagePullSecrets"))
+        secrets = tuple(name for name in given if name)
+        return cls(states, refused, bodies.text(body, "spec", "nodeName"), secrets)
 
     @staticmethod
     def older_than(raw: bytes, before: datetime) -> list[str]:
-        """Names of the pods in a list that were made before a time; one whose time cannot be read is left alone."""
+        """Names of the canaries in a list that were made before a time; one whose time cannot be read is left alone."""
         found = []
         for item in bodies.objects(_decoded(raw), "items"):
             name, made = bodies.text(item, "metadata", "name"), bodies.text(item, "metadata", "creationTimestamp")
-            if name and made and (when := _time(made)) is not None and when < before:
+            ours = name is not None and name.startswith(POD_PREFIX)
+            if name and ours and made and (when := _time(made)) is not None and when < before:
                 found.append(name)
         return found
 
@@ -124,13 +133,14 @@ def answered(state: PodState, container: str) -> CanarySaid | None:
     ended = bodies.at(found, "terminated")
     ran = isinstance(ended, dict) and ended.get("reason") != "ContainerStatusUnknown"
     if isinstance(found.get("running"), dict) or ran:
-        return CanarySaid(pulled=True, reason="Pulled", node=state.node)
+        return CanarySaid(pulled=True, reason="Pulled", node=state.node, secrets=state.secrets)
     reason, text = bodies.text(found, "waiting", "reason"), bodies.text(found, "waiting", "message") or ""
     if reason in AFTER_THE_PULL:
-        return CanarySaid(pulled=True, reason=reason, text=text, node=state.node)
-    if reason not in WAITING_FOR_IMAGE:
+        return CanarySaid(pulled=True, reason=reason, text=text, node=state.node, secrets=state.secrets)
+    if reason not in WAITING_FOR_IMAGE or _BRAKE in text:
         return None
-    return CanarySaid(reason=reason, text="" if _BACK_OFF_ONLY.fullmatch(text) else text, node=state.node)
+    told = "" if _BACK_OFF_ONLY.fullmatch(text) else text
+    return CanarySaid(reason=reason, text=told, node=state.node, secrets=state.secrets)
 
 
 def failed_texts(raw: bytes) -> dict[str, str]:

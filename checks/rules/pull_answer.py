@@ -28,6 +28,7 @@ _LIKELY = {
     Cause.FIREWALL_DENIED.value: "the registry's rules changed within the last minutes, or nodes leave another way",
     Cause.DNS.value: "a DNS server of the network's own, or the nodes' cache, answers otherwise",
 }
+_CONTRADICTS = "This contradicts the path as Azure Resource Manager shows it:"
 _OTHERWISE = "something that Azure Resource Manager does not show stands between them"
 
 
@@ -51,11 +52,13 @@ class Proven(msgspec.Struct, frozen=True):
     full: tuple[Finding, ...] = ()
     way: tuple[Finding, ...] = ()
 
-    @property
-    def layers(self) -> bool:
-        """Whether layers were pulled, not only a manifest asked for."""
-        pulled = any(f.cause == Proves.LAYERS.value for f in self.full)
-        return pulled or (self.proof is not None and self.proof.layers)
+    def layers(self, finding: Finding) -> bool:
+        """Whether layers were pulled, not only a manifest asked for, where a finding is about."""
+        pools = {f.subject.pool for f in self.full if f.cause == Proves.LAYERS.value}
+        asked, pool = {f.subject.pool for f in (*self.full, *self.way)}, finding.subject.pool
+        if self.proof is not None and self.proof.layers and (pool is None or self._pods_ran_on(pool)):
+            return True
+        return bool(pools) and (pool in pools if pool is not None else asked <= pools)
 
     @property
     def told(self) -> str:
@@ -81,9 +84,14 @@ class Proven(msgspec.Struct, frozen=True):
         pool = finding.subject.pool
         if pool is None:
             return True
-        known = {f.subject.pool for f in (*self.full, *self.way)}
-        by_pods = self.proof is not None and self.proof.layers and (not self.proof.pools or pool in self.proof.pools)
-        return pool in known or by_pods
+        return pool in {f.subject.pool for f in (*self.full, *self.way)} or self._pods_ran_on(pool)
+
+    def _pods_ran_on(self, pool: str) -> bool:
+        """Whether the pods' proof is of this pool; a pull of pods whose pool is not known is taken for any pool's."""
+        proof = self.proof
+        if proof is None:
+            return False
+        return pool in proof.pools or (proof.layers and not proof.pools)
 
 
 def proven_by(findings: Iterable[Finding], login_server: str, proof: Proof | None) -> Proven:
@@ -104,14 +112,14 @@ def answer(
 ) -> tuple[Facet, tuple[str, ...]]:
     """The facet, and the sentences that name where proof and inference differ. ``on_path``: the path's findings."""
     if proven.failed:
-        return _canary_failed(access, path, said, proven)
+        return _canary_failed(access, _where_it_fails(path, on_path, proven), said, proven)
     told: tuple[str, ...] = ()
     if proven.way and not proven.told:
         path, told = _way_proven(path, on_path, proven)
     failing = _failing(access, path, said)
     if failing is None:
-        if proven.told and (proven.layers or not _is_layers(path)):
-            return Facet(Pass(), "pulled", (proven.code,), proven.told), told
+        if proven.told:
+            return _settled(on_path, proven)
         return _without_proof(access, path, said), told
     if not proven.told:
         return failing, told
@@ -125,12 +133,33 @@ def answer(
     return failing, (f"{proven.told} The failure stands all the same: {why}.",)
 
 
+def _settled(on_path: list[Finding], proven: Proven) -> tuple[Facet, tuple[str, ...]]:
+    """What a proof settles where nothing fails: all, but the path of pools and layers that it does not speak of."""
+    left = _left_open(on_path, proven)
+    if left is None:
+        return Facet(Pass(), "pulled", (proven.code,), proven.told), ()
+    about = f" of the pool {left.subject.pool}" if left.subject.pool else ""
+    told = f"{proven.told} It leaves open what {left.code} says{about}."
+    return Facet(left.verdict, left.cause, (left.code,), left.summary), (told,)
+
+
+def _left_open(on_path: list[Finding], proven: Proven) -> Finding | None:
+    return next((f for f in on_path if isinstance(f.verdict, Unknown) and not _speaks_of(proven, f)), None)
+
+
+def _speaks_of(proven: Proven, finding: Finding) -> bool:
+    return proven.covers(finding) and (proven.layers(finding) or not _is_layers(finding))
+
+
 def _against_path(failing: Facet, path: Facet, on_path: list[Finding], proven: Proven) -> tuple[Facet, tuple[str, ...]]:
     stands = _still_fails(on_path, proven)
     if stands:
         return failing, (f"{proven.told} The failure stands all the same: {stands}.",)
-    told = f"{proven.told} This contradicts the path as Azure Resource Manager shows it: {path.summary}"
-    return Facet(Pass(), "pulled-against-path", (proven.code,), proven.told), (told,)
+    contradicted = f"{proven.told} {_CONTRADICTS} {path.summary}"
+    settled, left = _settled(on_path, proven)
+    if left:
+        return settled, (contradicted, *left)
+    return msgspec.structs.replace(settled, cause="pulled-against-path"), (contradicted,)
 
 
 def _still_fails(on_path: list[Finding], proven: Proven) -> str:
@@ -139,28 +168,43 @@ def _still_fails(on_path: list[Finding], proven: Proven) -> str:
     others = [f for f in failed if not proven.covers(f)]
     if others:
         return f"it is about the pool {others[0].subject.pool}, of which this says nothing"
-    if not proven.layers and any(_is_layers(f) for f in failed):
+    if not all(_speaks_of(proven, f) for f in failed):
         return "it is about the layers, which come another way that this does not prove"
     return ""
 
 
-def _is_layers(told: Facet | Finding) -> bool:
+def _is_layers(told: Finding) -> bool:
     """Whether a path's answer is about where layers come from (data endpoints, storage), not about the login."""
     return told.cause.startswith("data-") or told.cause.endswith("-layers")
 
 
 def _way_proven(path: Facet, on_path: list[Finding], proven: Proven) -> tuple[Facet, tuple[str, ...]]:
-    """The path where a canary proved the way alone: settled, unless it fails for something the canary did not ask."""
+    """The path where a canary proved the way alone: settled, but for what the canary did not ask."""
     first = proven.way[0]
-    if isinstance(path.verdict, Pass) or _is_layers(path):
-        return path, ()
     settled = Facet(Pass(), first.cause, (CANARY,), first.summary)
-    if not isinstance(path.verdict, Fail):
-        return settled, ()
-    stands = _still_fails(on_path, proven)
-    if stands:
-        return path, (f"{first.summary} The failure stands all the same: {stands}.",)
-    return settled, (f"{first.summary} This contradicts the path as Azure Resource Manager shows it: {path.summary}",)
+    told: tuple[str, ...] = ()
+    if isinstance(path.verdict, Pass):
+        return path, told
+    if isinstance(path.verdict, Fail):
+        stands = _still_fails(on_path, proven)
+        if stands:
+            return path, (f"{first.summary} The failure stands all the same: {stands}.",)
+        told = (f"{first.summary} {_CONTRADICTS} {path.summary}",)
+    left = _left_open(on_path, proven)
+    return (Facet(left.verdict, left.cause, (left.code,), left.summary) if left else settled), told
+
+
+def _where_it_fails(path: Facet, on_path: list[Finding], proven: Proven) -> Facet:
+    """The path of the pools whose canary fails: a Fail that is about other pools explains nothing of it."""
+    failed = [f for f in on_path if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR]
+    if not failed:
+        return path
+    pools = {f.subject.pool for f in proven.failed}
+    about = next((f for f in failed if f.subject.pool is None or f.subject.pool in pools), None)
+    if about is None:
+        return Facet(Unknown("a path of these pools", look_failed=False), "other-pools")
+    codes = tuple(dict.fromkeys((about.code, *path.decided_by)))
+    return Facet(about.verdict, about.cause, codes, about.summary)
 
 
 def _canary_failed(access: Facet, path: Facet, said: NodesSay, proven: Proven) -> tuple[Facet, tuple[str, ...]]:

@@ -9,6 +9,7 @@ import msgspec
 
 from checks.facts import AgentPool, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Workloads
 from checks.rules import images
+from checks.rules.canaries import tries
 from checks.rules.pools import pool_of
 from checks.rules.pull_errors import Cause, Classified, classify
 
@@ -136,7 +137,8 @@ def refused_tags(
     """Per host, an image that the registry said it does not have: it says so only to who may pull.
 
     Not where everybody may read (anonymous pull), where a repository may be hidden (ABAC), where a pull secret may have
-    been what was let in, or where one of several tries was refused.
+    been what was let in, or where one of several tries was refused: but for the last one that kubelet makes on AKS,
+    which brings no credential and is refused wherever anonymous pull is off.
     """
     certain = {
         use.login_server
@@ -145,14 +147,19 @@ def refused_tags(
         and use.registry.value.anonymous_pull is False
         and (use.registry.value.role_assignment_mode or "").lower() == _LEGACY_MODE
     }
-    listed, found = tuple(pools), {}
+    listed, found = tuple(pools), dict[str, Proof]()
     for pull in failing:
-        absent = pull.classified.cause is Cause.IMAGE_NOT_FOUND and "unauthorized" not in pull.text.lower()
+        absent = pull.classified.cause is Cause.IMAGE_NOT_FOUND and _refused_without_credentials_only(pull.text)
         if absent and pull.host in certain and pull.host is not None and not pull.container.pull_secrets:
-            pool = pool_of(pull.container.node, listed)
-            known = frozenset({pool.name}) if pool else frozenset()
+            pool, before = pool_of(pull.container.node, listed), found.get(pull.host)
+            known = (frozenset({pool.name}) if pool else frozenset()) | (before.pools if before else frozenset())
             found[pull.host] = Proof(pull.host, pull.container.image, read_at, False, known, read_at)
     return found
+
+
+def _refused_without_credentials_only(text: str) -> bool:
+    refused = [one.lower() for one in tries(text) if "unauthorized" in one.lower()]
+    return all("failed to fetch anonymous token" in one for one in refused)
 
 
 def age(proof: Proof) -> str:
