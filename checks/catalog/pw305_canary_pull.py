@@ -9,7 +9,7 @@ import msgspec
 from checks.catalog.base import Check
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen
 from checks.facts_canary import Canaries, Canary, CanarySaid
-from checks.rules import access, canaries, commands, network_commands, rbac, registry_commands
+from checks.rules import access, cache, canaries, commands, images, network_commands, rbac, registry_commands
 from checks.rules.canaries import Proves, Reading
 from checks.rules.pull_errors import Cause, denied_address, scope_of
 from checks.verdicts import Evidence, Finding, Severity, Subject
@@ -40,6 +40,7 @@ CHECK = Check(
 
 MAX_TEXT = 600
 _NODE = "node"
+_PASSED_ON = frozenset({Cause.RATE_LIMITED, Cause.REGISTRY_ERROR})
 
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
@@ -129,7 +130,27 @@ def _one(facts: ClusterFacts, canary: Canary) -> Finding:
     answered = _Answered(facts, canary, said, use, reading, subject, evidence)
     if reading.proves is not None:
         return CHECK.passes(subject, reading.proves.value, _proof(answered, reading.proves), evidence)
-    return _failed(answered) if reading.failed else _unsettled(answered)
+    return _failed(answered) if reading.failed and not _of_the_repository(answered) else _unsettled(answered)
+
+
+def _of_the_repository(answered: _Answered) -> bool:
+    """Whether the repository's own state explains the answer, which then says nothing of other images.
+
+    A cache rule passes on what its upstream says of a tag that was never cached; a registry by repositories refuses
+    one that does not exist any more like one that may not be read.
+    """
+    assert answered.reading.classified is not None
+    facts, ask, cause = answered.facts, answered.canary.ask, answered.reading.classified.cause
+    if cause in _PASSED_ON:
+        performance = facts.performance.get(ask.login_server)
+        rules = performance.cache_rules if performance is not None else None
+        return isinstance(rules, Seen) and cache.rule_for(rules.value, ask.repository) is not None
+    if cause not in canaries.CREDENTIALS or canaries.by_registry(answered.use):
+        return False
+    used = [parsed for image in (answered.use.images if answered.use else ()) if (parsed := images.parse(image.image))]
+    keys = [images.canonical(one) for one in used if one.repository == ask.repository]
+    known = [facts.manifests.get(key) for key in keys]
+    return bool(known) and all(isinstance(one, Seen) and not one.value.present for one in known)
 
 
 def _proof(answered: _Answered, proves: Proves) -> str:

@@ -128,14 +128,14 @@ def _elsewhere(ask: CanaryAsk, use: RegistryUse | None) -> bool:
     """Whether a refusal of a real image says nothing of the images in use: by repositories, or nothing is in use."""
     if not ask.real or ask.in_use:
         return False
-    return _registry(use) is None or not _by_registry(use)
+    return _registry(use) is None or not by_registry(use)
 
 
 def _registry(use: RegistryUse | None) -> Registry | None:
     return use.registry.value if use is not None and isinstance(use.registry, Seen) else None
 
 
-def _by_registry(use: RegistryUse | None) -> bool:
+def by_registry(use: RegistryUse | None) -> bool:
     """Whether a permission holds for the whole registry, as far as ARM tells."""
     registry = _registry(use)
     return registry is not None and (registry.role_assignment_mode or "").lower() == rbac.LEGACY_MODE.lower()
@@ -146,7 +146,7 @@ def _narrowed(proves: Proves, ask: CanaryAsk, said: CanarySaid, use: RegistryUse
     registry = _registry(use)
     if registry is None or use is None or registry.anonymous_pull is not False or said.secrets:
         return Proves.PATH
-    if _by_registry(use):
+    if by_registry(use):
         return proves
     return proves if set(access.repositories_of(use.images)) == {ask.repository} else Proves.REPOSITORY
 
