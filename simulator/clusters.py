@@ -33,6 +33,7 @@ class Cluster:
     private: bool
     running: bool
     run_command: bool
+    outbound: bool
     version: str
 
     @property
@@ -57,6 +58,7 @@ def cluster_of(resource: Resource) -> Cluster:
         private=access.get("enablePrivateCluster") is True,
         running=str(_table(properties.get("powerState")).get("code", "Running")).lower() != "stopped",
         run_command=access.get("disableRunCommand") is not True,
+        outbound=str(_table(properties.get("networkProfile")).get("outboundType", "")).lower() not in ("none", "block"),
         version=str(version),
     )
 

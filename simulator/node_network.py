@@ -17,6 +17,7 @@ from typing import Any
 
 from . import ids
 from .jsonfiles import JsonFile
+from .node_rules import lets_out
 from .resources import Resource, Resources
 from .tenant import Tenant
 
@@ -101,6 +102,11 @@ class NodeNetwork:
             return _private_address(node.subnet)
         found = self._exit(node)
         return random.Random(seed).choice(found) if found else None
+
+    def lets_out(self, node: Node, destination: str) -> bool:
+        """Whether the network security group of the node's subnet lets it go to an address, or to "public"."""
+        group = self._find(table(node.subnet.get("networkSecurityGroup")).get("id"))
+        return group is None or lets_out(_properties(group), _private_address(node.subnet), destination)
 
     def allows_subnet(self, node: Node, registry: Resource) -> bool:
         """Whether a virtual network rule of the registry names the node's subnet, which has the service endpoint."""

@@ -1,7 +1,10 @@
 """What a node hears when it pulls an image: the texts containerd and kubelet write, decided by the tenant's data.
 
 In the order in which a pull meets them: the name, the way, the registry's firewall, the token, the repository and tag,
-the platform, the layers' own name.
+the platform, the layers' own name. Nodes keep tokens for hours: TENANT/tokens.json may say that those of a cluster are
+older than the roles as they are now:
+
+    {"<cluster name>": "pulls"}    or "refused"
 """
 
 from __future__ import annotations
@@ -13,11 +16,13 @@ from urllib.parse import quote
 
 from . import images
 from .hosts import Host, find_host
+from .jsonfiles import JsonFile
 from .node_network import RESOLVER, Node, NodeNetwork, table
 from .resources import Resource
 from .rights import CONTENT, METADATA, PULL, Rights
 from .tenant import Tenant
 
+_PUBLIC_ADDRESS = "20.61.97.128"
 _PULLED_BYTES = 28_311_552
 _ARM64 = re.compile(r"standard_[a-z]+\d+(?:-\d+)?[a-z]*p", re.IGNORECASE)
 
@@ -55,6 +60,7 @@ class NodePull:
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
         self._network = NodeNetwork(tenant)
+        self._tokens = JsonFile(tenant.root / "tokens.json", {}, tenant.report)
 
     def pull(self, cluster: Resource, pool: dict[str, Any], reference: str, seed: str) -> Pulled | Failed:
         """`seed` decides what chance decides on a node: which of several addresses it leaves with."""
@@ -84,12 +90,14 @@ class NodePull:
         address = "public" if resource is None else self._network.lookup(node, image.host, resource)
         if address is None:
             return _no_such_host(image, image.host)
+        if not self._network.lets_out(node, address):
+            return _timeout(image, _PUBLIC_ADDRESS if address == "public" else address)
         if address != "public":
             assert resource is not None  # only those have private addresses
             return None if self._network.is_reached(node, address, resource) else _timeout(image, address)
         source = self._network.leaves_with(node, seed)
         if source is None:
-            return _timeout(image, "20.61.97.128")
+            return _timeout(image, _PUBLIC_ADDRESS)
         if resource is not None and host.public and self._network.allows_subnet(node, resource):
             return None
         return None if host.lets_in(source) else _firewall(image, source)
@@ -97,6 +105,9 @@ class NodePull:
     def _may_pull(self, node: Node, host: Host, image: _Image) -> bool:
         if host.anonymous:
             return True
+        kept = table(self._tokens.value()).get(str(node.cluster.body.get("name", "")))
+        if kept is not None:
+            return bool(kept == "pulls")
         principal = self._principal(node)
         if not host.azure or principal is None:
             return False
@@ -124,12 +135,21 @@ class NodePull:
         label, suffix = host.name.rsplit(".", 2)[0], ".".join(host.name.rsplit(".", 2)[1:])
         name = f"{label}.{str(resource.body.get('location', '')).lower()}.data.{suffix}"
         address = self._network.lookup(node, name, resource)
-        if address == "public" or (address is not None and self._network.is_reached(node, address, resource)):
+        if address is not None and self._answers(node, resource, host, address):
             return None
         lost = f" lookup {name} on {RESOLVER}:53: no such host" if address is None else f" {address}:443: i/o timeout"
         url = f'Get "https://{name}/{image.repository}/{images.digest_of(images.LAYER_BYTES)}"'
         step = f'failed to pull and unpack image "{image.full}": failed to copy: httpReadSeeker: failed open'
         return Failed(f"{step}: failed to do request: {url}: dial tcp{':' if address is None else ''}{lost}")
+
+    def _answers(self, node: Node, resource: Resource, host: Host, address: str) -> bool:
+        """Whether a data endpoint answers at an address: its firewall is the registry's."""
+        if not self._network.lets_out(node, address):
+            return False
+        if address != "public":
+            return self._network.is_reached(node, address, resource)
+        source = self._network.leaves_with(node, "")
+        return source is not None and host.lets_in(source)
 
 
 def _parsed(reference: str) -> _Image:

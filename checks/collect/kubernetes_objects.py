@@ -218,6 +218,11 @@ def workload(pod: Pod) -> str:
     return f"{pod.metadata.namespace}/{owner.kind}/{owner.name}"
 
 
+def pod_events(event: Event) -> list[PodEvent]:
+    """An event as a fact; none about a canary of Pullwatch's own, which tells of itself (PW305)."""
+    return [] if event.involved_object.name.startswith(POD_PREFIX) else [pod_event(event)]
+
+
 def pod_event(event: Event) -> PodEvent:
     """An event as a fact."""
     return PodEvent(

@@ -1,0 +1,66 @@
+"""Whether network security groups let a node's TCP 443 out: the first rule that fits decides, by priority.
+
+A registry's public address is in the tags Internet, AzureCloud and AzureContainerRegistry (with or without a region); a
+private endpoint's is in VirtualNetwork. Rules that name an application security group never fit here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+PORT = 443
+PUBLIC_TAGS = ("internet", "azurecloud", "azurecontainerregistry")
+
+
+def lets_out(group: dict[str, Any], source: str, destination: str) -> bool:
+    """`group` is a group's properties, `source` the node's address, `destination` an address or "public"."""
+    listed = [*_rules(group.get("securityRules")), *_rules(group.get("defaultSecurityRules"))]
+    outbound = [rule for rule in listed if str(rule.get("direction")).lower() == "outbound"]
+    for rule in sorted(outbound, key=lambda rule: rule.get("priority", 65500)):
+        if _fits(rule, source, destination):
+            return str(rule.get("access")).lower() == "allow"
+    return not listed
+
+
+def _fits(rule: dict[str, Any], source: str, destination: str) -> bool:
+    if str(rule.get("protocol")).lower() not in ("*", "tcp"):
+        return False
+    if not any(_has_port(text) for text in _either(rule, "destinationPortRange", "destinationPortRanges")):
+        return False
+    sources = _either(rule, "sourceAddressPrefix", "sourceAddressPrefixes")
+    targets = _either(rule, "destinationAddressPrefix", "destinationAddressPrefixes")
+    return any(_covers(text, source) for text in sources) and any(_covers(text, destination) for text in targets)
+
+
+def _covers(prefix: str, address: str) -> bool:
+    text = prefix.lower()
+    if text in ("*", "any", "0.0.0.0/0"):
+        return True
+    if address == "public":
+        return text.partition(".")[0] in PUBLIC_TAGS
+    if text == "virtualnetwork":
+        return True  # only nodes and private endpoints, in networks that reach each other, come here
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+
+
+def _has_port(text: str) -> bool:
+    first, dash, last = text.partition("-")
+    try:
+        return text == "*" or int(first) <= PORT <= int(last if dash else first)
+    except ValueError:
+        return False
+
+
+def _either(rule: dict[str, Any], one: str, many: str) -> list[str]:
+    listed, single = rule.get(many), rule.get(one)
+    return [str(item) for item in listed] if isinstance(listed, list) and listed else [str(single)] if single else []
+
+
+def _rules(value: Any) -> list[dict[str, Any]]:
+    listed = value if isinstance(value, list) else []
+    bodies = [item.get("properties") for item in listed if isinstance(item, dict)]
+    return [body for body in bodies if isinstance(body, dict)]
