@@ -120,6 +120,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     azure_rbac: bool = False
     private: bool = False
     local_accounts_disabled: bool = False
+    run_command_disabled: bool = False
     artifact_source: str | None = None
     bootstrap_registry_id: str | None = None
     outbound: ClusterOutbound = ClusterOutbound()
@@ -251,12 +252,16 @@ class PodEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Workloads(msgspec.Struct, frozen=True, kw_only=True):
-    """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded (told, not lost)."""
+    """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded (told, not lost).
+
+    ``way`` says how it was asked, where not directly.
+    """
 
     containers: tuple[ContainerImage, ...] = ()
     events: Seen[tuple[PodEvent, ...]] | NotSeen
     pods: int = 0
     unreadable: int = 0
+    way: str = ""
 
 
 class RegistryUse(msgspec.Struct, frozen=True, kw_only=True):

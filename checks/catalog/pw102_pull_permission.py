@@ -16,7 +16,7 @@ from checks.facts import (
     Seen,
     same_id,
 )
-from checks.rules import access, bicep, commands, conditions, images, rbac
+from checks.rules import access, bicep, commands, conditions, images, in_part, rbac
 from checks.verdicts import Evidence, Finding, Severity, Subject
 
 CHECK = Check(
@@ -146,6 +146,12 @@ def _granted(case: _Case, grant: rbac.Granted, repositories: tuple[str, ...]) ->
     if grant.conditioned:
         which = f"all {len(repositories)} repositories" if len(repositories) > 1 else "the repository"
         notes.append(f"Its condition holds for {which} in use.")
+        pods = case.facts.workloads
+        if isinstance(pods, Seen) and pods.partial:
+            why = f"{grant.role} is held under a condition, and not all repositories in use are known: {pods.partial}."
+            return CHECK.unknown(
+                case.subject, in_part.CAUSE, why, case.evidence, missing=in_part.MISSING, look_failed=True
+            )
     if rbac.is_abac(case.registry.role_assignment_mode) and "/managementgroups/" in grant.scope.lower():
         notes.append("Granted at a management group, it may reach the registry several hours late.")
     return CHECK.passes(

@@ -100,6 +100,7 @@ def cluster(body: Any, evidence: Evidence) -> facts.Cluster | None:
         azure_rbac=bool(flag(body, "properties", "aadProfile", "enableAzureRBAC")),
         private=bool(flag(body, "properties", "apiServerAccessProfile", "enablePrivateCluster")),
         local_accounts_disabled=bool(flag(body, "properties", "disableLocalAccounts")),
+        run_command_disabled=bool(flag(body, "properties", "apiServerAccessProfile", "disableRunCommand")),
         outbound=_cluster_outbound(at(body, "properties")),
         artifact_source=text(body, "properties", "bootstrapProfile", "artifactSource"),
         bootstrap_registry_id=text(body, "properties", "bootstrapProfile", "containerRegistryId"),

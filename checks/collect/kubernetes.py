@@ -7,10 +7,12 @@ cluster-admin and therefore used only where a setting allows it.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -19,11 +21,11 @@ from azure.core.exceptions import ClientAuthenticationError
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
-from checks.collect import arm, net
+from checks.collect import arm, net, run_command
 from checks.collect.azure import Azure
-from checks.collect.errors import CollectError, NotAllowed, NotFound, Temporary, mapped
+from checks.collect.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
 from checks.collect.kubeconfig import Kubeconfig, read
-from checks.collect.kubernetes_objects import Event, Pod, containers, decode_page, pod_event
+from checks.collect.kubernetes_objects import Event, Pod, containers, decode_page, pod_events
 from checks.facts import Cluster, NotSeen, PodEvent, Seen, Why, Workloads
 from checks.rules.clouds import AKS_SERVER_APPLICATION
 
@@ -37,7 +39,11 @@ MAX_PAGE_BYTES = 64 * 1024 * 1024
 
 
 async def workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:
-    """The pods' images and what waits, with the events about pods; or why they could not be read."""
+    """The pods' images and what waits, with the events about pods; or why they could not be read.
+
+    Where the API server is out of reach, Run Command reads them instead, if a setting allows it.
+    """
+    until = asyncio.get_running_loop().time() + azure.settings.cluster_seconds
     gap = not_to_be_looked_at(cluster)
     if gap is not None:
         return gap
@@ -45,7 +51,11 @@ async def workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen
         kubeconfig = read(await arm.user_kubeconfig(azure, cluster))
         if not kubeconfig.exec_plugin and not azure.settings.allow_local_accounts:
             return local_accounts_off()
-        return await _read(azure, cluster, kubeconfig)
+        try:
+            return await _read(azure, cluster, kubeconfig)
+        except Unreachable as error:
+            token = partial(_token, azure, cluster) if kubeconfig.exec_plugin else None
+            return await run_command.instead(azure, cluster, token, error, until)
     except CollectError as error:
         return error.as_gap()
 
@@ -95,13 +105,11 @@ async def open_api(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> As
 async def _events(reader: Reader, api: client.CoreV1Api) -> Seen[tuple[PodEvent, ...]] | NotSeen:
     list_events = api.list_event_for_all_namespaces_without_preload_content
     try:
-        events = await reader.whole(
-            list_events, Event, lambda event: [pod_event(event)], field_selector="involvedObject.kind=Pod"
-        )
+        events = await reader.whole(list_events, Event, pod_events, field_selector="involvedObject.kind=Pod")
     except CollectError as error:
         return error.as_gap()
-    partial = f"{events.unreadable} events could not be read" if events.unreadable else ""
-    return Seen(tuple(events.found), arm.evidence("events", "Kubernetes API", "v1"), partial)
+    gaps = f"{events.unreadable} events could not be read" if events.unreadable else ""
+    return Seen(tuple(events.found), arm.evidence("events", "Kubernetes API", "v1"), gaps)
 
 
 class _Expired(Exception):

@@ -49,6 +49,9 @@ async def read(azure: Azure, estate: Estate, cluster: Cluster, workloads: Found)
     """
     if not azure.settings.read_pull_secrets or isinstance(workloads, NotSeen):
         return workloads, {}
+    if workloads.value.way:  # Run Command would carry the values through Azure Resource Manager, which keeps its output
+        gap = NotSeen(Why.UNREACHABLE, "the API server is out of reach, and secrets are not read by Run Command")
+        return workloads, dict.fromkeys(named(workloads.value), gap)
     try:
         async with asyncio.timeout(azure.settings.cluster_seconds):
             return await _read(azure, estate, cluster, workloads)

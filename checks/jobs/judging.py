@@ -8,7 +8,7 @@ from typing import Any
 from checks import catalog
 from checks.facts import ClusterFacts, NotSeen, Seen, SubscriptionFacts, Why
 from checks.facts_network import Networks
-from checks.rules import places
+from checks.rules import in_part, places
 from checks.rules.disagreements import explain
 from checks.rules.fold import PER_IMAGE, fold
 from checks.rules.pull_answer import FAILURES
@@ -41,7 +41,7 @@ def report_of(facts: ClusterFacts) -> ClusterReport:
     A host that is no Azure registry gets a row where the nodes say something of it (a pull that failed or succeeded);
     ARM alone has nothing to say of it.
     """
-    findings = catalog.judge(facts)
+    findings = in_part.hedged(catalog.judge(facts), facts.workloads)
     refused = {f.subject.registry for f in findings if f.code == PER_IMAGE and isinstance(f.verdict, Fail)}
     spoken_of = refused | {f.subject.registry for f in findings if f.code == FAILURES}
     failing: dict[str | None, list[FailedPull]] = {}
@@ -83,6 +83,10 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage
     lines.append(_line("pods", facts.workloads))
     if isinstance(facts.workloads, Seen):
         workloads = facts.workloads.value
+        if workloads.way:
+            lines[-1] = Coverage("pods", True, workloads.way)
+        if facts.workloads.partial:
+            lines.append(Coverage("pods", False, facts.workloads.partial))
         lines.append(_line("events", workloads.events))
         if workloads.unreadable:
             lines.append(Coverage("pods", False, f"{workloads.unreadable} objects could not be read"))

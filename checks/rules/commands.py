@@ -179,6 +179,35 @@ def let_read_secrets(cluster: Cluster, namespace: str) -> tuple[str, ...]:
     )
 
 
+def enable_run_command(cluster: Cluster) -> str:
+    """``az aks update --enable-run-command``."""
+    return command(*_aks("update", cluster), "--enable-run-command")
+
+
+def let_run_commands(cluster: Cluster) -> tuple[str, ...]:
+    """The commands that let Pullwatch's identity use Run Command on one cluster: no built-in role has just that."""
+    name = "Pullwatch Run Command"
+    role = {
+        "Name": name,
+        "Description": "Runs commands in AKS clusters and reads their results.",
+        "AssignableScopes": [f"/subscriptions/{subscription_of(cluster.id)}"],
+        "Actions": [
+            "Microsoft.ContainerService/managedClusters/runcommand/action",
+            "Microsoft.ContainerService/managedClusters/commandResults/read",
+        ],
+    }
+    return (
+        command("az", "role", "definition", "create", "--role-definition", json.dumps(role)),
+        assign_role("<object id of Pullwatch's identity>", name, cluster.id),
+    )
+
+
+def list_policies(cluster: Cluster) -> str:
+    """``az policy assignment list`` of those that apply where a cluster is."""
+    where = ("--subscription", subscription_of(cluster.id), "--resource-group", resource_group_of(cluster.id))
+    return command("az", "policy", "assignment", "list", *where, "--filter", "atScope()")
+
+
 def pull_secret(namespace: str, name: str, host: str, *, replace: bool) -> tuple[str, ...]:
     """``kubectl create secret docker-registry`` for a host, after the one that is there is gone."""
     where = ("--namespace", namespace)

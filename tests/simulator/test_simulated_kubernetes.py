@@ -217,7 +217,9 @@ def test_run_command_reaches_a_private_cluster(client: Client, folder: Folder, s
     private = {"aadProfile": {}, "apiServerAccessProfile": {"enablePrivateCluster": True}}
     folder.write("arm/cluster.json", {"id": CLUSTER, "name": "aks-one", "properties": private})
     done = run_command(client, sim, "kubectl get pods,events -A -o json")
-    assert done["exitCode"] == 0 and len(json.loads(done["logs"])["items"]) == 6
+    names = [item["metadata"]["name"] for item in json.loads(done["logs"])["items"]]
+    assert done["exitCode"] == 0 and len(names) == 7
+    assert names[0].startswith("command-")  # the service's own pod, in its namespace aks-command
     assert run_command(client, sim, "kubectl delete pods")["exitCode"] == 1
 
 

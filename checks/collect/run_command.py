@@ -1,0 +1,233 @@
+"""Run Command: the pods of a cluster whose API server is out of reach, read through Azure Resource Manager.
+
+Off unless PULLWATCH_ALLOW_RUN_COMMAND is on: AKS makes a pod for every command, in the cluster's namespace aks-command,
+and removes it afterwards. Source: REST API "Managed Clusters - Run Command" (202 and a Location until the result is
+there) and "Access a private AKS cluster using the command invoke": 512 kB of output at most, 60 s to be scheduled. The
+command acts with the rights of the clusterToken's identity; on clusters without Entra ID it is an administrator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote, urljoin
+
+import msgspec
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+from checks.collect import arm, bodies
+from checks.collect import run_command_output as output
+from checks.collect.azure import Azure
+from checks.collect.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
+from checks.facts import Cluster, NotSeen, PodEvent, Seen, Why, Workloads
+from checks.rules import commands
+
+SETTING = "PULLWATCH_ALLOW_RUN_COMMAND=true"
+RIGHTS = (
+    "Microsoft.ContainerService/managedClusters/runcommand/action",
+    "Microsoft.ContainerService/managedClusters/commandResults/read",
+)
+READER = "Azure Kubernetes Service RBAC Reader"
+POLICY = "RunCommandBlockedByAzurePolicy"
+FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
+RESERVE = 1.0  # seconds kept back, so that what was read is handed on before the cluster's own deadline
+CUT = "Run Command's output was cut off (it takes 512 kB)"
+Token = Callable[[], Awaitable[str]] | None
+
+
+class Refused(CollectError):
+    """Run Command itself is kept from running: ``missing`` names the setting to change, ``fix`` how."""
+
+    why = Why.UNREACHABLE
+
+    def __init__(self, detail: str, missing: str, fix: tuple[str, ...]) -> None:
+        super().__init__(detail)
+        self.missing = missing
+        self.fix = fix
+
+    def as_gap(self) -> NotSeen:
+        """The fact that this was not seen, with what would let it be."""
+        return NotSeen(self.why, str(self), self.missing, self.fix)
+
+
+async def instead(
+    azure: Azure, cluster: Cluster, token: Token, unreachable: Unreachable, until: float
+) -> Seen[Workloads] | NotSeen:
+    """The workloads of a cluster whose API server was ``unreachable``; or why they could not be read this way either.
+
+    ``token`` gets the clusterToken (None on clusters without Entra ID), ``until`` is the event loop's time to end by.
+    """
+    gap = unreachable.as_gap()
+    if cluster.run_command_disabled:
+        return _also(gap, _disabled(cluster).as_gap()) if azure.settings.allow_run_command else gap
+    if not azure.settings.allow_run_command:
+        hint = f"{gap.detail}; {SETTING} lets Run Command read it, which makes a pod in its namespace aks-command"
+        return NotSeen(gap.why, hint, f"a way to the cluster's API server, or {SETTING}", gap.fix)
+    try:
+        return await _Reading(azure, cluster, token, until).workloads(gap)
+    except CollectError as error:
+        return _also(gap, error.as_gap())
+
+
+def _also(gap: NotSeen, second: NotSeen) -> NotSeen:
+    return msgspec.structs.replace(second, detail=f"{gap.detail}; by Run Command: {second.detail}")
+
+
+def _disabled(cluster: Cluster) -> Refused:
+    detail = "it is disabled on the cluster (apiServerAccessProfile.disableRunCommand)"
+    return Refused(detail, "Run Command enabled on the cluster", (commands.enable_run_command(cluster),))
+
+
+def _blocked(cluster: Cluster) -> Refused:
+    detail = (
+        f"an Azure Policy on the cluster keeps its pod out ({POLICY}); the policy's assignment has to exclude the "
+        f"namespace {output.NAMESPACE}"
+    )
+    missing = f"a policy assignment that excludes the namespace {output.NAMESPACE}"
+    return Refused(detail, missing, (commands.list_policies(cluster),))
+
+
+class _Reading:
+    """One cluster's reading: two commands, one after the other, each with what is left of the time."""
+
+    def __init__(self, azure: Azure, cluster: Cluster, token: Token, until: float) -> None:
+        self._azure = azure
+        self._cluster = cluster
+        self._token = token
+        self._until = until - RESERVE
+
+    async def workloads(self, gap: NotSeen) -> Seen[Workloads]:
+        """Pods and events. Raises CollectError where the pods could not be read."""
+        nonce = _nonce()
+        pods = output.read_pods(await self._run(output.pods_command(nonce), nonce), nonce)
+        if pods is None:
+            raise Temporary("Run Command's output is not what kubectl was asked for")
+        found = Workloads(
+            containers=pods.containers,
+            events=await self._events(),
+            pods=pods.pods,
+            unreadable=pods.unreadable,
+            way=f"by Run Command, because the API server is out of reach ({gap.detail})",
+        )
+        partial = "" if pods.whole else f"{CUT}: {pods.pods} pods were read, not all"
+        return Seen(found, self._evidence("pods and events"), partial)
+
+    async def _events(self) -> Seen[tuple[PodEvent, ...]] | NotSeen:
+        nonce = _nonce()
+        try:
+            events = output.read_events(await self._run(output.events_command(nonce), nonce), nonce)
+        except CollectError as error:
+            return error.as_gap()
+        if events is None:
+            return NotSeen(Why.ERROR, "Run Command's output is not what kubectl was asked for")
+        told = [f"{events.unreadable} events could not be read"] if events.unreadable else []
+        told += [] if events.whole else [f"{CUT}: {len(events.events)} events were read, not all"]
+        return Seen(events.events, self._evidence("events"), "; ".join(told))
+
+    def _evidence(self, what: str) -> Any:
+        return arm.evidence(what, f"Run Command on {self._cluster.id} (kubectl)", arm.CLUSTERS_API)
+
+    async def _run(self, command: str, nonce: str) -> str:
+        """The command's output. Raises CollectError."""
+        seconds = self._until - asyncio.get_running_loop().time()
+        if seconds <= 0:
+            raise Unreachable("no time was left for Run Command (PULLWATCH_CLUSTER_SECONDS)")
+        try:
+            async with asyncio.timeout(seconds):
+                return self._output(await self._result(command), nonce)
+        except TimeoutError:
+            raise Unreachable(f"Run Command gave no result within {seconds:.0f} s") from None
+
+    async def _result(self, command: str) -> Any:
+        """The ``properties`` of the command's result, asked for until it is there."""
+        body = {"command": command}
+        if self._token is not None:
+            body["clusterToken"] = await self._token()
+        place = f"{self._azure.settings.arm}{quote(self._cluster.id)}/runCommand?api-version={arm.CLUSTERS_API}"
+        # Not tried again by itself: every POST that arrives makes a pod.
+        response = await self._send(HttpRequest("POST", place, json=body), retry_total=0)
+        location, wait = "", FIRST_WAIT
+        while True:
+            properties = bodies.at(_body(response), "properties") if response.status_code == 200 else None
+            if (bodies.text(properties, "provisioningState") or "").lower() in ("succeeded", "failed", "canceled"):
+                return properties
+            location = response.headers.get("Location") or location
+            if not location:
+                raise Temporary("Run Command was accepted without a Location to ask for its result")
+            wait = _wait(response, wait)
+            await asyncio.sleep(wait)
+            response = await self._send(HttpRequest("GET", urljoin(place, location)))
+
+    async def _send(self, request: HttpRequest, **options: Any) -> AsyncHttpResponse:
+        """One request's 2xx answer. Raises CollectError."""
+        right = RIGHTS[0] if request.method == "POST" else RIGHTS[1]
+        async with mapped("Run Command", right, self._cluster.id, self._azure.settings.call_seconds):
+            response: AsyncHttpResponse = await self._azure.raw().send_request(request, **options)
+            if response.status_code < 300:
+                return response
+            raise self._refusal(response)
+
+    def _refusal(self, response: AsyncHttpResponse) -> CollectError:
+        """What an error answer means. AKS sends its own errors bare, Azure Resource Manager within ``error``."""
+        body = _body(response)
+        error = bodies.at(body, "error") if isinstance(bodies.at(body, "error"), dict) else body
+        code, message = bodies.text(error, "code") or "", bodies.text(error, "message") or ""
+        detail = f"Run Command: HTTP {response.status_code} {code}: {message}"
+        if code == POLICY:
+            return _blocked(self._cluster)
+        if response.status_code == 400 and "disabled" in message.lower():
+            return _disabled(self._cluster)
+        if response.status_code in (401, 403):
+            role = f"{' and '.join(RIGHTS)} on the cluster, and {READER} in it"
+            return NotAllowed(detail, role, self._cluster.id, commands.let_run_commands(self._cluster))
+        if response.status_code == 404:
+            return NotFound(detail)
+        header = response.headers.get("Retry-After", "")
+        return Temporary(detail, float(header) if response.status_code == 429 and _is_number(header) else None)
+
+    def _output(self, properties: Any, nonce: str) -> str:
+        """The logs of a command that ended well. Raises CollectError for one that did not."""
+        state, code = bodies.text(properties, "provisioningState") or "", bodies.at(properties, "exitCode")
+        reason, logs = bodies.text(properties, "reason") or "", bodies.at(properties, "logs")
+        if POLICY in reason:
+            raise _blocked(self._cluster)
+        if state.lower() != "succeeded":
+            image = " (its own image comes from mcr.microsoft.com)" if "imagepull" in reason.lower() else ""
+            raise Temporary(f"Run Command's pod did not run: {state}, {reason or 'no reason told'}{image}")
+        if code != 0 or not isinstance(logs, str):
+            raise self._failed(code, logs if isinstance(logs, str) else "", nonce)
+        return logs
+
+    def _failed(self, code: Any, logs: str, nonce: str) -> CollectError:
+        """A command that ended badly. What follows the nonce may be a pod's words and is not looked at."""
+        told = logs.split(nonce)[0].strip()
+        said = next((line for line in told.splitlines() if re.match(r"(?i)error", line)), told.partition("\n")[0])
+        detail = f"kubectl ended with exit code {code}: {said or 'nothing told'}"
+        if "(Forbidden)" in said or "(Unauthorized)" in said:
+            return NotAllowed(detail, READER, self._cluster.id)
+        return Temporary(detail)
+
+
+def _nonce() -> str:
+    """48 random bits in eight characters that mean nothing to a shell: short, for it is in the output many times."""
+    return secrets.token_urlsafe(6).replace("-", "x").replace("_", "y")
+
+
+def _body(response: AsyncHttpResponse) -> Any:
+    try:
+        return msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,6}", text) is not None
+
+
+def _wait(response: AsyncHttpResponse, last: float) -> float:
+    """Seconds until the result is asked for again: what the answer says, bounded; else a little longer each time."""
+    header = response.headers.get("Retry-After", "")
+    return min(float(header) if _is_number(header) else last * 1.5, LONGEST_WAIT)
