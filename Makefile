@@ -1,6 +1,7 @@
 # Everything a newcomer types. Each target sets up what it needs first; that takes less than a second once it is done.
 #   make setup PYTHON=/path/to/python   to choose the Python yourself
 #   make test ARGS="-k mailbox"         arguments for pytest
+#   apt-get install containerd docker-registry curl   turns on the tests of real pull errors (as root)
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
