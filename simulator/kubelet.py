@@ -85,10 +85,9 @@ class _Pod:
             outcome = outcomes[name]
             self.event("Pulling", f'Pulling image "{image}"', name)
             if isinstance(outcome, Failed):
-                text = f'Failed to pull image "{image}": rpc error: code = {outcome.code} desc = {outcome.text}'
-                self.event("Failed", text, name, "Warning")
+                self.event("Failed", f'Failed to pull image "{image}": {outcome.told}', name, "Warning")
                 self.event("Failed", "Error: ErrImagePull", name, "Warning")
-                statuses.append(_waiting(container, "ErrImagePull", _error(outcome)))
+                statuses.append(_waiting(container, "ErrImagePull", outcome.told))
             else:
                 took = "1.234s (1.234s including waiting)"
                 size = f"Image size: {outcome.size} bytes."
@@ -108,7 +107,7 @@ class _Pod:
                 continue
             self.event("BackOff", f'Back-off pulling image "{image}"', name)
             self.event("Failed", "Error: ImagePullBackOff", name, "Warning")
-            told = f'Back-off pulling image "{image}": ErrImagePull: {_error(outcome)}'
+            told = f'Back-off pulling image "{image}": ErrImagePull: {outcome.told}'
             statuses.append(_waiting(container, "ImagePullBackOff", told))
         self._status(statuses)
 
@@ -144,10 +143,6 @@ class _Pod:
         item = kube_object(body)
         assert item is not None  # it has a kind and a name
         self._objects.put(item)
-
-
-def _error(outcome: Failed) -> str:
-    return f"rpc error: code = {outcome.code} desc = {outcome.text}"
 
 
 def _scheduled(cluster: Resource, spec: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:

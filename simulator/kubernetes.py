@@ -278,6 +278,7 @@ def _create(data: bytes, objects: ClusterObjects, at: Target) -> KubeObject:
     }
     made = {"kind": at.kind, "apiVersion": at.group_version, **body, "metadata": wanted}
     if at.resource == "pods":
+        _give_pull_secrets(made, objects)
         _admit(made, objects)
         made["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
     item = kube_object(made)
@@ -287,6 +288,18 @@ def _create(data: bytes, objects: ClusterObjects, at: Target) -> KubeObject:
         raise status_error(409, f'{_plural(at)} "{item.name}" already exists', at.resource, item.name)
     objects.put(item)
     return item
+
+
+def _give_pull_secrets(pod: dict[str, Any], objects: ClusterObjects) -> None:
+    """A pod without pull secrets gets those of its service account (the admission plugin ServiceAccount)."""
+    spec = pod.get("spec")
+    if not isinstance(spec, dict) or spec.get("imagePullSecrets"):
+        return
+    name = str(spec.get("serviceAccountName") or "default")
+    account = objects.get("v1", "serviceaccounts", pod["metadata"]["namespace"], name)
+    secrets_of = account.body().get("imagePullSecrets") if account else None
+    if secrets_of:
+        pod["spec"] = {**spec, "imagePullSecrets": secrets_of}
 
 
 def _admit(pod: dict[str, Any], objects: ClusterObjects) -> None:

@@ -10,7 +10,7 @@ older than the roles as they are now:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -34,10 +34,20 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """`code` is the gRPC code by which containerd hands the error to kubelet, `text` its description."""
+    """`code` is the gRPC code by which containerd hands the error to kubelet, `text` its description.
+
+    `again` is what the next try heard: kubelet makes one per credential, on AKS a last one without any.
+    """
 
     text: str
     code: str = "Unknown"
+    again: Failed | None = None
+
+    @property
+    def told(self) -> str:
+        """As kubelet tells it: newer ones leave gRPC's prefix out where the code says nothing."""
+        said = self.text if self.code == "Unknown" else f"rpc error: code = {self.code} desc = {self.text}"
+        return said if self.again is None else f"[{said}, {self.again.told}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +84,23 @@ class NodePull:
         if refused is not None:
             return refused
         if not self._may_pull(node, host, image):
-            return _unauthorized(host, image)
+            return self._unauthorized(node, host, image)
+        failed = self._content(node, resource, host, image)
+        if failed is None:
+            return Pulled()
+        return replace(failed, again=_anonymous(image)) if host.azure and not host.anonymous else failed
+
+    def _content(self, node: Node, resource: Resource | None, host: Host, image: _Image) -> Failed | None:
+        """What who may pull hears, None where the image comes."""
         tags = host.repositories.get(image.repository, {})
         entry = next((e for tag, e in tags.items() if _is_named(image, tag, e)), None)
         if entry is None:
             return Failed(_resolving(image, f"{image.full}: not found"), "NotFound")
-        if not _has_platform(entry, pool):
+        if not _has_platform(entry, node.pool):
             digest = images.documents(image.repository, image.reference, entry)[0][0].digest
             found = f'failed to pull and unpack image "{image.full}": no match for platform in manifest {digest}'
             return Failed(f"{found}: not found", "NotFound")
-        return self._layers(node, resource, host, image) or Pulled()
+        return self._layers(node, resource, host, image)
 
     def _way(self, node: Node, resource: Resource | None, host: Host, image: _Image, seed: str) -> Failed | None:
         """What stops the first request, or None where the registry answers it."""
@@ -100,7 +117,7 @@ class NodePull:
             return _timeout(image, _PUBLIC_ADDRESS)
         if resource is not None and host.public and self._network.allows_subnet(node, resource):
             return None
-        return None if host.lets_in(source) else _firewall(image, source)
+        return None if host.lets_in(source) else _firewall(image)
 
     def _may_pull(self, node: Node, host: Host, image: _Image) -> bool:
         if host.anonymous:
@@ -116,6 +133,19 @@ class NodePull:
             return rights.may(PULL, host.resource_id)
         asked = (CONTENT, METADATA)
         return all(rights.may(a, host.resource_id, data=True, repository=image.repository) for a in asked)
+
+    def _unauthorized(self, node: Node, host: Host, image: _Image) -> Failed:
+        """A managed identity without any right gets no token to offer, so kubelet asks without; by repositories it gets
+        one, which opens nothing. A service principal's password is offered in any case."""
+        if not host.azure or self._principal(node) is None:
+            return _anonymous(image)
+        if host.by_repository:
+            why = "repository does not exist or may require authorization: server message: insufficient_scope"
+            denied = _resolving(image, f"pull access denied, {why}: authorization failed")
+            return Failed(denied, again=_anonymous(image))
+        if "kubeletidentity" in table(node.properties.get("identityProfile")):
+            return _anonymous(image)
+        return replace(_token_refused(image, "oauth"), again=_anonymous(image))
 
     def _principal(self, node: Node) -> str | None:
         """The object id the kubelet's tokens are for: its identity's, or that of the cluster's service principal."""
@@ -200,20 +230,15 @@ def _token_url(image: _Image) -> str:
     return f"https://{image.host}/oauth2/token?scope={scope}&service={image.host}"
 
 
-def _firewall(image: _Image, source: str) -> Failed:
-    denied = (
-        f"denied: client with IP '{source}' is not allowed access. Refer https://aka.ms/acr/firewall to grant access."
-    )
-    return Failed(
-        _resolving(image, f"unexpected status from HEAD request to {image.manifest}: 403 Forbidden: {denied}")
-    )
+def _firewall(image: _Image) -> Failed:
+    """An answer to HEAD has no body, so nodes never hear which address was refused."""
+    return Failed(_resolving(image, f"unexpected status from HEAD request to {image.manifest}: 403 Forbidden"))
 
 
-def _unauthorized(host: Host, image: _Image) -> Failed:
-    """Where no credential is to be had, kubelet asks without: the exchange refuses an identity without any right. By
-    repositories the exchange succeeds, and the token it leads to opens nothing."""
-    if host.by_repository:
-        why = "repository does not exist or may require authorization: server message: insufficient_scope"
-        return Failed(_resolving(image, f"pull access denied, {why}: authorization failed"))
+def _token_refused(image: _Image, kind: str) -> Failed:
     asked = f"unexpected status from GET request to {_token_url(image)}: 401 Unauthorized"
-    return Failed(_resolving(image, f"failed to authorize: failed to fetch anonymous token: {asked}"))
+    return Failed(_resolving(image, f"failed to authorize: failed to fetch {kind} token: {asked}"))
+
+
+def _anonymous(image: _Image) -> Failed:
+    return _token_refused(image, "anonymous")

@@ -16,6 +16,12 @@ from tests.tenants import ACR_PULL, REPOSITORY_READER, Tenant, object_id
 from tests.worlds import EGRESS, HOST, NODES, RECORDS, World
 
 IMAGE = f"{HOST}/team/web:absent"
+ANONYMOUS = (
+    "failed to fetch anonymous token: unexpected status from GET request to "
+    f"https://{HOST}/oauth2/token?scope=repository%3Ateam%2Fweb%3Apull&service={HOST}: 401 Unauthorized"
+)
+STEP = f'failed to pull and unpack image "{IMAGE}": failed to resolve reference "{IMAGE}"'
+ABSENT, FORBIDDEN = f"{IMAGE}: not found", "403 Forbidden"
 Asked = Callable[..., list[str]]
 
 
@@ -59,10 +65,7 @@ def tried(world: World, folder: Path, body: dict[str, Any] | None = None, *, rol
 
 def test_an_absent_tag_is_not_found_first_and_backed_off_then(tmp_path: Path) -> None:
     told = tried(World(), tmp_path)
-    error = (
-        f'rpc error: code = NotFound desc = failed to pull and unpack image "{IMAGE}": '
-        f'failed to resolve reference "{IMAGE}": {IMAGE}: not found'
-    )
+    error = f"[rpc error: code = NotFound desc = {STEP}: {ABSENT}, {STEP}: failed to authorize: {ANONYMOUS}]"
     assert told["Failed"] == f'Failed to pull image "{IMAGE}": {error}'
     assert told["BackOff"] == f'Back-off pulling image "{IMAGE}"'
     assert told["status"] == f'ImagePullBackOff: Back-off pulling image "{IMAGE}": ErrImagePull: {error}'
@@ -76,34 +79,35 @@ def test_an_image_that_is_there_is_pulled_with_its_size(tmp_path: Path) -> None:
 
 def test_without_a_role_the_anonymous_token_is_refused(tmp_path: Path) -> None:
     told = tried(World(), tmp_path, role=None)
-    url = f"https://{HOST}/oauth2/token?scope=repository%3Ateam%2Fweb%3Apull&service={HOST}"
-    text = f"failed to fetch anonymous token: unexpected status from GET request to {url}: 401 Unauthorized"
-    assert told["Failed"].endswith(f"failed to authorize: {text}")
+    assert told["Failed"].endswith(f"failed to authorize: {ANONYMOUS}")
+    assert "oauth token" not in told["Failed"]
 
 
 def test_by_repositories_the_legacy_role_does_not_pull_and_the_repository_role_does(tmp_path: Path) -> None:
     world = World()
     world.bodies[world.registry_id]["properties"]["roleAssignmentMode"] = "AbacRepositoryPermissions"
-    assert "insufficient_scope" in tried(world, tmp_path / "legacy")["Failed"]
-    assert tried(world, tmp_path / "repository", role=REPOSITORY_READER)["Failed"].endswith(": not found")
+    refused = tried(world, tmp_path / "legacy")["Failed"]
+    assert "insufficient_scope: authorization failed, failed to pull" in refused and refused.endswith(f"{ANONYMOUS}]")
+    assert ABSENT in tried(world, tmp_path / "repository", role=REPOSITORY_READER)["Failed"]
 
 
-def test_the_firewall_names_the_address_nodes_leave_with(tmp_path: Path) -> None:
-    assert tried(World().deny(EGRESS), tmp_path / "in")["Failed"].endswith(": not found")
-    assert (
-        f"client with IP '{EGRESS}' is not allowed access" in tried(World().deny("20.9.9.9"), tmp_path / "o")["Failed"]
+def test_the_firewall_answers_by_the_address_nodes_leave_with(tmp_path: Path) -> None:
+    assert ABSENT in tried(World().deny(EGRESS), tmp_path / "in")["Failed"]
+    denied = tried(World().deny("20.9.9.9"), tmp_path / "out")["Failed"]
+    assert denied.endswith(
+        f"unexpected status from HEAD request to https://{HOST}/v2/team/web/manifests/absent: {FORBIDDEN}"
     )
 
 
 def test_a_service_endpoint_hides_the_public_address(tmp_path: Path) -> None:
     world = World().deny(EGRESS).nodes(serviceEndpoints=[{"service": "Microsoft.ContainerRegistry"}])
-    assert "client with IP '10.10." in tried(world, tmp_path / "denied")["Failed"]
+    assert tried(world, tmp_path / "denied")["Failed"].endswith(FORBIDDEN)
     world.deny(subnets=(world.subnet(NODES),))
-    assert tried(world, tmp_path / "rule")["Failed"].endswith(": not found")
+    assert ABSENT in tried(world, tmp_path / "rule")["Failed"]
 
 
 def test_a_private_endpoint_is_reached_by_its_record_only(tmp_path: Path) -> None:
-    assert tried(World().healthy_private(), tmp_path / "good")["Failed"].endswith(": not found")
+    assert ABSENT in tried(World().healthy_private(), tmp_path / "good")["Failed"]
     world = World()
     home = world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
     world.peer(world.vnet_id(NODES), home).endpoint(network=home)
@@ -127,7 +131,9 @@ def test_layers_need_their_own_record(tmp_path: Path) -> None:
     del world.bodies[next(key for key in world.bodies if key.endswith("/A/acrone.westeurope.data"))]
     told = tried(world, tmp_path, pod(f"{HOST}/team/web:1"))
     assert "failed to copy: httpReadSeeker: failed open" in told["Failed"]
-    assert told["Failed"].endswith("no such host")
+    assert (
+        "lookup acrone.westeurope.data.azurecr.io on 168.63.129.16:53: no such host, failed to pull" in told["Failed"]
+    )
 
 
 def test_a_platform_that_is_missing_is_told_as_such(tmp_path: Path) -> None:
@@ -162,3 +168,33 @@ def test_a_restricted_namespace_takes_restricted_pods_only(tmp_path: Path, restr
         reply = Cluster(sim, world.cluster_id)("/api/v1/namespaces/default/pods", "POST", body)
     assert reply.status == (201 if restricted else 403)
     assert restricted or 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation' in reply.json["message"]
+
+
+def test_everybody_hears_of_an_absent_tag_once_where_everybody_may_read(tmp_path: Path) -> None:
+    world = World().registry(anonymousPullEnabled=True)
+    assert tried(world, tmp_path, role=None)["Failed"].endswith(f"desc = {STEP}: {ABSENT}")
+
+
+def test_a_service_principal_offers_its_password_before_it_asks_without(tmp_path: Path) -> None:
+    world = World().cluster(identityProfile=..., servicePrincipalProfile={"clientId": "app-1"})
+    tenant = world.into(Tenant(tmp_path / "tenant"))
+    tenant.reachable()
+    tenant.write("graph", {"id": object_id("aks-1"), "appId": "app-1"})
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        told = Cluster(sim, world.cluster_id).tried(pod())["Failed"]
+    first, second = (
+        f"{STEP}: failed to authorize: {text}" for text in (ANONYMOUS.replace("anonymous", "oauth"), ANONYMOUS)
+    )
+    assert told == f'Failed to pull image "{IMAGE}": [{first}, {second}]'
+
+
+@pytest.mark.parametrize("own", [[], [{"name": "mine"}]])
+def test_a_pod_without_pull_secrets_gets_its_service_account_s(tmp_path: Path, own: list[dict[str, str]]) -> None:
+    world = World()
+    tenant = world.into(Tenant(tmp_path / "tenant"))
+    account = {"kind": "ServiceAccount", "apiVersion": "v1", "metadata": {"name": "default", "namespace": "default"}}
+    tenant.write("kubernetes/aks-1", account | {"imagePullSecrets": [{"name": "regcred"}]})
+    with running(tenant.root) as sim:
+        api = Cluster(sim, world.cluster_id)
+        made = api("/api/v1/namespaces/default/pods", "POST", pod(imagePullSecrets=own)).json
+    assert made["spec"]["imagePullSecrets"] == (own or [{"name": "regcred"}])
