@@ -253,9 +253,11 @@ def _grant(answered: _Answered, registry: Registry) -> tuple[str, ...]:
 
 
 def _open(registry: Registry, text: str) -> tuple[str, ...]:
-    """The rule for the address the registry saw; a private one, or a registry that is closed, takes no such rule."""
+    """The rule for the address the registry saw, if it was told: containerd's HEAD hears none. A private address, or a
+    registry that is closed, takes no such rule."""
     address = denied_address(text)
-    closed = (registry.public_network_access or "").lower() == "disabled"
-    if address is None or closed or not ip_address(address).is_global:
+    if (registry.public_network_access or "").lower() == "disabled" or (address and not ip_address(address).is_global):
         return (commands.list_endpoints(registry.id),)
+    if address is None:
+        return (registry_commands.list_rules(registry), commands.list_endpoints(registry.id))
     return (network_commands.allow_address(registry, address),)

@@ -60,6 +60,11 @@ def let_read_vault(vault: str, principal_id: str) -> str:
     )
 
 
+def list_rules(registry: Registry) -> str:
+    """``az acr network-rule list``: whom the registry's firewall lets in."""
+    return command("az", "acr", "network-rule", "list", "--name", registry.name, *_where(registry))
+
+
 def check_health(registry: Registry) -> str:
     """``az acr check-health``: the same questions, asked from where it is run."""
     where = ("--subscription", subscription_of(registry.id))

@@ -217,6 +217,9 @@ def test_fail_by_the_firewall_adds_no_rule_where_none_would_help() -> None:
     private = DENIED.replace(EGRESS, "10.10.0.4")
     assert only(judged(said(private))).fix == (endpoints,)
     assert only(judged(said(DENIED), uses=in_mode(public_network_access="Disabled"))).fix == (endpoints,)
+    untold = f"{START}unexpected status from HEAD request to https://{ACR}/v2/team/web/manifests/x: 403 Forbidden"
+    rules = f"az acr network-rule list --name acrone --subscription {base.SUBSCRIPTION} --resource-group rg"
+    assert only(judged(said(untold))).fix == (rules, endpoints)
 
 
 @pytest.mark.parametrize(
