@@ -2,7 +2,8 @@
 
 A pod goes to a pool that fits its node selector and whose taints it tolerates. Its images are then pulled, and what
 happened is told as on a real cluster: events Scheduled, Pulling, Pulled or Failed and BackOff, and a status that waits
-in ErrImagePull, then in ImagePullBackOff. Pods that stand in files are left as they are.
+in ErrImagePull, then in ImagePullBackOff, where kubelets before 1.32 leave the error out. Pods that stand in files are
+left as they are.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .node_pull import Failed, NodePull, Pulled
 from .resources import Resource
 
 DELAY_SECONDS = 0.1
+TELLS_WHY = (1, 32)  # kubernetes/kubernetes#127918
 POOL_LABEL = "kubernetes.azure.com/agentpool"
 _TAINT = re.compile(r"(?P<key>[^=:]+)(?:=(?P<value>[^:]*))?:(?P<effect>\w+)")
 
@@ -54,7 +56,7 @@ class Kubelet:
         }
         pod.answer(outcomes)
         if any(isinstance(outcome, Failed) for outcome in outcomes.values()):
-            asyncio.get_running_loop().call_later(self.delay, pod.back_off, outcomes)
+            asyncio.get_running_loop().call_later(self.delay, pod.back_off, outcomes, _version(cluster) >= TELLS_WHY)
 
 
 class _Pod:
@@ -95,7 +97,7 @@ class _Pod:
                 statuses.append(_running(container))
         self._status(statuses)
 
-    def back_off(self, outcomes: dict[str, Pulled | Failed]) -> None:
+    def back_off(self, outcomes: dict[str, Pulled | Failed], tells_why: bool) -> None:
         if self.is_gone:
             return
         statuses = []
@@ -107,7 +109,7 @@ class _Pod:
                 continue
             self.event("BackOff", f'Back-off pulling image "{image}"', name)
             self.event("Failed", "Error: ImagePullBackOff", name, "Warning")
-            told = f'Back-off pulling image "{image}": ErrImagePull: {outcome.told}'
+            told = f'Back-off pulling image "{image}"' + (f": ErrImagePull: {outcome.told}" if tells_why else "")
             statuses.append(_waiting(container, "ImagePullBackOff", told))
         self._status(statuses)
 
@@ -143,6 +145,11 @@ class _Pod:
         item = kube_object(body)
         assert item is not None  # it has a kind and a name
         self._objects.put(item)
+
+
+def _version(cluster: Cluster) -> tuple[int, int]:
+    found = re.match(r"(\d+)\.(\d+)", cluster.version)
+    return (int(found[1]), int(found[2])) if found else TELLS_WHY
 
 
 def _scheduled(cluster: Resource, spec: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:

@@ -22,7 +22,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from checks.collect import arm, kubernetes
 from checks.collect.azure import Azure
 from checks.collect.canary_pod import LABELS, PodState, answered, failed_texts, pod
-from checks.collect.errors import CollectError, NotAllowed, NotFound, Temporary, mapped
+from checks.collect.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
 from checks.collect.kubeconfig import read as read_kubeconfig
 from checks.facts import Cluster, NotSeen, RegistryUse, Seen, Why
 from checks.facts_canary import Canaries, Canary, CanaryAsk, CanarySaid
@@ -175,13 +175,18 @@ class _Run:
         }
 
     async def sweep(self) -> None:
-        """Deletes what earlier runs left behind. That it may not list pods is told when it may not make them."""
+        """Deletes what earlier runs left behind. That it may not list pods is told when it may not make them.
+
+        Raises Unreachable: then there is nobody to ask, and no pod that could be left behind.
+        """
         call = self._api.list_namespaced_pod_without_preload_content
         selector = ",".join(f"{label}={value}" for label, value in LABELS.items())
         try:
             status, raw = await self._call(
                 "list canary pods", call, self._namespace, label_selector=selector, limit=500
             )
+        except Unreachable:
+            raise
         except CollectError:
             return
         if status != 200:

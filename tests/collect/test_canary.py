@@ -1,0 +1,506 @@
+"""Canary pods over the wire: what is made, what is read of it, and that nothing stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import msgspec
+import pytest
+
+from checks import settings
+from checks.collect import canary
+from checks.collect.azure import Azure, open_azure
+from checks.collect.canary import to_the_end
+from checks.collect.canary_pod import LABELS
+from checks.facts import Cluster, NotSeen, RegistryUse, Seen, Why
+from checks.facts_canary import Canaries, CanarySaid
+from simulator import Simulator, running
+from tests.catalog.image_facts import container
+from tests.products import clean
+from tests.simulator.test_simulated_kubelet import Cluster as Api
+from tests.tenants import ACR_PULL, Tenant, object_id
+from tests.worlds import HOST, World
+
+IMAGE = f"{HOST}/team/web:1"
+WRITER = "Azure Kubernetes Service RBAC Writer"
+PODS = "Microsoft.ContainerService/managedClusters/pods"
+
+
+def tenant_of(world: World, folder: Path, *, role: bool = True) -> Tenant:
+    """The world's cluster, with an empty API and a registry that has one image."""
+    tenant = world.into(Tenant(folder / "tenant"))
+    tenant.reachable()
+    tenant.write("registries", {"repositories": {"team/web": {"1": {"platforms": ["linux/amd64"]}}}}, HOST)
+    if role:
+        tenant.assign(object_id("aks-1"), ACR_PULL, world.registry_id)
+    return tenant
+
+
+def two_pools() -> World:
+    world = World()
+    return world.pools(world.pool("system"), world.pool("user"))
+
+
+def deny(tenant: Tenant, world: World, *actions: str) -> None:
+    tenant.caller(denied=[{"scope": world.cluster_id, "actions": list(actions)}])
+
+
+def refuse(tenant: Tenant, message: str, status: int = 403, method: str = "POST") -> None:
+    """The API server answers as it does where admission refuses a pod."""
+    body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": "Forbidden",
+            "code": status}  # fmt: skip
+    rule = {"service": "kubernetes", "method": method, "path": "*/pods*", "effect": {"status": status, "body": body}}
+    tenant.write("", [rule], "faults")
+
+
+@asynccontextmanager
+async def opened(sim: Simulator, **over: Any) -> AsyncIterator[Azure]:
+    """The product's clients, with settings that differ."""
+    with mock.patch.dict(os.environ, clean(sim.environment), clear=True):
+        loaded = msgspec.structs.replace(settings.load(os.environ), **over)
+        async with open_azure(loaded) as azure:
+            yield azure
+
+
+def facts(world: World) -> tuple[Cluster, tuple[RegistryUse, ...]]:
+    """The cluster and its one registry, with one image in use, as the adapters would read them."""
+    found = world.facts()
+    (use,) = found.uses
+    known = use.registry
+    assert isinstance(known, Seen)
+    registry = Seen(msgspec.structs.replace(known.value, anonymous_pull=False), known.evidence)
+    return found.cluster, (msgspec.structs.replace(use, images=(container(IMAGE),), registry=registry),)
+
+
+async def asked(sim: Simulator, world: World, **over: Any) -> Canaries | NotSeen:
+    cluster, uses = facts(world)
+    async with opened(sim, **over) as azure:
+        return await canary.of_cluster(azure, cluster, uses)
+
+
+async def answers(sim: Simulator, world: World, **over: Any) -> list[CanarySaid | NotSeen]:
+    """What was said per pool and image, in order. Nothing may have been left behind."""
+    found = await asked(sim, world, **over)
+    assert isinstance(found, Canaries)
+    assert found.left == ()
+    return [c.result.value if isinstance(c.result, Seen) else c.result for c in found.canaries]
+
+
+def pods(sim: Simulator, world: World, namespace: str = "default") -> list[dict[str, Any]]:
+    """The pods that are there now."""
+    reply = Api(sim, world.cluster_id)(f"/api/v1/namespaces/{namespace}/pods")
+    assert reply.status == 200
+    return list(reply.json["items"])
+
+
+def made_and_deleted(sim: Simulator) -> tuple[int, int]:
+    """How many pods were made and how many deleted, as the API server counts them."""
+    calls = [r for r in sim.requests if r.service == "kubernetes" and "/pods" in r.path]
+    made = sum(r.method == "POST" and r.status == 201 for r in calls)
+    return made, sum(r.method == "DELETE" and r.status == 200 for r in calls)
+
+
+async def until(condition: Any, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to it"
+        await asyncio.sleep(0.02)
+
+
+# the pod -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_restricted_namespace_takes_the_pods_of_every_kind_of_pool(tmp_path: Path) -> None:
+    world = World()
+    world.pools(
+        world.pool("system", osType="Linux"),
+        world.pool("gpu", osType="Linux", nodeTaints=["sku=gpu:NoSchedule", "x=y:NoExecute"]),
+        world.pool("win", osType="Windows"),
+        world.pool("off", count=0),
+    )
+    tenant = tenant_of(world, tmp_path)
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    namespace = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "watch", "labels": labels}}
+    tenant.write("kubernetes/aks-1", namespace)
+    deny(tenant, world, f"{PODS}/delete")  # so that they can be looked at
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        found = await asked(sim, world, canary_namespace="watch", canary_image=IMAGE)
+        made = pods(sim, world, "watch")
+    assert isinstance(found, Canaries)
+    told = [(c.ask.pool, c.ask.real, c.result.value.pulled) for c in found.canaries if isinstance(c.result, Seen)]
+    assert told == [("system", False, False), ("system", True, True), ("gpu", False, False), ("gpu", True, True),
+                    ("win", False, False), ("win", True, False)]  # fmt: skip
+    assert found.empty_pools == ("off",)
+    by_pool = {p["spec"]["nodeSelector"]["kubernetes.azure.com/agentpool"]: p for p in made}
+    assert {name: body["spec"]["nodeName"].split("-")[1] for name, body in by_pool.items()} == {
+        "system": "system", "gpu": "gpu", "win": "win"}  # fmt: skip
+    for name, body in by_pool.items():
+        check_harmless(body, windows=name == "win")
+
+
+def check_harmless(body: dict[str, Any], *, windows: bool) -> None:
+    """A pod that can do no harm, whatever its images are."""
+    spec, system = body["spec"], "windows" if windows else "linux"
+    assert body["metadata"]["labels"] == LABELS
+    assert body["metadata"]["name"].startswith("pullwatch-canary-")
+    assert spec["nodeSelector"]["kubernetes.io/os"] == spec["os"]["name"] == system
+    assert spec["tolerations"] == [{"operator": "Exists"}]
+    assert not {"hostNetwork", "hostPID", "hostIPC", "volumes", "serviceAccountName", "imagePullSecrets"} & set(spec)
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["restartPolicy"] == "Never"
+    assert spec["activeDeadlineSeconds"] == 180
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert ("seccompProfile" in spec["securityContext"]) is not windows
+    for one in spec["containers"]:
+        assert one["imagePullPolicy"] == "Always"
+        assert not {"command", "args", "env", "envFrom", "ports", "volumeMounts"} & set(one)
+        assert one["resources"]["requests"] == {"cpu": "1m", "memory": "8Mi"}
+        own = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        assert one.get("securityContext") == (None if windows else own)
+    absent = next(one["image"] for one in spec["containers"] if one["name"] == "ask-0")
+    assert absent.startswith(f"{HOST}/team/web:pullwatch-absent-")
+
+
+async def test_the_tag_is_another_one_every_time(tmp_path: Path) -> None:
+    world = World()
+    with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
+        looks = [await asked(sim, world), await asked(sim, world)]
+    images = {c.ask.image for look in looks if isinstance(look, Canaries) for c in look.canaries}
+    assert len(images) == 2
+
+
+# what kubelet says ---------------------------------------------------------------------------------------------------
+
+
+async def test_an_absent_tag_is_not_found_and_the_pod_is_gone(tmp_path: Path) -> None:
+    world = two_pools()
+    with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
+        found = await answers(sim, world)
+        assert pods(sim, world) == []
+        assert made_and_deleted(sim) == (2, 2)
+    for said, pool in zip(found, ("system", "user"), strict=True):
+        assert isinstance(said, CanarySaid)
+        assert "code = NotFound" in said.text and "failed to fetch anonymous token" in said.text
+        assert (said.pulled, said.node, said.secrets) == (False, f"aks-{pool}-12345678-vmss000000", ())
+
+
+async def test_a_refusal_is_told_and_the_pod_is_gone(tmp_path: Path) -> None:
+    world = World()
+    with running(tenant_of(world, tmp_path, role=False).root, kubelet_delay=0.02) as sim:
+        (said,) = await answers(sim, world)
+        assert pods(sim, world) == []
+    assert isinstance(said, CanarySaid) and "401 Unauthorized" in said.text
+
+
+async def test_a_kubelet_that_tells_only_of_back_off_is_asked_for_its_events(tmp_path: Path) -> None:
+    world = World().cluster(kubernetesVersion="1.31.9")
+    with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
+        said, real = await answers(sim, world, canary_image=IMAGE)
+        assert sim.count("kubernetes", "/events") == 1
+    assert isinstance(said, CanarySaid)
+    assert said.reason == "ImagePullBackOff"
+    assert said.text.startswith(f'Failed to pull image "{HOST}/team/web:pullwatch-absent-')
+    assert isinstance(real, CanarySaid) and real.pulled
+
+
+async def test_back_off_without_events_is_an_answer_without_a_text(tmp_path: Path) -> None:
+    world = World().cluster(kubernetesVersion="1.31.9")
+    tenant = tenant_of(world, tmp_path)
+    deny(tenant, world, "Microsoft.ContainerService/managedClusters/events/read")
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        (said,) = await answers(sim, world)
+    assert said == CanarySaid(reason="ImagePullBackOff", text="", node="aks-system-12345678-vmss000000")
+
+
+async def test_pull_secrets_that_the_namespace_gives_the_pod_are_told(tmp_path: Path) -> None:
+    world = World()
+    tenant = tenant_of(world, tmp_path)
+    account = {"kind": "ServiceAccount", "apiVersion": "v1", "metadata": {"name": "default", "namespace": "default"}}
+    tenant.write("kubernetes/aks-1", account | {"imagePullSecrets": [{"name": "regcred"}]})
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        (said,) = await answers(sim, world)
+    assert isinstance(said, CanarySaid) and said.secrets == ("regcred",)
+
+
+async def test_a_pool_that_takes_no_pod_is_told_in_the_scheduler_s_words(tmp_path: Path) -> None:
+    world = World()
+    cluster, uses = facts(world)
+    ghost = msgspec.structs.replace(cluster, pools=(msgspec.structs.replace(cluster.pools[0], name="ghost"),))
+    with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
+        async with opened(sim) as azure:
+            found = await canary.of_cluster(azure, ghost, uses)
+        assert pods(sim, world) == []
+    assert isinstance(found, Canaries)
+    (gap,) = (c.result for c in found.canaries)
+    assert isinstance(gap, NotSeen) and gap.why is Why.NOT_FOUND
+    assert "no node takes the pod: 0/2 nodes are available: 2 node(s) didn't match" in gap.detail
+
+
+async def test_a_kubelet_that_is_silent_costs_its_time_and_the_pod_is_gone(tmp_path: Path) -> None:
+    world = World()
+    with running(tenant_of(world, tmp_path).root, kubelet_delay=60) as sim:
+        started = time.monotonic()
+        (gap,) = await answers(sim, world, canary_seconds=1)
+        assert time.monotonic() - started < 5
+        assert pods(sim, world) == []
+        assert made_and_deleted(sim) == (1, 1)
+    assert gap == NotSeen(Why.NOT_FOUND, "kubelet said nothing within 1 s", "an answer in time")
+
+
+async def test_nothing_is_made_where_there_is_nothing_to_ask(tmp_path: Path) -> None:
+    world = World()
+    world.pools(world.pool("system", count=0))
+    with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
+        assert await asked(sim, world) == Canaries(empty_pools=("system",))
+        assert sim.count("kubernetes") == 0
+
+
+# nothing stays behind ------------------------------------------------------------------------------------------------
+
+
+async def test_pods_are_gone_where_the_look_is_cancelled(tmp_path: Path) -> None:
+    """As the deadline of an HTTP answer does it: all pools' pods, before the clients are closed."""
+    world = two_pools()
+    tenant = tenant_of(world, tmp_path)
+    slow = {"service": "kubernetes", "method": "DELETE", "path": "*system*", "effect": {"latency": 0.5}}
+    tenant.write("", [slow], "faults")
+    with running(tenant.root, kubelet_delay=60) as sim:
+        task = asyncio.create_task(asked(sim, world))
+        await until(lambda: made_and_deleted(sim)[0] == 2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert pods(sim, world) == []
+        assert made_and_deleted(sim) == (2, 2)
+
+
+async def test_pods_are_gone_where_cancelled_again_while_they_are_deleted(tmp_path: Path) -> None:
+    world = World()
+    tenant = tenant_of(world, tmp_path)
+    slow = {"service": "kubernetes", "method": "DELETE", "path": "*", "effect": {"latency": 0.5}}
+    tenant.write("", [slow], "faults")
+    with running(tenant.root, kubelet_delay=60) as sim:
+        task = asyncio.create_task(asked(sim, world))
+        await until(lambda: made_and_deleted(sim)[0] == 1)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0.05)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert pods(sim, world) == []
+
+
+async def test_pods_are_gone_where_pullwatch_itself_fails_at_one_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = two_pools()
+    read = canary._Run._state
+
+    async def broken(run: Any, name: str) -> Any:
+        if "-system-" in name:
+            raise RuntimeError("a defect")
+        return await read(run, name)
+
+    monkeypatch.setattr(canary._Run, "_state", broken)
+    with running(tenant_of(world, tmp_path).root, kubelet_delay=60) as sim:
+        with pytest.raises(RuntimeError, match="a defect"):
+            await asked(sim, world)
+        assert pods(sim, world) == []
+        made, deleted = made_and_deleted(sim)
+        assert made == deleted >= 1
+
+
+async def test_a_pod_that_cannot_be_read_is_a_gap_of_its_pool_and_gone(tmp_path: Path) -> None:
+    world = two_pools()
+    tenant = tenant_of(world, tmp_path)
+    broken = {"service": "kubernetes", "method": "GET", "path": "*/pods/*-system-*", "effect": {"status": 500}}
+    tenant.write("", [broken], "faults")
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        gap, said = await answers(sim, world)
+        assert pods(sim, world) == []
+    assert isinstance(gap, NotSeen) and "answered 500" in gap.detail
+    assert isinstance(said, CanarySaid) and "NotFound" in said.text
+
+
+async def test_a_pod_whose_making_was_not_answered_is_deleted_all_the_same(tmp_path: Path) -> None:
+    world = World()
+    tenant = tenant_of(world, tmp_path)
+    cut = {"service": "kubernetes", "method": "POST", "path": "*/pods", "effect": {"truncate": 10}}
+    tenant.write("", [cut], "faults")
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        (gap,) = await answers(sim, world)
+        assert pods(sim, world) == []
+        assert sim.count("kubernetes", "/pods/", "DELETE") == 1
+    assert isinstance(gap, NotSeen) and gap.why is Why.UNREACHABLE
+
+
+def canary_file(tenant: Tenant, name: str, made: Any, **labels: str) -> None:
+    metadata = {"name": name, "namespace": "default", "labels": LABELS | labels, "creationTimestamp": made}
+    body = {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {"containers": []}}
+    tenant.write("kubernetes/aks-1", body, name)
+
+
+async def test_what_a_crashed_run_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    world = World()
+    tenant = tenant_of(world, tmp_path)
+    now = datetime.now(UTC)
+    old, young = ((now - timedelta(minutes=m)).strftime("%Y-%m-%dT%H:%M:%SZ") for m in (25, 10))
+    canary_file(tenant, "pullwatch-canary-system-old", old)
+    canary_file(tenant, "pullwatch-canary-system-young", young)
+    canary_file(tenant, "pullwatch-canary-system-undated", "yesterday")
+    canary_file(tenant, "somebody-else", old)
+    canary_file(tenant, "pullwatch-canary-of-helm", old, **{"app.kubernetes.io/managed-by": "Helm"})
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        await answers(sim, world)
+        left = {p["metadata"]["name"] for p in pods(sim, world)}
+    assert left == {"pullwatch-canary-system-young", "pullwatch-canary-system-undated", "somebody-else",
+                    "pullwatch-canary-of-helm"}  # fmt: skip
+
+
+async def test_a_pod_that_may_not_be_deleted_is_told_with_the_role(tmp_path: Path) -> None:
+    world = World()
+    tenant = tenant_of(world, tmp_path)
+    old = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    canary_file(tenant, "pullwatch-canary-system-old", old)
+    deny(tenant, world, f"{PODS}/delete")
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        found = await asked(sim, world)
+        there = {f"default/{p['metadata']['name']}" for p in pods(sim, world)}
+    assert isinstance(found, Canaries)
+    assert isinstance(found.canaries[0].result, Seen), "the answer is there all the same"
+    assert set(found.left) == there and len(there) == 2
+    assert found.left_why is not None and found.left_why.role == WRITER
+    assert found.left_why.fix[0].endswith(f"--role '{WRITER}' --scope {world.cluster_id}/namespaces/default")
+
+
+# what is refused -----------------------------------------------------------------------------------------------------
+
+
+async def test_pods_that_may_not_be_made_name_the_role_and_leave_nothing(tmp_path: Path) -> None:
+    world = two_pools()
+    tenant = tenant_of(world, tmp_path)
+    deny(tenant, world, f"{PODS}/write", f"{PODS}/delete", f"{PODS}/read")
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        found = await answers(sim, world)
+        assert sim.count("kubernetes", "/pods/", "DELETE") == 0, "there is nothing to delete"
+    assert len(found) == 2
+    for gap in found:
+        assert isinstance(gap, NotSeen) and gap.why is Why.NOT_ALLOWED
+        assert gap.role == WRITER
+        assert 'cannot create resource "pods"' in gap.detail
+        assert gap.fix[0].endswith(f"--role '{WRITER}' --scope {world.cluster_id}/namespaces/default")
+
+
+async def test_a_namespace_that_is_not_there_is_told_with_the_setting(tmp_path: Path) -> None:
+    world = World()
+    with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
+        (gap,) = await answers(sim, world, canary_namespace="nowhere")
+    assert isinstance(gap, NotSeen)
+    assert (gap.why, gap.role) == (Why.ERROR, "PULLWATCH_CANARY_NAMESPACE")
+    assert 'namespaces "nowhere" not found' in gap.detail
+
+
+POD = 'pods "pullwatch-canary-system-1" is forbidden: '
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"{POD}exceeded quota: few, requested: pods=1, used: pods=10, limited: pods=10",
+        f"{POD}minimum cpu usage per Container is 10m, but request is 1m",
+        f'{POD}violates PodSecurity "restricted:latest": runAsNonRoot != true',
+        f"{POD}unable to create new content in namespace default because it is being terminated",
+        f"{POD}ValidatingAdmissionPolicy 'probes' with binding 'probes' denied request: no probes",
+        'admission webhook "validation.gatekeeper.sh" denied the request: [azurepolicy-x] no livenessProbe',
+    ],
+)
+async def test_a_namespace_that_takes_no_such_pod_is_no_missing_role(tmp_path: Path, message: str) -> None:
+    world = World()
+    tenant = tenant_of(world, tmp_path)
+    refuse(tenant, message)
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        (gap,) = await answers(sim, world)
+    assert isinstance(gap, NotSeen)
+    assert (gap.why, gap.role) == (Why.ERROR, "PULLWATCH_CANARY_NAMESPACE")
+    assert message in gap.detail
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        ('pods is forbidden: User "x" cannot create resource "pods" in API group "" in the namespace "default"', 403),
+        (f'{POD}User "x" cannot create resource "pods" in API group "" in the namespace "default"', 403),
+        ("Unauthorized", 401),
+        ("a proxy says no", 403),
+    ],
+)
+async def test_a_missing_role_is_told_as_such(tmp_path: Path, message: str, status: int) -> None:
+    world = World()
+    tenant = tenant_of(world, tmp_path)
+    refuse(tenant, message, status)
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        (gap,) = await answers(sim, world)
+    assert isinstance(gap, NotSeen) and (gap.why, gap.role) == (Why.NOT_ALLOWED, WRITER)
+
+
+async def test_a_cluster_out_of_reach_is_one_gap_and_leaves_nothing(tmp_path: Path) -> None:
+    world = two_pools()
+    tenant = tenant_of(world, tmp_path)
+    (tenant.root / "kubernetes" / "aks-1").rmdir()
+    with running(tenant.root) as sim:
+        gap = await asked(sim, world)
+    assert isinstance(gap, NotSeen) and gap.why is Why.UNREACHABLE
+
+
+async def test_a_cluster_that_does_not_run_is_not_asked(tmp_path: Path) -> None:
+    world = World().cluster(powerState={"code": "Stopped"})
+    with running(tenant_of(world, tmp_path).root) as sim:
+        gap = await asked(sim, world)
+        assert sim.requests == []
+    assert gap == NotSeen(Why.NOT_APPLICABLE, "the cluster is stopped")
+
+
+async def test_a_cluster_without_entra_is_asked_only_where_a_setting_allows_it(tmp_path: Path) -> None:
+    world = World().cluster(aadProfile=...)
+    with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
+        gap = await asked(sim, world)
+        assert isinstance(gap, NotSeen) and gap.role == "PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true"
+        assert sim.count("kubernetes") == 0
+        (said,) = await answers(sim, world, allow_local_accounts=True)
+    assert isinstance(said, CanarySaid)
+
+
+# to_the_end ----------------------------------------------------------------------------------------------------------
+
+
+async def test_work_is_awaited_to_its_end_and_the_cancellation_goes_on() -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0.05)
+        done.append("done")
+
+    task = asyncio.create_task(to_the_end(work()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done == ["done"]
+    await to_the_end(work())
+    assert done == ["done", "done"]
+
+
+async def test_what_work_raises_is_raised() -> None:
+    async def work() -> None:
+        raise ValueError("told")
+
+    with pytest.raises(ValueError, match="told"):
+        await to_the_end(work())
