@@ -14,7 +14,7 @@ import msgspec
 from checks.facts_outbound import ClusterOutbound, PoolOutbound, RegistryOutlook
 from checks.facts_pulls import Baseline, Manifest, PullSecret
 from checks.facts_registry import CacheRule, CredentialSet, Probe, Replication, Usage
-from checks.verdicts import Evidence
+from checks.verdicts import Evidence, PullTime
 
 if TYPE_CHECKING:  # these build on this module
     from checks.facts_canary import Canaries
@@ -361,6 +361,7 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     networks: Networks | None = None
     pull_secrets: dict[str, Seen[PullSecret] | NotSeen] = {}
     manifests: dict[str, Seen[Manifest] | NotSeen] = {}
+    pull_times: tuple[PullTime, ...] = ()
     baselines: dict[str, Baseline] = {}
     arm_registries: dict[str, tuple[str, ...]] = {}
     canaries: Canaries | NotSeen = NotSeen(Why.OFF, "canary is off")

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 # Names as they stand in the managed fields of a pod.
 _FIELDS = (
@@ -169,10 +170,12 @@ def _children(run: Callable[[], object]) -> float:
 
 def _curl(folder: Path, ca: Path, server: str, token: str, page: int, rounds: int) -> float:
     """One curl, one connection: the pages of pods, then the pages of events, whose tokens it is given beforehand."""
+    from checks.collect.kubernetes_objects import EVENTS
+
     header = f"Authorization: Bearer {token}"
     base = ["curl", "-sS", "--fail", "--cacert", str(ca), "-H", header]
     urls: list[str] = []
-    for path in ("/api/v1/pods?", "/api/v1/events?fieldSelector=involvedObject.kind%3DPod&"):
+    for path in ("/api/v1/pods?", f"/api/v1/events?fieldSelector={quote(EVENTS)}&"):
         following = ""
         while True:
             urls.append(f"{server}{path}limit={page}{f'&continue={following}' if following else ''}")
@@ -187,8 +190,6 @@ def _curl(folder: Path, ca: Path, server: str, token: str, page: int, rounds: in
 
 
 def _continue(body: bytes) -> str:
-    from urllib.parse import quote
-
     return quote(str(json.loads(body)["metadata"].get("continue") or ""))
 
 

@@ -37,11 +37,11 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     events = facts.workloads.value.events
     if isinstance(events, NotSeen):
         return (CHECK.skipped(subject, "events-not-read", "the cluster's events were not read, which tell of pulls"),)
-    found = pull_times.times(facts.workloads.value, facts.cluster.pools)
-    if not found:
+    if not facts.pull_times:
         because = f"no registry and pool have {MIN_PULLS} pulls in recent events"
         return (CHECK.skipped(subject, "too-few-pulls", because),)
-    return tuple(_one(facts, pull_times.compare(time, facts.baselines.get(time.key)), events) for time in found)
+    compared = (pull_times.compare(time, facts.baselines.get(time.key)) for time in facts.pull_times)
+    return tuple(_one(facts, one, events) for one in compared)
 
 
 def _one(facts: ClusterFacts, compared: Comparison, events: Seen) -> Finding:  # type: ignore[type-arg]

@@ -26,7 +26,7 @@ from checks.facts import (
     same_id,
     subscription_of,
 )
-from checks.rules import access, images, rbac
+from checks.rules import access, images, pull_times, rbac
 from checks.verdicts import SEEN_BEFORE, Evidence
 
 MAX_REGISTRIES = 100
@@ -51,9 +51,10 @@ async def gather(
     """
     principal = await _principal(azure, cluster)
     workloads, secrets = await pull_secrets.read(azure, estate, cluster, await _workloads(azure, cluster))
-    found = _sources(azure, estate, cluster, principal, workloads, remembered)
+    by_host = _images_by_host(workloads)
+    found = _sources(azure, estate, cluster, principal, by_host, remembered)
     found = {host: found.get(host, ["asked for"]) for host in only} if only else found
-    uses = _uses(estate, found, _images_by_host(workloads))
+    uses = _uses(estate, found, by_host)
     authorization = {
         subscription: estate.subscriptions[subscription].authorization
         for subscription in _subscriptions(uses)
@@ -78,6 +79,7 @@ async def gather(
         networks=estate.networks,
         pull_secrets=secrets,
         manifests=await manifests.of_cluster(azure, estate, uses),
+        pull_times=pull_times.times(workloads.value, cluster.pools) if isinstance(workloads, Seen) else (),
         arm_registries=estate.login_servers,
         canaries=await canary.of_cluster(azure, cluster, uses) if canaries else CANARY_OFF,
     )
@@ -124,12 +126,12 @@ def _sources(
     estate: Estate,
     cluster: Cluster,
     principal: Seen[Principal] | NotSeen,
-    workloads: Seen[Workloads] | NotSeen,
+    by_host: Mapping[str, list[ContainerImage]],
     remembered: Iterable[str],
 ) -> dict[str, list[str]]:
     """The login servers a cluster uses, each with every way in which that is known."""
     sources: dict[str, list[str]] = {}
-    for host, found in _images_by_host(workloads).items():
+    for host, found in by_host.items():
         count = len({(image.namespace, image.pod) for image in found})
         sources.setdefault(host, []).append(f"images of {count} pod{'' if count == 1 else 's'}")
     bootstrap = cluster.bootstrap_registry_id if (cluster.artifact_source or "").lower() == "cache" else None

@@ -25,7 +25,7 @@ from checks.collect import arm, net, run_command
 from checks.collect.azure import Azure
 from checks.collect.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
 from checks.collect.kubeconfig import Kubeconfig, read
-from checks.collect.kubernetes_objects import Event, Pod, containers, decode_page, pod_events
+from checks.collect.kubernetes_objects import EVENTS, Event, Pod, containers, decode_page, pod_events
 from checks.facts import Cluster, NotSeen, PodEvent, Seen, Why, Workloads
 from checks.rules.clouds import AKS_SERVER_APPLICATION
 
@@ -105,7 +105,7 @@ async def open_api(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> As
 async def _events(reader: Reader, api: client.CoreV1Api) -> Seen[tuple[PodEvent, ...]] | NotSeen:
     list_events = api.list_event_for_all_namespaces_without_preload_content
     try:
-        events = await reader.whole(list_events, Event, pod_events, field_selector="involvedObject.kind=Pod")
+        events = await reader.whole(list_events, Event, pod_events, field_selector=EVENTS)
     except CollectError as error:
         return error.as_gap()
     gaps = f"{events.unreadable} events could not be read" if events.unreadable else ""
@@ -131,6 +131,7 @@ class Reader:
     def __init__(self, azure: Azure, cluster: Cluster) -> None:
         self._azure = azure
         self._cluster = cluster
+        self._buffer = bytearray()
 
     async def whole(
         self, call: Callable[..., Awaitable[Any]], kind: type[T], convert: Callable[[T], Iterable[R]], **query: Any
@@ -162,7 +163,7 @@ class Reader:
                 return result
         raise Temporary(f"the Kubernetes API's list has more than {MAX_PAGES} pages")
 
-    async def _page(self, call: Callable[..., Awaitable[Any]], token: str | None, query: dict[str, Any]) -> bytes:
+    async def _page(self, call: Callable[..., Awaitable[Any]], token: str | None, query: dict[str, Any]) -> memoryview:
         options = {**query, "limit": PAGE, **({"_continue": token} if token else {})}
         try:
             async with mapped("read the Kubernetes API", RBAC_READER, self._cluster.id, self._seconds):
@@ -172,18 +173,22 @@ class Reader:
         except ApiException as error:
             raise self._mapped(error.status or 0, str(error.reason)) from error
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.content.iter_any():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > MAX_PAGE_BYTES:
+    async def _body(self, response: aiohttp.ClientResponse) -> memoryview:
+        """A view of the one buffer that all pages share: memory got anew for each costs as much as decrypting it."""
+        buffer, size = self._buffer, 0
+        while chunk := await response.content.readany():
+            end = size + len(chunk)
+            if end > MAX_PAGE_BYTES:
                 raise Temporary(f"the Kubernetes API sent more than {MAX_PAGE_BYTES} bytes for {PAGE} objects")
-        raw = b"".join(chunks)
+            if end <= len(buffer):
+                memoryview(buffer)[size:end] = chunk  # assigned to the buffer itself, it would be copied twice
+            else:
+                del buffer[size:]
+                buffer += chunk
+            size = end
         if response.status != 200:
-            raise self._mapped(response.status, raw[:300].decode("utf-8", "replace"))
-        return raw
+            raise self._mapped(response.status, self._buffer[: min(size, 300)].decode("utf-8", "replace"))
+        return memoryview(self._buffer)[:size]
 
     def _mapped(self, status: int, detail: str) -> Exception:
         if status == 410:

@@ -17,6 +17,9 @@ from checks.facts import ContainerImage, PodEvent
 from checks.rules.canaries import POD_PREFIX
 
 T = TypeVar("T")
+# Events that say nothing of pulls, and are the most: the API server leaves them out.
+_NOISE = ("Scheduled", "Created", "Started", "Killing", "Pulling", "Unhealthy")
+EVENTS = ",".join(("involvedObject.kind=Pod", *(f"reason!={word}" for word in _NOISE)))
 _HASH = re.compile(r"-[a-z0-9]{5,10}$")
 
 
@@ -135,7 +138,7 @@ class Page(msgspec.Struct, Generic[T]):
     metadata: Metadata = msgspec.field(default_factory=Metadata)
 
 
-def decode_page(raw: bytes, kind: type[T]) -> tuple[list[T], str | None, int]:
+def decode_page(raw: bytes | memoryview, kind: type[T]) -> tuple[list[T], str | None, int]:
     """The objects of one page, its continue token, and how many objects could not be read. Raises Temporary."""
     try:
         page = msgspec.json.decode(raw, type=Page[kind])  # type: ignore[valid-type]
@@ -146,7 +149,7 @@ def decode_page(raw: bytes, kind: type[T]) -> tuple[list[T], str | None, int]:
     return page.items or [], page.metadata.continue_, 0
 
 
-def _one_by_one(raw: bytes, kind: type[T]) -> tuple[list[T], str | None, int]:
+def _one_by_one(raw: bytes | memoryview, kind: type[T]) -> tuple[list[T], str | None, int]:
     try:
         page = msgspec.json.decode(raw, type=Page[msgspec.Raw])
     except (msgspec.DecodeError, RecursionError) as error:
@@ -164,20 +167,17 @@ def containers(pod: Pod) -> list[ContainerImage]:
     """The pod's containers of all three kinds that name an image; none of a canary of Pullwatch's own."""
     if pod.metadata.name.startswith(POD_PREFIX):
         return []
-    spec, status = pod.spec, pod.status
-    kinds = (
+    spec, status, found = pod.spec, pod.status, list[ContainerImage]()
+    owner = workload(pod)
+    for kind, listed, statuses in (
         ("init", spec.init_containers, status.init_container_statuses),
         ("main", spec.containers, status.container_statuses),
         ("ephemeral", spec.ephemeral_containers, status.ephemeral_container_statuses),
-    )
-    owner = workload(pod)
-    return [
-        _container(pod, owner, kind, container, _waiting(statuses, container.name))
-        for kind, listed, statuses in kinds
-        if listed
-        for container in listed
-        if container.image
-    ]
+    ):
+        for container in listed or ():
+            if container.image:
+                found.append(_container(pod, owner, kind, container, _waiting(statuses, container.name)))
+    return found
 
 
 def _waiting(statuses: list[ContainerStatus] | None, name: str) -> Waiting | None:
@@ -213,8 +213,9 @@ def workload(pod: Pod) -> str:
     owner = next((o for o in owners if o.controller), owners[0] if owners else None)
     if owner is None:
         return f"{pod.metadata.namespace}/Pod/{pod.metadata.name}"
-    if owner.kind == "ReplicaSet" and _HASH.search(owner.name):
-        return f"{pod.metadata.namespace}/Deployment/{_HASH.sub('', owner.name)}"
+    hashed = _HASH.search(owner.name) if owner.kind == "ReplicaSet" else None
+    if hashed:
+        return f"{pod.metadata.namespace}/Deployment/{owner.name[: hashed.start()]}"
     return f"{pod.metadata.namespace}/{owner.kind}/{owner.name}"
 
 

@@ -12,7 +12,6 @@ from checks.rules import in_part, places
 from checks.rules.disagreements import explain
 from checks.rules.fold import PER_IMAGE, fold
 from checks.rules.pull_answer import FAILURES
-from checks.rules.pull_times import times
 from checks.rules.pulls import FailedPull, Proof, failed_pulls, proofs, refused_tags
 from checks.verdicts import (
     SEEN_BEFORE,
@@ -64,7 +63,7 @@ def report_of(facts: ClusterFacts) -> ClusterReport:
         coverage=coverage_of(facts, proven),
         registries=rows,
         findings=findings,
-        pull_times=times(facts.workloads.value, facts.cluster.pools) if isinstance(facts.workloads, Seen) else (),
+        pull_times=facts.pull_times,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from checks.facts import AgentPool
+from checks.facts import AgentPool, ContainerImage
 
 # Standard_<family><vCPUs>[-<constrained vCPUs>]<features>[_<accelerator>][_v<version>]
 _SIZE = re.compile(r"(?:standard|basic)_([a-z]{1,4})(\d{1,4})(?:-(\d{1,4}))?([a-z]{0,8})(?:_.*)?", re.IGNORECASE)
@@ -27,6 +27,21 @@ def pool_of(node: str | None, pools: Iterable[AgentPool]) -> AgentPool | None:
         if windows and node.startswith(f"aks{pool.name}") and len(node) == 3 + len(pool.name) + _WINDOWS_SUFFIX:
             return pool
     return None
+
+
+def pools_of_pods(
+    pods: Iterable[tuple[str, str]], containers: Iterable[ContainerImage], pools: Iterable[AgentPool]
+) -> dict[tuple[str, str], AgentPool]:
+    """The pools that pods (namespace, name) run on; pods whose pool is not known are left out."""
+    wanted, listed = set(pods), tuple(pools)
+    nodes: dict[str, list[tuple[str, str]]] = {}
+    for container in containers:
+        pod = (container.namespace, container.pod)
+        if pod in wanted and container.node:
+            wanted.discard(pod)
+            nodes.setdefault(container.node, []).append(pod)
+    found = {node: pool_of(node, listed) for node in nodes}
+    return {pod: pool for node, named in nodes.items() if (pool := found[node]) is not None for pod in named}
 
 
 def has_nodes(pool: AgentPool) -> bool:

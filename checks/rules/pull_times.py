@@ -14,10 +14,10 @@ from statistics import median
 
 import msgspec
 
-from checks.facts import AgentPool, ContainerImage, NotSeen, PodEvent, Workloads
+from checks.facts import AgentPool, NotSeen, PodEvent, Workloads
 from checks.facts_pulls import Baseline
 from checks.rules import images
-from checks.rules.pools import pool_of
+from checks.rules.pools import pools_of_pods
 from checks.verdicts import PullTime
 
 MEBIBYTE = 1_048_576
@@ -32,6 +32,7 @@ _TEXT = re.compile(
     r"(?:\. Image size: (\d{1,15}) bytes)?"
 )
 _PART = re.compile(r"(\d{1,9}(?:\.\d{1,12})?)(h|ms|m|s|us|µs|μs|ns)")
+_SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,12})?s")  # nearly every one
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 
 
@@ -58,6 +59,8 @@ class Comparison(msgspec.Struct, frozen=True):
 
 def duration(text: str) -> float | None:
     """A Go duration in seconds, or None where it is none."""
+    if _SECONDS.fullmatch(text):
+        return float(text[:-1])
     parts = list(_PART.finditer(text))
     if not parts or "".join(part[0] for part in parts) != text:
         return None
@@ -79,10 +82,11 @@ def times(workloads: Workloads, pools: Iterable[AgentPool]) -> tuple[PullTime, .
     told = [event for event in events if event.reason == "Pulled" and event.message.startswith("Successfully")]
     if not told:
         return ()
-    places = _places(workloads.containers, tuple(pools), {(event.namespace, event.pod) for event in told})
+    places = pools_of_pods(((event.namespace, event.pod) for event in told), workloads.containers, pools)
+    hosts: dict[str, str | None] = {}
     samples: dict[str, list[tuple[float, str]]] = {}
     for event in told:
-        found = _sample(event, places)
+        found = _sample(event, places, hosts)
         if found is not None:
             samples.setdefault(found[0], []).append((found[1], event.last_seen or ""))
     enough = {key: found for key, found in samples.items() if len(found) >= MIN_PULLS}
@@ -94,30 +98,27 @@ def _time(key: str, found: list[tuple[float, str]]) -> PullTime:
     return PullTime(key, round(median(value for value, _ in found), 6), len(found), max(when for _, when in found))
 
 
-def _places(
-    containers: Iterable[ContainerImage], pools: tuple[AgentPool, ...], wanted: set[tuple[str, str]]
-) -> dict[tuple[str, str], str]:
-    found: dict[tuple[str, str], str] = {}
-    for container in containers:
-        key = (container.namespace, container.pod)
-        if key in wanted and key not in found:
-            pool = pool_of(container.node, pools)
-            found[key] = pool.name if pool else ""
-    return found
+def _sample(
+    event: PodEvent, places: Mapping[tuple[str, str], AgentPool], hosts: dict[str, str | None]
+) -> tuple[str, float] | None:
+    """The key and the measure of one event; None where its pool is not known or the image is too small to tell.
 
-
-def _sample(event: PodEvent, places: Mapping[tuple[str, str], str]) -> tuple[str, float] | None:
-    """The key and the measure of one event; None where its pool is not known or the image is too small to tell."""
-    pull = pull_of(event.message)
-    pool = places.get((event.namespace, event.pod), "")
-    host = images.host_of(pull.image) if pull else None
-    if pull is None or host is None or not pool:
+    ``hosts`` are those of the images so far: many pods have the same image.
+    """
+    pool = places.get((event.namespace, event.pod))
+    pull = pull_of(event.message) if pool else None
+    if pull is None or pool is None:
+        return None
+    if pull.image not in hosts:
+        hosts[pull.image] = images.host_of(pull.image)
+    host = hosts[pull.image]
+    if host is None:
         return None
     if pull.size is None:
-        return f"{host}|{pool}|{SECONDS}", pull.seconds
+        return f"{host}|{pool.name}|{SECONDS}", pull.seconds
     if pull.size < SMALLEST:
         return None
-    return f"{host}|{pool}|{PER_MEBIBYTE}", pull.seconds / (pull.size / MEBIBYTE)
+    return f"{host}|{pool.name}|{PER_MEBIBYTE}", pull.seconds / (pull.size / MEBIBYTE)
 
 
 def compare(time: PullTime, baseline: Baseline | None) -> Comparison:

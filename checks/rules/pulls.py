@@ -10,7 +10,7 @@ import msgspec
 from checks.facts import AgentPool, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Workloads
 from checks.rules import images
 from checks.rules.canaries import tries
-from checks.rules.pools import pool_of
+from checks.rules.pools import pool_of, pools_of_pods
 from checks.rules.pull_errors import Cause, Classified, classify
 
 # The waiting reasons by which kubelet says that an image is the trouble (kubernetes/pkg/kubelet/images/types.go and
@@ -108,26 +108,18 @@ def proofs(workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str |
         if event.reason == "Pulled" and event.message.startswith(_PULLED):
             image = event.message[len(_PULLED) :].partition('"')[0]
             latest[image] = max(latest.get(image, ""), event.last_seen or "")
-            pods.setdefault(images.host_of(image) or "", set()).add((event.namespace, event.pod))
-    by_host = _pools_of(workloads, pods, tuple(pools)) if pods else {}
+            pods.setdefault(image, set()).add((event.namespace, event.pod))
+    hosts = {image: images.host_of(image) for image in latest}
+    placed = pools_of_pods((pod for named in pods.values() for pod in named), workloads.containers, pools)
     found: dict[str, Proof] = {}
     for image, when in sorted(latest.items(), key=lambda item: item[1]):
-        host = images.host_of(image)
+        host = hosts[image]
         if host is not None:
-            found[host] = Proof(host, image, when or None, True, by_host.get(host, frozenset()), read_at)
-    return found
-
-
-def _pools_of(
-    workloads: Workloads, pods: dict[str, set[tuple[str, str]]], pools: tuple[AgentPool, ...]
-) -> dict[str, frozenset[str]]:
-    """The pools that pods of each host ran on; a host with a pod whose pool is not known is left out."""
-    nodes = {(container.namespace, container.pod): container.node for container in workloads.containers}
-    found: dict[str, frozenset[str]] = {}
-    for host, named in pods.items():
-        known = [pool_of(nodes.get(pod), pools) for pod in named]
-        if all(known):
-            found[host] = frozenset(pool.name for pool in known if pool is not None)
+            found[host] = Proof(host, image, when or None, read_at=read_at)
+    for host, proof in found.items():
+        ran = [placed.get(pod) for image, named in pods.items() if hosts[image] == host for pod in named]
+        known = frozenset(pool.name for pool in ran if pool is not None) if all(ran) else frozenset()
+        found[host] = msgspec.structs.replace(proof, pools=known)
     return found
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Why, Workloads
 from checks.facts_pulls import DOCKER_CONFIG_JSON, Asked, PullSecret, SecretEntry, UserKind
-from checks.rules import images
+from checks.rules import images, pull_times
 from tests.catalog import access_facts as base
 
 ACR = "acrone.azurecr.io"
@@ -53,7 +55,10 @@ def facts(*containers: ContainerImage, events: Any = (), **over: Any) -> Cluster
         "workloads": workloads(*containers, events=events),
         "uses": tuple(use_of(host, found) for host, found in hosts.items()),
     }
-    return base.facts(**(given | over))
+    made = base.facts(**(given | over))
+    if isinstance(made.workloads, NotSeen):
+        return made
+    return msgspec.structs.replace(made, pull_times=pull_times.times(made.workloads.value, made.cluster.pools))
 
 
 def use_of(host: str, found: list[ContainerImage], registry: Any = None) -> RegistryUse:
