@@ -282,20 +282,30 @@ async def test_pods_are_gone_where_the_look_is_cancelled(tmp_path: Path) -> None
         assert made_and_deleted(sim) == (2, 2)
 
 
-async def test_pods_are_gone_where_cancelled_again_while_they_are_deleted(tmp_path: Path) -> None:
+async def test_pods_are_gone_where_the_look_is_cancelled_while_they_are_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World()
     tenant = tenant_of(world, tmp_path)
     slow = {"service": "kubernetes", "method": "DELETE", "path": "*", "effect": {"latency": 0.5}}
     tenant.write("", [slow], "faults")
-    with running(tenant.root, kubelet_delay=60) as sim:
+    deleting, delete = asyncio.Event(), canary._Run._delete
+
+    async def announced(run: Any, name: str) -> None:
+        deleting.set()
+        await delete(run, name)
+
+    monkeypatch.setattr(canary._Run, "_delete", announced)
+    with running(tenant.root, kubelet_delay=0.02) as sim:
         task = asyncio.create_task(asked(sim, world))
-        await until(lambda: made_and_deleted(sim)[0] == 1)
+        await asyncio.wait_for(deleting.wait(), 10)
         for _ in range(3):
-            task.cancel()
             await asyncio.sleep(0.05)
+            task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert pods(sim, world) == []
+        assert made_and_deleted(sim) == (1, 1)
 
 
 async def test_pods_are_gone_where_pullwatch_itself_fails_at_one_of_them(
