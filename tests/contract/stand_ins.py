@@ -27,16 +27,21 @@ _MANIFEST, _CONFIG = (f"application/vnd.oci.image.{kind}.v1+json" for kind in ("
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _PHRASES = {
     200: "OK",
+    301: "Moved Permanently",
     307: "Temporary Redirect",
     401: "Unauthorized",
     403: "Forbidden",
+    404: "Not Found",
     407: "Proxy Authentication Required",
+    423: "Locked",
     429: "Too Many Requests",
     503: "Service Unavailable",
 }
 _BODIES = {
     401: ("UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information."),
     403: ("DENIED", "client with IP '203.0.113.9' is not allowed access. Refer https://aka.ms/acr/firewall"),
+    404: ("NOT_FOUND", "there is nothing here"),
+    423: ("LOCKED", "somebody else is at it"),
     429: ("TOOMANYREQUESTS", "too many requests"),
     503: ("UNAVAILABLE", "service unavailable"),
 }
@@ -133,7 +138,8 @@ def _never_accepts(*, full: bool) -> Iterator[int]:
 class _Resolver(asyncio.DatagramProtocol):
     """No name exists; one that begins with "broken." fails, one that begins with "unheard." gets no answer."""
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
@@ -160,8 +166,9 @@ class _Answer:
 class _Acr:
     """An ACR by its wire: the repository says what goes wrong, as ``<step>-<status>``.
 
-    token: the token endpoint answers that status; manifest: the registry does; layers: the manifest is there and its
-    contents are sent for to the storage account, which answers that status, or does not resolve.
+    token: the token endpoint answers that status; manifest: the registry does (301: over and over to the same place);
+    layers: the manifest is there and its contents are sent for to the storage account, which answers that status, or
+    does not resolve.
     """
 
     def __init__(self, storage: str, lost_storage: str) -> None:
@@ -192,7 +199,7 @@ class _Acr:
             realm = f'realm="https://{host}/oauth2/token",service="{host}",scope="repository:{step}-{status}:pull"'
             return _Answer(401, fields={"WWW-Authenticate": f"Bearer {realm}"})
         if step == "manifest":
-            return _error(code)
+            return _Answer(301, fields={"Location": line.split()[1]}) if code == 301 else _error(code)
         if "/manifests/" in line:
             return _Answer(200, _manifest(f"{step}-{status}"), {"Content-Type": _MANIFEST})
         target = self._storage if code else self._lost_storage

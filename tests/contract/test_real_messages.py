@@ -87,6 +87,7 @@ PLAYED = (
     Case("a connection that nobody takes", f"{OTHER}:{{full}}/web:1", Cause.CONNECT_TIMEOUT, "i/o timeout"),
     Case("a handshake without an answer", f"{OTHER}:{{silent}}/web:1", Cause.CONNECT_TIMEOUT, "handshake timeout"),
     Case("a reset", f"{OTHER}:{{resets}}/web:1", Cause.CONNECT_REFUSED, "reset by peer"),
+    Case("a port that is none", f"{OTHER}:99999/web:1", Cause.INVALID_REFERENCE, "invalid port"),
     Case("a hang-up", f"{OTHER}:{{hangs_up}}/web:1", Cause.CORRUPT_OR_INTERRUPTED, "EOF"),
     Case("something that is not TLS", f"{OTHER}:{{speaks_ssh}}/web:1", Cause.TLS, "TLS handshake"),
     Case("a proxy that forbids", "p403.fabrikam.example/web:1", Cause.PROXY, "Forbidden"),
@@ -103,6 +104,9 @@ PLAYED = (
     ),
     Case("ACR: too many requests", f"{ACR}:{{acr}}/manifest-429:1", Cause.RATE_LIMITED, "429 Too Many Requests"),
     Case("ACR: too many tokens", f"{ACR}:{{acr}}/token-429:1", Cause.RATE_LIMITED, "429 Too Many Requests"),
+    Case("ACR: no sign-in", f"{ACR}:{{acr}}/token-404:1", Cause.REGISTRY_ERROR, "404 Not Found"),
+    Case("ACR: an answer unheard of", f"{ACR}:{{acr}}/manifest-423:1", Cause.REGISTRY_ERROR, "423 Locked"),
+    Case("ACR: redirects without end", f"{ACR}:{{acr}}/manifest-301:1", Cause.REGISTRY_ERROR, "10 redirects"),
     Case("ACR: out of order", f"{ACR}:{{acr}}/manifest-503:1", Cause.REGISTRY_ERROR, "503 Service Unavailable"),
     Case("ACR: sign-in out of order", f"{ACR}:{{acr}}/token-503:1", Cause.REGISTRY_ERROR, "503 Service Unavailable"),
     Case(
@@ -132,9 +136,8 @@ class World:
 
 def identity(authority: trustme.CA, folder: Path, *hosts: str, expired: bool = False) -> Identity:
     """A server certificate, written down."""
-    now = datetime.now(UTC)
-    ended = {"not_before": now - timedelta(days=9), "not_after": now - timedelta(days=1)} if expired else {}
-    leaf = authority.issue_cert(*hosts, **ended)
+    now, day = datetime.now(UTC), timedelta(days=1)
+    leaf = authority.issue_cert(*hosts, not_before=now - 9 * day, not_after=now - day if expired else now + day)
     folder.mkdir()
     leaf.private_key_pem.write_to_path(folder / "key.pem")
     leaf.cert_chain_pems[0].write_to_path(folder / "certificate.pem")

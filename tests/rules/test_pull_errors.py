@@ -313,6 +313,51 @@ def test_other_wordings_of_the_same_causes(text: str, expected: Cause) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        (
+            f"{UNPACK}failed to authorize: failed to fetch oauth token: unexpected status: 404 Not Found",
+            "registry-sign-in",
+        ),
+        (
+            f"failed to authorize: failed to fetch anonymous token: unexpected status from GET request to {TOKEN}: "
+            "404 Not Found",
+            "registry-sign-in",
+        ),
+        ('invalid token auth challenge realm: parse "::bad": missing protocol scheme', "registry-sign-in"),
+        (
+            "failed to fetch oauth token: authorization server did not include a token in the response",
+            "registry-sign-in",
+        ),
+        (f"{UNPACK}rejecting 9437184 byte manifest for {IMAGE}: not found", "manifest-media-type"),
+        (
+            "failed to extract layer sha256:5f0c: failed to get stream processor for application/vnd.in-toto+json: "
+            "no processor for media-type: unknown",
+            "manifest-media-type",
+        ),
+        ("failed to extract layer sha256:5f0c: reserved bit set on frame header: unknown", "corrupt-content"),
+        (
+            "unable to fetch descriptor (sha256:5f0c) which reports content size of zero: invalid argument",
+            "registry-unexpected-status",
+        ),
+        (f'failed to do request: Head "{MANIFEST}": stopped after 10 redirects', "registry-unexpected-status"),
+        (f"unexpected status from HEAD request to {MANIFEST}: 423 Locked", "registry-unexpected-status"),
+        (f"failed open: unexpected status code {MANIFEST}: 416 Range Not Satisfiable", "registry-unexpected-status"),
+        (
+            "pulling from host contoso.azurecr.io failed with status code [manifests 1]: 520 ",
+            "registry-unexpected-status",
+        ),
+        (
+            'failed to do request: Head "https://x.example:99999/v2/": dial tcp: address 99999: invalid port',
+            "reference-invalid",
+        ),
+    ],
+)
+def test_what_containerd_said_when_it_was_made_to_fail(text: str, expected: str) -> None:
+    assert classify(text).rule == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
         ("pull access denied for contoso/wbe", Cause.IMAGE_NOT_FOUND),
         ("reading manifest 9 in docker.io/contoso/wbe: requested access to the resource is denied", "image_not_found"),
         ("reading manifest 9 in quay.io/contoso/wbe: requested access to the resource is denied", Cause.UNAUTHORIZED),

@@ -156,7 +156,7 @@ _NAMED = (
         r"|failed to apply default image tag|invalidimagename"
         r"|repository name must |must be lowercase|invalid (?:tag format|image name|image reference|repository name)"
         r"|invalid checksum digest|unsupported digest algorithm|first path segment in url"
-        r"|invalid port \S{1,80} after host|name[_ ]invalid",
+        r"|invalid port \S{1,80} after host|address \S{1,80}: invalid port\b|name[_ ]invalid",
         'Failed to apply default image tag "Contoso/Web:": couldn\'t parse image reference: invalid reference format',
         "distribution/reference, kubelet",
     ),
@@ -432,7 +432,8 @@ _ANSWERED = (
         r"|manifest invalid"
         r"|manifest_invalid|not a (?:container|runnable|valid) image|image rootfs and manifest layers"
         r"|layers and diffids|(?:unsupported|unknown) compression|zstd: unsupported|invalid rootfs"
-        r"|operation on artifact|(?:unsupported|unknown) schema(?: ?version)?\b",
+        r"|operation on artifact|(?:unsupported|unknown) schema(?: ?version)?\b"
+        r"|no processor for media-type|rejecting \d{1,20} byte manifest",
         'unsupported media type "application/vnd.cncf.helm.config.v1+json"',
         "containerd, containers/image, moby",
         why="A chart, a signature or another artifact, or a manifest this runtime cannot read",
@@ -444,6 +445,15 @@ _ANSWERED = (
         "denied: quota has been exceeded on this namespace",
         "Quay, Harbor",
         why="A proxy cache that cannot store what it pulls; nobody's permission is missing",
+    ),
+    _rule(
+        Cause.REGISTRY_ERROR,
+        "registry-sign-in",
+        r"token auth challenge|did not include a token"
+        r"|fetch (?:\w{1,20} )?token: unexpected status(?: from [a-z]{1,10} request to \S{1,300})?: 404\b",
+        "failed to authorize: failed to fetch anonymous token: unexpected status: 404 Not Found",
+        "containerd",
+        why="Where the registry sends for tokens there is no token service; nothing was said of rights or of the image",
     ),
     _rule(
         Cause.REGISTRY_ERROR,
@@ -526,7 +536,7 @@ _ANSWERED = (
         r"|verification failed for digest|layer verification failed|wrong (?:diff ?id|digest)|diff ?id"
         r"|checksum (?:mismatch|error)|invalid (?:tar header|checksum|header|compressed)|archive/tar|\bgzip: |\bzlib: "
         r"|\bflate: |corrupt input|\bcorrupt|magic number mismatch|(?:content digest|blob) \S{1,120} not found"
-        r"|unexpected end of json|\bzstd: "
+        r"|unexpected end of json|\bzstd: |reserved bit set"
         r"|does not match (?:the )?(?:expected |manifest )?(?:digest|checksum|size)",
         'failed commit on ref "layer-sha256:5f0c": unexpected commit digest sha256:77, expected sha256:5f0c',
         "containerd, Go archive/tar",
@@ -579,7 +589,10 @@ _ANSWERED = (
         "registry-unexpected-status",
         r"received unexpected http status|invalid character .{1,8} looking for|error parsing http|missing content-type"
         r"|bad request|method not allowed|precondition failed|unprocessable"
-        r"|legal reasons|unable to decode|registry is unavailable|registryunavailable|" + _labelled(r"4\d\d"),
+        r"|legal reasons|unable to decode|registry is unavailable|registryunavailable|content size of zero"
+        r"|stopped after \d{1,3} redirects|failed with status code \[[^\]]{1,300}\]: [45]\d\d\b"
+        r"|unexpected status(?: code)?(?: from [a-z]{1,10} request to)? https?://\S{1,300}: [45]\d\d\b"
+        r"|" + _labelled(r"4\d\d"),
         "unexpected status from HEAD request to https://mirror.contoso.example/v2/web/manifests/9: 400 Bad Request",
         "containerd, moby",
         why="An answer no registry gives to a pull: after the answers that have a meaning of their own",
