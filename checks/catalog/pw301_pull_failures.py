@@ -23,6 +23,8 @@ CHECK = Check(
     permissions=(
         "Azure Kubernetes Service Cluster User Role on the cluster",
         "Azure Kubernetes Service RBAC Reader on the cluster (where Azure RBAC is used)",
+        "Microsoft.ContainerService/managedClusters/runcommand/action and …/commandResults/read on the cluster (only "
+        "with PULLWATCH_ALLOW_RUN_COMMAND, for clusters out of reach)",
     ),
     fix="Depends on the cause; the finding names it.",
     article=("symptoms",),

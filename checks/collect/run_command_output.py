@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import msgspec
 
 from checks.collect.kubernetes_objects import (
+    EVENTS,
     Container,
     ContainerStatus,
     Event,
@@ -27,15 +28,13 @@ from checks.collect.kubernetes_objects import (
     State,
     Waiting,
     containers,
-    pod_event,
+    pod_events,
 )
 from checks.facts import ContainerImage, PodEvent
 from checks.rules import commands
 
 NAMESPACE = "aks-command"
 KINDS = {"i": "initContainer", "m": "container", "e": "ephemeralContainer"}
-# Events that say nothing of pulls, and are the most.
-NOISE = ("Scheduled", "Created", "Started", "Killing", "Pulling", "Unhealthy")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _COUNT = re.compile(r"[0-9]{1,9}")
 _NULLS = ("", "null", "<nil>", "<no value>")
@@ -94,13 +93,12 @@ def _containers(nonce: str, letter: str, kind: str) -> tuple[str, ...]:
 
 def events_command(nonce: str) -> str:
     """``kubectl get events`` about pods, without those that say nothing of pulls."""
-    chosen = ["involvedObject.kind=Pod", f"metadata.namespace!={NAMESPACE}", *(f"reason!={word}" for word in NOISE)]
     each = (
         *('{"\\n', nonce, 'V"}{.involvedObject.namespace}{"\\t"}{.count}{"\\t"}{.firstTimestamp}{"\\t"}'),
         *('{.lastTimestamp}{"\\t"}{.eventTime}{"', nonce, 'R"}{.reason}{"', nonce, 'A"}{.involvedObject.name}'),
         *('{"', nonce, 'F"}{.involvedObject.fieldPath}{"', nonce, 'M"}{.message}'),
     )
-    return _get(nonce, "events", ",".join(chosen), "".join(each))
+    return _get(nonce, "events", f"{EVENTS},metadata.namespace!={NAMESPACE}", "".join(each))
 
 
 def _get(nonce: str, resource: str, fields: str, each: str) -> str:
@@ -133,7 +131,8 @@ def read_events(logs: str, nonce: str) -> Events | None:
         return None
     records, whole = found
     read = [event for record in records if (event := _event(record)) is not None]
-    return Events(tuple(pod_event(event) for event in read), len(records) - len(read), whole)
+    told = tuple(fact for event in read for fact in pod_events(event))
+    return Events(told, len(records) - len(read), whole)
 
 
 Token = tuple[str, str]  # the letter that says what it is, and its text
@@ -217,7 +216,7 @@ class _Found:
             self._containers[kind].append(Container(_clean(name), image, _clean(policy) or None))
         elif letter == "W" and kind in KINDS:
             name, reason = _split(text[1:], 1)
-            waiting = Waiting(_told(reason), _told(_following(rest, "M")))
+            waiting = Waiting(reason or None, _following(rest, "M") or None)
             self._waiting[kind].append(ContainerStatus(_clean(name), State(waiting)))
         else:
             raise _Unreadable
@@ -238,7 +237,7 @@ def _event(record: list[Token]) -> Event | None:
         return None
     (_, reason), (_, pod), (_, field), (_, message) = record[1:]
     return Event(
-        involved_object=InvolvedObject("Pod", pod, namespace, _told(field)),
+        involved_object=InvolvedObject("Pod", pod, namespace, field or None),
         reason=reason,
         message=message,
         count=None if count in _NULLS else int(count),
