@@ -219,7 +219,8 @@ def _canary_failed(access: Facet, path: Facet, said: NodesSay, proven: Proven) -
         sentences.append(f"{proven.told} The failure stands all the same: the canary fails now (pools: {pools}).")
     if isinstance(inferred.verdict, Fail):
         decided = tuple(dict.fromkeys((*inferred.decided_by, *codes)))
-        return Facet(Fail(), inferred.cause, decided, inferred.summary), tuple(sentences)
+        summary = f"{inferred.summary} The canary fails too (pools: {pools})."
+        return Facet(Fail(), inferred.cause, decided, summary), tuple(sentences)
     if isinstance(inferred.verdict, Pass):
         what = "may pull" if about_access else "have a way"
         likely = _LIKELY.get(first.cause, _OTHERWISE)

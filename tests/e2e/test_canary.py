@@ -1,0 +1,282 @@
+"""Canary pulls end to end: nodes are asked by `scan --canary`, by a scheduled run and over HTTP, or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import Simulator, running
+from simulator.functions_host import functions_host
+from simulator.mailbox import Mailbox
+from tests.e2e.test_app import App
+from tests.products import ROOT, Scan, command
+from tests.stores import app_settings
+from tests.tenants import ACR_PULL, REPOSITORY_READER, Tenant, object_id
+from tests.worlds import EGRESS, HOST, RECORDS, World
+
+IMAGE = f"{HOST}/team/web:1"
+
+
+def world() -> World:
+    """A registry that lets nobody read without signing in."""
+    return World().registry(anonymousPullEnabled=False)
+
+
+def tenant_of(described: World, folder: Path, *, role: bool = True) -> Tenant:
+    tenant = described.into(Tenant(folder / "tenant"))
+    tenant.reachable()
+    tenant.pod(IMAGE)
+    tenant.write("registries", {"repositories": {"team/web": {"1": {"platforms": ["linux/amd64"]}}}}, HOST)
+    if role:
+        tenant.assign(object_id("aks-1"), ACR_PULL, described.registry_id)
+    return tenant
+
+
+def look(tenant: Tenant, *arguments: str, **environment: str) -> tuple[Scan, int]:
+    """What a subprocess printed, and how many pods it made; of these none may be left."""
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        done = command(sim.environment | environment, "scan", "--json", "--quiet", *arguments)
+        made = pods_made(sim)
+        assert sum(r.method == "DELETE" and "/pods/" in r.path and r.status == 200 for r in sim.requests) == made
+    assert done.stderr == ""
+    return Scan(done.returncode, json.loads(done.stdout), done.stderr), made
+
+
+def pods_made(sim: Simulator) -> int:
+    return sum(r.method == "POST" and r.path.endswith("/pods") and r.status == 201 for r in sim.requests)
+
+
+def canaries(result: Scan) -> dict[tuple[str, str | None], tuple[str, str]]:
+    """By pool and image."""
+    found = result.findings("PW305")
+    return {(f["subject"]["pool"], f["subject"].get("image")): (f["verdict"], f["cause"]) for f in found}
+
+
+def pull(result: Scan) -> tuple[str, str, list[str]]:
+    found = result.row()["pull"]
+    return found["verdict"], found["cause"], found["decided_by"]
+
+
+def test_where_all_is_well_the_canary_decides(tmp_path: Path) -> None:
+    result, made = look(tenant_of(world(), tmp_path), "--canary")
+    assert made == 1
+    assert canaries(result) == {("system", None): ("pass", "canary-not-found")}
+    assert pull(result) == ("pass", "pulled", ["PW305"])
+    assert "only who may pull from it hears" in result.row()["pull"]["summary"]
+    assert {"what": "canary pulls", "looked": True, "why": ""} in result.cluster()["coverage"]
+    assert result.code == 0
+
+
+def test_without_being_asked_no_pod_is_made(tmp_path: Path) -> None:
+    result, made = look(tenant_of(world(), tmp_path))
+    assert made == 0
+    assert result.finding("PW305")["verdict"] == "skipped"
+    assert pull(result)[2] != ["PW305"]
+    assert {"what": "canary pulls", "looked": False, "why": "canary is off"} in result.cluster()["coverage"]
+
+
+def test_a_canary_settles_what_may_not_be_read(tmp_path: Path) -> None:
+    tenant = tenant_of(world(), tmp_path)
+    tenant.caller(denied=[{"scope": f"/subscriptions/{tenant.subscription}",
+                           "actions": ["Microsoft.Authorization/roleAssignments/read"]}])  # fmt: skip
+    result, _ = look(tenant, "--canary")
+    assert result.verdicts() == ("unknown", "pass", "pass")
+    assert pull(result) == ("pass", "pulled", ["PW305"])
+
+
+@pytest.mark.parametrize("mode", ["anonymous", "not told", "by repositories"])
+def test_a_canary_that_proves_the_way_alone_leaves_access_open(tmp_path: Path, mode: str) -> None:
+    told = {
+        "anonymous": {"anonymousPullEnabled": True},
+        "not told": {"anonymousPullEnabled": None},
+        "by repositories": {"roleAssignmentMode": "AbacRepositoryPermissions"},
+    }
+    tenant = tenant_of(world().registry(**told[mode]), tmp_path, role=mode == "not told")
+    if mode == "by repositories":
+        tenant.pod(f"{HOST}/team/other:1")
+        tenant.assign(object_id("aks-1"), REPOSITORY_READER, f"/subscriptions/{tenant.subscription}")
+    tenant.caller(denied=[{"scope": f"/subscriptions/{tenant.subscription}",
+                           "actions": ["Microsoft.Authorization/roleAssignments/read"]}])  # fmt: skip
+    result, _ = look(tenant, "--canary")
+    cause = "canary-repository-only" if mode == "by repositories" else "canary-path-only"
+    assert canaries(result) == {("system", None): ("pass", cause)}
+    assert result.verdicts() == ("unknown", "pass", "unknown")
+
+
+def test_a_missing_role_fails_in_both_views(tmp_path: Path) -> None:
+    result, _ = look(tenant_of(world(), tmp_path, role=False), "--canary")
+    assert canaries(result) == {("system", None): ("fail", "unauthorized")}
+    verdict, cause, codes = pull(result)
+    assert (verdict, cause) == ("fail", "role-missing")
+    assert {"PW102", "PW305"} <= set(codes)
+    assert result.row()["disagreements"] == []
+    assert any(line.startswith("az role assignment create") and "AcrPull" in line for line in result.row()["fix"])
+    assert result.code == 1
+
+
+def test_a_role_that_nodes_do_not_know_of_yet_is_named_as_a_disagreement(tmp_path: Path) -> None:
+    tenant = tenant_of(world(), tmp_path)
+    (tenant.root / "tokens.json").write_text('{"aks-1": "refused"}')
+    result, _ = look(tenant, "--canary")
+    assert result.verdicts() == ("pass", "pass", "fail")
+    assert pull(result) == ("fail", "unauthorized", ["PW305"])
+    (told,) = result.row()["disagreements"]
+    assert told.startswith("The canary fails (pools: system) although") and "up to 3 hours" in told
+
+
+def test_a_role_that_is_gone_fails_although_nodes_still_pull(tmp_path: Path) -> None:
+    tenant = tenant_of(world(), tmp_path, role=False)
+    (tenant.root / "tokens.json").write_text('{"aks-1": "pulls"}')
+    result, _ = look(tenant, "--canary")
+    assert canaries(result) == {("system", None): ("pass", "canary-not-found")}
+    assert pull(result)[:2] == ("fail", "role-missing")
+    (told,) = result.row()["disagreements"]
+    assert "outlives a removed role by up to 3 hours" in told
+
+
+def test_a_firewall_that_denies_fails_in_both_views(tmp_path: Path) -> None:
+    result, _ = look(tenant_of(world().deny("20.99.0.1"), tmp_path), "--canary")
+    assert canaries(result) == {("system", None): ("fail", "firewall_denied")}
+    assert pull(result) == ("fail", "ip-not-allowed", ["PW202", "PW305"])
+    assert any(line.endswith(f"--ip-address {EGRESS}") for line in result.row()["fix"])
+
+
+def test_a_name_without_a_record_fails_in_both_views(tmp_path: Path) -> None:
+    described = world().healthy_private()
+    del described.bodies[next(key for key in described.bodies if key.endswith("/A/acrone"))]
+    result, _ = look(tenant_of(described, tmp_path), "--canary")
+    assert canaries(result) == {("system", None): ("fail", "dns")}
+    verdict, cause, codes = pull(result)
+    assert (verdict, cause) == ("fail", "login-record-missing")
+    assert set(codes) == {"PW204", "PW305"}
+    assert f"nslookup {HOST}" in result.row()["fix"]
+
+
+def test_layers_without_a_record_are_met_by_a_real_image_only(tmp_path: Path) -> None:
+    described = world().healthy_private()
+    del described.bodies[next(key for key in described.bodies if key.endswith("/A/acrone.westeurope.data"))]
+    assert set(RECORDS) == {"acrone", "acrone.westeurope.data"}
+    tenant = tenant_of(described, tmp_path)
+    result, _ = look(tenant, "--canary")
+    assert canaries(result) == {("system", None): ("pass", "canary-not-found")}
+    assert pull(result)[:2] == ("fail", "data-record-missing"), "the canary did not ask for layers"
+    assert any("the layers" in told for told in result.row()["disagreements"])
+    result, _ = look(tenant, "--canary", PULLWATCH_CANARY_IMAGE=IMAGE)
+    assert canaries(result)[("system", IMAGE)] == ("fail", "dns")
+    assert pull(result)[:2] == ("fail", "data-record-missing")
+    assert "PW305" in pull(result)[2]
+
+
+def two_subnets() -> World:
+    """Two pools, the second in a network of its own; the registry lets in the first one's address."""
+    described = world().deny(EGRESS)
+    described.vnet("vnet-user", "10.30.0.0/16", nodes={})
+    return described.pools(described.pool("system"), described.pool("user", network="vnet-user", mode="User"))
+
+
+def second_subnet(described: World, **properties: Any) -> None:
+    (subnet,) = described.bodies[described.vnet_id("vnet-user")]["properties"]["subnets"]
+    subnet["properties"] |= properties
+
+
+def test_one_pool_of_two_fails_as_azure_shows_and_is_named(tmp_path: Path) -> None:
+    described = two_subnets()
+    listed = {"publicIpAddresses": [{"id": described.address("nat-ip", "20.60.1.1")}]}
+    gateway = described.put("Microsoft.Network/natGateways", "nat", {"properties": listed})
+    second_subnet(described, natGateway={"id": gateway})
+    result, made = look(tenant_of(described, tmp_path), "--canary")
+    assert made == 2
+    assert canaries(result) == {
+        ("system", None): ("pass", "canary-not-found"),
+        ("user", None): ("fail", "firewall_denied"),
+    }
+    assert pull(result) == ("fail", "ip-not-allowed", ["PW202", "PW305"])
+    assert result.row()["pull"]["summary"].endswith("The canary fails too (pools: user).")
+    assert any(line.endswith("--ip-address 20.60.1.1") for line in result.row()["fix"])
+
+
+def test_one_pool_of_two_fails_where_azure_cannot_tell_and_is_named(tmp_path: Path) -> None:
+    """Its subnet leaves through an appliance, whose address ARM does not show."""
+    described = two_subnets()
+    hop = {"addressPrefix": "0.0.0.0/0", "nextHopType": "VirtualAppliance", "nextHopIpAddress": "10.30.250.4"}
+    routes = {"routes": [{"name": "all", "properties": hop}]}
+    table = described.put("Microsoft.Network/routeTables", "user-routes", {"properties": routes})
+    second_subnet(described, routeTable={"id": table})
+    tenant = tenant_of(described, tmp_path)
+    before, _ = look(tenant)
+    assert before.verdicts()[1:] == ("unknown", "unknown")
+    result, _ = look(tenant, "--canary")
+    assert canaries(result)[("user", None)] == ("fail", "firewall_denied")
+    assert result.verdicts() == ("pass", "unknown", "fail")
+    assert pull(result) == ("fail", "firewall_denied", ["PW305"])
+    assert "a node of the pool user asked" in result.row()["pull"]["summary"].lower()
+    (tenant.root / "egress.json").write_text(json.dumps({"aks-1": [EGRESS]}))
+    result, _ = look(tenant, "--canary")
+    assert pull(result)[0] == "unknown", "the appliance lets the login through; it was not asked for layers"
+    result, _ = look(tenant, "--canary", PULLWATCH_CANARY_IMAGE=IMAGE)
+    assert pull(result) == ("pass", "pulled", ["PW305"])
+
+
+def test_pods_that_may_not_be_made_are_unknown_with_the_role(tmp_path: Path) -> None:
+    described = world()
+    tenant = tenant_of(described, tmp_path)
+    tenant.caller(denied=[{"scope": described.cluster_id,
+                           "actions": ["Microsoft.ContainerService/managedClusters/pods/write"]}])  # fmt: skip
+    result, made = look(tenant, "--canary")
+    assert made == 0
+    found = result.finding("PW305")
+    assert (found["verdict"], found["cause"]) == ("unknown", "look-not-allowed")
+    assert found["missing"] == "Azure Kubernetes Service RBAC Writer"
+    assert result.verdicts() == ("pass", "pass", "pass"), "what ARM shows stands"
+    assert result.code == 2
+
+
+# the app -------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def app(tenant: Tenant, storage: str, smtp: Mailbox, **settings: str) -> Iterator[tuple[App, Simulator]]:
+    """The app on a cluster whose role ARM shows and whose nodes are refused: only a canary can tell."""
+    (tenant.root / "tokens.json").write_text('{"aks-1": "refused"}')
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        environment = sim.environment | app_settings(storage, smtp, **settings)
+        with functions_host(ROOT, environment, visibility_timeout=0.3) as host:
+            yield App(host, tenant, storage, ""), sim
+
+
+@pytest.mark.parametrize(("setting", "failing"), [("off", 0), ("on-demand", 0), ("scheduled", 1)])
+def test_runs_ask_nodes_only_where_that_is_scheduled(
+    tmp_path: Path, storage: str, smtp: Mailbox, setting: str, failing: int
+) -> None:
+    with app(tenant_of(world(), tmp_path), storage, smtp, CANARY=setting) as (running_app, sim):
+        totals = running_app.run()["totals"]
+        made = pods_made(sim)
+    assert (totals["clusters"], totals["failing"], made) == (1, failing, failing)
+    assert totals["passing"] == 1 - failing
+
+
+def test_http_asks_nodes_where_that_is_allowed(tmp_path: Path, storage: str, smtp: Mailbox) -> None:
+    with app(tenant_of(world(), tmp_path), storage, smtp, CANARY="on-demand") as (running_app, sim):
+        plain = running_app.host.request("POST", "/api/checks", b'{"cluster": "aks-1"}').json()
+        assert pods_made(sim) == 0
+        answer = running_app.host.request("POST", "/api/checks", b'{"cluster": "aks-1", "canary": true}')
+        assert pods_made(sim) == 1
+        wrong = running_app.host.request("POST", "/api/checks", b'{"canary": true}')
+    assert answer.status == 200
+    rows = [report["clusters"][0]["registries"][0]["pull"] for report in (plain, answer.json())]  # type: ignore[index]
+    assert [(row["verdict"], row["decided_by"]) for row in rows][1] == ("fail", ["PW305"])
+    assert rows[0]["verdict"] == "pass"
+    assert wrong.status == 400 and "canary goes with cluster" in str(wrong.json())
+
+
+def test_http_refuses_to_ask_nodes_where_canaries_are_off(tmp_path: Path, storage: str, smtp: Mailbox) -> None:
+    with app(tenant_of(world(), tmp_path), storage, smtp) as (running_app, sim):
+        answer = running_app.host.request("POST", "/api/checks", b'{"cluster": "aks-1", "canary": true}')
+        assert sim.count("arm") == sim.count("kubernetes") == 0, "nothing is looked at either"
+    assert answer.status == 403
+    assert "PULLWATCH_CANARY has to be on-demand or scheduled" in str(answer.json())
