@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import AsyncIterator
@@ -12,14 +13,17 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import hypothesis
 import msgspec
 import pytest
+from hypothesis import strategies as st
 
 from checks import settings
 from checks.collect import canary
 from checks.collect.azure import Azure, open_azure
 from checks.collect.canary import to_the_end
-from checks.collect.canary_pod import LABELS
+from checks.collect.canary_pod import LABELS, PodState, answered, failed_texts
+from checks.collect.errors import Temporary
 from checks.facts import Cluster, NotSeen, RegistryUse, Seen, Why
 from checks.facts_canary import Canaries, CanarySaid
 from simulator import Simulator, running
@@ -514,3 +518,73 @@ async def test_what_work_raises_is_raised() -> None:
 
     with pytest.raises(ValueError, match="told"):
         await to_the_end(work())
+
+
+# what an API server may send -----------------------------------------------------------------------------------------
+
+WORDS = ("status", "containerStatuses", "state", "waiting", "terminated", "running", "reason", "message", "conditions",
+         "type", "name", "items", "metadata", "creationTimestamp", "spec", "imagePullSecrets", "nodeName",
+         "involvedObject", "fieldPath", "ErrImagePull", "Failed", "PodScheduled", "Unschedulable", "ask-0",
+         "spec.containers{ask-0}", "pullwatch-canary-x", "2026-11-24T08:00:00Z")  # fmt: skip
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.sampled_from(WORDS)
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS) | st.text(), inner, max_size=6),
+    max_leaves=30,
+)
+STATUS = st.fixed_dictionaries(
+    {"status": st.fixed_dictionaries({"containerStatuses": st.lists(st.fixed_dictionaries(
+        {"name": st.just("ask-0"), "state": JSON | st.dictionaries(st.sampled_from(WORDS), JSON)}))}),
+     "spec": JSON, "items": st.lists(JSON), "metadata": JSON}
+)  # fmt: skip
+
+
+@hypothesis.given(body=JSON | STATUS)
+def test_no_body_of_a_pod_or_an_event_makes_the_look_raise(body: Any) -> None:
+    raw = json.dumps(body).encode()
+    state = PodState.of(raw)
+    said = answered(state, "ask-0")
+    assert said is None or isinstance(said.text, str)
+    assert all(isinstance(name, str) for name in PodState.older_than(raw, datetime.now(UTC)))
+    assert all(isinstance(text, str) for text in failed_texts(raw).values())
+    assert isinstance(PodState.message_of(raw), str)
+
+
+@hypothesis.given(raw=st.binary())
+def test_what_is_no_json_is_an_error_of_its_own(raw: bytes) -> None:
+    assert isinstance(PodState.message_of(raw), str)
+    try:
+        PodState.of(raw)
+    except Temporary as error:
+        assert "no JSON" in str(error)
+
+
+def waiting(reason: str, message: str | None = None) -> PodState:
+    return PodState({"ask-0": {"waiting": {"reason": reason, "message": message}}})
+
+
+def test_what_a_status_answers() -> None:
+    assert answered(PodState(), "ask-0") is None, "no status yet"
+    assert answered(waiting("ContainerCreating"), "ask-0") is None
+    assert answered(waiting("ErrImagePull", "pull QPS exceeded"), "ask-0") is None, "the kubelet's own brake"
+    braked = 'Back-off pulling image "a/b:1": ErrImagePull: pull QPS exceeded'
+    assert answered(waiting("ImagePullBackOff", braked), "ask-0") is None
+    assert answered(PodState({"ask-0": {"terminated": {"reason": "ContainerStatusUnknown"}}}), "ask-0") is None
+    for state in (
+        {"running": {}},
+        {"terminated": {"reason": "Error"}},
+        {"waiting": {"reason": "CreateContainerError"}},
+    ):
+        said = answered(PodState({"ask-0": state}), "ask-0")
+        assert said is not None and said.pulled
+    told = answered(waiting("ErrImagePull", "not found"), "ask-0")
+    assert told == CanarySaid(reason="ErrImagePull", text="not found")
+    empty = answered(waiting("ImagePullBackOff", 'Back-off pulling image "a/b:1"'), "ask-0")
+    assert empty == CanarySaid(reason="ImagePullBackOff", text="")
