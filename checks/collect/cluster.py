@@ -165,13 +165,16 @@ def _uses(
 
 
 def _images_by_host(workloads: Seen[Workloads] | NotSeen) -> dict[str, list[ContainerImage]]:
-    listed = () if isinstance(workloads, NotSeen) else workloads.value.containers
-    hosts = {text: images.host_of(text) for text in {image.image for image in listed}}
     found: dict[str, list[ContainerImage]] = {}
-    for image in listed:
-        host = hosts[image.image]
+    if isinstance(workloads, NotSeen):
+        return found
+    by_image: dict[str, list[ContainerImage]] = {}  # many pods have the same image
+    for container in workloads.value.containers:
+        by_image.setdefault(container.image, []).append(container)
+    for image, listed in by_image.items():
+        host = images.host_of(image)
         if host is not None:
-            found.setdefault(host, []).append(image)
+            found.setdefault(host, []).extend(listed)
     return found
 
 
