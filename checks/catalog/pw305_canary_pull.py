@@ -23,7 +23,8 @@ CHECK = Check(
         "Off unless allowed: it creates pods. On every node pool with nodes a restricted pod asks for a tag that "
         'cannot exist, in a repository that is in use, so nothing can run. "Not found" comes after authorization: it '
         "proves DNS, TLS, the token and the permission for that repository, not the layers' way (an optional real "
-        "image adds it). With anonymous pull it proves the way only; by repositories (ABAC) only that repository. "
+        "image adds it). With anonymous pull, or pull secrets that the namespace's service account gives its pods, it "
+        "proves the way only; by repositories (ABAC) only that repository. "
         "Every other text is classified like those of PW301. The pods are deleted, those of runs that crashed too."
     ),
     permissions=(

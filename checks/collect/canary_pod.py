@@ -72,7 +72,8 @@ def pod(name: str, namespace: str, pool: str, images: dict[str, str], *, windows
 
 
 class PodState(msgspec.Struct, frozen=True):
-    """A pod's status as far as pulls matter: each container's state by name, and why no node takes it.
+    """A pod's status as far as pulls matter: each container's state by name, and why no node takes it (the scheduler's
+    words, or those of a kubelet that refused it).
 
     ``secrets`` are the pull secrets that the API server gave it from its service account: a canary asks for none.
     """
@@ -99,6 +100,8 @@ class PodState(msgspec.Struct, frozen=True):
             ),
             "",
         )
+        if not states and bodies.text(body, "status", "phase") == "Failed":
+            refused = f"{bodies.text(body, 'status', 'reason')}: {bodies.text(body, 'status', 'message')}"
         given = (bodies.text(secret, "name") for secret in bodies.objects(body, "spec", "imagePullSecrets"))
         secrets = tuple(name for name in given if name)
         return cls(states, refused, bodies.text(body, "spec", "nodeName"), secrets)

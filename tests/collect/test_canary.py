@@ -566,6 +566,13 @@ def test_what_is_no_json_is_an_error_of_its_own(raw: bytes) -> None:
         assert "no JSON" in str(error)
 
 
+def test_a_kubelet_that_refuses_the_pod_itself_is_not_waited_for() -> None:
+    body = {"status": {"phase": "Failed", "reason": "OutOfpods", "message": "Node didn't have enough resource: pods"}}
+    assert PodState.of(json.dumps(body).encode()).unschedulable == "OutOfpods: Node didn't have enough resource: pods"
+    ran = {"status": {"phase": "Failed", "containerStatuses": [{"name": "ask-0", "state": {"terminated": {}}}]}}
+    assert PodState.of(json.dumps(ran).encode()).unschedulable == ""
+
+
 def waiting(reason: str, message: str | None = None) -> PodState:
     return PodState({"ask-0": {"waiting": {"reason": reason, "message": message}}})
 
