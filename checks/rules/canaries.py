@@ -126,7 +126,7 @@ def tries(text: str) -> list[str]:
 
 def _elsewhere(ask: CanaryAsk, use: RegistryUse | None) -> bool:
     """Whether a refusal of a real image says nothing of the images in use: by repositories, or nothing is in use."""
-    if not ask.real or ask.in_use:
+    if ask.in_use:
         return False
     return _registry(use) is None or not by_registry(use)
 
