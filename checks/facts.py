@@ -239,7 +239,10 @@ class ContainerImage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PodEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One Kubernetes event about a pod: its reason ("Failed", "Pulled", "BackOff"), text, count and times."""
+    """One Kubernetes event about a pod: its reason ("Failed", "Pulled", "BackOff"), text, count and times.
+
+    ``node`` is the node whose kubelet tells it, where the event names one.
+    """
 
     namespace: str
     pod: str
@@ -248,6 +251,7 @@ class PodEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     count: int = 1
     last_seen: str | None = None
     first_seen: str | None = None
+    node: str | None = None
     container: str | None = None
 
 

@@ -209,7 +209,7 @@ def _configuration(kubeconfig: Kubeconfig, token: str | None, connector: aiohttp
     configuration.ca_cert_data = kubeconfig.ca_pem or None
     if token:
         configuration.api_key = {"BearerToken": f"Bearer {token}"}
-    configuration.client_session_kwargs = {"connector": connector}
+    configuration.client_session_kwargs = {"connector": connector, "trust_env": net.names_proxy()}
     return configuration
 
 

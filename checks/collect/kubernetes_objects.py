@@ -119,10 +119,17 @@ class InvolvedObject(msgspec.Struct, rename="camel", gc=False):
     field_path: str | None = None
 
 
+class Source(msgspec.Struct, gc=False):
+    """Of EventSource: ``host`` is the node of the kubelet that tells it."""
+
+    host: str | None = None
+
+
 class Event(msgspec.Struct, rename="camel", gc=False):
     """Of core/v1 Event."""
 
     involved_object: InvolvedObject
+    source: Source | None = None
     reason: str | None = None
     message: str | None = None
     count: int | None = None
@@ -245,4 +252,5 @@ def pod_event(event: Event) -> PodEvent:
         last_seen=event.last_timestamp or event.event_time,
         first_seen=event.first_timestamp or event.event_time,
         container=event.involved_object.field_path,
+        node=event.source.host if event.source else None,
     )

@@ -148,8 +148,20 @@ def session(entries: tuple[ConnectTo, ...], *, decompress: bool = True) -> aioht
     ``decompress`` is off where the client does it itself, as azure-core does.
     """
     return aiohttp.ClientSession(
-        connector=connector(entries), cookie_jar=aiohttp.DummyCookieJar(), trust_env=True, auto_decompress=decompress
+        connector=connector(entries),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=names_proxy(),
+        auto_decompress=decompress,
     )
+
+
+def names_proxy() -> bool:
+    """Whether the environment names a proxy for HTTPS.
+
+    Where it does not, aiohttp is not told to trust it: at every request it would look for a proxy and into ~/.netrc,
+    each in a thread of its own, and an entry there that fits breaks every request that carries a token.
+    """
+    return "https" in getproxies()
 
 
 def refusal_of_name(host: str) -> str | None:
@@ -209,7 +221,7 @@ def behind_proxy(entries: tuple[ConnectTo, ...], host: str) -> bool:
     """Whether the environment sends connections to a host through a proxy, which resolves names by itself."""
     if find_entry(entries, host, HTTPS) is not None:
         return False
-    return "https" in getproxies() and not proxy_bypass(host)
+    return names_proxy() and not proxy_bypass(host)
 
 
 async def locate(

@@ -57,8 +57,10 @@ class Access(msgspec.Struct, frozen=True):
 
 def uses_of(containers: Iterable[ContainerImage]) -> tuple[Use, ...]:
     """The distinct uses, in a stable order."""
-    distinct = {(c.image, c.namespace if c.pull_secrets else "", c.pull_secrets): c for c in containers}
-    return tuple(Use(c.image, names_of(c)) for _, c in sorted(distinct.items()))
+    listed = tuple(containers)
+    plain = {(image, "", ()): Use(image, ()) for image in {c.image for c in listed if not c.pull_secrets}}
+    with_secrets = {(c.image, c.namespace, c.pull_secrets): Use(c.image, names_of(c)) for c in listed if c.pull_secrets}
+    return tuple(use for _, use in sorted((plain | with_secrets).items()))
 
 
 def missing_secrets(events: Iterable[PodEvent]) -> frozenset[str]:

@@ -7,9 +7,9 @@ Sources: AKS names nodes ``aks-<pool>-<number>-vmss<suffix>`` (``aks<pool><six c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from checks.facts import AgentPool, ContainerImage
+from checks.facts import AgentPool, ContainerImage, PodEvent
 
 # Standard_<family><vCPUs>[-<constrained vCPUs>]<features>[_<accelerator>][_v<version>]
 _SIZE = re.compile(r"(?:standard|basic)_([a-z]{1,4})(\d{1,4})(?:-(\d{1,4}))?([a-z]{0,8})(?:_.*)?", re.IGNORECASE)
@@ -29,19 +29,19 @@ def pool_of(node: str | None, pools: Iterable[AgentPool]) -> AgentPool | None:
     return None
 
 
-def pools_of_pods(
-    pods: Iterable[tuple[str, str]], containers: Iterable[ContainerImage], pools: Iterable[AgentPool]
-) -> dict[tuple[str, str], AgentPool]:
-    """The pools that pods (namespace, name) run on; pods whose pool is not known are left out."""
-    wanted, listed = set(pods), tuple(pools)
-    nodes: dict[str, list[tuple[str, str]]] = {}
-    for container in containers:
-        pod = (container.namespace, container.pod)
-        if pod in wanted and container.node:
-            wanted.discard(pod)
-            nodes.setdefault(container.node, []).append(pod)
-    found = {node: pool_of(node, listed) for node in nodes}
-    return {pod: pool for node, named in nodes.items() if (pool := found[node]) is not None for pod in named}
+def pools_of_events(
+    events: Sequence[PodEvent], containers: Iterable[ContainerImage], pools: Iterable[AgentPool]
+) -> list[AgentPool | None]:
+    """The pool of the node that each event comes from, None where it is not known.
+
+    kubelet's events name the node; of one that does not, it is the node that its pod is on.
+    """
+    unnamed = {(event.namespace, event.pod) for event in events if not event.node}
+    nodes = {(c.namespace, c.pod): c.node for c in containers if (c.namespace, c.pod) in unnamed} if unnamed else {}
+    named = [event.node or nodes.get((event.namespace, event.pod)) for event in events]
+    listed = tuple(pools)
+    of_node = {node: pool_of(node, listed) for node in set(named)}
+    return [of_node[node] for node in named]
 
 
 def has_nodes(pool: AgentPool) -> bool:

@@ -17,7 +17,7 @@ import msgspec
 from checks.facts import AgentPool, NotSeen, PodEvent, Workloads
 from checks.facts_pulls import Baseline
 from checks.rules import images
-from checks.rules.pools import pools_of_pods
+from checks.rules.pools import pools_of_events
 from checks.verdicts import PullTime
 
 MEBIBYTE = 1_048_576
@@ -80,13 +80,10 @@ def times(workloads: Workloads, pools: Iterable[AgentPool]) -> tuple[PullTime, .
     """This scan's pull times by registry, pool and unit, from at least MIN_PULLS pulls each, at most MAX_KEYS."""
     events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
     told = [event for event in events if event.reason == "Pulled" and event.message.startswith("Successfully")]
-    if not told:
-        return ()
-    places = pools_of_pods(((event.namespace, event.pod) for event in told), workloads.containers, pools)
-    hosts: dict[str, str | None] = {}
+    hosts: dict[str, str | None] = {}  # many pods have the same image
     samples: dict[str, list[tuple[float, str]]] = {}
-    for event in told:
-        found = _sample(event, places, hosts)
+    for event, pool in zip(told, pools_of_events(told, workloads.containers, pools), strict=True):
+        found = _sample(event, pool.name, hosts) if pool else None
         if found is not None:
             samples.setdefault(found[0], []).append((found[1], event.last_seen or ""))
     enough = {key: found for key, found in samples.items() if len(found) >= MIN_PULLS}
@@ -98,16 +95,10 @@ def _time(key: str, found: list[tuple[float, str]]) -> PullTime:
     return PullTime(key, round(median(value for value, _ in found), 6), len(found), max(when for _, when in found))
 
 
-def _sample(
-    event: PodEvent, places: Mapping[tuple[str, str], AgentPool], hosts: dict[str, str | None]
-) -> tuple[str, float] | None:
-    """The key and the measure of one event; None where its pool is not known or the image is too small to tell.
-
-    ``hosts`` are those of the images so far: many pods have the same image.
-    """
-    pool = places.get((event.namespace, event.pod))
-    pull = pull_of(event.message) if pool else None
-    if pull is None or pool is None:
+def _sample(event: PodEvent, pool: str, hosts: dict[str, str | None]) -> tuple[str, float] | None:
+    """The key and the measure of one event; None where it tells of no pull or of an image too small to tell."""
+    pull = pull_of(event.message)
+    if pull is None:
         return None
     if pull.image not in hosts:
         hosts[pull.image] = images.host_of(pull.image)
@@ -115,10 +106,10 @@ def _sample(
     if host is None:
         return None
     if pull.size is None:
-        return f"{host}|{pool.name}|{SECONDS}", pull.seconds
+        return f"{host}|{pool}|{SECONDS}", pull.seconds
     if pull.size < SMALLEST:
         return None
-    return f"{host}|{pool.name}|{PER_MEBIBYTE}", pull.seconds / (pull.size / MEBIBYTE)
+    return f"{host}|{pool}|{PER_MEBIBYTE}", pull.seconds / (pull.size / MEBIBYTE)
 
 
 def compare(time: PullTime, baseline: Baseline | None) -> Comparison:

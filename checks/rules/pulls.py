@@ -10,7 +10,7 @@ import msgspec
 from checks.facts import AgentPool, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Workloads
 from checks.rules import images
 from checks.rules.canaries import tries
-from checks.rules.pools import pool_of, pools_of_pods
+from checks.rules.pools import pool_of, pools_of_events
 from checks.rules.pull_errors import Cause, Classified, classify
 
 # The waiting reasons by which kubelet says that an image is the trouble (kubernetes/pkg/kubelet/images/types.go and
@@ -96,30 +96,29 @@ def _failed(
 def pulled_images(workloads: Workloads) -> frozenset[str]:
     """The images, as pods write them, that nodes pulled just now."""
     events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
-    texts = {e.message for e in events if e.reason == "Pulled" and e.message.startswith(_PULLED)}
-    return frozenset(text[len(_PULLED) :].partition('"')[0] for text in texts)
+    told = (e.message for e in events if e.reason == "Pulled" and e.message.startswith(_PULLED))
+    return frozenset(text[len(_PULLED) :].partition('"')[0] for text in told)
 
 
 def proofs(workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str | None = None) -> dict[str, Proof]:
     """The latest successful pull per registry host. "Already present on machine" proves nothing and is not counted."""
+    events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
+    told = [event for event in events if event.reason == "Pulled" and event.message.startswith(_PULLED)]
     latest: dict[str, str] = {}
-    pods: dict[str, set[tuple[str, str]]] = {}
-    for event in () if isinstance(workloads.events, NotSeen) else workloads.events.value:
-        if event.reason == "Pulled" and event.message.startswith(_PULLED):
-            image = event.message[len(_PULLED) :].partition('"')[0]
-            latest[image] = max(latest.get(image, ""), event.last_seen or "")
-            pods.setdefault(image, set()).add((event.namespace, event.pod))
-    hosts = {image: images.host_of(image) for image in latest}
-    placed = pools_of_pods((pod for named in pods.values() for pod in named), workloads.containers, pools)
+    places: dict[str, set[str | None]] = {}
+    for event, pool in zip(told, pools_of_events(told, workloads.containers, pools), strict=True):
+        image = event.message[len(_PULLED) :].partition('"')[0]
+        latest[image] = max(latest.get(image, ""), event.last_seen or "")
+        places.setdefault(image, set()).add(pool.name if pool else None)
     found: dict[str, Proof] = {}
+    by_host: dict[str, set[str | None]] = {}
     for image, when in sorted(latest.items(), key=lambda item: item[1]):
-        host = hosts[image]
+        host = images.host_of(image)
         if host is not None:
-            found[host] = Proof(host, image, when or None, read_at=read_at)
-    for host, proof in found.items():
-        ran = [placed.get(pod) for image, named in pods.items() if hosts[image] == host for pod in named]
-        known = frozenset(pool.name for pool in ran if pool is not None) if all(ran) else frozenset()
-        found[host] = msgspec.structs.replace(proof, pools=known)
+            known = by_host.setdefault(host, set())
+            known |= places[image]
+            by_name = frozenset(name for name in known if name is not None)
+            found[host] = Proof(host, image, when or None, True, frozenset() if None in known else by_name, read_at)
     return found
 
 
