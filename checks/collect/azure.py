@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -34,6 +34,7 @@ from checks.collect.errors import Temporary
 from checks.settings import Settings
 
 _SUBSCRIPTION = re.compile(r"^/subscriptions/([^/]{1,64})", re.IGNORECASE)
+KEPT_BYTES = 16 * 1024 * 1024
 USER_AGENT = "pullwatch/0.1.0"
 
 
@@ -83,6 +84,19 @@ class Azure:
         self.calls: Counter[str] = Counter()
         self._session = session
         self._clients: dict[tuple[type[Any], str], Any] = {}
+        self._buffers: list[bytearray] = []
+
+    @contextmanager
+    def buffer(self) -> Iterator[bytearray]:
+        """Memory to read pages into, lent to one reader at a time. Got anew it costs as much as decrypting into it.
+
+        Not for secrets: it is not wiped. What grew beyond KEPT_BYTES is let go, and what a reader failed with, which
+        may still be looked at.
+        """
+        lent = self._buffers.pop() if self._buffers else bytearray()
+        yield lent
+        if len(lent) <= KEPT_BYTES:
+            self._buffers.append(lent)
 
     def _common(self) -> dict[str, Any]:
         deadline = float(self.settings.call_seconds)

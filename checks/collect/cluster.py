@@ -51,10 +51,7 @@ async def gather(
     """
     principal = await _principal(azure, cluster)
     workloads, secrets = await pull_secrets.read(azure, estate, cluster, await _workloads(azure, cluster))
-    by_host = _images_by_host(workloads)
-    found = _sources(azure, estate, cluster, principal, by_host, remembered)
-    found = {host: found.get(host, ["asked for"]) for host in only} if only else found
-    uses = _uses(estate, found, by_host)
+    uses = in_use(azure, estate, cluster, principal, workloads, remembered, only)
     authorization = {
         subscription: estate.subscriptions[subscription].authorization
         for subscription in _subscriptions(uses)
@@ -83,6 +80,21 @@ async def gather(
         arm_registries=estate.login_servers,
         canaries=await canary.of_cluster(azure, cluster, uses) if canaries else CANARY_OFF,
     )
+
+
+def in_use(
+    azure: Azure,
+    estate: Estate,
+    cluster: Cluster,
+    principal: Seen[Principal] | NotSeen,
+    workloads: Seen[Workloads] | NotSeen,
+    remembered: Iterable[str] = (),
+    only: tuple[str, ...] = (),
+) -> tuple[RegistryUse, ...]:
+    """The registries that a cluster uses, by all that was read: nothing more is asked."""
+    by_host = _images_by_host(workloads)
+    found = _sources(azure, estate, cluster, principal, by_host, remembered)
+    return _uses(estate, {host: found.get(host, ["asked for"]) for host in only} if only else found, by_host)
 
 
 async def _workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:

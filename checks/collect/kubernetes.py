@@ -82,9 +82,10 @@ def not_to_be_looked_at(cluster: Cluster) -> NotSeen | None:
 
 async def _read(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> Seen[Workloads]:
     async with open_api(azure, cluster, kubeconfig) as api:
-        reader = Reader(azure, cluster)
-        pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, containers)
-        events = await _events(reader, api)
+        with azure.buffer() as buffer:
+            reader = Reader(azure, cluster, buffer)
+            pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, containers)
+            events = await _events(reader, api)
     found = Workloads(containers=tuple(pods.found), events=events, pods=pods.objects, unreadable=pods.unreadable)
     return Seen(found, arm.evidence("pods and events", kubeconfig.server, "v1"))
 
@@ -126,12 +127,12 @@ class _List(Generic[R]):
 
 
 class Reader:
-    """Reads whole lists of one cluster, page by page, each page within the call's deadline."""
+    """Reads whole lists of one cluster, page by page into ``buffer``, each page within the call's deadline."""
 
-    def __init__(self, azure: Azure, cluster: Cluster) -> None:
+    def __init__(self, azure: Azure, cluster: Cluster, buffer: bytearray) -> None:
         self._azure = azure
         self._cluster = cluster
-        self._buffer = bytearray()
+        self._buffer = buffer
 
     async def whole(
         self, call: Callable[..., Awaitable[Any]], kind: type[T], convert: Callable[[T], Iterable[R]], **query: Any

@@ -92,7 +92,7 @@ async def _with_accounts(
     """Accounts that may not be listed change nothing: pods show their secrets themselves in all but odd cases."""
     if all(container.pull_secrets for container in workloads.value.containers):
         return workloads
-    reader = kubernetes.Reader(azure, cluster)
+    reader = kubernetes.Reader(azure, cluster, bytearray())
     try:
         listed = await reader.whole(
             api.list_service_account_for_all_namespaces_without_preload_content, ServiceAccount, _account
