@@ -368,4 +368,4 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     pull_times: tuple[PullTime, ...] = ()
     baselines: dict[str, Baseline] = {}
     arm_registries: dict[str, tuple[str, ...]] = {}
-    canaries: Canaries | NotSeen = NotSeen(Why.OFF, "canary is off")
+    canaries: Canaries | NotSeen = NotSeen(Why.OFF, "no canary was asked for")

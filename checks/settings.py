@@ -153,9 +153,9 @@ SETTINGS = (
             "Read pods of clusters without Entra ID by their kubeconfig, which is equal to cluster-admin."),
     Setting("ALLOW_RUN_COMMAND", "allow_run_command", _flag, "false",
             "Read pods of clusters out of reach by Run Command, which makes a pod in their namespace aks-command."),
-    Setting("CANARY", "canary", _choice("off", "on-demand", "scheduled"), "off",
-            "Canary pulls (PW305), which make pods: off, on-demand (HTTP may ask for them), scheduled (every run). "
-            "`scan --canary` asks for them on the command line."),
+    Setting("CANARY", "canary", _choice("off", "on-demand", "scheduled"), "on-demand",
+            "Canary pulls (PW305), which make pods: off, on-demand (only where a request or `scan --canary` asks for "
+            "them), scheduled (every run too)."),
     Setting("CANARY_NAMESPACE", "canary_namespace", _namespace, "default", "The namespace of canary pods."),
     Setting("CANARY_IMAGE", "canary_image", _image, "",
             "A small image that exists, for canaries to pull besides: it proves the layers' way too."),

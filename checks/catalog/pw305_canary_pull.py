@@ -20,8 +20,9 @@ CHECK = Check(
     severity=Severity.ERROR,
     why="Only a node's own pull proves that its names, its way, its token and its permission hold together.",
     how=(
-        "Off unless allowed: it creates pods. On every node pool with nodes a restricted pod asks for a tag that "
-        'cannot exist, in a repository that is in use, so nothing can run. "Not found" comes after authorization: it '
+        "Only where it is asked for or scheduled: it creates pods. On every node pool with nodes a restricted pod asks "
+        "for a tag that cannot exist, in a repository that is in use, so nothing can run. "
+        '"Not found" comes after authorization: it '
         "proves DNS, TLS, the token and the permission for that repository, not the layers' way (an optional real "
         "image adds it). With anonymous pull, or pull secrets that the namespace's service account gives its pods, it "
         "proves the way only; by repositories (ABAC) only that repository. "
@@ -49,7 +50,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     subject, found = Subject(facts.cluster.id), facts.canaries
     if isinstance(found, NotSeen):
         if canaries.not_run(found):
-            return (CHECK.skipped(subject, "canary-off" if found.why.value == "off" else "not-running", found.detail),)
+            return (CHECK.skipped(subject, "not-asked" if found.why.value == "off" else "not-running", found.detail),)
         return (CHECK.not_seen(subject, found, "A canary pull"),)
     findings = [_one(facts, canary) for canary in found.canaries]
     findings += [_empty(facts, pool) for pool in found.empty_pools]

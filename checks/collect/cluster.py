@@ -30,7 +30,7 @@ from checks.rules import access, images, pull_times, rbac
 from checks.verdicts import SEEN_BEFORE, Evidence
 
 MAX_REGISTRIES = 100
-CANARY_OFF = NotSeen(Why.OFF, "canary is off")
+NO_CANARY = NotSeen(Why.OFF, "no canary was asked for")
 TAG = "pullwatch-registries"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -78,7 +78,7 @@ async def gather(
         manifests=await manifests.of_cluster(azure, estate, uses),
         pull_times=pull_times.times(workloads.value, cluster.pools) if isinstance(workloads, Seen) else (),
         arm_registries=estate.login_servers,
-        canaries=await canary.of_cluster(azure, cluster, uses) if canaries else CANARY_OFF,
+        canaries=await canary.of_cluster(azure, cluster, uses) if canaries else NO_CANARY,
     )
 
 

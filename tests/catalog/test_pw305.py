@@ -309,11 +309,11 @@ def test_unknown_where_a_setting_is_missing_although_canaries_were_wanted() -> N
 
 
 def test_nothing_there_where_canaries_are_off_or_the_cluster_does_not_run() -> None:
-    off = only(judge(base.facts(canaries=NotSeen(Why.OFF, "canary is off"))))
-    assert (verdict(off), off.summary) == (("skipped", "canary-off"), "Canary is off")
+    off = only(judge(base.facts(canaries=NotSeen(Why.OFF, "no canary was asked for"))))
+    assert (verdict(off), off.summary) == (("skipped", "not-asked"), "No canary was asked for")
     stopped = only(judge(base.facts(canaries=NotSeen(Why.NOT_APPLICABLE, "the cluster is stopped"))))
     assert verdict(stopped) == ("skipped", "not-running")
-    assert verdict(only(judge(base.facts()))) == ("skipped", "canary-off"), "off unless it is asked for"
+    assert verdict(only(judge(base.facts()))) == ("skipped", "not-asked"), "off unless it is asked for"
 
 
 def test_nothing_there_in_a_pool_without_nodes() -> None:

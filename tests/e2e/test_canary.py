@@ -14,7 +14,7 @@ from simulator import Simulator, running
 from simulator.functions_host import functions_host
 from simulator.mailbox import Mailbox
 from tests.e2e.test_app import App
-from tests.products import ROOT, Scan, command
+from tests.products import ROOT, Scan, scan
 from tests.stores import app_settings
 from tests.tenants import ACR_PULL, REPOSITORY_READER, Tenant, object_id
 from tests.worlds import EGRESS, HOST, RECORDS, World
@@ -38,13 +38,13 @@ def tenant_of(described: World, folder: Path, *, role: bool = True) -> Tenant:
 
 
 def look(tenant: Tenant, *arguments: str, **environment: str) -> tuple[Scan, int]:
-    """What a subprocess printed, and how many pods it made; of these none may be left."""
+    """A scan, and how many pods it made; of these none may be left."""
     with running(tenant.root, kubelet_delay=0.02) as sim:
-        done = command(sim.environment | environment, "scan", "--json", "--quiet", *arguments)
+        result = scan(sim.environment | environment, "--quiet", *arguments)
         made = pods_made(sim)
         assert sum(r.method == "DELETE" and "/pods/" in r.path and r.status == 200 for r in sim.requests) == made
-    assert done.stderr == ""
-    return Scan(done.returncode, json.loads(done.stdout), done.stderr), made
+    assert result.errors == ""
+    return result, made
 
 
 def pods_made(sim: Simulator) -> int:
@@ -77,7 +77,7 @@ def test_without_being_asked_no_pod_is_made(tmp_path: Path) -> None:
     assert made == 0
     assert result.finding("PW305")["verdict"] == "skipped"
     assert pull(result)[2] != ["PW305"]
-    assert {"what": "canary pulls", "looked": False, "why": "canary is off"} in result.cluster()["coverage"]
+    assert {"what": "canary pulls", "looked": False, "why": "no canary was asked for"} in result.cluster()["coverage"]
 
 
 def test_a_canary_settles_what_may_not_be_read(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_runs_ask_nodes_only_where_that_is_scheduled(
 
 
 def test_http_asks_nodes_where_that_is_allowed(tmp_path: Path, storage: str, smtp: Mailbox) -> None:
-    with app(tenant_of(world(), tmp_path), storage, smtp, CANARY="on-demand") as (running_app, sim):
+    with app(tenant_of(world(), tmp_path), storage, smtp) as (running_app, sim):
         plain = running_app.host.request("POST", "/api/checks", b'{"cluster": "aks-1"}').json()
         assert pods_made(sim) == 0
         answer = running_app.host.request("POST", "/api/checks", b'{"cluster": "aks-1", "canary": true}')
@@ -275,7 +275,7 @@ def test_http_asks_nodes_where_that_is_allowed(tmp_path: Path, storage: str, smt
 
 
 def test_http_refuses_to_ask_nodes_where_canaries_are_off(tmp_path: Path, storage: str, smtp: Mailbox) -> None:
-    with app(tenant_of(world(), tmp_path), storage, smtp) as (running_app, sim):
+    with app(tenant_of(world(), tmp_path), storage, smtp, CANARY="off") as (running_app, sim):
         answer = running_app.host.request("POST", "/api/checks", b'{"cluster": "aks-1", "canary": true}')
         assert sim.count("arm") == sim.count("kubernetes") == 0, "nothing is looked at either"
     assert answer.status == 403

@@ -204,7 +204,7 @@ def test_the_row_of_a_failing_canary_has_its_fix_and_names_the_pool() -> None:
 
 def test_a_skipped_canary_changes_nothing() -> None:
     findings = [finding("PW102", Pass(), "role-held"), WAY]
-    skipped = finding("PW305", Skipped("canary is off"), "canary-off")
+    skipped = finding("PW305", Skipped("no canary was asked for"), "not-asked")
     assert fold(ACR, (), [*findings, skipped], None) == fold(ACR, (), findings, None)
 
 
