@@ -90,12 +90,12 @@ class Azure:
     def buffer(self) -> Iterator[bytearray]:
         """Memory to read pages into, lent to one reader at a time. Got anew it costs as much as decrypting into it.
 
-        Not for secrets: it is not wiped. What grew beyond KEPT_BYTES is let go, and what a reader failed with, which
-        may still be looked at.
+        Not for secrets: it is not wiped. What grew beyond KEPT_BYTES is let go, and what a view is left of, as a reader
+        that failed may leave one: it could not grow any more.
         """
         lent = self._buffers.pop() if self._buffers else bytearray()
         yield lent
-        if len(lent) <= KEPT_BYTES:
+        if len(lent) <= KEPT_BYTES and _may_grow(lent):
             self._buffers.append(lent)
 
     def _common(self) -> dict[str, Any]:
@@ -152,6 +152,15 @@ class Azure:
     async def token(self, scope: str) -> str:
         """A bearer token for a scope. Raises what azure-identity raises; callers map it."""
         return (await self.credential.get_token(scope)).token
+
+
+def _may_grow(buffer: bytearray) -> bool:
+    try:
+        buffer.append(0)
+    except BufferError:
+        return False
+    buffer.pop()
+    return True
 
 
 @asynccontextmanager

@@ -1,0 +1,271 @@
+"""A cluster's own API over the wire: lists in pages, lists that expire, and every way in which it does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest import mock
+
+import pytest
+import trustme
+import yaml
+
+from checks import settings
+from checks.collect import arm, kubernetes
+from checks.collect.azure import Azure, open_azure
+from checks.facts import Cluster, NotSeen, Seen, Why, Workloads
+from simulator import Simulator, running
+from tests.products import clean
+from tests.tenants import SUBSCRIPTION, Tenant
+
+T = TypeVar("T")
+Found = Seen[Workloads] | NotSeen
+PODS = 30
+
+
+@pytest.fixture
+def tenant(tmp_path: Path) -> Tenant:
+    """A cluster with pods, every third of which waits, and an event about each."""
+    tenant = Tenant(tmp_path / "tenant")
+    tenant.cluster()
+    for number in range(PODS):
+        waiting = ("ImagePullBackOff", f"text {number}") if number % 3 == 0 else None
+        tenant.pod(f"acrone.azurecr.io/team/web:{number}", name=f"pod-{number:03}", waiting=waiting)
+        tenant.event(f"pod-{number:03}", "Failed", f"event {number}")
+    return tenant
+
+
+@pytest.fixture
+def pages_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    return lambda size: monkeypatch.setattr(kubernetes, "PAGE", size)
+
+
+def run(sim: Simulator, work: Callable[[Azure], Awaitable[T]], **over: str) -> T:
+    """Work with the product's clients on the running tenant."""
+
+    async def within() -> T:
+        async with open_azure(settings.load(os.environ)) as azure:
+            found = await work(azure)
+        await asyncio.sleep(0.05)  # a connection that was given up closes before the loop does
+        return found
+
+    with mock.patch.dict(os.environ, clean(sim.environment | over), clear=True):
+        return asyncio.run(within())
+
+
+async def clusters(azure: Azure) -> list[Cluster]:
+    return list((await arm.clusters(azure, SUBSCRIPTION)).value)
+
+
+def read(sim: Simulator, **over: str) -> Found:
+    """The workloads of the tenant's one cluster."""
+
+    async def work(azure: Azure) -> Found:
+        (cluster,) = await clusters(azure)
+        return await kubernetes.workloads(azure, cluster)
+
+    return run(sim, work, **over)
+
+
+def fault(tenant: Tenant, effect: dict[str, Any], path: str = "^/.*/pods\\?", **over: Any) -> None:
+    rule = {"service": "kubernetes", "path": path, "effect": effect, **over}
+    (tenant.root / "faults.json").write_text(json.dumps([rule]))
+
+
+def pods_in(found: Found) -> list[str]:
+    assert isinstance(found, Seen), found
+    return [container.pod for container in found.value.containers]
+
+
+def gap_of(found: Found) -> NotSeen:
+    assert isinstance(found, NotSeen)
+    return found
+
+
+NAMES = [f"pod-{number:03}" for number in range(PODS)]
+
+
+@pytest.mark.parametrize("size", [1, 7, PODS, 1000])
+def test_a_list_is_read_to_its_end_whatever_the_page(
+    tenant: Tenant, pages_of: Callable[[int], None], size: int
+) -> None:
+    pages_of(size)
+    with running(tenant.root) as sim:
+        found = read(sim)
+        asked = sim.count("kubernetes", "/pods")
+    assert pods_in(found) == NAMES
+    assert isinstance(found, Seen) and isinstance(found.value.events, Seen)
+    assert [event.message for event in found.value.events.value] == [f"event {number}" for number in range(PODS)]
+    assert {c.pod: c.waiting_message for c in found.value.containers if c.waiting_reason} == {
+        f"pod-{number:03}": f"text {number}" for number in range(0, PODS, 3)
+    }
+    assert (found.value.pods, found.value.unreadable, asked) == (PODS, 0, -(-PODS // size))
+
+
+def test_a_list_that_expires_on_the_way_is_begun_anew(tenant: Tenant, pages_of: Callable[[int], None]) -> None:
+    pages_of(7)
+    fault(tenant, {"status": 410}, path="^/.*/pods\\?.*continue=", times=2)
+    with running(tenant.root) as sim:
+        assert pods_in(read(sim)) == NAMES
+
+
+def test_a_list_that_expires_again_and_again_is_given_up(tenant: Tenant, pages_of: Callable[[int], None]) -> None:
+    pages_of(7)
+    fault(tenant, {"status": 410}, path="^/.*/pods\\?.*continue=")
+    with running(tenant.root) as sim:
+        found = gap_of(read(sim))
+        assert sim.count("kubernetes", "/pods") == 2 * kubernetes.RESTARTS
+    assert (found.why, "expired 3 times" in found.detail) == (Why.ERROR, True)
+
+
+@pytest.mark.parametrize(
+    ("effect", "why", "told"),
+    [
+        ({"status": 401}, Why.NOT_ALLOWED, "answered 401"),
+        ({"status": 403}, Why.NOT_ALLOWED, "answered 403"),
+        ({"status": 404}, Why.NOT_FOUND, "answered 404"),
+        ({"status": 500}, Why.ERROR, "answered 500"),
+        ({"status": 503, "retry_after": 86400}, Why.ERROR, "answered 503"),
+        ({"hang": True}, Why.UNREACHABLE, "no answer within 1 s"),
+        ({"close": True}, Why.UNREACHABLE, "read the Kubernetes API"),
+        ({"truncate": 500}, Why.UNREACHABLE, "read the Kubernetes API"),
+        ({"garbage": True}, Why.ERROR, "sent what is no list"),
+        ({"status": 200, "body": {"items": 7}}, Why.ERROR, "sent what is no list"),
+        ({"status": 200, "body": "[" * 5000}, Why.ERROR, "sent what is no list"),
+    ],
+)
+def test_what_is_wrong_is_told_by_its_own_reason(tenant: Tenant, effect: dict[str, Any], why: Why, told: str) -> None:
+    fault(tenant, effect)
+    with running(tenant.root) as sim:
+        found = gap_of(read(sim, PULLWATCH_CALL_SECONDS="1"))
+    assert found.why is why, found
+    assert told in found.detail
+    assert (found.role == kubernetes.RBAC_READER) is (why is Why.NOT_ALLOWED)
+    if why is Why.NOT_ALLOWED:
+        assert found.fix[0].startswith("az role assignment create") and kubernetes.RBAC_READER in found.fix[0]
+
+
+def test_events_that_may_not_be_read_leave_the_pods(tenant: Tenant) -> None:
+    fault(tenant, {"status": 403}, path="^/.*/events\\?")
+    with running(tenant.root) as sim:
+        found = read(sim)
+    assert pods_in(found) == NAMES
+    assert isinstance(found, Seen) and isinstance(found.value.events, NotSeen)
+    assert found.value.events.why is Why.NOT_ALLOWED
+
+
+def test_one_odd_object_is_counted_and_loses_no_other(tenant: Tenant) -> None:
+    good = {"metadata": {"name": "good", "namespace": "default"},
+            "spec": {"containers": [{"name": "main", "image": "acrone.azurecr.io/team/web:1"}]}}  # fmt: skip
+    odd = [{"metadata": 7}, None, "pod", {"metadata": {"name": "x"}, "spec": {"containers": "none"}}]
+    fault(tenant, {"status": 200, "body": {"items": [*odd, good], "metadata": {}}})
+    with running(tenant.root) as sim:
+        found = read(sim)
+    assert pods_in(found) == ["good"]
+    assert isinstance(found, Seen)
+    assert (found.value.pods, found.value.unreadable) == (5, 4)
+
+
+def test_a_page_without_end_is_cut_short(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubernetes, "MAX_PAGE_BYTES", 2000)
+    with running(tenant.root) as sim:
+        assert "more than 2000 bytes" in gap_of(read(sim)).detail
+
+
+def test_pages_without_end_are_given_up(
+    tenant: Tenant, pages_of: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages_of(1)
+    monkeypatch.setattr(kubernetes, "MAX_PAGES", 5)
+    with running(tenant.root) as sim:
+        assert "more than 5 pages" in gap_of(read(sim)).detail
+
+
+def test_an_api_server_that_another_authority_vouches_for_is_not_spoken_to(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = base64.b64encode(trustme.CA().cert_pem.bytes()).decode()
+
+    async def elsewhere(azure: Azure, cluster: Cluster) -> bytes:
+        body = yaml.safe_load(await known(azure, cluster))
+        body["clusters"][0]["cluster"]["certificate-authority-data"] = other
+        return yaml.safe_dump(body).encode()
+
+    known = arm.user_kubeconfig
+    monkeypatch.setattr(arm, "user_kubeconfig", elsewhere)
+    with running(tenant.root) as sim:
+        found = gap_of(read(sim))
+        assert sim.count("kubernetes", "/pods") == 0
+    assert (found.why, "certificate verify failed" in found.detail.lower()) == (Why.UNREACHABLE, True)
+
+
+# Memory that readers hand on
+
+
+def lent(azure: Azure) -> list[bytearray]:
+    return azure._buffers
+
+
+def test_readers_hand_on_their_memory_and_never_see_each_other(tenant: Tenant, pages_of: Callable[[int], None]) -> None:
+    pages_of(7)
+    tenant.cluster("aks-2")
+    for number in range(3):
+        tenant.pod("acrone.azurecr.io/other:1", cluster="aks-2", name=f"other-{number}")
+
+    async def work(azure: Azure) -> list[list[str]]:
+        one, two = sorted(await clusters(azure), key=lambda cluster: cluster.name)
+        both = await asyncio.gather(*(kubernetes.workloads(azure, c) for c in (one, two, one, two)))
+        assert 1 <= len(lent(azure)) <= 4
+        again = [await kubernetes.workloads(azure, cluster) for cluster in (two, one)]
+        assert 1 <= len(lent(azure)) <= 4
+        return [pods_in(found) for found in (*both, *again)]
+
+    others = [f"other-{number}" for number in range(3)]
+    with running(tenant.root) as sim:
+        assert run(sim, work) == [NAMES, others, NAMES, others, others, NAMES]
+
+
+@pytest.mark.parametrize("effect", [{"garbage": True}, {"status": 500}, {"truncate": 100}, {"status": 200, "body": 7}])
+def test_a_reader_that_failed_spoils_no_other(
+    tenant: Tenant, pages_of: Callable[[int], None], effect: dict[str, Any]
+) -> None:
+    """Whatever failed on the second page, and whatever still looks at that page, the next reader reads on."""
+    pages_of(7)
+    fault(tenant, effect, path="^/.*/(pods|events)\\?.*continue=", times=2)
+
+    async def work(azure: Azure) -> list[Found]:
+        (cluster,) = await clusters(azure)
+        return [await kubernetes.workloads(azure, cluster) for _ in range(4)]
+
+    with running(tenant.root) as sim:
+        found = run(sim, work)
+    assert isinstance(found[0], NotSeen)
+    assert pods_in(found[2]) == pods_in(found[3]) == NAMES
+    assert isinstance(found[3], Seen) and isinstance(found[3].value.events, Seen)
+
+
+def test_memory_that_is_still_looked_at_or_grew_too_big_is_not_lent_again(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checks.collect.azure.KEPT_BYTES", 100)
+
+    async def work(azure: Azure) -> tuple[int, int, int]:
+        with azure.buffer() as seen:
+            seen += b"12345"
+            view = memoryview(seen)
+        while_seen = len(lent(azure))
+        view.release()
+        with azure.buffer() as big:
+            big += bytes(101)
+        after_big = len(lent(azure))
+        with azure.buffer() as small:
+            small += b"123"
+        return while_seen, after_big, len(lent(azure))
+
+    with running(tenant.root) as sim:
+        assert run(sim, work) == (0, 0, 1)
