@@ -141,9 +141,10 @@ def _one(facts: ClusterFacts, use: RegistryUse, one: Use, role: Answer, signs: S
             if wanted is State.HOLDS:
                 return Access(one, State.HOLDS, SECRET, told.why, name)
             return _open(one, told.cause, told.why, signs, name)
-    if role.state is State.OPEN:
+    left = _without(use, one, answers, signs)
+    if role.state is State.OPEN and left.state is not State.HOLDS:
         return _open(one, role.cause, role.why, signs)
-    return _without(use, one, answers, signs)
+    return left
 
 
 def _open(one: Use, cause: str, why: str, signs: Signs, secret: str | None = None) -> Access:

@@ -31,7 +31,7 @@ UNAUTHORIZED = 'failed to pull image "docker.io/acme/tool:1": unexpected status:
 def anonymous(*containers: Any, **over: Any) -> ClusterFacts:
     open_registry = base.seen(base.registry(anonymous_pull=True))
     uses = (use_of(ACR, list(containers), open_registry),)
-    return facts(*containers, uses=uses, authorization=NO_ROLE, **over)
+    return facts(*containers, **({"uses": uses, "authorization": NO_ROLE} | over))
 
 
 def test_pass_by_a_secret_that_holds() -> None:
@@ -42,6 +42,11 @@ def test_pass_by_a_secret_that_holds() -> None:
 def test_pass_by_anonymous_pull() -> None:
     assert verdict(only(judge(anonymous(container())))) == ("pass", "anonymous-pull")
     assert verdict(only(judge(anonymous()))) == ("pass", "anonymous-pull")
+
+
+def test_pass_by_anonymous_pull_where_roles_could_not_be_read() -> None:
+    found = anonymous(container(), authorization=REFUSED_ROLES)
+    assert verdict(only(judge(found))) == ("pass", "anonymous-pull")
 
 
 def test_pass_for_a_registry_that_serves_everybody() -> None:
