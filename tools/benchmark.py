@@ -135,7 +135,6 @@ async def _ours(folder: Path) -> None:
     from checks.collect import arm, cluster, estate, kubernetes
     from checks.collect.azure import open_azure
     from checks.collect.kubeconfig import read
-    from checks.facts import Seen
     from checks.jobs import look
     from checks.jobs.judging import report_of
     from checks.rules.clouds import AKS_SERVER_APPLICATION
@@ -158,9 +157,8 @@ async def _ours(folder: Path) -> None:
 
         async def once() -> float:
             before = time.process_time()
-            pods = await kubernetes.workloads(azure, target)
+            pods = await kubernetes.pods_and_events(azure, target, kubeconfig)
             uses = cluster.in_use(azure, found, target, known.principal, pods)
-            assert isinstance(pods, Seen)
             pulls = times(pods.value, target.pools)
             report = report_of(structs.replace(known, workloads=pods, uses=uses, pull_times=pulls))
             assert report.findings

@@ -52,7 +52,7 @@ async def workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen
         if not kubeconfig.exec_plugin and not azure.settings.allow_local_accounts:
             return local_accounts_off()
         try:
-            return await _read(azure, cluster, kubeconfig)
+            return await pods_and_events(azure, cluster, kubeconfig)
         except Unreachable as error:
             token = partial(_token, azure, cluster) if kubeconfig.exec_plugin else None
             return await run_command.instead(azure, cluster, token, error, until)
@@ -80,7 +80,8 @@ def not_to_be_looked_at(cluster: Cluster) -> NotSeen | None:
     return None
 
 
-async def _read(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> Seen[Workloads]:
+async def pods_and_events(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> Seen[Workloads]:
+    """The workloads, read from the API server that the kubeconfig names. Raises CollectError."""
     async with open_api(azure, cluster, kubeconfig) as api:
         with azure.buffer() as buffer:
             reader = Reader(azure, cluster, buffer)

@@ -100,11 +100,14 @@ class _Reading:
         self._until = until - RESERVE
 
     async def workloads(self, gap: NotSeen) -> Seen[Workloads]:
-        """Pods and events. Raises CollectError where the pods could not be read."""
-        nonce = _nonce()
-        pods = output.read_pods(await self._run(output.pods_command(nonce), nonce), nonce)
-        if pods is None:
-            raise Temporary("Run Command's output is not what kubectl was asked for")
+        """Pods and events. Raises CollectError where the pods could not be read.
+
+        Of more pods than an answer takes, those that were not started yet are asked for besides: among them are most
+        that wait for their image.
+        """
+        pods, said = await self._pods(), ""
+        if not pods.whole:
+            pods, said = await self._with_pending(pods)
         found = Workloads(
             containers=pods.containers,
             events=await self._events(),
@@ -112,8 +115,24 @@ class _Reading:
             unreadable=pods.unreadable,
             way=f"by Run Command, because the API server is out of reach ({gap.detail})",
         )
-        partial = "" if pods.whole else f"{CUT}: {pods.pods} pods were read, not all"
+        partial = "" if pods.whole else f"{CUT}: {pods.pods} pods were read, not all; {said}"
         return Seen(found, self._evidence("pods and events"), partial)
+
+    async def _pods(self, phase: str = "") -> output.Pods:
+        nonce = _nonce()
+        found = output.read_pods(await self._run(output.pods_command(nonce, phase), nonce), nonce)
+        if found is None:
+            raise Temporary("Run Command's output is not what kubectl was asked for")
+        return found
+
+    async def _with_pending(self, pods: output.Pods) -> tuple[output.Pods, str]:
+        """Pods with those of phase Pending, and what is to be said of these."""
+        try:
+            pending = await self._pods("Pending")
+        except CollectError as error:
+            return pods, f"those of phase Pending could not be asked for besides: {error}"
+        said = "all of phase Pending are among them" if pending.whole else "not even all of phase Pending"
+        return output.with_others(pods, pending), said
 
     async def _events(self) -> Seen[tuple[PodEvent, ...]] | NotSeen:
         nonce = _nonce()

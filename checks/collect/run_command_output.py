@@ -57,8 +57,8 @@ class Events(msgspec.Struct, frozen=True):
     whole: bool
 
 
-def pods_command(nonce: str) -> str:
-    """``kubectl get pods`` of all namespaces but Run Command's own: just what the checks need."""
+def pods_command(nonce: str, phase: str = "") -> str:
+    """``kubectl get pods`` of all namespaces but Run Command's own (in one phase): just what the checks need."""
     each = (
         *('{"\\n', nonce, 'P"}{.metadata.namespace}{"\\t"}{.metadata.name}{"\\t"}{.status.startTime}{"\\t"}'),
         *('{.spec.nodeName}{"\\t"}{.spec.nodeSelector.kubernetes\\.io/os}{"\\t"}{.spec.serviceAccountName}',),
@@ -72,7 +72,8 @@ def pods_command(nonce: str) -> str:
         *('{range .spec.imagePullSecrets[*]}{"', nonce, 'S"}{.name}{end}'),
         *(text for letter, kind in KINDS.items() for text in _containers(nonce, letter, kind)),
     )
-    return _get(nonce, "pods", f"metadata.namespace!={NAMESPACE}", "".join(each))
+    chosen = f"metadata.namespace!={NAMESPACE}" + (f",status.phase={phase}" if phase else "")
+    return _get(nonce, "pods", chosen, "".join(each))
 
 
 def _containers(nonce: str, letter: str, kind: str) -> tuple[str, ...]:
@@ -122,6 +123,14 @@ def read_pods(logs: str, nonce: str) -> Pods | None:
         else:
             listed += containers(pod)
     return Pods(tuple(listed), len(records), unreadable, whole)
+
+
+def with_others(pods: Pods, others: Pods) -> Pods:
+    """Pods of a list that was cut off, and those of another list that are not among them."""
+    known = {(container.namespace, container.pod) for container in pods.containers}
+    new = [container for container in others.containers if (container.namespace, container.pod) not in known]
+    count = len({(container.namespace, container.pod) for container in new})
+    return Pods((*pods.containers, *new), pods.pods + count, pods.unreadable + others.unreadable, pods.whole)
 
 
 def read_events(logs: str, nonce: str) -> Events | None:

@@ -482,6 +482,18 @@ def test_output_that_azure_cut_is_told_as_partial(tenant: Tenant) -> None:
     assert {event.message for event in events.value if event.pod.startswith("q")} == {"y" * 2000}
 
 
+def test_where_the_pods_that_never_started_cannot_be_asked_for_that_is_told(tenant: Tenant) -> None:
+    for number in range(300):
+        tenant.pod("acrone.azurecr.io/team/web:1", name=f"q{number:04}", waiting=("ErrImagePull", "x" * 2000))
+    rule = {"service": "arm", "path": "*/runCommand", "after": 1, "times": 1, "effect": {"status": 500}}
+    (tenant.root / "faults.json").write_text(json.dumps([rule]))
+    with running(tenant.root) as sim:
+        found = read(sim)
+        assert len([one for one in commands(sim) if one[0] == "POST"]) == 3
+    assert isinstance(found, Seen) and isinstance(found.value.events, Seen)
+    assert "those of phase Pending could not be asked for besides: Run Command: HTTP 500" in found.partial
+
+
 def test_a_cluster_without_entra_id_sends_no_token_and_needs_both_settings(tenant: Tenant) -> None:
     private(tenant, aadProfile=...)
     with running(tenant.root) as sim:

@@ -144,12 +144,13 @@ def test_a_command_that_ends_badly_is_unknown_with_its_exit_code(tenant: Tenant)
     unknown(look(tenant), "exit code 137")
 
 
-def crowd(tenant: Tenant) -> None:
-    """So many pods that the output of Run Command is cut; the last of them, never seen, cannot pull."""
+def crowd(tenant: Tenant, phase: str = "Running") -> None:
+    """So many pods that the output of Run Command is cut; the last of them, which that hides, cannot pull."""
     for number in range(300):
         image = f"{ACR}/team/web:1"
         tenant.pod(image, name=f"a{number:04}", metadata={"ownerReferences": [{"kind": "x" * 2000, "name": "o"}]})
-    tenant.pod(API, name="zzz", waiting=("ErrImagePull", f'Failed to pull image "{API}": not found'))
+    waiting = ("ErrImagePull", f'Failed to pull image "{API}": not found')
+    tenant.pod(API, name="zzz", waiting=waiting, status={"phase": phase})
 
 
 def test_a_reading_that_was_cut_is_told_in_part_and_claims_nothing_of_the_rest(tenant: Tenant) -> None:
@@ -162,6 +163,14 @@ def test_a_reading_that_was_cut_is_told_in_part_and_claims_nothing_of_the_rest(t
     looked, lacking = coverage(found)
     assert looked[0] and not lacking[0] and "cut off" in lacking[1]
     assert found.verdicts()[0] == "pass"  # an unconditional role is for every image, whoever was not seen
+
+
+def test_pods_that_never_started_are_asked_for_besides_where_a_reading_was_cut(tenant: Tenant) -> None:
+    crowd(tenant, phase="Pending")
+    found = look(tenant)
+    assert (found.finding("PW301")["cause"], found.code) == ("image_not_found", 1)
+    _, lacking = coverage(found)
+    assert "not all; all of phase Pending are among them" in (lacking[1] or "")
 
 
 def test_what_a_cut_reading_saw_fails_all_the_same(tenant: Tenant) -> None:
