@@ -50,9 +50,7 @@ def run(sim: Simulator, work: Callable[[Azure], Awaitable[T]], **over: str) -> T
 
     async def within() -> T:
         async with open_azure(settings.load(os.environ)) as azure:
-            found = await work(azure)
-        await asyncio.sleep(0.05)  # a connection that was given up closes before the loop does
-        return found
+            return await work(azure)
 
     with mock.patch.dict(os.environ, clean(sim.environment | over), clear=True):
         return asyncio.run(within())

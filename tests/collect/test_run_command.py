@@ -273,9 +273,7 @@ def read(sim: Simulator, **over: str) -> Seen[Workloads] | NotSeen:
     async def look() -> Seen[Workloads] | NotSeen:
         async with open_azure(settings.load(os.environ)) as azure:
             (cluster,) = (await arm.clusters(azure, SUBSCRIPTION)).value
-            found = await kubernetes.workloads(azure, cluster)
-        await asyncio.sleep(0.05)  # a connection that was given up closes before the loop does
-        return found
+            return await kubernetes.workloads(azure, cluster)
 
     with mock.patch.dict(os.environ, clean(sim.environment | ALLOWED | over), clear=True):
         return asyncio.run(look())

@@ -19,6 +19,7 @@ import urllib.parse
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 NX_DOMAIN, SERVER_FAILURE = 0x8183, 0x8182
 # Azure Storage says it in the status line, which is what containerd shows.
@@ -139,8 +140,8 @@ class _Resolver(asyncio.DatagramProtocol):
     """No name exists; one that begins with "broken." fails, one that begins with "unheard." gets no answer."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # Before Python 3.12 the transport of datagrams does not say that it is one.
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         end = 12
