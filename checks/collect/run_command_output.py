@@ -25,6 +25,7 @@ from checks.collect.kubernetes_objects import (
     Pod,
     PodSpec,
     PodStatus,
+    Source,
     State,
     Waiting,
     containers,
@@ -97,7 +98,7 @@ def events_command(nonce: str) -> str:
     each = (
         *('{"\\n', nonce, 'V"}{.involvedObject.namespace}{"\\t"}{.count}{"\\t"}{.firstTimestamp}{"\\t"}'),
         *('{.lastTimestamp}{"\\t"}{.eventTime}{"', nonce, 'R"}{.reason}{"', nonce, 'A"}{.involvedObject.name}'),
-        *('{"', nonce, 'F"}{.involvedObject.fieldPath}{"', nonce, 'M"}{.message}'),
+        *('{"', nonce, 'F"}{.involvedObject.fieldPath}{"', nonce, 'H"}{.source.host}{"', nonce, 'M"}{.message}'),
     )
     return _get(nonce, "events", f"{EVENTS},metadata.namespace!={NAMESPACE}", "".join(each))
 
@@ -236,7 +237,7 @@ class _Found:
 
 
 def _event(record: list[Token]) -> Event | None:
-    if [letter for letter, _ in record] != ["V", "R", "A", "F", "M"]:
+    if [letter for letter, _ in record] != ["V", "R", "A", "F", "H", "M"]:
         return None
     try:
         namespace, count, first, last, time = _fields(record[0][1], 5)
@@ -244,7 +245,7 @@ def _event(record: list[Token]) -> Event | None:
         return None
     if not namespace or not (count in _NULLS or _COUNT.fullmatch(count)):
         return None
-    (_, reason), (_, pod), (_, field), (_, message) = record[1:]
+    (_, reason), (_, pod), (_, field), (_, node), (_, message) = record[1:]
     return Event(
         involved_object=InvolvedObject("Pod", pod, namespace, field or None),
         reason=reason,
@@ -253,6 +254,7 @@ def _event(record: list[Token]) -> Event | None:
         first_timestamp=_told(first),
         last_timestamp=_told(last),
         event_time=_told(time),
+        source=Source(node) if node else None,
     )
 
 

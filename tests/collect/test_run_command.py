@@ -107,6 +107,7 @@ EVENT = st.builds(
     merge(
         maybe(NASTY, "reason"),
         maybe(NASTY, "message"),
+        maybe(NASTY.filter(bool).map(lambda host: {"component": "kubelet", "host": host}), "source"),
         maybe(st.integers(0, 10**8) | st.none(), "count"),
         *(maybe(TIME, key) for key in ("firstTimestamp", "lastTimestamp", "eventTime")),
     ),
@@ -204,7 +205,11 @@ def test_the_real_kubectl_prints_what_the_simulated_one_prints(tmp_path: Path) -
     null = {"eventTime": None, "lastTimestamp": None, "count": 7}
     involved = {"kind": "Pod", "name": "x", "namespace": "default", "fieldPath": "spec.containers{main}"}
     body = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "default"}}
-    tenant.write("kubernetes/aks-1", body | null | {"involvedObject": involved, "reason": "Pulled"}, "event-null")
+    tenant.write(
+        "kubernetes/aks-1",
+        body | null | {"involvedObject": involved, "reason": "Pulled", "source": {"host": "aks-system-1-vmss000000"}},
+        "event-null",
+    )
     with running(tenant.root) as simulator:
         config = tmp_path / "config"
         config.write_text(yaml.safe_dump(simulator.kubeconfig(cluster)))
