@@ -222,3 +222,12 @@ def test_the_table_leads_with_the_row_and_shows_hostile_names_as_text(tenant: Te
     assert done.stdout.index("Can the cluster pull") < done.stdout.index("PW301")
     assert "\x1b" not in done.stdout
     assert "red[/red]" in done.stdout
+
+
+def test_a_netrc_that_fits_every_host_breaks_no_request(tenant: Tenant, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    with running(tenant.root) as simulator:
+        result = scan(simulator.environment | {"NETRC": str(netrc)})
+    assert result.verdicts() == ("pass", "pass", "pass")
+    assert result.finding("PW301")["verdict"] == "pass", "the pods were read too"
