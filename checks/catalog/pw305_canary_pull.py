@@ -26,7 +26,9 @@ CHECK = Check(
         "proves DNS, TLS, the token and the permission for that repository, not the layers' way (an optional real "
         "image adds it). With anonymous pull, or pull secrets that the namespace's service account gives its pods, it "
         "proves the way only; by repositories (ABAC) only that repository. "
-        "Every other text is classified like those of PW301. The pods are deleted, those of runs that crashed too."
+        "Failures that may pass (names, connections, the registry's own errors) are asked for again by a second pod, "
+        "whose answer counts. Every other text is classified like those of PW301. The pods are deleted, those of runs "
+        "that crashed too."
     ),
     permissions=(
         "Azure Kubernetes Service Cluster User Role on the cluster",

@@ -25,6 +25,17 @@ POD_PREFIX = "pullwatch-canary-"
 POOL_LABEL = "kubernetes.azure.com/agentpool"
 NO_REPOSITORY = "pullwatch/absent"  # where no image of the registry is in use
 MAX_REGISTRIES = 10
+# What may be gone a moment later: asked once, it is no answer yet.
+PASSING = frozenset(
+    {
+        Cause.DNS,
+        Cause.CONNECT_TIMEOUT,
+        Cause.CONNECT_REFUSED,
+        Cause.PROXY,
+        Cause.RATE_LIMITED,
+        Cause.REGISTRY_ERROR,
+    }
+)
 CREDENTIALS = frozenset({Cause.UNAUTHORIZED, Cause.CREDENTIALS_EXPIRED, Cause.CREDENTIALS_MISSING})
 _ANSWERED = frozenset({Cause.IMAGE_NOT_FOUND, Cause.PLATFORM_MISMATCH})
 _NEXT_TRY = re.compile(r", (?=rpc error: |failed to pull )")
@@ -54,6 +65,11 @@ class Reading(msgspec.Struct, frozen=True):
         """The pull failed by a cause that is known and not the image's own."""
         known = self.classified is not None and scope_of(self.classified.cause) in ("registry", "node")
         return self.proves is None and known
+
+
+def may_pass(ask: CanaryAsk, said: CanarySaid) -> bool:
+    """Whether an answer is a failure that may be gone a moment later."""
+    return not said.pulled and classify(said.text, said.reason, ask.image).cause in PASSING
 
 
 def asks(

@@ -95,7 +95,11 @@ class Served:
             if folder.is_dir():
                 shutil.rmtree(folder)
         build(case, Tenant(self.tenant.root))
-        allowed = {"PULLWATCH_CANARY_IMAGE": f"{HOST}/team/web:1", "PULLWATCH_PROBE": "false"}
+        allowed = {
+            "PULLWATCH_CANARY_IMAGE": f"{HOST}/team/web:1",
+            "PULLWATCH_PROBE": "false",
+            "PULLWATCH_CANARY_SECONDS": "5",
+        }
         return scan({**self.simulator.environment, **allowed}, "--canary")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ from tests.tenants import ACR_PULL, REPOSITORY_READER, Tenant, object_id
 from tests.worlds import EGRESS, HOST, RECORDS, World
 
 IMAGE = f"{HOST}/team/web:1"
+QUICK = {"PULLWATCH_CANARY_SECONDS": "5"}
 
 
 def world() -> World:
@@ -40,7 +43,7 @@ def tenant_of(described: World, folder: Path, *, role: bool = True) -> Tenant:
 def look(tenant: Tenant, *arguments: str, **environment: str) -> tuple[Scan, int]:
     """A scan, and how many pods it made; of these none may be left."""
     with running(tenant.root, kubelet_delay=0.02) as sim:
-        result = scan(sim.environment | environment, "--quiet", *arguments)
+        result = scan(sim.environment | QUICK | environment, "--quiet", *arguments)
         made = pods_made(sim)
         assert sum(r.method == "DELETE" and "/pods/" in r.path and r.status == 200 for r in sim.requests) == made
     assert result.errors == ""
@@ -239,6 +242,38 @@ def test_pods_that_may_not_be_made_are_unknown_with_the_role(tmp_path: Path) -> 
 
 
 # the app -------------------------------------------------------------------------------------------------------------
+
+
+def without_records() -> World:
+    """A private registry whose zone has lost its records."""
+    described = world().healthy_private()
+    for key in [key for key in described.bodies if "/privateDnsZones/" in key and "/A/" in key]:
+        del described.bodies[key]
+    return described
+
+
+def test_a_failure_that_may_pass_is_asked_for_again_and_a_refusal_is_not(tmp_path: Path) -> None:
+    lasting, made = look(tenant_of(without_records(), tmp_path / "names"), "--canary")
+    assert (canaries(lasting), made) == ({("system", None): ("fail", "dns")}, 2)
+    refused, made = look(tenant_of(world(), tmp_path / "role", role=False), "--canary")
+    assert (canaries(refused), made) == ({("system", None): ("fail", "unauthorized")}, 1)
+
+
+def test_a_failure_that_is_gone_when_it_is_asked_for_again_is_none(tmp_path: Path) -> None:
+    tenant = tenant_of(without_records(), tmp_path)
+
+    def mend(sim: Simulator) -> None:
+        while not any(r.method == "DELETE" and "/pods/" in r.path for r in sim.requests):
+            time.sleep(0.01)
+        world().healthy_private().into(tenant)
+
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        mending = threading.Thread(target=mend, args=(sim,), daemon=True)
+        mending.start()
+        result = scan(sim.environment | QUICK, "--quiet", "--canary")
+        mending.join(10)
+        assert pods_made(sim) == 2
+    assert canaries(result) == {("system", None): ("pass", "canary-not-found")}
 
 
 @contextmanager
