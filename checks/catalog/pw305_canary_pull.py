@@ -11,7 +11,7 @@ from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen
 from checks.facts_canary import Canaries, Canary, CanarySaid
 from checks.rules import access, cache, canaries, commands, images, network_commands, rbac, registry_commands
 from checks.rules.canaries import Proves, Reading
-from checks.rules.pull_errors import Cause, denied_address, scope_of
+from checks.rules.pull_errors import CREDENTIALS, Cause, denied_address, scope_of
 from checks.verdicts import Evidence, Finding, Severity, Subject
 
 CHECK = Check(
@@ -149,7 +149,7 @@ def _of_the_repository(answered: _Answered) -> bool:
         performance = facts.performance.get(ask.login_server)
         rules = performance.cache_rules if performance is not None else None
         return isinstance(rules, Seen) and cache.rule_for(rules.value, ask.repository) is not None
-    if cause not in canaries.CREDENTIALS or canaries.by_registry(answered.use):
+    if cause not in CREDENTIALS or canaries.by_registry(answered.use):
         return False
     used = [parsed for image in (answered.use.images if answered.use else ()) if (parsed := images.parse(image.image))]
     keys = [images.canonical(one) for one in used if one.repository == ask.repository]
@@ -170,7 +170,7 @@ def _proof(answered: _Answered, proves: Proves) -> str:
         return (
             f"{start}: name, connection and token hold, and the permission for this one repository; others may differ."
         )
-    if answered.reading.classified and answered.reading.classified.cause in canaries.CREDENTIALS:
+    if answered.reading.classified and answered.reading.classified.cause in CREDENTIALS:
         other = (
             "The pods that use it bring a pull secret, which the canary does not."
             if ask.with_secret
@@ -226,7 +226,7 @@ def _fix(answered: _Answered, cause: Cause, host: str) -> tuple[str, ...]:
         return (registry_commands.resolve(host),)
     if registry is None:
         return (commands.command("nslookup", host),)
-    if cause in canaries.CREDENTIALS:
+    if cause in CREDENTIALS:
         return _grant(answered, registry)
     if cause is Cause.FIREWALL_DENIED:
         return _open(registry, answered.said.text)

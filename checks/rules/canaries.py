@@ -18,7 +18,7 @@ from checks.facts import Cluster, NotSeen, Registry, RegistryUse, Seen, Why
 from checks.facts_canary import CanaryAsk, CanarySaid
 from checks.rules import access, images, rbac
 from checks.rules.pools import has_nodes
-from checks.rules.pull_errors import Cause, Classified, classify, scope_of
+from checks.rules.pull_errors import CREDENTIALS, Cause, Classified, classify, scope_of
 
 ABSENT_TAG = "pullwatch-absent-"
 POD_PREFIX = "pullwatch-canary-"
@@ -36,7 +36,6 @@ PASSING = frozenset(
         Cause.REGISTRY_ERROR,
     }
 )
-CREDENTIALS = frozenset({Cause.UNAUTHORIZED, Cause.CREDENTIALS_EXPIRED, Cause.CREDENTIALS_MISSING})
 _ANSWERED = frozenset({Cause.IMAGE_NOT_FOUND, Cause.PLATFORM_MISMATCH})
 _NEXT_TRY = re.compile(r", (?=rpc error: |failed to pull )")
 
@@ -69,7 +68,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 def may_pass(ask: CanaryAsk, said: CanarySaid) -> bool:
     """Whether an answer is a failure that may be gone a moment later."""
-    return not said.pulled and classify(said.text, said.reason, ask.image).cause in PASSING
+    return not said.pulled and classify(tries(said.text)[0], said.reason, ask.image).cause in PASSING
 
 
 def asks(

@@ -17,13 +17,12 @@ from checks.facts_network import Networks
 from checks.rules import firewall, images, places, way_public
 from checks.rules.pools import has_nodes
 from checks.rules.private_endpoints import candidates
-from checks.rules.pull_errors import Cause, denied_address
+from checks.rules.pull_errors import CREDENTIALS, Cause, denied_address
 from checks.rules.pulls import FailedPull
 from checks.rules.way_case import Case
 from checks.verdicts import Fail, Finding, Pass, Severity
 
 MAX_SENTENCES = 10
-CREDENTIALS = (Cause.UNAUTHORIZED, Cause.CREDENTIALS_MISSING, Cause.CREDENTIALS_EXPIRED)
 TIMED_OUT = (Cause.CONNECT_TIMEOUT, Cause.CONNECT_REFUSED)
 _PATH = ("PW202", "PW203", "PW204", "PW205", "PW206")
 # Of PW302: what a registry may answer with 401 for, because it does not show it.

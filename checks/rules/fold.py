@@ -14,7 +14,7 @@ import msgspec
 from checks.rules import images
 from checks.rules.disagreements import own_images
 from checks.rules.pull_answer import FAILURES, NodesSay, answer, proven_by
-from checks.rules.pull_errors import Cause, scope_of
+from checks.rules.pull_errors import CREDENTIALS, Cause, scope_of
 from checks.rules.pulls import Proof
 from checks.verdicts import Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
 
@@ -24,8 +24,6 @@ PER_IMAGE = "PW304"
 WITH_ROLE = "role-and-others"
 PATH = ("PW202", "PW203", "PW204", "PW205", "PW206")
 IMAGES = "PW302"
-
-_CREDENTIAL_CAUSES = frozenset({Cause.UNAUTHORIZED, Cause.CREDENTIALS_EXPIRED, Cause.CREDENTIALS_MISSING})
 
 
 def fold(
@@ -131,7 +129,7 @@ def _nodes_say(findings: list[Finding], own: frozenset[str]) -> NodesSay:
 
     def scope(finding: Finding) -> str:
         cause = Cause(finding.cause)
-        return "image" if cause in _CREDENTIAL_CAUSES and _canonical(finding.subject.image) in own else scope_of(cause)
+        return "image" if cause in CREDENTIALS and _canonical(finding.subject.image) in own else scope_of(cause)
 
     def of(wanted: str) -> tuple[Finding, ...]:
         return tuple(f for f in failed if scope(f) == wanted)

@@ -14,14 +14,13 @@ import msgspec
 
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen
 from checks.rules import access, images, pulls, rbac
-from checks.rules.pull_errors import Cause
+from checks.rules.pull_errors import CREDENTIALS
 from checks.rules.pull_secrets import Answer, State, answer, names_of
 
 # Registries that serve everybody without credentials.
 PUBLIC = frozenset({"mcr.microsoft.com", "registry.k8s.io", "public.ecr.aws"})
 ROLE, SECRET, ANONYMOUS, PUBLIC_HOST, PULLED = "role", "pull-secret", "anonymous-pull", "public-registry", "pulled"
 NOTHING, ROLE_OPEN, THIRD_PARTY, REFUSED = "nothing-grants", "identity-open", "third-party", "pull-refused"
-_REFUSALS = frozenset({Cause.UNAUTHORIZED, Cause.CREDENTIALS_EXPIRED, Cause.CREDENTIALS_MISSING})
 _OFFERED = frozenset({"secret-expired", "secret-refused", "secret-refused-repository"})
 _MISSING = re.compile(r"image pull secrets? \(([^)]{1,4096})\)", re.IGNORECASE)
 
@@ -87,7 +86,7 @@ def signs_of(facts: ClusterFacts) -> Signs:
     return Signs(
         missing=missing_secrets(events),
         pulled=pulls.pulled_images(workloads),
-        refused=frozenset(p.container.image for p in failed if p.classified.cause in _REFUSALS),
+        refused=frozenset(p.container.image for p in failed if p.classified.cause in CREDENTIALS),
     )
 
 

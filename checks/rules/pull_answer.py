@@ -12,9 +12,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from checks.rules import canaries
 from checks.rules.canaries import FULL, Proves
-from checks.rules.pull_errors import Cause
+from checks.rules.pull_errors import CREDENTIALS, Cause
 from checks.rules.pulls import Proof, age
 from checks.verdicts import Facet, Fail, Finding, Pass, Severity, Unknown
 
@@ -22,7 +21,7 @@ FAILURES = "PW301"
 CANARY = "PW305"
 _LIKELY = {
     **dict.fromkeys(
-        (cause.value for cause in canaries.CREDENTIALS),
+        (cause.value for cause in CREDENTIALS),
         "a role, or a group's member, is seen late by the nodes' tokens: a role up to 3 hours, a group up to a day",
     ),
     Cause.FIREWALL_DENIED.value: "the registry's rules changed within the last minutes, or nodes leave another way",
@@ -211,7 +210,7 @@ def _canary_failed(access: Facet, path: Facet, said: NodesSay, proven: Proven) -
     """A canary that fails is a pull that fails, now. What Azure Resource Manager shows is the reason or contradicts."""
     first = proven.failed[0]
     pools = ", ".join(sorted({f.subject.pool or "" for f in proven.failed})[:5])
-    about_access = first.cause in {cause.value for cause in canaries.CREDENTIALS}
+    about_access = first.cause in CREDENTIALS
     inferred = access if about_access else path
     codes = (*((FAILURES,) if said.registry else ()), CANARY)
     sentences = []
@@ -237,7 +236,7 @@ def _failing(access: Facet, path: Facet, said: NodesSay) -> Facet | None:
         return msgspec.structs.replace(agree[0], decided_by=tuple(dict.fromkeys(inferred))) if agree else None
     first = said.registry[0]
     codes = tuple(dict.fromkeys((*inferred, FAILURES)))
-    if isinstance(access.verdict, Fail) and first.cause in {cause.value for cause in canaries.CREDENTIALS}:
+    if isinstance(access.verdict, Fail) and first.cause in CREDENTIALS:
         return Facet(Fail(), access.cause, codes, access.summary)
     return Facet(Fail(), first.cause, codes, first.summary)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from checks.facts import AgentPool, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Workloads
 from checks.rules import images
-from checks.rules.canaries import tries
+from checks.rules.canaries import by_registry, tries
 from checks.rules.pools import pool_of, pools_of_events
 from checks.rules.pull_errors import Cause, Classified, classify
 
@@ -26,7 +26,6 @@ WAITING_FOR_IMAGE = frozenset(
         "SignatureValidationFailed",
     }
 )
-_LEGACY_MODE = "legacyregistrypermissions"
 _PULLED = 'Successfully pulled image "'
 
 
@@ -134,9 +133,7 @@ def refused_tags(
     certain = {
         use.login_server
         for use in uses
-        if isinstance(use.registry, Seen)
-        and use.registry.value.anonymous_pull is False
-        and (use.registry.value.role_assignment_mode or "").lower() == _LEGACY_MODE
+        if isinstance(use.registry, Seen) and use.registry.value.anonymous_pull is False and by_registry(use)
     }
     listed, found = tuple(pools), dict[str, Proof]()
     for pull in failing:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from checks.rules.pull_errors.causes import Cause
+from checks.rules.pull_errors.causes import CREDENTIALS, Cause
 from checks.rules.pull_errors.classify import Classified, Scope, classify, denied_address, scope_of
 from checks.rules.pull_errors.rules import REASONS, RULES, Rule
 
-__all__ = ["REASONS", "RULES", "Cause", "Classified", "Rule", "Scope", "classify", "denied_address", "scope_of"]
+__all__ = [
+    "CREDENTIALS",
+    "REASONS",
+    "RULES",
+    "Cause",
+    "Classified",
+    "Rule",
+    "Scope",
+    "classify",
+    "denied_address",
+    "scope_of",
+]

@@ -28,3 +28,7 @@ class Cause(StrEnum):
     POLICY = "policy"
     BACKOFF_ONLY = "backoff_only"
     UNKNOWN = "unknown"
+
+
+# What says that the registry was reached and wants a credential that it was not given.
+CREDENTIALS = frozenset({Cause.UNAUTHORIZED, Cause.CREDENTIALS_EXPIRED, Cause.CREDENTIALS_MISSING})
