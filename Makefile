@@ -23,8 +23,8 @@ test: setup ## lint, types, layers and every test
 lint: setup ## only lint, types and layers
 	@$(RUN) tools/check.py --lint
 
-demo: setup ## a simulated tenant, the whole app on it, mails and a dashboard
-	@$(RUN) -m simulator.demo $(ARGS)
+demo: setup ## a simulated tenant, the whole app on it, and its mails
+	@$(RUN) -m demo $(ARGS)
 
 docs: setup ## write docs/checks/ and the README's settings from the code
 	@$(RUN) tools/docs.py $(ARGS)

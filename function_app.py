@@ -15,13 +15,13 @@ from typing import TypeVar
 import azure.functions as func
 
 from checks import settings
-from checks.collect.estate import EstateCache
+from checks.collect.arm.inventory import EstateCache
 from checks.jobs import queues
 from checks.jobs.close import close_run, record_poison, sweep_runs
+from checks.jobs.context import Tools, open_tools
 from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan as plan_run
 from checks.jobs.scan import scan_shard
-from checks.jobs.tools import Tools, open_tools
 from checks.web import api
 
 SETTINGS = settings.load(os.environ)

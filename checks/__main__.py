@@ -16,15 +16,16 @@ from typing import NoReturn
 
 import msgspec
 
-from checks import catalog, settings, terminal
-from checks.classify import classify_lines
-from checks.collect.azure import open_azure
-from checks.collect.errors import CollectError
-from checks.jobs.answer import scan_answer
-from checks.jobs.judging import failing, unsettled
-from checks.jobs.look import Scope, scan
+from checks import catalog, settings
+from checks.cli import terminal
+from checks.cli.classify import classify_lines
+from checks.collect.arm.client import open_azure
+from checks.collect.wire.errors import CollectError
+from checks.findings import Pass, ScanReport
+from checks.jobs.scan_cluster import Scope, scan
+from checks.report.as_json import scan_answer
+from checks.report.cluster_report import failing, unsettled
 from checks.settings import Settings
-from checks.verdicts import Pass, ScanReport
 
 USAGE = 64
 

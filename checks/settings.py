@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from checks.rules.clouds import CLOUDS, Cloud
+from checks.rules.azure.clouds import CLOUDS, Cloud
 from checks.rules.images import parse as parse_image
 
 PREFIX = "PULLWATCH_"

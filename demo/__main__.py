@@ -1,4 +1,4 @@
-"""`python -m simulator.demo`: the whole app on a simulated tenant, told as it happens and checked at its end.
+"""`python -m demo`: the whole app on a simulated tenant, told as it happens and checked at its end.
 
 DEMO_SEED chooses what breaks; DEMO=once ends without waiting for Ctrl-C, as it does without a terminal.
 """
@@ -15,8 +15,8 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
 
-from simulator.demo.stage import ROOT, Stage, stage
-from simulator.demo.story import plain, play, unexpected
+from demo.environment import ROOT, Stage, stage
+from demo.scenario import plain, play, unexpected
 
 DEFAULT_PORT = 7071
 
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m simulator.demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--port", type=int, default=None, help="where the Functions host listens (7071, else any free)")
     parser.add_argument("--folder", type=Path, default=ROOT / ".demo", help="where everything is written")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("DEMO_SEED", "1")), help="what breaks")

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulator.azurite import azurite
+from localhost.azurite import azurite
+from localhost.functions_host import RunningHost, functions_host
+from localhost.mailbox import Mailbox, mailbox
 from simulator.background import Simulator, running
-from simulator.functions_host import RunningHost, functions_host
-from simulator.mailbox import Mailbox, mailbox
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 RUN_SECONDS = 120.0
 MAIL_TO = "platform-team@contoso.example"
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-from simulator.demo.incidents import BrokenImage, RemovedRole, break_image, mend_image, remove_role, restore_role
-from simulator.demo.stage import Stage
+from demo.environment import Stage
+from demo.incidents import BrokenImage, RemovedRole, break_image, mend_image, remove_role, restore_role
 
 Tell = Callable[[str], None]
 Show = Callable[[str], None]

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.process import Process
+from localhost.process import Process
 
 ACCOUNT = "devstoreaccount1"
 # The emulator's well-known key, the same on every machine: not a secret.

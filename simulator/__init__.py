@@ -18,8 +18,8 @@ A tenant is a folder of raw bodies that are served as they are:
     TENANT/faults.json                        what goes wrong (faults.py)
 """
 
-from .background import Simulator, running, running_async
-from .graph import SentMail
-from .server import RequestRecord
+from simulator.background import Simulator, running, running_async
+from simulator.graph.service import SentMail
+from simulator.server import RequestRecord
 
 __all__ = ["RequestRecord", "SentMail", "Simulator", "running", "running_async"]

@@ -9,9 +9,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .generate import NOW, Refused, Wanted, generate
-from .kubelet import DELAY_SECONDS
-from .server import DEFAULT_PAGE_SIZE, Server
+from simulator.fleet.generator import NOW, Refused, Wanted, generate
+from simulator.nodes.kubelet import DELAY_SECONDS
+from simulator.server import DEFAULT_PAGE_SIZE, Server
 
 USAGE = 64  # EX_USAGE
 

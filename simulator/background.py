@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from .graph import SentMail
-from .kubeconfig import token_kubeconfig
-from .kubelet import DELAY_SECONDS
-from .server import DEFAULT_PAGE_SIZE, RequestRecord, Server
-from .tokens import AKS_SERVER
+from simulator.entra.tokens import AKS_SERVER
+from simulator.graph.service import SentMail
+from simulator.kubernetes.kubeconfig import token_kubeconfig
+from simulator.nodes.kubelet import DELAY_SECONDS
+from simulator.server import DEFAULT_PAGE_SIZE, RequestRecord, Server
 
 
 class Simulator:

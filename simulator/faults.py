@@ -25,9 +25,9 @@ from typing import Any
 
 from aiohttp import web
 
-from .answers import CloseConnection, answer
-from .jsonfiles import JsonFile, Report
-from .kubernetes import status_error
+from simulator.jsonfiles import JsonFile, Report
+from simulator.kubernetes.service import status_error
+from simulator.responses import CloseConnection, answer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _ARM_CODES = {

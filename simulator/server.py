@@ -14,19 +14,19 @@ from pathlib import Path
 
 from aiohttp import web
 
-from . import ids
-from .answers import CloseConnection, Refusal
-from .arm import Arm
-from .certificates import Authority
-from .clusters import Clusters
-from .faults import Faults
-from .graph import Graph
-from .identity import Identity
-from .kubelet import DELAY_SECONDS, Kubelet
-from .kubernetes import Kubernetes
-from .registry import Registry
-from .tenant import Tenant
-from .tokens import Tokens
+from simulator.arm import ids
+from simulator.arm.service import Arm
+from simulator.certificates import Authority
+from simulator.entra.managed_identity import Identity
+from simulator.entra.tokens import Tokens
+from simulator.faults import Faults
+from simulator.graph.service import Graph
+from simulator.kubernetes.clusters import Clusters
+from simulator.kubernetes.service import Kubernetes
+from simulator.nodes.kubelet import DELAY_SECONDS, Kubelet
+from simulator.registry.service import Registry
+from simulator.responses import CloseConnection, Refusal
+from simulator.tenant import Tenant
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PAGE_SIZE = 50

@@ -7,10 +7,10 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from .authorization import Authorization
-from .caller import DEFAULT_TENANT, Caller, read_caller
-from .jsonfiles import JsonFile, JsonFolder
-from .resources import Resources
+from simulator.arm.authorization import Authorization
+from simulator.arm.resources import Resources
+from simulator.entra.app_permissions import DEFAULT_TENANT, Caller, read_caller
+from simulator.jsonfiles import JsonFile, JsonFolder
 
 T = TypeVar("T")
 _SPECIAL = frozenset({"groups.json", "managementGroups.json", "caller.json"})

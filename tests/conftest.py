@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.azurite import Storage
-from simulator.azurite import azurite as run_azurite
-from simulator.mailbox import Mailbox, mailbox
-from tests.stores import empty
+from localhost.azurite import Storage
+from localhost.azurite import azurite as run_azurite
+from localhost.mailbox import Mailbox, mailbox
+from tests.support.storage import empty
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from simulator import running
-from tests.products import ROOT, scan
+from tests.support.cli import ROOT, scan
 from tests.tools.scripts import load
 
 PAGE = ROOT / "docs" / "azure-cli-differences.md"

@@ -13,24 +13,26 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from checks import terminal
-from checks.collect import manifests, secret_bodies
-from checks.collect.errors import CollectError
-from checks.collect.kubeconfig import read as read_kubeconfig
-from checks.collect.kubernetes_objects import Event, Pod, ServiceAccount, containers, decode_page, pod_event
+from checks.cli import terminal
+from checks.collect.kubernetes import secret_bodies
+from checks.collect.kubernetes.kubeconfig import read as read_kubeconfig
+from checks.collect.kubernetes.objects import Event, Pod, ServiceAccount, containers, decode_page, pod_event
+from checks.collect.registry import manifests
+from checks.collect.wire.errors import CollectError
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, Why
-from checks.facts_pulls import Asked, Manifest, PullSecret, SecretEntry, UserKind
+from checks.facts.pulls import Asked, Manifest, PullSecret, SecretEntry, UserKind
+from checks.findings import ScanReport
 from checks.history.decide import Policy, decide
 from checks.history.model import RunRef
-from checks.jobs.answer import scan_answer
-from checks.jobs.judging import report_of
-from checks.notify.digest import digest_of
+from checks.notify.incidents import digest_of
 from checks.notify.message import compose, message_id_of
-from checks.rules import grants, images
-from checks.rules.pull_secrets import covers, matching, target_of
-from checks.verdicts import ScanReport
-from tests.catalog import access_facts as base
-from tests.catalog.image_facts import ACR, NO_ROLE, WEB, container, facts
+from checks.report.as_json import scan_answer
+from checks.report.cluster_report import report_of
+from checks.rules import images
+from checks.rules.access.pull_secrets import covers, matching, target_of
+from checks.rules.pull import image_access
+from tests.support import access_facts as base
+from tests.support.image_facts import ACR, NO_ROLE, WEB, container, facts
 
 T = TypeVar("T")
 NASTY = "\x1b[31m\x07\u202eevil\u2066<script>alert(1)</script>{{7*7}}\r\nBcc: x@y.z\x00'\";rm -rf /"
@@ -170,7 +172,7 @@ gaps = st.builds(NotSeen, why=st.sampled_from(list(Why)), detail=texts)
 def cluster_of(
     used: list[ContainerImage], said: list[PodEvent], secret: Any, manifest: Any, registries: dict[str, Any]
 ) -> ClusterFacts:
-    names = {name for one in used for use in grants.uses_of([one]) for name in use.secrets}
+    names = {name for one in used for use in image_access.uses_of([one]) for name in use.secrets}
     parsed = [reference for one in used if (reference := images.parse(one.image))]
     return facts(
         *used,

@@ -132,26 +132,28 @@ async def _ours(folder: Path) -> None:
     """Reads and judges once for each line it is given: CPU seconds of that look; at the end, by how much the peak
     memory grew over the idle process."""
     from checks import settings
-    from checks.collect import arm, cluster, estate, kubernetes
-    from checks.collect.azure import open_azure
-    from checks.collect.kubeconfig import read
-    from checks.jobs import look
-    from checks.jobs.judging import report_of
-    from checks.rules.clouds import AKS_SERVER_APPLICATION
-    from checks.rules.pull_times import times
+    from checks.collect import cluster
+    from checks.collect.arm import inventory, reads
+    from checks.collect.arm.client import open_azure
+    from checks.collect.kubernetes import api as kubernetes
+    from checks.collect.kubernetes.kubeconfig import read
+    from checks.jobs import scan_cluster
+    from checks.report.cluster_report import report_of
+    from checks.rules.azure.clouds import AKS_SERVER_APPLICATION
+    from checks.rules.pull.pull_times import times
 
     async with open_azure(settings.load(os.environ)) as azure:
-        visible = await look.visible(azure)
-        found = await estate.read(azure, visible)
-        (target,) = look.clusters_of(found, visible[0].id)
-        kubeconfig = read(await arm.user_kubeconfig(azure, target))
+        visible = await scan_cluster.visible(azure)
+        found = await inventory.read(azure, visible)
+        (target,) = scan_cluster.clusters_of(found, visible[0].id)
+        kubeconfig = read(await reads.user_kubeconfig(azure, target))
         token = await azure.token(f"{AKS_SERVER_APPLICATION}/.default")
         (folder / "ca.pem").write_text(kubeconfig.ca_pem)
         idle = _peak()
 
         async def whole() -> float:
             before = time.process_time()
-            report = await look.look_at(azure, found, target, ())
+            report = await scan_cluster.look_at(azure, found, target, ())
             assert report.findings
             return time.process_time() - before
 
@@ -198,7 +200,7 @@ def _children(run: Callable[[], object]) -> float:
 
 def _curl(folder: Path, ca: Path, server: str, token: str, page: int) -> Callable[[], object]:
     """One curl, one connection: the pages of pods, then the pages of events, whose tokens it is given beforehand."""
-    from checks.collect.kubernetes_objects import EVENTS
+    from checks.collect.kubernetes.objects import EVENTS
 
     header = f"Authorization: Bearer {token}"
     base = ["curl", "-sS", "--fail", "--cacert", str(ca), "-H", header]

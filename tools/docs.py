@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from checks import catalog, settings  # noqa: E402
-from checks.catalog.base import Check  # noqa: E402
+from checks.catalog.check import Check  # noqa: E402
 
 PAGES = Path("docs/checks")
 README = Path("README.md")

@@ -19,7 +19,7 @@ CLOSING = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.MUL
 
 @dataclass(frozen=True)
 class Skip:
-    """One skipped test. `test` reads `tests.simulator.test_mailbox::test_name`."""
+    """One skipped test. `test` reads `tests.localhost.test_mailbox::test_name`."""
 
     test: str
     reason: str

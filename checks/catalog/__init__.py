@@ -7,20 +7,20 @@ from collections.abc import Callable
 from checks.catalog import (
     pw101_kubelet_identity,
     pw102_pull_permission,
-    pw103_over_broad,
+    pw103_excess_permissions,
     pw104_authentication_as_arm,
-    pw105_tenants,
+    pw105_cross_tenant,
     pw106_secret_expiry,
-    pw201_endpoint_from_here,
+    pw201_registry_connectivity,
     pw202_egress_and_ip_rules,
     pw203_private_endpoint,
     pw204_private_dns,
     pw205_service_endpoints,
-    pw206_what_stands_between,
+    pw206_nsg_routes_proxy,
     pw301_pull_failures,
     pw302_images_exist,
     pw303_pull_secrets,
-    pw304_ungranted_registry,
+    pw304_images_without_credentials,
     pw305_canary_pull,
     pw306_registry_names,
     pw401_geo_replication,
@@ -31,29 +31,29 @@ from checks.catalog import (
     pw406_dns,
     pw501_bootstrap_registry,
 )
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import ClusterFacts
-from checks.verdicts import Finding
+from checks.findings import Finding
 
 Judge = Callable[[ClusterFacts], tuple[Finding, ...]]
 
 MODULES = (
     pw101_kubelet_identity,
     pw102_pull_permission,
-    pw103_over_broad,
+    pw103_excess_permissions,
     pw104_authentication_as_arm,
-    pw105_tenants,
+    pw105_cross_tenant,
     pw106_secret_expiry,
-    pw201_endpoint_from_here,
+    pw201_registry_connectivity,
     pw202_egress_and_ip_rules,
     pw203_private_endpoint,
     pw204_private_dns,
     pw205_service_endpoints,
-    pw206_what_stands_between,
+    pw206_nsg_routes_proxy,
     pw301_pull_failures,
     pw302_images_exist,
     pw303_pull_secrets,
-    pw304_ungranted_registry,
+    pw304_images_without_credentials,
     pw305_canary_pull,
     pw306_registry_names,
     pw401_geo_replication,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from checks.facts import NotSeen, Why
-from checks.verdicts import Evidence, Fail, Finding, Pass, Severity, Skipped, Subject, Unknown
+from checks.findings import Evidence, Fail, Finding, Pass, Severity, Skipped, Subject, Unknown
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

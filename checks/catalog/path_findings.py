@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import ClusterFacts, RegistryUse
+from checks.findings import Finding, Subject, word
 from checks.rules.answers import Answer
-from checks.rules.way import PoolWay, ways
-from checks.verdicts import Finding, Subject, word
+from checks.rules.path.evaluate import PoolWay, ways
 
 
 def findings(check: Check, facts: ClusterFacts) -> tuple[Finding, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import (
     Authorization,
     ClusterFacts,
@@ -16,8 +16,11 @@ from checks.facts import (
     Seen,
     same_id,
 )
-from checks.rules import access, bicep, commands, conditions, images, in_part, rbac
-from checks.verdicts import Evidence, Finding, Severity, Subject
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules import images
+from checks.rules.access import abac_conditions, identity_access, rbac
+from checks.rules.fixes import bicep, shell
+from checks.rules.pull import partial_reads
 
 CHECK = Check(
     code="PW102",
@@ -56,7 +59,7 @@ class _Case(msgspec.Struct, frozen=True):
     use: RegistryUse
     registry: Registry
     principal: Principal
-    asked: access.Asked
+    asked: identity_access.Asked
     subject: Subject
     evidence: tuple[Evidence, ...]
 
@@ -78,7 +81,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     if isinstance(facts.principal, NotSeen):
         return CHECK.not_seen(subject, facts.principal, "The identity that nodes pull with")
     registry = use.registry.value
-    asked = access.asked_of(facts, registry)
+    asked = identity_access.asked_of(facts, registry)
     if asked is None:
         return CHECK.unknown(
             subject,
@@ -97,15 +100,15 @@ def _mode(registry: Registry, read: Evidence) -> tuple[Evidence, ...]:
     return (Evidence(f"roleAssignmentMode: {shown}", registry.id, read.read_at, read.api_version),)
 
 
-def _evidence(asked: access.Asked) -> tuple[Evidence, ...]:
+def _evidence(asked: identity_access.Asked) -> tuple[Evidence, ...]:
     authorization: Authorization = asked.authorization
     parts = (authorization.assignments, authorization.definitions, authorization.denies, asked.groups, asked.denies)
     return tuple(part.evidence for part in parts if isinstance(part, Seen))
 
 
 def _answer(case: _Case) -> Finding:
-    repositories = access.repositories_of(case.use.images)
-    decision = access.decide(case.who, case.registry, case.asked, repositories)
+    repositories = identity_access.repositories_of(case.use.images)
+    decision = identity_access.decide(case.who, case.registry, case.asked, repositories)
     if isinstance(decision, NotSeen):
         return CHECK.not_seen(case.subject, decision, _what(case.asked, decision))
     if isinstance(decision, rbac.Granted):
@@ -122,12 +125,12 @@ def _answer(case: _Case) -> Finding:
             "denied",
             f"The deny assignment {decision.name!r} at {decision.scope} forbids the pull, whatever roles are held.",
             case.evidence,
-            fix=(commands.list_denies(case.registry.id),),
+            fix=(shell.list_denies(case.registry.id),),
         )
     return _left_out(case, decision) if isinstance(decision, rbac.Partial) else _missing(case, decision)
 
 
-def _what(asked: access.Asked, gap: NotSeen) -> str:
+def _what(asked: identity_access.Asked, gap: NotSeen) -> str:
     """Words for the read that failed."""
     named = {
         id(asked.authorization.assignments): "The role assignments on the registry",
@@ -150,7 +153,7 @@ def _granted(case: _Case, grant: rbac.Granted, repositories: tuple[str, ...]) ->
         if isinstance(pods, Seen) and pods.partial:
             why = f"{grant.role} is held under a condition, and not all repositories in use are known: {pods.partial}."
             return CHECK.unknown(
-                case.subject, in_part.CAUSE, why, case.evidence, missing=in_part.MISSING, look_failed=True
+                case.subject, partial_reads.CAUSE, why, case.evidence, missing=partial_reads.MISSING, look_failed=True
             )
     if rbac.is_abac(case.registry.role_assignment_mode) and "/managementgroups/" in grant.scope.lower():
         notes.append("Granted at a management group, it may reach the registry several hours late.")
@@ -173,8 +176,8 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
             f"The nodes' identity {who} holds no role that pulls from {registry.name}.{held}{other} {_SETTLES}",
             case.evidence,
             fix=(
-                commands.assign_role(who, "AcrPull", registry.id),
-                commands.attach_acr(case.facts.cluster, registry.id),
+                shell.assign_role(who, "AcrPull", registry.id),
+                shell.attach_acr(case.facts.cluster, registry.id),
                 bicep.role_assignment(registry, rbac.ACR_PULL, who),
             ),
         )
@@ -186,7 +189,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
         f"the nodes' identity {who} holds none.{held}{nothing} {_SETTLES}",
         case.evidence,
         fix=(
-            commands.assign_role(who, READER, registry.id),
+            shell.assign_role(who, READER, registry.id),
             bicep.role_assignment(registry, rbac.REPOSITORY_READER, who),
         ),
     )
@@ -222,14 +225,14 @@ def _widen(case: _Case, names: tuple[str, ...]) -> tuple[str, ...]:
     """Grants these repositories: by the condition of the assignment there is (Azure takes no second one), or anew."""
     held = _own_reader(case)
     if held is not None and held.condition:
-        wider = f"({held.condition}) OR ({conditions.named(names)})"
+        wider = f"({held.condition}) OR ({abac_conditions.named(names)})"
         return (
-            commands.change_condition(held, wider),
+            shell.change_condition(held, wider),
             bicep.role_assignment(case.registry, rbac.REPOSITORY_READER, case.who, wider, held.id.rsplit("/", 1)[-1]),
         )
-    condition = conditions.for_repositories(rbac.PULL_DATA_ACTIONS, names)
+    condition = abac_conditions.for_repositories(rbac.PULL_DATA_ACTIONS, names)
     return (
-        commands.assign_role(case.who, READER, case.registry.id, condition),
+        shell.assign_role(case.who, READER, case.registry.id, condition),
         bicep.role_assignment(case.registry, rbac.REPOSITORY_READER, case.who, condition),
     )
 

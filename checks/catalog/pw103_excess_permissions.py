@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.base import Check
-from checks.facts import (
-    ClusterFacts,
-    NotSeen,
-    Principal,
-    Registry,
-    RegistryUse,
-    RoleAssignment,
-    RoleDefinition,
-    Seen,
-)
-from checks.rules import access, commands, rbac
-from checks.verdicts import Finding, Severity, Subject
+from checks.catalog.check import Check
+from checks.facts import ClusterFacts, NotSeen, Principal, Registry, RegistryUse, RoleAssignment, RoleDefinition, Seen
+from checks.findings import Finding, Severity, Subject
+from checks.rules.access import identity_access, rbac
+from checks.rules.fixes import shell
 
 CHECK = Check(
     code="PW103",
@@ -76,7 +68,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
     if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
         return (CHECK.skipped(subject, "not-looked-at", "the registry or the nodes' identity is not known"),)
     registry, principal = use.registry.value, facts.principal.value
-    asked = access.asked_of(facts, registry)
+    asked = identity_access.asked_of(facts, registry)
     if asked is None:
         return (CHECK.skipped(subject, "not-looked-at", "the role assignments were not read"),)
     assignments, definitions = asked.authorization.assignments, asked.authorization.definitions
@@ -136,7 +128,7 @@ def _told(
 def _fix(assignment: RoleAssignment, principal: Principal, registry: Registry) -> tuple[str, ...]:
     abac = rbac.is_abac(registry.role_assignment_mode)
     role = "Container Registry Repository Reader" if abac else "AcrPull"
-    pull = commands.assign_role(principal.object_id, role, registry.id)
+    pull = shell.assign_role(principal.object_id, role, registry.id)
     if assignment.principal_id.lower() != principal.object_id.lower():
-        return (pull, commands.leave_group(assignment.principal_id, principal.object_id))
-    return (pull, commands.unassign(assignment.id))
+        return (pull, shell.leave_group(assignment.principal_id, principal.object_id))
+    return (pull, shell.unassign(assignment.id))

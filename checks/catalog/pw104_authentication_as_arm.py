@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, RegistryUse, subscription_of
-from checks.rules import access, commands, node_images
-from checks.verdicts import Evidence, Finding, Severity, Subject
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules.access import identity_access
+from checks.rules.azure import node_images
+from checks.rules.fixes import shell
 
 CHECK = Check(
     code="PW104",
@@ -46,7 +48,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     if policy != "disabled":
         what = f"azureADAuthenticationAsArmPolicy {registry.authentication_as_arm!r} is not known"
         return CHECK.unknown(subject, "policy-unknown", f"Not settled: {what}.", evidence, missing=what)
-    if access.is_service_principal(facts.cluster):
+    if identity_access.is_service_principal(facts.cluster):
         summary = f"{registry.name} takes no tokens for Azure Resource Manager; nodes sign in with a client secret."
         return CHECK.unknown(
             subject,
@@ -74,8 +76,8 @@ def _by_images(facts: ClusterFacts, registry: Registry, subject: Subject, eviden
             "other: their images are older than April 2025.",
             evidence,
             fix=(
-                *(commands.upgrade_node_image(cluster, pool.name) for pool in old[:10]),
-                commands.accept_arm_tokens(registry.name, subscription_of(registry.id)),
+                *(shell.upgrade_node_image(cluster, pool.name) for pool in old[:10]),
+                shell.accept_arm_tokens(registry.name, subscription_of(registry.id)),
             ),
         )
     unclear = [pool for pool in pools if (month := months[pool.name]) is None or month < FIRST_WITH]

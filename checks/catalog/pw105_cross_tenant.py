@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import Cluster, ClusterFacts, NotSeen, RegistryUse, subscription_of
-from checks.rules import access, commands
-from checks.verdicts import Evidence, Finding, Severity, Subject
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules.access import identity_access
+from checks.rules.fixes import shell
 
 CHECK = Check(
     code="PW105",
@@ -42,7 +43,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
         return CHECK.passes(subject, "same-tenant", f"The cluster and {registry.name} are of one tenant.", evidence)
     if not theirs or not ours:
         return CHECK.skipped(subject, "tenant-not-told", f"ARM does not tell both tenants ({registry.name})")
-    if access.is_service_principal(cluster):
+    if identity_access.is_service_principal(cluster):
         what = "whether the service principal's application is multi-tenant"
         summary = f"{registry.name} is of tenant {theirs}, the cluster of {', '.join(ours)}. Not settled: {what}."
         return CHECK.unknown(subject, "service-principal-crosses", summary, evidence, missing=what)
@@ -68,5 +69,5 @@ def _crosses(
         "tenants-differ",
         f"{use.login_server} is of tenant {theirs}; a managed identity of {', '.join(ours)} gets no token for it.",
         evidence,
-        fix=(commands.use_service_principal(cluster),),
+        fix=(shell.use_service_principal(cluster),),
     )

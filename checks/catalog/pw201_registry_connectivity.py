@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why
-from checks.facts_registry import DataEndpoint, Outcome, Probe
-from checks.rules import commands, rbac, registry_commands
-from checks.verdicts import Evidence, Finding, Severity, Subject
+from checks.facts.registry_details import DataEndpoint, Outcome, Probe
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules.access import rbac
+from checks.rules.fixes import az_acr, shell
 
 CHECK = Check(
     code="PW201",
@@ -131,13 +132,13 @@ def _fails(subject: Subject, registry: Registry, probe: Probe, evidence: tuple[E
             f"From here the name {probe.host} does not exist, although Azure Resource Manager shows the registry: a "
             "private DNS zone without its record, or a resolver that does not know it."
         )
-    fix = (registry_commands.resolve(probe.host), registry_commands.check_health(registry))
+    fix = (az_acr.resolve(probe.host), az_acr.check_health(registry))
     return CHECK.fails(subject, probe.outcome.value, summary, evidence, fix=fix)
 
 
 def _data_fails(subject: Subject, registry: Registry, data: DataEndpoint, evidence: tuple[Evidence, ...]) -> Finding:
     summary = f"From here the data endpoint {data.host}, which serves the layers, fails: {data.detail}."
-    fix = (registry_commands.resolve(data.host), registry_commands.check_health(registry))
+    fix = (az_acr.resolve(data.host), az_acr.check_health(registry))
     return CHECK.fails(subject, f"data-endpoint-{data.outcome.value}", summary, evidence, fix=fix)
 
 
@@ -151,7 +152,7 @@ def _expires_soon(probe: Probe, read_at: str | None) -> bool:
 
 def _expires(subject: Subject, registry: Registry, probe: Probe, evidence: tuple[Evidence, ...]) -> Finding:
     summary = f"The certificate that {probe.host} shows here ends at {probe.certificate_until}."
-    fix = (registry_commands.check_health(registry),)
+    fix = (az_acr.check_health(registry),)
     return CHECK.fails(subject, "certificate-expires-soon", summary, evidence, fix=fix)
 
 
@@ -198,7 +199,7 @@ def _own_rights(subject: Subject, registry: Registry, probe: Probe, evidence: tu
         summary,
         evidence,
         missing=f"{role} for Pullwatch's own identity (optional)",
-        fix=(commands.assign_role("<object id of Pullwatch's identity>", role, registry.id),),
+        fix=(shell.assign_role("<object id of Pullwatch's identity>", role, registry.id),),
     )
 
 

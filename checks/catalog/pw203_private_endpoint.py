@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from checks.catalog import path_findings
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import ClusterFacts
-from checks.verdicts import Finding, Severity
+from checks.findings import Finding, Severity
 
 CHECK = Check(
     code="PW203",

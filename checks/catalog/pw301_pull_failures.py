@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import Cluster, ClusterFacts, NotSeen, Seen, Why, Workloads
-from checks.rules import commands
-from checks.rules.pools import pool_of
-from checks.rules.pull_errors import Cause, scope_of
-from checks.rules.pulls import FailedPull, failed_pulls
-from checks.verdicts import Evidence, Finding, Severity, Subject
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules.azure.node_pools import pool_of
+from checks.rules.fixes import shell
+from checks.rules.pull.errors import Cause, scope_of
+from checks.rules.pull.observed_pulls import FailedPull, failed_pulls
 
 CHECK = Check(
     code="PW301",
@@ -125,7 +125,7 @@ def _finding(cluster: Cluster, workload: str, image: str, pulls: list[FailedPull
         cause.value,
         summary,
         (sample, rule, *_events(pulls)),
-        fix=(commands.describe_pod(first.container.namespace, first.container.pod),),
+        fix=(shell.describe_pod(first.container.namespace, first.container.pod),),
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen, RegistryUse, Seen, Why
-from checks.facts_pulls import Manifest
-from checks.rules import commands, images
-from checks.rules.pools import has_nodes, platform_of, pool_of
-from checks.rules.pulls import WAITING_FOR_IMAGE
-from checks.verdicts import Evidence, Finding, Severity, Subject
+from checks.facts.pulls import Manifest
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules import images
+from checks.rules.azure.node_pools import has_nodes, platform_of, pool_of
+from checks.rules.fixes import shell
+from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 
 CHECK = Check(
     code="PW302",
@@ -161,15 +162,15 @@ def _fix(use: RegistryUse, reference: images.ImageReference, cause: str) -> tupl
     name = use.registry.value.name
     told = images.canonical(reference).removeprefix(f"{reference.host}/")
     if cause == "repository-absent":
-        return (commands.command("az", "acr", "repository", "list", "--name", name),)
+        return (shell.command("az", "acr", "repository", "list", "--name", name),)
     if cause == "read-disabled":
         update = ("az", "acr", "repository", "update", "--name", name, "--image", told, "--read-enabled", "true")
-        return (commands.command(*update),)
+        return (shell.command(*update),)
     if cause in ("quarantined", "platform-missing"):
         show = ("az", "acr", "manifest", "show", "--registry", name, "--name", told)
-        return (commands.command(*show),)
+        return (shell.command(*show),)
     tags = ("az", "acr", "repository", "show-tags", "--name", name, "--repository", reference.repository)
-    return (commands.command(*tags, "--orderby", "time_desc", "--top", "20"),)
+    return (shell.command(*tags, "--orderby", "time_desc", "--top", "20"),)
 
 
 def _capped(subject: Subject, troubles: list[Finding]) -> list[Finding]:

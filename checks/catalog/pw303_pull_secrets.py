@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import ClusterFacts, NotSeen, Seen, Why
-from checks.rules import commands, images
-from checks.rules.grants import Access, Signs, Use, accesses, signs_of
-from checks.rules.pull_secrets import Answer, State, answer
-from checks.verdicts import Evidence, Fail, Finding, Severity, Subject
+from checks.findings import Evidence, Fail, Finding, Severity, Subject
+from checks.rules import images
+from checks.rules.access.pull_secrets import Answer, State, answer
+from checks.rules.fixes import shell
+from checks.rules.pull.image_access import Access, Signs, Use, accesses, signs_of
 
 CHECK = Check(
     code="PW303",
@@ -163,7 +164,7 @@ def _fails(subject: Subject, secret: _Secret, told: Answer, needing: frozenset[s
         told.cause,
         f"The pull secret {secret.name} does not grant {wanted}: {told.why}.{other}",
         _evidence(secret),
-        fix=commands.pull_secret(namespace, name, host, replace=told.cause != "secret-missing"),
+        fix=shell.pull_secret(namespace, name, host, replace=told.cause != "secret-missing"),
         severity=Severity.ERROR if needing else Severity.WARNING,
     )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import ClusterFacts, RegistryUse, Seen
-from checks.rules import commands, grants, rbac
-from checks.rules.pull_secrets import State
-from checks.verdicts import Evidence, Finding, Severity, Subject
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules.access import rbac
+from checks.rules.access.pull_secrets import State
+from checks.rules.fixes import shell
+from checks.rules.pull import image_access
 
 CHECK = Check(
     code="PW304",
@@ -32,15 +34,15 @@ _SETTING = "PULLWATCH_READ_PULL_SECRETS=true"
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry in use, and per other registry that images come from."""
-    signs = grants.signs_of(facts)
+    signs = image_access.signs_of(facts)
     return tuple(_one(facts, use, signs) for use in facts.uses if use.acr or use.images)
 
 
-def _one(facts: ClusterFacts, use: RegistryUse, signs: grants.Signs) -> Finding:
+def _one(facts: ClusterFacts, use: RegistryUse, signs: image_access.Signs) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, Seen) and not use.images:
         return _no_image(use.registry.value.name, use.registry.value.anonymous_pull, subject, use.registry.evidence)
-    found = grants.accesses(facts, use, signs)
+    found = image_access.accesses(facts, use, signs)
     if not found:
         return CHECK.skipped(subject, "no-image", f"no image in use comes from {use.login_server}")
     evidence = (use.registry.evidence,) if isinstance(use.registry, Seen) else ()
@@ -55,38 +57,44 @@ def _one(facts: ClusterFacts, use: RegistryUse, signs: grants.Signs) -> Finding:
 def _no_image(name: str, anonymous: bool | None, subject: Subject, evidence: Evidence) -> Finding:
     if anonymous:
         summary = f"{name} allows anonymous pull: no credential is needed."
-        return CHECK.passes(subject, grants.ANONYMOUS, summary, (evidence,))
+        return CHECK.passes(subject, image_access.ANONYMOUS, summary, (evidence,))
     return CHECK.skipped(subject, "no-image", f"no image in use comes from {subject.registry}")
 
 
-def _holds(use: RegistryUse, subject: Subject, found: list[grants.Access], evidence: tuple[Evidence, ...]) -> Finding:
+def _holds(
+    use: RegistryUse, subject: Subject, found: list[image_access.Access], evidence: tuple[Evidence, ...]
+) -> Finding:
     """All images have a way. Where the nodes' identity is all of them, PW102 says so and this is no alternative."""
     by = Counter(one.cause for one in found)
-    if set(by) == {grants.ROLE}:
+    if set(by) == {image_access.ROLE}:
         return CHECK.skipped(subject, "identity-decides", "the nodes' identity grants every image in use")
     told = ", ".join(f"{count} by {_WORDS[cause]}" for cause, count in sorted(by.items()))
-    cause = next(iter(by)) if len(by) == 1 else ("role-and-others" if grants.ROLE in by else "several-ways")
+    cause = next(iter(by)) if len(by) == 1 else ("role-and-others" if image_access.ROLE in by else "several-ways")
     return CHECK.passes(subject, cause, f"Every image in use of {use.login_server} has a way: {told}.", evidence)
 
 
 _WORDS = {
-    grants.ROLE: "the nodes' identity",
-    grants.SECRET: "a pull secret",
-    grants.ANONYMOUS: "anonymous pull",
-    grants.PUBLIC_HOST: "a registry that serves everybody",
-    grants.PULLED: "whatever a node just pulled it with",
+    image_access.ROLE: "the nodes' identity",
+    image_access.SECRET: "a pull secret",
+    image_access.ANONYMOUS: "anonymous pull",
+    image_access.PUBLIC_HOST: "a registry that serves everybody",
+    image_access.PULLED: "whatever a node just pulled it with",
 }
 
 
 def _open(
-    facts: ClusterFacts, use: RegistryUse, subject: Subject, found: list[grants.Access], evidence: tuple[Evidence, ...]
+    facts: ClusterFacts,
+    use: RegistryUse,
+    subject: Subject,
+    found: list[image_access.Access],
+    evidence: tuple[Evidence, ...],
 ) -> Finding:
     by_secret = [one for one in found if one.secret is not None]
     if not by_secret:
-        if any(one.cause == grants.ROLE_OPEN for one in found):
+        if any(one.cause == image_access.ROLE_OPEN for one in found):
             return CHECK.skipped(subject, "identity-decides", "only the nodes' identity is left to grant the images")
         because = f"whether {use.login_server} serves these images to everybody is not known from here"
-        return CHECK.skipped(subject, grants.THIRD_PARTY, because)
+        return CHECK.skipped(subject, image_access.THIRD_PARTY, because)
     first = by_secret[0]
     missing = f"the pull secret {first.secret}" if facts.pull_secrets else _SETTING
     summary = (
@@ -98,7 +106,11 @@ def _open(
 
 
 def _fails(
-    facts: ClusterFacts, use: RegistryUse, subject: Subject, found: list[grants.Access], evidence: tuple[Evidence, ...]
+    facts: ClusterFacts,
+    use: RegistryUse,
+    subject: Subject,
+    found: list[image_access.Access],
+    evidence: tuple[Evidence, ...],
 ) -> Finding:
     cause = Counter(one.cause for one in found).most_common(1)[0][0]
     first = next(one for one in found if one.cause == cause)
@@ -114,13 +126,13 @@ def _fails(
     )
 
 
-def _fix(facts: ClusterFacts, use: RegistryUse, first: grants.Access) -> tuple[str, ...]:
+def _fix(facts: ClusterFacts, use: RegistryUse, first: image_access.Access) -> tuple[str, ...]:
     if first.secret is not None:
         namespace, _, name = first.secret.partition("/")
-        return commands.pull_secret(namespace, name, use.login_server, replace=first.cause != "secret-missing")
+        return shell.pull_secret(namespace, name, use.login_server, replace=first.cause != "secret-missing")
     if not isinstance(use.registry, Seen) or not isinstance(facts.principal, Seen):
-        return commands.pull_secret("<namespace>", "<name>", use.login_server, replace=False)
+        return shell.pull_secret("<namespace>", "<name>", use.login_server, replace=False)
     registry, who = use.registry.value, facts.principal.value.object_id
     if rbac.is_abac(registry.role_assignment_mode):
-        return (commands.assign_role(who, "Container Registry Repository Reader", registry.id),)
-    return (commands.assign_role(who, "AcrPull", registry.id), commands.attach_acr(facts.cluster, registry.id))
+        return (shell.assign_role(who, "Container Registry Repository Reader", registry.id),)
+    return (shell.assign_role(who, "AcrPull", registry.id), shell.attach_acr(facts.cluster, registry.id))

@@ -6,13 +6,17 @@ from ipaddress import ip_address
 
 import msgspec
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen
-from checks.facts_canary import Canaries, Canary, CanarySaid
-from checks.rules import access, cache, canaries, commands, images, network_commands, rbac, registry_commands
-from checks.rules.canaries import Proves, Reading
-from checks.rules.pull_errors import CREDENTIALS, Cause, denied_address, scope_of
-from checks.verdicts import Evidence, Finding, Severity, Subject
+from checks.facts.canary import Canaries, Canary, CanarySaid
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules import images
+from checks.rules.access import identity_access, rbac
+from checks.rules.azure import artifact_cache
+from checks.rules.fixes import az_acr, az_network, shell
+from checks.rules.pull import canaries
+from checks.rules.pull.canaries import Proves, Reading
+from checks.rules.pull.errors import CREDENTIALS, Cause, denied_address, scope_of
 
 CHECK = Check(
     code="PW305",
@@ -90,7 +94,7 @@ def _left(facts: ClusterFacts, found: Canaries) -> list[Finding]:
 
 def _delete(pod: str) -> str:
     namespace, _, name = pod.partition("/")
-    return commands.command("kubectl", "delete", "pod", "--namespace", namespace, name)
+    return shell.command("kubectl", "delete", "pod", "--namespace", namespace, name)
 
 
 class _Answered(msgspec.Struct, frozen=True):
@@ -148,7 +152,7 @@ def _of_the_repository(answered: _Answered) -> bool:
     if cause in _PASSED_ON:
         performance = facts.performance.get(ask.login_server)
         rules = performance.cache_rules if performance is not None else None
-        return isinstance(rules, Seen) and cache.rule_for(rules.value, ask.repository) is not None
+        return isinstance(rules, Seen) and artifact_cache.rule_for(rules.value, ask.repository) is not None
     if cause not in CREDENTIALS or canaries.by_registry(answered.use):
         return False
     used = [parsed for image in (answered.use.images if answered.use else ()) if (parsed := images.parse(image.image))]
@@ -223,36 +227,36 @@ def _fix(answered: _Answered, cause: Cause, host: str) -> tuple[str, ...]:
     if scope_of(cause) == _NODE:
         return (_describe_nodes(answered.canary.ask.pool),)
     if cause is Cause.DNS:
-        return (registry_commands.resolve(host),)
+        return (az_acr.resolve(host),)
     if registry is None:
-        return (commands.command("nslookup", host),)
+        return (shell.command("nslookup", host),)
     if cause in CREDENTIALS:
         return _grant(answered, registry)
     if cause is Cause.FIREWALL_DENIED:
         return _open(registry, answered.said.text)
-    return (registry_commands.check_health(registry),)
+    return (az_acr.check_health(registry),)
 
 
 def _describe_nodes(pool: str) -> str:
-    return commands.command("kubectl", "describe", "nodes", "--selector", f"{canaries.POOL_LABEL}={pool}")
+    return shell.command("kubectl", "describe", "nodes", "--selector", f"{canaries.POOL_LABEL}={pool}")
 
 
 def _grant(answered: _Answered, registry: Registry) -> tuple[str, ...]:
     """The role, where it is not held; where ARM shows it as held, the list of what reaches the identity."""
-    principal, asked = answered.facts.principal, access.asked_of(answered.facts, registry)
+    principal, asked = answered.facts.principal, identity_access.asked_of(answered.facts, registry)
     if isinstance(principal, NotSeen):
-        return (registry_commands.check_health(registry),)
+        return (az_acr.check_health(registry),)
     who, repository = principal.value.object_id, answered.canary.ask.repository
-    decision = access.decide(who, registry, asked, (repository,)) if asked is not None else None
+    decision = identity_access.decide(who, registry, asked, (repository,)) if asked is not None else None
     if isinstance(decision, rbac.Granted | rbac.Denied):
         listed = ("az", "role", "assignment", "list", "--assignee", who, "--scope", registry.id, "--include-inherited")
-        denies = (commands.list_denies(registry.id),) if isinstance(decision, rbac.Denied) else ()
-        return (*denies, commands.command(*listed, "--include-groups"))
+        denies = (shell.list_denies(registry.id),) if isinstance(decision, rbac.Denied) else ()
+        return (*denies, shell.command(*listed, "--include-groups"))
     if (registry.role_assignment_mode or "").lower() == rbac.ABAC_MODE.lower():
-        return (commands.assign_role(who, "Container Registry Repository Reader", registry.id),)
+        return (shell.assign_role(who, "Container Registry Repository Reader", registry.id),)
     return (
-        commands.assign_role(who, "AcrPull", registry.id),
-        commands.attach_acr(answered.facts.cluster, registry.id),
+        shell.assign_role(who, "AcrPull", registry.id),
+        shell.attach_acr(answered.facts.cluster, registry.id),
     )
 
 
@@ -261,7 +265,7 @@ def _open(registry: Registry, text: str) -> tuple[str, ...]:
     registry that is closed, takes no such rule."""
     address = denied_address(text)
     if (registry.public_network_access or "").lower() == "disabled" or (address and not ip_address(address).is_global):
-        return (commands.list_endpoints(registry.id),)
+        return (shell.list_endpoints(registry.id),)
     if address is None:
-        return (registry_commands.list_rules(registry), commands.list_endpoints(registry.id))
-    return (network_commands.allow_address(registry, address),)
+        return (az_acr.list_rules(registry), shell.list_endpoints(registry.id))
+    return (az_network.allow_address(registry, address),)

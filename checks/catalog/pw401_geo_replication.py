@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Why
-from checks.facts_registry import Replication
-from checks.rules import regions, registry_commands
-from checks.verdicts import Evidence, Finding, Severity, Subject
+from checks.facts.registry_details import Replication
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules.azure import regions
+from checks.rules.fixes import az_acr
 
 CHECK = Check(
     code="PW401",
@@ -94,11 +95,11 @@ def _judged(case: _Case, replica: Replication, others: tuple[Replication, ...]) 
         said = f"Azure Resource Manager does not tell the state of {where}."
         return CHECK.unknown(case.subject, "replica-state-not-told", said, case.evidence, missing="provisioningState")
     if not ready(replica):
-        fix = (registry_commands.show_replica(case.registry, replica.name),)
+        fix = (az_acr.show_replica(case.registry, replica.name),)
         said = f"{_upper(where)} is not ready: {state_of(replica)}."
         return CHECK.fails(case.subject, "replica-not-ready", said, case.evidence, fix=fix)
     if replica.routed is False:
-        fix = (registry_commands.route_to_replica(case.registry, replica.name),)
+        fix = (az_acr.route_to_replica(case.registry, replica.name),)
         said = f"{_upper(where)} takes no part in global routing (regionEndpointEnabled is false): pulls go elsewhere."
         return CHECK.fails(case.subject, "replica-not-routed", said, case.evidence, fix=fix)
     said = f"{_upper(where)} is ready.{_elsewhere(others, case.region)}"
@@ -110,7 +111,7 @@ def _none(case: _Case, replicas: tuple[Replication, ...]) -> Finding:
     said = f"{case.registry.name} has no replica in the cluster's region {regions.normal(case.region)}: " + (
         f"it is in {', '.join(places)}."
     )
-    fix = (registry_commands.create_replica(case.registry, regions.normal(case.region)),)
+    fix = (az_acr.create_replica(case.registry, regions.normal(case.region)),)
     return CHECK.fails(case.subject, "no-replica-in-region", said, case.evidence, fix=fix)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why
-from checks.facts_registry import Outcome, Usage
-from checks.rules import registry_commands, sku_limits
-from checks.rules.pull_errors import Cause
-from checks.rules.pulls import failed_pulls
-from checks.rules.sku_limits import SKUS, SkuLimits
-from checks.verdicts import Evidence, Finding, Severity, Subject
+from checks.facts.registry_details import Outcome, Usage
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules.azure import registry_skus
+from checks.rules.azure.registry_skus import SKUS, SkuLimits
+from checks.rules.fixes import az_acr
+from checks.rules.pull.errors import Cause
+from checks.rules.pull.observed_pulls import failed_pulls
 
 CHECK = Check(
     code="PW402",
@@ -89,20 +90,20 @@ def _rate_limited(case: _Case, told: Evidence) -> Finding:
             " of them to one identity, and all nodes of a cluster pull as one."
         )
     premium = (case.registry.sku or "").lower() == "premium"
-    larger = () if premium else (registry_commands.take_sku(case.registry, "Premium"),)
+    larger = () if premium else (az_acr.take_sku(case.registry, "Premium"),)
     summary = f"{case.registry.name} throttles (HTTP 429).{rate}"
-    fix = (*larger, registry_commands.show_usage(case.registry))
+    fix = (*larger, az_acr.show_usage(case.registry))
     return CHECK.fails(case.subject, "rate-limited", summary, (*case.evidence, told), fix=fix)
 
 
 def _usage(case: _Case, usages: Seen[tuple[Usage, ...]]) -> Finding:
-    full = [row for row in usages.value if sku_limits.near(row, case.sku)]
+    full = [row for row in usages.value if registry_skus.near(row, case.sku)]
     if full:
         named = ", ".join(f"{row.name} {_amount(row, case.sku)}" for row in full[:5])
         summary = f"{case.registry.name} ({case.registry.sku or 'SKU not told'}) is near a limit: {named}."
         larger = {"basic": "Standard", "standard": "Premium"}.get((case.registry.sku or "").lower())
-        bigger = (registry_commands.take_sku(case.registry, larger),) if larger else ()
-        fix = (registry_commands.show_usage(case.registry), *bigger)
+        bigger = (az_acr.take_sku(case.registry, larger),) if larger else ()
+        fix = (az_acr.show_usage(case.registry), *bigger)
         return CHECK.fails(case.subject, "near-limit", summary, case.evidence, fix=fix)
     if usages.partial or not usages.value:
         told = usages.partial or "Azure Resource Manager listed no usage"
@@ -113,16 +114,16 @@ def _usage(case: _Case, usages: Seen[tuple[Usage, ...]]) -> Finding:
 
 
 def _amount(row: Usage, sku: SkuLimits | None) -> str:
-    limit = sku_limits.hard_limit(row, sku)
-    if row.name.lower() == sku_limits.SIZE and limit is not None:
-        return f"{row.current / sku_limits.TIB:.1f} of {limit / sku_limits.TIB:.0f} TiB"
+    limit = registry_skus.hard_limit(row, sku)
+    if row.name.lower() == registry_skus.SIZE and limit is not None:
+        return f"{row.current / registry_skus.TIB:.1f} of {limit / registry_skus.TIB:.0f} TiB"
     return f"{row.current} of {limit}"
 
 
 def _billed(rows: tuple[Usage, ...]) -> str:
     """A sentence where storage is above what the price includes: billed, no trouble for pulls."""
-    size = next((row for row in rows if row.name.lower() == sku_limits.SIZE), None)
+    size = next((row for row in rows if row.name.lower() == registry_skus.SIZE), None)
     if size is None or size.limit is None or size.limit <= 0 or size.current <= size.limit:
         return ""
-    above = (size.current - size.limit) / sku_limits.GIB
+    above = (size.current - size.limit) / registry_skus.GIB
     return f" It stores {above:.0f} GiB more than the price includes, which is billed and stops nothing."

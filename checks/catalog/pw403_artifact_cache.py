@@ -6,11 +6,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why, same_id
-from checks.facts_registry import CacheRule, Credential, CredentialSet
-from checks.rules import cache, registry_commands
-from checks.verdicts import Evidence, Finding, Severity, Subject
+from checks.facts.registry_details import CacheRule, Credential, CredentialSet
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules.azure import artifact_cache
+from checks.rules.fixes import az_acr
 
 CHECK = Check(
     code="PW403",
@@ -63,7 +64,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
         return CHECK.skipped(subject, "no-cache-rule", f"{registry.name} has no cache rule")
     if isinstance(facts.workloads, NotSeen):
         return _unused(subject, registry, facts.workloads)
-    used = _used(rules.value, cache.repositories_of(use.images))
+    used = _used(rules.value, artifact_cache.repositories_of(use.images))
     if not used:
         because = f"no image of the cluster comes by one of the {len(rules.value)} cache rules of {registry.name}"
         return CHECK.skipped(subject, "cache-not-used", because)
@@ -83,7 +84,7 @@ def _unused(subject: Subject, registry: Registry, gap: NotSeen) -> Finding:
 def _used(rules: tuple[CacheRule, ...], repositories: tuple[str, ...]) -> tuple[tuple[CacheRule, tuple[str, ...]], ...]:
     found: dict[str, tuple[CacheRule, list[str]]] = {}
     for repository in repositories:
-        rule = cache.rule_for(rules, repository)
+        rule = artifact_cache.rule_for(rules, repository)
         if rule is not None:
             found.setdefault(rule.name, (rule, []))[1].append(repository)
     return tuple((rule, tuple(names)) for rule, names in found.values())
@@ -118,7 +119,7 @@ def _absent(case: _Case, rule: CacheRule, wanted: str, sets: Seen[tuple[Credenti
         said = f"The credential set {name} may be among those that could not be read: {sets.partial}."
         return CHECK.unknown(case.subject, "credential-sets-unreadable", said, case.evidence, missing=name)
     said = f"The cache rule {rule.name} names the credential set {name}, which does not exist: new images do not come."
-    fix = (registry_commands.show_cache_rule(case.registry, rule.name),)
+    fix = (az_acr.show_cache_rule(case.registry, rule.name),)
     return CHECK.fails(case.subject, "credential-set-absent", said, case.evidence, fix=fix)
 
 
@@ -131,8 +132,8 @@ def _unhealthy(case: _Case, rule: CacheRule, found: CredentialSet, poor: Credent
     )
     vault = vault_of(poor.secret)
     may_not_read = (poor.error_code or "").lower() == "forbidden"
-    let = (registry_commands.let_read_vault(vault, found.principal_id),) if vault and found.principal_id else ()
-    fix = (*(let if may_not_read else ()), registry_commands.show_credential_set(case.registry, found.name))
+    let = (az_acr.let_read_vault(vault, found.principal_id),) if vault and found.principal_id else ()
+    fix = (*(let if may_not_read else ()), az_acr.show_credential_set(case.registry, found.name))
     return CHECK.fails(case.subject, "credentials-unhealthy", said, case.evidence, fix=fix)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import ClusterFacts, NotSeen, Seen
-from checks.rules import commands, pull_times
-from checks.rules.pull_times import MIN_MEDIANS, MIN_PULLS, PER_MEBIBYTE, Comparison
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules.fixes import shell
+from checks.rules.pull import pull_times
+from checks.rules.pull.pull_times import MIN_MEDIANS, MIN_PULLS, PER_MEBIBYTE, Comparison
 from checks.rules.registry_names import SUFFIXES
-from checks.verdicts import Evidence, Finding, Severity, Subject
 
 CHECK = Check(
     code="PW404",
@@ -68,5 +69,5 @@ def _usage(registry: str) -> str:
     """What tells more: an Azure registry's usage, or the events themselves."""
     if registry.endswith(SUFFIXES):
         name = registry.partition(".")[0].partition("-")[0]
-        return commands.command("az", "acr", "show-usage", "--name", name, "--output", "table")
-    return commands.command("kubectl", "get", "events", "--all-namespaces", "--field-selector", "reason=Pulled")
+        return shell.command("az", "acr", "show-usage", "--name", name, "--output", "table")
+    return shell.command("kubectl", "get", "events", "--all-namespaces", "--field-selector", "reason=Pulled")

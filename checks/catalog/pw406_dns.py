@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from checks.catalog.base import Check
+from checks.catalog.check import Check
 from checks.facts import ClusterFacts, NotSeen, RegistryPerformance, RegistryUse, Seen, Why
-from checks.facts_network import Networks, VirtualNetwork
-from checks.rules import names, places, regions, registry_commands
-from checks.verdicts import Evidence, Finding, Severity, Subject
+from checks.facts.network import Networks, VirtualNetwork
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules.azure import regions
+from checks.rules.fixes import az_acr
+from checks.rules.path import dns, node_network
 
 CHECK = Check(
     code="PW406",
@@ -42,7 +44,7 @@ def _networks(facts: ClusterFacts) -> tuple[VirtualNetwork, ...] | NotSeen:
     """The virtual networks that the cluster's pools stand in, each once; the first that is not known is the answer."""
     found: dict[str, VirtualNetwork] = {}
     for pool in facts.cluster.pools:
-        place = places.place_of(facts.networks or Networks(), facts.cluster, pool)
+        place = node_network.place_of(facts.networks or Networks(), facts.cluster, pool)
         if isinstance(place, NotSeen):
             return place
         found[place.network.id.lower()] = place.network
@@ -62,7 +64,7 @@ def _one(facts: ClusterFacts, use: RegistryUse, networks: tuple[VirtualNetwork, 
     from_here = _from_here(facts, use)
     evidence = (*(_servers(facts, network) for network in networks), *from_here)
     for network in networks:
-        custom = names.custom_servers(network)
+        custom = dns.custom_servers(network)
         if custom:
             return _custom(subject, use, network, custom, facts.performance.get(use.login_server), evidence)
     said = f"The nodes ask Azure's resolver, which stands in their own region, for {use.login_server}."
@@ -86,7 +88,7 @@ def _custom(
         "custom-dns",
         said,
         evidence,
-        fix=(registry_commands.show_dns_servers(network.id),),
+        fix=(az_acr.show_dns_servers(network.id),),
         severity=Severity.WARNING if several else Severity.INFO,
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from checks.rules.pull_errors import Cause, Classified, classify
+from checks.rules.pull.errors import Cause, Classified, classify
 
 MAX_LINE = 1024 * 1024
 _MAX_COMPLAINT = 200

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from checks.collect import arm, canary, graph, identities, kubernetes, manifests, probing, pull_secrets, registry_facts
-from checks.collect.azure import Azure
-from checks.collect.estate import Estate
+from checks.collect.arm import graph, identities, reads, registry_details
+from checks.collect.arm.client import Azure
+from checks.collect.arm.inventory import Estate
+from checks.collect.kubernetes import api, canary, pull_secrets
+from checks.collect.registry import manifests, probes
 from checks.facts import (
     Authorization,
     ClientSecret,
@@ -26,8 +28,10 @@ from checks.facts import (
     same_id,
     subscription_of,
 )
-from checks.rules import access, images, pull_times, rbac
-from checks.verdicts import SEEN_BEFORE, Evidence
+from checks.findings import SEEN_BEFORE, Evidence
+from checks.rules import images
+from checks.rules.access import identity_access, rbac
+from checks.rules.pull import pull_times
 
 MAX_REGISTRIES = 100
 NO_CANARY = NotSeen(Why.OFF, "no canary was asked for")
@@ -71,8 +75,8 @@ async def gather(
         machines=nodes,
         kubelet_resource=await identities.kubelet_resource(azure, estate, cluster, nodes),
         client_secrets=await _client_secrets(azure, cluster, principal),
-        probes=await probing.of_cluster(azure, estate, uses),
-        performance=await registry_facts.of_cluster(azure, estate, uses),
+        probes=await probes.of_cluster(azure, estate, uses),
+        performance=await registry_details.of_cluster(azure, estate, uses),
         networks=estate.networks,
         pull_secrets=secrets,
         manifests=await manifests.of_cluster(azure, estate, uses),
@@ -100,7 +104,7 @@ def in_use(
 async def _workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:
     try:
         async with asyncio.timeout(azure.settings.cluster_seconds):
-            return await kubernetes.workloads(azure, cluster)
+            return await api.workloads(azure, cluster)
     except TimeoutError:
         return NotSeen(Why.UNREACHABLE, f"pods not read within {azure.settings.cluster_seconds} s")
 
@@ -119,7 +123,7 @@ async def _principal(azure: Azure, cluster: Cluster) -> Seen[Principal] | NotSee
         )
         return Seen(found, cluster.evidence or Evidence("kubelet identity", cluster.id))
     if cluster.service_principal_client_id and not cluster.has_identity:
-        return await arm.seen(graph.service_principal(azure, cluster.service_principal_client_id))
+        return await reads.seen(graph.service_principal(azure, cluster.service_principal_client_id))
     return NotSeen(Why.ERROR, "ARM does not show which identity the nodes pull with")
 
 
@@ -130,7 +134,7 @@ async def _client_secrets(
     client_id = cluster.service_principal_client_id
     if cluster.kubelet is not None or cluster.has_identity or not client_id:
         return None
-    return principal if isinstance(principal, NotSeen) else await arm.seen(graph.client_secrets(azure, client_id))
+    return principal if isinstance(principal, NotSeen) else await reads.seen(graph.client_secrets(azure, client_id))
 
 
 def _sources(
@@ -225,25 +229,29 @@ async def _asked(
     principal: Seen[Principal] | NotSeen,
     uses: tuple[RegistryUse, ...],
     authorization: Mapping[str, Authorization],
-) -> dict[str, access.Asked]:
+) -> dict[str, identity_access.Asked]:
     """What was read per subscription of the registries, completed by what only Azure can tell of groups.
 
     Each question is asked once per subscription, and only where the answers so far leave a registry open.
     """
-    asked = {subscription: access.Asked(authorization=known) for subscription, known in authorization.items()}
+    asked = {subscription: identity_access.Asked(authorization=known) for subscription, known in authorization.items()}
     for use in uses:
         if isinstance(principal, NotSeen) or isinstance(use.registry, NotSeen):
             continue
         registry, who = use.registry.value, principal.value.object_id
-        subscription, repositories = subscription_of(registry.id), access.repositories_of(use.images)
+        subscription, repositories = subscription_of(registry.id), identity_access.repositories_of(use.images)
         known = asked.get(subscription)
         if known is None:
             continue
-        if known.groups is None and access.wants_groups(access.decide(who, registry, known, repositories)):
-            groups = await arm.seen(arm.assigned_to(azure, subscription, who))
+        if known.groups is None and identity_access.wants_groups(
+            identity_access.decide(who, registry, known, repositories)
+        ):
+            groups = await reads.seen(reads.assigned_to(azure, subscription, who))
             known = msgspec.structs.replace(known, groups=groups)
-        if known.denies is None and access.wants_denies(access.decide(who, registry, known, repositories)):
-            denies = await arm.seen(arm.denies_assigned_to(azure, subscription, who))
+        if known.denies is None and identity_access.wants_denies(
+            identity_access.decide(who, registry, known, repositories)
+        ):
+            denies = await reads.seen(reads.denies_assigned_to(azure, subscription, who))
             known = msgspec.structs.replace(known, denies=denies)
         asked[subscription] = known
     return asked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.facts import NotSeen, Seen
+from checks.facts.observation import NotSeen, Seen
 
 
 class CanarySaid(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from checks.facts import NotSeen, Seen, Why, subscription_of
+from checks.facts.arm_ids import subscription_of
+from checks.facts.observation import NotSeen, Seen, Why
 
 UNREAD = NotSeen(Why.NOT_APPLICABLE, "networks were not read")
 

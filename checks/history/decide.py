@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from checks.changes import Change, Reason, RowWords, Status, Transition, printable, redacted
+from checks.findings import ClusterReport, Facet, RegistryRow, word
 from checks.history.model import ClusterState, Decision, RunRef, SubjectReason, SubjectState
-from checks.notices import Change, Reason, RowWords, Status, Transition, printable, redacted
-from checks.rules import pull_times
-from checks.verdicts import ClusterReport, Facet, RegistryRow, word
+from checks.rules.pull import pull_times
 
 FACETS = ("access", "path", "pull")
 KEEP_FOR = timedelta(days=30)

@@ -10,9 +10,9 @@ from enum import StrEnum
 
 import msgspec
 
-from checks.facts_pulls import Baseline
-from checks.notices import Change, Reason, Status
-from checks.verdicts import SubscriptionResult
+from checks.changes import Change, Reason, Status
+from checks.facts.pulls import Baseline
+from checks.findings import SubscriptionResult
 
 
 class RunRef(msgspec.Struct, frozen=True):

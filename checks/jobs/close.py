@@ -11,14 +11,14 @@ from collections.abc import Iterable
 
 import msgspec
 
+from checks.changes import Notice, NoticeKind, NoticeLine, Status
+from checks.findings import Pass
 from checks.history.decide import gone
 from checks.history.errors import Conflict
 from checks.history.model import ClusterState, Marker, MarkerStatus, Run, RunStatus, StateSummary, Totals
+from checks.jobs.context import Tools
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.scan import add
-from checks.jobs.tools import Tools
-from checks.notices import Notice, NoticeKind, NoticeLine, Status
-from checks.verdicts import Pass
 
 LOG = logging.getLogger(__name__)
 MAX_LINES = 50

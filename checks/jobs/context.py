@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from checks.collect.azure import Azure, open_azure
-from checks.collect.estate import EstateCache
+from checks.collect.arm.client import Azure, open_azure
+from checks.collect.arm.inventory import EstateCache
 from checks.history.decide import Policy
-from checks.history.store import Store, open_store
+from checks.history.table.store import Store, open_store
 from checks.jobs.queues import Queues, open_queues
 from checks.settings import Settings
 

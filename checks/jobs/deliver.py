@@ -14,17 +14,17 @@ from pathlib import Path
 
 import msgspec
 
+from checks.changes import Change, Notice
 from checks.history.errors import LeaseHeld, LeaseLost, SchemaError
 from checks.history.model import DigestRow, DigestStatus, Mark, Pending, StoredDigest
-from checks.history.outbox import Lease
+from checks.history.table.outbox import Lease
+from checks.jobs.context import Tools
 from checks.jobs.queues import DELIVER, DeliverMessage
-from checks.jobs.tools import Tools
-from checks.notices import Change, Notice
-from checks.notify.digest import DEFAULT_ROUTE, Digest, digest_id, digest_of, group, notice_digest
-from checks.notify.folder import FolderTransport
+from checks.notify.incidents import DEFAULT_ROUTE, Digest, digest_id, digest_of, group, notice_digest
 from checks.notify.message import compose, message_id_of
-from checks.notify.smtp import SmtpSettings, SmtpTransport, Tls
-from checks.notify.transport import PermanentDelivery, Receipt, TemporaryDelivery, Transport
+from checks.notify.transports.base import PermanentDelivery, Receipt, TemporaryDelivery, Transport
+from checks.notify.transports.folder import FolderTransport
+from checks.notify.transports.smtp import SmtpSettings, SmtpTransport, Tls
 from checks.settings import Settings
 
 LOG = logging.getLogger(__name__)

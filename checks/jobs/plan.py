@@ -11,15 +11,15 @@ from datetime import timedelta
 
 import msgspec
 
-from checks.collect import estate
+from checks.collect.arm import inventory
 from checks.facts import Cluster, NotSeen, Seen, Subscription
+from checks.findings import SubscriptionResult
 from checks.history.model import KnownCluster, Run, Shard, Ticket
 from checks.history.model import Scope as RunScope
-from checks.jobs import look
-from checks.jobs.judging import subscription_result
+from checks.jobs import scan_cluster
+from checks.jobs.context import Tools
 from checks.jobs.queues import CLOSE, SCAN, CloseMessage, PlanMessage, ScanMessage
-from checks.jobs.tools import Tools
-from checks.verdicts import SubscriptionResult
+from checks.report.cluster_report import subscription_result
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -49,17 +49,19 @@ async def plan(tools: Tools, message: PlanMessage) -> Planned:
 
 
 async def _drawn_up(tools: Tools, ticket: Ticket, message: PlanMessage) -> tuple[Run, list[Shard]]:
-    visible = await look.visible(tools.azure)
+    visible = await scan_cluster.visible(tools.azure)
     wanted = message.subscriptions or tools.settings.subscriptions
-    chosen = look.in_scope(visible, wanted)
-    found = await tools.estates.get(ticket.run_id, lambda: estate.read(tools.azure, visible))
+    chosen = scan_cluster.in_scope(visible, wanted)
+    found = await tools.estates.get(ticket.run_id, lambda: inventory.read(tools.azure, visible))
     facts = {s.id: found.subscriptions[s.id] for s in chosen}
     known = {s.id: await tools.store.known_clusters(s.id) for s in chosen}
     missing = [guid.lower() for guid in wanted if guid.lower() not in {s.id for s in visible}]
     known |= {guid: await tools.store.known_clusters(guid) for guid in missing}
     clusters = {guid: _clusters(part.clusters, known[guid]) for guid, part in facts.items()}
     clusters |= {guid: [cluster.id for cluster in known[guid]] for guid in missing}
-    results = [subscription_result(part) for part in facts.values()] + [look.not_visible(guid) for guid in missing]
+    results = [subscription_result(part) for part in facts.values()] + [
+        scan_cluster.not_visible(guid) for guid in missing
+    ]
     shards = _shards(clusters, tools.settings.shard_size)
     run = await _run(tools, ticket, message, chosen, results, shards)
     complete = not missing and all(isinstance(p.clusters, Seen) and not p.clusters.partial for p in facts.values())
@@ -96,7 +98,7 @@ def _clusters(seen: Seen[tuple[Cluster, ...]] | NotSeen, known: tuple[KnownClust
     """The clusters to scan: those that ARM lists and that did not opt out; where it refuses, those seen before."""
     if isinstance(seen, NotSeen):
         return [cluster.id for cluster in known]
-    everything = look.Scope()
+    everything = scan_cluster.Scope()
     return [cluster.id for cluster in seen.value if everything.wants(cluster)]
 
 

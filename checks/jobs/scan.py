@@ -6,17 +6,17 @@ import asyncio
 
 import msgspec
 
-from checks.collect import estate
-from checks.collect.estate import Estate
+from checks.collect.arm import inventory
+from checks.collect.arm.inventory import Estate
 from checks.facts import Cluster, NotSeen
+from checks.findings import ClusterReport, Facet, Unknown
 from checks.history.decide import decide
 from checks.history.errors import Conflict
 from checks.history.model import MarkerStatus, Run, Shard, Totals
-from checks.jobs import look
-from checks.jobs.judging import failing, unknown_report, unsettled
+from checks.jobs import scan_cluster
+from checks.jobs.context import Tools
 from checks.jobs.queues import CLOSE, CloseMessage, MessageError, ScanMessage
-from checks.jobs.tools import Tools
-from checks.verdicts import ClusterReport, Facet, Unknown
+from checks.report.cluster_report import failing, unknown_report, unsettled
 
 TRIES = 5  # of a commit that somebody else overtook
 
@@ -46,8 +46,8 @@ async def scan_shard(tools: Tools, message: ScanMessage) -> Scanned:
 
 
 async def _scan(tools: Tools, run: Run, shard: Shard) -> Totals:
-    visible = await look.visible(tools.azure)
-    found = await tools.estates.get(run.id, lambda: estate.read(tools.azure, visible))
+    visible = await scan_cluster.visible(tools.azure)
+    found = await tools.estates.get(run.id, lambda: inventory.read(tools.azure, visible))
     by_id = {c.id.lower(): c for c in _listed(found, shard.subscription)}
     gate = asyncio.Semaphore(tools.settings.clusters_at_once)
 
@@ -59,7 +59,7 @@ async def _scan(tools: Tools, run: Run, shard: Shard) -> Totals:
 
 
 def _listed(found: Estate, subscription: str) -> tuple[Cluster, ...]:
-    return look.clusters_of(found, subscription) if subscription in found.subscriptions else ()
+    return scan_cluster.clusters_of(found, subscription) if subscription in found.subscriptions else ()
 
 
 async def _cluster(tools: Tools, run: Run, found: Estate, cluster_id: str, target: Cluster | None) -> Totals:
@@ -70,7 +70,9 @@ async def _cluster(tools: Tools, run: Run, found: Estate, cluster_id: str, targe
     else:
         baselines = stored.state.baselines if stored else {}
         canaries = tools.settings.canary == "scheduled"
-        report = await look.look_at(tools.azure, found, target, remembered, baselines=baselines, canaries=canaries)
+        report = await scan_cluster.look_at(
+            tools.azure, found, target, remembered, baselines=baselines, canaries=canaries
+        )
     return await _commit(tools, run, report)
 
 
@@ -79,7 +81,7 @@ def _unlisted(found: Estate, run: Run, cluster_id: str, remembered: tuple[str, .
     subscription = cluster_id.split("/")[2].lower()
     facts = found.subscriptions.get(subscription)
     if facts is None:
-        result = look.not_visible(subscription)
+        result = scan_cluster.not_visible(subscription)
         return unknown_report(cluster_id, remembered, result.cause, result.summary, "Reader")
     if isinstance(facts.clusters, NotSeen):
         gap = facts.clusters

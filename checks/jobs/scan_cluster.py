@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from checks.collect import arm, cluster, estate
-from checks.collect.azure import Azure
-from checks.collect.errors import CollectError
-from checks.collect.estate import Estate
+from checks.collect import cluster
+from checks.collect.arm import inventory, reads
+from checks.collect.arm.client import Azure
+from checks.collect.arm.inventory import Estate
+from checks.collect.wire.errors import CollectError
 from checks.facts import Cluster, Seen, Subscription
-from checks.facts_pulls import Baseline
-from checks.jobs.judging import report_of, subscription_result, unknown_report
-from checks.verdicts import ClusterReport, ScanReport, SubscriptionResult, Unknown
+from checks.facts.pulls import Baseline
+from checks.findings import ClusterReport, ScanReport, SubscriptionResult, Unknown
+from checks.report.cluster_report import report_of, subscription_result, unknown_report
 
 LOG = logging.getLogger(__name__)
 Progress = Callable[[str], None]
@@ -43,7 +44,7 @@ class Scope(msgspec.Struct, frozen=True):
 
 async def visible(azure: Azure) -> tuple[Subscription, ...]:
     """The subscriptions the identity can see, less the excluded ones. Raises CollectError."""
-    found = (await arm.subscriptions(azure)).value
+    found = (await reads.subscriptions(azure)).value
     return tuple(s for s in found if s.id not in azure.settings.exclude_subscriptions)
 
 
@@ -60,7 +61,7 @@ async def scan(azure: Azure, scope: Scope, progress: Progress) -> ScanReport:
     wanted = scope.subscriptions or azure.settings.subscriptions
     chosen = {s.id for s in in_scope(seen, wanted)}
     progress(f"{len(chosen)} of {len(seen)} subscriptions in scope; reading clusters, registries and roles …")
-    found = await estate.read(azure, seen)
+    found = await inventory.read(azure, seen)
     clusters = [c for guid in sorted(chosen) for c in clusters_of(found, guid) if scope.wants(c)]
     progress(f"{len(clusters)} clusters to look at …")
     reports = await look(azure, found, clusters, progress, scope.registries, canaries=scope.canaries)
@@ -79,10 +80,10 @@ def not_visible(guid: str) -> SubscriptionResult:
     """The result of a subscription that was asked for and that the identity cannot see."""
     return SubscriptionResult(
         id=guid.lower(),
-        verdict=Unknown(arm.READER),
+        verdict=Unknown(reads.READER),
         cause="not-visible",
         summary="The identity cannot see this subscription: it does not exist, or the identity has no role on it.",
-        fix=(arm.grant_reader(guid.lower()),),
+        fix=(reads.grant_reader(guid.lower()),),
     )
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
-from checks.notices import Change, Notice, Reason, RowWords, Status, Transition, cluster_name
+from checks.changes import Change, Notice, Reason, RowWords, Status, Transition, cluster_name
 
 MAX_CHANGES = 1000  # in one mail: its list of members must fit a row
 MAX_ITEMS = 60  # told in full; the others are counted

@@ -15,8 +15,8 @@ from email.utils import format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from checks.notices import NoticeKind, cluster_name, printable, redacted
-from checks.notify.digest import MAX_ITEMS, Digest, Item, ItemKind, incident_id, shortened
+from checks.changes import NoticeKind, cluster_name, printable, redacted
+from checks.notify.incidents import MAX_ITEMS, Digest, Item, ItemKind, incident_id, shortened
 
 MAX_SUBJECT = 180
 # Headers are not folded at 78: a long subject would be folded right behind its name, and readers show the space.

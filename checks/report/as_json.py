@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from checks.verdicts import (
+from checks.findings import (
     ClusterReport,
     Facet,
     Finding,

@@ -7,13 +7,8 @@ from typing import Any
 
 from checks import catalog
 from checks.facts import ClusterFacts, NotSeen, Seen, SubscriptionFacts, Why
-from checks.facts_network import Networks
-from checks.rules import in_part, places
-from checks.rules.disagreements import explain
-from checks.rules.fold import PER_IMAGE, fold
-from checks.rules.pull_answer import FAILURES
-from checks.rules.pulls import FailedPull, Proof, failed_pulls, proofs, refused_tags
-from checks.verdicts import (
+from checks.facts.network import Networks
+from checks.findings import (
     SEEN_BEFORE,
     ClusterReport,
     Coverage,
@@ -27,6 +22,12 @@ from checks.verdicts import (
     SubscriptionResult,
     Unknown,
 )
+from checks.report.contradictions import explain
+from checks.report.pull_verdict import FAILURES
+from checks.report.registry_row import PER_IMAGE, fold
+from checks.rules.path import node_network
+from checks.rules.pull import partial_reads
+from checks.rules.pull.observed_pulls import FailedPull, Proof, failed_pulls, proofs, refused_tags
 
 # Checks that look by Pullwatch's own identity and network: a registry may keep it out and let the nodes in.
 OWN_WAY = frozenset({"PW201", "PW302"})
@@ -40,7 +41,7 @@ def report_of(facts: ClusterFacts) -> ClusterReport:
     A host that is no Azure registry gets a row where the nodes say something of it (a pull that failed or succeeded);
     ARM alone has nothing to say of it.
     """
-    findings = in_part.hedged(catalog.judge(facts), facts.workloads)
+    findings = partial_reads.hedged(catalog.judge(facts), facts.workloads)
     refused = {f.subject.registry for f in findings if f.code == PER_IMAGE and isinstance(f.verdict, Fail)}
     spoken_of = refused | {f.subject.registry for f in findings if f.code == FAILURES}
     failing: dict[str | None, list[FailedPull]] = {}
@@ -148,7 +149,7 @@ def _networks(networks: Networks | None) -> list[Coverage]:
 def _own_network(facts: ClusterFacts) -> list[Coverage]:
     """Where a network that AKS made is not listed, its plain form is judged: that has to be said."""
     made_by_aks = any(pool.vnet_subnet_id is None for pool in facts.cluster.pools)
-    if facts.networks is None or not made_by_aks or places.network_is_listed(facts.networks, facts.cluster):
+    if facts.networks is None or not made_by_aks or node_network.network_is_listed(facts.networks, facts.cluster):
         return []
     return [Coverage("the nodes' network", False, "ARM lists none in the node resource group; taken as AKS makes it")]
 

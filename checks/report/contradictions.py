@@ -13,14 +13,15 @@ from ipaddress import IPv4Network, ip_address, ip_network
 import msgspec
 
 from checks.facts import ClusterFacts, NotSeen, RegistryUse, Seen
-from checks.facts_network import Networks
-from checks.rules import firewall, images, places, way_public
-from checks.rules.pools import has_nodes
-from checks.rules.private_endpoints import candidates
-from checks.rules.pull_errors import CREDENTIALS, Cause, denied_address
-from checks.rules.pulls import FailedPull
-from checks.rules.way_case import Case
-from checks.verdicts import Fail, Finding, Pass, Severity
+from checks.facts.network import Networks
+from checks.findings import Fail, Finding, Pass, Severity
+from checks.rules import images
+from checks.rules.azure.node_pools import has_nodes
+from checks.rules.path import node_network, public_path, registry_firewall
+from checks.rules.path.context import Case
+from checks.rules.path.private_endpoints import candidates
+from checks.rules.pull.errors import CREDENTIALS, Cause, denied_address
+from checks.rules.pull.observed_pulls import FailedPull
 
 MAX_SENTENCES = 10
 TIMED_OUT = (Cause.CONNECT_TIMEOUT, Cause.CONNECT_REFUSED)
@@ -130,11 +131,11 @@ def _firewall(joined: Joined) -> Iterable[str]:
 def _denied(joined: Joined, name: str, address: str, known: tuple[IPv4Network, ...], complete: bool) -> Iterable[str]:
     assert isinstance(joined.use.registry, Seen)
     registry, seen = joined.use.registry.value, ip_address(address)
-    opened = firewall.openness(registry)
+    opened = registry_firewall.openness(registry)
     allowed = any(seen in rule for text in registry.outlook.ip_rules if (rule := _network(text)) is not None)
-    if opened is firewall.Openness.ALL:
+    if opened is registry_firewall.Openness.ALL:
         yield f"{name} refused {address} by its firewall, and is open to all now (ARM): it was changed since."
-    elif opened is firewall.Openness.SOME and allowed:
+    elif opened is registry_firewall.Openness.SOME and allowed:
         yield (
             f"{name} refused {address} although its IP rules allow it now (ARM): they were changed since, which takes "
             "some minutes to hold."
@@ -167,7 +168,7 @@ def egress_of(facts: ClusterFacts, use: RegistryUse) -> tuple[tuple[IPv4Network,
     networks, complete = facts.networks or Networks(), True
     found: list[IPv4Network] = []
     for pool in (pool for pool in facts.cluster.pools if has_nodes(pool)):
-        place = places.place_of(networks, facts.cluster, pool)
+        place = node_network.place_of(networks, facts.cluster, pool)
         if isinstance(place, NotSeen):
             return (), False
         case = Case(
@@ -177,7 +178,7 @@ def egress_of(facts: ClusterFacts, use: RegistryUse) -> tuple[tuple[IPv4Network,
             place=place,
             endpoints=candidates(networks, place, use.registry.value),
         )
-        egress = way_public.leaving(case, case.login_target()).egress
+        egress = public_path.leaving(case, case.login_target()).egress
         if egress is None or case.proxied(case.login):
             return (), False
         complete = complete and egress.complete and not egress.gaps

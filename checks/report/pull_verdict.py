@@ -12,10 +12,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from checks.rules.canaries import FULL, Proves
-from checks.rules.pull_errors import CREDENTIALS, Cause
-from checks.rules.pulls import Proof, age
-from checks.verdicts import Facet, Fail, Finding, Pass, Severity, Unknown
+from checks.findings import Facet, Fail, Finding, Pass, Severity, Unknown
+from checks.rules.pull.canaries import FULL, Proves
+from checks.rules.pull.errors import CREDENTIALS, Cause
+from checks.rules.pull.observed_pulls import Proof, age
 
 FAILURES = "PW301"
 CANARY = "PW305"

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 
 import msgspec
 
+from checks.findings import Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
+from checks.report.contradictions import own_images
+from checks.report.pull_verdict import FAILURES, NodesSay, answer, proven_by
 from checks.rules import images
-from checks.rules.disagreements import own_images
-from checks.rules.pull_answer import FAILURES, NodesSay, answer, proven_by
-from checks.rules.pull_errors import CREDENTIALS, Cause, scope_of
-from checks.rules.pulls import Proof
-from checks.verdicts import Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
+from checks.rules.pull.errors import CREDENTIALS, Cause, scope_of
+from checks.rules.pull.observed_pulls import Proof
 
 IDENTITY = ("PW101", "PW102", "PW103", "PW104", "PW105")
 SECRETS = "PW303"

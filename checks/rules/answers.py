@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from checks.facts import NotSeen, Why
-from checks.verdicts import Evidence, Fail, Pass, Severity, Skipped, Unknown, Verdict
+from checks.findings import Evidence, Fail, Pass, Severity, Skipped, Unknown, Verdict
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from checks.rules import images
-from checks.rules.clouds import CLOUDS
+from checks.rules.azure.clouds import CLOUDS
 
 SUFFIXES = (*(cloud.acr_suffix for cloud in CLOUDS.values()), "azurecr.de")
 

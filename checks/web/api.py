@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 from azure.core.exceptions import AzureError
 
-from checks.collect.errors import CollectError
+from checks.collect.wire.errors import CollectError
 from checks.history.errors import HistoryError
 from checks.history.model import Run
-from checks.jobs import look
-from checks.jobs.answer import scan_answer, subscription_answer
+from checks.jobs import scan_cluster
+from checks.jobs.context import Tools
 from checks.jobs.queues import PLAN, PlanMessage
-from checks.jobs.tools import Tools
+from checks.report.as_json import scan_answer, subscription_answer
 
 LOOK_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
 MAX_BODY = 65_536
@@ -98,10 +98,10 @@ async def post_checks(tools: Tools, body: bytes, caller: str) -> Answer:
 async def _look_now(tools: Tools, request: ChecksRequest) -> Answer:
     """Looks at once and changes nothing: history counts runs only."""
     hosts = tuple(host.lower() for host in request.registries)
-    scope = look.Scope(request.subscriptions, (request.cluster or "",), hosts, canaries=request.canary)
+    scope = scan_cluster.Scope(request.subscriptions, (request.cluster or "",), hosts, canaries=request.canary)
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            report = await look.scan(tools.azure, scope, lambda line: None)
+            report = await scan_cluster.scan(tools.azure, scope, lambda line: None)
     except TimeoutError:
         return Answer(504, {"error": f"not done within {LOOK_SECONDS} s; ask for a run and read its result"})
     except CollectError as error:

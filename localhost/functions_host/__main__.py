@@ -1,4 +1,4 @@
-"""The command line: `python -m simulator.functions_host [APP_DIR] [--port 7071] [--storage CONNECTION_STRING]`."""
+"""The command line: `python -m localhost.functions_host [APP_DIR] [--port 7071] [--storage CONNECTION_STRING]`."""
 
 import argparse
 import dataclasses
@@ -9,10 +9,10 @@ import sys
 import threading
 from pathlib import Path
 
-from simulator.functions_host.client import READY
-from simulator.functions_host.host import STORAGE_SETTING, Host, apply_local_settings, load, read_settings
-from simulator.functions_host.model import HostError, HostSettings
-from simulator.functions_host.server import Server
+from localhost.functions_host.client import READY
+from localhost.functions_host.host import STORAGE_SETTING, Host, apply_local_settings, load, read_settings
+from localhost.functions_host.model import HostError, HostSettings
+from localhost.functions_host.server import Server
 
 DRAIN_SECONDS = 10.0
 
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m simulator.functions_host", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m localhost.functions_host", description=__doc__)
     parser.add_argument("app_dir", nargs="?", default=".", type=Path, help="folder of host.json and function_app.py")
     parser.add_argument("--port", type=int, default=7071, help="0 lets the system choose (default 7071)")
     parser.add_argument("--storage", help=f"connection string; replaces the setting {STORAGE_SETTING}")

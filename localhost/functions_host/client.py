@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.functions_host.host import STORAGE_SETTING, Invocation
-from simulator.process import Process
+from localhost.functions_host.host import STORAGE_SETTING, Invocation
+from localhost.process import Process
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -141,7 +141,7 @@ def functions_host(
     seconds and replace those of host.json (the wait before a retry) and of the real host (the lease of a message in
     work, 600). Raises RuntimeError with the host's output where the app does not load.
     """
-    command = [sys.executable, "-m", "simulator.functions_host", str(Path(app_dir).resolve()), "--port", str(port)]
+    command = [sys.executable, "-m", "localhost.functions_host", str(Path(app_dir).resolve()), "--port", str(port)]
     if visibility_timeout is not None:
         command += ["--visibility-timeout", str(visibility_timeout)]
     if lease is not None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from simulator.functions_host.model import Function, HostError, HttpInput, HttpReply, Input, Outcome, QueueInput
+from localhost.functions_host.model import Function, HostError, HttpInput, HttpReply, Input, Outcome, QueueInput
 
 
 class _Out:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
-from simulator.azurite import ACCOUNT, Storage
-from simulator.functions_host.model import (
+from localhost.azurite import ACCOUNT, Storage
+from localhost.functions_host.model import (
     JSON,
     Function,
     HostError,
@@ -31,8 +31,8 @@ from simulator.functions_host.model import (
     read_host_json,
     resolve,
 )
-from simulator.functions_host.queues import QueueListener, QueueStorage
-from simulator.functions_host.routes import Route, find, route_of
+from localhost.functions_host.queues import QueueListener, QueueStorage
+from localhost.functions_host.routes import Route, find, route_of
 
 STORAGE_SETTING = "AzureWebJobsStorage"
 # What Core Tools users write in local.settings.json for an Azurite on its usual ports.
@@ -182,10 +182,10 @@ def load(folder: Path) -> LoadedApp:
     sys.path.insert(0, str(folder))
     os.chdir(folder)
     if importlib.util.find_spec("azure_functions_runtime") is not None:
-        worker = importlib.import_module("simulator.functions_host.worker")
+        worker = importlib.import_module("localhost.functions_host.worker")
         app: LoadedApp = worker.WorkerApp(folder)
         return app
-    direct = importlib.import_module("simulator.functions_host.direct")
+    direct = importlib.import_module("localhost.functions_host.direct")
     _log.warning("no azure-functions-runtime here (it needs Python 3.13): the app is called directly")
     called: LoadedApp = direct.DirectApp(folder)
     return called

@@ -13,7 +13,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueMessage, QueueServiceClient
 
-from simulator.functions_host.model import Function, HostError, Outcome, QueueInput, QueueRules
+from localhost.functions_host.model import Function, HostError, Outcome, QueueInput, QueueRules
 
 POISON = "-poison"
 # The real host looks at most once a minute at a quiet queue; a developer would not wait for that.

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from simulator.functions_host.model import Function
+from localhost.functions_host.model import Function
 
 _CONSTRAINTS = {
     "int": r"-?\d+",

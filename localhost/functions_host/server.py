@@ -17,8 +17,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from simulator.functions_host.host import Host
-from simulator.functions_host.model import JSON, Function, HttpInput, HttpReply
+from localhost.functions_host.host import Host
+from localhost.functions_host.model import JSON, Function, HttpInput, HttpReply
 
 LARGEST_BODY = 100 * 1024 * 1024
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from simulator.functions_host.model import (
+from localhost.functions_host.model import (
     JSON,
     Function,
     HostError,

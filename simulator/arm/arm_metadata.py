@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .resources import Resource
+from simulator.arm.resources import Resource
 
 GIB = 1024**3
 _LOCATIONS = (

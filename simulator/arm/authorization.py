@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import ids
-from .answers import arm_refusal
-from .builtin_roles import builtin_roles
-from .resources import Resource
+from simulator.arm import ids
+from simulator.arm.builtin_roles import builtin_roles
+from simulator.arm.resources import Resource
+from simulator.responses import arm_refusal
 
 PROVIDER = "/providers/Microsoft.Authorization/"
 _AT_SCOPE = re.compile(r"atscope\(\)", re.IGNORECASE)

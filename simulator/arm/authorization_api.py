@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from . import ids, versions
-from .answers import Refusal, answer, arm_refusal, encode
-from .arm_request import ArmRequest
-from .authorization import PROVIDER, Authorization, parse_filter, principals
-from .graph_objects import directory
-from .tenant import Tenant
+from simulator.arm import ids, versions
+from simulator.arm.authorization import PROVIDER, Authorization, parse_filter, principals
+from simulator.arm.request import ArmRequest
+from simulator.graph.objects import directory
+from simulator.responses import Refusal, answer, arm_refusal, encode
+from simulator.tenant import Tenant
 
 KINDS = {"roleassignments": "roleAssignments", "roledefinitions": "roleDefinitions"}
 KINDS["denyassignments"] = "denyAssignments"

@@ -12,13 +12,13 @@ import msgspec
 import yaml
 from aiohttp import web
 
-from . import ids
-from .answers import Refusal, answer, arm_refusal
-from .arm_request import ArmRequest
-from .clusters import Cluster, Clusters
-from .kubeconfig import client_kubeconfig, exec_kubeconfig, legacy_kubeconfig
-from .run_command import NAMESPACE, Forbids, Outcome, pod_failed, run
-from .tokens import AKS_SERVER, TokenError, Tokens
+from simulator.arm import ids
+from simulator.arm.request import ArmRequest
+from simulator.entra.tokens import AKS_SERVER, TokenError, Tokens
+from simulator.kubernetes.clusters import Cluster, Clusters
+from simulator.kubernetes.kubeconfig import client_kubeconfig, exec_kubeconfig, legacy_kubeconfig
+from simulator.kubernetes.run_command import NAMESPACE, Forbids, Outcome, pod_failed, run
+from simulator.responses import Refusal, answer, arm_refusal
 
 RUNNING_SECONDS = 0.5
 # The kind of the Gatekeeper constraint by which Azure Policy allows images by their registry.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from . import ids
-from .authorization import Authorization, Filter, principals_of
-from .caller import matches
+from simulator.arm import ids
+from simulator.arm.authorization import Authorization, Filter, principals_of
+from simulator.entra.app_permissions import matches
 
 PULL = "Microsoft.ContainerRegistry/registries/pull/read"
 PUSH = "Microsoft.ContainerRegistry/registries/push/write"

@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from . import ids
-from .answers import Refusal, answer, arm_refusal, joined
-from .caller import Caller
-from .resources import Resources
-from .tokens import ARM_AUDIENCES, TokenError, Tokens
+from simulator.arm import ids
+from simulator.arm.resources import Resources
+from simulator.entra.app_permissions import Caller
+from simulator.entra.tokens import ARM_AUDIENCES, TokenError, Tokens
+from simulator.responses import Refusal, answer, arm_refusal, joined
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-z]+(\.\d+)?)?", re.IGNORECASE)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

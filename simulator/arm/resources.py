@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import ids
+from simulator.arm import ids
 
 # Where a parent keeps children under another name than their type has.
 EMBEDDED_AS = {"agentpools": "agentpoolprofiles"}

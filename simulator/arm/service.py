@@ -6,11 +6,12 @@ from typing import Any
 
 from aiohttp import web
 
-from . import ids, versions
-from .answers import answer, arm_refusal, encode
-from .arm_authorization import ArmAuthorization
-from .arm_clusters import ArmClusters
-from .arm_request import (
+from simulator.arm import ids, versions
+from simulator.arm.arm_metadata import locations, provider_list, tenants, usages
+from simulator.arm.authorization import parse_filter
+from simulator.arm.authorization_api import ArmAuthorization
+from simulator.arm.cluster_actions import ArmClusters
+from simulator.arm.request import (
     ArmRequest,
     api_version,
     authenticate,
@@ -18,12 +19,11 @@ from .arm_request import (
     known_subscription,
     resource_not_found,
 )
-from .arm_static import locations, provider_list, tenants, usages
-from .authorization import parse_filter
-from .clusters import CLUSTER, Clusters
-from .resources import Resource, Resources, Subscription
-from .tenant import Tenant
-from .tokens import ARM_AUDIENCES, Tokens
+from simulator.arm.resources import Resource, Resources, Subscription
+from simulator.entra.tokens import ARM_AUDIENCES, Tokens
+from simulator.kubernetes.clusters import CLUSTER, Clusters
+from simulator.responses import answer, arm_refusal, encode
+from simulator.tenant import Tenant
 
 REGISTRY = "microsoft.containerregistry/registries"
 RECORD_SETS = ("all", "recordsets")

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .answers import encode
-from .resources import Resource
+from simulator.arm.resources import Resource
+from simulator.responses import encode
 
 REGISTRY = "microsoft.containerregistry/registries"
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from .ids import covers, key
+from simulator.arm.ids import covers, key
 
 DEFAULT_PRINCIPAL = "0a5e0b1e-5f0c-4d4e-9a55-70112a7c0001"
 DEFAULT_CLIENT = "0c11e47a-5f0c-4d4e-9a55-70112a7c0002"

@@ -11,10 +11,10 @@ import time
 
 from aiohttp import web
 
-from .answers import Refusal, answer
-from .caller import Caller
-from .tenant import Tenant
-from .tokens import LIFETIME_SECONDS, Tokens
+from simulator.entra.app_permissions import Caller
+from simulator.entra.tokens import LIFETIME_SECONDS, Tokens
+from simulator.responses import Refusal, answer
+from simulator.tenant import Tenant
 
 
 class Identity:

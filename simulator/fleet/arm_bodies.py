@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .caller import DEFAULT_ADDRESS, DEFAULT_PRINCIPAL, DEFAULT_TENANT
-from .generate import Cluster, Fleet, Registry
+from simulator.entra.app_permissions import DEFAULT_ADDRESS, DEFAULT_PRINCIPAL, DEFAULT_TENANT
+from simulator.fleet.generator import Cluster, Fleet, Registry
 
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 ROLE_DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions/"

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from . import images
-from .caller import DEFAULT_ADDRESS, DEFAULT_CLIENT, DEFAULT_PRINCIPAL, DEFAULT_TENANT
+from simulator.entra.app_permissions import DEFAULT_ADDRESS, DEFAULT_CLIENT, DEFAULT_PRINCIPAL, DEFAULT_TENANT
+from simulator.registry import manifests
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PARTS = ("arm", "authorization", "graph", "kubernetes", "registries")
@@ -133,12 +133,12 @@ def plan(wanted: Wanted) -> Fleet:
 
 def files(fleet: Fleet) -> Iterator[tuple[str, Any]]:
     """(path below the tenant, content) of every file."""
-    from . import generate_arm, generate_kubernetes
+    from simulator.fleet import arm_bodies, kubernetes_objects
 
     yield MARK, {"wanted": asdict(fleet.wanted)}
     for index, subscription in enumerate(fleet.subscriptions):
-        yield f"arm/subscription-{index:03}.json", list(generate_arm.bodies(fleet, index, subscription))
-        yield f"authorization/subscription-{index:03}.json", list(generate_arm.assignments(fleet, subscription))
+        yield f"arm/subscription-{index:03}.json", list(arm_bodies.bodies(fleet, index, subscription))
+        yield f"authorization/subscription-{index:03}.json", list(arm_bodies.assignments(fleet, subscription))
     person = {"principalId": DEFAULT_PRINCIPAL, "clientId": DEFAULT_CLIENT, "tenantId": DEFAULT_TENANT}
     yield "authorization/caller.json", {**person, "address": DEFAULT_ADDRESS, "denied": []}
     yield "authorization/groups.json", {}
@@ -147,7 +147,7 @@ def files(fleet: Fleet) -> Iterator[tuple[str, Any]]:
         yield f"registries/{registry.login_server}.json", {"repositories": registry.repositories}
     yield f"registries/{SYSTEM_REGISTRY}.json", {"repositories": _repositories(SYSTEM_REPOSITORIES, ("v1.9.4",))}
     for cluster in fleet.clusters:
-        yield f"kubernetes/{cluster.name}/objects.json", generate_kubernetes.objects(fleet, cluster)
+        yield f"kubernetes/{cluster.name}/objects.json", kubernetes_objects.objects(fleet, cluster)
 
 
 def _clear(root: Path, force: bool) -> None:
@@ -181,7 +181,7 @@ def _registry(wanted: Wanted, index: int, subscriptions: tuple[str, ...], users:
 def _repositories(names: Any, tags: tuple[str, ...]) -> dict[str, dict[str, dict[str, Any]]]:
     platforms = ["linux/amd64", "linux/arm64"]
     return {
-        name: {tag: {"digest": images.made_digest(name, tag, platforms), "platforms": platforms} for tag in tags}
+        name: {tag: {"digest": manifests.made_digest(name, tag, platforms), "platforms": platforms} for tag in tags}
         for name in names
     }
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from .generate import SYSTEM_REGISTRY, SYSTEM_REPOSITORIES, Cluster, Fleet, _repositories
-from .generate_arm import NODE_IMAGE, VERSION, scale_set_name
+from simulator.fleet.arm_bodies import NODE_IMAGE, VERSION, scale_set_name
+from simulator.fleet.generator import SYSTEM_REGISTRY, SYSTEM_REPOSITORIES, Cluster, Fleet, _repositories
 
 Body = dict[str, Any]
 SYSTEM = "kube-system"

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .caller import Caller
-from .resources import Resources
-from .tenant import Tenant
+from simulator.arm.resources import Resources
+from simulator.entra.app_permissions import Caller
+from simulator.tenant import Tenant
 
 CLUSTER = "microsoft.containerservice/managedclusters"
 IDENTITY = "microsoft.managedidentity/userassignedidentities"

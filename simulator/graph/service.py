@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from . import graph_objects
-from .answers import Refusal, answer
-from .authorization import principals_of
-from .tenant import Tenant
-from .tokens import GRAPH_AUDIENCES, TokenError, Tokens
+from simulator.arm.authorization import principals_of
+from simulator.entra.tokens import GRAPH_AUDIENCES, TokenError, Tokens
+from simulator.graph import objects as graph_objects
+from simulator.responses import Refusal, answer
+from simulator.tenant import Tenant
 
 PAGE = 100
 _EQUALS = re.compile(r"(?P<name>\w+)\s+eq\s+'(?P<value>(?:[^']|'')*)'", re.IGNORECASE)

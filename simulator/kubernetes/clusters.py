@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import ids
-from .certificates import Authority
-from .kube_objects import ClusterObjects
-from .resources import Resource
-from .tenant import Tenant
+from simulator.arm import ids
+from simulator.arm.resources import Resource
+from simulator.certificates import Authority
+from simulator.kubernetes.objects import ClusterObjects
+from simulator.tenant import Tenant
 
 CLUSTER = "microsoft.containerservice/managedclusters"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .clusters import Cluster, Clusters
-from .tokens import AKS_SERVER
+from simulator.entra.tokens import AKS_SERVER
+from simulator.kubernetes.clusters import Cluster, Clusters
 
 KUBECTL_CLIENT = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from .jsonfiles import JsonFolder, Report
+from simulator.jsonfiles import JsonFolder, Report
 
 IRREGULAR = {"endpoints": "endpoints"}
 FIRST_VERSION = 1000

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .node_network import items, table
+from simulator.nodes.node_network import items, table
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 

@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from .answers import joined
-from .kube_jsonpath import printed
-from .kube_objects import ClusterObjects, KubeObject, kube_object
-from .kube_selectors import SelectorError, field_test, label_test
+from simulator.kubernetes.jsonpath import printed
+from simulator.kubernetes.objects import ClusterObjects, KubeObject, kube_object
+from simulator.kubernetes.selectors import SelectorError, field_test, label_test
+from simulator.responses import joined
 
 OUTPUT_BYTES = 512 * 1024
 NAMESPACE = "aks-command"

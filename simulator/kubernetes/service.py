@@ -20,14 +20,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from . import kube_static, kube_table, pod_security
-from .answers import CloseConnection, Refusal, answer, joined
-from .certificates import is_client
-from .clusters import Cluster, Clusters
-from .kube_objects import ClusterObjects, KubeObject, kube_object
-from .kube_selectors import SelectorError, field_test, label_test
-from .kubelet import Kubelet
-from .tokens import AKS_SERVER, TokenError, Tokens
+from simulator.certificates import is_client
+from simulator.entra.tokens import AKS_SERVER, TokenError, Tokens
+from simulator.kubernetes import discovery, pod_security, table
+from simulator.kubernetes.clusters import Cluster, Clusters
+from simulator.kubernetes.objects import ClusterObjects, KubeObject, kube_object
+from simulator.kubernetes.selectors import SelectorError, field_test, label_test
+from simulator.nodes.kubelet import Kubelet
+from simulator.responses import CloseConnection, Refusal, answer, joined
 
 _PREFIX = re.compile(r"/clusters/(?P<subscription>[^/]+)/(?P<group>[^/]+)/(?P<name>[^/]+)(?P<rest>/.*)?")
 REASONS = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed"}
@@ -111,8 +111,8 @@ class Kubernetes:
             objects.delete(found)
             gone = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
             return answer(found.raw if at.resource == "pods" else gone)
-        if kube_table.is_wanted(request.headers.get("Accept", "")):
-            return answer(kube_table.table(at.resource, [found], {"resourceVersion": str(objects.version)}))
+        if table.is_wanted(request.headers.get("Accept", "")):
+            return answer(table.table(at.resource, [found], {"resourceVersion": str(objects.version)}))
         return answer(found.raw)
 
     def _authorize(self, cluster: Cluster, at: Target, verb: str, user: str | None) -> None:
@@ -156,15 +156,15 @@ def _about_server(cluster: Cluster, rest: list[str]) -> dict[str, Any] | web.Res
     if rest in (["healthz"], ["livez"], ["readyz"]):
         return web.Response(text="ok")
     if rest == ["version"]:
-        return kube_static.version_info(cluster.version)
+        return discovery.version_info(cluster.version)
     if rest == ["api"]:
-        return kube_static.api_versions()
+        return discovery.api_versions()
     if rest == ["apis"]:
-        return kube_static.api_groups()
+        return discovery.api_groups()
     if len(rest) == 2 and rest[0] == "api":
-        return kube_static.api_resources(rest[1])
+        return discovery.api_resources(rest[1])
     if len(rest) == 3 and rest[0] == "apis":
-        return kube_static.api_resources(f"{rest[1]}/{rest[2]}")
+        return discovery.api_resources(f"{rest[1]}/{rest[2]}")
     return None
 
 
@@ -178,7 +178,7 @@ def _target(rest: list[str]) -> Target:
     namespace = None
     if rest[0] == "namespaces" and len(rest) > 2:
         namespace, rest = rest[1], rest[2:]
-    known = kube_static.kind_of(group_version, rest[0])
+    known = discovery.kind_of(group_version, rest[0])
     if known is None or len(rest) > 2:
         raise status_error(404, "the server could not find the requested resource")
     return Target(group_version, namespace, rest[0], rest[1] if len(rest) > 1 else None, *known)
@@ -206,8 +206,8 @@ def _list(request: web.Request, objects: ClusterObjects, at: Target) -> web.Resp
         )
     items, selected = _selected(request, items, at)
     items, metadata = _paged(request, items, selected, objects.version)
-    if kube_table.is_wanted(request.headers.get("Accept", "")):
-        return answer(kube_table.table(at.resource, items, metadata))
+    if table.is_wanted(request.headers.get("Accept", "")):
+        return answer(table.table(at.resource, items, metadata))
     tail = {"kind": f"{at.kind}List", "apiVersion": at.group_version, "metadata": metadata}
     return answer(joined([item.raw for item in items], tail, "items"))
 

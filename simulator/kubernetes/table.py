@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from .kube_objects import KubeObject
+from simulator.kubernetes.objects import KubeObject
 
 _POD_COLUMNS = ("Name", "Ready", "Status", "Restarts", "Age")
 

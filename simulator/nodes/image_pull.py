@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from . import images
-from .hosts import Host, find_host
-from .jsonfiles import JsonFile
-from .node_network import RESOLVER, Node, NodeNetwork, table
-from .resources import Resource
-from .rights import CONTENT, METADATA, PULL, Rights
-from .tenant import Tenant
+from simulator.arm.rbac import CONTENT, METADATA, PULL, Rights
+from simulator.arm.resources import Resource
+from simulator.jsonfiles import JsonFile
+from simulator.nodes.node_network import RESOLVER, Node, NodeNetwork, table
+from simulator.registry import manifests
+from simulator.registry.hosts import Host, find_host
+from simulator.tenant import Tenant
 
 _PUBLIC_ADDRESS = "20.61.97.128"
 _PULLED_BYTES = 28_311_552
@@ -97,7 +97,7 @@ class NodePull:
         if entry is None:
             return Failed(_resolving(image, f"{image.full}: not found"), "NotFound")
         if not _has_platform(entry, node.pool):
-            digest = images.documents(image.repository, image.reference, entry)[0][0].digest
+            digest = manifests.documents(image.repository, image.reference, entry)[0][0].digest
             found = f'failed to pull and unpack image "{image.full}": no match for platform in manifest {digest}'
             return Failed(f"{found}: not found", "NotFound")
         return self._layers(node, resource, host, image)
@@ -168,7 +168,7 @@ class NodePull:
         if address is not None and self._answers(node, resource, host, address):
             return None
         lost = f" lookup {name} on {RESOLVER}:53: no such host" if address is None else f" {address}:443: i/o timeout"
-        url = f'Get "https://{name}/{image.repository}/{images.digest_of(images.LAYER_BYTES)}"'
+        url = f'Get "https://{name}/{image.repository}/{manifests.digest_of(manifests.LAYER_BYTES)}"'
         step = f'failed to pull and unpack image "{image.full}": failed to copy: httpReadSeeker: failed open'
         return Failed(f"{step}: failed to do request: {url}: dial tcp{':' if address is None else ''}{lost}")
 
@@ -197,7 +197,7 @@ def _parsed(reference: str) -> _Image:
 def _is_named(image: _Image, tag: str, entry: Any) -> bool:
     if image.reference == tag:
         return True
-    return any(document.digest == image.reference for document in images.documents(image.repository, tag, entry)[0])
+    return any(document.digest == image.reference for document in manifests.documents(image.repository, tag, entry)[0])
 
 
 def _has_platform(entry: Any, pool: dict[str, Any]) -> bool:

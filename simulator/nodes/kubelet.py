@@ -14,11 +14,11 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from .clusters import Cluster, Clusters
-from .kube_objects import ClusterObjects, KubeObject, kube_object
-from .node_network import items, table
-from .node_pull import Failed, NodePull, Pulled
-from .resources import Resource
+from simulator.arm.resources import Resource
+from simulator.kubernetes.clusters import Cluster, Clusters
+from simulator.kubernetes.objects import ClusterObjects, KubeObject, kube_object
+from simulator.nodes.image_pull import Failed, NodePull, Pulled
+from simulator.nodes.node_network import items, table
 
 DELAY_SECONDS = 0.1
 TELLS_WHY = (1, 32)  # kubernetes/kubernetes#127918

@@ -15,11 +15,11 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from . import ids
-from .jsonfiles import JsonFile
-from .node_rules import lets_out
-from .resources import Resource, Resources
-from .tenant import Tenant
+from simulator.arm import ids
+from simulator.arm.resources import Resource, Resources
+from simulator.jsonfiles import JsonFile
+from simulator.nodes.security_rules import lets_out
+from simulator.tenant import Tenant
 
 RESOLVER = "168.63.129.16"
 NETWORKS = "microsoft.network/virtualnetworks"

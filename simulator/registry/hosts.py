@@ -6,8 +6,8 @@ import ipaddress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .resources import Resource
-from .tenant import Tenant
+from simulator.arm.resources import Resource
+from simulator.tenant import Tenant
 
 REGISTRY = "microsoft.containerregistry/registries"
 BLOBS = ".blob.core.windows.net"

@@ -21,12 +21,12 @@ from typing import Any
 
 from aiohttp import web
 
-from . import images
-from .answers import CloseConnection, Refusal, answer
-from .hosts import Host, find_host
-from .rights import CATALOG, CONTENT, DELETE, METADATA, PULL, PUSH, Rights
-from .tenant import Tenant
-from .tokens import ACR_AUDIENCE, ARM_AUDIENCES, TokenError, Tokens
+from simulator.arm.rbac import CATALOG, CONTENT, DELETE, METADATA, PULL, PUSH, Rights
+from simulator.entra.tokens import ACR_AUDIENCE, ARM_AUDIENCES, TokenError, Tokens
+from simulator.registry import manifests
+from simulator.registry.hosts import Host, find_host
+from simulator.responses import CloseConnection, Refusal, answer
+from simulator.tenant import Tenant
 
 REFRESH_SECONDS = 11_700
 ACCESS_SECONDS = 4_500
@@ -208,7 +208,7 @@ class Registry:
             location = f"https://{host.blob_host}/{repository}/{reference}"
             return web.Response(status=307, headers={"Location": location})
         for tag, entry in tags.items():
-            for index, document in enumerate(images.documents(repository, tag, entry)[0]):
+            for index, document in enumerate(manifests.documents(repository, tag, entry)[0]):
                 if document.digest == reference or (index == 0 and tag == reference):
                     return _manifest(request, document)
         how = "sha256" if reference.startswith("sha256:") else "tagged by"
@@ -219,11 +219,11 @@ class Registry:
         """ACR's own description of a manifest: platform of a single image, and the tag's "attributes" of the file."""
         self._claims(request, host, f"repository:{repository}:metadata_read")
         for tag, entry in host.repositories.get(repository, {}).items():
-            for index, document in enumerate(images.documents(repository, tag, entry)[0]):
+            for index, document in enumerate(manifests.documents(repository, tag, entry)[0]):
                 if document.digest == digest:
                     told = {"digest": digest, "mediaType": document.media_type, "tags": [tag] if index == 0 else []}
                     attributes = {"readEnabled": True, **(entry.get("attributes") or {})}
-                    platform = images.platform_of(entry, index)
+                    platform = manifests.platform_of(entry, index)
                     body = told | platform | {"changeableAttributes": attributes}
                     return answer({"registry": host.name, "imageName": repository, "manifest": body})
         raise _errors(404, "MANIFEST_UNKNOWN", f'manifest sha256 "{digest}" is not found')
@@ -233,7 +233,7 @@ class Registry:
         self._firewall(host)
         for repository, tags in host.repositories.items():
             for tag, entry in tags.items():
-                for document in images.documents(repository, tag, entry)[1]:
+                for document in manifests.documents(repository, tag, entry)[1]:
                     if document.digest == digest:
                         return web.Response(body=document.content, content_type="application/octet-stream")
         return web.Response(status=404)
@@ -248,7 +248,7 @@ def _granted(scope: str, may: Any) -> dict[str, Any]:
     return {"Type": found["kind"], "Name": found["name"], "Actions": actions}
 
 
-def _manifest(request: web.Request, document: images.Document) -> web.Response:
+def _manifest(request: web.Request, document: manifests.Document) -> web.Response:
     headers = {"Docker-Content-Digest": document.digest, "ETag": f'"{document.digest}"'}
     headers["Docker-Distribution-Api-Version"] = "registry/2.0"
     headers["Content-Type"] = document.media_type

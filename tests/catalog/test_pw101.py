@@ -6,7 +6,7 @@ import pytest
 
 from checks.catalog.pw101_kubelet_identity import judge
 from checks.facts import IdentityResource, KubeletIdentity, KubeletResource, NodeMachines, NotSeen, Principal, Why
-from tests.catalog.access_facts import (
+from tests.support.access_facts import (
     GROUP,
     IDENTITY_ID,
     ME,

@@ -8,8 +8,8 @@ import pytest
 
 from checks.catalog.pw102_pull_permission import judge
 from checks.facts import DenyAssignment, NotSeen, Permission, Why
-from checks.rules import conditions, rbac
-from tests.catalog.access_facts import (
+from checks.rules.access import abac_conditions, rbac
+from tests.support.access_facts import (
     ACR_PULL,
     ME,
     OWNER,
@@ -106,8 +106,8 @@ def test_fail_names_the_repositories_that_a_condition_leaves_out() -> None:
     command = shlex.split(finding.fix[0])
     written = command[command.index("--condition") + 1]
     for action in rbac.PULL_DATA_ACTIONS:
-        assert conditions.evaluate(written, action, "team/api29") is True
-        assert conditions.evaluate(written, action, "team/web") is False
+        assert abac_conditions.evaluate(written, action, "team/api29") is True
+        assert abac_conditions.evaluate(written, action, "team/web") is False
 
 
 def test_fail_widens_the_condition_of_an_assignment_that_stands_at_the_registry_already() -> None:
@@ -116,7 +116,7 @@ def test_fail_widens_the_condition_of_an_assignment_that_stands_at_the_registry_
     assert command[:4] == ["az", "rest", "--method", "put"]
     wider = json.loads(command[-1])["properties"]["condition"]
     assert f"  name: '{rbac.REPOSITORY_READER}'" in finding.fix[-1]  # the name the assignment has in this test
-    assert [conditions.evaluate(wider, rbac.PULL_DATA_ACTIONS[0], name) for name in ("team/web", "api", "db")] == [
+    assert [abac_conditions.evaluate(wider, rbac.PULL_DATA_ACTIONS[0], name) for name in ("team/web", "api", "db")] == [
         True,
         True,
         False,

@@ -2,11 +2,11 @@
 
 import pytest
 
-from checks.catalog.pw103_over_broad import judge
+from checks.catalog.pw103_excess_permissions import judge
 from checks.facts import Permission, RoleDefinition
-from checks.rules import rbac
-from checks.verdicts import Severity
-from tests.catalog.access_facts import (
+from checks.findings import Severity
+from checks.rules.access import rbac
+from tests.support.access_facts import (
     ACR_PULL,
     ME,
     OWNER,

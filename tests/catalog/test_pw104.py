@@ -3,9 +3,9 @@
 import pytest
 
 from checks.catalog.pw104_authentication_as_arm import judge
-from checks.rules.node_images import month_of
-from checks.verdicts import Finding
-from tests.catalog.access_facts import (
+from checks.findings import Finding
+from checks.rules.azure.node_images import month_of
+from tests.support.access_facts import (
     REFUSED,
     cluster,
     facts,

@@ -1,7 +1,7 @@
 """PW105: whether the cluster's identity and the registry are of one tenant."""
 
-from checks.catalog.pw105_tenants import judge
-from tests.catalog.access_facts import (
+from checks.catalog.pw105_cross_tenant import judge
+from tests.support.access_facts import (
     REFUSED,
     REGISTRY_ID,
     SUBSCRIPTION,

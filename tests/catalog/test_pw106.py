@@ -4,8 +4,8 @@ import pytest
 
 from checks.catalog.pw106_secret_expiry import judge
 from checks.facts import ClientSecret, NotSeen, Why
-from checks.verdicts import Finding, Severity
-from tests.catalog.access_facts import (
+from checks.findings import Finding, Severity
+from tests.support.access_facts import (
     CLIENT,
     REFUSED,
     facts,

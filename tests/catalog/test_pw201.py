@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from checks.catalog.pw201_endpoint_from_here import CHECK, HEALTH_CODES, judge
+from checks.catalog.pw201_registry_connectivity import CHECK, HEALTH_CODES, judge
 from checks.facts import NotSeen, Why
-from checks.facts_registry import DataEndpoint, Outcome
-from checks.rules import rbac
-from checks.rules.fold import PATH
-from checks.verdicts import Finding, Severity, Unknown
-from tests.catalog import access_facts as base
-from tests.catalog.access_facts import look_failed, only, verdict
-from tests.catalog.performance_facts import ACR, facts, probe, unseen
+from checks.facts.registry_details import DataEndpoint, Outcome
+from checks.findings import Finding, Severity, Unknown
+from checks.report.registry_row import PATH
+from checks.rules.access import rbac
+from tests.support import access_facts as base
+from tests.support.access_facts import look_failed, only, verdict
+from tests.support.performance_facts import ACR, facts, probe, unseen
 
 DATA = "acrone.westeurope.data.azurecr.io"
 

@@ -1,9 +1,9 @@
 """PW202: egress addresses against IP rules."""
 
 from checks.catalog import pw202_egress_and_ip_rules as pw202
-from checks.verdicts import Finding, word
-from tests.tenants import SUBSCRIPTION
-from tests.worlds import EGRESS, HOST, World
+from checks.findings import Finding, word
+from tests.support.network_world import EGRESS, HOST, World
+from tests.support.tenant_builder import SUBSCRIPTION
 
 
 def judged(world: World) -> Finding:

@@ -1,9 +1,9 @@
 """PW203: the private endpoint is approved and in reach."""
 
 from checks.catalog import pw203_private_endpoint as pw203
-from checks.verdicts import Finding, word
-from tests.tenants import SUBSCRIPTION
-from tests.worlds import HOST, NODES, RECORDS, World
+from checks.findings import Finding, word
+from tests.support.network_world import HOST, NODES, RECORDS, World
+from tests.support.tenant_builder import SUBSCRIPTION
 
 
 def judged(world: World) -> Finding:

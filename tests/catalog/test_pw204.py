@@ -1,9 +1,9 @@
 """PW204: private DNS leads names to the endpoint."""
 
 from checks.catalog import pw204_private_dns as pw204
-from checks.verdicts import Finding, word
-from tests.tenants import SUBSCRIPTION
-from tests.worlds import HOST, NODES, RECORDS, World
+from checks.findings import Finding, word
+from tests.support.network_world import HOST, NODES, RECORDS, World
+from tests.support.tenant_builder import SUBSCRIPTION
 
 
 def judged(world: World) -> Finding:

@@ -1,9 +1,9 @@
 """PW205: service endpoints and virtual network rules."""
 
 from checks.catalog import pw205_service_endpoints as pw205
-from checks.verdicts import Finding, word
-from tests.tenants import SUBSCRIPTION
-from tests.worlds import EGRESS, HOST, NODES, World
+from checks.findings import Finding, word
+from tests.support.network_world import EGRESS, HOST, NODES, World
+from tests.support.tenant_builder import SUBSCRIPTION
 
 
 def judged(world: World) -> Finding:

@@ -1,9 +1,9 @@
 """PW206: what stands between."""
 
-from checks.catalog import pw206_what_stands_between as pw206
-from checks.verdicts import Finding, word
-from tests.tenants import SUBSCRIPTION
-from tests.worlds import HOST, World, rule
+from checks.catalog import pw206_nsg_routes_proxy as pw206
+from checks.findings import Finding, word
+from tests.support.network_world import HOST, World, rule
+from tests.support.tenant_builder import SUBSCRIPTION
 
 
 def judged(world: World) -> Finding:

@@ -4,11 +4,11 @@ import pytest
 
 from checks.catalog.pw301_pull_failures import MAX_PER_CAUSE, judge
 from checks.facts import ContainerImage, NotSeen, Why, Workloads
-from checks.rules.pull_errors import Cause
-from checks.verdicts import Severity, Unknown
-from tests.catalog import access_facts as base
-from tests.catalog.access_facts import REFUSED, only, seen, verdict
-from tests.catalog.image_facts import ACR, WEB, container, event, facts, workloads
+from checks.findings import Severity, Unknown
+from checks.rules.pull.errors import Cause
+from tests.support import access_facts as base
+from tests.support.access_facts import REFUSED, only, seen, verdict
+from tests.support.image_facts import ACR, WEB, container, event, facts, workloads
 
 UNAUTHORIZED = f'failed to pull image "{WEB}": failed to fetch oauth token: unexpected status: 401 Unauthorized'
 ABSENT = f'failed to resolve reference "{WEB}": {WEB}: not found'

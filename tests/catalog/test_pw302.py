@@ -6,13 +6,13 @@ import pytest
 
 from checks.catalog.pw302_images_exist import MAX_PER_REGISTRY, judge
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, Why
-from checks.facts_pulls import Manifest
-from checks.jobs.judging import report_of
+from checks.facts.pulls import Manifest
+from checks.findings import Severity, word
+from checks.report.cluster_report import report_of
 from checks.rules import images
-from checks.verdicts import Severity, word
-from tests.catalog import access_facts as base
-from tests.catalog.access_facts import REFUSED, only, verdict
-from tests.catalog.image_facts import ACR, WEB, container, facts, use_of
+from tests.support import access_facts as base
+from tests.support.access_facts import REFUSED, only, verdict
+from tests.support.image_facts import ACR, WEB, container, facts, use_of
 
 DIGEST = "sha256:" + "a" * 64
 INTEL = base.pool(os_type="Linux", vm_size="Standard_D4s_v5")

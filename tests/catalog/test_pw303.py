@@ -6,10 +6,10 @@ import pytest
 
 from checks.catalog.pw303_pull_secrets import judge
 from checks.facts import ClusterFacts, NotSeen, Why
-from checks.facts_pulls import Asked, UserKind
-from checks.verdicts import Severity, word
-from tests.catalog.access_facts import REFUSED, only, verdict
-from tests.catalog.image_facts import ACR, NO_ROLE, WEB, container, entry, event, facts, secret
+from checks.facts.pulls import Asked, UserKind
+from checks.findings import Severity, word
+from tests.support.access_facts import REFUSED, only, verdict
+from tests.support.image_facts import ACR, NO_ROLE, WEB, container, entry, event, facts, secret
 
 MISSING = "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed."
 

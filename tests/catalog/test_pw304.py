@@ -5,24 +5,13 @@ from typing import Any
 import pytest
 
 from checks.catalog import judge as judge_all
-from checks.catalog.pw304_ungranted_registry import judge
+from checks.catalog.pw304_images_without_credentials import judge
 from checks.facts import ClusterFacts, NotSeen, Why
-from checks.jobs.judging import report_of
-from checks.verdicts import word
-from tests.catalog import access_facts as base
-from tests.catalog.access_facts import REFUSED, only, verdict
-from tests.catalog.image_facts import (
-    ACR,
-    NO_ROLE,
-    REFUSED_ROLES,
-    WEB,
-    container,
-    entry,
-    facts,
-    pulled,
-    secret,
-    use_of,
-)
+from checks.findings import word
+from checks.report.cluster_report import report_of
+from tests.support import access_facts as base
+from tests.support.access_facts import REFUSED, only, verdict
+from tests.support.image_facts import ACR, NO_ROLE, REFUSED_ROLES, WEB, container, entry, facts, pulled, secret, use_of
 
 HUB = "docker.io/acme/tool:1"
 UNAUTHORIZED = 'failed to pull image "docker.io/acme/tool:1": unexpected status: 401 Unauthorized'

@@ -8,14 +8,15 @@ import pytest
 
 from checks.catalog.pw305_canary_pull import judge
 from checks.facts import ContainerImage, NotSeen, RegistryUse, Why
-from checks.facts_canary import Canaries, Canary, CanaryAsk, CanarySaid
-from checks.facts_pulls import Manifest
-from checks.rules import canaries, rbac
-from checks.rules.pull_errors import Cause, scope_of
-from checks.verdicts import Finding, Severity, Unknown
-from tests.catalog import access_facts as base
-from tests.catalog import performance_facts
-from tests.catalog.access_facts import REFUSED, cluster, image, only, pool, registry, seen, use, verdict
+from checks.facts.canary import Canaries, Canary, CanaryAsk, CanarySaid
+from checks.facts.pulls import Manifest
+from checks.findings import Finding, Severity, Unknown
+from checks.rules.access import rbac
+from checks.rules.pull import canaries
+from checks.rules.pull.errors import Cause, scope_of
+from tests.support import access_facts as base
+from tests.support import performance_facts
+from tests.support.access_facts import REFUSED, cluster, image, only, pool, registry, seen, use, verdict
 
 ACR = "acrone.azurecr.io"
 ABSENT = f"{ACR}/team/web:pullwatch-absent-1"

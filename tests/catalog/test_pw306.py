@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from checks.catalog.pw306_registry_names import MAX_FINDINGS, judge
 from checks.facts import ClusterFacts, ContainerImage
+from checks.findings import Severity
 from checks.rules.registry_names import odd
-from checks.verdicts import Severity
-from tests.catalog import access_facts as base
-from tests.catalog.access_facts import REFUSED, only, verdict
-from tests.catalog.image_facts import container, facts
+from tests.support import access_facts as base
+from tests.support.access_facts import REFUSED, only, verdict
+from tests.support.image_facts import container, facts
 
 LABELLED = "acrone-exfrbuffaye7ceag.azurecr.io"
 KNOWN = {"acrone": ("acrone.azurecr.io",), "acrtwo": ("acrtwo-exfrbuffaye7ceag.azurecr.io",)}

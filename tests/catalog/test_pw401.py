@@ -6,10 +6,10 @@ import pytest
 
 from checks.catalog.pw401_geo_replication import judge
 from checks.facts import NotSeen, Why
-from checks.verdicts import Finding, Severity
-from tests.catalog import access_facts as base
-from tests.catalog.access_facts import REFUSED, only, seen, verdict
-from tests.catalog.performance_facts import ACR, facts, performance, replica, unseen
+from checks.findings import Finding, Severity
+from tests.support import access_facts as base
+from tests.support.access_facts import REFUSED, only, seen, verdict
+from tests.support.performance_facts import ACR, facts, performance, replica, unseen
 
 OTHER = {"location": "northeurope"}
 NO_REPLICAS = NotSeen(Why.NOT_APPLICABLE, "a Basic registry has no replicas")

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from checks.catalog.pw402_sku_limits import judge
 from checks.facts import NotSeen, Why
-from checks.facts_registry import Outcome, Usage
-from checks.rules.sku_limits import SKUS, hard_limit, near
-from checks.verdicts import Finding, Severity
-from tests.catalog import image_facts
-from tests.catalog.access_facts import REFUSED, only, seen, verdict
-from tests.catalog.performance_facts import ACR, GIB, TIB, facts, performance, probe, unseen
+from checks.facts.registry_details import Outcome, Usage
+from checks.findings import Finding, Severity
+from checks.rules.azure.registry_skus import SKUS, hard_limit, near
+from tests.support import image_facts
+from tests.support.access_facts import REFUSED, only, seen, verdict
+from tests.support.performance_facts import ACR, GIB, TIB, facts, performance, probe, unseen
 
 THROTTLED = f'failed to pull and unpack image "{ACR}/team/web:1": unexpected status: 429 Too Many Requests'
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from checks.catalog.pw403_artifact_cache import judge, vault_of
 from checks.facts import NotSeen, Why
-from checks.rules import cache
-from checks.verdicts import Finding, Severity
-from tests.catalog import access_facts as base
-from tests.catalog.access_facts import REFUSED, only, seen, verdict
-from tests.catalog.performance_facts import ACR, CREDENTIALS, NONE, credentials, facts, performance, rule, unseen
+from checks.findings import Finding, Severity
+from checks.rules.azure import artifact_cache
+from tests.support import access_facts as base
+from tests.support.access_facts import REFUSED, only, seen, verdict
+from tests.support.performance_facts import ACR, CREDENTIALS, NONE, credentials, facts, performance, rule, unseen
 
 IMAGES = (base.image("hub/nginx"), base.image("team/web"))
 FORBIDDEN = {
@@ -86,14 +86,14 @@ def test_nothing_there_without_rules_or_without_images_that_come_by_one() -> Non
 )
 def test_an_exact_target_goes_before_a_wildcard_and_the_longer_before_the_shorter(repository: str, target: str) -> None:
     rules = [rule(one) for one in ("*", "hub/*", "hub/nginx", "hub/a/*")]
-    found = cache.rule_for(rules, repository)
+    found = artifact_cache.rule_for(rules, repository)
     assert found is not None and found.target == target
 
 
 @given(st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5}){0,2}", fullmatch=True), st.text(max_size=12))
 def test_a_target_without_a_wildcard_fills_that_repository_and_no_other(repository: str, other: str) -> None:
-    assert cache.fills(rule(repository), repository)
-    assert cache.fills(rule(repository), other) == (other.lower() == repository)
+    assert artifact_cache.fills(rule(repository), repository)
+    assert artifact_cache.fills(rule(repository), other) == (other.lower() == repository)
 
 
 @pytest.mark.parametrize(

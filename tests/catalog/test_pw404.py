@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from checks.catalog.pw404_pull_times import judge
 from checks.facts import ClusterFacts
-from checks.facts_pulls import Baseline
-from checks.rules import pull_times
-from checks.rules.pull_times import MAX_KEYS, MAX_MEDIANS, baselines, duration, pull_of
-from checks.verdicts import PullTime, Severity
-from tests.catalog.access_facts import REFUSED, only, verdict
-from tests.catalog.image_facts import ACR, WEB, container, event, facts, pulled, workloads
+from checks.facts.pulls import Baseline
+from checks.findings import PullTime, Severity
+from checks.rules.pull import pull_times
+from checks.rules.pull.pull_times import MAX_KEYS, MAX_MEDIANS, baselines, duration, pull_of
+from tests.support.access_facts import REFUSED, only, verdict
+from tests.support.image_facts import ACR, WEB, container, event, facts, pulled, workloads
 
 KEY = f"{ACR}|system|s/MiB"
 USUAL = {KEY: Baseline((0.012, 0.011, 0.013, 0.012, 0.010, 0.014), "2026-11-24T10:00:00Z")}

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from checks.catalog.pw405_node_hardware import judge
-from checks.verdicts import Severity
-from tests.catalog import access_facts as base
-from tests.catalog.access_facts import only, verdict
+from checks.findings import Severity
+from tests.support import access_facts as base
+from tests.support.access_facts import only, verdict
 
 
 def judged(**pool: Any) -> Any:

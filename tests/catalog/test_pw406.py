@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from checks.catalog.pw406_dns import judge
-from checks.facts_network import Network, networks_of
-from checks.rules import regions
-from checks.verdicts import Severity
-from tests.catalog import access_facts as base
-from tests.catalog.access_facts import REFUSED, only, seen, verdict
-from tests.catalog.performance_facts import ACR, VNET, facts, network, performance, probe, replica, unseen
+from checks.facts.network import Network, networks_of
+from checks.findings import Severity
+from checks.rules.azure import regions
+from tests.support import access_facts as base
+from tests.support.access_facts import REFUSED, only, seen, verdict
+from tests.support.performance_facts import ACR, VNET, facts, network, performance, probe, replica, unseen
 
 CANONICAL = "r0102weu.westeurope.cloudapp.azure.com"
 SEVERAL: dict[str, Any] = {"performance": {ACR: performance(replications=seen((replica(), replica("eastus"))))}}

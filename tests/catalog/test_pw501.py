@@ -6,11 +6,11 @@ import pytest
 
 from checks.catalog.pw501_bootstrap_registry import judge
 from checks.facts import ClusterFacts, DenyAssignment, Permission, RegistryPerformance
-from checks.facts_outbound import ClusterOutbound, EndpointConnection, RegistryOutlook
-from checks.facts_registry import CacheRule
-from checks.rules import rbac
-from checks.verdicts import Severity
-from tests.catalog.access_facts import (
+from checks.facts.outbound import ClusterOutbound, EndpointConnection, RegistryOutlook
+from checks.facts.registry_details import CacheRule
+from checks.findings import Severity
+from checks.rules.access import rbac
+from tests.support.access_facts import (
     ACR_PULL,
     READER,
     REFUSED,

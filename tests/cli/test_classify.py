@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from checks.classify import MAX_LINE, Outcome, classify_lines
+from checks.cli.classify import MAX_LINE, Outcome, classify_lines
 
 
 def answers(*lines: bytes) -> tuple[list[dict[str, str]], Outcome]:

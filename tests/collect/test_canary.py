@@ -19,19 +19,19 @@ import pytest
 from hypothesis import strategies as st
 
 from checks import settings
-from checks.collect import canary
-from checks.collect.azure import Azure, open_azure
-from checks.collect.canary import to_the_end
-from checks.collect.canary_pod import LABELS, PodState, answered, failed_texts
-from checks.collect.errors import Temporary
+from checks.collect.arm.client import Azure, open_azure
+from checks.collect.kubernetes import canary
+from checks.collect.kubernetes.canary import to_the_end
+from checks.collect.kubernetes.canary_pod import LABELS, PodState, answered, failed_texts
+from checks.collect.wire.errors import Temporary
 from checks.facts import Cluster, NotSeen, RegistryUse, Seen, Why
-from checks.facts_canary import Canaries, CanarySaid
+from checks.facts.canary import Canaries, CanarySaid
 from simulator import Simulator, running
-from tests.catalog.image_facts import container
-from tests.products import clean
 from tests.simulator.test_simulated_kubelet import Cluster as Api
-from tests.tenants import ACR_PULL, Tenant, object_id
-from tests.worlds import HOST, World
+from tests.support.cli import clean
+from tests.support.image_facts import container
+from tests.support.network_world import HOST, World
+from tests.support.tenant_builder import ACR_PULL, Tenant, object_id
 
 IMAGE = f"{HOST}/team/web:1"
 WRITER = "Azure Kubernetes Service RBAC Writer"

@@ -16,12 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.collect import net, registry
-from checks.collect.net import Answers, Place, refusal_of_address, refusal_of_name
-from checks.collect.registry import Target
-from checks.facts_registry import Outcome, Probe
+from checks.collect.registry import client as registry
+from checks.collect.registry.client import Target
+from checks.collect.wire import connections
+from checks.collect.wire.connections import Answers, Place, refusal_of_address, refusal_of_name
+from checks.facts.registry_details import Outcome, Probe
 from checks.settings import ConnectTo
-from tests.collect.hostile import HOST, Say, client, raw, server
+from tests.support.hostile_server import HOST, Say, client, raw, server
 
 PUBLIC = "20.62.128.1"
 METADATA = "169.254.169.254"
@@ -145,22 +146,22 @@ class Names:
 
 async def test_one_address_inward_refuses_the_name_as_a_whole() -> None:
     for known in (False, True):
-        with pytest.raises(net.Refused, match=METADATA):
-            await net.locate((), HOST, known=known, lookup=Names((PUBLIC, METADATA)))
-    with pytest.raises(net.Refused, match=r"10\.0\.0\.4"):
-        await net.locate((), HOST, lookup=Names(("10.0.0.4",)))
-    place = await net.locate((), HOST, known=True, lookup=Names(("10.0.0.4",)))
+        with pytest.raises(connections.Refused, match=METADATA):
+            await connections.locate((), HOST, known=known, lookup=Names((PUBLIC, METADATA)))
+    with pytest.raises(connections.Refused, match=r"10\.0\.0\.4"):
+        await connections.locate((), HOST, lookup=Names(("10.0.0.4",)))
+    place = await connections.locate((), HOST, known=True, lookup=Names(("10.0.0.4",)))
     assert place == Place(HOST, 443, ("10.0.0.4",), "edge.example.net")
 
 
 async def test_what_a_developer_says_is_not_vetted_and_told() -> None:
     entries = (ConnectTo("*.azurecr.io", 443, "127.0.0.1", 8443),)
-    place = await net.locate(entries, HOST, lookup=Names(("127.0.0.1",)))
+    place = await connections.locate(entries, HOST, lookup=Names(("127.0.0.1",)))
     assert place == Place(HOST, 8443, ("127.0.0.1",), elsewhere=True)
 
 
 async def test_a_session_reaches_its_host_at_the_vetted_addresses_and_nothing_else() -> None:
-    resolver = net._Pinned(Place(HOST, 443, (PUBLIC, "2603:1030:408::1")))
+    resolver = connections._Pinned(Place(HOST, 443, (PUBLIC, "2603:1030:408::1")))
     found = await resolver.resolve(HOST, 443)
     assert [(r["host"], r["family"]) for r in found] == [
         (PUBLIC, socket.AF_INET),
@@ -380,7 +381,7 @@ async def test_throttling_tells_how_long_to_wait(trusted: Path) -> None:
 async def test_tls_that_does_not_hold_sends_nothing(
     trusted: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], outcome: Outcome
 ) -> None:
-    monkeypatch.setattr(net, "HANDSHAKE_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "HANDSHAKE_SECONDS", 0.5)
     found, requests, _, scopes = await ask(trusted, {}, **options)
     assert found.outcome is outcome
     assert requests == []
@@ -427,14 +428,14 @@ async def test_data_endpoints_are_contacted_under_the_cloud_s_suffix_only(truste
 def test_a_proxy_is_noticed_but_where_a_developer_leads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
     monkeypatch.setenv("NO_PROXY", "quay.io")
-    assert net.behind_proxy((), HOST)
-    assert not net.behind_proxy((), "quay.io")
-    assert not net.behind_proxy((ConnectTo("*.azurecr.io", 443, "127.0.0.1", 1),), HOST)
+    assert connections.behind_proxy((), HOST)
+    assert not connections.behind_proxy((), "quay.io")
+    assert not connections.behind_proxy((ConnectTo("*.azurecr.io", 443, "127.0.0.1", 1),), HOST)
 
 
 async def test_a_pinned_session_takes_no_proxy_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    async with net.pinned_session(Place(HOST, 1, ("127.0.0.1",)), ssl.create_default_context()) as session:
+    async with connections.pinned_session(Place(HOST, 1, ("127.0.0.1",)), ssl.create_default_context()) as session:
         with pytest.raises(aiohttp.ClientConnectorError) as caught:
             await session.get(f"https://{HOST}/v2/")
     assert ":443" in str(caught.value)

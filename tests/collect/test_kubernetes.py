@@ -16,12 +16,13 @@ import trustme
 import yaml
 
 from checks import settings
-from checks.collect import arm, kubernetes
-from checks.collect.azure import Azure, open_azure
+from checks.collect.arm import reads
+from checks.collect.arm.client import Azure, open_azure
+from checks.collect.kubernetes import api
 from checks.facts import Cluster, NotSeen, Seen, Why, Workloads
 from simulator import Simulator, running
-from tests.products import clean
-from tests.tenants import SUBSCRIPTION, Tenant
+from tests.support.cli import clean
+from tests.support.tenant_builder import SUBSCRIPTION, Tenant
 
 T = TypeVar("T")
 Found = Seen[Workloads] | NotSeen
@@ -42,7 +43,7 @@ def tenant(tmp_path: Path) -> Tenant:
 
 @pytest.fixture
 def pages_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    return lambda size: monkeypatch.setattr(kubernetes, "PAGE", size)
+    return lambda size: monkeypatch.setattr(api, "PAGE", size)
 
 
 def run(sim: Simulator, work: Callable[[Azure], Awaitable[T]], **over: str) -> T:
@@ -57,7 +58,7 @@ def run(sim: Simulator, work: Callable[[Azure], Awaitable[T]], **over: str) -> T
 
 
 async def clusters(azure: Azure) -> list[Cluster]:
-    return list((await arm.clusters(azure, SUBSCRIPTION)).value)
+    return list((await reads.clusters(azure, SUBSCRIPTION)).value)
 
 
 def read(sim: Simulator, **over: str) -> Found:
@@ -65,7 +66,7 @@ def read(sim: Simulator, **over: str) -> Found:
 
     async def work(azure: Azure) -> Found:
         (cluster,) = await clusters(azure)
-        return await kubernetes.workloads(azure, cluster)
+        return await api.workloads(azure, cluster)
 
     return run(sim, work, **over)
 
@@ -117,7 +118,7 @@ def test_a_list_that_expires_again_and_again_is_given_up(tenant: Tenant, pages_o
     fault(tenant, {"status": 410}, path="^/.*/pods\\?.*continue=")
     with running(tenant.root) as sim:
         found = gap_of(read(sim))
-        assert sim.count("kubernetes", "/pods") == 2 * kubernetes.RESTARTS
+        assert sim.count("kubernetes", "/pods") == 2 * api.RESTARTS
     assert (found.why, "expired 3 times" in found.detail) == (Why.ERROR, True)
 
 
@@ -143,9 +144,9 @@ def test_what_is_wrong_is_told_by_its_own_reason(tenant: Tenant, effect: dict[st
         found = gap_of(read(sim, PULLWATCH_CALL_SECONDS="1"))
     assert found.why is why, found
     assert told in found.detail
-    assert (found.role == kubernetes.RBAC_READER) is (why is Why.NOT_ALLOWED)
+    assert (found.role == api.RBAC_READER) is (why is Why.NOT_ALLOWED)
     if why is Why.NOT_ALLOWED:
-        assert found.fix[0].startswith("az role assignment create") and kubernetes.RBAC_READER in found.fix[0]
+        assert found.fix[0].startswith("az role assignment create") and api.RBAC_READER in found.fix[0]
 
 
 def test_events_that_may_not_be_read_leave_the_pods(tenant: Tenant) -> None:
@@ -170,7 +171,7 @@ def test_one_odd_object_is_counted_and_loses_no_other(tenant: Tenant) -> None:
 
 
 def test_a_page_without_end_is_cut_short(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kubernetes, "MAX_PAGE_BYTES", 2000)
+    monkeypatch.setattr(api, "MAX_PAGE_BYTES", 2000)
     with running(tenant.root) as sim:
         assert "more than 2000 bytes" in gap_of(read(sim)).detail
 
@@ -179,7 +180,7 @@ def test_pages_without_end_are_given_up(
     tenant: Tenant, pages_of: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages_of(1)
-    monkeypatch.setattr(kubernetes, "MAX_PAGES", 5)
+    monkeypatch.setattr(api, "MAX_PAGES", 5)
     with running(tenant.root) as sim:
         assert "more than 5 pages" in gap_of(read(sim)).detail
 
@@ -194,8 +195,8 @@ def test_an_api_server_that_another_authority_vouches_for_is_not_spoken_to(
         body["clusters"][0]["cluster"]["certificate-authority-data"] = other
         return yaml.safe_dump(body).encode()
 
-    known = arm.user_kubeconfig
-    monkeypatch.setattr(arm, "user_kubeconfig", elsewhere)
+    known = reads.user_kubeconfig
+    monkeypatch.setattr(reads, "user_kubeconfig", elsewhere)
     with running(tenant.root) as sim:
         found = gap_of(read(sim))
         assert sim.count("kubernetes", "/pods") == 0
@@ -217,9 +218,9 @@ def test_readers_hand_on_their_memory_and_never_see_each_other(tenant: Tenant, p
 
     async def work(azure: Azure) -> list[list[str]]:
         one, two = sorted(await clusters(azure), key=lambda cluster: cluster.name)
-        both = await asyncio.gather(*(kubernetes.workloads(azure, c) for c in (one, two, one, two)))
+        both = await asyncio.gather(*(api.workloads(azure, c) for c in (one, two, one, two)))
         assert 1 <= len(lent(azure)) <= 4
-        again = [await kubernetes.workloads(azure, cluster) for cluster in (two, one)]
+        again = [await api.workloads(azure, cluster) for cluster in (two, one)]
         assert 1 <= len(lent(azure)) <= 4
         return [pods_in(found) for found in (*both, *again)]
 
@@ -238,7 +239,7 @@ def test_a_reader_that_failed_spoils_no_other(
 
     async def work(azure: Azure) -> list[Found]:
         (cluster,) = await clusters(azure)
-        return [await kubernetes.workloads(azure, cluster) for _ in range(4)]
+        return [await api.workloads(azure, cluster) for _ in range(4)]
 
     with running(tenant.root) as sim:
         found = run(sim, work)
@@ -250,7 +251,7 @@ def test_a_reader_that_failed_spoils_no_other(
 def test_memory_that_is_still_looked_at_or_grew_too_big_is_not_lent_again(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checks.collect.azure.KEPT_BYTES", 100)
+    monkeypatch.setattr("checks.collect.arm.client.KEPT_BYTES", 100)
 
     async def work(azure: Azure) -> tuple[int, int, int]:
         with azure.buffer() as seen:

@@ -6,24 +6,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.collect import bodies, bodies_network
-from checks.jobs.judging import report_of
-from tests.worlds import READ, World
+from checks.collect.arm import bodies, network_bodies
+from checks.report.cluster_report import report_of
+from tests.support.network_world import READ, World
 
 READERS = [
-    bodies_network.virtual_network,
-    bodies_network.security_group,
-    bodies_network.route_table,
-    bodies_network.nat_gateway,
-    bodies_network.public_address,
-    bodies_network.public_prefix,
-    bodies_network.private_endpoint,
-    bodies_network.interface_members,
-    bodies_network.zone_link,
-    bodies_network.a_record,
-    bodies_network.cname_record,
-    bodies_network.registry_rules,
-    bodies_network.pool_of_scale_set,
+    network_bodies.virtual_network,
+    network_bodies.security_group,
+    network_bodies.route_table,
+    network_bodies.nat_gateway,
+    network_bodies.public_address,
+    network_bodies.public_prefix,
+    network_bodies.private_endpoint,
+    network_bodies.interface_members,
+    network_bodies.zone_link,
+    network_bodies.a_record,
+    network_bodies.cname_record,
+    network_bodies.registry_rules,
+    network_bodies.pool_of_scale_set,
 ]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6),
@@ -78,7 +78,7 @@ def test_singular_and_plural_fields_are_one() -> None:
         "destinationAddressPrefixes": ["Storage", "Internet"],
         "destinationPortRange": "443",
     }
-    group = bodies_network.security_group(
+    group = network_bodies.security_group(
         {"id": "/nsg", "name": "nsg", "properties": {"securityRules": [{"name": "one", "properties": properties}, {}]}}
     )
     assert group is not None

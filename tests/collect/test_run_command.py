@@ -18,18 +18,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import settings
-from checks.collect import arm, kubernetes, run_command
-from checks.collect import run_command_output as output
-from checks.collect.azure import open_azure
-from checks.collect.kubernetes_objects import Event, Pod, containers, decode_page, pod_events
+from checks.collect.arm import reads
+from checks.collect.arm.client import open_azure
+from checks.collect.kubernetes import api, run_command
+from checks.collect.kubernetes import run_command_output as output
+from checks.collect.kubernetes.objects import Event, Pod, containers, decode_page, pod_events
 from checks.facts import NotSeen, Seen, Why, Workloads
 from simulator import Simulator, running
-from simulator.caller import DEFAULT_PRINCIPAL
-from simulator.kube_jsonpath import printed
-from simulator.kube_objects import ClusterObjects
-from simulator.run_command import run
-from tests.products import clean
-from tests.tenants import SUBSCRIPTION, Tenant
+from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
+from simulator.kubernetes.jsonpath import printed
+from simulator.kubernetes.objects import ClusterObjects
+from simulator.kubernetes.run_command import run
+from tests.support.cli import clean
+from tests.support.tenant_builder import SUBSCRIPTION, Tenant
 
 NONCE = "n0NcEabc"
 ALLOWED = {"PULLWATCH_ALLOW_RUN_COMMAND": "true"}
@@ -284,8 +285,8 @@ def read(sim: Simulator, **over: str) -> Seen[Workloads] | NotSeen:
 
     async def look() -> Seen[Workloads] | NotSeen:
         async with open_azure(settings.load(os.environ)) as azure:
-            (cluster,) = (await arm.clusters(azure, SUBSCRIPTION)).value
-            return await kubernetes.workloads(azure, cluster)
+            (cluster,) = (await reads.clusters(azure, SUBSCRIPTION)).value
+            return await api.workloads(azure, cluster)
 
     with mock.patch.dict(os.environ, clean(sim.environment | ALLOWED | over), clear=True):
         return asyncio.run(look())

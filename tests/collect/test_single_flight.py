@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from checks.collect.once import Once
+from checks.collect.wire.single_flight import Once
 
 
 async def test_many_who_ask_at_once_share_one_reading() -> None:

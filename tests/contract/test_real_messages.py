@@ -22,9 +22,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from checks.rules.pull_errors import Cause
-from tests.contract.real_node import PASSWORD, USER, Identity, Node, Registry, node, registry, what_is_missing
-from tests.contract.stand_ins import StandIns, stand_ins
+from checks.rules.pull.errors import Cause
+from tests.support.fake_peers import StandIns, stand_ins
+from tests.support.real_node import PASSWORD, USER, Identity, Node, Registry, node, registry, what_is_missing
 
 ROOT = Path(__file__).resolve().parents[2]
 MISSING = what_is_missing()

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from azure.storage.queue import QueueServiceClient
 
-from simulator.azurite import Storage
-from simulator.functions_host import Invocation, RunningHost, functions_host
+from localhost.azurite import Storage
+from localhost.functions_host import Invocation, RunningHost, functions_host
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = ("plan", "scan", "close", "deliver")

@@ -8,8 +8,17 @@ from typing import Any
 import pytest
 
 from simulator import running
-from tests.products import Scan, scan
-from tests.tenants import ACR_PULL, READER, REPOSITORY_READER, SUBSCRIPTION, TENANT_ID, Tenant, guid, object_id
+from tests.support.cli import Scan, scan
+from tests.support.tenant_builder import (
+    ACR_PULL,
+    READER,
+    REPOSITORY_READER,
+    SUBSCRIPTION,
+    TENANT_ID,
+    Tenant,
+    guid,
+    object_id,
+)
 
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"

@@ -18,9 +18,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulator import Simulator, running
-from tests.products import Scan, scan
-from tests.tenants import ACR_PULL, READER, REPOSITORY_READER, SUBSCRIPTION, Tenant, guid, merged, object_id
-from tests.worlds import EGRESS, HOST, NODES, RECORDS, World, rule
+from tests.support.cli import Scan, scan
+from tests.support.network_world import EGRESS, HOST, NODES, RECORDS, World, rule
+from tests.support.tenant_builder import (
+    ACR_PULL,
+    READER,
+    REPOSITORY_READER,
+    SUBSCRIPTION,
+    Tenant,
+    guid,
+    merged,
+    object_id,
+)
 
 EXAMPLES = 80
 CREDENTIALS = ("unauthorized", "credentials_expired", "credentials_missing")

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
+from localhost.functions_host import RunningHost, functions_host
+from localhost.mailbox import Mailbox
 from simulator import running
-from simulator.functions_host import RunningHost, functions_host
-from simulator.mailbox import Mailbox
-from tests.products import ROOT
-from tests.stores import app_settings
-from tests.tenants import ACR_PULL, Tenant, guid, object_id
+from tests.support.cli import ROOT
+from tests.support.storage import app_settings
+from tests.support.tenant_builder import ACR_PULL, Tenant, guid, object_id
 
 IMAGE = "acrone.azurecr.io/team/web:1"
 

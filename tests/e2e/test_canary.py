@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
+from localhost.functions_host import functions_host
+from localhost.mailbox import Mailbox
 from simulator import Simulator, running
-from simulator.functions_host import functions_host
-from simulator.mailbox import Mailbox
 from tests.e2e.test_app import App
-from tests.products import ROOT, Scan, scan
-from tests.stores import app_settings
-from tests.tenants import ACR_PULL, REPOSITORY_READER, Tenant, object_id
-from tests.worlds import EGRESS, HOST, RECORDS, World
+from tests.support.cli import ROOT, Scan, scan
+from tests.support.network_world import EGRESS, HOST, RECORDS, World
+from tests.support.storage import app_settings
+from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, Tenant, object_id
 
 IMAGE = f"{HOST}/team/web:1"
 QUICK = {"PULLWATCH_CANARY_SECONDS": "5"}

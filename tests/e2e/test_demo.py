@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from simulator.demo.story import Expected, unexpected
-from tests.products import ROOT, clean
+from demo.scenario import Expected, unexpected
+from tests.support.cli import ROOT, clean
 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_the_demo_ends_by_itself_with_exactly_the_expected_mails(tmp_path: Path, seed: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "simulator.demo", "--folder", str(tmp_path / "demo"), "--seed", seed],
+        [sys.executable, "-m", "demo", "--folder", str(tmp_path / "demo"), "--seed", seed],
         cwd=ROOT,
         env=clean({}),
         capture_output=True,

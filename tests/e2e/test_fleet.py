@@ -7,7 +7,7 @@ import pytest
 
 from simulator import running
 from simulator.__main__ import main as simulate
-from tests.products import scan
+from tests.support.cli import scan
 
 
 def fleet(folder: Path, *, subscriptions: int, clusters: int, registries: int, pods: int) -> Path:

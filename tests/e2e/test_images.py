@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from simulator import running
-from simulator.caller import DEFAULT_PRINCIPAL
-from tests.products import Scan, scan
-from tests.tenants import ACR_PULL, Tenant, object_id
+from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
+from tests.support.cli import Scan, scan
+from tests.support.tenant_builder import ACR_PULL, Tenant, object_id
 
 ACR = "acrone.azurecr.io"
 WEB = f"{ACR}/team/web:1"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from simulator import running
-from tests.products import Scan, scan
-from tests.tenants import ACR_PULL, SUBSCRIPTION, Tenant, guid, object_id
-from tests.worlds import EGRESS, HOST, NODES, RECORDS, World, rule
+from tests.support.cli import Scan, scan
+from tests.support.network_world import EGRESS, HOST, NODES, RECORDS, World, rule
+from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, guid, object_id
 
 OTHER = guid("a hub subscription")
 SCALE_SETS = "Microsoft.Compute/virtualMachineScaleSets"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from simulator import Simulator, running
-from tests.products import Scan, scan
-from tests.tenants import ACR_PULL, REPOSITORY_READER, Tenant, guid, object_id
+from tests.support.cli import Scan, scan
+from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, Tenant, guid, object_id
 
 HOST = "acrone.azurecr.io"
 IMAGE = f"{HOST}/team/web:1"

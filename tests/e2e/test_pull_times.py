@@ -5,10 +5,10 @@ from pathlib import Path
 
 from azure.data.tables import TableServiceClient
 
-from simulator.azurite import Storage
-from simulator.mailbox import Mailbox
+from localhost.azurite import Storage
+from localhost.mailbox import Mailbox
 from tests.e2e.test_app import app
-from tests.tenants import Tenant
+from tests.support.tenant_builder import Tenant
 
 WEB = "acrone.azurecr.io/team/web:1"
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from simulator import Simulator, running
-from tests.products import Scan, scan
-from tests.tenants import ACR_PULL, REPOSITORY_READER, SUBSCRIPTION, Tenant, object_id
+from tests.support.cli import Scan, scan
+from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, SUBSCRIPTION, Tenant, object_id
 
 ACR = "acrone.azurecr.io"
 WEB, API = f"{ACR}/team/web:1", f"{ACR}/team/api:2"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from simulator import running
-from tests.products import Scan, command, scan
-from tests.tenants import ACR_PULL, READER, Tenant, guid, object_id
+from tests.support.cli import Scan, command, scan
+from tests.support.tenant_builder import ACR_PULL, READER, Tenant, guid, object_id
 
 IMAGE = "acrone.azurecr.io/team/web:1"
 

@@ -13,14 +13,14 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from checks.__main__ import main
-from checks.collect import pull_secrets
+from checks.collect.kubernetes import pull_secrets
+from localhost.azurite import Storage
+from localhost.mailbox import Mailbox
 from simulator import running
-from simulator.azurite import Storage
-from simulator.mailbox import Mailbox
 from tests.e2e.test_app import app
 from tests.e2e.test_images import ACR, WEB, add_secret, dockerconfig, holds
-from tests.products import clean
-from tests.tenants import Tenant
+from tests.support.cli import clean
+from tests.support.tenant_builder import Tenant
 
 CANARY = "canary-7f3a9c"
 USER, PASSWORD = f"user-{CANARY}", f"password-{CANARY}"

@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from checks.facts_pulls import Baseline
-from checks.history import rows
+from checks.facts.pulls import Baseline
+from checks.findings import ClusterReport, PullTime
 from checks.history.decide import Policy, decide, gone
 from checks.history.model import ClusterState, RunRef
-from checks.verdicts import ClusterReport, PullTime
+from checks.history.table import rows
 
 CLUSTER = (
     "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/"

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from checks.changes import Change, Reason, Status
+from checks.findings import SEEN_BEFORE, ClusterReport
 from checks.history.decide import Policy, decide, fold, gone, statuses, tell
 from checks.history.model import ClusterState, Decision, RunRef
-from checks.notices import Change, Reason, Status
-from checks.verdicts import SEEN_BEFORE, ClusterReport
-from tests.reports import REGISTRY, report
+from tests.support.reports import REGISTRY, report
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 KEY = (REGISTRY, "access")

@@ -10,13 +10,13 @@ from azure.data.tables import TableServiceClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.history import keys, rows
+from checks.findings import ClusterReport, Evidence, Fail, Finding, Subject
 from checks.history.decide import MAX_REGISTRIES, Policy, decide, fold, statuses
 from checks.history.errors import Conflict, LeaseHeld, LeaseLost, LimitError, SchemaError
 from checks.history.model import Committed, Decision, MarkerStatus, Run, RunRef, Scope, Shard, Totals, new_run_id
-from checks.history.store import Store, open_store
-from checks.verdicts import ClusterReport, Evidence, Fail, Finding, Subject
-from tests.reports import CLUSTER, facet, report
+from checks.history.table import keys, rows
+from checks.history.table.store import Store, open_store
+from tests.support.reports import CLUSTER, facet, report
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 SUBSCRIPTION = CLUSTER.split("/")[2]

@@ -6,16 +6,16 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from checks.findings import Pass, SubscriptionResult, Unknown
 from checks.history.decide import Policy, decide
 from checks.history.model import MarkerStatus, Run, Scope, Shard, Totals, new_run_id
 from checks.jobs.close import close_run, record_poison, sweep_runs
+from checks.jobs.context import Tools
 from checks.jobs.deliver import deliver_all
-from checks.jobs.tools import Tools
-from checks.verdicts import Pass, SubscriptionResult, Unknown
-from simulator.azurite import Storage
-from simulator.mailbox import Mailbox
-from tests.reports import CLUSTER, report
-from tests.stores import Clock, Death, Mortal, app_settings, empty, tools
+from localhost.azurite import Storage
+from localhost.mailbox import Mailbox
+from tests.support.reports import CLUSTER, report
+from tests.support.storage import Clock, Death, Mortal, app_settings, empty, tools
 
 SUBSCRIPTION = CLUSTER.split("/")[2]
 EMPTY = "22222222-2222-4222-8222-222222222222"

@@ -8,12 +8,12 @@ import pytest
 
 from checks.history.decide import Policy, decide
 from checks.history.model import RunRef
+from checks.jobs.context import Tools
 from checks.jobs.deliver import Delivered, deliver_all
-from checks.jobs.tools import Tools
-from simulator.azurite import Storage
-from simulator.mailbox import Mailbox
-from tests.reports import CLUSTER, report
-from tests.stores import Clock, Death, Mortal, app_settings, empty, tools
+from localhost.azurite import Storage
+from localhost.mailbox import Mailbox
+from tests.support.reports import CLUSTER, report
+from tests.support.storage import Clock, Death, Mortal, app_settings, empty, tools
 
 
 async def commit(job: Tools, words: Iterable[str], *, cluster: str = CLUSTER, first: int = 1) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from checks.jobs.judging import failing
-from checks.verdicts import ClusterReport, Facet, Fail, Finding, Pass, RegistryRow, Severity, Subject
+from checks.findings import ClusterReport, Facet, Fail, Finding, Pass, RegistryRow, Severity, Subject
+from checks.report.cluster_report import failing
 
 CLUSTER = "/subscriptions/x/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1"
 

@@ -7,9 +7,8 @@ import pytest
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
-import simulator.azurite
-from simulator.azurite import AzuriteMissing, Storage, find_azurite, find_node
-from simulator.azurite import azurite as run_azurite
+from localhost.azurite import AzuriteMissing, Storage, find_azurite, find_node
+from localhost.azurite import azurite as run_azurite
 
 
 def test_queues_and_tables_answer_at_the_connection_string(azurite: Storage) -> None:
@@ -51,7 +50,7 @@ def test_a_port_that_is_taken_is_said_with_what_azurite_printed(azurite: Storage
 
 
 def test_without_azurite_the_error_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulator.azurite, "_ROOT", tmp_path)
+    monkeypatch.setattr(localhost.azurite, "_ROOT", tmp_path)
     with pytest.raises(AzuriteMissing, match="make setup"):
         find_azurite()
 
@@ -61,6 +60,6 @@ def test_a_node_that_is_too_old_is_not_taken(tmp_path: Path, monkeypatch: pytest
     old.write_text("#!/bin/sh\necho v16.20.0\n")
     old.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(simulator.azurite, "_packaged_node", lambda: None)
+    monkeypatch.setattr(localhost.azurite, "_packaged_node", lambda: None)
     with pytest.raises(AzuriteMissing, match="make setup"):
         find_node()

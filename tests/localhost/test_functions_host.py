@@ -14,10 +14,10 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient
 
-from simulator.azurite import Storage
-from simulator.functions_host import RunningHost, functions_host
-from simulator.functions_host.model import Function, HostError, read_host_json, seconds
-from simulator.functions_host.routes import Route, find, route_of
+from localhost.azurite import Storage
+from localhost.functions_host import RunningHost, functions_host
+from localhost.functions_host.model import Function, HostError, read_host_json, seconds
+from localhost.functions_host.routes import Route, find, route_of
 
 SAMPLE = Path(__file__).parent / "sample_app"
 

@@ -6,7 +6,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from simulator.mailbox import Mailbox, mailbox
+from localhost.mailbox import Mailbox, mailbox
 
 
 def letter(subject: str = "hello") -> EmailMessage:

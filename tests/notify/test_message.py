@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from checks.changes import Change, Notice, NoticeKind
 from checks.history.decide import Policy, decide
 from checks.history.model import ClusterState, RunRef
-from checks.notices import Change, Notice, NoticeKind
-from checks.notify.digest import Digest, digest_of, group, notice_digest
+from checks.notify.incidents import Digest, digest_of, group, notice_digest
 from checks.notify.message import MAX_HTML, MAX_SUBJECT, compose, message_id_of, subject_of, thread_of
-from tests.reports import CLUSTER, report
+from tests.support.reports import CLUSTER, report
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 SENDER = "pullwatch@contoso.example"

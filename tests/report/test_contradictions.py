@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 from checks.facts import ClusterFacts, ContainerImage
-from checks.facts_pulls import Manifest
-from checks.facts_registry import Outcome, Probe
-from checks.jobs.judging import report_of
+from checks.facts.pulls import Manifest
+from checks.facts.registry_details import Outcome, Probe
+from checks.findings import RegistryRow, word
+from checks.report.cluster_report import report_of
 from checks.rules import images
-from checks.verdicts import RegistryRow, word
-from tests.catalog import access_facts as base
-from tests.catalog.image_facts import ACR, WEB, container, event, facts, pulled, secret, use_of, workloads
-from tests.tenants import object_id
-from tests.worlds import EGRESS, World
+from tests.support import access_facts as base
+from tests.support.image_facts import ACR, WEB, container, event, facts, pulled, secret, use_of, workloads
+from tests.support.network_world import EGRESS, World
+from tests.support.tenant_builder import object_id
 
 UNAUTHORIZED = f'failed to pull image "{WEB}": failed to fetch oauth token: unexpected status: 401 Unauthorized'
 DENIED = (

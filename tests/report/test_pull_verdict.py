@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from checks.facts import ContainerImage, NotSeen, RegistryUse, Why
-from checks.rules import rbac
-from checks.rules.fold import fold
-from checks.rules.pull_answer import NodesSay, answer, proven_by
-from checks.rules.pulls import Proof, age, failed_pulls, proofs, refused_tags
-from checks.verdicts import Facet, Fail, Finding, Pass, Severity, Skipped, Subject, Unknown, Verdict, word
-from tests.catalog.access_facts import READ_AT, cluster, pool, registry, seen, use
-from tests.catalog.image_facts import ACR, WEB, container, pulled, workloads
+from checks.findings import Facet, Fail, Finding, Pass, Severity, Skipped, Subject, Unknown, Verdict, word
+from checks.report.pull_verdict import NodesSay, answer, proven_by
+from checks.report.registry_row import fold
+from checks.rules.access import rbac
+from checks.rules.pull.observed_pulls import Proof, age, failed_pulls, proofs, refused_tags
+from tests.support.access_facts import READ_AT, cluster, pool, registry, seen, use
+from tests.support.image_facts import ACR, WEB, container, pulled, workloads
 
 CLUSTER = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1"
 OPEN = Unknown("Reader")

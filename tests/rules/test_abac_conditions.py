@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.rules import conditions, wildcards
-from checks.rules.conditions import Unsettled, evaluate
+from checks.rules.access import abac_conditions, wildcards
+from checks.rules.access.abac_conditions import Unsettled, evaluate
 
 CONTENT = "Microsoft.ContainerRegistry/registries/repositories/content/read"
 METADATA = "Microsoft.ContainerRegistry/registries/repositories/metadata/read"
@@ -119,9 +119,9 @@ def test_and_beside_or_without_parentheses_is_settled_only_where_all_groupings_a
 
 
 def test_what_is_written_as_a_fix_holds_for_those_repositories_and_no_other() -> None:
-    text = conditions.for_repositories((CONTENT, METADATA), ("team/web", "api", "it's"))
+    text = abac_conditions.for_repositories((CONTENT, METADATA), ("team/web", "api", "it's"))
     assert [evaluate(text, CONTENT, name) for name in ("team/web", "api", "db")] == [True, True, False]
-    assert evaluate(f"({text}) OR ({conditions.named(('db',))})", METADATA, "db") is True
+    assert evaluate(f"({text}) OR ({abac_conditions.named(('db',))})", METADATA, "db") is True
 
 
 # A slow evaluator over a tree, and a writer of the tree as text: what is written is parsed and must agree.

@@ -3,8 +3,8 @@
 import pytest
 
 from checks.facts import NotSeen, Seen, Why, Workloads
-from checks.rules import grants, in_part
-from checks.verdicts import Evidence, Fail, Finding, Pass, Skipped, Subject, Unknown, Verdict
+from checks.findings import Evidence, Fail, Finding, Pass, Skipped, Subject, Unknown, Verdict
+from checks.rules.pull import image_access, partial_reads
 
 READ = Evidence("pods and events", "Run Command")
 NOTHING = Workloads(events=NotSeen(Why.ERROR, "not read"))
@@ -15,10 +15,10 @@ def finding(code: str, cause: str, verdict: Verdict) -> Finding:
     return Finding(code=code, subject=Subject("c"), verdict=verdict, cause=cause, summary="It holds.")
 
 
-@pytest.mark.parametrize("code", sorted(in_part.OF_ALL))
+@pytest.mark.parametrize("code", sorted(partial_reads.OF_ALL))
 def test_a_pass_about_every_pod_or_image_becomes_unknown(code: str) -> None:
-    (found,) = in_part.hedged((finding(code, "no-pod-waits", Pass()),), CUT)
-    assert found.verdict == Unknown(in_part.MISSING) and found.cause == in_part.CAUSE
+    (found,) = partial_reads.hedged((finding(code, "no-pod-waits", Pass()),), CUT)
+    assert found.verdict == Unknown(partial_reads.MISSING) and found.cause == partial_reads.CAUSE
     assert found.summary == "cut off: 3 pods were read, not all. Of what was read: It holds."
 
 
@@ -29,16 +29,16 @@ def test_a_pass_about_every_pod_or_image_becomes_unknown(code: str) -> None:
         ("PW301", "cluster-not-running", Skipped("stopped")),
         ("PW302", "images-exist", Pass()),
         ("PW102", "role-held", Pass()),
-        ("PW304", grants.ANONYMOUS, Pass()),
-        ("PW304", grants.PUBLIC_HOST, Pass()),
+        ("PW304", image_access.ANONYMOUS, Pass()),
+        ("PW304", image_access.PUBLIC_HOST, Pass()),
     ],
 )
 def test_what_holds_whatever_was_not_seen_stays(code: str, cause: str, verdict: Verdict) -> None:
     found = finding(code, cause, verdict)
-    assert in_part.hedged((found,), CUT) == (found,)
+    assert partial_reads.hedged((found,), CUT) == (found,)
 
 
 @pytest.mark.parametrize("workloads", [Seen(NOTHING, READ), NotSeen(Why.UNREACHABLE, "out of reach")])
 def test_nothing_changes_where_nothing_was_cut(workloads: Seen[Workloads] | NotSeen) -> None:
     found = finding("PW301", "no-pod-waits", Pass())
-    assert in_part.hedged((found,), workloads) == (found,)
+    assert partial_reads.hedged((found,), workloads) == (found,)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from checks.jobs.judging import report_of
-from checks.verdicts import Finding, RegistryRow, Severity, word
-from tests.tenants import SUBSCRIPTION, guid
-from tests.worlds import DATA, EGRESS, HOST, NODES, RECORDS, World, rule
+from checks.findings import Finding, RegistryRow, Severity, word
+from checks.report.cluster_report import report_of
+from tests.support.network_world import DATA, EGRESS, HOST, NODES, RECORDS, World, rule
+from tests.support.tenant_builder import SUBSCRIPTION, guid
 
 OTHER = guid("another subscription")
 INTERNET_ALL = ("0.0.0.0/0", "VirtualAppliance")

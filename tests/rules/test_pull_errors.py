@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.rules.pull_errors import REASONS, RULES, Cause, Rule, classify, denied_address, scope_of
-from checks.rules.pull_errors.needles import needles
-from checks.rules.pull_errors.unwrap import blind, clean, first_error
+from checks.rules.pull.errors import REASONS, RULES, Cause, Rule, classify, denied_address, scope_of
+from checks.rules.pull.errors.literal_prefilter import needles
+from checks.rules.pull.errors.unwrap import blind, clean, first_error
 
 CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus" / "pull_errors.jsonl"
 IMAGE = "contoso.azurecr.io/shop/web:1.4"

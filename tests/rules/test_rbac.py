@@ -11,10 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.collect import bodies
+from checks.collect.arm import bodies
 from checks.facts import DenyAssignment, Permission, RoleAssignment, RoleDefinition
-from checks.rules import rbac
-from checks.rules.rbac import ABAC_MODE, EVERYONE, LEGACY_MODE, Denied, Granted, NotGranted, Partial, Undetermined
+from checks.rules.access import rbac
+from checks.rules.access.rbac import (
+    ABAC_MODE,
+    EVERYONE,
+    LEGACY_MODE,
+    Denied,
+    Granted,
+    NotGranted,
+    Partial,
+    Undetermined,
+)
 
 SUB = "/subscriptions/11111111-1111-4111-8111-111111111111"
 REGISTRY = f"{SUB}/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/acrone"

@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.rules.firewall import match
+from checks.rules.path.registry_firewall import match
 
 PREFIXES = st.builds(
     lambda offset, length: IPv4Network((0x14320000 + offset, length), strict=False),

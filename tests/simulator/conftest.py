@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from simulator import Simulator, running
-from tests.simulator.served import CLUSTER, KUBELET, KUBELET_CLIENT, NETWORK, REGISTRY, SUBSCRIPTION, Client, Folder
+from tests.support.tenant_server import (
+    CLUSTER,
+    KUBELET,
+    KUBELET_CLIENT,
+    NETWORK,
+    REGISTRY,
+    SUBSCRIPTION,
+    Client,
+    Folder,
+)
 
 
 @pytest.fixture

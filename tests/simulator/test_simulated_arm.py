@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from simulator import Simulator
-from tests.simulator.served import ARM, CLUSTER, GROUP, NETWORK, OTHER, REGISTRY, SUBSCRIPTION, Client, Folder
+from tests.support.tenant_server import ARM, CLUSTER, GROUP, NETWORK, OTHER, REGISTRY, SUBSCRIPTION, Client, Folder
 
 CLUSTERS = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.ContainerService/managedClusters"
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from simulator import Simulator
-from tests.simulator.served import (
+from tests.support.tenant_server import (
     ACR_PULL,
     CLUSTER,
     GROUP,

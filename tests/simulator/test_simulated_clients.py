@@ -21,7 +21,7 @@ from azure.mgmt.containerservice.aio import ContainerServiceClient
 from azure.mgmt.containerservice.models import RunCommandRequest
 
 from simulator import Simulator, running_async
-from tests.simulator.served import CLUSTER, KUBELET, REGISTRY, SUBSCRIPTION, Folder
+from tests.support.tenant_server import CLUSTER, KUBELET, REGISTRY, SUBSCRIPTION, Folder
 
 AKS = "6dae42f8-4368-4678-94ff-3960e28e3630"
 

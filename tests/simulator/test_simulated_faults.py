@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from simulator import Simulator, running
-from tests.simulator.served import CLUSTER, SUBSCRIPTION, Client, Folder
+from tests.support.tenant_server import CLUSTER, SUBSCRIPTION, Client, Folder
 
 CLUSTERS = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.ContainerService/managedClusters"
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from simulator import running
-from simulator.generate import Refused, Wanted, generate
-from tests.simulator.served import ARM, Client
+from simulator.fleet.generator import Refused, Wanted, generate
+from tests.support.tenant_server import ARM, Client
 
 ROOT = Path(__file__).resolve().parents[2]
 ACR = "https://containerregistry.azure.net"
@@ -54,8 +54,8 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
 
 def test_every_image_in_a_fleet_can_be_pulled_by_its_cluster(tmp_path: Path) -> None:
     """By rights, by the registry's firewall and by what the registry holds; no network needed to see it."""
-    from simulator.hosts import find_host
-    from simulator.rights import CONTENT, METADATA, PULL, Rights
+    from simulator.arm.rbac import CONTENT, METADATA, PULL, Rights
+    from simulator.registry.hosts import find_host
     from simulator.tenant import Tenant
 
     fleet = generate(tmp_path, Wanted(subscriptions=3, clusters=12, registries=7, pods=9, seed=5))

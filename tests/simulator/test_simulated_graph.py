@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from simulator import Simulator
-from tests.simulator.served import KUBELET, KUBELET_CLIENT, Client, Folder, Reply
+from tests.support.tenant_server import KUBELET, KUBELET_CLIENT, Client, Folder, Reply
 
 GRAPH = "https://graph.microsoft.com"
 MAILBOX = {"id": "u-1", "userPrincipalName": "ops@simulated.example", "displayName": "Ops"}

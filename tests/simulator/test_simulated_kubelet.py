@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from simulator import Simulator, running
-from tests.simulator.served import Client
 from tests.simulator.test_simulated_kubernetes import Api
-from tests.tenants import ACR_PULL, REPOSITORY_READER, Tenant, object_id
-from tests.worlds import EGRESS, HOST, NODES, RECORDS, World
+from tests.support.network_world import EGRESS, HOST, NODES, RECORDS, World
+from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, Tenant, object_id
+from tests.support.tenant_server import Client
 
 IMAGE = f"{HOST}/team/web:absent"
 ANONYMOUS = (

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from simulator import Simulator
-from tests.simulator.served import CLUSTER, Client, Folder, Reply
+from tests.support.tenant_server import CLUSTER, Client, Folder, Reply
 
 AKS = "6dae42f8-4368-4678-94ff-3960e28e3630"
 

@@ -14,7 +14,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from simulator import Simulator
-from tests.simulator.served import GROUP, KUBELET, READER, REGISTRY, Folder
+from tests.support.tenant_server import GROUP, KUBELET, READER, REGISTRY, Folder
 
 ACR = "https://containerregistry.azure.net"
 ARM = "https://management.azure.com"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from simulator import Simulator
-from simulator.kube_jsonpath import printed
-from simulator.kube_objects import ClusterObjects
-from simulator.kube_selectors import SelectorError
-from simulator.run_command import OUTPUT_BYTES, run
-from tests.simulator.served import CLUSTER, Client, Folder, Reply
+from simulator.kubernetes.jsonpath import printed
+from simulator.kubernetes.objects import ClusterObjects
+from simulator.kubernetes.run_command import OUTPUT_BYTES, run
+from simulator.kubernetes.selectors import SelectorError
+from tests.support.tenant_server import CLUSTER, Client, Folder, Reply
 
 AKS = "6dae42f8-4368-4678-94ff-3960e28e3630"
 PODS = {

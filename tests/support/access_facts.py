@@ -23,8 +23,8 @@ from checks.facts import (
     Seen,
     Why,
 )
-from checks.rules import rbac
-from checks.verdicts import Evidence, Fail, Finding, Pass, Skipped, Unknown, word
+from checks.findings import Evidence, Fail, Finding, Pass, Skipped, Unknown, word
+from checks.rules.access import rbac
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"

@@ -16,7 +16,7 @@ from unittest import mock
 
 from checks.__main__ import main
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Scan:
 
 def scan(environment: Mapping[str, str], *arguments: str) -> Scan:
     """``python -m checks scan --json``, in this process: the same code path, without a second of start-up a test."""
-    out, errors = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
+    raw, errors = io.BytesIO(), io.StringIO()
+    out = io.TextIOWrapper(raw, encoding="utf-8")
     with (
         mock.patch.dict(os.environ, clean(environment), clear=True),
         contextlib.redirect_stdout(out),
@@ -62,7 +63,7 @@ def scan(environment: Mapping[str, str], *arguments: str) -> Scan:
     ):
         code = main(["scan", "--json", *arguments])
     out.flush()
-    return Scan(code, json.loads(out.buffer.getvalue() or b"{}"), errors.getvalue())  # type: ignore[attr-defined]
+    return Scan(code, json.loads(raw.getvalue() or b"{}"), errors.getvalue())
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:

@@ -14,8 +14,8 @@ import trustme
 from azure.core.credentials import AccessToken
 
 from checks import settings
-from checks.collect import net
-from checks.collect.azure import Azure
+from checks.collect.arm.client import Azure
+from checks.collect.wire import connections
 
 HOST = "acrone.azurecr.io"
 Say = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -56,9 +56,10 @@ async def server(
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     now = datetime.datetime.now(datetime.UTC)
-    end = {"not_before": now - datetime.timedelta(days=9), "not_after": now - datetime.timedelta(days=1)}
+    begins = now - datetime.timedelta(days=9) if expired else None
+    ends = now - datetime.timedelta(days=1) if expired else None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(*names, **(end if expired else {})).configure_cert(context)
+    authority.issue_cert(*names, not_before=begins, not_after=ends).configure_cert(context)
     found = Server(0)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -110,5 +111,5 @@ async def client(port: int | None, *, host: str = HOST, seconds: int = 5) -> Asy
     told = {} if port is None else {"PULLWATCH_CONNECT_TO": f"{host}:443=127.0.0.1:{port}"}
     loaded = settings.load({"PULLWATCH_CALL_SECONDS": str(seconds), **told})
     credential = Credential()
-    async with net.session(()) as session:
+    async with connections.session(()) as session:
         yield Azure(loaded, credential, session), credential

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Why, Workloads
-from checks.facts_pulls import DOCKER_CONFIG_JSON, Asked, PullSecret, SecretEntry, UserKind
-from checks.rules import images, pull_times
-from tests.catalog import access_facts as base
+from checks.facts.pulls import DOCKER_CONFIG_JSON, Asked, PullSecret, SecretEntry, UserKind
+from checks.rules import images
+from checks.rules.pull import pull_times
+from tests.support import access_facts as base
 
 ACR = "acrone.azurecr.io"
 WEB = f"{ACR}/team/web:1"

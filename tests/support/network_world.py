@@ -10,19 +10,12 @@ from typing import Any
 
 import msgspec
 
-from checks.collect import bodies, bodies_network, network
-from checks.facts import (
-    ClusterFacts,
-    NotSeen,
-    Principal,
-    RegistryUse,
-    Seen,
-    Why,
-    subscription_of,
-)
-from checks.facts_network import Network, Networks, Zone, networks_of
-from checks.verdicts import Evidence
-from tests.tenants import SUBSCRIPTION, Tenant, guid, merged, object_id
+from checks.collect.arm import bodies, network_bodies
+from checks.collect.arm import networks as network
+from checks.facts import ClusterFacts, NotSeen, Principal, RegistryUse, Seen, Why, subscription_of
+from checks.facts.network import Network, Networks, Zone, networks_of
+from checks.findings import Evidence
+from tests.support.tenant_builder import SUBSCRIPTION, Tenant, guid, merged, object_id
 
 HOST = "acrone.azurecr.io"
 DATA = "acrone.westeurope.data.azurecr.io"
@@ -31,13 +24,13 @@ EGRESS = "20.50.1.1"
 READ = Evidence("a list", "Azure Resource Manager", "2026-11-24T08:00:00+00:00", "2024-05-01")
 REFUSED = NotSeen(Why.NOT_ALLOWED, "HTTP 403 AuthorizationFailed. Missing role: Reader.", "Reader", ("az role …",))
 KINDS = {
-    "virtual_networks": ("virtualNetworks", bodies_network.virtual_network),
-    "security_groups": ("networkSecurityGroups", bodies_network.security_group),
-    "route_tables": ("routeTables", bodies_network.route_table),
-    "nat_gateways": ("natGateways", bodies_network.nat_gateway),
-    "addresses": ("publicIPAddresses", bodies_network.public_address),
-    "prefixes": ("publicIPPrefixes", bodies_network.public_prefix),
-    "endpoints": ("privateEndpoints", bodies_network.private_endpoint),
+    "virtual_networks": ("virtualNetworks", network_bodies.virtual_network),
+    "security_groups": ("networkSecurityGroups", network_bodies.security_group),
+    "route_tables": ("routeTables", network_bodies.route_table),
+    "nat_gateways": ("natGateways", network_bodies.nat_gateway),
+    "addresses": ("publicIPAddresses", network_bodies.public_address),
+    "prefixes": ("publicIPPrefixes", network_bodies.public_prefix),
+    "endpoints": ("privateEndpoints", network_bodies.private_endpoint),
 }
 
 
@@ -346,7 +339,7 @@ class World:
         zones = (self._zone(body) for body in self._of(sub, "microsoft.network/privatednszones"))
         parts["zones"] = Seen({zone.id.lower(): zone for zone in zones}, READ)
         registries = self._of(sub, "microsoft.containerregistry/registries")
-        parts["registry_rules"] = Seen(dict(r for b in registries if (r := bodies_network.registry_rules(b))), READ)
+        parts["registry_rules"] = Seen(dict(r for b in registries if (r := network_bodies.registry_rules(b))), READ)
         parts["node_addresses"] = Seen(self._node_addresses(sub), READ)
         refused = {field: REFUSED for guid_, field in self.refused if guid_ == sub}
         return msgspec.structs.replace(Network(), **{**parts, **refused})
@@ -355,7 +348,7 @@ class World:
         found: dict[str, Any] = {}
         for body in self._of(sub, "microsoft.compute/virtualmachinescalesets"):
             below = [b for key, b in self.bodies.items() if key.startswith(f"{body['id']}/virtualMachines/")]
-            found[network._place(body)] = tuple(a for b in below if (a := bodies_network.public_address(b)))
+            found[network._place(body)] = tuple(a for b in below if (a := network_bodies.public_address(b)))
         return found
 
     def _of(self, sub: str, kind: str) -> list[dict[str, Any]]:
@@ -372,9 +365,9 @@ class World:
         return Zone(
             id=body["id"],
             name=body["name"],
-            links=Seen(tuple(read("virtualNetworkLinks", bodies_network.zone_link)), READ),
-            records=Seen(dict(read("A", bodies_network.a_record)), READ),
-            aliases=Seen(dict(read("CNAME", bodies_network.cname_record)), READ),
+            links=Seen(tuple(read("virtualNetworkLinks", network_bodies.zone_link)), READ),
+            records=Seen(dict(read("A", network_bodies.a_record)), READ),
+            aliases=Seen(dict(read("CNAME", network_bodies.cname_record)), READ),
         )
 
     def into(self, tenant: Tenant) -> Tenant:

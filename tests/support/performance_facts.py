@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, RegistryPerformance, RegistryUse, Seen, Why
-from checks.facts_network import Network, Networks, Subnet, VirtualNetwork, networks_of
-from checks.facts_registry import CacheRule, Credential, CredentialSet, Outcome, Probe, Replication, Usage
-from tests.catalog import access_facts as base
+from checks.facts.network import Network, Networks, Subnet, VirtualNetwork, networks_of
+from checks.facts.registry_details import CacheRule, Credential, CredentialSet, Outcome, Probe, Replication, Usage
+from tests.support import access_facts as base
 
 ACR = "acrone.azurecr.io"
 REGION = "westeurope"
@@ -19,7 +19,7 @@ CREDENTIALS = f"{base.REGISTRY_ID}/credentialSets/hub"
 
 
 def replica(location: str = REGION, **over: Any) -> Replication:
-    given = {"provisioning_state": "Succeeded", "status": "Ready", "routed": True}
+    given: dict[str, Any] = {"provisioning_state": "Succeeded", "status": "Ready", "routed": True}
     return Replication(name=location, location=location, **(given | over))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.verdicts import ClusterReport, Facet, Fail, Pass, RegistryRow, Skipped, Unknown, Verdict
+from checks.findings import ClusterReport, Facet, Fail, Pass, RegistryRow, Skipped, Unknown, Verdict
 
 CLUSTER = (
     "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers"

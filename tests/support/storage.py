@@ -13,14 +13,14 @@ from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from checks import settings
-from checks.collect.azure import open_azure
-from checks.collect.estate import EstateCache
-from checks.history import store as stores
-from checks.history.store import Store
+from checks.collect.arm.client import open_azure
+from checks.collect.arm.inventory import EstateCache
+from checks.history.table import store as stores
+from checks.history.table.store import Store
+from checks.jobs.context import Tools
 from checks.jobs.queues import open_queues
-from checks.jobs.tools import Tools
-from simulator.mailbox import Mailbox
-from tests.products import clean
+from localhost.mailbox import Mailbox
+from tests.support.cli import clean
 
 
 class Clock:

@@ -117,7 +117,7 @@ class Tenant:
         return self.resource(kind, name, merged(body, over), group=group, sub=sub)
 
     def managed_network(self, cluster: str = "aks-1", *, sub: str | None = None) -> str:
-        """The network that AKS makes for a cluster, in its node resource group; tests/worlds.py has others."""
+        """The network that AKS makes for a cluster, in its node resource group; network_world.py has others."""
         group, name = f"MC_{cluster}", f"aks-vnet-{guid(cluster)[:8]}"
         network = f"{self.group(group, sub)}/providers/Microsoft.Network/virtualNetworks/{name}"
         subnet = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.tenants import ACR_PULL, REPOSITORY_READER, SUBSCRIPTION, Tenant, guid, object_id
+from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, SUBSCRIPTION, Tenant, guid, object_id
 
 OTHER = "22222222-2222-4222-8222-222222222222"
 OBJECT_ID, CLIENT_ID = object_id("aks-1"), guid("aks-1 client")

@@ -16,7 +16,7 @@ from typing import Any
 from azure_cli import cases
 from azure_cli.program import ROOT, SECONDS, Az, Tally, Wrong, environment, register_cloud
 from simulator import Simulator, running
-from tests.tenants import SUBSCRIPTION, Tenant
+from tests.support.tenant_builder import SUBSCRIPTION, Tenant
 
 AT_ONCE = 3  # az programs
 

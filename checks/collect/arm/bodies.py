@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from checks import facts, facts_outbound
-from checks.rules.rbac import role_guid
-from checks.verdicts import Evidence
+from checks import facts
+from checks.facts import outbound
+from checks.findings import Evidence
+from checks.rules.access.rbac import role_guid
 
 MAX_TEXT = 4096
 MAX_STATED = 20_000
@@ -132,7 +133,7 @@ def _pool(body: Any) -> facts.AgentPool | None:
         os_disk_type=text(body, "osDiskType"),
         os_disk_size_gb=number(body, "osDiskSizeGB"),
         vnet_subnet_id=text(body, "vnetSubnetID"),
-        outbound=facts_outbound.PoolOutbound(
+        outbound=outbound.PoolOutbound(
             enable_node_public_ip=bool(flag(body, "enableNodePublicIP")),
             node_public_ip_prefix_id=text(body, "nodePublicIPPrefixID"),
         ),
@@ -280,9 +281,9 @@ def client_secret(body: Any) -> facts.ClientSecret:
     return facts.ClientSecret(text(body, "endDateTime"), text(body, "displayName"))
 
 
-def _cluster_outbound(properties: Any) -> facts_outbound.ClusterOutbound:
+def _cluster_outbound(properties: Any) -> outbound.ClusterOutbound:
     balancer = at(properties, "networkProfile", "loadBalancerProfile")
-    return facts_outbound.ClusterOutbound(
+    return outbound.ClusterOutbound(
         outbound_type=text(properties, "networkProfile", "outboundType"),
         load_balancer_sku=text(properties, "networkProfile", "loadBalancerSku"),
         balancer_ids=_item_ids(balancer, "effectiveOutboundIPs"),
@@ -292,17 +293,17 @@ def _cluster_outbound(properties: Any) -> facts_outbound.ClusterOutbound:
     )
 
 
-def _proxy(body: Any) -> facts_outbound.HttpProxy | None:
+def _proxy(body: Any) -> outbound.HttpProxy | None:
     """A proxy that HTTPS goes through; older api-versions have no ``enabled``, which then means yes."""
     through = text(body, "httpsProxy")
     if not through or flag(body, "enabled") is False:
         return None
-    return facts_outbound.HttpProxy(through, (*words(body, "noProxy"), *words(body, "effectiveNoProxy")))
+    return outbound.HttpProxy(through, (*words(body, "noProxy"), *words(body, "effectiveNoProxy")))
 
 
-def _registry_outlook(properties: Any) -> facts_outbound.RegistryOutlook:
+def _registry_outlook(properties: Any) -> outbound.RegistryOutlook:
     access, rules = at(properties, "publicNetworkAccess"), at(properties, "networkRuleSet")
-    return facts_outbound.RegistryOutlook(
+    return outbound.RegistryOutlook(
         public_network_access="Enabled" if access is None else text(properties, "publicNetworkAccess"),
         default_action="Allow" if rules is None else text(rules, "defaultAction"),
         ip_rules=tuple(value for rule in objects(rules, "ipRules") if (value := _allowed(rule))),
@@ -317,11 +318,11 @@ def _allowed(rule: Any) -> str | None:
     return text(rule, "value") if (text(rule, "action") or "Allow").lower() == "allow" else None
 
 
-def _connection(body: Any) -> facts_outbound.EndpointConnection | None:
+def _connection(body: Any) -> outbound.EndpointConnection | None:
     name = name_of(body)
     if not name:
         return None
-    return facts_outbound.EndpointConnection(
+    return outbound.EndpointConnection(
         name=name,
         endpoint_id=text(body, "properties", "privateEndpoint", "id"),
         status=text(body, "properties", "privateLinkServiceConnectionState", "status"),

@@ -29,8 +29,8 @@ from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
 from azure.mgmt.containerservice.aio import ContainerServiceClient
 from azure.mgmt.core import AsyncARMPipelineClient
 
-from checks.collect import net
-from checks.collect.errors import Temporary
+from checks.collect.wire import connections
+from checks.collect.wire.errors import Temporary
 from checks.settings import Settings
 
 _SUBSCRIPTION = re.compile(r"^/subscriptions/([^/]{1,64})", re.IGNORECASE)
@@ -170,7 +170,7 @@ async def open_azure(settings: Settings) -> AsyncIterator[Azure]:
     The identity is azure-identity's default chain: a managed identity in Azure, ``az login`` on a desk.
     """
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(net.session(settings.connect_to, decompress=False))
+        session = await stack.enter_async_context(connections.session(settings.connect_to, decompress=False))
         credential = await stack.enter_async_context(
             DefaultAzureCredential(
                 authority=settings.cloud.authority,

@@ -8,12 +8,13 @@ from typing import Any
 import aiohttp
 from azure.core.exceptions import ClientAuthenticationError
 
-from checks.collect import bodies, net
-from checks.collect.arm import evidence
-from checks.collect.azure import Azure
-from checks.collect.errors import NotAllowed, NotFound, Temporary, mapped
+from checks.collect.arm import bodies
+from checks.collect.arm.client import Azure
+from checks.collect.arm.reads import evidence
+from checks.collect.wire import connections
+from checks.collect.wire.errors import NotAllowed, NotFound, Temporary, mapped
 from checks.facts import ClientSecret, Principal, Seen
-from checks.rules import commands
+from checks.rules.fixes import shell
 
 ROLE = "Application.Read.All (Microsoft Graph application permission)"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -54,7 +55,7 @@ async def _by_application(azure: Azure, client_id: str, *collections: str) -> li
             token = await azure.token(f"{azure.settings.cloud.graph}/.default")
         except ClientAuthenticationError as error:
             raise _not_allowed(azure, f"no token for Microsoft Graph: {error.message}") from error
-        async with net.session(()) as session:
+        async with connections.session(()) as session:
             found = []
             for collection in collections:
                 body = await _get(azure, session, collection, {"$filter": f"appId eq '{client_id}'"}, token)
@@ -78,4 +79,4 @@ async def _get(
 
 
 def _not_allowed(azure: Azure, detail: str) -> NotAllowed:
-    return NotAllowed(detail, ROLE, "/", (commands.grant_graph(azure.settings.cloud.graph),))
+    return NotAllowed(detail, ROLE, "/", (shell.grant_graph(azure.settings.cloud.graph),))

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from checks.collect import arm, bodies
-from checks.collect.azure import Azure
-from checks.collect.errors import NotFound
-from checks.collect.estate import Estate
+from checks.collect.arm import bodies, reads
+from checks.collect.arm.client import Azure
+from checks.collect.arm.inventory import Estate
+from checks.collect.wire.errors import NotFound
 from checks.facts import (
     Cluster,
     IdentityResource,
@@ -57,7 +57,7 @@ async def machines(azure: Azure, estate: Estate, cluster: Cluster) -> Seen[tuple
 
 def _listing(azure: Azure, subscription: str, kind: str) -> Callable[[], Any]:
     async def reading() -> Seen[tuple[NodeMachines, ...]] | NotSeen:
-        return await arm.seen(_list(azure, subscription, kind, COMPUTE_API, bodies.node_machines))
+        return await reads.seen(_list(azure, subscription, kind, COMPUTE_API, bodies.node_machines))
 
     return reading
 
@@ -75,10 +75,10 @@ async def kubelet_resource(
     subscription = subscription_of(wanted)
     if subscription not in estate.subscriptions:
         why = f"the identity's subscription {subscription} is not one that Pullwatch can see"
-        return NotSeen(Why.NOT_ALLOWED, why, arm.READER, (arm.grant_reader(subscription),))
+        return NotSeen(Why.NOT_ALLOWED, why, reads.READER, (reads.grant_reader(subscription),))
 
     async def reading() -> Seen[tuple[IdentityResource, ...]] | NotSeen:
-        return await arm.seen(_list(azure, subscription, IDENTITIES, IDENTITY_API, bodies.identity_resource))
+        return await reads.seen(_list(azure, subscription, IDENTITIES, IDENTITY_API, bodies.identity_resource))
 
     listed = await estate.identities.get(subscription, reading)
     if isinstance(listed, NotSeen):
@@ -87,7 +87,7 @@ async def kubelet_resource(
     siblings = [i for i in others if resource_group_of(i.id).lower() == resource_group_of(wanted).lower()]
     resource = next((i for i in listed.value if same_id(i.id, wanted)), None)
     if resource is None and (others or (isinstance(nodes, Seen) and nodes.value)):
-        asked = await arm.seen(_ask(azure, wanted))
+        asked = await reads.seen(_ask(azure, wanted))
         if isinstance(asked, NotSeen):
             return asked
         resource = asked.value
@@ -96,15 +96,15 @@ async def kubelet_resource(
 
 async def _ask(azure: Azure, identity: str) -> Seen[IdentityResource | None]:
     try:
-        body = await arm.get(azure, identity, IDENTITY_API, "the kubelet identity")
+        body = await reads.get(azure, identity, IDENTITY_API, "the kubelet identity")
     except NotFound:
-        return Seen(None, arm.evidence("kubelet identity", identity, IDENTITY_API))
-    return Seen(bodies.identity_resource(body), arm.evidence("kubelet identity", identity, IDENTITY_API))
+        return Seen(None, reads.evidence("kubelet identity", identity, IDENTITY_API))
+    return Seen(bodies.identity_resource(body), reads.evidence("kubelet identity", identity, IDENTITY_API))
 
 
 async def _list(
     azure: Azure, subscription: str, kind: str, api_version: str, reader: Callable[[Any], T | None]
 ) -> Seen[tuple[T, ...]]:
     path, what = f"/subscriptions/{subscription}/providers/{kind}", kind.rsplit("/", 1)[-1]
-    listing = await arm.raw_list(azure, path, api_version, what, f"/subscriptions/{subscription}")
+    listing = await reads.raw_list(azure, path, api_version, what, f"/subscriptions/{subscription}")
     return Seen(tuple(item for body in listing.items if (item := reader(body)) is not None), listing.evidence)

@@ -10,9 +10,9 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-from checks.collect import arm, network
-from checks.collect.azure import Azure
-from checks.collect.once import Once
+from checks.collect.arm import networks, reads
+from checks.collect.arm.client import Azure
+from checks.collect.wire.single_flight import Once
 from checks.facts import (
     Authorization,
     IdentityResource,
@@ -26,10 +26,10 @@ from checks.facts import (
     SubscriptionFacts,
     Why,
 )
-from checks.facts_network import networks_of
-from checks.facts_pulls import Manifest
-from checks.facts_registry import Probe
-from checks.rules import rbac
+from checks.facts.network import networks_of
+from checks.facts.pulls import Manifest
+from checks.facts.registry_details import Probe
+from checks.rules.access import rbac
 
 AT_ONCE = 8
 
@@ -93,14 +93,14 @@ class Estate:
             return NotSeen(
                 Why.NOT_ALLOWED,
                 f"{host} is in none of the subscriptions that could be read; the registries of {names} could not",
-                arm.READER,
+                reads.READER,
                 next((f.registries.fix for f in refused if isinstance(f.registries, NotSeen)), ()),
             )
         return NotSeen(
             Why.NOT_FOUND,
             f"{host} is in none of the {len(self.subscriptions)} subscriptions that were looked at: it does not exist, "
             "or lies where Pullwatch's identity has no Reader role",
-            arm.READER,
+            reads.READER,
         )
 
     def is_acr(self, host: str) -> bool:
@@ -130,12 +130,12 @@ async def read(azure: Azure, subscriptions: Iterable[Subscription]) -> Estate:
 
 async def _subscription(azure: Azure, subscription: Subscription) -> SubscriptionFacts:
     clusters, registries = await asyncio.gather(
-        arm.seen(arm.clusters(azure, subscription.id)), arm.seen(arm.registries(azure, subscription.id))
+        reads.seen(reads.clusters(azure, subscription.id)), reads.seen(reads.registries(azure, subscription.id))
     )
     needed = isinstance(registries, Seen) and registries.value
     unasked = NotSeen(Why.NOT_APPLICABLE, "the subscription holds no registry, so its roles were not read")
     authorization = (
-        await arm.authorization(azure, subscription.id)
+        await reads.authorization(azure, subscription.id)
         if needed
         else Authorization(assignments=unasked, definitions=unasked, denies=unasked)
     )
@@ -146,7 +146,7 @@ async def _subscription(azure: Azure, subscription: Subscription) -> Subscriptio
         clusters=clusters,
         registries=registries,
         authorization=authorization,
-        network=await network.of_subscription(azure, subscription.id, listed, held),
+        network=await networks.of_subscription(azure, subscription.id, listed, held),
     )
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from checks import facts_network as network
-from checks.collect.bodies import at, flag, name_of, number, objects, text, words
+from checks.collect.arm.bodies import at, flag, name_of, number, objects, text, words
+from checks.facts import network
 
 
 def virtual_network(body: Any) -> network.VirtualNetwork | None:

@@ -12,11 +12,11 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from checks.collect import arm, bodies, bodies_network
-from checks.collect.azure import Azure
-from checks.collect.errors import NotAllowed, NotFound, Temporary
+from checks.collect.arm import bodies, network_bodies, reads
+from checks.collect.arm.client import Azure
+from checks.collect.wire.errors import NotAllowed, NotFound, Temporary
 from checks.facts import Cluster, NotSeen, Seen, Why, subscription_of
-from checks.facts_network import MemberAddress, Network, PrivateEndpoint, PublicAddress, Zone
+from checks.facts.network import MemberAddress, Network, PrivateEndpoint, PublicAddress, Zone
 
 NETWORK_API = "2024-05-01"
 DNS_API = "2024-06-01"
@@ -42,14 +42,14 @@ async def of_subscription(azure: Azure, subscription: str, clusters: Iterable[Cl
     own = [cluster for cluster in clusters if subscription_of(cluster.id) == subscription.lower()]
     (networks, groups, tables, gateways, addresses), (prefixes, endpoints, zones, rules, nodes) = await asyncio.gather(
         asyncio.gather(
-            read.listed("virtualNetworks", bodies_network.virtual_network, ("subnets", "virtualNetworkPeerings")),
-            read.listed("networkSecurityGroups", bodies_network.security_group, ("securityRules",)),
-            read.listed("routeTables", bodies_network.route_table, ("routes",)),
-            read.listed("natGateways", bodies_network.nat_gateway),
-            read.listed("publicIPAddresses", bodies_network.public_address),
+            read.listed("virtualNetworks", network_bodies.virtual_network, ("subnets", "virtualNetworkPeerings")),
+            read.listed("networkSecurityGroups", network_bodies.security_group, ("securityRules",)),
+            read.listed("routeTables", network_bodies.route_table, ("routes",)),
+            read.listed("natGateways", network_bodies.nat_gateway),
+            read.listed("publicIPAddresses", network_bodies.public_address),
         ),
         asyncio.gather(
-            read.listed("publicIPPrefixes", bodies_network.public_prefix),
+            read.listed("publicIPPrefixes", network_bodies.public_prefix),
             read.endpoints(),
             read.zones(),
             read.registry_rules(registries),
@@ -78,10 +78,10 @@ class _Reading:
         self._scope = f"/subscriptions/{subscription}"
 
     async def _raw(self, path: str, api_version: str, what: str) -> Seen[list[Any]] | NotSeen:
-        return await arm.seen(self._raw_or_raise(path, api_version, what))
+        return await reads.seen(self._raw_or_raise(path, api_version, what))
 
     async def _raw_or_raise(self, path: str, api_version: str, what: str) -> Seen[list[Any]]:
-        listing = await arm.raw_list(self._azure, path, api_version, what, self._scope)
+        listing = await reads.raw_list(self._azure, path, api_version, what, self._scope)
         return Seen(listing.items, listing.evidence)
 
     async def listed(
@@ -111,7 +111,7 @@ class _Reading:
 
     async def endpoints(self) -> Seen[dict[str, PrivateEndpoint]] | NotSeen:
         """Private endpoints; those of registries with the addresses of their interfaces."""
-        found = await self.listed("privateEndpoints", bodies_network.private_endpoint)
+        found = await self.listed("privateEndpoints", network_bodies.private_endpoint)
         if isinstance(found, NotSeen):
             return found
         about = {key: e for key, e in found.value.items() if any(REGISTRY in target for target in e.targets)}
@@ -144,9 +144,9 @@ class _Reading:
         return Zone(
             id=zone_id,
             name=name.lower(),
-            links=_mapped(links, lambda items: tuple(x for i in items if (x := bodies_network.zone_link(i)))),
-            records=_mapped(records, lambda items: dict(x for i in items if (x := bodies_network.a_record(i)))),
-            aliases=_mapped(aliases, lambda items: dict(x for i in items if (x := bodies_network.cname_record(i)))),
+            links=_mapped(links, lambda items: tuple(x for i in items if (x := network_bodies.zone_link(i)))),
+            records=_mapped(records, lambda items: dict(x for i in items if (x := network_bodies.a_record(i)))),
+            aliases=_mapped(aliases, lambda items: dict(x for i in items if (x := network_bodies.cname_record(i)))),
         )
 
     async def registry_rules(self, registries: int) -> Seen[dict[str, tuple[str, ...]]] | NotSeen:
@@ -161,7 +161,7 @@ class _Reading:
             found = await self._raw(path, older, "virtual network rules")
         except NotAllowed as error:
             found = error.as_gap()
-        return _mapped(found, lambda items: dict(x for i in items if (x := bodies_network.registry_rules(i))))
+        return _mapped(found, lambda items: dict(x for i in items if (x := network_bodies.registry_rules(i))))
 
     async def node_addresses(self, clusters: list[Cluster]) -> Seen[dict[str, tuple[PublicAddress, ...]]] | NotSeen:
         """The public addresses of nodes that have their own and no prefix, by ``node resource group/pool``."""
@@ -185,14 +185,14 @@ class _Reading:
             listed = await self._raw(f"{scale_set}/publicipaddresses", SCALE_SET_ADDRESSES_API, "addresses of nodes")
             if isinstance(listed, NotSeen):
                 return listed
-            own = tuple(a for i in listed.value if (a := bodies_network.public_address(i)))
+            own = tuple(a for i in listed.value if (a := network_bodies.public_address(i)))
             addresses[key] = (*addresses.get(key, ()), *own)
         return Seen(addresses, found.evidence)
 
 
 def _place(body: Any) -> str:
     parts = (bodies.text(body, "id") or "").split("/")
-    return f"{parts[4] if len(parts) > 4 else ''}/{bodies_network.pool_of_scale_set(body)}".lower()
+    return f"{parts[4] if len(parts) > 4 else ''}/{network_bodies.pool_of_scale_set(body)}".lower()
 
 
 def _by_id(items: list[Any]) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def _by_id(items: list[Any]) -> dict[str, Any]:
 def _with_members(endpoint: PrivateEndpoint, interfaces: dict[str, Any], gap: NotSeen | None) -> PrivateEndpoint:
     members: tuple[MemberAddress, ...] = ()
     for interface_id in endpoint.interface_ids:
-        members += bodies_network.interface_members(interfaces.get(interface_id.rstrip("/").lower()))
+        members += network_bodies.interface_members(interfaces.get(interface_id.rstrip("/").lower()))
     if not members and not endpoint.members and gap is not None:
         return msgspec.structs.replace(endpoint, members=gap)
     named = any(member.names for member in members) or not endpoint.members

@@ -16,13 +16,13 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest
 
 from checks import facts
-from checks.collect import bodies
-from checks.collect.azure import Azure
-from checks.collect.errors import CollectError, Temporary, mapped
+from checks.collect.arm import bodies
+from checks.collect.arm.client import Azure
+from checks.collect.wire.errors import CollectError, Temporary, mapped
 from checks.facts import NotSeen, Seen
-from checks.rules import commands
-from checks.rules.rbac import role_guid
-from checks.verdicts import Evidence
+from checks.findings import Evidence
+from checks.rules.access.rbac import role_guid
+from checks.rules.fixes import shell
 
 T = TypeVar("T")
 
@@ -236,4 +236,4 @@ async def user_kubeconfig(azure: Azure, cluster: facts.Cluster) -> bytes:
 
 def grant_reader(subscription: str) -> str:
     """The command that lets Pullwatch's identity read a subscription."""
-    return commands.assign_role("<object id of Pullwatch's identity>", READER, f"/subscriptions/{subscription}")
+    return shell.assign_role("<object id of Pullwatch's identity>", READER, f"/subscriptions/{subscription}")

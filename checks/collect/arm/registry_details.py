@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from checks.collect import arm, bodies
-from checks.collect.azure import Azure
-from checks.collect.estate import Estate
+from checks.collect.arm import bodies, reads
+from checks.collect.arm.client import Azure
+from checks.collect.arm.inventory import Estate
 from checks.facts import NotSeen, Registry, RegistryPerformance, RegistryUse, Seen, Why
-from checks.facts_registry import CacheRule, Credential, CredentialSet, Replication, Usage
+from checks.facts.registry_details import CacheRule, Credential, CredentialSet, Replication, Usage
 
 T = TypeVar("T")
 
@@ -40,8 +40,8 @@ async def read(azure: Azure, registry: Registry) -> RegistryPerformance:
     Only Premium replicates; credential sets are read only where a cache rule names one.
     """
     usages, rules, replications = await asyncio.gather(
-        arm.seen(_list(azure, registry, "listUsages", usage)),
-        arm.seen(_list(azure, registry, "cacheRules", cache_rule)),
+        reads.seen(_list(azure, registry, "listUsages", usage)),
+        reads.seen(_list(azure, registry, "cacheRules", cache_rule)),
         _replications(azure, registry),
     )
     return RegistryPerformance(
@@ -55,7 +55,7 @@ async def read(azure: Azure, registry: Registry) -> RegistryPerformance:
 async def _replications(azure: Azure, registry: Registry) -> Seen[tuple[Replication, ...]] | NotSeen:
     if (registry.sku or "premium").lower() != "premium":
         return NotSeen(Why.NOT_APPLICABLE, f"a {registry.sku} registry has no replicas")
-    return await arm.seen(_list(azure, registry, "replications", replication))
+    return await reads.seen(_list(azure, registry, "replications", replication))
 
 
 async def _credential_sets(
@@ -65,12 +65,12 @@ async def _credential_sets(
         return NotSeen(Why.NOT_APPLICABLE, "no cache rule names a credential set")
     if isinstance(rules, NotSeen):
         return rules
-    return await arm.seen(_list(azure, registry, "credentialSets", credential_set))
+    return await reads.seen(_list(azure, registry, "credentialSets", credential_set))
 
 
 async def _list(azure: Azure, registry: Registry, child: str, reader: Callable[[Any], T | None]) -> Seen[tuple[T, ...]]:
     path = f"{registry.id}/{child}"
-    listing = await arm._raw_list(azure, path, arm.REGISTRIES_API, f"{child} of {registry.name}", registry.id)
+    listing = await reads._raw_list(azure, path, reads.REGISTRIES_API, f"{child} of {registry.name}", registry.id)
     found = tuple(item for body in listing.items[: bodies.MAX_ITEMS] if (item := reader(body)) is not None)
     lost = min(len(listing.items), bodies.MAX_ITEMS) - len(found)
     return Seen(found, listing.evidence, f"{lost} of {len(listing.items)} bodies could not be read" if lost else "")

@@ -21,13 +21,15 @@ from azure.core.exceptions import ClientAuthenticationError
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
-from checks.collect import arm, net, run_command
-from checks.collect.azure import Azure
-from checks.collect.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
-from checks.collect.kubeconfig import Kubeconfig, read
-from checks.collect.kubernetes_objects import EVENTS, Event, Pod, containers, decode_page, pod_events
+from checks.collect.arm import reads
+from checks.collect.arm.client import Azure
+from checks.collect.kubernetes import run_command
+from checks.collect.kubernetes.kubeconfig import Kubeconfig, read
+from checks.collect.kubernetes.objects import EVENTS, Event, Pod, containers, decode_page, pod_events
+from checks.collect.wire import connections
+from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
 from checks.facts import Cluster, NotSeen, PodEvent, Seen, Why, Workloads
-from checks.rules.clouds import AKS_SERVER_APPLICATION
+from checks.rules.azure.clouds import AKS_SERVER_APPLICATION
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -48,7 +50,7 @@ async def workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen
     if gap is not None:
         return gap
     try:
-        kubeconfig = read(await arm.user_kubeconfig(azure, cluster))
+        kubeconfig = read(await reads.user_kubeconfig(azure, cluster))
         if not kubeconfig.exec_plugin and not azure.settings.allow_local_accounts:
             return local_accounts_off()
         try:
@@ -88,14 +90,14 @@ async def pods_and_events(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig
             pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, containers)
             events = await _events(reader, api)
     found = Workloads(containers=tuple(pods.found), events=events, pods=pods.objects, unreadable=pods.unreadable)
-    return Seen(found, arm.evidence("pods and events", kubeconfig.server, "v1"))
+    return Seen(found, reads.evidence("pods and events", kubeconfig.server, "v1"))
 
 
 @asynccontextmanager
 async def open_api(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> AsyncIterator[client.CoreV1Api]:
     """The cluster's API over its own trust, closed at the end. Raises CollectError where no token can be had."""
     token = await _token(azure, cluster) if kubeconfig.exec_plugin else kubeconfig.token
-    connector = net.connector((), _trust(kubeconfig))
+    connector = connections.connector((), _trust(kubeconfig))
     api_client = client.ApiClient(_configuration(kubeconfig, token, connector))
     try:
         yield client.CoreV1Api(api_client)
@@ -111,7 +113,7 @@ async def _events(reader: Reader, api: client.CoreV1Api) -> Seen[tuple[PodEvent,
     except CollectError as error:
         return error.as_gap()
     gaps = f"{events.unreadable} events could not be read" if events.unreadable else ""
-    return Seen(tuple(events.found), arm.evidence("events", "Kubernetes API", "v1"), gaps)
+    return Seen(tuple(events.found), reads.evidence("events", "Kubernetes API", "v1"), gaps)
 
 
 class _Expired(Exception):
@@ -211,7 +213,7 @@ def _configuration(kubeconfig: Kubeconfig, token: str | None, connector: aiohttp
     configuration.ca_cert_data = kubeconfig.ca_pem or None
     if token:
         configuration.api_key = {"BearerToken": f"Bearer {token}"}
-    configuration.client_session_kwargs = {"connector": connector, "trust_env": net.names_proxy()}
+    configuration.client_session_kwargs = {"connector": connector, "trust_env": connections.names_proxy()}
     return configuration
 
 

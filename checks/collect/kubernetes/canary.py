@@ -19,14 +19,15 @@ import msgspec
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
-from checks.collect import arm, kubernetes
-from checks.collect.azure import Azure
-from checks.collect.canary_pod import LABELS, PodState, answered, failed_texts, pod
-from checks.collect.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
-from checks.collect.kubeconfig import read as read_kubeconfig
+from checks.collect.arm import reads
+from checks.collect.arm.client import Azure
+from checks.collect.kubernetes import api as kubernetes
+from checks.collect.kubernetes.canary_pod import LABELS, PodState, answered, failed_texts, pod
+from checks.collect.kubernetes.kubeconfig import read as read_kubeconfig
+from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
 from checks.facts import Cluster, NotSeen, RegistryUse, Seen, Why
-from checks.facts_canary import Canaries, Canary, CanaryAsk, CanarySaid
-from checks.rules import canaries
+from checks.facts.canary import Canaries, Canary, CanaryAsk, CanarySaid
+from checks.rules.pull import canaries
 
 RBAC_WRITER = "Azure Kubernetes Service RBAC Writer"
 FIRST_POLL, LONGEST_POLL = 0.1, 1.0  # seconds
@@ -52,7 +53,7 @@ async def of_cluster(azure: Azure, cluster: Cluster, uses: Iterable[RegistryUse]
     if not wanted:
         return Canaries(empty_pools=empty, passed_over=passed_over)
     try:
-        kubeconfig = read_kubeconfig(await arm.user_kubeconfig(azure, cluster))
+        kubeconfig = read_kubeconfig(await reads.user_kubeconfig(azure, cluster))
         if not kubeconfig.exec_plugin and not azure.settings.allow_local_accounts:
             return kubernetes.local_accounts_off()
         async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
@@ -266,7 +267,7 @@ class _Elsewhere(CollectError):
 def _canary(ask: CanaryAsk, answer: CanarySaid | NotSeen, source: str) -> Canary:
     if isinstance(answer, NotSeen):
         return Canary(ask, answer)
-    return Canary(ask, Seen(answer, arm.evidence("canary pull", source, "v1")))
+    return Canary(ask, Seen(answer, reads.evidence("canary pull", source, "v1")))
 
 
 async def to_the_end(work: Coroutine[Any, Any, None]) -> None:

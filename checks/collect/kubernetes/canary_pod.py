@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from checks.collect import bodies
-from checks.collect.errors import Temporary, one_line
-from checks.facts_canary import CanarySaid
-from checks.rules.canaries import POD_PREFIX, POOL_LABEL
-from checks.rules.pulls import WAITING_FOR_IMAGE
+from checks.collect.arm import bodies
+from checks.collect.wire.errors import Temporary, one_line
+from checks.facts.canary import CanarySaid
+from checks.rules.pull.canaries import POD_PREFIX, POOL_LABEL
+from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 
 LABELS = {"app.kubernetes.io/managed-by": "pullwatch", "app.kubernetes.io/name": "pullwatch-canary"}
 _BACK_OFF_ONLY = re.compile(r'\s*Back-off pulling image "[^"]*"\s*')

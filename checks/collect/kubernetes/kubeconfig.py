@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 import yaml
 
-from checks.collect import bodies
-from checks.collect.errors import Temporary
+from checks.collect.arm import bodies
+from checks.collect.wire.errors import Temporary
 
 MAX_BYTES = 262_144
 

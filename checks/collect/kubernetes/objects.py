@@ -12,9 +12,9 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from checks.collect.errors import Temporary
+from checks.collect.wire.errors import Temporary
 from checks.facts import ContainerImage, PodEvent
-from checks.rules.canaries import POD_PREFIX
+from checks.rules.pull.canaries import POD_PREFIX
 
 T = TypeVar("T")
 # Events that say nothing of pulls, and are the most: the API server leaves them out.

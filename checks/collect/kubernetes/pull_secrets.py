@@ -17,18 +17,22 @@ import msgspec
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
-from checks.collect import arm, kubernetes, net, registry
-from checks.collect.azure import Azure
-from checks.collect.errors import CollectError, Temporary, mapped
-from checks.collect.estate import Estate
-from checks.collect.kubeconfig import read as read_kubeconfig
-from checks.collect.kubernetes_objects import ServiceAccount
-from checks.collect.secret_bodies import MAX_BYTES, Credential, Decoded, decode
+from checks.collect.arm import reads
+from checks.collect.arm.client import Azure
+from checks.collect.arm.inventory import Estate
+from checks.collect.kubernetes import api as kubernetes
+from checks.collect.kubernetes.kubeconfig import read as read_kubeconfig
+from checks.collect.kubernetes.objects import ServiceAccount
+from checks.collect.kubernetes.secret_bodies import MAX_BYTES, Credential, Decoded, decode
+from checks.collect.registry import client as registry
+from checks.collect.wire import connections
+from checks.collect.wire.errors import CollectError, Temporary, mapped
 from checks.facts import Cluster, ContainerImage, NotSeen, Seen, Why, Workloads
-from checks.facts_pulls import Asked, PullSecret
-from checks.facts_registry import Outcome
-from checks.rules import commands, images
-from checks.rules.pull_secrets import DOCKER_HUB_KEY, covers, names_of, target_of
+from checks.facts.pulls import Asked, PullSecret
+from checks.facts.registry_details import Outcome
+from checks.rules import images
+from checks.rules.access.pull_secrets import DOCKER_HUB_KEY, covers, names_of, target_of
+from checks.rules.fixes import shell
 
 MAX_SECRETS = 200
 MAX_TRIED = 50
@@ -63,7 +67,7 @@ async def read(azure: Azure, estate: Estate, cluster: Cluster, workloads: Found)
 
 
 async def _read(azure: Azure, estate: Estate, cluster: Cluster, workloads: Seen[Workloads]) -> tuple[Found, Secrets]:
-    kubeconfig = read_kubeconfig(await arm.user_kubeconfig(azure, cluster))
+    kubeconfig = read_kubeconfig(await reads.user_kubeconfig(azure, cluster))
     async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
         workloads = await _with_accounts(azure, cluster, api, workloads)
         names = named(workloads.value)
@@ -126,7 +130,7 @@ async def _one(azure: Azure, cluster: Cluster, api: client.CoreV1Api, name: str)
     except CollectError as error:
         return error.as_gap()
     except _Forbidden as error:
-        return NotSeen(Why.NOT_ALLOWED, str(error), SECRETS_READ, commands.let_read_secrets(cluster, namespace))
+        return NotSeen(Why.NOT_ALLOWED, str(error), SECRETS_READ, shell.let_read_secrets(cluster, namespace))
 
 
 class _Forbidden(Exception):
@@ -210,7 +214,7 @@ def _facts(name: str, found: Decoded | NotSeen, told: dict[tuple[str, int], list
         for index, entry in enumerate(found.facts.entries)
     )
     facts = msgspec.structs.replace(found.facts, entries=entries)
-    return Seen(facts, arm.evidence(f"secret {name}, without its values", "Kubernetes API", "v1"))
+    return Seen(facts, reads.evidence(f"secret {name}, without its values", "Kubernetes API", "v1"))
 
 
 def _wanted(workloads: Workloads, found: dict[str, Decoded | NotSeen]) -> list[_Try]:
@@ -236,7 +240,7 @@ async def _ask(azure: Azure, estate: Estate, host: str, credential: Credential, 
     if target is None:
         why = f"{host} is no registry that Azure Resource Manager returned, and PULLWATCH_PROBE_OTHERS is off"
         return Asked(registry=host, detail=why)
-    if net.behind_proxy(azure.settings.connect_to, host):
+    if connections.behind_proxy(azure.settings.connect_to, host):
         return Asked(registry=host, detail="connections from here go through a proxy")
     try:
         async with asyncio.timeout(min(TRY_SECONDS, float(azure.settings.call_seconds))):

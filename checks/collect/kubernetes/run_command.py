@@ -18,12 +18,12 @@ from urllib.parse import quote, urljoin
 import msgspec
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from checks.collect import arm, bodies
-from checks.collect import run_command_output as output
-from checks.collect.azure import Azure
-from checks.collect.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
+from checks.collect.arm import bodies, reads
+from checks.collect.arm.client import Azure
+from checks.collect.kubernetes import run_command_output as output
+from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
 from checks.facts import Cluster, NotSeen, PodEvent, Seen, Why, Workloads
-from checks.rules import commands
+from checks.rules.fixes import shell
 
 SETTING = "PULLWATCH_ALLOW_RUN_COMMAND=true"
 RIGHTS = (
@@ -78,7 +78,7 @@ def _also(gap: NotSeen, second: NotSeen) -> NotSeen:
 
 def _disabled(cluster: Cluster) -> Refused:
     detail = "it is disabled on the cluster (apiServerAccessProfile.disableRunCommand)"
-    return Refused(detail, "Run Command enabled on the cluster", (commands.enable_run_command(cluster),))
+    return Refused(detail, "Run Command enabled on the cluster", (shell.enable_run_command(cluster),))
 
 
 def _blocked(cluster: Cluster) -> Refused:
@@ -87,7 +87,7 @@ def _blocked(cluster: Cluster) -> Refused:
         f"namespace {output.NAMESPACE}"
     )
     missing = f"a policy assignment that excludes the namespace {output.NAMESPACE}"
-    return Refused(detail, missing, (commands.list_policies(cluster),))
+    return Refused(detail, missing, (shell.list_policies(cluster),))
 
 
 class _Reading:
@@ -147,7 +147,7 @@ class _Reading:
         return Seen(events.events, self._evidence("events"), "; ".join(told))
 
     def _evidence(self, what: str) -> Any:
-        return arm.evidence(what, f"Run Command on {self._cluster.id} (kubectl)", arm.CLUSTERS_API)
+        return reads.evidence(what, f"Run Command on {self._cluster.id} (kubectl)", reads.CLUSTERS_API)
 
     async def _run(self, command: str, nonce: str) -> str:
         """The command's output. Raises CollectError."""
@@ -165,7 +165,7 @@ class _Reading:
         body = {"command": command}
         if self._token is not None:
             body["clusterToken"] = await self._token()
-        place = f"{self._azure.settings.arm}{quote(self._cluster.id)}/runCommand?api-version={arm.CLUSTERS_API}"
+        place = f"{self._azure.settings.arm}{quote(self._cluster.id)}/runCommand?api-version={reads.CLUSTERS_API}"
         # Not tried again by itself: every POST that arrives makes a pod.
         response = await self._send(HttpRequest("POST", place, json=body), retry_total=0)
         location, wait = "", FIRST_WAIT
@@ -201,7 +201,7 @@ class _Reading:
             return _disabled(self._cluster)
         if response.status_code in (401, 403):
             role = f"{' and '.join(RIGHTS)} on the cluster, and {READER} in it"
-            return NotAllowed(detail, role, self._cluster.id, commands.let_run_commands(self._cluster))
+            return NotAllowed(detail, role, self._cluster.id, shell.let_run_commands(self._cluster))
         if response.status_code == 404:
             return NotFound(detail)
         header = response.headers.get("Retry-After", "")

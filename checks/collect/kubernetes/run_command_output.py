@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from checks.collect.kubernetes_objects import (
+from checks.collect.kubernetes.objects import (
     EVENTS,
     Container,
     ContainerStatus,
@@ -32,7 +32,7 @@ from checks.collect.kubernetes_objects import (
     pod_events,
 )
 from checks.facts import ContainerImage, PodEvent
-from checks.rules import commands
+from checks.rules.fixes import shell
 
 NAMESPACE = "aks-command"
 KINDS = {"i": "initContainer", "m": "container", "e": "ephemeralContainer"}
@@ -106,7 +106,7 @@ def events_command(nonce: str) -> str:
 def _get(nonce: str, resource: str, fields: str, each: str) -> str:
     template = f'{{"{nonce}B"}}{{range .items[*]}}{each}{{end}}{{"\\n{nonce}E"}}'
     words = ("kubectl", "get", resource, "--all-namespaces", "--field-selector", fields)
-    return commands.command(*words, "-o", f"jsonpath={template}")
+    return shell.command(*words, "-o", f"jsonpath={template}")
 
 
 def read_pods(logs: str, nonce: str) -> Pods | None:

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from checks.collect import bodies
-from checks.collect.errors import Temporary, one_line
-from checks.facts_pulls import DOCKER_CONFIG, DOCKER_CONFIG_JSON, PullSecret, SecretEntry, UserKind
+from checks.collect.arm import bodies
+from checks.collect.wire.errors import Temporary, one_line
+from checks.facts.pulls import DOCKER_CONFIG, DOCKER_CONFIG_JSON, PullSecret, SecretEntry, UserKind
 
 MAX_ENTRIES = 100
 MAX_KEY = 300

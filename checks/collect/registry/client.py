@@ -29,10 +29,10 @@ import aiohttp
 import msgspec
 from azure.core.exceptions import AzureError
 
-from checks.collect import net
-from checks.collect.azure import USER_AGENT, Azure
-from checks.collect.errors import one_line
-from checks.facts_registry import DataEndpoint, Outcome, Probe
+from checks.collect.arm.client import USER_AGENT, Azure
+from checks.collect.wire import connections
+from checks.collect.wire.errors import one_line
+from checks.facts.registry_details import DataEndpoint, Outcome, Probe
 from checks.settings import Settings
 
 ACR_SCOPE = "https://containerregistry.azure.net/.default"
@@ -90,7 +90,11 @@ class Door:
     """An open way to one registry. Made by ``open_door``; not to be used after it closes."""
 
     def __init__(
-        self, target: Target, place: net.Place, certificate: net.Certificate, session: aiohttp.ClientSession
+        self,
+        target: Target,
+        place: connections.Place,
+        certificate: connections.Certificate,
+        session: aiohttp.ClientSession,
     ) -> None:
         self.target = target
         self.place = place
@@ -143,7 +147,7 @@ class Door:
             port = parts.port
         except ValueError:
             return False
-        own = (parts.hostname or "").lower() == self.place.host and port in (None, net.HTTPS)
+        own = (parts.hostname or "").lower() == self.place.host and port in (None, connections.HTTPS)
         return parts.scheme == "https" and own and parts.username is None
 
     async def refresh_token(self, challenge: Challenge, entra_token: str) -> str:
@@ -179,7 +183,11 @@ class Door:
 
 @asynccontextmanager
 async def open_door(
-    settings: Settings, target: Target, *, lookup: net.Lookup = net.system_lookup, keep_alive: bool = False
+    settings: Settings,
+    target: Target,
+    *,
+    lookup: connections.Lookup = connections.system_lookup,
+    keep_alive: bool = False,
 ) -> AsyncIterator[Door]:
     """Resolves, vets, connects and shakes hands; the door leads to the address that did. Raises Trouble.
 
@@ -188,16 +196,16 @@ async def open_door(
     """
     context = ssl.create_default_context()
     place, certificate = await _shaken(await _located(settings, target, lookup), context)
-    async with net.pinned_session(place, context, keep_alive=keep_alive) as session:
+    async with connections.pinned_session(place, context, keep_alive=keep_alive) as session:
         yield Door(target, place, certificate, session)
 
 
-async def _located(settings: Settings, target: Target, lookup: net.Lookup) -> net.Place:
+async def _located(settings: Settings, target: Target, lookup: connections.Lookup) -> connections.Place:
     host = ENDPOINTS.get(target.host, target.host)
     try:
-        return await net.locate(settings.connect_to, host, known=target.known, lookup=lookup)
-    except net.Refused as refused:
-        outcome = Outcome.NOT_CONTACTED if net.refusal_of_name(host) else Outcome.ADDRESS_REFUSED
+        return await connections.locate(settings.connect_to, host, known=target.known, lookup=lookup)
+    except connections.Refused as refused:
+        outcome = Outcome.NOT_CONTACTED if connections.refusal_of_name(host) else Outcome.ADDRESS_REFUSED
         raise Trouble(outcome, str(refused)) from None
     except socket.gaierror as error:
         absent = error.errno in _ABSENT
@@ -207,10 +215,12 @@ async def _located(settings: Settings, target: Target, lookup: net.Lookup) -> ne
         raise Trouble(Outcome.DNS_UNANSWERED, f"{host} could not be resolved: {error}") from None
 
 
-async def _shaken(place: net.Place, context: ssl.SSLContext) -> tuple[net.Place, net.Certificate]:
+async def _shaken(
+    place: connections.Place, context: ssl.SSLContext
+) -> tuple[connections.Place, connections.Certificate]:
     at = f"{place.host} ({', '.join(place.addresses[:3])}) port {place.port}"
     try:
-        return await net.shake_hands(place, context)
+        return await connections.shake_hands(place, context)
     except ssl.SSLCertVerificationError as error:
         outcome = Outcome.CERTIFICATE_EXPIRED if error.verify_code == _EXPIRED else Outcome.SSL_ERROR
         raise Trouble(outcome, f"the certificate of {at} does not hold: {error.verify_message}") from None
@@ -309,7 +319,7 @@ class _Record:
         self.probe = msgspec.structs.replace(self.probe, steps=(*self.probe.steps, one_line(step)), **seen)
 
 
-async def probe(azure: Azure, target: Target, *, lookup: net.Lookup = net.system_lookup) -> Probe:
+async def probe(azure: Azure, target: Target, *, lookup: connections.Lookup = connections.system_lookup) -> Probe:
     """Looks at one registry as far as its target allows; whatever happens on the way is the outcome, never an error.
 
     A registry that ARM did not return is asked for ``/v2/`` without credentials. The whole takes at most PROBE_SECONDS,
@@ -339,7 +349,7 @@ async def probe(azure: Azure, target: Target, *, lookup: net.Lookup = net.system
     return record.probe
 
 
-async def _walk(azure: Azure, target: Target, record: _Record, lookup: net.Lookup) -> None:
+async def _walk(azure: Azure, target: Target, record: _Record, lookup: connections.Lookup) -> None:
     async with open_door(azure.settings, target, lookup=lookup) as door:
         place, until = door.place, door.certificate.valid_until
         if place.elsewhere:
@@ -390,13 +400,13 @@ async def _sign_in(azure: Azure, door: Door, challenge: Challenge, record: _Reco
     record.note(f"the access token may pull {repository}", repository=repository)
 
 
-async def _data_endpoints(azure: Azure, target: Target, lookup: net.Lookup) -> tuple[DataEndpoint, ...]:
+async def _data_endpoints(azure: Azure, target: Target, lookup: connections.Lookup) -> tuple[DataEndpoint, ...]:
     suffix = f".{azure.settings.cloud.acr_suffix}"
     hosts = [host.lower() for host in target.data_endpoints[:MAX_DATA_ENDPOINTS] if host.lower().endswith(suffix)]
     return tuple(await asyncio.gather(*(_data_endpoint(azure, host, lookup) for host in hosts)))
 
 
-async def _data_endpoint(azure: Azure, host: str, lookup: net.Lookup) -> DataEndpoint:
+async def _data_endpoint(azure: Azure, host: str, lookup: connections.Lookup) -> DataEndpoint:
     target = Target(host=host, known=True)
     try:
         async with asyncio.timeout(min(DATA_SECONDS, azure.settings.call_seconds)):

@@ -16,13 +16,15 @@ from urllib.parse import quote
 import msgspec
 from azure.core.exceptions import AzureError
 
-from checks.collect import bodies, net, registry
-from checks.collect.arm import evidence
-from checks.collect.azure import Azure
-from checks.collect.estate import Estate
+from checks.collect.arm import bodies
+from checks.collect.arm.client import Azure
+from checks.collect.arm.inventory import Estate
+from checks.collect.arm.reads import evidence
+from checks.collect.registry import client
+from checks.collect.wire import connections
 from checks.facts import NotSeen, RegistryUse, Seen, Why
-from checks.facts_pulls import Manifest
-from checks.facts_registry import Outcome
+from checks.facts.pulls import Manifest
+from checks.facts.registry_details import Outcome
 from checks.rules import images
 
 MAX_PER_CLUSTER = 100
@@ -86,12 +88,12 @@ async def _host(azure: Azure, estate: Estate, host: str, references: list[images
     if gap is None:
         try:
             async with asyncio.timeout(HOST_SECONDS):
-                target = registry.Target(host=host, known=True, tokens=True)
-                async with registry.open_door(azure.settings, target, keep_alive=True) as door:
+                target = client.Target(host=host, known=True, tokens=True)
+                async with client.open_door(azure.settings, target, keep_alive=True) as door:
                     gap = await _all(_Asker(azure, estate, door), references, found)
         except TimeoutError:
             gap = NotSeen(Why.UNREACHABLE, f"{host} did not answer for all images within {HOST_SECONDS:g} s")
-        except registry.Trouble as trouble:
+        except client.Trouble as trouble:
             gap = _gap(host, trouble)
     rest = gap or NotSeen(Why.ERROR, f"{host} was not asked")
     return {key: found.get(key, rest) for key in map(images.canonical, references)}
@@ -100,7 +102,7 @@ async def _host(azure: Azure, estate: Estate, host: str, references: list[images
 def _not_to_be_asked(azure: Azure, host: str) -> NotSeen | None:
     if not host.endswith(f".{azure.settings.cloud.acr_suffix}"):
         return NotSeen(Why.OFF, f"{host} is not under the cloud's own suffix, so no token is sent there")
-    if net.behind_proxy(azure.settings.connect_to, host):
+    if connections.behind_proxy(azure.settings.connect_to, host):
         return NotSeen(Why.OFF, "connections from here go through a proxy")
     return None
 
@@ -114,14 +116,14 @@ async def _all(asker: _Asker, references: list[images.ImageReference], found: Ma
             continue
         try:
             found[key] = await asker.manifest(reference)
-        except registry.Trouble as trouble:
+        except client.Trouble as trouble:
             if trouble.outcome is not Outcome.ACCESS_TOKEN:
                 return _gap(reference.host, trouble)
             found[key] = _gap(reference.host, trouble, reference.repository)
     return None
 
 
-def _gap(host: str, trouble: registry.Trouble, repository: str = "") -> NotSeen:
+def _gap(host: str, trouble: client.Trouble, repository: str = "") -> NotSeen:
     why = _WHY.get(trouble.outcome, Why.UNREACHABLE)
     role = "AcrPull (or Container Registry Repository Reader) for Pullwatch's identity"
     where = f"{host}/{repository}" if repository else host
@@ -139,11 +141,11 @@ _WHY = {
 class _Asker:
     """One registry's door with the run's tokens."""
 
-    def __init__(self, azure: Azure, estate: Estate, door: registry.Door) -> None:
+    def __init__(self, azure: Azure, estate: Estate, door: client.Door) -> None:
         self._azure = azure
         self._estate = estate
         self._door = door
-        self._challenge: registry.Challenge | None = None
+        self._challenge: client.Challenge | None = None
 
     def may_ask(self, key: str) -> bool:
         """Whether the run has room for one more image; one that was asked for already takes none."""
@@ -163,8 +165,8 @@ class _Asker:
 
     async def _read(self, reference: images.ImageReference) -> Manifest:
         token = await self._token(reference.repository)
-        if registry.may_pull(token, reference.repository) is False:
-            raise registry.Trouble(Outcome.ACCESS_TOKEN, "Pullwatch's own identity may not pull from it")
+        if client.may_pull(token, reference.repository) is False:
+            raise client.Trouble(Outcome.ACCESS_TOKEN, "Pullwatch's own identity may not pull from it")
         wanted = quote(reference.digest or reference.tag or "latest", safe=":")
         path = f"/v2/{reference.repository}/manifests/{wanted}"
         head = await self._send("HEAD", path, token)
@@ -185,10 +187,10 @@ class _Asker:
 
         async def refreshing() -> str:
             try:
-                entra = await self._azure.token(registry.ACR_SCOPE)
+                entra = await self._azure.token(client.ACR_SCOPE)
             except AzureError as error:
                 told = f"no Entra token for container registries: {type(error).__name__}"
-                raise registry.Trouble(Outcome.IDENTITY, told) from error
+                raise client.Trouble(Outcome.IDENTITY, told) from error
             return await self._door.refresh_token(await self._asked(), entra)
 
         async def granting() -> str:
@@ -197,22 +199,22 @@ class _Asker:
 
         return await tokens.get(f"{host}/{repository}", granting)
 
-    async def _asked(self) -> registry.Challenge:
+    async def _asked(self) -> client.Challenge:
         if self._challenge is None:
             self._challenge = await self._door.challenge()
         return self._challenge
 
-    async def _send(self, method: str, path: str, token: str, *, optional: bool = False) -> registry.Answer:
+    async def _send(self, method: str, path: str, token: str, *, optional: bool = False) -> client.Answer:
         """One request, not faster than the pace. Raises Trouble for an answer that is neither 200 nor 404."""
         await asyncio.sleep(1 / PACE)
         headers = {"Authorization": f"Bearer {token}", "Accept": ACCEPT}
         answer = await self._door.send(method, path, headers=headers)
         if answer.status == 429:
-            raise registry.Trouble(Outcome.TOO_MANY_REQUESTS, f"{method} {path}: HTTP 429", answer)
+            raise client.Trouble(Outcome.TOO_MANY_REQUESTS, f"{method} {path}: HTTP 429", answer)
         if answer.status in (401, 403) and not optional:
-            raise registry.Trouble(Outcome.ACCESS_TOKEN, f"{method} {path}: HTTP {answer.status}", answer)
+            raise client.Trouble(Outcome.ACCESS_TOKEN, f"{method} {path}: HTTP {answer.status}", answer)
         if answer.status not in (200, 404) and not optional:
-            raise registry.Trouble(Outcome.CHALLENGE, f"{method} {path}: HTTP {answer.status}", answer)
+            raise client.Trouble(Outcome.CHALLENGE, f"{method} {path}: HTTP {answer.status}", answer)
         return answer
 
 

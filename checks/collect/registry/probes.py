@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from checks.collect import net, registry
-from checks.collect.arm import evidence
-from checks.collect.azure import Azure
-from checks.collect.estate import Estate
+from checks.collect.arm.client import Azure
+from checks.collect.arm.inventory import Estate
+from checks.collect.arm.reads import evidence
+from checks.collect.registry import client
+from checks.collect.wire import connections
 from checks.facts import NotSeen, RegistryUse, Seen, Why
-from checks.facts_registry import Probe
-from checks.rules import access
+from checks.facts.registry_details import Probe
+from checks.rules.access import identity_access
 
 AT_ONCE = 4
 VANTAGE = "from where Pullwatch runs"
@@ -35,24 +36,24 @@ async def of_cluster(azure: Azure, estate: Estate, uses: tuple[RegistryUse, ...]
 async def _one(azure: Azure, estate: Estate, use: RegistryUse) -> Seen[Probe] | NotSeen:
     if not azure.settings.probe:
         return NotSeen(Why.OFF, "probing is switched off by PULLWATCH_PROBE")
-    if net.behind_proxy(azure.settings.connect_to, use.login_server):
+    if connections.behind_proxy(azure.settings.connect_to, use.login_server):
         return NotSeen(Why.OFF, "connections from here go through a proxy, which would be probed instead")
     target = target_of(use, azure.settings.cloud.acr_suffix)
 
     async def reading() -> Seen[Probe]:
-        found = await registry.probe(azure, target)
-        return Seen(found, evidence(f"probe of {target.host} on port {net.HTTPS}", VANTAGE))
+        found = await client.probe(azure, target)
+        return Seen(found, evidence(f"probe of {target.host} on port {connections.HTTPS}", VANTAGE))
 
     return await estate.probes.get(use.login_server, reading)
 
 
-def target_of(use: RegistryUse, acr_suffix: str) -> registry.Target:
+def target_of(use: RegistryUse, acr_suffix: str) -> client.Target:
     """What may be done at a registry: everything at a login server that ARM returned under the cloud's own suffix,
     nothing but ``/v2/`` without credentials at a host that only pods name."""
     if isinstance(use.registry, NotSeen):
-        return registry.Target(host=use.login_server)
-    repositories = access.repositories_of(use.images)
-    return registry.Target(
+        return client.Target(host=use.login_server)
+    repositories = identity_access.repositories_of(use.images)
+    return client.Target(
         host=use.login_server,
         known=True,
         tokens=use.login_server.endswith(f".{acr_suffix}"),

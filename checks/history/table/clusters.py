@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from checks.history import keys, rows
+from checks.changes import Change
+from checks.findings import ClusterReport
 from checks.history.decide import tell
 from checks.history.errors import Conflict
-from checks.history.model import (
-    ClusterState,
-    Committed,
-    Decision,
-    KnownCluster,
-    Pending,
-    RowRef,
-    StateSummary,
-    Stored,
-)
-from checks.history.tables import Operation, Tables, etag_of, unmodified
-from checks.notices import Change
-from checks.verdicts import ClusterReport
+from checks.history.model import ClusterState, Committed, Decision, KnownCluster, Pending, RowRef, StateSummary, Stored
+from checks.history.table import keys, rows
+from checks.history.table.tables import Operation, Tables, etag_of, unmodified
 
 TRIES = 5  # of a write that only adds a mark to a state somebody else may be writing
 

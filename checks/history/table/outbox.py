@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
-from checks.history import keys, rows
-from checks.history.clusters import Clusters
+from checks.changes import Notice
 from checks.history.errors import Conflict, LeaseHeld, LeaseLost, SchemaError
 from checks.history.model import DigestRow, DigestStatus, Pending, PendingList, RowRef, StoredDigest
-from checks.history.tables import Operation, etag_of, unmodified
-from checks.notices import Notice
+from checks.history.table import keys, rows
+from checks.history.table.clusters import Clusters
+from checks.history.table.tables import Operation, etag_of, unmodified
 
 LEASE = timedelta(minutes=5)
 SKEW = timedelta(minutes=1)  # how far the clocks of two holders may be apart

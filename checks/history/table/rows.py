@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 import msgspec
 from azure.data.tables import EdmType, EntityProperty
 
-from checks.facts_pulls import Baseline
-from checks.history import keys
+from checks.changes import Change, Status, Transition
+from checks.facts.pulls import Baseline
+from checks.findings import ClusterReport, Finding, word
 from checks.history.errors import LimitError, SchemaError
 from checks.history.model import (
     ClusterState,
@@ -31,8 +32,7 @@ from checks.history.model import (
     StateSummary,
     SubjectState,
 )
-from checks.notices import Change, Status, Transition
-from checks.verdicts import ClusterReport, Finding, word
+from checks.history.table import keys
 
 VERSION = 1
 CHUNK = 30_000  # characters; the service takes 32,768 UTF-16 units a string

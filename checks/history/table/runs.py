@@ -12,20 +12,10 @@ from datetime import datetime
 
 import msgspec
 
-from checks.history import keys, rows
 from checks.history.errors import Conflict
-from checks.history.model import (
-    Marker,
-    MarkerStatus,
-    Run,
-    RunStatus,
-    Shard,
-    StoredRun,
-    Ticket,
-    Totals,
-    new_run_id,
-)
-from checks.history.tables import BATCH, Operation, Tables, etag_of
+from checks.history.model import Marker, MarkerStatus, Run, RunStatus, Shard, StoredRun, Ticket, Totals, new_run_id
+from checks.history.table import keys, rows
+from checks.history.table.tables import BATCH, Operation, Tables, etag_of
 
 TRIES = 50  # of a compare-and-set that others try at the same time
 REMEMBERED = 50  # requests whose ticket is given again

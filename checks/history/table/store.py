@@ -15,8 +15,8 @@ from typing import Any
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.data.tables.aio import TableServiceClient
 
-from checks.history.outbox import Outbox
-from checks.history.runs import Runs
+from checks.history.table.outbox import Outbox
+from checks.history.table.runs import Runs
 
 
 class Store(Outbox, Runs):

@@ -19,10 +19,10 @@ from azure.core.exceptions import (
 from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from checks.history import keys
 from checks.history.errors import Conflict, LimitError
 from checks.history.model import RowRef
-from checks.history.rows import MAX_WIRE, Entity, Row, wire
+from checks.history.table import keys
+from checks.history.table.rows import MAX_WIRE, Entity, Row, wire
 
 BATCH = 100  # operations in a transaction, at most
 

@@ -8,7 +8,7 @@ import re
 from email.message import EmailMessage
 from pathlib import Path
 
-from checks.notify.transport import Receipt, TemporaryDelivery
+from checks.notify.transports.base import Receipt, TemporaryDelivery
 
 
 class FolderTransport:

@@ -17,7 +17,7 @@ from enum import StrEnum
 import aiosmtplib
 import msgspec
 
-from checks.notify.transport import PermanentDelivery, Receipt, TemporaryDelivery
+from checks.notify.transports.base import PermanentDelivery, Receipt, TemporaryDelivery
 
 
 class Tls(StrEnum):

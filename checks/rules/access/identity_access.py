@@ -21,7 +21,8 @@ from checks.facts import (
     Seen,
     subscription_of,
 )
-from checks.rules import images, rbac
+from checks.rules import images
+from checks.rules.access import rbac
 
 
 def is_service_principal(cluster: Cluster) -> bool:

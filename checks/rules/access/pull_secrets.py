@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from checks.facts import ContainerImage, NotSeen, Seen
-from checks.facts_pulls import Asked, PullSecret, SecretEntry, UserKind
+from checks.facts.pulls import Asked, PullSecret, SecretEntry, UserKind
 from checks.rules import images
 
 # The key of Docker Hub's entries: it is looked up by name where no other entry matches an image of docker.io.

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from checks.facts import DenyAssignment, Permission, RoleAssignment, RoleDefinition, same_id
-from checks.rules import conditions, wildcards
+from checks.rules.access import abac_conditions as conditions
+from checks.rules.access import wildcards
 
 PULL_ACTION = "Microsoft.ContainerRegistry/registries/pull/read"
 PULL_DATA_ACTIONS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from checks.facts import ContainerImage
-from checks.facts_registry import CacheRule
+from checks.facts.registry_details import CacheRule
 from checks.rules import images
 
 

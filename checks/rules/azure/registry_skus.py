@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from checks.facts_registry import Usage
+from checks.facts.registry_details import Usage
 
 GIB, TIB = 1024**3, 1024**4
 NEAR = 0.9

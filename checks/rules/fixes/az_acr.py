@@ -1,9 +1,9 @@
-"""The commands about a registry's endpoints and performance, quoted like all others (checks/rules/commands.py)."""
+"""The commands about a registry's endpoints and performance, quoted like all others (checks/rules/fixes/shell.py)."""
 
 from __future__ import annotations
 
 from checks.facts import Registry, resource_group_of, subscription_of
-from checks.rules.commands import command
+from checks.rules.fixes.shell import command
 
 
 def _where(registry: Registry) -> tuple[str, ...]:

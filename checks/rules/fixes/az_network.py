@@ -1,10 +1,10 @@
-"""The commands that mend a way: exact for the case, every value one safe word (checks/rules/commands.py)."""
+"""The commands that mend a way: exact for the case, every value one safe word (checks/rules/fixes/shell.py)."""
 
 from __future__ import annotations
 
 from checks.facts import Registry, resource_group_of, subscription_of
-from checks.facts_network import RouteTable, SecurityGroup, SecurityRule, Subnet, VirtualNetwork, Zone, ZoneLink
-from checks.rules.commands import command
+from checks.facts.network import RouteTable, SecurityGroup, SecurityRule, Subnet, VirtualNetwork, Zone, ZoneLink
+from checks.rules.fixes.shell import command
 
 _FIRST, _LAST = 100, 4096
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from checks.facts import Cluster, Registry
-from checks.facts_network import Networks
-from checks.rules import proxies
-from checks.rules.names import suffix_of
-from checks.rules.places import Place
-from checks.rules.private_endpoints import Candidate
-from checks.rules.targets import CLOUD_TAG, REGISTRY_TAG, SIGN_IN_TAG, STORAGE_TAG, Target
+from checks.facts.network import Networks
+from checks.rules.path import http_proxy
+from checks.rules.path.destinations import CLOUD_TAG, REGISTRY_TAG, SIGN_IN_TAG, STORAGE_TAG, Target
+from checks.rules.path.dns import suffix_of
+from checks.rules.path.node_network import Place
+from checks.rules.path.private_endpoints import Candidate
 
 REGISTRY_SERVICE = "Microsoft.ContainerRegistry"
 STORAGE_SERVICE = "Microsoft.Storage"
@@ -34,7 +34,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     def proxied(self, host: str) -> bool:
         """Whether nodes connect to a host through the cluster's proxy."""
-        return proxies.applies(self.cluster, host)
+        return http_proxy.applies(self.cluster, host)
 
     @property
     def home_region(self) -> str | None:

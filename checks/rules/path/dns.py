@@ -14,10 +14,10 @@ from ipaddress import IPv4Address
 import msgspec
 
 from checks.facts import NotSeen, Registry, Seen, Why
-from checks.facts_network import Networks, VirtualNetwork, Zone, ZoneLink
+from checks.facts.network import Networks, VirtualNetwork, Zone, ZoneLink
 from checks.rules.answers import Answer, not_seen, open_question
-from checks.rules.targets import address, may_be_public
-from checks.rules.targets import network as as_network
+from checks.rules.path.destinations import address, may_be_public
+from checks.rules.path.destinations import network as as_network
 
 AZURE_DNS = "168.63.129.16"
 MAX_ALIASES = 5

@@ -14,11 +14,11 @@ from ipaddress import IPv4Network
 import msgspec
 
 from checks.facts import Cluster, NotSeen, Why
-from checks.facts_network import NatGateway, Networks, PublicAddress
-from checks.rules import places
-from checks.rules.places import Place
-from checks.rules.routes import Fate, Routing
-from checks.rules.targets import network
+from checks.facts.network import NatGateway, Networks, PublicAddress
+from checks.rules.path import node_network
+from checks.rules.path.destinations import network
+from checks.rules.path.node_network import Place
+from checks.rules.path.routes import Fate, Routing
 
 
 class Exit(StrEnum):
@@ -83,7 +83,7 @@ def _of_cluster(facts: Networks, cluster: Cluster, place: Place, kind: str) -> E
 
 
 def _nat(facts: Networks, cluster: Cluster, gateway_id: str) -> Egress:
-    found = places.find(facts, "nat_gateways", gateway_id, "NAT gateway")
+    found = node_network.find(facts, "nat_gateways", gateway_id, "NAT gateway")
     if isinstance(found, NotSeen):
         known = _of_ids(facts, Exit.NAT, cluster.outbound.nat_ids)
         return known if known.networks and known.complete else Egress(exit=Exit.NAT, gaps=(found,), complete=False)
@@ -96,10 +96,10 @@ def _own(facts: Networks, cluster: Cluster, place: Place) -> Egress:
     if prefix:
         return _of_ids(facts, Exit.NODE, (prefix,))
     part = facts.of(cluster.id)
-    listed = part.node_addresses if part else places.hidden(cluster.id, "the cluster's network")
+    listed = part.node_addresses if part else node_network.hidden(cluster.id, "the cluster's network")
     if isinstance(listed, NotSeen):
         return Egress(exit=Exit.NODE, gaps=(listed,), complete=False)
-    found = listed.value.get(f"{places.node_group_of(cluster)}/{place.pool.name}".lower(), ())
+    found = listed.value.get(f"{node_network.node_group_of(cluster)}/{place.pool.name}".lower(), ())
     return _of_addresses(Exit.NODE, found, ())
 
 
@@ -108,7 +108,7 @@ def _of_ids(facts: Networks, way: Exit, ids: Iterable[str]) -> Egress:
     gaps: list[NotSeen] = []
     for resource_id in dict.fromkeys(i.rstrip("/").lower() for i in ids):
         kind = "prefixes" if "/publicipprefixes/" in resource_id else "addresses"
-        one = places.find(facts, kind, resource_id, "public address")
+        one = node_network.find(facts, kind, resource_id, "public address")
         if isinstance(one, NotSeen):
             gaps.append(one)
         else:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import msgspec
 
 from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, RegistryUse, Seen, subscription_of
-from checks.facts_network import Networks
-from checks.rules import firewall, way_between, way_private, way_public
+from checks.facts.network import Networks
+from checks.findings import Evidence, Fail, Pass, Unknown
 from checks.rules.answers import Answer, fails, not_seen, open_question, skipped, with_evidence
-from checks.rules.firewall import Openness
-from checks.rules.names import Leads, Lookup, lookup
-from checks.rules.places import place_of
-from checks.rules.private_endpoints import Candidate, candidates
-from checks.rules.way_case import Case
-from checks.verdicts import Evidence, Fail, Pass, Unknown
+from checks.rules.path import filtering, private_path, public_path, registry_firewall
+from checks.rules.path.context import Case
+from checks.rules.path.dns import Leads, Lookup, lookup
+from checks.rules.path.node_network import place_of
+from checks.rules.path.private_endpoints import Candidate, candidates
+from checks.rules.path.registry_firewall import Openness
 
 ADDRESSES, ENDPOINT, NAMES, SUBNETS, BETWEEN = CODES = ("PW202", "PW203", "PW204", "PW205", "PW206")
 
@@ -72,7 +72,7 @@ def _empty(pool: AgentPool, answers: Answers) -> Answers:
 
 
 def _pool(networks: Networks, facts: ClusterFacts, registry: Registry, pool: AgentPool) -> Answers:
-    open_to = firewall.openness(registry)
+    open_to = registry_firewall.openness(registry)
     endpoints = candidates(networks, None, registry)
     place = place_of(networks, facts.cluster, pool)
     if isinstance(place, NotSeen):
@@ -118,37 +118,37 @@ def _skipping(cause: str, because: str, *codes: str) -> Answers:
 
 def _shut(case: Case) -> Answers:
     """Public access is off and no endpoint may let anyone in, whatever names and routes do."""
-    first = way_private.best(case)
+    first = private_path.best(case)
     closed = skipped("public-access-disabled", "public network access is disabled; only private endpoints lead in")
     return {
-        ADDRESSES: (closed if case.endpoints else way_public.closed(case),),
+        ADDRESSES: (closed if case.endpoints else public_path.closed(case),),
         ENDPOINT: (first,),
         **_skipping("no-way", "no private endpoint lets nodes in", NAMES, SUBNETS, BETWEEN),
     }
 
 
 def _proxied(case: Case) -> Answers:
-    closed = firewall.openness(case.registry) is Openness.NOBODY
+    closed = registry_firewall.openness(case.registry) is Openness.NOBODY
     off = skipped("public-access-disabled", "public network access is disabled; only private endpoints lead in")
     return {
-        ADDRESSES: (off if closed else way_public.addresses(case),),
+        ADDRESSES: (off if closed else public_path.addresses(case),),
         **_skipping("proxy", "the cluster's proxy looks up names and connects", ENDPOINT, NAMES, SUBNETS),
-        BETWEEN: (way_between.proxy(case, (case.login,)),),
+        BETWEEN: (filtering.proxy(case, (case.login,)),),
     }
 
 
 def _public(case: Case, found: Lookup) -> Answers:
     """Names lead to the public endpoint."""
-    if firewall.openness(case.registry) is Openness.NOBODY:
+    if registry_firewall.openness(case.registry) is Openness.NOBODY:
         return _private_wanted(case)
-    by_address = way_public.addresses(case)
+    by_address = public_path.addresses(case)
     names = _public_names(case)
     return {
         ADDRESSES: (by_address,),
         **_skipping("public-way", f"the nodes' names lead to the public endpoint of {case.registry.name}", ENDPOINT),
         NAMES: names or _skipping("public-way", "the name leads to the public endpoint", NAMES)[NAMES],
-        SUBNETS: (way_public.subnets(case, by_address),),
-        BETWEEN: way_between.publicly(case),
+        SUBNETS: (public_path.subnets(case, by_address),),
+        BETWEEN: filtering.publicly(case),
     }
 
 
@@ -156,17 +156,17 @@ def _public_names(case: Case) -> tuple[Answer, ...]:
     """Data endpoints whose names do not exist although the login server's name leads to the public endpoint."""
     hosts = [host for host in case.registry.outlook.data_hosts if case.endpoints and not case.proxied(host)]
     lookups = [lookup(case.facts, case.place.network, case.registry, host) for host in hosts]
-    return tuple(way_private.absent(case, one) for one in lookups if one.leads is Leads.ABSENT)
+    return tuple(private_path.absent(case, one) for one in lookups if one.leads is Leads.ABSENT)
 
 
 def _private_wanted(case: Case) -> Answers:
     """Public access is off, and names lead to the public endpoint."""
-    reached = way_private.best(case)
+    reached = private_path.best(case)
     names = _skipping("no-endpoint", "no private endpoint is in reach that a name could lead to", NAMES)[NAMES]
     return {
         **_skipping("public-access-disabled", "public network access is disabled", ADDRESSES, SUBNETS),
         ENDPOINT: (reached,),
-        NAMES: names if reached.failed else (way_private.unlinked(case),),
+        NAMES: names if reached.failed else (private_path.unlinked(case),),
         **_skipping("no-way", "names do not lead to a private endpoint", BETWEEN),
     }
 
@@ -174,14 +174,14 @@ def _private_wanted(case: Case) -> Answers:
 def _private(case: Case, found: Lookup) -> Answers:
     """Names lead to private addresses."""
     because = "the nodes' names lead to a private endpoint, which the public firewall says nothing about"
-    login, reached = way_private.record(case, found), way_private.taken(case, found)
-    shut = firewall.openness(case.registry) is Openness.NOBODY
-    data = way_private.data(case, None if shut else way_public.addresses(case))
+    login, reached = private_path.record(case, found), private_path.taken(case, found)
+    shut = registry_firewall.openness(case.registry) is Openness.NOBODY
+    data = private_path.data(case, None if shut else public_path.addresses(case))
     hosts = {h: lookup(case.facts, case.place.network, case.registry, h) for h in case.data_hosts()}
     private = {h: one.addresses for h, one in hosts.items() if one.leads is Leads.PRIVATE and not case.proxied(h)}
     public = not hosts or any(one.leads is Leads.PUBLIC for one in hosts.values())
     names = tuple(answer for answer in (login, *data) if not isinstance(answer.verdict, Pass))
-    between = way_between.privately(case, found.addresses, private, layers_public=public and not shut)
+    between = filtering.privately(case, found.addresses, private, layers_public=public and not shut)
     standing = isinstance(login.verdict, Pass) and not reached.failed
     return {
         **_skipping("private-way", because, ADDRESSES, SUBNETS),
@@ -200,22 +200,22 @@ def _all_right(login: Answer, data: tuple[Answer, ...]) -> Answer:
 
 def _absent(case: Case, found: Lookup) -> Answers:
     """The login server's name does not exist for the nodes: neither way is taken."""
-    reached = way_private.best(case)
-    shut = firewall.openness(case.registry) is Openness.NOBODY
+    reached = private_path.best(case)
+    shut = registry_firewall.openness(case.registry) is Openness.NOBODY
     told = (
         (reached,) if shut else _skipping("no-name", "the login server's name does not exist here", ENDPOINT)[ENDPOINT]
     )
     return {
         ENDPOINT: told,
-        NAMES: (way_private.absent(case, found),),
+        NAMES: (private_path.absent(case, found),),
         **_skipping("no-name", "the login server's name does not exist for the nodes", ADDRESSES, SUBNETS, BETWEEN),
     }
 
 
 def _unsettled(case: Case, found: Lookup) -> Answers:
     """Where names lead cannot be told: a way that is closed matters only where the other one is closed too."""
-    shut = firewall.openness(case.registry) is Openness.NOBODY
-    reached = way_private.best(case)
+    shut = registry_firewall.openness(case.registry) is Openness.NOBODY
+    reached = private_path.best(case)
     public = {} if shut else _public(case, found)
     judged = [answer for code in (ADDRESSES, SUBNETS, BETWEEN) for answer in public.get(code, ())]
     public_closed = shut or any(answer.failed for answer in judged)

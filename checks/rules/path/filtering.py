@@ -9,19 +9,19 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 from checks.facts import NotSeen
-from checks.facts_network import RouteTable, Subnet, VirtualNetwork
-from checks.rules import network_commands as fix
-from checks.rules import nsg, places
+from checks.facts.network import RouteTable, Subnet, VirtualNetwork
+from checks.findings import Pass
 from checks.rules.answers import Answer, fails, holds, not_seen, open_question
-from checks.rules.egress import Exit
-from checks.rules.nsg import Ends, Gate, Passage
-from checks.rules.private_endpoints import in_network
-from checks.rules.routes import Fate, Routing, to_private
-from checks.rules.targets import Covers, Target
-from checks.rules.way_case import SIGN_IN, Case
-from checks.rules.way_private import owners
-from checks.rules.way_public import leaving
-from checks.verdicts import Pass
+from checks.rules.fixes import az_network as fix
+from checks.rules.path import node_network, nsg
+from checks.rules.path.context import SIGN_IN, Case
+from checks.rules.path.destinations import Covers, Target
+from checks.rules.path.egress import Exit
+from checks.rules.path.nsg import Ends, Gate, Passage
+from checks.rules.path.private_endpoints import in_network
+from checks.rules.path.private_path import owners
+from checks.rules.path.public_path import leaving
+from checks.rules.path.routes import Fate, Routing, to_private
 
 _INBOUND = ("enabled", "networksecuritygroupenabled")
 
@@ -135,7 +135,7 @@ def _private(case: Case, part: str, target: Target) -> Answer:
     answer = _gated(case, part, target, inside)
     if not isinstance(answer.verdict, Pass) or (subnet.endpoint_policies or "").lower() not in _INBOUND:
         return answer
-    groups = places.groups_of_subnet(case.facts, subnet)
+    groups = node_network.groups_of_subnet(case.facts, subnet)
     if isinstance(groups, NotSeen):
         return not_seen(groups, "The network security group of the endpoint's subnet")
     ends = Ends(target=target, nodes=case.place.subnet.prefixes, in_network=inside)

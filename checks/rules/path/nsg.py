@@ -11,8 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
-from checks.facts_network import SecurityGroup, SecurityRule
-from checks.rules.targets import Covers, Target, any_of, network, networks, prefixes_cover, tag_covers
+from checks.facts.network import SecurityGroup, SecurityRule
+from checks.rules.path.destinations import Covers, Target, any_of, network, networks, prefixes_cover, tag_covers
 
 PORT = 443
 _EVERYWHERE = ("*", "any")

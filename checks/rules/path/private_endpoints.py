@@ -13,12 +13,12 @@ from ipaddress import IPv4Address, IPv4Network
 import msgspec
 
 from checks.facts import NotSeen, Registry, Seen, same_id, subscription_of
-from checks.facts_network import Networks, Peering, PrivateEndpoint, Subnet, VirtualNetwork
-from checks.facts_outbound import EndpointConnection
-from checks.rules import places
-from checks.rules.places import Place
-from checks.rules.routes import leads_elsewhere
-from checks.rules.targets import Covers, Target, address, networks
+from checks.facts.network import Networks, Peering, PrivateEndpoint, Subnet, VirtualNetwork
+from checks.facts.outbound import EndpointConnection
+from checks.rules.path import node_network
+from checks.rules.path.destinations import Covers, Target, address, networks
+from checks.rules.path.node_network import Place
+from checks.rules.path.routes import leads_elsewhere
 
 
 class Reach(StrEnum):
@@ -104,8 +104,8 @@ def candidates(facts: Networks, place: Place | None, registry: Registry) -> tupl
 
 def _endpoint(facts: Networks, connection: EndpointConnection) -> PrivateEndpoint | NotSeen:
     if not connection.endpoint_id:
-        return places.hidden("", f"the private endpoint of the connection {connection.name}")
-    found = places.find(facts, "endpoints", connection.endpoint_id, "private endpoint")
+        return node_network.hidden("", f"the private endpoint of the connection {connection.name}")
+    found = node_network.find(facts, "endpoints", connection.endpoint_id, "private endpoint")
     assert isinstance(found, PrivateEndpoint | NotSeen)
     return found
 
@@ -117,12 +117,12 @@ def _candidate(
     if isinstance(endpoint, NotSeen):
         home = endpoint
     elif endpoint.subnet_id is None:
-        home = places.hidden("", f"the subnet of the private endpoint {endpoint.name}")
+        home = node_network.hidden("", f"the subnet of the private endpoint {endpoint.name}")
     else:
-        home = places.subnet_of(facts, endpoint.subnet_id)
+        home = node_network.subnet_of(facts, endpoint.subnet_id)
     if isinstance(endpoint, NotSeen) or endpoint.subnet_id is None or place is None:
         return Candidate(connection=connection, endpoint=endpoint, home=home, reach=Reach.HIDDEN)
-    network_id = places.network_id_of(endpoint.subnet_id)
+    network_id = node_network.network_id_of(endpoint.subnet_id)
     members = () if isinstance(endpoint.members, NotSeen) else endpoint.members
     addresses = tuple(found for member in members if (found := address(member.address)))
     reach, peering = reach_of(facts, place, network_id, addresses)
@@ -147,7 +147,7 @@ def reach_of(
 def _direct(facts: Networks, mine: VirtualNetwork, peering: Peering, network_id: str) -> Reach:
     if not peering.connected():
         return Reach.NOT_CONNECTED
-    remote = places.find(facts, "virtual_networks", network_id, "virtual network")
+    remote = node_network.find(facts, "virtual_networks", network_id, "virtual network")
     if isinstance(remote, NotSeen):
         return Reach.HIDDEN
     assert isinstance(remote, VirtualNetwork)
@@ -182,7 +182,7 @@ def _visible(facts: Networks, network_id: str) -> bool:
 
 def _space_of(facts: Networks, peering: Peering) -> tuple[IPv4Network, ...]:
     """The address space of a peer: as the peering shows it, or its own network."""
-    remote = places.find(facts, "virtual_networks", peering.remote_id, "virtual network")
+    remote = node_network.find(facts, "virtual_networks", peering.remote_id, "virtual network")
     prefixes = remote.prefixes if isinstance(remote, VirtualNetwork) else ()
     return networks(peering.remote_prefixes or prefixes)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 from checks.facts import NotSeen, Seen
-from checks.facts_network import PrivateEndpoint, Zone
-from checks.rules import network_commands as fix
+from checks.facts.network import PrivateEndpoint, Zone
+from checks.findings import Fail, Pass, Severity, Unknown
 from checks.rules.answers import Answer, fails, holds, not_seen, open_question, skipped
-from checks.rules.names import Leads, Lookup, lookup, suffix_of
-from checks.rules.private_endpoints import Candidate, Reach
-from checks.rules.way_case import Case
-from checks.verdicts import Fail, Pass, Severity, Unknown
+from checks.rules.fixes import az_network as fix
+from checks.rules.path.context import Case
+from checks.rules.path.dns import Leads, Lookup, lookup, suffix_of
+from checks.rules.path.private_endpoints import Candidate, Reach
 
 _ORDER = (Pass, Unknown, Fail)
 

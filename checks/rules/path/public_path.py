@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from checks.facts import NotSeen
-from checks.rules import firewall, places
-from checks.rules import network_commands as fix
 from checks.rules.answers import Answer, fails, holds, not_seen, open_question, skipped
-from checks.rules.egress import Egress, Exit, egress_of, look_failed
-from checks.rules.firewall import Openness
-from checks.rules.routes import UNROUTED, Routing, to_public
-from checks.rules.targets import Target
-from checks.rules.way_case import REGISTRY_SERVICE, Case
+from checks.rules.fixes import az_network as fix
+from checks.rules.path import node_network, registry_firewall
+from checks.rules.path.context import REGISTRY_SERVICE, Case
+from checks.rules.path.destinations import Target
+from checks.rules.path.egress import Egress, Exit, egress_of, look_failed
+from checks.rules.path.registry_firewall import Openness
+from checks.rules.path.routes import UNROUTED, Routing, to_public
 
 SERVED = "the traffic leaves through the subnet's service endpoint, with a private address"
 
@@ -39,11 +39,11 @@ def leaving(case: Case, target: Target) -> Leaving:
 
 def addresses(case: Case) -> Answer:
     """PW202: the registry's public access and IP rules against what the nodes leave with."""
-    registry, open_to = case.registry, firewall.openness(case.registry)
+    registry, open_to = case.registry, registry_firewall.openness(case.registry)
     if open_to is Openness.NOBODY:
         return closed(case)
     if open_to is Openness.UNCLEAR:
-        access, action = firewall.outlook(registry)
+        access, action = registry_firewall.outlook(registry)
         said = f"publicNetworkAccess is {access or 'unreadable'} and defaultAction {action or 'unreadable'}"
         return open_question("public-access-unclear", f"Of {registry.name}, {said}.", "settings that are understood")
     if case.proxied(case.login):
@@ -114,7 +114,7 @@ def _compared(case: Case, egress: Egress) -> Answer:
     if egress.exit is Exit.ROUTED:
         said = f"Another device's public address counts ({egress.note}), which ARM does not show."
         return open_question("egress-routed", said, "the public address of what the traffic is routed to")
-    found = firewall.match(egress.networks, case.registry.outlook.ip_rules)
+    found = registry_firewall.match(egress.networks, case.registry.outlook.ip_rules)
     if found.outside:
         return _refused(case, egress, found)
     if not egress.complete:
@@ -126,7 +126,7 @@ def _compared(case: Case, egress: Egress) -> Answer:
     return holds("ip-allowed", f"The IP rules of {case.registry.name} allow {egress.told()} ({egress.exit}).")
 
 
-def _refused(case: Case, egress: Egress, found: firewall.Match) -> Answer:
+def _refused(case: Case, egress: Egress, found: registry_firewall.Match) -> Answer:
     registry, missing = case.registry, [_text(one) for one in found.outside]
     add = tuple(fix.allow_address(registry, one) for one in missing)
     bypass = " networkRuleBypassOptions does not cover AKS nodes." if registry.outlook.bypass == "AzureServices" else ""
@@ -146,10 +146,10 @@ def subnets(case: Case, by_address: Answer) -> Answer:
     registry, subnet = case.registry, case.place.subnet
     if case.proxied(case.login):
         return skipped("proxy", f"nodes reach {case.login} through the cluster's proxy")
-    if firewall.openness(registry) is not Openness.SOME:
+    if registry_firewall.openness(registry) is not Openness.SOME:
         return skipped("no-rules", f"no rule for a subnet is needed: {registry.name} restricts no network")
     network = case.facts.of(registry.id)
-    rules = network.registry_rules if network else places.hidden(registry.id, registry.name)
+    rules = network.registry_rules if network else node_network.hidden(registry.id, registry.name)
     named = not isinstance(rules, NotSeen) and subnet.id.lower() in rules.value.get(registry.id.lower(), ())
     if not subnet.has_service_endpoint(REGISTRY_SERVICE):
         return _unserved(case, by_address, named=named)

@@ -13,7 +13,7 @@ from ipaddress import IPv4Network
 import msgspec
 
 from checks.facts import Registry
-from checks.rules.targets import networks
+from checks.rules.path.destinations import networks
 
 
 class Openness(StrEnum):

@@ -11,8 +11,8 @@ from ipaddress import IPv4Network
 
 import msgspec
 
-from checks.facts_network import Route, RouteTable, Subnet, VirtualNetwork
-from checks.rules.targets import EVERYTHING, Covers, Target, may_be_public, network, networks, tag_covers
+from checks.facts.network import Route, RouteTable, Subnet, VirtualNetwork
+from checks.rules.path.destinations import EVERYTHING, Covers, Target, may_be_public, network, networks, tag_covers
 
 
 class Fate(StrEnum):

@@ -15,10 +15,11 @@ from enum import StrEnum
 import msgspec
 
 from checks.facts import Cluster, NotSeen, Registry, RegistryUse, Seen, Why
-from checks.facts_canary import CanaryAsk, CanarySaid
-from checks.rules import access, images, rbac
-from checks.rules.pools import has_nodes
-from checks.rules.pull_errors import CREDENTIALS, Cause, Classified, classify, scope_of
+from checks.facts.canary import CanaryAsk, CanarySaid
+from checks.rules import images
+from checks.rules.access import identity_access, rbac
+from checks.rules.azure.node_pools import has_nodes
+from checks.rules.pull.errors import CREDENTIALS, Cause, Classified, classify, scope_of
 
 ABSENT_TAG = "pullwatch-absent-"
 POD_PREFIX = "pullwatch-canary-"
@@ -88,8 +89,8 @@ def asks(
 
 def _question(use: RegistryUse, nonce: str) -> CanaryAsk | None:
     """The repository of an image that needs the nodes' own permission, if there is one."""
-    own = access.repositories_of(image for image in use.images if not image.pull_secrets)
-    others = access.repositories_of(use.images)
+    own = identity_access.repositories_of(image for image in use.images if not image.pull_secrets)
+    others = identity_access.repositories_of(use.images)
     mode = use.registry.value.role_assignment_mode if isinstance(use.registry, Seen) else None
     if not others and (mode or "").lower() != rbac.LEGACY_MODE.lower():
         return None  # by repositories, one that does not exist is refused like one that may not be read
@@ -113,7 +114,7 @@ def _real(parsed: images.ImageReference, text: str, use: RegistryUse | None) -> 
         repository=parsed.repository,
         image=text,
         real=True,
-        in_use=parsed.repository in access.repositories_of(used),
+        in_use=parsed.repository in identity_access.repositories_of(used),
         with_secret=bool(used) and not own,
     )
 
@@ -163,7 +164,7 @@ def _narrowed(proves: Proves, ask: CanaryAsk, said: CanarySaid, use: RegistryUse
         return Proves.PATH
     if by_registry(use):
         return proves
-    return proves if set(access.repositories_of(use.images)) == {ask.repository} else Proves.REPOSITORY
+    return proves if set(identity_access.repositories_of(use.images)) == {ask.repository} else Proves.REPOSITORY
 
 
 def not_run(gap: NotSeen) -> bool:

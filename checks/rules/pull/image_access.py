@@ -13,9 +13,11 @@ from collections.abc import Iterable
 import msgspec
 
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen
-from checks.rules import access, images, pulls, rbac
-from checks.rules.pull_errors import CREDENTIALS
-from checks.rules.pull_secrets import Answer, State, answer, names_of
+from checks.rules import images
+from checks.rules.access import identity_access, rbac
+from checks.rules.access.pull_secrets import Answer, State, answer, names_of
+from checks.rules.pull import observed_pulls
+from checks.rules.pull.errors import CREDENTIALS
 
 # Registries that serve everybody without credentials.
 PUBLIC = frozenset({"mcr.microsoft.com", "registry.k8s.io", "public.ecr.aws"})
@@ -80,12 +82,12 @@ def signs_of(facts: ClusterFacts) -> Signs:
     workloads = facts.workloads.value
     events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
     others = {container.image for use in facts.uses if not use.acr for container in use.images}
-    waits = [c for c in workloads.containers if c.waiting_reason in pulls.WAITING_FOR_IMAGE]
+    waits = [c for c in workloads.containers if c.waiting_reason in observed_pulls.WAITING_FOR_IMAGE]
     waiting = tuple(c for c in waits if c.image in others)
-    failed = pulls.failed_pulls(msgspec.structs.replace(workloads, containers=waiting)) if waiting else ()
+    failed = observed_pulls.failed_pulls(msgspec.structs.replace(workloads, containers=waiting)) if waiting else ()
     return Signs(
         missing=missing_secrets(events),
-        pulled=pulls.pulled_images(workloads),
+        pulled=observed_pulls.pulled_images(workloads),
         refused=frozenset(p.container.image for p in failed if p.classified.cause in CREDENTIALS),
     )
 
@@ -104,10 +106,12 @@ class _Role:
         self._third_party = not use.acr
         if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
             return
-        asked = access.asked_of(facts, use.registry.value)
+        asked = identity_access.asked_of(facts, use.registry.value)
         if asked is not None:
-            repositories = access.repositories_of(use.images)
-            self._decision = access.decide(facts.principal.value.object_id, use.registry.value, asked, repositories)
+            repositories = identity_access.repositories_of(use.images)
+            self._decision = identity_access.decide(
+                facts.principal.value.object_id, use.registry.value, asked, repositories
+            )
 
     def answer(self, image: str) -> Answer:
         decision = self._decision

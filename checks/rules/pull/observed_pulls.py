@@ -9,9 +9,9 @@ import msgspec
 
 from checks.facts import AgentPool, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Workloads
 from checks.rules import images
-from checks.rules.canaries import by_registry, tries
-from checks.rules.pools import pool_of, pools_of_events
-from checks.rules.pull_errors import Cause, Classified, classify
+from checks.rules.azure.node_pools import pool_of, pools_of_events
+from checks.rules.pull.canaries import by_registry, tries
+from checks.rules.pull.errors import Cause, Classified, classify
 
 # The waiting reasons by which kubelet says that an image is the trouble (kubernetes/pkg/kubelet/images/types.go and
 # the reasons that the CRI runtimes hand up).

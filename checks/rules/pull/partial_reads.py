@@ -5,15 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from checks.facts import NotSeen, Seen, Workloads
-from checks.rules import grants
-from checks.verdicts import Finding, Pass, Severity, Unknown
+from checks.findings import Finding, Pass, Severity, Unknown
+from checks.rules.pull import image_access
 
 CAUSE = "pods-read-in-part"
 MISSING = "a whole reading of the cluster's pods"
 # The checks whose Pass speaks of every pod or image in use.
 OF_ALL = frozenset({"PW301", "PW304", "PW306"})
 # Ways that serve every image of a registry, whichever pods were not seen.
-SERVES_ALL = frozenset({grants.ANONYMOUS, grants.PUBLIC_HOST})
+SERVES_ALL = frozenset({image_access.ANONYMOUS, image_access.PUBLIC_HOST})
 
 
 def hedged(findings: tuple[Finding, ...], workloads: Seen[Workloads] | NotSeen) -> tuple[Finding, ...]:

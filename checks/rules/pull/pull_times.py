@@ -15,10 +15,10 @@ from statistics import median
 import msgspec
 
 from checks.facts import AgentPool, NotSeen, PodEvent, Workloads
-from checks.facts_pulls import Baseline
+from checks.facts.pulls import Baseline
+from checks.findings import PullTime
 from checks.rules import images
-from checks.rules.pools import pools_of_events
-from checks.verdicts import PullTime
+from checks.rules.azure.node_pools import pools_of_events
 
 MEBIBYTE = 1_048_576
 SMALLEST = 10 * MEBIBYTE

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from checks.rules.pull_errors.causes import CREDENTIALS, Cause
-from checks.rules.pull_errors.classify import Classified, Scope, classify, denied_address, scope_of
-from checks.rules.pull_errors.rules import REASONS, RULES, Rule
+from checks.rules.pull.errors.causes import CREDENTIALS, Cause
+from checks.rules.pull.errors.classify import Classified, Scope, classify, denied_address, scope_of
+from checks.rules.pull.errors.rules import REASONS, RULES, Rule
 
 __all__ = [
     "CREDENTIALS",

@@ -8,9 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from checks.rules.pull_errors.causes import Cause
-from checks.rules.pull_errors.rules import REASONS, RULES
-from checks.rules.pull_errors.unwrap import MAX_NAME, MAX_TEXT, blind, clean, first_error, hosts_of
+from checks.rules.pull.errors.causes import Cause
+from checks.rules.pull.errors.rules import REASONS, RULES
+from checks.rules.pull.errors.unwrap import MAX_NAME, MAX_TEXT, blind, clean, first_error, hosts_of
 
 MAX_EVIDENCE = 200
 _LEAD = 60

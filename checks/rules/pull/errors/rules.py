@@ -19,8 +19,8 @@ from types import MappingProxyType
 import msgspec
 
 from checks.rules.images import DOCKER_HUB
-from checks.rules.pull_errors.causes import Cause
-from checks.rules.pull_errors.needles import needles
+from checks.rules.pull.errors.causes import Cause
+from checks.rules.pull.errors.literal_prefilter import needles
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

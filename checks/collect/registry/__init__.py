@@ -1,0 +1,1 @@
+"""Registry endpoints: the client, connectivity probes and the manifests of images in use."""

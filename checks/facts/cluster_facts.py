@@ -1,0 +1,91 @@
+"""What a judge takes: all facts about one cluster, and what belongs to its subscription."""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.facts.authorization import Authorization, RoleAssignment
+from checks.facts.canary import Canaries
+from checks.facts.network import Network, Networks
+from checks.facts.observation import NotSeen, Seen, Why
+from checks.facts.pulls import Baseline, Manifest, PullSecret
+from checks.facts.registry_details import CacheRule, CredentialSet, Probe, Replication, Usage
+from checks.facts.resources import (
+    ClientSecret,
+    Cluster,
+    KubeletResource,
+    NodeMachines,
+    Principal,
+    Registry,
+    Subscription,
+)
+from checks.facts.workloads import ContainerImage, Workloads
+from checks.findings import PullTime
+
+
+class SubscriptionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What belongs to a subscription, read once per run and shared by all its shards."""
+
+    subscription: Subscription
+    clusters: Seen[tuple[Cluster, ...]] | NotSeen
+    registries: Seen[tuple[Registry, ...]] | NotSeen
+    authorization: Authorization
+    network: Network | None = None
+
+
+class RegistryUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A registry that a cluster uses: how that is known, and what ARM says of it.
+
+    ``sources`` are words for a person ("images of 3 pods", "role on the registry", "seen before", "cluster tag",
+    "setting"). ``registry`` is None in ``Seen`` where the host is no Azure registry.
+    """
+
+    login_server: str
+    sources: tuple[str, ...]
+    registry: Seen[Registry] | NotSeen
+    acr: bool = True
+    images: tuple[ContainerImage, ...] = ()
+
+
+class RegistryPerformance(msgspec.Struct, frozen=True, kw_only=True):
+    """What ARM tells of one registry's performance, read once per run where a cluster in it uses the registry."""
+
+    replications: Seen[tuple[Replication, ...]] | NotSeen
+    usages: Seen[tuple[Usage, ...]] | NotSeen
+    cache_rules: Seen[tuple[CacheRule, ...]] | NotSeen
+    credential_sets: Seen[tuple[CredentialSet, ...]] | NotSeen
+
+
+class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """All facts about one cluster, as the judges take them.
+
+    ``authorization`` is keyed by the registry's subscription (lower case); ``through_groups`` likewise, present only
+    where the direct assignments did not already answer; ``denies_through_groups`` (names of deny assignments) only
+    where one that names groups would matter. ``probes`` and ``performance`` are keyed by login server, ``tenants`` by
+    subscription (lower case). ``kubelet_resource``, ``machines`` and ``client_secrets`` are None where there is
+    nothing to look at.
+
+    ``pull_secrets`` are keyed by "namespace/name" (empty: not read), ``manifests`` by ``images.canonical``,
+    ``baselines`` by "registry|pool|unit"; ``arm_registries`` are the login servers that ARM knows by registry name.
+    """
+
+    cluster: Cluster
+    principal: Seen[Principal] | NotSeen
+    workloads: Seen[Workloads] | NotSeen
+    uses: tuple[RegistryUse, ...] = ()
+    authorization: dict[str, Authorization] = {}
+    through_groups: dict[str, Seen[tuple[RoleAssignment, ...]] | NotSeen] = {}
+    denies_through_groups: dict[str, Seen[frozenset[str]] | NotSeen] = {}
+    tenants: dict[str, str] = {}
+    kubelet_resource: Seen[KubeletResource] | NotSeen | None = None
+    machines: Seen[tuple[NodeMachines, ...]] | NotSeen | None = None
+    client_secrets: Seen[tuple[ClientSecret, ...]] | NotSeen | None = None
+    probes: dict[str, Seen[Probe] | NotSeen] = {}
+    performance: dict[str, RegistryPerformance] = {}
+    networks: Networks | None = None
+    pull_secrets: dict[str, Seen[PullSecret] | NotSeen] = {}
+    manifests: dict[str, Seen[Manifest] | NotSeen] = {}
+    pull_times: tuple[PullTime, ...] = ()
+    baselines: dict[str, Baseline] = {}
+    arm_registries: dict[str, tuple[str, ...]] = {}
+    canaries: Canaries | NotSeen = NotSeen(Why.OFF, "no canary was asked for")

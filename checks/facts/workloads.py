@@ -1,0 +1,60 @@
+"""Pods and events as the Kubernetes API shows them, as far as they are about images."""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.facts.observation import NotSeen, Seen
+
+
+class ContainerImage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One container of one pod: the image it wants and, where it waits, why.
+
+    ``kind`` is "init", "main" or "ephemeral"; ``workload`` is "Kind/name" of the controller as far as the pod tells
+    (a ReplicaSet's hash is cut, so it reads Deployment/name).
+    """
+
+    namespace: str
+    pod: str
+    workload: str
+    container: str
+    kind: str
+    image: str
+    node: str | None = None
+    os: str | None = None
+    waiting_reason: str | None = None
+    waiting_message: str | None = None
+    since: str | None = None
+    pull_secrets: tuple[str, ...] = ()
+    pull_policy: str | None = None
+    service_account: str | None = None
+
+
+class PodEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One Kubernetes event about a pod: its reason ("Failed", "Pulled", "BackOff"), text, count and times.
+
+    ``node`` is the node whose kubelet tells it, where the event names one.
+    """
+
+    namespace: str
+    pod: str
+    reason: str
+    message: str
+    count: int = 1
+    last_seen: str | None = None
+    first_seen: str | None = None
+    node: str | None = None
+    container: str | None = None
+
+
+class Workloads(msgspec.Struct, frozen=True, kw_only=True):
+    """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded (told, not lost).
+
+    ``way`` says how it was asked, where not directly.
+    """
+
+    containers: tuple[ContainerImage, ...] = ()
+    events: Seen[tuple[PodEvent, ...]] | NotSeen
+    pods: int = 0
+    unreadable: int = 0
+    way: str = ""

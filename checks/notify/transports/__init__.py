@@ -1,0 +1,1 @@
+"""Transports: each takes a finished message and says what became of it."""

@@ -1,0 +1,1 @@
+"""Who may pull from a registry: RBAC, ABAC conditions, identities and pull secrets."""

@@ -1,0 +1,1 @@
+"""The commands that fix things, by tool."""

@@ -1,0 +1,1 @@
+"""The local platform, no tenant at all: a Functions host, Azurite, a mail server, processes."""

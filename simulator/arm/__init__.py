@@ -1,0 +1,1 @@
+"""Azure Resource Manager: resources, authorization, actions on clusters."""

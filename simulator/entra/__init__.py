@@ -1,0 +1,1 @@
+"""Who the app is: managed identity, tokens, permissions."""

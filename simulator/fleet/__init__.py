@@ -1,0 +1,1 @@
+"""Generated fleets: tenants of any size that pull without trouble."""

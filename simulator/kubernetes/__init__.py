@@ -1,0 +1,1 @@
+"""The API servers of all clusters, and Run Command on their objects."""

@@ -1,0 +1,1 @@
+"""What tests share: builders of tenants and networks, the command line, storage, peers."""
