@@ -7,6 +7,7 @@ import pytest
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
+import localhost.azurite
 from localhost.azurite import AzuriteMissing, Storage, find_azurite, find_node
 from localhost.azurite import azurite as run_azurite
 
