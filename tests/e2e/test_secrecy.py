@@ -14,7 +14,6 @@ from azure.data.tables import TableServiceClient
 
 from checks.__main__ import main
 from checks.collect.kubernetes import pull_secrets
-from localhost.azurite import Storage
 from localhost.mailbox import Mailbox
 from simulator import running
 from tests.e2e.test_app import app
@@ -124,16 +123,16 @@ def test_no_value_is_in_the_traceback_of_a_defect(
     assert not leaks(printed + caplog.text)
 
 
-def test_no_value_is_stored_or_mailed(tenant: Tenant, azurite: Storage, smtp: Mailbox) -> None:
+def test_no_value_is_stored_or_mailed(tenant: Tenant, storage: str, smtp: Mailbox) -> None:
     fill(tenant)
-    with app(tenant, azurite.connection_string, smtp, READ_PULL_SECRETS="true") as running_app:
+    with app(tenant, storage, smtp, READ_PULL_SECRETS="true") as running_app:
         running_app.run()
         tenant.unassign(running_app.role)
         running_app.run()
         host_log = "".join(running_app.host.log)
         answers = str(running_app.host.get("/api/health").body)
     rows = ""
-    with TableServiceClient.from_connection_string(azurite.connection_string) as service:
+    with TableServiceClient.from_connection_string(storage) as service:
         for table in service.list_tables():
             rows += str(list(service.get_table_client(table.name).list_entities()))
     mails = "".join(str(message) + str(message.get_content_type()) for message in smtp.messages)
