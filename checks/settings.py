@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from checks import ncrontab
 from checks.rules.azure.clouds import CLOUDS, Cloud
 from checks.rules.images import parse as parse_image
 
@@ -77,9 +78,15 @@ def _list(pattern: re.Pattern[str], what: str) -> Callable[[str], tuple[str, ...
         for word in _words(value):
             if not pattern.fullmatch(word):
                 raise SettingError(f"takes {what}, separated by commas; {word[:80]!r} is none")
-        return tuple(word.lower() for word in _words(value))
+        return _words(value)
 
     return read
+
+
+def _lower_list(pattern: re.Pattern[str], what: str) -> Callable[[str], tuple[str, ...]]:
+    """A list of names whose case says nothing. That of a mailbox may (RFC 5321, 2.4)."""
+    read = _list(pattern, what)
+    return lambda value: read(value.lower())
 
 
 def _choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
@@ -99,6 +106,13 @@ def _choice(*allowed: str) -> Callable[[str], str]:
         return value.strip().lower()
 
     return read
+
+
+def _schedule(value: str) -> str:
+    wrong = ncrontab.problem(value)
+    if wrong is not None:
+        raise SettingError(f"takes an NCRONTAB expression of six fields; {wrong}")
+    return value.strip()
 
 
 def _namespace(value: str) -> str:
@@ -141,13 +155,13 @@ def _connect_to(value: str) -> tuple[ConnectTo, ...]:
 
 SETTINGS = (
     Setting("CLOUD", "cloud", _cloud, "AzurePublic", "AzurePublic, AzureChina or AzureUSGovernment."),
-    Setting("SUBSCRIPTIONS", "subscriptions", _list(_GUID, "subscription ids"), "",
+    Setting("SUBSCRIPTIONS", "subscriptions", _lower_list(_GUID, "subscription ids"), "",
             "Subscription ids to look at; empty: every one the identity can see."),
-    Setting("EXCLUDE_SUBSCRIPTIONS", "exclude_subscriptions", _list(_GUID, "subscription ids"), "",
+    Setting("EXCLUDE_SUBSCRIPTIONS", "exclude_subscriptions", _lower_list(_GUID, "subscription ids"), "",
             "Subscription ids never to look at."),
-    Setting("REGISTRIES", "registries", _list(_HOST, "login servers"), "",
+    Setting("REGISTRIES", "registries", _lower_list(_HOST, "login servers"), "",
             "Login servers that every cluster is judged on, used or not."),
-    Setting("SCHEDULE", "schedule", _text, "0 */30 * * * *",
+    Setting("SCHEDULE", "schedule", _schedule, "0 */30 * * * *",
             "When a run starts: NCRONTAB with seconds, in UTC. Pod events live about an hour."),
     Setting("ALLOW_LOCAL_ACCOUNTS", "allow_local_accounts", _flag, "false",
             "Read pods of clusters without Entra ID by their kubeconfig, which is equal to cluster-admin."),
@@ -196,6 +210,10 @@ SETTINGS = (
 )  # fmt: skip
 
 
+# Fields whose values no representation shows; a connection string of the storage holds the account's key.
+_SECRET_FIELDS = frozenset(setting.field for setting in SETTINGS if setting.secret) | {"storage"}
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings, typed. ``storage`` is the connection string of AzureWebJobsStorage, or None with service URIs."""
 
@@ -237,6 +255,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     storage: str | None = None
     table_endpoint: str | None = None
     queue_endpoint: str | None = None
+
+    def __repr__(self) -> str:
+        """Without the secrets: settings end up in logs and in tracebacks."""
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """The fields as they may be shown, for ``repr`` and for rich's tracebacks."""
+        values = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return [(name, "***" if value and name in _SECRET_FIELDS else value) for name, value in values]
 
     @property
     def arm(self) -> str:

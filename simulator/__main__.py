@@ -9,7 +9,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simulator.fleet.generator import NOW, Refused, Wanted, generate
+from simulator.fleet.generator import generate
+from simulator.fleet.model import NOW, Refused, Wanted
 from simulator.nodes.kubelet import DELAY_SECONDS
 from simulator.server import DEFAULT_PAGE_SIZE, Server
 

@@ -25,7 +25,8 @@ from azure_cli import cases, compare  # noqa: E402
 from azure_cli.program import SECONDS, Az, Missing, Tally, Wrong, environment, install, register_cloud  # noqa: E402
 
 from simulator import Simulator, running  # noqa: E402
-from simulator.fleet.generator import Cluster, Fleet, Registry, Wanted, generate  # noqa: E402
+from simulator.fleet.generator import generate  # noqa: E402
+from simulator.fleet.model import Cluster, Fleet, Registry, Wanted  # noqa: E402
 
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 PAGE = ROOT / "docs" / "azure-cli-differences.md"

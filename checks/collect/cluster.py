@@ -14,6 +14,7 @@ from checks.collect.arm.inventory import Estate
 from checks.collect.kubernetes import api, canary, pull_secrets
 from checks.collect.registry import manifests, probes
 from checks.facts import (
+    NO_CANARY,
     Authorization,
     ClientSecret,
     Cluster,
@@ -34,7 +35,6 @@ from checks.rules.access import identity_access, rbac
 from checks.rules.pull import pull_times
 
 MAX_REGISTRIES = 100
-NO_CANARY = NotSeen(Why.OFF, "no canary was asked for")
 TAG = "pullwatch-registries"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 

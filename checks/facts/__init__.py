@@ -11,6 +11,7 @@ from checks.facts.authorization import Authorization, DenyAssignment, Permission
 from checks.facts.cluster_facts import ClusterFacts, RegistryPerformance, RegistryUse, SubscriptionFacts
 from checks.facts.observation import NotSeen, Seen, Why
 from checks.facts.resources import (
+    NO_CANARY,
     AgentPool,
     ClientSecret,
     Cluster,
@@ -25,6 +26,7 @@ from checks.facts.resources import (
 from checks.facts.workloads import ContainerImage, PodEvent, Workloads
 
 __all__ = [
+    "NO_CANARY",
     "AgentPool",
     "Authorization",
     "ClientSecret",

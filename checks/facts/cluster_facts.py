@@ -7,10 +7,11 @@ import msgspec
 from checks.facts.authorization import Authorization, RoleAssignment
 from checks.facts.canary import Canaries
 from checks.facts.network import Network, Networks
-from checks.facts.observation import NotSeen, Seen, Why
+from checks.facts.observation import NotSeen, Seen
 from checks.facts.pulls import Baseline, Manifest, PullSecret
 from checks.facts.registry_details import CacheRule, CredentialSet, Probe, Replication, Usage
 from checks.facts.resources import (
+    NO_CANARY,
     ClientSecret,
     Cluster,
     KubeletResource,
@@ -88,4 +89,4 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     pull_times: tuple[PullTime, ...] = ()
     baselines: dict[str, Baseline] = {}
     arm_registries: dict[str, tuple[str, ...]] = {}
-    canaries: Canaries | NotSeen = NotSeen(Why.OFF, "no canary was asked for")
+    canaries: Canaries | NotSeen = NO_CANARY

@@ -13,13 +13,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from checks.changes import Change, Reason, RowWords, Status, Transition, printable, redacted
-from checks.findings import ClusterReport, Facet, RegistryRow, word
+from checks.findings import SEEN_BEFORE, ClusterReport, Facet, RegistryRow, word
 from checks.history.model import ClusterState, Decision, RunRef, SubjectReason, SubjectState
 from checks.rules.pull import pull_times
 
 FACETS = ("access", "path", "pull")
 KEEP_FOR = timedelta(days=30)
-SEEN_BEFORE = "seen before"  # the source of a row that is there only because it is remembered
 
 # With these a state always fits an entity (1 MiB) beside a shortened report: 120 subjects of at most some 2,500 stored
 # characters. Commands are left out whole where they do not fit: half a command is worse than none.
@@ -99,7 +98,7 @@ def decide(
 
 
 def gone(previous: ClusterState, run: RunRef, now: datetime) -> Decision:
-    """The cluster is missing from a complete inventory: its subjects leave, which is not recovering."""
+    """The cluster was deleted or opted out (a complete inventory): its subjects leave, which is not recovering."""
     if run.sequence <= previous.sequence or previous.gone_since is not None:
         return Decision(state=previous, run=run, reasons=(SubjectReason("", "", Reason.STALE_RUN),), stale=True)
     moved = tuple(_leaving(subject, Reason.GONE) for subject in previous.subjects)

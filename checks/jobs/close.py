@@ -85,7 +85,11 @@ def _degraded(run: Run, totals: Totals, lost_shards: int) -> bool:
 
 
 async def _leave(tools: Tools, run: Run) -> int:
-    """Clusters that earlier runs saw and that a complete inventory does not list any more; returns how many."""
+    """Clusters that earlier runs saw and that this run, of a complete inventory, did not plan; returns how many.
+
+    They were deleted, or opted out by their tag. Both are recorded as gone: who was told of a failure is told that it
+    is no longer looked at, and a cluster that opts in again starts anew.
+    """
     listed = {cluster.lower() for shard in await tools.store.list_shards(run.id) for cluster in shard.clusters}
     left = 0
     for subscription in run.scope.subscriptions:

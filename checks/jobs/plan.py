@@ -98,8 +98,7 @@ def _clusters(seen: Seen[tuple[Cluster, ...]] | NotSeen, known: tuple[KnownClust
     """The clusters to scan: those that ARM lists and that did not opt out; where it refuses, those seen before."""
     if isinstance(seen, NotSeen):
         return [cluster.id for cluster in known]
-    everything = scan_cluster.Scope()
-    return [cluster.id for cluster in seen.value if everything.wants(cluster)]
+    return [cluster.id for cluster in seen.value if not scan_cluster.opted_out(cluster)]
 
 
 def _shards(clusters: Mapping[str, list[str]], size: int) -> list[Shard]:

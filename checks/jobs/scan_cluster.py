@@ -34,12 +34,17 @@ class Scope(msgspec.Struct, frozen=True):
     canaries: bool = False
 
     def wants(self, found: Cluster) -> bool:
-        """Whether a cluster is in scope, by its name or id; a cluster opts out by the tag ``pullwatch: off``."""
+        """Whether a cluster is in scope, by its name or id; one that opted out is where it is named."""
         if not self.clusters:
-            tag = next((v for k, v in found.tags.items() if k.lower() == "pullwatch"), "")
-            return tag.lower() != "off"
+            return not opted_out(found)
         names = {name.rstrip("/").lower() for name in self.clusters}
         return found.name.lower() in names or found.id.rstrip("/").lower() in names
+
+
+def opted_out(found: Cluster) -> bool:
+    """Whether a cluster asks by the tag ``pullwatch: off`` not to be looked at."""
+    tag = next((value for name, value in found.tags.items() if name.lower() == "pullwatch"), "")
+    return tag.lower() == "off"
 
 
 async def visible(azure: Azure) -> tuple[Subscription, ...]:

@@ -122,7 +122,7 @@ def sentence(item: Item) -> str:
     if item.kind is ItemKind.WAS_BAD:
         return f"It failed from {since} to {utc(item.until or item.since)} and was over before it could be told."
     if item.kind is ItemKind.REMOVED:
-        return f"It is no longer there to be looked at, which is not a recovery; it failed since {since}."
+        return f"It is no longer looked at, which is not a recovery; it failed since {since}."
     if item.kind is ItemKind.CHANGED:
         return f"It still fails, since {since}, now for another cause (before: {item.before_cause or 'unknown'})."
     return f"It fails since {since}{', again after a recovery' if item.again else ''}."

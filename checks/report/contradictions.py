@@ -123,7 +123,7 @@ def _firewall(joined: Joined) -> Iterable[str]:
                 "is missing for the layers, or a customer-managed key whose key vault is cut off, answers so too."
             )
         return
-    known, complete = egress_of(joined.facts, joined.use)
+    known, complete = known_egress_networks(joined.facts, joined.use)
     for address in addresses[:3]:
         yield from _denied(joined, registry.value.name, address, known, complete)
 
@@ -161,7 +161,7 @@ def _network(text: str) -> IPv4Network | None:
     return found if isinstance(found, IPv4Network) else None
 
 
-def egress_of(facts: ClusterFacts, use: RegistryUse) -> tuple[tuple[IPv4Network, ...], bool]:
+def known_egress_networks(facts: ClusterFacts, use: RegistryUse) -> tuple[tuple[IPv4Network, ...], bool]:
     """The public addresses that ARM shows the nodes of all pools leave with, and whether these are all of them."""
     if isinstance(use.registry, NotSeen):
         return (), False

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from simulator.entra.app_permissions import DEFAULT_ADDRESS, DEFAULT_PRINCIPAL, DEFAULT_TENANT
-from simulator.fleet.generator import Cluster, Fleet, Registry
+from simulator.fleet.model import Cluster, Fleet, Registry
 
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 ROLE_DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions/"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from simulator.fleet.arm_bodies import NODE_IMAGE, VERSION, scale_set_name
-from simulator.fleet.generator import SYSTEM_REGISTRY, SYSTEM_REPOSITORIES, Cluster, Fleet, _repositories
+from simulator.fleet.model import SYSTEM_REGISTRY, SYSTEM_REPOSITORIES, Cluster, Fleet, made_repositories
 
 Body = dict[str, Any]
 SYSTEM = "kube-system"
@@ -42,7 +42,7 @@ def _images(fleet: Fleet, cluster: Cluster, draw: random.Random) -> Iterator[tup
 
 
 def _system_images() -> Iterator[tuple[str, str]]:
-    for repository, tags in _repositories(SYSTEM_REPOSITORIES, ("v1.9.4",)).items():
+    for repository, tags in made_repositories(SYSTEM_REPOSITORIES, ("v1.9.4",)).items():
         for tag, entry in tags.items():
             yield f"{SYSTEM_REGISTRY}/{repository}:{tag}", f"{SYSTEM_REGISTRY}/{repository}@{entry['digest']}"
 

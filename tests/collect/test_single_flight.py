@@ -2,14 +2,16 @@
 
 import asyncio
 import threading
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from checks.collect.wire.single_flight import Once
+from checks.collect.arm.inventory import Estate, EstateCache
+from checks.collect.wire.single_flight import SingleFlight
 
 
 async def test_many_who_ask_at_once_share_one_reading() -> None:
-    once: Once[int] = Once()
+    flight: SingleFlight[int] = SingleFlight()
     readings = 0
 
     async def reading() -> int:
@@ -18,12 +20,12 @@ async def test_many_who_ask_at_once_share_one_reading() -> None:
         await asyncio.sleep(0.01)
         return readings
 
-    assert await asyncio.gather(*(once.get("a", reading) for _ in range(20))) == [1] * 20
-    assert await once.get("b", reading) == 2
+    assert await asyncio.gather(*(flight.get("a", reading) for _ in range(20))) == [1] * 20
+    assert await flight.get("b", reading) == 2
 
 
 async def test_a_reading_that_fails_is_nobody_s_and_a_waiter_reads_anew() -> None:
-    once: Once[int] = Once()
+    flight: SingleFlight[int] = SingleFlight()
     calls = 0
 
     async def reading() -> int:
@@ -34,20 +36,20 @@ async def test_a_reading_that_fails_is_nobody_s_and_a_waiter_reads_anew() -> Non
             raise ValueError("the first")
         return calls
 
-    found = await asyncio.gather(*(once.get("a", reading) for _ in range(3)), return_exceptions=True)
+    found = await asyncio.gather(*(flight.get("a", reading) for _ in range(3)), return_exceptions=True)
     assert isinstance(found[0], ValueError)
     assert found[1:] == [2, 2]
 
 
 async def test_who_stops_waiting_stops_nobody_else() -> None:
-    once: Once[int] = Once()
+    flight: SingleFlight[int] = SingleFlight()
     gate = asyncio.Event()
 
     async def reading() -> int:
         await gate.wait()
         return 7
 
-    first, second = (asyncio.create_task(once.get("a", reading)) for _ in range(2))
+    first, second = (asyncio.create_task(flight.get("a", reading)) for _ in range(2))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     second.cancel()
@@ -58,7 +60,7 @@ async def test_who_stops_waiting_stops_nobody_else() -> None:
 
 
 async def test_a_reader_who_is_cancelled_leaves_the_reading_to_the_next() -> None:
-    once: Once[int] = Once()
+    flight: SingleFlight[int] = SingleFlight()
 
     async def hanging() -> int:
         await asyncio.sleep(30)
@@ -67,16 +69,16 @@ async def test_a_reader_who_is_cancelled_leaves_the_reading_to_the_next() -> Non
     async def quick() -> int:
         return 7
 
-    first = asyncio.create_task(once.get("a", hanging))
+    first = asyncio.create_task(flight.get("a", hanging))
     await asyncio.sleep(0.01)
-    second = asyncio.create_task(once.get("a", quick))
+    second = asyncio.create_task(flight.get("a", quick))
     await asyncio.sleep(0.01)
     first.cancel()
     assert await asyncio.wait_for(second, 2) == 7
 
 
 def test_jobs_in_two_threads_share_one_reading() -> None:
-    once: Once[str] = Once()
+    flight: SingleFlight[str] = SingleFlight()
     readings: list[str] = []
     found: list[str] = []
 
@@ -86,7 +88,7 @@ def test_jobs_in_two_threads_share_one_reading() -> None:
         return "read"
 
     def job() -> None:
-        found.append(asyncio.run(once.get("a", reading)))
+        found.append(asyncio.run(flight.get("a", reading)))
 
     threads = [threading.Thread(target=job) for _ in range(4)]
     for thread in threads:
@@ -94,3 +96,59 @@ def test_jobs_in_two_threads_share_one_reading() -> None:
     for thread in threads:
         thread.join(5)
     assert (len(readings), found) == (1, ["read"] * 4)
+
+
+async def test_a_run_that_stops_waiting_for_an_estate_holds_up_no_other_run() -> None:
+    cache = EstateCache()
+    gate = asyncio.Event()
+
+    async def slow() -> Estate:
+        await gate.wait()
+        return Estate((), "azurecr.io")
+
+    async def quick() -> Estate:
+        return Estate((), "azurecr.io")
+
+    first, second = (asyncio.create_task(cache.get("run-1", slow)) for _ in range(2))
+    await asyncio.sleep(0.05)
+    second.cancel()
+    gate.set()
+    await first
+    await asyncio.sleep(0.05)
+    assert await asyncio.wait_for(cache.get("run-2", quick), 2) is not await first
+
+
+async def test_only_the_latest_values_are_kept() -> None:
+    flight: SingleFlight[int] = SingleFlight(keep=2)
+    read: list[int] = []
+
+    def reading(value: int) -> Callable[[], Awaitable[int]]:
+        async def one() -> int:
+            read.append(value)
+            return value
+
+        return one
+
+    for value in (1, 2, 3, 3, 2, 1):
+        assert await flight.get(str(value), reading(value)) == value
+    assert read == [1, 2, 3, 1]
+
+
+async def test_a_reading_under_way_is_kept_however_many_come_after_it() -> None:
+    flight: SingleFlight[int] = SingleFlight(keep=1)
+    gate = asyncio.Event()
+
+    async def slow() -> int:
+        await gate.wait()
+        return 1
+
+    async def quick() -> int:
+        return 2
+
+    first = asyncio.create_task(flight.get("slow", slow))
+    await asyncio.sleep(0)
+    assert [await flight.get(key, quick) for key in ("a", "b")] == [2, 2]
+    second = asyncio.create_task(flight.get("slow", quick))
+    await asyncio.sleep(0)
+    gate.set()
+    assert await asyncio.gather(first, second) == [1, 1]

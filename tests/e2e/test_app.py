@@ -105,6 +105,27 @@ def test_a_role_that_goes_is_a_fail_although_the_pods_cannot_be_read(
     assert subjects(smtp)[1].startswith("[Pullwatch] FAIL: aks-1 cannot pull from acrone.azurecr.io (role-missing)")
 
 
+def test_a_cluster_that_opts_out_is_no_longer_looked_at_and_starts_anew_when_it_opts_in(
+    tenant: Tenant, storage: str, smtp: Mailbox
+) -> None:
+    with app(tenant, storage, smtp) as running_app:
+        running_app.run()
+        tenant.unassign(running_app.role)
+        running_app.run()
+        tenant.cluster(tags={"Pullwatch": "Off"})
+        left = running_app.run()["totals"]
+        assert (left["clusters"], left["gone"]) == (0, 1)
+        assert running_app.run()["totals"]["gone"] == 0
+        tenant.cluster()
+        assert running_app.run()["totals"]["failing"] == 1
+    assert [subject.split(":")[0] for subject in subjects(smtp)] == [
+        "[Pullwatch] baseline",
+        "[Pullwatch] FAIL",
+        "[Pullwatch] REMOVED",
+        "[Pullwatch] FAIL",
+    ]
+
+
 def test_a_subscription_that_begins_to_refuse_makes_its_clusters_unknown_and_resolves_nothing(
     tenant: Tenant, storage: str, smtp: Mailbox
 ) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from simulator import running
-from simulator.fleet.generator import Refused, Wanted, generate
+from simulator.fleet.generator import generate
+from simulator.fleet.model import Refused, Wanted
 from tests.support.tenant_server import ARM, Client
 
 ROOT = Path(__file__).resolve().parents[2]

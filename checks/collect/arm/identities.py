@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from checks.collect.arm import bodies, reads
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Estate
-from checks.collect.wire.errors import NotFound
+from checks.collect.wire.errors import NotFound, Temporary
 from checks.facts import (
     Cluster,
     IdentityResource,
@@ -26,6 +26,7 @@ from checks.facts import (
     same_id,
     subscription_of,
 )
+from checks.findings import Evidence
 
 T = TypeVar("T")
 
@@ -45,14 +46,25 @@ async def machines(azure: Azure, estate: Estate, cluster: Cluster) -> Seen[tuple
     kinds = [SCALE_SETS]
     if any((pool.type or "").lower() in ("virtualmachines", "availabilityset") for pool in cluster.pools):
         kinds.append(MACHINES)
-    found: list[NodeMachines] = []
+    listings: list[Seen[tuple[NodeMachines, ...]]] = []
     for kind in kinds:
         listed = await estate.machines.get(f"{subscription}|{kind}", _listing(azure, subscription, kind))
         if isinstance(listed, NotSeen):
             return listed
-        evidence = listed.evidence
-        found += [m for m in listed.value if resource_group_of(m.id).lower() == group]
-    return Seen(tuple(found), evidence)
+        listings.append(listed)
+    found = [m for listed in listings for m in listed.value if resource_group_of(m.id).lower() == group]
+    partial = "; ".join(listed.partial for listed in listings if listed.partial)
+    return Seen(tuple(found), _joined([listed.evidence for listed in listings]), partial)
+
+
+def _joined(readings: list[Evidence]) -> Evidence:
+    """The evidence of several readings in one, as old as the oldest of them."""
+    return Evidence(
+        what=" and ".join(reading.what for reading in readings),
+        source="; ".join(reading.source for reading in readings),
+        read_at=min((reading.read_at for reading in readings if reading.read_at), default=None),
+        api_version=readings[0].api_version,
+    )
 
 
 def _listing(azure: Azure, subscription: str, kind: str) -> Callable[[], Any]:
@@ -99,7 +111,10 @@ async def _ask(azure: Azure, identity: str) -> Seen[IdentityResource | None]:
         body = await reads.get(azure, identity, IDENTITY_API, "the kubelet identity")
     except NotFound:
         return Seen(None, reads.evidence("kubelet identity", identity, IDENTITY_API))
-    return Seen(bodies.identity_resource(body), reads.evidence("kubelet identity", identity, IDENTITY_API))
+    found = bodies.identity_resource(body)
+    if found is None:  # an answer that shows no id is no proof that the identity is gone
+        raise Temporary("read the kubelet identity: the answer has no id")
+    return Seen(found, reads.evidence("kubelet identity", identity, IDENTITY_API))
 
 
 async def _list(
@@ -107,4 +122,5 @@ async def _list(
 ) -> Seen[tuple[T, ...]]:
     path, what = f"/subscriptions/{subscription}/providers/{kind}", kind.rsplit("/", 1)[-1]
     listing = await reads.raw_list(azure, path, api_version, what, f"/subscriptions/{subscription}")
-    return Seen(tuple(item for body in listing.items if (item := reader(body)) is not None), listing.evidence)
+    found = tuple(item for body in listing.items if (item := reader(body)) is not None)
+    return Seen(found, listing.evidence, reads.unreadable(listing.items, found))

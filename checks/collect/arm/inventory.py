@@ -7,12 +7,11 @@ read a subscription once between them; it is made in function_app and passed in.
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from checks.collect.arm import networks, reads
 from checks.collect.arm.client import Azure
-from checks.collect.wire.single_flight import Once
+from checks.collect.wire.single_flight import SingleFlight
 from checks.facts import (
     Authorization,
     IdentityResource,
@@ -44,13 +43,13 @@ class Estate:
     def __init__(self, subscriptions: Iterable[SubscriptionFacts], acr_suffix: str) -> None:
         self.subscriptions = {facts.subscription.id: facts for facts in subscriptions}
         self._suffix = f".{acr_suffix}"
-        self.probes: Once[Seen[Probe]] = Once()
-        self.performance: Once[RegistryPerformance] = Once()
-        self.manifests: Once[Seen[Manifest]] = Once()
-        self.registry_tokens: Once[str] = Once()
+        self.probes: SingleFlight[Seen[Probe]] = SingleFlight()
+        self.performance: SingleFlight[RegistryPerformance] = SingleFlight()
+        self.manifests: SingleFlight[Seen[Manifest]] = SingleFlight()
+        self.registry_tokens: SingleFlight[str] = SingleFlight()
         self.images_asked: set[str] = set()
-        self.identities: Once[Seen[tuple[IdentityResource, ...]] | NotSeen] = Once()
-        self.machines: Once[Seen[tuple[NodeMachines, ...]] | NotSeen] = Once()
+        self.identities: SingleFlight[Seen[tuple[IdentityResource, ...]] | NotSeen] = SingleFlight()
+        self.machines: SingleFlight[Seen[tuple[NodeMachines, ...]] | NotSeen] = SingleFlight()
         self._registries: dict[str, Seen[Registry]] = {}
         self.login_servers: dict[str, tuple[str, ...]] = {}
         self._assignments: dict[tuple[str, str], list[RoleAssignment]] = {}
@@ -150,22 +149,8 @@ async def _subscription(azure: Azure, subscription: Subscription) -> Subscriptio
     )
 
 
-class EstateCache:
-    """The estates of the latest runs. A second caller of the same run waits for the first one's reading."""
+class EstateCache(SingleFlight[Estate]):
+    """The estates of the latest runs, by run. A second caller of the same run waits for the first one's reading."""
 
     def __init__(self, keep: int = 2) -> None:
-        self._keep = keep
-        self._estates: dict[str, Estate] = {}
-        self._lock = threading.Lock()
-
-    async def get(self, run_id: str, reading: Callable[[], Awaitable[Estate]]) -> Estate:
-        """The estate of a run, read by ``reading`` where this process has not got it yet."""
-        await asyncio.to_thread(self._lock.acquire)
-        try:
-            if run_id not in self._estates:
-                self._estates[run_id] = await reading()
-            while len(self._estates) > self._keep:
-                self._estates.pop(next(iter(self._estates)))
-            return self._estates[run_id]
-        finally:
-            self._lock.release()
+        super().__init__(keep)

@@ -94,8 +94,8 @@ class _Reading:
             return found
         whole = [await self._completed(item, children) for item in found.value]
         read = [value for item in whole if (value := reader(item)) is not None]
-        partial = f"{len(whole) - len(read)} of {len(whole)} bodies could not be read" if len(read) < len(whole) else ""
-        return Seen({value.id.rstrip("/").lower(): value for value in read}, found.evidence, partial)
+        by_id = {value.id.rstrip("/").lower(): value for value in read}
+        return Seen(by_id, found.evidence, reads.unreadable(whole, read))
 
     async def _completed(self, body: Any, children: tuple[str, ...]) -> Any:
         """A body with the children it does not even mention: ARM's lists embed them, but no contract says so."""

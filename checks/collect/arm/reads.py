@@ -6,7 +6,7 @@ they do not know (azure-mgmt-authorization 4.0.0 drops the condition of a role's
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -57,9 +57,9 @@ def evidence(what: str, source: str, api_version: str | None = None) -> Evidence
 
 async def subscriptions(azure: Azure) -> Seen[tuple[facts.Subscription, ...]]:
     """Every subscription the identity can see (``GET /subscriptions``). Raises CollectError."""
-    listing = await _raw_list(azure, "/subscriptions", SUBSCRIPTIONS_API, "subscriptions", "/")
+    listing = await raw_list(azure, "/subscriptions", SUBSCRIPTIONS_API, "subscriptions", "/")
     found = tuple(s for item in listing.items if (s := bodies.subscription(item)))
-    return Seen(found, listing.evidence)
+    return Seen(found, listing.evidence, unreadable(listing.items, found))
 
 
 async def clusters(azure: Azure, subscription: str) -> Seen[tuple[facts.Cluster, ...]]:
@@ -67,7 +67,7 @@ async def clusters(azure: Azure, subscription: str) -> Seen[tuple[facts.Cluster,
     pager = azure.container_service(subscription).managed_clusters.list
     listing = await _sdk_list(azure, pager, subscription, "managed clusters", CLUSTERS_API)
     found = tuple(c for item in listing.items if (c := bodies.cluster(item, listing.evidence)))
-    return Seen(found, listing.evidence, _partial(listing, found))
+    return Seen(found, listing.evidence, unreadable(listing.items, found))
 
 
 async def registries(azure: Azure, subscription: str) -> Seen[tuple[facts.Registry, ...]]:
@@ -75,12 +75,13 @@ async def registries(azure: Azure, subscription: str) -> Seen[tuple[facts.Regist
     pager = azure.container_registry(subscription).registries.list
     listing = await _sdk_list(azure, pager, subscription, "container registries", REGISTRIES_API)
     found = tuple(r for item in listing.items if (r := bodies.registry(item, listing.evidence)))
-    return Seen(found, listing.evidence, _partial(listing, found))
+    return Seen(found, listing.evidence, unreadable(listing.items, found))
 
 
-def _partial(listing: Listing, found: tuple[Any, ...]) -> str:
-    unreadable = len(listing.items) - len(found)
-    return f"{unreadable} of {len(listing.items)} bodies could not be read" if unreadable else ""
+def unreadable(listed: Sequence[Any], read: Sequence[Any]) -> str:
+    """What ``partial`` says of a listing of which not every body could be read; empty where all were."""
+    lost = len(listed) - len(read)
+    return f"{lost} of {len(listed)} bodies could not be read" if lost else ""
 
 
 async def authorization(azure: Azure, subscription: str) -> facts.Authorization:
@@ -100,8 +101,8 @@ async def assigned_to(azure: Azure, subscription: str, principal: str) -> Seen[t
 async def denies_assigned_to(azure: Azure, subscription: str, principal: str) -> Seen[frozenset[str]]:
     """Names (last segment of the id, lower case) of deny assignments that reach a principal, through groups too."""
     listing = await _deny_listing(azure, subscription, f"assignedTo('{principal}')")
-    found = (bodies.text(item, "id") or bodies.text(item, "name") or "" for item in listing.items)
-    return Seen(frozenset(role_guid(key) for key in found if key), listing.evidence)
+    found = [key for item in listing.items if (key := bodies.text(item, "id") or bodies.text(item, "name"))]
+    return Seen(frozenset(map(role_guid, found)), listing.evidence, unreadable(listing.items, found))
 
 
 async def _assignments(azure: Azure, subscription: str, odata: str | None) -> Seen[tuple[facts.RoleAssignment, ...]]:
@@ -113,7 +114,7 @@ async def _assignments(azure: Azure, subscription: str, odata: str | None) -> Se
     what = f"role assignments{f' with {odata}' if odata else ''}"
     listing = await _sdk_list(azure, pager, subscription, what, AUTHORIZATION_API)
     found = tuple(a for item in listing.items if (a := bodies.role_assignment(item)))
-    return Seen(found, listing.evidence, _partial(listing, found))
+    return Seen(found, listing.evidence, unreadable(listing.items, found))
 
 
 async def _definitions(azure: Azure, subscription: str) -> Seen[dict[str, facts.RoleDefinition]]:
@@ -125,19 +126,20 @@ async def _definitions(azure: Azure, subscription: str) -> Seen[dict[str, facts.
 
     listing = await _sdk_list(azure, pager, subscription, "role definitions", AUTHORIZATION_API)
     found = [d for item in listing.items if (d := bodies.role_definition(item))]
-    return Seen({definition.guid: definition for definition in found}, listing.evidence)
+    by_guid = {definition.guid: definition for definition in found}
+    return Seen(by_guid, listing.evidence, unreadable(listing.items, found))
 
 
 async def _denies(azure: Azure, subscription: str) -> Seen[tuple[facts.DenyAssignment, ...]]:
     listing = await _deny_listing(azure, subscription)
     found = tuple(d for item in listing.items if (d := bodies.deny_assignment(item)))
-    return Seen(found, listing.evidence, _partial(listing, found))
+    return Seen(found, listing.evidence, unreadable(listing.items, found))
 
 
 async def _deny_listing(azure: Azure, subscription: str, odata: str | None = None) -> Listing:
     path = f"/subscriptions/{subscription}/providers/Microsoft.Authorization/denyAssignments"
     what = f"deny assignments{f' with {odata}' if odata else ''}"
-    return await _raw_list(azure, path, DENY_API, what, f"/subscriptions/{subscription}", odata)
+    return await raw_list(azure, path, DENY_API, what, f"/subscriptions/{subscription}", odata)
 
 
 async def _sdk_list(
@@ -169,15 +171,13 @@ async def get(azure: Azure, resource_id: str, api_version: str, what: str) -> di
         return _decoded(response.content)
 
 
-async def raw_list(azure: Azure, path: str, api_version: str, what: str, scope: str) -> Listing:
-    """A list call at any api-version, pages followed. Raises CollectError."""
-    return await _raw_list(azure, path, api_version, what, scope)
-
-
-async def _raw_list(
+async def raw_list(
     azure: Azure, path: str, api_version: str, what: str, scope: str, odata: str | None = None
 ) -> Listing:
-    """A list call at any api-version, nextLink followed on the same host. ``odata`` is its $filter."""
+    """A list call at any api-version, nextLink followed on the same host. ``odata`` is its $filter.
+
+    Raises CollectError.
+    """
     items: list[Any] = []
     narrowed = f"&$filter={quote(odata)}" if odata else ""
     async with mapped(f"list {what}", READER, scope, _listing_seconds(azure)):

@@ -70,7 +70,7 @@ async def _credential_sets(
 
 async def _list(azure: Azure, registry: Registry, child: str, reader: Callable[[Any], T | None]) -> Seen[tuple[T, ...]]:
     path = f"{registry.id}/{child}"
-    listing = await reads._raw_list(azure, path, reads.REGISTRIES_API, f"{child} of {registry.name}", registry.id)
+    listing = await reads.raw_list(azure, path, reads.REGISTRIES_API, f"{child} of {registry.name}", registry.id)
     found = tuple(item for body in listing.items[: bodies.MAX_ITEMS] if (item := reader(body)) is not None)
     lost = min(len(listing.items), bodies.MAX_ITEMS) - len(found)
     return Seen(found, listing.evidence, f"{lost} of {len(listing.items)} bodies could not be read" if lost else "")

@@ -14,6 +14,7 @@ import aiohttp
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
+    DeserializationError,
     HttpResponseError,
     ServiceRequestError,
     ServiceResponseError,
@@ -98,6 +99,8 @@ async def mapped(what: str, role: str, scope: str, seconds: float) -> AsyncItera
         raise _from_response(what, role, scope, error) from error
     except (ServiceRequestError, ServiceResponseError, aiohttp.ClientError, OSError) as error:
         raise Unreachable(f"{what}: {error}") from error
+    except DeserializationError as error:  # its text is the whole body
+        raise Temporary(f"{what}: Azure sent a body that could not be read") from error
     except AzureError as error:
         raise Temporary(f"{what}: {error}") from error
 

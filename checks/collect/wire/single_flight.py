@@ -11,13 +11,15 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Once(Generic[T]):
+class SingleFlight(Generic[T]):
     """Values by key. The first to ask for one reads it, the others wait for that reading.
 
-    A reading that fails or is cancelled is nobody's: the next to ask (or a waiter) reads anew.
+    A reading that fails or is cancelled is nobody's: the next to ask (or a waiter) reads anew. ``keep``: how many
+    values are kept, the latest; without it all are. What is still being read is always kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep: int | None = None) -> None:
+        self._keep = keep
         self._futures: dict[str, Future[T]] = {}
         self._lock = threading.Lock()
 
@@ -42,7 +44,16 @@ class Once(Generic[T]):
                 with self._lock:
                     del self._futures[key]
                 mine.cancel()
+        self._drop_oldest()
         return mine.result()
+
+    def _drop_oldest(self) -> None:
+        if self._keep is None:
+            return
+        with self._lock:
+            done = [key for key, future in self._futures.items() if future.done()]
+            for key in done[: max(0, len(done) - self._keep)]:
+                del self._futures[key]
 
 
 def _shadow(future: Future[T]) -> Future[None]:

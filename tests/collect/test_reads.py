@@ -1,0 +1,124 @@
+"""Listings of Azure Resource Manager over the wire: a body that cannot be read is counted, never silently absent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest import mock
+
+from checks import settings
+from checks.collect.arm import identities, inventory, reads
+from checks.collect.arm.client import Azure, open_azure
+from checks.facts import KubeletResource, NodeMachines, NotSeen, Seen, Why
+from simulator import running
+from tests.support.cli import clean
+from tests.support.tenant_builder import SUBSCRIPTION, Tenant, guid, object_id
+
+T = TypeVar("T")
+
+ONE_OF_TWO = "1 of 2 bodies could not be read"
+COMPUTE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/MC_aks-1/providers/Microsoft.Compute"
+
+
+def read(tenant: Tenant, reading: Callable[[Azure], Awaitable[T]]) -> T:
+    """What a reading of the tenant gives."""
+
+    async def opened() -> T:
+        async with open_azure(settings.load(os.environ)) as azure:
+            return await reading(azure)
+
+    with running(tenant.root) as sim, mock.patch.dict(os.environ, clean(sim.environment), clear=True):
+        return asyncio.run(opened())
+
+
+def answer(tenant: Tenant, *answers: tuple[str, Any]) -> None:
+    """What ARM answers to requests whose path ends in the given way."""
+    rules = [
+        {"service": "arm", "path": f"*{path}", "method": "GET", "effect": {"status": 200, "body": body}}
+        for path, body in answers
+    ]
+    (tenant.root / "faults.json").write_text(json.dumps(rules))
+
+
+def page(*bodies: Any) -> dict[str, Any]:
+    return {"value": list(bodies)}
+
+
+def test_a_subscription_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path)
+    answer(tenant, ("/subscriptions", page({"subscriptionId": SUBSCRIPTION}, {"displayName": "no id"})))
+    found = read(tenant, reads.subscriptions)
+    assert [one.id for one in found.value] == [SUBSCRIPTION]
+    assert found.partial == ONE_OF_TWO
+
+
+def test_a_role_definition_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path)
+    name = guid("a role")
+    role = {"id": f"/x/roleDefinitions/{name}", "name": name, "properties": {"roleName": "r", "permissions": []}}
+    answer(tenant, ("/roleDefinitions", page(role, {"name": 7})))
+    found = read(tenant, lambda azure: reads.authorization(azure, SUBSCRIPTION)).definitions
+    assert isinstance(found, Seen) and list(found.value) == [name]
+    assert found.partial == ONE_OF_TWO
+
+
+def test_a_body_that_the_sdk_cannot_read_is_a_gap_and_no_crash(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path)
+    answer(tenant, ("/roleDefinitions", page("no object")))
+    found = read(tenant, lambda azure: reads.authorization(azure, SUBSCRIPTION)).definitions
+    assert isinstance(found, NotSeen) and found.why is Why.ERROR
+    assert found.detail == "list role definitions: Azure sent a body that could not be read"
+
+
+def test_a_deny_assignment_without_a_name_is_counted(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path)
+    answer(tenant, ("/denyAssignments", page({"id": "/x/denyAssignments/One"}, {})))
+    found = read(tenant, lambda azure: reads.denies_assigned_to(azure, SUBSCRIPTION, guid("principal")))
+    assert (found.value, found.partial) == (frozenset({"one"}), ONE_OF_TWO)
+
+
+def machines_of(tenant: Tenant) -> Seen[tuple[NodeMachines, ...]] | NotSeen | None:
+    async def reading(azure: Azure) -> Seen[tuple[NodeMachines, ...]] | NotSeen | None:
+        (cluster,) = (await reads.clusters(azure, SUBSCRIPTION)).value
+        return await identities.machines(azure, inventory.Estate((), "azurecr.io"), cluster)
+
+    return read(tenant, reading)
+
+
+def test_scale_sets_and_machines_keep_the_evidence_of_both_listings_and_what_neither_showed(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path)
+    tenant.cluster(properties={"agentPoolProfiles": [{"name": "vms", "type": "VirtualMachines", "count": 1}]})
+    scale_set, machine = f"{COMPUTE}/virtualMachineScaleSets/aks-a-1-vmss", f"{COMPUTE}/virtualMachines/aks-vms-1"
+    answer(
+        tenant,
+        ("/virtualMachineScaleSets", page({"id": scale_set, "name": "aks-a-1-vmss"}, {"name": "no id"})),
+        ("/virtualMachines", page({"id": machine, "name": "aks-vms-1"}, None, None)),
+    )
+    found = machines_of(tenant)
+    assert isinstance(found, Seen)
+    assert [one.id for one in found.value] == [scale_set, machine]
+    assert found.partial == f"{ONE_OF_TWO}; 2 of 3 bodies could not be read"
+    assert found.evidence.what == "virtualMachineScaleSets and virtualMachines"
+    assert "/virtualMachineScaleSets (" in found.evidence.source and "/virtualMachines (" in found.evidence.source
+    assert found.evidence.read_at and found.evidence.api_version == identities.COMPUTE_API
+
+
+def test_an_identity_whose_body_cannot_be_read_is_not_taken_for_deleted(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path)
+    tenant.cluster()
+    other = {"id": f"{tenant.group('MC_aks-1')}/providers/{identities.IDENTITIES}/other", "name": "other"}
+    unreadable = {"properties": {"principalId": object_id("aks-1")}}
+    answer(tenant, ("/userAssignedIdentities", page(other, unreadable)), ("/aks-1-agentpool", unreadable))
+
+    async def reading(azure: Azure) -> Seen[KubeletResource] | NotSeen | None:
+        found = await inventory.read(azure, (await reads.subscriptions(azure)).value)
+        (cluster,) = (await reads.clusters(azure, SUBSCRIPTION)).value
+        return await identities.kubelet_resource(azure, found, cluster, None)
+
+    found = read(tenant, reading)
+    assert isinstance(found, NotSeen) and found.why is not Why.NOT_FOUND
+    assert "has no id" in found.detail
