@@ -24,7 +24,7 @@ from checks.collect.wire.errors import CollectError
 from checks.findings import Pass, ScanReport
 from checks.jobs.scan_cluster import Scope, scan
 from checks.report.as_json import scan_answer
-from checks.report.cluster_report import failing, unsettled
+from checks.report.outcome import failing, unsettled
 from checks.settings import Settings
 
 USAGE = 64

@@ -140,14 +140,30 @@ class PullTime(msgspec.Struct, frozen=True):
     latest: str
 
 
+# The cause of a cluster whose checks raised: a defect of Pullwatch, not of the cluster.
+CHECKER_ERROR = "checker-error"
+
+
+class ClusterProblem(msgspec.Struct, frozen=True):
+    """Why a cluster could not be checked at all: a stable cause, a sentence, and what would settle it."""
+
+    cause: str
+    summary: str
+    missing: str
+
+
 class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one scan says about one cluster. ``id`` is the ARM resource id as ARM spelt it."""
+    """Everything one scan says about one cluster. ``id`` is the ARM resource id as ARM spelt it.
+
+    Where ``problem`` is there, no check ran: there are no findings, and the rows are those of earlier runs, Unknown.
+    """
 
     id: str
     coverage: tuple[Coverage, ...] = ()
     registries: tuple[RegistryRow, ...] = ()
     findings: tuple[Finding, ...] = ()
     pull_times: tuple[PullTime, ...] = ()
+    problem: ClusterProblem | None = None
 
     @property
     def name(self) -> str:

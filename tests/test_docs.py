@@ -43,11 +43,6 @@ def test_codes_are_unique_and_in_order() -> None:
     assert sorted(set(CODES)) == CODES
 
 
-def test_every_module_of_the_catalog_is_in_its_list() -> None:
-    files = {path.stem for path in (ROOT / "checks" / "catalog").glob("pw*.py")}
-    assert files == {module.__name__.rsplit(".", 1)[-1] for module in catalog.MODULES}
-
-
 @every_check
 def test_a_module_is_named_by_its_code_and_says_what_it_asks(module: ModuleType) -> None:
     code = module.CHECK.code

@@ -1,69 +1,28 @@
-"""The checks, one module each (``pwNNN_what_it_asks.py``): its metadata ``CHECK`` beside its pure ``judge``."""
+"""The checks, one module each (``pwNNN_what_it_asks.py``): its metadata ``CHECK`` beside its pure judge function.
+
+A check is found by its file name; nothing lists it. Its judge has one of three forms, told apart by name:
+``judge(facts)`` takes everything about a cluster, ``judge_registry(view)`` one Azure registry that the cluster uses,
+``judge_path(paths)`` the network paths to all of them, which are evaluated once for all checks of the path.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import pkgutil
+from types import ModuleType
 
-from checks.catalog import (
-    pw101_kubelet_identity,
-    pw102_pull_permission,
-    pw103_excess_permissions,
-    pw104_authentication_as_arm,
-    pw105_cross_tenant,
-    pw106_secret_expiry,
-    pw201_registry_connectivity,
-    pw202_egress_and_ip_rules,
-    pw203_private_endpoint,
-    pw204_private_dns,
-    pw205_service_endpoints,
-    pw206_nsg_routes_proxy,
-    pw301_pull_failures,
-    pw302_images_exist,
-    pw303_pull_secrets,
-    pw304_images_without_credentials,
-    pw305_canary_pull,
-    pw306_registry_names,
-    pw401_geo_replication,
-    pw402_sku_limits,
-    pw403_artifact_cache,
-    pw404_pull_times,
-    pw405_node_hardware,
-    pw406_dns,
-    pw501_bootstrap_registry,
-)
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Decides
+from checks.catalog.paths import evaluate_paths
+from checks.catalog.registry_view import views_of
 from checks.facts import ClusterFacts
 from checks.findings import Finding
 
-Judge = Callable[[ClusterFacts], tuple[Finding, ...]]
-
-MODULES = (
-    pw101_kubelet_identity,
-    pw102_pull_permission,
-    pw103_excess_permissions,
-    pw104_authentication_as_arm,
-    pw105_cross_tenant,
-    pw106_secret_expiry,
-    pw201_registry_connectivity,
-    pw202_egress_and_ip_rules,
-    pw203_private_endpoint,
-    pw204_private_dns,
-    pw205_service_endpoints,
-    pw206_nsg_routes_proxy,
-    pw301_pull_failures,
-    pw302_images_exist,
-    pw303_pull_secrets,
-    pw304_images_without_credentials,
-    pw305_canary_pull,
-    pw306_registry_names,
-    pw401_geo_replication,
-    pw402_sku_limits,
-    pw403_artifact_cache,
-    pw404_pull_times,
-    pw405_node_hardware,
-    pw406_dns,
-    pw501_bootstrap_registry,
+MODULES: tuple[ModuleType, ...] = tuple(
+    importlib.import_module(f"{__name__}.{name}")
+    for name in sorted(module.name for module in pkgutil.iter_modules(__path__))
+    if name.startswith("pw")
 )
+_BY_CODE: dict[str, Check] = {module.CHECK.code: module.CHECK for module in MODULES}
 
 
 def checks() -> tuple[Check, ...]:
@@ -71,6 +30,30 @@ def checks() -> tuple[Check, ...]:
     return tuple(module.CHECK for module in MODULES)
 
 
+def check_of(finding: Finding) -> Check:
+    """The metadata of the check that made a finding. Raises KeyError for a code that no check has."""
+    return _BY_CODE[finding.code]
+
+
+def deciding(facet: Decides) -> frozenset[str]:
+    """The codes of the checks that decide a facet of a row."""
+    return frozenset(code for code, check in _BY_CODE.items() if check.decides is facet)
+
+
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """All findings about one cluster, in the order of the codes."""
-    return tuple(finding for module in MODULES for finding in module.judge(facts))
+    return judge_with(MODULES, facts)
+
+
+def judge_with(modules: tuple[ModuleType, ...], facts: ClusterFacts) -> tuple[Finding, ...]:
+    """The findings of some checks; the network paths are evaluated once for all of them, where one asks for them."""
+    paths = evaluate_paths(facts) if any(hasattr(module, "judge_path") for module in modules) else None
+    findings: list[Finding] = []
+    for module in modules:
+        if paths is not None and hasattr(module, "judge_path"):
+            findings += module.judge_path(paths)
+        elif hasattr(module, "judge_registry"):
+            findings += (finding for view in views_of(facts) for finding in module.judge_registry(view))
+        else:
+            findings += module.judge(facts)
+    return tuple(findings)

@@ -1,11 +1,29 @@
-"""What a check is: its metadata, and the words in which its judge function answers."""
+"""What a check is: its metadata, what it means for a row, and the words in which its judge function answers."""
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
-from checks.facts import NotSeen, Why
-from checks.findings import Evidence, Fail, Finding, Pass, Severity, Skipped, Subject, Unknown
+from checks.facts import NotSeen
+from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules import results
+from checks.rules.results import Result
+
+
+class Decides(StrEnum):
+    """Which facet of a row a check's findings decide; all findings of one facet have to hold."""
+
+    ACCESS = "access"
+    PATH = "path"
+
+
+class Vantage(StrEnum):
+    """Whose identity and network a check looks with."""
+
+    NODES = "nodes"
+    PULLWATCH = "pullwatch"
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,6 +31,11 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     ``severity`` is that of a Fail. ``permissions`` are what the app's identity needs, ``article`` the parts of
     Microsoft's "Verify the connection to the container registry" that it covers.
+
+    What it means for a row and an exit code stands here and nowhere else. ``decides``: the facet its findings decide.
+    ``advisory``: neither its Fail nor its Unknown says anything of whether nodes can pull. ``vantage``: a check that
+    looks from Pullwatch leaves nothing open about the nodes when it may not look. ``speaks_of_all_pods``: its Pass
+    claims something of every pod, so a partial read of pods makes it Unknown.
     """
 
     code: str
@@ -24,10 +47,32 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     fix: str
     article: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    decides: Decides | None = None
+    advisory: bool = False
+    vantage: Vantage = Vantage.NODES
+    speaks_of_all_pods: bool = False
+
+    @property
+    def settles(self) -> bool:
+        """Whether an Unknown of it leaves open whether the cluster can pull."""
+        return not self.advisory and self.vantage is Vantage.NODES
+
+    def finding(self, subject: Subject, result: Result) -> Finding:
+        """A result as this check's finding about a subject."""
+        return Finding(
+            code=self.code,
+            subject=subject,
+            verdict=result.verdict,
+            cause=result.cause,
+            summary=result.summary,
+            evidence=result.evidence,
+            severity=result.severity,
+            fix=result.fix,
+        )
 
     def passes(self, subject: Subject, cause: str, summary: str, evidence: tuple[Evidence, ...] = ()) -> Finding:
-        """It was looked at and holds."""
-        return Finding(code=self.code, subject=subject, verdict=Pass(), cause=cause, summary=summary, evidence=evidence)
+        """It was checked and holds."""
+        return self.finding(subject, results.passes(cause, summary, evidence))
 
     def fails(
         self,
@@ -39,17 +84,9 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         fix: tuple[str, ...],
         severity: Severity | None = None,
     ) -> Finding:
-        """It was looked at and does not hold; ``fix`` are the exact commands for this case."""
-        return Finding(
-            code=self.code,
-            subject=subject,
-            verdict=Fail(),
-            cause=cause,
-            summary=summary,
-            evidence=evidence,
-            severity=severity or self.severity,
-            fix=fix,
-        )
+        """It was checked and does not hold; ``fix`` are the exact commands for this case."""
+        result = results.fails(cause, summary, *fix, severity=severity or self.severity, evidence=evidence)
+        return self.finding(subject, result)
 
     def unknown(
         self,
@@ -62,31 +99,14 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         look_failed: bool = False,
         fix: tuple[str, ...] = (),
     ) -> Finding:
-        """It cannot be told. ``look_failed``: the look itself failed; otherwise it cannot be settled from here."""
-        return Finding(
-            code=self.code,
-            subject=subject,
-            verdict=Unknown(missing, look_failed),
-            cause=cause,
-            summary=summary,
-            evidence=evidence,
-            severity=Severity.WARNING if look_failed else Severity.INFO,
-            fix=fix,
-        )
+        """It is not known. ``look_failed``: a read failed; otherwise it cannot be settled from here."""
+        result = results.unknown(cause, summary, missing, look_failed=look_failed, evidence=evidence, fix=fix)
+        return self.finding(subject, result)
 
     def not_seen(self, subject: Subject, gap: NotSeen, what: str) -> Finding:
-        """The Unknown that follows from a look that did not happen, naming the role or path that is missing."""
-        off = gap.why in (Why.OFF, Why.NOT_APPLICABLE)
-        return self.unknown(
-            subject,
-            f"look-{gap.why.value}",
-            f"{what} could not be looked at: {gap.detail}",
-            missing=gap.role or gap.detail,
-            look_failed=not off,
-            fix=gap.fix,
-        )
+        """The Unknown that follows from a read that did not happen, naming the role or path that is missing."""
+        return self.finding(subject, results.not_seen(gap, what))
 
     def skipped(self, subject: Subject, cause: str, because: str) -> Finding:
         """It does not matter here, because of something that is named."""
-        summary = because[:1].upper() + because[1:]
-        return Finding(code=self.code, subject=subject, verdict=Skipped(because), cause=cause, summary=summary)
+        return self.finding(subject, results.skipped(cause, because))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Decides
 from checks.facts import (
     AgentPool,
     Cluster,
@@ -40,6 +40,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/aks/use-managed-identity",
         "https://learn.microsoft.com/azure/aks/pre-created-kubelet-managed-identity",
     ),
+    decides=Decides.ACCESS,
 )
 
 # States in which ARM may not show the kubelet identity yet; a missing one says nothing then.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Decides
 from checks.facts import (
     Authorization,
     ClusterFacts,
@@ -44,6 +44,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/aks/cluster-container-registry-integration",
         "https://learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions",
     ),
+    decides=Decides.ACCESS,
 )
 
 READER = "Container Registry Repository Reader"

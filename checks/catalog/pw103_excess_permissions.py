@@ -24,6 +24,7 @@ CHECK = Check(
     fix="Assign a role that only pulls on the registry, then remove the broad one.",
     article=("access",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-rbac-built-in-roles-overview",),
+    advisory=True,
 )
 
 _ACR = "Microsoft.ContainerRegistry/registries/"
@@ -84,9 +85,10 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
     if not broad:
         unread = next((a for a in mine if rbac.role_guid(a.role_definition_id) not in definitions.value), None)
         if unread is not None:
-            # Whether the role matters for pulling is PW102's question; here it must not leave the row open.
-            why = f"the role {rbac.role_guid(unread.role_definition_id)} held at {unread.scope} could not be read"
-            return (CHECK.skipped(subject, "role-definition-unreadable", why),)
+            role = f"the role {rbac.role_guid(unread.role_definition_id)} held at {unread.scope}"
+            summary = f"Whether {role} allows more than pulling is not known: its definition could not be read."
+            missing = f"the definition of {role}"
+            return (CHECK.unknown(subject, "role-definition-unreadable", summary, evidence, missing=missing),)
         return (CHECK.passes(subject, "pull-only", f"No role on {registry.name} allows more than pulling.", evidence),)
     return tuple(
         CHECK.fails(

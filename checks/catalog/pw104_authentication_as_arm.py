@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Decides
 from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, RegistryUse, subscription_of
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import identity_access
@@ -24,6 +24,7 @@ CHECK = Check(
     fix="Upgrade the node image, or let the registry take tokens for Azure Resource Manager again.",
     article=("access",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-disable-authentication-as-arm",),
+    decides=Decides.ACCESS,
 )
 
 LAST_WITHOUT = (2025, 3)

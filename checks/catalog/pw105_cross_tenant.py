@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Decides
 from checks.facts import Cluster, ClusterFacts, NotSeen, RegistryUse, subscription_of
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import identity_access
@@ -22,6 +22,7 @@ CHECK = Check(
     fix="Move the image into a registry of the cluster's tenant, or use a multi-tenant service principal.",
     article=("access",),
     links=("https://learn.microsoft.com/azure/container-registry/authenticate-aks-cross-tenant",),
+    decides=Decides.ACCESS,
 )
 
 

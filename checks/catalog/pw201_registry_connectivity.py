@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Vantage
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why
 from checks.facts.registry_details import DataEndpoint, Outcome, Probe
 from checks.findings import Evidence, Finding, Severity, Subject
@@ -40,6 +40,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/container-registry/container-registry-check-health",
         "https://learn.microsoft.com/azure/container-registry/container-registry-health-error-reference",
     ),
+    vantage=Vantage.PULLWATCH,
 )
 
 # What `az acr check-health` says of the same outcome (azure-cli, command_modules/acr/_errors.py).

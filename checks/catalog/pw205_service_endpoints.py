@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from checks.catalog import path_findings
-from checks.catalog.check import Check
-from checks.facts import ClusterFacts
+from checks.catalog.check import Check, Decides
+from checks.catalog.paths import ClusterPaths, path_findings
 from checks.findings import Finding, Severity
+from checks.rules.path.evaluate import PathQuestion
 
 CHECK = Check(
     code="PW205",
@@ -28,9 +28,10 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/container-registry/container-registry-vnet",
         "https://learn.microsoft.com/azure/virtual-network/virtual-network-service-endpoints-overview",
     ),
+    decides=Decides.PATH,
 )
 
 
-def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+def judge_path(paths: ClusterPaths) -> tuple[Finding, ...]:
     """Findings about each Azure registry that the cluster uses, per node pool where pools differ."""
-    return path_findings.findings(CHECK, facts)
+    return path_findings(CHECK, PathQuestion.SUBNETS, paths)

@@ -31,6 +31,7 @@ CHECK = Check(
     links=(
         "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/extensions/cannot-pull-image-from-acr-to-aks-cluster",
     ),
+    speaks_of_all_pods=True,
 )
 
 MAX_PER_CAUSE = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Vantage
 from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen, RegistryUse, Seen, Why
 from checks.facts.pulls import Manifest
 from checks.findings import Evidence, Finding, Severity, Subject
@@ -32,6 +32,7 @@ CHECK = Check(
     fix="Push the image again, or let the workload name one that exists.",
     article=("image name and tag",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-image-lock",),
+    vantage=Vantage.PULLWATCH,
 )
 
 MAX_PER_REGISTRY = 30

@@ -26,6 +26,7 @@ CHECK = Check(
     fix="Assign a pull role on the registry, or give the pods a pull secret.",
     article=("registry name", "third-party registry"),
     links=("https://learn.microsoft.com/azure/container-registry/anonymous-pull-access",),
+    speaks_of_all_pods=True,
 )
 
 MAX_NAMED = 5

@@ -30,6 +30,7 @@ CHECK = Check(
     fix="Name the login server that Azure Resource Manager shows (properties.loginServer), in lower case.",
     article=("registry name",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-get-started-azure-cli",),
+    speaks_of_all_pods=True,
 )
 
 FIRST_WITH_REGIONAL = (2026, 7, 29)

@@ -26,6 +26,7 @@ CHECK = Check(
     fix="Create a replica in the cluster's region, or let the one that is there take part in routing.",
     article=("geo-replication",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-geo-replication",),
+    advisory=True,
 )
 
 _PROVISIONED = frozenset({"succeeded", "updating"})

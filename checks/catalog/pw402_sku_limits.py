@@ -32,6 +32,7 @@ CHECK = Check(
     fix="Take a larger SKU, delete what is not needed, or spread pulls over time.",
     article=("tier limits",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-skus",),
+    advisory=True,
 )
 
 

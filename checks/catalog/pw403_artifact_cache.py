@@ -30,6 +30,7 @@ CHECK = Check(
     fix="Let the credential set's identity read its secrets, or renew the secrets in the key vault.",
     article=("artifact cache",),
     links=("https://learn.microsoft.com/azure/container-registry/artifact-cache-overview",),
+    advisory=True,
 )
 
 MAX_NAMED = 5

@@ -25,6 +25,7 @@ CHECK = Check(
     fix="Look at the registry's throttling and replicas (PW401, PW402), the pool's hardware (PW405) and its network.",
     article=("network speed", "client hardware"),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-performance",),
+    advisory=True,
 )
 
 

@@ -22,6 +22,7 @@ CHECK = Check(
     fix="Move the workload to a pool of a larger size with an ephemeral OS disk; a pool's size cannot be changed.",
     article=("client hardware",),
     links=("https://learn.microsoft.com/azure/aks/concepts-storage#ephemeral-os-disk",),
+    advisory=True,
 )
 
 FEW_CORES = 4

@@ -31,6 +31,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/virtual-network/virtual-networks-name-resolution-for-vms-and-role-instances",
         "https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-performance",
     ),
+    advisory=True,
 )
 
 

@@ -31,6 +31,8 @@ def show(report: ScanReport, out: Console) -> None:
     _subscriptions(report, out)
     if report.clusters:
         out.print(rows_table(report.clusters))
+    for cluster in (c for c in report.clusters if c.problem is not None):
+        _show_problem(cluster, out)
     troubles = [f for c in report.clusters for f in c.findings if isinstance(f.verdict, Fail | Unknown)]
     for finding in sorted(troubles, key=lambda f: not isinstance(f.verdict, Fail))[:MAX_FINDINGS]:
         show_finding(finding, out)
@@ -63,6 +65,14 @@ def _badness(row: RegistryRow) -> int:
 
 def _cells(row: RegistryRow) -> tuple[Text, ...]:
     return tuple(_verdict(facet.verdict) for _, facet in row.facets())
+
+
+def _show_problem(cluster: ClusterReport, out: Console) -> None:
+    """A cluster that could not be checked: why, and what would settle it."""
+    problem = cluster.problem
+    if problem is not None:
+        sentence = f" {cluster.name}: {problem.summary} Missing: {problem.missing}".replace("\n", " ")
+        out.print(Text.assemble(_verdict(Unknown(problem.missing)), _text(sentence)))
 
 
 def show_finding(finding: Finding, out: Console) -> None:

@@ -9,14 +9,15 @@ import msgspec
 from checks.collect.arm import inventory
 from checks.collect.arm.inventory import Estate
 from checks.facts import Cluster, NotSeen
-from checks.findings import ClusterReport, Facet, Unknown
+from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, Facet, Unknown
 from checks.history.decide import decide
 from checks.history.errors import Conflict
 from checks.history.model import MarkerStatus, Run, Shard, Totals
 from checks.jobs import scan_cluster
 from checks.jobs.context import Tools
 from checks.jobs.queues import CLOSE, CloseMessage, MessageError, ScanMessage
-from checks.report.cluster_report import failing, unknown_report, unsettled
+from checks.report.cluster_report import problem_report
+from checks.report.outcome import failing, unsettled
 
 TRIES = 5  # of a commit that somebody else overtook
 
@@ -82,13 +83,15 @@ def _unlisted(found: Estate, run: Run, cluster_id: str, remembered: tuple[str, .
     facts = found.subscriptions.get(subscription)
     if facts is None:
         result = scan_cluster.not_visible(subscription)
-        return unknown_report(cluster_id, remembered, result.cause, result.summary, "Reader")
+        return problem_report(cluster_id, remembered, ClusterProblem(result.cause, result.summary, "Reader"))
     if isinstance(facts.clusters, NotSeen):
         gap = facts.clusters
         why = f"The clusters of subscription {subscription} could not be listed: {gap.detail}"
-        return unknown_report(cluster_id, remembered, f"look-{gap.why.value}", why, gap.role or gap.detail)
+        return problem_report(
+            cluster_id, remembered, ClusterProblem(f"look-{gap.why.value}", why, gap.role or gap.detail)
+        )
     why = f"The cluster was there when run {run.id} was planned and is not listed any more."
-    return unknown_report(cluster_id, remembered, "not-listed", why, "a later run")
+    return problem_report(cluster_id, remembered, ClusterProblem("not-listed", why, "a later run"))
 
 
 async def _commit(tools: Tools, run: Run, report: ClusterReport) -> Totals:
@@ -109,7 +112,7 @@ async def _commit(tools: Tools, run: Run, report: ClusterReport) -> Totals:
 
 def count(report: ClusterReport, *, late: bool, changed: bool) -> Totals:
     """What one cluster adds to its shard's totals."""
-    error = any(f.cause == "checker-error" for f in report.findings)
+    error = report.problem is not None and report.problem.cause == CHECKER_ERROR
     fails = failing(report)
     unknown = not fails and unsettled(report)
     blind = any(_unseen(row.access) or _unseen(row.path) for row in report.registries)

@@ -15,8 +15,8 @@ from checks.collect.arm.inventory import Estate
 from checks.collect.wire.errors import CollectError
 from checks.facts import Cluster, Seen, Subscription
 from checks.facts.pulls import Baseline
-from checks.findings import ClusterReport, ScanReport, SubscriptionResult, Unknown
-from checks.report.cluster_report import report_of, subscription_result, unknown_report
+from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, ScanReport, SubscriptionResult, Unknown
+from checks.report.cluster_report import problem_report, report_of, subscription_result
 
 LOG = logging.getLogger(__name__)
 Progress = Callable[[str], None]
@@ -139,8 +139,8 @@ async def look_at(
         facts = await cluster.gather(azure, found, target, remembered, only, canaries=canaries)
         return report_of(msgspec.structs.replace(facts, baselines=dict(baselines or {})))
     except CollectError as error:
-        return unknown_report(target.id, remembered, "not-looked-at", str(error), str(error))
+        return problem_report(target.id, remembered, ClusterProblem("not-looked-at", str(error), str(error)))
     except Exception as error:
         LOG.exception("checker error at %s", target.id)
         why = f"Pullwatch itself failed while looking at this cluster ({type(error).__name__})."
-        return unknown_report(target.id, remembered, "checker-error", why, "a repair of Pullwatch")
+        return problem_report(target.id, remembered, ClusterProblem(CHECKER_ERROR, why, "a repair of Pullwatch"))

@@ -2,8 +2,8 @@
 
 ``{"subscriptions":[{"id","clusters","verdict","cause","summary","fix"}],"clusters":[{"id","coverage","registries":
 [{"registry","access","path","pull",…}],"findings":[{"code","subject","verdict","cause","summary","evidence",
-"severity","fix"}]}]}``; a facet is ``{"verdict","cause","decided_by":[codes]}``; a verdict is "pass", "fail",
-"unknown" or "skipped".
+"severity","fix"}],"problem"}]}``; a facet is ``{"verdict","cause","decided_by":[codes]}``; a verdict is "pass",
+"fail", "unknown" or "skipped"; ``problem`` is ``{"cause","summary","missing"}`` where a cluster could not be checked.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def cluster_answer(report: ClusterReport) -> dict[str, Any]:
         "coverage": [msgspec.to_builtins(line) for line in report.coverage],
         "registries": [_row(row) for row in report.registries],
         "findings": [_finding(finding) for finding in report.findings],
+        "problem": msgspec.to_builtins(report.problem),
     }
 
 

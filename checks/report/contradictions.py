@@ -12,6 +12,18 @@ from ipaddress import IPv4Network, ip_address, ip_network
 
 import msgspec
 
+from checks.catalog import (
+    deciding,
+    pw102_pull_permission,
+    pw201_registry_connectivity,
+    pw202_egress_and_ip_rules,
+    pw203_private_endpoint,
+    pw204_private_dns,
+    pw206_nsg_routes_proxy,
+    pw302_images_exist,
+    pw303_pull_secrets,
+)
+from checks.catalog.check import Decides
 from checks.facts import ClusterFacts, NotSeen, RegistryUse, Seen
 from checks.facts.network import Networks
 from checks.findings import Fail, Finding, Pass, Severity
@@ -25,8 +37,15 @@ from checks.rules.pull.observed_pulls import FailedPull
 
 MAX_SENTENCES = 10
 TIMED_OUT = (Cause.CONNECT_TIMEOUT, Cause.CONNECT_REFUSED)
-_PATH = ("PW202", "PW203", "PW204", "PW205", "PW206")
-# Of PW302: what a registry may answer with 401 for, because it does not show it.
+ROLE = pw102_pull_permission.CHECK.code
+CONNECTIVITY = pw201_registry_connectivity.CHECK.code
+ADDRESSES = pw202_egress_and_ip_rules.CHECK.code
+ENDPOINT = pw203_private_endpoint.CHECK.code
+NAMES = pw204_private_dns.CHECK.code
+FILTERS = pw206_nsg_routes_proxy.CHECK.code
+IMAGES = pw302_images_exist.CHECK.code
+SECRETS = pw303_pull_secrets.CHECK.code
+# Causes of an image that is at fault itself: what a registry may answer with 401 for, because it does not show it.
 _IMAGE_ITSELF = frozenset({"repository-absent", "tag-absent", "digest-absent", "quarantined", "read-disabled"})
 
 
@@ -67,7 +86,7 @@ def own_images(findings: Iterable[Finding]) -> frozenset[str]:
     return frozenset(
         f.subject.image
         for f in findings
-        if f.code == "PW302" and isinstance(f.verdict, Fail) and f.cause in _IMAGE_ITSELF and f.subject.image
+        if f.code == IMAGES and isinstance(f.verdict, Fail) and f.cause in _IMAGE_ITSELF and f.subject.image
     )
 
 
@@ -76,37 +95,38 @@ def _credentials(joined: Joined) -> Iterable[str]:
     if not refused:
         return
     word = refused[0].classified.cause.value.replace("_", " ")
-    troubles = {f.subject.image: f for f in joined.findings if f.code == "PW302" and isinstance(f.verdict, Fail)}
+    troubles = {f.subject.image: f for f in joined.findings if f.code == IMAGES and isinstance(f.verdict, Fail)}
     open_refusals = []
     for pull in refused:
         key = _canonical(pull.container.image)
         if key in troubles:
-            said = f"The text says {word}, but PW302 decides: {troubles[key].summary}"
+            said = f"The text says {word}, but {IMAGES} decides: {troubles[key].summary}"
             yield f"{said} A registry may answer 401 for what it does not show."
         else:
             open_refusals.append(pull)
-    if not open_refusals or not joined.passes("PW102"):
+    if not open_refusals or not joined.passes(ROLE):
         return
     why = "; or ".join(_why_refused(joined, open_refusals))
-    yield f"Nodes are refused ({word}) although PW102 finds the role held: {why}."
+    yield f"Nodes are refused ({word}) although {ROLE} finds the role held: {why}."
 
 
 def _why_refused(joined: Joined, refused: list[FailedPull]) -> list[str]:
     """The likely explanations, those that something was seen of first."""
     names = {f"{pull.container.namespace}/{name}" for pull in refused for name in pull.container.pull_secrets}
     failing = [
-        f for f in joined.findings if f.code == "PW303" and isinstance(f.verdict, Fail) and f.subject.secret in names
+        f for f in joined.findings if f.code == SECRETS and isinstance(f.verdict, Fail) and f.subject.secret in names
     ]
     why = [
         f"the text may be the pull secret's ({f.subject.secret}, {f.cause}), which is tried first" for f in failing[:2]
     ]
-    if joined.passes("PW302"):
+    if joined.passes(IMAGES):
         why.append(
-            "the image is there (PW302), so a token from before the role was granted is likely: it lives up to 3 hours"
+            f"the image is there ({IMAGES}), so a token from before the role was granted is likely: "
+            "it lives up to 3 hours"
         )
     else:
         why.append("a token from before the role was granted lives up to 3 hours")
-        why.append("the tag or the platform may be missing (PW302 did not see the image)")
+        why.append(f"the tag or the platform may be missing ({IMAGES} did not see the image)")
     return why
 
 
@@ -117,7 +137,7 @@ def _firewall(joined: Joined) -> Iterable[str]:
         return
     addresses = sorted({found for pull in denied if (found := denied_address(pull.text)) is not None})
     if not addresses:
-        if joined.passes(*_PATH):
+        if joined.passes(*deciding(Decides.PATH)):
             yield (
                 "Nodes are answered 403 without the firewall's words although the path passes: a private endpoint that "
                 "is missing for the layers, or a customer-managed key whose key vault is cut off, answers so too."
@@ -140,10 +160,10 @@ def _denied(joined: Joined, name: str, address: str, known: tuple[IPv4Network, .
             f"{name} refused {address} although its IP rules allow it now (ARM): they were changed since, which takes "
             "some minutes to hold."
         )
-    if joined.passes("PW203") and joined.passes("PW204"):
+    if joined.passes(ENDPOINT) and joined.passes(NAMES):
         yield (
-            f"{name} saw {address}, a public address, although names lead to its private endpoint (PW203, PW204): the "
-            "nodes resolve the public name."
+            f"{name} saw {address}, a public address, although names lead to its private endpoint "
+            f"({ENDPOINT}, {NAMES}): the nodes resolve the public name."
         )
     elif known and complete and seen.version == 4 and not any(seen in network for network in known):
         shown = ", ".join(str(network).removesuffix("/32") for network in known[:5])
@@ -187,8 +207,8 @@ def known_egress_networks(facts: ClusterFacts, use: RegistryUse) -> tuple[tuple[
 
 
 def _names(joined: Joined) -> Iterable[str]:
-    if joined.of(Cause.DNS) and (joined.passes("PW204") or (joined.passes("PW202") and not joined.of(*TIMED_OUT))):
-        code = "PW204" if joined.passes("PW204") else "PW202"
+    if joined.of(Cause.DNS) and (joined.passes(NAMES) or (joined.passes(ADDRESSES) and not joined.of(*TIMED_OUT))):
+        code = NAMES if joined.passes(NAMES) else ADDRESSES
         yield (
             f"Nodes cannot resolve a name although {code} finds the way right: a DNS server of the network's own, or "
             "the nodes' cache, answers otherwise (or a data endpoint's name is the one that is missing)."
@@ -196,10 +216,10 @@ def _names(joined: Joined) -> Iterable[str]:
 
 
 def _timed_out(joined: Joined) -> Iterable[str]:
-    if joined.of(*TIMED_OUT) and joined.passes(*_PATH):
+    if joined.of(*TIMED_OUT) and joined.passes(*deciding(Decides.PATH)):
         yield (
-            "Nodes get no connection although PW202 to PW206 find a way: something that ARM does not show stands in it "
-            "(an appliance, a firewall on the nodes), or it is the layers' storage that is closed."
+            f"Nodes get no connection although {ADDRESSES} to {FILTERS} find a path: something that ARM does not show "
+            "stands in it (an appliance, a firewall on the nodes), or it is the layers' storage that is closed."
         )
 
 
@@ -209,16 +229,16 @@ def _absent(joined: Joined) -> Iterable[str]:
         found = joined.facts.manifests.get(key or "")
         if isinstance(found, Seen) and found.value.present:
             yield (
-                f"Nodes say that {key} does not exist, but PW302 finds it now: it was pushed since, has not reached "
+                f"Nodes say that {key} does not exist, but {IMAGES} finds it now: it was pushed since, has not reached "
                 "the nodes' replica yet, or is hidden from their identity (ABAC, quarantine)."
             )
 
 
 def _tls(joined: Joined) -> Iterable[str]:
-    if joined.of(Cause.TLS) and joined.passes("PW201"):
+    if joined.of(Cause.TLS) and joined.passes(CONNECTIVITY):
         yield (
-            "Nodes do not trust the registry's certificate although it holds from where Pullwatch runs (PW201): "
-            "something on the nodes' way opens TLS, or their clock is wrong."
+            f"Nodes do not trust the registry's certificate although it holds from where Pullwatch runs "
+            f"({CONNECTIVITY}): something on the nodes' way opens TLS, or their clock is wrong."
         )
 
 

@@ -12,13 +12,14 @@ from collections.abc import Iterable
 
 import msgspec
 
+from checks.catalog import pw301_pull_failures, pw305_canary_pull
 from checks.findings import Facet, Fail, Finding, Pass, Severity, Unknown
 from checks.rules.pull.canaries import FULL, Proves
 from checks.rules.pull.errors import CREDENTIALS, Cause
 from checks.rules.pull.observed_pulls import Proof, age
 
-FAILURES = "PW301"
-CANARY = "PW305"
+FAILURES = pw301_pull_failures.CHECK.code
+CANARY = pw305_canary_pull.CHECK.code
 _LIKELY = {
     **dict.fromkeys(
         (cause.value for cause in CREDENTIALS),
@@ -32,7 +33,7 @@ _OTHERWISE = "something that Azure Resource Manager does not show stands between
 
 
 class NodesSay(msgspec.Struct, frozen=True):
-    """PW301's findings about one registry, by whose fault they are."""
+    """The findings about failed pulls from one registry, by whose fault they are."""
 
     registry: tuple[Finding, ...]
     image: tuple[Finding, ...]
@@ -94,7 +95,7 @@ class Proven(msgspec.Struct, frozen=True):
 
 
 def proven_by(findings: Iterable[Finding], login_server: str, proof: Proof | None) -> Proven:
-    """What PW305 and the successful pulls of pods prove about one registry."""
+    """What canaries and the successful pulls of pods prove about one registry."""
     mine = [f for f in findings if f.code == CANARY and f.subject.registry == login_server]
     failed = tuple(f for f in mine if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR)
     passed = () if failed else tuple(f for f in mine if isinstance(f.verdict, Pass))

@@ -2,7 +2,7 @@
 
 Fail beats Unknown beats Pass; Skipped counts for nothing, and nothing but Skipped is Unknown. A finding that only warns
 fails no row. Kubelet identity, pull secrets and anonymous pull are alternatives: one that holds is enough. ``pull`` is
-in pull_answer.py.
+in pull_verdict.py.
 """
 
 from __future__ import annotations
@@ -11,19 +11,28 @@ from collections.abc import Iterable
 
 import msgspec
 
+from checks.catalog import (
+    deciding,
+    pw102_pull_permission,
+    pw301_pull_failures,
+    pw302_images_exist,
+    pw303_pull_secrets,
+    pw304_images_without_credentials,
+)
+from checks.catalog.check import Decides
 from checks.findings import Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
 from checks.report.contradictions import own_images
-from checks.report.pull_verdict import FAILURES, NodesSay, answer, proven_by
+from checks.report.pull_verdict import NodesSay, answer, proven_by
 from checks.rules import images
 from checks.rules.pull.errors import CREDENTIALS, Cause, scope_of
 from checks.rules.pull.observed_pulls import Proof
 
-IDENTITY = ("PW101", "PW102", "PW103", "PW104", "PW105")
-SECRETS = "PW303"
-PER_IMAGE = "PW304"
+ROLE = pw102_pull_permission.CHECK.code
+SECRETS = pw303_pull_secrets.CHECK.code
+PER_IMAGE = pw304_images_without_credentials.CHECK.code
+IMAGES = pw302_images_exist.CHECK.code
+FAILURES = pw301_pull_failures.CHECK.code
 WITH_ROLE = "role-and-others"
-PATH = ("PW202", "PW203", "PW204", "PW205", "PW206")
-IMAGES = "PW302"
 
 
 def fold(
@@ -35,11 +44,11 @@ def fold(
 ) -> RegistryRow:
     """The row of one registry out of its cluster's findings; those without a registry concern every one.
 
-    ``explained`` are the sentences that name where nodes and Azure differ (see disagreements.py).
+    ``explained`` are the sentences that name where nodes and Azure differ (see contradictions.py).
     """
     mine = [f for f in findings if f.subject.registry in (None, login_server)]
     access = fold_access(mine)
-    on_path = [f for f in mine if f.code in PATH]
+    on_path = [f for f in mine if f.code in deciding(Decides.PATH)]
     path = fold_facet(on_path, "the nodes' way to the registry was not judged")
     own = own_images(mine) if isinstance(access.verdict, Pass) else frozenset()
     said = _nodes_say([f for f in mine if f.code == FAILURES and f.subject.registry == login_server], own)
@@ -84,12 +93,14 @@ def fold_facet(findings: list[Finding], nothing: str) -> Facet:
 def fold_access(findings: list[Finding]) -> Facet:
     """May it pull: the nodes' identity, or else a pull secret or anonymous pull.
 
-    PW304 looked at every image with all three, so its Fail stands whatever the identity holds on the registry (a secret
-    that cannot be parsed, an image that conditions leave out). A host without a PW102 is no Azure registry: the nodes'
-    identity says nothing about it.
+    The check per image looked at every one with all three, so its Fail stands whatever the identity holds on the
+    registry (a secret that cannot be parsed, an image that conditions leave out). A host without a finding about roles
+    is no Azure registry: the kubelet identity says nothing about it.
     """
-    mine = [f for f in findings if f.code == "PW102"]
-    identity = fold_facet([f for f in findings if f.code in IDENTITY], "no way to authenticate was judged")
+    mine = [f for f in findings if f.code == ROLE]
+    identity = fold_facet(
+        [f for f in findings if f.code in deciding(Decides.ACCESS)], "no way to authenticate was judged"
+    )
     others = [f for f in findings if f.code == PER_IMAGE and f.subject.registry is not None]
     alternative = _with_secrets(
         fold_facet(others, "no other way to authenticate was judged"),
@@ -110,8 +121,8 @@ def fold_access(findings: list[Finding]) -> Facet:
 
 
 def _identity_stands(findings: list[Finding]) -> bool:
-    """Whether nothing but the role itself (PW102) is in doubt about the nodes' identity."""
-    rest = [f for f in findings if f.code in IDENTITY and f.code != "PW102"]
+    """Whether nothing but the role itself is in doubt about the nodes' identity."""
+    rest = [f for f in findings if f.code in deciding(Decides.ACCESS) - {ROLE}]
     failed = any(isinstance(f.verdict, Fail) and f.severity is Severity.ERROR for f in rest)
     return not failed and not any(isinstance(f.verdict, Unknown) for f in rest)
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from checks.catalog.pw103_excess_permissions import judge
+from checks.catalog.pw103_excess_permissions import CHECK, judge
 from checks.facts import Permission, RoleDefinition
-from checks.findings import Severity
+from checks.findings import ClusterReport, Severity
+from checks.report.outcome import unsettled
 from checks.rules.access import rbac
 from tests.support.access_facts import (
     ACR_PULL,
@@ -100,7 +101,10 @@ def test_nothing_there_without_a_registry_or_an_identity() -> None:
     assert verdict(only(judge(facts(authorization={}))))[0] == "skipped"
 
 
-def test_a_role_that_could_not_be_read_does_not_leave_the_row_open() -> None:
+def test_unknown_for_a_role_that_could_not_be_read_which_leaves_no_row_and_no_exit_code_open() -> None:
     unheard = RoleDefinition("unheard", "Unheard")
     finding = only(judge(facts(authorization=known(ACR_PULL, unheard))))
-    assert verdict(finding) == ("skipped", "role-definition-unreadable")
+    assert verdict(finding) == ("unknown", "role-definition-unreadable")
+    assert "unheard" in finding.summary
+    assert CHECK.decides is None
+    assert not unsettled(ClusterReport(id=finding.subject.cluster, findings=(finding,)))

@@ -8,7 +8,6 @@ from checks.catalog.pw201_registry_connectivity import CHECK, HEALTH_CODES, judg
 from checks.facts import NotSeen, Why
 from checks.facts.registry_details import DataEndpoint, Outcome
 from checks.findings import Finding, Severity, Unknown
-from checks.report.registry_row import PATH
 from checks.rules.access import rbac
 from tests.support import access_facts as base
 from tests.support.access_facts import look_failed, only, verdict
@@ -137,4 +136,4 @@ def test_every_outcome_that_is_no_success_can_be_compared_with_check_health_or_i
 
 
 def test_it_is_never_part_of_the_path() -> None:
-    assert CHECK.code not in PATH
+    assert CHECK.decides is None

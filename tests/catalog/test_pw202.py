@@ -1,5 +1,6 @@
 """PW202: egress addresses against IP rules."""
 
+from checks import catalog
 from checks.catalog import pw202_egress_and_ip_rules as pw202
 from checks.findings import Finding, word
 from tests.support.network_world import EGRESS, HOST, World
@@ -8,7 +9,7 @@ from tests.support.tenant_builder import SUBSCRIPTION
 
 def judged(world: World) -> Finding:
     """The only finding of the check."""
-    (found,) = pw202.judge(world.facts())
+    (found,) = catalog.judge_with((pw202,), world.facts())
     assert found.subject.registry == HOST
     return found
 

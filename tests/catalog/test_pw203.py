@@ -1,5 +1,6 @@
 """PW203: the private endpoint is approved and in reach."""
 
+from checks import catalog
 from checks.catalog import pw203_private_endpoint as pw203
 from checks.findings import Finding, word
 from tests.support.network_world import HOST, NODES, RECORDS, World
@@ -8,7 +9,7 @@ from tests.support.tenant_builder import SUBSCRIPTION
 
 def judged(world: World) -> Finding:
     """The only finding of the check."""
-    (found,) = pw203.judge(world.facts())
+    (found,) = catalog.judge_with((pw203,), world.facts())
     assert found.subject.registry == HOST
     return found
 

@@ -1,5 +1,6 @@
 """PW204: private DNS leads names to the endpoint."""
 
+from checks import catalog
 from checks.catalog import pw204_private_dns as pw204
 from checks.findings import Finding, word
 from tests.support.network_world import HOST, NODES, RECORDS, World
@@ -8,7 +9,7 @@ from tests.support.tenant_builder import SUBSCRIPTION
 
 def judged(world: World) -> Finding:
     """The only finding of the check."""
-    (found,) = pw204.judge(world.facts())
+    (found,) = catalog.judge_with((pw204,), world.facts())
     assert found.subject.registry == HOST
     return found
 

@@ -1,5 +1,6 @@
 """PW205: service endpoints and virtual network rules."""
 
+from checks import catalog
 from checks.catalog import pw205_service_endpoints as pw205
 from checks.findings import Finding, word
 from tests.support.network_world import EGRESS, HOST, NODES, World
@@ -8,7 +9,7 @@ from tests.support.tenant_builder import SUBSCRIPTION
 
 def judged(world: World) -> Finding:
     """The only finding of the check."""
-    (found,) = pw205.judge(world.facts())
+    (found,) = catalog.judge_with((pw205,), world.facts())
     assert found.subject.registry == HOST
     return found
 

@@ -1,5 +1,6 @@
 """PW206: what stands between."""
 
+from checks import catalog
 from checks.catalog import pw206_nsg_routes_proxy as pw206
 from checks.findings import Finding, word
 from tests.support.network_world import HOST, World, rule
@@ -8,7 +9,7 @@ from tests.support.tenant_builder import SUBSCRIPTION
 
 def judged(world: World) -> Finding:
     """The only finding of the check."""
-    (found,) = pw206.judge(world.facts())
+    (found,) = catalog.judge_with((pw206,), world.facts())
     assert found.subject.registry == HOST
     return found
 
@@ -35,7 +36,11 @@ def test_fail_names_the_rule_and_opens_before_it() -> None:
 
 
 def test_fail_a_route_to_nowhere_and_the_route_past_it() -> None:
-    found = [f for f in pw206.judge(World().routes(("0.0.0.0/0", "None")).facts()) if f.cause == "route-drops-login"]
+    found = [
+        f
+        for f in catalog.judge_with((pw206,), World().routes(("0.0.0.0/0", "None")).facts())
+        if f.cause == "route-drops-login"
+    ]
     assert found[0].fix == (
         f"az network route-table route create {WHERE} --route-table-name routes --name AzureContainerRegistry "
         "--address-prefix AzureContainerRegistry --next-hop-type Internet",
@@ -43,7 +48,7 @@ def test_fail_a_route_to_nowhere_and_the_route_past_it() -> None:
 
 
 def test_unknown_an_appliance_decides_for_both_paths() -> None:
-    found = pw206.judge(World().routes(("0.0.0.0/0", "VirtualAppliance")).facts())
+    found = catalog.judge_with((pw206,), World().routes(("0.0.0.0/0", "VirtualAppliance")).facts())
     assert {(word(f.verdict), f.cause) for f in found} == {
         ("unknown", "route-diverts-login"),
         ("unknown", "route-diverts-layers"),

@@ -15,9 +15,9 @@ import msgspec
 
 from checks.facts import NotSeen, Registry, Seen, Why
 from checks.facts.network import Networks, VirtualNetwork, Zone, ZoneLink
-from checks.rules.answers import Answer, not_seen, open_question
 from checks.rules.path.destinations import address, may_be_public
 from checks.rules.path.destinations import network as as_network
+from checks.rules.results import Result, not_seen, unknown
 
 AZURE_DNS = "168.63.129.16"
 MAX_ALIASES = 5
@@ -40,7 +40,7 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[IPv4Address, ...] = ()
     zone: Zone | None = None
     link: ZoneLink | None = None
-    question: Answer | None = None
+    question: Result | None = None
 
 
 def suffix_of(registry: Registry) -> str:
@@ -77,7 +77,7 @@ def lookup(networks: Networks, network: VirtualNetwork, registry: Registry, host
     certain = any(c.approved() for c in connections) or not connections
     if found.leads in (Leads.ABSENT, Leads.PRIVATE) and not certain:
         why = "no private endpoint of the registry is approved, so whether public DNS leads to the zone is not certain"
-        return _unsettled(host, open_question("no-approved-endpoint", f"{host}: {why}.", "an approved endpoint"))
+        return _unsettled(host, unknown("no-approved-endpoint", f"{host}: {why}.", "an approved endpoint"))
     return found
 
 
@@ -85,7 +85,7 @@ def _approved(status: str | None) -> bool:
     return (status or "").lower() == "approved"
 
 
-def _unsettled(host: str, question: Answer) -> Lookup:
+def _unsettled(host: str, question: Result) -> Lookup:
     return Lookup(leads=Leads.UNSETTLED, host=host, question=question)
 
 
@@ -117,7 +117,7 @@ def _addressed(name: str, zone: Zone, link: ZoneLink, listed: tuple[str, ...]) -
         said = (
             f"The record of {name} in the zone {zone.name} leads to {', '.join(listed)}, which is no private address."
         )
-        return _unsettled(name, open_question("record-not-private", said, "what answers at that address"))
+        return _unsettled(name, unknown("record-not-private", said, "what answers at that address"))
     return Lookup(leads=Leads.PRIVATE, host=name, addresses=addresses, zone=zone, link=link)
 
 
@@ -134,11 +134,11 @@ def _unread(networks: Networks, suffix: str) -> NotSeen | None:
     return None
 
 
-def _custom(networks: Networks, network: VirtualNetwork, servers: tuple[str, ...]) -> Answer:
+def _custom(networks: Networks, network: VirtualNetwork, servers: tuple[str, ...]) -> Result:
     """Custom servers decide; where they stand in a network that the zone is linked to, that is the usual good case."""
     hub = next((h for h in _holding(networks, servers) if h in networks.zones_of), None)
     hint = f" They stand in {hub.rsplit('/', 1)[-1]}, which a zone of registries is linked to." if hub else ""
-    return open_question(
+    return unknown(
         "custom-dns",
         f"The network {network.name} uses the DNS servers {', '.join(servers)}, which decide where names lead.{hint}",
         "what the custom DNS servers answer",

@@ -6,32 +6,46 @@ that way is judged, the other is skipped. Where names cannot be told, both ways 
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, RegistryUse, Seen, subscription_of
 from checks.facts.network import Networks
 from checks.findings import Evidence, Fail, Pass, Unknown
-from checks.rules.answers import Answer, fails, not_seen, open_question, skipped, with_evidence
 from checks.rules.path import filtering, private_path, public_path, registry_firewall
 from checks.rules.path.context import Case
 from checks.rules.path.dns import Leads, Lookup, lookup
 from checks.rules.path.node_network import place_of
 from checks.rules.path.private_endpoints import Candidate, candidates
 from checks.rules.path.registry_firewall import Openness
-
-ADDRESSES, ENDPOINT, NAMES, SUBNETS, BETWEEN = CODES = ("PW202", "PW203", "PW204", "PW205", "PW206")
-
-Answers = dict[str, tuple[Answer, ...]]
+from checks.rules.results import Result, fails, not_seen, skipped, unknown, with_evidence
 
 
-class PoolWay(msgspec.Struct, frozen=True):
-    """The answers about one pool, by code; "" names all pools where nothing depends on the pool."""
+class PathQuestion(StrEnum):
+    """The questions of a network path, in the order in which checks ask them."""
+
+    ADDRESSES = "egress-addresses"
+    ENDPOINT = "private-endpoint"
+    NAMES = "private-dns"
+    SUBNETS = "service-endpoints"
+    BETWEEN = "nsg-routes-proxy"
+
+
+ADDRESSES, ENDPOINT, NAMES, SUBNETS, BETWEEN = PathQuestion
+AFTER_ADDRESSES = (ENDPOINT, NAMES, SUBNETS, BETWEEN)
+
+Results = dict[PathQuestion, tuple[Result, ...]]
+
+
+class PoolPath(msgspec.Struct, frozen=True):
+    """The results about one pool, by question; "" names all pools where nothing depends on the pool."""
 
     pool: str
-    answers: Answers
+    results: Results
 
 
-def ways(facts: ClusterFacts, use: RegistryUse) -> tuple[PoolWay, ...]:
+def evaluate_path(facts: ClusterFacts, use: RegistryUse) -> tuple[PoolPath, ...]:
     """The ways of a cluster's pools to a registry that it uses. Pools without nodes fail nothing."""
     cluster = facts.cluster
     if (cluster.provisioning_state or "").lower() == "deleting":
@@ -40,38 +54,42 @@ def ways(facts: ClusterFacts, use: RegistryUse) -> tuple[PoolWay, ...]:
         return (_alone(not_seen(use.registry, f"The registry {use.login_server}")),)
     networks = facts.networks or Networks()
     if not cluster.pools:
-        return (_alone(open_question("no-pools", "ARM shows no node pool of the cluster.", "agentPoolProfiles")),)
+        return (_alone(unknown("no-pools", "ARM shows no node pool of the cluster.", "agentPoolProfiles")),)
     some = any(_has_nodes(pool) for pool in cluster.pools)
     found = []
     for pool in cluster.pools:
         answers = _evidenced(networks, facts, use.registry, _pool(networks, facts, use.registry.value, pool))
-        found.append(PoolWay(pool.name, answers if _has_nodes(pool) or not some else _empty(pool, answers)))
+        found.append(PoolPath(pool.name, answers if _has_nodes(pool) or not some else _empty(pool, answers)))
     return tuple(found)
 
 
-def _alone(answer: Answer) -> PoolWay:
+def _alone(answer: Result) -> PoolPath:
     """One answer to all; what repeats an Unknown is skipped, so that it is told once."""
-    again = answer if not isinstance(answer.verdict, Unknown) else skipped(answer.cause, "PW202 says what is missing")
-    return PoolWay("", {ADDRESSES: (answer,), **dict.fromkeys(CODES[1:], (again,))})
+    again = (
+        answer
+        if not isinstance(answer.verdict, Unknown)
+        else skipped(answer.cause, "the check of egress addresses names what is missing")
+    )
+    return PoolPath("", {ADDRESSES: (answer,), **dict.fromkeys(AFTER_ADDRESSES, (again,))})
 
 
 def _has_nodes(pool: AgentPool) -> bool:
     return pool.count != 0 and (pool.power_state or "").lower() != "stopped"
 
 
-def _empty(pool: AgentPool, answers: Answers) -> Answers:
+def _empty(pool: AgentPool, answers: Results) -> Results:
     """A pool without nodes fails nothing now; what its nodes would meet is told."""
     because = f"the pool {pool.name} has no nodes now; nodes in it would meet this:"
     return {
-        code: tuple(
+        question: tuple(
             skipped("pool-without-nodes", f"{because} {a.summary}") if isinstance(a.verdict, Fail | Unknown) else a
             for a in found
         )
-        for code, found in answers.items()
+        for question, found in answers.items()
     }
 
 
-def _pool(networks: Networks, facts: ClusterFacts, registry: Registry, pool: AgentPool) -> Answers:
+def _pool(networks: Networks, facts: ClusterFacts, registry: Registry, pool: AgentPool) -> Results:
     open_to = registry_firewall.openness(registry)
     endpoints = candidates(networks, None, registry)
     place = place_of(networks, facts.cluster, pool)
@@ -100,11 +118,14 @@ def _possible(one: Candidate) -> bool:
 
 def _placeless(
     registry: Registry, open_to: Openness, endpoints: tuple[Candidate, ...], gap: NotSeen, pool: AgentPool
-) -> Answers:
+) -> Results:
     """The nodes' network is not known; what no network can change is told all the same."""
     if open_to is Openness.NOBODY and not any(_possible(one) for one in endpoints):
         said = f"{registry.name} has public network access disabled and no approved private endpoint."
-        return {ADDRESSES: (fails("public-access-disabled", said),), **_skipping("closed", said, *CODES[1:])}
+        return {
+            ADDRESSES: (fails("public-access-disabled", said),),
+            **_skipping("closed", said, *tuple(PathQuestion)[1:]),
+        }
     answer = not_seen(gap, f"The network of the node pool {pool.name}")
     return {
         **dict.fromkeys((ADDRESSES, NAMES, BETWEEN), (answer,)),
@@ -112,11 +133,11 @@ def _placeless(
     }
 
 
-def _skipping(cause: str, because: str, *codes: str) -> Answers:
-    return {code: (skipped(cause, because),) for code in codes}
+def _skipping(cause: str, because: str, *questions: PathQuestion) -> Results:
+    return {question: (skipped(cause, because),) for question in questions}
 
 
-def _shut(case: Case) -> Answers:
+def _shut(case: Case) -> Results:
     """Public access is off and no endpoint may let anyone in, whatever names and routes do."""
     first = private_path.best(case)
     closed = skipped("public-access-disabled", "public network access is disabled; only private endpoints lead in")
@@ -127,7 +148,7 @@ def _shut(case: Case) -> Answers:
     }
 
 
-def _proxied(case: Case) -> Answers:
+def _proxied(case: Case) -> Results:
     closed = registry_firewall.openness(case.registry) is Openness.NOBODY
     off = skipped("public-access-disabled", "public network access is disabled; only private endpoints lead in")
     return {
@@ -137,7 +158,7 @@ def _proxied(case: Case) -> Answers:
     }
 
 
-def _public(case: Case, found: Lookup) -> Answers:
+def _public(case: Case, found: Lookup) -> Results:
     """Names lead to the public endpoint."""
     if registry_firewall.openness(case.registry) is Openness.NOBODY:
         return _private_wanted(case)
@@ -152,14 +173,14 @@ def _public(case: Case, found: Lookup) -> Answers:
     }
 
 
-def _public_names(case: Case) -> tuple[Answer, ...]:
+def _public_names(case: Case) -> tuple[Result, ...]:
     """Data endpoints whose names do not exist although the login server's name leads to the public endpoint."""
     hosts = [host for host in case.registry.outlook.data_hosts if case.endpoints and not case.proxied(host)]
     lookups = [lookup(case.facts, case.place.network, case.registry, host) for host in hosts]
     return tuple(private_path.absent(case, one) for one in lookups if one.leads is Leads.ABSENT)
 
 
-def _private_wanted(case: Case) -> Answers:
+def _private_wanted(case: Case) -> Results:
     """Public access is off, and names lead to the public endpoint."""
     reached = private_path.best(case)
     names = _skipping("no-endpoint", "no private endpoint is in reach that a name could lead to", NAMES)[NAMES]
@@ -171,7 +192,7 @@ def _private_wanted(case: Case) -> Answers:
     }
 
 
-def _private(case: Case, found: Lookup) -> Answers:
+def _private(case: Case, found: Lookup) -> Results:
     """Names lead to private addresses."""
     because = "the nodes' names lead to a private endpoint, which the public firewall says nothing about"
     login, reached = private_path.record(case, found), private_path.taken(case, found)
@@ -193,12 +214,12 @@ def _private(case: Case, found: Lookup) -> Answers:
     }
 
 
-def _all_right(login: Answer, data: tuple[Answer, ...]) -> Answer:
+def _all_right(login: Result, data: tuple[Result, ...]) -> Result:
     told = " ".join(answer.summary for answer in (login, *data))
     return msgspec.structs.replace(login, summary=told)
 
 
-def _absent(case: Case, found: Lookup) -> Answers:
+def _absent(case: Case, found: Lookup) -> Results:
     """The login server's name does not exist for the nodes: neither way is taken."""
     reached = private_path.best(case)
     shut = registry_firewall.openness(case.registry) is Openness.NOBODY
@@ -212,21 +233,24 @@ def _absent(case: Case, found: Lookup) -> Answers:
     }
 
 
-def _unsettled(case: Case, found: Lookup) -> Answers:
+def _unsettled(case: Case, found: Lookup) -> Results:
     """Where names lead cannot be told: a way that is closed matters only where the other one is closed too."""
     shut = registry_firewall.openness(case.registry) is Openness.NOBODY
     reached = private_path.best(case)
     public = {} if shut else _public(case, found)
-    judged = [answer for code in (ADDRESSES, SUBNETS, BETWEEN) for answer in public.get(code, ())]
+    judged = [answer for question in (ADDRESSES, SUBNETS, BETWEEN) for answer in public.get(question, ())]
     public_closed = shut or any(answer.failed for answer in judged)
     if public_closed and reached.failed:
         off = _skipping("public-access-disabled", "public network access is disabled", ADDRESSES, SUBNETS, BETWEEN)
         none = _skipping("both-closed", "wherever names lead, both ways are closed", NAMES)
         return {**(off if shut else public), ENDPOINT: (reached,), **none}
-    question = found.question or open_question("names-unclear", f"Where {case.login} leads is not known.", "names")
-    elsewhere = _skipping("public-closed", "this way is closed; names may lead to the private endpoint", *CODES)
+    question = found.question or unknown("names-unclear", f"Where {case.login} leads is not known.", "names")
+    elsewhere = _skipping("public-closed", "this way is closed; names may lead to the private endpoint", *PathQuestion)
     return {
-        **{code: elsewhere[code] if public_closed else public[code] for code in (ADDRESSES, SUBNETS, BETWEEN)},
+        **{
+            question: elsewhere[question] if public_closed else public[question]
+            for question in (ADDRESSES, SUBNETS, BETWEEN)
+        },
         ENDPOINT: _skipping("no-endpoint", f"no way in: {reached.summary}", ENDPOINT)[ENDPOINT]
         if reached.failed
         else (reached,),
@@ -234,9 +258,9 @@ def _unsettled(case: Case, found: Lookup) -> Answers:
     }
 
 
-def _evidenced(networks: Networks, facts: ClusterFacts, registry: Seen[Registry], answers: Answers) -> Answers:
+def _evidenced(networks: Networks, facts: ClusterFacts, registry: Seen[Registry], answers: Results) -> Results:
     """The answers with what they were read from."""
-    lists: dict[str, tuple[str, ...]] = {
+    lists: dict[PathQuestion, tuple[str, ...]] = {
         ADDRESSES: ("virtual_networks", "route_tables", "addresses"),
         ENDPOINT: ("endpoints", "virtual_networks"),
         NAMES: ("zones", "endpoints"),
@@ -246,13 +270,15 @@ def _evidenced(networks: Networks, facts: ClusterFacts, registry: Seen[Registry]
     mine = (facts.cluster.id, registry.value.id)
     near = [n for guid in dict.fromkeys(subscription_of(i) for i in mine) if (n := networks.by_subscription.get(guid))]
     return {
-        code: tuple(
+        question: tuple(
             with_evidence(
-                answer, registry.evidence, *(_read(getattr(network, kind)) for network in near for kind in lists[code])
+                answer,
+                registry.evidence,
+                *(_read(getattr(network, kind)) for network in near for kind in lists[question]),
             )
             for answer in found
         )
-        for code, found in answers.items()
+        for question, found in answers.items()
     }
 
 

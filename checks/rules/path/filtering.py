@@ -11,7 +11,6 @@ from ipaddress import IPv4Address
 from checks.facts import NotSeen
 from checks.facts.network import RouteTable, Subnet, VirtualNetwork
 from checks.findings import Pass
-from checks.rules.answers import Answer, fails, holds, not_seen, open_question
 from checks.rules.fixes import az_network as fix
 from checks.rules.path import node_network, nsg
 from checks.rules.path.context import SIGN_IN, Case
@@ -22,11 +21,12 @@ from checks.rules.path.private_endpoints import in_network
 from checks.rules.path.private_path import owners
 from checks.rules.path.public_path import leaving
 from checks.rules.path.routes import Fate, Routing, to_private
+from checks.rules.results import Result, fails, not_seen, passes, unknown
 
 _INBOUND = ("enabled", "networksecuritygroupenabled")
 
 
-def publicly(case: Case) -> tuple[Answer, ...]:
+def publicly(case: Case) -> tuple[Result, ...]:
     """The public way: login, layers, and for a service principal its sign-in."""
     targets = [("login", case.login_target()), ("layers", case.layers_target())]
     if case.cluster.kubelet is None and case.cluster.service_principal_client_id and not case.cluster.has_identity:
@@ -36,7 +36,7 @@ def publicly(case: Case) -> tuple[Answer, ...]:
 
 def privately(
     case: Case, login: tuple[IPv4Address, ...], data: dict[str, tuple[IPv4Address, ...]], *, layers_public: bool
-) -> tuple[Answer, ...]:
+) -> tuple[Result, ...]:
     """The private way: the addresses that the login server and the data endpoints lead to, ``layers_public`` where a
     data endpoint's name leads to its public address."""
     targets = [("login", Target(what="the login server", host=case.login, addresses=login))]
@@ -48,20 +48,20 @@ def privately(
     return _summed(tuple(answers))
 
 
-def proxy(case: Case, hosts: tuple[str, ...]) -> Answer:
+def proxy(case: Case, hosts: tuple[str, ...]) -> Result:
     """A proxy stands between: it resolves the names and opens the connections."""
     names = ", ".join(hosts)
     said = f"Nodes reach {names} through the cluster's HTTP proxy, which decides; noProxy does not name it."
-    return open_question("proxy-decides", said, "what the proxy lets through")
+    return unknown("proxy-decides", said, "what the proxy lets through")
 
 
-def _summed(answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
+def _summed(answers: tuple[Result, ...]) -> tuple[Result, ...]:
     """One answer where everything is open, else those that are not."""
     troubles = tuple(answer for answer in answers if not isinstance(answer.verdict, Pass))
-    return troubles or (holds("open", " ".join(answer.summary for answer in answers)),)
+    return troubles or (passes("open", " ".join(answer.summary for answer in answers)),)
 
 
-def _public(case: Case, part: str, target: Target) -> Answer:
+def _public(case: Case, part: str, target: Target) -> Result:
     if case.proxied(target.host):
         return proxy(case, (target.what,))
     way = leaving(case, target)
@@ -75,23 +75,23 @@ def _public(case: Case, part: str, target: Target) -> Answer:
             return fails(f"no-egress-{part}", f"Nodes have no way out ({way.egress.note}) to {target.what}.")
         if way.egress.exit is Exit.DEFAULT or way.egress.exit is Exit.ROUTED:
             said = f"What carries the traffic to {target.what} is not to be seen ({way.egress.note})."
-            return open_question(f"egress-unclear-{part}", said, "where the nodes' traffic leaves")
+            return unknown(f"egress-unclear-{part}", said, "where the nodes' traffic leaves")
     return _gated(case, part, target, in_network(case.facts, case.place, target))
 
 
-def _routed(case: Case, part: str, target: Target, routing: Routing) -> Answer | None:
+def _routed(case: Case, part: str, target: Target, routing: Routing) -> Result | None:
     """What routes do where they do not leave the traffic as it is."""
     table = case.place.table
     if routing.only is Fate.AS_IS:
         if isinstance(table, RouteTable) and table.unreadable:
             said = f"{table.unreadable} routes of {table.name} could not be read."
-            return open_question(f"routes-unreadable-{part}", said, "readable routes")
+            return unknown(f"routes-unreadable-{part}", said, "readable routes")
         return None
     if routing.only is Fate.DROPPED:
         mend = (fix.open_route(table, _tag(target)),) if isinstance(table, RouteTable) and not target.addresses else ()
         return fails(f"route-drops-{part}", f"A route drops the traffic to {target.what}: {routing.told()}.", *mend)
     said = f"A route may lead the traffic to {target.what} elsewhere: {routing.told()}; what stands there decides."
-    return open_question(f"route-diverts-{part}", said, "what the appliance or gateway lets through")
+    return unknown(f"route-diverts-{part}", said, "what the appliance or gateway lets through")
 
 
 def _tag(target: Target) -> str:
@@ -99,7 +99,7 @@ def _tag(target: Target) -> str:
     return next((names[tag] for tag in target.tags if tag in names), "AzureActiveDirectory")
 
 
-def _gated(case: Case, part: str, target: Target, inside: Covers) -> Answer:
+def _gated(case: Case, part: str, target: Target, inside: Covers) -> Result:
     """What the network security groups on the nodes' side do."""
     groups = case.place.groups
     if isinstance(groups, NotSeen):
@@ -108,12 +108,12 @@ def _gated(case: Case, part: str, target: Target, inside: Covers) -> Answer:
     return _passed(part, target, nsg.outbound(groups, ends), "Outbound")
 
 
-def _passed(part: str, target: Target, passage: Passage, direction: str) -> Answer:
+def _passed(part: str, target: Target, passage: Passage, direction: str) -> Result:
     if passage.gate is Gate.OPEN:
-        return holds(f"open-{part}", f"Nothing in the network closes TCP 443 to {target.what}.")
+        return passes(f"open-{part}", f"Nothing in the network closes TCP 443 to {target.what}.")
     if passage.gate is Gate.UNSETTLED:
         said = f"Whether TCP 443 to {target.what} is let through is not settled: {passage.told()} may or may not apply."
-        return open_question(f"nsg-unclear-{part}", said, "the addresses that the rule is about")
+        return unknown(f"nsg-unclear-{part}", said, "the addresses that the rule is about")
     mend: tuple[str, ...] = ()
     if passage.group is not None and passage.rule is not None:
         destination = str(target.addresses[0]) if target.addresses else _tag(target)
@@ -121,7 +121,7 @@ def _passed(part: str, target: Target, passage: Passage, direction: str) -> Answ
     return fails(f"nsg-closes-{part}", f"TCP 443 to {target.what} is closed by {passage.told()}.", *mend)
 
 
-def _private(case: Case, part: str, target: Target) -> Answer:
+def _private(case: Case, part: str, target: Target) -> Result:
     if case.proxied(target.host):
         return proxy(case, (target.what,))
     table = case.place.table

@@ -7,16 +7,16 @@ from ipaddress import IPv4Address
 from checks.facts import NotSeen, Seen
 from checks.facts.network import PrivateEndpoint, Zone
 from checks.findings import Fail, Pass, Severity, Unknown
-from checks.rules.answers import Answer, fails, holds, not_seen, open_question, skipped
 from checks.rules.fixes import az_network as fix
 from checks.rules.path.context import Case
 from checks.rules.path.dns import Leads, Lookup, lookup, suffix_of
 from checks.rules.path.private_endpoints import Candidate, Reach
+from checks.rules.results import Result, fails, not_seen, passes, skipped, unknown
 
 _ORDER = (Pass, Unknown, Fail)
 
 
-def endpoint(case: Case, one: Candidate) -> Answer:
+def endpoint(case: Case, one: Candidate) -> Result:
     """PW203 for one endpoint: its state, then whether the nodes reach it."""
     status = (one.status or "").lower()
     if status in ("pending", "rejected", "disconnected"):
@@ -26,20 +26,20 @@ def endpoint(case: Case, one: Candidate) -> Answer:
         return fails(f"endpoint-{status}", said, *(mend or again))
     if status != "approved":
         said = f"The state of the private endpoint {one.name} is {one.status or 'not shown'}."
-        return open_question("endpoint-state-unclear", said, "the state of the private endpoint connection")
+        return unknown("endpoint-state-unclear", said, "the state of the private endpoint connection")
     if isinstance(one.endpoint, NotSeen):
         return not_seen(one.endpoint, f"The private endpoint {one.name}")
     return _reached(case, one, one.endpoint)
 
 
-def _reached(case: Case, one: Candidate, found: PrivateEndpoint) -> Answer:
+def _reached(case: Case, one: Candidate, found: PrivateEndpoint) -> Result:
     home = "an unknown network" if isinstance(one.home, NotSeen) else one.home[0].name
     mine = case.place.network.name
     if one.reach is Reach.SAME:
-        return holds("endpoint-in-network", f"The private endpoint {one.name} is approved and lies in {mine}.")
+        return passes("endpoint-in-network", f"The private endpoint {one.name} is approved and lies in {mine}.")
     if one.reach is Reach.PEERED:
         said = f"The private endpoint {one.name} is approved and lies in {home}, peered with {mine} both ways."
-        return holds("endpoint-in-peer", said)
+        return passes("endpoint-in-peer", said)
     if one.reach.blocked:
         cause = "endpoint-out-of-reach" if one.reach is Reach.NONE else "peering-not-connected"
         why = "which is not peered with" if one.reach is Reach.NONE else "whose peering is not connected both ways with"
@@ -54,7 +54,7 @@ def _reached(case: Case, one: Candidate, found: PrivateEndpoint) -> Answer:
         Reach.HIDDEN: "its network cannot be read",
     }[one.reach]
     said = f"The private endpoint {found.name} lies in {home}, seen from {mine}: {told}."
-    return open_question(f"endpoint-{one.reach.value}", said, "whether traffic gets to the endpoint's network")
+    return unknown(f"endpoint-{one.reach.value}", said, "whether traffic gets to the endpoint's network")
 
 
 def _peerings(case: Case, one: Candidate) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def _peerings(case: Case, one: Candidate) -> tuple[str, ...]:
     return commands
 
 
-def best(case: Case) -> Answer:
+def best(case: Case) -> Result:
     """PW203 for the best of all endpoints; where there is none at all, that nothing private leads in."""
     if not case.endpoints:
         return fails(
@@ -85,7 +85,7 @@ def best(case: Case) -> Answer:
     return min(answers, key=_rank)
 
 
-def _rank(answer: Answer) -> int:
+def _rank(answer: Result) -> int:
     return next(rank for rank, kind in enumerate(_ORDER) if isinstance(answer.verdict, kind))
 
 
@@ -94,7 +94,7 @@ def owners(case: Case, one: IPv4Address, host: str) -> list[Candidate]:
     return [found for found in case.endpoints if one in found.addresses(host)]
 
 
-def taken(case: Case, found: Lookup) -> Answer:
+def taken(case: Case, found: Lookup) -> Result:
     """PW203 for the endpoints that the login server's name leads to: all of them have to hold."""
     mine = [owned for one in found.addresses if (owned := owners(case, one, found.host))]
     if not mine:
@@ -104,27 +104,27 @@ def taken(case: Case, found: Lookup) -> Answer:
         answer = endpoint(case, unread)
         if isinstance(answer.verdict, Pass):
             said = f"The addresses of the private endpoint {unread.name} are not to be seen."
-            return open_question("endpoint-addresses", said, "the endpoint's network interface")
+            return unknown("endpoint-addresses", said, "the endpoint's network interface")
         return answer if isinstance(answer.verdict, Unknown) else best(case)
     # Networks may share an address space: of several endpoints with one address, the one in reach counts.
     answers = [min((endpoint(case, one) for one in owned), key=_rank) for owned in mine]
     return max(answers, key=_rank)
 
 
-def record(case: Case, found: Lookup) -> Answer:
+def record(case: Case, found: Lookup) -> Result:
     """PW204 for one name that a linked zone answers: it leads to an address of one of the registry's endpoints."""
     wrong = [one for one in found.addresses if not owners(case, one, found.host)]
     what = "login" if found.host == case.login else "data"
     zone = found.zone.name if found.zone else "a private DNS zone"
     if not wrong:
-        return holds("names-lead-in", f"{found.host} leads to {_list(found.addresses)} by the zone {zone}.")
+        return passes("names-lead-in", f"{found.host} leads to {_list(found.addresses)} by the zone {zone}.")
     gap = next((one for one in case.endpoints if not one.readable), None)
     said = f"In {zone}, {found.host} leads to {_list(tuple(wrong))}"
     if gap is not None:
         if isinstance(gap.endpoint, NotSeen):
             return not_seen(gap.endpoint, f"The private endpoint {gap.name}, whose address {found.host} may have,")
         question = f"{said}; whether the private endpoint {gap.name} has that address is not to be seen."
-        return open_question("endpoint-addresses", question, "the endpoint's network interface")
+        return unknown("endpoint-addresses", question, "the endpoint's network interface")
     right = _right(case, found.host)
     expected = f"; the endpoint has {_list(right)}" if right else "; no endpoint of the registry has that address"
     mend = _mend(found.zone, found.host, wrong, right) if found.zone else ()
@@ -150,7 +150,7 @@ def relative(zone: Zone, host: str) -> str:
     return host.removesuffix(f".{below}") if host != below else "@"
 
 
-def absent(case: Case, found: Lookup, *, severity: Severity = Severity.ERROR) -> Answer:
+def absent(case: Case, found: Lookup, *, severity: Severity = Severity.ERROR) -> Result:
     """PW204 for a name that the linked zone lacks: it does not exist for the nodes."""
     what = "login" if found.host == case.login else "data"
     zone, link, right = found.zone, found.link, _right(case, found.host)
@@ -163,7 +163,7 @@ def absent(case: Case, found: Lookup, *, severity: Severity = Severity.ERROR) ->
     return fails(f"{what}-record-missing", f"{said}: {effect}.", *(add or redirect), severity=severity)
 
 
-def unlinked(case: Case) -> Answer:
+def unlinked(case: Case) -> Result:
     """PW204 where public access is off and no zone that is linked to the nodes' network knows the registry."""
     zone, network = f"privatelink.{suffix_of(case.registry)}", case.place.network
     known = [
@@ -186,7 +186,7 @@ def unlinked(case: Case) -> Answer:
     return fails("zone-not-linked", f"{said}which is closed.", *mend)
 
 
-def data(case: Case, public: Answer | None) -> tuple[Answer, ...]:
+def data(case: Case, public: Result | None) -> tuple[Result, ...]:
     """PW204 for the data endpoints. ``public`` is what PW202 says where a name leads there; None: it is closed.
 
     The replica that serves a pull sends nodes to its own data endpoint: a record that another replica lacks is a
@@ -204,20 +204,20 @@ def _region(case: Case) -> str:
     return (case.cluster.location or "").lower().replace(" ", "")
 
 
-def _weighed(host: str, answer: Answer, serving: tuple[str, ...] | list[str], *, all_broken: bool) -> Answer:
+def _weighed(host: str, answer: Result, serving: tuple[str, ...] | list[str], *, all_broken: bool) -> Result:
     if not answer.failed or host in serving or all_broken:
         return answer
     if serving:
         said = f"{answer.summary} Another replica serves this region, so it bites when traffic is rerouted."
         return fails(f"replica-{answer.cause}", said, *answer.fix, severity=Severity.WARNING)
     said = f"{answer.summary} Which replica serves these nodes is not to be seen."
-    return open_question(f"replica-{answer.cause}", said, "the replica that serves the nodes")
+    return unknown(f"replica-{answer.cause}", said, "the replica that serves the nodes")
 
 
-def _data_name(case: Case, found: Lookup, public: Answer | None) -> Answer:
+def _data_name(case: Case, found: Lookup, public: Result | None) -> Result:
     if case.proxied(found.host):
         said = f"Nodes reach {found.host} through the cluster's proxy, which looks up the name."
-        return open_question("proxy-decides-layers", said, "what the proxy lets through")
+        return unknown("proxy-decides-layers", said, "what the proxy lets through")
     if found.leads is Leads.PRIVATE:
         answer = record(case, found)
         if not isinstance(answer.verdict, Pass):
@@ -231,7 +231,7 @@ def _data_name(case: Case, found: Lookup, public: Answer | None) -> Answer:
     if public is None or public.failed:
         said = f"{found.host} leads to the public endpoint, which lets the nodes not in: the login works, layers fail."
         return fails("data-record-missing", said, *_added(case, found))
-    return holds("data-public", f"{found.host} leads to the public endpoint, which lets the nodes in.")
+    return passes("data-public", f"{found.host} leads to the public endpoint, which lets the nodes in.")
 
 
 def _added(case: Case, found: Lookup) -> tuple[str, ...]:

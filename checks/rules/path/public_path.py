@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from checks.facts import NotSeen
-from checks.rules.answers import Answer, fails, holds, not_seen, open_question, skipped
 from checks.rules.fixes import az_network as fix
 from checks.rules.path import node_network, registry_firewall
 from checks.rules.path.context import REGISTRY_SERVICE, Case
@@ -13,6 +12,7 @@ from checks.rules.path.destinations import Target
 from checks.rules.path.egress import Egress, Exit, egress_of, look_failed
 from checks.rules.path.registry_firewall import Openness
 from checks.rules.path.routes import UNROUTED, Routing, to_public
+from checks.rules.results import Result, fails, not_seen, passes, skipped, unknown
 
 SERVED = "the traffic leaves through the subnet's service endpoint, with a private address"
 
@@ -37,7 +37,7 @@ def leaving(case: Case, target: Target) -> Leaving:
     return Leaving(served=False, routing=routing, egress=egress_of(case.facts, case.cluster, place, routing))
 
 
-def addresses(case: Case) -> Answer:
+def addresses(case: Case) -> Result:
     """PW202: the registry's public access and IP rules against what the nodes leave with."""
     registry, open_to = case.registry, registry_firewall.openness(case.registry)
     if open_to is Openness.NOBODY:
@@ -45,7 +45,7 @@ def addresses(case: Case) -> Answer:
     if open_to is Openness.UNCLEAR:
         access, action = registry_firewall.outlook(registry)
         said = f"publicNetworkAccess is {access or 'unreadable'} and defaultAction {action or 'unreadable'}"
-        return open_question("public-access-unclear", f"Of {registry.name}, {said}.", "settings that are understood")
+        return unknown("public-access-unclear", f"Of {registry.name}, {said}.", "settings that are understood")
     if case.proxied(case.login):
         return _proxied(case, open_to)
     way = leaving(case, case.login_target())
@@ -58,7 +58,7 @@ def addresses(case: Case) -> Answer:
     return _compared(case, way.egress)
 
 
-def closed(case: Case) -> Answer:
+def closed(case: Case) -> Result:
     """Public network access is off: no address is let in."""
     return fails(
         "public-access-disabled",
@@ -68,20 +68,20 @@ def closed(case: Case) -> Answer:
     )
 
 
-def _proxied(case: Case, open_to: Openness) -> Answer:
+def _proxied(case: Case, open_to: Openness) -> Result:
     if open_to is Openness.ALL:
-        return holds("open-to-all", f"{case.registry.name} lets every public address in; the nodes use a proxy.")
+        return passes("open-to-all", f"{case.registry.name} lets every public address in; the nodes use a proxy.")
     said = f"Nodes reach {case.login} through the cluster's proxy, whose address ARM does not show."
-    return open_question("egress-proxy", said, "the public address of the proxy")
+    return unknown("egress-proxy", said, "the public address of the proxy")
 
 
-def _served(case: Case, open_to: Openness) -> Answer:
+def _served(case: Case, open_to: Openness) -> Result:
     if open_to is Openness.ALL:
-        return holds("open-to-all", f"{case.registry.name} lets every network in; {SERVED}.")
+        return passes("open-to-all", f"{case.registry.name} lets every network in; {SERVED}.")
     return skipped("service-endpoint", f"IP rules do not apply: {SERVED}")
 
 
-def _exits(case: Case, egress: Egress) -> Answer | None:
+def _exits(case: Case, egress: Egress) -> Result | None:
     """What is to say of a way out that does not stand, or that something else decides."""
     if egress.exit is Exit.NONE:
         return fails(
@@ -93,27 +93,27 @@ def _exits(case: Case, egress: Egress) -> Answer | None:
         return skipped("route-drops", f"the traffic does not leave: {egress.note}")
     if egress.exit is Exit.DEFAULT:
         said = f"AKS makes no way out ({egress.note}); Azure's default outbound access may carry the traffic."
-        return open_question("egress-default", said, "whether default outbound access is in effect")
+        return unknown("egress-default", said, "whether default outbound access is in effect")
     return None
 
 
-def _let_in(case: Case, egress: Egress) -> Answer:
+def _let_in(case: Case, egress: Egress) -> Result:
     standing = _exits(case, egress)
     if standing is not None:
         return standing
     if egress.exit is Exit.ROUTED and egress.note.startswith("outboundType"):
         said = f"What carries the nodes' traffic is not to be seen ({egress.note}, no default route in the subnet)."
-        return open_question("egress-routed", said, "where the nodes' default route leads")
-    return holds("open-to-all", f"{case.registry.name} lets every public address in; nodes leave by {egress.exit}.")
+        return unknown("egress-routed", said, "where the nodes' default route leads")
+    return passes("open-to-all", f"{case.registry.name} lets every public address in; nodes leave by {egress.exit}.")
 
 
-def _compared(case: Case, egress: Egress) -> Answer:
+def _compared(case: Case, egress: Egress) -> Result:
     standing = _exits(case, egress)
     if standing is not None:
         return standing
     if egress.exit is Exit.ROUTED:
         said = f"Another device's public address counts ({egress.note}), which ARM does not show."
-        return open_question("egress-routed", said, "the public address of what the traffic is routed to")
+        return unknown("egress-routed", said, "the public address of what the traffic is routed to")
     found = registry_firewall.match(egress.networks, case.registry.outlook.ip_rules)
     if found.outside:
         return _refused(case, egress, found)
@@ -122,11 +122,11 @@ def _compared(case: Case, egress: Egress) -> Answer:
         if gap is not None:
             return not_seen(gap, "A public address that nodes leave with")
         said = f"The nodes leave by {egress.exit}, whose public addresses ARM does not show."
-        return open_question("egress-unknown", said, "the nodes' public addresses")
-    return holds("ip-allowed", f"The IP rules of {case.registry.name} allow {egress.told()} ({egress.exit}).")
+        return unknown("egress-unknown", said, "the nodes' public addresses")
+    return passes("ip-allowed", f"The IP rules of {case.registry.name} allow {egress.told()} ({egress.exit}).")
 
 
-def _refused(case: Case, egress: Egress, found: registry_firewall.Match) -> Answer:
+def _refused(case: Case, egress: Egress, found: registry_firewall.Match) -> Result:
     registry, missing = case.registry, [_text(one) for one in found.outside]
     add = tuple(fix.allow_address(registry, one) for one in missing)
     bypass = " networkRuleBypassOptions does not cover AKS nodes." if registry.outlook.bypass == "AzureServices" else ""
@@ -141,7 +141,7 @@ def _text(network: object) -> str:
     return str(network).removesuffix("/32")
 
 
-def subnets(case: Case, by_address: Answer) -> Answer:
+def subnets(case: Case, by_address: Result) -> Result:
     """PW205: virtual network rules against the nodes' subnet. ``by_address`` is what PW202 said of the same pool."""
     registry, subnet = case.registry, case.place.subnet
     if case.proxied(case.login):
@@ -157,9 +157,9 @@ def subnets(case: Case, by_address: Answer) -> Answer:
         return not_seen(rules, f"The virtual network rules of {registry.name}")
     if registry.id.lower() not in rules.value:
         said = f"What {registry.name} shows as virtual network rules could not be understood."
-        return open_question("rules-unreadable", said, "virtualNetworkRules of the registry")
+        return unknown("rules-unreadable", said, "virtualNetworkRules of the registry")
     if named:
-        return holds("subnet-allowed", f"A virtual network rule of {registry.name} allows the subnet {subnet.name}.")
+        return passes("subnet-allowed", f"A virtual network rule of {registry.name} allows the subnet {subnet.name}.")
     return fails(
         "service-endpoint-voids-ip-rules",
         f"The subnet {subnet.name} has the service endpoint {REGISTRY_SERVICE}, so IP rules do not apply to its nodes, "
@@ -168,7 +168,7 @@ def subnets(case: Case, by_address: Answer) -> Answer:
     )
 
 
-def _unserved(case: Case, by_address: Answer, *, named: bool) -> Answer:
+def _unserved(case: Case, by_address: Result, *, named: bool) -> Result:
     subnet = case.place.subnet
     if not named:
         return skipped("no-service-endpoint", f"the subnet {subnet.name} has no service endpoint {REGISTRY_SERVICE}")

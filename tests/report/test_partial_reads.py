@@ -2,8 +2,10 @@
 
 import pytest
 
+from checks import catalog
 from checks.facts import NotSeen, Seen, Why, Workloads
 from checks.findings import Evidence, Fail, Finding, Pass, Skipped, Subject, Unknown, Verdict
+from checks.report.partial_reads import downgrade_passes
 from checks.rules.pull import image_access, partial_reads
 
 READ = Evidence("pods and events", "Run Command")
@@ -15,9 +17,9 @@ def finding(code: str, cause: str, verdict: Verdict) -> Finding:
     return Finding(code=code, subject=Subject("c"), verdict=verdict, cause=cause, summary="It holds.")
 
 
-@pytest.mark.parametrize("code", sorted(partial_reads.OF_ALL))
+@pytest.mark.parametrize("code", [check.code for check in catalog.checks() if check.speaks_of_all_pods])
 def test_a_pass_about_every_pod_or_image_becomes_unknown(code: str) -> None:
-    (found,) = partial_reads.hedged((finding(code, "no-pod-waits", Pass()),), CUT)
+    (found,) = downgrade_passes((finding(code, "no-pod-waits", Pass()),), CUT)
     assert found.verdict == Unknown(partial_reads.MISSING) and found.cause == partial_reads.CAUSE
     assert found.summary == "cut off: 3 pods were read, not all. Of what was read: It holds."
 
@@ -35,10 +37,14 @@ def test_a_pass_about_every_pod_or_image_becomes_unknown(code: str) -> None:
 )
 def test_what_holds_whatever_was_not_seen_stays(code: str, cause: str, verdict: Verdict) -> None:
     found = finding(code, cause, verdict)
-    assert partial_reads.hedged((found,), CUT) == (found,)
+    assert downgrade_passes((found,), CUT) == (found,)
 
 
 @pytest.mark.parametrize("workloads", [Seen(NOTHING, READ), NotSeen(Why.UNREACHABLE, "out of reach")])
 def test_nothing_changes_where_nothing_was_cut(workloads: Seen[Workloads] | NotSeen) -> None:
     found = finding("PW301", "no-pod-waits", Pass())
-    assert partial_reads.hedged((found,), workloads) == (found,)
+    assert downgrade_passes((found,), workloads) == (found,)
+
+
+def test_the_checks_that_speak_of_all_pods_are_those_of_pods_and_images() -> None:
+    assert [check.code for check in catalog.checks() if check.speaks_of_all_pods] == ["PW301", "PW304", "PW306"]

@@ -1,0 +1,97 @@
+"""What was read for a cluster, what was not, and why. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from checks.facts import ClusterFacts, NotSeen, Seen
+from checks.facts.network import Networks
+from checks.findings import Coverage
+from checks.rules.path import node_network
+from checks.rules.pull.observed_pulls import Proof
+
+MAX_NAMED = 5  # subscriptions that a line of the coverage names
+
+
+def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage, ...]:
+    """What was looked at for a cluster, what was not, and why."""
+    lines = [Coverage("Azure Resource Manager", True), _line("nodes' identity", facts.principal)]
+    lines.append(_line("pods", facts.workloads))
+    if isinstance(facts.workloads, Seen):
+        workloads = facts.workloads.value
+        if workloads.way:
+            lines[-1] = Coverage("pods", True, workloads.way)
+        if facts.workloads.partial:
+            lines.append(Coverage("pods", False, facts.workloads.partial))
+        lines.append(_line("events", workloads.events))
+        if workloads.unreadable:
+            lines.append(Coverage("pods", False, f"{workloads.unreadable} objects could not be read"))
+        pulled = any(proof.layers for proof in proven.values())
+        lines.append(Coverage("successful pulls", pulled, "" if pulled else "no recent event tells of one"))
+    for subscription, authorization in sorted(facts.authorization.items()):
+        lines.append(_line(f"role assignments of {subscription}", authorization.assignments))
+        lines.append(_line(f"role definitions of {subscription}", authorization.definitions))
+        lines.append(_line(f"deny assignments of {subscription}", authorization.denies))
+    for subscription, groups in sorted(facts.through_groups.items()):
+        lines.append(_line(f"assignments through groups in {subscription}", groups))
+    for subscription, denies in sorted(facts.denies_through_groups.items()):
+        lines.append(_line(f"deny assignments through groups in {subscription}", denies))
+    lines.extend(_networks(facts.networks))
+    lines.extend(_own_network(facts))
+    own: tuple[tuple[str, Seen[Any] | NotSeen | None], ...] = (
+        ("the identity's resource", facts.kubelet_resource),
+        ("the nodes' machines", facts.machines),
+        ("the service principal's secrets", facts.client_secrets),
+    )
+    lines += [_line(what, part) for what, part in own if part is not None]
+    lines.append(_canaries(facts))
+    lines += _counted("pull secrets", facts.pull_secrets.values()) + _counted("images", facts.manifests.values())
+    return tuple(lines)
+
+
+def _canaries(facts: ClusterFacts) -> Coverage:
+    """Whether nodes were asked to pull, and how many of the questions got no answer."""
+    if isinstance(facts.canaries, NotSeen):
+        return Coverage("canary pulls", False, facts.canaries.detail)
+    results = [canary.result for canary in facts.canaries.canaries]
+    line = _counted("canary pulls", results)
+    return line[0] if line else Coverage("canary pulls", False, "there was nothing to ask")
+
+
+def _counted(what: str, parts: Iterable[Seen[Any] | NotSeen]) -> list[Coverage]:
+    """One line for things that were read one by one: looked at where all were, else how many were not, and why."""
+    listed = list(parts)
+    gaps = [part for part in listed if isinstance(part, NotSeen)]
+    if gaps:
+        return [Coverage(what, False, f"{len(gaps)} of {len(listed)} were not looked at: {gaps[0].detail}")]
+    return [Coverage(what, True)] if listed else []
+
+
+def _networks(networks: Networks | None) -> list[Coverage]:
+    """The subscriptions whose networks were seen: what lies in others is taken as not there."""
+    if networks is None or not networks.by_subscription:
+        return [Coverage("networks", False, "no subscription's networks were read")]
+    guids = sorted(networks.by_subscription)
+    named = ", ".join(guids[:MAX_NAMED]) + (f" and {len(guids) - MAX_NAMED} more" if len(guids) > MAX_NAMED else "")
+    lines = [Coverage("networks", True, f"of {named}; what lies in other subscriptions is not seen")]
+    for guid in guids:
+        gaps = networks.by_subscription[guid].gaps()
+        if gaps:
+            kinds = ", ".join(what for what, _ in gaps)
+            lines.append(Coverage(f"networks of {guid}", False, f"{kinds}: {gaps[0][1].detail}"))
+    return lines
+
+
+def _own_network(facts: ClusterFacts) -> list[Coverage]:
+    """Where a network that AKS made is not listed, its plain form is judged: that has to be said."""
+    made_by_aks = any(pool.vnet_subnet_id is None for pool in facts.cluster.pools)
+    if facts.networks is None or not made_by_aks or node_network.network_is_listed(facts.networks, facts.cluster):
+        return []
+    return [Coverage("the nodes' network", False, "ARM lists none in the node resource group; taken as AKS makes it")]
+
+
+def _line(what: str, part: Seen[Any] | NotSeen) -> Coverage:
+    if isinstance(part, NotSeen):
+        return Coverage(what, False, part.detail)
+    return Coverage(what, True, part.partial)

@@ -1,0 +1,53 @@
+"""What a report comes to: failing by a Fail of severity error, unsettled by an Unknown that is about the nodes."""
+
+import pytest
+
+from checks import catalog
+from checks.findings import (
+    ClusterProblem,
+    ClusterReport,
+    Facet,
+    Fail,
+    Finding,
+    Pass,
+    RegistryRow,
+    Severity,
+    Subject,
+    Unknown,
+)
+from checks.report.cluster_report import problem_report
+from checks.report.outcome import failing, unsettled
+
+CLUSTER = "/subscriptions/x/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1"
+
+
+@pytest.mark.parametrize(
+    ("severity", "counts"), [(Severity.ERROR, True), (Severity.WARNING, False), (Severity.INFO, False)]
+)
+def test_only_a_fail_of_severity_error_counts_as_failing(severity: Severity, counts: bool) -> None:
+    finding = Finding(code="PW401", subject=Subject(CLUSTER), verdict=Fail(), severity=severity)
+    assert failing(ClusterReport(id=CLUSTER, findings=(finding,))) is counts
+
+
+def test_a_row_that_fails_counts_whatever_the_findings_say() -> None:
+    good, bad = Facet(Pass(), "role-held"), Facet(Fail(), "role-missing")
+    row = RegistryRow(registry="acrone.azurecr.io", access=bad, path=good, pull=bad)
+    assert failing(ClusterReport(id=CLUSTER, registries=(row,)))
+
+
+@pytest.mark.parametrize("code", [check.code for check in catalog.checks()])
+def test_an_unknown_leaves_a_cluster_open_only_where_its_check_is_about_the_nodes(code: str) -> None:
+    finding = Finding(code=code, subject=Subject(CLUSTER), verdict=Unknown("Reader"))
+    only_shown = {"PW103", "PW201", "PW302", "PW401", "PW402", "PW403", "PW404", "PW405", "PW406"}
+    assert unsettled(ClusterReport(id=CLUSTER, findings=(finding,))) is (code not in only_shown)
+
+
+def test_a_cluster_that_could_not_be_checked_is_open_without_borrowing_a_checks_code() -> None:
+    report = problem_report(CLUSTER, ("b.azurecr.io", "a.azurecr.io"), ClusterProblem("not-listed", "It is gone.", "x"))
+    assert unsettled(report)
+    assert not failing(report)
+    assert report.findings == ()
+    assert [row.registry for row in report.registries] == ["a.azurecr.io", "b.azurecr.io"]
+    assert all(
+        facet == Facet(Unknown("x"), "not-listed", (), "It is gone.") for _, facet in report.registries[0].facets()
+    )
