@@ -19,7 +19,7 @@ from checks.facts import (
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.access import abac_conditions, identity_access, rbac
-from checks.rules.fixes import bicep, shell
+from checks.rules.fixes import az_aks, az_roles, bicep
 from checks.rules.pull import partial_reads
 
 CHECK = Check(
@@ -125,7 +125,7 @@ def _answer(case: _Case) -> Finding:
             "denied",
             f"The deny assignment {decision.name!r} at {decision.scope} forbids the pull, whatever roles are held.",
             case.evidence,
-            fix=(shell.list_denies(case.registry.id),),
+            fix=(az_roles.list_deny_assignments(case.registry.id),),
         )
     return _left_out(case, decision) if isinstance(decision, rbac.Partial) else _missing(case, decision)
 
@@ -176,8 +176,8 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
             f"The nodes' identity {who} holds no role that pulls from {registry.name}.{held}{other} {_SETTLES}",
             case.evidence,
             fix=(
-                shell.assign_role(who, "AcrPull", registry.id),
-                shell.attach_acr(case.facts.cluster, registry.id),
+                az_roles.assign_role(who, "AcrPull", registry.id),
+                az_aks.attach_acr(case.facts.cluster, registry.id),
                 bicep.role_assignment(registry, rbac.ACR_PULL, who),
             ),
         )
@@ -189,7 +189,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
         f"the nodes' identity {who} holds none.{held}{nothing} {_SETTLES}",
         case.evidence,
         fix=(
-            shell.assign_role(who, READER, registry.id),
+            az_roles.assign_role(who, READER, registry.id),
             bicep.role_assignment(registry, rbac.REPOSITORY_READER, who),
         ),
     )
@@ -227,12 +227,12 @@ def _widen(case: _Case, names: tuple[str, ...]) -> tuple[str, ...]:
     if held is not None and held.condition:
         wider = f"({held.condition}) OR ({abac_conditions.named(names)})"
         return (
-            shell.change_condition(held, wider),
+            az_roles.change_condition(held, wider),
             bicep.role_assignment(case.registry, rbac.REPOSITORY_READER, case.who, wider, held.id.rsplit("/", 1)[-1]),
         )
     condition = abac_conditions.for_repositories(rbac.PULL_DATA_ACTIONS, names)
     return (
-        shell.assign_role(case.who, READER, case.registry.id, condition),
+        az_roles.assign_role(case.who, READER, case.registry.id, condition),
         bicep.role_assignment(case.registry, rbac.REPOSITORY_READER, case.who, condition),
     )
 

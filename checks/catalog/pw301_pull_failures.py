@@ -6,7 +6,7 @@ from checks.catalog.check import Check
 from checks.facts import Cluster, ClusterFacts, NotSeen, Seen, Why, Workloads
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure.node_pools import pool_of
-from checks.rules.fixes import shell
+from checks.rules.fixes import kubectl
 from checks.rules.pull.errors import Cause, scope_of
 from checks.rules.pull.observed_pulls import FailedPull, failed_pulls
 
@@ -125,7 +125,7 @@ def _finding(cluster: Cluster, workload: str, image: str, pulls: list[FailedPull
         cause.value,
         summary,
         (sample, rule, *_events(pulls)),
-        fix=(shell.describe_pod(first.container.namespace, first.container.pod),),
+        fix=(kubectl.describe_pod(first.container.namespace, first.container.pod),),
     )
 
 

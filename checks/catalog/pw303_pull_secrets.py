@@ -9,7 +9,7 @@ from checks.facts import ClusterFacts, NotSeen, Seen, Why
 from checks.findings import Evidence, Fail, Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.access.pull_secrets import Answer, State, answer
-from checks.rules.fixes import shell
+from checks.rules.fixes import kubectl
 from checks.rules.pull.image_access import Access, Signs, Use, accesses, signs_of
 
 CHECK = Check(
@@ -164,7 +164,7 @@ def _fails(subject: Subject, secret: _Secret, told: Answer, needing: frozenset[s
         told.cause,
         f"The pull secret {secret.name} does not grant {wanted}: {told.why}.{other}",
         _evidence(secret),
-        fix=shell.pull_secret(namespace, name, host, replace=told.cause != "secret-missing"),
+        fix=kubectl.create_pull_secret(namespace, name, host, replace=told.cause != "secret-missing"),
         severity=Severity.ERROR if needing else Severity.WARNING,
     )
 

@@ -9,7 +9,7 @@ from checks.facts import ClusterFacts, RegistryUse, Seen
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import rbac
 from checks.rules.access.pull_secrets import State
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_aks, az_roles, kubectl
 from checks.rules.pull import image_access
 
 CHECK = Check(
@@ -129,10 +129,10 @@ def _fails(
 def _fix(facts: ClusterFacts, use: RegistryUse, first: image_access.Access) -> tuple[str, ...]:
     if first.secret is not None:
         namespace, _, name = first.secret.partition("/")
-        return shell.pull_secret(namespace, name, use.login_server, replace=first.cause != "secret-missing")
+        return kubectl.create_pull_secret(namespace, name, use.login_server, replace=first.cause != "secret-missing")
     if not isinstance(use.registry, Seen) or not isinstance(facts.principal, Seen):
-        return shell.pull_secret("<namespace>", "<name>", use.login_server, replace=False)
+        return kubectl.create_pull_secret("<namespace>", "<name>", use.login_server, replace=False)
     registry, who = use.registry.value, facts.principal.value.object_id
     if rbac.is_abac(registry.role_assignment_mode):
-        return (shell.assign_role(who, "Container Registry Repository Reader", registry.id),)
-    return (shell.assign_role(who, "AcrPull", registry.id), shell.attach_acr(facts.cluster, registry.id))
+        return (az_roles.assign_role(who, "Container Registry Repository Reader", registry.id),)
+    return (az_roles.assign_role(who, "AcrPull", registry.id), az_aks.attach_acr(facts.cluster, registry.id))

@@ -32,7 +32,7 @@ from checks.facts.pulls import Asked, PullSecret
 from checks.facts.registry_details import Outcome
 from checks.rules import images
 from checks.rules.access.pull_secrets import DOCKER_HUB_KEY, covers, names_of, target_of
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_roles
 
 MAX_SECRETS = 200
 MAX_TRIED = 50
@@ -130,7 +130,7 @@ async def _one(azure: Azure, cluster: Cluster, api: client.CoreV1Api, name: str)
     except CollectError as error:
         return error.as_gap()
     except _Forbidden as error:
-        return NotSeen(Why.NOT_ALLOWED, str(error), SECRETS_READ, shell.let_read_secrets(cluster, namespace))
+        return NotSeen(Why.NOT_ALLOWED, str(error), SECRETS_READ, az_roles.grant_secret_reader(cluster, namespace))
 
 
 class _Forbidden(Exception):
