@@ -20,7 +20,7 @@ from checks.collect.kubernetes.objects import Event, Pod, ServiceAccount, contai
 from checks.collect.registry import manifests
 from checks.collect.wire.errors import CollectError
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, Why
-from checks.facts.pulls import Asked, Manifest, PullSecret, SecretEntry, UserKind
+from checks.facts.pulls import CredentialTest, Manifest, PullSecret, SecretEntry, UserKind
 from checks.findings import ScanReport
 from checks.history.decide import Policy, decide
 from checks.history.model import RunRef
@@ -146,9 +146,9 @@ entries = st.builds(
     user=st.sampled_from(list(UserKind)),
     has_password=st.booleans(),
     expires=st.none() | texts,
-    asked=st.lists(st.builds(Asked, registry=texts, accepted=st.none() | st.booleans(), detail=texts), max_size=2).map(
-        tuple
-    ),
+    asked=st.lists(
+        st.builds(CredentialTest, registry=texts, accepted=st.none() | st.booleans(), detail=texts), max_size=2
+    ).map(tuple),
 )
 secrets = st.builds(
     PullSecret,

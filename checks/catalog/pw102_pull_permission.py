@@ -59,7 +59,7 @@ class _Case(msgspec.Struct, frozen=True):
     use: RegistryUse
     registry: Registry
     principal: Principal
-    asked: identity_access.Asked
+    asked: identity_access.AuthorizationReads
     subject: Subject
     evidence: tuple[Evidence, ...]
 
@@ -81,7 +81,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     if isinstance(facts.principal, NotSeen):
         return CHECK.not_seen(subject, facts.principal, "The identity that nodes pull with")
     registry = use.registry.value
-    asked = identity_access.asked_of(facts, registry)
+    asked = identity_access.authorization_reads(facts, registry)
     if asked is None:
         return CHECK.unknown(
             subject,
@@ -100,7 +100,7 @@ def _mode(registry: Registry, read: Evidence) -> tuple[Evidence, ...]:
     return (Evidence(f"roleAssignmentMode: {shown}", registry.id, read.read_at, read.api_version),)
 
 
-def _evidence(asked: identity_access.Asked) -> tuple[Evidence, ...]:
+def _evidence(asked: identity_access.AuthorizationReads) -> tuple[Evidence, ...]:
     authorization: Authorization = asked.authorization
     parts = (authorization.assignments, authorization.definitions, authorization.denies, asked.groups, asked.denies)
     return tuple(part.evidence for part in parts if isinstance(part, Seen))
@@ -130,7 +130,7 @@ def _answer(case: _Case) -> Finding:
     return _left_out(case, decision) if isinstance(decision, rbac.Partial) else _missing(case, decision)
 
 
-def _what(asked: identity_access.Asked, gap: NotSeen) -> str:
+def _what(asked: identity_access.AuthorizationReads, gap: NotSeen) -> str:
     """Words for the read that failed."""
     named = {
         id(asked.authorization.assignments): "The role assignments on the registry",

@@ -68,7 +68,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
     if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
         return (CHECK.skipped(subject, "not-looked-at", "the registry or the nodes' identity is not known"),)
     registry, principal = use.registry.value, facts.principal.value
-    asked = identity_access.asked_of(facts, registry)
+    asked = identity_access.authorization_reads(facts, registry)
     if asked is None:
         return (CHECK.skipped(subject, "not-looked-at", "the role assignments were not read"),)
     assignments, definitions = asked.authorization.assignments, asked.authorization.definitions

@@ -16,7 +16,7 @@ from checks.rules.azure import artifact_cache
 from checks.rules.fixes import az_acr, az_aks, az_network, az_roles, shell
 from checks.rules.pull import canaries
 from checks.rules.pull.canaries import Proves, Reading
-from checks.rules.pull.errors import CREDENTIALS, Cause, denied_address, scope_of
+from checks.rules.pull.errors import CREDENTIALS, Cause, affected_scope, denied_address
 
 CHECK = Check(
     code="PW305",
@@ -195,7 +195,7 @@ def _proof(answered: _Answered, proves: Proves) -> str:
 def _failed(answered: _Answered) -> Finding:
     classified, ask = answered.reading.classified, answered.canary.ask
     assert classified is not None
-    node = scope_of(classified.cause) == _NODE
+    node = affected_scope(classified.cause) == _NODE
     why = f"{classified.cause.value.replace('_', ' ')}{' (the node, not the registry)' if node else ''}"
     return CHECK.fails(
         answered.subject,
@@ -224,7 +224,7 @@ def _unsettled(answered: _Answered) -> Finding:
 
 def _fix(answered: _Answered, cause: Cause, host: str) -> tuple[str, ...]:
     registry = answered.registry
-    if scope_of(cause) == _NODE:
+    if affected_scope(cause) == _NODE:
         return (_describe_nodes(answered.canary.ask.pool),)
     if cause is Cause.DNS:
         return (shell.look_up_host(host),)
@@ -243,7 +243,7 @@ def _describe_nodes(pool: str) -> str:
 
 def _grant(answered: _Answered, registry: Registry) -> tuple[str, ...]:
     """The role, where it is not held; where ARM shows it as held, the list of what reaches the identity."""
-    principal, asked = answered.facts.principal, identity_access.asked_of(answered.facts, registry)
+    principal, asked = answered.facts.principal, identity_access.authorization_reads(answered.facts, registry)
     if isinstance(principal, NotSeen):
         return (az_acr.check_health(registry),)
     who, repository = principal.value.object_id, answered.canary.ask.repository

@@ -131,7 +131,7 @@ def _cache_rule(case: _Case) -> tuple[Finding, ...]:
 
 def _role(case: _Case) -> tuple[Finding, ...]:
     """Whether the nodes' identity may pull; what is not settled is PW102's to tell, in full."""
-    asked, principal = identity_access.asked_of(case.facts, case.registry), case.facts.principal
+    asked, principal = identity_access.authorization_reads(case.facts, case.registry), case.facts.principal
     if asked is None or isinstance(principal, NotSeen):
         return (_role_open(case, "the nodes' identity or its roles were not read"),)
     who = principal.value.object_id

@@ -27,7 +27,7 @@ from checks.report.pull_verdict import FAILURES
 from checks.report.registry_row import PER_IMAGE, fold
 from checks.rules.path import node_network
 from checks.rules.pull import partial_reads
-from checks.rules.pull.observed_pulls import FailedPull, Proof, failed_pulls, proofs, refused_tags
+from checks.rules.pull.observed_pulls import FailedPull, PullProof, failed_pulls, not_found_proofs, proofs
 
 # Checks that look by Pullwatch's own identity and network: a registry may keep it out and let the nodes in.
 OWN_WAY = frozenset({"PW201", "PW302"})
@@ -68,16 +68,16 @@ def report_of(facts: ClusterFacts) -> ClusterReport:
     )
 
 
-def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]]) -> dict[str, Proof]:
+def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]]) -> dict[str, PullProof]:
     """What nodes proved per host: a pull that succeeded, or else a tag that a registry did not have."""
     if isinstance(facts.workloads, NotSeen):
         return {}
     pools, read_at = facts.cluster.pools, facts.workloads.evidence.read_at
     pulls = (pull for listed in failing.values() for pull in listed)
-    return refused_tags(pulls, facts.uses, pools, read_at) | proofs(facts.workloads.value, pools, read_at)
+    return not_found_proofs(pulls, facts.uses, pools, read_at) | proofs(facts.workloads.value, pools, read_at)
 
 
-def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage, ...]:
+def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Coverage, ...]:
     """What was looked at for a cluster, what was not, and why."""
     lines = [Coverage("Azure Resource Manager", True), _line("nodes' identity", facts.principal)]
     lines.append(_line("pods", facts.workloads))

@@ -15,7 +15,7 @@ import msgspec
 from checks.findings import Facet, Fail, Finding, Pass, Severity, Unknown
 from checks.rules.pull.canaries import FULL, Proves
 from checks.rules.pull.errors import CREDENTIALS, Cause
-from checks.rules.pull.observed_pulls import Proof, age
+from checks.rules.pull.observed_pulls import PullProof, age
 
 FAILURES = "PW301"
 CANARY = "PW305"
@@ -46,7 +46,7 @@ class Proven(msgspec.Struct, frozen=True):
     prove only that it has a way. Where one failed, the others prove nothing about the cluster.
     """
 
-    proof: Proof | None = None
+    proof: PullProof | None = None
     failed: tuple[Finding, ...] = ()
     full: tuple[Finding, ...] = ()
     way: tuple[Finding, ...] = ()
@@ -93,7 +93,7 @@ class Proven(msgspec.Struct, frozen=True):
         return pool in proof.pools or (proof.layers and not proof.pools)
 
 
-def proven_by(findings: Iterable[Finding], login_server: str, proof: Proof | None) -> Proven:
+def proven_by(findings: Iterable[Finding], login_server: str, proof: PullProof | None) -> Proven:
     """What PW305 and the successful pulls of pods prove about one registry."""
     mine = [f for f in findings if f.code == CANARY and f.subject.registry == login_server]
     failed = tuple(f for f in mine if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.rules.pull.errors import REASONS, RULES, Cause, Rule, classify, denied_address, scope_of
+from checks.rules.pull.errors import REASONS, RULES, Cause, Rule, affected_scope, classify, denied_address
 from checks.rules.pull.errors.literal_prefilter import needles
 from checks.rules.pull.errors.unwrap import blind, clean, first_error
 
@@ -470,7 +470,8 @@ def test_evidence_keeps_the_case_and_place_whatever_characters_come_before() -> 
 
 def test_every_cause_has_the_scope_the_design_says() -> None:
     told = {
-        scope: {cause.value for cause in Cause if scope_of(cause) == scope} for scope in ("image", "node", "unsettled")
+        scope: {cause.value for cause in Cause if affected_scope(cause) == scope}
+        for scope in ("image", "node", "unsettled")
     }
 
     assert told == {
@@ -478,7 +479,7 @@ def test_every_cause_has_the_scope_the_design_says() -> None:
         "node": {"node_disk", "corrupt_or_interrupted"},
         "unsettled": {"backoff_only", "unknown"},
     }
-    assert {scope_of(cause) for cause in Cause} == {"registry", *told}
+    assert {affected_scope(cause) for cause in Cause} == {"registry", *told}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Why, Workloads
-from checks.facts.pulls import DOCKER_CONFIG_JSON, Asked, PullSecret, SecretEntry, UserKind
+from checks.facts.pulls import DOCKER_CONFIG_JSON, CredentialTest, PullSecret, SecretEntry, UserKind
 from checks.rules import images
 from checks.rules.pull import pull_times
 from tests.support import access_facts as base
@@ -79,7 +79,7 @@ def entry(key: str = ACR, accepted: bool | None = True, **over: Any) -> SecretEn
         "key": key,
         "user": UserKind.NAMED,
         "has_password": True,
-        "asked": (Asked(registry=host, accepted=accepted, detail="its token endpoint answered"),),
+        "asked": (CredentialTest(registry=host, accepted=accepted, detail="its token endpoint answered"),),
     }
     return SecretEntry(**(given | over))
 

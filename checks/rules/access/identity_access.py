@@ -30,7 +30,7 @@ def is_service_principal(cluster: Cluster) -> bool:
     return cluster.kubelet is None and not cluster.has_identity and bool(cluster.service_principal_client_id)
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class AuthorizationReads(msgspec.Struct, frozen=True, kw_only=True):
     """The reads about one registry's subscription; None: not asked (yet)."""
 
     authorization: Authorization
@@ -44,13 +44,13 @@ def repositories_of(found: Iterable[ContainerImage]) -> tuple[str, ...]:
     return tuple(sorted({reference.repository for reference in parsed if reference is not None}))
 
 
-def asked_of(facts: ClusterFacts, registry: Registry) -> Asked | None:
+def authorization_reads(facts: ClusterFacts, registry: Registry) -> AuthorizationReads | None:
     """What was read for a registry, or None where its subscription was not looked at."""
     key = subscription_of(registry.id)
     authorization = facts.authorization.get(key)
     if authorization is None:
         return None
-    return Asked(
+    return AuthorizationReads(
         authorization=authorization,
         groups=facts.through_groups.get(key),
         denies=facts.denies_through_groups.get(key),
@@ -58,7 +58,7 @@ def asked_of(facts: ClusterFacts, registry: Registry) -> Asked | None:
 
 
 def decide(
-    principal_id: str, registry: Registry, asked: Asked, repositories: tuple[str, ...]
+    principal_id: str, registry: Registry, asked: AuthorizationReads, repositories: tuple[str, ...]
 ) -> rbac.Decision | NotSeen:
     """Whether the identity may pull, or the read whose failure leaves it open."""
     decision = _roles(principal_id, registry, asked, repositories)
@@ -88,7 +88,7 @@ def wants_denies(decision: rbac.Decision | NotSeen) -> bool:
 
 
 def _roles(
-    principal_id: str, registry: Registry, asked: Asked, repositories: tuple[str, ...]
+    principal_id: str, registry: Registry, asked: AuthorizationReads, repositories: tuple[str, ...]
 ) -> rbac.Decision | NotSeen:
     assignments, definitions = asked.authorization.assignments, asked.authorization.definitions
     if isinstance(assignments, NotSeen):

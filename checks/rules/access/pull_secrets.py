@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from checks.facts import ContainerImage, NotSeen, Seen
-from checks.facts.pulls import Asked, PullSecret, SecretEntry, UserKind
+from checks.facts.pulls import CredentialTest, PullSecret, SecretEntry, UserKind
 from checks.rules import images
 
 # The key of Docker Hub's entries: it is looked up by name where no other entry matches an image of docker.io.
@@ -21,7 +21,7 @@ DOCKER_HUB_KEY = "index.docker.io"
 _HUB_HOSTS = ("docker.io", "index.docker.io")
 
 
-class State(StrEnum):
+class CredentialState(StrEnum):
     """What a way to authenticate does for an image. ``BREAKS``: it costs the pod every pull, whatever else holds."""
 
     HOLDS = "holds"
@@ -31,10 +31,10 @@ class State(StrEnum):
     BREAKS = "breaks"
 
 
-class Answer(msgspec.Struct, frozen=True):
+class CredentialResult(msgspec.Struct, frozen=True):
     """What one secret does for one image: the state, a stable cause and a sentence's end ("… ``why``")."""
 
-    state: State
+    state: CredentialState
     cause: str
     why: str
 
@@ -81,60 +81,74 @@ def _split(host: str) -> tuple[list[str], str]:
     return (name.split("."), port) if colon else (host.split("."), "")
 
 
-def answer(secret: Seen[PullSecret] | NotSeen | None, image: str, *, reported_missing: bool = False) -> Answer:
+def judge_secret(
+    secret: Seen[PullSecret] | NotSeen | None, image: str, *, reported_missing: bool = False
+) -> CredentialResult:
     """What a secret does for an image. ``None``: pull secrets are not read.
 
     ``reported_missing``: kubelet said in an event that it could not retrieve it, which counts where it was not read.
     """
     if secret is None or isinstance(secret, NotSeen):
         if reported_missing:
-            return Answer(State.FAILS, "secret-missing", "kubelet reports that it cannot retrieve it")
+            return CredentialResult(
+                CredentialState.FAILS, "secret-missing", "kubelet reports that it cannot retrieve it"
+            )
         why = "it was not read" if secret is None else f"it could not be read ({secret.detail})"
-        return Answer(State.OPEN, "secret-not-read", why)
+        return CredentialResult(CredentialState.OPEN, "secret-not-read", why)
     whole = _whole(secret.value)
     if whole is not None:
         return whole
     entries = matching(secret.value, image)
     if not entries:
         keys = ", ".join(entry.key for entry in secret.value.entries[:5]) or "no host at all"
-        return Answer(State.ELSEWHERE, "secret-host-mismatch", f"it is for {keys}")
+        return CredentialResult(CredentialState.ELSEWHERE, "secret-host-mismatch", f"it is for {keys}")
     host, parsed = images.host_of(image), images.parse(image)
     repository = parsed.repository if parsed else ""
     answers = [_entry(entry, host or "", repository, secret.evidence.read_at or "") for entry in entries]
-    return min(answers, key=lambda one: list(State).index(one.state))
+    return min(answers, key=lambda one: list(CredentialState).index(one.state))
 
 
-def _whole(secret: PullSecret) -> Answer | None:
+def _whole(secret: PullSecret) -> CredentialResult | None:
     """What already the secret as such settles."""
     if not secret.exists:
-        return Answer(State.FAILS, "secret-missing", "it does not exist")
+        return CredentialResult(CredentialState.FAILS, "secret-missing", "it does not exist")
     if not secret.right_type:
         kind = secret.type or "without a type"
-        return Answer(State.FAILS, "secret-wrong-type", f"its type is {kind}, which kubelet passes over")
+        return CredentialResult(
+            CredentialState.FAILS, "secret-wrong-type", f"its type is {kind}, which kubelet passes over"
+        )
     if secret.trouble:
-        return Answer(State.BREAKS, "secret-undecodable", f"kubelet cannot parse it: {secret.trouble}")
+        return CredentialResult(
+            CredentialState.BREAKS, "secret-undecodable", f"kubelet cannot parse it: {secret.trouble}"
+        )
     if secret.empty:
-        return Answer(State.FAILS, "secret-empty", "the data that its type calls for is missing")
+        return CredentialResult(CredentialState.FAILS, "secret-empty", "the data that its type calls for is missing")
     return None
 
 
-def _entry(entry: SecretEntry, host: str, repository: str, read_at: str) -> Answer:
+def _entry(entry: SecretEntry, host: str, repository: str, read_at: str) -> CredentialResult:
     if entry.user is UserKind.NONE or not entry.has_password:
-        return Answer(
-            State.FAILS, "secret-without-credentials", f"its entry for {entry.key} holds no user and password"
+        return CredentialResult(
+            CredentialState.FAILS, "secret-without-credentials", f"its entry for {entry.key} holds no user and password"
         )
     if entry.expires is not None and read_at and entry.expires <= read_at:
-        return Answer(State.FAILS, "secret-expired", f"its token for {entry.key} expired at {entry.expires}")
+        return CredentialResult(
+            CredentialState.FAILS, "secret-expired", f"its token for {entry.key} expired at {entry.expires}"
+        )
     asked = next((one for one in entry.asked if one.registry == host), None)
     if asked is None or asked.accepted is None:
         why = asked.detail if asked else "the registry was not asked"
-        return Answer(State.OPEN, "secret-not-asked", f"whether {host} accepts it is not known: {why}")
+        return CredentialResult(
+            CredentialState.OPEN, "secret-not-asked", f"whether {host} accepts it is not known: {why}"
+        )
     return _told(asked, host, repository)
 
 
-def _told(asked: Asked, host: str, repository: str) -> Answer:
+def _told(asked: CredentialTest, host: str, repository: str) -> CredentialResult:
     if not asked.accepted:
-        return Answer(State.FAILS, "secret-refused", f"{host} does not accept it ({asked.detail})")
+        return CredentialResult(CredentialState.FAILS, "secret-refused", f"{host} does not accept it ({asked.detail})")
     if repository in asked.refused:
-        return Answer(State.FAILS, "secret-refused-repository", f"{host} accepts it, but not for pulling {repository}")
-    return Answer(State.HOLDS, "secret-accepted", f"{host} accepts it")
+        return CredentialResult(
+            CredentialState.FAILS, "secret-refused-repository", f"{host} accepts it, but not for pulling {repository}"
+        )
+    return CredentialResult(CredentialState.HOLDS, "secret-accepted", f"{host} accepts it")

@@ -19,7 +19,7 @@ from checks.facts.canary import CanaryAsk, CanarySaid
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.azure.node_pools import has_nodes
-from checks.rules.pull.errors import CREDENTIALS, Cause, Classified, classify, scope_of
+from checks.rules.pull.errors import CREDENTIALS, Cause, Classified, affected_scope, classify
 
 ABSENT_TAG = "pullwatch-absent-"
 POD_PREFIX = "pullwatch-canary-"
@@ -63,7 +63,7 @@ class Reading(msgspec.Struct, frozen=True):
     @property
     def failed(self) -> bool:
         """The pull failed by a cause that is known and not the image's own."""
-        known = self.classified is not None and scope_of(self.classified.cause) in ("registry", "node")
+        known = self.classified is not None and affected_scope(self.classified.cause) in ("registry", "node")
         return self.proves is None and known
 
 

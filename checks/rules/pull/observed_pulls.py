@@ -43,7 +43,7 @@ class FailedPull(msgspec.Struct, frozen=True):
     first_event: str | None = None
 
 
-class Proof(msgspec.Struct, frozen=True):
+class PullProof(msgspec.Struct, frozen=True):
     """A pull from a host that a node made, as kubelet reported it, and when (ISO 8601) it was last seen.
 
     ``layers``: the image arrived; else its tag was not found, which only who may pull hears. ``pools`` are those whose
@@ -99,7 +99,7 @@ def pulled_images(workloads: Workloads) -> frozenset[str]:
     return frozenset(text[len(_PULLED) :].partition('"')[0] for text in told)
 
 
-def proofs(workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str | None = None) -> dict[str, Proof]:
+def proofs(workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str | None = None) -> dict[str, PullProof]:
     """The latest successful pull per registry host. "Already present on machine" proves nothing and is not counted."""
     events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
     told = [event for event in events if event.reason == "Pulled" and event.message.startswith(_PULLED)]
@@ -109,7 +109,7 @@ def proofs(workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str |
         image = event.message[len(_PULLED) :].partition('"')[0]
         latest[image] = max(latest.get(image, ""), event.last_seen or "")
         places.setdefault(image, set()).add(pool.name if pool else None)
-    found: dict[str, Proof] = {}
+    found: dict[str, PullProof] = {}
     by_host: dict[str, set[str | None]] = {}
     for image, when in sorted(latest.items(), key=lambda item: item[1]):
         host = images.host_of(image)
@@ -117,13 +117,13 @@ def proofs(workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str |
             known = by_host.setdefault(host, set())
             known |= places[image]
             by_name = frozenset(name for name in known if name is not None)
-            found[host] = Proof(host, image, when or None, True, frozenset() if None in known else by_name, read_at)
+            found[host] = PullProof(host, image, when or None, True, frozenset() if None in known else by_name, read_at)
     return found
 
 
-def refused_tags(
+def not_found_proofs(
     failing: Iterable[FailedPull], uses: Iterable[RegistryUse], pools: Iterable[AgentPool], read_at: str | None
-) -> dict[str, Proof]:
+) -> dict[str, PullProof]:
     """Per host, an image that the registry said it does not have: it says so only to who may pull.
 
     Not where everybody may read (anonymous pull), where a repository may be hidden (ABAC), where a pull secret may have
@@ -135,13 +135,13 @@ def refused_tags(
         for use in uses
         if isinstance(use.registry, Seen) and use.registry.value.anonymous_pull is False and by_registry(use)
     }
-    listed, found = tuple(pools), dict[str, Proof]()
+    listed, found = tuple(pools), dict[str, PullProof]()
     for pull in failing:
         absent = pull.classified.cause is Cause.IMAGE_NOT_FOUND and _refused_without_credentials_only(pull.text)
         if absent and pull.host in certain and pull.host is not None and not pull.container.pull_secrets:
             pool, before = pool_of(pull.container.node, listed), found.get(pull.host)
             known = (frozenset({pool.name}) if pool else frozenset()) | (before.pools if before else frozenset())
-            found[pull.host] = Proof(pull.host, pull.container.image, read_at, False, known, read_at)
+            found[pull.host] = PullProof(pull.host, pull.container.image, read_at, False, known, read_at)
     return found
 
 
@@ -150,7 +150,7 @@ def _refused_without_credentials_only(text: str) -> bool:
     return all("failed to fetch anonymous token" in one for one in refused)
 
 
-def age(proof: Proof) -> str:
+def age(proof: PullProof) -> str:
     """How long before the look it was seen, in words; "" where either time is not known."""
     try:
         seen, read = (datetime.fromisoformat(text or "") for text in (proof.when, proof.read_at))

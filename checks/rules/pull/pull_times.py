@@ -15,7 +15,7 @@ from statistics import median
 import msgspec
 
 from checks.facts import AgentPool, NotSeen, PodEvent, Workloads
-from checks.facts.pulls import Baseline
+from checks.facts.pulls import PullTimeBaseline
 from checks.findings import PullTime
 from checks.rules import images
 from checks.rules.azure.node_pools import pools_of_events
@@ -112,7 +112,7 @@ def _sample(event: PodEvent, pool: str, hosts: dict[str, str | None]) -> tuple[s
     return f"{host}|{pool}|{PER_MEBIBYTE}", pull.seconds / (pull.size / MEBIBYTE)
 
 
-def compare(time: PullTime, baseline: Baseline | None) -> Comparison:
+def compare(time: PullTime, baseline: PullTimeBaseline | None) -> Comparison:
     """Slow is more than three spreads above the usual, and half as much again: the spread is the median absolute
     deviation, scaled to a standard deviation, and at least a tenth of the usual."""
     medians = baseline.medians if baseline else ()
@@ -123,12 +123,12 @@ def compare(time: PullTime, baseline: Baseline | None) -> Comparison:
     return Comparison(time, usual, max(usual + 3 * max(spread, usual / 10), usual * 1.5))
 
 
-def baselines(before: Mapping[str, Baseline], found: Iterable[PullTime]) -> dict[str, Baseline]:
+def baselines(before: Mapping[str, PullTimeBaseline], found: Iterable[PullTime]) -> dict[str, PullTimeBaseline]:
     """The baselines after a run: its medians added where it saw newer pulls; bounded, the newest kept."""
     after = dict(before)
     for time in found:
-        known = after.get(time.key, Baseline())
+        known = after.get(time.key, PullTimeBaseline())
         if time.latest > known.latest:
-            after[time.key] = Baseline((*known.medians, time.median)[-MAX_MEDIANS:], time.latest)
+            after[time.key] = PullTimeBaseline((*known.medians, time.median)[-MAX_MEDIANS:], time.latest)
     kept = sorted(after, key=lambda key: after[key].latest, reverse=True)[:MAX_KEYS]
     return {key: after[key] for key in sorted(kept)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.rules.pull.errors.causes import CREDENTIALS, Cause
-from checks.rules.pull.errors.classify import Classified, Scope, classify, denied_address, scope_of
+from checks.rules.pull.errors.classify import Classified, Scope, affected_scope, classify, denied_address
 from checks.rules.pull.errors.rules import REASONS, RULES, Rule
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "Classified",
     "Rule",
     "Scope",
+    "affected_scope",
     "classify",
     "denied_address",
-    "scope_of",
 ]

@@ -58,7 +58,7 @@ def classify(message: str, reason: str = "", image: str = "") -> Classified:
     return found or Classified(Cause.UNKNOWN, "none", text[:MAX_EVIDENCE])
 
 
-def scope_of(cause: Cause) -> Scope:
+def affected_scope(cause: Cause) -> Scope:
     """Whom a cause is about: everything that comes from the registry, one image, one node, or not settled."""
     if cause in _IMAGE:
         return "image"
