@@ -13,7 +13,7 @@ HOSTILE = st.text(max_size=60) | st.sampled_from(["$(reboot)", "`id`", "a'; rm -
 
 
 @given(HOSTILE, HOSTILE)
-def test_a_command_reads_back_as_the_words_it_was_made_of(name: str, text: str) -> None:
+def test_a_command_splits_into_its_words(name: str, text: str) -> None:
     cluster = Cluster(id=f"/subscriptions/s/resourceGroups/{name}/providers/x/y/{text}", name=text)
     assert text in shlex.split(az_aks.upgrade_node_image(cluster, text))
     assert shlex.split(az_roles.assign_role("me", name, text))[-2:] == ["--scope", text]
@@ -23,7 +23,7 @@ def test_a_command_reads_back_as_the_words_it_was_made_of(name: str, text: str) 
 
 
 @given(HOSTILE)
-def test_a_bicep_text_ends_where_it_should(text: str) -> None:
+def test_a_bicep_string_is_closed_by_its_own_quote_only(text: str) -> None:
     written = bicep.quoted(text)
     body = written[1:-1]
     assert written[0] == written[-1] == "'"
