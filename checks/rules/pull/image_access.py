@@ -1,8 +1,8 @@
-"""How each image in use gets permission: the nodes' identity, a pull secret, or nobody's (anonymous pull).
+"""How each image in use gets permission: the kubelet identity, a pull secret, or anonymous pull.
 
-Kubelet tries every pull secret of the pod that matches the image, then the nodes' identity; only where none of them
-offers a credential does it pull anonymously. So a secret that does not hold hurts nothing where the identity holds, but
-keeps anonymous pull from being tried; and one that cannot be parsed costs the pod all its pulls.
+Kubelet tries every pull secret of the pod that matches the image, then the kubelet identity; only if none of them
+supplies a credential does it pull anonymously. So a secret that is refused does no harm if the identity has a role, but
+prevents anonymous pull; and a secret that cannot be parsed makes every pull of the pod fail.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from checks.rules.access.pull_secrets import CredentialResult, CredentialState, 
 from checks.rules.pull import observed_pulls
 from checks.rules.pull.errors import CREDENTIALS
 
-# Registries that serve everybody without credentials.
+# Registries that allow pulls without credentials.
 PUBLIC = frozenset({"mcr.microsoft.com", "registry.k8s.io", "public.ecr.aws"})
 ROLE, SECRET, ANONYMOUS, PUBLIC_HOST, PULLED = "role", "pull-secret", "anonymous-pull", "public-registry", "pulled"
 NOTHING, ROLE_OPEN, THIRD_PARTY, REFUSED = "nothing-grants", "identity-open", "third-party", "pull-refused"
@@ -28,10 +28,10 @@ _MISSING = re.compile(r"image pull secrets? \(([^)]{1,4096})\)", re.IGNORECASE)
 
 
 class PullEvidence(msgspec.Struct, frozen=True):
-    """What events and waiting containers tell.
+    """What events and waiting containers show.
 
-    ``missing``: secrets that kubelet could not retrieve ("namespace/name"); ``pulled``: images that a node pulled just
-    now; ``refused``: images of other registries whose pull was refused for want of credentials.
+    ``missing``: secrets that kubelet could not retrieve ("namespace/name"); ``pulled``: images that a node pulled
+    recently; ``refused``: images of other registries whose pull was refused for lack of credentials.
     """
 
     missing: frozenset[str] = frozenset()
@@ -40,14 +40,14 @@ class PullEvidence(msgspec.Struct, frozen=True):
 
 
 class ImageUse(msgspec.Struct, frozen=True):
-    """One image as pods with the same pull secrets use it."""
+    """One image and the pull secrets of the pods that use it."""
 
     image: str
     secrets: tuple[str, ...]
 
 
 class ImageAccess(msgspec.Struct, frozen=True):
-    """Whether one image may be pulled, by what (or for want of what), and the secret that this is about."""
+    """Whether one image may be pulled, what grants it or is missing, and the pull secret concerned."""
 
     use: ImageUse
     state: CredentialState
@@ -57,35 +57,35 @@ class ImageAccess(msgspec.Struct, frozen=True):
 
 
 def uses_of(containers: Iterable[ContainerImage]) -> tuple[ImageUse, ...]:
-    """The distinct uses, in a stable order."""
-    listed = tuple(containers)
-    plain = {(image, "", ()): ImageUse(image, ()) for image in {c.image for c in listed if not c.pull_secrets}}
+    """The distinct pairs of image and pull secrets, in a stable order."""
+    all_containers = tuple(containers)
+    plain = {(image, "", ()): ImageUse(image, ()) for image in {c.image for c in all_containers if not c.pull_secrets}}
     with_secrets = {
-        (c.image, c.namespace, c.pull_secrets): ImageUse(c.image, names_of(c)) for c in listed if c.pull_secrets
+        (c.image, c.namespace, c.pull_secrets): ImageUse(c.image, names_of(c)) for c in all_containers if c.pull_secrets
     }
     return tuple(use for _, use in sorted((plain | with_secrets).items()))
 
 
 def missing_secrets(events: Iterable[PodEvent]) -> frozenset[str]:
     """The secrets that kubelet's FailedToRetrieveImagePullSecret events name, as "namespace/name"."""
-    found = set()
+    names = set()
     for event in events:
         match = _MISSING.search(event.message) if event.reason == "FailedToRetrieveImagePullSecret" else None
         for name in match[1].split(",") if match else ():
             if name.strip():
-                found.add(f"{event.namespace}/{name.strip()}")
-    return frozenset(found)
+                names.add(f"{event.namespace}/{name.strip()}")
+    return frozenset(names)
 
 
 def pull_evidence(facts: ClusterFacts) -> PullEvidence:
-    """The signs in a cluster's events and waiting containers."""
+    """The evidence in a cluster's events and waiting containers."""
     if isinstance(facts.workloads, NotSeen):
         return PullEvidence()
     workloads = facts.workloads.value
     events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
-    others = {container.image for use in facts.uses if not use.acr for container in use.images}
-    waits = [c for c in workloads.containers if c.waiting_reason in observed_pulls.WAITING_FOR_IMAGE]
-    waiting = tuple(c for c in waits if c.image in others)
+    other_images = {container.image for use in facts.uses if not use.acr for container in use.images}
+    waiting_containers = [c for c in workloads.containers if c.waiting_reason in observed_pulls.WAITING_FOR_IMAGE]
+    waiting = tuple(c for c in waiting_containers if c.image in other_images)
     failed = observed_pulls.failed_pulls(msgspec.structs.replace(workloads, containers=waiting)) if waiting else ()
     return PullEvidence(
         missing=missing_secrets(events),
@@ -94,113 +94,121 @@ def pull_evidence(facts: ClusterFacts) -> PullEvidence:
     )
 
 
-def judge_images(facts: ClusterFacts, use: RegistryUse, signs: PullEvidence) -> tuple[ImageAccess, ...]:
-    """Every distinct use of a registry's images, judged."""
-    by_role = _Role(facts, use)
-    return tuple(_one(facts, use, one, by_role.answer(one.image), signs) for one in uses_of(use.images))
+def judge_images(facts: ClusterFacts, use: RegistryUse, evidence: PullEvidence) -> tuple[ImageAccess, ...]:
+    """Judges every distinct use of a registry's images."""
+    identity = _IdentityAccess(facts, use)
+    return tuple(_judge_image(facts, use, one, identity.judge(one.image), evidence) for one in uses_of(use.images))
 
 
-class _Role:
-    """What the nodes' identity may do at one registry, asked once for all its repositories."""
+class _IdentityAccess:
+    """What the kubelet identity may pull from one registry, decided once for all repositories."""
 
     def __init__(self, facts: ClusterFacts, use: RegistryUse) -> None:
         self._decision: rbac.Decision | NotSeen | None = None
         self._third_party = not use.acr
         if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
             return
-        asked = identity_access.authorization_reads(facts, use.registry.value)
-        if asked is not None:
+        reads = identity_access.authorization_reads(facts, use.registry.value)
+        if reads is not None:
             repositories = identity_access.repositories_of(use.images)
             self._decision = identity_access.decide(
-                facts.principal.value.object_id, use.registry.value, asked, repositories
+                facts.principal.value.object_id, use.registry.value, reads, repositories
             )
 
-    def answer(self, image: str) -> CredentialResult:
+    def judge(self, image: str) -> CredentialResult:
         decision = self._decision
         if self._third_party:
-            return CredentialResult(CredentialState.FAILS, NOTHING, "the nodes' identity says nothing to it")
+            return CredentialResult(CredentialState.FAILS, NOTHING, "the kubelet identity has no access to it")
         if isinstance(decision, rbac.Granted):
-            return CredentialResult(CredentialState.HOLDS, ROLE, f"the nodes' identity holds {decision.role}")
+            return CredentialResult(CredentialState.HOLDS, ROLE, f"the kubelet identity has the role {decision.role}")
         if isinstance(decision, rbac.Partial):
             parsed = images.parse(image)
             covered = parsed is not None and parsed.repository in decision.covered
-            why = f"the conditions on {decision.role} {'cover' if covered else 'leave out'} the repository"
+            why = f"the conditions of {decision.role} {'include' if covered else 'exclude'} the repository"
             return CredentialResult(
                 CredentialState.HOLDS if covered else CredentialState.FAILS, ROLE if covered else NOTHING, why
             )
         if isinstance(decision, rbac.Denied | rbac.NotGranted):
-            return CredentialResult(CredentialState.FAILS, NOTHING, "the nodes' identity may not pull it")
+            return CredentialResult(CredentialState.FAILS, NOTHING, "the kubelet identity may not pull it")
         return CredentialResult(
-            CredentialState.OPEN, ROLE_OPEN, "whether the nodes' identity may pull it is not settled"
+            CredentialState.OPEN, ROLE_OPEN, "it could not be determined whether the kubelet identity may pull it"
         )
 
 
-def _one(
-    facts: ClusterFacts, use: RegistryUse, one: ImageUse, role: CredentialResult, signs: PullEvidence
+def _judge_image(
+    facts: ClusterFacts, use: RegistryUse, one: ImageUse, role: CredentialResult, evidence: PullEvidence
 ) -> ImageAccess:
-    answers = [
-        (name, judge_secret(facts.pull_secrets.get(name), one.image, reported_missing=name in signs.missing))
+    results = [
+        (name, judge_secret(facts.pull_secrets.get(name), one.image, reported_missing=name in evidence.missing))
         for name in one.secrets
     ]
-    for name, told in answers:
-        if told.state is CredentialState.BREAKS:
-            return ImageAccess(one, CredentialState.FAILS, told.cause, told.why, name)
+    for name, result in results:
+        if result.state is CredentialState.BREAKS:
+            return ImageAccess(one, CredentialState.FAILS, result.cause, result.why, name)
     if role.state is CredentialState.HOLDS:
         return ImageAccess(one, CredentialState.HOLDS, ROLE, role.why)
     for wanted in (CredentialState.HOLDS, CredentialState.OPEN):
-        for name, told in (pair for pair in answers if pair[1].state is wanted):
+        for name, result in (pair for pair in results if pair[1].state is wanted):
             if wanted is CredentialState.HOLDS:
-                return ImageAccess(one, CredentialState.HOLDS, SECRET, told.why, name)
-            return _open(one, told.cause, told.why, signs, name)
-    left = _without(use, one, answers, signs)
-    if role.state is CredentialState.OPEN and left.state is not CredentialState.HOLDS:
-        return _open(one, role.cause, role.why, signs)
-    return left
+                return ImageAccess(one, CredentialState.HOLDS, SECRET, result.why, name)
+            return _undetermined(one, result.cause, result.why, evidence, name)
+    anonymous = _judge_without(use, one, results, evidence)
+    if role.state is CredentialState.OPEN and anonymous.state is not CredentialState.HOLDS:
+        return _undetermined(one, role.cause, role.why, evidence)
+    return anonymous
 
 
-def _open(one: ImageUse, cause: str, why: str, signs: PullEvidence, secret: str | None = None) -> ImageAccess:
-    """Not settled by what was read: a pull that just succeeded settles it for this very image."""
-    if one.image in signs.pulled:
-        return ImageAccess(one, CredentialState.HOLDS, PULLED, "a node pulled it just now", secret)
+def _undetermined(
+    one: ImageUse, cause: str, why: str, evidence: PullEvidence, secret: str | None = None
+) -> ImageAccess:
+    """What was read does not decide it; a recent successful pull of this image does."""
+    if one.image in evidence.pulled:
+        return ImageAccess(one, CredentialState.HOLDS, PULLED, "a node pulled it recently", secret)
     return ImageAccess(one, CredentialState.OPEN, cause, why, secret)
 
 
-def _without(
-    use: RegistryUse, one: ImageUse, answers: list[tuple[str, CredentialResult]], signs: PullEvidence
+def _judge_without(
+    use: RegistryUse, one: ImageUse, results: list[tuple[str, CredentialResult]], evidence: PullEvidence
 ) -> ImageAccess:
-    """Neither identity nor secret holds: anonymous pull is left, unless a secret's credentials are tried instead."""
-    failing = [(name, told) for name, told in answers if told.state is CredentialState.FAILS]
+    """Neither identity nor secret grants the pull: anonymous pull remains, unless kubelet sends credentials."""
+    failing = [(name, result) for name, result in results if result.state is CredentialState.FAILS]
     offered = [pair for pair in failing if pair[1].cause in _OFFERED]
-    named = failing[0] if failing else None
+    first = failing[0] if failing else None
     if offered:
-        name, told = offered[0]
-        return ImageAccess(one, CredentialState.FAILS, told.cause, told.why, name)
-    anonymous = _anonymous(use)
+        name, result = offered[0]
+        return ImageAccess(one, CredentialState.FAILS, result.cause, result.why, name)
+    anonymous = _judge_anonymous(use)
     if anonymous.state is CredentialState.HOLDS:
         return ImageAccess(one, CredentialState.HOLDS, anonymous.cause, anonymous.why)
     if anonymous.state is CredentialState.OPEN:
-        if one.image in signs.refused:
-            cause, why = (named[1].cause, named[1].why) if named else (REFUSED, "its pull was refused")
-            return ImageAccess(one, CredentialState.FAILS, cause, why, named[0] if named else None)
-        return _open(one, anonymous.cause, anonymous.why, signs)
-    if named:
-        return ImageAccess(one, CredentialState.FAILS, named[1].cause, named[1].why, named[0])
-    elsewhere = next((pair for pair in answers if pair[1].state is CredentialState.ELSEWHERE), None)
+        if one.image in evidence.refused:
+            cause, why = (first[1].cause, first[1].why) if first else (REFUSED, "its pull was refused")
+            return ImageAccess(one, CredentialState.FAILS, cause, why, first[0] if first else None)
+        return _undetermined(one, anonymous.cause, anonymous.why, evidence)
+    if first:
+        return ImageAccess(one, CredentialState.FAILS, first[1].cause, first[1].why, first[0])
+    elsewhere = next((pair for pair in results if pair[1].state is CredentialState.ELSEWHERE), None)
     if elsewhere:
         return ImageAccess(one, CredentialState.FAILS, elsewhere[1].cause, elsewhere[1].why, elsewhere[0])
     return ImageAccess(one, CredentialState.FAILS, NOTHING, "no role, no pull secret and no anonymous pull grants it")
 
 
-def _anonymous(use: RegistryUse) -> CredentialResult:
+def _judge_anonymous(use: RegistryUse) -> CredentialResult:
     if not use.acr:
         if use.login_server in PUBLIC:
-            return CredentialResult(CredentialState.HOLDS, PUBLIC_HOST, f"{use.login_server} serves everybody")
+            return CredentialResult(
+                CredentialState.HOLDS, PUBLIC_HOST, f"{use.login_server} allows pulls without credentials"
+            )
         return CredentialResult(
-            CredentialState.OPEN, THIRD_PARTY, f"whether {use.login_server} serves it to everybody is not known here"
+            CredentialState.OPEN,
+            THIRD_PARTY,
+            f"it is not known whether {use.login_server} allows pulls of it without credentials",
         )
     registry = use.registry.value if isinstance(use.registry, Seen) else None
     if registry is None or registry.anonymous_pull is None:
-        return CredentialResult(CredentialState.OPEN, ROLE_OPEN, "whether anonymous pull is on was not seen")
+        return CredentialResult(
+            CredentialState.OPEN, ROLE_OPEN, "it could not be read whether anonymous pull is enabled"
+        )
     if registry.anonymous_pull:
         return CredentialResult(CredentialState.HOLDS, ANONYMOUS, f"{registry.name} allows anonymous pull")
     return CredentialResult(CredentialState.FAILS, NOTHING, f"{registry.name} does not allow anonymous pull")
