@@ -1,4 +1,4 @@
-"""The text of a failed pull read as a cause (see the design's "Causes of a failed pull"). Pure: no clock, no I/O."""
+"""Finds the cause of a failed pull in its error text. Pure: no clock, no I/O."""
 
 from __future__ import annotations
 
