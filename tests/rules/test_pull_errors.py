@@ -84,9 +84,7 @@ def test_a_text_that_a_rule_matches_contains_one_of_its_literals(rule: Rule) -> 
         (r"a{2,3}|bc", ()),
     ],
 )
-def test_required_literals_are_the_longest_in_every_match(
-    pattern: str, expected: tuple[str, ...]
-) -> None:
+def test_required_literals_are_the_longest_in_every_match(pattern: str, expected: tuple[str, ...]) -> None:
     assert required_literals(pattern) == expected
 
 
