@@ -172,7 +172,7 @@ gaps = st.builds(NotSeen, why=st.sampled_from(list(Why)), detail=texts)
 def cluster_of(
     used: list[ContainerImage], said: list[PodEvent], secret: Any, manifest: Any, registries: dict[str, Any]
 ) -> ClusterFacts:
-    names = {name for one in used for use in image_access.uses_of([one]) for name in use.secrets}
+    names = {name for one in used for use in image_access.image_uses([one]) for name in use.secrets}
     parsed = [reference for one in used if (reference := images.parse(one.image))]
     return facts(
         *used,

@@ -150,7 +150,7 @@ def test_quotes_and_line_feeds_that_a_log_escaped_are_unescaped() -> None:
     assert clean(text) == 'failed to resolve reference "…": connection\\nrefused'
 
 
-# Order: one test per sentence of the design
+# The order of the rules
 
 
 @pytest.mark.parametrize("kind", ["anonymous", "oauth"])
@@ -374,9 +374,9 @@ def test_a_denial_of_docker_hub_is_about_the_name_unless_it_is_about_the_login(t
 
 @pytest.mark.parametrize(("reason", "expected"), REASONS.items())
 def test_a_reason_decides_without_text(reason: str, expected: Cause) -> None:
-    found = classify("", reason)
+    classified = classify("", reason)
 
-    assert (found.cause, found.rule, found.evidence) == (expected, "reason", reason)
+    assert (classified.cause, classified.rule, classified.evidence) == (expected, "reason", reason)
 
 
 def test_a_reason_decides_if_the_text_shows_only_back_off() -> None:
@@ -389,9 +389,9 @@ def test_a_reason_that_shows_a_cause_decides_for_text_that_no_rule_matches() -> 
 
 
 def test_text_that_no_rule_matches_is_unknown_despite_back_off() -> None:
-    found = classify("something new", "ErrImagePull")
+    classified = classify("something new", "ErrImagePull")
 
-    assert (found.cause, found.rule, found.evidence) == (Cause.UNKNOWN, "none", "something new")
+    assert (classified.cause, classified.rule, classified.evidence) == (Cause.UNKNOWN, "none", "something new")
 
 
 def test_text_takes_precedence_over_the_reason() -> None:
@@ -458,10 +458,10 @@ def test_evidence_contains_the_match_with_the_host_in_at_most_200_characters() -
     text = (
         f'{"a lot of words before it " * 50}Head "{MANIFEST}": dial tcp 203.0.113.9:443: i/o timeout{" and after" * 50}'
     )
-    found = classify(text)
+    classified = classify(text)
 
-    assert "203.0.113.9:443: i/o timeout" in found.evidence
-    assert len(found.evidence) <= 200
+    assert "203.0.113.9:443: i/o timeout" in classified.evidence
+    assert len(classified.evidence) <= 200
 
 
 def test_evidence_keeps_the_case_and_place_whatever_characters_come_before() -> None:
@@ -527,10 +527,10 @@ FRAGMENTS = st.sampled_from(
 @given(message=st.text(max_size=400) | st.lists(FRAGMENTS, max_size=80).map("".join), reason=st.text(), image=st.text())
 @settings(max_examples=300, deadline=None)
 def test_no_text_makes_it_raise(message: str, reason: str, image: str) -> None:
-    found = classify(message, reason, image)
+    classified = classify(message, reason, image)
 
-    assert found.cause in Cause
-    assert len(found.evidence) <= 200
+    assert classified.cause in Cause
+    assert len(classified.evidence) <= 200
     denied_address(message)
 
 

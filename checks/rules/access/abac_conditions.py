@@ -93,7 +93,7 @@ def parse(text: str, version: str | None = None) -> Node | Unsettled:
 
 
 def holds(node: Node, action: str, repository: str) -> bool | None:
-    """Whether a condition holds for an action on a repository; None where the order of its operators is ambiguous."""
+    """Whether a condition is true for an action on a repository; None if the order of its operators is ambiguous."""
     if isinstance(node, ActionMatches):
         return wildcards.covers(node.pattern, action)
     if isinstance(node, NameCompares):
@@ -139,7 +139,7 @@ def _compares(node: NameCompares, value: str, repository: str) -> bool:
 
 
 def _chained(values: list[bool | None], operators: tuple[str, ...]) -> bool | None:
-    """The value of a chain, None where its groupings differ (or a term is None already)."""
+    """The value of a chain; None if its groupings give different results (or a term is None)."""
     if len(set(operators)) <= 1:
         return _joined(values, operators[0] if operators else "and")
     size = len(values)

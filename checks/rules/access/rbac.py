@@ -177,7 +177,7 @@ def decide(
     grant = _grant(_held(own, definitions, mode), principal_id, mode, repositories)
     if isinstance(grant, NotGranted):
         return grant
-    blocking = denial(denies, principal_id, registry_id, mode, repositories, reaching_denies)
+    blocking = blocking_deny(denies, principal_id, registry_id, mode, repositories, reaching_denies)
     if isinstance(blocking, Denied) or (blocking is not None and not isinstance(grant, Partial)):
         return blocking
     return grant
@@ -285,21 +285,21 @@ def _all_hold(texts: Iterable[tuple[str, str | None]], action: str, repository: 
 
 
 def _assigned(offer: Offer) -> str:
-    texts = " and ".join(clipped(text) for text, _ in offer.conditions)
+    texts = " and ".join(shorten_condition(text) for text, _ in offer.conditions)
     return f"the role {offer.role!r} is assigned with the condition {texts}"
 
 
-def clipped(text: str) -> str:
+def shorten_condition(text: str) -> str:
     """A condition on one line, truncated after MAX_CONDITION_SHOWN characters."""
     line = " ".join(text.split())
     return line if len(line) <= MAX_CONDITION_SHOWN else f"{line[:MAX_CONDITION_SHOWN]}…"
 
 
 def _unsettled_reason(grant: str, unsettled: conditions.Unsettled) -> str:
-    return f"{grant} with the condition {clipped(unsettled.text)} ({clipped(unsettled.why)})"
+    return f"{grant} with the condition {shorten_condition(unsettled.text)} ({shorten_condition(unsettled.why)})"
 
 
-def denial(
+def blocking_deny(
     denies: Iterable[DenyAssignment],
     principal_id: str,
     registry_id: str,
@@ -377,7 +377,7 @@ def _deny_condition(
     why = f"deny assignment {deny.name!r} has a condition"
     if not is_abac(mode) or not repositories:
         first = next(text for _, with_versions in texts for text, _ in with_versions)
-        return Undetermined(f"{why}: {clipped(first)}", "deny-undetermined")
+        return Undetermined(f"{why}: {shorten_condition(first)}", "deny-undetermined")
     answers = [_all_hold(with_versions, action, name) for action, with_versions in texts for name in repositories]
     if True in answers:
         return True

@@ -90,7 +90,7 @@ def asks(
 
 
 def _absent_tag(use: RegistryUse, nonce: str) -> CanaryAsk | None:
-    """Takes the repository of an image without pull secrets, if there is one."""
+    """A canary for a tag that does not exist, preferably in the repository of an image without pull secrets."""
     own = identity_access.repositories_of(image for image in use.images if not image.pull_secrets)
     in_use = identity_access.repositories_of(use.images)
     mode = use.registry.value.role_assignment_mode if isinstance(use.registry, Seen) else None

@@ -56,7 +56,7 @@ class ImageAccess(msgspec.Struct, frozen=True):
     secret: str | None = None
 
 
-def uses_of(containers: Iterable[ContainerImage]) -> tuple[ImageUse, ...]:
+def image_uses(containers: Iterable[ContainerImage]) -> tuple[ImageUse, ...]:
     """The distinct pairs of image and pull secrets, in a stable order."""
     all_containers = tuple(containers)
     plain = {(image, "", ()): ImageUse(image, ()) for image in {c.image for c in all_containers if not c.pull_secrets}}
@@ -97,7 +97,10 @@ def pull_evidence(facts: ClusterFacts) -> PullEvidence:
 def judge_images(facts: ClusterFacts, use: RegistryUse, evidence: PullEvidence) -> tuple[ImageAccess, ...]:
     """Judges every distinct use of a registry's images."""
     identity = _IdentityAccess(facts, use)
-    return tuple(_judge_image(facts, use, one, identity.judge(one.image), evidence) for one in uses_of(use.images))
+    return tuple(
+        _judge_image(facts, use, image_use, identity.judge(image_use.image), evidence)
+        for image_use in image_uses(use.images)
+    )
 
 
 class _IdentityAccess:
@@ -136,39 +139,39 @@ class _IdentityAccess:
 
 
 def _judge_image(
-    facts: ClusterFacts, use: RegistryUse, one: ImageUse, role: CredentialResult, evidence: PullEvidence
+    facts: ClusterFacts, use: RegistryUse, image_use: ImageUse, role: CredentialResult, evidence: PullEvidence
 ) -> ImageAccess:
     results = [
-        (name, judge_secret(facts.pull_secrets.get(name), one.image, reported_missing=name in evidence.missing))
-        for name in one.secrets
+        (name, judge_secret(facts.pull_secrets.get(name), image_use.image, reported_missing=name in evidence.missing))
+        for name in image_use.secrets
     ]
     for name, result in results:
         if result.state is CredentialState.BREAKS:
-            return ImageAccess(one, CredentialState.FAILS, result.cause, result.why, name)
+            return ImageAccess(image_use, CredentialState.FAILS, result.cause, result.why, name)
     if role.state is CredentialState.HOLDS:
-        return ImageAccess(one, CredentialState.HOLDS, ROLE, role.why)
+        return ImageAccess(image_use, CredentialState.HOLDS, ROLE, role.why)
     for wanted in (CredentialState.HOLDS, CredentialState.OPEN):
         for name, result in (pair for pair in results if pair[1].state is wanted):
             if wanted is CredentialState.HOLDS:
-                return ImageAccess(one, CredentialState.HOLDS, SECRET, result.why, name)
-            return _undetermined(one, result.cause, result.why, evidence, name)
-    anonymous = _judge_without(use, one, results, evidence)
+                return ImageAccess(image_use, CredentialState.HOLDS, SECRET, result.why, name)
+            return _undetermined(image_use, result.cause, result.why, evidence, name)
+    anonymous = _judge_without(use, image_use, results, evidence)
     if role.state is CredentialState.OPEN and anonymous.state is not CredentialState.HOLDS:
-        return _undetermined(one, role.cause, role.why, evidence)
+        return _undetermined(image_use, role.cause, role.why, evidence)
     return anonymous
 
 
 def _undetermined(
-    one: ImageUse, cause: str, why: str, evidence: PullEvidence, secret: str | None = None
+    image_use: ImageUse, cause: str, why: str, evidence: PullEvidence, secret: str | None = None
 ) -> ImageAccess:
     """What was read does not decide it; a recent successful pull of this image does."""
-    if one.image in evidence.pulled:
-        return ImageAccess(one, CredentialState.HOLDS, PULLED, "a node pulled it recently", secret)
-    return ImageAccess(one, CredentialState.OPEN, cause, why, secret)
+    if image_use.image in evidence.pulled:
+        return ImageAccess(image_use, CredentialState.HOLDS, PULLED, "a node pulled it recently", secret)
+    return ImageAccess(image_use, CredentialState.OPEN, cause, why, secret)
 
 
 def _judge_without(
-    use: RegistryUse, one: ImageUse, results: list[tuple[str, CredentialResult]], evidence: PullEvidence
+    use: RegistryUse, image_use: ImageUse, results: list[tuple[str, CredentialResult]], evidence: PullEvidence
 ) -> ImageAccess:
     """Neither identity nor secret grants the pull: anonymous pull remains, unless kubelet sends credentials."""
     failing = [(name, result) for name, result in results if result.state is CredentialState.FAILS]
@@ -176,21 +179,23 @@ def _judge_without(
     first = failing[0] if failing else None
     if offered:
         name, result = offered[0]
-        return ImageAccess(one, CredentialState.FAILS, result.cause, result.why, name)
+        return ImageAccess(image_use, CredentialState.FAILS, result.cause, result.why, name)
     anonymous = _judge_anonymous(use)
     if anonymous.state is CredentialState.HOLDS:
-        return ImageAccess(one, CredentialState.HOLDS, anonymous.cause, anonymous.why)
+        return ImageAccess(image_use, CredentialState.HOLDS, anonymous.cause, anonymous.why)
     if anonymous.state is CredentialState.OPEN:
-        if one.image in evidence.refused:
+        if image_use.image in evidence.refused:
             cause, why = (first[1].cause, first[1].why) if first else (REFUSED, "its pull was refused")
-            return ImageAccess(one, CredentialState.FAILS, cause, why, first[0] if first else None)
-        return _undetermined(one, anonymous.cause, anonymous.why, evidence)
+            return ImageAccess(image_use, CredentialState.FAILS, cause, why, first[0] if first else None)
+        return _undetermined(image_use, anonymous.cause, anonymous.why, evidence)
     if first:
-        return ImageAccess(one, CredentialState.FAILS, first[1].cause, first[1].why, first[0])
+        return ImageAccess(image_use, CredentialState.FAILS, first[1].cause, first[1].why, first[0])
     elsewhere = next((pair for pair in results if pair[1].state is CredentialState.ELSEWHERE), None)
     if elsewhere:
-        return ImageAccess(one, CredentialState.FAILS, elsewhere[1].cause, elsewhere[1].why, elsewhere[0])
-    return ImageAccess(one, CredentialState.FAILS, NOTHING, "no role, no pull secret and no anonymous pull grants it")
+        return ImageAccess(image_use, CredentialState.FAILS, elsewhere[1].cause, elsewhere[1].why, elsewhere[0])
+    return ImageAccess(
+        image_use, CredentialState.FAILS, NOTHING, "no role, no pull secret and no anonymous pull grants it"
+    )
 
 
 def _judge_anonymous(use: RegistryUse) -> CredentialResult:

@@ -146,7 +146,7 @@ _NAMED = (
         r"|blocked by (?:jfrog )?xray|violates (?:\S{1,40} ){0,3}polic|quarantined?\b.{0,60}(?:image|artifact|policy)",
         "unknown: current image with 3 vulnerabilities cannot be pulled due to configured policy in project",
         "Harbor, Artifactory",
-        note="Harbor answers 412 where its project's policy forbids the pull, sometimes without details",
+        note="Harbor answers 412 if its project's policy forbids the pull, sometimes without details",
     ),
     _rule(
         Cause.INVALID_REFERENCE,
