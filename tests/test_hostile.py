@@ -20,7 +20,7 @@ from checks.collect.kubernetes.objects import Event, Pod, ServiceAccount, contai
 from checks.collect.registry import manifests
 from checks.collect.wire.errors import CollectError
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, Why
-from checks.facts.pulls import Asked, Manifest, PullSecret, SecretEntry, UserKind
+from checks.facts.pulls import CredentialTest, Manifest, PullSecret, SecretEntry, UserKind
 from checks.findings import ScanReport
 from checks.history.decide import Policy, decide
 from checks.history.model import RunRef
@@ -146,9 +146,9 @@ entries = st.builds(
     user=st.sampled_from(list(UserKind)),
     has_password=st.booleans(),
     expires=st.none() | texts,
-    asked=st.lists(st.builds(Asked, registry=texts, accepted=st.none() | st.booleans(), detail=texts), max_size=2).map(
-        tuple
-    ),
+    asked=st.lists(
+        st.builds(CredentialTest, registry=texts, accepted=st.none() | st.booleans(), detail=texts), max_size=2
+    ).map(tuple),
 )
 secrets = st.builds(
     PullSecret,
@@ -172,7 +172,7 @@ gaps = st.builds(NotSeen, why=st.sampled_from(list(Why)), detail=texts)
 def cluster_of(
     used: list[ContainerImage], said: list[PodEvent], secret: Any, manifest: Any, registries: dict[str, Any]
 ) -> ClusterFacts:
-    names = {name for one in used for use in image_access.uses_of([one]) for name in use.secrets}
+    names = {name for one in used for use in image_access.image_uses([one]) for name in use.secrets}
     parsed = [reference for one in used if (reference := images.parse(one.image))]
     return facts(
         *used,

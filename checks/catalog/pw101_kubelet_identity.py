@@ -16,7 +16,7 @@ from checks.facts import (
     subscription_of,
 )
 from checks.findings import Evidence, Finding, Severity, Subject
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_aks, az_roles
 
 CHECK = Check(
     code="PW101",
@@ -95,8 +95,8 @@ def _resource_trouble(
     look, kubelet = facts.kubelet_resource, facts.cluster.kubelet
     if not isinstance(look, Seen) or kubelet is None:
         return None
-    attach = shell.assign_kubelet_identity(facts.cluster, resource_id)
-    upgrades = tuple(shell.upgrade_node_image(facts.cluster, pool.name) for pool in _running(facts.cluster))
+    attach = az_aks.assign_kubelet_identity(facts.cluster, resource_id)
+    upgrades = tuple(az_aks.upgrade_node_image(facts.cluster, pool.name) for pool in _running(facts.cluster))
     resource = look.value.resource
     if resource is None:
         if not _would_be_seen(facts, look.value):
@@ -106,7 +106,7 @@ def _resource_trouble(
             "identity-deleted",
             f"The nodes' identity {resource_id} does not exist any more: it was deleted while the cluster uses it.",
             evidence,
-            fix=(shell.create_identity(resource_id), attach, *upgrades),
+            fix=(az_roles.create_identity(resource_id), attach, *upgrades),
         )
     if resource.principal_id and resource.principal_id.lower() != (kubelet.object_id or "").lower():
         return CHECK.fails(
@@ -151,8 +151,8 @@ def _not_attached(
         f"The machines of {', '.join(lacking[:10])} do not carry the nodes' identity {resource_id}: they get no token.",
         evidence,
         fix=(
-            shell.update_cluster(facts.cluster),
-            *(shell.upgrade_node_image(facts.cluster, name) for name in lacking[:10]),
+            az_aks.reconcile_cluster(facts.cluster),
+            *(az_aks.upgrade_node_image(facts.cluster, name) for name in lacking[:10]),
         ),
     )
 
@@ -199,7 +199,7 @@ def _service_principal(facts: ClusterFacts, subject: Subject, evidence: tuple[Ev
             "service-principal-absent",
             f"The cluster's service principal (application {client_id}) does not exist in the directory.",
             evidence,
-            fix=(shell.enable_managed_identity(facts.cluster),),
+            fix=(az_aks.enable_managed_identity(facts.cluster),),
         )
     return CHECK.not_seen(subject, gap, f"The service principal {client_id}")
 
@@ -220,5 +220,5 @@ def _absent(cluster: Cluster, subject: Subject, evidence: tuple[Evidence, ...]) 
         f"The cluster is {state} but ARM shows neither a kubelet identity nor a service principal.",
         evidence,
         missing="identityProfile.kubeletidentity",
-        fix=(shell.show_cluster(cluster), shell.update_cluster(cluster)),
+        fix=(az_aks.show_kubelet_identity(cluster), az_aks.reconcile_cluster(cluster)),
     )

@@ -19,7 +19,7 @@ from checks.facts import (
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.access import abac_conditions, identity_access, rbac
-from checks.rules.fixes import bicep, shell
+from checks.rules.fixes import az_aks, az_roles, bicep
 from checks.rules.pull import partial_reads
 
 CHECK = Check(
@@ -60,7 +60,7 @@ class _Case(msgspec.Struct, frozen=True):
     use: RegistryUse
     registry: Registry
     principal: Principal
-    asked: identity_access.Asked
+    asked: identity_access.AuthorizationReads
     subject: Subject
     evidence: tuple[Evidence, ...]
 
@@ -82,7 +82,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     if isinstance(facts.principal, NotSeen):
         return CHECK.not_seen(subject, facts.principal, "The identity that nodes pull with")
     registry = use.registry.value
-    asked = identity_access.asked_of(facts, registry)
+    asked = identity_access.authorization_reads(facts, registry)
     if asked is None:
         return CHECK.unknown(
             subject,
@@ -101,7 +101,7 @@ def _mode(registry: Registry, read: Evidence) -> tuple[Evidence, ...]:
     return (Evidence(f"roleAssignmentMode: {shown}", registry.id, read.read_at, read.api_version),)
 
 
-def _evidence(asked: identity_access.Asked) -> tuple[Evidence, ...]:
+def _evidence(asked: identity_access.AuthorizationReads) -> tuple[Evidence, ...]:
     authorization: Authorization = asked.authorization
     parts = (authorization.assignments, authorization.definitions, authorization.denies, asked.groups, asked.denies)
     return tuple(part.evidence for part in parts if isinstance(part, Seen))
@@ -126,12 +126,12 @@ def _answer(case: _Case) -> Finding:
             "denied",
             f"The deny assignment {decision.name!r} at {decision.scope} forbids the pull, whatever roles are held.",
             case.evidence,
-            fix=(shell.list_denies(case.registry.id),),
+            fix=(az_roles.list_deny_assignments(case.registry.id),),
         )
     return _left_out(case, decision) if isinstance(decision, rbac.Partial) else _missing(case, decision)
 
 
-def _what(asked: identity_access.Asked, gap: NotSeen) -> str:
+def _what(asked: identity_access.AuthorizationReads, gap: NotSeen) -> str:
     """Words for the read that failed."""
     named = {
         id(asked.authorization.assignments): "The role assignments on the registry",
@@ -177,8 +177,8 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
             f"The nodes' identity {who} holds no role that pulls from {registry.name}.{held}{other} {_SETTLES}",
             case.evidence,
             fix=(
-                shell.assign_role(who, "AcrPull", registry.id),
-                shell.attach_acr(case.facts.cluster, registry.id),
+                az_roles.assign_role(who, "AcrPull", registry.id),
+                az_aks.attach_acr(case.facts.cluster, registry.id),
                 bicep.role_assignment(registry, rbac.ACR_PULL, who),
             ),
         )
@@ -190,7 +190,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
         f"the nodes' identity {who} holds none.{held}{nothing} {_SETTLES}",
         case.evidence,
         fix=(
-            shell.assign_role(who, READER, registry.id),
+            az_roles.assign_role(who, READER, registry.id),
             bicep.role_assignment(registry, rbac.REPOSITORY_READER, who),
         ),
     )
@@ -228,12 +228,12 @@ def _widen(case: _Case, names: tuple[str, ...]) -> tuple[str, ...]:
     if held is not None and held.condition:
         wider = f"({held.condition}) OR ({abac_conditions.named(names)})"
         return (
-            shell.change_condition(held, wider),
+            az_roles.change_condition(held, wider),
             bicep.role_assignment(case.registry, rbac.REPOSITORY_READER, case.who, wider, held.id.rsplit("/", 1)[-1]),
         )
     condition = abac_conditions.for_repositories(rbac.PULL_DATA_ACTIONS, names)
     return (
-        shell.assign_role(case.who, READER, case.registry.id, condition),
+        az_roles.assign_role(case.who, READER, case.registry.id, condition),
         bicep.role_assignment(case.registry, rbac.REPOSITORY_READER, case.who, condition),
     )
 

@@ -8,7 +8,7 @@ from checks.catalog.check import Check
 from checks.facts import ClusterFacts, NotSeen, Principal, Registry, RegistryUse, RoleAssignment, RoleDefinition, Seen
 from checks.findings import Finding, Severity, Subject
 from checks.rules.access import identity_access, rbac
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_roles
 
 CHECK = Check(
     code="PW103",
@@ -69,7 +69,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
     if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
         return (CHECK.skipped(subject, "not-looked-at", "the registry or the nodes' identity is not known"),)
     registry, principal = use.registry.value, facts.principal.value
-    asked = identity_access.asked_of(facts, registry)
+    asked = identity_access.authorization_reads(facts, registry)
     if asked is None:
         return (CHECK.skipped(subject, "not-looked-at", "the role assignments were not read"),)
     assignments, definitions = asked.authorization.assignments, asked.authorization.definitions
@@ -130,7 +130,7 @@ def _told(
 def _fix(assignment: RoleAssignment, principal: Principal, registry: Registry) -> tuple[str, ...]:
     abac = rbac.is_abac(registry.role_assignment_mode)
     role = "Container Registry Repository Reader" if abac else "AcrPull"
-    pull = shell.assign_role(principal.object_id, role, registry.id)
+    pull = az_roles.assign_role(principal.object_id, role, registry.id)
     if assignment.principal_id.lower() != principal.object_id.lower():
-        return (pull, shell.leave_group(assignment.principal_id, principal.object_id))
-    return (pull, shell.unassign(assignment.id))
+        return (pull, az_roles.remove_from_group(assignment.principal_id, principal.object_id))
+    return (pull, az_roles.delete_assignment(assignment.id))

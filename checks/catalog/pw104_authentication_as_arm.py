@@ -7,7 +7,7 @@ from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, RegistryUse
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import identity_access
 from checks.rules.azure import node_images
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_acr, az_aks
 
 CHECK = Check(
     code="PW104",
@@ -77,8 +77,8 @@ def _by_images(facts: ClusterFacts, registry: Registry, subject: Subject, eviden
             "other: their images are older than April 2025.",
             evidence,
             fix=(
-                *(shell.upgrade_node_image(cluster, pool.name) for pool in old[:10]),
-                shell.accept_arm_tokens(registry.name, subscription_of(registry.id)),
+                *(az_aks.upgrade_node_image(cluster, pool.name) for pool in old[:10]),
+                az_acr.enable_arm_tokens(registry.name, subscription_of(registry.id)),
             ),
         )
     unclear = [pool for pool in pools if (month := months[pool.name]) is None or month < FIRST_WITH]

@@ -6,7 +6,7 @@ from checks.catalog.check import Check, Decides
 from checks.facts import Cluster, ClusterFacts, NotSeen, RegistryUse, subscription_of
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import identity_access
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_aks
 
 CHECK = Check(
     code="PW105",
@@ -70,5 +70,5 @@ def _crosses(
         "tenants-differ",
         f"{use.login_server} is of tenant {theirs}; a managed identity of {', '.join(ours)} gets no token for it.",
         evidence,
-        fix=(shell.use_service_principal(cluster),),
+        fix=(az_aks.use_multi_tenant_service_principal(cluster),),
     )

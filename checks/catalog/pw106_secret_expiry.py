@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from checks.catalog.check import Check
 from checks.facts import ClientSecret, Cluster, ClusterFacts, NotSeen, Seen, Why
 from checks.findings import Finding, Severity, Subject
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_aks
 
 CHECK = Check(
     code="PW106",
@@ -53,7 +53,7 @@ def _ends(cluster: Cluster, client_id: str, look: Seen[tuple[ClientSecret, ...]]
         summary = f"Graph does not show {what} ({client_id})."
         return CHECK.unknown(subject, "secret-not-shown", summary, evidence, missing=what)
     last = max(known)
-    fix = (shell.reset_credentials(cluster, client_id), shell.enable_managed_identity(cluster))
+    fix = (az_aks.reset_service_principal_secret(cluster, client_id), az_aks.enable_managed_identity(cluster))
     day = f"{last:%Y-%m-%d}"
     if last <= now:
         summary = f"Every secret of the application {client_id} is over, the last since {day}: nodes cannot sign in."

@@ -10,7 +10,7 @@ from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why
 from checks.facts.registry_details import DataEndpoint, Outcome, Probe
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import rbac
-from checks.rules.fixes import az_acr, shell
+from checks.rules.fixes import az_acr, az_roles, shell
 
 CHECK = Check(
     code="PW201",
@@ -133,13 +133,13 @@ def _fails(subject: Subject, registry: Registry, probe: Probe, evidence: tuple[E
             f"From here the name {probe.host} does not exist, although Azure Resource Manager shows the registry: a "
             "private DNS zone without its record, or a resolver that does not know it."
         )
-    fix = (az_acr.resolve(probe.host), az_acr.check_health(registry))
+    fix = (shell.look_up_host(probe.host), az_acr.check_health(registry))
     return CHECK.fails(subject, probe.outcome.value, summary, evidence, fix=fix)
 
 
 def _data_fails(subject: Subject, registry: Registry, data: DataEndpoint, evidence: tuple[Evidence, ...]) -> Finding:
     summary = f"From here the data endpoint {data.host}, which serves the layers, fails: {data.detail}."
-    fix = (az_acr.resolve(data.host), az_acr.check_health(registry))
+    fix = (shell.look_up_host(data.host), az_acr.check_health(registry))
     return CHECK.fails(subject, f"data-endpoint-{data.outcome.value}", summary, evidence, fix=fix)
 
 
@@ -200,7 +200,7 @@ def _own_rights(subject: Subject, registry: Registry, probe: Probe, evidence: tu
         summary,
         evidence,
         missing=f"{role} for Pullwatch's own identity (optional)",
-        fix=(shell.assign_role("<object id of Pullwatch's identity>", role, registry.id),),
+        fix=(az_roles.assign_role("<object id of Pullwatch's identity>", role, registry.id),),
     )
 
 

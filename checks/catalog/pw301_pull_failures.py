@@ -6,8 +6,8 @@ from checks.catalog.check import Check
 from checks.facts import Cluster, ClusterFacts, NotSeen, Seen, Why, Workloads
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure.node_pools import pool_of
-from checks.rules.fixes import shell
-from checks.rules.pull.errors import Cause, scope_of
+from checks.rules.fixes import kubectl
+from checks.rules.pull.errors import Cause, affected_scope
 from checks.rules.pull.observed_pulls import FailedPull, failed_pulls
 
 CHECK = Check(
@@ -85,7 +85,7 @@ def _capped(cluster: Cluster, failing: tuple[FailedPull, ...], seen: Seen[Worklo
 
 def _settled_first(pulls: list[FailedPull]) -> list[FailedPull]:
     """One whose cause is settled tells the others', which wait for the same image with fewer words."""
-    return sorted(pulls, key=lambda pull: scope_of(pull.classified.cause) == "unsettled")
+    return sorted(pulls, key=lambda pull: affected_scope(pull.classified.cause) == "unsettled")
 
 
 def _windows(cluster: Cluster, pull: FailedPull) -> bool:
@@ -126,7 +126,7 @@ def _finding(cluster: Cluster, workload: str, image: str, pulls: list[FailedPull
         cause.value,
         summary,
         (sample, rule, *_events(pulls)),
-        fix=(shell.describe_pod(first.container.namespace, first.container.pod),),
+        fix=(kubectl.describe_pod(first.container.namespace, first.container.pod),),
     )
 
 

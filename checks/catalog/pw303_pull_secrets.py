@@ -8,9 +8,9 @@ from checks.catalog.check import Check
 from checks.facts import ClusterFacts, NotSeen, Seen, Why
 from checks.findings import Evidence, Fail, Finding, Severity, Subject
 from checks.rules import images
-from checks.rules.access.pull_secrets import Answer, State, answer
-from checks.rules.fixes import shell
-from checks.rules.pull.image_access import Access, Signs, Use, accesses, signs_of
+from checks.rules.access.pull_secrets import CredentialResult, CredentialState, judge_secret
+from checks.rules.fixes import kubectl
+from checks.rules.pull.image_access import ImageAccess, ImageUse, PullEvidence, judge_images, pull_evidence
 
 CHECK = Check(
     code="PW303",
@@ -59,7 +59,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     subject = Subject(facts.cluster.id)
     if isinstance(facts.workloads, NotSeen):
         return (CHECK.skipped(subject, "pods-not-read", "the cluster's pods were not read, which name the secrets"),)
-    signs = signs_of(facts)
+    signs = pull_evidence(facts)
     secrets = _secrets(facts, signs)
     if not secrets:
         return (CHECK.skipped(subject, "no-pull-secret", "no pod names a pull secret"),)
@@ -75,11 +75,11 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _secrets(facts: ClusterFacts, signs: Signs) -> tuple[_Secret, ...]:
+def _secrets(facts: ClusterFacts, signs: PullEvidence) -> tuple[_Secret, ...]:
     wanted: dict[str, set[str]] = {}
     needing: dict[str, set[str]] = {}
     for use in facts.uses:
-        for access in accesses(facts, use, signs):
+        for access in judge_images(facts, use, signs):
             _note(access, wanted, needing)
     return tuple(
         _Secret(
@@ -89,60 +89,60 @@ def _secrets(facts: ClusterFacts, signs: Signs) -> tuple[_Secret, ...]:
     )
 
 
-def _note(access: Access, wanted: dict[str, set[str]], needing: dict[str, set[str]]) -> None:
-    use: Use = access.use
+def _note(access: ImageAccess, wanted: dict[str, set[str]], needing: dict[str, set[str]]) -> None:
+    use: ImageUse = access.use
     for name in use.secrets:
         wanted.setdefault(name, set()).add(use.image)
         needed = needing.setdefault(name, set())
-        if access.state is not State.HOLDS:
+        if access.state is not CredentialState.HOLDS:
             needed.add(use.image)
 
 
 def _judged(facts: ClusterFacts, secret: _Secret) -> list[Finding]:
     if not facts.pull_secrets and not secret.reported:
         return []
-    answers = {image: answer(secret.facts, image, reported_missing=secret.reported) for image in secret.images}
+    answers = {image: judge_secret(secret.facts, image, reported_missing=secret.reported) for image in secret.images}
     first = next(iter(answers.values()))
     if first.cause in _SECRET_AS_A_WHOLE:
         return [_whole(facts, secret, first)]
-    by_host: dict[str, list[tuple[str, Answer]]] = {}
+    by_host: dict[str, list[tuple[str, CredentialResult]]] = {}
     for image, told in answers.items():
         host = images.host_of(image)
-        if host is not None and told.state is not State.ELSEWHERE:
+        if host is not None and told.state is not CredentialState.ELSEWHERE:
             by_host.setdefault(host, []).append((image, told))
     if not by_host:
         return [_mismatch(facts, secret, first)]
     return [_host(facts, secret, host, found) for host, found in sorted(by_host.items())]
 
 
-def _whole(facts: ClusterFacts, secret: _Secret, told: Answer) -> Finding:
+def _whole(facts: ClusterFacts, secret: _Secret, told: CredentialResult) -> Finding:
     hosts = {host for image in secret.needing or secret.images if (host := images.host_of(image))}
     subject = Subject(facts.cluster.id, registry=hosts.pop() if len(hosts) == 1 else None, secret=secret.name)
-    if told.state is State.OPEN and isinstance(secret.facts, NotSeen):
+    if told.state is CredentialState.OPEN and isinstance(secret.facts, NotSeen):
         if secret.facts.why is Why.OFF:
             return CHECK.skipped(subject, "capped", secret.facts.detail)
         return CHECK.not_seen(subject, secret.facts, f"The pull secret {secret.name}")
     return _fails(subject, secret, told, secret.needing)
 
 
-def _host(facts: ClusterFacts, secret: _Secret, host: str, found: list[tuple[str, Answer]]) -> Finding:
+def _host(facts: ClusterFacts, secret: _Secret, host: str, found: list[tuple[str, CredentialResult]]) -> Finding:
     """What the secret does for one registry's images: one that fails fails it, one that is open leaves it open."""
     subject = Subject(facts.cluster.id, registry=host, secret=secret.name)
-    for state in (State.FAILS, State.OPEN, State.HOLDS):
+    for state in (CredentialState.FAILS, CredentialState.OPEN, CredentialState.HOLDS):
         images_so = [(image, told) for image, told in found if told.state is state]
         if not images_so:
             continue
         told = images_so[0][1]
-        if state is State.FAILS:
+        if state is CredentialState.FAILS:
             return _fails(subject, secret, told, secret.needing & {image for image, _ in images_so})
-        if state is State.OPEN:
+        if state is CredentialState.OPEN:
             summary = f"The pull secret {secret.name} is there for {host}; {told.why}."
             return CHECK.unknown(subject, told.cause, summary, _evidence(secret), missing=f"an answer of {host}")
     summary = f"The pull secret {secret.name} is of the right type and for {host}, and {found[0][1].why}."
     return CHECK.passes(subject, "secret-accepted", summary, _evidence(secret))
 
 
-def _mismatch(facts: ClusterFacts, secret: _Secret, told: Answer) -> Finding:
+def _mismatch(facts: ClusterFacts, secret: _Secret, told: CredentialResult) -> Finding:
     """No image of its pods comes from a host it is for: trouble only where one of them comes by nothing else."""
     subject = Subject(facts.cluster.id, secret=secret.name)
     if not secret.needing:
@@ -153,7 +153,7 @@ def _mismatch(facts: ClusterFacts, secret: _Secret, told: Answer) -> Finding:
     return _fails(subject, secret, told, secret.needing)
 
 
-def _fails(subject: Subject, secret: _Secret, told: Answer, needing: frozenset[str]) -> Finding:
+def _fails(subject: Subject, secret: _Secret, told: CredentialResult, needing: frozenset[str]) -> Finding:
     host = subject.registry or next((h for image in secret.images if (h := images.host_of(image))), "<registry>")
     some = sorted(needing or secret.images)
     wanted = f"{some[0]}{f' and {len(some) - 1} more images' if len(some) > 1 else ''}"
@@ -164,7 +164,7 @@ def _fails(subject: Subject, secret: _Secret, told: Answer, needing: frozenset[s
         told.cause,
         f"The pull secret {secret.name} does not grant {wanted}: {told.why}.{other}",
         _evidence(secret),
-        fix=shell.pull_secret(namespace, name, host, replace=told.cause != "secret-missing"),
+        fix=kubectl.create_pull_secret(namespace, name, host, replace=told.cause != "secret-missing"),
         severity=Severity.ERROR if needing else Severity.WARNING,
     )
 

@@ -8,8 +8,8 @@ from checks.catalog.check import Check
 from checks.facts import ClusterFacts, RegistryUse, Seen
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import rbac
-from checks.rules.access.pull_secrets import State
-from checks.rules.fixes import shell
+from checks.rules.access.pull_secrets import CredentialState
+from checks.rules.fixes import az_aks, az_roles, kubectl
 from checks.rules.pull import image_access
 
 CHECK = Check(
@@ -35,24 +35,24 @@ _SETTING = "PULLWATCH_READ_PULL_SECRETS=true"
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry in use, and per other registry that images come from."""
-    signs = image_access.signs_of(facts)
+    signs = image_access.pull_evidence(facts)
     return tuple(_one(facts, use, signs) for use in facts.uses if use.acr or use.images)
 
 
-def _one(facts: ClusterFacts, use: RegistryUse, signs: image_access.Signs) -> Finding:
+def _one(facts: ClusterFacts, use: RegistryUse, signs: image_access.PullEvidence) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, Seen) and not use.images:
         return _no_image(use.registry.value.name, use.registry.value.anonymous_pull, subject, use.registry.evidence)
-    found = image_access.accesses(facts, use, signs)
+    found = image_access.judge_images(facts, use, signs)
     if not found:
         return CHECK.skipped(subject, "no-image", f"no image in use comes from {use.login_server}")
     evidence = (use.registry.evidence,) if isinstance(use.registry, Seen) else ()
-    by_state = {state: [one for one in found if one.state is state] for state in State}
-    if by_state[State.FAILS]:
-        return _fails(facts, use, subject, by_state[State.FAILS], evidence)
-    if by_state[State.OPEN]:
-        return _open(facts, use, subject, by_state[State.OPEN], evidence)
-    return _holds(use, subject, by_state[State.HOLDS], evidence)
+    by_state = {state: [one for one in found if one.state is state] for state in CredentialState}
+    if by_state[CredentialState.FAILS]:
+        return _fails(facts, use, subject, by_state[CredentialState.FAILS], evidence)
+    if by_state[CredentialState.OPEN]:
+        return _open(facts, use, subject, by_state[CredentialState.OPEN], evidence)
+    return _holds(use, subject, by_state[CredentialState.HOLDS], evidence)
 
 
 def _no_image(name: str, anonymous: bool | None, subject: Subject, evidence: Evidence) -> Finding:
@@ -63,7 +63,7 @@ def _no_image(name: str, anonymous: bool | None, subject: Subject, evidence: Evi
 
 
 def _holds(
-    use: RegistryUse, subject: Subject, found: list[image_access.Access], evidence: tuple[Evidence, ...]
+    use: RegistryUse, subject: Subject, found: list[image_access.ImageAccess], evidence: tuple[Evidence, ...]
 ) -> Finding:
     """All images have a way. Where the nodes' identity is all of them, PW102 says so and this is no alternative."""
     by = Counter(one.cause for one in found)
@@ -87,7 +87,7 @@ def _open(
     facts: ClusterFacts,
     use: RegistryUse,
     subject: Subject,
-    found: list[image_access.Access],
+    found: list[image_access.ImageAccess],
     evidence: tuple[Evidence, ...],
 ) -> Finding:
     by_secret = [one for one in found if one.secret is not None]
@@ -110,7 +110,7 @@ def _fails(
     facts: ClusterFacts,
     use: RegistryUse,
     subject: Subject,
-    found: list[image_access.Access],
+    found: list[image_access.ImageAccess],
     evidence: tuple[Evidence, ...],
 ) -> Finding:
     cause = Counter(one.cause for one in found).most_common(1)[0][0]
@@ -127,13 +127,13 @@ def _fails(
     )
 
 
-def _fix(facts: ClusterFacts, use: RegistryUse, first: image_access.Access) -> tuple[str, ...]:
+def _fix(facts: ClusterFacts, use: RegistryUse, first: image_access.ImageAccess) -> tuple[str, ...]:
     if first.secret is not None:
         namespace, _, name = first.secret.partition("/")
-        return shell.pull_secret(namespace, name, use.login_server, replace=first.cause != "secret-missing")
+        return kubectl.create_pull_secret(namespace, name, use.login_server, replace=first.cause != "secret-missing")
     if not isinstance(use.registry, Seen) or not isinstance(facts.principal, Seen):
-        return shell.pull_secret("<namespace>", "<name>", use.login_server, replace=False)
+        return kubectl.create_pull_secret("<namespace>", "<name>", use.login_server, replace=False)
     registry, who = use.registry.value, facts.principal.value.object_id
     if rbac.is_abac(registry.role_assignment_mode):
-        return (shell.assign_role(who, "Container Registry Repository Reader", registry.id),)
-    return (shell.assign_role(who, "AcrPull", registry.id), shell.attach_acr(facts.cluster, registry.id))
+        return (az_roles.assign_role(who, "Container Registry Repository Reader", registry.id),)
+    return (az_roles.assign_role(who, "AcrPull", registry.id), az_aks.attach_acr(facts.cluster, registry.id))

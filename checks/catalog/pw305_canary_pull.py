@@ -13,10 +13,10 @@ from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.azure import artifact_cache
-from checks.rules.fixes import az_acr, az_network, shell
+from checks.rules.fixes import az_acr, az_aks, az_network, az_roles, shell
 from checks.rules.pull import canaries
 from checks.rules.pull.canaries import Proves, Reading
-from checks.rules.pull.errors import CREDENTIALS, Cause, denied_address, scope_of
+from checks.rules.pull.errors import CREDENTIALS, Cause, affected_scope, denied_address
 
 CHECK = Check(
     code="PW305",
@@ -195,7 +195,7 @@ def _proof(answered: _Answered, proves: Proves) -> str:
 def _failed(answered: _Answered) -> Finding:
     classified, ask = answered.reading.classified, answered.canary.ask
     assert classified is not None
-    node = scope_of(classified.cause) == _NODE
+    node = affected_scope(classified.cause) == _NODE
     why = f"{classified.cause.value.replace('_', ' ')}{' (the node, not the registry)' if node else ''}"
     return CHECK.fails(
         answered.subject,
@@ -224,10 +224,10 @@ def _unsettled(answered: _Answered) -> Finding:
 
 def _fix(answered: _Answered, cause: Cause, host: str) -> tuple[str, ...]:
     registry = answered.registry
-    if scope_of(cause) == _NODE:
+    if affected_scope(cause) == _NODE:
         return (_describe_nodes(answered.canary.ask.pool),)
     if cause is Cause.DNS:
-        return (az_acr.resolve(host),)
+        return (shell.look_up_host(host),)
     if registry is None:
         return (shell.command("nslookup", host),)
     if cause in CREDENTIALS:
@@ -243,20 +243,20 @@ def _describe_nodes(pool: str) -> str:
 
 def _grant(answered: _Answered, registry: Registry) -> tuple[str, ...]:
     """The role, where it is not held; where ARM shows it as held, the list of what reaches the identity."""
-    principal, asked = answered.facts.principal, identity_access.asked_of(answered.facts, registry)
+    principal, asked = answered.facts.principal, identity_access.authorization_reads(answered.facts, registry)
     if isinstance(principal, NotSeen):
         return (az_acr.check_health(registry),)
     who, repository = principal.value.object_id, answered.canary.ask.repository
     decision = identity_access.decide(who, registry, asked, (repository,)) if asked is not None else None
     if isinstance(decision, rbac.Granted | rbac.Denied):
         listed = ("az", "role", "assignment", "list", "--assignee", who, "--scope", registry.id, "--include-inherited")
-        denies = (shell.list_denies(registry.id),) if isinstance(decision, rbac.Denied) else ()
+        denies = (az_roles.list_deny_assignments(registry.id),) if isinstance(decision, rbac.Denied) else ()
         return (*denies, shell.command(*listed, "--include-groups"))
     if (registry.role_assignment_mode or "").lower() == rbac.ABAC_MODE.lower():
-        return (shell.assign_role(who, "Container Registry Repository Reader", registry.id),)
+        return (az_roles.assign_role(who, "Container Registry Repository Reader", registry.id),)
     return (
-        shell.assign_role(who, "AcrPull", registry.id),
-        shell.attach_acr(answered.facts.cluster, registry.id),
+        az_roles.assign_role(who, "AcrPull", registry.id),
+        az_aks.attach_acr(answered.facts.cluster, registry.id),
     )
 
 
@@ -265,7 +265,7 @@ def _open(registry: Registry, text: str) -> tuple[str, ...]:
     registry that is closed, takes no such rule."""
     address = denied_address(text)
     if (registry.public_network_access or "").lower() == "disabled" or (address and not ip_address(address).is_global):
-        return (shell.list_endpoints(registry.id),)
+        return (az_network.list_endpoint_connections(registry.id),)
     if address is None:
-        return (az_acr.list_rules(registry), shell.list_endpoints(registry.id))
-    return (az_network.allow_address(registry, address),)
+        return (az_acr.list_rules(registry), az_network.list_endpoint_connections(registry.id))
+    return (az_acr.allow_address(registry, address),)

@@ -10,7 +10,7 @@ from checks.findings import Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.azure import node_images
 from checks.rules.azure.node_pools import has_nodes
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_aks, kubectl
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 from checks.rules.registry_names import Named, Oddity, odd
 
@@ -111,7 +111,7 @@ def _regional(facts: ClusterFacts, one: _Odd, subject: Subject) -> Finding | Non
             Oddity.REGIONAL_HOST.value,
             f"{one.image} names a regional host, to which the nodes of {_pools(old)} do not offer their identity: "
             "their images are older than 202607.29.",
-            fix=tuple(shell.upgrade_node_image(facts.cluster, pool.name) for pool in old[:10]),
+            fix=tuple(az_aks.upgrade_node_image(facts.cluster, pool.name) for pool in old[:10]),
         )
     unclear = [pool for pool in running if dates[pool.name] is None]
     if unclear or not running:
@@ -128,5 +128,5 @@ def _pools(pools: list[AgentPool]) -> str:
 def _fix(one: _Odd) -> tuple[str, ...]:
     first = one.containers[0]
     right = one.named.right
-    set_image = shell.set_image(first.workload, first.container, right) if right else None
-    return (set_image or shell.describe_pod(first.namespace, first.pod),)
+    set_image = kubectl.set_image(first.workload, first.container, right) if right else None
+    return (set_image or kubectl.describe_pod(first.namespace, first.pod),)

@@ -11,7 +11,7 @@ from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why
 from checks.facts.registry_details import CacheRule, Credential, CredentialSet
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure import artifact_cache
-from checks.rules.fixes import az_acr
+from checks.rules.fixes import az_acr, az_roles
 
 CHECK = Check(
     code="PW403",
@@ -133,7 +133,7 @@ def _unhealthy(case: _Case, rule: CacheRule, found: CredentialSet, poor: Credent
     )
     vault = vault_of(poor.secret)
     may_not_read = (poor.error_code or "").lower() == "forbidden"
-    let = (az_acr.let_read_vault(vault, found.principal_id),) if vault and found.principal_id else ()
+    let = (az_roles.grant_vault_secrets(vault, found.principal_id),) if vault and found.principal_id else ()
     fix = (*(let if may_not_read else ()), az_acr.show_credential_set(case.registry, found.name))
     return CHECK.fails(case.subject, "credentials-unhealthy", said, case.evidence, fix=fix)
 

@@ -6,7 +6,7 @@ from checks.catalog.check import Check
 from checks.facts import AgentPool, ClusterFacts
 from checks.findings import Finding, Severity, Subject
 from checks.rules.azure.node_pools import cores_of, has_nodes, is_burstable
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_aks
 
 CHECK = Check(
     code="PW405",
@@ -44,7 +44,7 @@ def _one(facts: ClusterFacts, pool: AgentPool) -> Finding:
     if slow:
         cause = "-and-".join(cause for cause, _ in slow)
         summary = f"The nodes of {pool.name} unpack images slowly: {', '.join(words for _, words in slow)}."
-        return CHECK.fails(subject, cause, summary, evidence, fix=(shell.add_larger_pool(facts.cluster),))
+        return CHECK.fails(subject, cause, summary, evidence, fix=(az_aks.add_larger_pool(facts.cluster),))
     cores = cores_of(pool.vm_size)
     if cores is None and pool.os_disk_type is None:
         because = f"Azure Resource Manager tells neither size nor OS disk of the pool {pool.name}"

@@ -7,7 +7,7 @@ from checks.facts import ClusterFacts, NotSeen, RegistryPerformance, RegistryUse
 from checks.facts.network import Networks, VirtualNetwork
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure import regions
-from checks.rules.fixes import az_acr
+from checks.rules.fixes import az_network
 from checks.rules.path import dns, node_network
 
 CHECK = Check(
@@ -89,7 +89,7 @@ def _custom(
         "custom-dns",
         said,
         evidence,
-        fix=(az_acr.show_dns_servers(network.id),),
+        fix=(az_network.show_dns_servers(network.id),),
         severity=Severity.WARNING if several else Severity.INFO,
     )
 

@@ -8,7 +8,7 @@ from checks.catalog.check import Check
 from checks.facts import Cluster, ClusterFacts, NotSeen, Registry, RegistryUse, Seen, same_id, subscription_of
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import identity_access, rbac
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_acr, az_aks, az_network, az_roles
 
 CHECK = Check(
     code="PW501",
@@ -69,7 +69,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
                 (cluster.evidence,) if cluster.evidence else (),
                 missing="Reader on the bootstrap registry",
                 look_failed=True,
-                fix=(shell.assign_role("<object id of Pullwatch's identity>", "Reader", wanted),),
+                fix=(az_roles.assign_role("<object id of Pullwatch's identity>", "Reader", wanted),),
             ),
         )
     return _judged(facts, use, use.registry)
@@ -96,17 +96,17 @@ def _settings(case: _Case) -> tuple[Finding, ...]:
     registry, (name, subscription) = case.registry, case.place
     found = []
     if registry.sku and registry.sku.lower() != "premium":
-        fix = shell.update_registry(name, subscription, "--sku", "Premium")
+        fix = az_acr.update_registry(name, subscription, "--sku", "Premium")
         found.append(_fail(case, "not-premium", f"{name} is {registry.sku}; private endpoints need Premium.", fix))
     if not any(connection.approved() for connection in registry.outlook.connections):
         summary = f"{name} has no approved private endpoint: nodes without a way out do not reach it."
-        found.append(_fail(case, "no-private-endpoint", summary, shell.list_endpoints(registry.id)))
+        found.append(_fail(case, "no-private-endpoint", summary, az_network.list_endpoint_connections(registry.id)))
     if (registry.authentication_as_arm or "enabled").lower() == "disabled":
         summary = f"{name} takes no tokens for Azure Resource Manager, which is not supported for bootstrapping."
-        found.append(_fail(case, "arm-tokens-refused", summary, shell.accept_arm_tokens(name, subscription)))
+        found.append(_fail(case, "arm-tokens-refused", summary, az_acr.enable_arm_tokens(name, subscription)))
     if registry.anonymous_pull:
         summary = f"{name} allows anonymous pull, which has to be off for bootstrapping."
-        fix = shell.update_registry(name, subscription, "--anonymous-pull-enabled", "false")
+        fix = az_acr.update_registry(name, subscription, "--anonymous-pull-enabled", "false")
         found.append(_fail(case, "anonymous-pull", summary, fix, Severity.WARNING))
     return tuple(found)
 
@@ -126,12 +126,12 @@ def _cache_rule(case: _Case) -> tuple[Finding, ...]:
     if any(rule.source.lower() == SOURCE and rule.target.lower() == TARGET for rule in rules.value):
         return ()
     summary = f"{case.registry.name} has no cache rule from {SOURCE} to {TARGET}: system images are not found in it."
-    return (_fail(case, "cache-rule-missing", summary, shell.cache_all_of_mcr(*case.place)),)
+    return (_fail(case, "cache-rule-missing", summary, az_acr.cache_mcr(*case.place)),)
 
 
 def _role(case: _Case) -> tuple[Finding, ...]:
     """Whether the nodes' identity may pull; what is not settled is PW102's to tell, in full."""
-    asked, principal = identity_access.asked_of(case.facts, case.registry), case.facts.principal
+    asked, principal = identity_access.authorization_reads(case.facts, case.registry), case.facts.principal
     if asked is None or isinstance(principal, NotSeen):
         return (_role_open(case, "the nodes' identity or its roles were not read"),)
     who = principal.value.object_id
@@ -142,10 +142,10 @@ def _role(case: _Case) -> tuple[Finding, ...]:
         return (_role_open(case, decision.detail if isinstance(decision, NotSeen) else decision.why),)
     if isinstance(decision, rbac.Denied):
         summary = f"The deny assignment {decision.name!r} forbids pulling from {case.registry.name}."
-        return (_fail(case, "denied", summary, shell.list_denies(case.registry.id)),)
+        return (_fail(case, "denied", summary, az_roles.list_deny_assignments(case.registry.id)),)
     role = "Container Registry Repository Reader" if rbac.is_abac(case.registry.role_assignment_mode) else "AcrPull"
     summary = f"The nodes' identity {who} may not pull from the bootstrap registry {case.registry.name}."
-    return (_fail(case, "role-missing", summary, shell.assign_role(who, role, case.registry.id)),)
+    return (_fail(case, "role-missing", summary, az_roles.assign_role(who, role, case.registry.id)),)
 
 
 def _role_open(case: _Case, why: str) -> Finding:
@@ -154,5 +154,5 @@ def _role_open(case: _Case, why: str) -> Finding:
 
 
 def _fail(case: _Case, cause: str, summary: str, fix: str, severity: Severity | None = None) -> Finding:
-    commands_in_order = (fix, shell.update_cluster(case.facts.cluster))
+    commands_in_order = (fix, az_aks.reconcile_cluster(case.facts.cluster))
     return CHECK.fails(case.subject, cause, summary, case.evidence, fix=commands_in_order, severity=severity)

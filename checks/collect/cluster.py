@@ -229,12 +229,15 @@ async def _asked(
     principal: Seen[Principal] | NotSeen,
     uses: tuple[RegistryUse, ...],
     authorization: Mapping[str, Authorization],
-) -> dict[str, identity_access.Asked]:
+) -> dict[str, identity_access.AuthorizationReads]:
     """What was read per subscription of the registries, completed by what only Azure can tell of groups.
 
     Each question is asked once per subscription, and only where the answers so far leave a registry open.
     """
-    asked = {subscription: identity_access.Asked(authorization=known) for subscription, known in authorization.items()}
+    asked = {
+        subscription: identity_access.AuthorizationReads(authorization=known)
+        for subscription, known in authorization.items()
+    }
     for use in uses:
         if isinstance(principal, NotSeen) or isinstance(use.registry, NotSeen):
             continue

@@ -8,7 +8,7 @@ from checks.facts.authorization import Authorization, RoleAssignment
 from checks.facts.canary import Canaries
 from checks.facts.network import Network, Networks
 from checks.facts.observation import NotSeen, Seen
-from checks.facts.pulls import Baseline, Manifest, PullSecret
+from checks.facts.pulls import Manifest, PullSecret, PullTimeBaseline
 from checks.facts.registry_details import CacheRule, CredentialSet, Probe, Replication, Usage
 from checks.facts.resources import (
     NO_CANARY,
@@ -87,6 +87,6 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     pull_secrets: dict[str, Seen[PullSecret] | NotSeen] = {}
     manifests: dict[str, Seen[Manifest] | NotSeen] = {}
     pull_times: tuple[PullTime, ...] = ()
-    baselines: dict[str, Baseline] = {}
+    baselines: dict[str, PullTimeBaseline] = {}
     arm_registries: dict[str, tuple[str, ...]] = {}
     canaries: Canaries | NotSeen = NO_CANARY

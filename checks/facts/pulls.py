@@ -23,7 +23,7 @@ class UserKind(StrEnum):
     NAMED = "named"
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class CredentialTest(msgspec.Struct, frozen=True, kw_only=True):
     """What a registry's token endpoint said to a secret's user name and password.
 
     ``accepted`` None: it was not asked, or no answer told; ``detail`` says why. ``pulls`` are the repositories that the
@@ -48,7 +48,7 @@ class SecretEntry(msgspec.Struct, frozen=True, kw_only=True):
     user: UserKind = UserKind.NONE
     has_password: bool = False
     expires: str | None = None
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[CredentialTest, ...] = ()
 
 
 class PullSecret(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     read_enabled: bool | None = None
 
 
-class Baseline(msgspec.Struct, frozen=True):
+class PullTimeBaseline(msgspec.Struct, frozen=True):
     """How long pulls from one registry to one pool took in earlier runs: each run's median, the latest last.
 
     ``latest`` is the time of the newest pull that was counted, so that no pull is counted twice.

@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from checks.changes import Change, Reason, Status
-from checks.facts.pulls import Baseline
+from checks.facts.pulls import PullTimeBaseline
 from checks.findings import SubscriptionResult
 
 
@@ -69,7 +69,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     registries: dict[str, datetime] = {}
     capped: int = 0
     gone_since: datetime | None = None
-    baselines: dict[str, Baseline] = {}
+    baselines: dict[str, PullTimeBaseline] = {}
 
 
 class SubjectReason(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Estate
 from checks.collect.wire.errors import CollectError
 from checks.facts import Cluster, Seen, Subscription
-from checks.facts.pulls import Baseline
+from checks.facts.pulls import PullTimeBaseline
 from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, ScanReport, SubscriptionResult, Unknown
 from checks.report.cluster_report import problem_report, report_of, subscription_result
 
@@ -126,7 +126,7 @@ async def look_at(
     target: Cluster,
     remembered: tuple[str, ...],
     only: tuple[str, ...] = (),
-    baselines: Mapping[str, Baseline] | None = None,
+    baselines: Mapping[str, PullTimeBaseline] | None = None,
     *,
     canaries: bool = False,
 ) -> ClusterReport:

@@ -22,7 +22,7 @@ from checks.report.contradictions import explain
 from checks.report.coverage import coverage_of
 from checks.report.partial_reads import downgrade_passes
 from checks.report.registry_row import FAILURES, PER_IMAGE, fold
-from checks.rules.pull.observed_pulls import FailedPull, Proof, failed_pulls, proofs, refused_tags
+from checks.rules.pull.observed_pulls import FailedPull, PullProof, failed_pulls, not_found_proofs, proofs
 
 
 def report_of(facts: ClusterFacts) -> ClusterReport:
@@ -58,13 +58,13 @@ def report_of(facts: ClusterFacts) -> ClusterReport:
     )
 
 
-def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]]) -> dict[str, Proof]:
+def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]]) -> dict[str, PullProof]:
     """What nodes proved per host: a pull that succeeded, or else a tag that a registry did not have."""
     if isinstance(facts.workloads, NotSeen):
         return {}
     pools, read_at = facts.cluster.pools, facts.workloads.evidence.read_at
     pulls = (pull for listed in failing.values() for pull in listed)
-    return refused_tags(pulls, facts.uses, pools, read_at) | proofs(facts.workloads.value, pools, read_at)
+    return not_found_proofs(pulls, facts.uses, pools, read_at) | proofs(facts.workloads.value, pools, read_at)
 
 
 def subscription_result(facts: SubscriptionFacts) -> SubscriptionResult:

@@ -9,12 +9,12 @@ from checks.facts import ClusterFacts, NotSeen, Seen
 from checks.facts.network import Networks
 from checks.findings import Coverage
 from checks.rules.path import node_network
-from checks.rules.pull.observed_pulls import Proof
+from checks.rules.pull.observed_pulls import PullProof
 
 MAX_NAMED = 5  # subscriptions that a line of the coverage names
 
 
-def coverage_of(facts: ClusterFacts, proven: dict[str, Proof]) -> tuple[Coverage, ...]:
+def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Coverage, ...]:
     """What was looked at for a cluster, what was not, and why."""
     lines = [Coverage("Azure Resource Manager", True), _line("nodes' identity", facts.principal)]
     lines.append(_line("pods", facts.workloads))

@@ -1,6 +1,6 @@
 """``pull``, the answer itself: what access and path infer, what nodes say, and what proves the one or the other.
 
-Proof outranks inference. A node that pulled proves everything for its pool; a canary's "not found" proves all but the
+PullProof outranks inference. A node that pulled proves everything for its pool; a canary's "not found" proves all but the
 layers' way; a canary at a registry that lets everybody read proves the way alone. A canary that fails is proof too. An
 inferred Fail against a proof is named: it stands where a cache explains it (a role was removed: a node's token lives up
 to 3 hours), where it is about another pool, or about the layers that the canary did not ask for.
@@ -16,7 +16,7 @@ from checks.catalog import pw301_pull_failures, pw305_canary_pull
 from checks.findings import Facet, Fail, Finding, Pass, Severity, Unknown
 from checks.rules.pull.canaries import FULL, Proves
 from checks.rules.pull.errors import CREDENTIALS, Cause
-from checks.rules.pull.observed_pulls import Proof, age
+from checks.rules.pull.observed_pulls import PullProof, age
 
 FAILURES = pw301_pull_failures.CHECK.code
 CANARY = pw305_canary_pull.CHECK.code
@@ -47,7 +47,7 @@ class Proven(msgspec.Struct, frozen=True):
     prove only that it has a way. Where one failed, the others prove nothing about the cluster.
     """
 
-    proof: Proof | None = None
+    proof: PullProof | None = None
     failed: tuple[Finding, ...] = ()
     full: tuple[Finding, ...] = ()
     way: tuple[Finding, ...] = ()
@@ -94,7 +94,7 @@ class Proven(msgspec.Struct, frozen=True):
         return pool in proof.pools or (proof.layers and not proof.pools)
 
 
-def proven_by(findings: Iterable[Finding], login_server: str, proof: Proof | None) -> Proven:
+def proven_by(findings: Iterable[Finding], login_server: str, proof: PullProof | None) -> Proven:
     """What canaries and the successful pulls of pods prove about one registry."""
     mine = [f for f in findings if f.code == CANARY and f.subject.registry == login_server]
     failed = tuple(f for f in mine if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR)

@@ -24,8 +24,8 @@ from checks.findings import Facet, Fail, Finding, Pass, RegistryRow, Severity, S
 from checks.report.contradictions import own_images
 from checks.report.pull_verdict import NodesSay, answer, proven_by
 from checks.rules import images
-from checks.rules.pull.errors import CREDENTIALS, Cause, scope_of
-from checks.rules.pull.observed_pulls import Proof
+from checks.rules.pull.errors import CREDENTIALS, Cause, affected_scope
+from checks.rules.pull.observed_pulls import PullProof
 
 ROLE = pw102_pull_permission.CHECK.code
 SECRETS = pw303_pull_secrets.CHECK.code
@@ -39,7 +39,7 @@ def fold(
     login_server: str,
     sources: tuple[str, ...],
     findings: Iterable[Finding],
-    proof: Proof | None,
+    proof: PullProof | None,
     explained: tuple[str, ...] = (),
 ) -> RegistryRow:
     """The row of one registry out of its cluster's findings; those without a registry concern every one.
@@ -140,7 +140,7 @@ def _nodes_say(findings: list[Finding], own: frozenset[str]) -> NodesSay:
 
     def scope(finding: Finding) -> str:
         cause = Cause(finding.cause)
-        return "image" if cause in CREDENTIALS and _canonical(finding.subject.image) in own else scope_of(cause)
+        return "image" if cause in CREDENTIALS and _canonical(finding.subject.image) in own else affected_scope(cause)
 
     def of(wanted: str) -> tuple[Finding, ...]:
         return tuple(f for f in failed if scope(f) == wanted)

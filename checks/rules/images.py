@@ -17,7 +17,7 @@ _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,}", re.I)
 
 
 class ImageReference(msgspec.Struct, frozen=True):
-    """A parsed reference. ``host`` is lower case with its port where one is given; neither tag nor digest: latest."""
+    """A parsed reference. ``host`` is lower case and includes the port; without tag and digest the tag is latest."""
 
     host: str
     repository: str
@@ -26,7 +26,7 @@ class ImageReference(msgspec.Struct, frozen=True):
 
 
 def parse(text: str) -> ImageReference | None:
-    """The reference, or None where kubelet would call it invalid (upper-case repository, bad characters, too long)."""
+    """The parsed reference, or None if kubelet rejects it (upper-case repository, invalid characters, too long)."""
     if not text or len(text) > MAX_LENGTH:
         return None
     rest, _, digest = text.partition("@")
@@ -44,13 +44,13 @@ def parse(text: str) -> ImageReference | None:
 
 
 def canonical(reference: ImageReference) -> str:
-    """The reference in one spelling. A digest settles what is pulled, so a tag beside it says nothing."""
-    told = f"@{reference.digest}" if reference.digest else f":{reference.tag}"
-    return f"{reference.host}/{reference.repository}{told}"
+    """The reference in its canonical form. A digest determines what is pulled, so a tag beside it is left out."""
+    version = f"@{reference.digest}" if reference.digest else f":{reference.tag}"
+    return f"{reference.host}/{reference.repository}{version}"
 
 
 def host_of(text: str) -> str | None:
-    """The registry host an image comes from, even where the rest is invalid; None where none is told."""
+    """The registry host of an image, even if the rest of the reference is invalid; None if there is none."""
     if not text or len(text) > MAX_LENGTH:
         return None
     host, _ = _split_host(text.partition("@")[0])

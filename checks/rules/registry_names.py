@@ -1,4 +1,4 @@
-"""What an image's name says of its registry, and where it is not the name that nodes can pull by.
+"""Registry names in image references, and which of them nodes cannot pull from, or should not.
 
 Sources: ACR documentation ("get started", domain name labels: ``<name>-<hash>``; "geo-replication": data and regional
 hosts; kubelet's matchImages globs go label by label, so ``*.azurecr.io`` does not cover a regional host).
@@ -18,7 +18,7 @@ SUFFIXES = (*(cloud.acr_suffix for cloud in CLOUDS.values()), "azurecr.de")
 
 
 class Oddity(StrEnum):
-    """What is odd about an image's registry name: the causes of PW306."""
+    """What is wrong with the registry name in an image reference: the causes of PW306."""
 
     DATA_HOST = "data-endpoint"
     REGIONAL_HOST = "regional-host"
@@ -29,14 +29,14 @@ class Oddity(StrEnum):
 
 
 class Named(msgspec.Struct, frozen=True):
-    """An oddity and the reference that would be right, where one can be told."""
+    """An oddity and the correct reference, if it is known."""
 
     oddity: Oddity
     right: str | None = None
 
 
 def odd(image: str, known: Mapping[str, tuple[str, ...]]) -> Named | None:
-    """What is odd about an image, or None. ``known`` are the login servers ARM has by registry name (lower case)."""
+    """Finds what is wrong with an image's registry name. ``known``: ARM's login servers by lower-case registry name."""
     host = images.host_of(image)
     if host is None:
         return None
@@ -44,24 +44,24 @@ def odd(image: str, known: Mapping[str, tuple[str, ...]]) -> Named | None:
         lowered = images.parse(image.lower()) if image != image.lower() else None
         return Named(Oddity.UPPER_CASE_REPOSITORY, image.lower()) if lowered is not None else None
     if host == images.DOCKER_HUB:
-        return _left_out(image, known)
-    name, kind = _parts(host)
+        return _missing_host(image, known)
+    name, kind = _registry_and_kind(host)
     if name is None:
         return None
     servers = known.get(name, ())
     if kind == "data":
-        return Named(Oddity.DATA_HOST, _at(image, servers))
+        return Named(Oddity.DATA_HOST, _at_login_server(image, servers))
     if kind == "geo":
-        return Named(Oddity.REGIONAL_HOST, _at(image, servers))
+        return Named(Oddity.REGIONAL_HOST, _at_login_server(image, servers))
     if servers and host not in servers:
-        return Named(Oddity.OTHER_LOGIN_SERVER, _at(image, servers))
+        return Named(Oddity.OTHER_LOGIN_SERVER, _at_login_server(image, servers))
     if not image.startswith(host):
         return Named(Oddity.UPPER_CASE_HOST, f"{host}{image[len(host) :]}")
     return None
 
 
-def _parts(host: str) -> tuple[str | None, str]:
-    """The registry's name in a host of Azure's ("data", "geo" or "" for a login server); (None, "") elsewhere."""
+def _registry_and_kind(host: str) -> tuple[str | None, str]:
+    """The registry name in an Azure host and the kind of host ("data", "geo", "": login server); else (None, "")."""
     for suffix in SUFFIXES:
         if host.endswith(f".{suffix}"):
             labels = host.removesuffix(f".{suffix}").split(".")
@@ -73,14 +73,14 @@ def _parts(host: str) -> tuple[str | None, str]:
     return None, ""
 
 
-def _at(image: str, servers: tuple[str, ...]) -> str | None:
-    """The same image at the registry's login server, where ARM knows one and only one."""
+def _at_login_server(image: str, servers: tuple[str, ...]) -> str | None:
+    """The same image at the registry's login server, if ARM has exactly one."""
     _, _, rest = image.partition("/")
     return f"{servers[0]}/{rest}" if len(servers) == 1 else None
 
 
-def _left_out(image: str, known: Mapping[str, tuple[str, ...]]) -> Named | None:
-    """An image that Docker Hub is asked for and that carries the name of a registry of ours in the place of a user."""
+def _missing_host(image: str, known: Mapping[str, tuple[str, ...]]) -> Named | None:
+    """An image of Docker Hub whose user name is the name of one of the tenant's registries."""
     first, slash, _ = image.partition("/")
     servers = known.get(first.lower(), ()) if slash and "." not in first and ":" not in first else ()
-    return Named(Oddity.HOST_LEFT_OUT, _at(image, servers)) if servers else None
+    return Named(Oddity.HOST_LEFT_OUT, _at_login_server(image, servers)) if servers else None

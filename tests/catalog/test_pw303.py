@@ -6,7 +6,7 @@ import pytest
 
 from checks.catalog.pw303_pull_secrets import judge
 from checks.facts import ClusterFacts, NotSeen, Why
-from checks.facts.pulls import Asked, UserKind
+from checks.facts.pulls import CredentialTest, UserKind
 from checks.findings import Severity, word
 from tests.support.access_facts import REFUSED, only, verdict
 from tests.support.image_facts import ACR, NO_ROLE, WEB, container, entry, event, facts, secret
@@ -27,7 +27,7 @@ def test_pass_where_the_registry_accepts_the_secret() -> None:
 
 @pytest.mark.parametrize("key", ["*.azurecr.io", "acr?ne.azurecr.io", f"{ACR}/team", f"{ACR}/team/we"])
 def test_pass_where_a_glob_or_a_path_covers_the_image(key: str) -> None:
-    found = entry(key, asked=(Asked(registry=ACR, accepted=True, pulls=("team/web",)),))
+    found = entry(key, asked=(CredentialTest(registry=ACR, accepted=True, pulls=("team/web",)),))
     assert verdict(only(judge(needing(pull_secrets=secret(found))))) == ("pass", "secret-accepted")
 
 
@@ -48,7 +48,7 @@ FAILURES: list[tuple[dict[str, Any], str]] = [
     (secret(entry(has_password=False)), "secret-without-credentials"),
     (secret(entry(accepted=False)), "secret-refused"),
     (
-        secret(entry(asked=(Asked(registry=ACR, accepted=True, refused=("team/web",)),))),
+        secret(entry(asked=(CredentialTest(registry=ACR, accepted=True, refused=("team/web",)),))),
         "secret-refused-repository",
     ),
 ]
@@ -127,7 +127,7 @@ def test_skipped_beyond_the_bound_of_secrets_that_are_read() -> None:
 @pytest.mark.parametrize("key", ["index.docker.io", "docker.io", "docker.io/library"])
 @pytest.mark.parametrize("image", ["nginx", "docker.io/library/nginx:1", "index.docker.io/library/nginx"])
 def test_docker_hub_goes_by_all_its_names(key: str, image: str) -> None:
-    found = secret(entry(key, asked=(Asked(registry="docker.io", accepted=True),)))
+    found = secret(entry(key, asked=(CredentialTest(registry="docker.io", accepted=True),)))
     assert verdict(only(judge(facts(container(image, "regcred"), pull_secrets=found)))) == ("pass", "secret-accepted")
 
 

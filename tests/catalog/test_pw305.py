@@ -13,7 +13,7 @@ from checks.facts.pulls import Manifest
 from checks.findings import Finding, Severity, Unknown
 from checks.rules.access import rbac
 from checks.rules.pull import canaries
-from checks.rules.pull.errors import Cause, scope_of
+from checks.rules.pull.errors import Cause, affected_scope
 from tests.support import access_facts as base
 from tests.support import performance_facts
 from tests.support.access_facts import REFUSED, cluster, image, only, pool, registry, seen, use, verdict
@@ -190,7 +190,7 @@ def test_fail_by_each_cause_with_the_command_for_it(text: str, cause: Cause, fix
 
 
 def test_every_cause_that_is_the_registry_s_is_in_the_table() -> None:
-    assert {cause for _, cause, _ in CAUSES} == {cause for cause in Cause if scope_of(cause) == "registry"}
+    assert {cause for _, cause, _ in CAUSES} == {cause for cause in Cause if affected_scope(cause) == "registry"}
 
 
 def test_fail_without_a_role_names_the_command_that_grants_it() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from checks.catalog.pw404_pull_times import judge
 from checks.facts import ClusterFacts
-from checks.facts.pulls import Baseline
+from checks.facts.pulls import PullTimeBaseline
 from checks.findings import PullTime, Severity
 from checks.rules.pull import pull_times
 from checks.rules.pull.pull_times import MAX_KEYS, MAX_MEDIANS, baselines, duration, pull_of
@@ -16,10 +16,10 @@ from tests.support.access_facts import REFUSED, only, verdict
 from tests.support.image_facts import ACR, WEB, container, event, facts, pulled, workloads
 
 KEY = f"{ACR}|system|s/MiB"
-USUAL = {KEY: Baseline((0.012, 0.011, 0.013, 0.012, 0.010, 0.014), "2026-11-24T10:00:00Z")}
+USUAL = {KEY: PullTimeBaseline((0.012, 0.011, 0.013, 0.012, 0.010, 0.014), "2026-11-24T10:00:00Z")}
 
 
-def looked(*seconds: str, known: dict[str, Baseline] = USUAL, **over: Any) -> ClusterFacts:
+def looked(*seconds: str, known: dict[str, PullTimeBaseline] = USUAL, **over: Any) -> ClusterFacts:
     """Pulls of 100 MiB each to the pool "system"."""
     return facts(container(), events=[pulled(seconds=one) for one in seconds], baselines=known, **over)
 
@@ -41,7 +41,7 @@ def test_one_slow_pull_among_many_says_nothing() -> None:
 def test_unknown_is_never_said_for_too_few_pulls_or_runs_are_skipped() -> None:
     assert verdict(only(judge(looked("4s", "5s")))) == ("skipped", "too-few-pulls")
     assert verdict(only(judge(looked("4s", "5s", "6s", known={})))) == ("skipped", "no-baseline")
-    few = {KEY: Baseline((0.01,) * 5)}
+    few = {KEY: PullTimeBaseline((0.01,) * 5)}
     assert verdict(only(judge(looked("4s", "5s", "6s", known=few)))) == ("skipped", "no-baseline")
     assert verdict(only(judge(looked(workloads=REFUSED)))) == ("skipped", "pods-not-read")
     unread = workloads(container(), events=REFUSED)
@@ -62,7 +62,7 @@ def test_pulls_to_a_node_of_no_known_pool_or_of_tiny_images_are_not_counted() ->
 
 def test_the_older_wording_without_sizes_has_a_baseline_of_its_own() -> None:
     old = [event("Pulled", f'Successfully pulled image "{WEB}" in 9.5s')] * 3
-    known = {f"{ACR}|system|s": Baseline((1.0, 1.1, 0.9, 1.0, 1.2, 1.0))}
+    known = {f"{ACR}|system|s": PullTimeBaseline((1.0, 1.1, 0.9, 1.0, 1.2, 1.0))}
     assert verdict(only(judge(facts(container(), events=old, baselines=known)))) == ("fail", "slower-than-usual")
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from checks.facts.pulls import Baseline
+from checks.facts.pulls import PullTimeBaseline
 from checks.findings import ClusterReport, PullTime
 from checks.history.decide import Policy, decide, gone
 from checks.history.model import ClusterState, RunRef
@@ -26,7 +26,7 @@ def test_each_run_adds_its_median_once() -> None:
     again = after(first, 2, 0.01, "2026-11-24T07:00:00Z")
     second = after(again, 3, 0.02, "2026-11-24T07:30:00Z")
     assert again.baselines == first.baselines
-    assert second.baselines == {KEY: Baseline((0.01, 0.02), "2026-11-24T07:30:00Z")}
+    assert second.baselines == {KEY: PullTimeBaseline((0.01, 0.02), "2026-11-24T07:30:00Z")}
 
 
 def test_a_stale_run_and_a_cluster_that_is_gone_leave_them() -> None:

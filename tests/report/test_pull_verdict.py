@@ -12,7 +12,7 @@ from checks.findings import Facet, Fail, Finding, Pass, Severity, Skipped, Subje
 from checks.report.pull_verdict import NodesSay, answer, proven_by
 from checks.report.registry_row import fold
 from checks.rules.access import rbac
-from checks.rules.pull.observed_pulls import Proof, age, failed_pulls, proofs, refused_tags
+from checks.rules.pull.observed_pulls import PullProof, age, failed_pulls, not_found_proofs, proofs
 from tests.support.access_facts import READ_AT, cluster, pool, registry, seen, use
 from tests.support.image_facts import ACR, WEB, container, pulled, workloads
 
@@ -23,7 +23,7 @@ MAY, MAY_NOT, MAYBE = (
     Facet(Fail(), "role-missing", ("PW102",)),
     Facet(OPEN, "?"),
 )
-PODS = Proof(ACR, WEB, "2026-11-24T11:30:00Z", True, frozenset(), READ_AT)
+PODS = PullProof(ACR, WEB, "2026-11-24T11:30:00Z", True, frozenset(), READ_AT)
 
 
 def finding(code: str, verdict: Verdict, cause: str, pool: str | None = None, **over: Any) -> Finding:
@@ -62,7 +62,7 @@ class Case:
     access: Facet = MAY
     on_path: tuple[Finding, ...] = (WAY,)
     canaries: tuple[Finding, ...] = ()
-    proof: Proof | None = None
+    proof: PullProof | None = None
     nodes: NodesSay = field(default_factory=lambda: NodesSay((), (), ()))
     told: tuple[str, ...] = ()
 
@@ -103,7 +103,7 @@ CASES = (
     Case("access fails although a canary may", ("fail", "role-missing"), ("PW102",), MAY_NOT,
          canaries=(canary(FOUND),), told=("outlives a removed role by up to 3 hours",)),
     Case("access fails although pods pulled", ("fail", "role-missing"), ("PW102",), MAY_NOT, proof=PODS,
-         told=("A node pulled acrone.azurecr.io/team/web:1 at 2026-11-24T11:30:00Z (30 minutes before this look).",)),
+         told=("A node pulled acrone.azurecr.io/team/web:1 at 2026-11-24T11:30:00Z (30 minutes before this scan).",)),
     Case("the path fails and a canary refutes it", ("pass", "pulled-against-path"), ("PW305",),
          on_path=(path(Fail()),), canaries=(canary(FOUND),), told=("contradicts the path",)),
     Case("the path fails and pods refute it", ("pass", "pulled-against-path"), ("PW301",), on_path=(path(Fail()),),
@@ -137,13 +137,13 @@ CASES = (
          on_path=(path(Fail()), path(OPEN, "udr", "gpu")), canaries=(canary(FOUND),),
          told=("contradicts", "leaves open what PW202 says of the pool gpu")),
     Case("pods of one pool say nothing of another", ("fail", "ip-not-allowed"), ("PW202",),
-         on_path=(path(Fail(), pool="gpu"),), proof=Proof(ACR, WEB, None, True, frozenset({"system"})),
+         on_path=(path(Fail(), pool="gpu"),), proof=PullProof(ACR, WEB, None, True, frozenset({"system"})),
          told=("the pool gpu",)),
     Case("pods whose pool is not known speak for any", ("pass", "pulled-against-path"), ("PW301",),
          on_path=(path(Fail(), pool="gpu"),), proof=PODS, told=("contradicts",)),
     Case("pods prove one pool and a canary another's way", ("pass", "pulled-against-path"), ("PW301",),
          on_path=(path(Fail(), pool="gpu"),), canaries=(canary(ONLY_PATH, "gpu"),),
-         proof=Proof(ACR, WEB, None, True, frozenset({"system"})), told=("contradicts",)),
+         proof=PullProof(ACR, WEB, None, True, frozenset({"system"})), told=("contradicts",)),
     Case("every pool's canary settles every pool", ("pass", "pulled-against-path"), ("PW305",),
          on_path=(path(Fail(), pool="gpu"), path(OPEN, "udr", "system")),
          canaries=(canary(FOUND), canary(FOUND, "gpu")), told=("So did the pools system.",)),
@@ -163,7 +163,7 @@ CASES = (
     Case("the path of another pool explains nothing", ("fail", "dns"), ("PW305",),
          on_path=(path(Fail(), pool="system"),), canaries=(canary(FOUND), canary("dns", "gpu"))),
     Case("a canary fails although pods pulled", ("fail", "dns"), ("PW305",), canaries=(canary("dns"),), proof=PODS,
-         told=("30 minutes before this look). The failure stands all the same: the canary fails now", "although")),
+         told=("30 minutes before this scan). The failure stands all the same: the canary fails now", "although")),
     Case("nodes and a canary fail", ("fail", "unauthorized"), ("PW301", "PW305"), nodes=NODES_FAIL,
          canaries=(canary("unauthorized"),), told=("although",)),
     # What a canary's finding is not.
@@ -219,14 +219,14 @@ def waiting(text: str, *secrets: str, **over: Any) -> ContainerImage:
     return container(WEB, *secrets, waiting_reason="ErrImagePull", waiting_message=text, **over)
 
 
-def refused(found: ContainerImage, used: RegistryUse | None = None) -> dict[str, Proof]:
+def refused(found: ContainerImage, used: RegistryUse | None = None) -> dict[str, PullProof]:
     pulls = failed_pulls(workloads(found).value)
-    return refused_tags(pulls, (used or use(),), (pool("system"), pool("gpu")), READ_AT)
+    return not_found_proofs(pulls, (used or use(),), (pool("system"), pool("gpu")), READ_AT)
 
 
 @pytest.mark.parametrize("text", [IDENTITY, BOTH])
 def test_a_tag_that_is_not_there_proves_access_for_the_pool_and_no_layers(text: str) -> None:
-    assert refused(waiting(text)) == {ACR: Proof(ACR, WEB, READ_AT, False, frozenset({"system"}), READ_AT)}
+    assert refused(waiting(text)) == {ACR: PullProof(ACR, WEB, READ_AT, False, frozenset({"system"}), READ_AT)}
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_a_tag_that_is_not_there_proves_nothing_where_another_may_have_heard_it(
 
 def test_the_pools_of_several_pods_count_together() -> None:
     pods = (waiting(IDENTITY), waiting(IDENTITY, pod="web-2", node="aks-gpu-12345678-vmss000001"))
-    found = refused_tags(failed_pulls(workloads(*pods).value), (use(),), (pool("system"), pool("gpu")), READ_AT)
+    found = not_found_proofs(failed_pulls(workloads(*pods).value), (use(),), (pool("system"), pool("gpu")), READ_AT)
     assert found[ACR].pools == {"system", "gpu"}
 
 
@@ -265,7 +265,7 @@ def test_the_latest_pull_per_host_is_the_proof_and_a_cached_image_is_none() -> N
     seen_pods = workloads(container(), container(f"{ACR}/team/api:2", pod="api-1"), events=events).value
     found = proofs(seen_pods, cluster(pools=(pool(),)).pools, READ_AT)
     system = frozenset({"system"})
-    assert found[ACR] == Proof(ACR, f"{ACR}/team/api:2", "2026-11-24T11:40:00Z", True, system, READ_AT)
+    assert found[ACR] == PullProof(ACR, f"{ACR}/team/api:2", "2026-11-24T11:40:00Z", True, system, READ_AT)
     assert found["other.azurecr.io"].pools == frozenset(), "its pod is gone, so its pool is not known"
     cached = pulled(WEB)
     text = f'Container image "{WEB}" already present on machine'
@@ -277,9 +277,9 @@ def test_the_latest_pull_per_host_is_the_proof_and_a_cached_image_is_none() -> N
     ("when", "read_at", "told"),
     [
         ("2026-11-24T11:59:30Z", READ_AT, ""),
-        ("2026-11-24T11:59:00Z", READ_AT, " (1 minute before this look)"),
-        ("2026-11-24T10:01:00Z", READ_AT, " (119 minutes before this look)"),
-        ("2026-11-24T10:00:00Z", READ_AT, " (2 hours before this look)"),
+        ("2026-11-24T11:59:00Z", READ_AT, " (1 minute before this scan)"),
+        ("2026-11-24T10:01:00Z", READ_AT, " (119 minutes before this scan)"),
+        ("2026-11-24T10:00:00Z", READ_AT, " (2 hours before this scan)"),
         ("2026-11-24T12:05:00Z", READ_AT, ""),
         ("2026-11-24T10:00:00", READ_AT, ""),
         ("yesterday", READ_AT, ""),
@@ -288,4 +288,4 @@ def test_the_latest_pull_per_host_is_the_proof_and_a_cached_image_is_none() -> N
     ],
 )
 def test_the_age_of_a_proof(when: str | None, read_at: str | None, told: str) -> None:
-    assert age(Proof(ACR, WEB, when, True, frozenset(), read_at)) == told
+    assert age(PullProof(ACR, WEB, when, True, frozenset(), read_at)) == told

@@ -1,4 +1,4 @@
-"""Conditions of role assignments: the documented shapes, the unknown, and a slow evaluator that is obviously right."""
+"""Conditions of role assignments: documented forms, unknown ones, and a slow evaluator to compare with."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ NAME = "@Request[Microsoft.ContainerRegistry/registries/repositories:name]"
 
 
 def narrowed(expression: str) -> str:
-    """The shape that the portal writes around an expression."""
+    """The condition that the Azure portal generates for an expression."""
     return (
         f"(\n (\n  !(ActionMatches{{'{CONTENT}'}})\n  AND\n  !(ActionMatches{{'{METADATA}'}})\n )\n OR \n"
         f" (\n  {expression}\n )\n)"
@@ -50,11 +50,11 @@ def narrowed(expression: str) -> str:
         (f"NOT ({NAME} StringEquals 'a') || {NAME} StringEquals 'a'", "a", True),
     ],
 )
-def test_a_documented_expression_holds_where_it_says(expression: str, repository: str, expected: bool) -> None:
+def test_a_documented_expression_is_evaluated(expression: str, repository: str, expected: bool) -> None:
     assert evaluate(narrowed(expression), CONTENT, repository) is expected
 
 
-def test_a_condition_about_other_actions_holds() -> None:
+def test_a_condition_about_other_actions_is_true() -> None:
     text = narrowed(f"{NAME} StringEquals 'nginx'")
     assert evaluate(text, "Microsoft.ContainerRegistry/registries/catalog/read", "other") is True
     other = "!(ActionMatches{'Microsoft.Authorization/roleAssignments/*'})"
@@ -90,26 +90,26 @@ def test_a_condition_about_other_actions_holds() -> None:
         "unreadable (dict)",
     ],
 )
-def test_anything_unknown_is_unsettled_and_keeps_its_text(text: str) -> None:
-    answer = evaluate(text, CONTENT, "web")
-    assert isinstance(answer, Unsettled)
-    assert text.startswith(answer.text)
-    assert answer.why
+def test_an_unknown_condition_is_unsettled_and_keeps_its_text(text: str) -> None:
+    result = evaluate(text, CONTENT, "web")
+    assert isinstance(result, Unsettled)
+    assert text.startswith(result.text)
+    assert result.why
 
 
-def test_something_unknown_unsettles_the_whole_text_even_where_the_rest_would_do() -> None:
+def test_an_unknown_term_makes_the_whole_condition_unsettled() -> None:
     unknown = "@Environment[isPrivateLink] BoolEquals true"
     assert isinstance(evaluate(f"({NAME} StringEquals 'web') OR ({unknown})", CONTENT, "web"), Unsettled)
     assert isinstance(evaluate(f"({NAME} StringEquals 'api') AND ({unknown})", CONTENT, "web"), Unsettled)
 
 
-def test_another_version_of_the_language_is_unsettled() -> None:
+def test_another_condition_version_is_unsettled() -> None:
     text = f"{NAME} StringEquals 'web'"
     assert evaluate(text, CONTENT, "web", "2.0") is True
     assert isinstance(evaluate(text, CONTENT, "web", "1.0"), Unsettled)
 
 
-def test_and_beside_or_without_parentheses_is_settled_only_where_all_groupings_agree() -> None:
+def test_and_with_or_without_parentheses_is_evaluated_only_if_all_groupings_agree() -> None:
     def named(value: str) -> str:
         return f"{NAME} StringEquals '{value}'"
 
@@ -118,13 +118,13 @@ def test_and_beside_or_without_parentheses_is_settled_only_where_all_groupings_a
     assert evaluate(f"{named('a')} OR {named('b')} AND {named('c')}", CONTENT, "web") is False
 
 
-def test_what_is_written_as_a_fix_holds_for_those_repositories_and_no_other() -> None:
+def test_the_condition_of_a_fix_is_true_for_its_repositories_only() -> None:
     text = abac_conditions.for_repositories((CONTENT, METADATA), ("team/web", "api", "it's"))
     assert [evaluate(text, CONTENT, name) for name in ("team/web", "api", "db")] == [True, True, False]
     assert evaluate(f"({text}) OR ({abac_conditions.named(('db',))})", METADATA, "db") is True
 
 
-# A slow evaluator over a tree, and a writer of the tree as text: what is written is parsed and must agree.
+# A slow evaluator of a tree, and the tree written as a condition: evaluating the condition must give the same result.
 
 _NAMES = st.sampled_from(["a", "ab", "a/b", "team/web", "TEAM/web", "b"])
 _PATTERNS = st.sampled_from(["a", "a*", "*b", "team/?eb", "*", "T*", "??", "a/"])
@@ -150,7 +150,7 @@ def _trees() -> st.SearchStrategy[tuple[object, ...]]:
     )
 
 
-def _written(tree: tuple[object, ...]) -> str:
+def _as_condition(tree: tuple[object, ...]) -> str:
     kind = tree[0]
     if kind == "action":
         return f"ActionMatches{{'{tree[1]}'}}"
@@ -163,13 +163,13 @@ def _written(tree: tuple[object, ...]) -> str:
         return f"{NAME} {quantifier}String{how}{ignoring} {f'{{{texts}}}' if quantifier else texts}"
     if kind == "not":
         assert isinstance(tree[1], tuple)
-        return f"!({_written(tree[1])})"
+        return f"!({_as_condition(tree[1])})"
     assert isinstance(tree[1], list)
-    return f" {kind} ".join(f"({_written(inner)})" for inner in tree[1])
+    return f" {kind} ".join(f"({_as_condition(inner)})" for inner in tree[1])
 
 
 def _slow_like(pattern: str, text: str) -> bool:
-    """Tries every way: obviously right, exponential."""
+    """Tries every match: plainly correct, exponential."""
     if not pattern:
         return not text
     if pattern[0] == "*":
@@ -201,7 +201,7 @@ def _slow(tree: tuple[object, ...], action: str, repository: str) -> bool:
 
 @given(_trees(), st.sampled_from([CONTENT, METADATA]), _NAMES)
 def test_the_parser_agrees_with_a_slow_evaluator(tree: tuple[object, ...], action: str, repository: str) -> None:
-    assert evaluate(_written(tree), action, repository) is _slow(tree, action, repository)
+    assert evaluate(_as_condition(tree), action, repository) is _slow(tree, action, repository)
 
 
 @given(st.text(max_size=200) | st.text(alphabet="()!'{},@[]: ANDORab&|*?\\", max_size=200))
@@ -211,7 +211,7 @@ def test_no_text_makes_it_raise(text: str) -> None:
 
 @given(st.text(alphabet="ab/*", max_size=8), st.text(alphabet="ab/*AB", max_size=8))
 def test_the_wildcard_matcher_agrees_with_a_slow_one(pattern: str, text: str) -> None:
-    # "?" is nothing special in an action pattern and does not occur here.
+    # "?" is an ordinary character in an action pattern and does not occur here.
     assert wildcards.covers(pattern, text) is _slow_like(pattern.lower(), text.lower())
 
 
@@ -220,5 +220,5 @@ def test_string_like_agrees_with_a_slow_one(pattern: str, text: str) -> None:
     assert wildcards.like(pattern, text) is _slow_like(pattern, text)
 
 
-def test_a_pattern_of_a_thousand_stars_costs_no_time() -> None:
+def test_a_pattern_of_a_thousand_stars_is_fast() -> None:
     assert not wildcards.covers("*a" * 1000 + "b", "a" * 2000)

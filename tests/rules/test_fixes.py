@@ -1,4 +1,4 @@
-"""Fix commands: whatever Azure or a pod named something, it stays one word of one command."""
+"""Fix commands: every name that Azure or a pod supplied stays one word of one command."""
 
 import json
 import shlex
@@ -7,23 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.facts import Cluster, Registry, RoleAssignment
-from checks.rules.fixes import bicep, shell
+from checks.rules.fixes import az_aks, az_roles, bicep
 
 HOSTILE = st.text(max_size=60) | st.sampled_from(["$(reboot)", "`id`", "a'; rm -rf ~ #", '"', "\n", "${x}", "\\'"])
 
 
 @given(HOSTILE, HOSTILE)
-def test_a_command_reads_back_as_the_words_it_was_made_of(name: str, text: str) -> None:
+def test_a_command_splits_into_its_words(name: str, text: str) -> None:
     cluster = Cluster(id=f"/subscriptions/s/resourceGroups/{name}/providers/x/y/{text}", name=text)
-    assert text in shlex.split(shell.upgrade_node_image(cluster, text))
-    assert shlex.split(shell.assign_role("me", name, text))[-2:] == ["--scope", text]
+    assert text in shlex.split(az_aks.upgrade_node_image(cluster, text))
+    assert shlex.split(az_roles.assign_role("me", name, text))[-2:] == ["--scope", text]
     assignment = RoleAssignment(id=name, scope="/", principal_id=text, role_definition_id="r")
-    words = shlex.split(shell.change_condition(assignment, text))
+    words = shlex.split(az_roles.change_condition(assignment, text))
     assert json.loads(words[-1])["properties"]["condition"] == text
 
 
 @given(HOSTILE)
-def test_a_bicep_text_ends_where_it_should(text: str) -> None:
+def test_a_bicep_string_is_closed_by_its_own_quote_only(text: str) -> None:
     written = bicep.quoted(text)
     body = written[1:-1]
     assert written[0] == written[-1] == "'"

@@ -1,4 +1,4 @@
-"""The classifier of pull errors: every rule by its example, the traps of their order, any text at all, and time."""
+"""The classifier of pull errors: each rule's example, the order of the rules, arbitrary text, and run time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.rules.pull.errors import REASONS, RULES, Cause, Rule, classify, denied_address, scope_of
-from checks.rules.pull.errors.literal_prefilter import needles
-from checks.rules.pull.errors.unwrap import blind, clean, first_error
+from checks.rules.pull.errors import REASONS, RULES, Cause, Rule, affected_scope, classify, denied_address
+from checks.rules.pull.errors.literal_prefilter import required_literals
+from checks.rules.pull.errors.unwrap import clean, first_error, mask_hosts
 
 CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus" / "pull_errors.jsonl"
 IMAGE = "contoso.azurecr.io/shop/web:1.4"
@@ -33,11 +33,11 @@ def cause(message: str, reason: str = "", image: str = "") -> Cause:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_each_rules_own_example_is_decided_by_it(rule: Rule) -> None:
-    found = classify(rule.example)
+def test_each_rule_decides_its_own_example(rule: Rule) -> None:
+    classified = classify(rule.example)
 
-    assert (found.rule, found.cause) == (rule.id, rule.cause)
-    assert 0 < len(found.evidence) <= 200
+    assert (classified.rule, classified.cause) == (rule.id, rule.cause)
+    assert 0 < len(classified.evidence) <= 200
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
@@ -51,26 +51,26 @@ def test_each_rules_own_example_is_decided_by_it(rule: Rule) -> None:
 )
 def test_how_an_error_is_wrapped_does_not_change_its_cause(rule: Rule, wrapped: str) -> None:
     if rule.cause is Cause.BACKOFF_ONLY or rule.hosts:
-        return  # One says nothing else, the others are about other registries than the wrapping's.
+        return  # The first shows no other cause; the others are about other registries than that of the wrapping text.
 
     assert cause(wrapped.format(rule.example.rstrip('"'))) == rule.cause
 
 
-def test_rules_have_ids_of_their_own_and_a_source() -> None:
+def test_rules_have_unique_ids_and_a_source() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert all(rule.source and re.fullmatch(r"[a-z0-9-]+", rule.id) for rule in RULES)
 
 
-def test_every_cause_can_be_told() -> None:
+def test_every_cause_has_a_rule() -> None:
     assert {rule.cause for rule in RULES} == set(Cause)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_what_a_rule_needs_is_in_every_text_it_matches(rule: Rule) -> None:
-    text = blind(clean(rule.example))
+def test_a_text_that_a_rule_matches_contains_one_of_its_literals(rule: Rule) -> None:
+    text = mask_hosts(clean(rule.example))
 
     assert rule.pattern.search(text)
-    assert not rule.needles or any(needle in text for needle in rule.needles)
+    assert not rule.literals or any(literal in text for literal in rule.literals)
 
 
 @pytest.mark.parametrize(
@@ -84,21 +84,21 @@ def test_what_a_rule_needs_is_in_every_text_it_matches(rule: Rule) -> None:
         (r"a{2,3}|bc", ()),
     ],
 )
-def test_needles_are_the_longest_texts_without_which_nothing_matches(pattern: str, expected: tuple[str, ...]) -> None:
-    assert needles(pattern) == expected
+def test_required_literals_are_the_longest_in_every_match(pattern: str, expected: tuple[str, ...]) -> None:
+    assert required_literals(pattern) == expected
 
 
 # Unwrapping
 
 
-def test_of_several_errors_the_first_is_judged() -> None:
+def test_the_first_of_several_errors_decides() -> None:
     first = f"rpc error: code = NotFound desc = {UNPACK}{IMAGE}: not found"
 
     assert cause(f'Failed to pull image "{IMAGE}": [{first}, {DENIED_LATER}]') == Cause.IMAGE_NOT_FOUND
     assert cause(f'Failed to pull image "{IMAGE}":[{first}, {DENIED_LATER}]') == Cause.IMAGE_NOT_FOUND
 
 
-def test_the_platform_is_judged_although_the_retry_without_credentials_is_denied() -> None:
+def test_a_platform_error_decides_although_the_retry_without_credentials_is_denied() -> None:
     first = (
         f'rpc error: code = NotFound desc = failed to pull and unpack image "{IMAGE}": no match for platform: not found'
     )
@@ -106,11 +106,11 @@ def test_the_platform_is_judged_although_the_retry_without_credentials_is_denied
     assert cause(f'Failed to pull image "{IMAGE}": [{first}, {DENIED_LATER}]') == Cause.PLATFORM_MISMATCH
 
 
-def test_where_the_first_of_several_errors_says_nothing_the_others_are_heard() -> None:
+def test_later_errors_decide_if_the_first_shows_no_cause() -> None:
     assert cause(f"[rpc error: code = Unknown desc = something else, {DENIED_LATER}]") == Cause.UNAUTHORIZED
 
 
-def test_a_mirrors_error_is_not_the_registrys() -> None:
+def test_the_error_of_a_mirror_does_not_decide() -> None:
     text = (
         "initializing source docker://registry.contoso.example/web:9: (Mirrors also failed: "
         "[mirror.contoso.example/web:9: pinging container registry mirror.contoso.example: "
@@ -121,20 +121,20 @@ def test_a_mirrors_error_is_not_the_registrys() -> None:
     assert cause(text) == Cause.IMAGE_NOT_FOUND
 
 
-def test_the_first_of_bulleted_errors_is_judged() -> None:
+def test_the_first_of_bulleted_errors_decides() -> None:
     text = "2 errors occurred while pulling:\n * initializing source: connection refused\n * initializing source: EOF"
 
     assert cause(text) == Cause.CONNECT_REFUSED
 
 
-def test_what_is_said_of_the_artifact_comes_second() -> None:
+def test_the_artifact_error_does_not_decide() -> None:
     text = "pull image err: reading manifest 9: manifest unknown; artifact err: get manifest: 401 Unauthorized"
 
     assert first_error(text) == "pull image err: reading manifest 9: manifest unknown"
     assert cause(text) == Cause.IMAGE_NOT_FOUND
 
 
-def test_a_status_in_brackets_is_no_list() -> None:
+def test_a_status_in_brackets_is_not_a_list() -> None:
     assert (
         cause("pulling from host x.example failed with status code [manifests 1]: 401 Unauthorized") == "unauthorized"
     )
@@ -144,13 +144,13 @@ def test_text_that_was_wrapped_inside_a_word_is_joined() -> None:
     assert cause("failed to do request: dial tcp: lookup contoso.azurecr.io: no su\nch host") == Cause.DNS
 
 
-def test_quotes_and_line_feeds_that_a_log_escaped_are_undone() -> None:
+def test_quotes_and_line_feeds_that_a_log_escaped_are_unescaped() -> None:
     text = r"failed to resolve reference \\\"contoso.azurecr.io/x509:1\\\":\n connection\nrefused"
 
     assert clean(text) == 'failed to resolve reference "…": connection\\nrefused'
 
 
-# Order: one test per sentence of the design
+# The order of the rules
 
 
 @pytest.mark.parametrize("kind", ["anonymous", "oauth"])
@@ -166,7 +166,7 @@ def test_quotes_and_line_feeds_that_a_log_escaped_are_undone() -> None:
         ("something new", Cause.UNKNOWN),
     ],
 )
-def test_failed_to_authorize_and_to_fetch_a_token_name_a_step_and_not_a_cause(
+def test_failed_to_authorize_and_to_fetch_a_token_are_steps_and_not_causes(
     kind: str, ending: str, expected: Cause
 ) -> None:
     assert cause(f"{UNPACK}failed to authorize: failed to fetch {kind} token: {ending}") == expected
@@ -258,7 +258,7 @@ def test_a_status_code_counts_with_its_phrase_or_label_only(text: str, expected:
         ('exec: "docker-credential-acr-env": executable file not found in $PATH', Cause.CREDENTIALS_MISSING),
     ],
 )
-def test_words_that_mean_one_thing_here_and_another_there(text: str, expected: str) -> None:
+def test_words_whose_meaning_depends_on_their_context(text: str, expected: str) -> None:
     assert cause(text) == expected
 
 
@@ -351,7 +351,7 @@ def test_other_wordings_of_the_same_causes(text: str, expected: Cause) -> None:
         ),
     ],
 )
-def test_what_containerd_said_when_it_was_made_to_fail(text: str, expected: str) -> None:
+def test_recorded_containerd_errors(text: str, expected: str) -> None:
     assert classify(text).rule == expected
 
 
@@ -373,32 +373,32 @@ def test_a_denial_of_docker_hub_is_about_the_name_unless_it_is_about_the_login(t
 
 
 @pytest.mark.parametrize(("reason", "expected"), REASONS.items())
-def test_a_reason_decides_where_there_is_no_text(reason: str, expected: Cause) -> None:
-    found = classify("", reason)
+def test_a_reason_decides_without_text(reason: str, expected: Cause) -> None:
+    classified = classify("", reason)
 
-    assert (found.cause, found.rule, found.evidence) == (expected, "reason", reason)
+    assert (classified.cause, classified.rule, classified.evidence) == (expected, "reason", reason)
 
 
-def test_a_reason_decides_where_the_text_only_says_back_off() -> None:
+def test_a_reason_decides_if_the_text_shows_only_back_off() -> None:
     assert cause(f'Back-off pulling image "{IMAGE}"', "SignatureValidationFailed") == Cause.POLICY
     assert cause(f'Back-off pulling image "{IMAGE}"', "ImagePullBackOff") == Cause.BACKOFF_ONLY
 
 
-def test_a_reason_that_names_a_cause_also_helps_text_that_no_rule_knows() -> None:
+def test_a_reason_that_shows_a_cause_decides_for_text_that_no_rule_matches() -> None:
     assert cause("something new", "InvalidImageName") == Cause.INVALID_REFERENCE
 
 
-def test_text_that_no_rule_knows_stays_unknown_whatever_the_back_off() -> None:
-    found = classify("something new", "ErrImagePull")
+def test_text_that_no_rule_matches_is_unknown_despite_back_off() -> None:
+    classified = classify("something new", "ErrImagePull")
 
-    assert (found.cause, found.rule, found.evidence) == (Cause.UNKNOWN, "none", "something new")
+    assert (classified.cause, classified.rule, classified.evidence) == (Cause.UNKNOWN, "none", "something new")
 
 
-def test_text_beats_the_reason() -> None:
+def test_text_takes_precedence_over_the_reason() -> None:
     assert cause("dial tcp: lookup contoso.azurecr.io: no such host", "InvalidImageName") == Cause.DNS
 
 
-def test_nothing_at_all_is_unknown() -> None:
+def test_an_empty_error_is_unknown() -> None:
     assert classify("").cause == Cause.UNKNOWN
 
 
@@ -435,8 +435,8 @@ def test_names_full_of_misleading_words_do_not_change_the_cause(
     probe: tuple[str, str], host: str, name: str, tag: str
 ) -> None:
     image = f"{host}/{name}:{tag}"
-    told = probe[0].format(host=host, name=name, tag=tag)
-    text = f'Failed to pull image "{image}": rpc error: code = Unknown desc = {told}'
+    error = probe[0].format(host=host, name=name, tag=tag)
+    text = f'Failed to pull image "{image}": rpc error: code = Unknown desc = {error}'
     if probe[1] == Cause.BACKOFF_ONLY:
         text = f'Back-off pulling image "{image}"'
 
@@ -454,31 +454,32 @@ def test_a_short_name_that_misleads_is_masked_too(word: str) -> None:
 # Evidence, scopes, the denied address
 
 
-def test_evidence_holds_the_match_with_the_host_and_never_more_than_200_characters() -> None:
+def test_evidence_contains_the_match_with_the_host_in_at_most_200_characters() -> None:
     text = (
         f'{"a lot of words before it " * 50}Head "{MANIFEST}": dial tcp 203.0.113.9:443: i/o timeout{" and after" * 50}'
     )
-    found = classify(text)
+    classified = classify(text)
 
-    assert "203.0.113.9:443: i/o timeout" in found.evidence
-    assert len(found.evidence) <= 200
+    assert "203.0.113.9:443: i/o timeout" in classified.evidence
+    assert len(classified.evidence) <= 200
 
 
 def test_evidence_keeps_the_case_and_place_whatever_characters_come_before() -> None:
     assert classify("İİİ ß K: Dial TCP: No Such Host").evidence.endswith("No Such Host")
 
 
-def test_every_cause_has_the_scope_the_design_says() -> None:
-    told = {
-        scope: {cause.value for cause in Cause if scope_of(cause) == scope} for scope in ("image", "node", "unsettled")
+def test_the_scope_of_every_cause() -> None:
+    by_scope = {
+        scope: {cause.value for cause in Cause if affected_scope(cause) == scope}
+        for scope in ("image", "node", "unsettled")
     }
 
-    assert told == {
+    assert by_scope == {
         "image": {"image_not_found", "invalid_reference", "platform_mismatch", "unsupported_manifest", "policy"},
         "node": {"node_disk", "corrupt_or_interrupted"},
         "unsettled": {"backoff_only", "unknown"},
     }
-    assert {scope_of(cause) for cause in Cause} == {"registry", *told}
+    assert {affected_scope(cause) for cause in Cause} == {"registry", *by_scope}
 
 
 @pytest.mark.parametrize(
@@ -494,7 +495,7 @@ def test_every_cause_has_the_scope_the_design_says() -> None:
         ("", None),
     ],
 )
-def test_the_denied_address_is_an_address_or_nothing(text: str, expected: str | None) -> None:
+def test_the_denied_address_is_valid_or_none(text: str, expected: str | None) -> None:
     assert denied_address(text) == expected
 
 
@@ -526,10 +527,10 @@ FRAGMENTS = st.sampled_from(
 @given(message=st.text(max_size=400) | st.lists(FRAGMENTS, max_size=80).map("".join), reason=st.text(), image=st.text())
 @settings(max_examples=300, deadline=None)
 def test_no_text_makes_it_raise(message: str, reason: str, image: str) -> None:
-    found = classify(message, reason, image)
+    classified = classify(message, reason, image)
 
-    assert found.cause in Cause
-    assert len(found.evidence) <= 200
+    assert classified.cause in Cause
+    assert len(classified.evidence) <= 200
     denied_address(message)
 
 

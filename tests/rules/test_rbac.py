@@ -1,4 +1,4 @@
-"""RBAC as Azure decides it: element by element, scope by scope, deny over all, conditions per repository."""
+"""RBAC as Azure evaluates it: per element and scope, deny assignments first, conditions per repository."""
 
 import fnmatch
 import json
@@ -131,7 +131,7 @@ def test_a_mode_that_is_not_known_is_undetermined() -> None:
     assert decision.cause == "mode-unknown"
 
 
-def test_what_one_role_takes_away_another_gives_back() -> None:
+def test_a_role_grants_what_another_role_excludes() -> None:
     assert isinstance(decide(LEGACY_MODE, held("NotPull"), held("AcrPull")), Granted)
 
 
@@ -173,7 +173,7 @@ def test_the_scope_logic_agrees_with_segments_compared_one_by_one(
     assert rbac.reaches(text + ("/" if slash and scope else ""), "/" + "/".join(resource)) is expected
 
 
-def test_a_role_through_a_group_counts_only_where_azure_was_asked() -> None:
+def test_a_role_through_a_group_counts_only_with_assignments_read_through_groups() -> None:
     grant = held("AcrPull", who=GROUP)
     assert isinstance(decide(LEGACY_MODE, grant), NotGranted)
     assert decide(LEGACY_MODE, grant, via_groups=True) == Granted("AcrPull", REGISTRY, through_group=True)
@@ -181,7 +181,7 @@ def test_a_role_through_a_group_counts_only_where_azure_was_asked() -> None:
     assert isinstance(both, Granted)
 
 
-def test_a_role_whose_definition_is_unknown_leaves_it_open_unless_another_grants() -> None:
+def test_a_role_whose_definition_is_unknown_is_undetermined_unless_another_grants() -> None:
     decision = decide(LEGACY_MODE, held("Unheard"))
     assert isinstance(decision, Undetermined)
     assert decision.cause == "role-definition-unreadable"
@@ -229,13 +229,13 @@ def test_both_data_actions_have_to_be_covered() -> None:
     assert decide(ABAC_MODE, grant, repositories=("api",)) == Partial(("api",), (), "RepositoryReader", REGISTRY)
 
 
-def test_without_a_repository_in_use_a_condition_leaves_it_open() -> None:
+def test_without_a_repository_in_use_a_condition_is_undetermined() -> None:
     decision = decide(ABAC_MODE, held("RepositoryReader", condition=named("web")))
     assert isinstance(decision, Undetermined)
     assert "no repository in use is known" in decision.why
 
 
-def test_an_unknown_condition_leaves_it_open_and_its_text_is_told() -> None:
+def test_an_unknown_condition_is_undetermined_and_its_text_is_shown() -> None:
     text = "@Environment[isPrivateLink] BoolEquals true"
     decision = decide(ABAC_MODE, held("RepositoryReader", condition=text), repositories=("web",))
     assert isinstance(decision, Undetermined)
@@ -294,9 +294,9 @@ def test_a_deny_assignment_in_legacy_mode(over: dict[str, Any], expected: type) 
 
 def test_a_deny_for_a_group_is_settled_by_what_azure_says_reaches_the_identity() -> None:
     group = deny("*", principals=(GROUP,), may_be_groups=(GROUP,))
-    asked = decide(LEGACY_MODE, held("AcrPull"), denies=[group])
-    assert isinstance(asked, Undetermined)
-    assert asked.cause == rbac.DENY_THROUGH_GROUP
+    unread = decide(LEGACY_MODE, held("AcrPull"), denies=[group])
+    assert isinstance(unread, Undetermined)
+    assert unread.cause == rbac.DENY_THROUGH_GROUP
     reached = decide(LEGACY_MODE, held("AcrPull"), denies=[group], reaching_denies=frozenset({"deny-1"}))
     assert isinstance(reached, Denied)
     spared = decide(LEGACY_MODE, held("AcrPull"), denies=[group], reaching_denies=frozenset())
@@ -312,7 +312,7 @@ def test_a_deny_for_a_group_is_settled_by_what_azure_says_reaches_the_identity()
         (Permission(("*",)), Granted),
     ],
 )
-def test_a_deny_assignment_in_abac_mode_speaks_of_data_actions(permission: Permission, expected: type) -> None:
+def test_a_deny_assignment_in_abac_mode_denies_data_actions(permission: Permission, expected: type) -> None:
     denies = [deny(permissions=(permission,))]
     assert isinstance(decide(ABAC_MODE, held("RepositoryReader"), denies=denies, repositories=("web",)), expected)
 
@@ -324,11 +324,11 @@ def test_a_deny_with_a_condition_denies_where_it_holds_for_a_repository_in_use()
         assert isinstance(decision, kind)
 
 
-def test_nothing_granted_stays_that_whatever_is_denied() -> None:
+def test_without_a_grant_deny_assignments_do_not_matter() -> None:
     assert isinstance(decide(LEGACY_MODE, denies=[deny("*")]), NotGranted)
 
 
-# Every role definition that was recorded, where the recordings are at hand
+# Every recorded role definition, if the recordings are available
 
 
 def _recorded() -> Iterator[dict[str, Any]]:
@@ -339,7 +339,7 @@ def _recorded() -> Iterator[dict[str, Any]]:
 
 
 def _plain(patterns: list[str], action: str) -> bool:
-    """Wildcards by the standard library: "[" is no wildcard of Azure's, "?" neither, and neither occurs."""
+    """Wildcards by the standard library; "[" and "?" are not Azure wildcards and do not occur."""
     return any(fnmatch.fnmatchcase(action.lower(), re.sub(r"[\[\]?]", "", p).lower()) for p in patterns)
 
 
@@ -370,21 +370,21 @@ def test_every_recorded_role_definition_gets_the_plain_answer_in_both_modes() ->
                 assert isinstance(decision, Granted) is _naive(body, actions, key), (definition.name, mode)
 
 
-# Bodies that ARM garbled: never half a role, never a deny assignment that is lost in silence
+# Malformed ARM bodies: never part of a role, never a silently lost deny assignment
 
 
 @pytest.mark.parametrize("permissions", ["*", [{"actions": "*"}], [{"actions": ["*"], "notActions": [1]}], ["x"], None])
-def test_a_role_that_cannot_be_read_whole_is_no_role(permissions: Any) -> None:
+def test_a_role_with_malformed_permissions_is_not_decoded(permissions: Any) -> None:
     assert bodies.role_definition({"id": "/x/y", "properties": {"permissions": permissions}}) is None
 
 
 @pytest.mark.parametrize("principals", ["x", ["x"], [{"type": "User"}]])
-def test_a_deny_assignment_whose_principals_cannot_be_read_is_not_taken(principals: Any) -> None:
+def test_a_deny_assignment_with_malformed_principals_is_not_decoded(principals: Any) -> None:
     body = {"id": "/x/y", "properties": {"scope": "/", "permissions": [], "principals": principals}}
     assert bodies.deny_assignment(body) is None
 
 
-def test_a_condition_of_a_wrong_type_does_not_become_no_condition() -> None:
+def test_a_condition_of_a_wrong_type_is_not_dropped() -> None:
     properties = {
         "scope": REGISTRY,
         "principalId": ME,

@@ -1,4 +1,4 @@
-"""Facts for the tests of PW101 to PW106 and PW501: a healthy cluster and registry, each test changes one thing."""
+"""Facts for the tests of PW101 to PW106 and PW501: a healthy cluster and registry; each test changes one thing."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ PUSH = RoleDefinition(
 ROLES = {role.guid: role for role in (ACR_PULL, READER, OWNER, PUSH)}
 
 
-def evidence(what: str = "something") -> Evidence:
-    return Evidence(what, "a test", READ_AT, "2025-11-01")
+def evidence(source: str = "something") -> Evidence:
+    return Evidence(source, "a test", READ_AT, "2025-11-01")
 
 
 def seen(value: Any, partial: str = "") -> Seen[Any]:
@@ -129,18 +129,18 @@ def authorization(*assignments: RoleAssignment, **over: Any) -> Authorization:
     return Authorization(**(base | over))
 
 
-def use(found: Any = None, *images: ContainerImage, **over: Any) -> RegistryUse:
+def use(registry_fact: Any = None, *images: ContainerImage, **over: Any) -> RegistryUse:
     base: dict[str, Any] = {
         "login_server": "acrone.azurecr.io",
         "sources": ("images of 1 pod",),
-        "registry": seen(registry()) if found is None else found,
+        "registry": seen(registry()) if registry_fact is None else registry_fact,
         "images": images,
     }
     return RegistryUse(**(base | over))
 
 
 def facts(**over: Any) -> ClusterFacts:
-    """A cluster that uses one registry and holds AcrPull on it."""
+    """A cluster that uses one registry and has AcrPull on it."""
     base: dict[str, Any] = {
         "cluster": cluster(),
         "principal": seen(Principal(object_id=ME, kind="managed identity")),
@@ -153,7 +153,7 @@ def facts(**over: Any) -> ClusterFacts:
 
 
 def verdict(finding: Finding) -> tuple[str, str]:
-    """The finding's two stable words."""
+    """The finding's verdict and cause."""
     return word(finding.verdict), finding.cause
 
 
@@ -163,7 +163,7 @@ def look_failed(finding: Finding) -> bool:
 
 
 def only(findings: tuple[Finding, ...]) -> Finding:
-    """The only finding; a Fail has its commands, each a line that names no placeholder of a template."""
+    """The only finding; a Fail has a fix."""
     (finding,) = findings
     assert isinstance(finding.verdict, Pass | Fail | Unknown | Skipped)
     if isinstance(finding.verdict, Fail):

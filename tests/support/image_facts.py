@@ -1,4 +1,4 @@
-"""Facts for the tests of the checks on images and pull secrets, on top of those for access."""
+"""Facts for the tests of the checks on images and pull secrets, based on those for access."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Why, Workloads
-from checks.facts.pulls import DOCKER_CONFIG_JSON, Asked, PullSecret, SecretEntry, UserKind
+from checks.facts.pulls import DOCKER_CONFIG_JSON, CredentialTest, PullSecret, SecretEntry, UserKind
 from checks.rules import images
 from checks.rules.pull import pull_times
 from tests.support import access_facts as base
@@ -41,32 +41,32 @@ def pulled(image: str = WEB, seconds: str = "1.2s", size: int = 104_857_600, **o
 
 
 def workloads(*containers: ContainerImage, events: Any = ()) -> Seen[Workloads]:
-    told = events if isinstance(events, NotSeen) else base.seen(tuple(events))
-    return base.seen(Workloads(containers=containers, events=told, pods=len(containers)))
+    event_facts = events if isinstance(events, NotSeen) else base.seen(tuple(events))
+    return base.seen(Workloads(containers=containers, events=event_facts, pods=len(containers)))
 
 
 def facts(*containers: ContainerImage, events: Any = (), **over: Any) -> ClusterFacts:
-    """A cluster with these containers. ``acrone`` is known to ARM; AcrPull is held unless authorization is given."""
+    """A cluster with these containers. ARM has ``acrone``; AcrPull is assigned unless authorization is given."""
     hosts: dict[str, list[ContainerImage]] = {}
-    for one in containers:
-        host = images.host_of(one.image)
+    for used in containers:
+        host = images.host_of(used.image)
         if host is not None:
-            hosts.setdefault(host, []).append(one)
+            hosts.setdefault(host, []).append(used)
     given: dict[str, Any] = {
         "workloads": workloads(*containers, events=events),
-        "uses": tuple(use_of(host, found) for host, found in hosts.items()),
+        "uses": tuple(use_of(host, used) for host, used in hosts.items()),
     }
-    made = base.facts(**(given | over))
-    if isinstance(made.workloads, NotSeen):
-        return made
-    return msgspec.structs.replace(made, pull_times=pull_times.times(made.workloads.value, made.cluster.pools))
+    built = base.facts(**(given | over))
+    if isinstance(built.workloads, NotSeen):
+        return built
+    return msgspec.structs.replace(built, pull_times=pull_times.times(built.workloads.value, built.cluster.pools))
 
 
-def use_of(host: str, found: list[ContainerImage], registry: Any = None) -> RegistryUse:
+def use_of(host: str, used: list[ContainerImage], registry: Any = None) -> RegistryUse:
     acr = host.endswith(".azurecr.io")
-    elsewhere = NotSeen(Why.NOT_APPLICABLE, f"{host} is no registry of this cloud")
+    elsewhere = NotSeen(Why.NOT_APPLICABLE, f"{host} is not a registry of this cloud")
     known = base.seen(base.registry(login_server=host)) if acr else elsewhere
-    return RegistryUse(login_server=host, sources=("images",), registry=registry or known, acr=acr, images=tuple(found))
+    return RegistryUse(login_server=host, sources=("images",), registry=registry or known, acr=acr, images=tuple(used))
 
 
 NO_ROLE = {base.SUBSCRIPTION: base.authorization()}
@@ -79,7 +79,7 @@ def entry(key: str = ACR, accepted: bool | None = True, **over: Any) -> SecretEn
         "key": key,
         "user": UserKind.NAMED,
         "has_password": True,
-        "asked": (Asked(registry=host, accepted=accepted, detail="its token endpoint answered"),),
+        "asked": (CredentialTest(registry=host, accepted=accepted, detail="its token endpoint answered"),),
     }
     return SecretEntry(**(given | over))
 

@@ -1,4 +1,4 @@
-"""Facts for the tests of PW201 and PW401 to PW406: a Premium registry in the cluster's region, nothing wrong."""
+"""Facts for the tests of PW201 and PW401 to PW406: a healthy Premium registry in the cluster's region."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def rule(target: str = "hub/*", **over: Any) -> CacheRule:
 
 
 def credentials(health: str | None = "Healthy", **over: Any) -> CredentialSet:
-    one = Credential(name="Credential1", health=health, **over)
-    return CredentialSet(id=CREDENTIALS, name="hub", principal_id=base.CLIENT, credentials=(one,))
+    credential = Credential(name="Credential1", health=health, **over)
+    return CredentialSet(id=CREDENTIALS, name="hub", principal_id=base.CLIENT, credentials=(credential,))
 
 
 def performance(**over: Any) -> RegistryPerformance:
@@ -44,26 +44,26 @@ def performance(**over: Any) -> RegistryPerformance:
 
 
 def probe(outcome: Outcome = Outcome.REACHED, **over: Any) -> Seen[Probe]:
-    given: dict[str, Any] = {"host": ACR, "detail": "told so", "steps": ("acrone.azurecr.io resolves",)}
+    given: dict[str, Any] = {"host": ACR, "detail": "it answered", "steps": ("acrone.azurecr.io resolves",)}
     return base.seen(Probe(outcome=outcome, **(given | over)))
 
 
 def network(*dns_servers: str) -> Networks:
-    """The network of the nodes."""
-    home = VirtualNetwork(
+    """The virtual network of the nodes."""
+    nodes = VirtualNetwork(
         id=VNET, name="vnet-nodes", dns_servers=dns_servers, subnets=(Subnet(id=SUBNET, name="nodes"),)
     )
-    return networks_of([(base.SUBSCRIPTION, Network(virtual_networks=base.seen({VNET.lower(): home})))])
+    return networks_of([(base.SUBSCRIPTION, Network(virtual_networks=base.seen({VNET.lower(): nodes})))])
 
 
 def facts(
     *, registry: dict[str, Any] | None = None, images: tuple[ContainerImage, ...] = (), **over: Any
 ) -> ClusterFacts:
     """A cluster in West Europe with one registry there. ``registry`` changes it, ``images`` are those of its pods."""
-    found = base.registry(**({"location": REGION} | (registry or {})))
+    registry_facts = base.registry(**({"location": REGION} | (registry or {})))
     given: dict[str, Any] = {
         "cluster": base.cluster(location=REGION, pools=(base.pool(vnet_subnet_id=SUBNET),)),
-        "uses": (base.use(base.seen(found), *images),),
+        "uses": (base.use(base.seen(registry_facts), *images),),
         "performance": {ACR: performance()},
         "probes": {ACR: probe()},
         "networks": network(),
@@ -72,5 +72,5 @@ def facts(
 
 
 def unseen() -> RegistryUse:
-    """A registry that Azure Resource Manager did not show."""
-    return base.use(NotSeen(Why.NOT_FOUND, "not in the subscriptions that were looked at"))
+    """A registry that could not be found in Azure Resource Manager."""
+    return base.use(NotSeen(Why.NOT_FOUND, "not in the subscriptions that were scanned"))

@@ -14,7 +14,7 @@ from checks.collect.arm.reads import evidence
 from checks.collect.wire import connections
 from checks.collect.wire.errors import NotAllowed, NotFound, Temporary, mapped
 from checks.facts import ClientSecret, Principal, Seen
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_roles
 
 ROLE = "Application.Read.All (Microsoft Graph application permission)"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -79,4 +79,4 @@ async def _get(
 
 
 def _not_allowed(azure: Azure, detail: str) -> NotAllowed:
-    return NotAllowed(detail, ROLE, "/", (shell.grant_graph(azure.settings.cloud.graph),))
+    return NotAllowed(detail, ROLE, "/", (az_roles.grant_application_read(azure.settings.cloud.graph),))

@@ -22,7 +22,7 @@ from checks.collect.wire.errors import CollectError, Temporary, mapped
 from checks.facts import NotSeen, Seen
 from checks.findings import Evidence
 from checks.rules.access.rbac import role_guid
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_roles
 
 T = TypeVar("T")
 
@@ -236,4 +236,4 @@ async def user_kubeconfig(azure: Azure, cluster: facts.Cluster) -> bytes:
 
 def grant_reader(subscription: str) -> str:
     """The command that lets Pullwatch's identity read a subscription."""
-    return shell.assign_role("<object id of Pullwatch's identity>", READER, f"/subscriptions/{subscription}")
+    return az_roles.assign_role("<object id of Pullwatch's identity>", READER, f"/subscriptions/{subscription}")

@@ -28,11 +28,11 @@ from checks.collect.registry import client as registry
 from checks.collect.wire import connections
 from checks.collect.wire.errors import CollectError, Temporary, mapped
 from checks.facts import Cluster, ContainerImage, NotSeen, Seen, Why, Workloads
-from checks.facts.pulls import Asked, PullSecret
+from checks.facts.pulls import CredentialTest, PullSecret
 from checks.facts.registry_details import Outcome
 from checks.rules import images
 from checks.rules.access.pull_secrets import DOCKER_HUB_KEY, covers, names_of, target_of
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_roles
 
 MAX_SECRETS = 200
 MAX_TRIED = 50
@@ -130,7 +130,7 @@ async def _one(azure: Azure, cluster: Cluster, api: client.CoreV1Api, name: str)
     except CollectError as error:
         return error.as_gap()
     except _Forbidden as error:
-        return NotSeen(Why.NOT_ALLOWED, str(error), SECRETS_READ, shell.let_read_secrets(cluster, namespace))
+        return NotSeen(Why.NOT_ALLOWED, str(error), SECRETS_READ, az_roles.grant_secret_reader(cluster, namespace))
 
 
 class _Forbidden(Exception):
@@ -190,23 +190,25 @@ async def _tried(azure: Azure, estate: Estate, workloads: Workloads, found: dict
         else:
             same[2].append(attempt)
 
-    async def ask(index: int) -> Asked:
+    async def ask(index: int) -> CredentialTest:
         credential, host, attempts = groups[index]
         repositories = tuple(sorted({r for attempt in attempts for r in attempt.repositories}))[:MAX_REPOSITORIES]
         if index >= MAX_TRIED:
-            return Asked(registry=host, detail=f"only {MAX_TRIED} credentials of a cluster are tried")
+            return CredentialTest(registry=host, detail=f"only {MAX_TRIED} credentials of a cluster are tried")
         async with gate:
             return await _ask(azure, estate, host, credential, repositories)
 
     answers = await asyncio.gather(*(ask(index) for index in range(len(groups))))
-    told: dict[tuple[str, int], list[Asked]] = {}
+    told: dict[tuple[str, int], list[CredentialTest]] = {}
     for (_, _, attempts), answer in zip(groups, answers, strict=True):
         for attempt in attempts:
             told.setdefault((attempt.secret, attempt.entry), []).append(answer)
     return {name: _facts(name, one, told) for name, one in found.items()}
 
 
-def _facts(name: str, found: Decoded | NotSeen, told: dict[tuple[str, int], list[Asked]]) -> Seen[PullSecret] | NotSeen:
+def _facts(
+    name: str, found: Decoded | NotSeen, told: dict[tuple[str, int], list[CredentialTest]]
+) -> Seen[PullSecret] | NotSeen:
     if isinstance(found, NotSeen):
         return found
     entries = tuple(
@@ -235,21 +237,23 @@ def _pairs(workloads: Workloads) -> set[tuple[str, str]]:
     return {(name, container.image) for container in workloads.containers for name in names_of(container)}
 
 
-async def _ask(azure: Azure, estate: Estate, host: str, credential: Credential, repositories: tuple[str, ...]) -> Asked:
+async def _ask(
+    azure: Azure, estate: Estate, host: str, credential: Credential, repositories: tuple[str, ...]
+) -> CredentialTest:
     target = _target(azure, estate, host)
     if target is None:
         why = f"{host} is no registry that Azure Resource Manager returned, and PULLWATCH_PROBE_OTHERS is off"
-        return Asked(registry=host, detail=why)
+        return CredentialTest(registry=host, detail=why)
     if connections.behind_proxy(azure.settings.connect_to, host):
-        return Asked(registry=host, detail="connections from here go through a proxy")
+        return CredentialTest(registry=host, detail="connections from here go through a proxy")
     try:
         async with asyncio.timeout(min(TRY_SECONDS, float(azure.settings.call_seconds))):
             async with registry.open_door(azure.settings, target) as door:
                 return await _knock(door, host, credential, repositories)
     except TimeoutError:
-        return Asked(registry=host, detail=f"{host} gave no answer in time")
+        return CredentialTest(registry=host, detail=f"{host} gave no answer in time")
     except registry.Trouble as trouble:
-        return Asked(registry=host, detail=str(trouble))
+        return CredentialTest(registry=host, detail=str(trouble))
 
 
 def _target(azure: Azure, estate: Estate, host: str) -> registry.Target | None:
@@ -260,7 +264,9 @@ def _target(azure: Azure, estate: Estate, host: str) -> registry.Target | None:
     return registry.Target(host=host) if azure.settings.probe_others else None
 
 
-async def _knock(door: registry.Door, host: str, credential: Credential, repositories: tuple[str, ...]) -> Asked:
+async def _knock(
+    door: registry.Door, host: str, credential: Credential, repositories: tuple[str, ...]
+) -> CredentialTest:
     """``GET realm?service&scope…`` with the credential, as docker and containerd do. Raises Trouble."""
     challenge = await door.challenge()
     scopes = [("scope", f"repository:{repository}:pull") for repository in repositories]
@@ -269,12 +275,12 @@ async def _knock(door: registry.Door, host: str, credential: Credential, reposit
         "GET", f"{urlsplit(challenge.realm).path}?{query}", headers={"Authorization": credential.basic()}
     )
     if answer.status == 401:
-        return Asked(registry=host, accepted=False, detail="its token endpoint answered HTTP 401")
+        return CredentialTest(registry=host, accepted=False, detail="its token endpoint answered HTTP 401")
     if answer.status != 200:
         raise registry.Trouble(Outcome.ACCESS_TOKEN, f"its token endpoint answered HTTP {answer.status}")
     token = registry.token_of(answer)
     may = {repository: registry.may_pull(token, repository) for repository in repositories if token}
-    return Asked(
+    return CredentialTest(
         registry=host,
         accepted=True,
         detail="its token endpoint answered HTTP 200",

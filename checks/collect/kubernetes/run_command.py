@@ -23,7 +23,7 @@ from checks.collect.arm.client import Azure
 from checks.collect.kubernetes import run_command_output as output
 from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
 from checks.facts import Cluster, NotSeen, PodEvent, Seen, Why, Workloads
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_aks, az_roles
 
 SETTING = "PULLWATCH_ALLOW_RUN_COMMAND=true"
 RIGHTS = (
@@ -78,7 +78,7 @@ def _also(gap: NotSeen, second: NotSeen) -> NotSeen:
 
 def _disabled(cluster: Cluster) -> Refused:
     detail = "it is disabled on the cluster (apiServerAccessProfile.disableRunCommand)"
-    return Refused(detail, "Run Command enabled on the cluster", (shell.enable_run_command(cluster),))
+    return Refused(detail, "Run Command enabled on the cluster", (az_aks.enable_run_command(cluster),))
 
 
 def _blocked(cluster: Cluster) -> Refused:
@@ -87,7 +87,7 @@ def _blocked(cluster: Cluster) -> Refused:
         f"namespace {output.NAMESPACE}"
     )
     missing = f"a policy assignment that excludes the namespace {output.NAMESPACE}"
-    return Refused(detail, missing, (shell.list_policies(cluster),))
+    return Refused(detail, missing, (az_roles.list_policy_assignments(cluster),))
 
 
 class _Reading:
@@ -201,7 +201,7 @@ class _Reading:
             return _disabled(self._cluster)
         if response.status_code in (401, 403):
             role = f"{' and '.join(RIGHTS)} on the cluster, and {READER} in it"
-            return NotAllowed(detail, role, self._cluster.id, shell.let_run_commands(self._cluster))
+            return NotAllowed(detail, role, self._cluster.id, az_roles.grant_run_command(self._cluster))
         if response.status_code == 404:
             return NotFound(detail)
         header = response.headers.get("Retry-After", "")

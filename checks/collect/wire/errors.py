@@ -21,7 +21,7 @@ from azure.core.exceptions import (
 )
 
 from checks.facts import NotSeen, Why
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_roles
 
 MAX_DETAIL = 500
 _OBJECT_ID = re.compile(r"object id '([0-9a-fA-F-]{36})'")
@@ -59,7 +59,7 @@ class NotAllowed(CollectError):
         super().__init__(detail)
         self.role = role
         who = _OBJECT_ID.search(detail)
-        granting = shell.assign_role(who[1] if who else "<object id of Pullwatch's identity>", role, scope)
+        granting = az_roles.assign_role(who[1] if who else "<object id of Pullwatch's identity>", role, scope)
         self.fix = (granting,) if fix is None else fix
 
     def as_gap(self) -> NotSeen:

@@ -17,7 +17,7 @@ import msgspec
 from azure.data.tables import EdmType, EntityProperty
 
 from checks.changes import Change, Status, Transition
-from checks.facts.pulls import Baseline
+from checks.facts.pulls import PullTimeBaseline
 from checks.findings import ClusterReport, Finding, word
 from checks.history.errors import LimitError, SchemaError
 from checks.history.model import (
@@ -245,7 +245,7 @@ def read_state(row: Row) -> ClusterState:
         registries=read(dict[str, datetime], joined(row, "registries"), where),
         capped=integer(row, "capped"),
         gone_since=moment(row, "gone_since"),
-        baselines=read(dict[str, Baseline], joined(row, "baselines") if "baselines_n" in row else "{}", where),
+        baselines=read(dict[str, PullTimeBaseline], joined(row, "baselines") if "baselines_n" in row else "{}", where),
     )
 
 

@@ -1,14 +1,14 @@
 """Conditions of role assignments (version 2.0), evaluated for one action and one repository.
 
 Source: Azure's "role assignment condition format and syntax", and Azure Container Registry's "ABAC repository
-permissions", whose only attribute is the name of the repository asked for. The language is read whole, but only what
-is documented for a registry is evaluated; a text that holds anything else is ``Unsettled`` as a whole, never "holds".
+permissions", whose only attribute is the name of the requested repository. The whole language is parsed, but only what
+is documented for a registry is evaluated; a condition with anything else is ``Unsettled`` as a whole, never true.
 
     ((!(ActionMatches{'…/content/read'}) AND !(ActionMatches{'…/metadata/read'}))
      OR (@Request[Microsoft.ContainerRegistry/registries/repositories:name] StringStartsWithIgnoreCase 'team-a/'))
 
-Azure calls the order of AND beside OR without parentheses ambiguous: such a text is settled only where every grouping
-gives the same answer. Reading never raises and is bounded in length, depth and number of terms.
+Azure calls AND mixed with OR without parentheses ambiguous: such a condition is evaluated only if every grouping gives
+the same result. Parsing never raises and is bounded in length, depth and number of terms.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ _OPERATOR = re.compile(r"string(?P<negated>not)?(?P<how>equals|startswith|like)(
 
 
 class Unsettled(msgspec.Struct, frozen=True):
-    """A condition that cannot be evaluated here: its text, and what in it stands in the way."""
+    """A condition that cannot be evaluated: its text, and the reason."""
 
     text: str
     why: str
 
 
 class ActionMatches(msgspec.Struct, frozen=True):
-    """Whether the action being checked fits a pattern: ``*`` stands for any text, case says nothing."""
+    """Whether the checked action matches a pattern: ``*`` matches any text; case is ignored."""
 
     pattern: str
 
 
 class NameCompares(msgspec.Struct, frozen=True):
-    """The repository's name against values. ``how`` is equals, startswith or like; ``every``: against all of them."""
+    """Compares the repository's name with values. ``how`` is equals, startswith or like; ``every``: all must match."""
 
     how: str
     values: tuple[str, ...]
@@ -67,7 +67,7 @@ class Not(msgspec.Struct, frozen=True):
 
 
 class Chain(msgspec.Struct, frozen=True):
-    """Terms with an operator ("and", "or") between each two of them."""
+    """Terms with an operator ("and", "or") between every two of them."""
 
     terms: tuple[Node, ...]
     operators: tuple[str, ...]
@@ -77,15 +77,15 @@ Node: TypeAlias = "ActionMatches | NameCompares | Not | Chain"
 
 
 class _Doubt(Exception):
-    """Something in a text that is not documented for registries, or that is no condition at all."""
+    """Something in a text that is not documented for registries, or is not valid in a condition."""
 
 
 def parse(text: str, version: str | None = None) -> Node | Unsettled:
-    """The condition a text says, or why it cannot be told. ``version`` is the assignment's conditionVersion."""
+    """The parsed condition, or why it cannot be evaluated. ``version`` is the assignment's conditionVersion."""
     if version is not None and version != VERSION:
-        return Unsettled(text, f"condition version {version} is not known")
+        return Unsettled(text, f"condition version {version} is not supported")
     if len(text) > MAX_LENGTH:
-        return Unsettled(text[:MAX_LENGTH], "the condition is too long to be read")
+        return Unsettled(text[:MAX_LENGTH], "the condition is too long to parse")
     try:
         return _Parser(_tokens(text)).whole()
     except _Doubt as doubt:
@@ -93,12 +93,12 @@ def parse(text: str, version: str | None = None) -> Node | Unsettled:
 
 
 def holds(node: Node, action: str, repository: str) -> bool | None:
-    """Whether a condition holds for an action on a repository; None where the order of its operators is ambiguous."""
+    """Whether a condition is true for an action on a repository; None if the order of its operators is ambiguous."""
     if isinstance(node, ActionMatches):
         return wildcards.covers(node.pattern, action)
     if isinstance(node, NameCompares):
-        found = (_compares(node, value, repository) for value in node.values)
-        return all(found) if node.every else any(found)
+        results = (_compares(node, value, repository) for value in node.values)
+        return all(results) if node.every else any(results)
     if isinstance(node, Not):
         inner = holds(node.term, action, repository)
         return None if inner is None else not inner
@@ -106,24 +106,24 @@ def holds(node: Node, action: str, repository: str) -> bool | None:
 
 
 def evaluate(text: str, action: str, repository: str, version: str | None = None) -> bool | Unsettled:
-    """``parse`` and ``holds`` in one."""
+    """Parses a condition and evaluates it for an action on a repository."""
     node = parse(text, version)
     if isinstance(node, Unsettled):
         return node
-    answer = holds(node, action, repository)
-    return Unsettled(text, "AND and OR stand side by side without parentheses") if answer is None else answer
+    result = holds(node, action, repository)
+    return Unsettled(text, "AND and OR are combined without parentheses") if result is None else result
 
 
 def for_repositories(actions: Iterable[str], names: Iterable[str]) -> str:
-    """The documented condition that narrows a role's actions to repositories by their names."""
+    """The documented condition that restricts a role's actions to repositories by name."""
     other = " AND ".join(f"!(ActionMatches{{'{action}'}})" for action in actions)
     return f"(({other}) OR ({named(names)}))"
 
 
 def named(names: Iterable[str]) -> str:
-    """The expression that holds for repositories of these names; a name that no repository can have is left out."""
-    fit = (name for name in names if "'" not in name and "\\" not in name)
-    return " OR ".join(f"@Request[{REPOSITORY_NAME}] StringEqualsIgnoreCase '{name}'" for name in fit)
+    """The expression that is true for repositories with these names; a name that no repository can have is left out."""
+    valid = (name for name in names if "'" not in name and "\\" not in name)
+    return " OR ".join(f"@Request[{REPOSITORY_NAME}] StringEqualsIgnoreCase '{name}'" for name in valid)
 
 
 def _compares(node: NameCompares, value: str, repository: str) -> bool:
@@ -139,7 +139,7 @@ def _compares(node: NameCompares, value: str, repository: str) -> bool:
 
 
 def _chained(values: list[bool | None], operators: tuple[str, ...]) -> bool | None:
-    """The value of a chain, None where its groupings differ (or a term is None already)."""
+    """The value of a chain; None if its groupings give different results (or a term is None)."""
     if len(set(operators)) <= 1:
         return _joined(values, operators[0] if operators else "and")
     size = len(values)
@@ -155,8 +155,8 @@ def _chained(values: list[bool | None], operators: tuple[str, ...]) -> bool | No
                 for left in possible[start, cut]
                 for right in possible[cut + 1, end]
             }
-    found = possible[0, size - 1]
-    return next(iter(found)) if len(found) == 1 else None
+    results = possible[0, size - 1]
+    return next(iter(results)) if len(results) == 1 else None
 
 
 def _joined(values: list[bool | None], operator: str) -> bool | None:
@@ -172,16 +172,16 @@ class _Token(msgspec.Struct, frozen=True):
 
 
 def _tokens(text: str) -> list[_Token]:
-    found: list[_Token] = []
+    tokens: list[_Token] = []
     position, end = 0, len(text.rstrip())
     while position < end:
         match = _TOKEN.match(text, position, end)
         if match is None:
-            raise _Doubt(f"it cannot be read from {text[position : position + 40]!r} on")
+            raise _Doubt(f"unexpected text at {text[position : position + 40]!r}")
         kind = match.lastgroup if match["attribute"] is None else "attribute"
-        found.append(_Token(kind or "", match[kind or 0]))
+        tokens.append(_Token(kind or "", match[kind or 0]))
         position = match.end()
-    return found
+    return tokens
 
 
 class _Parser:
@@ -192,10 +192,10 @@ class _Parser:
         self._at = 0
 
     def whole(self) -> Node:
-        """The one expression that all tokens make up."""
+        """The single expression that all tokens form."""
         node = self._chain(0)
         if self._at < len(self._tokens):
-            raise _Doubt(f"{self._tokens[self._at].text!r} stands where the condition should end")
+            raise _Doubt(f"{self._tokens[self._at].text!r} follows the end of the condition")
         return node
 
     def _chain(self, depth: int) -> Node:
@@ -216,7 +216,7 @@ class _Parser:
 
     def _term(self, depth: int) -> Node:
         if depth > MAX_DEPTH:
-            raise _Doubt("it is nested too deep")
+            raise _Doubt("it is nested too deeply")
         token = self._next("an expression")
         low = token.text.lower()
         if token.kind in ("mark", "word") and low in _NOT:
@@ -232,21 +232,22 @@ class _Parser:
             return ActionMatches(values[0])
         if token.kind == "attribute":
             return self._comparison(token)
-        raise _Doubt(f"{token.text!r} is not documented for registries")
+        raise _Doubt(f"{token.text!r} is not supported for registries")
 
     def _comparison(self, attribute: _Token) -> Node:
         if re.sub(r"\s+", "", attribute.text).lower() != f"@request[{REPOSITORY_NAME}]".lower():
-            raise _Doubt(f"the attribute {attribute.text} is not known for registries")
+            raise _Doubt(f"the attribute {attribute.text} is not supported for registries")
         operator = self._next("an operator")
         quantified = _QUANTIFIED.fullmatch(operator.text.lower())
-        found = _OPERATOR.fullmatch(quantified["operator"] if quantified else operator.text.lower())
-        if operator.kind != "word" or found is None:
-            raise _Doubt(f"the operator {operator.text!r} is not known for names")
+        comparison = _OPERATOR.fullmatch(quantified["operator"] if quantified else operator.text.lower())
+        if operator.kind != "word" or comparison is None:
+            raise _Doubt(f"the operator {operator.text!r} is not supported for repository names")
         values = self._set() if self._peek() == "{" else (self._text(),)
         if len(values) > 1 and not quantified:
-            raise _Doubt(f"{operator.text} is documented for one value, not for {len(values)}")
+            raise _Doubt(f"{operator.text} takes one value, not {len(values)}")
         every = quantified is not None and quantified["how"] == "all"
-        return NameCompares(found["how"], values, found["negated"] is not None, found["caseless"] is not None, every)
+        negated, caseless = comparison["negated"] is not None, comparison["caseless"] is not None
+        return NameCompares(comparison["how"], values, negated, caseless, every)
 
     def _set(self) -> tuple[str, ...]:
         self._expect("{")
@@ -258,23 +259,23 @@ class _Parser:
         return tuple(values)
 
     def _text(self) -> str:
-        token = self._next("a text in quotes")
+        token = self._next("a quoted string")
         value = token.text[1:-1]
         if token.kind != "text" or value.endswith("\\"):
-            raise _Doubt(f"{token.text!r} is no text in quotes that can be read for certain")
+            raise _Doubt(f"{token.text!r} is not a quoted string without escapes")
         return value
 
     def _peek(self) -> str | None:
         token = self._tokens[self._at] if self._at < len(self._tokens) else None
         return token.text.lower() if token is not None and token.kind in ("mark", "word") else None
 
-    def _next(self, what: str) -> _Token:
+    def _next(self, expected: str) -> _Token:
         if self._at >= len(self._tokens):
-            raise _Doubt(f"it ends where {what} should stand")
+            raise _Doubt(f"it ends where {expected} is expected")
         self._at += 1
         return self._tokens[self._at - 1]
 
     def _expect(self, mark: str) -> None:
         token = self._next(repr(mark))
         if token.kind != "mark" or token.text != mark:
-            raise _Doubt(f"{token.text!r} stands where {mark!r} should")
+            raise _Doubt(f"{token.text!r} is not the expected {mark!r}")

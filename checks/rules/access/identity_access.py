@@ -1,7 +1,7 @@
-"""The nodes' identity and one registry: what the reads that were made say, joined as they depend on each other.
+"""Whether the kubelet identity may pull from one registry, decided from the reads that were made.
 
-The direct assignments answer first; those through groups are looked at where the direct ones do not grant, and which
-deny assignments reach the identity through groups only where one that names groups would matter.
+Direct role assignments come first; those through groups are evaluated only if the direct ones do not grant the pull,
+and the deny assignments that reach the identity through groups only if one that names groups could block the pull.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from checks.rules.access import rbac
 
 
 def is_service_principal(cluster: Cluster) -> bool:
-    """Whether nodes sign in as a service principal. Managed-identity clusters show "msi" for one, or an old id."""
+    """Whether nodes sign in as a service principal. Managed-identity clusters show "msi" as its id, or an old id."""
     return cluster.kubelet is None and not cluster.has_identity and bool(cluster.service_principal_client_id)
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The reads about one registry's subscription; None: not asked (yet)."""
+class AuthorizationReads(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read about one registry's subscription; None: not read (yet)."""
 
     authorization: Authorization
     groups: Seen[tuple[RoleAssignment, ...]] | NotSeen | None = None
     denies: Seen[frozenset[str]] | NotSeen | None = None
 
 
-def repositories_of(found: Iterable[ContainerImage]) -> tuple[str, ...]:
-    """The repositories that images come from; an invalid reference names none, for nodes refuse it themselves."""
-    parsed = (images.parse(text) for text in {image.image for image in found})
+def repositories_of(containers: Iterable[ContainerImage]) -> tuple[str, ...]:
+    """The repositories of images; an invalid reference names none, because nodes reject it themselves."""
+    parsed = (images.parse(text) for text in {container.image for container in containers})
     return tuple(sorted({reference.repository for reference in parsed if reference is not None}))
 
 
-def asked_of(facts: ClusterFacts, registry: Registry) -> Asked | None:
-    """What was read for a registry, or None where its subscription was not looked at."""
+def authorization_reads(facts: ClusterFacts, registry: Registry) -> AuthorizationReads | None:
+    """What was read about a registry's subscription, or None if that subscription was not read."""
     key = subscription_of(registry.id)
     authorization = facts.authorization.get(key)
     if authorization is None:
         return None
-    return Asked(
+    return AuthorizationReads(
         authorization=authorization,
         groups=facts.through_groups.get(key),
         denies=facts.denies_through_groups.get(key),
@@ -58,46 +58,46 @@ def asked_of(facts: ClusterFacts, registry: Registry) -> Asked | None:
 
 
 def decide(
-    principal_id: str, registry: Registry, asked: Asked, repositories: tuple[str, ...]
+    principal_id: str, registry: Registry, reads: AuthorizationReads, repositories: tuple[str, ...]
 ) -> rbac.Decision | NotSeen:
-    """Whether the identity may pull, or the read whose failure leaves it open."""
-    decision = _roles(principal_id, registry, asked, repositories)
+    """Whether the identity may pull, or the failed read that leaves it undetermined."""
+    decision = _roles(principal_id, registry, reads, repositories)
     if isinstance(decision, NotSeen):
         return decision
-    denies = asked.authorization.denies
+    denies = reads.authorization.denies
     if isinstance(decision, rbac.Granted):
         if isinstance(denies, NotSeen):
             return denies
         if denies.partial:
             return rbac.Undetermined(f"deny assignments: {denies.partial}", "deny-undetermined")
-    if wants_denies(decision) and isinstance(asked.denies, NotSeen):
-        return asked.denies
+    if wants_denies(decision) and isinstance(reads.denies, NotSeen):
+        return reads.denies
     return decision
 
 
 def wants_groups(decision: rbac.Decision | NotSeen) -> bool:
-    """Whether assignments through groups could change the answer."""
+    """Whether role assignments through groups could change the decision."""
     if isinstance(decision, rbac.Undetermined):
         return decision.cause in ("condition", "role-definition-unreadable", "assignments-unreadable")
     return isinstance(decision, rbac.NotGranted | rbac.Partial)
 
 
 def wants_denies(decision: rbac.Decision | NotSeen) -> bool:
-    """Whether a deny assignment for a group would forbid what a role grants, and Azure was not asked about it."""
+    """Whether a deny assignment for a group may block what a role grants, and Azure was not asked about it."""
     return isinstance(decision, rbac.Undetermined) and decision.cause == rbac.DENY_THROUGH_GROUP
 
 
 def _roles(
-    principal_id: str, registry: Registry, asked: Asked, repositories: tuple[str, ...]
+    principal_id: str, registry: Registry, reads: AuthorizationReads, repositories: tuple[str, ...]
 ) -> rbac.Decision | NotSeen:
-    assignments, definitions = asked.authorization.assignments, asked.authorization.definitions
+    assignments, definitions = reads.authorization.assignments, reads.authorization.definitions
     if isinstance(assignments, NotSeen):
         return assignments
     if isinstance(definitions, NotSeen):
         return definitions
-    denies = () if isinstance(asked.authorization.denies, NotSeen) else asked.authorization.denies.value
+    denies = () if isinstance(reads.authorization.denies, NotSeen) else reads.authorization.denies.value
 
-    def over(held: Seen[tuple[RoleAssignment, ...]], *, via_groups: bool) -> rbac.Decision:
+    def decide_for(held: Seen[tuple[RoleAssignment, ...]], *, via_groups: bool) -> rbac.Decision:
         decision = rbac.decide(
             principal_id,
             registry.id,
@@ -107,13 +107,13 @@ def _roles(
             denies,
             via_groups=via_groups,
             repositories=repositories,
-            reaching_denies=asked.denies.value if isinstance(asked.denies, Seen) else None,
+            reaching_denies=reads.denies.value if isinstance(reads.denies, Seen) else None,
         )
         if held.partial and isinstance(decision, rbac.NotGranted | rbac.Partial):
             return rbac.Undetermined(f"role assignments: {held.partial}", "assignments-unreadable")
         return decision
 
-    direct = over(assignments, via_groups=False)
-    if not wants_groups(direct) or asked.groups is None:
+    direct = decide_for(assignments, via_groups=False)
+    if not wants_groups(direct) or reads.groups is None:
         return direct
-    return asked.groups if isinstance(asked.groups, NotSeen) else over(asked.groups, via_groups=True)
+    return reads.groups if isinstance(reads.groups, NotSeen) else decide_for(reads.groups, via_groups=True)

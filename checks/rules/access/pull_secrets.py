@@ -1,8 +1,8 @@
-"""Pull secrets as kubelet uses them: which entry is for which image, and what one secret does for it.
+"""Pull secrets as kubelet uses them: which entry matches which image, and whether one secret lets it be pulled.
 
 Source: kubernetes/pkg/credentialprovider (keyring.go: Add, Lookup, URLsMatch; config.go) and its secrets package
-(MakeDockerKeyring). Kubelet tries every matching entry of every secret, then the nodes' own identity; only where
-nothing matches does it pull without credentials. A secret that it cannot parse costs the pod all its pulls.
+(MakeDockerKeyring). Kubelet tries every matching entry of every secret, then the kubelet identity; only if
+nothing matches does it pull without credentials. A secret that it cannot parse makes every pull of the pod fail.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from enum import StrEnum
 import msgspec
 
 from checks.facts import ContainerImage, NotSeen, Seen
-from checks.facts.pulls import Asked, PullSecret, SecretEntry, UserKind
+from checks.facts.pulls import CredentialTest, PullSecret, SecretEntry, UserKind
 from checks.rules import images
 
-# The key of Docker Hub's entries: it is looked up by name where no other entry matches an image of docker.io.
+# The key of Docker Hub's entries: kubelet looks it up by name if no other entry matches an image of docker.io.
 DOCKER_HUB_KEY = "index.docker.io"
 _HUB_HOSTS = ("docker.io", "index.docker.io")
 
 
-class State(StrEnum):
-    """What a way to authenticate does for an image. ``BREAKS``: it costs the pod every pull, whatever else holds."""
+class CredentialState(StrEnum):
+    """Whether a credential lets an image be pulled. ``BREAKS``: every pull of the pod fails, whatever else holds."""
 
     HOLDS = "holds"
     OPEN = "open"
@@ -31,10 +31,10 @@ class State(StrEnum):
     BREAKS = "breaks"
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What one secret does for one image: the state, a stable cause and a sentence's end ("… ``why``")."""
+class CredentialResult(msgspec.Struct, frozen=True):
+    """What one credential does for one image: the state, a stable cause, and an explanation to end a sentence with."""
 
-    state: State
+    state: CredentialState
     cause: str
     why: str
 
@@ -45,18 +45,18 @@ def names_of(container: ContainerImage) -> tuple[str, ...]:
 
 
 def matching(secret: PullSecret, image: str) -> tuple[SecretEntry, ...]:
-    """The entries of a secret that kubelet offers for an image."""
+    """The entries of a secret that kubelet uses for an image."""
     target = target_of(image)
     if target is None:
         return ()
-    found = tuple(entry for entry in secret.entries if covers(entry.key, target))
-    if not found and target.partition("/")[0] in _HUB_HOSTS:
+    entries = tuple(entry for entry in secret.entries if covers(entry.key, target))
+    if not entries and target.partition("/")[0] in _HUB_HOSTS:
         return tuple(entry for entry in secret.entries if entry.key == DOCKER_HUB_KEY)
-    return found
+    return entries
 
 
 def target_of(image: str) -> str | None:
-    """ "host/repository" as kubelet compares it with keys: the host as it is written, no tag, no digest."""
+    """ "host/repository" as kubelet compares it with keys: the host as written, without tag and digest."""
     parsed = images.parse(image)
     if parsed is None:
         return None
@@ -70,10 +70,10 @@ def covers(key: str, target: str) -> bool:
     host, _, path = key.partition("/")
     wanted, _, repository = target.partition("/")
     labels, port = _split(host)
-    others, other_port = _split(wanted)
-    if port != other_port or len(labels) != len(others) or not f"/{repository}".startswith(f"/{path}"):
+    wanted_labels, wanted_port = _split(wanted)
+    if port != wanted_port or len(labels) != len(wanted_labels) or not f"/{repository}".startswith(f"/{path}"):
         return False
-    return all(fnmatch.fnmatchcase(other, label) for label, other in zip(labels, others, strict=True))
+    return all(fnmatch.fnmatchcase(other, label) for label, other in zip(labels, wanted_labels, strict=True))
 
 
 def _split(host: str) -> tuple[list[str], str]:
@@ -81,60 +81,78 @@ def _split(host: str) -> tuple[list[str], str]:
     return (name.split("."), port) if colon else (host.split("."), "")
 
 
-def answer(secret: Seen[PullSecret] | NotSeen | None, image: str, *, reported_missing: bool = False) -> Answer:
-    """What a secret does for an image. ``None``: pull secrets are not read.
+def judge_secret(
+    secret: Seen[PullSecret] | NotSeen | None, image: str, *, reported_missing: bool = False
+) -> CredentialResult:
+    """Judges what a secret does for an image. ``None``: pull secrets are not read.
 
-    ``reported_missing``: kubelet said in an event that it could not retrieve it, which counts where it was not read.
+    ``reported_missing``: a kubelet event says that it could not be retrieved; it counts if Pullwatch did not read it.
     """
     if secret is None or isinstance(secret, NotSeen):
         if reported_missing:
-            return Answer(State.FAILS, "secret-missing", "kubelet reports that it cannot retrieve it")
+            return CredentialResult(
+                CredentialState.FAILS, "secret-missing", "kubelet reports that it could not retrieve it"
+            )
         why = "it was not read" if secret is None else f"it could not be read ({secret.detail})"
-        return Answer(State.OPEN, "secret-not-read", why)
-    whole = _whole(secret.value)
-    if whole is not None:
-        return whole
+        return CredentialResult(CredentialState.OPEN, "secret-not-read", why)
+    unusable = _judge_whole(secret.value)
+    if unusable is not None:
+        return unusable
     entries = matching(secret.value, image)
     if not entries:
         keys = ", ".join(entry.key for entry in secret.value.entries[:5]) or "no host at all"
-        return Answer(State.ELSEWHERE, "secret-host-mismatch", f"it is for {keys}")
+        return CredentialResult(CredentialState.ELSEWHERE, "secret-host-mismatch", f"it is for {keys}")
     host, parsed = images.host_of(image), images.parse(image)
     repository = parsed.repository if parsed else ""
-    answers = [_entry(entry, host or "", repository, secret.evidence.read_at or "") for entry in entries]
-    return min(answers, key=lambda one: list(State).index(one.state))
+    results = [_judge_entry(entry, host or "", repository, secret.evidence.read_at or "") for entry in entries]
+    return min(results, key=lambda result: list(CredentialState).index(result.state))
 
 
-def _whole(secret: PullSecret) -> Answer | None:
-    """What already the secret as such settles."""
+def _judge_whole(secret: PullSecret) -> CredentialResult | None:
+    """The result that is the same for every image, if there is one."""
     if not secret.exists:
-        return Answer(State.FAILS, "secret-missing", "it does not exist")
+        return CredentialResult(CredentialState.FAILS, "secret-missing", "it does not exist")
     if not secret.right_type:
         kind = secret.type or "without a type"
-        return Answer(State.FAILS, "secret-wrong-type", f"its type is {kind}, which kubelet passes over")
+        return CredentialResult(
+            CredentialState.FAILS, "secret-wrong-type", f"its type is {kind}, which kubelet ignores"
+        )
     if secret.trouble:
-        return Answer(State.BREAKS, "secret-undecodable", f"kubelet cannot parse it: {secret.trouble}")
+        return CredentialResult(
+            CredentialState.BREAKS, "secret-undecodable", f"kubelet cannot parse it: {secret.trouble}"
+        )
     if secret.empty:
-        return Answer(State.FAILS, "secret-empty", "the data that its type calls for is missing")
+        return CredentialResult(CredentialState.FAILS, "secret-empty", "the data that its type requires is missing")
     return None
 
 
-def _entry(entry: SecretEntry, host: str, repository: str, read_at: str) -> Answer:
+def _judge_entry(entry: SecretEntry, host: str, repository: str, read_at: str) -> CredentialResult:
     if entry.user is UserKind.NONE or not entry.has_password:
-        return Answer(
-            State.FAILS, "secret-without-credentials", f"its entry for {entry.key} holds no user and password"
+        return CredentialResult(
+            CredentialState.FAILS,
+            "secret-without-credentials",
+            f"its entry for {entry.key} has no user name and password",
         )
     if entry.expires is not None and read_at and entry.expires <= read_at:
-        return Answer(State.FAILS, "secret-expired", f"its token for {entry.key} expired at {entry.expires}")
-    asked = next((one for one in entry.asked if one.registry == host), None)
-    if asked is None or asked.accepted is None:
-        why = asked.detail if asked else "the registry was not asked"
-        return Answer(State.OPEN, "secret-not-asked", f"whether {host} accepts it is not known: {why}")
-    return _told(asked, host, repository)
+        return CredentialResult(
+            CredentialState.FAILS, "secret-expired", f"its token for {entry.key} expired at {entry.expires}"
+        )
+    test = next((test for test in entry.asked if test.registry == host), None)
+    if test is None or test.accepted is None:
+        why = test.detail if test else "it was not tried at the registry"
+        return CredentialResult(
+            CredentialState.OPEN, "secret-not-asked", f"it is not known whether {host} accepts it: {why}"
+        )
+    return _judge_test(test, host, repository)
 
 
-def _told(asked: Asked, host: str, repository: str) -> Answer:
-    if not asked.accepted:
-        return Answer(State.FAILS, "secret-refused", f"{host} does not accept it ({asked.detail})")
-    if repository in asked.refused:
-        return Answer(State.FAILS, "secret-refused-repository", f"{host} accepts it, but not for pulling {repository}")
-    return Answer(State.HOLDS, "secret-accepted", f"{host} accepts it")
+def _judge_test(test: CredentialTest, host: str, repository: str) -> CredentialResult:
+    if not test.accepted:
+        return CredentialResult(CredentialState.FAILS, "secret-refused", f"{host} does not accept it ({test.detail})")
+    if repository in test.refused:
+        return CredentialResult(
+            CredentialState.FAILS,
+            "secret-refused-repository",
+            f"{host} accepts it, but not for pulls from {repository}",
+        )
+    return CredentialResult(CredentialState.HOLDS, "secret-accepted", f"{host} accepts it")

@@ -1,4 +1,4 @@
-"""Wildcards as Azure means them, matched in bounded time: a hostile pattern costs pattern x text, never more."""
+"""Azure's wildcards, matched in bounded time: a hostile pattern costs at most the length of pattern x text."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ _LIKE = re.compile(r"\\[*?]|.", re.DOTALL)
 
 
 def covers(pattern: str, text: str) -> bool:
-    """Whether an action pattern covers a text: ``*`` stands for any text, "/" included; case says nothing."""
-    return _fits([(_ANY if c == "*" else None, c) for c in pattern.lower()], text.lower())
+    """Whether an action pattern covers a text: ``*`` matches any text, "/" included; case is ignored."""
+    return _matches([(_ANY if c == "*" else None, c) for c in pattern.lower()], text.lower())
 
 
 def like(pattern: str, text: str) -> bool:
-    """StringLike of conditions: ``*`` any text, ``?`` one character, a backslash before either takes it as it is."""
+    """StringLike of conditions: ``*`` matches any text, ``?`` one character; a backslash escapes either."""
     tokens: list[tuple[str | None, str]] = []
     for part in _LIKE.findall(pattern):
         wild = {"*": _ANY, "?": _ONE}.get(part)
         tokens.append((wild, part[-1]))
-    return _fits(tokens, text)
+    return _matches(tokens, text)
 
 
-def _fits(pattern: Sequence[tuple[str | None, str]], text: str) -> bool:
-    """Matches from the left; where it fails, the latest ``*`` takes one more character and it goes on from there."""
+def _matches(pattern: Sequence[tuple[str | None, str]], text: str) -> bool:
+    """Matches from the left; after a mismatch, the latest ``*`` takes one more character and matching resumes there."""
     at = position = 0
     star, taken = -1, 0
     while position < len(text):

@@ -1,1 +1,1 @@
-"""What Azure's resources mean: clouds, regions, node pools and images, registry SKUs, artifact cache."""
+"""Azure's own rules: clouds, regions, node pools, node images, registry SKUs and artifact cache."""

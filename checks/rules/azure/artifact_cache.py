@@ -1,4 +1,4 @@
-"""Artifact cache rules: which repository of a registry a rule fills."""
+"""Artifact cache rules: the repositories of a registry that a rule caches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from checks.rules import images
 
 
 def fills(rule: CacheRule, repository: str) -> bool:
-    """Whether a rule fills a repository. A target may end in "*" ("library/*"), which stands for everything below."""
+    """Whether a rule caches a repository. A target may end in "*" ("library/*"), which matches everything below it."""
     target, wanted = rule.target.lower(), repository.lower()
     if target.endswith("*"):
         return wanted.startswith(target[:-1]) and len(wanted) > len(target) - 1
@@ -18,12 +18,12 @@ def fills(rule: CacheRule, repository: str) -> bool:
 
 
 def rule_for(rules: Iterable[CacheRule], repository: str) -> CacheRule | None:
-    """The rule that fills a repository: an exact one before a wildcard, and the longer wildcard before the shorter."""
+    """The rule that caches a repository: an exact target before a wildcard, a longer wildcard before a shorter one."""
     matching = [rule for rule in rules if fills(rule, repository)]
     return max(matching, key=lambda rule: (not rule.target.endswith("*"), len(rule.target)), default=None)
 
 
-def repositories_of(used: Iterable[ContainerImage]) -> tuple[str, ...]:
-    """The repositories of images, sorted; references that kubelet would not take name none."""
-    parsed = (images.parse(image.image) for image in used)
+def repositories_of(containers: Iterable[ContainerImage]) -> tuple[str, ...]:
+    """The repositories of images, sorted; references that kubelet rejects name none."""
+    parsed = (images.parse(container.image) for container in containers)
     return tuple(sorted({reference.repository for reference in parsed if reference}))

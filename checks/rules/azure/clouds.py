@@ -1,4 +1,4 @@
-"""The Azure clouds: endpoints and names that differ between them.
+"""The Azure clouds and the endpoints and names that differ between them.
 
 Source: Azure's "national clouds" documentation and the environments of the Azure CLI. The Kubernetes server
 application of AKS has the same id in all of them (AKS documentation, "kubelogin authentication").
@@ -12,7 +12,7 @@ AKS_SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
 
 
 class Cloud(msgspec.Struct, frozen=True, kw_only=True):
-    """One cloud. Endpoints carry no trailing slash."""
+    """One cloud. Endpoints have no trailing slash."""
 
     name: str
     arm: str

@@ -1,6 +1,6 @@
-"""The month a node image was made, out of ``nodeImageVersion``.
+"""The release date of a node image, from ``nodeImageVersion``.
 
-Linux images carry it as yyyymm.dd (AKSUbuntu-2204gen2containerd-202503.10.0), old ones as yyyy.mm.dd
+Linux images contain it as yyyymm.dd (AKSUbuntu-2204gen2containerd-202503.10.0), old ones as yyyy.mm.dd
 (AKSUbuntu-1604-2020.10.28), Windows images as yymmdd at their end (AKSWindows-2022-containerd-20348.1787.230614).
 """
 
@@ -14,13 +14,13 @@ _WINDOWS = re.compile(r"akswindows.*\.(\d\d)(\d\d)(\d\d)", re.IGNORECASE)
 
 
 def month_of(version: str | None) -> tuple[int, int] | None:
-    """(year, month), or None where the version does not tell it."""
-    found = date_of(version)
-    return found[:2] if found else None
+    """(year, month), or None if the version does not contain it."""
+    date = date_of(version)
+    return date[:2] if date else None
 
 
 def date_of(version: str | None) -> tuple[int, int, int] | None:
-    """(year, month, day), or None where the version does not tell it."""
+    """(year, month, day), or None if the version does not contain it."""
     for pattern in (_LINUX, _OLD, _WINDOWS):
         match = pattern.fullmatch((version or "")[:200])
         if match is not None:

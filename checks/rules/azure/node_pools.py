@@ -1,4 +1,4 @@
-"""Node pools: which one a node belongs to, and what its nodes are (platform, size).
+"""Node pools: the pool of a node, and the platform and VM size of its nodes.
 
 Sources: AKS names nodes ``aks-<pool>-<number>-vmss<suffix>`` (``aks<pool><six characters>`` for Windows); Azure's
 "virtual machine size naming conventions" (a "p" among the letters after the vCPU count is an Arm processor).
@@ -17,7 +17,7 @@ _WINDOWS_SUFFIX = 6
 
 
 def pool_of(node: str | None, pools: Iterable[AgentPool]) -> AgentPool | None:
-    """The pool a node's name tells, or None."""
+    """The pool that a node's name shows, or None."""
     if not node:
         return None
     for pool in pools:
@@ -32,25 +32,25 @@ def pool_of(node: str | None, pools: Iterable[AgentPool]) -> AgentPool | None:
 def pools_of_events(
     events: Sequence[PodEvent], containers: Iterable[ContainerImage], pools: Iterable[AgentPool]
 ) -> list[AgentPool | None]:
-    """The pool of the node that each event comes from, None where it is not known.
+    """The pool of the node that each event comes from, None if it is not known.
 
-    kubelet's events name the node; of one that does not, it is the node that its pod is on.
+    Kubelet's events name the node; for an event that does not, it is the node of its pod.
     """
     unnamed = {(event.namespace, event.pod) for event in events if not event.node}
     nodes = {(c.namespace, c.pod): c.node for c in containers if (c.namespace, c.pod) in unnamed} if unnamed else {}
     named = [event.node or nodes.get((event.namespace, event.pod)) for event in events]
-    listed = tuple(pools)
-    of_node = {node: pool_of(node, listed) for node in set(named)}
+    all_pools = tuple(pools)
+    of_node = {node: pool_of(node, all_pools) for node in set(named)}
     return [of_node[node] for node in named]
 
 
 def has_nodes(pool: AgentPool) -> bool:
-    """Whether a pool has nodes now, as far as ARM tells."""
+    """Whether a pool has nodes, as far as Azure Resource Manager shows."""
     return pool.count != 0 and (pool.power_state or "").lower() != "stopped"
 
 
 def platform_of(pool: AgentPool) -> str | None:
-    """ "os/architecture" of a pool's nodes, or None where ARM does not tell it."""
+    """ "os/architecture" of a pool's nodes, or None if Azure Resource Manager does not show it."""
     system = (pool.os_type or "").lower()
     architecture = _architecture(pool)
     return f"{system}/{architecture}" if system in ("linux", "windows") and architecture else None
@@ -67,12 +67,12 @@ def _architecture(pool: AgentPool) -> str | None:
 
 
 def cores_of(vm_size: str | None) -> int | None:
-    """The vCPUs that a VM size's name tells, of a constrained one those that are left; None where it tells none."""
+    """The vCPUs in a VM size's name (of a constrained size, the available ones); None if it contains none."""
     size = _SIZE.fullmatch(vm_size or "")
     return int(size[3] or size[2]) if size else None
 
 
 def is_burstable(vm_size: str | None) -> bool:
-    """Whether a VM size is of the B series, whose processors are shared and throttled."""
+    """Whether a VM size is of the B series, which is burstable and throttled without credits."""
     size = _SIZE.fullmatch(vm_size or "")
     return size is not None and size[1].lower() == "b"

@@ -8,16 +8,16 @@ _REGION_HOST = re.compile(r"(?:^|\.)([a-z][a-z0-9]{2,40})\.cloudapp(?:\.azure\.c
 
 
 def normal(name: str) -> str:
-    """A region's name as ARM's ids spell it: lower case, without spaces."""
+    """A region's name as in ARM: lower case, without spaces."""
     return "".join(name.lower().split())
 
 
-def same(one: str | None, other: str | None) -> bool:
-    """Whether two names are those of one region; an absent name is none's."""
-    return one is not None and other is not None and normal(one) == normal(other)
+def same(first: str | None, second: str | None) -> bool:
+    """Whether two names are the same region; a missing name matches none."""
+    return first is not None and second is not None and normal(first) == normal(second)
 
 
 def of_host(canonical: str | None) -> str | None:
-    """The region in the name that a registry's CNAME chain ends at ("….westeurope.cloudapp.azure.com"), or None."""
+    """The region in the final name of a registry's CNAME chain ("….westeurope.cloudapp.azure.com"), or None."""
     match = _REGION_HOST.search((canonical or "").lower())
     return match[1] if match else None

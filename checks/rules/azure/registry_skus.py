@@ -1,7 +1,7 @@
-"""What a registry's SKU allows. Source: Microsoft's "Azure Container Registry SKU features and limits" (25 Mar 2026).
+"""The limits of registry SKUs. Source: Microsoft's "Azure Container Registry SKU features and limits" (25 Mar 2026).
 
-The maximum storage is that of docs.azure.cn (2026). ``listUsages`` names limits itself, except that its limit of "Size"
-is the storage that the price includes: no cap.
+The maximum storage is that of docs.azure.cn (2026). ``listUsages`` returns limits itself, but its limit of "Size" is
+the included storage, which is not a maximum.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SIZE = "size"
 
 
 class SkuLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of a SKU: ``counts`` by the name that ``listUsages`` uses (lower case); reads a minute for data."""
+    """Limits of a SKU: ``counts`` by the name in ``listUsages`` (lower case); read operations per minute."""
 
     included_gib: int
     maximum_tib: int
@@ -52,9 +52,9 @@ SKUS: Mapping[str, SkuLimits] = MappingProxyType(
 
 
 def hard_limit(usage: Usage, sku: SkuLimits | None) -> int | None:
-    """The limit that a usage runs into, or None where there is none (-1), it is not known, or nothing is allowed.
+    """The maximum of a usage, or None if there is none (-1), it is not known, or it is 0.
 
-    A limit of 0 is a feature that the SKU lacks: nothing runs into it.
+    A limit of 0 means that the SKU does not have the feature, so no usage can reach it.
     """
     if usage.name.lower() == SIZE:
         return sku.maximum_tib * TIB if sku else None
@@ -65,6 +65,6 @@ def hard_limit(usage: Usage, sku: SkuLimits | None) -> int | None:
 
 
 def near(usage: Usage, sku: SkuLimits | None) -> bool:
-    """Whether a usage is at 90 % of its hard limit or more."""
+    """Whether a usage is at 90 % of its maximum or more."""
     limit = hard_limit(usage, sku)
     return limit is not None and usage.current >= NEAR * limit

@@ -1,81 +1,107 @@
-"""The commands about a registry's endpoints and performance, quoted like all others (checks/rules/fixes/shell.py)."""
+"""``az acr`` commands that fix a registry."""
 
 from __future__ import annotations
 
-from checks.facts import Registry, resource_group_of, subscription_of
-from checks.rules.fixes.shell import command
-
-
-def _where(registry: Registry) -> tuple[str, ...]:
-    return ("--subscription", subscription_of(registry.id), "--resource-group", resource_group_of(registry.id))
-
-
-def _of(registry: Registry) -> tuple[str, ...]:
-    return ("--registry", registry.name, *_where(registry))
+from checks.facts import Registry, subscription_of
+from checks.rules.fixes.shell import command, resource_options
 
 
 def create_replica(registry: Registry, location: str) -> str:
     """``az acr replication create`` in a region."""
-    return command("az", "acr", "replication", "create", *_of(registry), "--location", location)
+    return command("az", "acr", "replication", "create", *_registry_options(registry), "--location", location)
 
 
 def route_to_replica(registry: Registry, replica: str) -> str:
-    """``az acr replication update``: the replica takes part in global routing again."""
+    """``az acr replication update``: adds the replica to global routing again."""
     return command(
-        *("az", "acr", "replication", "update", *_of(registry), "--name", replica),
+        *("az", "acr", "replication", "update", *_registry_options(registry), "--name", replica),
         *("--region-endpoint-enabled", "true"),
     )
 
 
 def show_replica(registry: Registry, replica: str) -> str:
     """``az acr replication show``: the state of one replica."""
-    return command("az", "acr", "replication", "show", *_of(registry), "--name", replica)
+    return command("az", "acr", "replication", "show", *_registry_options(registry), "--name", replica)
 
 
 def show_usage(registry: Registry) -> str:
-    """``az acr show-usage``: usage against the limits."""
-    return command("az", "acr", "show-usage", "--name", registry.name, *_where(registry), "--output", "table")
+    """``az acr show-usage``: usage and limits."""
+    return command(
+        "az", "acr", "show-usage", "--name", registry.name, *resource_options(registry.id), "--output", "table"
+    )
 
 
 def take_sku(registry: Registry, sku: str) -> str:
     """``az acr update --sku``."""
-    return command("az", "acr", "update", "--name", registry.name, *_where(registry), "--sku", sku)
+    return _update("--name", registry.name, *resource_options(registry.id), "--sku", sku)
+
+
+def enable_public(registry: Registry) -> str:
+    """``az acr update``: turns public network access on; the existing network rules then apply."""
+    return _update("--name", registry.name, *resource_options(registry.id), "--public-network-enabled", "true")
+
+
+def update_registry(registry: str, subscription: str, *options: str) -> str:
+    """``az acr update`` with options, of a registry known by its name and subscription."""
+    return _update("--subscription", subscription, "--name", registry, *options)
+
+
+def _update(*options: str) -> str:
+    return command("az", "acr", "update", *options)
+
+
+def enable_arm_tokens(registry: str, subscription: str) -> str:
+    """``az acr config authentication-as-arm update``: the registry accepts Azure Resource Manager tokens again."""
+    return command(
+        *("az", "acr", "config", "authentication-as-arm", "update", "--subscription", subscription),
+        *("--registry", registry, "--status", "enabled"),
+    )
 
 
 def show_credential_set(registry: Registry, name: str) -> str:
     """``az acr credential-set show``: its secrets and their health."""
-    return command("az", "acr", "credential-set", "show", *_of(registry), "--name", name)
+    return command("az", "acr", "credential-set", "show", *_registry_options(registry), "--name", name)
 
 
 def show_cache_rule(registry: Registry, name: str) -> str:
-    """``az acr cache show``: the rule and the credential set that it names."""
-    return command("az", "acr", "cache", "show", *_of(registry), "--name", name)
+    """``az acr cache show``: a cache rule and the credential set that it uses."""
+    return command("az", "acr", "cache", "show", *_registry_options(registry), "--name", name)
 
 
-def let_read_vault(vault: str, principal_id: str) -> str:
-    """``az keyvault set-policy``: the credential set's identity may get secrets of a vault."""
+def cache_mcr(registry: str, subscription: str) -> str:
+    """``az acr cache create`` for mcr.microsoft.com, from which nodes of a network isolated cluster bootstrap."""
     return command(
-        *("az", "keyvault", "set-policy", "--name", vault, "--object-id", principal_id),
-        *("--secret-permissions", "get"),
+        *("az", "acr", "cache", "create", "--subscription", subscription, "--registry", registry),
+        *("--name", "aks-managed-mcr", "--source-repo", "mcr.microsoft.com/*"),
+        *("--target-repo", "aks-managed-repository/*"),
     )
 
 
 def list_rules(registry: Registry) -> str:
-    """``az acr network-rule list``: whom the registry's firewall lets in."""
-    return command("az", "acr", "network-rule", "list", "--name", registry.name, *_where(registry))
+    """``az acr network-rule list``: the networks that the registry's firewall allows."""
+    return command("az", "acr", "network-rule", "list", "--name", registry.name, *resource_options(registry.id))
+
+
+def allow_address(registry: Registry, network: str) -> str:
+    """``az acr network-rule add`` of an IP address or CIDR range."""
+    return _add_network_rule(registry, "--ip-address", network)
+
+
+def allow_subnet(registry: Registry, subnet_id: str) -> str:
+    """``az acr network-rule add`` of a subnet."""
+    return _add_network_rule(registry, "--subnet", subnet_id)
+
+
+def _add_network_rule(registry: Registry, *source: str) -> str:
+    rule = ("az", "acr", "network-rule", "add", "--name", registry.name)
+    return command(*rule, *resource_options(registry.id), *source)
 
 
 def check_health(registry: Registry) -> str:
-    """``az acr check-health``: the same questions, asked from where it is run."""
+    """``az acr check-health``: tests the connection from the machine where it runs."""
     where = ("--subscription", subscription_of(registry.id))
     return command("az", "acr", "check-health", "--name", registry.name, *where, "--ignore-errors", "--yes")
 
 
-def resolve(host: str) -> str:
-    """``nslookup``: what the resolver says of a name."""
-    return command("nslookup", host)
-
-
-def show_dns_servers(network_id: str) -> str:
-    """``az network vnet show``: the DNS servers that a virtual network gives its machines."""
-    return command("az", "network", "vnet", "show", "--ids", network_id, "--query", "dhcpOptions.dnsServers")
+def _registry_options(registry: Registry) -> tuple[str, ...]:
+    return ("--registry", registry.name, *resource_options(registry.id))

@@ -1,115 +1,98 @@
-"""The commands that mend a way: exact for the case, every value one safe word (checks/rules/fixes/shell.py)."""
+"""``az network`` commands that fix a network path."""
 
 from __future__ import annotations
 
-from checks.facts import Registry, resource_group_of, subscription_of
+from checks.facts import Registry
 from checks.facts.network import RouteTable, SecurityGroup, SecurityRule, Subnet, VirtualNetwork, Zone, ZoneLink
-from checks.rules.fixes.shell import command
+from checks.rules.fixes.shell import command, resource_options
 
 _FIRST, _LAST = 100, 4096
 
 
-def _where(resource_id: str) -> tuple[str, ...]:
-    return ("--subscription", subscription_of(resource_id), "--resource-group", resource_group_of(resource_id))
-
-
-def _name(resource_id: str) -> str:
-    return resource_id.rstrip("/").rsplit("/", 1)[-1]
-
-
-def allow_address(registry: Registry, network: str) -> str:
-    """An IP rule of a registry; ``network`` is an address or a CIDR."""
-    rule = ("az", "acr", "network-rule", "add", "--name", registry.name)
-    return command(*rule, *_where(registry.id), "--ip-address", network)
-
-
-def allow_subnet(registry: Registry, subnet_id: str) -> str:
-    """A virtual network rule of a registry."""
-    rule = ("az", "acr", "network-rule", "add", "--name", registry.name)
-    return command(*rule, *_where(registry.id), "--subnet", subnet_id)
-
-
-def enable_public(registry: Registry) -> str:
-    """Public network access on; the rules in place then apply."""
-    update = ("az", "acr", "update", "--name", registry.name)
-    return command(*update, *_where(registry.id), "--public-network-enabled", "true")
-
-
 def add_service_endpoint(subnet: Subnet, service: str) -> str:
-    """A service endpoint on a subnet. The command replaces the list, so those in place are named again."""
+    """``az network vnet subnet update``: adds a service endpoint to the others, which the command would replace."""
     services = dict.fromkeys((*subnet.service_endpoints, service))
     return command("az", "network", "vnet", "subnet", "update", "--ids", subnet.id, "--service-endpoints", *services)
 
 
 def approve(registry: Registry, connection: str) -> str:
-    """Approves a private endpoint connection."""
+    """``az network private-endpoint-connection approve``."""
     connection_id = f"{registry.id}/privateEndpointConnections/{connection}"
     return command("az", "network", "private-endpoint-connection", "approve", "--id", connection_id)
 
 
+def list_endpoint_connections(registry_id: str) -> str:
+    """``az network private-endpoint-connection list`` of a registry, which shows the pending and rejected ones."""
+    return command("az", "network", "private-endpoint-connection", "list", "--id", registry_id, "--output", "table")
+
+
 def create_endpoint(registry: Registry, network: VirtualNetwork, subnet: Subnet) -> str:
-    """A private endpoint for a registry in a subnet."""
+    """``az network private-endpoint create`` for a registry in a subnet."""
     return command(
-        *("az", "network", "private-endpoint", "create", *_where(network.id), "--name", f"{registry.name}-endpoint"),
+        *("az", "network", "private-endpoint", "create"),
+        *(*resource_options(network.id), "--name", f"{registry.name}-endpoint"),
         *("--subnet", subnet.id, "--private-connection-resource-id", registry.id, "--group-id", "registry"),
         *("--connection-name", registry.name),
     )
 
 
 def peer(network: VirtualNetwork, remote_id: str, stale: str | None = None) -> tuple[str, ...]:
-    """One side of a peering; a side that is there and not connected has to go first."""
+    """Creates one side of a peering. A side that exists but is not connected (``stale``) is deleted first."""
     peering = ("az", "network", "vnet", "peering")
-    side = (*_where(network.id), "--vnet-name", network.name)
-    gone = (command(*peering, "delete", *side, "--name", stale),) if stale else ()
-    name = stale or f"to-{_name(remote_id)}"
-    new = command(*peering, "create", *side, "--name", name, "--remote-vnet", remote_id, "--allow-vnet-access")
-    return (*gone, new)
+    side = (*resource_options(network.id), "--vnet-name", network.name)
+    delete = (command(*peering, "delete", *side, "--name", stale),) if stale else ()
+    name = stale or f"to-{_resource_name(remote_id)}"
+    create = command(*peering, "create", *side, "--name", name, "--remote-vnet", remote_id, "--allow-vnet-access")
+    return (*delete, create)
 
 
 def link_zone(zone_id: str, network: VirtualNetwork) -> str:
-    """Links a private DNS zone to a network."""
+    """Links a private DNS zone to a virtual network."""
     return command(
-        *("az", "network", "private-dns", "link", "vnet", "create", *_where(zone_id), "--zone-name", _name(zone_id)),
+        *("az", "network", "private-dns", "link", "vnet", "create"),
+        *(*resource_options(zone_id), "--zone-name", _resource_name(zone_id)),
         *("--name", network.name, "--virtual-network", network.id, "--registration-enabled", "false"),
     )
 
 
 def create_zone(name: str, beside: str) -> str:
-    """A private DNS zone, in the resource group of something else."""
-    return command("az", "network", "private-dns", "zone", "create", *_where(beside), "--name", name)
+    """Creates a private DNS zone in the resource group of another resource."""
+    return command("az", "network", "private-dns", "zone", "create", *resource_options(beside), "--name", name)
 
 
 def zone_group(endpoint_id: str, zone_id: str) -> str:
-    """A DNS zone group: Azure then keeps the endpoint's records in the zone itself."""
+    """Creates a DNS zone group, with which Azure maintains the endpoint's records in the zone."""
     return command(
-        *("az", "network", "private-endpoint", "dns-zone-group", "create", *_where(endpoint_id)),
-        *("--endpoint-name", _name(endpoint_id), "--name", "default", "--private-dns-zone", zone_id),
-        *("--zone-name", _name(zone_id).replace(".", "-")),
+        *("az", "network", "private-endpoint", "dns-zone-group", "create", *resource_options(endpoint_id)),
+        *("--endpoint-name", _resource_name(endpoint_id), "--name", "default", "--private-dns-zone", zone_id),
+        *("--zone-name", _resource_name(zone_id).replace(".", "-")),
     )
 
 
 def redirect(zone: Zone, link: ZoneLink) -> str:
-    """Lets names that a zone lacks be asked of public DNS."""
+    """Makes Azure resolve names that a zone does not have through public DNS."""
     return command(
-        *("az", "network", "private-dns", "link", "vnet", "update", *_where(zone.id), "--zone-name", zone.name),
+        *("az", "network", "private-dns", "link", "vnet", "update"),
+        *(*resource_options(zone.id), "--zone-name", zone.name),
         *("--name", link.name, "--resolution-policy", "NxDomainRedirect"),
     )
 
 
 def record(verb: str, zone: Zone, name: str, address: str) -> str:
-    """``add-record`` or ``remove-record`` of an A record; ``name`` is relative to the zone."""
+    """Adds or removes an A record (``verb``: add-record, remove-record); ``name`` is relative to the zone."""
     return command(
-        *("az", "network", "private-dns", "record-set", "a", verb, *_where(zone.id), "--zone-name", zone.name),
+        *("az", "network", "private-dns", "record-set", "a", verb),
+        *(*resource_options(zone.id), "--zone-name", zone.name),
         *("--record-set-name", name, "--ipv4-address", address),
     )
 
 
 def open_rule(group: SecurityGroup, closing: SecurityRule, destination: str, *, direction: str = "Outbound") -> str:
-    """A rule that lets TCP 443 through before the one that closes it; where no priority is free, that one goes."""
+    """Allows TCP 443 ahead of the rule that blocks it; if no priority is free, deletes that rule."""
     taken = {r.priority for r in group.rules if r.direction.lower() == closing.direction.lower()}
     free = [p for p in range(min(closing.priority - 1, _LAST), _FIRST - 1, -1) if p not in taken]
     rule = ("az", "network", "nsg", "rule")
-    side = (*_where(group.id), "--nsg-name", group.name)
+    side = (*resource_options(group.id), "--nsg-name", group.name)
     if not free:
         return command(*rule, "delete", *side, "--name", closing.name)
     return command(
@@ -120,8 +103,18 @@ def open_rule(group: SecurityGroup, closing: SecurityRule, destination: str, *, 
 
 
 def open_route(table: RouteTable, tag: str) -> str:
-    """A route that leads a service tag straight to the internet, before a default route."""
+    """Creates a route from a service tag to the internet, which takes precedence over a default route."""
     return command(
-        *("az", "network", "route-table", "route", "create", *_where(table.id), "--route-table-name", table.name),
+        *("az", "network", "route-table", "route", "create"),
+        *(*resource_options(table.id), "--route-table-name", table.name),
         *("--name", tag, "--address-prefix", tag, "--next-hop-type", "Internet"),
     )
+
+
+def show_dns_servers(network_id: str) -> str:
+    """``az network vnet show``: the DNS servers of a virtual network."""
+    return command("az", "network", "vnet", "show", "--ids", network_id, "--query", "dhcpOptions.dnsServers")
+
+
+def _resource_name(resource_id: str) -> str:
+    return resource_id.rstrip("/").rsplit("/", 1)[-1]

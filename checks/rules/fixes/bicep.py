@@ -1,4 +1,4 @@
-"""Bicep that fixes things: a snippet to deploy into the registry's resource group."""
+"""Fixes as Bicep, to deploy to the registry's resource group."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def role_assignment(
 ) -> str:
     """A role assignment on a registry, by the role's guid and the principal's object id.
 
-    ``name`` is that of the assignment there is already: under another name Azure refuses a second one of the same role.
+    ``name`` is that of the existing assignment, if any: Azure rejects a second assignment of the same role.
     """
-    who, role = quoted(object_id), quoted(role_guid)
-    narrowed = [f"    condition: {quoted(condition)}", "    conditionVersion: '2.0'"] if condition else []
+    principal, role = quoted(object_id), quoted(role_guid)
+    condition_lines = [f"    condition: {quoted(condition)}", "    conditionVersion: '2.0'"] if condition else []
     return "\n".join(
         [
             f"{HEAD} deploy to resource group {' '.join(resource_group_of(registry.id).split())}",
@@ -23,13 +23,13 @@ def role_assignment(
             f"  name: {quoted(registry.name)}",
             "}",
             "resource pull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {",
-            f"  name: {quoted(name) if name else f'guid(registry.id, {who}, {role})'}",
+            f"  name: {quoted(name) if name else f'guid(registry.id, {principal}, {role})'}",
             "  scope: registry",
             "  properties: {",
             f"    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', {role})",
-            f"    principalId: {who}",
+            f"    principalId: {principal}",
             "    principalType: 'ServicePrincipal'",
-            *narrowed,
+            *condition_lines,
             "  }",
             "}",
         ]
@@ -37,6 +37,6 @@ def role_assignment(
 
 
 def quoted(text: str) -> str:
-    """A text as a Bicep string: quotes, backslashes, line ends and interpolation are escaped."""
+    """A text as a Bicep string: quotes, backslashes, line breaks and interpolation are escaped."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
     return "'" + escaped.replace("\r", "\\r").replace("\n", "\\n").replace("\t", "\\t") + "'"

@@ -8,7 +8,7 @@ import msgspec
 
 from checks.facts import AgentPool, Cluster, NotSeen, Seen, Why, resource_group_of, subscription_of
 from checks.facts.network import Network, Networks, RouteTable, SecurityGroup, Subnet, VirtualNetwork
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_roles
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 def hidden(resource_id: str, what: str) -> NotSeen:
     """Something lies in a subscription that was not looked at."""
     guid = subscription_of(resource_id)
-    fix = shell.assign_role(IDENTITY, READER, f"/subscriptions/{guid}")
+    fix = az_roles.assign_role(IDENTITY, READER, f"/subscriptions/{guid}")
     detail = f"{what} lies in subscription {guid or resource_id}, which Pullwatch's identity cannot see."
     return NotSeen(Why.NOT_ALLOWED, detail, READER, (fix,))
 

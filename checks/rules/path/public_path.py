@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from checks.facts import NotSeen
+from checks.rules.fixes import az_acr
 from checks.rules.fixes import az_network as fix
 from checks.rules.path import node_network, registry_firewall
 from checks.rules.path.context import REGISTRY_SERVICE, Case
@@ -64,7 +65,7 @@ def closed(case: Case) -> Result:
         "public-access-disabled",
         f"{case.registry.name} has public network access disabled, and no private endpoint leads to it.",
         fix.create_endpoint(case.registry, case.place.network, case.place.subnet),
-        fix.enable_public(case.registry),
+        az_acr.enable_public(case.registry),
     )
 
 
@@ -128,7 +129,7 @@ def _compared(case: Case, egress: Egress) -> Result:
 
 def _refused(case: Case, egress: Egress, found: registry_firewall.Match) -> Result:
     registry, missing = case.registry, [_text(one) for one in found.outside]
-    add = tuple(fix.allow_address(registry, one) for one in missing)
+    add = tuple(az_acr.allow_address(registry, one) for one in missing)
     bypass = " networkRuleBypassOptions does not cover AKS nodes." if registry.outlook.bypass == "AzureServices" else ""
     if found.partial:
         said = f"The IP rules of {registry.name} allow a part of what nodes leave with ({egress.exit}), not"
@@ -164,7 +165,7 @@ def subnets(case: Case, by_address: Result) -> Result:
         "service-endpoint-voids-ip-rules",
         f"The subnet {subnet.name} has the service endpoint {REGISTRY_SERVICE}, so IP rules do not apply to its nodes, "
         f"and no virtual network rule of {registry.name} allows it.",
-        fix.allow_subnet(registry, subnet.id),
+        az_acr.allow_subnet(registry, subnet.id),
     )
 
 

@@ -1,1 +1,1 @@
-"""How each image gets permission, what nodes report of pulls, canaries, and the causes of pull errors."""
+"""How images get permission, the pulls that nodes report, canaries, and the causes of pull errors."""

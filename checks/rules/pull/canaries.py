@@ -1,9 +1,9 @@
-"""Canary pulls: which images to ask nodes for, and what an answer proves.
+"""Canary pulls: which images nodes are to pull, and what the result proves.
 
-A tag that cannot exist lets nothing run. The registry says "not found" only to who may read the repository, so that
-answer proves the name, the connection, its TLS, the token and the permission, for that repository; never the way of
-the layers. With anonymous pull everybody may read; by repositories (ABAC) one repository says nothing of another. A
-kubelet tries every credential it has and tells of all its tries: the identity's first, then without any.
+A tag that cannot exist runs nothing. A registry answers "not found" only if the caller may read the repository, so that
+result proves name resolution, the connection, TLS, the token and the permission, for that repository; never the network
+path of the layers. With anonymous pull anyone may read; with ABAC one repository proves nothing about another. Kubelet
+tries every credential it has and reports all attempts: first with the kubelet identity, then without credentials.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from checks.facts.canary import CanaryAsk, CanarySaid
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.azure.node_pools import has_nodes
-from checks.rules.pull.errors import CREDENTIALS, Cause, Classified, classify, scope_of
+from checks.rules.pull.errors import CREDENTIALS, Cause, Classified, affected_scope, classify
 
 ABSENT_TAG = "pullwatch-absent-"
 POD_PREFIX = "pullwatch-canary-"
 POOL_LABEL = "kubernetes.azure.com/agentpool"
-NO_REPOSITORY = "pullwatch/absent"  # where no image of the registry is in use
+NO_REPOSITORY = "pullwatch/absent"  # if no image of the registry is in use
 MAX_REGISTRIES = 10
-# What may be gone a moment later: asked once, it is no answer yet.
-PASSING = frozenset(
+# Causes that may be gone a moment later: one such failure is not a result yet.
+TRANSIENT = frozenset(
     {
         Cause.DNS,
         Cause.CONNECT_TIMEOUT,
@@ -38,11 +38,11 @@ PASSING = frozenset(
     }
 )
 _ANSWERED = frozenset({Cause.IMAGE_NOT_FOUND, Cause.PLATFORM_MISMATCH})
-_NEXT_TRY = re.compile(r", (?=rpc error: |failed to pull )")
+_NEXT_ATTEMPT = re.compile(r", (?=rpc error: |failed to pull )")
 
 
 class Proves(StrEnum):
-    """How much an answer proves. A Finding's cause is this value."""
+    """How much a result proves. The value is the cause of a Finding."""
 
     LAYERS = "canary-pulled"
     ACCESS = "canary-not-found"
@@ -50,62 +50,64 @@ class Proves(StrEnum):
     PATH = "canary-path-only"
 
 
-# What settles that nodes may pull; the others prove that there is a way.
+# What proves that nodes may pull; the others prove only that there is a network path.
 FULL = frozenset({Proves.LAYERS.value, Proves.ACCESS.value})
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """An answer as it is read: what it proves, or the cause it fails by (None: the answer settles nothing)."""
+    """What a canary's result means: what it proves, or the cause of its failure (both None: nothing)."""
 
     proves: Proves | None
     classified: Classified | None = None
 
     @property
     def failed(self) -> bool:
-        """The pull failed by a cause that is known and not the image's own."""
-        known = self.classified is not None and scope_of(self.classified.cause) in ("registry", "node")
+        """The pull failed with a known cause that is not about the image."""
+        known = self.classified is not None and affected_scope(self.classified.cause) in ("registry", "node")
         return self.proves is None and known
 
 
-def may_pass(ask: CanaryAsk, said: CanarySaid) -> bool:
-    """Whether an answer is a failure that may be gone a moment later."""
-    return not said.pulled and classify(tries(said.text)[0], said.reason, ask.image).cause in PASSING
+def may_pass(ask: CanaryAsk, result: CanarySaid) -> bool:
+    """Whether a result is a failure that may be gone a moment later."""
+    return not result.pulled and classify(tries(result.text)[0], result.reason, ask.image).cause in TRANSIENT
 
 
 def asks(
     cluster: Cluster, uses: Iterable[RegistryUse], nonce: str, real_image: str = ""
 ) -> tuple[tuple[CanaryAsk, ...], tuple[str, ...], int]:
-    """The questions to every pool with nodes, the pools without, and how many registries are passed over."""
+    """The canaries for every node pool with nodes, the pools without nodes, and how many registries are skipped."""
     uses = tuple(uses)
-    found = [question for use in uses if use.acr and (question := _question(use, nonce)) is not None]
-    chosen, passed_over = found[:MAX_REGISTRIES], max(0, len(found) - MAX_REGISTRIES)
+    possible = [canary for use in uses if use.acr and (canary := _absent_tag(use, nonce)) is not None]
+    chosen, skipped = possible[:MAX_REGISTRIES], max(0, len(possible) - MAX_REGISTRIES)
     parsed = images.parse(real_image) if real_image else None
     if parsed is not None:
-        chosen.append(_real(parsed, real_image, next((use for use in uses if use.login_server == parsed.host), None)))
+        chosen.append(
+            _real_image(parsed, real_image, next((use for use in uses if use.login_server == parsed.host), None))
+        )
     pools = [pool.name for pool in cluster.pools if has_nodes(pool)]
     empty = tuple(pool.name for pool in cluster.pools if not has_nodes(pool))
-    return tuple(msgspec.structs.replace(ask, pool=pool) for pool in pools for ask in chosen), empty, passed_over
+    return tuple(msgspec.structs.replace(ask, pool=pool) for pool in pools for ask in chosen), empty, skipped
 
 
-def _question(use: RegistryUse, nonce: str) -> CanaryAsk | None:
-    """The repository of an image that needs the nodes' own permission, if there is one."""
+def _absent_tag(use: RegistryUse, nonce: str) -> CanaryAsk | None:
+    """A canary for a tag that does not exist, preferably in the repository of an image without pull secrets."""
     own = identity_access.repositories_of(image for image in use.images if not image.pull_secrets)
-    others = identity_access.repositories_of(use.images)
+    in_use = identity_access.repositories_of(use.images)
     mode = use.registry.value.role_assignment_mode if isinstance(use.registry, Seen) else None
-    if not others and (mode or "").lower() != rbac.LEGACY_MODE.lower():
-        return None  # by repositories, one that does not exist is refused like one that may not be read
-    repository = next(iter(own or others), NO_REPOSITORY)
+    if not in_use and (mode or "").lower() != rbac.LEGACY_MODE.lower():
+        return None  # with ABAC, a missing repository is refused like one that may not be read
+    repository = next(iter(own or in_use), NO_REPOSITORY)
     return CanaryAsk(
         pool="",
         login_server=use.login_server,
         repository=repository,
         image=f"{use.login_server}/{repository}:{ABSENT_TAG}{nonce}",
-        in_use=bool(others),
-        with_secret=bool(others) and not own,
+        in_use=bool(in_use),
+        with_secret=bool(in_use) and not own,
     )
 
 
-def _real(parsed: images.ImageReference, text: str, use: RegistryUse | None) -> CanaryAsk:
+def _real_image(parsed: images.ImageReference, text: str, use: RegistryUse | None) -> CanaryAsk:
     used = use.images if use is not None else ()
     own = any(not image.pull_secrets for image in used)
     return CanaryAsk(
@@ -119,29 +121,29 @@ def _real(parsed: images.ImageReference, text: str, use: RegistryUse | None) -> 
     )
 
 
-def read(ask: CanaryAsk, said: CanarySaid, use: RegistryUse | None) -> Reading:
-    """What an answer means for one registry. ``use`` None: a host that the cluster's pods do not use."""
-    if said.pulled:
-        return Reading(_narrowed(Proves.LAYERS, ask, said, use) if ask.real else None)
-    heard = [classify(text, said.reason, ask.image) for text in tries(said.text)]
-    first = heard[0]
+def read(ask: CanaryAsk, result: CanarySaid, use: RegistryUse | None) -> Reading:
+    """Interprets a result for one registry. ``use`` None: a host that the cluster's pods do not use."""
+    if result.pulled:
+        return Reading(_narrowed(Proves.LAYERS, ask, result, use) if ask.real else None)
+    attempts = [classify(text, result.reason, ask.image) for text in tries(result.text)]
+    first = attempts[0]
     if first.cause in _ANSWERED:
-        return Reading(_narrowed(Proves.ACCESS, ask, said, use), first)
+        return Reading(_narrowed(Proves.ACCESS, ask, result, use), first)
     if first.cause not in CREDENTIALS:
         return Reading(None, first)
-    let_in = next((one for one in heard if one.cause in _ANSWERED), None)
-    if let_in is not None:
-        return Reading(Proves.PATH, let_in)  # the identity was refused, and somebody else would not be
-    return Reading(Proves.PATH if ask.with_secret or _elsewhere(ask, use) else None, first)
+    accepted = next((attempt for attempt in attempts if attempt.cause in _ANSWERED), None)
+    if accepted is not None:
+        return Reading(Proves.PATH, accepted)  # the kubelet identity was refused, another attempt was not
+    return Reading(Proves.PATH if ask.with_secret or _not_about_images_in_use(ask, use) else None, first)
 
 
 def tries(text: str) -> list[str]:
-    """What kubelet tells of each of its tries, in their order; the text as it is where it tells of one."""
-    return _NEXT_TRY.split(text)
+    """The errors of kubelet's attempts, in order; the whole text if there was one attempt."""
+    return _NEXT_ATTEMPT.split(text)
 
 
-def _elsewhere(ask: CanaryAsk, use: RegistryUse | None) -> bool:
-    """Whether a refusal of a real image says nothing of the images in use: by repositories, or nothing is in use."""
+def _not_about_images_in_use(ask: CanaryAsk, use: RegistryUse | None) -> bool:
+    """Whether a refusal of a real image says nothing about the images in use: ABAC, or no image is in use."""
     if ask.in_use:
         return False
     return _registry(use) is None or not by_registry(use)
@@ -152,15 +154,15 @@ def _registry(use: RegistryUse | None) -> Registry | None:
 
 
 def by_registry(use: RegistryUse | None) -> bool:
-    """Whether a permission holds for the whole registry, as far as ARM tells."""
+    """Whether permissions apply to the whole registry, as far as Azure Resource Manager shows."""
     registry = _registry(use)
     return registry is not None and (registry.role_assignment_mode or "").lower() == rbac.LEGACY_MODE.lower()
 
 
-def _narrowed(proves: Proves, ask: CanaryAsk, said: CanarySaid, use: RegistryUse | None) -> Proves:
-    """What is left of a proof where others than the nodes' identity are let in, or it into some repositories only."""
+def _narrowed(proves: Proves, ask: CanaryAsk, result: CanarySaid, use: RegistryUse | None) -> Proves:
+    """What a result proves if the registry admits others too, or the kubelet identity to some repositories only."""
     registry = _registry(use)
-    if registry is None or use is None or registry.anonymous_pull is not False or said.secrets:
+    if registry is None or use is None or registry.anonymous_pull is not False or result.secrets:
         return Proves.PATH
     if by_registry(use):
         return proves
@@ -168,8 +170,8 @@ def _narrowed(proves: Proves, ask: CanaryAsk, said: CanarySaid, use: RegistryUse
 
 
 def not_run(gap: NotSeen) -> bool:
-    """Whether canaries were not wanted, or have nothing to run on: nothing is wrong then.
+    """Whether canaries are turned off or have no nodes to run on, which is not an error.
 
-    A setting that is missing (``role`` names it) is another matter: they were wanted.
+    A missing setting (``role`` names it) is an error, because canaries were requested.
     """
     return gap.why is Why.NOT_APPLICABLE or (gap.why is Why.OFF and gap.role is None)

@@ -1,4 +1,4 @@
-"""What pods and events say of pulls: which containers wait for an image, and which pulls succeeded."""
+"""What pods and events show about pulls: which containers wait for an image, and which pulls succeeded."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from checks.rules.azure.node_pools import pool_of, pools_of_events
 from checks.rules.pull.canaries import by_registry, tries
 from checks.rules.pull.errors import Cause, Classified, classify
 
-# The waiting reasons by which kubelet says that an image is the trouble (kubernetes/pkg/kubelet/images/types.go and
-# the reasons that the CRI runtimes hand up).
+# The waiting reasons for image errors (kubernetes/pkg/kubelet/images/types.go and the reasons that the CRI runtimes
+# pass on).
 WAITING_FOR_IMAGE = frozenset(
     {
         "ErrImagePull",
@@ -30,9 +30,9 @@ _PULLED = 'Successfully pulled image "'
 
 
 class FailedPull(msgspec.Struct, frozen=True):
-    """A container that waits for its image, the cause of it, and the text that told.
+    """A container that waits for its image, the cause, and the text that shows it.
 
-    ``events`` counts what kubelet reported of this image's failing pulls in the pod, since ``first_event`` (ISO 8601).
+    ``events`` counts kubelet's events about failed pulls of this image in the pod, since ``first_event`` (ISO 8601).
     """
 
     container: ContainerImage
@@ -43,11 +43,11 @@ class FailedPull(msgspec.Struct, frozen=True):
     first_event: str | None = None
 
 
-class Proof(msgspec.Struct, frozen=True):
-    """A pull from a host that a node made, as kubelet reported it, and when (ISO 8601) it was last seen.
+class PullProof(msgspec.Struct, frozen=True):
+    """A pull from a host as kubelet reported it, and when (ISO 8601) it was last seen.
 
-    ``layers``: the image arrived; else its tag was not found, which only who may pull hears. ``pools`` are those whose
-    nodes did it (empty: not known), ``read_at`` is when kubelet's reports were read.
+    ``layers``: the image was pulled; else its tag was not found, an answer that requires permission to pull. ``pools``
+    are those whose nodes pulled (empty: not known), ``read_at`` is when kubelet's reports were read.
     """
 
     host: str
@@ -59,14 +59,14 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 def failed_pulls(workloads: Workloads) -> tuple[FailedPull, ...]:
-    """Every container that waits for an image; where its status tells only of back-off, its events supply the cause."""
+    """Every container that waits for an image; if its status shows only back-off, its events supply the cause."""
     events = workloads.events
     by_pod: dict[tuple[str, str], list[PodEvent]] = {}
     for event in () if isinstance(events, NotSeen) else events.value:
         if event.reason in ("Failed", "InspectFailed", "ErrImageNeverPull"):
             by_pod.setdefault((event.namespace, event.pod), []).append(event)
     waiting = (c for c in workloads.containers if c.waiting_reason in WAITING_FOR_IMAGE)
-    known: dict[tuple[str, str, str], Classified] = {}  # many pods wait with the same words
+    known: dict[tuple[str, str, str], Classified] = {}  # many pods wait with the same message
     return tuple(
         _failed(container, by_pod.get((container.namespace, container.pod), []), known) for container in waiting
     )
@@ -80,78 +80,80 @@ def _failed(
     key = (text, reason, container.image)
     classified = known.get(key) or classify(*key)
     known[key] = classified
-    mine = [event for event in events if container.image and container.image in event.message]
+    own = [event for event in events if container.image and container.image in event.message]
     if classified.cause in (Cause.BACKOFF_ONLY, Cause.UNKNOWN):
-        for event in sorted(mine, key=lambda event: event.last_seen or "", reverse=True):
-            told = classify(event.message, reason, container.image)
-            if told.cause not in (Cause.BACKOFF_ONLY, Cause.UNKNOWN):
-                classified, text = told, event.message
+        for event in sorted(own, key=lambda event: event.last_seen or "", reverse=True):
+            by_event = classify(event.message, reason, container.image)
+            if by_event.cause not in (Cause.BACKOFF_ONLY, Cause.UNKNOWN):
+                classified, text = by_event, event.message
                 break
-    first = min((event.first_seen for event in mine if event.first_seen), default=None)
-    count = sum(event.count for event in mine)
+    first = min((event.first_seen for event in own if event.first_seen), default=None)
+    count = sum(event.count for event in own)
     return FailedPull(container, images.host_of(container.image), classified, text, count, first)
 
 
 def pulled_images(workloads: Workloads) -> frozenset[str]:
-    """The images, as pods write them, that nodes pulled just now."""
+    """The images, as pods write them, that nodes pulled recently."""
     events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
-    told = (e.message for e in events if e.reason == "Pulled" and e.message.startswith(_PULLED))
-    return frozenset(text[len(_PULLED) :].partition('"')[0] for text in told)
+    messages = (e.message for e in events if e.reason == "Pulled" and e.message.startswith(_PULLED))
+    return frozenset(text[len(_PULLED) :].partition('"')[0] for text in messages)
 
 
-def proofs(workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str | None = None) -> dict[str, Proof]:
-    """The latest successful pull per registry host. "Already present on machine" proves nothing and is not counted."""
+def proofs(workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str | None = None) -> dict[str, PullProof]:
+    """The latest successful pull per registry host. "Already present on machine" proves nothing and does not count."""
     events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
-    told = [event for event in events if event.reason == "Pulled" and event.message.startswith(_PULLED)]
+    pulls = [event for event in events if event.reason == "Pulled" and event.message.startswith(_PULLED)]
     latest: dict[str, str] = {}
-    places: dict[str, set[str | None]] = {}
-    for event, pool in zip(told, pools_of_events(told, workloads.containers, pools), strict=True):
+    pools_by_image: dict[str, set[str | None]] = {}
+    for event, pool in zip(pulls, pools_of_events(pulls, workloads.containers, pools), strict=True):
         image = event.message[len(_PULLED) :].partition('"')[0]
         latest[image] = max(latest.get(image, ""), event.last_seen or "")
-        places.setdefault(image, set()).add(pool.name if pool else None)
-    found: dict[str, Proof] = {}
-    by_host: dict[str, set[str | None]] = {}
+        pools_by_image.setdefault(image, set()).add(pool.name if pool else None)
+    proofs_by_host: dict[str, PullProof] = {}
+    pools_by_host: dict[str, set[str | None]] = {}
     for image, when in sorted(latest.items(), key=lambda item: item[1]):
         host = images.host_of(image)
         if host is not None:
-            known = by_host.setdefault(host, set())
-            known |= places[image]
+            known = pools_by_host.setdefault(host, set())
+            known |= pools_by_image[image]
             by_name = frozenset(name for name in known if name is not None)
-            found[host] = Proof(host, image, when or None, True, frozenset() if None in known else by_name, read_at)
-    return found
+            proofs_by_host[host] = PullProof(
+                host, image, when or None, True, frozenset() if None in known else by_name, read_at
+            )
+    return proofs_by_host
 
 
-def refused_tags(
+def not_found_proofs(
     failing: Iterable[FailedPull], uses: Iterable[RegistryUse], pools: Iterable[AgentPool], read_at: str | None
-) -> dict[str, Proof]:
-    """Per host, an image that the registry said it does not have: it says so only to who may pull.
+) -> dict[str, PullProof]:
+    """Per host, an image that the registry reported as not found, which it does only if the caller may pull.
 
-    Not where everybody may read (anonymous pull), where a repository may be hidden (ABAC), where a pull secret may have
-    been what was let in, or where one of several tries was refused: but for the last one that kubelet makes on AKS,
-    which brings no credential and is refused wherever anonymous pull is off.
+    Not if anyone may pull (anonymous pull), if repositories may be hidden (ABAC), if a pull secret may have supplied
+    the credential, or if one of several attempts was refused: except for the last attempt that kubelet makes on AKS,
+    which sends no credential and is refused whenever anonymous pull is off.
     """
     certain = {
         use.login_server
         for use in uses
         if isinstance(use.registry, Seen) and use.registry.value.anonymous_pull is False and by_registry(use)
     }
-    listed, found = tuple(pools), dict[str, Proof]()
+    all_pools, proofs_by_host = tuple(pools), dict[str, PullProof]()
     for pull in failing:
         absent = pull.classified.cause is Cause.IMAGE_NOT_FOUND and _refused_without_credentials_only(pull.text)
         if absent and pull.host in certain and pull.host is not None and not pull.container.pull_secrets:
-            pool, before = pool_of(pull.container.node, listed), found.get(pull.host)
+            pool, before = pool_of(pull.container.node, all_pools), proofs_by_host.get(pull.host)
             known = (frozenset({pool.name}) if pool else frozenset()) | (before.pools if before else frozenset())
-            found[pull.host] = Proof(pull.host, pull.container.image, read_at, False, known, read_at)
-    return found
+            proofs_by_host[pull.host] = PullProof(pull.host, pull.container.image, read_at, False, known, read_at)
+    return proofs_by_host
 
 
 def _refused_without_credentials_only(text: str) -> bool:
-    refused = [one.lower() for one in tries(text) if "unauthorized" in one.lower()]
-    return all("failed to fetch anonymous token" in one for one in refused)
+    refused = [attempt.lower() for attempt in tries(text) if "unauthorized" in attempt.lower()]
+    return all("failed to fetch anonymous token" in attempt for attempt in refused)
 
 
-def age(proof: Proof) -> str:
-    """How long before the look it was seen, in words; "" where either time is not known."""
+def age(proof: PullProof) -> str:
+    """How long before the scan it was seen, in words; "" if either time is not known."""
     try:
         seen, read = (datetime.fromisoformat(text or "") for text in (proof.when, proof.read_at))
         minutes = int((read - seen).total_seconds() // 60)
@@ -159,5 +161,5 @@ def age(proof: Proof) -> str:
         return ""
     if minutes <= 0:
         return ""
-    told = f"{minutes} minute{'' if minutes == 1 else 's'}" if minutes < 120 else f"{minutes // 60} hours"
-    return f" ({told} before this look)"
+    elapsed = f"{minutes} minute{'' if minutes == 1 else 's'}" if minutes < 120 else f"{minutes // 60} hours"
+    return f" ({elapsed} before this scan)"

@@ -1,9 +1,9 @@
-"""The text of a failed pull read as a cause (see the design's "Causes of a failed pull"). Pure: no clock, no I/O."""
+"""Finds the cause of a failed pull in its error text. Pure: no clock, no I/O."""
 
 from __future__ import annotations
 
 from checks.rules.pull.errors.causes import CREDENTIALS, Cause
-from checks.rules.pull.errors.classify import Classified, Scope, classify, denied_address, scope_of
+from checks.rules.pull.errors.classify import Classified, Scope, affected_scope, classify, denied_address
 from checks.rules.pull.errors.rules import REASONS, RULES, Rule
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "Classified",
     "Rule",
     "Scope",
+    "affected_scope",
     "classify",
     "denied_address",
-    "scope_of",
 ]

@@ -1,4 +1,4 @@
-"""The causes of a failed pull: a closed list, stable ids."""
+"""The causes of a failed pull: a closed list with stable ids."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
-# What says that the registry was reached and wants a credential that it was not given.
+# The registry was reached and requires a credential that it did not get.
 CREDENTIALS = frozenset({Cause.UNAUTHORIZED, Cause.CREDENTIALS_EXPIRED, Cause.CREDENTIALS_MISSING})

@@ -1,4 +1,4 @@
-"""Which cause a pull error's text tells of: the first rule that matches the first error decides."""
+"""Finds the cause in the text of a pull error: the first rule that matches the first error decides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from checks.rules.pull.errors.causes import Cause
 from checks.rules.pull.errors.rules import REASONS, RULES
-from checks.rules.pull.errors.unwrap import MAX_NAME, MAX_TEXT, blind, clean, first_error, hosts_of
+from checks.rules.pull.errors.unwrap import MAX_NAME, MAX_TEXT, clean, first_error, hosts_of, mask_hosts
 
 MAX_EVIDENCE = 200
 _LEAD = 60
@@ -31,7 +31,7 @@ _NODE = (Cause.NODE_DISK, Cause.CORRUPT_OR_INTERRUPTED)
 
 
 class Classified(msgspec.Struct, frozen=True):
-    """The cause, the stable id of the rule that decided, and the part of the text (or the reason) it decided by."""
+    """The cause, the stable id of the rule that decided, and the part of the text (or the reason) that it matched."""
 
     cause: Cause
     rule: str
@@ -39,27 +39,27 @@ class Classified(msgspec.Struct, frozen=True):
 
 
 def classify(message: str, reason: str = "", image: str = "") -> Classified:
-    """The cause of a failed pull. Never raises; what no rule knows is ``unknown``, never a guess.
+    """Finds the cause of a failed pull. Never raises; an error that no rule matches is ``unknown``, never a guess.
 
-    ``reason`` is the waiting reason or the event's reason; it decides only where the text does not.
+    ``reason`` is the waiting reason or the event's reason; it decides only if the text does not.
     """
     message, image = message[:MAX_TEXT], image[:MAX_NAME]
     text = clean(message, image)
     first = first_error(text)
-    found = _by_text(first, message, image)
-    if _settles_nothing(found) and len(first) < len(text):
-        found = _by_text(text, message, image) or found
-    if _settles_nothing(found) and "\n" in message.strip():
-        # Captured output is wrapped at a column, in the middle of words.
+    classified = _by_text(first, message, image)
+    if _settles_nothing(classified) and len(first) < len(text):
+        classified = _by_text(text, message, image) or classified
+    if _settles_nothing(classified) and "\n" in message.strip():
+        # Captured output may be wrapped at a column, in the middle of a word.
         joined = first_error(clean(message.replace("\r", "").replace("\n", ""), image))
-        found = _by_text(joined, message, image) or found
-    if _settles_nothing(found):
-        found = _by_reason(reason.strip(), found, bool(text)) or found
-    return found or Classified(Cause.UNKNOWN, "none", text[:MAX_EVIDENCE])
+        classified = _by_text(joined, message, image) or classified
+    if _settles_nothing(classified):
+        classified = _by_reason(reason.strip(), classified, bool(text)) or classified
+    return classified or Classified(Cause.UNKNOWN, "none", text[:MAX_EVIDENCE])
 
 
-def scope_of(cause: Cause) -> Scope:
-    """Whom a cause is about: everything that comes from the registry, one image, one node, or not settled."""
+def affected_scope(cause: Cause) -> Scope:
+    """What a cause affects: every pull from the registry, one image, one node, or not known ("unsettled")."""
     if cause in _IMAGE:
         return "image"
     if cause in _NODE:
@@ -68,37 +68,37 @@ def scope_of(cause: Cause) -> Scope:
 
 
 def denied_address(message: str) -> str | None:
-    """The address a registry's firewall says it saw, in canonical form; None where it names none that is valid."""
-    for found in _DENIED.finditer(message[:MAX_TEXT]):
+    """The client address in a registry firewall's message, in canonical form; None if there is no valid one."""
+    for denied in _DENIED.finditer(message[:MAX_TEXT]):
         try:
-            return str(ipaddress.ip_address(found[1]))
+            return str(ipaddress.ip_address(denied[1]))
         except ValueError:
             continue
     return None
 
 
-def _settles_nothing(found: Classified | None) -> bool:
-    return found is None or found.cause in _SETTLES_NOTHING
+def _settles_nothing(classified: Classified | None) -> bool:
+    return classified is None or classified.cause in _SETTLES_NOTHING
 
 
 def _by_text(text: str, message: str, image: str) -> Classified | None:
-    seen = blind(text)
+    masked = mask_hosts(text)
     for rule in RULES:
-        if (match := rule.search(seen)) and (rule.hosts is None or rule.hosts.search(hosts_of(message, image))):
+        if (match := rule.search(masked)) and (rule.hosts is None or rule.hosts.search(hosts_of(message, image))):
             return Classified(rule.cause, rule.id, _excerpt(text, match))
     return None
 
 
-def _by_reason(reason: str, found: Classified | None, has_text: bool) -> Classified | None:
-    """What the reason settles; one that settles nothing itself speaks only where there is no text at all."""
+def _by_reason(reason: str, by_text: Classified | None, has_text: bool) -> Classified | None:
+    """The cause that the reason shows; a reason that shows none counts only if there is no text at all."""
     cause = REASONS.get(reason)
-    if cause is None or (cause in _SETTLES_NOTHING and (found or has_text)):
+    if cause is None or (cause in _SETTLES_NOTHING and (by_text or has_text)):
         return None
     return Classified(cause, "reason", reason)
 
 
 def _excerpt(text: str, match: re.Match[str]) -> str:
-    """The match with a little of what leads to it (which host, which step), from a word's start on."""
+    """The match with some text before it (which host, which step), from the start of a word."""
     start = max(0, match.start() - _LEAD)
     if start:
         start = min(text.find(" ", start, match.start()) + 1 or match.start(), match.start())

@@ -1,8 +1,7 @@
-"""The plain text without which a pattern cannot match: ``in`` is some fifty times faster than a search.
+"""Literals without which a pattern cannot match: ``in`` is about fifty times faster than a search.
 
-Sixty rules on every event of a large fleet are mostly rules that do not match. Each alternative of a pattern has a
-literal run; where none of them is in the text, the pattern is not run. Derived from the pattern, so that it cannot be
-forgotten when a pattern changes.
+Most of the sixty rules do not match an event. Each alternative of a pattern has a literal run; if the text contains
+none of them, the pattern is not searched. The literals are derived from the pattern, so they always agree with it.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ _ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{\d+(?:,\d*)?\}|.", re.S)
 _QUANTIFIERS = ("?", "*", "+", "{")
 
 
-def needles(pattern: str) -> tuple[str, ...]:
-    """One text per top-level alternative, at least one of which every match holds; empty where there is no such set."""
+def required_literals(pattern: str) -> tuple[str, ...]:
+    """One literal per top-level alternative; every match contains at least one. Empty if there is no such set."""
     longest: list[str] = []
     for alternative in _alternatives(_ATOM.findall(pattern)):
         best = max(_runs(alternative), key=len, default="")
@@ -25,8 +24,8 @@ def needles(pattern: str) -> tuple[str, ...]:
 
 
 def _alternatives(atoms: list[str]) -> list[list[str]]:
-    """The atoms of each top-level alternative, every group put down as one empty atom."""
-    found: list[list[str]] = [[]]
+    """The atoms of each top-level alternative; a group counts as one empty atom."""
+    alternatives: list[list[str]] = [[]]
     depth = 0
     for atom in atoms:
         if atom == "(":
@@ -34,16 +33,16 @@ def _alternatives(atoms: list[str]) -> list[list[str]]:
         elif atom == ")":
             depth -= 1
             if not depth:
-                found[-1].append("")
+                alternatives[-1].append("")
         elif not depth and atom == "|":
-            found.append([])
+            alternatives.append([])
         elif not depth:
-            found[-1].append(atom)
-    return found
+            alternatives[-1].append(atom)
+    return alternatives
 
 
 def _runs(atoms: list[str]) -> list[str]:
-    """The runs of literal characters, without a character that a quantifier follows."""
+    """The runs of literal characters, without characters that have a quantifier."""
     runs = [""]
     for atom, following in zip(atoms, [*atoms[1:], ""], strict=True):
         literal = atom[1] if len(atom) == 2 and atom[0] == "\\" and not atom[1].isalnum() else atom

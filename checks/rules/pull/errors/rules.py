@@ -1,9 +1,9 @@
-"""The rules, in the order in which they are asked; the first that matches decides.
+"""The rules, in the order in which they are applied; the first that matches decides.
 
-The order is knowledge too. What names itself (a firewall's own sentence, a signature policy, a full disk) comes first.
-Then the way, from the outside in: the proxy, names, TLS, timeouts, refusals; an error on the way says that the registry
-said nothing. Then what the registry said: slow down, expired, nothing offered, wrong platform, not served, broken,
-denied, absent. Last what says only that something failed.
+The order matters. Errors that name their cause (a firewall's own message, a signature policy, a full disk) come first.
+Then the network path: proxy, DNS, TLS, timeouts, refused connections; after such an error there was no answer from the
+registry. Then the registry's answers: rate limit, expired or missing credentials, wrong platform, unsupported manifest,
+server error, denied, not found. Last come errors that show only that something failed.
 
 Patterns see one line in ASCII lower case, with names, paths and queries masked (``unwrap.clean``). A status code is
 matched with its phrase or its label ("401 unauthorized", "status: 403", "http 429"), never as bare digits. Every
@@ -20,14 +20,14 @@ import msgspec
 
 from checks.rules.images import DOCKER_HUB
 from checks.rules.pull.errors.causes import Cause
-from checks.rules.pull.errors.literal_prefilter import needles
+from checks.rules.pull.errors.literal_prefilter import required_literals
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """One reading of one wording: ``id`` is stable, ``source`` is who words it so, ``why`` what is not obvious.
+    """The cause of one wording: ``id`` is stable, ``source`` the software that writes it, ``note`` what is not obvious.
 
-    ``hosts``: the rule holds only where this is found among the hosts named by the image or the text. ``needles`` are
-    derived from the pattern: where none of them is in the text, the pattern cannot match.
+    ``hosts``: the rule applies only if this matches a host in the image or the text. ``literals`` are
+    derived from the pattern: if the text contains none of them, the pattern cannot match.
     """
 
     id: str
@@ -35,19 +35,19 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     pattern: re.Pattern[str]
     example: str
     source: str
-    why: str = ""
+    note: str = ""
     hosts: re.Pattern[str] | None = None
-    needles: tuple[str, ...] = ()
+    literals: tuple[str, ...] = ()
 
     def search(self, text: str) -> re.Match[str] | None:
-        """The pattern's first match in text that is masked and folded (``unwrap``); ``hosts`` is not asked here."""
-        if self.needles and not any(needle in text for needle in self.needles):
+        """The pattern's first match in masked, lower-case text (``unwrap``); ``hosts`` is not applied here."""
+        if self.literals and not any(literal in text for literal in self.literals):
             return None
         return self.pattern.search(text)
 
 
 def _rule(
-    cause: Cause, name: str, pattern: str, example: str, source: str, *, why: str = "", hosts: str | None = None
+    cause: Cause, name: str, pattern: str, example: str, source: str, *, note: str = "", hosts: str | None = None
 ) -> Rule:
     return Rule(
         id=name,
@@ -55,9 +55,9 @@ def _rule(
         pattern=re.compile(pattern),
         example=example,
         source=source,
-        why=why,
+        note=note,
         hosts=re.compile(hosts) if hosts else None,
-        needles=needles(pattern),
+        literals=required_literals(pattern),
     )
 
 
@@ -98,7 +98,7 @@ _NAMED = (
         r"authorizationfailure|this request is not authorized to perform this operation(?! using)",
         "error pulling image configuration: error parsing HTTP 403 response body: <Code>AuthorizationFailure</Code>",
         "Azure Storage",
-        why="Layers come from a storage account, and this code is its network rule (a missing role has another code)",
+        note="Layers come from a storage account, and this code is its network rule (a missing role has another code)",
     ),
     _rule(
         Cause.FIREWALL_DENIED,
@@ -106,7 +106,7 @@ _NAMED = (
         r"connect: (?:permission denied|operation not permitted)|forbidden by its access permissions",
         'Get "https://contoso.azurecr.io/v2/": dial tcp 203.0.113.9:443: connect: operation not permitted',
         "Linux, Windows",
-        why="The node's own packet filter refuses the connection; no packet reached the registry",
+        note="The node's own packet filter refuses the connection; no packet reached the registry",
     ),
     _rule(
         Cause.POLICY,
@@ -146,7 +146,7 @@ _NAMED = (
         r"|blocked by (?:jfrog )?xray|violates (?:\S{1,40} ){0,3}polic|quarantined?\b.{0,60}(?:image|artifact|policy)",
         "unknown: current image with 3 vulnerabilities cannot be pulled due to configured policy in project",
         "Harbor, Artifactory",
-        why="Harbor answers 412 where its project's policy forbids the pull, at times without a word more",
+        note="Harbor answers 412 if its project's policy forbids the pull, sometimes without details",
     ),
     _rule(
         Cause.INVALID_REFERENCE,
@@ -166,7 +166,7 @@ _NAMED = (
         r"did not resolve to an alias|short-?name mode is enforcing|unqualified-search registr|returns ambiguous list",
         'short-name "web:1" did not resolve to an alias and no unqualified-search registries are defined',
         "containers/image",
-        why="The name says no registry and the node has no list to look through",
+        note="The name has no registry and the node has no search list",
     ),
     _rule(
         Cause.NODE_DISK,
@@ -183,7 +183,7 @@ _NAMED = (
         r"read-only file ?system|input/output error|structure needs cleaning|i/o device error|bad message$",
         "failed to prepare extraction snapshot: write /var/lib/containerd/meta.db: input/output error",
         "Linux",
-        why="The node's disk, not the layer: the same layer extracts elsewhere",
+        note="The node's disk is at fault, not the layer, which extracts on other nodes",
     ),
     _rule(
         Cause.UNKNOWN,
@@ -192,7 +192,7 @@ _NAMED = (
         r"(?:access is denied|operation not permitted|permission denied|invalid argument)",
         "failed to register layer: re-exec error: remove C:\\\\ProgramData\\\\docker\\\\lsass.exe: Access is denied.",
         "containerd, moby, hcsshim",
-        why="The node's file system denies, not the registry",
+        note="The node's file system denies, not the registry",
     ),
     _rule(
         Cause.UNKNOWN,
@@ -200,11 +200,11 @@ _NAMED = (
         r"dial unix |unix://|cannot connect to the docker daemon|//\./pipe/|runtime is (?:down|not ready)",
         'connection error: desc = "transport: Error while dialing: dial unix /run/x.sock: connect: connection refused"',
         "kubelet, gRPC",
-        why="The node's own runtime is away; the refusal in this text is not the registry's",
+        note="The node's container runtime is down; the refused connection in this text is not the registry's",
     ),
 )
 
-_WAY = (
+_NETWORK = (
     _rule(
         Cause.PROXY,
         "proxy-connect",
@@ -212,7 +212,7 @@ _WAY = (
         r"|from proxy after connect|connect tunnel failed|invalid proxy\b",
         "proxyconnect tcp: dial tcp: lookup proxy.contoso.example on 10.0.0.10:53: no such host",
         "Go net/http",
-        why="Whatever follows (a lookup, a refusal, a certificate) is about the proxy, not the registry",
+        note="Whatever follows (a lookup, a refusal, a certificate) is about the proxy, not the registry",
     ),
     _rule(
         Cause.PROXY,
@@ -230,8 +230,8 @@ _WAY = (
         r"(?!unauthori|denied|unknown|cancel|time|unsupp|dial|read|write|lookup|remote|context|server)[a-z_-]{4,40}$",
         'failed to do request: Head "https://contoso.azurecr.io/v2/web/manifests/1": Forbidden',
         "Go net/http",
-        why="A status text without its code, were it one word of the proxy's own, is what a proxy answered to CONNECT; "
-        "registries' answers carry the code",
+        note="A status text without its code is a proxy's answer to CONNECT, even if it is a single word; "
+        "answers of registries have the code",
     ),
     _rule(
         Cause.DNS,
@@ -249,7 +249,7 @@ _WAY = (
         r"|(?:read|write) udp \S{1,120}:53: |dial udp \S{1,120}:53: ",
         "dial tcp: lookup contoso.azurecr.io on 10.0.0.10:53: read udp 10.1.0.4:40001->10.0.0.10:53: i/o timeout",
         "Go net",
-        why="A lookup that timed out or was refused is about the resolver, so this comes before timeouts and refusals",
+        note="A lookup that timed out or was refused is about the resolver, so this comes before timeouts and refusals",
     ),
     _rule(
         Cause.CORRUPT_OR_INTERRUPTED,
@@ -257,7 +257,7 @@ _WAY = (
         r"bad record mac|decryption failed or bad record",
         "failed to fetch layer: remote error: tls: bad record MAC",
         "Go crypto/tls",
-        why="An established connection whose bytes were altered on the way: no certificate and no protocol is at fault",
+        note="The data of an established connection was altered in transit: certificate and protocol are not at fault",
     ),
     _rule(
         Cause.TLS,
@@ -313,7 +313,7 @@ _WAY = (
         r"connection reset|forcibly closed|broken pipe|connection (?:was )?aborted|closed network connection",
         "read tcp 10.1.0.4:40001->203.0.113.9:443: read: connection reset by peer",
         "Linux, Windows",
-        why="Something on the way ends the connection: a firewall's reset far more often than a registry's",
+        note="Something on the network path resets the connection: far more often a firewall than the registry",
     ),
     _rule(
         Cause.CONNECT_REFUSED,
@@ -322,7 +322,7 @@ _WAY = (
         r"|unreachable (?:host|network)|cannot assign requested address|address family not supported",
         "dial tcp 10.20.0.5:443: connect: no route to host",
         "Linux, Windows",
-        why="Refused at once by the node's own routing or by a router, unlike silence",
+        note="Rejected immediately by the node's own routing or by a router, unlike a timeout",
     ),
 )
 
@@ -342,7 +342,7 @@ _ANSWERED = (
         r"pull qps exceeded|qps exceeded|registrypullqps",
         'Failed to pull image "web:1": pull QPS exceeded',
         "kubelet",
-        why="The kubelet's own brake (registryPullQPS), not the registry's",
+        note="Kubelet's own limit (registryPullQPS), not the registry's",
     ),
     _rule(
         Cause.CREDENTIALS_EXPIRED,
@@ -381,7 +381,7 @@ _ANSWERED = (
         r"|error getting credentials",
         'error getting credentials - err: exec: "docker-credential-acr-env": executable file not found in $PATH',
         "kubelet credential providers, IMDS",
-        why="The node could not come by a credential to offer",
+        note="The node could not get a credential",
     ),
     _rule(
         Cause.PLATFORM_MISMATCH,
@@ -393,7 +393,7 @@ _ANSWERED = (
         r"|(?:no|unsupported|unknown|wrong|incompatible) (?:image )?(?:platform|architecture|operating system)\b",
         "no match for platform in manifest sha256:5f0c: not found",
         "containerd, moby, containers/image",
-        why='Ends in "not found" as well, and means the image is there, but not for this node',
+        note='Ends in "not found" too, but the image exists, only not for the platform of this node',
     ),
     _rule(
         Cause.PLATFORM_MISMATCH,
@@ -420,7 +420,7 @@ _ANSWERED = (
         r"media ?-?type:? \"?text/html",
         "failed to unpack image on snapshotter overlayfs: unexpected media type text/html for sha256:5f0c: not found",
         "containerd",
-        why="A web page was stored in the manifest's place: a portal or a proxy answered, not the registry",
+        note="A web page was stored instead of the manifest: a portal or a proxy answered, not the registry",
     ),
     _rule(
         Cause.UNSUPPORTED_MANIFEST,
@@ -436,7 +436,7 @@ _ANSWERED = (
         r"|no processor for media-type|rejecting \d{1,20} byte manifest",
         'unsupported media type "application/vnd.cncf.helm.config.v1+json"',
         "containerd, containers/image, moby",
-        why="A chart, a signature or another artifact, or a manifest this runtime cannot read",
+        note="A chart, a signature or another artifact, or a manifest that this runtime cannot read",
     ),
     _rule(
         Cause.REGISTRY_ERROR,
@@ -444,7 +444,7 @@ _ANSWERED = (
         r"quota (?:has been |is |was )?(?:reached|exceeded)|exceed(?:s|ed|ing)? .{0,60}\bquota|storage (?:limit|quota)",
         "denied: quota has been exceeded on this namespace",
         "Quay, Harbor",
-        why="A proxy cache that cannot store what it pulls; nobody's permission is missing",
+        note="A proxy cache that cannot store what it pulls; no permission is missing",
     ),
     _rule(
         Cause.REGISTRY_ERROR,
@@ -453,7 +453,7 @@ _ANSWERED = (
         r"|fetch (?:\w{1,20} )?token: unexpected status(?: from [a-z]{1,10} request to \S{1,300})?: 404\b",
         "failed to authorize: failed to fetch anonymous token: unexpected status: 404 Not Found",
         "containerd",
-        why="Where the registry sends for tokens there is no token service; nothing was said of rights or of the image",
+        note="There is no token service at the registry's realm; this shows nothing about permissions or the image",
     ),
     _rule(
         Cause.REGISTRY_ERROR,
@@ -470,7 +470,7 @@ _ANSWERED = (
         "failed to authorize: failed to fetch oauth token: unexpected status from GET request to "
         "https://contoso.azurecr.io/oauth2/token?service=contoso.azurecr.io: 403 Forbidden",
         "Azure Container Registry",
-        why="ACR answers 401 where a role is missing, 403 where network rules deny (or its key vault is cut off)",
+        note="ACR answers 401 if a role is missing, 403 if network rules deny (or its key vault is unreachable)",
         hosts=_ACR,
     ),
     _rule(
@@ -479,7 +479,7 @@ _ANSWERED = (
         _status("403", "forbidden"),
         "unexpected status from HEAD request to https://mcr.microsoft.com/v2/oss/x/manifests/1: 403 Forbidden",
         "Microsoft Artifact Registry, registry.k8s.io",
-        why="These registries know no credentials, so whoever forbids is on the way",
+        note="These registries use no credentials, so the 403 comes from something on the network path",
         hosts=_NO_LOGIN_NEEDED,
     ),
     _rule(
@@ -488,7 +488,7 @@ _ANSWERED = (
         r"<html.{0,200}403 forbidden",
         "error parsing HTTP 403 response body: invalid character '<': \"<html><title>403 Forbidden</title>\"",
         "moby",
-        why="Registries deny in JSON; a web page comes from a gateway before it",
+        note="Registries deny in JSON; a web page comes from a gateway in front of them",
     ),
     _rule(
         Cause.IMAGE_NOT_FOUND,
@@ -497,7 +497,7 @@ _ANSWERED = (
         r"|reading manifest .{0,600}requested access to the resource is denied",
         'pull access denied for contoso/wbe, repository does not exist or may require "docker login": denied',
         "Docker Hub",
-        why="Docker Hub says so of every name it does not know; elsewhere the same sentence is a missing right",
+        note="Docker Hub answers this for every unknown name; from other registries it means a missing permission",
         hosts=re.escape(DOCKER_HUB),
     ),
     _rule(
@@ -558,7 +558,7 @@ _ANSWERED = (
         r"|failed to unpack\b|error (?:unpacking|extracting|applying)",
         "failed to extract layer sha256:5f0c: mount callback failed: exit status 1",
         "containerd, moby, hcsshim",
-        why="The layer arrived and could not be laid down: its content, the node or a policy, the text does not say",
+        note="Downloaded but not extracted: the layer's content, the node or a policy, the text does not show which",
     ),
     _rule(
         Cause.IMAGE_NOT_FOUND,
@@ -595,7 +595,7 @@ _ANSWERED = (
         r"|" + _labelled(r"4\d\d"),
         "unexpected status from HEAD request to https://mirror.contoso.example/v2/web/manifests/9: 400 Bad Request",
         "containerd, moby",
-        why="An answer no registry gives to a pull: after the answers that have a meaning of their own",
+        note="An unexpected answer to a pull; comes after the answers with a known meaning",
     ),
     _rule(
         Cause.BACKOFF_ONLY,
@@ -604,13 +604,13 @@ _ANSWERED = (
         r"|trying and failing to pull image",
         'Back-off pulling image "contoso.azurecr.io/web:1"',
         "kubelet, Azure Container Apps",
-        why="It says that a pull failed before, not why",
+        note="Shows that an earlier pull failed, but not why",
     ),
 )
 
-RULES: tuple[Rule, ...] = _NAMED + _WAY + _ANSWERED
+RULES: tuple[Rule, ...] = _NAMED + _NETWORK + _ANSWERED
 
-# What a reason alone settles, where the text is empty or settles nothing. An unlisted reason settles nothing.
+# The cause that a reason alone shows, if the text is empty or shows none. An unlisted reason shows none.
 REASONS: Mapping[str, Cause] = MappingProxyType(
     {
         "ErrImageNeverPull": Cause.POLICY,

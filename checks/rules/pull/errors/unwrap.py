@@ -1,7 +1,7 @@
-"""From the text a kubelet shows to the one error worth judging, with the names in it that could mislead masked.
+"""Extracts the one error to classify from kubelet's text, with misleading names masked.
 
 Image names hold digits ("api:403"), words ("dns/timeout:not-found") and whole URLs with queries. They are replaced by
-``…`` before a rule looks; hosts stay, because a few rules depend on whose registry it is.
+``…`` before rules are applied; hosts stay, because a few rules depend on the registry.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ _HOST = re.compile(
 _LETTERS = str.maketrans(string.ascii_lowercase, "x" * 26)
 
 
-def fold(text: str) -> str:
-    """ASCII lower case. Unlike ``str.lower`` it keeps the length, so that offsets hold in the text as it was."""
+def ascii_lower(text: str) -> str:
+    """ASCII lower case. Unlike ``str.lower`` it keeps the length, so that offsets are valid in the original text."""
     return text.translate(_FOLD)
 
 
-def blind(text: str) -> str:
-    """Folded, and every host name spelt with x: "throttled.contoso.example" throttles nothing. Offsets hold."""
-    return _HOST.sub(lambda host: host[0].translate(_LETTERS), fold(text))
+def mask_hosts(text: str) -> str:
+    """Lower case, with every host name replaced by x ("throttled.example" is no throttling). Offsets stay valid."""
+    return _HOST.sub(lambda host: host[0].translate(_LETTERS), ascii_lower(text))
 
 
 def clean(message: str, image: str = "") -> str:
-    """The text in one line, quotes unescaped, image names, paths and queries masked."""
+    """The text on one line, with quotes unescaped and image names, paths and queries masked."""
     text = _ESCAPED_QUOTE.sub("", message)
     text = " ".join(_ESCAPED_SPACE.sub(" ", text).split())
     named = (image, *(quoted[1] for quoted in islice(_QUOTED_NAME.finditer(text), _MAX_NAMES)))
@@ -67,19 +67,19 @@ def clean(message: str, image: str = "") -> str:
 
 
 def hosts_of(message: str, image: str = "") -> str:
-    """Folded text in which the registries' hosts are found; a name without a host adds Docker Hub's."""
+    """Lower-case text that contains the registry hosts; a name without a host adds Docker Hub's."""
     text = _ESCAPED_QUOTE.sub("", message)
     named = image.strip() or next((quoted[1] for quoted in _QUOTED_NAME.finditer(text)), "")
     if not named and (denied := _DENIED_NAME.search(text)):
         named = denied[1]
-    return fold(f"{host_of(named) or ''} {image} {text}")
+    return ascii_lower(f"{host_of(named) or ''} {image} {text}")
 
 
 def first_error(text: str) -> str:
-    """Of several errors the first: in ``[err1, err2]`` the second is a retry without credentials and says less.
+    """The first of several errors: in ``[err1, err2]`` the second is a retry without credentials and shows less.
 
-    CRI-O's errors of mirrors are left out, because the registry's own error comes after them; so is what it says about
-    trying the reference as an artifact.
+    CRI-O's errors about mirrors are left out, because the registry's own error comes after them; so are its errors
+    about trying the reference as an artifact.
     """
     text = _MIRRORS.sub("", text.partition("; artifact err:")[0])
     if opened := _LIST.search(text):
@@ -91,7 +91,7 @@ def first_error(text: str) -> str:
 
 
 def _spellings(image: str) -> Iterator[str]:
-    """The spellings of an image that are safe to mask as a word: a bare "timeout" is not, it is also English."""
+    """The spellings of an image that are safe to mask as a word: a bare "timeout" is not, because errors use it too."""
     plain = image.strip().partition("@")[0]
     for spelling in (image.strip(), plain, plain.rpartition(":")[0]):
         if any(mark in spelling for mark in "/:.@"):

@@ -1,0 +1,76 @@
+"""``az aks`` commands that fix a cluster and its node pools."""
+
+from __future__ import annotations
+
+from checks.facts import Cluster
+from checks.rules.fixes.shell import command, resource_options
+
+
+def attach_acr(cluster: Cluster, registry_id: str) -> str:
+    """``az aks update --attach-acr``: assigns AcrPull to the kubelet identity. It has no effect on an ABAC registry."""
+    return command(*_cluster_command("update", cluster), "--attach-acr", registry_id)
+
+
+def show_kubelet_identity(cluster: Cluster) -> str:
+    """``az aks show``: the kubelet identity."""
+    return command(*_cluster_command("show", cluster), "--query", "identityProfile.kubeletidentity")
+
+
+def assign_kubelet_identity(cluster: Cluster, identity: str) -> str:
+    """``az aks update --assign-kubelet-identity``; nodes use it after an upgrade of their node pool."""
+    return command(
+        *_cluster_command("update", cluster),
+        *("--enable-managed-identity", "--assign-kubelet-identity", identity, "--yes"),
+    )
+
+
+def upgrade_node_image(cluster: Cluster, pool: str) -> str:
+    """``az aks nodepool upgrade --node-image-only``: new nodes, with the cluster's current kubelet identity."""
+    return command(
+        *("az", "aks", "nodepool", "upgrade", *resource_options(cluster.id), "--cluster-name", cluster.name),
+        *("--name", pool, "--node-image-only"),
+    )
+
+
+def reset_service_principal_secret(cluster: Cluster, client_id: str) -> str:
+    """``az aks update-credentials``: a new secret for the same service principal."""
+    return command(
+        *_cluster_command("update-credentials", cluster),
+        *("--reset-service-principal", "--service-principal", client_id, "--client-secret", "<the new secret>"),
+    )
+
+
+def use_multi_tenant_service_principal(cluster: Cluster) -> str:
+    """``az aks update-credentials`` with a multi-tenant service principal, which can pull across tenants."""
+    return command(
+        *_cluster_command("update-credentials", cluster),
+        *("--reset-service-principal", "--service-principal", "<client id of a multi-tenant application>"),
+        *("--client-secret", "<its secret>"),
+    )
+
+
+def reconcile_cluster(cluster: Cluster) -> str:
+    """``az aks update`` without a change, which reconciles the cluster and its kubelet identity."""
+    return command(*_cluster_command("update", cluster))
+
+
+def enable_managed_identity(cluster: Cluster) -> str:
+    """``az aks update --enable-managed-identity``: migrates from a service principal to managed identities."""
+    return command(*_cluster_command("update", cluster), "--enable-managed-identity")
+
+
+def enable_run_command(cluster: Cluster) -> str:
+    """``az aks update --enable-run-command``."""
+    return command(*_cluster_command("update", cluster), "--enable-run-command")
+
+
+def add_larger_pool(cluster: Cluster) -> str:
+    """``az aks nodepool add`` with a faster VM size; the size of an existing node pool cannot be changed."""
+    return command(
+        *("az", "aks", "nodepool", "add", *resource_options(cluster.id), "--cluster-name", cluster.name),
+        *("--name", "<new pool>", "--node-vm-size", "Standard_D8ds_v5", "--node-osdisk-type", "Ephemeral"),
+    )
+
+
+def _cluster_command(verb: str, cluster: Cluster) -> tuple[str, ...]:
+    return ("az", "aks", verb, *resource_options(cluster.id), "--name", cluster.name)
