@@ -66,7 +66,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alert: bool = False
 
 
-class RowWords(msgspec.Struct, frozen=True):
+class RowVerdicts(msgspec.Struct, frozen=True):
     """The answer row of one registry as words ("pass", "fail", "unknown", "skipped") at the time of a change."""
 
     registry: str
@@ -83,7 +83,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     at: datetime
     transitions: tuple[Transition, ...]
-    rows: tuple[RowWords, ...] = ()
+    rows: tuple[RowVerdicts, ...] = ()
 
     @property
     def alerts(self) -> bool:

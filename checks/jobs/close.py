@@ -46,7 +46,7 @@ async def close_run(tools: Tools, run_id: str) -> Closed:
     if missing and tools.clock() < stored.run.deadline:
         return Closed("waiting", missing)
     run = await _counted(tools, stored.run, markers, missing)
-    await _tell(tools, run)
+    await _notify(tools, run)
     if not await tools.store.try_close(run, stored.etag):
         return Closed("repeated")
     await tools.store.finish_run(run)
@@ -67,7 +67,7 @@ async def _counted(tools: Tools, run: Run, markers: Iterable[Marker], missing: t
     totals = add([marker.totals for marker in ended])
     failed = sum(marker.status is MarkerStatus.FAILED for marker in ended)
     if run.inventory_complete:
-        totals = msgspec.structs.replace(totals, gone=await _leave(tools, run))
+        totals = msgspec.structs.replace(totals, gone=await _mark_missing_gone(tools, run))
     return msgspec.structs.replace(
         run,
         totals=totals,
@@ -84,18 +84,18 @@ def _degraded(run: Run, totals: Totals, lost_shards: int) -> bool:
     return max(shards, clusters) > DEGRADED_SHARE
 
 
-async def _leave(tools: Tools, run: Run) -> int:
+async def _mark_missing_gone(tools: Tools, run: Run) -> int:
     """Clusters that earlier runs saw and that a complete inventory does not list any more; returns how many."""
     listed = {cluster.lower() for shard in await tools.store.list_shards(run.id) for cluster in shard.clusters}
     left = 0
     for subscription in run.scope.subscriptions:
         for known in await tools.store.known_clusters(subscription):
             if known.id.lower() not in listed:
-                left += await _leaves(tools, run, known.id)
+                left += await _mark_gone(tools, run, known.id)
     return left
 
 
-async def _leaves(tools: Tools, run: Run, cluster: str) -> int:
+async def _mark_gone(tools: Tools, run: Run, cluster: str) -> int:
     stored = await tools.store.load_state(cluster)
     if stored is None:
         return 0
@@ -109,9 +109,9 @@ async def _leaves(tools: Tools, run: Run, cluster: str) -> int:
     return 1
 
 
-async def _tell(tools: Tools, run: Run) -> None:
+async def _notify(tools: Tools, run: Run) -> None:
     if run.baseline:
-        await _tell_baseline(tools, run)
+        await _notify_baseline(tools, run)
     before = await tools.store.latest_run()
     was = before is not None and before.sequence < run.sequence and before.degraded
     if run.degraded and not was:
@@ -121,7 +121,7 @@ async def _tell(tools: Tools, run: Run) -> None:
         await tools.store.add_notice(_notice(run, NoticeKind.DEGRADED_OVER, title))
 
 
-async def _tell_baseline(tools: Tools, run: Run) -> None:
+async def _notify_baseline(tools: Tools, run: Run) -> None:
     """One summary of what was seen for the first time; what already fails in it counts as told.
 
     A subscription without clusters is seen for the first time again and again: that is told in the very first run only.
@@ -137,7 +137,7 @@ async def _tell_baseline(tools: Tools, run: Run) -> None:
         lines += _lines(stored.state) if stored else []
     await tools.store.add_notice(_baseline_notice(run, len(seen), summaries, lines))
     for summary in failing:
-        await tools.store.mark_told(summary.cluster, frozenset(tools.settings.alert_on))
+        await tools.store.mark_notified(summary.cluster, frozenset(tools.settings.alert_on))
 
 
 def _baseline_notice(run: Run, seen: int, summaries: list[StateSummary], lines: list[NoticeLine]) -> Notice:
@@ -205,7 +205,7 @@ async def sweep_runs(tools: Tools) -> int:
     """Asks for the close of runs past their deadline, and for delivery where something is to be told."""
     overdue = await tools.store.open_runs(past=tools.clock())
     await tools.queues.send(CLOSE, [CloseMessage(run=run_id) for run_id in overdue])
-    if (await tools.store.list_pending(limit=1)).items or await tools.store.open_digests():
+    if (await tools.store.list_pending(limit=1)).items or await tools.store.open_mails():
         await _ask_delivery(tools, "something is to be told")
     return len(overdue)
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
-from checks.changes import Change, Notice, Reason, RowWords, Status, Transition, cluster_name
+from checks.changes import Change, Notice, Reason, RowVerdicts, Status, Transition, cluster_name
 
 MAX_CHANGES = 1000  # in one mail: its list of members must fit a row
 MAX_ITEMS = 60  # told in full; the others are counted
@@ -48,7 +48,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     before_cause: str = ""
     again: bool = False
-    words: RowWords | None = None
+    words: RowVerdicts | None = None
     summary: str = ""
     fix: tuple[str, ...] = ()
 
@@ -67,7 +67,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     more: int = 0
 
 
-class Digest(msgspec.Struct, frozen=True, kw_only=True):
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """What one mail says: incidents, or a run's own notice. ``counts`` has the lines of each kind, capped or not."""
 
     id: str
@@ -116,7 +116,7 @@ def _parts(members: list[int], changes: Sequence[Change]) -> list[tuple[int, ...
     return [tuple(part) for part in parts]
 
 
-def digest_of(changes: Sequence[Change], digest_id: str, route: str = DEFAULT_ROUTE) -> Digest:
+def mail_of(changes: Sequence[Change], mail_id: str, route: str = DEFAULT_ROUTE) -> Mail:
     """What one mail says of its changes. Its sections may be empty: then nothing is left to tell."""
     items = sorted(_items(changes), key=_badness)
     counts = {kind.value: sum(item.kind is kind for item in items) for kind in ItemKind}
@@ -129,8 +129,8 @@ def digest_of(changes: Sequence[Change], digest_id: str, route: str = DEFAULT_RO
         shown = told[: max(room, 0)]
         room -= len(shown)
         sections.append(Section(registry=registry, cause=cause, items=tuple(shown), more=len(told) - len(shown)))
-    return Digest(
-        id=digest_id,
+    return Mail(
+        id=mail_id,
         route=route,
         sections=tuple(sections[:MAX_ITEMS]),
         counts={kind: count for kind, count in counts.items() if count},
@@ -138,28 +138,28 @@ def digest_of(changes: Sequence[Change], digest_id: str, route: str = DEFAULT_RO
     )
 
 
-def shortened(digest: Digest, limit: int) -> Digest:
-    """The digest with at most ``limit`` lines in full; the others are counted."""
+def shortened(mail: Mail, limit: int) -> Mail:
+    """The mail with at most ``limit`` lines in full; the others are counted."""
     room = limit
     sections: list[Section] = []
-    for section in digest.sections:
+    for section in mail.sections:
         shown = section.items[: max(room, 0)]
         room -= len(shown)
         more = section.more + len(section.items) - len(shown)
         sections.append(msgspec.structs.replace(section, items=shown, more=more))
-    notice = digest.notice
+    notice = mail.notice
     if notice is not None:
         more = notice.more + max(0, len(notice.lines) - limit)
         notice = msgspec.structs.replace(notice, lines=notice.lines[:limit], more=more)
-    return msgspec.structs.replace(digest, sections=tuple(sections), notice=notice)
+    return msgspec.structs.replace(mail, sections=tuple(sections), notice=notice)
 
 
-def notice_digest(notice: Notice, digest_id: str) -> Digest:
+def notice_mail(notice: Notice, mail_id: str) -> Mail:
     """A run's own notice as a mail of its own."""
-    return Digest(id=digest_id, notice=notice)
+    return Mail(id=mail_id, notice=notice)
 
 
-def digest_id(keys: Iterable[str], sequence: int) -> str:
+def mail_id(keys: Iterable[str], sequence: int) -> str:
     """The id of a mail: the same members always give the same one. Starts with the run, so ids sort by age."""
     told = hashlib.sha256("\n".join(sorted(keys)).encode("utf-8", "surrogatepass")).hexdigest()
     return f"{sequence:019d}-{told[:24]}"
@@ -177,7 +177,7 @@ def _badness(item: Item) -> tuple[int, datetime, str, str]:
 def _items(changes: Sequence[Change]) -> list[Item]:
     """One item for each subject's way through the changes, then facets with equal answers folded to one."""
     ways: dict[tuple[str, str, str], list[Transition]] = {}
-    words: dict[tuple[str, str], RowWords] = {}
+    words: dict[tuple[str, str], RowVerdicts] = {}
     ids: dict[str, str] = {}
     for change in sorted(changes, key=lambda one: one.sequence):
         cluster = change.cluster.lower()
@@ -194,7 +194,7 @@ def _items(changes: Sequence[Change]) -> list[Item]:
     return list(folded.values())
 
 
-def _item(cluster: str, facet: str, way: list[Transition], words: RowWords | None) -> Item:
+def _item(cluster: str, facet: str, way: list[Transition], words: RowVerdicts | None) -> Item:
     """What is left to tell of one subject: only where it began and where it stands now."""
     first, last = way[0], way[-1]
     bad_since = last.since if last.after is Status.FAILING else (last.bad_since or last.since)
