@@ -6,7 +6,6 @@ are aware and UTC.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from enum import StrEnum
 
@@ -127,27 +126,3 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 def cluster_name(cluster: str) -> str:
     """The cluster's own name: the last segment of its ARM id."""
     return cluster.rstrip("/").rsplit("/", 1)[-1]
-
-
-# What must not leave even where a message of somebody else's carries it: values of telling names, bearer and JSON web
-# tokens, and the user part of an address.
-_SECRETS = (
-    re.compile(
-        r"(?i)\b(AccountKey|SharedAccess(?:Key|Signature)|sig|password|passwd|secret|token|api[_-]?key)=[^\s;&\"']+"
-    ),
-    re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+"),
-    re.compile(r"(?<=://)[^/\s@]+@"),
-)
-
-
-def redacted(text: str) -> str:
-    """The text without what looks like a secret."""
-    for pattern in _SECRETS:
-        text = pattern.sub(lambda match: f"{match[1]} [redacted]" if match.re.groups else "[redacted]", text)
-    return text
-
-
-def printable(text: str, keep: str = "") -> str:
-    """The text with everything that steers a terminal or a reader (control and direction signs) made a space."""
-    return "".join(sign if sign.isprintable() or sign in keep else " " for sign in text)

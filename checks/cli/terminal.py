@@ -5,7 +5,6 @@ Everything that came from Azure or a pod is shown as text: no markup, no control
 
 from __future__ import annotations
 
-import re
 import textwrap
 from typing import IO
 
@@ -14,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from checks.findings import ClusterReport, Fail, Finding, Pass, RegistryRow, ScanReport, Unknown, Verdict, word
+from checks.text import printable
 
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _COLOURS = {"pass": "green", "fail": "bold red", "unknown": "yellow", "skipped": "dim"}
 MAX_FINDINGS = 200
 
@@ -90,4 +89,4 @@ def _verdict(verdict: Verdict) -> Text:
 
 
 def _text(value: str) -> Text:
-    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", value))
+    return Text(printable(value, keep="\n", instead="\N{REPLACEMENT CHARACTER}"))

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from checks.changes import Change, Reason, RowVerdicts, Status, Transition, printable, redacted
+from checks.changes import Change, Reason, RowVerdicts, Status, Transition
 from checks.findings import ClusterReport, Facet, RegistryRow, word
 from checks.history.model import ClusterState, Decision, RunRef, SubjectReason, SubjectState
 from checks.rules.pull import pull_times
+from checks.text import clipped, printable, redacted
 
 FACETS = ("access", "path", "pull")
 KEEP_FOR = timedelta(days=30)
@@ -358,8 +359,7 @@ def _remembered(previous: ClusterState | None, report: ClusterReport, now: datet
 
 def _line(text: str) -> str:
     """One bounded line: control characters would grow sixfold when stored."""
-    clean = printable(redacted(text))
-    return clean if len(clean) <= MAX_SUMMARY else clean[: MAX_SUMMARY - 1] + "…"
+    return clipped(printable(redacted(text)), MAX_SUMMARY)
 
 
 def _commands(fix: tuple[str, ...]) -> tuple[str, ...]:

@@ -15,8 +15,9 @@ from email.utils import format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from checks.changes import NoticeKind, cluster_name, printable, redacted
+from checks.changes import NoticeKind, cluster_name
 from checks.notify.incidents import MAX_ITEMS, Item, ItemKind, Mail, incident_id, shortened
+from checks.text import printable, redacted
 
 MAX_SUBJECT = 180
 # Headers are not folded at 78: a long subject would be folded right behind its name, and readers show the space.

@@ -28,6 +28,7 @@ from checks.report.registry_row import PER_IMAGE, fold
 from checks.rules.path import node_network
 from checks.rules.pull import partial_reads
 from checks.rules.pull.observed_pulls import FailedPull, Proof, failed_pulls, proofs, refused_tags
+from checks.text import listed
 
 # Checks that look by Pullwatch's own identity and network: a registry may keep it out and let the nodes in.
 OWN_WAY = frozenset({"PW201", "PW302"})
@@ -136,8 +137,7 @@ def _networks(networks: Networks | None) -> list[Coverage]:
     if networks is None or not networks.by_subscription:
         return [Coverage("networks", False, "no subscription's networks were read")]
     guids = sorted(networks.by_subscription)
-    named = ", ".join(guids[:MAX_NAMED]) + (f" and {len(guids) - MAX_NAMED} more" if len(guids) > MAX_NAMED else "")
-    lines = [Coverage("networks", True, f"of {named}; what lies in other subscriptions is not seen")]
+    lines = [Coverage("networks", True, f"of {listed(guids, MAX_NAMED)}; what lies in other subscriptions is not seen")]
     for guid in guids:
         gaps = networks.by_subscription[guid].gaps()
         if gaps:
