@@ -1,4 +1,4 @@
-"""What is told: the change of one cluster in one run, and a run's own notices. Plain frozen data.
+"""What is reported: the change of one cluster in one run, and a run's own notices. Plain frozen data.
 
 Deciding (``checks.history``) writes these, mailing (``checks.notify``) reads them; neither knows the other. All times
 are aware and UTC.
@@ -48,7 +48,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``before`` is None for a subject seen for the first time, ``after`` is None for one that is no longer kept.
     ``cause`` is the cause of ``after``, of ``before`` where the subject recovered or left. ``since`` is when ``after``
     began (where it left: when ``before`` began); ``bad_since`` is when a failure that ended had begun. ``alert`` says
-    that people are to be told.
+    that people are to be notified.
     """
 
     registry: str
@@ -86,7 +86,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def alerts(self) -> bool:
-        """Whether anything in it is to be told."""
+        """Whether anything in it is to be notified."""
         return any(transition.alert for transition in self.transitions)
 
 

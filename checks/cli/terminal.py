@@ -26,7 +26,7 @@ def console(stream: IO[str], *, width: int | None = None) -> Console:
 
 
 def show(report: ScanReport, out: Console) -> None:
-    """Writes a scan: subscriptions that could not be looked at, the rows, then what does not pass with its fixes."""
+    """Writes a scan: subscriptions that could not be read, the rows, then what does not pass with its fixes."""
     _subscriptions(report, out)
     if report.clusters:
         out.print(rows_table(report.clusters))

@@ -22,7 +22,7 @@ from checks.jobs.scan import add
 
 LOG = logging.getLogger(__name__)
 MAX_LINES = 50
-DEGRADED_SHARE = 0.2  # of clusters that could not be looked at, above which the checker itself is in doubt
+DEGRADED_SHARE = 0.2  # of clusters that could not be read, above which the checker itself is in doubt
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -78,7 +78,7 @@ async def _counted(tools: Tools, run: Run, markers: Iterable[Marker], missing: t
 
 
 def _degraded(run: Run, totals: Totals, lost_shards: int) -> bool:
-    """Whether so much could not be looked at that the checker itself is in doubt."""
+    """Whether so much could not be read that the checker itself is in doubt."""
     shards = lost_shards / len(run.expected) if run.expected else 0.0
     clusters = (totals.blind + totals.errors) / totals.clusters if totals.clusters else 0.0
     return max(shards, clusters) > DEGRADED_SHARE
@@ -117,14 +117,14 @@ async def _notify(tools: Tools, run: Run) -> None:
     if run.degraded and not was:
         await tools.store.add_notice(_degraded_notice(run))
     if was and not run.degraded:
-        title = "Pullwatch can look at enough clusters again"
+        title = "Pullwatch can read enough clusters again"
         await tools.store.add_notice(_notice(run, NoticeKind.DEGRADED_OVER, title))
 
 
 async def _notify_baseline(tools: Tools, run: Run) -> None:
-    """One summary of what was seen for the first time; what already fails in it counts as told.
+    """One summary of what was seen for the first time; what already fails in it counts as notified.
 
-    A subscription without clusters is seen for the first time again and again: that is told in the very first run only.
+    A subscription without clusters is seen for the first time again and again: only the very first run reports that.
     """
     seen = [name for name in run.scope.subscriptions if run.is_baseline(name)]
     summaries = [state for name in seen for state in await tools.store.list_states(name) if state.gone_since is None]
@@ -173,13 +173,13 @@ def _lines(state: ClusterState) -> list[NoticeLine]:
 def _degraded_notice(run: Run) -> Notice:
     totals = run.totals
     facts = [
-        f"{totals.blind + totals.errors} of {totals.clusters} clusters could not be looked at, "
+        f"{totals.blind + totals.errors} of {totals.clusters} clusters could not be read, "
         f"{len(run.missing)} of {len(run.expected)} shards did not end.",
-        "What could not be looked at is Unknown: it raises no alert and resolves none.",
+        "Results that could not be read are Unknown: they raise no alert and resolve none.",
     ]
     facts += [f"Shard {shard} did not end before the deadline." for shard in run.missing[:20]]
     facts += [f"Subscription {s.id}: {s.summary}" for s in run.subscriptions if not isinstance(s.verdict, Pass)][:20]
-    return _notice(run, NoticeKind.DEGRADED, "Pullwatch cannot look at many clusters", tuple(facts))
+    return _notice(run, NoticeKind.DEGRADED, "Pullwatch cannot read many clusters", tuple(facts))
 
 
 def _notice(
@@ -202,11 +202,11 @@ async def _ask_delivery(tools: Tools, why: str) -> None:
 
 
 async def sweep_runs(tools: Tools) -> int:
-    """Asks for the close of runs past their deadline, and for delivery where something is to be told."""
+    """Asks for the close of runs past their deadline, and for delivery where notifications are pending."""
     overdue = await tools.store.open_runs(past=tools.clock())
     await tools.queues.send(CLOSE, [CloseMessage(run=run_id) for run_id in overdue])
     if (await tools.store.list_pending(limit=1)).items or await tools.store.open_mails():
-        await _ask_delivery(tools, "something is to be told")
+        await _ask_delivery(tools, "notifications are pending")
     return len(overdue)
 
 

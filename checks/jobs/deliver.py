@@ -1,4 +1,4 @@
-"""Deliver what is to be told: one at a time (lease), at least once, nothing dropped without a record.
+"""Deliver pending notifications: one at a time (lease), at least once, nothing dropped without a record.
 
 Mails that were begun come first. Then pending pointers are grouped, each mail is written with its members and its
 Message-ID, the pointers go, the mail is sent and marked. A death at any point leaves the pointers or the mail, and what
@@ -64,7 +64,7 @@ def transports(settings: Settings) -> tuple[Transport, ...]:
 
 
 async def deliver_all(tools: Tools) -> Delivered:
-    """Delivers everything that is to be told. Where somebody else is at it, asks again a little later."""
+    """Delivers all pending notifications. Where somebody else is delivering, asks again a little later."""
     holder = uuid.uuid4().hex
     ways = transports(tools.settings)
     try:
@@ -121,7 +121,7 @@ class _Delivery:
         """Turns pointers into written mails; false where there was nothing to turn."""
         pending = await self._tools.store.list_pending()
         for problem in pending.unreadable:
-            LOG.error("an intent to tell cannot be read and stays where it is: %s", problem)
+            LOG.error("a pending notification cannot be read and stays where it is: %s", problem)
         changes = [(item, change) for item in pending.items if (change := await self._change(item)) is not None]
         for indexes in group([change for _, change in changes], lambda change: DEFAULT_ROUTE):
             members = [changes[index] for index in indexes]
@@ -138,14 +138,14 @@ class _Delivery:
     async def _change(self, item: Pending) -> Change | None:
         """The change that a pointer means. One whose change is gone is recorded and taken away.
 
-        One whose change cannot be read stays where it is, for a program that can: it keeps no other from being told.
+        One whose change cannot be read stays where it is, for a program that can: it keeps no other from being sent.
         """
         if item.change is None:
             return None
         try:
             change = await self._tools.store.load_change(item.change)
         except SchemaError as error:
-            LOG.error("a change that is to be told cannot be read and stays where it is: %s", error)
+            LOG.error("a change that is to be reported cannot be read and stays where it is: %s", error)
             return None
         if change is None:
             text = f"{item.ref.partition} {item.ref.row}"
@@ -255,5 +255,5 @@ def _notice(item: Pending) -> Notice | None:
     try:
         return msgspec.json.decode(item.notice, type=Notice)
     except msgspec.DecodeError as error:
-        LOG.error("a notice that is to be told cannot be read and stays where it is: %s: %s", item.ref.row, error)
+        LOG.error("a notice that is to be sent cannot be read and stays where it is: %s: %s", item.ref.row, error)
         return None

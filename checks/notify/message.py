@@ -1,7 +1,7 @@
 """A mail as a message: text first, HTML second, one thread per incident.
 
 RFC 5322, RFC 3834 (Auto-Submitted). The Message-ID follows from the mail's id, so a repeat is the same message. Gmail
-cuts HTML off at about 102 KB: where it grows longer than ``MAX_HTML``, fewer lines are told in full and more counted.
+cuts HTML off at about 102 KB: beyond ``MAX_HTML``, fewer lines are shown in full and more counted.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _headline(mail: Mail) -> str:
         prefix = {NoticeKind.BASELINE: "baseline: ", NoticeKind.DEGRADED: "DEGRADED: "}
         return f"{prefix.get(mail.notice.kind, '')}{mail.notice.title}"
     if not mail.sections:
-        return "nothing left to tell"
+        return "nothing left to report"
     item = mail.sections[0].items[0]
     others = mail.clusters - 1
     who = item.name if others < 1 else f"{item.name} and {others} more cluster{'' if others == 1 else 's'}"
@@ -104,9 +104,9 @@ def _headline(mail: Mail) -> str:
 
 
 def _predicate(item: Item) -> str:
-    """What is said of the registry: that it cannot be pulled from only where that was the answer."""
+    """The verb phrase about the registry: that it cannot be pulled from only where that was the answer."""
     if item.kind is ItemKind.REMOVED:
-        return f"no longer looked at with {item.registry}"
+        return f"is no longer checked against {item.registry}"
     now, again, before = _VERBS[next((facet for facet in ("pull", "access") if facet in item.facets), "path")]
     if item.kind is ItemKind.RECOVERED:
         return f"{again} {item.registry} again"
@@ -121,9 +121,9 @@ def sentence(item: Item) -> str:
     if item.kind is ItemKind.RECOVERED:
         return f"It holds again since {utc(item.until or item.since)}; it failed since {since}."
     if item.kind is ItemKind.WAS_BAD:
-        return f"It failed from {since} to {utc(item.until or item.since)} and was over before it could be told."
+        return f"It failed from {since} to {utc(item.until or item.since)} and recovered before it could be reported."
     if item.kind is ItemKind.REMOVED:
-        return f"It is no longer there to be looked at, which is not a recovery; it failed since {since}."
+        return f"It no longer exists, so it is no longer checked; this is not a recovery; it failed since {since}."
     if item.kind is ItemKind.CHANGED:
         return f"It still fails, since {since}, now for another cause (before: {item.before_cause or 'unknown'})."
     return f"It fails since {since}{', again after a recovery' if item.again else ''}."

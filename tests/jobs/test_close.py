@@ -147,8 +147,8 @@ async def test_a_checker_that_cannot_look_says_so_once_and_when_it_can_again(sto
             assert (await closed(job, run)).degraded is bool(blind)
             await deliver_all(job)
     assert [str(message["Subject"]) for message in smtp.messages] == [
-        "[Pullwatch] DEGRADED: Pullwatch cannot look at many clusters",
-        "[Pullwatch] Pullwatch can look at enough clusters again",
+        "[Pullwatch] DEGRADED: Pullwatch cannot read many clusters",
+        "[Pullwatch] Pullwatch can read enough clusters again",
     ]
     assert all(b"canary-9f1" not in delivery.raw for delivery in smtp.deliveries)
 
