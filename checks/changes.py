@@ -1,4 +1,4 @@
-"""What is told: the change of one cluster in one run, and a run's own notices. Plain frozen data.
+"""What is reported: the change of one cluster in one run, and a run's own notices. Plain frozen data.
 
 Deciding (``checks.history``) writes these, mailing (``checks.notify``) reads them; neither knows the other. All times
 are aware and UTC.
@@ -6,7 +6,6 @@ are aware and UTC.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from enum import StrEnum
 
@@ -49,7 +48,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``before`` is None for a subject seen for the first time, ``after`` is None for one that is no longer kept.
     ``cause`` is the cause of ``after``, of ``before`` where the subject recovered or left. ``since`` is when ``after``
     began (where it left: when ``before`` began); ``bad_since`` is when a failure that ended had begun. ``alert`` says
-    that people are to be told.
+    that people are to be notified.
     """
 
     registry: str
@@ -66,7 +65,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alert: bool = False
 
 
-class RowWords(msgspec.Struct, frozen=True):
+class RowVerdicts(msgspec.Struct, frozen=True):
     """The answer row of one registry as words ("pass", "fail", "unknown", "skipped") at the time of a change."""
 
     registry: str
@@ -83,11 +82,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     at: datetime
     transitions: tuple[Transition, ...]
-    rows: tuple[RowWords, ...] = ()
+    rows: tuple[RowVerdicts, ...] = ()
 
     @property
     def alerts(self) -> bool:
-        """Whether anything in it is to be told."""
+        """Whether anything in it is to be notified."""
         return any(transition.alert for transition in self.transitions)
 
 
@@ -127,27 +126,3 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 def cluster_name(cluster: str) -> str:
     """The cluster's own name: the last segment of its ARM id."""
     return cluster.rstrip("/").rsplit("/", 1)[-1]
-
-
-# What must not leave even where a message of somebody else's carries it: values of telling names, bearer and JSON web
-# tokens, and the user part of an address.
-_SECRETS = (
-    re.compile(
-        r"(?i)\b(AccountKey|SharedAccess(?:Key|Signature)|sig|password|passwd|secret|token|api[_-]?key)=[^\s;&\"']+"
-    ),
-    re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+"),
-    re.compile(r"(?<=://)[^/\s@]+@"),
-)
-
-
-def redacted(text: str) -> str:
-    """The text without what looks like a secret."""
-    for pattern in _SECRETS:
-        text = pattern.sub(lambda match: f"{match[1]} [redacted]" if match.re.groups else "[redacted]", text)
-    return text
-
-
-def printable(text: str, keep: str = "") -> str:
-    """The text with everything that steers a terminal or a reader (control and direction signs) made a space."""
-    return "".join(sign if sign.isprintable() or sign in keep else " " for sign in text)

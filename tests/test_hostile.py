@@ -24,7 +24,7 @@ from checks.facts.pulls import CredentialTest, Manifest, PullSecret, SecretEntry
 from checks.findings import ScanReport
 from checks.history.decide import Policy, decide
 from checks.history.model import RunRef
-from checks.notify.incidents import digest_of
+from checks.notify.incidents import mail_of
 from checks.notify.message import compose, message_id_of
 from checks.report.as_json import scan_answer
 from checks.report.cluster_report import report_of
@@ -249,11 +249,11 @@ def test_hostile_texts_come_out_escaped_in_mail() -> None:
 
 
 def mail(change: Any) -> Any:
-    digest = digest_of([change], "1-abc")
+    grouped = mail_of([change], "1-abc")
     sender = "pullwatch@contoso.example"
     now = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
-    message_id = message_id_of(digest.id, sender)
-    return compose(digest, message_id=message_id, sender=sender, recipients=("team@contoso.example",), now=now)
+    message_id = message_id_of(grouped.id, sender)
+    return compose(grouped, message_id=message_id, sender=sender, recipients=("team@contoso.example",), now=now)
 
 
 def test_every_command_keeps_hostile_values_inside_one_word() -> None:

@@ -21,6 +21,7 @@ from checks.rules import images
 from checks.rules.access import abac_conditions, identity_access, rbac
 from checks.rules.fixes import az_aks, az_roles, bicep
 from checks.rules.pull import partial_reads
+from checks.text import listed
 
 CHECK = Check(
     code="PW102",
@@ -168,9 +169,9 @@ def _granted(case: _Case, grant: rbac.Granted, repositories: tuple[str, ...]) ->
 
 def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
     registry, who = case.registry, case.who
-    held = f" It holds {_named(decision.held)}." if decision.held else ""
+    held = f" It holds {listed(decision.held, MAX_NAMED)}." if decision.held else ""
     if not rbac.is_abac(registry.role_assignment_mode):
-        other = f" {_named(decision.not_honoured)} pulls in ABAC mode only." if decision.not_honoured else ""
+        other = f" {listed(decision.not_honoured, MAX_NAMED)} pulls in ABAC mode only." if decision.not_honoured else ""
         return CHECK.fails(
             case.subject,
             "role-missing",
@@ -182,7 +183,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
                 bicep.role_assignment(registry, rbac.ACR_PULL, who),
             ),
         )
-    nothing = f" {_named(decision.not_honoured)} grants nothing there." if decision.not_honoured else ""
+    nothing = f" {listed(decision.not_honoured, MAX_NAMED)} grants nothing there." if decision.not_honoured else ""
     return CHECK.fails(
         case.subject,
         "role-not-honoured" if decision.not_honoured else "role-missing",
@@ -198,7 +199,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
 
 def _left_out(case: _Case, decision: rbac.Partial) -> Finding:
     """Repositories in use that conditions leave out; those that only pods with a pull secret use are another matter."""
-    named = _named(decision.left_out)
+    named = listed(decision.left_out, MAX_NAMED)
     if not _needed(case, decision.left_out):
         why = f"whether the pull secrets hold that the pods with images of {named} bring"
         summary = f"The conditions on {decision.role} leave out {named}; all pods that use them bring a pull secret."
@@ -265,9 +266,3 @@ def _alternative(case: _Case) -> Finding | None:
             f"no role pulls from {case.registry.name}; every pod that uses it brings an imagePullSecret",
         )
     return None
-
-
-def _named(names: tuple[str, ...]) -> str:
-    """Names for a sentence, bounded."""
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more

@@ -8,6 +8,7 @@ from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import identity_access
 from checks.rules.azure import node_images
 from checks.rules.fixes import az_acr, az_aks
+from checks.text import listed
 
 CHECK = Check(
     code="PW104",
@@ -91,5 +92,4 @@ def _by_images(facts: ClusterFacts, registry: Registry, subject: Subject, eviden
 
 
 def _named(pools: list[AgentPool]) -> str:
-    more = f" and {len(pools) - 10} more" if len(pools) > 10 else ""
-    return ", ".join(f"{p.name} ({p.node_image_version or 'no image told'})" for p in pools[:10]) + more
+    return listed([f"{p.name} ({p.node_image_version or 'no image told'})" for p in pools], 10)

@@ -12,6 +12,7 @@ from checks.rules import images
 from checks.rules.azure.node_pools import has_nodes, platform_of, pool_of
 from checks.rules.fixes import shell
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
+from checks.text import listed
 
 CHECK = Check(
     code="PW302",
@@ -147,12 +148,11 @@ def _lacking(facts: ClusterFacts, image: _Image, manifest: Manifest) -> list[Age
 def _fails(facts: ClusterFacts, use: RegistryUse, image: _Image, cause: str, why: str) -> Finding:
     key = images.canonical(image.reference)
     workloads = sorted({container.workload for container in image.containers})
-    more = f" and {len(workloads) - MAX_NAMED} more" if len(workloads) > MAX_NAMED else ""
     evidence: tuple[Evidence, ...] = (image.seen.evidence,) if isinstance(image.seen, Seen) else ()
     return CHECK.fails(
         Subject(facts.cluster.id, registry=use.login_server, image=key, workload=workloads[0]),
         cause,
-        f"{key} cannot be pulled anew by {', '.join(workloads[:MAX_NAMED])}{more}: {why}.",
+        f"{key} cannot be pulled anew by {listed(workloads, MAX_NAMED)}: {why}.",
         evidence,
         fix=_fix(use, image.reference, cause),
     )

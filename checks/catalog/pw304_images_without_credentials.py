@@ -11,6 +11,7 @@ from checks.rules.access import rbac
 from checks.rules.access.pull_secrets import CredentialState
 from checks.rules.fixes import az_aks, az_roles, kubectl
 from checks.rules.pull import image_access
+from checks.text import listed
 
 CHECK = Check(
     code="PW304",
@@ -116,12 +117,11 @@ def _fails(
     cause = Counter(one.cause for one in found).most_common(1)[0][0]
     first = next(one for one in found if one.cause == cause)
     names = sorted({one.use.image for one in found})
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     about = f"The pull secret {first.secret}" if first.secret else f"For {first.use.image}"
     return CHECK.fails(
         subject,
         cause,
-        f"Nothing grants {', '.join(names[:MAX_NAMED])}{more}. {about}: {first.why}.",
+        f"Nothing grants {listed(names, MAX_NAMED)}. {about}: {first.why}.",
         evidence,
         fix=_fix(facts, use, first),
     )

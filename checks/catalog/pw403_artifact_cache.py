@@ -12,6 +12,7 @@ from checks.facts.registry_details import CacheRule, Credential, CredentialSet
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure import artifact_cache
 from checks.rules.fixes import az_acr, az_roles
+from checks.text import listed
 
 CHECK = Check(
     code="PW403",
@@ -128,8 +129,8 @@ def _unhealthy(case: _Case, rule: CacheRule, found: CredentialSet, poor: Credent
     why = ": ".join(part for part in (poor.error_code, (poor.error or "")[:600]) if part) or "no reason told"
     repositories = next(names for one, names in case.used if one.name == rule.name)
     said = (
-        f"The credentials of {found.name}, by which {_listed(repositories)} of {case.registry.name} are cached, are "
-        f"unhealthy ({why}): cached images are served, new ones do not come."
+        f"The credentials of {found.name}, by which {listed(repositories, MAX_NAMED)} of {case.registry.name} are "
+        f"cached, are unhealthy ({why}): cached images are served, new ones do not come."
     )
     vault = vault_of(poor.secret)
     may_not_read = (poor.error_code or "").lower() == "forbidden"
@@ -150,12 +151,8 @@ def vault_of(secret: str | None) -> str | None:
 def _told(case: _Case) -> str:
     names = [name for _, found in case.used for name in found]
     anonymous = [rule.name for rule, _ in case.used if not rule.credential_set_id]
-    told = f" Without credentials: {_listed(anonymous)}." if anonymous else ""
+    told = f" Without credentials: {listed(anonymous, MAX_NAMED)}." if anonymous else ""
     return (
-        f"Cached in {case.registry.name} and in use: {_listed(names)}; no credentials of the rules are unhealthy.{told}"
+        f"Cached in {case.registry.name} and in use: {listed(names, MAX_NAMED)}; "
+        f"no credentials of the rules are unhealthy.{told}"
     )
-
-
-def _listed(names: list[str] | tuple[str, ...]) -> str:
-    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return f"{', '.join(names[:MAX_NAMED])}{rest}"

@@ -5,7 +5,6 @@ Everything that came from Azure or a pod is shown as text: no markup, no control
 
 from __future__ import annotations
 
-import re
 import textwrap
 from typing import IO
 
@@ -14,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from checks.findings import ClusterReport, Fail, Finding, Pass, RegistryRow, ScanReport, Unknown, Verdict, word
+from checks.text import printable
 
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _COLOURS = {"pass": "green", "fail": "bold red", "unknown": "yellow", "skipped": "dim"}
 MAX_FINDINGS = 200
 
@@ -27,7 +26,7 @@ def console(stream: IO[str], *, width: int | None = None) -> Console:
 
 
 def show(report: ScanReport, out: Console) -> None:
-    """Writes a scan: subscriptions that could not be looked at, the rows, then what does not pass with its fixes."""
+    """Writes a scan: subscriptions that could not be read, the rows, then what does not pass with its fixes."""
     _subscriptions(report, out)
     if report.clusters:
         out.print(rows_table(report.clusters))
@@ -100,4 +99,4 @@ def _verdict(verdict: Verdict) -> Text:
 
 
 def _text(value: str) -> Text:
-    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", value))
+    return Text(printable(value, keep="\n", instead="\N{REPLACEMENT CHARACTER}"))

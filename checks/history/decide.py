@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from checks.changes import Change, Reason, RowWords, Status, Transition, printable, redacted
+from checks.changes import Change, Reason, RowVerdicts, Status, Transition
 from checks.findings import SEEN_BEFORE, ClusterReport, Facet, RegistryRow, word
 from checks.history.model import ClusterState, Decision, RunRef, SubjectReason, SubjectState
 from checks.rules.pull import pull_times
+from checks.text import clipped, printable, redacted
 
 FACETS = ("access", "path", "pull")
 KEEP_FOR = timedelta(days=30)
@@ -120,12 +121,12 @@ def gone(previous: ClusterState, run: RunRef, now: datetime) -> Decision:
     )
 
 
-def tell(state: ClusterState, alert_on: frozenset[str]) -> ClusterState:
-    """The state after a summary told of everything in it that fails."""
+def mark_notified(state: ClusterState, alert_on: frozenset[str]) -> ClusterState:
+    """The state after a summary mail reported everything in it that fails."""
     return msgspec.structs.replace(
         state,
         subjects=tuple(
-            msgspec.structs.replace(subject, told=True)
+            msgspec.structs.replace(subject, notified=True)
             if subject.status is Status.FAILING and subject.facet in alert_on
             else subject
             for subject in state.subjects
@@ -250,7 +251,7 @@ def _failed(held: SubjectState, first: bool, look: _Look, policy: Policy, now: d
         status=Status.FAILING,
         since=counted.streak_since or now,
         cause=cause,
-        told=alert,
+        notified=alert,
         summary=_line(look.answer.summary),
         fix=_commands(look.row.fix),
     )
@@ -264,7 +265,7 @@ def _failing_still(held: SubjectState, counted: SubjectState, cause: str, look: 
     )
     if cause == held.cause:
         return subject, None, Reason.STILL_FAILING
-    subject = msgspec.structs.replace(subject, told=held.told or alert)
+    subject = msgspec.structs.replace(subject, notified=held.notified or alert)
     return subject, _moved(held, subject, Reason.CAUSE_CHANGED, alert=alert), Reason.CAUSE_CHANGED
 
 
@@ -284,9 +285,9 @@ def _passed(held: SubjectState, first: bool, policy: Policy, now: datetime) -> S
         return counted, None, Reason.BELOW_THRESHOLD
     reason = Reason.RECOVERED if held.status is Status.FAILING else Reason.FIRST_SEEN_PASSING
     subject = msgspec.structs.replace(
-        counted, status=Status.PASSING, since=counted.streak_since or now, cause="", told=False, summary="", fix=()
+        counted, status=Status.PASSING, since=counted.streak_since or now, cause="", notified=False, summary="", fix=()
     )
-    return subject, _moved(None if first else held, subject, reason, alert=held.told), reason
+    return subject, _moved(None if first else held, subject, reason, alert=held.notified), reason
 
 
 def _leaving(subject: SubjectState, reason: Reason) -> Transition:
@@ -302,7 +303,7 @@ def _leaving(subject: SubjectState, reason: Reason) -> Transition:
         before_cause=subject.cause,
         bad_since=subject.since if failing else None,
         summary=subject.summary,
-        alert=failing and subject.told,
+        alert=failing and subject.notified,
     )
 
 
@@ -337,7 +338,7 @@ def _change(report: ClusterReport, run: RunRef, now: datetime, transitions: tupl
         at=now,
         transitions=transitions,
         rows=tuple(
-            RowWords(name, word(row.access.verdict), word(row.path.verdict), word(row.pull.verdict))
+            RowVerdicts(name, word(row.access.verdict), word(row.path.verdict), word(row.pull.verdict))
             for name, row in sorted(rows.items())
             if name in moved
         ),
@@ -357,8 +358,7 @@ def _remembered(previous: ClusterState | None, report: ClusterReport, now: datet
 
 def _line(text: str) -> str:
     """One bounded line: control characters would grow sixfold when stored."""
-    clean = printable(redacted(text))
-    return clean if len(clean) <= MAX_SUMMARY else clean[: MAX_SUMMARY - 1] + "…"
+    return clipped(printable(redacted(text)), MAX_SUMMARY)
 
 
 def _commands(fix: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What history keeps: the state of a cluster, the runs with their shards, the digests. Plain frozen data, no I/O.
+"""What history keeps: the state of a cluster, runs and shards, the incident mails. Plain frozen data, no I/O.
 
 All times are aware and UTC. ``sequence`` numbers runs and alone says which is newer; clocks only give dates.
 """
@@ -28,8 +28,8 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ``since``: when ``status`` began, which is the first observation of the streak that led to it. ``streak_since``:
     when the present run of equal Pass or Fail verdicts began. ``bad_streak`` and ``good_streak`` count these verdicts;
     Unknown and Skipped move neither. ``unknown_since``: since when nothing but Unknown was seen, else None.
-    ``told``: people were told of the present failure, or an intent to tell them is stored. ``last_seen``: when the
-    cluster last really used the registry (being remembered is not use).
+    ``notified``: people were notified of the current failure, or a pending notification is stored.
+    ``last_seen``: when the cluster last really used the registry (being remembered is not use).
     """
 
     registry: str
@@ -43,7 +43,8 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     good_streak: int = 0
     streak_since: datetime | None = None
     unknown_since: datetime | None = None
-    told: bool = False
+    # Stored under its first name, "told": rows written by earlier versions have it.
+    notified: bool = msgspec.field(name="told", default=False)
     summary: str = ""
     fix: tuple[str, ...] = ()
 
@@ -93,7 +94,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     stale: bool = False
 
 
-class Stored(msgspec.Struct, frozen=True):
+class StoredState(msgspec.Struct, frozen=True):
     """A state as it was read, with the ETag to write it back against."""
 
     state: ClusterState
@@ -131,7 +132,7 @@ class KnownCluster(msgspec.Struct, frozen=True):
     registries: tuple[str, ...] = ()
 
 
-class Scope(msgspec.Struct, frozen=True):
+class RunScope(msgspec.Struct, frozen=True):
     """What a run was asked to look at. ``clusters`` None: all of them; else ARM ids."""
 
     subscriptions: tuple[str, ...] = ()
@@ -174,7 +175,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     sequence: int
     requested_by: str
-    scope: Scope
+    scope: RunScope
     created: datetime
     deadline: datetime
     expected: tuple[str, ...] = ()
@@ -262,8 +263,8 @@ class PendingList(msgspec.Struct, frozen=True):
     unreadable: tuple[str, ...] = ()
 
 
-class DigestStatus(StrEnum):
-    """Where a digest stands. ``SENDING``: it may have gone out already."""
+class MailStatus(StrEnum):
+    """Where a mail stands. ``SENDING``: it may have gone out already."""
 
     WRITING = "writing"
     SENDING = "sending"
@@ -271,10 +272,10 @@ class DigestStatus(StrEnum):
     FAILED = "failed"
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one transport did with a digest. ``remaining``: who is still to be tried (empty at first: everyone)."""
+class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one transport did with a mail. ``remaining``: recipients still to be tried (empty at first: everyone)."""
 
-    state: DigestStatus = DigestStatus.WRITING
+    state: MailStatus = MailStatus.WRITING
     attempts: int = 0
     next_try: datetime | None = None
     reason: str = ""
@@ -282,10 +283,11 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refused: dict[str, str] = {}
 
 
-class DigestRow(msgspec.Struct, frozen=True, kw_only=True):
+class MailRow(msgspec.Struct, frozen=True, kw_only=True):
     """A mail that was begun: written before its pointers are removed, kept after it was sent.
 
-    ``content`` is the digest as JSON (the mailer's own type). ``marks`` is keyed by the transport's name.
+    ``content`` is the mail as JSON (``checks.notify.incidents.Mail``). ``marks`` holds the latest delivery attempt by
+    the transport's name (the name is stored).
     """
 
     id: str
@@ -295,14 +297,14 @@ class DigestRow(msgspec.Struct, frozen=True, kw_only=True):
     members: tuple[RowRef, ...]
     content: str
     created: datetime
-    status: DigestStatus = DigestStatus.WRITING
-    marks: dict[str, Mark] = {}
+    status: MailStatus = MailStatus.WRITING
+    marks: dict[str, DeliveryAttempt] = {}
 
 
-class StoredDigest(msgspec.Struct, frozen=True):
-    """A digest as it was read, with its ETag."""
+class StoredMail(msgspec.Struct, frozen=True):
+    """A mail as it was read, with its ETag."""
 
-    digest: DigestRow
+    mail: MailRow
     etag: str
 
 

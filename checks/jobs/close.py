@@ -22,7 +22,7 @@ from checks.jobs.scan import add
 
 LOG = logging.getLogger(__name__)
 MAX_LINES = 50
-DEGRADED_SHARE = 0.2  # of clusters that could not be looked at, above which the checker itself is in doubt
+DEGRADED_SHARE = 0.2  # of clusters that could not be read, above which the checker itself is in doubt
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ async def close_run(tools: Tools, run_id: str) -> Closed:
     if missing and tools.clock() < stored.run.deadline:
         return Closed("waiting", missing)
     run = await _counted(tools, stored.run, markers, missing)
-    await _tell(tools, run)
+    await _notify(tools, run)
     if not await tools.store.try_close(run, stored.etag):
         return Closed("repeated")
     await tools.store.finish_run(run)
@@ -67,7 +67,7 @@ async def _counted(tools: Tools, run: Run, markers: Iterable[Marker], missing: t
     totals = add([marker.totals for marker in ended])
     failed = sum(marker.status is MarkerStatus.FAILED for marker in ended)
     if run.inventory_complete:
-        totals = msgspec.structs.replace(totals, gone=await _leave(tools, run))
+        totals = msgspec.structs.replace(totals, gone=await _mark_missing_gone(tools, run))
     return msgspec.structs.replace(
         run,
         totals=totals,
@@ -78,28 +78,28 @@ async def _counted(tools: Tools, run: Run, markers: Iterable[Marker], missing: t
 
 
 def _degraded(run: Run, totals: Totals, lost_shards: int) -> bool:
-    """Whether so much could not be looked at that the checker itself is in doubt."""
+    """Whether so much could not be read that the checker itself is in doubt."""
     shards = lost_shards / len(run.expected) if run.expected else 0.0
     clusters = (totals.blind + totals.errors) / totals.clusters if totals.clusters else 0.0
     return max(shards, clusters) > DEGRADED_SHARE
 
 
-async def _leave(tools: Tools, run: Run) -> int:
+async def _mark_missing_gone(tools: Tools, run: Run) -> int:
     """Clusters that earlier runs saw and that this run, of a complete inventory, did not plan; returns how many.
 
-    They were deleted, or opted out by their tag. Both are recorded as gone: who was told of a failure is told that it
-    is no longer looked at, and a cluster that opts in again starts anew.
+    They were deleted, or opted out by their tag. Both are recorded as gone: who was notified of a failure is notified
+    that it is no longer checked, and a cluster that opts in again starts anew.
     """
     listed = {cluster.lower() for shard in await tools.store.list_shards(run.id) for cluster in shard.clusters}
     left = 0
     for subscription in run.scope.subscriptions:
         for known in await tools.store.known_clusters(subscription):
             if known.id.lower() not in listed:
-                left += await _leaves(tools, run, known.id)
+                left += await _mark_gone(tools, run, known.id)
     return left
 
 
-async def _leaves(tools: Tools, run: Run, cluster: str) -> int:
+async def _mark_gone(tools: Tools, run: Run, cluster: str) -> int:
     stored = await tools.store.load_state(cluster)
     if stored is None:
         return 0
@@ -113,22 +113,22 @@ async def _leaves(tools: Tools, run: Run, cluster: str) -> int:
     return 1
 
 
-async def _tell(tools: Tools, run: Run) -> None:
+async def _notify(tools: Tools, run: Run) -> None:
     if run.baseline:
-        await _tell_baseline(tools, run)
+        await _notify_baseline(tools, run)
     before = await tools.store.latest_run()
     was = before is not None and before.sequence < run.sequence and before.degraded
     if run.degraded and not was:
         await tools.store.add_notice(_degraded_notice(run))
     if was and not run.degraded:
-        title = "Pullwatch can look at enough clusters again"
+        title = "Pullwatch can read enough clusters again"
         await tools.store.add_notice(_notice(run, NoticeKind.DEGRADED_OVER, title))
 
 
-async def _tell_baseline(tools: Tools, run: Run) -> None:
-    """One summary of what was seen for the first time; what already fails in it counts as told.
+async def _notify_baseline(tools: Tools, run: Run) -> None:
+    """One summary of what was seen for the first time; what already fails in it counts as notified.
 
-    A subscription without clusters is seen for the first time again and again: that is told in the very first run only.
+    A subscription without clusters is seen for the first time again and again: only the very first run reports that.
     """
     seen = [name for name in run.scope.subscriptions if run.is_baseline(name)]
     summaries = [state for name in seen for state in await tools.store.list_states(name) if state.gone_since is None]
@@ -141,7 +141,7 @@ async def _tell_baseline(tools: Tools, run: Run) -> None:
         lines += _lines(stored.state) if stored else []
     await tools.store.add_notice(_baseline_notice(run, len(seen), summaries, lines))
     for summary in failing:
-        await tools.store.mark_told(summary.cluster, frozenset(tools.settings.alert_on))
+        await tools.store.mark_notified(summary.cluster, frozenset(tools.settings.alert_on))
 
 
 def _baseline_notice(run: Run, seen: int, summaries: list[StateSummary], lines: list[NoticeLine]) -> Notice:
@@ -177,13 +177,13 @@ def _lines(state: ClusterState) -> list[NoticeLine]:
 def _degraded_notice(run: Run) -> Notice:
     totals = run.totals
     facts = [
-        f"{totals.blind + totals.errors} of {totals.clusters} clusters could not be looked at, "
+        f"{totals.blind + totals.errors} of {totals.clusters} clusters could not be read, "
         f"{len(run.missing)} of {len(run.expected)} shards did not end.",
-        "What could not be looked at is Unknown: it raises no alert and resolves none.",
+        "Results that could not be read are Unknown: they raise no alert and resolve none.",
     ]
     facts += [f"Shard {shard} did not end before the deadline." for shard in run.missing[:20]]
     facts += [f"Subscription {s.id}: {s.summary}" for s in run.subscriptions if not isinstance(s.verdict, Pass)][:20]
-    return _notice(run, NoticeKind.DEGRADED, "Pullwatch cannot look at many clusters", tuple(facts))
+    return _notice(run, NoticeKind.DEGRADED, "Pullwatch cannot read many clusters", tuple(facts))
 
 
 def _notice(
@@ -206,11 +206,11 @@ async def _ask_delivery(tools: Tools, why: str) -> None:
 
 
 async def sweep_runs(tools: Tools) -> int:
-    """Asks for the close of runs past their deadline, and for delivery where something is to be told."""
+    """Asks for the close of runs past their deadline, and for delivery where notifications are pending."""
     overdue = await tools.store.open_runs(past=tools.clock())
     await tools.queues.send(CLOSE, [CloseMessage(run=run_id) for run_id in overdue])
-    if (await tools.store.list_pending(limit=1)).items or await tools.store.open_digests():
-        await _ask_delivery(tools, "something is to be told")
+    if (await tools.store.list_pending(limit=1)).items or await tools.store.open_mails():
+        await _ask_delivery(tools, "notifications are pending")
     return len(overdue)
 
 

@@ -1,4 +1,4 @@
-"""Deliver what is to be told: one at a time (lease), at least once, nothing dropped without a record.
+"""Deliver pending notifications: one at a time (lease), at least once, nothing dropped without a record.
 
 Mails that were begun come first. Then pending pointers are grouped, each mail is written with its members and its
 Message-ID, the pointers go, the mail is sent and marked. A death at any point leaves the pointers or the mail, and what
@@ -16,11 +16,11 @@ import msgspec
 
 from checks.changes import Change, Notice
 from checks.history.errors import LeaseHeld, LeaseLost, SchemaError
-from checks.history.model import DigestRow, DigestStatus, Mark, Pending, StoredDigest
+from checks.history.model import DeliveryAttempt, MailRow, MailStatus, Pending, StoredMail
 from checks.history.table.outbox import Lease
 from checks.jobs.context import Tools
 from checks.jobs.queues import DELIVER, DeliverMessage
-from checks.notify.incidents import DEFAULT_ROUTE, Digest, digest_id, digest_of, group, notice_digest
+from checks.notify.incidents import DEFAULT_ROUTE, Mail, group, mail_id, mail_of, notice_mail
 from checks.notify.message import compose, message_id_of
 from checks.notify.transports.base import PermanentDelivery, Receipt, TemporaryDelivery, Transport
 from checks.notify.transports.folder import FolderTransport
@@ -64,7 +64,7 @@ def transports(settings: Settings) -> tuple[Transport, ...]:
 
 
 async def deliver_all(tools: Tools) -> Delivered:
-    """Delivers everything that is to be told. Where somebody else is at it, asks again a little later."""
+    """Delivers all pending notifications. Where somebody else is delivering, asks again a little later."""
     holder = uuid.uuid4().hex
     ways = transports(tools.settings)
     try:
@@ -98,7 +98,7 @@ class _Delivery:
         return Delivered(ends.count("sent"), ends.count("later"), ends.count("failed"))
 
     async def _finish_begun(self) -> None:
-        for name in await self._tools.store.open_digests():
+        for name in await self._tools.store.open_mails():
             if name not in self._ends:
                 self._ends[name] = await self._guarded(name)
 
@@ -109,7 +109,7 @@ class _Delivery:
         must not keep the others from being sent. It stays begun, so it is tried again and can be seen.
         """
         try:
-            stored = await self._tools.store.load_digest(name)
+            stored = await self._tools.store.load_mail(name)
             return await self._send(stored) if stored is not None else "gone"
         except LeaseLost:
             raise
@@ -121,31 +121,31 @@ class _Delivery:
         """Turns pointers into written mails; false where there was nothing to turn."""
         pending = await self._tools.store.list_pending()
         for problem in pending.unreadable:
-            LOG.error("an intent to tell cannot be read and stays where it is: %s", problem)
+            LOG.error("a pending notification cannot be read and stays where it is: %s", problem)
         changes = [(item, change) for item in pending.items if (change := await self._change(item)) is not None]
         for indexes in group([change for _, change in changes], lambda change: DEFAULT_ROUTE):
             members = [changes[index] for index in indexes]
             sequence = max(item.sequence for item, _ in members)
-            name = digest_id([f"{i.ref.partition}|{i.ref.row}" for i, _ in members], sequence)
-            digest = digest_of([change for _, change in members], name)
-            await self._begin([item for item, _ in members], digest)
+            name = mail_id([f"{i.ref.partition}|{i.ref.row}" for i, _ in members], sequence)
+            mail = mail_of([change for _, change in members], name)
+            await self._begin([item for item, _ in members], mail)
         notices = [(item, notice) for item in pending.items if (notice := _notice(item)) is not None]
         for item, notice in notices:
-            name = digest_id([f"{item.ref.partition}|{item.ref.row}"], item.sequence)
-            await self._begin([item], notice_digest(notice, name))
+            name = mail_id([f"{item.ref.partition}|{item.ref.row}"], item.sequence)
+            await self._begin([item], notice_mail(notice, name))
         return bool(changes or notices)
 
     async def _change(self, item: Pending) -> Change | None:
         """The change that a pointer means. One whose change is gone is recorded and taken away.
 
-        One whose change cannot be read stays where it is, for a program that can: it keeps no other from being told.
+        One whose change cannot be read stays where it is, for a program that can: it keeps no other from being sent.
         """
         if item.change is None:
             return None
         try:
             change = await self._tools.store.load_change(item.change)
         except SchemaError as error:
-            LOG.error("a change that is to be told cannot be read and stays where it is: %s", error)
+            LOG.error("a change that is to be reported cannot be read and stays where it is: %s", error)
             return None
         if change is None:
             text = f"{item.ref.partition} {item.ref.row}"
@@ -153,73 +153,73 @@ class _Delivery:
             await self._tools.store.remove_pending([item.ref])
         return change
 
-    async def _begin(self, items: list[Pending], digest: Digest) -> None:
+    async def _begin(self, items: list[Pending], mail: Mail) -> None:
         """Writes a mail before its pointers go. One that was begun before is not written again."""
         settings = self._tools.settings
-        row = DigestRow(
-            id=digest.id,
-            route=digest.route,
-            message_id=message_id_of(digest.id, settings.mail_from[0]),
+        row = MailRow(
+            id=mail.id,
+            route=mail.route,
+            message_id=message_id_of(mail.id, settings.mail_from[0]),
             recipients=settings.mail_to or settings.mail_from,
             members=tuple(item.ref for item in items),
-            content=msgspec.json.encode(digest).decode(),
+            content=msgspec.json.encode(mail).decode(),
             created=self._tools.clock(),
         )
-        if digest.sections or digest.notice:
-            await self._tools.store.begin_digest(row)
+        if mail.sections or mail.notice:
+            await self._tools.store.begin_mail(row)
         await self._tools.store.remove_pending([item.ref for item in items])
 
-    async def _send(self, stored: StoredDigest) -> str:
+    async def _send(self, stored: StoredMail) -> str:
         """Hands a mail to every transport that has not had it, and marks what became of it."""
         for way in self._ways:
-            mark = stored.digest.marks.get(way.name, Mark())
-            if mark.state in (DigestStatus.SENT, DigestStatus.FAILED):
+            mark = stored.mail.marks.get(way.name, DeliveryAttempt())
+            if mark.state in (MailStatus.SENT, MailStatus.FAILED):
                 continue
             if mark.next_try is not None and mark.next_try > self._tools.clock():
                 continue
             stored = await self._send_by(way, stored, mark)
-        marks = [stored.digest.marks.get(way.name, Mark()) for way in self._ways]
-        if not all(mark.state in (DigestStatus.SENT, DigestStatus.FAILED) for mark in marks):
+        marks = [stored.mail.marks.get(way.name, DeliveryAttempt()) for way in self._ways]
+        if not all(mark.state in (MailStatus.SENT, MailStatus.FAILED) for mark in marks):
             return "later"
-        sent = any(mark.state is DigestStatus.SENT for mark in marks)
-        status = DigestStatus.SENT if sent else DigestStatus.FAILED
-        await self._tools.store.save_digest(msgspec.structs.replace(stored.digest, status=status), stored.etag)
+        sent = any(mark.state is MailStatus.SENT for mark in marks)
+        status = MailStatus.SENT if sent else MailStatus.FAILED
+        await self._tools.store.save_mail(msgspec.structs.replace(stored.mail, status=status), stored.etag)
         if not sent:
-            LOG.error("mail %s was refused for good: %s", stored.digest.id, "; ".join(m.reason for m in marks))
+            LOG.error("mail %s was refused for good: %s", stored.mail.id, "; ".join(m.reason for m in marks))
         return "sent" if sent else "failed"
 
-    async def _send_by(self, way: Transport, stored: StoredDigest, mark: Mark) -> StoredDigest:
-        repeat = mark.state is DigestStatus.SENDING
-        sending = msgspec.structs.replace(mark, state=DigestStatus.SENDING, attempts=mark.attempts + 1)
+    async def _send_by(self, way: Transport, stored: StoredMail, mark: DeliveryAttempt) -> StoredMail:
+        repeat = mark.state is MailStatus.SENDING
+        sending = msgspec.structs.replace(mark, state=MailStatus.SENDING, attempts=mark.attempts + 1)
         stored = await self._marked(way, stored, sending)
         await self._lease.renew(self._tools.clock())
-        recipients = mark.remaining or stored.digest.recipients
-        digest = msgspec.json.decode(stored.digest.content, type=Digest)
+        recipients = mark.remaining or stored.mail.recipients
+        mail = msgspec.json.decode(stored.mail.content, type=Mail)
         sender = self._tools.settings.mail_from[0]
         message = compose(
-            digest,
-            message_id=stored.digest.message_id,
+            mail,
+            message_id=stored.mail.message_id,
             sender=sender,
-            recipients=stored.digest.recipients,
-            now=stored.digest.created,
+            recipients=stored.mail.recipients,
+            now=stored.mail.created,
             repeat=repeat,
         )
         try:
             receipt = await way.send(message, sender, recipients)
         except TemporaryDelivery as error:
-            state = DigestStatus.SENDING if error.uncertain else DigestStatus.WRITING
+            state = MailStatus.SENDING if error.uncertain else MailStatus.WRITING
             after = msgspec.structs.replace(
                 sending, state=state, reason=str(error), next_try=self._next_try(sending.attempts)
             )
         except PermanentDelivery as error:
-            after = msgspec.structs.replace(sending, state=DigestStatus.FAILED, reason=str(error))
+            after = msgspec.structs.replace(sending, state=MailStatus.FAILED, reason=str(error))
         else:
-            after = self._received(sending, receipt, stored.digest.recipients)
+            after = self._received(sending, receipt, stored.mail.recipients)
         if after.reason:
-            LOG.warning("mail %s by %s: %s", stored.digest.id, way.name, after.reason)
+            LOG.warning("mail %s by %s: %s", stored.mail.id, way.name, after.reason)
         return await self._marked(way, stored, after)
 
-    def _received(self, mark: Mark, receipt: Receipt, everyone: tuple[str, ...]) -> Mark:
+    def _received(self, mark: DeliveryAttempt, receipt: Receipt, everyone: tuple[str, ...]) -> DeliveryAttempt:
         """What a receipt makes of a mark: those to be tried later keep it open; those refused are recorded.
 
         It failed only where each of ``everyone`` was refused, in this try or in an earlier one.
@@ -229,23 +229,23 @@ class _Delivery:
         if receipt.later:
             return msgspec.structs.replace(
                 mark,
-                state=DigestStatus.WRITING,
+                state=MailStatus.WRITING,
                 remaining=tuple(receipt.later),
                 refused=refused,
                 reason=reason,
                 next_try=self._next_try(mark.attempts),
             )
         nobody = set(everyone) <= set(refused)
-        state = DigestStatus.FAILED if nobody else DigestStatus.SENT
+        state = MailStatus.FAILED if nobody else MailStatus.SENT
         return msgspec.structs.replace(mark, state=state, refused=refused, reason=reason, next_try=None)
 
     def _next_try(self, attempts: int) -> datetime:
         return self._tools.clock() + min(timedelta(minutes=2 ** min(attempts - 1, 10)), LONGEST_WAIT)
 
-    async def _marked(self, way: Transport, stored: StoredDigest, mark: Mark) -> StoredDigest:
-        marks = {**stored.digest.marks, way.name: mark}
-        digest = msgspec.structs.replace(stored.digest, marks=marks, status=DigestStatus.SENDING)
-        return await self._tools.store.save_digest(digest, stored.etag)
+    async def _marked(self, way: Transport, stored: StoredMail, mark: DeliveryAttempt) -> StoredMail:
+        marks = {**stored.mail.marks, way.name: mark}
+        mail = msgspec.structs.replace(stored.mail, marks=marks, status=MailStatus.SENDING)
+        return await self._tools.store.save_mail(mail, stored.etag)
 
 
 def _notice(item: Pending) -> Notice | None:
@@ -255,5 +255,5 @@ def _notice(item: Pending) -> Notice | None:
     try:
         return msgspec.json.decode(item.notice, type=Notice)
     except msgspec.DecodeError as error:
-        LOG.error("a notice that is to be told cannot be read and stays where it is: %s: %s", item.ref.row, error)
+        LOG.error("a notice that is to be sent cannot be read and stays where it is: %s: %s", item.ref.row, error)
         return None

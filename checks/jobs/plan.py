@@ -14,8 +14,7 @@ import msgspec
 from checks.collect.arm import inventory
 from checks.facts import Cluster, NotSeen, Seen, Subscription
 from checks.findings import SubscriptionResult
-from checks.history.model import KnownCluster, Run, Shard, Ticket
-from checks.history.model import Scope as RunScope
+from checks.history.model import KnownCluster, Run, RunScope, Shard, Ticket
 from checks.jobs import scan_cluster
 from checks.jobs.context import Tools
 from checks.jobs.queues import CLOSE, SCAN, CloseMessage, PlanMessage, ScanMessage

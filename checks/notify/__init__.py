@@ -1,1 +1,1 @@
-"""Telling people: grouping what changed, writing the message, handing it to a transport."""
+"""Notifying people: grouping what changed, writing the message, handing it to a transport."""

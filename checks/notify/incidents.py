@@ -1,7 +1,7 @@
 """Grouping: which changes become one mail, and what it says of each cluster and registry. Pure.
 
 Changes that share a cause go into one mail (a registry that shuts 200 clusters out is one incident), and so do all
-changes of one cluster, because a failure and its recovery must be told together. So a change is in exactly one mail.
+changes of one cluster, because a failure and its recovery must be reported together. Each change is in one mail.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from enum import StrEnum
 
 import msgspec
 
-from checks.changes import Change, Notice, Reason, RowWords, Status, Transition, cluster_name
+from checks.changes import Change, Notice, Reason, RowVerdicts, Status, Transition, cluster_name
 
 MAX_CHANGES = 1000  # in one mail: its list of members must fit a row
-MAX_ITEMS = 60  # told in full; the others are counted
+MAX_ITEMS = 60  # shown in full; the others are counted
 
 DEFAULT_ROUTE = ""
 
 
 class ItemKind(StrEnum):
-    """What is told of a cluster and registry, the worst first."""
+    """What is reported about a cluster and registry, the worst first."""
 
     FAIL = "FAIL"
     CHANGED = "CAUSE CHANGED"
@@ -35,7 +35,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One line: a cluster and a registry, the facets that share a kind and a cause.
 
     ``since``: when it began to fail; ``until``: when it no longer did (None: it still does). ``again``: it had
-    recovered in between, before anybody was told.
+    recovered in between, before anybody was notified.
     """
 
     kind: ItemKind
@@ -48,7 +48,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     before_cause: str = ""
     again: bool = False
-    words: RowWords | None = None
+    words: RowVerdicts | None = None
     summary: str = ""
     fix: tuple[str, ...] = ()
 
@@ -59,7 +59,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """One incident: a registry and a cause. ``more`` counts the clusters that are not told in full."""
+    """One incident: a registry and a cause. ``more`` counts the clusters that are not shown in full."""
 
     registry: str
     cause: str
@@ -67,7 +67,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     more: int = 0
 
 
-class Digest(msgspec.Struct, frozen=True, kw_only=True):
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """What one mail says: incidents, or a run's own notice. ``counts`` has the lines of each kind, capped or not."""
 
     id: str
@@ -116,8 +116,8 @@ def _parts(members: list[int], changes: Sequence[Change]) -> list[tuple[int, ...
     return [tuple(part) for part in parts]
 
 
-def digest_of(changes: Sequence[Change], digest_id: str, route: str = DEFAULT_ROUTE) -> Digest:
-    """What one mail says of its changes. Its sections may be empty: then nothing is left to tell."""
+def mail_of(changes: Sequence[Change], mail_id: str, route: str = DEFAULT_ROUTE) -> Mail:
+    """What one mail says of its changes. Its sections may be empty: then nothing is left to report."""
     items = sorted(_items(changes), key=_badness)
     counts = {kind.value: sum(item.kind is kind for item in items) for kind in ItemKind}
     incidents: dict[tuple[str, str], list[Item]] = {}
@@ -125,12 +125,12 @@ def digest_of(changes: Sequence[Change], digest_id: str, route: str = DEFAULT_RO
         incidents.setdefault((item.registry, item.cause), []).append(item)
     sections: list[Section] = []
     room = MAX_ITEMS
-    for (registry, cause), told in incidents.items():
-        shown = told[: max(room, 0)]
+    for (registry, cause), members in incidents.items():
+        shown = members[: max(room, 0)]
         room -= len(shown)
-        sections.append(Section(registry=registry, cause=cause, items=tuple(shown), more=len(told) - len(shown)))
-    return Digest(
-        id=digest_id,
+        sections.append(Section(registry=registry, cause=cause, items=tuple(shown), more=len(members) - len(shown)))
+    return Mail(
+        id=mail_id,
         route=route,
         sections=tuple(sections[:MAX_ITEMS]),
         counts={kind: count for kind, count in counts.items() if count},
@@ -138,31 +138,31 @@ def digest_of(changes: Sequence[Change], digest_id: str, route: str = DEFAULT_RO
     )
 
 
-def shortened(digest: Digest, limit: int) -> Digest:
-    """The digest with at most ``limit`` lines in full; the others are counted."""
+def shortened(mail: Mail, limit: int) -> Mail:
+    """The mail with at most ``limit`` lines in full; the others are counted."""
     room = limit
     sections: list[Section] = []
-    for section in digest.sections:
+    for section in mail.sections:
         shown = section.items[: max(room, 0)]
         room -= len(shown)
         more = section.more + len(section.items) - len(shown)
         sections.append(msgspec.structs.replace(section, items=shown, more=more))
-    notice = digest.notice
+    notice = mail.notice
     if notice is not None:
         more = notice.more + max(0, len(notice.lines) - limit)
         notice = msgspec.structs.replace(notice, lines=notice.lines[:limit], more=more)
-    return msgspec.structs.replace(digest, sections=tuple(sections), notice=notice)
+    return msgspec.structs.replace(mail, sections=tuple(sections), notice=notice)
 
 
-def notice_digest(notice: Notice, digest_id: str) -> Digest:
+def notice_mail(notice: Notice, mail_id: str) -> Mail:
     """A run's own notice as a mail of its own."""
-    return Digest(id=digest_id, notice=notice)
+    return Mail(id=mail_id, notice=notice)
 
 
-def digest_id(keys: Iterable[str], sequence: int) -> str:
+def mail_id(keys: Iterable[str], sequence: int) -> str:
     """The id of a mail: the same members always give the same one. Starts with the run, so ids sort by age."""
-    told = hashlib.sha256("\n".join(sorted(keys)).encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{sequence:019d}-{told[:24]}"
+    hashed = hashlib.sha256("\n".join(sorted(keys)).encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{sequence:019d}-{hashed[:24]}"
 
 
 def incident_id(route: str, registry: str, cause: str) -> str:
@@ -175,9 +175,9 @@ def _badness(item: Item) -> tuple[int, datetime, str, str]:
 
 
 def _items(changes: Sequence[Change]) -> list[Item]:
-    """One item for each subject's way through the changes, then facets with equal answers folded to one."""
-    ways: dict[tuple[str, str, str], list[Transition]] = {}
-    words: dict[tuple[str, str], RowWords] = {}
+    """One item for each subject's history through the changes, then facets with equal answers folded to one."""
+    histories: dict[tuple[str, str, str], list[Transition]] = {}
+    words: dict[tuple[str, str], RowVerdicts] = {}
     ids: dict[str, str] = {}
     for change in sorted(changes, key=lambda one: one.sequence):
         cluster = change.cluster.lower()
@@ -185,18 +185,18 @@ def _items(changes: Sequence[Change]) -> list[Item]:
         words |= {(cluster, row.registry): row for row in change.rows}
         for moved in change.transitions:
             if moved.alert:
-                ways.setdefault((cluster, moved.registry, moved.facet), []).append(moved)
+                histories.setdefault((cluster, moved.registry, moved.facet), []).append(moved)
     folded: dict[tuple[str, str, ItemKind, str], Item] = {}
-    for (cluster, registry, facet), way in ways.items():
-        item = _item(ids[cluster], facet, way, words.get((cluster, registry)))
+    for (cluster, registry, facet), history in histories.items():
+        item = _item(ids[cluster], facet, history, words.get((cluster, registry)))
         key = (cluster, registry, item.kind, item.cause)
         folded[key] = _merged(folded[key], item) if key in folded else item
     return list(folded.values())
 
 
-def _item(cluster: str, facet: str, way: list[Transition], words: RowWords | None) -> Item:
-    """What is left to tell of one subject: only where it began and where it stands now."""
-    first, last = way[0], way[-1]
+def _item(cluster: str, facet: str, history: list[Transition], words: RowVerdicts | None) -> Item:
+    """What is left to report about one subject: only where it began and where it stands now."""
+    first, last = history[0], history[-1]
     bad_since = last.since if last.after is Status.FAILING else (last.bad_since or last.since)
     return Item(
         kind=_kind(first, last),
@@ -208,7 +208,7 @@ def _item(cluster: str, facet: str, way: list[Transition], words: RowWords | Non
         since=bad_since,
         until=last.since if last.after is Status.PASSING else None,
         reason=last.reason,
-        again=last.after is Status.FAILING and any(moved.reason is Reason.RECOVERED for moved in way[:-1]),
+        again=last.after is Status.FAILING and any(moved.reason is Reason.RECOVERED for moved in history[:-1]),
         words=words,
         summary=last.summary,
         fix=last.fix,
@@ -216,11 +216,11 @@ def _item(cluster: str, facet: str, way: list[Transition], words: RowWords | Non
 
 
 def _kind(first: Transition, last: Transition) -> ItemKind:
-    told_before = first.before is Status.FAILING  # people know already that it failed
+    known_before = first.before is Status.FAILING  # people know already that it failed
     if last.after is None:
         return ItemKind.REMOVED
     if last.after is Status.PASSING:
-        return ItemKind.RECOVERED if told_before else ItemKind.WAS_BAD
+        return ItemKind.RECOVERED if known_before else ItemKind.WAS_BAD
     return ItemKind.CHANGED if first.reason is Reason.CAUSE_CHANGED else ItemKind.FAIL
 
 

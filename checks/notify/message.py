@@ -1,7 +1,7 @@
-"""A digest as a message: text first, HTML second, one thread per incident.
+"""A mail as a message: text first, HTML second, one thread per incident.
 
-RFC 5322, RFC 3834 (Auto-Submitted). The Message-ID follows from the digest's id, so a repeat is the same message. Gmail
-cuts HTML off at about 102 KB: where it grows longer than ``MAX_HTML``, fewer lines are told in full and more counted.
+RFC 5322, RFC 3834 (Auto-Submitted). The Message-ID follows from the mail's id, so a repeat is the same message. Gmail
+cuts HTML off at about 102 KB: beyond ``MAX_HTML``, fewer lines are shown in full and more counted.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from email.utils import format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from checks.changes import NoticeKind, cluster_name, printable, redacted
-from checks.notify.incidents import MAX_ITEMS, Digest, Item, ItemKind, incident_id, shortened
+from checks.changes import NoticeKind, cluster_name
+from checks.notify.incidents import MAX_ITEMS, Item, ItemKind, Mail, incident_id, shortened
+from checks.text import printable, redacted
 
 MAX_SUBJECT = 180
 # Headers are not folded at 78: a long subject would be folded right behind its name, and readers show the space.
@@ -33,7 +34,7 @@ _WORD_COLOURS = {"pass": "#1a7f37", "fail": "#cf222e", "unknown": "#9a6700"}
 
 
 def compose(
-    digest: Digest,
+    mail: Mail,
     *,
     message_id: str,
     sender: str,
@@ -41,71 +42,71 @@ def compose(
     now: datetime,
     repeat: bool = False,
 ) -> EmailMessage:
-    """The message of a digest. ``repeat``: it may have gone out already, and says so. ``now`` is its Date."""
+    """The message of a mail. ``repeat``: it may have gone out already, and says so. ``now`` is its Date."""
     message = EmailMessage(policy=POLICY)
-    subject = subject_of(digest)
+    subject = subject_of(mail)
     message["Subject"] = subject
     message["From"] = Address("Pullwatch", addr_spec=sender)
     message["To"] = ", ".join(recipients)
     message["Date"] = format_datetime(now.astimezone(UTC))
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"
-    thread = thread_of(digest, sender)
+    thread = thread_of(mail, sender)
     if thread:
         message["In-Reply-To"] = thread
         message["References"] = thread
-    text, html = _bodies(digest, subject, repeat)
+    text, html = _bodies(mail, subject, repeat)
     message.set_content(text)
     message.add_alternative(html, subtype="html")
     return message
 
 
-def _bodies(digest: Digest, subject: str, repeat: bool) -> tuple[str, str]:
+def _bodies(mail: Mail, subject: str, repeat: bool) -> tuple[str, str]:
     """Text and HTML of the same content, as much of it as readers show: they clip HTML of about 100 KB."""
     templates = _templates()
     limit = MAX_ITEMS
     while True:
-        shown = {"digest": shortened(digest, limit), "subject": subject, "repeat": repeat}
+        shown = {"mail": shortened(mail, limit), "subject": subject, "repeat": repeat}
         html = templates.get_template("digest.html.j2").render(shown)
         if len(html.encode()) <= MAX_HTML or limit <= 1:
             return templates.get_template("digest.txt.j2").render(shown), html
         limit //= 2
 
 
-def message_id_of(digest_id: str, sender: str) -> str:
-    """The Message-ID of a digest: always the same for the same one."""
-    return f"<{digest_id}@{sender.rpartition('@')[2] or 'pullwatch'}>"
+def message_id_of(mail_id: str, sender: str) -> str:
+    """The Message-ID of a mail: always the same for the same one."""
+    return f"<{mail_id}@{sender.rpartition('@')[2] or 'pullwatch'}>"
 
 
-def thread_of(digest: Digest, sender: str) -> str:
+def thread_of(mail: Mail, sender: str) -> str:
     """What the mails of one incident refer to, so that readers show them together; "" for a run's own notice."""
-    if not digest.sections:
+    if not mail.sections:
         return ""
-    first = digest.sections[0]
-    return f"<incident-{incident_id(digest.route, first.registry, first.cause)}@{sender.rpartition('@')[2]}>"
+    first = mail.sections[0]
+    return f"<incident-{incident_id(mail.route, first.registry, first.cause)}@{sender.rpartition('@')[2]}>"
 
 
-def subject_of(digest: Digest) -> str:
+def subject_of(mail: Mail) -> str:
     """One bounded line: what, where, why."""
-    return printable(redacted(f"[Pullwatch] {_headline(digest)}"))[:MAX_SUBJECT]
+    return printable(redacted(f"[Pullwatch] {_headline(mail)}"))[:MAX_SUBJECT]
 
 
-def _headline(digest: Digest) -> str:
-    if digest.notice is not None:
+def _headline(mail: Mail) -> str:
+    if mail.notice is not None:
         prefix = {NoticeKind.BASELINE: "baseline: ", NoticeKind.DEGRADED: "DEGRADED: "}
-        return f"{prefix.get(digest.notice.kind, '')}{digest.notice.title}"
-    if not digest.sections:
-        return "nothing left to tell"
-    item = digest.sections[0].items[0]
-    others = digest.clusters - 1
+        return f"{prefix.get(mail.notice.kind, '')}{mail.notice.title}"
+    if not mail.sections:
+        return "nothing left to report"
+    item = mail.sections[0].items[0]
+    others = mail.clusters - 1
     who = item.name if others < 1 else f"{item.name} and {others} more cluster{'' if others == 1 else 's'}"
     return f"{item.kind.value}: {who} {_predicate(item)}"
 
 
 def _predicate(item: Item) -> str:
-    """What is said of the registry: that it cannot be pulled from only where that was the answer."""
+    """The verb phrase about the registry: that it cannot be pulled from only where that was the answer."""
     if item.kind is ItemKind.REMOVED:
-        return f"no longer looked at with {item.registry}"
+        return f"is no longer checked against {item.registry}"
     now, again, before = _VERBS[next((facet for facet in ("pull", "access") if facet in item.facets), "path")]
     if item.kind is ItemKind.RECOVERED:
         return f"{again} {item.registry} again"
@@ -120,9 +121,9 @@ def sentence(item: Item) -> str:
     if item.kind is ItemKind.RECOVERED:
         return f"It holds again since {utc(item.until or item.since)}; it failed since {since}."
     if item.kind is ItemKind.WAS_BAD:
-        return f"It failed from {since} to {utc(item.until or item.since)} and was over before it could be told."
+        return f"It failed from {since} to {utc(item.until or item.since)} and recovered before it could be reported."
     if item.kind is ItemKind.REMOVED:
-        return f"It is no longer looked at, which is not a recovery; it failed since {since}."
+        return f"It is no longer checked, which is not a recovery; it failed since {since}."
     if item.kind is ItemKind.CHANGED:
         return f"It still fails, since {since}, now for another cause (before: {item.before_cause or 'unknown'})."
     return f"It fails since {since}{', again after a recovery' if item.again else ''}."

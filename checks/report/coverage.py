@@ -10,6 +10,7 @@ from checks.facts.network import Networks
 from checks.findings import Coverage
 from checks.rules.path import node_network
 from checks.rules.pull.observed_pulls import PullProof
+from checks.text import listed
 
 MAX_NAMED = 5  # subscriptions that a line of the coverage names
 
@@ -73,8 +74,7 @@ def _networks(networks: Networks | None) -> list[Coverage]:
     if networks is None or not networks.by_subscription:
         return [Coverage("networks", False, "no subscription's networks were read")]
     guids = sorted(networks.by_subscription)
-    named = ", ".join(guids[:MAX_NAMED]) + (f" and {len(guids) - MAX_NAMED} more" if len(guids) > MAX_NAMED else "")
-    lines = [Coverage("networks", True, f"of {named}; what lies in other subscriptions is not seen")]
+    lines = [Coverage("networks", True, f"of {listed(guids, MAX_NAMED)}; what lies in other subscriptions is not seen")]
     for guid in guids:
         gaps = networks.by_subscription[guid].gaps()
         if gaps:

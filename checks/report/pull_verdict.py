@@ -1,6 +1,6 @@
 """``pull``, the answer itself: what access and path infer, what nodes say, and what proves the one or the other.
 
-PullProof outranks inference. A node that pulled proves everything for its pool; a canary's "not found" proves all but the
+Proof outranks inference. A node that pulled proves everything for its pool; a canary's "not found" proves all but the
 layers' way; a canary at a registry that lets everybody read proves the way alone. A canary that fails is proof too. An
 inferred Fail against a proof is named: it stands where a cache explains it (a role was removed: a node's token lives up
 to 3 hours), where it is about another pool, or about the layers that the canary did not ask for.

@@ -22,7 +22,7 @@ from checks.jobs.context import Tools
 from checks.jobs.queues import PLAN, PlanMessage
 from checks.report.as_json import scan_answer, subscription_answer
 
-LOOK_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
+SCAN_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
 MAX_BODY = 65_536
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LOGIN_SERVER = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", re.IGNORECASE)
@@ -72,7 +72,7 @@ def read_request(body: bytes) -> ChecksRequest:
         if not _LOGIN_SERVER.fullmatch(host) or len(host) > 255:
             raise BadRequest(f"{host[:80]!r} is no login server")
     if request.registries and request.cluster is None:
-        raise BadRequest("registries go with cluster: a run looks at every registry that is used")
+        raise BadRequest("registries go with cluster: a run checks every registry that is used")
     if request.canary and request.cluster is None:
         raise BadRequest("canary goes with cluster: runs do it where PULLWATCH_CANARY is scheduled")
     return request
@@ -87,7 +87,7 @@ async def post_checks(tools: Tools, body: bytes, caller: str) -> Answer:
     if request.canary and tools.settings.canary == "off":
         return Answer(403, {"error": "canary is off: PULLWATCH_CANARY has to be on-demand or scheduled"})
     if request.cluster is not None:
-        return await _look_now(tools, request)
+        return await _scan_now(tools, request)
     message = PlanMessage(request=uuid.uuid4().hex, requested_by=caller, subscriptions=request.subscriptions)
     ticket = await tools.store.next_sequence(tools.clock(), message.request)
     await tools.queues.send(PLAN, [message])
@@ -95,17 +95,17 @@ async def post_checks(tools: Tools, body: bytes, caller: str) -> Answer:
     return Answer(202, {"run": ticket.run_id, "status": "requested"}, {"Location": location, "Retry-After": "5"})
 
 
-async def _look_now(tools: Tools, request: ChecksRequest) -> Answer:
-    """Looks at once and changes nothing: history counts runs only."""
+async def _scan_now(tools: Tools, request: ChecksRequest) -> Answer:
+    """Scans at once and changes nothing: history counts runs only."""
     hosts = tuple(host.lower() for host in request.registries)
     scope = scan_cluster.Scope(request.subscriptions, (request.cluster or "",), hosts, canaries=request.canary)
     try:
-        async with asyncio.timeout(LOOK_SECONDS):
+        async with asyncio.timeout(SCAN_SECONDS):
             report = await scan_cluster.scan(tools.azure, scope, lambda line: None)
     except TimeoutError:
-        return Answer(504, {"error": f"not done within {LOOK_SECONDS} s; ask for a run and read its result"})
+        return Answer(504, {"error": f"not done within {SCAN_SECONDS} s; ask for a run and read its result"})
     except CollectError as error:
-        return Answer(502, {"error": f"nothing could be looked at: {error}", "fix": list(error.as_gap().fix)})
+        return Answer(502, {"error": f"nothing could be read: {error}", "fix": list(error.as_gap().fix)})
     if not report.clusters:
         body = {"error": f"no cluster {request.cluster[:200] if request.cluster else ''!r} was found"}
         return Answer(404, body | {"subscriptions": [subscription_answer(s) for s in report.subscriptions]})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from checks.changes import Change, Reason, Status
 from checks.findings import SEEN_BEFORE, ClusterReport
-from checks.history.decide import Policy, decide, fold, gone, statuses, tell
+from checks.history.decide import Policy, decide, fold, gone, mark_notified, statuses
 from checks.history.model import ClusterState, Decision, RunRef
 from tests.support.reports import REGISTRY, report
 
@@ -135,7 +135,7 @@ def test_a_cluster_that_is_gone_has_not_recovered() -> None:
 
 
 def test_what_a_summary_told_of_gets_a_recovery_mail() -> None:
-    state = tell(play(["fail"], Policy(baseline=True))[-1].state, frozenset({"access"}))
+    state = mark_notified(play(["fail"], Policy(baseline=True))[-1].state, frozenset({"access"}))
     decision = decide(state, report("pass"), RunRef("run-2", 2), Policy(), START + timedelta(hours=2))
     assert decision.change is not None
     assert [moved.facet for moved in decision.change.transitions if moved.alert] == ["access"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from checks.findings import ClusterReport, Evidence, Fail, Finding, Subject
 from checks.history.decide import MAX_REGISTRIES, Policy, decide, fold, statuses
 from checks.history.errors import Conflict, LeaseHeld, LeaseLost, LimitError, SchemaError
-from checks.history.model import Committed, Decision, MarkerStatus, Run, RunRef, Scope, Shard, Totals, new_run_id
+from checks.history.model import Committed, Decision, MarkerStatus, Run, RunRef, RunScope, Shard, Totals, new_run_id
 from checks.history.table import keys, rows
 from checks.history.table.store import Store, open_store
 from tests.support.reports import CLUSTER, facet, report
@@ -208,7 +208,7 @@ async def test_a_planned_run_is_written_once_and_found_open_until_it_is_finished
         id=new_run_id(1, NOW),
         sequence=1,
         requested_by="timer",
-        scope=Scope((SUBSCRIPTION,)),
+        scope=RunScope((SUBSCRIPTION,)),
         created=NOW,
         deadline=NOW + timedelta(minutes=25),
         expected=("s-0", "s-1"),

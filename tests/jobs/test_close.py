@@ -8,7 +8,7 @@ import pytest
 
 from checks.findings import Pass, SubscriptionResult, Unknown
 from checks.history.decide import Policy, decide
-from checks.history.model import MarkerStatus, Run, Scope, Shard, Totals, new_run_id
+from checks.history.model import MarkerStatus, Run, RunScope, Shard, Totals, new_run_id
 from checks.jobs.close import close_run, record_poison, sweep_runs
 from checks.jobs.context import Tools
 from checks.jobs.deliver import deliver_all
@@ -28,7 +28,7 @@ async def planned(job: Tools, number: int, clusters: dict[str, str], **more: obj
         id=new_run_id(number, job.clock()),
         sequence=number,
         requested_by="timer",
-        scope=Scope((SUBSCRIPTION,)),
+        scope=RunScope((SUBSCRIPTION,)),
         created=job.clock(),
         deadline=job.clock() + timedelta(minutes=25),
         expected=tuple(f"s-{index}" for index in range(len(clusters))),
@@ -103,7 +103,7 @@ async def test_the_first_look_is_one_summary_and_what_it_told_gets_its_recovery(
 
 
 async def test_a_subscription_without_clusters_is_not_told_of_in_every_run(storage: str, smtp: Mailbox) -> None:
-    scope = Scope((SUBSCRIPTION, EMPTY))
+    scope = RunScope((SUBSCRIPTION, EMPTY))
     async with tools(app_settings(storage, smtp), Clock()) as job:
         await closed(job, await planned(job, 1, {CLUSTER: "pass"}, baseline=True, scope=scope))
         for number in (2, 3):
@@ -147,8 +147,8 @@ async def test_a_checker_that_cannot_look_says_so_once_and_when_it_can_again(sto
             assert (await closed(job, run)).degraded is bool(blind)
             await deliver_all(job)
     assert [str(message["Subject"]) for message in smtp.messages] == [
-        "[Pullwatch] DEGRADED: Pullwatch cannot look at many clusters",
-        "[Pullwatch] Pullwatch can look at enough clusters again",
+        "[Pullwatch] DEGRADED: Pullwatch cannot read many clusters",
+        "[Pullwatch] Pullwatch can read enough clusters again",
     ]
     assert all(b"canary-9f1" not in delivery.raw for delivery in smtp.deliveries)
 
@@ -190,7 +190,7 @@ async def test_a_death_at_any_operation_of_a_close_loses_no_summary(
             assert latest is not None
             stored = await job.store.load_state(CLUSTER)
             assert stored is not None
-            assert all(s.told for s in stored.state.subjects if s.status == "failing")
+            assert all(s.notified for s in stored.state.subjects if s.status == "failing")
         assert len(smtp.messages) - before == 1, f"a death at operation {at}"
         if not died:
             return

@@ -29,7 +29,7 @@ async def commit(job: Tools, words: Iterable[str], *, cluster: str = CLUSTER, fi
 
 async def left(job: Tools) -> int:
     """How much is still to be told."""
-    return len((await job.store.list_pending()).items) + len(await job.store.open_digests())
+    return len((await job.store.list_pending()).items) + len(await job.store.open_mails())
 
 
 def eml_files(folder: Path) -> list[Path]:
@@ -68,9 +68,9 @@ async def test_a_mail_that_is_refused_for_good_is_recorded_and_not_tried_for_eve
         await commit(job, ["pass", "fail"])
         smtp.refuse("data", 554, "not here")
         assert await deliver_all(job) == Delivered(failed=1)
-        (digest,) = await job.store.list_digests()
-        assert digest.status.value == "failed"
-        assert "554" in digest.marks["smtp"].reason
+        (mail,) = await job.store.list_mails()
+        assert mail.status.value == "failed"
+        assert "554" in mail.marks["smtp"].reason
         assert await left(job) == 0
 
 
@@ -122,13 +122,13 @@ async def test_one_mail_that_cannot_be_read_keeps_no_other_from_being_sent(stora
         await commit(job, ["pass", "fail"])
         smtp.refuse("data", 451, "try again later")
         await deliver_all(job)
-        (name,) = await job.store.open_digests()
+        (name,) = await job.store.open_mails()
         row = await job.store._get("digest", f"digest|{name}")
         assert row is not None
         await job.store._put({**row, "v": 999})
         await commit(job, ["pass", "fail"], cluster=f"{CLUSTER}2")
         assert await deliver_all(job) == Delivered(sent=1, later=1)
-        assert len(await job.store.open_digests()) == 1, "what cannot be read is kept"
+        assert len(await job.store.open_mails()) == 1, "what cannot be read is kept"
 
 
 async def test_a_change_that_cannot_be_read_keeps_no_other_from_being_told(storage: str, smtp: Mailbox) -> None:
@@ -154,8 +154,8 @@ async def test_each_recipient_has_its_own_fate(storage: str, smtp: Mailbox) -> N
         assert await deliver_all(job) == Delivered(later=1)
         clock.forward(minutes=2)
         assert await deliver_all(job) == Delivered(sent=1)
-        (digest,) = await job.store.list_digests()
-        assert list(digest.marks["smtp"].refused) == ["gone@a.example"]
+        (mail,) = await job.store.list_mails()
+        assert list(mail.marks["smtp"].refused) == ["gone@a.example"]
     assert [delivery.recipients for delivery in smtp.deliveries] == [("good@a.example",), ("full@a.example",)]
 
 

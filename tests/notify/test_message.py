@@ -7,7 +7,7 @@ import pytest
 from checks.changes import Change, Notice, NoticeKind
 from checks.history.decide import Policy, decide
 from checks.history.model import ClusterState, RunRef
-from checks.notify.incidents import Digest, digest_of, group, notice_digest
+from checks.notify.incidents import Mail, group, mail_of, notice_mail
 from checks.notify.message import MAX_HTML, MAX_SUBJECT, compose, message_id_of, subject_of, thread_of
 from tests.support.reports import CLUSTER, report
 
@@ -29,9 +29,9 @@ def changes(words: list[str], cluster: str = CLUSTER, cause: str = "role-missing
     return found
 
 
-def text_of(digest: Digest, kind: str = "plain") -> str:
+def text_of(mail: Mail, kind: str = "plain") -> str:
     message = compose(
-        digest, message_id=message_id_of(digest.id, SENDER), sender=SENDER, recipients=("a@b.example",), now=NOW
+        mail, message_id=message_id_of(mail.id, SENDER), sender=SENDER, recipients=("a@b.example",), now=NOW
     )
     body = message.get_body((kind,))
     assert body is not None
@@ -39,35 +39,35 @@ def text_of(digest: Digest, kind: str = "plain") -> str:
 
 
 def test_a_regression_leads_with_the_row_and_gives_the_command() -> None:
-    digest = digest_of(changes(["pass", "fail"]), "1-abc")
-    text = text_of(digest)
+    mail = mail_of(changes(["pass", "fail"]), "1-abc")
+    text = text_of(mail)
     assert text.index("access fail, path pass, pull fail") < text.index("az role assignment create")
     assert "Why you get this: regressed (access, pull)." in text
 
 
 def test_access_and_pull_with_one_cause_are_one_line() -> None:
-    digest = digest_of(changes(["pass", "fail"]), "1-abc")
-    assert [len(section.items) for section in digest.sections] == [1]
+    mail = mail_of(changes(["pass", "fail"]), "1-abc")
+    assert [len(section.items) for section in mail.sections] == [1]
 
 
 def test_a_failure_that_was_over_before_it_could_be_told_is_one_line_from_to() -> None:
-    digest = digest_of(changes(["pass", "fail", "pass"]), "1-abc")
-    assert list(digest.counts) == ["WAS BAD"]
-    assert "It failed from 2026-11-24 09:00 UTC to 2026-11-24 09:30 UTC" in text_of(digest)
+    mail = mail_of(changes(["pass", "fail", "pass"]), "1-abc")
+    assert list(mail.counts) == ["WAS BAD"]
+    assert "It failed from 2026-11-24 09:00 UTC to 2026-11-24 09:30 UTC" in text_of(mail)
 
 
 def test_a_recovery_of_what_was_told_says_since_when_it_holds() -> None:
     told = changes(["pass", "fail", "pass"])
-    digest = digest_of(told[1:], "2-abc")
-    assert list(digest.counts) == ["RECOVERED"]
-    assert "It was: " in text_of(digest)
+    mail = mail_of(told[1:], "2-abc")
+    assert list(mail.counts) == ["RECOVERED"]
+    assert "It was: " in text_of(mail)
 
 
 def test_one_cause_at_many_clusters_is_one_mail() -> None:
     found = [c for n in range(30) for c in changes(["pass", "fail"], cluster=f"{CLUSTER}{n}")]
     assert len(group(found, lambda change: "")) == 1
-    digest = digest_of(found, "1-abc")
-    assert digest.clusters == 30
+    mail = mail_of(found, "1-abc")
+    assert mail.clusters == 30
 
 
 def test_two_causes_at_two_clusters_are_two_mails() -> None:
@@ -77,14 +77,14 @@ def test_two_causes_at_two_clusters_are_two_mails() -> None:
 
 def test_the_mails_of_an_incident_share_a_thread() -> None:
     told = changes(["pass", "fail", "pass"])
-    first, second = digest_of(told[:1], "1-a"), digest_of(told[1:], "2-b")
+    first, second = mail_of(told[:1], "1-a"), mail_of(told[1:], "2-b")
     assert thread_of(first, SENDER) == thread_of(second, SENDER) != ""
 
 
 def test_headers_say_that_a_machine_wrote_it_and_keep_the_message_id() -> None:
-    digest = digest_of(changes(["pass", "fail"]), "1-abc")
+    mail = mail_of(changes(["pass", "fail"]), "1-abc")
     made = [
-        compose(digest, message_id=message_id_of(digest.id, SENDER), sender=SENDER, recipients=("a@b.example",), now=n)
+        compose(mail, message_id=message_id_of(mail.id, SENDER), sender=SENDER, recipients=("a@b.example",), now=n)
         for n in (NOW, NOW + timedelta(hours=1))
     ]
     assert made[0]["Auto-Submitted"] == "auto-generated"
@@ -92,31 +92,31 @@ def test_headers_say_that_a_machine_wrote_it_and_keep_the_message_id() -> None:
 
 
 def test_a_repeat_says_that_it_may_be_one() -> None:
-    digest = digest_of(changes(["pass", "fail"]), "1-abc")
-    message = compose(digest, message_id="<1@x>", sender=SENDER, recipients=("a@b.example",), now=NOW, repeat=True)
+    mail = mail_of(changes(["pass", "fail"]), "1-abc")
+    message = compose(mail, message_id="<1@x>", sender=SENDER, recipients=("a@b.example",), now=NOW, repeat=True)
     assert "may be a repeat" in message.as_string()
 
 
 @pytest.mark.parametrize("evil", ["<script>alert(1)</script>", "a\r\nBcc: x@evil.example", "\u202eevil", "{{ 7 * 7 }}"])
 def test_hostile_names_come_out_as_text(evil: str) -> None:
-    digest = digest_of(changes(["pass", "fail"], cluster=f"{CLUSTER}{evil}"), "1-abc")
-    message = compose(digest, message_id="<1@x>", sender=SENDER, recipients=("a@b.example",), now=NOW)
+    mail = mail_of(changes(["pass", "fail"], cluster=f"{CLUSTER}{evil}"), "1-abc")
+    message = compose(mail, message_id="<1@x>", sender=SENDER, recipients=("a@b.example",), now=NOW)
     assert message["Bcc"] is None
     assert len(str(message["Subject"])) <= MAX_SUBJECT
-    assert "<script>" not in text_of(digest, "html")
-    assert "49" not in text_of(digest).replace("{{ 7 * 7 }}", "")
+    assert "<script>" not in text_of(mail, "html")
+    assert "49" not in text_of(mail).replace("{{ 7 * 7 }}", "")
 
 
 def test_a_mail_about_thousands_of_clusters_stays_small_enough_for_a_reader() -> None:
     found = [c for n in range(3000) for c in changes(["pass", "fail"], cluster=f"{CLUSTER}-{'x' * 40}-{n}")]
     parts = group(found, lambda change: "")
     assert sum(len(part) for part in parts) == 3000
-    digest = digest_of([found[index] for index in parts[0]], "1-abc")
-    message = compose(digest, message_id="<1@x>", sender=SENDER, recipients=("a@b.example",), now=NOW)
+    mail = mail_of([found[index] for index in parts[0]], "1-abc")
+    message = compose(mail, message_id="<1@x>", sender=SENDER, recipients=("a@b.example",), now=NOW)
     html = message.get_body(("html",))
     assert html is not None
     assert len(str(html.get_content()).encode()) <= MAX_HTML
-    assert "more clusters for the same cause" in text_of(digest)
+    assert "more clusters for the same cause" in text_of(mail)
 
 
 def test_a_subject_says_what_failed_and_no_more() -> None:
@@ -125,7 +125,7 @@ def test_a_subject_says_what_failed_and_no_more() -> None:
         seen = report("pass", path, "pass")
         decision = decide(state, seen, RunRef(f"run-{number}", number), Policy(), NOW + timedelta(hours=number))
         state, found = decision.state, [decision.change] if decision.change else []
-    assert subject_of(digest_of(found, "1-a")).startswith("[Pullwatch] FAIL: aks-1 has no path to acrone.azurecr.io")
+    assert subject_of(mail_of(found, "1-a")).startswith("[Pullwatch] FAIL: aks-1 has no path to acrone.azurecr.io")
 
 
 @pytest.mark.parametrize("secret", ["AccountKey=Zm9vYmFyY2FuYXJ5", "Bearer eyJhbGciOi.canary", "https://u:canary@h/x"])
@@ -133,11 +133,11 @@ def test_what_looks_like_a_secret_does_not_leave(secret: str) -> None:
     notice = Notice(
         kind=NoticeKind.DEGRADED, run="r", sequence=1, at=NOW, title=f"Trouble {secret}", facts=(f"It said: {secret}",)
     )
-    message = compose(notice_digest(notice, "1-a"), message_id="<1@x>", sender=SENDER, recipients=("a@b.c",), now=NOW)
+    message = compose(notice_mail(notice, "1-a"), message_id="<1@x>", sender=SENDER, recipients=("a@b.c",), now=NOW)
     bodies = [str(part.get_content()) for part in message.walk() if not part.is_multipart()]
     assert all("canary" not in text and "Zm9v" not in text for text in [str(message["Subject"]), *bodies])
 
 
 def test_a_terminal_is_not_steered_by_a_name() -> None:
-    digest = digest_of(changes(["pass", "fail"], cluster=f"{CLUSTER}\x1b[2J\u202e"), "1-abc")
-    assert not {"\x1b", "\u202e"} & set(text_of(digest) + text_of(digest, "html"))
+    mail = mail_of(changes(["pass", "fail"], cluster=f"{CLUSTER}\x1b[2J\u202e"), "1-abc")
+    assert not {"\x1b", "\u202e"} & set(text_of(mail) + text_of(mail, "html"))

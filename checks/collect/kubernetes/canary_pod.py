@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from checks.collect.arm import bodies
-from checks.collect.wire.errors import Temporary, one_line
+from checks.collect.wire.errors import Temporary
 from checks.facts.canary import CanarySaid
 from checks.rules.pull.canaries import POD_PREFIX, POOL_LABEL
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
+from checks.text import one_line
 
 LABELS = {"app.kubernetes.io/managed-by": "pullwatch", "app.kubernetes.io/name": "pullwatch-canary"}
 _BACK_OFF_ONLY = re.compile(r'\s*Back-off pulling image "[^"]*"\s*')

@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from checks.collect.arm import bodies
-from checks.collect.wire.errors import Temporary, one_line
+from checks.collect.wire.errors import Temporary
 from checks.facts.pulls import DOCKER_CONFIG, DOCKER_CONFIG_JSON, PullSecret, SecretEntry, UserKind
+from checks.text import one_line
 
 MAX_ENTRIES = 100
 MAX_KEY = 300

@@ -31,9 +31,9 @@ from azure.core.exceptions import AzureError
 
 from checks.collect.arm.client import USER_AGENT, Azure
 from checks.collect.wire import connections
-from checks.collect.wire.errors import one_line
 from checks.facts.registry_details import DataEndpoint, Outcome, Probe
 from checks.settings import Settings
+from checks.text import one_line
 
 ACR_SCOPE = "https://containerregistry.azure.net/.default"
 PROBE_SECONDS = 20.0

@@ -22,10 +22,9 @@ from azure.core.exceptions import (
 
 from checks.facts import NotSeen, Why
 from checks.rules.fixes import az_roles
+from checks.text import one_line
 
-MAX_DETAIL = 500
 _OBJECT_ID = re.compile(r"object id '([0-9a-fA-F-]{36})'")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 class CollectError(Exception):
@@ -77,11 +76,6 @@ class Unreachable(CollectError):
     """No connection, no name, no trust, or no answer within the deadline."""
 
     why = Why.UNREACHABLE
-
-
-def one_line(text: str) -> str:
-    """A text from the wire as one bounded line without control characters."""
-    return _CONTROL.sub(" ", text).strip()[:MAX_DETAIL]
 
 
 @asynccontextmanager

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from checks.changes import Change
 from checks.findings import ClusterReport
-from checks.history.decide import tell
+from checks.history.decide import mark_notified
 from checks.history.errors import Conflict
-from checks.history.model import ClusterState, Committed, Decision, KnownCluster, Pending, RowRef, StateSummary, Stored
+from checks.history.model import (
+    ClusterState,
+    Committed,
+    Decision,
+    KnownCluster,
+    Pending,
+    RowRef,
+    StateSummary,
+    StoredState,
+)
 from checks.history.table import keys, rows
 from checks.history.table.tables import Operation, Tables, etag_of, unmodified
 
@@ -16,10 +25,10 @@ TRIES = 5  # of a write that only adds a mark to a state somebody else may be wr
 class Clusters(Tables):
     """The rows of clusters, each in the partition of its subscription."""
 
-    async def load_state(self, cluster: str) -> Stored | None:
+    async def load_state(self, cluster: str) -> StoredState | None:
         """The state of a cluster (ARM id, any spelling) with its ETag, or None where it was never seen."""
         row = await self._get(keys.subscription_key(cluster), keys.state(cluster))
-        return None if row is None else Stored(rows.read_state(row), etag_of(row))
+        return None if row is None else StoredState(rows.read_state(row), etag_of(row))
 
     async def load_report(self, cluster: str) -> ClusterReport | None:
         """The latest report of a cluster as far as it fitted; None where there is none (never seen, or gone)."""
@@ -83,15 +92,15 @@ class Clusters(Tables):
             return Committed(written=False, etag=stored.etag)
         return Committed(written=True, etag=etags[0])
 
-    async def mark_told(self, cluster: str, alert_on: frozenset[str]) -> None:
-        """Say that a summary told of what fails in a cluster's state. Repeatable; Conflict after five lost races."""
+    async def mark_notified(self, cluster: str, alert_on: frozenset[str]) -> None:
+        """Record that a summary mail reported a cluster's failures. Repeatable; Conflict after five lost races."""
         for attempt in range(TRIES):
             stored = await self.load_state(cluster)
-            told = None if stored is None else tell(stored.state, alert_on)
-            if stored is None or told is None or told == stored.state:
+            notified = None if stored is None else mark_notified(stored.state, alert_on)
+            if stored is None or notified is None or notified == stored.state:
                 return
             try:
-                await self._replace(rows.told_row(told), stored.etag, merge=True)
+                await self._replace(rows.notified_row(notified), stored.etag, merge=True)
             except Conflict:
                 if attempt == TRIES - 1:
                     raise

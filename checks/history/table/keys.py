@@ -17,7 +17,7 @@ TABLE = "pullwatch"
 RUNS = "pullwatchruns"
 INDEX = "index"
 RUN = "run"
-DIGEST = "digest"
+MAIL = "digest"  # the partition of incident mails, under its first name: stored rows have it
 POISON = "poison"
 
 MAX_KEY = 512

@@ -1,7 +1,7 @@
 """The outbox in the store: intents to tell, mails that were begun, the lease of whoever delivers.
 
-A digest is written before its pointers are removed, and is found again by a ``begun`` row until it is finished: a death
-at any point leaves the pointers or the digest.
+A mail is written before its pointers are removed, and is found again by a ``begun`` row until it is finished: a death
+at any point leaves the pointers or the mail.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from checks.changes import Notice
 from checks.history.errors import Conflict, LeaseHeld, LeaseLost, SchemaError
-from checks.history.model import DigestRow, DigestStatus, Pending, PendingList, RowRef, StoredDigest
+from checks.history.model import MailRow, MailStatus, Pending, PendingList, RowRef, StoredMail
 from checks.history.table import keys, rows
 from checks.history.table.clusters import Clusters
 from checks.history.table.tables import Operation, etag_of, unmodified
@@ -44,7 +44,7 @@ class Outbox(Clusters):
         """Intents to tell, the oldest first, from all subscriptions. A row that cannot be read stops no other."""
         found: list[Pending] = []
         unreadable: list[str] = []
-        for partition in (keys.DIGEST, *await self.known_subscriptions()):
+        for partition in (keys.MAIL, *await self.known_subscriptions()):
             async for row in self._range(partition, "pending"):
                 try:
                     found.append(rows.read_pending(row))
@@ -56,7 +56,7 @@ class Outbox(Clusters):
     async def add_notice(self, notice: Notice) -> None:
         """An intent to tell a run's own notice. Repeating it writes the same row."""
         pending = Pending(
-            ref=RowRef(keys.DIGEST, keys.notice(notice.kind, notice.sequence)),
+            ref=RowRef(keys.MAIL, keys.notice(notice.kind, notice.sequence)),
             sequence=notice.sequence,
             at=notice.at,
             notice=rows.text_of(notice),
@@ -64,41 +64,41 @@ class Outbox(Clusters):
         await self._create(rows.pending_row(pending))
 
     async def remove_pending(self, refs: Sequence[RowRef]) -> None:
-        """Take pointers away that a written digest holds."""
+        """Take pointers away that a written mail holds."""
         await self._drop(refs)
 
-    async def begin_digest(self, digest: DigestRow) -> bool:
+    async def begin_mail(self, mail: MailRow) -> bool:
         """Write a mail that is to be sent; false where this very mail was begun (or sent) before."""
-        begun = rows.base(keys.DIGEST, f"begun|{digest.id}")
+        begun = rows.base(keys.MAIL, f"begun|{mail.id}")
         try:
-            await self._transact([("create", rows.digest_row(digest)), ("create", rows.checked(begun))])
+            await self._transact([("create", rows.mail_row(mail)), ("create", rows.checked(begun))])
         except Conflict:
             return False
         return True
 
-    async def open_digests(self) -> tuple[str, ...]:
+    async def open_mails(self) -> tuple[str, ...]:
         """The ids of mails that were begun and not finished, the oldest first."""
-        return tuple([str(row["RowKey"]).partition("|")[2] async for row in self._range(keys.DIGEST, "begun")])
+        return tuple([str(row["RowKey"]).partition("|")[2] async for row in self._range(keys.MAIL, "begun")])
 
-    async def load_digest(self, digest_id: str) -> StoredDigest | None:
+    async def load_mail(self, mail_id: str) -> StoredMail | None:
         """A mail with its ETag."""
-        row = await self._get(keys.DIGEST, keys.check(f"digest|{digest_id}"))
-        return None if row is None else StoredDigest(rows.read_digest(row), etag_of(row))
+        row = await self._get(keys.MAIL, keys.check(f"digest|{mail_id}"))
+        return None if row is None else StoredMail(rows.read_mail(row), etag_of(row))
 
-    async def list_digests(self) -> tuple[DigestRow, ...]:
+    async def list_mails(self) -> tuple[MailRow, ...]:
         """All mails that are kept, the oldest first."""
-        return tuple([rows.read_digest(row) async for row in self._range(keys.DIGEST, "digest")])
+        return tuple([rows.read_mail(row) async for row in self._range(keys.MAIL, "digest")])
 
-    async def save_digest(self, digest: DigestRow, etag: str) -> StoredDigest:
+    async def save_mail(self, mail: MailRow, etag: str) -> StoredMail:
         """Write a mail's marks back; a finished one leaves the begun ones in the same transaction."""
-        operations: list[Operation] = [unmodified(rows.digest_row(digest), etag)]
-        if digest.status in {DigestStatus.SENT, DigestStatus.FAILED}:
-            operations.append(("delete", {"PartitionKey": keys.DIGEST, "RowKey": f"begun|{digest.id}"}))
+        operations: list[Operation] = [unmodified(rows.mail_row(mail), etag)]
+        if mail.status in {MailStatus.SENT, MailStatus.FAILED}:
+            operations.append(("delete", {"PartitionKey": keys.MAIL, "RowKey": f"begun|{mail.id}"}))
         try:
-            return StoredDigest(digest, (await self._transact(operations))[0])
+            return StoredMail(mail, (await self._transact(operations))[0])
         except Conflict:
-            there = await self.load_digest(digest.id)
-            if there is None or there.digest != digest:
+            there = await self.load_mail(mail.id)
+            if there is None or there.mail != mail:
                 raise
             return there  # our own write, whose answer was lost
 
@@ -116,16 +116,16 @@ class Outbox(Clusters):
         try:
             return await self._replace(_lease_row(holder, expires), etag)
         except Conflict:
-            row = await self._get(keys.DIGEST, "lease")
+            row = await self._get(keys.MAIL, "lease")
             if row is None or row.get("holder") != holder or rows.moment(row, "expires") != expires:
                 raise
             return etag_of(row)  # our own write, whose answer was lost
 
     async def _take_lease(self, holder: str, now: datetime) -> str:
-        row = await self._get(keys.DIGEST, "lease")
+        row = await self._get(keys.MAIL, "lease")
         if row is None:
             await self._create(_lease_row("", now - LEASE))
-            row = await self._get(keys.DIGEST, "lease")
+            row = await self._get(keys.MAIL, "lease")
         if row is None:
             raise LeaseHeld("the lease row cannot be read")
         expires = rows.moment(rows.versioned(row), "expires")
@@ -144,4 +144,4 @@ class Outbox(Clusters):
 
 
 def _lease_row(holder: str, expires: datetime) -> rows.Entity:
-    return rows.checked(rows.base(keys.DIGEST, "lease") | {"holder": holder, "expires": expires})
+    return rows.checked(rows.base(keys.MAIL, "lease") | {"holder": holder, "expires": expires})

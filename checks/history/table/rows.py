@@ -22,8 +22,8 @@ from checks.findings import ClusterReport, Finding, word
 from checks.history.errors import LimitError, SchemaError
 from checks.history.model import (
     ClusterState,
-    DigestRow,
     KnownCluster,
+    MailRow,
     Marker,
     Pending,
     RowRef,
@@ -201,7 +201,7 @@ def small_columns(state: ClusterState) -> Entity:
     }
 
 
-def told_row(state: ClusterState) -> Entity:
+def notified_row(state: ClusterState) -> Entity:
     """Only what ``told`` lives in, to be merged into the row."""
     entity = base(keys.subscription_key(state.cluster), keys.state(state.cluster))
     return checked(entity | chunked("subjects", text_of(state.subjects)))
@@ -322,16 +322,16 @@ def read_pending(row: Row) -> Pending:
     )
 
 
-def digest_row(digest: DigestRow) -> Entity:
+def mail_row(mail: MailRow) -> Entity:
     """A mail that was begun. Its small columns are for lists."""
-    entity = base(keys.DIGEST, f"digest|{digest.id}")
-    entity |= {"status": str(digest.status), "created": digest.created, "message_id": digest.message_id}
-    return checked(entity | chunked("digest", text_of(digest)))
+    entity = base(keys.MAIL, f"digest|{mail.id}")
+    entity |= {"status": str(mail.status), "created": mail.created, "message_id": mail.message_id}
+    return checked(entity | chunked("digest", text_of(mail)))
 
 
-def read_digest(row: Row) -> DigestRow:
+def read_mail(row: Row) -> MailRow:
     """The mail in a row."""
-    return read(DigestRow, joined(versioned(row), "digest"), row.get("RowKey"))
+    return read(MailRow, joined(versioned(row), "digest"), row.get("RowKey"))
 
 
 # ---- runs --------------------------------------------------------------------------------------------------------

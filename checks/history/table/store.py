@@ -1,7 +1,7 @@
 """The store: everything that is kept, in Azure Table Storage.
 
 Table ``pullwatch``: a partition per subscription with ``state|``, ``change|``, ``late|`` and ``pending|`` rows; the
-partitions ``index``, ``run``, ``digest`` and ``poison``. Monthly tables ``pullwatchruns<YYYYMM>``: a partition per run
+partitions ``index``, ``run``, ``mail`` and ``poison``. Monthly tables ``pullwatchruns<YYYYMM>``: a partition per run
 with ``run``, ``shard|`` and ``marker|`` rows. Errors: ``checks.history.errors``; what the service itself fails with is
 ``azure.core.exceptions`` and passes through.
 """
