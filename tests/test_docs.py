@@ -73,4 +73,5 @@ def test_a_check_has_a_test_of_each_kind(module: ModuleType, prefix: str) -> Non
 def test_a_page_tells_the_declared_causes() -> None:
     module = next(module for module in catalog.MODULES if module.CHECK.code == "PW201")
     text = docs.page(module)
-    assert "| `certificate-expired` | `az acr check-health` says CONNECTIVITY_SSL_ERROR |" in text
+    meaning = "The certificate has expired. `az acr check-health` calls it CONNECTIVITY_SSL_ERROR."
+    assert f"| `certificate-expired` | {meaning} |" in text

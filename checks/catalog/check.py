@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from checks.causes import Cause
 from checks.facts import NotSeen
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import results
@@ -35,7 +36,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     What it means for a row and an exit code stands here and nowhere else. ``decides``: the facet its findings decide.
     ``advisory``: neither its Fail nor its Unknown says anything of whether nodes can pull. ``vantage``: a check that
     looks from Pullwatch leaves nothing open about the nodes when it may not look. ``speaks_of_all_pods``: its Pass
-    claims something of every pod, so a partial read of pods makes it Unknown.
+    claims something of every pod, so a partial read of pods makes it Unknown. ``causes``: the enumerations of what its
+    findings may name as their cause, besides ``ReadCause``.
     """
 
     code: str
@@ -51,6 +53,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     advisory: bool = False
     vantage: Vantage = Vantage.NODES
     speaks_of_all_pods: bool = False
+    causes: tuple[type[Cause], ...] = ()
 
     @property
     def settles(self) -> bool:
@@ -63,7 +66,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
             code=self.code,
             subject=subject,
             verdict=result.verdict,
-            cause=result.cause,
+            cause=str(result.cause),
             summary=result.summary,
             evidence=result.evidence,
             severity=result.severity,

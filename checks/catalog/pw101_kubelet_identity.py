@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from checks.catalog.check import Check, Decides
+from checks.causes import Cause
 from checks.facts import (
     AgentPool,
     Cluster,
@@ -17,6 +18,34 @@ from checks.facts import (
 )
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.fixes import az_aks, az_roles
+
+
+class IdentityCause(Cause):
+    """Causes of PW101."""
+
+    KUBELET_IDENTITY = "kubelet-identity", "The kubelet identity is present and attached to the node machines."
+    SERVICE_PRINCIPAL = "service-principal", "The cluster pulls with a service principal, which Microsoft Entra ID has."
+    IDENTITY_ABSENT = "identity-absent", "The cluster shows no kubelet identity and no service principal."
+    IDENTITY_DELETED = "identity-deleted", "The managed identity that nodes pull with was deleted."
+    IDENTITY_REPLACED = (
+        "identity-replaced",
+        "A managed identity of the same name exists, but it is another one: it was deleted and created again.",
+    )
+    IDENTITY_NOT_ATTACHED = "identity-not-attached", "The node machines do not carry the kubelet identity."
+    IDENTITY_NOT_YET_KNOWN = (
+        "identity-not-yet-known",
+        "The cluster is still being created and shows no kubelet identity yet.",
+    )
+    OBJECT_ID_ABSENT = (
+        "object-id-absent",
+        "The kubelet identity has no object id, without which no role assignment can be matched.",
+    )
+    SERVICE_PRINCIPAL_ABSENT = (
+        "service-principal-absent",
+        "Microsoft Entra ID has no service principal with the cluster's client id.",
+    )
+    CLUSTER_DELETING = "cluster-deleting", "The cluster is being deleted."
+
 
 CHECK = Check(
     code="PW101",
@@ -41,6 +70,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/aks/pre-created-kubelet-managed-identity",
     ),
     decides=Decides.ACCESS,
+    causes=(IdentityCause,),
 )
 
 # States in which ARM may not show the kubelet identity yet; a missing one says nothing then.
@@ -53,7 +83,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     subject = Subject(cluster.id)
     evidence = (cluster.evidence,) if cluster.evidence else ()
     if (cluster.provisioning_state or "").lower() == "deleting":
-        return (CHECK.skipped(subject, "cluster-deleting", "the cluster is being deleted"),)
+        return (CHECK.skipped(subject, IdentityCause.CLUSTER_DELETING, "the cluster is being deleted"),)
     if cluster.kubelet is not None:
         return (_managed(facts, subject, evidence),)
     if cluster.service_principal_client_id and not cluster.has_identity:
@@ -66,7 +96,7 @@ def _managed(facts: ClusterFacts, subject: Subject, evidence: tuple[Evidence, ..
     if kubelet is None or not kubelet.object_id:
         return CHECK.unknown(
             subject,
-            "object-id-absent",
+            IdentityCause.OBJECT_ID_ABSENT,
             "ARM shows a kubelet identity without its object id, by which roles are assigned.",
             evidence,
             missing="identityProfile.kubeletidentity.objectId",
@@ -81,7 +111,7 @@ def _managed(facts: ClusterFacts, subject: Subject, evidence: tuple[Evidence, ..
     own = not kubelet.resource_id or subscription_of(kubelet.resource_id) == subscription_of(cluster.id)
     where = "" if own else f" It lives in another subscription ({subscription_of(kubelet.resource_id or '')})."
     summary = f"Nodes pull as the managed identity {kubelet.object_id}.{where}{_unseen(facts)}"
-    return CHECK.passes(subject, "kubelet-identity", summary, evidence)
+    return CHECK.passes(subject, IdentityCause.KUBELET_IDENTITY, summary, evidence)
 
 
 def _changes(cluster: Cluster) -> bool:
@@ -103,7 +133,7 @@ def _resource_trouble(
             return None
         return CHECK.fails(
             subject,
-            "identity-deleted",
+            IdentityCause.IDENTITY_DELETED,
             f"The nodes' identity {resource_id} does not exist any more: it was deleted while the cluster uses it.",
             evidence,
             fix=(az_roles.create_identity(resource_id), attach, *upgrades),
@@ -111,7 +141,7 @@ def _resource_trouble(
     if resource.principal_id and resource.principal_id.lower() != (kubelet.object_id or "").lower():
         return CHECK.fails(
             subject,
-            "identity-replaced",
+            IdentityCause.IDENTITY_REPLACED,
             f"The cluster expects the object id {kubelet.object_id} for the nodes' identity {resource_id}, which now "
             f"has {resource.principal_id}: it was deleted and made anew.",
             evidence,
@@ -147,7 +177,7 @@ def _not_attached(
         return None
     return CHECK.fails(
         subject,
-        "identity-not-attached",
+        IdentityCause.IDENTITY_NOT_ATTACHED,
         f"The machines of {', '.join(lacking[:10])} do not carry the nodes' identity {resource_id}: they get no token.",
         evidence,
         fix=(
@@ -189,14 +219,14 @@ def _service_principal(facts: ClusterFacts, subject: Subject, evidence: tuple[Ev
     if not isinstance(gap, NotSeen):
         return CHECK.passes(
             subject,
-            "service-principal",
+            IdentityCause.SERVICE_PRINCIPAL,
             f"Nodes pull as the service principal {gap.value.object_id} (application {client_id}).",
             (*evidence, gap.evidence),
         )
     if gap.why is Why.NOT_FOUND:
         return CHECK.fails(
             subject,
-            "service-principal-absent",
+            IdentityCause.SERVICE_PRINCIPAL_ABSENT,
             f"The cluster's service principal (application {client_id}) does not exist in the directory.",
             evidence,
             fix=(az_aks.enable_managed_identity(facts.cluster),),
@@ -209,14 +239,14 @@ def _absent(cluster: Cluster, subject: Subject, evidence: tuple[Evidence, ...]) 
     if state is None or state.lower() in _UNSETTLED:
         return CHECK.unknown(
             subject,
-            "identity-not-yet-known",
+            IdentityCause.IDENTITY_NOT_YET_KNOWN,
             f"ARM does not show the kubelet identity while the cluster is {state or 'in a state ARM does not tell'}.",
             evidence,
             missing="a settled cluster",
         )
     return CHECK.unknown(
         subject,
-        "identity-absent",
+        IdentityCause.IDENTITY_ABSENT,
         f"The cluster is {state} but ARM shows neither a kubelet identity nor a service principal.",
         evidence,
         missing="identityProfile.kubeletidentity",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.check import Check, Decides
+from checks.causes import Cause
 from checks.facts import (
     Authorization,
     ClusterFacts,
@@ -22,6 +23,46 @@ from checks.rules.access import abac_conditions, identity_access, rbac
 from checks.rules.fixes import az_aks, az_roles, bicep
 from checks.rules.pull import partial_reads
 from checks.text import listed
+
+
+class RoleCause(Cause):
+    """Causes of PW102."""
+
+    ROLE_HELD = "role-held", "The kubelet identity holds a role that allows pulls."
+    ROLE_THROUGH_GROUP = "role-through-group", "The kubelet identity holds a role that allows pulls through a group."
+    ROLE_MISSING = "role-missing", "The kubelet identity holds no role that allows pulls from the registry."
+    ROLE_NOT_HONOURED = (
+        "role-not-honoured",
+        "The kubelet identity holds a role that the registry's role assignment mode does not honor.",
+    )
+    REPOSITORIES_LEFT_OUT = (
+        "repositories-left-out",
+        "The role's conditions leave out repositories that the cluster uses.",
+    )
+    DENIED = "denied", "A deny assignment takes the permission to pull away."
+    DENY_UNDETERMINED = "deny-undetermined", "Whether a deny assignment applies is not known."
+    DENY_THROUGH_GROUP = (
+        "deny-through-group",
+        "A deny assignment names groups, and whether the identity is a member is not known.",
+    )
+    CONDITION = "condition", "Whether a role's condition allows the pull could not be decided."
+    MODE_UNKNOWN = "mode-unknown", "The registry's role assignment mode is not shown, and the answer depends on it."
+    ROLE_DEFINITION_UNREADABLE = (
+        "role-definition-unreadable",
+        "The definition of a role that is held could not be read.",
+    )
+    ASSIGNMENTS_UNREADABLE = (
+        "assignments-unreadable",
+        "Some role assignments could not be read, and one of them may grant the pull.",
+    )
+    ASSIGNMENTS_NOT_READ = "assignments-not-read", "The role assignments were not read."
+    ANONYMOUS_PULL = "anonymous-pull", "The registry allows anonymous pulls, so no role is needed."
+    PULL_SECRETS = "pull-secrets", "All images of the registry come with pull secrets, so no role is needed."
+    PULL_SECRETS_NOT_READ = (
+        "pull-secrets-not-read",
+        "Pods name pull secrets that were not read, so a missing role proves nothing.",
+    )
+
 
 CHECK = Check(
     code="PW102",
@@ -46,6 +87,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions",
     ),
     decides=Decides.ACCESS,
+    causes=(RoleCause,),
 )
 
 READER = "Container Registry Repository Reader"
@@ -87,7 +129,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     if asked is None:
         return CHECK.unknown(
             subject,
-            "assignments-not-read",
+            RoleCause.ASSIGNMENTS_NOT_READ,
             f"The role assignments of {registry.name} were not read.",
             missing="role assignments",
             look_failed=True,
@@ -124,7 +166,7 @@ def _answer(case: _Case) -> Finding:
     if isinstance(decision, rbac.Denied):
         return CHECK.fails(
             case.subject,
-            "denied",
+            RoleCause.DENIED,
             f"The deny assignment {decision.name!r} at {decision.scope} forbids the pull, whatever roles are held.",
             case.evidence,
             fix=(az_roles.list_deny_assignments(case.registry.id),),
@@ -161,7 +203,7 @@ def _granted(case: _Case, grant: rbac.Granted, repositories: tuple[str, ...]) ->
         notes.append("Granted at a management group, it may reach the registry several hours late.")
     return CHECK.passes(
         case.subject,
-        "role-through-group" if grant.through_group else "role-held",
+        RoleCause.ROLE_THROUGH_GROUP if grant.through_group else RoleCause.ROLE_HELD,
         " ".join((f"The nodes' identity may pull from {case.registry.name}: {grant.role} at {grant.scope}.", *notes)),
         case.evidence,
     )
@@ -174,7 +216,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
         other = f" {listed(decision.not_honoured, MAX_NAMED)} pulls in ABAC mode only." if decision.not_honoured else ""
         return CHECK.fails(
             case.subject,
-            "role-missing",
+            RoleCause.ROLE_MISSING,
             f"The nodes' identity {who} holds no role that pulls from {registry.name}.{held}{other} {_SETTLES}",
             case.evidence,
             fix=(
@@ -186,7 +228,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
     nothing = f" {listed(decision.not_honoured, MAX_NAMED)} grants nothing there." if decision.not_honoured else ""
     return CHECK.fails(
         case.subject,
-        "role-not-honoured" if decision.not_honoured else "role-missing",
+        RoleCause.ROLE_NOT_HONOURED if decision.not_honoured else RoleCause.ROLE_MISSING,
         f"{registry.name} is in ABAC mode, where only the repository roles pull; "
         f"the nodes' identity {who} holds none.{held}{nothing} {_SETTLES}",
         case.evidence,
@@ -203,10 +245,10 @@ def _left_out(case: _Case, decision: rbac.Partial) -> Finding:
     if not _needed(case, decision.left_out):
         why = f"whether the pull secrets hold that the pods with images of {named} bring"
         summary = f"The conditions on {decision.role} leave out {named}; all pods that use them bring a pull secret."
-        return CHECK.unknown(case.subject, "pull-secrets-not-read", summary, case.evidence, missing=why)
+        return CHECK.unknown(case.subject, RoleCause.PULL_SECRETS_NOT_READ, summary, case.evidence, missing=why)
     return CHECK.fails(
         case.subject,
-        "repositories-left-out",
+        RoleCause.REPOSITORIES_LEFT_OUT,
         f"The conditions under which the nodes' identity {case.who} holds {decision.role} at {decision.scope} leave "
         f"out {named} of {case.registry.name}, which the cluster uses. {_SETTLES}",
         case.evidence,
@@ -256,13 +298,13 @@ def _alternative(case: _Case) -> Finding | None:
     if case.registry.anonymous_pull:
         return CHECK.skipped(
             case.subject,
-            "anonymous-pull",
+            RoleCause.ANONYMOUS_PULL,
             f"{case.registry.name} allows anonymous pull, so no role is needed",
         )
     if case.use.images and all(image.pull_secrets for image in case.use.images):
         return CHECK.skipped(
             case.subject,
-            "pull-secrets",
+            RoleCause.PULL_SECRETS,
             f"no role pulls from {case.registry.name}; every pod that uses it brings an imagePullSecret",
         )
     return None

@@ -5,10 +5,27 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Principal, Registry, RegistryUse, RoleAssignment, RoleDefinition, Seen
 from checks.findings import Finding, Severity, Subject
 from checks.rules.access import identity_access, rbac
 from checks.rules.fixes import az_roles
+
+
+class PermissionCause(Cause):
+    """Causes of PW103."""
+
+    PULL_ONLY = "pull-only", "No role of the kubelet identity allows more than pulling."
+    MAY_PUSH_IMAGES = "may-push-images", "A role of the kubelet identity allows pushing images."
+    MAY_DELETE_IMAGES = "may-delete-images", "A role of the kubelet identity allows deleting images."
+    MAY_MANAGE_REGISTRY = "may-manage-registry", "A role of the kubelet identity allows changing the registry."
+    MAY_ASSIGN_ROLES = "may-assign-roles", "A role of the kubelet identity allows assigning roles."
+    ROLE_DEFINITION_UNREADABLE = (
+        "role-definition-unreadable",
+        "The definition of a role that is held could not be read.",
+    )
+    NOT_LOOKED_AT = "not-looked-at", "The registry, the kubelet identity or its role assignments are not known."
+
 
 CHECK = Check(
     code="PW103",
@@ -25,6 +42,7 @@ CHECK = Check(
     article=("access",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-rbac-built-in-roles-overview",),
     advisory=True,
+    causes=(PermissionCause,),
 )
 
 _ACR = "Microsoft.ContainerRegistry/registries/"
@@ -42,16 +60,16 @@ class _Power(msgspec.Struct, frozen=True):
 
 # The strongest first: a role that allows several is named after the strongest.
 _POWERS = (
-    _Power("may-assign-roles", "assign roles", ("Microsoft.Authorization/roleAssignments/write",)),
-    _Power("may-manage-registry", "change or delete the registry", (f"{_ACR}write", f"{_ACR}delete")),
+    _Power(PermissionCause.MAY_ASSIGN_ROLES, "assign roles", ("Microsoft.Authorization/roleAssignments/write",)),
+    _Power(PermissionCause.MAY_MANAGE_REGISTRY, "change or delete the registry", (f"{_ACR}write", f"{_ACR}delete")),
     _Power(
-        "may-delete-images",
+        PermissionCause.MAY_DELETE_IMAGES,
         "delete images",
         (f"{_ACR}artifacts/delete",),
         (f"{_ACR}repositories/content/delete", f"{_ACR}repositories/metadata/delete"),
     ),
     _Power(
-        "may-push-images",
+        PermissionCause.MAY_PUSH_IMAGES,
         "push images",
         (f"{_ACR}push/write",),
         (f"{_ACR}repositories/content/write", f"{_ACR}repositories/metadata/write"),
@@ -67,11 +85,13 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
 def _one(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
-        return (CHECK.skipped(subject, "not-looked-at", "the registry or the nodes' identity is not known"),)
+        return (
+            CHECK.skipped(subject, PermissionCause.NOT_LOOKED_AT, "the registry or the nodes' identity is not known"),
+        )
     registry, principal = use.registry.value, facts.principal.value
     asked = identity_access.authorization_reads(facts, registry)
     if asked is None:
-        return (CHECK.skipped(subject, "not-looked-at", "the role assignments were not read"),)
+        return (CHECK.skipped(subject, PermissionCause.NOT_LOOKED_AT, "the role assignments were not read"),)
     assignments, definitions = asked.authorization.assignments, asked.authorization.definitions
     if isinstance(assignments, NotSeen):
         return (CHECK.not_seen(subject, assignments, f"The role assignments on {registry.name}"),)
@@ -88,8 +108,14 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
             role = f"the role {rbac.role_guid(unread.role_definition_id)} held at {unread.scope}"
             summary = f"Whether {role} allows more than pulling is not known: its definition could not be read."
             missing = f"the definition of {role}"
-            return (CHECK.unknown(subject, "role-definition-unreadable", summary, evidence, missing=missing),)
-        return (CHECK.passes(subject, "pull-only", f"No role on {registry.name} allows more than pulling.", evidence),)
+            return (
+                CHECK.unknown(subject, PermissionCause.ROLE_DEFINITION_UNREADABLE, summary, evidence, missing=missing),
+            )
+        return (
+            CHECK.passes(
+                subject, PermissionCause.PULL_ONLY, f"No role on {registry.name} allows more than pulling.", evidence
+            ),
+        )
     return tuple(
         CHECK.fails(
             subject,

@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from checks.catalog.check import Check, Decides
+from checks.causes import Cause
 from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, RegistryUse, subscription_of
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import identity_access
 from checks.rules.azure import node_images
 from checks.rules.fixes import az_acr, az_aks
 from checks.text import listed
+
+
+class TokenCause(Cause):
+    """Causes of PW104."""
+
+    ARM_TOKENS_ACCEPTED = "arm-tokens-accepted", "The registry accepts tokens for Azure Resource Manager."
+    ARM_TOKENS_REFUSED = (
+        "arm-tokens-refused",
+        "The registry refuses tokens for Azure Resource Manager, which the node images ask for.",
+    )
+    NODE_IMAGES_CURRENT = (
+        "node-images-current",
+        "The registry refuses tokens for Azure Resource Manager, but all node images ask for tokens of its own.",
+    )
+    NODE_IMAGE_UNCLEAR = "node-image-unclear", "The age of a node image, on which the answer depends, is not shown."
+    NO_NODES = "no-nodes", "The cluster has no node pools."
+    POLICY_UNKNOWN = "policy-unknown", "The registry does not show its policy for tokens of Azure Resource Manager."
+    REGISTRY_NOT_SEEN = "registry-not-seen", "The registry could not be read."
+    SERVICE_PRINCIPAL = "service-principal", "The cluster pulls with a service principal, which signs in otherwise."
+
 
 CHECK = Check(
     code="PW104",
@@ -26,6 +47,7 @@ CHECK = Check(
     article=("access",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-disable-authentication-as-arm",),
     decides=Decides.ACCESS,
+    causes=(TokenCause,),
 )
 
 LAST_WITHOUT = (2025, 3)
@@ -40,21 +62,21 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
 def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, NotSeen):
-        return CHECK.skipped(subject, "registry-not-known", "the registry could not be looked at")
+        return CHECK.skipped(subject, TokenCause.REGISTRY_NOT_SEEN, "the registry could not be looked at")
     registry, evidence = use.registry.value, (use.registry.evidence,)
     policy = (registry.authentication_as_arm or "enabled").lower()
     if policy == "enabled":
         said = "" if registry.authentication_as_arm else " (ARM shows no policy, and that is the default)"
         summary = f"{registry.name} takes tokens for Azure Resource Manager{said}: every node image may sign in."
-        return CHECK.passes(subject, "arm-tokens-accepted", summary, evidence)
+        return CHECK.passes(subject, TokenCause.ARM_TOKENS_ACCEPTED, summary, evidence)
     if policy != "disabled":
         what = f"azureADAuthenticationAsArmPolicy {registry.authentication_as_arm!r} is not known"
-        return CHECK.unknown(subject, "policy-unknown", f"Not settled: {what}.", evidence, missing=what)
+        return CHECK.unknown(subject, TokenCause.POLICY_UNKNOWN, f"Not settled: {what}.", evidence, missing=what)
     if identity_access.is_service_principal(facts.cluster):
         summary = f"{registry.name} takes no tokens for Azure Resource Manager; nodes sign in with a client secret."
         return CHECK.unknown(
             subject,
-            "service-principal",
+            TokenCause.SERVICE_PRINCIPAL,
             summary,
             evidence,
             missing="whether the registry takes a service principal's secret in this mode",
@@ -66,14 +88,14 @@ def _by_images(facts: ClusterFacts, registry: Registry, subject: Subject, eviden
     cluster = facts.cluster
     pools = [p for p in cluster.pools if p.count != 0 and (p.power_state or "").lower() != "stopped"]
     if not pools:
-        return CHECK.skipped(subject, "no-nodes", "the cluster has no nodes now")
+        return CHECK.skipped(subject, TokenCause.NO_NODES, "the cluster has no nodes now")
     evidence += (cluster.evidence,) if cluster.evidence else ()
     months = {pool.name: node_images.month_of(pool.node_image_version) for pool in pools}
     old = [pool for pool in pools if (month := months[pool.name]) is not None and month <= LAST_WITHOUT]
     if old:
         return CHECK.fails(
             subject,
-            "arm-tokens-refused",
+            TokenCause.ARM_TOKENS_REFUSED,
             f"{registry.name} takes no tokens for Azure Resource Manager, and the nodes of {_named(old)} ask for no "
             "other: their images are older than April 2025.",
             evidence,
@@ -86,9 +108,9 @@ def _by_images(facts: ClusterFacts, registry: Registry, subject: Subject, eviden
     if unclear:
         what = f"whether the node images of {_named(unclear)} ask for a registry's own tokens"
         summary = f"{registry.name} takes no tokens for Azure Resource Manager. Not settled: {what}."
-        return CHECK.unknown(subject, "node-image-unclear", summary, evidence, missing=what)
+        return CHECK.unknown(subject, TokenCause.NODE_IMAGE_UNCLEAR, summary, evidence, missing=what)
     summary = f"{registry.name} takes no tokens for Azure Resource Manager; all nodes ask for a registry's own."
-    return CHECK.passes(subject, "node-images-current", summary, evidence)
+    return CHECK.passes(subject, TokenCause.NODE_IMAGES_CURRENT, summary, evidence)
 
 
 def _named(pools: list[AgentPool]) -> str:

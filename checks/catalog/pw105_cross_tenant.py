@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from checks.catalog.check import Check, Decides
+from checks.causes import Cause
 from checks.facts import Cluster, ClusterFacts, NotSeen, RegistryUse, subscription_of
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import identity_access
 from checks.rules.fixes import az_aks
+
+
+class TenantCause(Cause):
+    """Causes of PW105."""
+
+    SAME_TENANT = "same-tenant", "The cluster and the registry belong to one tenant."
+    TENANTS_DIFFER = "tenants-differ", "The registry belongs to another tenant than the cluster's managed identity."
+    SERVICE_PRINCIPAL_CROSSES = (
+        "service-principal-crosses",
+        "The tenants differ, and whether the service principal's application is multitenant is not known.",
+    )
+    TENANT_NOT_TOLD = "tenant-not-told", "Azure Resource Manager does not show both tenants."
+    REGISTRY_NOT_SEEN = "registry-not-seen", "The registry could not be read."
+
 
 CHECK = Check(
     code="PW105",
@@ -23,6 +38,7 @@ CHECK = Check(
     article=("access",),
     links=("https://learn.microsoft.com/azure/container-registry/authenticate-aks-cross-tenant",),
     decides=Decides.ACCESS,
+    causes=(TenantCause,),
 )
 
 
@@ -35,19 +51,21 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     cluster = facts.cluster
     subject = Subject(cluster.id, registry=use.login_server)
     if isinstance(use.registry, NotSeen):
-        return CHECK.skipped(subject, "registry-not-known", "the registry could not be looked at")
+        return CHECK.skipped(subject, TenantCause.REGISTRY_NOT_SEEN, "the registry could not be looked at")
     registry, place = use.registry.value, subscription_of(use.registry.value.id)
     evidence = (use.registry.evidence, *((cluster.evidence,) if cluster.evidence else ()))
     theirs = (facts.tenants.get(place) or "").lower()
     ours = _ours(facts)
     if place == subscription_of(cluster.id) or (theirs and theirs in ours):
-        return CHECK.passes(subject, "same-tenant", f"The cluster and {registry.name} are of one tenant.", evidence)
+        return CHECK.passes(
+            subject, TenantCause.SAME_TENANT, f"The cluster and {registry.name} are of one tenant.", evidence
+        )
     if not theirs or not ours:
-        return CHECK.skipped(subject, "tenant-not-told", f"ARM does not tell both tenants ({registry.name})")
+        return CHECK.skipped(subject, TenantCause.TENANT_NOT_TOLD, f"ARM does not tell both tenants ({registry.name})")
     if identity_access.is_service_principal(cluster):
         what = "whether the service principal's application is multi-tenant"
         summary = f"{registry.name} is of tenant {theirs}, the cluster of {', '.join(ours)}. Not settled: {what}."
-        return CHECK.unknown(subject, "service-principal-crosses", summary, evidence, missing=what)
+        return CHECK.unknown(subject, TenantCause.SERVICE_PRINCIPAL_CROSSES, summary, evidence, missing=what)
     return _crosses(cluster, use, theirs, ours, subject, evidence)
 
 
@@ -67,7 +85,7 @@ def _crosses(
 ) -> Finding:
     return CHECK.fails(
         subject,
-        "tenants-differ",
+        TenantCause.TENANTS_DIFFER,
         f"{use.login_server} is of tenant {theirs}; a managed identity of {', '.join(ours)} gets no token for it.",
         evidence,
         fix=(az_aks.use_multi_tenant_service_principal(cluster),),

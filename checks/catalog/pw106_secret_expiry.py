@@ -5,9 +5,29 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import ClientSecret, Cluster, ClusterFacts, NotSeen, Seen, Why
 from checks.findings import Finding, Severity, Subject
 from checks.rules.fixes import az_aks
+
+
+class SecretExpiryCause(Cause):
+    """Causes of PW106."""
+
+    SECRET_VALID = "secret-valid", "The service principal's secret is valid for a while."
+    SECRET_ENDS_SOON = "secret-ends-soon", "The service principal's secret expires soon."
+    SECRET_EXPIRED = "secret-expired", "All secrets of the service principal have expired."
+    SECRET_ONE_EXPIRED = (
+        "secret-one-expired",
+        "One secret has expired, another is valid; which one the cluster uses is not known.",
+    )
+    SECRET_NOT_SHOWN = "secret-not-shown", "The application shows no end date of its secrets."
+    NO_SECRET = "no-secret", "The application has no secret."
+    APPLICATION_ELSEWHERE = (
+        "application-elsewhere",
+        "The application belongs to another tenant, where its secrets cannot be read.",
+    )
+
 
 CHECK = Check(
     code="PW106",
@@ -23,6 +43,7 @@ CHECK = Check(
     fix="Reset the service principal's credentials, or move the cluster to managed identities.",
     article=("credentials not expired",),
     links=("https://learn.microsoft.com/azure/aks/update-credentials",),
+    causes=(SecretExpiryCause,),
 )
 
 SOON = timedelta(days=30)
@@ -33,14 +54,18 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     cluster, look = facts.cluster, facts.client_secrets
     subject = Subject(cluster.id)
     if look is None:
-        return (CHECK.skipped(subject, "no-secret", "the cluster's nodes sign in without a secret"),)
+        return (CHECK.skipped(subject, SecretExpiryCause.NO_SECRET, "the cluster's nodes sign in without a secret"),)
     client_id = cluster.service_principal_client_id or ""
     what = f"When the secret of the application {client_id} ends"
     if isinstance(look, NotSeen):
         if look.why is not Why.NOT_FOUND:
             return (CHECK.not_seen(subject, look, what),)
         summary = f"{what} is not known: {look.detail}."
-        return (CHECK.unknown(subject, "application-elsewhere", summary, missing="the application's own directory"),)
+        return (
+            CHECK.unknown(
+                subject, SecretExpiryCause.APPLICATION_ELSEWHERE, summary, missing="the application's own directory"
+            ),
+        )
     return (_ends(cluster, client_id, look, subject),)
 
 
@@ -51,21 +76,23 @@ def _ends(cluster: Cluster, client_id: str, look: Seen[tuple[ClientSecret, ...]]
     if now is None or not ends or len(known) < len(ends):
         what = "the end of each secret" if ends else "a secret of the application"
         summary = f"Graph does not show {what} ({client_id})."
-        return CHECK.unknown(subject, "secret-not-shown", summary, evidence, missing=what)
+        return CHECK.unknown(subject, SecretExpiryCause.SECRET_NOT_SHOWN, summary, evidence, missing=what)
     last = max(known)
     fix = (az_aks.reset_service_principal_secret(cluster, client_id), az_aks.enable_managed_identity(cluster))
     day = f"{last:%Y-%m-%d}"
     if last <= now:
         summary = f"Every secret of the application {client_id} is over, the last since {day}: nodes cannot sign in."
-        return CHECK.fails(subject, "secret-expired", summary, evidence, fix=fix)
+        return CHECK.fails(subject, SecretExpiryCause.SECRET_EXPIRED, summary, evidence, fix=fix)
     if last <= now + SOON:
         summary = f"The last secret of the application {client_id} ends on {day}."
-        return CHECK.fails(subject, "secret-ends-soon", summary, evidence, fix=fix, severity=Severity.WARNING)
+        return CHECK.fails(
+            subject, SecretExpiryCause.SECRET_ENDS_SOON, summary, evidence, fix=fix, severity=Severity.WARNING
+        )
     if min(known) <= now:
         what = "which of the application's secrets the nodes hold"
         summary = f"One secret of the application {client_id} is over, another lasts until {day}. Not settled: {what}."
-        return CHECK.unknown(subject, "secret-one-expired", summary, evidence, missing=what)
-    return CHECK.passes(subject, "secret-valid", f"Secrets of {client_id} last until {day}.", evidence)
+        return CHECK.unknown(subject, SecretExpiryCause.SECRET_ONE_EXPIRED, summary, evidence, missing=what)
+    return CHECK.passes(subject, SecretExpiryCause.SECRET_VALID, f"Secrets of {client_id} last until {day}.", evidence)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -6,11 +6,97 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from checks.catalog.check import Check, Vantage
+from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why
 from checks.facts.registry_details import DataEndpoint, Outcome, Probe
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import rbac
 from checks.rules.fixes import az_acr, az_roles, shell
+
+
+class ConnectivityCause(Cause):
+    """Causes of PW201: what a probe came to, of the login server and of data endpoints."""
+
+    REACHED = "reached", "The registry answers as it should."
+    NOT_CONTACTED = (
+        "not-contacted",
+        "The host is nothing that Pullwatch contacts: an address, a bare word or a port other than 443.",
+    )
+    ADDRESS_REFUSED = (
+        "address-refused",
+        "The name resolves to a loopback, link-local or private address, which Pullwatch does not connect to.",
+    )
+    DNS_ERROR = "dns-error", "The name does not exist. `az acr check-health` calls it CONNECTIVITY_DNS_ERROR."
+    DNS_UNANSWERED = "dns-unanswered", "DNS gave no answer. `az acr check-health` calls it CONNECTIVITY_DNS_ERROR."
+    CONNECT_REFUSED = (
+        "connect-refused",
+        "The connection was refused. `az acr check-health` calls it CONNECTIVITY_CHALLENGE_ERROR.",
+    )
+    CONNECT_TIMEOUT = (
+        "connect-timeout",
+        "The connection timed out. `az acr check-health` calls it CONNECTIVITY_CHALLENGE_ERROR.",
+    )
+    CONNECT_ERROR = (
+        "connect-error",
+        "The connection failed. `az acr check-health` calls it CONNECTIVITY_CHALLENGE_ERROR.",
+    )
+    SSL_ERROR = "ssl-error", "TLS failed. `az acr check-health` calls it CONNECTIVITY_SSL_ERROR."
+    CERTIFICATE_EXPIRED = (
+        "certificate-expired",
+        "The certificate has expired. `az acr check-health` calls it CONNECTIVITY_SSL_ERROR.",
+    )
+    FORBIDDEN_ERROR = (
+        "forbidden-error",
+        "The registry's firewall refused Pullwatch. `az acr check-health` calls it CONNECTIVITY_FORBIDDEN_ERROR.",
+    )
+    CHALLENGE_ERROR = (
+        "challenge-error",
+        "The registry gave no challenge for its token service. "
+        "`az acr check-health` calls it CONNECTIVITY_CHALLENGE_ERROR.",
+    )
+    WWW_AUTHENTICATE_ERROR = (
+        "www-authenticate-error",
+        "The registry's challenge could not be understood. "
+        "`az acr check-health` calls it CONNECTIVITY_WWW_AUTHENTICATE_ERROR.",
+    )
+    AAD_LOGIN_ERROR = (
+        "aad-login-error",
+        "The registry does not offer sign-in with Microsoft Entra ID. "
+        "`az acr check-health` calls it CONNECTIVITY_AAD_LOGIN_ERROR.",
+    )
+    IDENTITY_ERROR = "identity-error", "Pullwatch's identity gets no Microsoft Entra token for container registries."
+    REFRESH_TOKEN_ERROR = (
+        "refresh-token-error",
+        "The registry gave no refresh token. `az acr check-health` calls it CONNECTIVITY_REFRESH_TOKEN_ERROR.",
+    )
+    ACCESS_TOKEN_ERROR = (
+        "access-token-error",
+        "The registry gave no access token for the repository. "
+        "`az acr check-health` calls it CONNECTIVITY_ACCESS_TOKEN_ERROR.",
+    )
+    TOO_MANY_REQUESTS_ERROR = (
+        "too-many-requests-error",
+        "The registry limits the rate of requests. `az acr check-health` calls it CONNECTIVITY_TOOMANYREQUESTS_ERROR.",
+    )
+    CERTIFICATE_EXPIRES_SOON = "certificate-expires-soon", "The certificate expires soon."
+    NOT_PROBED = "not-probed", "The registry was not probed."
+    PROBE_OFF = "probe-off", "A setting turns the probe off."
+    DATA_ENDPOINT_ADDRESS_REFUSED = (
+        "data-endpoint-address-refused",
+        "At a data endpoint: the name resolves to a loopback, link-local or private address, "
+        "which Pullwatch does not connect to.",
+    )
+    DATA_ENDPOINT_DNS_ERROR = "data-endpoint-dns-error", "At a data endpoint: the name does not exist."
+    DATA_ENDPOINT_DNS_UNANSWERED = "data-endpoint-dns-unanswered", "At a data endpoint: dNS gave no answer."
+    DATA_ENDPOINT_CONNECT_REFUSED = "data-endpoint-connect-refused", "At a data endpoint: the connection was refused."
+    DATA_ENDPOINT_CONNECT_TIMEOUT = "data-endpoint-connect-timeout", "At a data endpoint: the connection timed out."
+    DATA_ENDPOINT_CONNECT_ERROR = "data-endpoint-connect-error", "At a data endpoint: the connection failed."
+    DATA_ENDPOINT_SSL_ERROR = "data-endpoint-ssl-error", "At a data endpoint: tLS failed."
+    DATA_ENDPOINT_CERTIFICATE_EXPIRED = (
+        "data-endpoint-certificate-expired",
+        "At a data endpoint: the certificate has expired.",
+    )
+
 
 CHECK = Check(
     code="PW201",
@@ -41,6 +127,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/container-registry/container-registry-health-error-reference",
     ),
     vantage=Vantage.PULLWATCH,
+    causes=(ConnectivityCause,),
 )
 
 # What `az acr check-health` says of the same outcome (azure-cli, command_modules/acr/_errors.py).
@@ -59,16 +146,6 @@ HEALTH_CODES: Mapping[Outcome, str] = {
     Outcome.REFRESH_TOKEN: "CONNECTIVITY_REFRESH_TOKEN_ERROR",
     Outcome.ACCESS_TOKEN: "CONNECTIVITY_ACCESS_TOKEN_ERROR",
     Outcome.TOO_MANY_REQUESTS: "CONNECTIVITY_TOOMANYREQUESTS_ERROR",
-}
-CAUSES: Mapping[str, str] = {
-    outcome.value: f"`az acr check-health` says {HEALTH_CODES[outcome]}" if outcome in HEALTH_CODES else own
-    for outcome, own in (
-        *((outcome, "") for outcome in HEALTH_CODES),
-        (Outcome.REACHED, "the registry answers as it should"),
-        (Outcome.NOT_CONTACTED, "an address, a bare word or another port than 443: nothing that Pullwatch contacts"),
-        (Outcome.ADDRESS_REFUSED, "the name leads inward (loopback, link-local, private): nothing is sent there"),
-        (Outcome.IDENTITY, "Pullwatch's identity gets no Entra token for container registries"),
-    )
 }
 _CERTAIN = frozenset({Outcome.DNS_ERROR, Outcome.CERTIFICATE_EXPIRED})
 _OWN_RIGHTS = frozenset({Outcome.IDENTITY, Outcome.REFRESH_TOKEN, Outcome.ACCESS_TOKEN})
@@ -94,10 +171,10 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     seen = facts.probes.get(use.login_server)
     if seen is None:
-        return CHECK.skipped(subject, "not-probed", f"{use.login_server} was not probed")
+        return CHECK.skipped(subject, ConnectivityCause.NOT_PROBED, f"{use.login_server} was not probed")
     if isinstance(seen, NotSeen):
         if seen.why in (Why.OFF, Why.NOT_APPLICABLE):
-            return CHECK.skipped(subject, "probe-off", seen.detail)
+            return CHECK.skipped(subject, ConnectivityCause.PROBE_OFF, seen.detail)
         return CHECK.not_seen(subject, seen, f"{use.login_server} from here")
     registry = use.registry.value if isinstance(use.registry, Seen) else None
     probe, evidence = seen.value, _evidence(seen)
@@ -115,7 +192,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
             summary = f"From here {use.login_server} answers, but not its data endpoint: {data.detail}."
             missing = f"a network path from Pullwatch to {data.host}"
             return CHECK.unknown(subject, f"data-endpoint-{data.outcome.value}", summary, evidence, missing=missing)
-    return CHECK.passes(subject, "reached", _reached(probe), evidence)
+    return CHECK.passes(subject, ConnectivityCause.REACHED, _reached(probe), evidence)
 
 
 def _evidence(seen: Seen[Probe]) -> tuple[Evidence, ...]:
@@ -154,7 +231,7 @@ def _expires_soon(probe: Probe, read_at: str | None) -> bool:
 def _expires(subject: Subject, registry: Registry, probe: Probe, evidence: tuple[Evidence, ...]) -> Finding:
     summary = f"The certificate that {probe.host} shows here ends at {probe.certificate_until}."
     fix = (az_acr.check_health(registry),)
-    return CHECK.fails(subject, "certificate-expires-soon", summary, evidence, fix=fix)
+    return CHECK.fails(subject, ConnectivityCause.CERTIFICATE_EXPIRES_SOON, summary, evidence, fix=fix)
 
 
 def _unknown(subject: Subject, registry: Registry | None, probe: Probe, evidence: tuple[Evidence, ...]) -> Finding:

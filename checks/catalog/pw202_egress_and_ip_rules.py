@@ -4,8 +4,43 @@ from __future__ import annotations
 
 from checks.catalog.check import Check, Decides
 from checks.catalog.paths import ClusterPaths, path_findings
+from checks.causes import Cause
 from checks.findings import Finding, Severity
 from checks.rules.path.evaluate import PathQuestion
+
+
+class EgressCause(Cause):
+    """Causes of PW202."""
+
+    OPEN_TO_ALL = "open-to-all", "The registry's public endpoint is open to all networks."
+    IP_ALLOWED = "ip-allowed", "The registry's IP rules allow the addresses that the nodes use for egress."
+    IP_NOT_ALLOWED = (
+        "ip-not-allowed",
+        "The registry's IP rules allow none of the addresses that the nodes use for egress.",
+    )
+    IP_PARTLY_ALLOWED = (
+        "ip-partly-allowed",
+        "The registry's IP rules allow only a part of the addresses that the nodes use for egress.",
+    )
+    PUBLIC_ACCESS_DISABLED = "public-access-disabled", "Public network access of the registry is disabled."
+    PUBLIC_ACCESS_UNCLEAR = "public-access-unclear", "The registry's network settings could not be understood."
+    EGRESS_DEFAULT = "egress-default", "Nodes use Azure's default outbound access, whose addresses are not fixed."
+    EGRESS_PROXY = "egress-proxy", "Nodes use a proxy, whose egress addresses are not known."
+    EGRESS_ROUTED = "egress-routed", "A route sends the traffic to an appliance, whose egress addresses are not known."
+    EGRESS_UNKNOWN = "egress-unknown", "Azure Resource Manager does not show the addresses that nodes use for egress."
+    NO_EGRESS = "no-egress", "The node network has no outbound access."
+    ROUTE_DROPS = "route-drops", "A route drops the traffic to the registry."
+    SERVICE_ENDPOINT = (
+        "service-endpoint",
+        "A service endpoint gives the traffic a private source address, so IP rules do not apply.",
+    )
+    PRIVATE_WAY = "private-way", "DNS resolves the registry to its private endpoint."
+    PUBLIC_CLOSED = "public-closed", "The public path is closed, and DNS may resolve to the private endpoint."
+    NO_NAME = "no-name", "The login server's name does not exist for the nodes."
+    NO_POOLS = "no-pools", "Azure Resource Manager shows no node pool of the cluster."
+    POOL_WITHOUT_NODES = "pool-without-nodes", "The node pool has no nodes now."
+    CLUSTER_DELETING = "cluster-deleting", "The cluster is being deleted."
+
 
 CHECK = Check(
     code="PW202",
@@ -27,6 +62,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/nat-gateway/nat-overview",
     ),
     decides=Decides.PATH,
+    causes=(EgressCause,),
 )
 
 

@@ -4,8 +4,54 @@ from __future__ import annotations
 
 from checks.catalog.check import Check, Decides
 from checks.catalog.paths import ClusterPaths, path_findings
+from checks.causes import Cause
 from checks.findings import Finding, Severity
 from checks.rules.path.evaluate import PathQuestion
+
+
+class EndpointCause(Cause):
+    """Causes of PW203."""
+
+    ENDPOINT_IN_NETWORK = "endpoint-in-network", "An approved private endpoint is in the node network."
+    ENDPOINT_IN_PEER = (
+        "endpoint-in-peer",
+        "An approved private endpoint is in a network that is peered with the node network.",
+    )
+    ENDPOINT_OUT_OF_REACH = (
+        "endpoint-out-of-reach",
+        "The private endpoint is in a network that the node network is not connected with.",
+    )
+    ENDPOINT_SUBNETS_PEERED = (
+        "endpoint-subnets-peered",
+        "Only some subnets are peered, and whether the nodes' are among them is not known.",
+    )
+    ENDPOINT_TRANSIT = (
+        "endpoint-transit",
+        "The private endpoint can be reached only through a hub, an appliance or a gateway.",
+    )
+    ENDPOINT_ACCESS_OFF = "endpoint-access-off", "The peering does not allow access between the virtual networks."
+    ENDPOINT_PENDING = "endpoint-pending", "The private endpoint connection waits for its approval."
+    ENDPOINT_REJECTED = "endpoint-rejected", "The private endpoint connection was rejected."
+    ENDPOINT_DISCONNECTED = "endpoint-disconnected", "The private endpoint connection is disconnected."
+    ENDPOINT_STATE_UNCLEAR = "endpoint-state-unclear", "The state of the private endpoint connection is not shown."
+    PEERING_NOT_CONNECTED = "peering-not-connected", "The peering between the networks is not connected on both sides."
+    NO_PRIVATE_ENDPOINT = (
+        "no-private-endpoint",
+        "The registry has no private endpoint, and its public access is disabled.",
+    )
+    NO_ENDPOINT = "no-endpoint", "No private endpoint lets the nodes in."
+    RECORD_ELSEWHERE = (
+        "record-elsewhere",
+        "DNS resolves to an address that is none of the registry's private endpoints.",
+    )
+    PUBLIC_WAY = "public-way", "DNS resolves the registry to its public endpoint."
+    NO_NAME = "no-name", "The login server's name does not exist for the nodes."
+    PROXY = "proxy", "The cluster's proxy resolves names and connects."
+    CLOSED = "closed", "Public access is disabled and no private endpoint is approved."
+    NO_POOLS = "no-pools", "Azure Resource Manager shows no node pool of the cluster."
+    POOL_WITHOUT_NODES = "pool-without-nodes", "The node pool has no nodes now."
+    CLUSTER_DELETING = "cluster-deleting", "The cluster is being deleted."
+
 
 CHECK = Check(
     code="PW203",
@@ -32,6 +78,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/virtual-network/virtual-network-peering-overview",
     ),
     decides=Decides.PATH,
+    causes=(EndpointCause,),
 )
 
 

@@ -4,8 +4,52 @@ from __future__ import annotations
 
 from checks.catalog.check import Check, Decides
 from checks.catalog.paths import ClusterPaths, path_findings
+from checks.causes import Cause
 from checks.findings import Finding, Severity
 from checks.rules.path.evaluate import PathQuestion
+
+
+class DnsCause(Cause):
+    """Causes of PW204."""
+
+    NAMES_LEAD_IN = "names-lead-in", "Private DNS resolves the registry's names to its private endpoint."
+    LOGIN_RECORD_MISSING = "login-record-missing", "The private DNS zone has no record for the login server."
+    LOGIN_RECORD_WRONG = "login-record-wrong", "The private DNS record of the login server has a wrong address."
+    DATA_RECORD_MISSING = "data-record-missing", "The private DNS zone has no record for a data endpoint."
+    DATA_RECORD_WRONG = "data-record-wrong", "The private DNS record of a data endpoint has a wrong address."
+    REPLICA_DATA_RECORD_MISSING = (
+        "replica-data-record-missing",
+        "The private DNS zone has no record for the data endpoint of another region's replica.",
+    )
+    ZONE_NOT_LINKED = "zone-not-linked", "No private DNS zone with the registry's names is linked to the node network."
+    CUSTOM_DNS = "custom-dns", "The network has DNS servers of its own, which decide for themselves."
+    RECORD_NOT_PRIVATE = "record-not-private", "The private DNS record has an address that is not private."
+    NO_APPROVED_ENDPOINT = "no-approved-endpoint", "A private DNS record exists, but no approved private endpoint."
+    BOTH_CLOSED = "both-closed", "Both the public and the private path are closed, whatever DNS answers."
+    ENDPOINT_ACCESS_OFF = "endpoint-access-off", "The peering does not allow access between the virtual networks."
+    ENDPOINT_OUT_OF_REACH = (
+        "endpoint-out-of-reach",
+        "The record's endpoint is in a network that the node network is not connected with.",
+    )
+    ENDPOINT_SUBNETS_PEERED = (
+        "endpoint-subnets-peered",
+        "Only some subnets are peered, and whether the nodes' are among them is not known.",
+    )
+    ENDPOINT_TRANSIT = (
+        "endpoint-transit",
+        "The record's endpoint can be reached only through a hub, an appliance or a gateway.",
+    )
+    PEERING_NOT_CONNECTED = "peering-not-connected", "The peering between the networks is not connected on both sides."
+    NO_ENDPOINT = "no-endpoint", "No private endpoint is in reach that a record could name."
+    NO_WAY = "no-way", "No private endpoint lets the nodes in."
+    PROXY = "proxy", "The cluster's proxy resolves names and connects."
+    PROXY_DECIDES_LAYERS = "proxy-decides-layers", "The cluster's proxy resolves the names of the layers' hosts."
+    PUBLIC_WAY = "public-way", "DNS resolves the registry to its public endpoint."
+    CLOSED = "closed", "Public access is disabled and no private endpoint is approved."
+    NO_POOLS = "no-pools", "Azure Resource Manager shows no node pool of the cluster."
+    POOL_WITHOUT_NODES = "pool-without-nodes", "The node pool has no nodes now."
+    CLUSTER_DELETING = "cluster-deleting", "The cluster is being deleted."
+
 
 CHECK = Check(
     code="PW204",
@@ -30,6 +74,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/dns/private-dns-fallback",
     ),
     decides=Decides.PATH,
+    causes=(DnsCause,),
 )
 
 

@@ -4,8 +4,37 @@ from __future__ import annotations
 
 from checks.catalog.check import Check, Decides
 from checks.catalog.paths import ClusterPaths, path_findings
+from checks.causes import Cause
 from checks.findings import Finding, Severity
 from checks.rules.path.evaluate import PathQuestion
+
+
+class ServiceEndpointCause(Cause):
+    """Causes of PW205."""
+
+    SUBNET_ALLOWED = "subnet-allowed", "A virtual network rule of the registry allows the node subnet."
+    SERVICE_ENDPOINT_MISSING = (
+        "service-endpoint-missing",
+        "A virtual network rule allows the subnet, which has no service endpoint.",
+    )
+    SERVICE_ENDPOINT_VOIDS_IP_RULES = (
+        "service-endpoint-voids-ip-rules",
+        "The subnet's service endpoint makes the registry's IP rules void, and no rule names it.",
+    )
+    NO_RULES = "no-rules", "The registry is open to all networks, or has no virtual network rules to match."
+    RULES_UNREADABLE = "rules-unreadable", "The registry's virtual network rules could not be read."
+    NO_SERVICE_ENDPOINT = "no-service-endpoint", "The node subnet has no service endpoint for container registries."
+    PUBLIC_ACCESS_DISABLED = "public-access-disabled", "Public network access of the registry is disabled."
+    PRIVATE_WAY = "private-way", "DNS resolves the registry to its private endpoint."
+    PUBLIC_CLOSED = "public-closed", "The public path is closed, and DNS may resolve to the private endpoint."
+    NO_NAME = "no-name", "The login server's name does not exist for the nodes."
+    NO_WAY = "no-way", "No private endpoint lets the nodes in."
+    PROXY = "proxy", "The cluster's proxy connects, not the node."
+    CLOSED = "closed", "Public access is disabled and no private endpoint is approved."
+    NO_POOLS = "no-pools", "Azure Resource Manager shows no node pool of the cluster."
+    POOL_WITHOUT_NODES = "pool-without-nodes", "The node pool has no nodes now."
+    CLUSTER_DELETING = "cluster-deleting", "The cluster is being deleted."
+
 
 CHECK = Check(
     code="PW205",
@@ -29,6 +58,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/virtual-network/virtual-network-service-endpoints-overview",
     ),
     decides=Decides.PATH,
+    causes=(ServiceEndpointCause,),
 )
 
 

@@ -4,8 +4,45 @@ from __future__ import annotations
 
 from checks.catalog.check import Check, Decides
 from checks.catalog.paths import ClusterPaths, path_findings
+from checks.causes import Cause
 from checks.findings import Finding, Severity
 from checks.rules.path.evaluate import PathQuestion
+
+
+class FilterCause(Cause):
+    """Causes of PW206."""
+
+    OPEN = "open", "No network security group, route or proxy is known to stop the login or the layers."
+    NSG_CLOSES_LOGIN = "nsg-closes-login", "A network security group denies the traffic to the login server."
+    NSG_CLOSES_LAYERS = "nsg-closes-layers", "A network security group denies the traffic to where layers come from."
+    NSG_CLOSES_SIGN_IN = "nsg-closes-sign-in", "A network security group denies the traffic to Microsoft Entra ID."
+    NSG_UNCLEAR_LOGIN = "nsg-unclear-login", "Whether a network security group allows the login is not known."
+    NSG_UNCLEAR_LAYERS = "nsg-unclear-layers", "Whether a network security group allows the layers is not known."
+    NSG_UNCLEAR_SIGN_IN = "nsg-unclear-sign-in", "Whether a network security group allows the sign-in is not known."
+    ROUTE_DROPS_LOGIN = "route-drops-login", "A route drops the traffic to the login server."
+    ROUTE_DROPS_LAYERS = "route-drops-layers", "A route drops the traffic to where layers come from."
+    ROUTE_DIVERTS_LOGIN = "route-diverts-login", "A route sends the login to an appliance, which decides."
+    ROUTE_DIVERTS_LAYERS = "route-diverts-layers", "A route sends the layers to an appliance, which decides."
+    NO_EGRESS_LOGIN = "no-egress-login", "The node network has no outbound access to the login server."
+    NO_EGRESS_LAYERS = "no-egress-layers", "The node network has no outbound access to where layers come from."
+    EGRESS_UNCLEAR_LOGIN = (
+        "egress-unclear-login",
+        "Whether the node network has outbound access to the login server is not known.",
+    )
+    EGRESS_UNCLEAR_LAYERS = (
+        "egress-unclear-layers",
+        "Whether the node network has outbound access to where layers come from is not known.",
+    )
+    PROXY_DECIDES = "proxy-decides", "The cluster's proxy decides."
+    PUBLIC_ACCESS_DISABLED = "public-access-disabled", "Public network access of the registry is disabled."
+    PUBLIC_CLOSED = "public-closed", "The public path is closed, and DNS may resolve to the private endpoint."
+    NO_NAME = "no-name", "The login server's name does not exist for the nodes."
+    NO_WAY = "no-way", "No path is taken that could be filtered."
+    CLOSED = "closed", "Public access is disabled and no private endpoint is approved."
+    NO_POOLS = "no-pools", "Azure Resource Manager shows no node pool of the cluster."
+    POOL_WITHOUT_NODES = "pool-without-nodes", "The node pool has no nodes now."
+    CLUSTER_DELETING = "cluster-deleting", "The cluster is being deleted."
+
 
 CHECK = Check(
     code="PW206",
@@ -27,6 +64,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview",
     ),
     decides=Decides.PATH,
+    causes=(FilterCause,),
 )
 
 

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import Cluster, ClusterFacts, NotSeen, Seen, Why, Workloads
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure.node_pools import pool_of
 from checks.rules.fixes import kubectl
-from checks.rules.pull.errors import Cause, affected_scope
+from checks.rules.pull.errors import PullErrorCause, affected_scope
 from checks.rules.pull.observed_pulls import FailedPull, failed_pulls
+
+
+class PodsCause(Cause):
+    """Causes of PW301 beside those of failed pulls."""
+
+    NO_POD_WAITS = "no-pod-waits", "No pod waits for an image."
+    NO_PODS = "no-pods", "The cluster has no pods."
+    CLUSTER_NOT_RUNNING = "cluster-not-running", "The cluster is stopped."
+    OBJECTS_UNREADABLE = (
+        "objects-unreadable",
+        "Some pods could not be understood, so nothing is claimed of all of them.",
+    )
+
 
 CHECK = Check(
     code="PW301",
@@ -32,6 +46,7 @@ CHECK = Check(
         "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/extensions/cannot-pull-image-from-acr-to-aks-cluster",
     ),
     speaks_of_all_pods=True,
+    causes=(PodsCause, PullErrorCause),
 )
 
 MAX_PER_CAUSE = 20
@@ -43,7 +58,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     subject = Subject(facts.cluster.id)
     gap = facts.workloads
     if isinstance(gap, NotSeen) and gap.why is Why.NOT_APPLICABLE:
-        return (CHECK.skipped(subject, "cluster-not-running", gap.detail),)
+        return (CHECK.skipped(subject, PodsCause.CLUSTER_NOT_RUNNING, gap.detail),)
     if isinstance(gap, NotSeen):
         return (CHECK.not_seen(subject, gap, "The cluster's pods"),)
     workloads = gap.value
@@ -53,16 +68,20 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     if workloads.pods == 0:
         return (
             CHECK.unknown(
-                subject, "no-pods", "The cluster has no pods, so nothing tells of its pulls.", missing="a pod"
+                subject, PodsCause.NO_PODS, "The cluster has no pods, so nothing tells of its pulls.", missing="a pod"
             ),
         )
     evidence = (gap.evidence,)
     if workloads.unreadable:
         summary = f"{workloads.unreadable} of the cluster's objects could not be read; no other pod waits for an image."
         return (
-            CHECK.unknown(subject, "objects-unreadable", summary, evidence, missing="readable pods", look_failed=True),
+            CHECK.unknown(
+                subject, PodsCause.OBJECTS_UNREADABLE, summary, evidence, missing="readable pods", look_failed=True
+            ),
         )
-    return (CHECK.passes(subject, "no-pod-waits", f"None of {workloads.pods} pods waits for an image.", evidence),)
+    return (
+        CHECK.passes(subject, PodsCause.NO_POD_WAITS, f"None of {workloads.pods} pods waits for an image.", evidence),
+    )
 
 
 def _capped(cluster: Cluster, failing: tuple[FailedPull, ...], seen: Seen[Workloads]) -> tuple[Finding, ...]:
@@ -70,7 +89,7 @@ def _capped(cluster: Cluster, failing: tuple[FailedPull, ...], seen: Seen[Worklo
     for pull in failing:
         groups.setdefault((pull.container.workload, pull.container.image), []).append(pull)
     findings: list[Finding] = []
-    shown: dict[tuple[str | None, Cause], int] = {}
+    shown: dict[tuple[str | None, PullErrorCause], int] = {}
     for (workload, image), group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         pulls = _settled_first(group)
         key = (pulls[0].host, pulls[0].classified.cause)
@@ -130,7 +149,7 @@ def _finding(cluster: Cluster, workload: str, image: str, pulls: list[FailedPull
     )
 
 
-def _rest(cluster: Cluster, host: str | None, cause: Cause, count: int) -> Finding:
+def _rest(cluster: Cluster, host: str | None, cause: PullErrorCause, count: int) -> Finding:
     more = count - MAX_PER_CAUSE
     return CHECK.fails(
         Subject(cluster.id, registry=host),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.check import Check, Vantage
+from checks.causes import Cause
 from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen, RegistryUse, Seen, Why
 from checks.facts.pulls import Manifest
 from checks.findings import Evidence, Finding, Severity, Subject
@@ -13,6 +14,24 @@ from checks.rules.azure.node_pools import has_nodes, platform_of, pool_of
 from checks.rules.fixes import shell
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 from checks.text import listed
+
+
+class ImageCause(Cause):
+    """Causes of PW302."""
+
+    IMAGES_EXIST = "images-exist", "All images in use exist."
+    REPOSITORY_ABSENT = "repository-absent", "The registry has no such repository."
+    TAG_ABSENT = "tag-absent", "The repository has no such tag."
+    DIGEST_ABSENT = "digest-absent", "The repository has no such digest."
+    PLATFORM_MISSING = "platform-missing", "The image does not exist for the platform of the nodes that want it."
+    QUARANTINED = "quarantined", "The image is in quarantine."
+    READ_DISABLED = "read-disabled", "Reading the image is disabled."
+    IMAGES_NOT_ASKED = "images-not-asked", "A setting turns the requests for manifests off."
+    IMAGES_NOT_CHECKED = "images-not-checked", "Some images could not be checked."
+    MORE_IMAGES = "more-images", "More images are in use than one scan asks for."
+    NO_IMAGE = "no-image", "No image of the registry is in use."
+    PODS_NOT_READ = "pods-not-read", "The pods were not read, so images in use are not known."
+
 
 CHECK = Check(
     code="PW302",
@@ -34,6 +53,7 @@ CHECK = Check(
     article=("image name and tag",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-image-lock",),
     vantage=Vantage.PULLWATCH,
+    causes=(ImageCause,),
 )
 
 MAX_PER_REGISTRY = 30
@@ -52,7 +72,9 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """Per Azure registry whose images are in use: one finding per image in trouble, and one for the others."""
     if isinstance(facts.workloads, NotSeen):
         subject = Subject(facts.cluster.id)
-        return (CHECK.skipped(subject, "pods-not-read", "the cluster's pods were not read, which name the images"),)
+        return (
+            CHECK.skipped(subject, ImageCause.PODS_NOT_READ, "the cluster's pods were not read, which name the images"),
+        )
     findings: list[Finding] = []
     for use in facts.uses:
         if use.acr and isinstance(use.registry, Seen):
@@ -63,11 +85,11 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
 def _registry(facts: ClusterFacts, use: RegistryUse) -> list[Finding]:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if not use.images:
-        return [CHECK.skipped(subject, "no-image", f"no image in use comes from {use.login_server}")]
+        return [CHECK.skipped(subject, ImageCause.NO_IMAGE, f"no image in use comes from {use.login_server}")]
     found = _images(facts, use)
     if not found:
         because = f"the images of {use.login_server} were not asked for: PULLWATCH_CHECK_IMAGES is off"
-        return [CHECK.skipped(subject, "images-not-checked", because)]
+        return [CHECK.skipped(subject, ImageCause.IMAGES_NOT_CHECKED, because)]
     troubles, fine = [], []
     for image in found:
         trouble = _trouble(facts, use, image)
@@ -101,24 +123,24 @@ def _trouble(facts: ClusterFacts, use: RegistryUse, image: _Image) -> Finding | 
     if not manifest.present:
         cause, what = _absence(image.reference, manifest)
         return _fails(facts, use, image, cause, f"{what} does not exist in {use.login_server}")
-    if (manifest.quarantine or "").lower() in ("quarantined", "failed"):
-        return _fails(facts, use, image, "quarantined", f"it is in quarantine ({manifest.quarantine})")
+    if (manifest.quarantine or "").lower() in (ImageCause.QUARANTINED, "failed"):
+        return _fails(facts, use, image, ImageCause.QUARANTINED, f"it is in quarantine ({manifest.quarantine})")
     if manifest.read_enabled is False:
-        return _fails(facts, use, image, "read-disabled", "reading it is switched off (readEnabled is false)")
+        return _fails(facts, use, image, ImageCause.READ_DISABLED, "reading it is switched off (readEnabled is false)")
     lacking = _lacking(facts, image, manifest)
     if lacking:
         named = ", ".join(f"{pool.name} ({platform_of(pool)})" for pool in lacking[:MAX_NAMED])
         why = f"it is there for {', '.join(manifest.platforms)}, not for the nodes of {named}"
-        return _fails(facts, use, image, "platform-missing", why)
+        return _fails(facts, use, image, ImageCause.PLATFORM_MISSING, why)
     return None
 
 
 def _absence(reference: images.ImageReference, manifest: Manifest) -> tuple[str, str]:
     if manifest.code == "NAME_UNKNOWN":
-        return "repository-absent", f"the repository {reference.repository}"
+        return ImageCause.REPOSITORY_ABSENT, f"the repository {reference.repository}"
     if reference.digest is not None:
-        return "digest-absent", f"the digest {reference.digest}"
-    return "tag-absent", f"the tag {reference.tag}"
+        return ImageCause.DIGEST_ABSENT, f"the digest {reference.digest}"
+    return ImageCause.TAG_ABSENT, f"the tag {reference.tag}"
 
 
 def _lacking(facts: ClusterFacts, image: _Image, manifest: Manifest) -> list[AgentPool]:
@@ -162,12 +184,12 @@ def _fix(use: RegistryUse, reference: images.ImageReference, cause: str) -> tupl
     assert isinstance(use.registry, Seen)
     name = use.registry.value.name
     told = images.canonical(reference).removeprefix(f"{reference.host}/")
-    if cause == "repository-absent":
+    if cause == ImageCause.REPOSITORY_ABSENT:
         return (shell.command("az", "acr", "repository", "list", "--name", name),)
-    if cause == "read-disabled":
+    if cause == ImageCause.READ_DISABLED:
         update = ("az", "acr", "repository", "update", "--name", name, "--image", told, "--read-enabled", "true")
         return (shell.command(*update),)
-    if cause in ("quarantined", "platform-missing"):
+    if cause in (ImageCause.QUARANTINED, ImageCause.PLATFORM_MISSING):
         show = ("az", "acr", "manifest", "show", "--registry", name, "--name", told)
         return (shell.command(*show),)
     tags = ("az", "acr", "repository", "show-tags", "--name", name, "--repository", reference.repository)
@@ -179,7 +201,7 @@ def _capped(subject: Subject, troubles: list[Finding]) -> list[Finding]:
     if more <= 0:
         return troubles
     summary = f"{more} more images of {subject.registry} are in trouble; the first {MAX_PER_REGISTRY} are shown."
-    rest = CHECK.fails(subject, "more-images", summary, fix=("kubectl get pods --all-namespaces",))
+    rest = CHECK.fails(subject, ImageCause.MORE_IMAGES, summary, fix=("kubectl get pods --all-namespaces",))
     return [*troubles[:MAX_PER_REGISTRY], rest]
 
 
@@ -194,7 +216,7 @@ def _gaps(subject: Subject, found: list[_Image]) -> list[Finding]:
     for why, (gap, count) in sorted(gaps.items()):
         told = f"{count} of the images in use of {subject.registry} were not looked at: {gap.detail}"
         if gap.why in (Why.OFF, Why.NOT_APPLICABLE):
-            findings.append(CHECK.skipped(subject, "images-not-asked", told))
+            findings.append(CHECK.skipped(subject, ImageCause.IMAGES_NOT_ASKED, told))
         else:
             findings.append(CHECK.unknown(subject, f"look-{why}", told, missing=gap.role or gap.detail, fix=gap.fix))
     return findings
@@ -209,4 +231,6 @@ def _fine(facts: ClusterFacts, subject: Subject, fine: list[_Image]) -> list[Fin
     one = len(fine) == 1
     summary = f"{len(fine)} image{'' if one else 's'} in use of {subject.registry} exist{'s' if one else ''}; {told}."
     first = fine[0].seen
-    return [CHECK.passes(subject, "images-exist", summary, (first.evidence,) if isinstance(first, Seen) else ())]
+    return [
+        CHECK.passes(subject, ImageCause.IMAGES_EXIST, summary, (first.evidence,) if isinstance(first, Seen) else ())
+    ]

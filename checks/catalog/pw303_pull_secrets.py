@@ -5,12 +5,41 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Seen, Why
 from checks.findings import Evidence, Fail, Finding, Severity, Subject
 from checks.rules import images
-from checks.rules.access.pull_secrets import CredentialResult, CredentialState, judge_secret
+from checks.rules.access.pull_secrets import NOT_READ, CredentialResult, CredentialState, judge_secret
 from checks.rules.fixes import kubectl
 from checks.rules.pull.image_access import ImageAccess, ImageUse, PullEvidence, judge_images, pull_evidence
+
+
+class PullSecretCause(Cause):
+    """Causes of PW303."""
+
+    SECRET_ACCEPTED = "secret-accepted", "The registry accepts the pull secret's credential."
+    SECRET_REFUSED = "secret-refused", "The registry refuses the pull secret's credential."
+    SECRET_REFUSED_REPOSITORY = (
+        "secret-refused-repository",
+        "The registry accepts the credential, but not for the repository.",
+    )
+    SECRET_EXPIRED = "secret-expired", "The pull secret's credential has expired."
+    SECRET_MISSING = "secret-missing", "The pull secret does not exist."
+    SECRET_EMPTY = "secret-empty", "The pull secret has no data of its type."
+    SECRET_WRONG_TYPE = "secret-wrong-type", "The secret is not of a type that kubelet uses for pulls."
+    SECRET_UNDECODABLE = (
+        "secret-undecodable",
+        "The pull secret's data cannot be decoded, which makes kubelet give up on the pod's images.",
+    )
+    SECRET_HOST_MISMATCH = "secret-host-mismatch", "The pull secret has no entry for the image's host."
+    SECRET_WITHOUT_CREDENTIALS = "secret-without-credentials", "The pull secret's entry has no user name or password."
+    SECRET_NOT_ASKED = "secret-not-asked", "The pull secret's credential was not tried."
+    SECRET_NOT_NEEDED = "secret-not-needed", "The pull secret has no entry for the image, which is pulled otherwise."
+    SECRETS_NOT_READ = "secrets-not-read", "A setting turns the reading of pull secrets off."
+    NO_PULL_SECRET = "no-pull-secret", "No pod names a pull secret."
+    PODS_NOT_READ = "pods-not-read", "The pods were not read, so pull secrets in use are not known."
+    CAPPED = "capped", "More pull secrets are in use than one scan reads."
+
 
 CHECK = Check(
     code="PW303",
@@ -36,11 +65,18 @@ CHECK = Check(
     fix="Create the secret anew with `kubectl create secret docker-registry`, for the host that the images name.",
     article=("third-party registry", "docker configuration"),
     links=("https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/",),
+    causes=(PullSecretCause,),
 )
 
 MAX_SECRETS = 50
 _SECRET_AS_A_WHOLE = frozenset(
-    {"secret-missing", "secret-wrong-type", "secret-undecodable", "secret-empty", "secret-not-read"}
+    {
+        PullSecretCause.SECRET_MISSING,
+        PullSecretCause.SECRET_WRONG_TYPE,
+        PullSecretCause.SECRET_UNDECODABLE,
+        PullSecretCause.SECRET_EMPTY,
+        NOT_READ,
+    }
 )
 
 
@@ -58,20 +94,24 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per secret and registry it is for; one for the cluster where no pod names any, or none is read."""
     subject = Subject(facts.cluster.id)
     if isinstance(facts.workloads, NotSeen):
-        return (CHECK.skipped(subject, "pods-not-read", "the cluster's pods were not read, which name the secrets"),)
+        return (
+            CHECK.skipped(
+                subject, PullSecretCause.PODS_NOT_READ, "the cluster's pods were not read, which name the secrets"
+            ),
+        )
     signs = pull_evidence(facts)
     secrets = _secrets(facts, signs)
     if not secrets:
-        return (CHECK.skipped(subject, "no-pull-secret", "no pod names a pull secret"),)
+        return (CHECK.skipped(subject, PullSecretCause.NO_PULL_SECRET, "no pod names a pull secret"),)
     found = [finding for secret in secrets for finding in _judged(facts, secret)]
     found.sort(key=lambda f: (not isinstance(f.verdict, Fail), f.severity is not Severity.ERROR))
     unread = sum(not facts.pull_secrets and not secret.reported for secret in secrets)
     if unread:
         because = f"{unread} pull secrets are named and not read: PULLWATCH_READ_PULL_SECRETS is off"
-        found.append(CHECK.skipped(subject, "secrets-not-read", because))
+        found.append(CHECK.skipped(subject, PullSecretCause.SECRETS_NOT_READ, because))
     if len(found) > MAX_SECRETS:
         because = f"{len(found) - MAX_SECRETS} more findings about pull secrets are not shown"
-        found = [*found[:MAX_SECRETS], CHECK.skipped(subject, "capped", because)]
+        found = [*found[:MAX_SECRETS], CHECK.skipped(subject, PullSecretCause.CAPPED, because)]
     return tuple(found)
 
 
@@ -120,7 +160,7 @@ def _whole(facts: ClusterFacts, secret: _Secret, told: CredentialResult) -> Find
     subject = Subject(facts.cluster.id, registry=hosts.pop() if len(hosts) == 1 else None, secret=secret.name)
     if told.state is CredentialState.OPEN and isinstance(secret.facts, NotSeen):
         if secret.facts.why is Why.OFF:
-            return CHECK.skipped(subject, "capped", secret.facts.detail)
+            return CHECK.skipped(subject, PullSecretCause.CAPPED, secret.facts.detail)
         return CHECK.not_seen(subject, secret.facts, f"The pull secret {secret.name}")
     return _fails(subject, secret, told, secret.needing)
 
@@ -139,7 +179,7 @@ def _host(facts: ClusterFacts, secret: _Secret, host: str, found: list[tuple[str
             summary = f"The pull secret {secret.name} is there for {host}; {told.why}."
             return CHECK.unknown(subject, told.cause, summary, _evidence(secret), missing=f"an answer of {host}")
     summary = f"The pull secret {secret.name} is of the right type and for {host}, and {found[0][1].why}."
-    return CHECK.passes(subject, "secret-accepted", summary, _evidence(secret))
+    return CHECK.passes(subject, PullSecretCause.SECRET_ACCEPTED, summary, _evidence(secret))
 
 
 def _mismatch(facts: ClusterFacts, secret: _Secret, told: CredentialResult) -> Finding:
@@ -147,7 +187,7 @@ def _mismatch(facts: ClusterFacts, secret: _Secret, told: CredentialResult) -> F
     subject = Subject(facts.cluster.id, secret=secret.name)
     if not secret.needing:
         because = f"the pull secret {secret.name} is for other hosts than its pods' images, which come without it"
-        return CHECK.skipped(subject, "secret-not-needed", because)
+        return CHECK.skipped(subject, PullSecretCause.SECRET_NOT_NEEDED, because)
     hosts = {host for image in secret.needing if (host := images.host_of(image))}
     subject = Subject(facts.cluster.id, registry=hosts.pop() if len(hosts) == 1 else None, secret=secret.name)
     return _fails(subject, secret, told, secret.needing)
@@ -164,7 +204,7 @@ def _fails(subject: Subject, secret: _Secret, told: CredentialResult, needing: f
         told.cause,
         f"The pull secret {secret.name} does not grant {wanted}: {told.why}.{other}",
         _evidence(secret),
-        fix=kubectl.create_pull_secret(namespace, name, host, replace=told.cause != "secret-missing"),
+        fix=kubectl.create_pull_secret(namespace, name, host, replace=told.cause != PullSecretCause.SECRET_MISSING),
         severity=Severity.ERROR if needing else Severity.WARNING,
     )
 

@@ -5,13 +5,45 @@ from __future__ import annotations
 from collections import Counter
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import ClusterFacts, RegistryUse, Seen
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import rbac
-from checks.rules.access.pull_secrets import CredentialState
+from checks.rules.access.pull_secrets import NOT_READ, CredentialState
 from checks.rules.fixes import az_aks, az_roles, kubectl
 from checks.rules.pull import image_access
 from checks.text import listed
+
+
+class CredentialCause(Cause):
+    """Causes of PW304."""
+
+    IDENTITY_DECIDES = "identity-decides", "The kubelet identity is the only credential."
+    ROLE_AND_OTHERS = "role-and-others", "The kubelet identity serves some images, another credential the others."
+    SEVERAL_WAYS = "several-ways", "Images of the registry are pulled by several credentials."
+    ANONYMOUS_PULL = "anonymous-pull", "The registry allows anonymous pulls."
+    PUBLIC_REGISTRY = "public-registry", "The host is a public registry."
+    THIRD_PARTY = "third-party", "The host is a registry outside Azure, whose permissions are not known."
+    PULL_SECRET = "pull-secret", "A pull secret grants the pull."
+    PULLED = "pulled", "A node pulled the image."
+    PULL_REFUSED = "pull-refused", "A node was refused by the registry."
+    NOTHING_GRANTS = "nothing-grants", "No role, no pull secret and no anonymous pull grants the image."
+    SECRET_EXPIRED = "secret-expired", "The pull secret's credential has expired."
+    SECRET_MISSING = "secret-missing", "The pull secret does not exist."
+    SECRET_NOT_ASKED = "secret-not-asked", "The pull secret's credential was not tried."
+    SECRET_REFUSED = "secret-refused", "The registry refuses the pull secret's credential."
+    SECRET_REFUSED_REPOSITORY = (
+        "secret-refused-repository",
+        "The registry accepts the credential, but not for the repository.",
+    )
+    SECRET_UNDECODABLE = (
+        "secret-undecodable",
+        "The pull secret's data cannot be decoded, which makes kubelet give up on the pod's images.",
+    )
+    SECRET_WRONG_TYPE = "secret-wrong-type", "The secret is not of a type that kubelet uses for pulls."
+    PULL_SECRETS_NOT_READ = "pull-secrets-not-read", "Pods name pull secrets that were not read."
+    NO_IMAGE = "no-image", "No image of the registry is in use."
+
 
 CHECK = Check(
     code="PW304",
@@ -28,6 +60,7 @@ CHECK = Check(
     article=("registry name", "third-party registry"),
     links=("https://learn.microsoft.com/azure/container-registry/anonymous-pull-access",),
     speaks_of_all_pods=True,
+    causes=(CredentialCause,),
 )
 
 MAX_NAMED = 5
@@ -46,7 +79,7 @@ def _one(facts: ClusterFacts, use: RegistryUse, signs: image_access.PullEvidence
         return _no_image(use.registry.value.name, use.registry.value.anonymous_pull, subject, use.registry.evidence)
     found = image_access.judge_images(facts, use, signs)
     if not found:
-        return CHECK.skipped(subject, "no-image", f"no image in use comes from {use.login_server}")
+        return CHECK.skipped(subject, CredentialCause.NO_IMAGE, f"no image in use comes from {use.login_server}")
     evidence = (use.registry.evidence,) if isinstance(use.registry, Seen) else ()
     by_state = {state: [one for one in found if one.state is state] for state in CredentialState}
     if by_state[CredentialState.FAILS]:
@@ -60,7 +93,7 @@ def _no_image(name: str, anonymous: bool | None, subject: Subject, evidence: Evi
     if anonymous:
         summary = f"{name} allows anonymous pull: no credential is needed."
         return CHECK.passes(subject, image_access.ANONYMOUS, summary, (evidence,))
-    return CHECK.skipped(subject, "no-image", f"no image in use comes from {subject.registry}")
+    return CHECK.skipped(subject, CredentialCause.NO_IMAGE, f"no image in use comes from {subject.registry}")
 
 
 def _holds(
@@ -69,9 +102,13 @@ def _holds(
     """All images have a way. Where the nodes' identity is all of them, PW102 says so and this is no alternative."""
     by = Counter(one.cause for one in found)
     if set(by) == {image_access.ROLE}:
-        return CHECK.skipped(subject, "identity-decides", "the nodes' identity grants every image in use")
+        return CHECK.skipped(subject, CredentialCause.IDENTITY_DECIDES, "the nodes' identity grants every image in use")
     told = ", ".join(f"{count} by {_WORDS[cause]}" for cause, count in sorted(by.items()))
-    cause = next(iter(by)) if len(by) == 1 else ("role-and-others" if image_access.ROLE in by else "several-ways")
+    cause = (
+        next(iter(by))
+        if len(by) == 1
+        else (CredentialCause.ROLE_AND_OTHERS if image_access.ROLE in by else CredentialCause.SEVERAL_WAYS)
+    )
     return CHECK.passes(subject, cause, f"Every image in use of {use.login_server} has a way: {told}.", evidence)
 
 
@@ -94,7 +131,9 @@ def _open(
     by_secret = [one for one in found if one.secret is not None]
     if not by_secret:
         if any(one.cause == image_access.ROLE_OPEN for one in found):
-            return CHECK.skipped(subject, "identity-decides", "only the nodes' identity is left to grant the images")
+            return CHECK.skipped(
+                subject, CredentialCause.IDENTITY_DECIDES, "only the nodes' identity is left to grant the images"
+            )
         because = f"whether {use.login_server} serves these images to everybody is not known from here"
         return CHECK.skipped(subject, image_access.THIRD_PARTY, because)
     first = by_secret[0]
@@ -103,7 +142,7 @@ def _open(
         f"{len(by_secret)} of the images in use of {use.login_server} depend on pull secrets: {first.use.image} on "
         f"{first.secret}; {first.why}."
     )
-    cause = "pull-secrets-not-read" if first.cause == "secret-not-read" else first.cause
+    cause = CredentialCause.PULL_SECRETS_NOT_READ if first.cause == NOT_READ else first.cause
     return CHECK.unknown(subject, cause, summary, evidence, missing=missing)
 
 
@@ -130,7 +169,9 @@ def _fails(
 def _fix(facts: ClusterFacts, use: RegistryUse, first: image_access.ImageAccess) -> tuple[str, ...]:
     if first.secret is not None:
         namespace, _, name = first.secret.partition("/")
-        return kubectl.create_pull_secret(namespace, name, use.login_server, replace=first.cause != "secret-missing")
+        return kubectl.create_pull_secret(
+            namespace, name, use.login_server, replace=first.cause != CredentialCause.SECRET_MISSING
+        )
     if not isinstance(use.registry, Seen) or not isinstance(facts.principal, Seen):
         return kubectl.create_pull_secret("<namespace>", "<name>", use.login_server, replace=False)
     registry, who = use.registry.value, facts.principal.value.object_id

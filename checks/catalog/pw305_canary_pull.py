@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import msgspec
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen
 from checks.facts.canary import Canaries, Canary, CanarySaid
 from checks.findings import Evidence, Finding, Severity, Subject
@@ -16,7 +17,37 @@ from checks.rules.azure import artifact_cache
 from checks.rules.fixes import az_acr, az_aks, az_network, az_roles, shell
 from checks.rules.pull import canaries
 from checks.rules.pull.canaries import Proves, Reading
-from checks.rules.pull.errors import CREDENTIALS, Cause, affected_scope, denied_address
+from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, affected_scope, denied_address
+
+
+class CanaryCause(Cause):
+    """Causes of PW305 beside those of failed pulls."""
+
+    CANARY_PULLED = "canary-pulled", "A canary pod pulled an image."
+    CANARY_NOT_FOUND = (
+        "canary-not-found",
+        'The registry answered "not found" to a canary pod, which proves all but the layers\' path.',
+    )
+    CANARY_PATH_ONLY = "canary-path-only", "The registry answered a canary pod, which proves only the network path."
+    CANARY_REPOSITORY_ONLY = (
+        "canary-repository-only",
+        "The canary pod asked for a repository that is not in use; others may be treated otherwise.",
+    )
+    CANARY_UNANSWERED = "canary-unanswered", "The canary pod got no answer in time."
+    CANARY_IMPOSSIBLE = "canary-impossible", "The canary pod could not be created or scheduled."
+    CANARY_LEFT_BEHIND = "canary-left-behind", "A canary pod could not be deleted."
+    CANARY_CAPPED = "canary-capped", "More registries are in use than one scan asks for."
+    CANARY_UNAUTHORIZED = "canary-unauthorized", "The canary pod was refused, but it may be the repository's fault."
+    CANARY_POLICY = "canary-policy", "A policy stopped the canary pod."
+    CANARY_RATE_LIMITED = "canary-rate-limited", "The registry limited the canary pod's rate."
+    CANARY_BACKOFF_ONLY = "canary-backoff-only", "Only a back-off was reported of the canary pod."
+    CANARY_UNKNOWN = "canary-unknown", "The canary pod's error is not known."
+    POOL_WITHOUT_NODES = "pool-without-nodes", "The node pool has no nodes."
+    PROXY = "proxy", "A proxy stopped the canary pod's pull."
+    NOTHING_TO_ASK = "nothing-to-ask", "No registry is in use that a canary pod could ask."
+    NOT_ASKED = "not-asked", "No canary pull was asked for."
+    NOT_RUNNING = "not-running", "The cluster is stopped."
+
 
 CHECK = Check(
     code="PW305",
@@ -44,11 +75,12 @@ CHECK = Check(
     links=(
         "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/extensions/cannot-pull-image-from-acr-to-aks-cluster",
     ),
+    causes=(CanaryCause, PullErrorCause),
 )
 
 MAX_TEXT = 600
 _NODE = "node"
-_PASSED_ON = frozenset({Cause.RATE_LIMITED, Cause.REGISTRY_ERROR})
+_PASSED_ON = frozenset({PullErrorCause.RATE_LIMITED, PullErrorCause.REGISTRY_ERROR})
 
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
@@ -56,24 +88,32 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     subject, found = Subject(facts.cluster.id), facts.canaries
     if isinstance(found, NotSeen):
         if canaries.not_run(found):
-            return (CHECK.skipped(subject, "not-asked" if found.why.value == "off" else "not-running", found.detail),)
+            return (
+                CHECK.skipped(
+                    subject,
+                    CanaryCause.NOT_ASKED if found.why.value == "off" else CanaryCause.NOT_RUNNING,
+                    found.detail,
+                ),
+            )
         return (CHECK.not_seen(subject, found, "A canary pull"),)
     findings = [_one(facts, canary) for canary in found.canaries]
     findings += [_empty(facts, pool) for pool in found.empty_pools]
     findings += _left(facts, found)
     if found.passed_over:
         said = f"{found.passed_over} more registries were not asked for: one look asks for {canaries.MAX_REGISTRIES}"
-        findings.append(CHECK.skipped(subject, "canary-capped", said))
+        findings.append(CHECK.skipped(subject, CanaryCause.CANARY_CAPPED, said))
     if not found.canaries and not found.empty_pools:
         findings.append(
-            CHECK.skipped(subject, "nothing-to-ask", "there is no Azure registry in use with a repository to ask for")
+            CHECK.skipped(
+                subject, CanaryCause.NOTHING_TO_ASK, "there is no Azure registry in use with a repository to ask for"
+            )
         )
     return tuple(findings)
 
 
 def _empty(facts: ClusterFacts, pool: str) -> Finding:
     subject = Subject(facts.cluster.id, pool=pool)
-    return CHECK.skipped(subject, "pool-without-nodes", f"the pool {pool} has no node that could pull")
+    return CHECK.skipped(subject, CanaryCause.POOL_WITHOUT_NODES, f"the pool {pool} has no node that could pull")
 
 
 def _left(facts: ClusterFacts, found: Canaries) -> list[Finding]:
@@ -83,7 +123,7 @@ def _left(facts: ClusterFacts, found: Canaries) -> list[Finding]:
     return [
         CHECK.unknown(
             Subject(facts.cluster.id),
-            "canary-left-behind",
+            CanaryCause.CANARY_LEFT_BEHIND,
             f"{len(found.left)} canary pod(s) could not be deleted: {why.detail if why else 'no reason was given'}",
             missing=(why.role if why else None) or "pods/delete",
             look_failed=True,
@@ -125,8 +165,9 @@ def _one(facts: ClusterFacts, canary: Canary) -> Finding:
     subject = Subject(facts.cluster.id, registry=ask.login_server, pool=ask.pool, image=ask.image if ask.real else None)
     if isinstance(result, NotSeen):
         if result.why.value == "not-found":
-            return CHECK.unknown(subject, "canary-unanswered", f"The canary on the pool {ask.pool} got no answer: "
-                                 f"{result.detail}", missing=result.role or result.detail)  # fmt: skip
+            summary = f"The canary on the pool {ask.pool} got no answer: {result.detail}"
+            missing = result.role or result.detail
+            return CHECK.unknown(subject, CanaryCause.CANARY_UNANSWERED, summary, missing=missing)
         return CHECK.not_seen(subject, result, f"The canary pull on the pool {ask.pool}")
     use = next((use for use in facts.uses if use.login_server == ask.login_server), None)
     reading, said = canaries.read(ask, result.value, use), result.value
@@ -210,9 +251,9 @@ def _failed(answered: _Answered) -> Finding:
 def _unsettled(answered: _Answered) -> Finding:
     if answered.said.pulled:
         said = f"{answered.where[0].upper()}{answered.where[1:]} and was given an image under a tag that cannot exist."
-        return CHECK.unknown(answered.subject, "canary-impossible", said, answered.evidence,
+        return CHECK.unknown(answered.subject, CanaryCause.CANARY_IMPOSSIBLE, said, answered.evidence,
                              missing="a registry that does not answer for every tag")  # fmt: skip
-    cause = answered.reading.classified.cause if answered.reading.classified else Cause.UNKNOWN
+    cause = answered.reading.classified.cause if answered.reading.classified else PullErrorCause.UNKNOWN
     return CHECK.unknown(
         answered.subject,
         f"canary-{cause.value.replace('_', '-')}",
@@ -222,17 +263,17 @@ def _unsettled(answered: _Answered) -> Finding:
     )
 
 
-def _fix(answered: _Answered, cause: Cause, host: str) -> tuple[str, ...]:
+def _fix(answered: _Answered, cause: PullErrorCause, host: str) -> tuple[str, ...]:
     registry = answered.registry
     if affected_scope(cause) == _NODE:
         return (_describe_nodes(answered.canary.ask.pool),)
-    if cause is Cause.DNS:
+    if cause is PullErrorCause.DNS:
         return (shell.look_up_host(host),)
     if registry is None:
         return (shell.command("nslookup", host),)
     if cause in CREDENTIALS:
         return _grant(answered, registry)
-    if cause is Cause.FIREWALL_DENIED:
+    if cause is PullErrorCause.FIREWALL_DENIED:
         return _open(registry, answered.said.text)
     return (az_acr.check_health(registry),)
 

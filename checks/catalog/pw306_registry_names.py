@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen
 from checks.findings import Finding, Severity, Subject
 from checks.rules import images
@@ -13,6 +14,26 @@ from checks.rules.azure.node_pools import has_nodes
 from checks.rules.fixes import az_aks, kubectl
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 from checks.rules.registry_names import Named, Oddity, odd
+
+
+class NameCause(Cause):
+    """Causes of PW306."""
+
+    NAMES_RIGHT = "names-right", "All image names use a login server that nodes can pull from."
+    OTHER_LOGIN_SERVER = (
+        "other-login-server",
+        "The image names a registry of another login server than the one Azure shows.",
+    )
+    REGIONAL_HOST = "regional-host", "The image names a regional host of the registry."
+    DATA_ENDPOINT = "data-endpoint", "The image names a data endpoint, which is no login server."
+    HOST_LEFT_OUT = "host-left-out", "The image has no host, so it names Docker Hub."
+    UPPER_CASE_HOST = "upper-case-host", "The image's host has upper-case letters."
+    UPPER_CASE_REPOSITORY = "upper-case-repository", "The image's repository has upper-case letters."
+    NODE_IMAGE_UNCLEAR = "node-image-unclear", "The age of a node image, on which the answer depends, is not shown."
+    NO_IMAGE = "no-image", "No image is in use."
+    PODS_NOT_READ = "pods-not-read", "The pods were not read, so images in use are not known."
+    CAPPED = "capped", "More names are wrong than one scan reports."
+
 
 CHECK = Check(
     code="PW306",
@@ -31,6 +52,7 @@ CHECK = Check(
     article=("registry name",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-get-started-azure-cli",),
     speaks_of_all_pods=True,
+    causes=(NameCause,),
 )
 
 FIRST_WITH_REGIONAL = (2026, 7, 29)
@@ -57,12 +79,14 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per odd image; one for the cluster where none is."""
     subject = Subject(facts.cluster.id)
     if isinstance(facts.workloads, NotSeen):
-        return (CHECK.skipped(subject, "pods-not-read", "the cluster's pods were not read, which name the images"),)
+        return (
+            CHECK.skipped(subject, NameCause.PODS_NOT_READ, "the cluster's pods were not read, which name the images"),
+        )
     by_image: dict[str, list[ContainerImage]] = {}
     for container in facts.workloads.value.containers:
         by_image.setdefault(container.image, []).append(container)
     if not by_image:
-        return (CHECK.skipped(subject, "no-image", "no pod names an image"),)
+        return (CHECK.skipped(subject, NameCause.NO_IMAGE, "no pod names an image"),)
     found = [
         _Odd(image, named, tuple(containers))
         for image, containers in sorted(by_image.items())
@@ -71,11 +95,11 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     findings = [finding for one in found if (finding := _finding(facts, one)) is not None]
     if len(findings) > MAX_FINDINGS:
         because = f"{len(findings) - MAX_FINDINGS} more images have odd registry names"
-        return (*findings[:MAX_FINDINGS], CHECK.skipped(subject, "capped", because))
+        return (*findings[:MAX_FINDINGS], CHECK.skipped(subject, NameCause.CAPPED, because))
     if findings:
         return tuple(findings)
     summary = f"All {len(by_image)} image references name their registry as nodes expect it."
-    return (CHECK.passes(subject, "names-right", summary, (facts.workloads.evidence,)),)
+    return (CHECK.passes(subject, NameCause.NAMES_RIGHT, summary, (facts.workloads.evidence,)),)
 
 
 def _finding(facts: ClusterFacts, one: _Odd) -> Finding | None:
@@ -117,7 +141,7 @@ def _regional(facts: ClusterFacts, one: _Odd, subject: Subject) -> Finding | Non
     if unclear or not running:
         missing = f"the node image versions of {_pools(unclear)}" if unclear else "a pool with nodes"
         summary = f"{one.image} names a regional host, which needs node images of 202607.29 or later: not told here."
-        return CHECK.unknown(subject, "node-image-unclear", summary, missing=missing)
+        return CHECK.unknown(subject, NameCause.NODE_IMAGE_UNCLEAR, summary, missing=missing)
     return None
 
 

@@ -5,11 +5,28 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Why
 from checks.facts.registry_details import Replication
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure import regions
 from checks.rules.fixes import az_acr
+
+
+class ReplicaCause(Cause):
+    """Causes of PW401."""
+
+    REPLICA_IN_REGION = "replica-in-region", "The registry has a replica in the cluster's region."
+    SAME_REGION = "same-region", "The registry is in the cluster's region."
+    NO_REPLICA_IN_REGION = "no-replica-in-region", "The registry has no replica in the cluster's region."
+    REPLICA_NOT_READY = "replica-not-ready", "The replica in the cluster's region is not ready."
+    REPLICA_NOT_ROUTED = "replica-not-routed", "The replica in the cluster's region gets no traffic."
+    REPLICA_STATE_NOT_TOLD = "replica-state-not-told", "The state of the replica is not shown."
+    REPLICAS_UNREADABLE = "replicas-unreadable", "Some replicas could not be understood."
+    REGION_NOT_TOLD = "region-not-told", "The region of the cluster or of the registry is not shown."
+    REGISTRY_NOT_SEEN = "registry-not-seen", "The registry could not be read."
+    SKU_DOES_NOT_REPLICATE = "sku-does-not-replicate", "The registry's SKU has no geo-replication."
+
 
 CHECK = Check(
     code="PW401",
@@ -27,6 +44,7 @@ CHECK = Check(
     article=("geo-replication",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-geo-replication",),
     advisory=True,
+    causes=(ReplicaCause,),
 )
 
 _PROVISIONED = frozenset({"succeeded", "updating"})
@@ -50,12 +68,14 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     performance = facts.performance.get(use.login_server)
     if isinstance(use.registry, NotSeen) or performance is None:
-        return CHECK.skipped(subject, "registry-not-seen", f"the registry {use.login_server} could not be looked at")
+        return CHECK.skipped(
+            subject, ReplicaCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be looked at"
+        )
     registry, region = use.registry.value, facts.cluster.location
     if not region or not registry.location:
         whose = "the registry's" if region else "the cluster's"
         said = f"Azure Resource Manager does not tell {whose} region."
-        return CHECK.unknown(subject, "region-not-told", said, missing=f"{whose} location")
+        return CHECK.unknown(subject, ReplicaCause.REGION_NOT_TOLD, said, missing=f"{whose} location")
     gap = performance.replications
     case = _Case(subject, registry, region, (use.registry.evidence,))
     if isinstance(gap, NotSeen):
@@ -69,7 +89,11 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
         return _home(case, _elsewhere(gap.value, region))
     if gap.partial:
         return CHECK.unknown(
-            subject, "replicas-unreadable", f"Replicas: {gap.partial}.", case.evidence, missing="readable replicas"
+            subject,
+            ReplicaCause.REPLICAS_UNREADABLE,
+            f"Replicas: {gap.partial}.",
+            case.evidence,
+            missing="readable replicas",
         )
     return _none(case, gap.value)
 
@@ -82,29 +106,31 @@ def _alone(case: _Case) -> Finding:
         f"{case.registry.name} is {case.registry.sku} in {case.registry.location} and the cluster is in {case.region}; "
         "only Premium registries have replicas"
     )
-    return CHECK.skipped(case.subject, "sku-does-not-replicate", because)
+    return CHECK.skipped(case.subject, ReplicaCause.SKU_DOES_NOT_REPLICATE, because)
 
 
 def _home(case: _Case, elsewhere: str) -> Finding:
     said = f"{case.registry.name} lies in the cluster's region {regions.normal(case.region)}.{elsewhere}"
-    return CHECK.passes(case.subject, "same-region", said, case.evidence)
+    return CHECK.passes(case.subject, ReplicaCause.SAME_REGION, said, case.evidence)
 
 
 def _judged(case: _Case, replica: Replication, others: tuple[Replication, ...]) -> Finding:
     where = f"the replica of {case.registry.name} in {regions.normal(case.region)}"
     if not replica.provisioning_state and not replica.status:
         said = f"Azure Resource Manager does not tell the state of {where}."
-        return CHECK.unknown(case.subject, "replica-state-not-told", said, case.evidence, missing="provisioningState")
+        return CHECK.unknown(
+            case.subject, ReplicaCause.REPLICA_STATE_NOT_TOLD, said, case.evidence, missing="provisioningState"
+        )
     if not ready(replica):
         fix = (az_acr.show_replica(case.registry, replica.name),)
         said = f"{_upper(where)} is not ready: {state_of(replica)}."
-        return CHECK.fails(case.subject, "replica-not-ready", said, case.evidence, fix=fix)
+        return CHECK.fails(case.subject, ReplicaCause.REPLICA_NOT_READY, said, case.evidence, fix=fix)
     if replica.routed is False:
         fix = (az_acr.route_to_replica(case.registry, replica.name),)
         said = f"{_upper(where)} takes no part in global routing (regionEndpointEnabled is false): pulls go elsewhere."
-        return CHECK.fails(case.subject, "replica-not-routed", said, case.evidence, fix=fix)
+        return CHECK.fails(case.subject, ReplicaCause.REPLICA_NOT_ROUTED, said, case.evidence, fix=fix)
     said = f"{_upper(where)} is ready.{_elsewhere(others, case.region)}"
-    return CHECK.passes(case.subject, "replica-in-region", said, case.evidence)
+    return CHECK.passes(case.subject, ReplicaCause.REPLICA_IN_REGION, said, case.evidence)
 
 
 def _none(case: _Case, replicas: tuple[Replication, ...]) -> Finding:
@@ -113,7 +139,7 @@ def _none(case: _Case, replicas: tuple[Replication, ...]) -> Finding:
         f"it is in {', '.join(places)}."
     )
     fix = (az_acr.create_replica(case.registry, regions.normal(case.region)),)
-    return CHECK.fails(case.subject, "no-replica-in-region", said, case.evidence, fix=fix)
+    return CHECK.fails(case.subject, ReplicaCause.NO_REPLICA_IN_REGION, said, case.evidence, fix=fix)
 
 
 def ready(replica: Replication) -> bool:

@@ -5,14 +5,27 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why
 from checks.facts.registry_details import Outcome, Usage
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure import registry_skus
 from checks.rules.azure.registry_skus import SKUS, SkuLimits
 from checks.rules.fixes import az_acr
-from checks.rules.pull.errors import Cause
+from checks.rules.pull.errors import PullErrorCause
 from checks.rules.pull.observed_pulls import failed_pulls
+
+
+class LimitCause(Cause):
+    """Causes of PW402."""
+
+    WITHIN_LIMITS = "within-limits", "The registry's usage is within the limits of its SKU."
+    NEAR_LIMIT = "near-limit", "The registry's usage is near a limit of its SKU."
+    RATE_LIMITED = "rate-limited", "Nodes were limited by the registry's rate."
+    USAGE_NOT_READ = "usage-not-read", "The registry's usage was not read."
+    USAGE_NOT_TOLD = "usage-not-told", "Azure Resource Manager shows no usage of the registry."
+    REGISTRY_NOT_SEEN = "registry-not-seen", "The registry could not be read."
+
 
 CHECK = Check(
     code="PW402",
@@ -33,6 +46,7 @@ CHECK = Check(
     article=("tier limits",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-skus",),
     advisory=True,
+    causes=(LimitCause,),
 )
 
 
@@ -54,7 +68,9 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     performance = facts.performance.get(use.login_server)
     if isinstance(use.registry, NotSeen) or performance is None:
-        return CHECK.skipped(subject, "registry-not-seen", f"the registry {use.login_server} could not be looked at")
+        return CHECK.skipped(
+            subject, LimitCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be looked at"
+        )
     registry, usages = use.registry.value, performance.usages
     case = _Case(subject, registry, SKUS.get((registry.sku or "").lower()), (use.registry.evidence,))
     throttled = _throttled(facts, use.login_server)
@@ -62,7 +78,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
         return _rate_limited(case, throttled)
     if isinstance(usages, NotSeen):
         if usages.why is Why.NOT_APPLICABLE:
-            return CHECK.skipped(subject, "usage-not-read", usages.detail)
+            return CHECK.skipped(subject, LimitCause.USAGE_NOT_READ, usages.detail)
         return CHECK.not_seen(subject, usages, f"The usage of {registry.name}")
     told = "; ".join(f"{row.name} {row.current} of {row.limit}" for row in usages.value[:20])
     at = usages.evidence
@@ -74,7 +90,7 @@ def _throttled(facts: ClusterFacts, host: str) -> Evidence | None:
     """What told of throttling: a pod that waits because of it, or the answer to the probe."""
     if isinstance(facts.workloads, Seen):
         for pull in failed_pulls(facts.workloads.value):
-            if pull.host == host and pull.classified.cause is Cause.RATE_LIMITED:
+            if pull.host == host and pull.classified.cause is PullErrorCause.RATE_LIMITED:
                 where = f"pod {pull.container.namespace}/{pull.container.pod}"
                 return Evidence(pull.text[:600], where, facts.workloads.evidence.read_at)
     probe = facts.probes.get(host)
@@ -94,7 +110,7 @@ def _rate_limited(case: _Case, told: Evidence) -> Finding:
     larger = () if premium else (az_acr.take_sku(case.registry, "Premium"),)
     summary = f"{case.registry.name} throttles (HTTP 429).{rate}"
     fix = (*larger, az_acr.show_usage(case.registry))
-    return CHECK.fails(case.subject, "rate-limited", summary, (*case.evidence, told), fix=fix)
+    return CHECK.fails(case.subject, LimitCause.RATE_LIMITED, summary, (*case.evidence, told), fix=fix)
 
 
 def _usage(case: _Case, usages: Seen[tuple[Usage, ...]]) -> Finding:
@@ -105,13 +121,13 @@ def _usage(case: _Case, usages: Seen[tuple[Usage, ...]]) -> Finding:
         larger = {"basic": "Standard", "standard": "Premium"}.get((case.registry.sku or "").lower())
         bigger = (az_acr.take_sku(case.registry, larger),) if larger else ()
         fix = (az_acr.show_usage(case.registry), *bigger)
-        return CHECK.fails(case.subject, "near-limit", summary, case.evidence, fix=fix)
+        return CHECK.fails(case.subject, LimitCause.NEAR_LIMIT, summary, case.evidence, fix=fix)
     if usages.partial or not usages.value:
         told = usages.partial or "Azure Resource Manager listed no usage"
         summary = f"The usage of {case.registry.name} is not known in full: {told}."
-        return CHECK.unknown(case.subject, "usage-not-told", summary, case.evidence, missing="readable usage")
+        return CHECK.unknown(case.subject, LimitCause.USAGE_NOT_TOLD, summary, case.evidence, missing="readable usage")
     summary = f"{case.registry.name} ({case.registry.sku or 'SKU not told'}) is below 90 % of every limit."
-    return CHECK.passes(case.subject, "within-limits", f"{summary}{_billed(usages.value)}", case.evidence)
+    return CHECK.passes(case.subject, LimitCause.WITHIN_LIMITS, f"{summary}{_billed(usages.value)}", case.evidence)
 
 
 def _amount(row: Usage, sku: SkuLimits | None) -> str:

@@ -7,12 +7,32 @@ from urllib.parse import urlsplit
 import msgspec
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why, same_id
 from checks.facts.registry_details import CacheRule, Credential, CredentialSet
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure import artifact_cache
 from checks.rules.fixes import az_acr, az_roles
 from checks.text import listed
+
+
+class CacheCause(Cause):
+    """Causes of PW403."""
+
+    CACHE_HEALTHY = "cache-healthy", "The artifact cache rules that images come by are healthy."
+    CACHE_NOT_USED = "cache-not-used", "No image comes by an artifact cache rule."
+    CREDENTIAL_SET_ABSENT = (
+        "credential-set-absent",
+        "An artifact cache rule names a credential set that does not exist.",
+    )
+    CREDENTIALS_UNHEALTHY = "credentials-unhealthy", "The credentials of an artifact cache rule are unhealthy."
+    CREDENTIAL_SETS_UNREADABLE = "credential-sets-unreadable", "Some credential sets could not be understood."
+    HEALTH_NOT_TOLD = "health-not-told", "The health of the credentials is not shown."
+    CACHE_NOT_READ = "cache-not-read", "The artifact cache rules were not read."
+    IMAGES_NOT_READ = "images-not-read", "The pods were not read, so images in use are not known."
+    NO_CACHE_RULE = "no-cache-rule", "The registry has no artifact cache rule."
+    REGISTRY_NOT_SEEN = "registry-not-seen", "The registry could not be read."
+
 
 CHECK = Check(
     code="PW403",
@@ -32,6 +52,7 @@ CHECK = Check(
     article=("artifact cache",),
     links=("https://learn.microsoft.com/azure/container-registry/artifact-cache-overview",),
     advisory=True,
+    causes=(CacheCause,),
 )
 
 MAX_NAMED = 5
@@ -56,20 +77,22 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     performance = facts.performance.get(use.login_server)
     if isinstance(use.registry, NotSeen) or performance is None:
-        return CHECK.skipped(subject, "registry-not-seen", f"the registry {use.login_server} could not be looked at")
+        return CHECK.skipped(
+            subject, CacheCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be looked at"
+        )
     registry, rules = use.registry.value, performance.cache_rules
     if isinstance(rules, NotSeen):
         if rules.why is Why.NOT_APPLICABLE:
-            return CHECK.skipped(subject, "cache-not-read", rules.detail)
+            return CHECK.skipped(subject, CacheCause.CACHE_NOT_READ, rules.detail)
         return CHECK.not_seen(subject, rules, f"The cache rules of {registry.name}")
     if not rules.value and not rules.partial:
-        return CHECK.skipped(subject, "no-cache-rule", f"{registry.name} has no cache rule")
+        return CHECK.skipped(subject, CacheCause.NO_CACHE_RULE, f"{registry.name} has no cache rule")
     if isinstance(facts.workloads, NotSeen):
         return _unused(subject, registry, facts.workloads)
     used = _used(rules.value, artifact_cache.repositories_of(use.images))
     if not used:
         because = f"no image of the cluster comes by one of the {len(rules.value)} cache rules of {registry.name}"
-        return CHECK.skipped(subject, "cache-not-used", because)
+        return CHECK.skipped(subject, CacheCause.CACHE_NOT_USED, because)
     told = "; ".join(f"{r.name}: {r.source} to {r.target}" for r, _ in used[:MAX_NAMED])
     at = rules.evidence
     evidence = Evidence(f"cache rules in use: {told}", at.source, at.read_at, at.api_version)
@@ -79,7 +102,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
 def _unused(subject: Subject, registry: Registry, gap: NotSeen) -> Finding:
     """The pods were not read, so it is not known which rules matter."""
     if gap.why in (Why.NOT_APPLICABLE, Why.OFF):
-        return CHECK.skipped(subject, "images-not-read", f"the cluster's images were not read: {gap.detail}")
+        return CHECK.skipped(subject, CacheCause.IMAGES_NOT_READ, f"the cluster's images were not read: {gap.detail}")
     return CHECK.not_seen(subject, gap, f"The images that may come by the cache of {registry.name}")
 
 
@@ -111,18 +134,18 @@ def _judged(case: _Case, sets: Seen[tuple[CredentialSet, ...]] | NotSeen) -> Fin
         said = (
             f"{case.registry.name} does not tell the health of the credential set {silent}, which a rule in use names."
         )
-        return CHECK.unknown(case.subject, "health-not-told", said, case.evidence, missing="credentialHealth")
-    return CHECK.passes(case.subject, "cache-healthy", _told(case), case.evidence)
+        return CHECK.unknown(case.subject, CacheCause.HEALTH_NOT_TOLD, said, case.evidence, missing="credentialHealth")
+    return CHECK.passes(case.subject, CacheCause.CACHE_HEALTHY, _told(case), case.evidence)
 
 
 def _absent(case: _Case, rule: CacheRule, wanted: str, sets: Seen[tuple[CredentialSet, ...]] | NotSeen) -> Finding:
     name = wanted.rstrip("/").rsplit("/", 1)[-1]
     if isinstance(sets, Seen) and sets.partial:
         said = f"The credential set {name} may be among those that could not be read: {sets.partial}."
-        return CHECK.unknown(case.subject, "credential-sets-unreadable", said, case.evidence, missing=name)
+        return CHECK.unknown(case.subject, CacheCause.CREDENTIAL_SETS_UNREADABLE, said, case.evidence, missing=name)
     said = f"The cache rule {rule.name} names the credential set {name}, which does not exist: new images do not come."
     fix = (az_acr.show_cache_rule(case.registry, rule.name),)
-    return CHECK.fails(case.subject, "credential-set-absent", said, case.evidence, fix=fix)
+    return CHECK.fails(case.subject, CacheCause.CREDENTIAL_SET_ABSENT, said, case.evidence, fix=fix)
 
 
 def _unhealthy(case: _Case, rule: CacheRule, found: CredentialSet, poor: Credential) -> Finding:
@@ -136,7 +159,7 @@ def _unhealthy(case: _Case, rule: CacheRule, found: CredentialSet, poor: Credent
     may_not_read = (poor.error_code or "").lower() == "forbidden"
     let = (az_roles.grant_vault_secrets(vault, found.principal_id),) if vault and found.principal_id else ()
     fix = (*(let if may_not_read else ()), az_acr.show_credential_set(case.registry, found.name))
-    return CHECK.fails(case.subject, "credentials-unhealthy", said, case.evidence, fix=fix)
+    return CHECK.fails(case.subject, CacheCause.CREDENTIALS_UNHEALTHY, said, case.evidence, fix=fix)
 
 
 def vault_of(secret: str | None) -> str | None:

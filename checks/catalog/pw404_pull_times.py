@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Seen
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.fixes import shell
 from checks.rules.pull import pull_times
 from checks.rules.pull.pull_times import MIN_MEDIANS, MIN_PULLS, PER_MEBIBYTE, Comparison
 from checks.rules.registry_names import SUFFIXES
+
+
+class PullTimeCause(Cause):
+    """Causes of PW404."""
+
+    USUAL_TIME = "usual-time", "Pulls take as long as they usually do."
+    SLOWER_THAN_USUAL = "slower-than-usual", "Pulls take longer than they usually do."
+    NO_BASELINE = "no-baseline", "There are not enough earlier scans to compare with."
+    TOO_FEW_PULLS = "too-few-pulls", "There were too few pulls to compare."
+    EVENTS_NOT_READ = "events-not-read", "The events were not read."
+    PODS_NOT_READ = "pods-not-read", "The pods were not read."
+
 
 CHECK = Check(
     code="PW404",
@@ -26,6 +39,7 @@ CHECK = Check(
     article=("network speed", "client hardware"),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-performance",),
     advisory=True,
+    causes=(PullTimeCause,),
 )
 
 
@@ -34,14 +48,20 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     subject = Subject(facts.cluster.id)
     if isinstance(facts.workloads, NotSeen):
         return (
-            CHECK.skipped(subject, "pods-not-read", "the cluster's pods were not read, whose events tell of pulls"),
+            CHECK.skipped(
+                subject, PullTimeCause.PODS_NOT_READ, "the cluster's pods were not read, whose events tell of pulls"
+            ),
         )
     events = facts.workloads.value.events
     if isinstance(events, NotSeen):
-        return (CHECK.skipped(subject, "events-not-read", "the cluster's events were not read, which tell of pulls"),)
+        return (
+            CHECK.skipped(
+                subject, PullTimeCause.EVENTS_NOT_READ, "the cluster's events were not read, which tell of pulls"
+            ),
+        )
     if not facts.pull_times:
         because = f"no registry and pool have {MIN_PULLS} pulls in recent events"
-        return (CHECK.skipped(subject, "too-few-pulls", because),)
+        return (CHECK.skipped(subject, PullTimeCause.TOO_FEW_PULLS, because),)
     compared = (pull_times.compare(time, facts.baselines.get(time.key)) for time in facts.pull_times)
     return tuple(_one(facts, one, events) for one in compared)
 
@@ -52,14 +72,16 @@ def _one(facts: ClusterFacts, compared: Comparison, events: Seen) -> Finding:  #
     subject = Subject(facts.cluster.id, registry=registry, pool=pool)
     now = f"{compared.time.samples} pulls from {registry} to {pool} took {_told(compared.time.median, unit)}"
     if compared.usual is None or compared.bound is None:
-        return CHECK.skipped(subject, "no-baseline", f"{now}; fewer than {MIN_MEDIANS} earlier runs are known")
+        return CHECK.skipped(
+            subject, PullTimeCause.NO_BASELINE, f"{now}; fewer than {MIN_MEDIANS} earlier runs are known"
+        )
     against = f"usually it is {_told(compared.usual, unit)}"
     evidence = (events.evidence, Evidence(f"baseline {_told(compared.usual, unit)}", "the cluster's state"))
     if compared.slow:
         bound = _told(compared.bound, unit)
         summary = f"{now}; {against}, and more than {bound} is slow."
-        return CHECK.fails(subject, "slower-than-usual", summary, evidence, fix=(_usage(registry),))
-    return CHECK.passes(subject, "usual-time", f"{now}; {against}.", evidence)
+        return CHECK.fails(subject, PullTimeCause.SLOWER_THAN_USUAL, summary, evidence, fix=(_usage(registry),))
+    return CHECK.passes(subject, PullTimeCause.USUAL_TIME, f"{now}; {against}.", evidence)
 
 
 def _told(value: float, unit: str) -> str:

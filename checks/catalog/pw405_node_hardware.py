@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import AgentPool, ClusterFacts
 from checks.findings import Finding, Severity, Subject
 from checks.rules.azure.node_pools import cores_of, has_nodes, is_burstable
 from checks.rules.fixes import az_aks
+
+
+class HardwareCause(Cause):
+    """Causes of PW405."""
+
+    HARDWARE_FINE = "hardware-fine", "The node pool's size and disk are sufficient."
+    BURSTABLE_SIZE = "burstable-size", "The node pool has a burstable VM size."
+    SMALL_SIZE = "small-size", "The node pool has a small VM size."
+    SMALL_DISK = "small-disk", "The node pool has a small OS disk."
+    SMALL_SIZE_AND_SMALL_DISK = "small-size-and-small-disk", "The node pool has a small VM size and a small OS disk."
+    HARDWARE_NOT_TOLD = "hardware-not-told", "The node pool's VM size is not shown."
+    NO_NODES = "no-nodes", "The node pool has no nodes, or the cluster no pool."
+
 
 CHECK = Check(
     code="PW405",
@@ -23,6 +37,7 @@ CHECK = Check(
     article=("client hardware",),
     links=("https://learn.microsoft.com/azure/aks/concepts-storage#ephemeral-os-disk",),
     advisory=True,
+    causes=(HardwareCause,),
 )
 
 FEW_CORES = 4
@@ -33,7 +48,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per pool with nodes."""
     pools = [pool for pool in facts.cluster.pools if has_nodes(pool)]
     if not pools:
-        return (CHECK.skipped(Subject(facts.cluster.id), "no-nodes", "the cluster has no pool with nodes"),)
+        return (CHECK.skipped(Subject(facts.cluster.id), HardwareCause.NO_NODES, "the cluster has no pool with nodes"),)
     return tuple(_one(facts, pool) for pool in pools)
 
 
@@ -48,19 +63,19 @@ def _one(facts: ClusterFacts, pool: AgentPool) -> Finding:
     cores = cores_of(pool.vm_size)
     if cores is None and pool.os_disk_type is None:
         because = f"Azure Resource Manager tells neither size nor OS disk of the pool {pool.name}"
-        return CHECK.skipped(subject, "hardware-not-told", because)
+        return CHECK.skipped(subject, HardwareCause.HARDWARE_NOT_TOLD, because)
     summary = f"The nodes of {pool.name} are large enough ({pool.vm_size or 'size not told'})."
-    return CHECK.passes(subject, "hardware-fine", summary, evidence)
+    return CHECK.passes(subject, HardwareCause.HARDWARE_FINE, summary, evidence)
 
 
-def _slow(pool: AgentPool) -> list[tuple[str, str]]:
+def _slow(pool: AgentPool) -> list[tuple[HardwareCause, str]]:
     found = []
     cores = cores_of(pool.vm_size)
     if cores is not None and cores < FEW_CORES:
-        found.append(("small-size", f"{pool.vm_size} has {cores} vCPU{'' if cores == 1 else 's'}"))
+        found.append((HardwareCause.SMALL_SIZE, f"{pool.vm_size} has {cores} vCPU{'' if cores == 1 else 's'}"))
     elif is_burstable(pool.vm_size):
-        found.append(("burstable-size", f"{pool.vm_size} is burstable"))
+        found.append((HardwareCause.BURSTABLE_SIZE, f"{pool.vm_size} is burstable"))
     managed = (pool.os_disk_type or "").lower() == "managed"
     if managed and pool.os_disk_size_gb is not None and 0 < pool.os_disk_size_gb < SMALL_DISK:
-        found.append(("small-disk", f"its OS disk is a managed one of {pool.os_disk_size_gb} GiB"))
+        found.append((HardwareCause.SMALL_DISK, f"its OS disk is a managed one of {pool.os_disk_size_gb} GiB"))
     return found

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, RegistryPerformance, RegistryUse, Seen, Why
 from checks.facts.network import Networks, VirtualNetwork
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure import regions
 from checks.rules.fixes import az_network
 from checks.rules.path import dns, node_network
+
+
+class ResolverCause(Cause):
+    """Causes of PW406."""
+
+    AZURE_DNS = "azure-dns", "The nodes use Azure DNS."
+    CUSTOM_DNS = "custom-dns", "The nodes use DNS servers of their own network."
+    NETWORK_NOT_KNOWN = "network-not-known", "The node network is not known."
+    NO_POOLS = "no-pools", "Azure Resource Manager shows no node pool of the cluster."
+    REGISTRY_NOT_SEEN = "registry-not-seen", "The registry could not be read."
+
 
 CHECK = Check(
     code="PW406",
@@ -32,6 +44,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-performance",
     ),
     advisory=True,
+    causes=(ResolverCause,),
 )
 
 
@@ -55,13 +68,19 @@ def _networks(facts: ClusterFacts) -> tuple[VirtualNetwork, ...] | NotSeen:
 def _one(facts: ClusterFacts, use: RegistryUse, networks: tuple[VirtualNetwork, ...] | NotSeen) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, NotSeen):
-        return CHECK.skipped(subject, "registry-not-seen", f"the registry {use.login_server} could not be looked at")
+        return CHECK.skipped(
+            subject, ResolverCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be looked at"
+        )
     if isinstance(networks, NotSeen):
         if networks.why is Why.NOT_ALLOWED:
             return CHECK.not_seen(subject, networks, "The network of the nodes")
-        return CHECK.skipped(subject, "network-not-known", f"the nodes' network is not known: {networks.detail}")
+        return CHECK.skipped(
+            subject, ResolverCause.NETWORK_NOT_KNOWN, f"the nodes' network is not known: {networks.detail}"
+        )
     if not networks:
-        return CHECK.skipped(subject, "no-pools", "Azure Resource Manager shows no node pool of the cluster")
+        return CHECK.skipped(
+            subject, ResolverCause.NO_POOLS, "Azure Resource Manager shows no node pool of the cluster"
+        )
     from_here = _from_here(facts, use)
     evidence = (*(_servers(facts, network) for network in networks), *from_here)
     for network in networks:
@@ -69,7 +88,7 @@ def _one(facts: ClusterFacts, use: RegistryUse, networks: tuple[VirtualNetwork, 
         if custom:
             return _custom(subject, use, network, custom, facts.performance.get(use.login_server), evidence)
     said = f"The nodes ask Azure's resolver, which stands in their own region, for {use.login_server}."
-    return CHECK.passes(subject, "azure-dns", said, evidence)
+    return CHECK.passes(subject, ResolverCause.AZURE_DNS, said, evidence)
 
 
 def _custom(
@@ -86,7 +105,7 @@ def _custom(
     said = f"The virtual network {network.name} has custom DNS servers ({', '.join(servers[:4])}{more}), which {what}."
     return CHECK.fails(
         subject,
-        "custom-dns",
+        ResolverCause.CUSTOM_DNS,
         said,
         evidence,
         fix=(az_network.show_dns_servers(network.id),),

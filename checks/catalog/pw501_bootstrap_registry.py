@@ -5,10 +5,33 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.check import Check
+from checks.causes import Cause
 from checks.facts import Cluster, ClusterFacts, NotSeen, Registry, RegistryUse, Seen, same_id, subscription_of
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import identity_access, rbac
 from checks.rules.fixes import az_acr, az_aks, az_network, az_roles
+
+
+class BootstrapCause(Cause):
+    """Causes of PW501."""
+
+    BOOTSTRAP_READY = "bootstrap-ready", "The bootstrap registry has all that a network-isolated cluster needs."
+    MANAGED_BY_AKS = "managed-by-aks", "AKS manages the bootstrap registry."
+    NOT_ISOLATED = "not-isolated", "The cluster is not network-isolated."
+    NOT_PREMIUM = "not-premium", "The bootstrap registry is not of the Premium SKU."
+    NO_PRIVATE_ENDPOINT = "no-private-endpoint", "The bootstrap registry has no approved private endpoint."
+    CACHE_RULE_MISSING = "cache-rule-missing", "The bootstrap registry has no cache rule for the system images."
+    CACHE_RULES_NOT_SEEN = "cache-rules-not-seen", "The bootstrap registry's cache rules were not read."
+    ANONYMOUS_PULL = "anonymous-pull", "The bootstrap registry allows anonymous pulls."
+    ARM_TOKENS_REFUSED = "arm-tokens-refused", "The bootstrap registry refuses tokens for Azure Resource Manager."
+    ROLE_MISSING = "role-missing", "The kubelet identity holds no role that allows pulls from the bootstrap registry."
+    ROLE_NOT_SETTLED = (
+        "role-not-settled",
+        "Whether the kubelet identity holds a role at the bootstrap registry is not known.",
+    )
+    DENIED = "denied", "A deny assignment takes the permission to pull away."
+    REGISTRY_NOT_SEEN = "registry-not-seen", "The bootstrap registry could not be read."
+
 
 CHECK = Check(
     code="PW501",
@@ -29,6 +52,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/aks/concepts-network-isolated",
         "https://learn.microsoft.com/azure/aks/network-isolated",
     ),
+    causes=(BootstrapCause,),
 )
 
 SOURCE = "mcr.microsoft.com/*"
@@ -54,17 +78,17 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     cluster = facts.cluster
     subject = Subject(cluster.id)
     if not is_isolated(cluster):
-        return (CHECK.skipped(subject, "not-isolated", "the cluster is not network isolated"),)
+        return (CHECK.skipped(subject, BootstrapCause.NOT_ISOLATED, "the cluster is not network isolated"),)
     wanted = cluster.bootstrap_registry_id
     if not wanted:
         why = "the cluster names no registry to bootstrap from: AKS manages its own"
-        return (CHECK.skipped(subject, "managed-by-aks", why),)
+        return (CHECK.skipped(subject, BootstrapCause.MANAGED_BY_AKS, why),)
     use = next((u for u in facts.uses if isinstance(u.registry, Seen) and same_id(u.registry.value.id, wanted)), None)
     if use is None or isinstance(use.registry, NotSeen):
         return (
             CHECK.unknown(
                 subject,
-                "registry-not-seen",
+                BootstrapCause.REGISTRY_NOT_SEEN,
                 f"The bootstrap registry {wanted} does not exist, or Pullwatch may not see it.",
                 (cluster.evidence,) if cluster.evidence else (),
                 missing="Reader on the bootstrap registry",
@@ -88,7 +112,7 @@ def _judged(facts: ClusterFacts, use: RegistryUse, seen: Seen[Registry]) -> tupl
     if amiss:
         return amiss
     summary = f"{seen.value.name} has all that nodes of a network-isolated cluster bootstrap from."
-    return (CHECK.passes(subject, "bootstrap-ready", summary, case.evidence),)
+    return (CHECK.passes(subject, BootstrapCause.BOOTSTRAP_READY, summary, case.evidence),)
 
 
 def _settings(case: _Case) -> tuple[Finding, ...]:
@@ -97,17 +121,23 @@ def _settings(case: _Case) -> tuple[Finding, ...]:
     found = []
     if registry.sku and registry.sku.lower() != "premium":
         fix = az_acr.update_registry(name, subscription, "--sku", "Premium")
-        found.append(_fail(case, "not-premium", f"{name} is {registry.sku}; private endpoints need Premium.", fix))
+        found.append(
+            _fail(case, BootstrapCause.NOT_PREMIUM, f"{name} is {registry.sku}; private endpoints need Premium.", fix)
+        )
     if not any(connection.approved() for connection in registry.outlook.connections):
         summary = f"{name} has no approved private endpoint: nodes without a way out do not reach it."
-        found.append(_fail(case, "no-private-endpoint", summary, az_network.list_endpoint_connections(registry.id)))
+        found.append(
+            _fail(case, BootstrapCause.NO_PRIVATE_ENDPOINT, summary, az_network.list_endpoint_connections(registry.id))
+        )
     if (registry.authentication_as_arm or "enabled").lower() == "disabled":
         summary = f"{name} takes no tokens for Azure Resource Manager, which is not supported for bootstrapping."
-        found.append(_fail(case, "arm-tokens-refused", summary, az_acr.enable_arm_tokens(name, subscription)))
+        found.append(
+            _fail(case, BootstrapCause.ARM_TOKENS_REFUSED, summary, az_acr.enable_arm_tokens(name, subscription))
+        )
     if registry.anonymous_pull:
         summary = f"{name} allows anonymous pull, which has to be off for bootstrapping."
         fix = az_acr.update_registry(name, subscription, "--anonymous-pull-enabled", "false")
-        found.append(_fail(case, "anonymous-pull", summary, fix, Severity.WARNING))
+        found.append(_fail(case, BootstrapCause.ANONYMOUS_PULL, summary, fix, Severity.WARNING))
     return tuple(found)
 
 
@@ -120,13 +150,19 @@ def _cache_rule(case: _Case) -> tuple[Finding, ...]:
         fix = rules.fix if rules is not None else ()
         missing = (rules.role if rules is not None else None) or "the registry's cache rules"
         unread = CHECK.unknown(
-            case.subject, "cache-rules-not-seen", summary, case.evidence, missing=missing, look_failed=True, fix=fix
+            case.subject,
+            BootstrapCause.CACHE_RULES_NOT_SEEN,
+            summary,
+            case.evidence,
+            missing=missing,
+            look_failed=True,
+            fix=fix,
         )
         return (unread,)
     if any(rule.source.lower() == SOURCE and rule.target.lower() == TARGET for rule in rules.value):
         return ()
     summary = f"{case.registry.name} has no cache rule from {SOURCE} to {TARGET}: system images are not found in it."
-    return (_fail(case, "cache-rule-missing", summary, az_acr.cache_mcr(*case.place)),)
+    return (_fail(case, BootstrapCause.CACHE_RULE_MISSING, summary, az_acr.cache_mcr(*case.place)),)
 
 
 def _role(case: _Case) -> tuple[Finding, ...]:
@@ -142,15 +178,15 @@ def _role(case: _Case) -> tuple[Finding, ...]:
         return (_role_open(case, decision.detail if isinstance(decision, NotSeen) else decision.why),)
     if isinstance(decision, rbac.Denied):
         summary = f"The deny assignment {decision.name!r} forbids pulling from {case.registry.name}."
-        return (_fail(case, "denied", summary, az_roles.list_deny_assignments(case.registry.id)),)
+        return (_fail(case, BootstrapCause.DENIED, summary, az_roles.list_deny_assignments(case.registry.id)),)
     role = "Container Registry Repository Reader" if rbac.is_abac(case.registry.role_assignment_mode) else "AcrPull"
     summary = f"The nodes' identity {who} may not pull from the bootstrap registry {case.registry.name}."
-    return (_fail(case, "role-missing", summary, az_roles.assign_role(who, role, case.registry.id)),)
+    return (_fail(case, BootstrapCause.ROLE_MISSING, summary, az_roles.assign_role(who, role, case.registry.id)),)
 
 
 def _role_open(case: _Case, why: str) -> Finding:
     summary = f"Whether the nodes' identity may pull from {case.registry.name} is not settled: {why}."
-    return CHECK.unknown(case.subject, "role-not-settled", summary, case.evidence, missing=why)
+    return CHECK.unknown(case.subject, BootstrapCause.ROLE_NOT_SETTLED, summary, case.evidence, missing=why)
 
 
 def _fail(case: _Case, cause: str, summary: str, fix: str, severity: Severity | None = None) -> Finding:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from checks.rules.pull.errors import Cause, Classified, classify
+from checks.rules.pull.errors import Classified, PullErrorCause, classify
 
 MAX_LINE = 1024 * 1024
 _MAX_COMPLAINT = 200
@@ -62,7 +62,7 @@ def _answer(line: bytes, decoder: msgspec.json.Decoder[_Line]) -> tuple[Classifi
 
 
 def _bad(complaint: str) -> Classified:
-    return Classified(Cause.UNKNOWN, "bad-input", complaint[:_MAX_COMPLAINT])
+    return Classified(PullErrorCause.UNKNOWN, "bad-input", complaint[:_MAX_COMPLAINT])
 
 
 def _bounded(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -32,11 +32,11 @@ from checks.rules.azure.node_pools import has_nodes
 from checks.rules.path import node_network, public_path, registry_firewall
 from checks.rules.path.context import Case
 from checks.rules.path.private_endpoints import candidates
-from checks.rules.pull.errors import CREDENTIALS, Cause, denied_address
+from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, denied_address
 from checks.rules.pull.observed_pulls import FailedPull
 
 MAX_SENTENCES = 10
-TIMED_OUT = (Cause.CONNECT_TIMEOUT, Cause.CONNECT_REFUSED)
+TIMED_OUT = (PullErrorCause.CONNECT_TIMEOUT, PullErrorCause.CONNECT_REFUSED)
 ROLE = pw102_pull_permission.CHECK.code
 CONNECTIVITY = pw201_registry_connectivity.CHECK.code
 ADDRESSES = pw202_egress_and_ip_rules.CHECK.code
@@ -63,7 +63,7 @@ class Joined(msgspec.Struct, frozen=True):
         failed = any(isinstance(f.verdict, Fail) and f.severity is Severity.ERROR for f in found)
         return not failed and any(isinstance(f.verdict, Pass) for f in found)
 
-    def of(self, *causes: Cause) -> list[FailedPull]:
+    def of(self, *causes: PullErrorCause) -> list[FailedPull]:
         """The failing pulls of these causes."""
         return [pull for pull in self.failing if pull.classified.cause in causes]
 
@@ -131,7 +131,7 @@ def _why_refused(joined: Joined, refused: list[FailedPull]) -> list[str]:
 
 
 def _firewall(joined: Joined) -> Iterable[str]:
-    denied = joined.of(Cause.FIREWALL_DENIED)
+    denied = joined.of(PullErrorCause.FIREWALL_DENIED)
     registry = joined.use.registry
     if not denied or not isinstance(registry, Seen):
         return
@@ -207,7 +207,9 @@ def known_egress_networks(facts: ClusterFacts, use: RegistryUse) -> tuple[tuple[
 
 
 def _names(joined: Joined) -> Iterable[str]:
-    if joined.of(Cause.DNS) and (joined.passes(NAMES) or (joined.passes(ADDRESSES) and not joined.of(*TIMED_OUT))):
+    if joined.of(PullErrorCause.DNS) and (
+        joined.passes(NAMES) or (joined.passes(ADDRESSES) and not joined.of(*TIMED_OUT))
+    ):
         code = NAMES if joined.passes(NAMES) else ADDRESSES
         yield (
             f"Nodes cannot resolve a name although {code} finds the way right: a DNS server of the network's own, or "
@@ -224,7 +226,7 @@ def _timed_out(joined: Joined) -> Iterable[str]:
 
 
 def _absent(joined: Joined) -> Iterable[str]:
-    for pull in joined.of(Cause.IMAGE_NOT_FOUND):
+    for pull in joined.of(PullErrorCause.IMAGE_NOT_FOUND):
         key = _canonical(pull.container.image)
         found = joined.facts.manifests.get(key or "")
         if isinstance(found, Seen) and found.value.present:
@@ -235,7 +237,7 @@ def _absent(joined: Joined) -> Iterable[str]:
 
 
 def _tls(joined: Joined) -> Iterable[str]:
-    if joined.of(Cause.TLS) and joined.passes(CONNECTIVITY):
+    if joined.of(PullErrorCause.TLS) and joined.passes(CONNECTIVITY):
         yield (
             f"Nodes do not trust the registry's certificate although it holds from where Pullwatch runs "
             f"({CONNECTIVITY}): something on the nodes' way opens TLS, or their clock is wrong."

@@ -15,7 +15,7 @@ import msgspec
 from checks.catalog import pw301_pull_failures, pw305_canary_pull
 from checks.findings import Facet, Fail, Finding, Pass, Severity, Unknown
 from checks.rules.pull.canaries import FULL, Proves
-from checks.rules.pull.errors import CREDENTIALS, Cause
+from checks.rules.pull.errors import CREDENTIALS, PullErrorCause
 from checks.rules.pull.observed_pulls import PullProof, age
 
 FAILURES = pw301_pull_failures.CHECK.code
@@ -25,8 +25,10 @@ _LIKELY = {
         (cause.value for cause in CREDENTIALS),
         "a role, or a group's member, is seen late by the nodes' tokens: a role up to 3 hours, a group up to a day",
     ),
-    Cause.FIREWALL_DENIED.value: "the registry's rules changed within the last minutes, or nodes leave another way",
-    Cause.DNS.value: "a DNS server of the network's own, or the nodes' cache, answers otherwise",
+    PullErrorCause.FIREWALL_DENIED.value: (
+        "the registry's rules changed within the last minutes, or nodes use another egress path"
+    ),
+    PullErrorCause.DNS.value: "a DNS server of the network's own, or the nodes' cache, answers otherwise",
 }
 _CONTRADICTS = "This contradicts the path as Azure Resource Manager shows it:"
 _OTHERWISE = "something that Azure Resource Manager does not show stands between them"

@@ -24,7 +24,7 @@ from checks.findings import Facet, Fail, Finding, Pass, RegistryRow, Severity, S
 from checks.report.contradictions import own_images
 from checks.report.pull_verdict import NodesSay, answer, proven_by
 from checks.rules import images
-from checks.rules.pull.errors import CREDENTIALS, Cause, affected_scope
+from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, affected_scope
 from checks.rules.pull.observed_pulls import PullProof
 
 ROLE = pw102_pull_permission.CHECK.code
@@ -139,7 +139,7 @@ def _nodes_say(findings: list[Finding], own: frozenset[str]) -> NodesSay:
     failed = [f for f in findings if isinstance(f.verdict, Fail)]
 
     def scope(finding: Finding) -> str:
-        cause = Cause(finding.cause)
+        cause = PullErrorCause(finding.cause)
         return "image" if cause in CREDENTIALS and _canonical(finding.subject.image) in own else affected_scope(cause)
 
     def of(wanted: str) -> tuple[Finding, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from checks.causes import ReadCause
 from checks.facts import NotSeen, Why
 from checks.findings import Evidence, Fail, Pass, Severity, Skipped, Unknown, Verdict
 
@@ -72,7 +73,7 @@ def not_seen(gap: NotSeen, subject: str) -> Result:
     Where Azure was asked and has no such thing, no read failed: an image of a deleted registry makes no cluster blind.
     """
     return unknown(
-        f"look-{gap.why.value}",
+        ReadCause(f"look-{gap.why.value}"),
         f"{subject} could not be looked at: {gap.detail}",
         gap.role or gap.detail,
         look_failed=gap.why not in _NO_FAILURE,

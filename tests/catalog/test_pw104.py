@@ -85,5 +85,5 @@ def test_unknown_for_a_service_principal_and_for_a_policy_nobody_documented() ->
 def test_nothing_there_without_nodes_or_without_a_registry() -> None:
     empty = cluster(pools=(pool(count=0), pool("b", power_state="Stopped")))
     assert verdict(only(judge(facts(cluster=empty, uses=(DISABLED,))))) == ("skipped", "no-nodes")
-    assert verdict(only(judge(facts(uses=(use(REFUSED),))))) == ("skipped", "registry-not-known")
+    assert verdict(only(judge(facts(uses=(use(REFUSED),))))) == ("skipped", "registry-not-seen")
     assert judge(facts(uses=())) == ()

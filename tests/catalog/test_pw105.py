@@ -49,5 +49,5 @@ def test_nothing_there_to_compare_where_arm_tells_no_tenant() -> None:
         "skipped",
         "tenant-not-told",
     )
-    assert verdict(only(judge(facts(uses=(use(REFUSED),))))) == ("skipped", "registry-not-known")
+    assert verdict(only(judge(facts(uses=(use(REFUSED),))))) == ("skipped", "registry-not-seen")
     assert judge(facts(uses=())) == ()

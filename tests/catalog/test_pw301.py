@@ -5,7 +5,7 @@ import pytest
 from checks.catalog.pw301_pull_failures import MAX_PER_CAUSE, judge
 from checks.facts import ContainerImage, NotSeen, Why, Workloads
 from checks.findings import Severity, Unknown
-from checks.rules.pull.errors import Cause
+from checks.rules.pull.errors import PullErrorCause
 from tests.support import access_facts as base
 from tests.support.access_facts import REFUSED, only, seen, verdict
 from tests.support.image_facts import ACR, WEB, container, event, facts, workloads
@@ -24,8 +24,10 @@ def test_pass_where_no_pod_waits_for_an_image() -> None:
     assert found.subject.registry is None
 
 
-@pytest.mark.parametrize(("text", "cause"), [(UNAUTHORIZED, Cause.UNAUTHORIZED), (ABSENT, Cause.IMAGE_NOT_FOUND)])
-def test_fail_by_the_text_that_kubelet_passed_on(text: str, cause: Cause) -> None:
+@pytest.mark.parametrize(
+    ("text", "cause"), [(UNAUTHORIZED, PullErrorCause.UNAUTHORIZED), (ABSENT, PullErrorCause.IMAGE_NOT_FOUND)]
+)
+def test_fail_by_the_text_that_kubelet_passed_on(text: str, cause: PullErrorCause) -> None:
     found = only(judge(facts(waiting(text))))
     assert verdict(found) == ("fail", cause.value)
     assert found.severity is Severity.ERROR

@@ -13,7 +13,8 @@ from checks.facts.pulls import Manifest
 from checks.findings import Finding, Severity, Unknown
 from checks.rules.access import rbac
 from checks.rules.pull import canaries
-from checks.rules.pull.errors import Cause, affected_scope
+from checks.rules.pull.errors import PullErrorCause as Cause
+from checks.rules.pull.errors import affected_scope
 from tests.support import access_facts as base
 from tests.support import performance_facts
 from tests.support.access_facts import REFUSED, cluster, image, only, pool, registry, seen, use, verdict

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from checks.rules.pull.errors import Cause
+from checks.rules.pull.errors import PullErrorCause
 from tests.support.fake_peers import StandIns, stand_ins
 from tests.support.real_node import PASSWORD, USER, Identity, Node, Registry, node, registry, what_is_missing
 
@@ -41,85 +41,125 @@ class Case:
 
     name: str
     image: str
-    cause: Cause
+    cause: PullErrorCause
     said: str
     user: str = USER
     password: str = PASSWORD
     # Some versions say more: what they then say, and the cause it names.
-    more: tuple[str, Cause] | None = None
+    more: tuple[str, PullErrorCause] | None = None
 
-    def cause_of(self, text: str) -> Cause:
+    def cause_of(self, text: str) -> PullErrorCause:
         return self.more[1] if self.more and self.more[0] in text else self.cause
 
 
-NO_CREDENTIALS = ("no basic auth credentials", Cause.CREDENTIALS_MISSING)
+NO_CREDENTIALS = ("no basic auth credentials", PullErrorCause.CREDENTIALS_MISSING)
 REAL = (
     Case(
-        "wrong credentials", f"{REGISTRY}:{{tls}}/team/web:1", Cause.UNAUTHORIZED, "401 Unauthorized", password="wrong"
+        "wrong credentials",
+        f"{REGISTRY}:{{tls}}/team/web:1",
+        PullErrorCause.UNAUTHORIZED,
+        "401 Unauthorized",
+        password="wrong",
     ),
     Case(
         "no credentials",
         f"{REGISTRY}:{{tls}}/team/web:1",
-        Cause.UNAUTHORIZED,
+        PullErrorCause.UNAUTHORIZED,
         "401 Unauthorized|no basic auth credentials",
         user="",
         password="",
         more=NO_CREDENTIALS,
     ),
-    Case("an absent tag", f"{REGISTRY}:{{tls}}/team/web:2", Cause.IMAGE_NOT_FOUND, "not found"),
-    Case("an absent repository", f"{REGISTRY}:{{tls}}/team/none:1", Cause.IMAGE_NOT_FOUND, "not found"),
-    Case("an absent digest", f"{REGISTRY}:{{tls}}/team/web@sha256:{'0' * 64}", Cause.IMAGE_NOT_FOUND, "not found"),
-    Case("plain HTTP", f"{REGISTRY}:{{plain}}/team/web:1", Cause.TLS, "HTTP response to HTTPS client"),
-    Case("a wrong CA", f"{REGISTRY}:{{unknown}}/team/web:1", Cause.TLS, "unknown authority"),
-    Case("another host's certificate", f"{OTHER}:{{tls}}/team/web:1", Cause.TLS, "certificate is valid for"),
-    Case("an expired certificate", f"{REGISTRY}:{{expired}}/team/web:1", Cause.TLS, "has expired"),
-    Case("a refused port", f"{REGISTRY}:{{refused}}/team/web:1", Cause.CONNECT_REFUSED, "connection refused"),
-    Case("another platform", f"{REGISTRY}:{{tls}}/team/windows:1", Cause.PLATFORM_MISMATCH, "platform"),
-    Case("a manifest that does not add up", f"{REGISTRY}:{{tls}}/team/two:1", Cause.UNSUPPORTED_MANIFEST, "diffIDs"),
-    Case("an altered layer", f"{REGISTRY}:{{tls}}/team/altered:1", Cause.CORRUPT_OR_INTERRUPTED, "digest"),
-    Case("a lost layer", f"{REGISTRY}:{{tls}}/team/lost:1", Cause.IMAGE_NOT_FOUND, "not found"),
-    Case("upper case", f"{REGISTRY}:{{tls}}/team/Web:1", Cause.INVALID_REFERENCE, "lowercase"),
+    Case("an absent tag", f"{REGISTRY}:{{tls}}/team/web:2", PullErrorCause.IMAGE_NOT_FOUND, "not found"),
+    Case("an absent repository", f"{REGISTRY}:{{tls}}/team/none:1", PullErrorCause.IMAGE_NOT_FOUND, "not found"),
+    Case(
+        "an absent digest",
+        f"{REGISTRY}:{{tls}}/team/web@sha256:{'0' * 64}",
+        PullErrorCause.IMAGE_NOT_FOUND,
+        "not found",
+    ),
+    Case("plain HTTP", f"{REGISTRY}:{{plain}}/team/web:1", PullErrorCause.TLS, "HTTP response to HTTPS client"),
+    Case("a wrong CA", f"{REGISTRY}:{{unknown}}/team/web:1", PullErrorCause.TLS, "unknown authority"),
+    Case("another host's certificate", f"{OTHER}:{{tls}}/team/web:1", PullErrorCause.TLS, "certificate is valid for"),
+    Case("an expired certificate", f"{REGISTRY}:{{expired}}/team/web:1", PullErrorCause.TLS, "has expired"),
+    Case("a refused port", f"{REGISTRY}:{{refused}}/team/web:1", PullErrorCause.CONNECT_REFUSED, "connection refused"),
+    Case("another platform", f"{REGISTRY}:{{tls}}/team/windows:1", PullErrorCause.PLATFORM_MISMATCH, "platform"),
+    Case(
+        "a manifest that does not add up",
+        f"{REGISTRY}:{{tls}}/team/two:1",
+        PullErrorCause.UNSUPPORTED_MANIFEST,
+        "diffIDs",
+    ),
+    Case("an altered layer", f"{REGISTRY}:{{tls}}/team/altered:1", PullErrorCause.CORRUPT_OR_INTERRUPTED, "digest"),
+    Case("a lost layer", f"{REGISTRY}:{{tls}}/team/lost:1", PullErrorCause.IMAGE_NOT_FOUND, "not found"),
+    Case("upper case", f"{REGISTRY}:{{tls}}/team/Web:1", PullErrorCause.INVALID_REFERENCE, "lowercase"),
 )
 PLAYED = (
-    Case("a name that does not exist", "absent.contoso.invalid/web:1", Cause.DNS, "no such host"),
-    Case("a resolver that fails", "broken.contoso.invalid/web:1", Cause.DNS, "server misbehaving"),
-    Case("a resolver that is silent", "unheard.contoso.invalid/web:1", Cause.DNS, "i/o timeout"),
-    Case("a connection that nobody takes", f"{OTHER}:{{full}}/web:1", Cause.CONNECT_TIMEOUT, "i/o timeout"),
-    Case("a handshake without an answer", f"{OTHER}:{{silent}}/web:1", Cause.CONNECT_TIMEOUT, "handshake timeout"),
-    Case("a reset", f"{OTHER}:{{resets}}/web:1", Cause.CONNECT_REFUSED, "reset by peer"),
-    Case("a port that is none", f"{OTHER}:99999/web:1", Cause.INVALID_REFERENCE, "invalid port"),
-    Case("a hang-up", f"{OTHER}:{{hangs_up}}/web:1", Cause.CORRUPT_OR_INTERRUPTED, "EOF"),
-    Case("something that is not TLS", f"{OTHER}:{{speaks_ssh}}/web:1", Cause.TLS, "TLS handshake"),
-    Case("a proxy that forbids", "p403.fabrikam.example/web:1", Cause.PROXY, "Forbidden"),
-    Case("a proxy that wants credentials", "p407.fabrikam.example/web:1", Cause.PROXY, "Proxy Auth"),
-    Case("a proxy that is out of order", "p503.fabrikam.example/web:1", Cause.PROXY, "Service Unavailable"),
-    Case("ACR: no role", f"{ACR}:{{acr}}/token-401:1", Cause.UNAUTHORIZED, "401 Unauthorized"),
-    Case("ACR: anonymous", f"{ACR}:{{acr}}/token-401:1", Cause.UNAUTHORIZED, "anonymous token", user="", password=""),
-    Case("ACR: its firewall", f"{ACR}:{{acr}}/token-403:1", Cause.FIREWALL_DENIED, "403 (Forbidden|This request)"),
+    Case("a name that does not exist", "absent.contoso.invalid/web:1", PullErrorCause.DNS, "no such host"),
+    Case("a resolver that fails", "broken.contoso.invalid/web:1", PullErrorCause.DNS, "server misbehaving"),
+    Case("a resolver that is silent", "unheard.contoso.invalid/web:1", PullErrorCause.DNS, "i/o timeout"),
+    Case("a connection that nobody takes", f"{OTHER}:{{full}}/web:1", PullErrorCause.CONNECT_TIMEOUT, "i/o timeout"),
+    Case(
+        "a handshake without an answer",
+        f"{OTHER}:{{silent}}/web:1",
+        PullErrorCause.CONNECT_TIMEOUT,
+        "handshake timeout",
+    ),
+    Case("a reset", f"{OTHER}:{{resets}}/web:1", PullErrorCause.CONNECT_REFUSED, "reset by peer"),
+    Case("a port that is none", f"{OTHER}:99999/web:1", PullErrorCause.INVALID_REFERENCE, "invalid port"),
+    Case("a hang-up", f"{OTHER}:{{hangs_up}}/web:1", PullErrorCause.CORRUPT_OR_INTERRUPTED, "EOF"),
+    Case("something that is not TLS", f"{OTHER}:{{speaks_ssh}}/web:1", PullErrorCause.TLS, "TLS handshake"),
+    Case("a proxy that forbids", "p403.fabrikam.example/web:1", PullErrorCause.PROXY, "Forbidden"),
+    Case("a proxy that wants credentials", "p407.fabrikam.example/web:1", PullErrorCause.PROXY, "Proxy Auth"),
+    Case("a proxy that is out of order", "p503.fabrikam.example/web:1", PullErrorCause.PROXY, "Service Unavailable"),
+    Case("ACR: no role", f"{ACR}:{{acr}}/token-401:1", PullErrorCause.UNAUTHORIZED, "401 Unauthorized"),
+    Case(
+        "ACR: anonymous",
+        f"{ACR}:{{acr}}/token-401:1",
+        PullErrorCause.UNAUTHORIZED,
+        "anonymous token",
+        user="",
+        password="",
+    ),
+    Case(
+        "ACR: its firewall",
+        f"{ACR}:{{acr}}/token-403:1",
+        PullErrorCause.FIREWALL_DENIED,
+        "403 (Forbidden|This request)",
+    ),
     Case(
         "ACR: its firewall, later",
         f"{ACR}:{{acr}}/manifest-403:1",
-        Cause.FIREWALL_DENIED,
+        PullErrorCause.FIREWALL_DENIED,
         "403 (Forbidden|This request)",
     ),
-    Case("ACR: too many requests", f"{ACR}:{{acr}}/manifest-429:1", Cause.RATE_LIMITED, "429 Too Many Requests"),
-    Case("ACR: too many tokens", f"{ACR}:{{acr}}/token-429:1", Cause.RATE_LIMITED, "429 Too Many Requests"),
-    Case("ACR: no sign-in", f"{ACR}:{{acr}}/token-404:1", Cause.REGISTRY_ERROR, "404 Not Found"),
-    Case("ACR: an answer unheard of", f"{ACR}:{{acr}}/manifest-423:1", Cause.REGISTRY_ERROR, "423 Locked"),
-    Case("ACR: redirects without end", f"{ACR}:{{acr}}/manifest-301:1", Cause.REGISTRY_ERROR, "10 redirects"),
-    Case("ACR: out of order", f"{ACR}:{{acr}}/manifest-503:1", Cause.REGISTRY_ERROR, "503 Service Unavailable"),
-    Case("ACR: sign-in out of order", f"{ACR}:{{acr}}/token-503:1", Cause.REGISTRY_ERROR, "503 Service Unavailable"),
+    Case(
+        "ACR: too many requests", f"{ACR}:{{acr}}/manifest-429:1", PullErrorCause.RATE_LIMITED, "429 Too Many Requests"
+    ),
+    Case("ACR: too many tokens", f"{ACR}:{{acr}}/token-429:1", PullErrorCause.RATE_LIMITED, "429 Too Many Requests"),
+    Case("ACR: no sign-in", f"{ACR}:{{acr}}/token-404:1", PullErrorCause.REGISTRY_ERROR, "404 Not Found"),
+    Case("ACR: an answer unheard of", f"{ACR}:{{acr}}/manifest-423:1", PullErrorCause.REGISTRY_ERROR, "423 Locked"),
+    Case("ACR: redirects without end", f"{ACR}:{{acr}}/manifest-301:1", PullErrorCause.REGISTRY_ERROR, "10 redirects"),
+    Case(
+        "ACR: out of order", f"{ACR}:{{acr}}/manifest-503:1", PullErrorCause.REGISTRY_ERROR, "503 Service Unavailable"
+    ),
+    Case(
+        "ACR: sign-in out of order",
+        f"{ACR}:{{acr}}/token-503:1",
+        PullErrorCause.REGISTRY_ERROR,
+        "503 Service Unavailable",
+    ),
     Case(
         "ACR: its storage's firewall",
         f"{ACR}:{{acr}}/layers-403:1",
-        Cause.FIREWALL_DENIED,
+        PullErrorCause.FIREWALL_DENIED,
         "403 (Forbidden|This request)",
     ),
-    Case("ACR: its storage does not resolve", f"{ACR}:{{acr}}/layers-lost:1", Cause.DNS, "no such host"),
+    Case("ACR: its storage does not resolve", f"{ACR}:{{acr}}/layers-lost:1", PullErrorCause.DNS, "no such host"),
 )
 SMALL_NODE = (
-    Case("a full disk", f"{REGISTRY}:{{tls}}/team/large:1", Cause.NODE_DISK, "no space left"),
-    Case("a proxy that is away", "p.fabrikam.example/web:1", Cause.PROXY, "proxyconnect"),
+    Case("a full disk", f"{REGISTRY}:{{tls}}/team/large:1", PullErrorCause.NODE_DISK, "no space left"),
+    Case("a proxy that is away", "p.fabrikam.example/web:1", PullErrorCause.PROXY, "proxyconnect"),
 )
 CASES = (*REAL, *PLAYED, *SMALL_NODE)
 

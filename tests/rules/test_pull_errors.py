@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.rules.pull.errors import REASONS, RULES, Cause, Rule, affected_scope, classify, denied_address
+from checks.rules.pull.errors import REASONS, RULES, PullErrorCause, Rule, affected_scope, classify, denied_address
 from checks.rules.pull.errors.literal_prefilter import required_literals
 from checks.rules.pull.errors.unwrap import clean, first_error, mask_hosts
 
@@ -25,7 +25,7 @@ DENIED_LATER = (
 )
 
 
-def cause(message: str, reason: str = "", image: str = "") -> Cause:
+def cause(message: str, reason: str = "", image: str = "") -> PullErrorCause:
     return classify(message, reason, image).cause
 
 
@@ -50,7 +50,7 @@ def test_each_rule_decides_its_own_example(rule: Rule) -> None:
     ],
 )
 def test_how_an_error_is_wrapped_does_not_change_its_cause(rule: Rule, wrapped: str) -> None:
-    if rule.cause is Cause.BACKOFF_ONLY or rule.hosts:
+    if rule.cause is PullErrorCause.BACKOFF_ONLY or rule.hosts:
         return  # The first shows no other cause; the others are about other registries than that of the wrapping text.
 
     assert cause(wrapped.format(rule.example.rstrip('"'))) == rule.cause
@@ -62,7 +62,7 @@ def test_rules_have_unique_ids_and_a_source() -> None:
 
 
 def test_every_cause_has_a_rule() -> None:
-    assert {rule.cause for rule in RULES} == set(Cause)
+    assert {rule.cause for rule in RULES} == set(PullErrorCause)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
@@ -94,8 +94,8 @@ def test_required_literals_are_the_longest_in_every_match(pattern: str, expected
 def test_the_first_of_several_errors_decides() -> None:
     first = f"rpc error: code = NotFound desc = {UNPACK}{IMAGE}: not found"
 
-    assert cause(f'Failed to pull image "{IMAGE}": [{first}, {DENIED_LATER}]') == Cause.IMAGE_NOT_FOUND
-    assert cause(f'Failed to pull image "{IMAGE}":[{first}, {DENIED_LATER}]') == Cause.IMAGE_NOT_FOUND
+    assert cause(f'Failed to pull image "{IMAGE}": [{first}, {DENIED_LATER}]') == PullErrorCause.IMAGE_NOT_FOUND
+    assert cause(f'Failed to pull image "{IMAGE}":[{first}, {DENIED_LATER}]') == PullErrorCause.IMAGE_NOT_FOUND
 
 
 def test_a_platform_error_decides_although_the_retry_without_credentials_is_denied() -> None:
@@ -103,11 +103,11 @@ def test_a_platform_error_decides_although_the_retry_without_credentials_is_deni
         f'rpc error: code = NotFound desc = failed to pull and unpack image "{IMAGE}": no match for platform: not found'
     )
 
-    assert cause(f'Failed to pull image "{IMAGE}": [{first}, {DENIED_LATER}]') == Cause.PLATFORM_MISMATCH
+    assert cause(f'Failed to pull image "{IMAGE}": [{first}, {DENIED_LATER}]') == PullErrorCause.PLATFORM_MISMATCH
 
 
 def test_later_errors_decide_if_the_first_shows_no_cause() -> None:
-    assert cause(f"[rpc error: code = Unknown desc = something else, {DENIED_LATER}]") == Cause.UNAUTHORIZED
+    assert cause(f"[rpc error: code = Unknown desc = something else, {DENIED_LATER}]") == PullErrorCause.UNAUTHORIZED
 
 
 def test_the_error_of_a_mirror_does_not_decide() -> None:
@@ -118,20 +118,20 @@ def test_the_error_of_a_mirror_does_not_decide() -> None:
         "mirror.contoso.example: no such host]): registry.contoso.example/web:9: reading manifest 9: manifest unknown"
     )
 
-    assert cause(text) == Cause.IMAGE_NOT_FOUND
+    assert cause(text) == PullErrorCause.IMAGE_NOT_FOUND
 
 
 def test_the_first_of_bulleted_errors_decides() -> None:
     text = "2 errors occurred while pulling:\n * initializing source: connection refused\n * initializing source: EOF"
 
-    assert cause(text) == Cause.CONNECT_REFUSED
+    assert cause(text) == PullErrorCause.CONNECT_REFUSED
 
 
 def test_the_artifact_error_does_not_decide() -> None:
     text = "pull image err: reading manifest 9: manifest unknown; artifact err: get manifest: 401 Unauthorized"
 
     assert first_error(text) == "pull image err: reading manifest 9: manifest unknown"
-    assert cause(text) == Cause.IMAGE_NOT_FOUND
+    assert cause(text) == PullErrorCause.IMAGE_NOT_FOUND
 
 
 def test_a_status_in_brackets_is_not_a_list() -> None:
@@ -141,7 +141,7 @@ def test_a_status_in_brackets_is_not_a_list() -> None:
 
 
 def test_text_that_was_wrapped_inside_a_word_is_joined() -> None:
-    assert cause("failed to do request: dial tcp: lookup contoso.azurecr.io: no su\nch host") == Cause.DNS
+    assert cause("failed to do request: dial tcp: lookup contoso.azurecr.io: no su\nch host") == PullErrorCause.DNS
 
 
 def test_quotes_and_line_feeds_that_a_log_escaped_are_unescaped() -> None:
@@ -157,17 +157,17 @@ def test_quotes_and_line_feeds_that_a_log_escaped_are_unescaped() -> None:
 @pytest.mark.parametrize(
     ("ending", "expected"),
     [
-        ("unexpected status: 401 Unauthorized", Cause.UNAUTHORIZED),
-        (f"unexpected status from GET request to {TOKEN}: 403 Forbidden", Cause.FIREWALL_DENIED),
-        (f"unexpected status from GET request to {TOKEN}: 503 Service Unavailable", Cause.REGISTRY_ERROR),
-        (f'Post "{TOKEN}": dial tcp 203.0.113.9:443: i/o timeout', Cause.CONNECT_TIMEOUT),
-        (f'Get "{TOKEN}": dial tcp: lookup contoso.azurecr.io: no such host', Cause.DNS),
-        (f'Get "{TOKEN}": EOF', Cause.CORRUPT_OR_INTERRUPTED),
-        ("something new", Cause.UNKNOWN),
+        ("unexpected status: 401 Unauthorized", PullErrorCause.UNAUTHORIZED),
+        (f"unexpected status from GET request to {TOKEN}: 403 Forbidden", PullErrorCause.FIREWALL_DENIED),
+        (f"unexpected status from GET request to {TOKEN}: 503 Service Unavailable", PullErrorCause.REGISTRY_ERROR),
+        (f'Post "{TOKEN}": dial tcp 203.0.113.9:443: i/o timeout', PullErrorCause.CONNECT_TIMEOUT),
+        (f'Get "{TOKEN}": dial tcp: lookup contoso.azurecr.io: no such host', PullErrorCause.DNS),
+        (f'Get "{TOKEN}": EOF', PullErrorCause.CORRUPT_OR_INTERRUPTED),
+        ("something new", PullErrorCause.UNKNOWN),
     ],
 )
 def test_failed_to_authorize_and_to_fetch_a_token_are_steps_and_not_causes(
-    kind: str, ending: str, expected: Cause
+    kind: str, ending: str, expected: PullErrorCause
 ) -> None:
     assert cause(f"{UNPACK}failed to authorize: failed to fetch {kind} token: {ending}") == expected
 
@@ -175,9 +175,9 @@ def test_failed_to_authorize_and_to_fetch_a_token_are_steps_and_not_causes(
 def test_dns_comes_before_timeouts_and_refusals() -> None:
     lookup = 'Get "https://contoso.azurecr.io/v2/": dial tcp: lookup contoso.azurecr.io on 10.0.0.10:53: '
 
-    assert cause(lookup + "read udp 10.1.0.4:4001->10.0.0.10:53: i/o timeout") == Cause.DNS
-    assert cause(lookup + "read udp 10.1.0.4:4001->10.0.0.10:53: read: connection refused") == Cause.DNS
-    assert cause("dial tcp: lookup contoso.azurecr.io: i/o timeout") == Cause.DNS
+    assert cause(lookup + "read udp 10.1.0.4:4001->10.0.0.10:53: i/o timeout") == PullErrorCause.DNS
+    assert cause(lookup + "read udp 10.1.0.4:4001->10.0.0.10:53: read: connection refused") == PullErrorCause.DNS
+    assert cause("dial tcp: lookup contoso.azurecr.io: i/o timeout") == PullErrorCause.DNS
 
 
 @pytest.mark.parametrize(
@@ -191,24 +191,24 @@ def test_dns_comes_before_timeouts_and_refusals() -> None:
     ],
 )
 def test_the_proxy_comes_before_names_tls_timeouts_and_refusals(ending: str) -> None:
-    assert cause(f'Head "{MANIFEST}": proxyconnect tcp: {ending}') == Cause.PROXY
+    assert cause(f'Head "{MANIFEST}": proxyconnect tcp: {ending}') == PullErrorCause.PROXY
 
 
 def test_the_platform_comes_before_not_found() -> None:
-    assert cause("no match for platform in manifest sha256:5f0c: not found") == Cause.PLATFORM_MISMATCH
+    assert cause("no match for platform in manifest sha256:5f0c: not found") == PullErrorCause.PLATFORM_MISMATCH
 
 
 def test_the_firewalls_own_text_comes_before_a_denial() -> None:
     text = 'denied: {"code":"DENIED","message":"client with IP \'203.0.113.9\' is not allowed access"} 401 Unauthorized'
 
-    assert cause(text) == Cause.FIREWALL_DENIED
+    assert cause(text) == PullErrorCause.FIREWALL_DENIED
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "status: 403", "HTTP 403"])
 def test_a_403_is_the_network_rules_at_acr_and_a_missing_right_elsewhere(status: str) -> None:
-    assert cause(f"unexpected status from HEAD request to {MANIFEST}: {status}") == Cause.FIREWALL_DENIED
-    assert cause(f"unexpected {status}", image=IMAGE) == Cause.FIREWALL_DENIED
-    assert cause(f"unexpected {status}", image="ghcr.io/contoso/web:1") == Cause.UNAUTHORIZED
+    assert cause(f"unexpected status from HEAD request to {MANIFEST}: {status}") == PullErrorCause.FIREWALL_DENIED
+    assert cause(f"unexpected {status}", image=IMAGE) == PullErrorCause.FIREWALL_DENIED
+    assert cause(f"unexpected {status}", image="ghcr.io/contoso/web:1") == PullErrorCause.UNAUTHORIZED
 
 
 def test_docker_hub_denies_what_it_does_not_know() -> None:
@@ -216,46 +216,46 @@ def test_docker_hub_denies_what_it_does_not_know() -> None:
         "pull access denied for {}, repository does not exist or may require 'docker login': denied: requested access"
     )
 
-    assert cause(text.format("contoso/wbe")) == Cause.IMAGE_NOT_FOUND
-    assert cause(text.format("contoso.azurecr.io/wbe")) == Cause.UNAUTHORIZED
+    assert cause(text.format("contoso/wbe")) == PullErrorCause.IMAGE_NOT_FOUND
+    assert cause(text.format("contoso.azurecr.io/wbe")) == PullErrorCause.UNAUTHORIZED
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("401 Unauthorized", Cause.UNAUTHORIZED),
-        ("status code: 401", Cause.UNAUTHORIZED),
-        ("HTTP/1.1 429", Cause.RATE_LIMITED),
-        ("unexpected HTTP status: 502 Bad Gateway", Cause.REGISTRY_ERROR),
-        ("status 404", Cause.IMAGE_NOT_FOUND),
-        ("HTTP 407", Cause.PROXY),
-        ("layer 401 of 403 and 404, 429 bytes, port 500", Cause.UNKNOWN),
-        ("current offset 429401; 503.799 ms total", Cause.UNKNOWN),
+        ("401 Unauthorized", PullErrorCause.UNAUTHORIZED),
+        ("status code: 401", PullErrorCause.UNAUTHORIZED),
+        ("HTTP/1.1 429", PullErrorCause.RATE_LIMITED),
+        ("unexpected HTTP status: 502 Bad Gateway", PullErrorCause.REGISTRY_ERROR),
+        ("status 404", PullErrorCause.IMAGE_NOT_FOUND),
+        ("HTTP 407", PullErrorCause.PROXY),
+        ("layer 401 of 403 and 404, 429 bytes, port 500", PullErrorCause.UNKNOWN),
+        ("current offset 429401; 503.799 ms total", PullErrorCause.UNKNOWN),
     ],
 )
-def test_a_status_code_counts_with_its_phrase_or_label_only(text: str, expected: Cause) -> None:
+def test_a_status_code_counts_with_its_phrase_or_label_only(text: str, expected: PullErrorCause) -> None:
     assert cause(f"failed: {text}") == expected
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("tls: failed to verify certificate: x509: certificate has expired or is not yet valid", Cause.TLS),
-        ("Your Authorization Token has expired", Cause.CREDENTIALS_EXPIRED),
-        ("Tag 9 was deleted or has expired", Cause.IMAGE_NOT_FOUND),
-        ("net/http: TLS handshake timeout", Cause.CONNECT_TIMEOUT),
-        ("remote error: tls: handshake failure", Cause.TLS),
-        ("dial unix /run/containerd/containerd.sock: connect: connection refused", Cause.UNKNOWN),
-        ("failed to register layer: remove /x/lsass.exe: Access is denied.", Cause.UNKNOWN),
-        ("failed to extract layer sha256:5f0c: write /x: no space left on device: unknown", Cause.NODE_DISK),
-        ("failed to extract layer sha256:5f0c: unexpected EOF", Cause.CORRUPT_OR_INTERRUPTED),
-        ("denied: quota has been exceeded", Cause.REGISTRY_ERROR),
-        ("quota exceeded for quota metric 'requests'", Cause.RATE_LIMITED),
+        ("tls: failed to verify certificate: x509: certificate has expired or is not yet valid", PullErrorCause.TLS),
+        ("Your Authorization Token has expired", PullErrorCause.CREDENTIALS_EXPIRED),
+        ("Tag 9 was deleted or has expired", PullErrorCause.IMAGE_NOT_FOUND),
+        ("net/http: TLS handshake timeout", PullErrorCause.CONNECT_TIMEOUT),
+        ("remote error: tls: handshake failure", PullErrorCause.TLS),
+        ("dial unix /run/containerd/containerd.sock: connect: connection refused", PullErrorCause.UNKNOWN),
+        ("failed to register layer: remove /x/lsass.exe: Access is denied.", PullErrorCause.UNKNOWN),
+        ("failed to extract layer sha256:5f0c: write /x: no space left on device: unknown", PullErrorCause.NODE_DISK),
+        ("failed to extract layer sha256:5f0c: unexpected EOF", PullErrorCause.CORRUPT_OR_INTERRUPTED),
+        ("denied: quota has been exceeded", PullErrorCause.REGISTRY_ERROR),
+        ("quota exceeded for quota metric 'requests'", PullErrorCause.RATE_LIMITED),
         (
             "this may be because there are no credentials on this request. (Tag 9 not found in repository)",
             "image_not_found",
         ),
-        ('exec: "docker-credential-acr-env": executable file not found in $PATH', Cause.CREDENTIALS_MISSING),
+        ('exec: "docker-credential-acr-env": executable file not found in $PATH', PullErrorCause.CREDENTIALS_MISSING),
     ],
 )
 def test_words_whose_meaning_depends_on_their_context(text: str, expected: str) -> None:
@@ -265,48 +265,51 @@ def test_words_whose_meaning_depends_on_their_context(text: str, expected: str) 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Requesting bearer token: invalid status code from registry 403 (Forbidden)", Cause.UNAUTHORIZED),
-        ("fetching blob: invalid status code from registry 404 (Not Found)", Cause.IMAGE_NOT_FOUND),
-        ("fetching blob: invalid status code from registry 503 (Service Unavailable)", Cause.REGISTRY_ERROR),
-        ("rpc error: NotFound", Cause.IMAGE_NOT_FOUND),
-        ('unsupported: this repository does not use the "latest" tag', Cause.IMAGE_NOT_FOUND),
-        ('unsupported docker v2s2 media type: ""', Cause.UNSUPPORTED_MANIFEST),
-        ("invalid rootfs in image configuration", Cause.UNSUPPORTED_MANIFEST),
-        ("unsupported operation on artifact with type application/x", Cause.UNSUPPORTED_MANIFEST),
-        ("unsupported schema version 7", Cause.UNSUPPORTED_MANIFEST),
-        ("Error processing tar file: zstd: unsupported", Cause.UNSUPPORTED_MANIFEST),
-        ("Error processing tar file: zstd: invalid block", Cause.CORRUPT_OR_INTERRUPTED),
-        ("failed to extract layer sha256:5f0c: blob sha256:77 not found", Cause.CORRUPT_OR_INTERRUPTED),
-        ("error unmarshalling content: unexpected end of JSON input", Cause.CORRUPT_OR_INTERRUPTED),
-        ('Get "https://registry.contoso.example/v2/": UrlBlocked', Cause.PROXY),
-        ('Get "https://registry.contoso.example/v2/": Unauthorized', Cause.UNAUTHORIZED),
-        ('Get "https://registry.contoso.example/v2/": dial', Cause.UNKNOWN),
-        ("Received HTTP code 403 from proxy after CONNECT", Cause.PROXY),
-        ("image verification failed for digest sha256:5f0c", Cause.POLICY),
-        ("signature key validation failed for authority ops", Cause.POLICY),
-        ("image denied by cluster admission rule", Cause.POLICY),
-        ("[azurepolicy-k8s-allowed-images-1] container image has not been allowed", Cause.POLICY),
-        ("unexpected status from HEAD request: 412 Precondition Failed", Cause.POLICY),
+        ("Requesting bearer token: invalid status code from registry 403 (Forbidden)", PullErrorCause.UNAUTHORIZED),
+        ("fetching blob: invalid status code from registry 404 (Not Found)", PullErrorCause.IMAGE_NOT_FOUND),
+        ("fetching blob: invalid status code from registry 503 (Service Unavailable)", PullErrorCause.REGISTRY_ERROR),
+        ("rpc error: NotFound", PullErrorCause.IMAGE_NOT_FOUND),
+        ('unsupported: this repository does not use the "latest" tag', PullErrorCause.IMAGE_NOT_FOUND),
+        ('unsupported docker v2s2 media type: ""', PullErrorCause.UNSUPPORTED_MANIFEST),
+        ("invalid rootfs in image configuration", PullErrorCause.UNSUPPORTED_MANIFEST),
+        ("unsupported operation on artifact with type application/x", PullErrorCause.UNSUPPORTED_MANIFEST),
+        ("unsupported schema version 7", PullErrorCause.UNSUPPORTED_MANIFEST),
+        ("Error processing tar file: zstd: unsupported", PullErrorCause.UNSUPPORTED_MANIFEST),
+        ("Error processing tar file: zstd: invalid block", PullErrorCause.CORRUPT_OR_INTERRUPTED),
+        ("failed to extract layer sha256:5f0c: blob sha256:77 not found", PullErrorCause.CORRUPT_OR_INTERRUPTED),
+        ("error unmarshalling content: unexpected end of JSON input", PullErrorCause.CORRUPT_OR_INTERRUPTED),
+        ('Get "https://registry.contoso.example/v2/": UrlBlocked', PullErrorCause.PROXY),
+        ('Get "https://registry.contoso.example/v2/": Unauthorized', PullErrorCause.UNAUTHORIZED),
+        ('Get "https://registry.contoso.example/v2/": dial', PullErrorCause.UNKNOWN),
+        ("Received HTTP code 403 from proxy after CONNECT", PullErrorCause.PROXY),
+        ("image verification failed for digest sha256:5f0c", PullErrorCause.POLICY),
+        ("signature key validation failed for authority ops", PullErrorCause.POLICY),
+        ("image denied by cluster admission rule", PullErrorCause.POLICY),
+        ("[azurepolicy-k8s-allowed-images-1] container image has not been allowed", PullErrorCause.POLICY),
+        ("unexpected status from HEAD request: 412 Precondition Failed", PullErrorCause.POLICY),
         (
             'error parsing image name "docker://contoso.azurecr.io/web": authentication required',
-            Cause.UNAUTHORIZED,
+            PullErrorCause.UNAUTHORIZED,
         ),
-        ("dial tcp [2001:db8::1]:443: socket: address family not supported by protocol", Cause.CONNECT_REFUSED),
-        ("operation timeout", Cause.CONNECT_TIMEOUT),
-        ("image manifest does not contain descriptor matching platform", Cause.PLATFORM_MISMATCH),
-        ("image was pulled with platform linux/amd64, expected linux/arm64", Cause.PLATFORM_MISMATCH),
-        ("unable to find image for platform linux/arm64", Cause.PLATFORM_MISMATCH),
-        ("devmapper: Thin pool has 9 free data blocks which is less than 99", Cause.NODE_DISK),
-        ("NoCredentialProviders: no valid providers in chain", Cause.CREDENTIALS_MISSING),
-        ("failed to retrieve registry credentials", Cause.CREDENTIALS_MISSING),
-        ("you have reached your download limit", Cause.RATE_LIMITED),
-        ("upstream connect error or disconnect/reset before headers", Cause.REGISTRY_ERROR),
-        ('Status 403 trying to pull repository web: "Account is not active"', Cause.UNAUTHORIZED),
-        ("the security token included in the request is invalid", Cause.UNAUTHORIZED),
-        ("the tag could not be found", Cause.IMAGE_NOT_FOUND),
+        (
+            "dial tcp [2001:db8::1]:443: socket: address family not supported by protocol",
+            PullErrorCause.CONNECT_REFUSED,
+        ),
+        ("operation timeout", PullErrorCause.CONNECT_TIMEOUT),
+        ("image manifest does not contain descriptor matching platform", PullErrorCause.PLATFORM_MISMATCH),
+        ("image was pulled with platform linux/amd64, expected linux/arm64", PullErrorCause.PLATFORM_MISMATCH),
+        ("unable to find image for platform linux/arm64", PullErrorCause.PLATFORM_MISMATCH),
+        ("devmapper: Thin pool has 9 free data blocks which is less than 99", PullErrorCause.NODE_DISK),
+        ("NoCredentialProviders: no valid providers in chain", PullErrorCause.CREDENTIALS_MISSING),
+        ("failed to retrieve registry credentials", PullErrorCause.CREDENTIALS_MISSING),
+        ("you have reached your download limit", PullErrorCause.RATE_LIMITED),
+        ("upstream connect error or disconnect/reset before headers", PullErrorCause.REGISTRY_ERROR),
+        ('Status 403 trying to pull repository web: "Account is not active"', PullErrorCause.UNAUTHORIZED),
+        ("the security token included in the request is invalid", PullErrorCause.UNAUTHORIZED),
+        ("the tag could not be found", PullErrorCause.IMAGE_NOT_FOUND),
     ],
 )
-def test_other_wordings_of_the_same_causes(text: str, expected: Cause) -> None:
+def test_other_wordings_of_the_same_causes(text: str, expected: PullErrorCause) -> None:
     assert cause(text) == expected
 
 
@@ -358,11 +361,17 @@ def test_recorded_containerd_errors(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("pull access denied for contoso/wbe", Cause.IMAGE_NOT_FOUND),
+        ("pull access denied for contoso/wbe", PullErrorCause.IMAGE_NOT_FOUND),
         ("reading manifest 9 in docker.io/contoso/wbe: requested access to the resource is denied", "image_not_found"),
-        ("reading manifest 9 in quay.io/contoso/wbe: requested access to the resource is denied", Cause.UNAUTHORIZED),
-        ("pull access denied for contoso/wbe: unauthorized: incorrect username or password", Cause.UNAUTHORIZED),
-        ("pull access denied for quay.io/contoso/wbe", Cause.UNAUTHORIZED),
+        (
+            "reading manifest 9 in quay.io/contoso/wbe: requested access to the resource is denied",
+            PullErrorCause.UNAUTHORIZED,
+        ),
+        (
+            "pull access denied for contoso/wbe: unauthorized: incorrect username or password",
+            PullErrorCause.UNAUTHORIZED,
+        ),
+        ("pull access denied for quay.io/contoso/wbe", PullErrorCause.UNAUTHORIZED),
     ],
 )
 def test_a_denial_of_docker_hub_is_about_the_name_unless_it_is_about_the_login(text: str, expected: str) -> None:
@@ -373,33 +382,33 @@ def test_a_denial_of_docker_hub_is_about_the_name_unless_it_is_about_the_login(t
 
 
 @pytest.mark.parametrize(("reason", "expected"), REASONS.items())
-def test_a_reason_decides_without_text(reason: str, expected: Cause) -> None:
+def test_a_reason_decides_without_text(reason: str, expected: PullErrorCause) -> None:
     classified = classify("", reason)
 
     assert (classified.cause, classified.rule, classified.evidence) == (expected, "reason", reason)
 
 
 def test_a_reason_decides_if_the_text_shows_only_back_off() -> None:
-    assert cause(f'Back-off pulling image "{IMAGE}"', "SignatureValidationFailed") == Cause.POLICY
-    assert cause(f'Back-off pulling image "{IMAGE}"', "ImagePullBackOff") == Cause.BACKOFF_ONLY
+    assert cause(f'Back-off pulling image "{IMAGE}"', "SignatureValidationFailed") == PullErrorCause.POLICY
+    assert cause(f'Back-off pulling image "{IMAGE}"', "ImagePullBackOff") == PullErrorCause.BACKOFF_ONLY
 
 
 def test_a_reason_that_shows_a_cause_decides_for_text_that_no_rule_matches() -> None:
-    assert cause("something new", "InvalidImageName") == Cause.INVALID_REFERENCE
+    assert cause("something new", "InvalidImageName") == PullErrorCause.INVALID_REFERENCE
 
 
 def test_text_that_no_rule_matches_is_unknown_despite_back_off() -> None:
     classified = classify("something new", "ErrImagePull")
 
-    assert (classified.cause, classified.rule, classified.evidence) == (Cause.UNKNOWN, "none", "something new")
+    assert (classified.cause, classified.rule, classified.evidence) == (PullErrorCause.UNKNOWN, "none", "something new")
 
 
 def test_text_takes_precedence_over_the_reason() -> None:
-    assert cause("dial tcp: lookup contoso.azurecr.io: no such host", "InvalidImageName") == Cause.DNS
+    assert cause("dial tcp: lookup contoso.azurecr.io: no such host", "InvalidImageName") == PullErrorCause.DNS
 
 
 def test_an_empty_error_is_unknown() -> None:
-    assert classify("").cause == Cause.UNKNOWN
+    assert classify("").cause == PullErrorCause.UNKNOWN
 
 
 # Names that mislead
@@ -410,17 +419,23 @@ MISLEADING = (
     "no-space-left-on-device", "schema1", "signature", "corrupt", "goaway", "getaddrinfo", "imagepullbackoff", "gzip",
 )  # fmt: skip
 PROBES = (
-    ('Head "https://{host}/v2/{name}/manifests/{tag}": dial tcp 203.0.113.9:443: i/o timeout', Cause.CONNECT_TIMEOUT),
-    ('Head "https://{host}/v2/{name}/manifests/{tag}": dial tcp: lookup {host}: no such host', Cause.DNS),
-    ('failed to resolve reference "{host}/{name}:{tag}": {host}/{name}:{tag}: not found', Cause.IMAGE_NOT_FOUND),
-    ("manifest for {host}/{name}:{tag} not found: manifest unknown", Cause.IMAGE_NOT_FOUND),
-    ("reading manifest in {host}/{name}: unauthorized: access is not authorized", Cause.UNAUTHORIZED),
+    (
+        'Head "https://{host}/v2/{name}/manifests/{tag}": dial tcp 203.0.113.9:443: i/o timeout',
+        PullErrorCause.CONNECT_TIMEOUT,
+    ),
+    ('Head "https://{host}/v2/{name}/manifests/{tag}": dial tcp: lookup {host}: no such host', PullErrorCause.DNS),
+    (
+        'failed to resolve reference "{host}/{name}:{tag}": {host}/{name}:{tag}: not found',
+        PullErrorCause.IMAGE_NOT_FOUND,
+    ),
+    ("manifest for {host}/{name}:{tag} not found: manifest unknown", PullErrorCause.IMAGE_NOT_FOUND),
+    ("reading manifest in {host}/{name}: unauthorized: access is not authorized", PullErrorCause.UNAUTHORIZED),
     (
         "unexpected status from HEAD request to https://{host}/v2/{name}/manifests/{tag}: 500 Internal Server Error",
-        Cause.REGISTRY_ERROR,
+        PullErrorCause.REGISTRY_ERROR,
     ),
-    ("Back-off pulling image", Cause.BACKOFF_ONLY),
-    ("something new happened to {host}/{name}:{tag}, so there", Cause.UNKNOWN),
+    ("Back-off pulling image", PullErrorCause.BACKOFF_ONLY),
+    ("something new happened to {host}/{name}:{tag}, so there", PullErrorCause.UNKNOWN),
 )
 
 
@@ -437,7 +452,7 @@ def test_names_full_of_misleading_words_do_not_change_the_cause(
     image = f"{host}/{name}:{tag}"
     error = probe[0].format(host=host, name=name, tag=tag)
     text = f'Failed to pull image "{image}": rpc error: code = Unknown desc = {error}'
-    if probe[1] == Cause.BACKOFF_ONLY:
+    if probe[1] == PullErrorCause.BACKOFF_ONLY:
         text = f'Back-off pulling image "{image}"'
 
     assert cause(text, "", image) == probe[1]
@@ -447,8 +462,8 @@ def test_names_full_of_misleading_words_do_not_change_the_cause(
 def test_a_short_name_that_misleads_is_masked_too(word: str) -> None:
     image = f"{word.replace('/', '-')}:403"
 
-    assert cause(f'Failed to pull image "{image}": {image}: something new', "", image) == Cause.UNKNOWN
-    assert cause(f'Back-off pulling image "{image.partition(":")[0]}"') == Cause.BACKOFF_ONLY
+    assert cause(f'Failed to pull image "{image}": {image}: something new', "", image) == PullErrorCause.UNKNOWN
+    assert cause(f'Back-off pulling image "{image.partition(":")[0]}"') == PullErrorCause.BACKOFF_ONLY
 
 
 # Evidence, scopes, the denied address
@@ -470,7 +485,7 @@ def test_evidence_keeps_the_case_and_place_whatever_characters_come_before() -> 
 
 def test_the_scope_of_every_cause() -> None:
     by_scope = {
-        scope: {cause.value for cause in Cause if affected_scope(cause) == scope}
+        scope: {cause.value for cause in PullErrorCause if affected_scope(cause) == scope}
         for scope in ("image", "node", "unsettled")
     }
 
@@ -479,7 +494,7 @@ def test_the_scope_of_every_cause() -> None:
         "node": {"node_disk", "corrupt_or_interrupted"},
         "unsettled": {"backoff_only", "unknown"},
     }
-    assert {affected_scope(cause) for cause in Cause} == {"registry", *by_scope}
+    assert {affected_scope(cause) for cause in PullErrorCause} == {"registry", *by_scope}
 
 
 @pytest.mark.parametrize(
@@ -529,7 +544,7 @@ FRAGMENTS = st.sampled_from(
 def test_no_text_makes_it_raise(message: str, reason: str, image: str) -> None:
     classified = classify(message, reason, image)
 
-    assert classified.cause in Cause
+    assert classified.cause in PullErrorCause
     assert len(classified.evidence) <= 200
     denied_address(message)
 

@@ -18,6 +18,7 @@ from checks.rules import images
 
 # The key of Docker Hub's entries: kubelet looks it up by name if no other entry matches an image of docker.io.
 DOCKER_HUB_KEY = "index.docker.io"
+NOT_READ = "secret-not-read"  # of a secret: the checks say why it was not read
 _HUB_HOSTS = ("docker.io", "index.docker.io")
 
 
@@ -94,7 +95,7 @@ def judge_secret(
                 CredentialState.FAILS, "secret-missing", "kubelet reports that it could not retrieve it"
             )
         why = "it was not read" if secret is None else f"it could not be read ({secret.detail})"
-        return CredentialResult(CredentialState.OPEN, "secret-not-read", why)
+        return CredentialResult(CredentialState.OPEN, NOT_READ, why)
     unusable = _judge_whole(secret.value)
     if unusable is not None:
         return unusable

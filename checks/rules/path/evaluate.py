@@ -244,17 +244,14 @@ def _unsettled(case: Case, found: Lookup) -> Results:
         off = _skipping("public-access-disabled", "public network access is disabled", ADDRESSES, SUBNETS, BETWEEN)
         none = _skipping("both-closed", "wherever names lead, both ways are closed", NAMES)
         return {**(off if shut else public), ENDPOINT: (reached,), **none}
-    question = found.question or unknown("names-unclear", f"Where {case.login} leads is not known.", "names")
+    assert found.question is not None, "a name that leads nowhere certain says why"
     elsewhere = _skipping("public-closed", "this way is closed; names may lead to the private endpoint", *PathQuestion)
     return {
-        **{
-            question: elsewhere[question] if public_closed else public[question]
-            for question in (ADDRESSES, SUBNETS, BETWEEN)
-        },
+        **{asked: elsewhere[asked] if public_closed else public[asked] for asked in (ADDRESSES, SUBNETS, BETWEEN)},
         ENDPOINT: _skipping("no-endpoint", f"no way in: {reached.summary}", ENDPOINT)[ENDPOINT]
         if reached.failed
         else (reached,),
-        NAMES: (question,),
+        NAMES: (found.question,),
     }
 
 

@@ -19,7 +19,7 @@ from checks.facts.canary import CanaryAsk, CanarySaid
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.azure.node_pools import has_nodes
-from checks.rules.pull.errors import CREDENTIALS, Cause, Classified, affected_scope, classify
+from checks.rules.pull.errors import CREDENTIALS, Classified, PullErrorCause, affected_scope, classify
 
 ABSENT_TAG = "pullwatch-absent-"
 POD_PREFIX = "pullwatch-canary-"
@@ -29,15 +29,15 @@ MAX_REGISTRIES = 10
 # Causes that may be gone a moment later: one such failure is not a result yet.
 TRANSIENT = frozenset(
     {
-        Cause.DNS,
-        Cause.CONNECT_TIMEOUT,
-        Cause.CONNECT_REFUSED,
-        Cause.PROXY,
-        Cause.RATE_LIMITED,
-        Cause.REGISTRY_ERROR,
+        PullErrorCause.DNS,
+        PullErrorCause.CONNECT_TIMEOUT,
+        PullErrorCause.CONNECT_REFUSED,
+        PullErrorCause.PROXY,
+        PullErrorCause.RATE_LIMITED,
+        PullErrorCause.REGISTRY_ERROR,
     }
 )
-_ANSWERED = frozenset({Cause.IMAGE_NOT_FOUND, Cause.PLATFORM_MISMATCH})
+_ANSWERED = frozenset({PullErrorCause.IMAGE_NOT_FOUND, PullErrorCause.PLATFORM_MISMATCH})
 _NEXT_ATTEMPT = re.compile(r", (?=rpc error: |failed to pull )")
 
 

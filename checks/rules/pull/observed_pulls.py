@@ -11,7 +11,7 @@ from checks.facts import AgentPool, ContainerImage, NotSeen, PodEvent, RegistryU
 from checks.rules import images
 from checks.rules.azure.node_pools import pool_of, pools_of_events
 from checks.rules.pull.canaries import by_registry, tries
-from checks.rules.pull.errors import Cause, Classified, classify
+from checks.rules.pull.errors import Classified, PullErrorCause, classify
 
 # The waiting reasons for image errors (kubernetes/pkg/kubelet/images/types.go and the reasons that the CRI runtimes
 # pass on).
@@ -81,10 +81,10 @@ def _failed(
     classified = known.get(key) or classify(*key)
     known[key] = classified
     own = [event for event in events if container.image and container.image in event.message]
-    if classified.cause in (Cause.BACKOFF_ONLY, Cause.UNKNOWN):
+    if classified.cause in (PullErrorCause.BACKOFF_ONLY, PullErrorCause.UNKNOWN):
         for event in sorted(own, key=lambda event: event.last_seen or "", reverse=True):
             by_event = classify(event.message, reason, container.image)
-            if by_event.cause not in (Cause.BACKOFF_ONLY, Cause.UNKNOWN):
+            if by_event.cause not in (PullErrorCause.BACKOFF_ONLY, PullErrorCause.UNKNOWN):
                 classified, text = by_event, event.message
                 break
     first = min((event.first_seen for event in own if event.first_seen), default=None)
@@ -139,7 +139,9 @@ def not_found_proofs(
     }
     all_pools, proofs_by_host = tuple(pools), dict[str, PullProof]()
     for pull in failing:
-        absent = pull.classified.cause is Cause.IMAGE_NOT_FOUND and _refused_without_credentials_only(pull.text)
+        absent = pull.classified.cause is PullErrorCause.IMAGE_NOT_FOUND and _refused_without_credentials_only(
+            pull.text
+        )
         if absent and pull.host in certain and pull.host is not None and not pull.container.pull_secrets:
             pool, before = pool_of(pull.container.node, all_pools), proofs_by_host.get(pull.host)
             known = (frozenset({pool.name}) if pool else frozenset()) | (before.pools if before else frozenset())

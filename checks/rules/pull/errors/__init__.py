@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.rules.pull.errors.causes import CREDENTIALS, Cause
+from checks.rules.pull.errors.causes import CREDENTIALS, PullErrorCause
 from checks.rules.pull.errors.classify import Classified, Scope, affected_scope, classify, denied_address
 from checks.rules.pull.errors.rules import REASONS, RULES, Rule
 
@@ -10,8 +10,8 @@ __all__ = [
     "CREDENTIALS",
     "REASONS",
     "RULES",
-    "Cause",
     "Classified",
+    "PullErrorCause",
     "Rule",
     "Scope",
     "affected_scope",

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from checks.causes import Cause
 
 
-class Cause(StrEnum):
+class PullErrorCause(Cause):
     """Why an image could not be pulled."""
 
-    UNAUTHORIZED = "unauthorized"
-    CREDENTIALS_EXPIRED = "credentials_expired"
-    CREDENTIALS_MISSING = "credentials_missing"
-    FIREWALL_DENIED = "firewall_denied"
-    DNS = "dns"
-    CONNECT_TIMEOUT = "connect_timeout"
-    CONNECT_REFUSED = "connect_refused"
-    TLS = "tls"
-    PROXY = "proxy"
-    IMAGE_NOT_FOUND = "image_not_found"
-    INVALID_REFERENCE = "invalid_reference"
-    PLATFORM_MISMATCH = "platform_mismatch"
-    UNSUPPORTED_MANIFEST = "unsupported_manifest"
-    RATE_LIMITED = "rate_limited"
-    REGISTRY_ERROR = "registry_error"
-    CORRUPT_OR_INTERRUPTED = "corrupt_or_interrupted"
-    NODE_DISK = "node_disk"
-    POLICY = "policy"
-    BACKOFF_ONLY = "backoff_only"
-    UNKNOWN = "unknown"
+    UNAUTHORIZED = (
+        "unauthorized",
+        "The registry requires a credential, and the one that the node used, if any, does not allow the pull.",
+    )
+    CREDENTIALS_EXPIRED = "credentials_expired", "The credential has expired."
+    CREDENTIALS_MISSING = "credentials_missing", "The registry requires a credential, and the node had none."
+    FIREWALL_DENIED = "firewall_denied", "The registry's firewall refused the node's address."
+    DNS = "dns", "The node could not resolve a name."
+    CONNECT_TIMEOUT = "connect_timeout", "The node's connection timed out."
+    CONNECT_REFUSED = "connect_refused", "The node's connection was refused."
+    TLS = "tls", "TLS failed: an untrusted or expired certificate, or something that intercepts the connection."
+    PROXY = "proxy", "A proxy refused or failed."
+    IMAGE_NOT_FOUND = (
+        "image_not_found",
+        "The repository, tag or digest does not exist, or is not shown to the node.",
+    )
+    INVALID_REFERENCE = "invalid_reference", "The image reference is not valid."
+    PLATFORM_MISMATCH = "platform_mismatch", "The image does not exist for the node's platform."
+    UNSUPPORTED_MANIFEST = (
+        "unsupported_manifest",
+        "The node's container runtime does not support the image's manifest.",
+    )
+    RATE_LIMITED = "rate_limited", "The registry limits the rate of pulls."
+    REGISTRY_ERROR = "registry_error", "The registry answered with an error of its own."
+    CORRUPT_OR_INTERRUPTED = "corrupt_or_interrupted", "The download was corrupt or interrupted."
+    NODE_DISK = "node_disk", "The node's disk is full or fails."
+    POLICY = "policy", "A policy on the node or in the cluster forbids the image."
+    BACKOFF_ONLY = "backoff_only", "Only a back-off is reported, which names no cause."
+    UNKNOWN = "unknown", "The text of the error is not known."
 
 
 # The registry was reached and requires a credential that it did not get.
-CREDENTIALS = frozenset({Cause.UNAUTHORIZED, Cause.CREDENTIALS_EXPIRED, Cause.CREDENTIALS_MISSING})
+CREDENTIALS = frozenset(
+    {PullErrorCause.UNAUTHORIZED, PullErrorCause.CREDENTIALS_EXPIRED, PullErrorCause.CREDENTIALS_MISSING}
+)

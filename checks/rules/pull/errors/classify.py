@@ -8,32 +8,32 @@ from typing import Literal
 
 import msgspec
 
-from checks.rules.pull.errors.causes import Cause
+from checks.rules.pull.errors.causes import PullErrorCause
 from checks.rules.pull.errors.rules import REASONS, RULES
 from checks.rules.pull.errors.unwrap import MAX_NAME, MAX_TEXT, clean, first_error, hosts_of, mask_hosts
 
 MAX_EVIDENCE = 200
 _LEAD = 60
-_SETTLES_NOTHING = (Cause.UNKNOWN, Cause.BACKOFF_ONLY)
+_SETTLES_NOTHING = (PullErrorCause.UNKNOWN, PullErrorCause.BACKOFF_ONLY)
 _DENIED = re.compile(
     r"(?i)client\s{1,8}with\s{1,8}ip\s{1,8}['\"\\]{0,4}([0-9a-f.:]{2,45})['\"\\]{0,4}\s{1,8}is\s{1,8}not\s{1,8}allowed"
 )
 
 Scope = Literal["registry", "image", "node", "unsettled"]
 _IMAGE = (
-    Cause.IMAGE_NOT_FOUND,
-    Cause.INVALID_REFERENCE,
-    Cause.PLATFORM_MISMATCH,
-    Cause.UNSUPPORTED_MANIFEST,
-    Cause.POLICY,
+    PullErrorCause.IMAGE_NOT_FOUND,
+    PullErrorCause.INVALID_REFERENCE,
+    PullErrorCause.PLATFORM_MISMATCH,
+    PullErrorCause.UNSUPPORTED_MANIFEST,
+    PullErrorCause.POLICY,
 )
-_NODE = (Cause.NODE_DISK, Cause.CORRUPT_OR_INTERRUPTED)
+_NODE = (PullErrorCause.NODE_DISK, PullErrorCause.CORRUPT_OR_INTERRUPTED)
 
 
 class Classified(msgspec.Struct, frozen=True):
     """The cause, the stable id of the rule that decided, and the part of the text (or the reason) that it matched."""
 
-    cause: Cause
+    cause: PullErrorCause
     rule: str
     evidence: str
 
@@ -55,10 +55,10 @@ def classify(message: str, reason: str = "", image: str = "") -> Classified:
         classified = _by_text(joined, message, image) or classified
     if _settles_nothing(classified):
         classified = _by_reason(reason.strip(), classified, bool(text)) or classified
-    return classified or Classified(Cause.UNKNOWN, "none", text[:MAX_EVIDENCE])
+    return classified or Classified(PullErrorCause.UNKNOWN, "none", text[:MAX_EVIDENCE])
 
 
-def affected_scope(cause: Cause) -> Scope:
+def affected_scope(cause: PullErrorCause) -> Scope:
     """What a cause affects: every pull from the registry, one image, one node, or not known ("unsettled")."""
     if cause in _IMAGE:
         return "image"

@@ -19,7 +19,7 @@ from types import MappingProxyType
 import msgspec
 
 from checks.rules.images import DOCKER_HUB
-from checks.rules.pull.errors.causes import Cause
+from checks.rules.pull.errors.causes import PullErrorCause
 from checks.rules.pull.errors.literal_prefilter import required_literals
 
 
@@ -31,7 +31,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    cause: Cause
+    cause: PullErrorCause
     pattern: re.Pattern[str]
     example: str
     source: str
@@ -47,7 +47,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _rule(
-    cause: Cause, name: str, pattern: str, example: str, source: str, *, note: str = "", hosts: str | None = None
+    cause: PullErrorCause,
+    name: str,
+    pattern: str,
+    example: str,
+    source: str,
+    *,
+    note: str = "",
+    hosts: str | None = None,
 ) -> Rule:
     return Rule(
         id=name,
@@ -78,14 +85,14 @@ _NO_LOGIN_NEEDED = r"\bmcr\.microsoft\.com\b|\bregistry\.k8s\.io\b|\bk8s\.gcr\.i
 
 _NAMED = (
     _rule(
-        Cause.FIREWALL_DENIED,
+        PullErrorCause.FIREWALL_DENIED,
         "firewall-client-ip",
         r"client with ip .{0,80}is not allowed|aka\.ms/acr/firewall",
         "denied: client with IP '203.0.113.9' is not allowed access. Refer https://aka.ms/acr/firewall",
         "Azure Container Registry",
     ),
     _rule(
-        Cause.FIREWALL_DENIED,
+        PullErrorCause.FIREWALL_DENIED,
         "firewall-public-access-off",
         r"public (?:network )?access (?:is |has been |was )?(?:disabled|denied|not (?:allowed|permitted))"
         r"|not allowed by (?:the )?(?:network|firewall) rules?|blocked by (?:the |a |your )?(?:\w{1,20} )?firewall",
@@ -93,7 +100,7 @@ _NAMED = (
         "Azure",
     ),
     _rule(
-        Cause.FIREWALL_DENIED,
+        PullErrorCause.FIREWALL_DENIED,
         "firewall-layer-storage",
         r"authorizationfailure|this request is not authorized to perform this operation(?! using)",
         "error pulling image configuration: error parsing HTTP 403 response body: <Code>AuthorizationFailure</Code>",
@@ -101,7 +108,7 @@ _NAMED = (
         note="Layers come from a storage account, and this code is its network rule (a missing role has another code)",
     ),
     _rule(
-        Cause.FIREWALL_DENIED,
+        PullErrorCause.FIREWALL_DENIED,
         "firewall-local-socket",
         r"connect: (?:permission denied|operation not permitted)|forbidden by its access permissions",
         'Get "https://contoso.azurecr.io/v2/": dial tcp 203.0.113.9:443: connect: operation not permitted',
@@ -109,14 +116,14 @@ _NAMED = (
         note="The node's own packet filter refuses the connection; no packet reached the registry",
     ),
     _rule(
-        Cause.POLICY,
+        PullErrorCause.POLICY,
         "policy-pull-never",
         r"pull policy of never|errimageneverpull",
         'Container image "contoso.azurecr.io/web:1" is not present with pull policy of Never',
         "kubelet",
     ),
     _rule(
-        Cause.POLICY,
+        PullErrorCause.POLICY,
         "policy-signature",
         r"source image rejected|signaturevalidationfailed|signature (?:was |is )required|not signed\b"
         r"|signature (?:\w{1,12} )?(?:validation|verification) (?:failed|error)"
@@ -128,7 +135,7 @@ _NAMED = (
         "containers/image, Ratify, Docker Content Trust",
     ),
     _rule(
-        Cause.POLICY,
+        PullErrorCause.POLICY,
         "policy-admission",
         r"admission webhook .{0,300}denied|admission (?:policy|controller) .{0,300}(?:denied|rejected)"
         r"|(?:denied|rejected|blocked|forbidden|prevented|disallowed) by (?:\S{1,80} ){0,4}"
@@ -139,7 +146,7 @@ _NAMED = (
         "Gatekeeper, Kyverno, registries.conf",
     ),
     _rule(
-        Cause.POLICY,
+        PullErrorCause.POLICY,
         "policy-registry",
         r"projectpolicyviolation|412:? \(?precondition failed|due to (?:the )?configured policy"
         r"|cannot be pulled due to|vulnerability scanning"
@@ -149,7 +156,7 @@ _NAMED = (
         note="Harbor answers 412 if its project's policy forbids the pull, sometimes without details",
     ),
     _rule(
-        Cause.INVALID_REFERENCE,
+        PullErrorCause.INVALID_REFERENCE,
         "reference-invalid",
         r"invalid reference format|(?:couldn't|could not|cannot|failed to|error|unable to) "
         r"(?:parse|parsing(?! image name)) (?:image |docker )?(?:reference|image name|image)\b"
@@ -161,7 +168,7 @@ _NAMED = (
         "distribution/reference, kubelet",
     ),
     _rule(
-        Cause.INVALID_REFERENCE,
+        PullErrorCause.INVALID_REFERENCE,
         "reference-short-name",
         r"did not resolve to an alias|short-?name mode is enforcing|unqualified-search registr|returns ambiguous list",
         'short-name "web:1" did not resolve to an alias and no unqualified-search registries are defined',
@@ -169,7 +176,7 @@ _NAMED = (
         note="The name has no registry and the node has no search list",
     ),
     _rule(
-        Cause.NODE_DISK,
+        PullErrorCause.NODE_DISK,
         "disk-full",
         r"no space left on device|not enough (?:free )?(?:disk )?space|insufficient (?:free )?(?:disk |storage )space"
         r"|disk quota exceeded|no (?:free )?inodes|disk ?pressure|freediskspacefailed|disk (?:is )?full|\benospc\b"
@@ -178,7 +185,7 @@ _NAMED = (
         "Linux, Windows, kubelet",
     ),
     _rule(
-        Cause.NODE_DISK,
+        PullErrorCause.NODE_DISK,
         "disk-fault",
         r"read-only file ?system|input/output error|structure needs cleaning|i/o device error|bad message$",
         "failed to prepare extraction snapshot: write /var/lib/containerd/meta.db: input/output error",
@@ -186,7 +193,7 @@ _NAMED = (
         note="The node's disk is at fault, not the layer, which extracts on other nodes",
     ),
     _rule(
-        Cause.UNKNOWN,
+        PullErrorCause.UNKNOWN,
         "extraction-not-permitted",
         r"(?:failed to (?:extract|register|apply) layer|importlayer|processbaselayer|applylayer).{0,2000}"
         r"(?:access is denied|operation not permitted|permission denied|invalid argument)",
@@ -195,7 +202,7 @@ _NAMED = (
         note="The node's file system denies, not the registry",
     ),
     _rule(
-        Cause.UNKNOWN,
+        PullErrorCause.UNKNOWN,
         "runtime-unreachable",
         r"dial unix |unix://|cannot connect to the docker daemon|//\./pipe/|runtime is (?:down|not ready)",
         'connection error: desc = "transport: Error while dialing: dial unix /run/x.sock: connect: connection refused"',
@@ -206,7 +213,7 @@ _NAMED = (
 
 _NETWORK = (
     _rule(
-        Cause.PROXY,
+        PullErrorCause.PROXY,
         "proxy-connect",
         r"proxyconnect|socks connect|(?:connect(?:ing)? to|reach|using|via|dial) (?:the )?(?:http |https )?proxy\b"
         r"|from proxy after connect|connect tunnel failed|invalid proxy\b",
@@ -215,14 +222,14 @@ _NETWORK = (
         note="Whatever follows (a lookup, a refusal, a certificate) is about the proxy, not the registry",
     ),
     _rule(
-        Cause.PROXY,
+        PullErrorCause.PROXY,
         "proxy-authentication",
         r"proxy authentication required|proxyauthenticationrequired|" + _status("407", "proxy"),
         'Head "https://contoso.azurecr.io/v2/": Proxy Authentication Required',
         "Go net/http",
     ),
     _rule(
-        Cause.PROXY,
+        PullErrorCause.PROXY,
         "proxy-refused-tunnel",
         r"\b(?:get|head|post) \"?https://[^\s\"]{1,300}\"?: (?:forbidden|service unavailable|bad gateway"
         r"|gateway time-?out|blocked by \S{1,40}|denied by \S{1,40}|connection established)(?:$|[,;\"\])])"
@@ -234,7 +241,7 @@ _NETWORK = (
         "answers of registries have the code",
     ),
     _rule(
-        Cause.DNS,
+        PullErrorCause.DNS,
         "dns-no-such-host",
         r"no such host|name or service not known|temporary failure in name resolution|could not resolve host"
         r"|nodename nor servname|no address associated with hostname|unknown host\b",
@@ -242,7 +249,7 @@ _NETWORK = (
         "Go net, libc, Windows",
     ),
     _rule(
-        Cause.DNS,
+        PullErrorCause.DNS,
         "dns-resolver-failed",
         r"server misbehaving|getaddrinfo|hostname resolution|name resolution fail|dns message"
         r"|\blookup \S{1,255} on \S{1,120}: |\blookup [^\s:]{0,255}\.[^\s:]{1,255}: "
@@ -252,7 +259,7 @@ _NETWORK = (
         note="A lookup that timed out or was refused is about the resolver, so this comes before timeouts and refusals",
     ),
     _rule(
-        Cause.CORRUPT_OR_INTERRUPTED,
+        PullErrorCause.CORRUPT_OR_INTERRUPTED,
         "interrupted-record",
         r"bad record mac|decryption failed or bad record",
         "failed to fetch layer: remote error: tls: bad record MAC",
@@ -260,7 +267,7 @@ _NETWORK = (
         note="The data of an established connection was altered in transit: certificate and protocol are not at fault",
     ),
     _rule(
-        Cause.TLS,
+        PullErrorCause.TLS,
         "tls-certificate",
         r"\bx509: |signed by unknown authority|(?:failed to|unable to) verify (?:the )?(?:first )?certificate"
         r"|certificate (?:has expired|is valid for|is not trusted|relies on|verify failed|is not yet valid)"
@@ -269,7 +276,7 @@ _NETWORK = (
         "Go crypto/x509",
     ),
     _rule(
-        Cause.TLS,
+        PullErrorCause.TLS,
         "tls-plain-http",
         r"gave http response to https client|http request to an https server|malformed http response"
         r"|does not look like a tls handshake|wrong version number",
@@ -277,14 +284,14 @@ _NETWORK = (
         "Go net/http",
     ),
     _rule(
-        Cause.TLS,
+        PullErrorCause.TLS,
         "tls-protocol",
         r"\btls: |\bssl: |handshake failure|oversized record|ssl_error|tlsv1 alert|no common (?:cipher|protocol)",
         "remote error: tls: protocol version not supported",
         "Go crypto/tls",
     ),
     _rule(
-        Cause.CONNECT_TIMEOUT,
+        PullErrorCause.CONNECT_TIMEOUT,
         "timeout-io",
         r"i/o timeout|tls handshake timeout|connection timed out"
         r"|(?:connection|connect|operation|request|network|read|dial|pull) time-?out\b"
@@ -293,7 +300,7 @@ _NETWORK = (
         "Go net, Windows",
     ),
     _rule(
-        Cause.CONNECT_TIMEOUT,
+        PullErrorCause.CONNECT_TIMEOUT,
         "timeout-deadline",
         r"client\.timeout|context deadline exceeded|deadlineexceeded|awaiting headers|context cancell?ed"
         r"|because of no progress|pull progress (?:deadline|timeout)|request cancell?ed|code = canceled|timed out\b",
@@ -301,14 +308,14 @@ _NETWORK = (
         "Go context, kubelet",
     ),
     _rule(
-        Cause.CONNECT_REFUSED,
+        PullErrorCause.CONNECT_REFUSED,
         "refused",
         r"connection refused|actively refused",
         "dial tcp 203.0.113.9:443: connect: connection refused",
         "Linux, Windows",
     ),
     _rule(
-        Cause.CONNECT_REFUSED,
+        PullErrorCause.CONNECT_REFUSED,
         "reset",
         r"connection reset|forcibly closed|broken pipe|connection (?:was )?aborted|closed network connection",
         "read tcp 10.1.0.4:40001->203.0.113.9:443: read: connection reset by peer",
@@ -316,7 +323,7 @@ _NETWORK = (
         note="Something on the network path resets the connection: far more often a firewall than the registry",
     ),
     _rule(
-        Cause.CONNECT_REFUSED,
+        PullErrorCause.CONNECT_REFUSED,
         "no-route",
         r"no route to host|network is unreachable|network (?:is )?down\b|host is (?:down|unreachable)"
         r"|unreachable (?:host|network)|cannot assign requested address|address family not supported",
@@ -328,7 +335,7 @@ _NETWORK = (
 
 _ANSWERED = (
     _rule(
-        Cause.RATE_LIMITED,
+        PullErrorCause.RATE_LIMITED,
         "rate-limited",
         r"toomanyrequests|too many requests|\brate[ -]limit|\brate exceeded|(?:pull|download|bandwidth) limit|throttl"
         r"|exceeded (?:the |your )?(?:\w{1,20} )?rate|requests? per (?:second|minute|hour|day)|slow ?down\b"
@@ -337,7 +344,7 @@ _ANSWERED = (
         "Docker Hub, ACR, ECR, GCR",
     ),
     _rule(
-        Cause.RATE_LIMITED,
+        PullErrorCause.RATE_LIMITED,
         "rate-node-qps",
         r"pull qps exceeded|qps exceeded|registrypullqps",
         'Failed to pull image "web:1": pull QPS exceeded',
@@ -345,7 +352,7 @@ _ANSWERED = (
         note="Kubelet's own limit (registryPullQPS), not the registry's",
     ),
     _rule(
-        Cause.CREDENTIALS_EXPIRED,
+        PullErrorCause.CREDENTIALS_EXPIRED,
         "credentials-expired",
         r"(?:token|credentials?|password|secrets?|keys?|session|login|jwt) (?:\S{1,60} ){0,5}?"
         r"(?:expired|no longer valid)"
@@ -354,7 +361,7 @@ _ANSWERED = (
         "ECR, Docker Hub, Microsoft Entra",
     ),
     _rule(
-        Cause.CREDENTIALS_MISSING,
+        PullErrorCause.CREDENTIALS_MISSING,
         "credentials-none-offered",
         r"no basic auth credentials|unauthenticated requests?|without credentials|no credentials?\b(?! on this request)"
         r"|credentials? (?:were |was |are |is )?(?:not (?:found|provided|supplied|present|set)|missing)"
@@ -365,7 +372,7 @@ _ANSWERED = (
         "moby, containerd, Artifact Registry",
     ),
     _rule(
-        Cause.CREDENTIALS_MISSING,
+        PullErrorCause.CREDENTIALS_MISSING,
         "credentials-secret-absent",
         r"unable to retrieve some image pull secrets|failedtoretrieveimagepullsecret"
         r"|(?:pull ?secret|imagepullsecret|secret)s? \S{1,255} not found",
@@ -373,7 +380,7 @@ _ANSWERED = (
         "kubelet",
     ),
     _rule(
-        Cause.CREDENTIALS_MISSING,
+        PullErrorCause.CREDENTIALS_MISSING,
         "credentials-provider-failed",
         r"(?:no azure|azure|managed|kubelet) identity (?:\S{1,80} )?(?:was )?not found|no (?:azure )?identity found"
         r"|docker-credential-\S{1,60}"
@@ -384,7 +391,7 @@ _ANSWERED = (
         note="The node could not get a credential",
     ),
     _rule(
-        Cause.PLATFORM_MISMATCH,
+        PullErrorCause.PLATFORM_MISMATCH,
         "platform-no-match",
         r"no match for platform|no matching manifest for|no image found in (?:manifest list|image index)"
         r"|choosing (?:an )?image instance|no child with platform|does not provide the specified platform"
@@ -396,7 +403,7 @@ _ANSWERED = (
         note='Ends in "not found" too, but the image exists, only not for the platform of this node',
     ),
     _rule(
-        Cause.PLATFORM_MISMATCH,
+        PullErrorCause.PLATFORM_MISMATCH,
         "platform-incompatible",
         r"does not match (?:the )?(?:specified |detected |requested |expected )?"
         r"(?:host|platform|architecture|operating system)"
@@ -406,7 +413,7 @@ _ANSWERED = (
         "moby, hcsshim",
     ),
     _rule(
-        Cause.UNSUPPORTED_MANIFEST,
+        PullErrorCause.UNSUPPORTED_MANIFEST,
         "manifest-old-schema",
         r"schema ?(?:version )?1\b.{0,200}(?:deprecat|remov|no longer|not supported|unsupported|disabled)"
         r"|docker image format v1\b|manifest\.v1\+(?:json|prettyjws)|(?:unsupported|deprecated|old) (?:docker )?schema"
@@ -415,7 +422,7 @@ _ANSWERED = (
         "containerd, moby",
     ),
     _rule(
-        Cause.CORRUPT_OR_INTERRUPTED,
+        PullErrorCause.CORRUPT_OR_INTERRUPTED,
         "corrupt-web-page",
         r"media ?-?type:? \"?text/html",
         "failed to unpack image on snapshotter overlayfs: unexpected media type text/html for sha256:5f0c: not found",
@@ -423,7 +430,7 @@ _ANSWERED = (
         note="A web page was stored instead of the manifest: a portal or a proxy answered, not the registry",
     ),
     _rule(
-        Cause.UNSUPPORTED_MANIFEST,
+        PullErrorCause.UNSUPPORTED_MANIFEST,
         "manifest-media-type",
         r"(?:unsupported|unexpected|unknown|invalid|unrecognized|unhandled) (?:\w{1,20} ){0,3}"
         r"media ?-?type|media ?-?type .{0,200}(?:unsupported|not supported|not allowed|unknown|unrecognized|is invalid)"
@@ -439,7 +446,7 @@ _ANSWERED = (
         note="A chart, a signature or another artifact, or a manifest that this runtime cannot read",
     ),
     _rule(
-        Cause.REGISTRY_ERROR,
+        PullErrorCause.REGISTRY_ERROR,
         "registry-quota",
         r"quota (?:has been |is |was )?(?:reached|exceeded)|exceed(?:s|ed|ing)? .{0,60}\bquota|storage (?:limit|quota)",
         "denied: quota has been exceeded on this namespace",
@@ -447,7 +454,7 @@ _ANSWERED = (
         note="A proxy cache that cannot store what it pulls; no permission is missing",
     ),
     _rule(
-        Cause.REGISTRY_ERROR,
+        PullErrorCause.REGISTRY_ERROR,
         "registry-sign-in",
         r"token auth challenge|did not include a token"
         r"|fetch (?:\w{1,20} )?token: unexpected status(?: from [a-z]{1,10} request to \S{1,300})?: 404\b",
@@ -456,7 +463,7 @@ _ANSWERED = (
         note="There is no token service at the registry's realm; this shows nothing about permissions or the image",
     ),
     _rule(
-        Cause.REGISTRY_ERROR,
+        PullErrorCause.REGISTRY_ERROR,
         "registry-5xx",
         r"internal server error|bad gateway|service (?:is )?(?:temporarily |currently )?unavailable|gateway time-?out"
         r"|backend error|upstream connect error|no healthy upstream|unknown: unknown error|" + _labelled(r"5\d\d"),
@@ -464,7 +471,7 @@ _ANSWERED = (
         "Go net/http, moby, containers/image",
     ),
     _rule(
-        Cause.FIREWALL_DENIED,
+        PullErrorCause.FIREWALL_DENIED,
         "firewall-acr-403",
         _status("403", "forbidden") + r"|: forbidden\b|access forbidden",
         "failed to authorize: failed to fetch oauth token: unexpected status from GET request to "
@@ -474,7 +481,7 @@ _ANSWERED = (
         hosts=_ACR,
     ),
     _rule(
-        Cause.FIREWALL_DENIED,
+        PullErrorCause.FIREWALL_DENIED,
         "firewall-public-registry-403",
         _status("403", "forbidden"),
         "unexpected status from HEAD request to https://mcr.microsoft.com/v2/oss/x/manifests/1: 403 Forbidden",
@@ -483,7 +490,7 @@ _ANSWERED = (
         hosts=_NO_LOGIN_NEEDED,
     ),
     _rule(
-        Cause.FIREWALL_DENIED,
+        PullErrorCause.FIREWALL_DENIED,
         "firewall-web-page-403",
         r"<html.{0,200}403 forbidden",
         "error parsing HTTP 403 response body: invalid character '<': \"<html><title>403 Forbidden</title>\"",
@@ -491,7 +498,7 @@ _ANSWERED = (
         note="Registries deny in JSON; a web page comes from a gateway in front of them",
     ),
     _rule(
-        Cause.IMAGE_NOT_FOUND,
+        PullErrorCause.IMAGE_NOT_FOUND,
         "not-found-docker-hub",
         r"pull access denied\b(?!.{0,600}(?:incorrect|invalid))"
         r"|reading manifest .{0,600}requested access to the resource is denied",
@@ -501,14 +508,14 @@ _ANSWERED = (
         hosts=re.escape(DOCKER_HUB),
     ),
     _rule(
-        Cause.UNAUTHORIZED,
+        PullErrorCause.UNAUTHORIZED,
         "denied-status",
         _status("401", "unauthorized") + "|" + _status("403", "forbidden"),
         "failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized",
         "containerd, moby",
     ),
     _rule(
-        Cause.UNAUTHORIZED,
+        PullErrorCause.UNAUTHORIZED,
         "denied-words",
         r"(?<![\w/.-])unauthori[sz]ed\b(?! to authorize)|authentication (?:is )?(?:required|failed|failure)"
         r"|unauthenticated|failed authentication|billing account"
@@ -520,7 +527,7 @@ _ANSWERED = (
         "distribution, containerd, moby",
     ),
     _rule(
-        Cause.UNAUTHORIZED,
+        PullErrorCause.UNAUTHORIZED,
         "denied-credentials",
         r"(?:incorrect|invalid|wrong|bad) (?:user ?name|password|credentials?|token|client secret|login)"
         r"|permission \S{1,120} denied|permission[_ ]denied|needed permissions|\btoken (?:\w{1,20} ){0,5}invalid\b"
@@ -530,7 +537,7 @@ _ANSWERED = (
         "containers/image, Artifact Registry, Microsoft Entra",
     ),
     _rule(
-        Cause.CORRUPT_OR_INTERRUPTED,
+        PullErrorCause.CORRUPT_OR_INTERRUPTED,
         "corrupt-content",
         r"failed size validation|unexpected commit (?:digest|size)|digest (?:did not|does not|mismatch|verification)"
         r"|verification failed for digest|layer verification failed|wrong (?:diff ?id|digest)|diff ?id"
@@ -542,7 +549,7 @@ _ANSWERED = (
         "containerd, Go archive/tar",
     ),
     _rule(
-        Cause.CORRUPT_OR_INTERRUPTED,
+        PullErrorCause.CORRUPT_OR_INTERRUPTED,
         "interrupted",
         r"unexpected eof|(?:^|: |\")eof(?=$|[\s,;.:)\]\"])|stream error|internal_error|goaway|connection lost"
         r"|short read|\bhttp2: |server closed|transport is closing|connection (?:was )?closed|happened during read"
@@ -551,7 +558,7 @@ _ANSWERED = (
         "Go io, net/http",
     ),
     _rule(
-        Cause.UNKNOWN,
+        PullErrorCause.UNKNOWN,
         "extraction-failed",
         r"failed to (?:extract|register|apply|unpack|commit) (?:layer|image|ref)|failed commit on ref|applylayer"
         r"|error processing tar file|importlayer|processbaselayer|hcsshim::"
@@ -561,7 +568,7 @@ _ANSWERED = (
         note="Downloaded but not extracted: the layer's content, the node or a policy, the text does not show which",
     ),
     _rule(
-        Cause.IMAGE_NOT_FOUND,
+        PullErrorCause.IMAGE_NOT_FOUND,
         "not-found-manifest",
         r"manifest[_ ]unknown|name[_ ]unknown|(?:repository )?name not known|blob[_ ]unknown|unknown blob"
         r"|manifest for \S{1,600} not found|could not fetch content descriptor|(?:was |been )deleted or has expired",
@@ -569,14 +576,14 @@ _ANSWERED = (
         "distribution, Quay",
     ),
     _rule(
-        Cause.IMAGE_NOT_FOUND,
+        PullErrorCause.IMAGE_NOT_FOUND,
         "not-found-status",
         _status("404", "not found") + "|" + _status("410", "gone"),
         "unexpected status code https://registry.contoso.example/v2/web/manifests/9: 404 Not Found",
         "containerd, containers/image",
     ),
     _rule(
-        Cause.IMAGE_NOT_FOUND,
+        PullErrorCause.IMAGE_NOT_FOUND,
         "not-found-words",
         r"[:…\"] not found\b|(?:code ?= ?|rpc error: )notfound|does(?: not|n't) exist"
         r"|(?:could|can)(?: ?not|n't) be found|no such (?:image|manifest|repository|tag)|not[_ ]found\b(?! in \$)"
@@ -585,7 +592,7 @@ _ANSWERED = (
         "containerd",
     ),
     _rule(
-        Cause.REGISTRY_ERROR,
+        PullErrorCause.REGISTRY_ERROR,
         "registry-unexpected-status",
         r"received unexpected http status|invalid character .{1,8} looking for|error parsing http|missing content-type"
         r"|bad request|method not allowed|precondition failed|unprocessable"
@@ -598,7 +605,7 @@ _ANSWERED = (
         note="An unexpected answer to a pull; comes after the answers with a known meaning",
     ),
     _rule(
-        Cause.BACKOFF_ONLY,
+        PullErrorCause.BACKOFF_ONLY,
         "backoff",
         r"back-?off pulling|imagepullbackoff|imagepullfailure|persistent image pull errors|errimagepull"
         r"|trying and failing to pull image",
@@ -611,19 +618,19 @@ _ANSWERED = (
 RULES: tuple[Rule, ...] = _NAMED + _NETWORK + _ANSWERED
 
 # The cause that a reason alone shows, if the text is empty or shows none. An unlisted reason shows none.
-REASONS: Mapping[str, Cause] = MappingProxyType(
+REASONS: Mapping[str, PullErrorCause] = MappingProxyType(
     {
-        "ErrImageNeverPull": Cause.POLICY,
-        "SignatureValidationFailed": Cause.POLICY,
-        "InvalidImageName": Cause.INVALID_REFERENCE,
-        "RegistryUnavailable": Cause.REGISTRY_ERROR,
-        "FailedToRetrieveImagePullSecret": Cause.CREDENTIALS_MISSING,
-        "ErrImagePull": Cause.BACKOFF_ONLY,
-        "ImagePullBackOff": Cause.BACKOFF_ONLY,
-        "ImagePullFailure": Cause.BACKOFF_ONLY,
-        "BackOff": Cause.BACKOFF_ONLY,
-        "ImageInspectError": Cause.UNKNOWN,
-        "CreateContainerError": Cause.UNKNOWN,
-        "CreateContainerConfigError": Cause.UNKNOWN,
+        "ErrImageNeverPull": PullErrorCause.POLICY,
+        "SignatureValidationFailed": PullErrorCause.POLICY,
+        "InvalidImageName": PullErrorCause.INVALID_REFERENCE,
+        "RegistryUnavailable": PullErrorCause.REGISTRY_ERROR,
+        "FailedToRetrieveImagePullSecret": PullErrorCause.CREDENTIALS_MISSING,
+        "ErrImagePull": PullErrorCause.BACKOFF_ONLY,
+        "ImagePullBackOff": PullErrorCause.BACKOFF_ONLY,
+        "ImagePullFailure": PullErrorCause.BACKOFF_ONLY,
+        "BackOff": PullErrorCause.BACKOFF_ONLY,
+        "ImageInspectError": PullErrorCause.UNKNOWN,
+        "CreateContainerError": PullErrorCause.UNKNOWN,
+        "CreateContainerConfigError": PullErrorCause.UNKNOWN,
     }
 )

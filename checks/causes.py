@@ -1,0 +1,43 @@
+"""Causes: the stable ids that say why a verdict is what it is, each with a sentence for whoever reads one in a mail.
+
+Every check names its causes as enumerations (``Check.causes``); docs/causes.md and the checks' pages are generated from
+them. An id is stored and alerted on, so it never changes its spelling.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Cause(StrEnum):
+    """The base of enumerations of causes: ``ROLE_HELD = "role-held", "The kubelet identity holds a role …"``."""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str = "") -> Self:
+        """A member with its id and its sentence."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+
+class ReadCause(Cause):
+    """Why something that a check needs was not read. Any check may answer with one of these."""
+
+    NOT_ALLOWED = "look-not-allowed", "Pullwatch's identity lacks a role or permission, which the finding names."
+    UNREACHABLE = "look-unreachable", "What has to be read could not be reached over the network."
+    THROTTLED = "look-throttled", "The service answered that there are too many requests."
+    NOT_FOUND = "look-not-found", "The service was asked and has no such thing."
+    ERROR = "look-error", "The read failed for another reason, which the finding names."
+    OFF = "look-off", "A setting turns this read off, or nobody asked for it."
+    NOT_APPLICABLE = "look-not-applicable", "There is nothing of this kind to read."
+    PARTIAL_PODS = (
+        "pods-read-in-part",
+        "Not all pods of the cluster could be read, so nothing is claimed of all of them.",
+    )
+
+
+# Ids that stored findings may still carry, and the one that says the same today.
+RENAMED = {"registry-not-known": "registry-not-seen"}
