@@ -5,10 +5,12 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo docs peers lint clean
+.PHONY: help setup test demo docs check peers lint clean
 
 PYTHON ?=
 ARGS ?=
+CODE ?=
+NAME ?=
 RUN := .venv/bin/python
 
 help: ## list the targets
@@ -28,6 +30,9 @@ demo: setup ## a simulated tenant, the whole app on it, and its mails
 
 docs: setup ## write docs/checks/ and the README's settings from the code
 	@$(RUN) tools/docs.py $(ARGS)
+
+check: setup ## write a new check and its test: CODE=PW107 NAME=registry_admin_user
+	@$(RUN) tools/new_check.py "$(CODE)" "$(NAME)"
 
 peers: setup ## the comparisons with real clients and other tools
 	@$(RUN) tools/peers.py $(ARGS)
