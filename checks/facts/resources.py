@@ -82,6 +82,7 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     provisioning_state: str | None = None
     role_assignment_mode: str | None = None
     anonymous_pull: bool | None = None
+    admin_user_enabled: bool | None = None
     public_network_access: str | None = None
     default_action: str | None = None
     data_endpoint_host_names: tuple[str, ...] = ()

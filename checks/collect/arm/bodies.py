@@ -154,6 +154,7 @@ def registry(body: Any, evidence: Evidence) -> facts.Registry | None:
         provisioning_state=text(body, "properties", "provisioningState"),
         role_assignment_mode=stated(body, "properties", "roleAssignmentMode"),
         anonymous_pull=flag(body, "properties", "anonymousPullEnabled"),
+        admin_user_enabled=flag(body, "properties", "adminUserEnabled"),
         authentication_as_arm=stated(body, "properties", "policies", "azureADAuthenticationAsArmPolicy", "status"),
         outlook=_registry_outlook(at(body, "properties")),
         public_network_access=text(body, "properties", "publicNetworkAccess"),
