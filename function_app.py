@@ -15,17 +15,17 @@ from typing import TypeVar
 import azure.functions as func
 
 from checks import settings
-from checks.collect.arm.inventory import EstateCache
+from checks.collect.arm.inventory import InventoryCache
 from checks.jobs import queues
 from checks.jobs.close import close_run, record_poison, sweep_runs
-from checks.jobs.context import Tools, open_tools
+from checks.jobs.context import JobContext, open_tools
 from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan as plan_run
 from checks.jobs.scan import scan_shard
 from checks.web import api
 
 SETTINGS = settings.load(os.environ)
-ESTATES = EstateCache()
+ESTATES = InventoryCache()
 LOG = logging.getLogger("pullwatch")
 STORAGE = "AzureWebJobsStorage"
 SWEEP_SCHEDULE = "30 */5 * * * *"
@@ -35,7 +35,7 @@ T = TypeVar("T")
 app = func.FunctionApp()
 
 
-def _run(job: Callable[[Tools], Awaitable[T]]) -> T:
+def _run(job: Callable[[JobContext], Awaitable[T]]) -> T:
     """Runs one job to its end in an event loop of its own."""
 
     async def opened() -> T:
@@ -139,7 +139,7 @@ def health(req: func.HttpRequest) -> func.HttpResponse:
     return _answer(_run(api.get_health))
 
 
-def _answer(answer: api.Answer) -> func.HttpResponse:
+def _answer(answer: api.HttpResponse) -> func.HttpResponse:
     return func.HttpResponse(
         answer.encoded(), status_code=answer.status, headers=answer.headers, mimetype="application/json"
     )

@@ -22,7 +22,7 @@ from checks.cli.classify import classify_lines
 from checks.collect.arm.client import open_azure
 from checks.collect.wire.errors import CollectError
 from checks.findings import Pass, ScanReport
-from checks.jobs.scan_cluster import Scope, scan
+from checks.jobs.scan_cluster import ScanScope, scan
 from checks.report.as_json import scan_answer
 from checks.report.outcome import failing, unsettled
 from checks.settings import Settings
@@ -94,7 +94,7 @@ def _scan(options: argparse.Namespace) -> int:
     something is unknown and nothing fails or nothing was found, 64 wrong usage."""
     loaded = settings.load(os.environ)
     hosts = tuple(name.lower() for name in options.registry)
-    scope = Scope(tuple(options.subscription), tuple(options.cluster), hosts, canaries=options.canary)
+    scope = ScanScope(tuple(options.subscription), tuple(options.cluster), hosts, canaries=options.canary)
     try:
         report = asyncio.run(_scanned(loaded, scope, _progress(options.quiet)))
     except CollectError as error:
@@ -112,7 +112,7 @@ def _scan(options: argparse.Namespace) -> int:
     return exit_code(report, scope)
 
 
-async def _scanned(loaded: Settings, scope: Scope, progress: Callable[[str], None]) -> ScanReport:
+async def _scanned(loaded: Settings, scope: ScanScope, progress: Callable[[str], None]) -> ScanReport:
     async with open_azure(loaded) as azure:
         return await scan(azure, scope, progress)
 
@@ -133,7 +133,7 @@ def _tell_calls(report: ScanReport, quiet: bool) -> None:
         print(f"{total} calls to Azure Resource Manager, at most {most} in one subscription", file=sys.stderr)
 
 
-def exit_code(report: ScanReport, scope: Scope) -> int:
+def exit_code(report: ScanReport, scope: ScanScope) -> int:
     """0 all pass, 1 something fails, 2 something is unknown and nothing fails, or nothing was found to look at."""
     if not report.clusters:
         named = f" named {', '.join(scope.clusters)}" if scope.clusters else ""

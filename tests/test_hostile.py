@@ -19,7 +19,7 @@ from checks.collect.kubernetes.kubeconfig import read as read_kubeconfig
 from checks.collect.kubernetes.objects import Event, Pod, ServiceAccount, containers, decode_page, pod_event
 from checks.collect.registry import manifests
 from checks.collect.wire.errors import CollectError
-from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, Why
+from checks.facts import ClusterFacts, ContainerImage, NotSeen, NotSeenReason, PodEvent
 from checks.facts.pulls import CredentialTest, Manifest, PullSecret, SecretEntry, UserKind
 from checks.findings import ScanReport
 from checks.history.decide import Policy, decide
@@ -27,9 +27,9 @@ from checks.history.model import RunRef
 from checks.notify.incidents import mail_of
 from checks.notify.message import compose, message_id_of
 from checks.report.as_json import scan_answer
-from checks.report.cluster_report import report_of
+from checks.report.cluster_report import build_report
 from checks.rules import images
-from checks.rules.access.pull_secrets import covers, matching, target_of
+from checks.rules.access.pull_secrets import key_matches, match_target, matching_entries
 from checks.rules.pull import image_access
 from tests.support import access_facts as base
 from tests.support.image_facts import ACR, NO_ROLE, WEB, container, facts
@@ -79,7 +79,7 @@ def test_no_secret_makes_its_reader_raise(body: Any, kind: str) -> None:
             assert len(decoded.credentials) == len(decoded.facts.entries)
             for credential in decoded.credentials:
                 credential.basic()
-            matching(decoded.facts, WEB)
+            matching_entries(decoded.facts, WEB)
 
 
 @FUZZ
@@ -107,7 +107,7 @@ def test_no_kubeconfig_or_manifest_makes_its_reader_raise(body: Any) -> None:
 @given(texts, texts)
 def test_no_key_or_image_makes_matching_raise(key: str, image: str) -> None:
     usable = secret_bodies.key_of(key)
-    covers(usable or key, target_of(image) or image)
+    key_matches(usable or key, match_target(image) or image)
     images.parse(image)
     images.host_of(image)
 
@@ -166,7 +166,7 @@ found = st.builds(
     quarantine=st.none() | texts,
     read_enabled=st.none() | st.booleans(),
 )
-gaps = st.builds(NotSeen, why=st.sampled_from(list(Why)), detail=texts)
+gaps = st.builds(NotSeen, why=st.sampled_from(list(NotSeenReason)), detail=texts)
 
 
 def cluster_of(
@@ -195,7 +195,7 @@ def cluster_of(
 def test_no_facts_make_the_judges_raise_and_all_of_it_can_be_told(
     used: list[ContainerImage], said: list[PodEvent], secret: Any, manifest: Any, registries: dict[str, Any]
 ) -> None:
-    report = report_of(cluster_of(used, said, secret, manifest, registries))
+    report = build_report(cluster_of(used, said, secret, manifest, registries))
     json.loads(msgspec.json.encode(scan_answer(ScanReport(clusters=(report,)))))
     assert not STEERING.search(table(report))
 
@@ -220,7 +220,9 @@ def hostile_report() -> Any:
         PodEvent(namespace=NASTY, pod=NASTY, reason="FailedToRetrieveImagePullSecret", message=f"secrets ({NASTY})"),
     ]
     secret = base.seen(PullSecret(name=NASTY, type=NASTY))
-    return report_of(cluster_of(used, said, secret, base.seen(Manifest(present=False, code=NASTY)), {"acrone": (ACR,)}))
+    return build_report(
+        cluster_of(used, said, secret, base.seen(Manifest(present=False, code=NASTY)), {"acrone": (ACR,)})
+    )
 
 
 def test_hostile_texts_come_out_escaped_in_table_and_json() -> None:

@@ -138,9 +138,9 @@ async def _ours(folder: Path) -> None:
     from checks.collect.kubernetes import api as kubernetes
     from checks.collect.kubernetes.kubeconfig import read
     from checks.jobs import scan_cluster
-    from checks.report.cluster_report import report_of
+    from checks.report.cluster_report import build_report
     from checks.rules.azure.clouds import AKS_SERVER_APPLICATION
-    from checks.rules.pull.pull_times import times
+    from checks.rules.pull.pull_times import measure_pull_times
 
     async with open_azure(settings.load(os.environ)) as azure:
         visible = await scan_cluster.visible(azure)
@@ -153,7 +153,7 @@ async def _ours(folder: Path) -> None:
 
         async def whole() -> float:
             before = time.process_time()
-            report = await scan_cluster.look_at(azure, found, target, ())
+            report = await scan_cluster.scan_cluster(azure, found, target, ())
             assert report.findings
             return time.process_time() - before
 
@@ -161,8 +161,8 @@ async def _ours(folder: Path) -> None:
             before = time.process_time()
             pods = await kubernetes.pods_and_events(azure, target, kubeconfig)
             uses = cluster.in_use(azure, found, target, known.principal, pods)
-            pulls = times(pods.value, target.pools)
-            report = report_of(structs.replace(known, workloads=pods, uses=uses, pull_times=pulls))
+            pulls = measure_pull_times(pods.value, target.pools)
+            report = build_report(structs.replace(known, workloads=pods, uses=uses, pull_times=pulls))
             assert report.findings
             return time.process_time() - before
 

@@ -11,8 +11,8 @@ from checks.facts import (
     KubeletResource,
     NodeMachines,
     NotSeen,
+    NotSeenReason,
     Seen,
-    Why,
     resource_group_of,
     subscription_of,
 )
@@ -223,7 +223,7 @@ def _service_principal(facts: ClusterFacts, subject: Subject, evidence: tuple[Ev
             f"Nodes pull as the service principal {gap.value.object_id} (application {client_id}).",
             (*evidence, gap.evidence),
         )
-    if gap.why is Why.NOT_FOUND:
+    if gap.why is NotSeenReason.NOT_FOUND:
         return CHECK.fails(
             subject,
             IdentityCause.SERVICE_PRINCIPAL_ABSENT,

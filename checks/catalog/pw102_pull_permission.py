@@ -269,12 +269,12 @@ def _widen(case: _Case, names: tuple[str, ...]) -> tuple[str, ...]:
     """Grants these repositories: by the condition of the assignment there is (Azure takes no second one), or anew."""
     held = _own_reader(case)
     if held is not None and held.condition:
-        wider = f"({held.condition}) OR ({abac_conditions.named(names)})"
+        wider = f"({held.condition}) OR ({abac_conditions.repository_expression(names)})"
         return (
             az_roles.change_condition(held, wider),
             bicep.role_assignment(case.registry, rbac.REPOSITORY_READER, case.who, wider, held.id.rsplit("/", 1)[-1]),
         )
-    condition = abac_conditions.for_repositories(rbac.PULL_DATA_ACTIONS, names)
+    condition = abac_conditions.condition_for_repositories(rbac.PULL_DATA_ACTIONS, names)
     return (
         az_roles.assign_role(case.who, READER, case.registry.id, condition),
         bicep.role_assignment(case.registry, rbac.REPOSITORY_READER, case.who, condition),

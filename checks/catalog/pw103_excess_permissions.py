@@ -97,9 +97,9 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
         return (CHECK.not_seen(subject, assignments, f"The role assignments on {registry.name}"),)
     if isinstance(definitions, NotSeen):
         return (CHECK.not_seen(subject, definitions, f"The role definitions of {registry.name}"),)
-    mine = rbac.held_by(principal.object_id, registry.id, assignments.value)
+    mine = rbac.assignments_of(principal.object_id, registry.id, assignments.value)
     if isinstance(asked.groups, Seen):
-        mine = rbac.held_by(principal.object_id, registry.id, asked.groups.value, via_groups=True)
+        mine = rbac.assignments_of(principal.object_id, registry.id, asked.groups.value, via_groups=True)
     evidence = (assignments.evidence, definitions.evidence)
     broad = [(a, powers) for a in mine if (powers := _powers(a, definitions.value, registry.role_assignment_mode))]
     if not broad:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from checks.catalog.check import Check
 from checks.causes import Cause
-from checks.facts import ClientSecret, Cluster, ClusterFacts, NotSeen, Seen, Why
+from checks.facts import ClientSecret, Cluster, ClusterFacts, NotSeen, NotSeenReason, Seen
 from checks.findings import Finding, Severity, Subject
 from checks.rules.fixes import az_aks
 
@@ -58,7 +58,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     client_id = cluster.service_principal_client_id or ""
     what = f"When the secret of the application {client_id} ends"
     if isinstance(look, NotSeen):
-        if look.why is not Why.NOT_FOUND:
+        if look.why is not NotSeenReason.NOT_FOUND:
             return (CHECK.not_seen(subject, look, what),)
         summary = f"{what} is not known: {look.detail}."
         return (

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from checks.catalog.check import Check, Vantage
 from checks.causes import Cause
-from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry, RegistryUse, Seen
 from checks.facts.registry_details import DataEndpoint, Outcome, Probe
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import rbac
@@ -173,7 +173,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     if seen is None:
         return CHECK.skipped(subject, ConnectivityCause.NOT_PROBED, f"{use.login_server} was not probed")
     if isinstance(seen, NotSeen):
-        if seen.why in (Why.OFF, Why.NOT_APPLICABLE):
+        if seen.why in (NotSeenReason.OFF, NotSeenReason.NOT_APPLICABLE):
             return CHECK.skipped(subject, ConnectivityCause.PROBE_OFF, seen.detail)
         return CHECK.not_seen(subject, seen, f"{use.login_server} from here")
     registry = use.registry.value if isinstance(use.registry, Seen) else None

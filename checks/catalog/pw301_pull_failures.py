@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from checks.catalog.check import Check
 from checks.causes import Cause
-from checks.facts import Cluster, ClusterFacts, NotSeen, Seen, Why, Workloads
+from checks.facts import Cluster, ClusterFacts, NotSeen, NotSeenReason, Seen, Workloads
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure.node_pools import pool_of
 from checks.rules.fixes import kubectl
@@ -57,7 +57,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per workload and image that waits, at most 20 a registry and cause; one for the cluster otherwise."""
     subject = Subject(facts.cluster.id)
     gap = facts.workloads
-    if isinstance(gap, NotSeen) and gap.why is Why.NOT_APPLICABLE:
+    if isinstance(gap, NotSeen) and gap.why is NotSeenReason.NOT_APPLICABLE:
         return (CHECK.skipped(subject, PodsCause.CLUSTER_NOT_RUNNING, gap.detail),)
     if isinstance(gap, NotSeen):
         return (CHECK.not_seen(subject, gap, "The cluster's pods"),)

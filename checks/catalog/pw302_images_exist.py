@@ -6,7 +6,7 @@ import msgspec
 
 from checks.catalog.check import Check, Vantage
 from checks.causes import Cause
-from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen, RegistryUse, Seen, Why
+from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen, NotSeenReason, RegistryUse, Seen
 from checks.facts.pulls import Manifest
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import images
@@ -215,7 +215,7 @@ def _gaps(subject: Subject, found: list[_Image]) -> list[Finding]:
     findings = []
     for why, (gap, count) in sorted(gaps.items()):
         told = f"{count} of the images in use of {subject.registry} were not looked at: {gap.detail}"
-        if gap.why in (Why.OFF, Why.NOT_APPLICABLE):
+        if gap.why in (NotSeenReason.OFF, NotSeenReason.NOT_APPLICABLE):
             findings.append(CHECK.skipped(subject, ImageCause.IMAGES_NOT_ASKED, told))
         else:
             findings.append(CHECK.unknown(subject, f"look-{why}", told, missing=gap.role or gap.detail, fix=gap.fix))

@@ -6,7 +6,7 @@ import msgspec
 
 from checks.catalog.check import Check
 from checks.causes import Cause
-from checks.facts import ClusterFacts, NotSeen, Seen, Why
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Seen
 from checks.findings import Evidence, Fail, Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.access.pull_secrets import NOT_READ, CredentialResult, CredentialState, judge_secret
@@ -159,7 +159,7 @@ def _whole(facts: ClusterFacts, secret: _Secret, told: CredentialResult) -> Find
     hosts = {host for image in secret.needing or secret.images if (host := images.host_of(image))}
     subject = Subject(facts.cluster.id, registry=hosts.pop() if len(hosts) == 1 else None, secret=secret.name)
     if told.state is CredentialState.OPEN and isinstance(secret.facts, NotSeen):
-        if secret.facts.why is Why.OFF:
+        if secret.facts.why is NotSeenReason.OFF:
             return CHECK.skipped(subject, PullSecretCause.CAPPED, secret.facts.detail)
         return CHECK.not_seen(subject, secret.facts, f"The pull secret {secret.name}")
     return _fails(subject, secret, told, secret.needing)

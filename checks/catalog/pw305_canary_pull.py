@@ -9,14 +9,14 @@ import msgspec
 from checks.catalog.check import Check
 from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen
-from checks.facts.canary import Canaries, Canary, CanarySaid
+from checks.facts.canary import Canaries, Canary, CanaryReport
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.azure import artifact_cache
 from checks.rules.fixes import az_acr, az_aks, az_network, az_roles, shell
 from checks.rules.pull import canaries
-from checks.rules.pull.canaries import Proves, Reading
+from checks.rules.pull.canaries import CanaryProof, CanaryReading
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, affected_scope, denied_address
 
 
@@ -87,7 +87,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per pool and registry that was asked; one for the cluster where none was."""
     subject, found = Subject(facts.cluster.id), facts.canaries
     if isinstance(found, NotSeen):
-        if canaries.not_run(found):
+        if canaries.is_expected_gap(found):
             return (
                 CHECK.skipped(
                     subject,
@@ -142,9 +142,9 @@ class _Answered(msgspec.Struct, frozen=True):
 
     facts: ClusterFacts
     canary: Canary
-    said: CanarySaid
+    said: CanaryReport
     use: RegistryUse | None
-    reading: Reading
+    reading: CanaryReading
     subject: Subject
     evidence: tuple[Evidence, ...]
 
@@ -170,7 +170,7 @@ def _one(facts: ClusterFacts, canary: Canary) -> Finding:
             return CHECK.unknown(subject, CanaryCause.CANARY_UNANSWERED, summary, missing=missing)
         return CHECK.not_seen(subject, result, f"The canary pull on the pool {ask.pool}")
     use = next((use for use in facts.uses if use.login_server == ask.login_server), None)
-    reading, said = canaries.read(ask, result.value, use), result.value
+    reading, said = canaries.interpret_result(ask, result.value, use), result.value
     told = Evidence(f"{said.reason}: {said.text}"[:MAX_TEXT], result.evidence.source, result.evidence.read_at)
     evidence: tuple[Evidence, ...] = (told,)
     if reading.classified is not None:
@@ -194,7 +194,7 @@ def _of_the_repository(answered: _Answered) -> bool:
         performance = facts.performance.get(ask.login_server)
         rules = performance.cache_rules if performance is not None else None
         return isinstance(rules, Seen) and artifact_cache.rule_for(rules.value, ask.repository) is not None
-    if cause not in CREDENTIALS or canaries.by_registry(answered.use):
+    if cause not in CREDENTIALS or canaries.grants_whole_registry(answered.use):
         return False
     used = [parsed for image in (answered.use.images if answered.use else ()) if (parsed := images.parse(image.image))]
     keys = [images.canonical(one) for one in used if one.repository == ask.repository]
@@ -202,16 +202,16 @@ def _of_the_repository(answered: _Answered) -> bool:
     return bool(known) and all(isinstance(one, Seen) and not one.value.present for one in known)
 
 
-def _proof(answered: _Answered, proves: Proves) -> str:
+def _proof(answered: _Answered, proves: CanaryProof) -> str:
     at = next((f" at {e.read_at}" for e in answered.evidence if e.read_at), "")
     ask, said = answered.canary.ask, answered.said
-    if proves is Proves.LAYERS:
+    if proves is CanaryProof.LAYERS:
         return f"Just now{at}, {answered.where} and pulled the image with its layers."
     got = "and was pulled" if said.pulled else 'and heard "not found"'
     start = f"Just now{at}, {answered.where} {got}"
-    if proves is Proves.ACCESS:
+    if proves is CanaryProof.ACCESS:
         return f"{start}, which only who may pull from it hears: name, connection, token and permission hold."
-    if proves is Proves.REPOSITORY:
+    if proves is CanaryProof.REPOSITORY:
         return (
             f"{start}: name, connection and token hold, and the permission for this one repository; others may differ."
         )
@@ -308,5 +308,5 @@ def _open(registry: Registry, text: str) -> tuple[str, ...]:
     if (registry.public_network_access or "").lower() == "disabled" or (address and not ip_address(address).is_global):
         return (az_network.list_endpoint_connections(registry.id),)
     if address is None:
-        return (az_acr.list_rules(registry), az_network.list_endpoint_connections(registry.id))
+        return (az_acr.list_network_rules(registry), az_network.list_endpoint_connections(registry.id))
     return (az_acr.allow_address(registry, address),)

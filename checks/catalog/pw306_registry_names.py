@@ -13,7 +13,7 @@ from checks.rules.azure import node_images
 from checks.rules.azure.node_pools import has_nodes
 from checks.rules.fixes import az_aks, kubectl
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
-from checks.rules.registry_names import Named, Oddity, odd
+from checks.rules.registry_names import Oddity, OddName, find_oddity
 
 
 class NameCause(Cause):
@@ -71,7 +71,7 @@ class _Odd(msgspec.Struct, frozen=True):
     """One odd image with the containers that name it."""
 
     image: str
-    named: Named
+    named: OddName
     containers: tuple[ContainerImage, ...]
 
 
@@ -90,7 +90,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     found = [
         _Odd(image, named, tuple(containers))
         for image, containers in sorted(by_image.items())
-        if (named := odd(image, facts.arm_registries)) is not None
+        if (named := find_oddity(image, facts.arm_registries)) is not None
     ]
     findings = [finding for one in found if (finding := _finding(facts, one)) is not None]
     if len(findings) > MAX_FINDINGS:

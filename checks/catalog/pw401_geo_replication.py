@@ -6,7 +6,7 @@ import msgspec
 
 from checks.catalog.check import Check
 from checks.causes import Cause
-from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Why
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry, RegistryUse
 from checks.facts.registry_details import Replication
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure import regions
@@ -79,13 +79,13 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     gap = performance.replications
     case = _Case(subject, registry, region, (use.registry.evidence,))
     if isinstance(gap, NotSeen):
-        return _alone(case) if gap.why is Why.NOT_APPLICABLE else CHECK.not_seen(subject, gap, "The replicas")
+        return _alone(case) if gap.why is NotSeenReason.NOT_APPLICABLE else CHECK.not_seen(subject, gap, "The replicas")
     told = Evidence(_told(gap.value), gap.evidence.source, gap.evidence.read_at, gap.evidence.api_version)
     case = msgspec.structs.replace(case, evidence=(*case.evidence, told))
-    mine = next((one for one in gap.value if regions.same(one.location, region)), None)
+    mine = next((one for one in gap.value if regions.same_region(one.location, region)), None)
     if mine is not None:
         return _judged(case, mine, gap.value)
-    if regions.same(registry.location, region):
+    if regions.same_region(registry.location, region):
         return _home(case, _elsewhere(gap.value, region))
     if gap.partial:
         return CHECK.unknown(
@@ -100,7 +100,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
 
 def _alone(case: _Case) -> Finding:
     """A registry of a SKU that does not replicate."""
-    if regions.same(case.registry.location, case.region):
+    if regions.same_region(case.registry.location, case.region):
         return _home(case, "")
     because = (
         f"{case.registry.name} is {case.registry.sku} in {case.registry.location} and the cluster is in {case.region}; "
@@ -110,12 +110,12 @@ def _alone(case: _Case) -> Finding:
 
 
 def _home(case: _Case, elsewhere: str) -> Finding:
-    said = f"{case.registry.name} lies in the cluster's region {regions.normal(case.region)}.{elsewhere}"
+    said = f"{case.registry.name} lies in the cluster's region {regions.normalize(case.region)}.{elsewhere}"
     return CHECK.passes(case.subject, ReplicaCause.SAME_REGION, said, case.evidence)
 
 
 def _judged(case: _Case, replica: Replication, others: tuple[Replication, ...]) -> Finding:
-    where = f"the replica of {case.registry.name} in {regions.normal(case.region)}"
+    where = f"the replica of {case.registry.name} in {regions.normalize(case.region)}"
     if not replica.provisioning_state and not replica.status:
         said = f"Azure Resource Manager does not tell the state of {where}."
         return CHECK.unknown(
@@ -126,7 +126,7 @@ def _judged(case: _Case, replica: Replication, others: tuple[Replication, ...]) 
         said = f"{_upper(where)} is not ready: {state_of(replica)}."
         return CHECK.fails(case.subject, ReplicaCause.REPLICA_NOT_READY, said, case.evidence, fix=fix)
     if replica.routed is False:
-        fix = (az_acr.route_to_replica(case.registry, replica.name),)
+        fix = (az_acr.enable_replica_routing(case.registry, replica.name),)
         said = f"{_upper(where)} takes no part in global routing (regionEndpointEnabled is false): pulls go elsewhere."
         return CHECK.fails(case.subject, ReplicaCause.REPLICA_NOT_ROUTED, said, case.evidence, fix=fix)
     said = f"{_upper(where)} is ready.{_elsewhere(others, case.region)}"
@@ -134,11 +134,13 @@ def _judged(case: _Case, replica: Replication, others: tuple[Replication, ...]) 
 
 
 def _none(case: _Case, replicas: tuple[Replication, ...]) -> Finding:
-    places = sorted({regions.normal(p) for p in (case.registry.location or "", *(r.location for r in replicas)) if p})
-    said = f"{case.registry.name} has no replica in the cluster's region {regions.normal(case.region)}: " + (
+    places = sorted(
+        {regions.normalize(p) for p in (case.registry.location or "", *(r.location for r in replicas)) if p}
+    )
+    said = f"{case.registry.name} has no replica in the cluster's region {regions.normalize(case.region)}: " + (
         f"it is in {', '.join(places)}."
     )
-    fix = (az_acr.create_replica(case.registry, regions.normal(case.region)),)
+    fix = (az_acr.create_replica(case.registry, regions.normalize(case.region)),)
     return CHECK.fails(case.subject, ReplicaCause.NO_REPLICA_IN_REGION, said, case.evidence, fix=fix)
 
 
@@ -156,7 +158,7 @@ def state_of(replica: Replication) -> str:
 
 def _elsewhere(replicas: tuple[Replication, ...], region: str) -> str:
     """A sentence on the replicas elsewhere that do not serve, or ""."""
-    poor = [r for r in replicas if not regions.same(r.location, region) and not ready(r)]
+    poor = [r for r in replicas if not regions.same_region(r.location, region) and not ready(r)]
     return f" Elsewhere not ready: {'; '.join(f'{r.location} ({state_of(r)})' for r in poor[:5])}." if poor else ""
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from checks.catalog.check import Check
 from checks.causes import Cause
-from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry, RegistryUse, Seen
 from checks.facts.registry_details import Outcome, Usage
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure import registry_skus
@@ -77,7 +77,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     if throttled is not None:
         return _rate_limited(case, throttled)
     if isinstance(usages, NotSeen):
-        if usages.why is Why.NOT_APPLICABLE:
+        if usages.why is NotSeenReason.NOT_APPLICABLE:
             return CHECK.skipped(subject, LimitCause.USAGE_NOT_READ, usages.detail)
         return CHECK.not_seen(subject, usages, f"The usage of {registry.name}")
     told = "; ".join(f"{row.name} {row.current} of {row.limit}" for row in usages.value[:20])
@@ -107,19 +107,19 @@ def _rate_limited(case: _Case, told: Evidence) -> Finding:
             " of them to one identity, and all nodes of a cluster pull as one."
         )
     premium = (case.registry.sku or "").lower() == "premium"
-    larger = () if premium else (az_acr.take_sku(case.registry, "Premium"),)
+    larger = () if premium else (az_acr.change_sku(case.registry, "Premium"),)
     summary = f"{case.registry.name} throttles (HTTP 429).{rate}"
     fix = (*larger, az_acr.show_usage(case.registry))
     return CHECK.fails(case.subject, LimitCause.RATE_LIMITED, summary, (*case.evidence, told), fix=fix)
 
 
 def _usage(case: _Case, usages: Seen[tuple[Usage, ...]]) -> Finding:
-    full = [row for row in usages.value if registry_skus.near(row, case.sku)]
+    full = [row for row in usages.value if registry_skus.is_near_limit(row, case.sku)]
     if full:
         named = ", ".join(f"{row.name} {_amount(row, case.sku)}" for row in full[:5])
         summary = f"{case.registry.name} ({case.registry.sku or 'SKU not told'}) is near a limit: {named}."
         larger = {"basic": "Standard", "standard": "Premium"}.get((case.registry.sku or "").lower())
-        bigger = (az_acr.take_sku(case.registry, larger),) if larger else ()
+        bigger = (az_acr.change_sku(case.registry, larger),) if larger else ()
         fix = (az_acr.show_usage(case.registry), *bigger)
         return CHECK.fails(case.subject, LimitCause.NEAR_LIMIT, summary, case.evidence, fix=fix)
     if usages.partial or not usages.value:
@@ -131,7 +131,7 @@ def _usage(case: _Case, usages: Seen[tuple[Usage, ...]]) -> Finding:
 
 
 def _amount(row: Usage, sku: SkuLimits | None) -> str:
-    limit = registry_skus.hard_limit(row, sku)
+    limit = registry_skus.maximum_of(row, sku)
     if row.name.lower() == registry_skus.SIZE and limit is not None:
         return f"{row.current / registry_skus.TIB:.1f} of {limit / registry_skus.TIB:.0f} TiB"
     return f"{row.current} of {limit}"

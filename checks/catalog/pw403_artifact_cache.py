@@ -8,7 +8,7 @@ import msgspec
 
 from checks.catalog.check import Check
 from checks.causes import Cause
-from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen, Why, same_id
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry, RegistryUse, Seen, same_id
 from checks.facts.registry_details import CacheRule, Credential, CredentialSet
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure import artifact_cache
@@ -82,7 +82,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
         )
     registry, rules = use.registry.value, performance.cache_rules
     if isinstance(rules, NotSeen):
-        if rules.why is Why.NOT_APPLICABLE:
+        if rules.why is NotSeenReason.NOT_APPLICABLE:
             return CHECK.skipped(subject, CacheCause.CACHE_NOT_READ, rules.detail)
         return CHECK.not_seen(subject, rules, f"The cache rules of {registry.name}")
     if not rules.value and not rules.partial:
@@ -101,7 +101,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
 
 def _unused(subject: Subject, registry: Registry, gap: NotSeen) -> Finding:
     """The pods were not read, so it is not known which rules matter."""
-    if gap.why in (Why.NOT_APPLICABLE, Why.OFF):
+    if gap.why in (NotSeenReason.NOT_APPLICABLE, NotSeenReason.OFF):
         return CHECK.skipped(subject, CacheCause.IMAGES_NOT_READ, f"the cluster's images were not read: {gap.detail}")
     return CHECK.not_seen(subject, gap, f"The images that may come by the cache of {registry.name}")
 

@@ -62,7 +62,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     if not facts.pull_times:
         because = f"no registry and pool have {MIN_PULLS} pulls in recent events"
         return (CHECK.skipped(subject, PullTimeCause.TOO_FEW_PULLS, because),)
-    compared = (pull_times.compare(time, facts.baselines.get(time.key)) for time in facts.pull_times)
+    compared = (pull_times.compare_with_baseline(time, facts.baselines.get(time.key)) for time in facts.pull_times)
     return tuple(_one(facts, one, events) for one in compared)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from checks.catalog.check import Check
 from checks.causes import Cause
-from checks.facts import ClusterFacts, NotSeen, RegistryPerformance, RegistryUse, Seen, Why
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason, RegistryPerformance, RegistryUse, Seen
 from checks.facts.network import Networks, VirtualNetwork
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure import regions
@@ -58,7 +58,7 @@ def _networks(facts: ClusterFacts) -> tuple[VirtualNetwork, ...] | NotSeen:
     """The virtual networks that the cluster's pools stand in, each once; the first that is not known is the answer."""
     found: dict[str, VirtualNetwork] = {}
     for pool in facts.cluster.pools:
-        place = node_network.place_of(facts.networks or Networks(), facts.cluster, pool)
+        place = node_network.subnet_of_pool(facts.networks or Networks(), facts.cluster, pool)
         if isinstance(place, NotSeen):
             return place
         found[place.network.id.lower()] = place.network
@@ -72,7 +72,7 @@ def _one(facts: ClusterFacts, use: RegistryUse, networks: tuple[VirtualNetwork, 
             subject, ResolverCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be looked at"
         )
     if isinstance(networks, NotSeen):
-        if networks.why is Why.NOT_ALLOWED:
+        if networks.why is NotSeenReason.NOT_ALLOWED:
             return CHECK.not_seen(subject, networks, "The network of the nodes")
         return CHECK.skipped(
             subject, ResolverCause.NETWORK_NOT_KNOWN, f"the nodes' network is not known: {networks.detail}"
@@ -117,9 +117,9 @@ def _replicated(use: RegistryUse, performance: RegistryPerformance | None) -> bo
     """Whether names can lead to more than one region, as far as the replicas could be read."""
     if performance is None or isinstance(performance.replications, NotSeen) or isinstance(use.registry, NotSeen):
         return False
-    places_ = {regions.normal(replica.location) for replica in performance.replications.value}
+    places_ = {regions.normalize(replica.location) for replica in performance.replications.value}
     home = use.registry.value.location
-    return len(places_ | ({regions.normal(home)} if home else set())) > 1
+    return len(places_ | ({regions.normalize(home)} if home else set())) > 1
 
 
 def _servers(facts: ClusterFacts, network: VirtualNetwork) -> Evidence:
@@ -139,7 +139,7 @@ def _from_here(facts: ClusterFacts, use: RegistryUse) -> tuple[Evidence, ...]:
     canonical = probe.value.canonical if isinstance(probe, Seen) else None
     if probe is None or isinstance(probe, NotSeen) or canonical is None:
         return ()
-    region = regions.of_host(canonical)
+    region = regions.region_of_host(canonical)
     where = f", in {region}" if region else ""
     what = f"{use.login_server} leads to {canonical}{where}"
     return (Evidence(what, probe.evidence.source, probe.evidence.read_at),)

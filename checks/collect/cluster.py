@@ -10,7 +10,7 @@ import msgspec
 
 from checks.collect.arm import graph, identities, reads, registry_details
 from checks.collect.arm.client import Azure
-from checks.collect.arm.inventory import Estate
+from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes import api, canary, pull_secrets
 from checks.collect.registry import manifests, probes
 from checks.facts import (
@@ -21,10 +21,10 @@ from checks.facts import (
     ClusterFacts,
     ContainerImage,
     NotSeen,
+    NotSeenReason,
     Principal,
     RegistryUse,
     Seen,
-    Why,
     Workloads,
     same_id,
     subscription_of,
@@ -41,7 +41,7 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 async def gather(
     azure: Azure,
-    estate: Estate,
+    estate: Inventory,
     cluster: Cluster,
     remembered: Iterable[str] = (),
     only: tuple[str, ...] = (),
@@ -80,7 +80,7 @@ async def gather(
         networks=estate.networks,
         pull_secrets=secrets,
         manifests=await manifests.of_cluster(azure, estate, uses),
-        pull_times=pull_times.times(workloads.value, cluster.pools) if isinstance(workloads, Seen) else (),
+        pull_times=pull_times.measure_pull_times(workloads.value, cluster.pools) if isinstance(workloads, Seen) else (),
         arm_registries=estate.login_servers,
         canaries=await canary.of_cluster(azure, cluster, uses) if canaries else NO_CANARY,
     )
@@ -88,7 +88,7 @@ async def gather(
 
 def in_use(
     azure: Azure,
-    estate: Estate,
+    estate: Inventory,
     cluster: Cluster,
     principal: Seen[Principal] | NotSeen,
     workloads: Seen[Workloads] | NotSeen,
@@ -106,7 +106,7 @@ async def _workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSee
         async with asyncio.timeout(azure.settings.cluster_seconds):
             return await api.workloads(azure, cluster)
     except TimeoutError:
-        return NotSeen(Why.UNREACHABLE, f"pods not read within {azure.settings.cluster_seconds} s")
+        return NotSeen(NotSeenReason.UNREACHABLE, f"pods not read within {azure.settings.cluster_seconds} s")
 
 
 async def _principal(azure: Azure, cluster: Cluster) -> Seen[Principal] | NotSeen:
@@ -114,7 +114,7 @@ async def _principal(azure: Azure, cluster: Cluster) -> Seen[Principal] | NotSee
     kubelet = cluster.kubelet
     if kubelet is not None:
         if not kubelet.object_id or not _GUID.fullmatch(kubelet.object_id):
-            return NotSeen(Why.ERROR, "ARM shows a kubelet identity without an object id")
+            return NotSeen(NotSeenReason.ERROR, "ARM shows a kubelet identity without an object id")
         found = Principal(
             object_id=kubelet.object_id,
             kind="managed identity",
@@ -124,7 +124,7 @@ async def _principal(azure: Azure, cluster: Cluster) -> Seen[Principal] | NotSee
         return Seen(found, cluster.evidence or Evidence("kubelet identity", cluster.id))
     if cluster.service_principal_client_id and not cluster.has_identity:
         return await reads.seen(graph.service_principal(azure, cluster.service_principal_client_id))
-    return NotSeen(Why.ERROR, "ARM does not show which identity the nodes pull with")
+    return NotSeen(NotSeenReason.ERROR, "ARM does not show which identity the nodes pull with")
 
 
 async def _client_secrets(
@@ -139,7 +139,7 @@ async def _client_secrets(
 
 def _sources(
     azure: Azure,
-    estate: Estate,
+    estate: Inventory,
     cluster: Cluster,
     principal: Seen[Principal] | NotSeen,
     by_host: Mapping[str, list[ContainerImage]],
@@ -165,7 +165,7 @@ def _sources(
 
 
 def _uses(
-    estate: Estate, sources: Mapping[str, list[str]], by_host: Mapping[str, list[ContainerImage]]
+    estate: Inventory, sources: Mapping[str, list[str]], by_host: Mapping[str, list[ContainerImage]]
 ) -> tuple[RegistryUse, ...]:
     ordered = sorted(sources, key=lambda host: (host not in by_host, host))[:MAX_REGISTRIES]
     return tuple(
@@ -200,7 +200,7 @@ def _tagged(cluster: Cluster) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in re.split(r"[^a-z0-9.-]+", value.lower()) if "." in word))
 
 
-def _held(estate: Estate, principal: Seen[Principal] | NotSeen, *, named: bool) -> dict[str, str]:
+def _held(estate: Inventory, principal: Seen[Principal] | NotSeen, *, named: bool) -> dict[str, str]:
     """Registries that the identity holds a role on, by login server, with how that is known.
 
     A role at the registry itself always counts. One at a wider scope counts where it is about registries alone and
@@ -246,12 +246,12 @@ async def _asked(
         known = asked.get(subscription)
         if known is None:
             continue
-        if known.groups is None and identity_access.wants_groups(
+        if known.groups is None and identity_access.needs_groups(
             identity_access.decide(who, registry, known, repositories)
         ):
             groups = await reads.seen(reads.assigned_to(azure, subscription, who))
             known = msgspec.structs.replace(known, groups=groups)
-        if known.denies is None and identity_access.wants_denies(
+        if known.denies is None and identity_access.needs_denies(
             identity_access.decide(who, registry, known, repositories)
         ):
             denies = await reads.seen(reads.denies_assigned_to(azure, subscription, who))

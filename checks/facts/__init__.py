@@ -9,7 +9,7 @@ from __future__ import annotations
 from checks.facts.arm_ids import resource_group_of, same_id, subscription_of
 from checks.facts.authorization import Authorization, DenyAssignment, Permission, RoleAssignment, RoleDefinition
 from checks.facts.cluster_facts import ClusterFacts, RegistryPerformance, RegistryUse, SubscriptionFacts
-from checks.facts.observation import NotSeen, Seen, Why
+from checks.facts.observation import NotSeen, NotSeenReason, Seen
 from checks.facts.resources import (
     NO_CANARY,
     AgentPool,
@@ -39,6 +39,7 @@ __all__ = [
     "KubeletResource",
     "NodeMachines",
     "NotSeen",
+    "NotSeenReason",
     "Permission",
     "PodEvent",
     "Principal",
@@ -50,7 +51,6 @@ __all__ = [
     "Seen",
     "Subscription",
     "SubscriptionFacts",
-    "Why",
     "Workloads",
     "resource_group_of",
     "same_id",

@@ -7,7 +7,7 @@ import msgspec
 from checks.facts.observation import NotSeen, Seen
 
 
-class CanarySaid(msgspec.Struct, frozen=True, kw_only=True):
+class CanaryReport(msgspec.Struct, frozen=True, kw_only=True):
     """What kubelet said of one image: ``pulled``, or the waiting reason and the text it passed on.
 
     ``secrets`` are pull secrets that the namespace's service account gave the pod: it may be they that were let in.
@@ -20,7 +20,7 @@ class CanarySaid(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[str, ...] = ()
 
 
-class CanaryAsk(msgspec.Struct, frozen=True, kw_only=True):
+class CanaryQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """One question to one pool: an image of a registry (login server).
 
     ``real``: an image that exists, so that its layers are pulled too; else a tag that cannot exist, in a repository
@@ -40,8 +40,8 @@ class CanaryAsk(msgspec.Struct, frozen=True, kw_only=True):
 class Canary(msgspec.Struct, frozen=True):
     """A question with its answer, or why there is none."""
 
-    ask: CanaryAsk
-    result: Seen[CanarySaid] | NotSeen
+    ask: CanaryQuestion
+    result: Seen[CanaryReport] | NotSeen
 
 
 class Canaries(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 import msgspec
 
 from checks.facts.arm_ids import subscription_of
-from checks.facts.observation import NotSeen, Seen, Why
+from checks.facts.observation import NotSeen, NotSeenReason, Seen
 
-UNREAD = NotSeen(Why.NOT_APPLICABLE, "networks were not read")
+UNREAD = NotSeen(NotSeenReason.NOT_APPLICABLE, "networks were not read")
 
 
 class Subnet(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,7 +198,9 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
             ("addresses of nodes", self.node_addresses),
         )
         return tuple(
-            (what, part) for what, part in named if isinstance(part, NotSeen) and part.why is not Why.NOT_APPLICABLE
+            (what, part)
+            for what, part in named
+            if isinstance(part, NotSeen) and part.why is not NotSeenReason.NOT_APPLICABLE
         )
 
 

@@ -12,7 +12,7 @@ from checks.findings import Evidence
 T = TypeVar("T")
 
 
-class Why(StrEnum):
+class NotSeenReason(StrEnum):
     """Why something was not looked at."""
 
     NOT_ALLOWED = "not-allowed"
@@ -35,7 +35,7 @@ class Seen(msgspec.Struct, Generic[T], frozen=True):
 class NotSeen(msgspec.Struct, frozen=True):
     """A look that did not happen or failed. ``role`` names what would allow it, ``fix`` grants it."""
 
-    why: Why
+    why: NotSeenReason
     detail: str
     role: str | None = None
     fix: tuple[str, ...] = ()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.facts.observation import NotSeen, Why
+from checks.facts.observation import NotSeen, NotSeenReason
 from checks.facts.outbound import ClusterOutbound, PoolOutbound, RegistryOutlook
 from checks.findings import Evidence
 
-NO_CANARY = NotSeen(Why.OFF, "no canary was asked for")
+NO_CANARY = NotSeen(NotSeenReason.OFF, "no canary was asked for")
 
 
 class Subscription(msgspec.Struct, frozen=True):

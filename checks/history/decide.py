@@ -92,7 +92,7 @@ def decide(
         subjects=tuple(sorted((kept for _, _, (kept, _, _) in steps if kept), key=lambda subject: subject.key)),
         registries=_remembered(previous, report, now),
         capped=len(capped) * len(FACETS),
-        baselines=pull_times.baselines(previous.baselines if previous else {}, report.pull_times),
+        baselines=pull_times.update_baselines(previous.baselines if previous else {}, report.pull_times),
     )
     change = _change(report, run, now, tuple(moved for _, _, (_, moved, _) in steps if moved))
     return Decision(state=state, run=run, change=change, reasons=tuple(reasons))

@@ -16,7 +16,7 @@ from checks.findings import Pass
 from checks.history.decide import gone
 from checks.history.errors import Conflict
 from checks.history.model import ClusterState, Marker, MarkerStatus, Run, RunStatus, StateSummary, Totals
-from checks.jobs.context import Tools
+from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.scan import add
 
@@ -32,7 +32,7 @@ class Closed(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()
 
 
-async def close_run(tools: Tools, run_id: str) -> Closed:
+async def close_run(tools: JobContext, run_id: str) -> Closed:
     """Closes a run whose shards have all ended, or that is past its deadline."""
     stored = await tools.store.load_run(run_id)
     if stored is None:
@@ -55,14 +55,14 @@ async def close_run(tools: Tools, run_id: str) -> Closed:
     return Closed("closed", missing)
 
 
-async def _never_planned(tools: Tools, run_id: str) -> Closed:
+async def _never_planned(tools: JobContext, run_id: str) -> Closed:
     """A plan that died before it wrote its run: the entry among the open runs is all there is of it."""
     await tools.store.drop_open(run_id)
     await tools.store.record_poison(CLOSE, run_id, "the run was begun and never planned", tools.clock())
     return Closed("never planned")
 
 
-async def _counted(tools: Tools, run: Run, markers: Iterable[Marker], missing: tuple[str, ...]) -> Run:
+async def _counted(tools: JobContext, run: Run, markers: Iterable[Marker], missing: tuple[str, ...]) -> Run:
     ended = list(markers)
     totals = add([marker.totals for marker in ended])
     failed = sum(marker.status is MarkerStatus.FAILED for marker in ended)
@@ -84,7 +84,7 @@ def _degraded(run: Run, totals: Totals, lost_shards: int) -> bool:
     return max(shards, clusters) > DEGRADED_SHARE
 
 
-async def _mark_missing_gone(tools: Tools, run: Run) -> int:
+async def _mark_missing_gone(tools: JobContext, run: Run) -> int:
     """Clusters that earlier runs saw and that this run, of a complete inventory, did not plan; returns how many.
 
     They were deleted, or opted out by their tag. Both are recorded as gone: who was notified of a failure is notified
@@ -99,7 +99,7 @@ async def _mark_missing_gone(tools: Tools, run: Run) -> int:
     return left
 
 
-async def _mark_gone(tools: Tools, run: Run, cluster: str) -> int:
+async def _mark_gone(tools: JobContext, run: Run, cluster: str) -> int:
     stored = await tools.store.load_state(cluster)
     if stored is None:
         return 0
@@ -113,7 +113,7 @@ async def _mark_gone(tools: Tools, run: Run, cluster: str) -> int:
     return 1
 
 
-async def _notify(tools: Tools, run: Run) -> None:
+async def _notify(tools: JobContext, run: Run) -> None:
     if run.baseline:
         await _notify_baseline(tools, run)
     before = await tools.store.latest_run()
@@ -125,7 +125,7 @@ async def _notify(tools: Tools, run: Run) -> None:
         await tools.store.add_notice(_notice(run, NoticeKind.DEGRADED_OVER, title))
 
 
-async def _notify_baseline(tools: Tools, run: Run) -> None:
+async def _notify_baseline(tools: JobContext, run: Run) -> None:
     """One summary of what was seen for the first time; what already fails in it counts as notified.
 
     A subscription without clusters is seen for the first time again and again: only the very first run reports that.
@@ -201,11 +201,11 @@ def _notice(
     )
 
 
-async def _ask_delivery(tools: Tools, why: str) -> None:
+async def _ask_delivery(tools: JobContext, why: str) -> None:
     await tools.queues.send(DELIVER, [DeliverMessage(why=why)])
 
 
-async def sweep_runs(tools: Tools) -> int:
+async def sweep_runs(tools: JobContext) -> int:
     """Asks for the close of runs past their deadline, and for delivery where notifications are pending."""
     overdue = await tools.store.open_runs(past=tools.clock())
     await tools.queues.send(CLOSE, [CloseMessage(run=run_id) for run_id in overdue])
@@ -214,7 +214,7 @@ async def sweep_runs(tools: Tools) -> int:
     return len(overdue)
 
 
-async def record_poison(tools: Tools, queue: str, body: bytes) -> None:
+async def record_poison(tools: JobContext, queue: str, body: bytes) -> None:
     """Keeps a message that could not be handled; the shard of a scan message ends as failed, so its run can close."""
     reason = "given up after the last try"
     await tools.store.record_poison(queue, body.decode("utf-8", "replace"), reason, tools.clock())

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from checks.collect.arm.client import Azure, open_azure
-from checks.collect.arm.inventory import EstateCache
+from checks.collect.arm.inventory import InventoryCache
 from checks.history.decide import Policy
 from checks.history.table.store import Store, open_store
 from checks.jobs.queues import Queues, open_queues
@@ -21,11 +21,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Tools:
+class JobContext:
     """The tools of one job."""
 
     def __init__(
-        self, settings: Settings, azure: Azure, store: Store, queues: Queues, estates: EstateCache, clock: Clock
+        self, settings: Settings, azure: Azure, store: Store, queues: Queues, estates: InventoryCache, clock: Clock
     ) -> None:
         self.settings = settings
         self.azure = azure
@@ -45,7 +45,7 @@ class Tools:
 
 
 @asynccontextmanager
-async def open_tools(settings: Settings, estates: EstateCache, clock: Clock = utc_now) -> AsyncIterator[Tools]:
+async def open_tools(settings: Settings, estates: InventoryCache, clock: Clock = utc_now) -> AsyncIterator[JobContext]:
     """Opens everything a job needs. Storage is AzureWebJobsStorage: a connection string, or URIs by identity."""
     async with (
         open_azure(settings) as azure,
@@ -57,4 +57,4 @@ async def open_tools(settings: Settings, estates: EstateCache, clock: Clock = ut
         ) as queues,
     ):
         await store.ensure_tables()
-        yield Tools(settings, azure, store, queues, estates, clock)
+        yield JobContext(settings, azure, store, queues, estates, clock)

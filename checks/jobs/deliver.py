@@ -18,7 +18,7 @@ from checks.changes import Change, Notice
 from checks.history.errors import LeaseHeld, LeaseLost, SchemaError
 from checks.history.model import DeliveryAttempt, MailRow, MailStatus, Pending, StoredMail
 from checks.history.table.outbox import Lease
-from checks.jobs.context import Tools
+from checks.jobs.context import JobContext
 from checks.jobs.queues import DELIVER, DeliverMessage
 from checks.notify.incidents import DEFAULT_ROUTE, Mail, group, mail_id, mail_of, notice_mail
 from checks.notify.message import compose, message_id_of
@@ -63,7 +63,7 @@ def transports(settings: Settings) -> tuple[Transport, ...]:
     return tuple(made)
 
 
-async def deliver_all(tools: Tools) -> Delivered:
+async def deliver_all(tools: JobContext) -> Delivered:
     """Delivers all pending notifications. Where somebody else is delivering, asks again a little later."""
     holder = uuid.uuid4().hex
     ways = transports(tools.settings)
@@ -82,7 +82,7 @@ async def deliver_all(tools: Tools) -> Delivered:
 class _Delivery:
     """One holder's turn."""
 
-    def __init__(self, tools: Tools, ways: tuple[Transport, ...], lease: Lease) -> None:
+    def __init__(self, tools: JobContext, ways: tuple[Transport, ...], lease: Lease) -> None:
         self._tools = tools
         self._ways = ways
         self._lease = lease

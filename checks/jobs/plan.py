@@ -16,7 +16,7 @@ from checks.facts import Cluster, NotSeen, Seen, Subscription
 from checks.findings import SubscriptionResult
 from checks.history.model import KnownCluster, Run, RunScope, Shard, Ticket
 from checks.jobs import scan_cluster
-from checks.jobs.context import Tools
+from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, SCAN, CloseMessage, PlanMessage, ScanMessage
 from checks.report.cluster_report import subscription_result
 
@@ -29,7 +29,7 @@ class Planned(msgspec.Struct, frozen=True):
     new: bool
 
 
-async def plan(tools: Tools, message: PlanMessage) -> Planned:
+async def plan(tools: JobContext, message: PlanMessage) -> Planned:
     """Plans one run. Raises CollectError where not even the subscriptions can be listed: the message comes again."""
     ticket = await tools.store.next_sequence(tools.clock(), message.request)
     stored = await tools.store.load_run(ticket.run_id)
@@ -47,7 +47,7 @@ async def plan(tools: Tools, message: PlanMessage) -> Planned:
     return Planned(ticket.run_id, len(shards), new)
 
 
-async def _drawn_up(tools: Tools, ticket: Ticket, message: PlanMessage) -> tuple[Run, list[Shard]]:
+async def _drawn_up(tools: JobContext, ticket: Ticket, message: PlanMessage) -> tuple[Run, list[Shard]]:
     visible = await scan_cluster.visible(tools.azure)
     wanted = message.subscriptions or tools.settings.subscriptions
     chosen = scan_cluster.in_scope(visible, wanted)
@@ -68,7 +68,7 @@ async def _drawn_up(tools: Tools, ticket: Ticket, message: PlanMessage) -> tuple
 
 
 async def _run(
-    tools: Tools,
+    tools: JobContext,
     ticket: Ticket,
     message: PlanMessage,
     chosen: tuple[Subscription, ...],

@@ -7,14 +7,14 @@ import asyncio
 import msgspec
 
 from checks.collect.arm import inventory
-from checks.collect.arm.inventory import Estate
+from checks.collect.arm.inventory import Inventory
 from checks.facts import Cluster, NotSeen
 from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, Facet, Unknown
 from checks.history.decide import decide
 from checks.history.errors import Conflict
 from checks.history.model import MarkerStatus, Run, Shard, Totals
 from checks.jobs import scan_cluster
-from checks.jobs.context import Tools
+from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, CloseMessage, MessageError, ScanMessage
 from checks.report.cluster_report import problem_report
 from checks.report.outcome import failing, unsettled
@@ -29,7 +29,7 @@ class Scanned(msgspec.Struct, frozen=True):
     repeated: bool = False
 
 
-async def scan_shard(tools: Tools, message: ScanMessage) -> Scanned:
+async def scan_shard(tools: JobContext, message: ScanMessage) -> Scanned:
     """Scans the shard a message names. Raises MessageError for a run or shard that is not there."""
     stored = await tools.store.load_run(message.run)
     shard = await tools.store.load_shard(message.run, message.shard)
@@ -46,7 +46,7 @@ async def scan_shard(tools: Tools, message: ScanMessage) -> Scanned:
     return Scanned(totals)
 
 
-async def _scan(tools: Tools, run: Run, shard: Shard) -> Totals:
+async def _scan(tools: JobContext, run: Run, shard: Shard) -> Totals:
     visible = await scan_cluster.visible(tools.azure)
     found = await tools.estates.get(run.id, lambda: inventory.read(tools.azure, visible))
     by_id = {c.id.lower(): c for c in _listed(found, shard.subscription)}
@@ -59,11 +59,11 @@ async def _scan(tools: Tools, run: Run, shard: Shard) -> Totals:
     return add(await asyncio.gather(*(one(cluster_id) for cluster_id in shard.clusters)))
 
 
-def _listed(found: Estate, subscription: str) -> tuple[Cluster, ...]:
+def _listed(found: Inventory, subscription: str) -> tuple[Cluster, ...]:
     return scan_cluster.clusters_of(found, subscription) if subscription in found.subscriptions else ()
 
 
-async def _cluster(tools: Tools, run: Run, found: Estate, cluster_id: str, target: Cluster | None) -> Totals:
+async def _cluster(tools: JobContext, run: Run, found: Inventory, cluster_id: str, target: Cluster | None) -> Totals:
     stored = await tools.store.load_state(cluster_id)
     remembered = tuple(stored.state.registries) if stored else ()
     if target is None:
@@ -71,13 +71,13 @@ async def _cluster(tools: Tools, run: Run, found: Estate, cluster_id: str, targe
     else:
         baselines = stored.state.baselines if stored else {}
         canaries = tools.settings.canary == "scheduled"
-        report = await scan_cluster.look_at(
+        report = await scan_cluster.scan_cluster(
             tools.azure, found, target, remembered, baselines=baselines, canaries=canaries
         )
     return await _commit(tools, run, report)
 
 
-def _unlisted(found: Estate, run: Run, cluster_id: str, remembered: tuple[str, ...]) -> ClusterReport:
+def _unlisted(found: Inventory, run: Run, cluster_id: str, remembered: tuple[str, ...]) -> ClusterReport:
     """A cluster that was planned and that ARM does not list now: Unknown, with the reason its subscription gives."""
     subscription = cluster_id.split("/")[2].lower()
     facts = found.subscriptions.get(subscription)
@@ -94,7 +94,7 @@ def _unlisted(found: Estate, run: Run, cluster_id: str, remembered: tuple[str, .
     return problem_report(cluster_id, remembered, ClusterProblem("not-listed", why, "a later run"))
 
 
-async def _commit(tools: Tools, run: Run, report: ClusterReport) -> Totals:
+async def _commit(tools: JobContext, run: Run, report: ClusterReport) -> Totals:
     """Decides and commits; overtaken by somebody else, it reads the state anew and decides again."""
     policy = tools.policy(baseline=run.is_baseline(report.id.split("/")[2]))
     for attempt in range(TRIES):
@@ -138,7 +138,7 @@ def add(parts: list[Totals]) -> Totals:
     return Totals(**{name: sum(getattr(part, name) for part in parts) for name in Totals.__struct_fields__})
 
 
-async def _close_when_complete(tools: Tools, run: Run) -> None:
+async def _close_when_complete(tools: JobContext, run: Run) -> None:
     """Whoever sees the last marker asks for the close; asked twice, it closes once."""
     ended = {marker.shard for marker in await tools.store.list_markers(run.id)}
     if set(run.expected) <= ended:

@@ -11,18 +11,18 @@ import msgspec
 from checks.collect import cluster
 from checks.collect.arm import inventory, reads
 from checks.collect.arm.client import Azure
-from checks.collect.arm.inventory import Estate
+from checks.collect.arm.inventory import Inventory
 from checks.collect.wire.errors import CollectError
 from checks.facts import Cluster, Seen, Subscription
 from checks.facts.pulls import PullTimeBaseline
 from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, ScanReport, SubscriptionResult, Unknown
-from checks.report.cluster_report import problem_report, report_of, subscription_result
+from checks.report.cluster_report import build_report, problem_report, subscription_result
 
 LOG = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 
 
-class Scope(msgspec.Struct, frozen=True):
+class ScanScope(msgspec.Struct, frozen=True):
     """What to look at. Empty: everything. ``clusters`` are names or ARM ids, ``registries`` login servers.
 
     ``canaries``: pods may be made that ask nodes to pull.
@@ -59,7 +59,7 @@ def in_scope(subscriptions: Iterable[Subscription], wanted: tuple[str, ...]) -> 
     return tuple(s for s in subscriptions if not names or s.id in names)
 
 
-async def scan(azure: Azure, scope: Scope, progress: Progress) -> ScanReport:
+async def scan(azure: Azure, scope: ScanScope, progress: Progress) -> ScanReport:
     """Looks at everything in a scope once, without history. Raises CollectError where not even a list can be had."""
     progress("Listing subscriptions …")
     seen = await visible(azure)
@@ -69,13 +69,13 @@ async def scan(azure: Azure, scope: Scope, progress: Progress) -> ScanReport:
     found = await inventory.read(azure, seen)
     clusters = [c for guid in sorted(chosen) for c in clusters_of(found, guid) if scope.wants(c)]
     progress(f"{len(clusters)} clusters to look at …")
-    reports = await look(azure, found, clusters, progress, scope.registries, canaries=scope.canaries)
+    reports = await scan_clusters(azure, found, clusters, progress, scope.registries, canaries=scope.canaries)
     results = [subscription_result(found.subscriptions[guid]) for guid in sorted(chosen)]
     results += [not_visible(guid) for guid in wanted if guid.lower() not in {s.id for s in seen}]
     return ScanReport(subscriptions=tuple(results), clusters=reports, arm_calls=dict(azure.calls))
 
 
-def clusters_of(found: Estate, subscription: str) -> tuple[Cluster, ...]:
+def clusters_of(found: Inventory, subscription: str) -> tuple[Cluster, ...]:
     """The clusters of one subscription of an estate, or none where they could not be listed."""
     clusters = found.subscriptions[subscription].clusters
     return clusters.value if isinstance(clusters, Seen) else ()
@@ -92,9 +92,9 @@ def not_visible(guid: str) -> SubscriptionResult:
     )
 
 
-async def look(
+async def scan_clusters(
     azure: Azure,
-    found: Estate,
+    found: Inventory,
     clusters: Iterable[Cluster],
     progress: Progress,
     only: tuple[str, ...] = (),
@@ -112,7 +112,7 @@ async def look(
     async def one(target: Cluster) -> ClusterReport:
         nonlocal done
         async with gate:
-            report = await look_at(azure, found, target, (), only, canaries=canaries)
+            report = await scan_cluster(azure, found, target, (), only, canaries=canaries)
         done += 1
         progress(f"[{done}/{len(listed)}] {target.name}")
         return report
@@ -120,9 +120,9 @@ async def look(
     return tuple(await asyncio.gather(*(one(target) for target in listed)))
 
 
-async def look_at(
+async def scan_cluster(
     azure: Azure,
-    found: Estate,
+    found: Inventory,
     target: Cluster,
     remembered: tuple[str, ...],
     only: tuple[str, ...] = (),
@@ -137,7 +137,7 @@ async def look_at(
     """
     try:
         facts = await cluster.gather(azure, found, target, remembered, only, canaries=canaries)
-        return report_of(msgspec.structs.replace(facts, baselines=dict(baselines or {})))
+        return build_report(msgspec.structs.replace(facts, baselines=dict(baselines or {})))
     except CollectError as error:
         return problem_report(target.id, remembered, ClusterProblem("not-looked-at", str(error), str(error)))
     except Exception as error:

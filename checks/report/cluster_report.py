@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from checks import catalog
-from checks.facts import ClusterFacts, NotSeen, Seen, SubscriptionFacts, Why
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Seen, SubscriptionFacts
 from checks.findings import (
     SEEN_BEFORE,
     ClusterProblem,
@@ -18,14 +18,14 @@ from checks.findings import (
     SubscriptionResult,
     Unknown,
 )
-from checks.report.contradictions import explain
+from checks.report.contradictions import contradictions
 from checks.report.coverage import coverage_of
 from checks.report.partial_reads import downgrade_passes
-from checks.report.registry_row import FAILURES, PER_IMAGE, fold
-from checks.rules.pull.observed_pulls import FailedPull, PullProof, failed_pulls, not_found_proofs, proofs
+from checks.report.registry_row import FAILURES, PER_IMAGE, registry_row
+from checks.rules.pull.observed_pulls import FailedPull, PullProof, failed_pulls, not_found_proofs, pull_proofs
 
 
-def report_of(facts: ClusterFacts) -> ClusterReport:
+def build_report(facts: ClusterFacts) -> ClusterReport:
     """Judges one cluster and folds the row of each registry.
 
     A host that is no Azure registry gets a row where the nodes say something of it (a pull that failed or succeeded);
@@ -39,12 +39,12 @@ def report_of(facts: ClusterFacts) -> ClusterReport:
         failing.setdefault(pull.host, []).append(pull)
     proven = _proven(facts, failing)
     rows = tuple(
-        fold(
+        registry_row(
             use.login_server,
             use.sources,
             findings,
             proven.get(use.login_server),
-            explain(facts, use, failing.get(use.login_server, ()), findings),
+            contradictions(facts, use, failing.get(use.login_server, ()), findings),
         )
         for use in facts.uses
         if use.acr or use.login_server in proven or use.login_server in spoken_of
@@ -64,7 +64,7 @@ def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]])
         return {}
     pools, read_at = facts.cluster.pools, facts.workloads.evidence.read_at
     pulls = (pull for listed in failing.values() for pull in listed)
-    return not_found_proofs(pulls, facts.uses, pools, read_at) | proofs(facts.workloads.value, pools, read_at)
+    return not_found_proofs(pulls, facts.uses, pools, read_at) | pull_proofs(facts.workloads.value, pools, read_at)
 
 
 def subscription_result(facts: SubscriptionFacts) -> SubscriptionResult:
@@ -77,7 +77,7 @@ def subscription_result(facts: SubscriptionFacts) -> SubscriptionResult:
                 id=guid,
                 clusters=count,
                 verdict=Unknown(part.role or part.detail),
-                cause="not-allowed" if part.why is Why.NOT_ALLOWED else f"look-{part.why.value}",
+                cause="not-allowed" if part.why is NotSeenReason.NOT_ALLOWED else f"look-{part.why.value}",
                 summary=f"The {what} could not be listed: {part.detail}",
                 fix=part.fix,
             )

@@ -30,7 +30,7 @@ from checks.findings import Fail, Finding, Pass, Severity
 from checks.rules import images
 from checks.rules.azure.node_pools import has_nodes
 from checks.rules.path import node_network, public_path, registry_firewall
-from checks.rules.path.context import Case
+from checks.rules.path.context import PathContext
 from checks.rules.path.private_endpoints import candidates
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, denied_address
 from checks.rules.pull.observed_pulls import FailedPull
@@ -49,7 +49,7 @@ SECRETS = pw303_pull_secrets.CHECK.code
 _IMAGE_ITSELF = frozenset({"repository-absent", "tag-absent", "digest-absent", "quarantined", "read-disabled"})
 
 
-class Joined(msgspec.Struct, frozen=True):
+class RegistryEvidence(msgspec.Struct, frozen=True):
     """One registry of a cluster: its failing pulls, and what the checks found about it."""
 
     facts: ClusterFacts
@@ -68,7 +68,7 @@ class Joined(msgspec.Struct, frozen=True):
         return [pull for pull in self.failing if pull.classified.cause in causes]
 
 
-def explain(
+def contradictions(
     facts: ClusterFacts, use: RegistryUse, failing: Iterable[FailedPull], findings: Iterable[Finding]
 ) -> tuple[str, ...]:
     """The sentences about one registry; none where nodes and Azure agree."""
@@ -76,8 +76,15 @@ def explain(
     if not mine:
         return ()
     about = tuple(f for f in findings if f.subject.registry in (None, use.login_server))
-    joined = Joined(facts, use, mine, about)
-    rules: tuple[Callable[[Joined], Iterable[str]], ...] = (_credentials, _firewall, _names, _timed_out, _absent, _tls)
+    joined = RegistryEvidence(facts, use, mine, about)
+    rules: tuple[Callable[[RegistryEvidence], Iterable[str]], ...] = (
+        _credentials,
+        _firewall,
+        _names,
+        _timed_out,
+        _absent,
+        _tls,
+    )
     return tuple(dict.fromkeys(sentence for rule in rules for sentence in rule(joined)))[:MAX_SENTENCES]
 
 
@@ -90,7 +97,7 @@ def own_images(findings: Iterable[Finding]) -> frozenset[str]:
     )
 
 
-def _credentials(joined: Joined) -> Iterable[str]:
+def _credentials(joined: RegistryEvidence) -> Iterable[str]:
     refused = joined.of(*CREDENTIALS)
     if not refused:
         return
@@ -110,7 +117,7 @@ def _credentials(joined: Joined) -> Iterable[str]:
     yield f"Nodes are refused ({word}) although {ROLE} finds the role held: {why}."
 
 
-def _why_refused(joined: Joined, refused: list[FailedPull]) -> list[str]:
+def _why_refused(joined: RegistryEvidence, refused: list[FailedPull]) -> list[str]:
     """The likely explanations, those that something was seen of first."""
     names = {f"{pull.container.namespace}/{name}" for pull in refused for name in pull.container.pull_secrets}
     failing = [
@@ -130,7 +137,7 @@ def _why_refused(joined: Joined, refused: list[FailedPull]) -> list[str]:
     return why
 
 
-def _firewall(joined: Joined) -> Iterable[str]:
+def _firewall(joined: RegistryEvidence) -> Iterable[str]:
     denied = joined.of(PullErrorCause.FIREWALL_DENIED)
     registry = joined.use.registry
     if not denied or not isinstance(registry, Seen):
@@ -148,14 +155,16 @@ def _firewall(joined: Joined) -> Iterable[str]:
         yield from _denied(joined, registry.value.name, address, known, complete)
 
 
-def _denied(joined: Joined, name: str, address: str, known: tuple[IPv4Network, ...], complete: bool) -> Iterable[str]:
+def _denied(
+    joined: RegistryEvidence, name: str, address: str, known: tuple[IPv4Network, ...], complete: bool
+) -> Iterable[str]:
     assert isinstance(joined.use.registry, Seen)
     registry, seen = joined.use.registry.value, ip_address(address)
-    opened = registry_firewall.openness(registry)
+    opened = registry_firewall.public_access(registry)
     allowed = any(seen in rule for text in registry.outlook.ip_rules if (rule := _network(text)) is not None)
-    if opened is registry_firewall.Openness.ALL:
+    if opened is registry_firewall.PublicAccess.ALL:
         yield f"{name} refused {address} by its firewall, and is open to all now (ARM): it was changed since."
-    elif opened is registry_firewall.Openness.SOME and allowed:
+    elif opened is registry_firewall.PublicAccess.SOME and allowed:
         yield (
             f"{name} refused {address} although its IP rules allow it now (ARM): they were changed since, which takes "
             "some minutes to hold."
@@ -188,17 +197,17 @@ def known_egress_networks(facts: ClusterFacts, use: RegistryUse) -> tuple[tuple[
     networks, complete = facts.networks or Networks(), True
     found: list[IPv4Network] = []
     for pool in (pool for pool in facts.cluster.pools if has_nodes(pool)):
-        place = node_network.place_of(networks, facts.cluster, pool)
+        place = node_network.subnet_of_pool(networks, facts.cluster, pool)
         if isinstance(place, NotSeen):
             return (), False
-        case = Case(
+        case = PathContext(
             facts=networks,
             cluster=facts.cluster,
             registry=use.registry.value,
             place=place,
             endpoints=candidates(networks, place, use.registry.value),
         )
-        egress = public_path.leaving(case, case.login_target()).egress
+        egress = public_path.egress_route(case, case.login_target()).egress
         if egress is None or case.proxied(case.login):
             return (), False
         complete = complete and egress.complete and not egress.gaps
@@ -206,7 +215,7 @@ def known_egress_networks(facts: ClusterFacts, use: RegistryUse) -> tuple[tuple[
     return tuple(dict.fromkeys(found)), complete
 
 
-def _names(joined: Joined) -> Iterable[str]:
+def _names(joined: RegistryEvidence) -> Iterable[str]:
     if joined.of(PullErrorCause.DNS) and (
         joined.passes(NAMES) or (joined.passes(ADDRESSES) and not joined.of(*TIMED_OUT))
     ):
@@ -217,7 +226,7 @@ def _names(joined: Joined) -> Iterable[str]:
         )
 
 
-def _timed_out(joined: Joined) -> Iterable[str]:
+def _timed_out(joined: RegistryEvidence) -> Iterable[str]:
     if joined.of(*TIMED_OUT) and joined.passes(*deciding(Decides.PATH)):
         yield (
             f"Nodes get no connection although {ADDRESSES} to {FILTERS} find a path: something that ARM does not show "
@@ -225,7 +234,7 @@ def _timed_out(joined: Joined) -> Iterable[str]:
         )
 
 
-def _absent(joined: Joined) -> Iterable[str]:
+def _absent(joined: RegistryEvidence) -> Iterable[str]:
     for pull in joined.of(PullErrorCause.IMAGE_NOT_FOUND):
         key = _canonical(pull.container.image)
         found = joined.facts.manifests.get(key or "")
@@ -236,7 +245,7 @@ def _absent(joined: Joined) -> Iterable[str]:
             )
 
 
-def _tls(joined: Joined) -> Iterable[str]:
+def _tls(joined: RegistryEvidence) -> Iterable[str]:
     if joined.of(PullErrorCause.TLS) and joined.passes(CONNECTIVITY):
         yield (
             f"Nodes do not trust the registry's certificate although it holds from where Pullwatch runs "

@@ -14,9 +14,9 @@ import msgspec
 
 from checks.catalog import pw301_pull_failures, pw305_canary_pull
 from checks.findings import Facet, Fail, Finding, Pass, Severity, Unknown
-from checks.rules.pull.canaries import FULL, Proves
+from checks.rules.pull.canaries import PROVES_PULL, CanaryProof
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause
-from checks.rules.pull.observed_pulls import PullProof, age
+from checks.rules.pull.observed_pulls import PullProof, describe_age
 
 FAILURES = pw301_pull_failures.CHECK.code
 CANARY = pw305_canary_pull.CHECK.code
@@ -34,7 +34,7 @@ _CONTRADICTS = "This contradicts the path as Azure Resource Manager shows it:"
 _OTHERWISE = "something that Azure Resource Manager does not show stands between them"
 
 
-class NodesSay(msgspec.Struct, frozen=True):
+class NodeReports(msgspec.Struct, frozen=True):
     """The findings about failed pulls from one registry, by whose fault they are."""
 
     registry: tuple[Finding, ...]
@@ -42,7 +42,7 @@ class NodesSay(msgspec.Struct, frozen=True):
     unsettled: tuple[Finding, ...]
 
 
-class Proven(msgspec.Struct, frozen=True):
+class PullProofs(msgspec.Struct, frozen=True):
     """What nodes proved about one registry: by pods that run, and by canaries.
 
     ``failed`` are canaries that could not pull, ``full`` those that settle that their pool may, ``way`` those that
@@ -56,7 +56,7 @@ class Proven(msgspec.Struct, frozen=True):
 
     def layers(self, finding: Finding) -> bool:
         """Whether layers were pulled, not only a manifest asked for, where a finding is about."""
-        pools = {f.subject.pool for f in self.full if f.cause == Proves.LAYERS.value}
+        pools = {f.subject.pool for f in self.full if f.cause == CanaryProof.LAYERS.value}
         asked, pool = {f.subject.pool for f in (*self.full, *self.way)}, finding.subject.pool
         if self.proof is not None and self.proof.layers and (pool is None or self._pods_ran_on(pool)):
             return True
@@ -71,7 +71,7 @@ class Proven(msgspec.Struct, frozen=True):
             return next(f.summary for f in self.full if (f.subject.pool or "") == pools[0]) + more
         if self.proof is None:
             return ""
-        when = f" at {self.proof.when}{age(self.proof)}" if self.proof.when else ""
+        when = f" at {self.proof.when}{describe_age(self.proof)}" if self.proof.when else ""
         if not self.proof.layers:
             return f'A node asked for {self.proof.image}{when} and heard "not found", which only who may pull hears.'
         return f"A node pulled {self.proof.image}{when}."
@@ -96,21 +96,21 @@ class Proven(msgspec.Struct, frozen=True):
         return pool in proof.pools or (proof.layers and not proof.pools)
 
 
-def proven_by(findings: Iterable[Finding], login_server: str, proof: PullProof | None) -> Proven:
+def proofs_about(findings: Iterable[Finding], login_server: str, proof: PullProof | None) -> PullProofs:
     """What canaries and the successful pulls of pods prove about one registry."""
     mine = [f for f in findings if f.code == CANARY and f.subject.registry == login_server]
     failed = tuple(f for f in mine if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR)
     passed = () if failed else tuple(f for f in mine if isinstance(f.verdict, Pass))
-    return Proven(
+    return PullProofs(
         proof,
         failed,
-        tuple(f for f in passed if f.cause in FULL),
-        tuple(f for f in passed if f.cause not in FULL),
+        tuple(f for f in passed if f.cause in PROVES_PULL),
+        tuple(f for f in passed if f.cause not in PROVES_PULL),
     )
 
 
-def answer(
-    access: Facet, path: Facet, on_path: list[Finding], said: NodesSay, proven: Proven
+def pull_facet(
+    access: Facet, path: Facet, on_path: list[Finding], said: NodeReports, proven: PullProofs
 ) -> tuple[Facet, tuple[str, ...]]:
     """The facet, and the sentences that name where proof and inference differ. ``on_path``: the path's findings."""
     if proven.failed:
@@ -135,7 +135,7 @@ def answer(
     return failing, (f"{proven.told} The failure stands all the same: {why}.",)
 
 
-def _settled(on_path: list[Finding], proven: Proven) -> tuple[Facet, tuple[str, ...]]:
+def _settled(on_path: list[Finding], proven: PullProofs) -> tuple[Facet, tuple[str, ...]]:
     """What a proof settles where nothing fails: all, but the path of pools and layers that it does not speak of."""
     left = _left_open(on_path, proven)
     if left is None:
@@ -145,15 +145,17 @@ def _settled(on_path: list[Finding], proven: Proven) -> tuple[Facet, tuple[str, 
     return Facet(left.verdict, left.cause, (left.code,), left.summary), (told,)
 
 
-def _left_open(on_path: list[Finding], proven: Proven) -> Finding | None:
+def _left_open(on_path: list[Finding], proven: PullProofs) -> Finding | None:
     return next((f for f in on_path if isinstance(f.verdict, Unknown) and not _speaks_of(proven, f)), None)
 
 
-def _speaks_of(proven: Proven, finding: Finding) -> bool:
+def _speaks_of(proven: PullProofs, finding: Finding) -> bool:
     return proven.covers(finding) and (proven.layers(finding) or not _is_layers(finding))
 
 
-def _against_path(failing: Facet, path: Facet, on_path: list[Finding], proven: Proven) -> tuple[Facet, tuple[str, ...]]:
+def _against_path(
+    failing: Facet, path: Facet, on_path: list[Finding], proven: PullProofs
+) -> tuple[Facet, tuple[str, ...]]:
     stands = _still_fails(on_path, proven)
     if stands:
         return failing, (f"{proven.told} The failure stands all the same: {stands}.",)
@@ -164,7 +166,7 @@ def _against_path(failing: Facet, path: Facet, on_path: list[Finding], proven: P
     return msgspec.structs.replace(settled, cause="pulled-against-path"), (contradicted,)
 
 
-def _still_fails(on_path: list[Finding], proven: Proven) -> str:
+def _still_fails(on_path: list[Finding], proven: PullProofs) -> str:
     """Why a path's Fail is not refuted by a proof; "" where it is."""
     failed = [f for f in on_path if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR]
     others = [f for f in failed if not proven.covers(f)]
@@ -180,7 +182,7 @@ def _is_layers(told: Finding) -> bool:
     return told.cause.startswith("data-") or told.cause.endswith("-layers")
 
 
-def _way_proven(path: Facet, on_path: list[Finding], proven: Proven) -> tuple[Facet, tuple[str, ...]]:
+def _way_proven(path: Facet, on_path: list[Finding], proven: PullProofs) -> tuple[Facet, tuple[str, ...]]:
     """The path where a canary proved the way alone: settled, but for what the canary did not ask."""
     first = proven.way[0]
     settled = Facet(Pass(), first.cause, (CANARY,), first.summary)
@@ -196,7 +198,7 @@ def _way_proven(path: Facet, on_path: list[Finding], proven: Proven) -> tuple[Fa
     return (Facet(left.verdict, left.cause, (left.code,), left.summary) if left else settled), told
 
 
-def _where_it_fails(path: Facet, on_path: list[Finding], proven: Proven) -> Facet:
+def _where_it_fails(path: Facet, on_path: list[Finding], proven: PullProofs) -> Facet:
     """The path of the pools whose canary fails: a Fail that is about other pools explains nothing of it."""
     failed = [f for f in on_path if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR]
     if not failed:
@@ -209,7 +211,7 @@ def _where_it_fails(path: Facet, on_path: list[Finding], proven: Proven) -> Face
     return Facet(about.verdict, about.cause, codes, about.summary)
 
 
-def _canary_failed(access: Facet, path: Facet, said: NodesSay, proven: Proven) -> tuple[Facet, tuple[str, ...]]:
+def _canary_failed(access: Facet, path: Facet, said: NodeReports, proven: PullProofs) -> tuple[Facet, tuple[str, ...]]:
     """A canary that fails is a pull that fails, now. What Azure Resource Manager shows is the reason or contradicts."""
     first = proven.failed[0]
     pools = ", ".join(sorted({f.subject.pool or "" for f in proven.failed})[:5])
@@ -232,7 +234,7 @@ def _canary_failed(access: Facet, path: Facet, said: NodesSay, proven: Proven) -
     return Facet(Fail(), first.cause, codes, first.summary), tuple(sentences)
 
 
-def _failing(access: Facet, path: Facet, said: NodesSay) -> Facet | None:
+def _failing(access: Facet, path: Facet, said: NodeReports) -> Facet | None:
     agree = [f for f in (access, path) if isinstance(f.verdict, Fail)]
     inferred = tuple(code for facet in agree for code in facet.decided_by)
     if not said.registry:
@@ -244,7 +246,7 @@ def _failing(access: Facet, path: Facet, said: NodesSay) -> Facet | None:
     return Facet(Fail(), first.cause, codes, first.summary)
 
 
-def _without_proof(access: Facet, path: Facet, said: NodesSay) -> Facet:
+def _without_proof(access: Facet, path: Facet, said: NodeReports) -> Facet:
     if said.unsettled:
         first = said.unsettled[0]
         missing = "the cause of the failing pulls"

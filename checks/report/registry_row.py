@@ -22,7 +22,7 @@ from checks.catalog import (
 from checks.catalog.check import Decides
 from checks.findings import Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
 from checks.report.contradictions import own_images
-from checks.report.pull_verdict import NodesSay, answer, proven_by
+from checks.report.pull_verdict import NodeReports, proofs_about, pull_facet
 from checks.rules import images
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, affected_scope
 from checks.rules.pull.observed_pulls import PullProof
@@ -35,7 +35,7 @@ FAILURES = pw301_pull_failures.CHECK.code
 WITH_ROLE = "role-and-others"
 
 
-def fold(
+def registry_row(
     login_server: str,
     sources: tuple[str, ...],
     findings: Iterable[Finding],
@@ -47,12 +47,12 @@ def fold(
     ``explained`` are the sentences that name where nodes and Azure differ (see contradictions.py).
     """
     mine = [f for f in findings if f.subject.registry in (None, login_server)]
-    access = fold_access(mine)
+    access = access_facet(mine)
     on_path = [f for f in mine if f.code in deciding(Decides.PATH)]
-    path = fold_facet(on_path, "the nodes' way to the registry was not judged")
+    path = combined_facet(on_path, "the nodes' way to the registry was not judged")
     own = own_images(mine) if isinstance(access.verdict, Pass) else frozenset()
     said = _nodes_say([f for f in mine if f.code == FAILURES and f.subject.registry == login_server], own)
-    pull, disagreements = answer(access, path, on_path, said, proven_by(mine, login_server, proof))
+    pull, disagreements = pull_facet(access, path, on_path, said, proofs_about(mine, login_server, proof))
     return RegistryRow(
         registry=login_server,
         access=access,
@@ -65,7 +65,7 @@ def fold(
     )
 
 
-def _absent_images(findings: list[Finding], login_server: str, said: NodesSay) -> int:
+def _absent_images(findings: list[Finding], login_server: str, said: NodeReports) -> int:
     """Images that the registry itself says are in trouble and that no waiting pod has told of yet."""
     told = {_canonical(f.subject.image) for f in said.image}
     absent = (f for f in findings if f.code == IMAGES and isinstance(f.verdict, Fail))
@@ -77,7 +77,7 @@ def _canonical(image: str | None) -> str | None:
     return images.canonical(parsed) if parsed else image
 
 
-def fold_facet(findings: list[Finding], nothing: str) -> Facet:
+def combined_facet(findings: list[Finding], nothing: str) -> Facet:
     """Fail beats Unknown beats Pass among findings that all have to hold; ``nothing`` is said where none counts."""
     failed = [f for f in findings if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR]
     unknown = [f for f in findings if isinstance(f.verdict, Unknown)]
@@ -90,7 +90,7 @@ def fold_facet(findings: list[Finding], nothing: str) -> Facet:
     return Facet(specific.verdict, specific.cause, _codes(deciding), specific.summary)
 
 
-def fold_access(findings: list[Finding]) -> Facet:
+def access_facet(findings: list[Finding]) -> Facet:
     """May it pull: the nodes' identity, or else a pull secret or anonymous pull.
 
     The check per image looked at every one with all three, so its Fail stands whatever the identity holds on the
@@ -98,12 +98,12 @@ def fold_access(findings: list[Finding]) -> Facet:
     is no Azure registry: the kubelet identity says nothing about it.
     """
     mine = [f for f in findings if f.code == ROLE]
-    identity = fold_facet(
+    identity = combined_facet(
         [f for f in findings if f.code in deciding(Decides.ACCESS)], "no way to authenticate was judged"
     )
     others = [f for f in findings if f.code == PER_IMAGE and f.subject.registry is not None]
     alternative = _with_secrets(
-        fold_facet(others, "no other way to authenticate was judged"),
+        combined_facet(others, "no other way to authenticate was judged"),
         [f for f in findings if f.code == SECRETS and f.subject.registry is not None],
     )
     if isinstance(identity.verdict, Fail) and isinstance(alternative.verdict, Fail):
@@ -134,7 +134,7 @@ def _with_secrets(facet: Facet, secrets: list[Finding]) -> Facet:
     return facet
 
 
-def _nodes_say(findings: list[Finding], own: frozenset[str]) -> NodesSay:
+def _nodes_say(findings: list[Finding], own: frozenset[str]) -> NodeReports:
     """``own`` are images that the registry says are in trouble themselves: it may refuse them like a missing role."""
     failed = [f for f in findings if isinstance(f.verdict, Fail)]
 
@@ -145,7 +145,7 @@ def _nodes_say(findings: list[Finding], own: frozenset[str]) -> NodesSay:
     def of(wanted: str) -> tuple[Finding, ...]:
         return tuple(f for f in failed if scope(f) == wanted)
 
-    return NodesSay(of("registry"), of("image"), of("unsettled"))
+    return NodeReports(of("registry"), of("image"), of("unsettled"))
 
 
 def _codes(findings: list[Finding]) -> tuple[str, ...]:

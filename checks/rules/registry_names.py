@@ -28,21 +28,21 @@ class Oddity(StrEnum):
     HOST_LEFT_OUT = "host-left-out"
 
 
-class Named(msgspec.Struct, frozen=True):
+class OddName(msgspec.Struct, frozen=True):
     """An oddity and the correct reference, if it is known."""
 
     oddity: Oddity
     right: str | None = None
 
 
-def odd(image: str, known: Mapping[str, tuple[str, ...]]) -> Named | None:
+def find_oddity(image: str, known: Mapping[str, tuple[str, ...]]) -> OddName | None:
     """Finds what is wrong with an image's registry name. ``known``: ARM's login servers by lower-case registry name."""
     host = images.host_of(image)
     if host is None:
         return None
     if images.parse(image) is None:
         lowered = images.parse(image.lower()) if image != image.lower() else None
-        return Named(Oddity.UPPER_CASE_REPOSITORY, image.lower()) if lowered is not None else None
+        return OddName(Oddity.UPPER_CASE_REPOSITORY, image.lower()) if lowered is not None else None
     if host == images.DOCKER_HUB:
         return _missing_host(image, known)
     name, kind = _registry_and_kind(host)
@@ -50,13 +50,13 @@ def odd(image: str, known: Mapping[str, tuple[str, ...]]) -> Named | None:
         return None
     servers = known.get(name, ())
     if kind == "data":
-        return Named(Oddity.DATA_HOST, _at_login_server(image, servers))
+        return OddName(Oddity.DATA_HOST, _at_login_server(image, servers))
     if kind == "geo":
-        return Named(Oddity.REGIONAL_HOST, _at_login_server(image, servers))
+        return OddName(Oddity.REGIONAL_HOST, _at_login_server(image, servers))
     if servers and host not in servers:
-        return Named(Oddity.OTHER_LOGIN_SERVER, _at_login_server(image, servers))
+        return OddName(Oddity.OTHER_LOGIN_SERVER, _at_login_server(image, servers))
     if not image.startswith(host):
-        return Named(Oddity.UPPER_CASE_HOST, f"{host}{image[len(host) :]}")
+        return OddName(Oddity.UPPER_CASE_HOST, f"{host}{image[len(host) :]}")
     return None
 
 
@@ -79,8 +79,8 @@ def _at_login_server(image: str, servers: tuple[str, ...]) -> str | None:
     return f"{servers[0]}/{rest}" if len(servers) == 1 else None
 
 
-def _missing_host(image: str, known: Mapping[str, tuple[str, ...]]) -> Named | None:
+def _missing_host(image: str, known: Mapping[str, tuple[str, ...]]) -> OddName | None:
     """An image of Docker Hub whose user name is the name of one of the tenant's registries."""
     first, slash, _ = image.partition("/")
     servers = known.get(first.lower(), ()) if slash and "." not in first and ":" not in first else ()
-    return Named(Oddity.HOST_LEFT_OUT, _at_login_server(image, servers)) if servers else None
+    return OddName(Oddity.HOST_LEFT_OUT, _at_login_server(image, servers)) if servers else None

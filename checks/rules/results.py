@@ -8,11 +8,11 @@ from __future__ import annotations
 import msgspec
 
 from checks.causes import ReadCause
-from checks.facts import NotSeen, Why
+from checks.facts import NotSeen, NotSeenReason
 from checks.findings import Evidence, Fail, Pass, Severity, Skipped, Unknown, Verdict
 
 # Why a value is absent although no read failed: it was not asked for, or Azure was asked and has no such thing.
-_NO_FAILURE = frozenset({Why.OFF, Why.NOT_APPLICABLE, Why.NOT_FOUND})
+_NO_FAILURE = frozenset({NotSeenReason.OFF, NotSeenReason.NOT_APPLICABLE, NotSeenReason.NOT_FOUND})
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from checks.collect.wire.errors import CollectError
 from checks.history.errors import HistoryError
 from checks.history.model import Run
 from checks.jobs import scan_cluster
-from checks.jobs.context import Tools
+from checks.jobs.context import JobContext
 from checks.jobs.queues import PLAN, PlanMessage
 from checks.report.as_json import scan_answer, subscription_answer
 
@@ -29,7 +29,7 @@ _LOGIN_SERVER = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*
 _RUN_ID = re.compile(r"[0-9]{6}-[0-9]{12}")
 
 
-class Answer(msgspec.Struct, frozen=True):
+class HttpResponse(msgspec.Struct, frozen=True):
     """A status, a JSON body and headers beside Content-Type."""
 
     status: int
@@ -78,51 +78,51 @@ def read_request(body: bytes) -> ChecksRequest:
     return request
 
 
-async def post_checks(tools: Tools, body: bytes, caller: str) -> Answer:
+async def post_checks(tools: JobContext, body: bytes, caller: str) -> HttpResponse:
     """One cluster: 200 with the report, 404 where there is none. Otherwise a run: 202 with Location."""
     try:
         request = read_request(body)
     except BadRequest as error:
-        return Answer(400, {"error": str(error)})
+        return HttpResponse(400, {"error": str(error)})
     if request.canary and tools.settings.canary == "off":
-        return Answer(403, {"error": "canary is off: PULLWATCH_CANARY has to be on-demand or scheduled"})
+        return HttpResponse(403, {"error": "canary is off: PULLWATCH_CANARY has to be on-demand or scheduled"})
     if request.cluster is not None:
         return await _scan_now(tools, request)
     message = PlanMessage(request=uuid.uuid4().hex, requested_by=caller, subscriptions=request.subscriptions)
     ticket = await tools.store.next_sequence(tools.clock(), message.request)
     await tools.queues.send(PLAN, [message])
     location = f"/api/runs/{ticket.run_id}"
-    return Answer(202, {"run": ticket.run_id, "status": "requested"}, {"Location": location, "Retry-After": "5"})
+    return HttpResponse(202, {"run": ticket.run_id, "status": "requested"}, {"Location": location, "Retry-After": "5"})
 
 
-async def _scan_now(tools: Tools, request: ChecksRequest) -> Answer:
+async def _scan_now(tools: JobContext, request: ChecksRequest) -> HttpResponse:
     """Scans at once and changes nothing: history counts runs only."""
     hosts = tuple(host.lower() for host in request.registries)
-    scope = scan_cluster.Scope(request.subscriptions, (request.cluster or "",), hosts, canaries=request.canary)
+    scope = scan_cluster.ScanScope(request.subscriptions, (request.cluster or "",), hosts, canaries=request.canary)
     try:
         async with asyncio.timeout(SCAN_SECONDS):
             report = await scan_cluster.scan(tools.azure, scope, lambda line: None)
     except TimeoutError:
-        return Answer(504, {"error": f"not done within {SCAN_SECONDS} s; ask for a run and read its result"})
+        return HttpResponse(504, {"error": f"not done within {SCAN_SECONDS} s; ask for a run and read its result"})
     except CollectError as error:
-        return Answer(502, {"error": f"nothing could be read: {error}", "fix": list(error.as_gap().fix)})
+        return HttpResponse(502, {"error": f"nothing could be read: {error}", "fix": list(error.as_gap().fix)})
     if not report.clusters:
         body = {"error": f"no cluster {request.cluster[:200] if request.cluster else ''!r} was found"}
-        return Answer(404, body | {"subscriptions": [subscription_answer(s) for s in report.subscriptions]})
-    return Answer(200, scan_answer(report))
+        return HttpResponse(404, body | {"subscriptions": [subscription_answer(s) for s in report.subscriptions]})
+    return HttpResponse(200, scan_answer(report))
 
 
-async def get_run(tools: Tools, run_id: str) -> Answer:
+async def get_run(tools: JobContext, run_id: str) -> HttpResponse:
     """200 with where a run stands, 404 where there is none. One that was asked for and not yet planned is there."""
     if not _RUN_ID.fullmatch(run_id):
-        return Answer(404, {"error": "there is no such run"})
+        return HttpResponse(404, {"error": "there is no such run"})
     stored = await tools.store.load_run(run_id)
     if stored is None:
         if await tools.store.is_promised(run_id):
-            return Answer(200, {"run": run_id, "status": "requested"}, {"Retry-After": "5"})
-        return Answer(404, {"error": "there is no such run"})
+            return HttpResponse(200, {"run": run_id, "status": "requested"}, {"Retry-After": "5"})
+        return HttpResponse(404, {"error": "there is no such run"})
     ended = {marker.shard for marker in await tools.store.list_markers(run_id)}
-    return Answer(200, _run(stored.run, len(ended & set(stored.run.expected))))
+    return HttpResponse(200, _run(stored.run, len(ended & set(stored.run.expected))))
 
 
 def _run(run: Run, ended: int) -> dict[str, Any]:
@@ -144,11 +144,11 @@ def _run(run: Run, ended: int) -> dict[str, Any]:
     }
 
 
-async def get_health(tools: Tools) -> Answer:
+async def get_health(tools: JobContext) -> HttpResponse:
     """200 where storage answers, 503 where it does not; the latest closed run beside it. Cheap, without secrets."""
     try:
         latest = await tools.store.latest_run()
     except (AzureError, HistoryError) as error:
-        return Answer(503, {"status": "unavailable", "storage": type(error).__name__})
+        return HttpResponse(503, {"status": "unavailable", "storage": type(error).__name__})
     run = {"run": latest.id, "closed": latest.closed.isoformat() if latest.closed else None} if latest else None
-    return Answer(200, {"status": "ok", "storage": "ok", "latest_run": run})
+    return HttpResponse(200, {"status": "ok", "storage": "ok", "latest_run": run})

@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from checks.catalog.pw101_kubelet_identity import judge
-from checks.facts import IdentityResource, KubeletIdentity, KubeletResource, NodeMachines, NotSeen, Principal, Why
+from checks.facts import (
+    IdentityResource,
+    KubeletIdentity,
+    KubeletResource,
+    NodeMachines,
+    NotSeen,
+    NotSeenReason,
+    Principal,
+)
 from tests.support.access_facts import (
     GROUP,
     IDENTITY_ID,
@@ -123,7 +131,7 @@ def test_pass_where_the_machines_that_lack_it_are_of_no_running_pool(over: dict[
 
 
 def test_fail_for_a_service_principal_that_does_not_exist() -> None:
-    gap = NotSeen(Why.NOT_FOUND, "no service principal")
+    gap = NotSeen(NotSeenReason.NOT_FOUND, "no service principal")
     finding = only(judge(facts(cluster=service_principal_cluster(), principal=gap)))
     assert verdict(finding) == ("fail", "service-principal-absent")
 
@@ -137,13 +145,13 @@ def test_unknown_where_graph_refuses() -> None:
 @pytest.mark.parametrize("state", ["Creating", "Upgrading", None])
 def test_unknown_while_the_cluster_is_not_settled(state: str | None) -> None:
     creating = cluster(provisioning_state=state, kubelet=None)
-    finding = only(judge(facts(cluster=creating, principal=NotSeen(Why.ERROR, "none"))))
+    finding = only(judge(facts(cluster=creating, principal=NotSeen(NotSeenReason.ERROR, "none"))))
     assert verdict(finding) == ("unknown", "identity-not-yet-known")
     assert not look_failed(finding)
 
 
 def test_unknown_where_a_settled_cluster_shows_no_identity_or_no_object_id() -> None:
-    gap = NotSeen(Why.ERROR, "none")
+    gap = NotSeen(NotSeenReason.ERROR, "none")
     assert verdict(only(judge(facts(cluster=cluster(kubelet=None), principal=gap))))[1] == "identity-absent"
     bare = cluster(kubelet=KubeletIdentity(IDENTITY_ID, None, None))
     assert verdict(only(judge(facts(cluster=bare, principal=Principal)))) == ("unknown", "object-id-absent")

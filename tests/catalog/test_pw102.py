@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from checks.catalog.pw102_pull_permission import judge
-from checks.facts import DenyAssignment, NotSeen, Permission, Why
+from checks.facts import DenyAssignment, NotSeen, NotSeenReason, Permission
 from checks.rules.access import abac_conditions, rbac
 from tests.support.access_facts import (
     ACR_PULL,
@@ -194,6 +194,6 @@ def test_skipped_where_images_come_another_way() -> None:
 
 
 def test_nothing_there_without_an_azure_registry() -> None:
-    elsewhere = use(NotSeen(Why.NOT_APPLICABLE, "no registry of Azure"), acr=False, login_server="docker.io")
+    elsewhere = use(NotSeen(NotSeenReason.NOT_APPLICABLE, "no registry of Azure"), acr=False, login_server="docker.io")
     assert judge(facts(uses=(elsewhere,))) == ()
     assert judge(facts(uses=())) == ()

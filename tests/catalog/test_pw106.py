@@ -3,7 +3,7 @@
 import pytest
 
 from checks.catalog.pw106_secret_expiry import judge
-from checks.facts import ClientSecret, NotSeen, Why
+from checks.facts import ClientSecret, NotSeen, NotSeenReason
 from checks.findings import Finding, Severity
 from tests.support.access_facts import (
     CLIENT,
@@ -59,7 +59,7 @@ def test_unknown_where_it_is_not_told_which_secret_the_nodes_hold(ends: tuple[st
 def test_unknown_where_graph_refuses_or_the_application_is_elsewhere() -> None:
     cluster = service_principal_cluster()
     assert verdict(only(judge(facts(cluster=cluster, client_secrets=REFUSED)))) == ("unknown", "look-not-allowed")
-    gone = NotSeen(Why.NOT_FOUND, "no application in this directory")
+    gone = NotSeen(NotSeenReason.NOT_FOUND, "no application in this directory")
     assert verdict(only(judge(facts(cluster=cluster, client_secrets=gone)))) == ("unknown", "application-elsewhere")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from checks.catalog.pw201_registry_connectivity import CHECK, HEALTH_CODES, judge
-from checks.facts import NotSeen, Why
+from checks.facts import NotSeen, NotSeenReason
 from checks.facts.registry_details import DataEndpoint, Outcome
 from checks.findings import Finding, Severity, Unknown
 from checks.rules.access import rbac
@@ -115,7 +115,7 @@ def test_unknown_where_a_data_endpoint_is_out_of_reach_from_here() -> None:
 
 
 def test_nothing_there_where_probing_is_off_or_a_registry_was_not_probed() -> None:
-    off = NotSeen(Why.OFF, "probing is switched off by PULLWATCH_PROBE")
+    off = NotSeen(NotSeenReason.OFF, "probing is switched off by PULLWATCH_PROBE")
     found = only(judge(facts(probes={ACR: off})))
     assert verdict(found) == ("skipped", "probe-off")
     assert "PULLWATCH_PROBE" in found.summary
@@ -124,7 +124,7 @@ def test_nothing_there_where_probing_is_off_or_a_registry_was_not_probed() -> No
 
 
 def test_nothing_there_for_other_registries_unless_they_were_probed() -> None:
-    other = base.use(NotSeen(Why.NOT_APPLICABLE, "none of this cloud"), login_server="quay.io", acr=False)
+    other = base.use(NotSeen(NotSeenReason.NOT_APPLICABLE, "none of this cloud"), login_server="quay.io", acr=False)
     assert judge(facts(uses=(other,), probes={})) == ()
     found = only(judge(facts(uses=(other,), probes={"quay.io": probe(host="quay.io")})))
     assert verdict(found) == ("pass", "reached")

@@ -3,7 +3,7 @@
 import pytest
 
 from checks.catalog.pw301_pull_failures import MAX_PER_CAUSE, judge
-from checks.facts import ContainerImage, NotSeen, Why, Workloads
+from checks.facts import ContainerImage, NotSeen, NotSeenReason, Workloads
 from checks.findings import Severity, Unknown
 from checks.rules.pull.errors import PullErrorCause
 from tests.support import access_facts as base
@@ -69,5 +69,5 @@ def test_nothing_there_without_pods() -> None:
 
 
 def test_nothing_there_in_a_cluster_that_is_stopped() -> None:
-    stopped = NotSeen(Why.NOT_APPLICABLE, "the cluster is stopped")
+    stopped = NotSeen(NotSeenReason.NOT_APPLICABLE, "the cluster is stopped")
     assert verdict(only(judge(base.facts(workloads=stopped)))) == ("skipped", "cluster-not-running")

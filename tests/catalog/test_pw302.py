@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from checks.catalog.pw302_images_exist import MAX_PER_REGISTRY, judge
-from checks.facts import ClusterFacts, ContainerImage, NotSeen, Why
+from checks.facts import ClusterFacts, ContainerImage, NotSeen, NotSeenReason
 from checks.facts.pulls import Manifest
 from checks.findings import Severity, word
-from checks.report.cluster_report import report_of
+from checks.report.cluster_report import build_report
 from checks.rules import images
 from tests.support import access_facts as base
 from tests.support.access_facts import REFUSED, only, verdict
@@ -59,7 +59,7 @@ def test_fail_for_an_image_that_cannot_be_pulled_anew(manifest: Manifest, image:
 
 def test_fail_does_not_fail_the_registry_but_is_counted_beside_it() -> None:
     found = looked(ABSENT)
-    row = next(row for row in report_of(found).registries if row.registry == ACR)
+    row = next(row for row in build_report(found).registries if row.registry == ACR)
     assert word(row.access.verdict) == "pass"
     assert row.image_troubles == 1
 
@@ -83,8 +83,10 @@ def test_fail_by_platform_only_where_the_pods_are_or_must_come(one: ContainerIma
     assert word(only(judge(looked(there("linux/amd64"), one, pools=pools))).verdict) == word_
 
 
-@pytest.mark.parametrize("why", [Why.NOT_ALLOWED, Why.UNREACHABLE, Why.THROTTLED, Why.ERROR])
-def test_unknown_where_the_registry_denies_or_is_out_of_reach(why: Why) -> None:
+@pytest.mark.parametrize(
+    "why", [NotSeenReason.NOT_ALLOWED, NotSeenReason.UNREACHABLE, NotSeenReason.THROTTLED, NotSeenReason.ERROR]
+)
+def test_unknown_where_the_registry_denies_or_is_out_of_reach(why: NotSeenReason) -> None:
     finding = only(judge(looked(NotSeen(why, "HTTP 401", "AcrPull"))))
     assert verdict(finding) == ("unknown", f"look-{why.value}")
     assert getattr(finding.verdict, "missing", "") == "AcrPull"
@@ -99,7 +101,7 @@ def test_nothing_there_without_images_of_an_azure_registry() -> None:
 def test_skipped_where_it_is_off_capped_or_the_pods_were_not_read() -> None:
     assert verdict(only(judge(facts(container())))) == ("skipped", "images-not-checked")
     assert verdict(only(judge(facts(workloads=REFUSED)))) == ("skipped", "pods-not-read")
-    capped = NotSeen(Why.OFF, "only the 100 most used images of a cluster are asked for")
+    capped = NotSeen(NotSeenReason.OFF, "only the 100 most used images of a cluster are asked for")
     assert verdict(only(judge(looked(capped)))) == ("skipped", "images-not-asked")
 
 

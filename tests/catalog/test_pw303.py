@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from checks.catalog.pw303_pull_secrets import judge
-from checks.facts import ClusterFacts, NotSeen, Why
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason
 from checks.facts.pulls import CredentialTest, UserKind
 from checks.findings import Severity, word
 from tests.support.access_facts import REFUSED, only, verdict
@@ -120,7 +120,7 @@ def test_skipped_where_a_secret_is_for_other_hosts_and_not_needed() -> None:
 
 
 def test_skipped_beyond_the_bound_of_secrets_that_are_read() -> None:
-    capped = {"default/regcred": NotSeen(Why.OFF, "only 200 pull secrets of a cluster are read")}
+    capped = {"default/regcred": NotSeen(NotSeenReason.OFF, "only 200 pull secrets of a cluster are read")}
     assert verdict(only(judge(needing(pull_secrets=capped)))) == ("skipped", "capped")
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from checks.catalog import judge as judge_all
 from checks.catalog.pw304_images_without_credentials import judge
-from checks.facts import ClusterFacts, NotSeen, Why
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason
 from checks.findings import word
-from checks.report.cluster_report import report_of
+from checks.report.cluster_report import build_report
 from tests.support import access_facts as base
 from tests.support.access_facts import REFUSED, only, verdict
 from tests.support.image_facts import ACR, NO_ROLE, REFUSED_ROLES, WEB, container, entry, facts, pulled, secret, use_of
@@ -93,7 +93,7 @@ def test_fail_of_a_third_party_registry_that_refused_a_pod() -> None:
 
 def test_fail_by_a_secret_that_cannot_be_parsed_fails_the_row_although_the_role_is_held() -> None:
     found = facts(container(WEB, "regcred"), pull_secrets=secret(trouble="its auths are no JSON object"))
-    row = next(row for row in report_of(found).registries if row.registry == ACR)
+    row = next(row for row in build_report(found).registries if row.registry == ACR)
     assert (word(row.access.verdict), row.access.cause) == ("fail", "secret-undecodable")
     assert row.access.decided_by == ("PW303", "PW304")
 
@@ -125,7 +125,7 @@ def test_skipped_for_a_third_party_registry_of_which_nothing_tells() -> None:
 
 
 def access_of(found: ClusterFacts) -> tuple[str, str, tuple[str, ...]]:
-    row = next(row for row in report_of(found).registries if row.registry == ACR)
+    row = next(row for row in build_report(found).registries if row.registry == ACR)
     return word(row.access.verdict), row.access.cause, row.access.decided_by
 
 
@@ -171,8 +171,8 @@ def test_the_row_passes_by_role_and_secret_together() -> None:
     assert access_of(found)[:2] == ("pass", "role-and-others")
 
 
-@pytest.mark.parametrize("why", list(Why))
-def test_no_look_that_failed_ever_passes_or_fails(why: Why) -> None:
+@pytest.mark.parametrize("why", list(NotSeenReason))
+def test_no_look_that_failed_ever_passes_or_fails(why: NotSeenReason) -> None:
     found = facts(
         container(WEB, "regcred"), authorization=NO_ROLE, pull_secrets={"default/regcred": NotSeen(why, "refused")}
     )

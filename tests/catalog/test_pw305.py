@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from checks.catalog.pw305_canary_pull import judge
-from checks.facts import ContainerImage, NotSeen, RegistryUse, Why
-from checks.facts.canary import Canaries, Canary, CanaryAsk, CanarySaid
+from checks.facts import ContainerImage, NotSeen, NotSeenReason, RegistryUse
+from checks.facts.canary import Canaries, Canary, CanaryQuestion, CanaryReport
 from checks.facts.pulls import Manifest
 from checks.findings import Finding, Severity, Unknown
 from checks.rules.access import rbac
@@ -35,24 +35,24 @@ EGRESS = "20.50.1.1"
 DENIED = f"{START}unexpected status from HEAD request to https://{ACR}/v2/team/web/manifests/x: 403 Forbidden: denied: client with IP '{EGRESS}' is not allowed access. Refer https://aka.ms/acr/firewall to grant access."  # noqa: E501
 
 
-def ask(**over: Any) -> CanaryAsk:
+def ask(**over: Any) -> CanaryQuestion:
     given = {"pool": "system", "login_server": ACR, "repository": "team/web", "image": ABSENT}
-    return CanaryAsk(**(given | over))
+    return CanaryQuestion(**(given | over))
 
 
-def real(**over: Any) -> CanaryAsk:
+def real(**over: Any) -> CanaryQuestion:
     return ask(**({"image": LAYERS, "real": True} | over))
 
 
-def said(text: str = NOT_FOUND, reason: str = "ErrImagePull", **over: Any) -> CanarySaid:
-    return CanarySaid(reason=reason, text=text, **over)
+def said(text: str = NOT_FOUND, reason: str = "ErrImagePull", **over: Any) -> CanaryReport:
+    return CanaryReport(reason=reason, text=text, **over)
 
 
-def pulled() -> CanarySaid:
-    return CanarySaid(pulled=True, reason="Pulled")
+def pulled() -> CanaryReport:
+    return CanaryReport(pulled=True, reason="Pulled")
 
 
-def judged(answer: Any, question: CanaryAsk | None = None, **over: Any) -> tuple[Finding, ...]:
+def judged(answer: Any, question: CanaryQuestion | None = None, **over: Any) -> tuple[Finding, ...]:
     result = answer if isinstance(answer, NotSeen) else seen(answer)
     given: dict[str, Any] = {
         "canaries": Canaries(canaries=(Canary(question or ask(), result),)),
@@ -243,7 +243,7 @@ def test_fail_of_the_node_only_warns_and_leads_to_its_nodes(text: str, cause: Ca
 
 
 def test_unknown_where_kubelet_said_nothing_in_time() -> None:
-    gap = NotSeen(Why.NOT_FOUND, "kubelet said nothing within 120 s", "an answer in time")
+    gap = NotSeen(NotSeenReason.NOT_FOUND, "kubelet said nothing within 120 s", "an answer in time")
     found = only(judged(gap))
     assert verdict(found) == ("unknown", "canary-unanswered")
     assert found.verdict == Unknown("an answer in time", look_failed=False)
@@ -251,7 +251,9 @@ def test_unknown_where_kubelet_said_nothing_in_time() -> None:
 
 
 def test_unknown_where_pods_may_not_be_made_names_the_role() -> None:
-    gap = NotSeen(Why.NOT_ALLOWED, "403", "Azure Kubernetes Service RBAC Writer", ("az role assignment create …",))
+    gap = NotSeen(
+        NotSeenReason.NOT_ALLOWED, "403", "Azure Kubernetes Service RBAC Writer", ("az role assignment create …",)
+    )
     for found in (only(judged(gap)), only(judge(base.facts(canaries=gap)))):
         assert verdict(found) == ("unknown", "look-not-allowed")
         assert found.verdict == Unknown("Azure Kubernetes Service RBAC Writer")
@@ -289,7 +291,7 @@ def test_unknown_by_repositories_where_the_repository_is_gone() -> None:
 
 def test_unknown_where_pods_were_left_behind_with_the_commands_that_delete_them() -> None:
     names = tuple(f"default/pullwatch-canary-system-{n}" for n in range(7))
-    gap = NotSeen(Why.NOT_ALLOWED, "delete: 403", "Azure Kubernetes Service RBAC Writer", ("az role …",))
+    gap = NotSeen(NotSeenReason.NOT_ALLOWED, "delete: 403", "Azure Kubernetes Service RBAC Writer", ("az role …",))
     asked_for = (Canary(ask(), seen(said())),)
     passed, found = judge(base.facts(canaries=Canaries(canaries=asked_for, left=names, left_why=gap)))
     assert passed.cause == "canary-not-found"
@@ -301,7 +303,7 @@ def test_unknown_where_pods_were_left_behind_with_the_commands_that_delete_them(
 
 
 def test_unknown_where_a_setting_is_missing_although_canaries_were_wanted() -> None:
-    gap = NotSeen(Why.OFF, "the cluster has no Entra ID", "PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true")
+    gap = NotSeen(NotSeenReason.OFF, "the cluster has no Entra ID", "PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true")
     found = only(judge(base.facts(canaries=gap)))
     assert verdict(found) == ("unknown", "look-off")
     assert found.verdict == Unknown("PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true", look_failed=False)
@@ -311,9 +313,9 @@ def test_unknown_where_a_setting_is_missing_although_canaries_were_wanted() -> N
 
 
 def test_nothing_there_where_canaries_are_off_or_the_cluster_does_not_run() -> None:
-    off = only(judge(base.facts(canaries=NotSeen(Why.OFF, "no canary was asked for"))))
+    off = only(judge(base.facts(canaries=NotSeen(NotSeenReason.OFF, "no canary was asked for"))))
     assert (verdict(off), off.summary) == (("skipped", "not-asked"), "No canary was asked for")
-    stopped = only(judge(base.facts(canaries=NotSeen(Why.NOT_APPLICABLE, "the cluster is stopped"))))
+    stopped = only(judge(base.facts(canaries=NotSeen(NotSeenReason.NOT_APPLICABLE, "the cluster is stopped"))))
     assert verdict(stopped) == ("skipped", "not-running")
     assert verdict(only(judge(base.facts()))) == ("skipped", "not-asked"), "off unless it is asked for"
 
@@ -337,8 +339,8 @@ def test_nothing_there_beyond_the_cap_is_counted() -> None:
 # which questions are asked ------------------------------------------------------------------------------------------
 
 
-def asked(*uses: RegistryUse, pools: tuple[Any, ...] = (), real_image: str = "") -> tuple[CanaryAsk, ...]:
-    return canaries.asks(cluster(pools=pools or (pool(),)), uses, "n0nce", real_image)[0]
+def asked(*uses: RegistryUse, pools: tuple[Any, ...] = (), real_image: str = "") -> tuple[CanaryQuestion, ...]:
+    return canaries.plan_canaries(cluster(pools=pools or (pool(),)), uses, "n0nce", real_image)[0]
 
 
 def of_host(host: str, *used: ContainerImage, **over: Any) -> RegistryUse:
@@ -347,7 +349,9 @@ def of_host(host: str, *used: ContainerImage, **over: Any) -> RegistryUse:
 
 def test_every_pool_with_nodes_is_asked_for_every_registry() -> None:
     pools = (pool("system"), pool("gpu", count=0), pool("spot", power_state="Stopped"), pool("win"))
-    found, empty, over = canaries.asks(cluster(pools=pools), (of_host("a.azurecr.io"), of_host("b.azurecr.io")), "n")
+    found, empty, over = canaries.plan_canaries(
+        cluster(pools=pools), (of_host("a.azurecr.io"), of_host("b.azurecr.io")), "n"
+    )
     assert [(a.pool, a.login_server) for a in found] == [
         ("system", "a.azurecr.io"), ("system", "b.azurecr.io"), ("win", "a.azurecr.io"), ("win", "b.azurecr.io")
     ]  # fmt: skip
@@ -370,9 +374,9 @@ def test_a_registry_without_images_in_use_is_asked_only_where_one_role_holds_for
 
 
 def test_other_registries_are_not_asked_and_more_than_ten_are_counted() -> None:
-    hub = use(NotSeen(Why.NOT_APPLICABLE, "no registry of this cloud"), login_server="docker.io", acr=False)
+    hub = use(NotSeen(NotSeenReason.NOT_APPLICABLE, "no registry of this cloud"), login_server="docker.io", acr=False)
     many = [of_host(f"r{n}.azurecr.io") for n in range(13)]
-    found, _, over = canaries.asks(cluster(pools=(pool(),)), (hub, *many), "n")
+    found, _, over = canaries.plan_canaries(cluster(pools=(pool(),)), (hub, *many), "n")
     assert len(found) == canaries.MAX_REGISTRIES == 10
     assert over == 3
     assert "docker.io" not in {a.login_server for a in found}

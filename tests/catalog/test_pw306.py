@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from checks.catalog.pw306_registry_names import MAX_FINDINGS, judge
 from checks.facts import ClusterFacts, ContainerImage
 from checks.findings import Severity
-from checks.rules.registry_names import odd
+from checks.rules.registry_names import find_oddity
 from tests.support import access_facts as base
 from tests.support.access_facts import REFUSED, only, verdict
 from tests.support.image_facts import container, facts
@@ -103,6 +103,6 @@ def test_a_workload_whose_image_cannot_be_set_is_described() -> None:
 
 @given(st.text(max_size=80), st.sampled_from([KNOWN, {}]))
 def test_no_image_text_makes_it_raise(text: str, known: dict[str, tuple[str, ...]]) -> None:
-    odd(text, known)
+    find_oddity(text, known)
     one: ContainerImage = container(text)
     judge(facts(one, arm_registries=known))

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from checks.catalog.pw401_geo_replication import judge
-from checks.facts import NotSeen, Why
+from checks.facts import NotSeen, NotSeenReason
 from checks.findings import Finding, Severity
 from tests.support import access_facts as base
 from tests.support.access_facts import REFUSED, only, seen, verdict
 from tests.support.performance_facts import ACR, facts, performance, replica, unseen
 
 OTHER = {"location": "northeurope"}
-NO_REPLICAS = NotSeen(Why.NOT_APPLICABLE, "a Basic registry has no replicas")
+NO_REPLICAS = NotSeen(NotSeenReason.NOT_APPLICABLE, "a Basic registry has no replicas")
 
 
 def judged(*replicas: Any, registry: dict[str, Any] | None = None, partial: str = "") -> Finding:

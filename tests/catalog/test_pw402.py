@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.catalog.pw402_sku_limits import judge
-from checks.facts import NotSeen, Why
+from checks.facts import NotSeen, NotSeenReason
 from checks.facts.registry_details import Outcome, Usage
 from checks.findings import Finding, Severity
-from checks.rules.azure.registry_skus import SKUS, hard_limit, near
+from checks.rules.azure.registry_skus import SKUS, is_near_limit, maximum_of
 from tests.support import image_facts
 from tests.support.access_facts import REFUSED, only, seen, verdict
 from tests.support.performance_facts import ACR, GIB, TIB, facts, performance, probe, unseen
@@ -79,12 +79,12 @@ def test_unknown_where_usage_may_not_be_read_or_makes_no_sense() -> None:
 
 def test_nothing_there_without_a_registry_in_arm() -> None:
     assert verdict(only(judge(facts(uses=(unseen(),), performance={})))) == ("skipped", "registry-not-seen")
-    off = performance(usages=NotSeen(Why.NOT_APPLICABLE, "not asked"))
+    off = performance(usages=NotSeen(NotSeenReason.NOT_APPLICABLE, "not asked"))
     assert verdict(only(judge(facts(performance={ACR: off})))) == ("skipped", "usage-not-read")
 
 
 @given(st.integers(0, 10**6), st.one_of(st.none(), st.integers(-1, 10**6)), st.sampled_from([None, *SKUS]))
 def test_what_is_near_has_a_limit_and_lies_at_nine_tenths_of_it(current: int, limit: int | None, sku: Any) -> None:
     row, table = Usage("Webhooks", current, limit), SKUS.get(sku)
-    known = hard_limit(row, table)
-    assert near(row, table) == (known is not None and known > 0 and 10 * current >= 9 * known)
+    known = maximum_of(row, table)
+    assert is_near_limit(row, table) == (known is not None and known > 0 and 10 * current >= 9 * known)

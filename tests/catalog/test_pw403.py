@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.catalog.pw403_artifact_cache import judge, vault_of
-from checks.facts import NotSeen, Why
+from checks.facts import NotSeen, NotSeenReason
 from checks.findings import Finding, Severity
 from checks.rules.azure import artifact_cache
 from tests.support import access_facts as base
@@ -75,7 +75,7 @@ def test_unknown_where_the_health_is_not_told(health: str | None) -> None:
 def test_nothing_there_without_rules_or_without_images_that_come_by_one() -> None:
     assert verdict(judged()) == ("skipped", "no-cache-rule")
     assert verdict(judged(rule("quay/*"))) == ("skipped", "cache-not-used")
-    stopped = NotSeen(Why.NOT_APPLICABLE, "the cluster is stopped")
+    stopped = NotSeen(NotSeenReason.NOT_APPLICABLE, "the cluster is stopped")
     assert verdict(judged(rule(), workloads=stopped)) == ("skipped", "images-not-read")
     assert verdict(only(judge(facts(uses=(unseen(),), performance={})))) == ("skipped", "registry-not-seen")
 
@@ -92,8 +92,8 @@ def test_an_exact_target_goes_before_a_wildcard_and_the_longer_before_the_shorte
 
 @given(st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5}){0,2}", fullmatch=True), st.text(max_size=12))
 def test_a_target_without_a_wildcard_fills_that_repository_and_no_other(repository: str, other: str) -> None:
-    assert artifact_cache.fills(rule(repository), repository)
-    assert artifact_cache.fills(rule(repository), other) == (other.lower() == repository)
+    assert artifact_cache.caches_repository(rule(repository), repository)
+    assert artifact_cache.caches_repository(rule(repository), other) == (other.lower() == repository)
 
 
 @pytest.mark.parametrize(

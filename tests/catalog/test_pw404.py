@@ -11,7 +11,7 @@ from checks.facts import ClusterFacts
 from checks.facts.pulls import PullTimeBaseline
 from checks.findings import PullTime, Severity
 from checks.rules.pull import pull_times
-from checks.rules.pull.pull_times import MAX_KEYS, MAX_MEDIANS, baselines, duration, pull_of
+from checks.rules.pull.pull_times import MAX_KEYS, MAX_MEDIANS, duration, pull_of, update_baselines
 from tests.support.access_facts import REFUSED, only, verdict
 from tests.support.image_facts import ACR, WEB, container, event, facts, pulled, workloads
 
@@ -89,21 +89,23 @@ def test_durations_are_read_as_go_writes_them(text: str, seconds: float | None) 
 
 def test_both_wordings_are_read() -> None:
     new = pull_of(f'Successfully pulled image "{WEB}" in 1.2s (3.4s including waiting). Image size: 1048576 bytes.')
-    assert new == pull_times.Pull(WEB, 1.2, 1_048_576)
+    assert new == pull_times.TimedPull(WEB, 1.2, 1_048_576)
     assert pull_of(f'Successfully pulled image "{WEB}" in 812.3ms (812.3ms including waiting)') is not None
-    assert pull_of(f'Successfully pulled image "{WEB}" in 1m2.3s') == pull_times.Pull(WEB, pytest.approx(62.3))
+    assert pull_of(f'Successfully pulled image "{WEB}" in 1m2.3s') == pull_times.TimedPull(WEB, pytest.approx(62.3))
     assert pull_of(f'Successfully pulled image "{WEB}"') is None
 
 
 def test_the_baseline_counts_no_pull_twice_and_is_bounded() -> None:
-    first = baselines({}, [PullTime("k", 1.0, 3, "2026-11-24T10:00:00Z")])
-    assert baselines(first, [PullTime("k", 9.0, 3, "2026-11-24T10:00:00Z")]) == first
+    first = update_baselines({}, [PullTime("k", 1.0, 3, "2026-11-24T10:00:00Z")])
+    assert update_baselines(first, [PullTime("k", 9.0, 3, "2026-11-24T10:00:00Z")]) == first
     many = first
     for hour in range(100):
-        many = baselines(many, [PullTime("k", float(hour), 3, f"2026-12-{hour // 24 + 1:02}T{hour % 24:02}:00:00Z")])
+        many = update_baselines(
+            many, [PullTime("k", float(hour), 3, f"2026-12-{hour // 24 + 1:02}T{hour % 24:02}:00:00Z")]
+        )
     assert many["k"].medians[-1] == 99.0
     assert len(many["k"].medians) == MAX_MEDIANS
-    wide = baselines({}, [PullTime(f"k{n}", 1.0, 3, f"2026-11-24T10:{n % 60:02}:00Z") for n in range(100)])
+    wide = update_baselines({}, [PullTime(f"k{n}", 1.0, 3, f"2026-11-24T10:{n % 60:02}:00Z") for n in range(100)])
     assert len(wide) == MAX_KEYS
 
 

@@ -58,4 +58,4 @@ def test_nothing_there_without_pools_a_network_or_a_registry_in_arm() -> None:
     [(CANONICAL, "westeurope"), ("x.eastus2.cloudapp.azure.com", "eastus2"), ("acrone.azurecr.io", None), (None, None)],
 )
 def test_the_region_is_read_off_the_end_of_the_chain(name: str | None, region: str | None) -> None:
-    assert regions.of_host(name) == region
+    assert regions.region_of_host(name) == region

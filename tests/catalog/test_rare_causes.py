@@ -14,7 +14,7 @@ from checks.catalog import (
     pw304_images_without_credentials,
     pw403_artifact_cache,
 )
-from checks.facts import DenyAssignment, NotSeen, Permission, Why
+from checks.facts import DenyAssignment, NotSeen, NotSeenReason, Permission
 from checks.facts.pulls import CredentialTest
 from checks.facts.registry_details import DataEndpoint, Outcome
 from checks.findings import word
@@ -193,7 +193,7 @@ def test_unknown_of_a_cache_rule_whose_credential_set_may_be_among_the_unreadabl
 
 
 def test_nothing_is_said_of_a_cache_that_was_not_read_on_purpose() -> None:
-    gap = NotSeen(Why.NOT_APPLICABLE, "no cluster in scope uses it")
+    gap = NotSeen(NotSeenReason.NOT_APPLICABLE, "no cluster in scope uses it")
     performance = performance_facts.performance(cache_rules=gap)
     facts = performance_facts.facts(workloads=seen(None), performance={performance_facts.ACR: performance})
     assert verdict(only(pw403_artifact_cache.judge(facts))) == ("skipped", "cache-not-read")

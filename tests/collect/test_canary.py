@@ -24,8 +24,8 @@ from checks.collect.kubernetes import canary
 from checks.collect.kubernetes.canary import to_the_end
 from checks.collect.kubernetes.canary_pod import LABELS, PodState, answered, failed_texts
 from checks.collect.wire.errors import Temporary
-from checks.facts import Cluster, NotSeen, RegistryUse, Seen, Why
-from checks.facts.canary import Canaries, CanarySaid
+from checks.facts import Cluster, NotSeen, NotSeenReason, RegistryUse, Seen
+from checks.facts.canary import Canaries, CanaryReport
 from simulator import Simulator, running
 from tests.simulator.test_simulated_kubelet import Cluster as Api
 from tests.support.cli import clean
@@ -90,7 +90,7 @@ async def asked(sim: Simulator, world: World, **over: Any) -> Canaries | NotSeen
         return await canary.of_cluster(azure, cluster, uses)
 
 
-async def answers(sim: Simulator, world: World, **over: Any) -> list[CanarySaid | NotSeen]:
+async def answers(sim: Simulator, world: World, **over: Any) -> list[CanaryReport | NotSeen]:
     """What was said per pool and image, in order. Nothing may have been left behind."""
     found = await asked(sim, world, **over)
     assert isinstance(found, Canaries)
@@ -191,7 +191,7 @@ async def test_an_absent_tag_is_not_found_and_the_pod_is_gone(tmp_path: Path) ->
         assert pods(sim, world) == []
         assert made_and_deleted(sim) == (2, 2)
     for said, pool in zip(found, ("system", "user"), strict=True):
-        assert isinstance(said, CanarySaid)
+        assert isinstance(said, CanaryReport)
         assert "code = NotFound" in said.text and "failed to fetch anonymous token" in said.text
         assert (said.pulled, said.node, said.secrets) == (False, f"aks-{pool}-12345678-vmss000000", ())
 
@@ -201,7 +201,7 @@ async def test_a_refusal_is_told_and_the_pod_is_gone(tmp_path: Path) -> None:
     with running(tenant_of(world, tmp_path, role=False).root, kubelet_delay=0.02) as sim:
         (said,) = await answers(sim, world)
         assert pods(sim, world) == []
-    assert isinstance(said, CanarySaid) and "401 Unauthorized" in said.text
+    assert isinstance(said, CanaryReport) and "401 Unauthorized" in said.text
 
 
 async def test_a_kubelet_that_tells_only_of_back_off_is_asked_for_its_events(tmp_path: Path) -> None:
@@ -209,10 +209,10 @@ async def test_a_kubelet_that_tells_only_of_back_off_is_asked_for_its_events(tmp
     with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
         said, real = await answers(sim, world, canary_image=IMAGE)
         assert sim.count("kubernetes", "/events") == 1
-    assert isinstance(said, CanarySaid)
+    assert isinstance(said, CanaryReport)
     assert said.reason == "ImagePullBackOff"
     assert said.text.startswith(f'Failed to pull image "{HOST}/team/web:pullwatch-absent-')
-    assert isinstance(real, CanarySaid) and real.pulled
+    assert isinstance(real, CanaryReport) and real.pulled
 
 
 async def test_back_off_without_events_is_an_answer_without_a_text(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ async def test_back_off_without_events_is_an_answer_without_a_text(tmp_path: Pat
     deny(tenant, world, "Microsoft.ContainerService/managedClusters/events/read")
     with running(tenant.root, kubelet_delay=0.02) as sim:
         (said,) = await answers(sim, world)
-    assert said == CanarySaid(reason="ImagePullBackOff", text="", node="aks-system-12345678-vmss000000")
+    assert said == CanaryReport(reason="ImagePullBackOff", text="", node="aks-system-12345678-vmss000000")
 
 
 async def test_pull_secrets_that_the_namespace_gives_the_pod_are_told(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ async def test_pull_secrets_that_the_namespace_gives_the_pod_are_told(tmp_path: 
     tenant.write("kubernetes/aks-1", account | {"imagePullSecrets": [{"name": "regcred"}]})
     with running(tenant.root, kubelet_delay=0.02) as sim:
         (said,) = await answers(sim, world)
-    assert isinstance(said, CanarySaid) and said.secrets == ("regcred",)
+    assert isinstance(said, CanaryReport) and said.secrets == ("regcred",)
 
 
 async def test_a_pool_that_takes_no_pod_is_told_in_the_scheduler_s_words(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ async def test_a_pool_that_takes_no_pod_is_told_in_the_scheduler_s_words(tmp_pat
         assert pods(sim, world) == []
     assert isinstance(found, Canaries)
     (gap,) = (c.result for c in found.canaries)
-    assert isinstance(gap, NotSeen) and gap.why is Why.NOT_FOUND
+    assert isinstance(gap, NotSeen) and gap.why is NotSeenReason.NOT_FOUND
     assert "no node takes the pod: 0/2 nodes are available: 2 node(s) didn't match" in gap.detail
 
 
@@ -256,7 +256,7 @@ async def test_a_kubelet_that_is_silent_costs_its_time_and_the_pod_is_gone(tmp_p
         assert time.monotonic() - started < 5
         assert pods(sim, world) == []
         assert made_and_deleted(sim) == (1, 1)
-    assert gap == NotSeen(Why.NOT_FOUND, "kubelet said nothing within 1 s", "an answer in time")
+    assert gap == NotSeen(NotSeenReason.NOT_FOUND, "kubelet said nothing within 1 s", "an answer in time")
 
 
 async def test_nothing_is_made_where_there_is_nothing_to_ask(tmp_path: Path) -> None:
@@ -341,7 +341,7 @@ async def test_a_pod_that_cannot_be_read_is_a_gap_of_its_pool_and_gone(tmp_path:
         gap, said = await answers(sim, world)
         assert pods(sim, world) == []
     assert isinstance(gap, NotSeen) and "answered 500" in gap.detail
-    assert isinstance(said, CanarySaid) and "NotFound" in said.text
+    assert isinstance(said, CanaryReport) and "NotFound" in said.text
 
 
 async def test_a_pod_whose_making_was_not_answered_is_deleted_all_the_same(tmp_path: Path) -> None:
@@ -353,7 +353,7 @@ async def test_a_pod_whose_making_was_not_answered_is_deleted_all_the_same(tmp_p
         (gap,) = await answers(sim, world)
         assert pods(sim, world) == []
         assert sim.count("kubernetes", "/pods/", "DELETE") == 1
-    assert isinstance(gap, NotSeen) and gap.why is Why.UNREACHABLE
+    assert isinstance(gap, NotSeen) and gap.why is NotSeenReason.UNREACHABLE
 
 
 def canary_file(tenant: Tenant, name: str, made: Any, **labels: str) -> None:
@@ -407,7 +407,7 @@ async def test_pods_that_may_not_be_made_name_the_role_and_leave_nothing(tmp_pat
         assert sim.count("kubernetes", "/pods/", "DELETE") == 0, "there is nothing to delete"
     assert len(found) == 2
     for gap in found:
-        assert isinstance(gap, NotSeen) and gap.why is Why.NOT_ALLOWED
+        assert isinstance(gap, NotSeen) and gap.why is NotSeenReason.NOT_ALLOWED
         assert gap.role == WRITER
         assert 'cannot create resource "pods"' in gap.detail
         assert gap.fix[0].endswith(f"--role '{WRITER}' --scope {world.cluster_id}/namespaces/default")
@@ -418,7 +418,7 @@ async def test_a_namespace_that_is_not_there_is_told_with_the_setting(tmp_path: 
     with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
         (gap,) = await answers(sim, world, canary_namespace="nowhere")
     assert isinstance(gap, NotSeen)
-    assert (gap.why, gap.role) == (Why.ERROR, "PULLWATCH_CANARY_NAMESPACE")
+    assert (gap.why, gap.role) == (NotSeenReason.ERROR, "PULLWATCH_CANARY_NAMESPACE")
     assert 'namespaces "nowhere" not found' in gap.detail
 
 
@@ -443,7 +443,7 @@ async def test_a_namespace_that_takes_no_such_pod_is_no_missing_role(tmp_path: P
     with running(tenant.root, kubelet_delay=0.02) as sim:
         (gap,) = await answers(sim, world)
     assert isinstance(gap, NotSeen)
-    assert (gap.why, gap.role) == (Why.ERROR, "PULLWATCH_CANARY_NAMESPACE")
+    assert (gap.why, gap.role) == (NotSeenReason.ERROR, "PULLWATCH_CANARY_NAMESPACE")
     assert message in gap.detail
 
 
@@ -462,7 +462,7 @@ async def test_a_missing_role_is_told_as_such(tmp_path: Path, message: str, stat
     refuse(tenant, message, status)
     with running(tenant.root, kubelet_delay=0.02) as sim:
         (gap,) = await answers(sim, world)
-    assert isinstance(gap, NotSeen) and (gap.why, gap.role) == (Why.NOT_ALLOWED, WRITER)
+    assert isinstance(gap, NotSeen) and (gap.why, gap.role) == (NotSeenReason.NOT_ALLOWED, WRITER)
 
 
 async def test_a_cluster_out_of_reach_is_one_gap_and_leaves_nothing(tmp_path: Path) -> None:
@@ -471,7 +471,7 @@ async def test_a_cluster_out_of_reach_is_one_gap_and_leaves_nothing(tmp_path: Pa
     (tenant.root / "kubernetes" / "aks-1").rmdir()
     with running(tenant.root) as sim:
         gap = await asked(sim, world)
-    assert isinstance(gap, NotSeen) and gap.why is Why.UNREACHABLE
+    assert isinstance(gap, NotSeen) and gap.why is NotSeenReason.UNREACHABLE
 
 
 async def test_a_cluster_that_does_not_run_is_not_asked(tmp_path: Path) -> None:
@@ -479,7 +479,7 @@ async def test_a_cluster_that_does_not_run_is_not_asked(tmp_path: Path) -> None:
     with running(tenant_of(world, tmp_path).root) as sim:
         gap = await asked(sim, world)
         assert sim.requests == []
-    assert gap == NotSeen(Why.NOT_APPLICABLE, "the cluster is stopped")
+    assert gap == NotSeen(NotSeenReason.NOT_APPLICABLE, "the cluster is stopped")
 
 
 async def test_a_cluster_without_entra_is_asked_only_where_a_setting_allows_it(tmp_path: Path) -> None:
@@ -489,7 +489,7 @@ async def test_a_cluster_without_entra_is_asked_only_where_a_setting_allows_it(t
         assert isinstance(gap, NotSeen) and gap.role == "PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true"
         assert sim.count("kubernetes") == 0
         (said,) = await answers(sim, world, allow_local_accounts=True)
-    assert isinstance(said, CanarySaid)
+    assert isinstance(said, CanaryReport)
 
 
 # to_the_end ----------------------------------------------------------------------------------------------------------
@@ -592,6 +592,6 @@ def test_what_a_status_answers() -> None:
         said = answered(PodState({"ask-0": state}), "ask-0")
         assert said is not None and said.pulled
     told = answered(waiting("ErrImagePull", "not found"), "ask-0")
-    assert told == CanarySaid(reason="ErrImagePull", text="not found")
+    assert told == CanaryReport(reason="ErrImagePull", text="not found")
     empty = answered(waiting("ImagePullBackOff", 'Back-off pulling image "a/b:1"'), "ask-0")
-    assert empty == CanarySaid(reason="ImagePullBackOff", text="")
+    assert empty == CanaryReport(reason="ImagePullBackOff", text="")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from checks.collect.registry import client as registry
 from checks.collect.registry.client import Target
 from checks.collect.wire import connections
-from checks.collect.wire.connections import Answers, Place, refusal_of_address, refusal_of_name
+from checks.collect.wire.connections import Answers, ResolvedHost, refusal_of_address, refusal_of_name
 from checks.facts.registry_details import Outcome, Probe
 from checks.settings import ConnectTo
 from tests.support.hostile_server import HOST, Say, client, raw, server
@@ -147,21 +147,21 @@ class Names:
 async def test_one_address_inward_refuses_the_name_as_a_whole() -> None:
     for known in (False, True):
         with pytest.raises(connections.Refused, match=METADATA):
-            await connections.locate((), HOST, known=known, lookup=Names((PUBLIC, METADATA)))
+            await connections.resolve((), HOST, known=known, lookup=Names((PUBLIC, METADATA)))
     with pytest.raises(connections.Refused, match=r"10\.0\.0\.4"):
-        await connections.locate((), HOST, lookup=Names(("10.0.0.4",)))
-    place = await connections.locate((), HOST, known=True, lookup=Names(("10.0.0.4",)))
-    assert place == Place(HOST, 443, ("10.0.0.4",), "edge.example.net")
+        await connections.resolve((), HOST, lookup=Names(("10.0.0.4",)))
+    place = await connections.resolve((), HOST, known=True, lookup=Names(("10.0.0.4",)))
+    assert place == ResolvedHost(HOST, 443, ("10.0.0.4",), "edge.example.net")
 
 
 async def test_what_a_developer_says_is_not_vetted_and_told() -> None:
     entries = (ConnectTo("*.azurecr.io", 443, "127.0.0.1", 8443),)
-    place = await connections.locate(entries, HOST, lookup=Names(("127.0.0.1",)))
-    assert place == Place(HOST, 8443, ("127.0.0.1",), elsewhere=True)
+    place = await connections.resolve(entries, HOST, lookup=Names(("127.0.0.1",)))
+    assert place == ResolvedHost(HOST, 8443, ("127.0.0.1",), elsewhere=True)
 
 
 async def test_a_session_reaches_its_host_at_the_vetted_addresses_and_nothing_else() -> None:
-    resolver = connections._Pinned(Place(HOST, 443, (PUBLIC, "2603:1030:408::1")))
+    resolver = connections._Pinned(ResolvedHost(HOST, 443, (PUBLIC, "2603:1030:408::1")))
     found = await resolver.resolve(HOST, 443)
     assert [(r["host"], r["family"]) for r in found] == [
         (PUBLIC, socket.AF_INET),
@@ -313,7 +313,7 @@ async def test_an_endless_body_is_read_to_a_bound(trusted: Path) -> None:
         server(trusted, {"GET /v2/": endless}) as hostile,
         client(hostile.port) as (azure, _),
         asyncio.timeout(4),
-        registry.open_door(azure.settings, KNOWN) as door,
+        registry.connect(azure.settings, KNOWN) as door,
     ):
         answer = await door.send("GET", "/v2/")
     assert len(answer.body) == registry.MAX_BYTES
@@ -435,7 +435,9 @@ def test_a_proxy_is_noticed_but_where_a_developer_leads(monkeypatch: pytest.Monk
 
 async def test_a_pinned_session_takes_no_proxy_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    async with connections.pinned_session(Place(HOST, 1, ("127.0.0.1",)), ssl.create_default_context()) as session:
+    async with connections.pinned_session(
+        ResolvedHost(HOST, 1, ("127.0.0.1",)), ssl.create_default_context()
+    ) as session:
         with pytest.raises(aiohttp.ClientConnectorError) as caught:
             await session.get(f"https://{HOST}/v2/")
     assert ":443" in str(caught.value)

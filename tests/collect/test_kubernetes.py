@@ -19,7 +19,7 @@ from checks import settings
 from checks.collect.arm import reads
 from checks.collect.arm.client import Azure, open_azure
 from checks.collect.kubernetes import api
-from checks.facts import Cluster, NotSeen, Seen, Why, Workloads
+from checks.facts import Cluster, NotSeen, NotSeenReason, Seen, Workloads
 from simulator import Simulator, running
 from tests.support.cli import clean
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant
@@ -119,33 +119,35 @@ def test_a_list_that_expires_again_and_again_is_given_up(tenant: Tenant, pages_o
     with running(tenant.root) as sim:
         found = gap_of(read(sim))
         assert sim.count("kubernetes", "/pods") == 2 * api.RESTARTS
-    assert (found.why, "expired 3 times" in found.detail) == (Why.ERROR, True)
+    assert (found.why, "expired 3 times" in found.detail) == (NotSeenReason.ERROR, True)
 
 
 @pytest.mark.parametrize(
     ("effect", "why", "told"),
     [
-        ({"status": 401}, Why.NOT_ALLOWED, "answered 401"),
-        ({"status": 403}, Why.NOT_ALLOWED, "answered 403"),
-        ({"status": 404}, Why.NOT_FOUND, "answered 404"),
-        ({"status": 500}, Why.ERROR, "answered 500"),
-        ({"status": 503, "retry_after": 86400}, Why.ERROR, "answered 503"),
-        ({"hang": True}, Why.UNREACHABLE, "no answer within 1 s"),
-        ({"close": True}, Why.UNREACHABLE, "read the Kubernetes API"),
-        ({"truncate": 500}, Why.UNREACHABLE, "read the Kubernetes API"),
-        ({"garbage": True}, Why.ERROR, "sent what is no list"),
-        ({"status": 200, "body": {"items": 7}}, Why.ERROR, "sent what is no list"),
-        ({"status": 200, "body": "[" * 5000}, Why.ERROR, "sent what is no list"),
+        ({"status": 401}, NotSeenReason.NOT_ALLOWED, "answered 401"),
+        ({"status": 403}, NotSeenReason.NOT_ALLOWED, "answered 403"),
+        ({"status": 404}, NotSeenReason.NOT_FOUND, "answered 404"),
+        ({"status": 500}, NotSeenReason.ERROR, "answered 500"),
+        ({"status": 503, "retry_after": 86400}, NotSeenReason.ERROR, "answered 503"),
+        ({"hang": True}, NotSeenReason.UNREACHABLE, "no answer within 1 s"),
+        ({"close": True}, NotSeenReason.UNREACHABLE, "read the Kubernetes API"),
+        ({"truncate": 500}, NotSeenReason.UNREACHABLE, "read the Kubernetes API"),
+        ({"garbage": True}, NotSeenReason.ERROR, "sent what is no list"),
+        ({"status": 200, "body": {"items": 7}}, NotSeenReason.ERROR, "sent what is no list"),
+        ({"status": 200, "body": "[" * 5000}, NotSeenReason.ERROR, "sent what is no list"),
     ],
 )
-def test_what_is_wrong_is_told_by_its_own_reason(tenant: Tenant, effect: dict[str, Any], why: Why, told: str) -> None:
+def test_what_is_wrong_is_told_by_its_own_reason(
+    tenant: Tenant, effect: dict[str, Any], why: NotSeenReason, told: str
+) -> None:
     fault(tenant, effect)
     with running(tenant.root) as sim:
         found = gap_of(read(sim, PULLWATCH_CALL_SECONDS="1"))
     assert found.why is why, found
     assert told in found.detail
-    assert (found.role == api.RBAC_READER) is (why is Why.NOT_ALLOWED)
-    if why is Why.NOT_ALLOWED:
+    assert (found.role == api.RBAC_READER) is (why is NotSeenReason.NOT_ALLOWED)
+    if why is NotSeenReason.NOT_ALLOWED:
         assert found.fix[0].startswith("az role assignment create") and api.RBAC_READER in found.fix[0]
 
 
@@ -155,7 +157,7 @@ def test_events_that_may_not_be_read_leave_the_pods(tenant: Tenant) -> None:
         found = read(sim)
     assert pods_in(found) == NAMES
     assert isinstance(found, Seen) and isinstance(found.value.events, NotSeen)
-    assert found.value.events.why is Why.NOT_ALLOWED
+    assert found.value.events.why is NotSeenReason.NOT_ALLOWED
 
 
 def test_one_odd_object_is_counted_and_loses_no_other(tenant: Tenant) -> None:
@@ -200,7 +202,7 @@ def test_an_api_server_that_another_authority_vouches_for_is_not_spoken_to(
     with running(tenant.root) as sim:
         found = gap_of(read(sim))
         assert sim.count("kubernetes", "/pods") == 0
-    assert (found.why, "certificate verify failed" in found.detail.lower()) == (Why.UNREACHABLE, True)
+    assert (found.why, "certificate verify failed" in found.detail.lower()) == (NotSeenReason.UNREACHABLE, True)
 
 
 # Memory that readers hand on

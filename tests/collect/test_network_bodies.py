@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checks.collect.arm import bodies, network_bodies
-from checks.report.cluster_report import report_of
+from checks.report.cluster_report import build_report
 from tests.support.network_world import READ, World
 
 READERS = [
@@ -55,7 +55,7 @@ def test_a_world_with_one_value_replaced_is_judged_without_an_exception(data: st
     for key in place[:-1]:
         target = target[key]
     target[place[-1]] = value
-    report_of(world.facts())
+    build_report(world.facts())
 
 
 def test_a_null_rule_set_is_open_and_a_garbled_one_is_not_taken_for_it() -> None:

@@ -13,7 +13,7 @@ from unittest import mock
 from checks import settings
 from checks.collect.arm import identities, inventory, reads
 from checks.collect.arm.client import Azure, open_azure
-from checks.facts import KubeletResource, NodeMachines, NotSeen, Seen, Why
+from checks.facts import KubeletResource, NodeMachines, NotSeen, NotSeenReason, Seen
 from simulator import running
 from tests.support.cli import clean
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant, guid, object_id
@@ -70,7 +70,7 @@ def test_a_body_that_the_sdk_cannot_read_is_a_gap_and_no_crash(tmp_path: Path) -
     tenant = Tenant(tmp_path)
     answer(tenant, ("/roleDefinitions", page("no object")))
     found = read(tenant, lambda azure: reads.authorization(azure, SUBSCRIPTION)).definitions
-    assert isinstance(found, NotSeen) and found.why is Why.ERROR
+    assert isinstance(found, NotSeen) and found.why is NotSeenReason.ERROR
     assert found.detail == "list role definitions: Azure sent a body that could not be read"
 
 
@@ -84,7 +84,7 @@ def test_a_deny_assignment_without_a_name_is_counted(tmp_path: Path) -> None:
 def machines_of(tenant: Tenant) -> Seen[tuple[NodeMachines, ...]] | NotSeen | None:
     async def reading(azure: Azure) -> Seen[tuple[NodeMachines, ...]] | NotSeen | None:
         (cluster,) = (await reads.clusters(azure, SUBSCRIPTION)).value
-        return await identities.machines(azure, inventory.Estate((), "azurecr.io"), cluster)
+        return await identities.machines(azure, inventory.Inventory((), "azurecr.io"), cluster)
 
     return read(tenant, reading)
 
@@ -120,5 +120,5 @@ def test_an_identity_whose_body_cannot_be_read_is_not_taken_for_deleted(tmp_path
         return await identities.kubelet_resource(azure, found, cluster, None)
 
     found = read(tenant, reading)
-    assert isinstance(found, NotSeen) and found.why is not Why.NOT_FOUND
+    assert isinstance(found, NotSeen) and found.why is not NotSeenReason.NOT_FOUND
     assert "has no id" in found.detail

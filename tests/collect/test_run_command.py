@@ -23,7 +23,7 @@ from checks.collect.arm.client import open_azure
 from checks.collect.kubernetes import api, run_command
 from checks.collect.kubernetes import run_command_output as output
 from checks.collect.kubernetes.objects import Event, Pod, containers, decode_page, pod_events
-from checks.facts import NotSeen, Seen, Why, Workloads
+from checks.facts import NotSeen, NotSeenReason, Seen, Workloads
 from simulator import Simulator, running
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from simulator.kubernetes.jsonpath import printed
@@ -326,7 +326,7 @@ def test_the_facts_are_those_of_the_direct_way_but_for_the_way_itself(tenant: Te
 
 def test_nothing_is_run_without_the_setting_and_the_gap_names_it(sim: Simulator) -> None:
     found = gap(read(sim, PULLWATCH_ALLOW_RUN_COMMAND="false"))
-    assert found.why is Why.UNREACHABLE and "PULLWATCH_ALLOW_RUN_COMMAND=true" in found.detail
+    assert found.why is NotSeenReason.UNREACHABLE and "PULLWATCH_ALLOW_RUN_COMMAND=true" in found.detail
     assert "PULLWATCH_ALLOW_RUN_COMMAND=true" in (found.role or "") and not commands(sim)
 
 
@@ -391,7 +391,7 @@ def test_a_missing_right_is_named_with_the_role_that_gives_it(tenant: Tenant, ac
     tenant.caller(denied=[{"scope": f"/subscriptions/{SUBSCRIPTION}", "actions": [action]}])
     with running(tenant.root) as sim:
         found = gap(read(sim))
-    assert found.why is Why.NOT_ALLOWED
+    assert found.why is NotSeenReason.NOT_ALLOWED
     assert all(right in (found.role or "") for right in (*run_command.RIGHTS, run_command.READER))
     assert all(right in found.fix[0] for right in run_command.RIGHTS) and "role assignment create" in found.fix[1]
     assert "AuthorizationFailed" in found.detail
@@ -402,7 +402,7 @@ def test_what_may_not_be_listed_in_the_cluster_names_the_reader_role(tenant: Ten
     tenant.caller(denied=[{"scope": f"/subscriptions/{SUBSCRIPTION}", "actions": [action]}])
     with running(tenant.root) as sim:
         found = gap(read(sim))
-    assert (found.why, found.role) == (Why.NOT_ALLOWED, run_command.READER)
+    assert (found.why, found.role) == (NotSeenReason.NOT_ALLOWED, run_command.READER)
     assert DEFAULT_PRINCIPAL in found.detail and "exit code 1" in found.detail
 
 
@@ -466,7 +466,7 @@ def test_a_command_that_never_ends_is_given_up_before_the_clusters_deadline(tena
     faults(tenant, results(status=202, retry_after=3600, body={"properties": {"provisioningState": "Running"}}))
     with running(tenant.root) as sim:
         found = gap(read(sim, PULLWATCH_CLUSTER_SECONDS="5", PULLWATCH_CALL_SECONDS="4"))
-    assert found.why is Why.UNREACHABLE and "gave no result within 4 s" in found.detail
+    assert found.why is NotSeenReason.UNREACHABLE and "gave no result within 4 s" in found.detail
 
 
 def test_a_command_that_hangs_while_events_are_read_leaves_the_pods(tenant: Tenant) -> None:

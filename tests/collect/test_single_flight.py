@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from checks.collect.arm.inventory import Estate, EstateCache
+from checks.collect.arm.inventory import Inventory, InventoryCache
 from checks.collect.wire.single_flight import SingleFlight
 
 
@@ -99,15 +99,15 @@ def test_jobs_in_two_threads_share_one_reading() -> None:
 
 
 async def test_a_run_that_stops_waiting_for_an_estate_holds_up_no_other_run() -> None:
-    cache = EstateCache()
+    cache = InventoryCache()
     gate = asyncio.Event()
 
-    async def slow() -> Estate:
+    async def slow() -> Inventory:
         await gate.wait()
-        return Estate((), "azurecr.io")
+        return Inventory((), "azurecr.io")
 
-    async def quick() -> Estate:
-        return Estate((), "azurecr.io")
+    async def quick() -> Inventory:
+        return Inventory((), "azurecr.io")
 
     first, second = (asyncio.create_task(cache.get("run-1", slow)) for _ in range(2))
     await asyncio.sleep(0.05)

@@ -10,7 +10,7 @@ from checks.findings import Pass, SubscriptionResult, Unknown
 from checks.history.decide import Policy, decide
 from checks.history.model import MarkerStatus, Run, RunScope, Shard, Totals, new_run_id
 from checks.jobs.close import close_run, record_poison, sweep_runs
-from checks.jobs.context import Tools
+from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
 from localhost.azurite import Storage
 from localhost.mailbox import Mailbox
@@ -22,7 +22,7 @@ EMPTY = "22222222-2222-4222-8222-222222222222"
 DONE = Totals(clusters=1, passing=1)
 
 
-async def planned(job: Tools, number: int, clusters: dict[str, str], **more: object) -> Run:
+async def planned(job: JobContext, number: int, clusters: dict[str, str], **more: object) -> Run:
     """A run over clusters, each a shard of its own and looked at with the word given; "" leaves its shard out."""
     run = Run(
         id=new_run_id(number, job.clock()),
@@ -53,7 +53,7 @@ def named(count: int) -> list[str]:
     return [f"{CLUSTER[:-1]}{number}" for number in range(count)]
 
 
-async def closed(job: Tools, run: Run) -> Run:
+async def closed(job: JobContext, run: Run) -> Run:
     """The run as it is after closing."""
     assert (await close_run(job, run.id)).reason == "closed"
     stored = await job.store.load_run(run.id)

@@ -8,7 +8,7 @@ import pytest
 
 from checks.history.decide import Policy, decide
 from checks.history.model import RunRef
-from checks.jobs.context import Tools
+from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
 from localhost.azurite import Storage
 from localhost.mailbox import Mailbox
@@ -16,7 +16,7 @@ from tests.support.reports import CLUSTER, report
 from tests.support.storage import Clock, Death, Mortal, app_settings, empty, tools
 
 
-async def commit(job: Tools, words: Iterable[str], *, cluster: str = CLUSTER, first: int = 1) -> None:
+async def commit(job: JobContext, words: Iterable[str], *, cluster: str = CLUSTER, first: int = 1) -> None:
     """Commits a look per word, as scanning does."""
     for number, word in enumerate(words, first):
         stored = await job.store.load_state(cluster)
@@ -27,7 +27,7 @@ async def commit(job: Tools, words: Iterable[str], *, cluster: str = CLUSTER, fi
         await job.store.commit(decision, seen, stored.etag if stored else None)
 
 
-async def left(job: Tools) -> int:
+async def left(job: JobContext) -> int:
     """How much is still to be told."""
     return len((await job.store.list_pending()).items) + len(await job.store.open_mails())
 

@@ -8,7 +8,7 @@ from checks.facts import ClusterFacts, ContainerImage
 from checks.facts.pulls import Manifest
 from checks.facts.registry_details import Outcome, Probe
 from checks.findings import RegistryRow, word
-from checks.report.cluster_report import report_of
+from checks.report.cluster_report import build_report
 from checks.rules import images
 from tests.support import access_facts as base
 from tests.support.image_facts import ACR, WEB, container, event, facts, pulled, secret, use_of, workloads
@@ -32,7 +32,7 @@ def waiting(text: str, *secrets: str, **over: Any) -> ContainerImage:
 
 
 def row_of(found: ClusterFacts) -> RegistryRow:
-    return next(row for row in report_of(found).registries if row.registry == ACR)
+    return next(row for row in build_report(found).registries if row.registry == ACR)
 
 
 def told(found: ClusterFacts) -> str:
@@ -151,7 +151,7 @@ def test_findings_tell_windows_nodes_and_how_often_since_when() -> None:
     failed = event(
         "Failed", f'Failed to pull image "{WEB}": {UNAUTHORIZED}', count=7, first_seen="2026-11-24T09:00:00Z"
     )
-    report = report_of(facts(pod, events=[failed]))
+    report = build_report(facts(pod, events=[failed]))
     finding = next(f for f in report.findings if f.code == "PW301")
     assert "Windows: akswin000001" in finding.summary
     assert any(e.what == "reported 7 times since 2026-11-24T09:00:00Z" for e in finding.evidence)

@@ -3,13 +3,13 @@
 import pytest
 
 from checks import catalog
-from checks.facts import NotSeen, Seen, Why, Workloads
+from checks.facts import NotSeen, NotSeenReason, Seen, Workloads
 from checks.findings import Evidence, Fail, Finding, Pass, Skipped, Subject, Unknown, Verdict
 from checks.report.partial_reads import downgrade_passes
 from checks.rules.pull import image_access, partial_reads
 
 READ = Evidence("pods and events", "Run Command")
-NOTHING = Workloads(events=NotSeen(Why.ERROR, "not read"))
+NOTHING = Workloads(events=NotSeen(NotSeenReason.ERROR, "not read"))
 CUT = Seen(NOTHING, READ, "cut off: 3 pods were read, not all")
 
 
@@ -40,7 +40,7 @@ def test_what_holds_whatever_was_not_seen_stays(code: str, cause: str, verdict: 
     assert downgrade_passes((found,), CUT) == (found,)
 
 
-@pytest.mark.parametrize("workloads", [Seen(NOTHING, READ), NotSeen(Why.UNREACHABLE, "out of reach")])
+@pytest.mark.parametrize("workloads", [Seen(NOTHING, READ), NotSeen(NotSeenReason.UNREACHABLE, "out of reach")])
 def test_nothing_changes_where_nothing_was_cut(workloads: Seen[Workloads] | NotSeen) -> None:
     found = finding("PW301", "no-pod-waits", Pass())
     assert downgrade_passes((found,), workloads) == (found,)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from checks.facts import ContainerImage, NotSeen, RegistryUse, Why
+from checks.facts import ContainerImage, NotSeen, NotSeenReason, RegistryUse
 from checks.findings import Facet, Fail, Finding, Pass, Severity, Skipped, Subject, Unknown, Verdict, word
-from checks.report.pull_verdict import NodesSay, answer, proven_by
-from checks.report.registry_row import fold
+from checks.report.pull_verdict import NodeReports, proofs_about, pull_facet
+from checks.report.registry_row import registry_row
 from checks.rules.access import rbac
-from checks.rules.pull.observed_pulls import PullProof, age, failed_pulls, not_found_proofs, proofs
+from checks.rules.pull.observed_pulls import PullProof, describe_age, failed_pulls, not_found_proofs, pull_proofs
 from tests.support.access_facts import READ_AT, cluster, pool, registry, seen, use
 from tests.support.image_facts import ACR, WEB, container, pulled, workloads
 
@@ -63,12 +63,12 @@ class Case:
     on_path: tuple[Finding, ...] = (WAY,)
     canaries: tuple[Finding, ...] = ()
     proof: PullProof | None = None
-    nodes: NodesSay = field(default_factory=lambda: NodesSay((), (), ()))
+    nodes: NodeReports = field(default_factory=lambda: NodeReports((), (), ()))
     told: tuple[str, ...] = ()
 
 
-NODES_FAIL = NodesSay((finding("PW301", Fail(), "unauthorized"),), (), ())
-NODES_VAGUE = NodesSay((), (), (finding("PW301", Fail(), "backoff_only"),))
+NODES_FAIL = NodeReports((finding("PW301", Fail(), "unauthorized"),), (), ())
+NODES_VAGUE = NodeReports((), (), (finding("PW301", Fail(), "backoff_only"),))
 LAYERS, FOUND, REPOSITORY, ONLY_PATH = "canary-pulled", "canary-not-found", "canary-repository-only", "canary-path-only"
 CASES = (
     # Inference alone.
@@ -179,8 +179,8 @@ def test_pull_by_what_is_inferred_and_what_is_proven(case: Case) -> None:
     unknown = [f for f in case.on_path if isinstance(f.verdict, Unknown)]
     first = (failed or unknown or list(case.on_path))[0]
     inferred = Facet(first.verdict, first.cause, (first.code,), first.summary)
-    proven = proven_by(case.canaries, ACR, case.proof)
-    found, told = answer(case.access, inferred, list(case.on_path), case.nodes, proven)
+    proven = proofs_about(case.canaries, ACR, case.proof)
+    found, told = pull_facet(case.access, inferred, list(case.on_path), case.nodes, proven)
     assert (word(found.verdict), found.cause) == case.expected
     assert found.decided_by == case.decided_by
     assert len(told) == len(case.told), told
@@ -190,12 +190,12 @@ def test_pull_by_what_is_inferred_and_what_is_proven(case: Case) -> None:
 
 def test_a_canary_of_another_registry_proves_and_fails_nothing() -> None:
     others = [canary(FOUND), canary("dns", "gpu")]
-    assert proven_by(others, "other.azurecr.io", None) == proven_by((), ACR, None)
+    assert proofs_about(others, "other.azurecr.io", None) == proofs_about((), ACR, None)
 
 
 def test_the_row_of_a_failing_canary_has_its_fix_and_names_the_pool() -> None:
     findings = [finding("PW102", Pass(), "role-held"), WAY, canary(FOUND), canary("dns", "gpu")]
-    row = fold(ACR, ("images",), findings, None)
+    row = registry_row(ACR, ("images",), findings, None)
     assert (word(row.access.verdict), word(row.path.verdict), word(row.pull.verdict)) == ("pass", "pass", "fail")
     assert row.fix == ("fix PW305",)
     assert "(pools: gpu)" in row.disagreements[0]
@@ -205,7 +205,7 @@ def test_the_row_of_a_failing_canary_has_its_fix_and_names_the_pool() -> None:
 def test_a_skipped_canary_changes_nothing() -> None:
     findings = [finding("PW102", Pass(), "role-held"), WAY]
     skipped = finding("PW305", Skipped("no canary was asked for"), "not-asked")
-    assert fold(ACR, (), [*findings, skipped], None) == fold(ACR, (), findings, None)
+    assert registry_row(ACR, (), [*findings, skipped], None) == registry_row(ACR, (), findings, None)
 
 
 # the proofs of pods ---------------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def test_a_tag_that_is_not_there_proves_access_for_the_pool_and_no_layers(text: 
         (waiting(IDENTITY), use(seen(registry(anonymous_pull=None)))),
         (waiting(IDENTITY), use(seen(registry(role_assignment_mode=rbac.ABAC_MODE)))),
         (waiting(IDENTITY), use(seen(registry(role_assignment_mode=None)))),
-        (waiting(IDENTITY), use(NotSeen(Why.NOT_ALLOWED, "403"))),
+        (waiting(IDENTITY), use(NotSeen(NotSeenReason.NOT_ALLOWED, "403"))),
         (waiting(IDENTITY), use(login_server="other.azurecr.io")),
     ],
 )
@@ -263,13 +263,13 @@ def test_the_latest_pull_per_host_is_the_proof_and_a_cached_image_is_none() -> N
         pulled(other, last_seen="2026-11-24T09:00:00Z", pod="lost"),
     )
     seen_pods = workloads(container(), container(f"{ACR}/team/api:2", pod="api-1"), events=events).value
-    found = proofs(seen_pods, cluster(pools=(pool(),)).pools, READ_AT)
+    found = pull_proofs(seen_pods, cluster(pools=(pool(),)).pools, READ_AT)
     system = frozenset({"system"})
     assert found[ACR] == PullProof(ACR, f"{ACR}/team/api:2", "2026-11-24T11:40:00Z", True, system, READ_AT)
     assert found["other.azurecr.io"].pools == frozenset(), "its pod is gone, so its pool is not known"
     cached = pulled(WEB)
     text = f'Container image "{WEB}" already present on machine'
-    assert proofs(workloads(container(), events=(type(cached)(reason="Pulled", message=text, namespace="default",
+    assert pull_proofs(workloads(container(), events=(type(cached)(reason="Pulled", message=text, namespace="default",
                                                               pod="web-1"),)).value) == {}  # fmt: skip
 
 
@@ -288,4 +288,4 @@ def test_the_latest_pull_per_host_is_the_proof_and_a_cached_image_is_none() -> N
     ],
 )
 def test_the_age_of_a_proof(when: str | None, read_at: str | None, told: str) -> None:
-    assert age(PullProof(ACR, WEB, when, True, frozenset(), read_at)) == told
+    assert describe_age(PullProof(ACR, WEB, when, True, frozenset(), read_at)) == told

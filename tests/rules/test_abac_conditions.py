@@ -119,9 +119,9 @@ def test_and_with_or_without_parentheses_is_evaluated_only_if_all_groupings_agre
 
 
 def test_the_condition_of_a_fix_is_true_for_its_repositories_only() -> None:
-    text = abac_conditions.for_repositories((CONTENT, METADATA), ("team/web", "api", "it's"))
+    text = abac_conditions.condition_for_repositories((CONTENT, METADATA), ("team/web", "api", "it's"))
     assert [evaluate(text, CONTENT, name) for name in ("team/web", "api", "db")] == [True, True, False]
-    assert evaluate(f"({text}) OR ({abac_conditions.named(('db',))})", METADATA, "db") is True
+    assert evaluate(f"({text}) OR ({abac_conditions.repository_expression(('db',))})", METADATA, "db") is True
 
 
 # A slow evaluator of a tree, and the tree written as a condition: evaluating the condition must give the same result.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from checks.findings import Finding, RegistryRow, Severity, word
-from checks.report.cluster_report import report_of
+from checks.report.cluster_report import build_report
 from tests.support.network_world import DATA, EGRESS, HOST, NODES, RECORDS, World, rule
 from tests.support.tenant_builder import SUBSCRIPTION, guid
 
@@ -18,7 +18,7 @@ INTERNET_ALL = ("0.0.0.0/0", "VirtualAppliance")
 
 def judged(world: World) -> tuple[RegistryRow, dict[str, list[Finding]]]:
     """The row of the registry and the findings of the way, by code."""
-    report = report_of(world.facts())
+    report = build_report(world.facts())
     findings: dict[str, list[Finding]] = {}
     for finding in report.findings:
         if finding.code in ("PW202", "PW203", "PW204", "PW205", "PW206"):
@@ -628,12 +628,12 @@ def test_an_address_that_is_certainly_out_fails_even_where_another_is_not_to_be_
 def test_the_coverage_names_the_subscriptions_whose_networks_were_seen() -> None:
     found = healthy()
     found.refused.add((SUBSCRIPTION, "zones"))
-    lines = {line.what: line for line in report_of(found.facts()).coverage}
+    lines = {line.what: line for line in build_report(found.facts()).coverage}
     assert SUBSCRIPTION in lines["networks"].why
     assert lines[f"networks of {SUBSCRIPTION}"].why.startswith("private DNS zones: HTTP 403")
 
 
 def test_a_cluster_without_networks_at_hand_is_unknown() -> None:
     facts = world().facts()
-    row = report_of(type(facts)(**{f: getattr(facts, f) for f in facts.__struct_fields__ if f != "networks"}))
+    row = build_report(type(facts)(**{f: getattr(facts, f) for f in facts.__struct_fields__ if f != "networks"}))
     assert word(row.registries[0].path.verdict) == "unknown"

@@ -3,15 +3,15 @@
 import pytest
 
 from checks.catalog import pw102_pull_permission, pw202_egress_and_ip_rules
-from checks.facts import NotSeen, Why
+from checks.facts import NotSeen, NotSeenReason
 from checks.findings import Severity, Subject, Unknown
 from checks.rules import results
 
-NO_FAILURE = {Why.OFF, Why.NOT_APPLICABLE, Why.NOT_FOUND}
+NO_FAILURE = {NotSeenReason.OFF, NotSeenReason.NOT_APPLICABLE, NotSeenReason.NOT_FOUND}
 
 
-@pytest.mark.parametrize("why", list(Why))
-def test_only_a_read_that_was_tried_and_failed_counts_as_failed(why: Why) -> None:
+@pytest.mark.parametrize("why", list(NotSeenReason))
+def test_only_a_read_that_was_tried_and_failed_counts_as_failed(why: NotSeenReason) -> None:
     result = results.not_seen(NotSeen(why, "a detail", role="Reader"), "The registry")
     assert result.verdict == Unknown("Reader", look_failed=why not in NO_FAILURE)
     assert result.cause == f"look-{why.value}"
@@ -19,7 +19,10 @@ def test_only_a_read_that_was_tried_and_failed_counts_as_failed(why: Why) -> Non
 
 
 def test_checks_of_access_and_of_the_path_say_the_same_of_a_registry_that_azure_does_not_have() -> None:
-    gap, subject = NotSeen(Why.NOT_FOUND, "no registry of this name"), Subject("c", registry="gone.azurecr.io")
+    gap, subject = (
+        NotSeen(NotSeenReason.NOT_FOUND, "no registry of this name"),
+        Subject("c", registry="gone.azurecr.io"),
+    )
     role = pw102_pull_permission.CHECK.not_seen(subject, gap, "The registry")
     path = pw202_egress_and_ip_rules.CHECK.finding(subject, results.not_seen(gap, "The registry"))
     assert role.verdict == path.verdict == Unknown("no registry of this name", look_failed=False)

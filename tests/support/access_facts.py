@@ -14,6 +14,7 @@ from checks.facts import (
     ContainerImage,
     KubeletIdentity,
     NotSeen,
+    NotSeenReason,
     Permission,
     Principal,
     Registry,
@@ -21,7 +22,6 @@ from checks.facts import (
     RoleAssignment,
     RoleDefinition,
     Seen,
-    Why,
 )
 from checks.findings import Evidence, Fail, Finding, Pass, Skipped, Unknown, word
 from checks.rules.access import rbac
@@ -35,7 +35,7 @@ ME = "aaaaaaaa-0000-4000-8000-000000000001"
 CLIENT = "aaaaaaaa-0000-4000-8000-00000000000c"
 TENANT = "72f988bf-0000-4000-8000-000000000001"
 READ_AT = "2026-11-24T12:00:00+00:00"
-REFUSED = NotSeen(Why.NOT_ALLOWED, "HTTP 403", "Reader", ("az role assignment create …",))
+REFUSED = NotSeen(NotSeenReason.NOT_ALLOWED, "HTTP 403", "Reader", ("az role assignment create …",))
 
 ACR_PULL = RoleDefinition(rbac.ACR_PULL, "AcrPull", (Permission((rbac.PULL_ACTION,)),))
 READER = RoleDefinition(

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Why, Workloads
+from checks.facts import ClusterFacts, ContainerImage, NotSeen, NotSeenReason, PodEvent, RegistryUse, Seen, Workloads
 from checks.facts.pulls import DOCKER_CONFIG_JSON, CredentialTest, PullSecret, SecretEntry, UserKind
 from checks.rules import images
 from checks.rules.pull import pull_times
@@ -59,12 +59,14 @@ def facts(*containers: ContainerImage, events: Any = (), **over: Any) -> Cluster
     built = base.facts(**(given | over))
     if isinstance(built.workloads, NotSeen):
         return built
-    return msgspec.structs.replace(built, pull_times=pull_times.times(built.workloads.value, built.cluster.pools))
+    return msgspec.structs.replace(
+        built, pull_times=pull_times.measure_pull_times(built.workloads.value, built.cluster.pools)
+    )
 
 
 def use_of(host: str, used: list[ContainerImage], registry: Any = None) -> RegistryUse:
     acr = host.endswith(".azurecr.io")
-    elsewhere = NotSeen(Why.NOT_APPLICABLE, f"{host} is not a registry of this cloud")
+    elsewhere = NotSeen(NotSeenReason.NOT_APPLICABLE, f"{host} is not a registry of this cloud")
     known = base.seen(base.registry(login_server=host)) if acr else elsewhere
     return RegistryUse(login_server=host, sources=("images",), registry=registry or known, acr=acr, images=tuple(used))
 

@@ -12,7 +12,7 @@ import msgspec
 
 from checks.collect.arm import bodies, network_bodies
 from checks.collect.arm import networks as network
-from checks.facts import ClusterFacts, NotSeen, Principal, RegistryUse, Seen, Why, subscription_of
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Principal, RegistryUse, Seen, subscription_of
 from checks.facts.network import Network, Networks, Zone, networks_of
 from checks.findings import Evidence
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant, guid, merged, object_id
@@ -22,7 +22,9 @@ DATA = "acrone.westeurope.data.azurecr.io"
 NODES = "vnet-nodes"
 EGRESS = "20.50.1.1"
 READ = Evidence("a list", "Azure Resource Manager", "2026-11-24T08:00:00+00:00", "2024-05-01")
-REFUSED = NotSeen(Why.NOT_ALLOWED, "HTTP 403 AuthorizationFailed. Missing role: Reader.", "Reader", ("az role …",))
+REFUSED = NotSeen(
+    NotSeenReason.NOT_ALLOWED, "HTTP 403 AuthorizationFailed. Missing role: Reader.", "Reader", ("az role …",)
+)
 KINDS = {
     "virtual_networks": ("virtualNetworks", network_bodies.virtual_network),
     "security_groups": ("networkSecurityGroups", network_bodies.security_group),
@@ -318,7 +320,7 @@ class World:
         return ClusterFacts(
             cluster=cluster,
             principal=Seen(Principal(object_id=object_id("aks-1"), kind="managed identity"), READ),
-            workloads=NotSeen(Why.OFF, "not read"),
+            workloads=NotSeen(NotSeenReason.OFF, "not read"),
             uses=(use,),
             networks=self.networks(),
         )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from checks.facts import ClusterFacts, ContainerImage, NotSeen, RegistryPerformance, RegistryUse, Seen, Why
+from checks.facts import ClusterFacts, ContainerImage, NotSeen, NotSeenReason, RegistryPerformance, RegistryUse, Seen
 from checks.facts.network import Network, Networks, Subnet, VirtualNetwork, networks_of
 from checks.facts.registry_details import CacheRule, Credential, CredentialSet, Outcome, Probe, Replication, Usage
 from tests.support import access_facts as base
 
 ACR = "acrone.azurecr.io"
 REGION = "westeurope"
-NONE = NotSeen(Why.NOT_APPLICABLE, "no cache rule names a credential set")
+NONE = NotSeen(NotSeenReason.NOT_APPLICABLE, "no cache rule names a credential set")
 GIB, TIB = 1024**3, 1024**4
 VNET = f"{base.GROUP}/providers/Microsoft.Network/virtualNetworks/vnet-nodes"
 SUBNET = f"{VNET}/subnets/nodes"
@@ -73,4 +73,4 @@ def facts(
 
 def unseen() -> RegistryUse:
     """A registry that could not be found in Azure Resource Manager."""
-    return base.use(NotSeen(Why.NOT_FOUND, "not in the subscriptions that were scanned"))
+    return base.use(NotSeen(NotSeenReason.NOT_FOUND, "not in the subscriptions that were scanned"))

@@ -14,10 +14,10 @@ from azure.storage.queue import QueueServiceClient
 
 from checks import settings
 from checks.collect.arm.client import open_azure
-from checks.collect.arm.inventory import EstateCache
+from checks.collect.arm.inventory import InventoryCache
 from checks.history.table import store as stores
 from checks.history.table.store import Store
-from checks.jobs.context import Tools
+from checks.jobs.context import JobContext
 from checks.jobs.queues import open_queues
 from localhost.mailbox import Mailbox
 from tests.support.cli import clean
@@ -106,7 +106,7 @@ def app_settings(storage: str, box: Mailbox | None = None, **more: str) -> dict[
 @asynccontextmanager
 async def tools(
     environment: Mapping[str, str], clock: Callable[[], datetime], kind: type[Store] = Store
-) -> AsyncIterator[Tools]:
+) -> AsyncIterator[JobContext]:
     """The tools of a job under test."""
     with mock.patch.dict(os.environ, clean(environment), clear=True):
         loaded = settings.load(os.environ)
@@ -117,4 +117,4 @@ async def tools(
                 open_queues(connection_string=loaded.storage) as queues,
             ):
                 await store.ensure_tables()
-                yield Tools(loaded, azure, store, queues, EstateCache(), clock)
+                yield JobContext(loaded, azure, store, queues, InventoryCache(), clock)

@@ -18,7 +18,7 @@ MAX_STATED = 20_000
 MAX_ITEMS = 10_000
 
 
-def at(body: Any, *path: str) -> Any:
+def get(body: Any, *path: str) -> Any:
     """What lies at a path of keys, or None where the path breaks off."""
     for key in path:
         body = body.get(key) if isinstance(body, dict) else None
@@ -27,39 +27,39 @@ def at(body: Any, *path: str) -> Any:
 
 def text(body: Any, *path: str) -> str | None:
     """A bounded, non-empty text at a path, or None."""
-    value = at(body, *path)
+    value = get(body, *path)
     return value[:MAX_TEXT] if isinstance(value, str) and value else None
 
 
-def stated(body: Any, *path: str) -> str | None:
+def raw_text(body: Any, *path: str) -> str | None:
     """A text whose absence says something too: None only where nothing (or null) is there, never for a wrong type."""
-    value = at(body, *path)
+    value = get(body, *path)
     if value is None or value == "":
         return None
     return value[:MAX_STATED] if isinstance(value, str) else f"unreadable ({type(value).__name__})"
 
 
-def flag(body: Any, *path: str) -> bool | None:
+def boolean(body: Any, *path: str) -> bool | None:
     """A boolean at a path, or None."""
-    value = at(body, *path)
+    value = get(body, *path)
     return value if isinstance(value, bool) else None
 
 
 def number(body: Any, *path: str) -> int | None:
     """A whole number at a path, or None."""
-    value = at(body, *path)
+    value = get(body, *path)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def objects(body: Any, *path: str) -> list[dict[str, Any]]:
     """The objects in a list at a path; anything else in it is passed over."""
-    value = at(body, *path)
+    value = get(body, *path)
     return [item for item in value[:MAX_ITEMS] if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def words(body: Any, *path: str) -> tuple[str, ...]:
+def strings(body: Any, *path: str) -> tuple[str, ...]:
     """The texts in a list at a path."""
-    value = at(body, *path)
+    value = get(body, *path)
     return tuple(w[:MAX_TEXT] for w in value[:MAX_ITEMS] if isinstance(w, str)) if isinstance(value, list) else ()
 
 
@@ -85,7 +85,7 @@ def cluster(body: Any, evidence: Evidence) -> facts.Cluster | None:
     if not resource_id or not name or not facts.subscription_of(resource_id):
         return None
     client_id = text(body, "properties", "servicePrincipalProfile", "clientId")
-    tags = at(body, "tags")
+    tags = get(body, "tags")
     return facts.Cluster(
         id=resource_id,
         name=name,
@@ -94,15 +94,15 @@ def cluster(body: Any, evidence: Evidence) -> facts.Cluster | None:
         power_state=text(body, "properties", "powerState", "code"),
         has_identity=(text(body, "identity", "type") or "None").lower() != "none",
         tenant_id=text(body, "identity", "tenantId"),
-        kubelet=_kubelet(at(body, "properties", "identityProfile", "kubeletidentity")),
+        kubelet=_kubelet(get(body, "properties", "identityProfile", "kubeletidentity")),
         service_principal_client_id=None if (client_id or "msi").lower() == "msi" else client_id,
         node_resource_group=text(body, "properties", "nodeResourceGroup"),
-        entra=isinstance(at(body, "properties", "aadProfile"), dict),
-        azure_rbac=bool(flag(body, "properties", "aadProfile", "enableAzureRBAC")),
-        private=bool(flag(body, "properties", "apiServerAccessProfile", "enablePrivateCluster")),
-        local_accounts_disabled=bool(flag(body, "properties", "disableLocalAccounts")),
-        run_command_disabled=bool(flag(body, "properties", "apiServerAccessProfile", "disableRunCommand")),
-        outbound=_cluster_outbound(at(body, "properties")),
+        entra=isinstance(get(body, "properties", "aadProfile"), dict),
+        azure_rbac=bool(boolean(body, "properties", "aadProfile", "enableAzureRBAC")),
+        private=bool(boolean(body, "properties", "apiServerAccessProfile", "enablePrivateCluster")),
+        local_accounts_disabled=bool(boolean(body, "properties", "disableLocalAccounts")),
+        run_command_disabled=bool(boolean(body, "properties", "apiServerAccessProfile", "disableRunCommand")),
+        outbound=_cluster_outbound(get(body, "properties")),
         artifact_source=text(body, "properties", "bootstrapProfile", "artifactSource"),
         bootstrap_registry_id=text(body, "properties", "bootstrapProfile", "containerRegistryId"),
         pools=tuple(pool for p in objects(body, "properties", "agentPoolProfiles") if (pool := _pool(p))),
@@ -134,7 +134,7 @@ def _pool(body: Any) -> facts.AgentPool | None:
         os_disk_size_gb=number(body, "osDiskSizeGB"),
         vnet_subnet_id=text(body, "vnetSubnetID"),
         outbound=outbound.PoolOutbound(
-            enable_node_public_ip=bool(flag(body, "enableNodePublicIP")),
+            enable_node_public_ip=bool(boolean(body, "enableNodePublicIP")),
             node_public_ip_prefix_id=text(body, "nodePublicIPPrefixID"),
         ),
     )
@@ -152,14 +152,14 @@ def registry(body: Any, evidence: Evidence) -> facts.Registry | None:
         location=text(body, "location"),
         sku=text(body, "sku", "name"),
         provisioning_state=text(body, "properties", "provisioningState"),
-        role_assignment_mode=stated(body, "properties", "roleAssignmentMode"),
-        anonymous_pull=flag(body, "properties", "anonymousPullEnabled"),
-        admin_user_enabled=flag(body, "properties", "adminUserEnabled"),
-        authentication_as_arm=stated(body, "properties", "policies", "azureADAuthenticationAsArmPolicy", "status"),
-        outlook=_registry_outlook(at(body, "properties")),
+        role_assignment_mode=raw_text(body, "properties", "roleAssignmentMode"),
+        anonymous_pull=boolean(body, "properties", "anonymousPullEnabled"),
+        admin_user_enabled=boolean(body, "properties", "adminUserEnabled"),
+        authentication_as_arm=raw_text(body, "properties", "policies", "azureADAuthenticationAsArmPolicy", "status"),
+        outlook=_registry_outlook(get(body, "properties")),
         public_network_access=text(body, "properties", "publicNetworkAccess"),
         default_action=text(body, "properties", "networkRuleSet", "defaultAction"),
-        data_endpoint_host_names=words(body, "properties", "dataEndpointHostNames"),
+        data_endpoint_host_names=strings(body, "properties", "dataEndpointHostNames"),
         evidence=evidence,
     )
 
@@ -176,8 +176,8 @@ def role_assignment(body: Any) -> facts.RoleAssignment | None:
         principal_id=principal,
         role_definition_id=role,
         principal_type=text(body, "properties", "principalType"),
-        condition=stated(body, "properties", "condition"),
-        condition_version=stated(body, "properties", "conditionVersion"),
+        condition=raw_text(body, "properties", "condition"),
+        condition_version=raw_text(body, "properties", "conditionVersion"),
     )
 
 
@@ -188,7 +188,7 @@ def role_definition(body: Any) -> facts.RoleDefinition | None:
     permissions cannot be read whole: half of a role would grant what its other half takes away.
     """
     key = text(body, "id") or text(body, "name")
-    body = body if isinstance(at(body, "properties"), dict) else {"properties": body}
+    body = body if isinstance(get(body, "properties"), dict) else {"properties": body}
     permissions = _permissions(body)
     if not key or permissions is None:
         return None
@@ -197,23 +197,23 @@ def role_definition(body: Any) -> facts.RoleDefinition | None:
 
 
 def _permissions(body: Any) -> tuple[facts.Permission, ...] | None:
-    found = at(body, "properties", "permissions")
+    found = get(body, "properties", "permissions")
     if not isinstance(found, list) or not all(_is_permission(item) for item in found):
         return None
     return tuple(
         facts.Permission(
-            words(p, "actions"),
-            words(p, "notActions"),
-            words(p, "dataActions"),
-            words(p, "notDataActions"),
-            stated(p, "condition"),
+            strings(p, "actions"),
+            strings(p, "notActions"),
+            strings(p, "dataActions"),
+            strings(p, "notDataActions"),
+            raw_text(p, "condition"),
         )
         for p in found
     )
 
 
 def _is_permission(body: Any) -> bool:
-    lists = [at(body, key) for key in ("actions", "notActions", "dataActions", "notDataActions")]
+    lists = [get(body, key) for key in ("actions", "notActions", "dataActions", "notDataActions")]
     texts = (isinstance(v, list) and all(isinstance(item, str) for item in v) for v in lists if v is not None)
     return isinstance(body, dict) and all(texts)
 
@@ -231,9 +231,9 @@ def deny_assignment(body: Any) -> facts.DenyAssignment | None:
         principals=_ids(body, "principals"),
         exclude_principals=_ids(body, "excludePrincipals"),
         may_be_groups=_may_be_groups(body),
-        not_child_scopes=bool(flag(body, "properties", "doNotApplyToChildScopes")),
-        condition=stated(body, "properties", "condition"),
-        effect=stated(body, "properties", "denyAssignmentEffect"),
+        not_child_scopes=bool(boolean(body, "properties", "doNotApplyToChildScopes")),
+        condition=raw_text(body, "properties", "condition"),
+        effect=raw_text(body, "properties", "denyAssignmentEffect"),
     )
 
 
@@ -245,7 +245,7 @@ def _may_be_groups(body: Any) -> tuple[str, ...]:
 
 
 def _has_ids(body: Any, key: str) -> bool:
-    found = at(body, "properties", key)
+    found = get(body, "properties", key)
     return found is None or (isinstance(found, list) and all(text(item, "id") for item in found))
 
 
@@ -267,7 +267,7 @@ def node_machines(body: Any) -> facts.NodeMachines | None:
     resource_id, name = text(body, "id"), name_of(body)
     if not resource_id or not name:
         return None
-    carried = at(body, "identity", "userAssignedIdentities")
+    carried = get(body, "identity", "userAssignedIdentities")
     pool = text(body, "tags", "aks-managed-poolName") or text(body, "tags", "poolName")
     return facts.NodeMachines(
         id=resource_id,
@@ -283,33 +283,33 @@ def client_secret(body: Any) -> facts.ClientSecret:
 
 
 def _cluster_outbound(properties: Any) -> outbound.ClusterOutbound:
-    balancer = at(properties, "networkProfile", "loadBalancerProfile")
+    balancer = get(properties, "networkProfile", "loadBalancerProfile")
     return outbound.ClusterOutbound(
         outbound_type=text(properties, "networkProfile", "outboundType"),
         load_balancer_sku=text(properties, "networkProfile", "loadBalancerSku"),
         balancer_ids=_item_ids(balancer, "effectiveOutboundIPs"),
-        balancer_prefix_ids=_item_ids(at(balancer, "outboundIPPrefixes"), "publicIPPrefixes"),
-        nat_ids=_item_ids(at(properties, "networkProfile", "natGatewayProfile"), "effectiveOutboundIPs"),
-        proxy=_proxy(at(properties, "httpProxyConfig")),
+        balancer_prefix_ids=_item_ids(get(balancer, "outboundIPPrefixes"), "publicIPPrefixes"),
+        nat_ids=_item_ids(get(properties, "networkProfile", "natGatewayProfile"), "effectiveOutboundIPs"),
+        proxy=_proxy(get(properties, "httpProxyConfig")),
     )
 
 
 def _proxy(body: Any) -> outbound.HttpProxy | None:
     """A proxy that HTTPS goes through; older api-versions have no ``enabled``, which then means yes."""
     through = text(body, "httpsProxy")
-    if not through or flag(body, "enabled") is False:
+    if not through or boolean(body, "enabled") is False:
         return None
-    return outbound.HttpProxy(through, (*words(body, "noProxy"), *words(body, "effectiveNoProxy")))
+    return outbound.HttpProxy(through, (*strings(body, "noProxy"), *strings(body, "effectiveNoProxy")))
 
 
 def _registry_outlook(properties: Any) -> outbound.RegistryOutlook:
-    access, rules = at(properties, "publicNetworkAccess"), at(properties, "networkRuleSet")
+    access, rules = get(properties, "publicNetworkAccess"), get(properties, "networkRuleSet")
     return outbound.RegistryOutlook(
         public_network_access="Enabled" if access is None else text(properties, "publicNetworkAccess"),
         default_action="Allow" if rules is None else text(rules, "defaultAction"),
         ip_rules=tuple(value for rule in objects(rules, "ipRules") if (value := _allowed(rule))),
-        data_endpoint_enabled=flag(properties, "dataEndpointEnabled"),
-        data_hosts=tuple(host.lower().rstrip(".") for host in words(properties, "dataEndpointHostNames")),
+        data_endpoint_enabled=boolean(properties, "dataEndpointEnabled"),
+        data_hosts=tuple(host.lower().rstrip(".") for host in strings(properties, "dataEndpointHostNames")),
         connections=tuple(c for item in objects(properties, "privateEndpointConnections") if (c := _connection(item))),
         bypass=text(properties, "networkRuleBypassOptions"),
     )

@@ -12,7 +12,7 @@ from checks.collect.arm import bodies
 from checks.collect.arm.client import Azure
 from checks.collect.arm.reads import evidence
 from checks.collect.wire import connections
-from checks.collect.wire.errors import NotAllowed, NotFound, Temporary, mapped
+from checks.collect.wire.errors import NotAllowed, NotFound, Temporary, translate_errors
 from checks.facts import ClientSecret, Principal, Seen
 from checks.rules.fixes import az_roles
 
@@ -50,7 +50,7 @@ async def _by_application(azure: Azure, client_id: str, *collections: str) -> li
     """The objects of an application id, one per collection; empty where there is none."""
     if not _GUID.fullmatch(client_id):
         raise NotFound("the cluster's service principal client id is no GUID")
-    async with mapped(f"read {collections[0]} in Microsoft Graph", ROLE, "/", azure.settings.call_seconds):
+    async with translate_errors(f"read {collections[0]} in Microsoft Graph", ROLE, "/", azure.settings.call_seconds):
         try:
             token = await azure.token(f"{azure.settings.cloud.graph}/.default")
         except ClientAuthenticationError as error:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from checks.collect.arm import bodies, reads
 from checks.collect.arm.client import Azure
-from checks.collect.arm.inventory import Estate
+from checks.collect.arm.inventory import Inventory
 from checks.collect.wire.errors import NotFound, Temporary
 from checks.facts import (
     Cluster,
@@ -20,8 +20,8 @@ from checks.facts import (
     KubeletResource,
     NodeMachines,
     NotSeen,
+    NotSeenReason,
     Seen,
-    Why,
     resource_group_of,
     same_id,
     subscription_of,
@@ -37,7 +37,9 @@ SCALE_SETS = "Microsoft.Compute/virtualMachineScaleSets"
 MACHINES = "Microsoft.Compute/virtualMachines"
 
 
-async def machines(azure: Azure, estate: Estate, cluster: Cluster) -> Seen[tuple[NodeMachines, ...]] | NotSeen | None:
+async def machines(
+    azure: Azure, estate: Inventory, cluster: Cluster
+) -> Seen[tuple[NodeMachines, ...]] | NotSeen | None:
     """The scale sets and machines in a cluster's node resource group; None for one without a kubelet identity."""
     group = (cluster.node_resource_group or "").lower()
     if cluster.kubelet is None or not cluster.kubelet.resource_id or not group:
@@ -75,7 +77,7 @@ def _listing(azure: Azure, subscription: str, kind: str) -> Callable[[], Any]:
 
 
 async def kubelet_resource(
-    azure: Azure, estate: Estate, cluster: Cluster, nodes: Seen[tuple[NodeMachines, ...]] | NotSeen | None
+    azure: Azure, estate: Inventory, cluster: Cluster, nodes: Seen[tuple[NodeMachines, ...]] | NotSeen | None
 ) -> Seen[KubeletResource] | NotSeen | None:
     """What lies under the kubelet identity's resource id; None for a cluster that shows no such id.
 
@@ -87,7 +89,7 @@ async def kubelet_resource(
     subscription = subscription_of(wanted)
     if subscription not in estate.subscriptions:
         why = f"the identity's subscription {subscription} is not one that Pullwatch can see"
-        return NotSeen(Why.NOT_ALLOWED, why, reads.READER, (reads.grant_reader(subscription),))
+        return NotSeen(NotSeenReason.NOT_ALLOWED, why, reads.READER, (reads.grant_reader(subscription),))
 
     async def reading() -> Seen[tuple[IdentityResource, ...]] | NotSeen:
         return await reads.seen(_list(azure, subscription, IDENTITIES, IDENTITY_API, bodies.identity_resource))

@@ -17,13 +17,13 @@ from checks.facts import (
     IdentityResource,
     NodeMachines,
     NotSeen,
+    NotSeenReason,
     Registry,
     RegistryPerformance,
     RoleAssignment,
     Seen,
     Subscription,
     SubscriptionFacts,
-    Why,
 )
 from checks.facts.network import networks_of
 from checks.facts.pulls import Manifest
@@ -33,7 +33,7 @@ from checks.rules.access import rbac
 AT_ONCE = 8
 
 
-class Estate:
+class Inventory:
     """The facts of many subscriptions, with the indexes that joins over clusters and registries need.
 
     ``probes`` and ``performance`` fill as clusters ask for their registries (by login server), each read once;
@@ -73,7 +73,7 @@ class Estate:
                 self._assignments.setdefault(key, []).append(assignment)
         if isinstance(facts.authorization.definitions, Seen):
             roles = facts.authorization.definitions.value.values()
-            self._registry_roles |= {role.guid for role in roles if rbac.speaks_of_registries(role)}
+            self._registry_roles |= {role.guid for role in roles if rbac.is_registry_role(role)}
 
     def registries(self) -> Iterator[Registry]:
         """Every registry that was seen."""
@@ -85,18 +85,18 @@ class Estate:
         if found is not None:
             return found
         if not host.endswith(self._suffix):
-            return NotSeen(Why.NOT_APPLICABLE, f"{host} is no registry of this cloud")
+            return NotSeen(NotSeenReason.NOT_APPLICABLE, f"{host} is no registry of this cloud")
         refused = [f for f in self.subscriptions.values() if isinstance(f.registries, NotSeen)]
         if refused:
             names = ", ".join(f.subscription.id for f in refused[:3])
             return NotSeen(
-                Why.NOT_ALLOWED,
+                NotSeenReason.NOT_ALLOWED,
                 f"{host} is in none of the subscriptions that could be read; the registries of {names} could not",
                 reads.READER,
                 next((f.registries.fix for f in refused if isinstance(f.registries, NotSeen)), ()),
             )
         return NotSeen(
-            Why.NOT_FOUND,
+            NotSeenReason.NOT_FOUND,
             f"{host} is in none of the {len(self.subscriptions)} subscriptions that were looked at: it does not exist, "
             "or lies where Pullwatch's identity has no Reader role",
             reads.READER,
@@ -115,7 +115,7 @@ class Estate:
         return rbac.role_guid(assignment.role_definition_id) in self._registry_roles
 
 
-async def read(azure: Azure, subscriptions: Iterable[Subscription]) -> Estate:
+async def read(azure: Azure, subscriptions: Iterable[Subscription]) -> Inventory:
     """Reads the subscriptions, a few at once. What cannot be read is in the estate as such."""
     gate = asyncio.Semaphore(AT_ONCE)
 
@@ -124,7 +124,7 @@ async def read(azure: Azure, subscriptions: Iterable[Subscription]) -> Estate:
             return await _subscription(azure, subscription)
 
     found = await asyncio.gather(*(one(subscription) for subscription in subscriptions))
-    return Estate(found, azure.settings.cloud.acr_suffix)
+    return Inventory(found, azure.settings.cloud.acr_suffix)
 
 
 async def _subscription(azure: Azure, subscription: Subscription) -> SubscriptionFacts:
@@ -132,7 +132,7 @@ async def _subscription(azure: Azure, subscription: Subscription) -> Subscriptio
         reads.seen(reads.clusters(azure, subscription.id)), reads.seen(reads.registries(azure, subscription.id))
     )
     needed = isinstance(registries, Seen) and registries.value
-    unasked = NotSeen(Why.NOT_APPLICABLE, "the subscription holds no registry, so its roles were not read")
+    unasked = NotSeen(NotSeenReason.NOT_APPLICABLE, "the subscription holds no registry, so its roles were not read")
     authorization = (
         await reads.authorization(azure, subscription.id)
         if needed
@@ -149,7 +149,7 @@ async def _subscription(azure: Azure, subscription: Subscription) -> Subscriptio
     )
 
 
-class EstateCache(SingleFlight[Estate]):
+class InventoryCache(SingleFlight[Inventory]):
     """The estates of the latest runs, by run. A second caller of the same run waits for the first one's reading."""
 
     def __init__(self, keep: int = 2) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from checks.collect.arm.bodies import at, flag, name_of, number, objects, text, words
+from checks.collect.arm.bodies import boolean, get, name_of, number, objects, strings, text
 from checks.facts import network
 
 
@@ -21,8 +21,8 @@ def virtual_network(body: Any) -> network.VirtualNetwork | None:
         id=resource_id,
         name=name,
         location=text(body, "location"),
-        prefixes=words(body, "properties", "addressSpace", "addressPrefixes"),
-        dns_servers=words(body, "properties", "dhcpOptions", "dnsServers"),
+        prefixes=strings(body, "properties", "addressSpace", "addressPrefixes"),
+        dns_servers=strings(body, "properties", "dhcpOptions", "dnsServers"),
         subnets=tuple(s for item in objects(body, "properties", "subnets") if (s := _subnet(item, resource_id))),
         peerings=tuple(p for i in objects(body, "properties", "virtualNetworkPeerings") if (p := _peering(i))),
     )
@@ -41,7 +41,7 @@ def _subnet(body: Any, parent: str) -> network.Subnet | None:
         security_group_id=text(body, "properties", "networkSecurityGroup", "id"),
         route_table_id=text(body, "properties", "routeTable", "id"),
         nat_gateway_id=text(body, "properties", "natGateway", "id"),
-        default_outbound_access=flag(body, "properties", "defaultOutboundAccess"),
+        default_outbound_access=boolean(body, "properties", "defaultOutboundAccess"),
         endpoint_policies=text(body, "properties", "privateEndpointNetworkPolicies"),
     )
 
@@ -54,18 +54,18 @@ def _peering(body: Any) -> network.Peering | None:
         name=name_of(body) or "",
         remote_id=remote,
         state=text(body, "properties", "peeringState"),
-        allow_access=flag(body, "properties", "allowVirtualNetworkAccess"),
-        use_remote_gateways=bool(flag(body, "properties", "useRemoteGateways")),
-        complete=flag(body, "properties", "peerCompleteVnets") is not False,
-        remote_prefixes=words(body, "properties", "remoteVirtualNetworkAddressSpace", "addressPrefixes")
-        or words(body, "properties", "remoteAddressSpace", "addressPrefixes"),
+        allow_access=boolean(body, "properties", "allowVirtualNetworkAccess"),
+        use_remote_gateways=bool(boolean(body, "properties", "useRemoteGateways")),
+        complete=boolean(body, "properties", "peerCompleteVnets") is not False,
+        remote_prefixes=strings(body, "properties", "remoteVirtualNetworkAddressSpace", "addressPrefixes")
+        or strings(body, "properties", "remoteAddressSpace", "addressPrefixes"),
     )
 
 
 def _either(body: Any, single: str, plural: str) -> tuple[str, ...]:
     """A singular field and its plural twin as one tuple; Azure fills one of them, or repeats the first in both."""
     one = text(body, "properties", single)
-    return tuple(dict.fromkeys((*((one,) if one else ()), *words(body, "properties", plural))))
+    return tuple(dict.fromkeys((*((one,) if one else ()), *strings(body, "properties", plural))))
 
 
 def security_group(body: Any) -> network.SecurityGroup | None:
@@ -165,7 +165,7 @@ def private_endpoint(body: Any) -> network.PrivateEndpoint | None:
             network.MemberAddress(address, (fqdn.lower().rstrip("."),))
             for item in objects(body, "properties", "customDnsConfigs")
             if (fqdn := text(item, "fqdn"))
-            for address in words(item, "ipAddresses")
+            for address in strings(item, "ipAddresses")
         ),
     )
 
@@ -173,7 +173,7 @@ def private_endpoint(body: Any) -> network.PrivateEndpoint | None:
 def interface_members(body: Any) -> tuple[network.MemberAddress, ...]:
     """The addresses of a network interface, each with the names its private link connection serves."""
     return tuple(
-        network.MemberAddress(address, _lower(words(item, "properties", "privateLinkConnectionProperties", "fqdns")))
+        network.MemberAddress(address, _lower(strings(item, "properties", "privateLinkConnectionProperties", "fqdns")))
         for item in objects(body, "properties", "ipConfigurations")
         if (address := text(item, "properties", "privateIPAddress"))
     )
@@ -203,7 +203,7 @@ def cname_record(body: Any) -> tuple[str, str] | None:
 def registry_rules(body: Any) -> tuple[str, tuple[str, ...]] | None:
     """A registry's id (lower case) and the subnets that its ``virtualNetworkRules`` allow, at an api-version that
     shows them: an absent list is an empty one there. None where it is no list."""
-    resource_id, listed = text(body, "id"), at(body, "properties", "networkRuleSet", "virtualNetworkRules")
+    resource_id, listed = text(body, "id"), get(body, "properties", "networkRuleSet", "virtualNetworkRules")
     if not resource_id or not (listed is None or isinstance(listed, list)):
         return None
     rules = objects(body, "properties", "networkRuleSet", "virtualNetworkRules")
@@ -213,7 +213,7 @@ def registry_rules(body: Any) -> tuple[str, tuple[str, ...]] | None:
 
 def pool_of_scale_set(body: Any) -> str | None:
     """The node pool that AKS's tag says a scale set is of."""
-    tags = at(body, "tags")
+    tags = get(body, "tags")
     found = {k.lower(): v for k, v in tags.items() if isinstance(v, str)} if isinstance(tags, dict) else {}
     return found.get("aks-managed-poolname") or found.get("poolname")
 

@@ -15,7 +15,7 @@ import msgspec
 from checks.collect.arm import bodies, network_bodies, reads
 from checks.collect.arm.client import Azure
 from checks.collect.wire.errors import NotAllowed, NotFound, Temporary
-from checks.facts import Cluster, NotSeen, Seen, Why, subscription_of
+from checks.facts import Cluster, NotSeen, NotSeenReason, Seen, subscription_of
 from checks.facts.network import MemberAddress, Network, PrivateEndpoint, PublicAddress, Zone
 
 NETWORK_API = "2024-05-01"
@@ -99,7 +99,7 @@ class _Reading:
 
     async def _completed(self, body: Any, children: tuple[str, ...]) -> Any:
         """A body with the children it does not even mention: ARM's lists embed them, but no contract says so."""
-        resource_id, properties = bodies.text(body, "id"), bodies.at(body, "properties")
+        resource_id, properties = bodies.text(body, "id"), bodies.get(body, "properties")
         if not resource_id or not isinstance(properties, dict):
             return body
         for child in children:
@@ -152,7 +152,7 @@ class _Reading:
     async def registry_rules(self, registries: int) -> Seen[dict[str, tuple[str, ...]]] | NotSeen:
         """``virtualNetworkRules`` of the registries, at the newest api-version that shows them and is to be had."""
         if not registries:
-            return NotSeen(Why.NOT_APPLICABLE, "the subscription holds no registry")
+            return NotSeen(NotSeenReason.NOT_APPLICABLE, "the subscription holds no registry")
         path = f"{self._scope}/providers/Microsoft.ContainerRegistry/registries"
         newest, older = REGISTRY_RULES_APIS
         try:
@@ -172,7 +172,7 @@ class _Reading:
             if pool.outbound.enable_node_public_ip and not pool.outbound.node_public_ip_prefix_id
         }
         if not wanted:
-            return NotSeen(Why.NOT_APPLICABLE, "no node pool here has public addresses of its own")
+            return NotSeen(NotSeenReason.NOT_APPLICABLE, "no node pool here has public addresses of its own")
         path = f"{self._scope}/providers/Microsoft.Compute/virtualMachineScaleSets"
         found = await self._raw(path, COMPUTE_API, "virtualMachineScaleSets")
         if isinstance(found, NotSeen):

@@ -18,7 +18,7 @@ from azure.core.rest import HttpRequest
 from checks import facts
 from checks.collect.arm import bodies
 from checks.collect.arm.client import Azure
-from checks.collect.wire.errors import CollectError, Temporary, mapped
+from checks.collect.wire.errors import CollectError, Temporary, translate_errors
 from checks.facts import NotSeen, Seen
 from checks.findings import Evidence
 from checks.rules.access.rbac import role_guid
@@ -156,7 +156,7 @@ async def _sdk_list(
         if response.http_response.status_code == 200:
             items.extend(_value(response.http_response.body(), what))
 
-    async with mapped(f"list {what}", READER, scope, _listing_seconds(azure)):
+    async with translate_errors(f"list {what}", READER, scope, _listing_seconds(azure)):
         async for _ in pager(raw_response_hook=take):
             pass
     return Listing(items, evidence(what, f"{scope} (Azure Resource Manager)", api_version))
@@ -165,7 +165,7 @@ async def _sdk_list(
 async def get(azure: Azure, resource_id: str, api_version: str, what: str) -> dict[str, Any]:
     """One resource's raw body by its id. Raises CollectError; NotFound where ARM has nothing under it."""
     url = f"{azure.settings.arm}{quote(resource_id)}?api-version={api_version}"
-    async with mapped(f"read {what}", READER, resource_id, azure.settings.call_seconds):
+    async with translate_errors(f"read {what}", READER, resource_id, azure.settings.call_seconds):
         response = await azure.raw().send_request(HttpRequest("GET", url))
         response.raise_for_status()
         return _decoded(response.content)
@@ -180,7 +180,7 @@ async def raw_list(
     """
     items: list[Any] = []
     narrowed = f"&$filter={quote(odata)}" if odata else ""
-    async with mapped(f"list {what}", READER, scope, _listing_seconds(azure)):
+    async with translate_errors(f"list {what}", READER, scope, _listing_seconds(azure)):
         async for page in _pages(azure, f"{azure.settings.arm}{path}?api-version={api_version}{narrowed}"):
             items.extend(_value(page, what))
     return Listing(items, evidence(what, f"{path} (Azure Resource Manager)", api_version))
@@ -224,7 +224,7 @@ async def user_kubeconfig(azure: Azure, cluster: facts.Cluster) -> bytes:
     subscription = facts.subscription_of(cluster.id)
     operations = azure.container_service(subscription).managed_clusters
     role = "Azure Kubernetes Service Cluster User Role"
-    async with mapped("listClusterUserCredential", role, cluster.id, azure.settings.call_seconds):
+    async with translate_errors("listClusterUserCredential", role, cluster.id, azure.settings.call_seconds):
         result = await operations.list_cluster_user_credentials(
             facts.resource_group_of(cluster.id), quote(cluster.name), format="exec"
         )

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from checks.collect.arm import bodies, reads
 from checks.collect.arm.client import Azure
-from checks.collect.arm.inventory import Estate
-from checks.facts import NotSeen, Registry, RegistryPerformance, RegistryUse, Seen, Why
+from checks.collect.arm.inventory import Inventory
+from checks.facts import NotSeen, NotSeenReason, Registry, RegistryPerformance, RegistryUse, Seen
 from checks.facts.registry_details import CacheRule, Credential, CredentialSet, Replication, Usage
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ T = TypeVar("T")
 AT_ONCE = 4
 
 
-async def of_cluster(azure: Azure, estate: Estate, uses: tuple[RegistryUse, ...]) -> dict[str, RegistryPerformance]:
+async def of_cluster(azure: Azure, estate: Inventory, uses: tuple[RegistryUse, ...]) -> dict[str, RegistryPerformance]:
     """The performance facts of a cluster's registries by login server, for those that ARM returned."""
     gate = asyncio.Semaphore(AT_ONCE)
     known = [use.registry.value for use in uses if isinstance(use.registry, Seen)]
@@ -54,7 +54,7 @@ async def read(azure: Azure, registry: Registry) -> RegistryPerformance:
 
 async def _replications(azure: Azure, registry: Registry) -> Seen[tuple[Replication, ...]] | NotSeen:
     if (registry.sku or "premium").lower() != "premium":
-        return NotSeen(Why.NOT_APPLICABLE, f"a {registry.sku} registry has no replicas")
+        return NotSeen(NotSeenReason.NOT_APPLICABLE, f"a {registry.sku} registry has no replicas")
     return await reads.seen(_list(azure, registry, "replications", replication))
 
 
@@ -62,7 +62,7 @@ async def _credential_sets(
     azure: Azure, registry: Registry, rules: Seen[tuple[CacheRule, ...]] | NotSeen
 ) -> Seen[tuple[CredentialSet, ...]] | NotSeen:
     if isinstance(rules, Seen) and not any(rule.credential_set_id for rule in rules.value):
-        return NotSeen(Why.NOT_APPLICABLE, "no cache rule names a credential set")
+        return NotSeen(NotSeenReason.NOT_APPLICABLE, "no cache rule names a credential set")
     if isinstance(rules, NotSeen):
         return rules
     return await reads.seen(_list(azure, registry, "credentialSets", credential_set))
@@ -87,7 +87,7 @@ def replication(body: Any) -> Replication | None:
         location=location,
         provisioning_state=bodies.text(body, "properties", "provisioningState"),
         status=bodies.text(body, "properties", "status", "displayStatus"),
-        routed=bodies.flag(body, "properties", "regionEndpointEnabled"),
+        routed=bodies.boolean(body, "properties", "regionEndpointEnabled"),
     )
 
 

@@ -27,8 +27,8 @@ from checks.collect.kubernetes import run_command
 from checks.collect.kubernetes.kubeconfig import Kubeconfig, read
 from checks.collect.kubernetes.objects import EVENTS, Event, Pod, containers, decode_page, pod_events
 from checks.collect.wire import connections
-from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
-from checks.facts import Cluster, NotSeen, PodEvent, Seen, Why, Workloads
+from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, translate_errors
+from checks.facts import Cluster, NotSeen, NotSeenReason, PodEvent, Seen, Workloads
 from checks.rules.azure.clouds import AKS_SERVER_APPLICATION
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ async def workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen
 def local_accounts_off() -> NotSeen:
     """A cluster without Entra ID is not looked at unless a setting allows it."""
     return NotSeen(
-        Why.OFF,
+        NotSeenReason.OFF,
         "the cluster has no Entra ID: its kubeconfig is equal to cluster-admin and is not used unless "
         "PULLWATCH_ALLOW_LOCAL_ACCOUNTS is true",
         "PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true",
@@ -76,9 +76,9 @@ def not_to_be_looked_at(cluster: Cluster) -> NotSeen | None:
     """Why a cluster's API has nothing to say: it is stopped, not there yet, or going away."""
     state = (cluster.provisioning_state or "").lower()
     if (cluster.power_state or "").lower() == "stopped":
-        return NotSeen(Why.NOT_APPLICABLE, "the cluster is stopped")
+        return NotSeen(NotSeenReason.NOT_APPLICABLE, "the cluster is stopped")
     if state in ("creating", "deleting"):
-        return NotSeen(Why.NOT_APPLICABLE, f"the cluster is {state}")
+        return NotSeen(NotSeenReason.NOT_APPLICABLE, f"the cluster is {state}")
     return None
 
 
@@ -170,7 +170,7 @@ class Reader:
     async def _page(self, call: Callable[..., Awaitable[Any]], token: str | None, query: dict[str, Any]) -> memoryview:
         options = {**query, "limit": PAGE, **({"_continue": token} if token else {})}
         try:
-            async with mapped("read the Kubernetes API", RBAC_READER, self._cluster.id, self._seconds):
+            async with translate_errors("read the Kubernetes API", RBAC_READER, self._cluster.id, self._seconds):
                 response = await call(**options, _request_timeout=self._seconds)
                 async with response:
                     return await self._body(response)
@@ -233,7 +233,7 @@ def _trust(kubeconfig: Kubeconfig) -> ssl.SSLContext:
 
 
 async def _token(azure: Azure, cluster: Cluster) -> str:
-    async with mapped("token for the cluster", RBAC_READER, cluster.id, azure.settings.call_seconds):
+    async with translate_errors("token for the cluster", RBAC_READER, cluster.id, azure.settings.call_seconds):
         try:
             return await azure.token(f"{AKS_SERVER_APPLICATION}/.default")
         except ClientAuthenticationError as error:

@@ -24,9 +24,9 @@ from checks.collect.arm.client import Azure
 from checks.collect.kubernetes import api as kubernetes
 from checks.collect.kubernetes.canary_pod import LABELS, PodState, answered, failed_texts, pod
 from checks.collect.kubernetes.kubeconfig import read as read_kubeconfig
-from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
-from checks.facts import Cluster, NotSeen, RegistryUse, Seen, Why
-from checks.facts.canary import Canaries, Canary, CanaryAsk, CanarySaid
+from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, translate_errors
+from checks.facts import Cluster, NotSeen, NotSeenReason, RegistryUse, Seen
+from checks.facts.canary import Canaries, Canary, CanaryQuestion, CanaryReport
 from checks.rules.pull import canaries
 
 RBAC_WRITER = "Azure Kubernetes Service RBAC Writer"
@@ -40,7 +40,7 @@ PODS_AT_ONCE = 8
 _NO_ROLE = re.compile(r"\bcannot [a-z]{1,20} resource\b")
 _ADMISSION = re.compile(r'(?i)\bpods "[^"]{1,253}" is forbidden: |\badmission webhook\b|\bdenied (?:the )?request\b')
 
-Answers = dict[str, CanarySaid | NotSeen]
+Answers = dict[str, CanaryReport | NotSeen]
 
 
 async def of_cluster(azure: Azure, cluster: Cluster, uses: Iterable[RegistryUse]) -> Canaries | NotSeen:
@@ -49,7 +49,7 @@ async def of_cluster(azure: Azure, cluster: Cluster, uses: Iterable[RegistryUse]
     if gap is not None:
         return gap
     real = azure.settings.canary_image
-    wanted, empty, passed_over = canaries.asks(cluster, uses, secrets.token_hex(6), real)
+    wanted, empty, passed_over = canaries.plan_canaries(cluster, uses, secrets.token_hex(6), real)
     if not wanted:
         return Canaries(empty_pools=empty, passed_over=passed_over)
     try:
@@ -79,14 +79,14 @@ class _Run:
         self.left: list[str] = []
         self.left_why: NotSeen | None = None
 
-    async def ask(self, wanted: tuple[CanaryAsk, ...]) -> tuple[Canary, ...]:
+    async def ask(self, wanted: tuple[CanaryQuestion, ...]) -> tuple[Canary, ...]:
         """All questions, the pools side by side. Raises CollectError only where no pod may be made at all."""
-        by_pool: dict[str, list[CanaryAsk]] = {}
+        by_pool: dict[str, list[CanaryQuestion]] = {}
         for ask in wanted:
             by_pool.setdefault(ask.pool, []).append(ask)
         gate = asyncio.Semaphore(PODS_AT_ONCE)
 
-        async def one(pool: str, listed: list[CanaryAsk]) -> list[Canary]:
+        async def one(pool: str, listed: list[CanaryQuestion]) -> list[Canary]:
             async with gate:
                 return await self._pool(pool, listed)
 
@@ -98,14 +98,14 @@ class _Run:
             raise several.exceptions[0] from several
         return tuple(canary for task in tasks for canary in task.result())
 
-    async def _pool(self, pool: str, listed: list[CanaryAsk]) -> list[Canary]:
+    async def _pool(self, pool: str, listed: list[CanaryQuestion]) -> list[Canary]:
         """One pool's answers. Failures that may be gone a moment later are asked for once more, by another pod."""
         names = {f"ask-{index}": ask for index, ask in enumerate(listed)}
         found = await self._by_one_pod(pool, names)
         doubtful = {
             container: ask
             for container, ask in names.items()
-            if isinstance(result := found[container].result, Seen) and canaries.may_pass(ask, result.value)
+            if isinstance(result := found[container].result, Seen) and canaries.is_transient(ask, result.value)
         }
         if doubtful:
             await asyncio.sleep(self._seconds / AGAIN_AFTER)
@@ -113,7 +113,7 @@ class _Run:
             found |= {container: canary for container, canary in again.items() if isinstance(canary.result, Seen)}
         return list(found.values())
 
-    async def _by_one_pod(self, pool: str, names: dict[str, CanaryAsk]) -> dict[str, Canary]:
+    async def _by_one_pod(self, pool: str, names: dict[str, CanaryQuestion]) -> dict[str, Canary]:
         name = f"{canaries.POD_PREFIX}{pool}-{secrets.token_hex(4)}"
         source = f"canary pod {self._namespace}/{name} on the pool {pool}"
         try:
@@ -122,7 +122,7 @@ class _Run:
             answers = dict.fromkeys(names, error.as_gap())
         return {container: _canary(ask, answers[container], source) for container, ask in names.items()}
 
-    async def _asked(self, name: str, pool: str, names: dict[str, CanaryAsk]) -> Answers:
+    async def _asked(self, name: str, pool: str, names: dict[str, CanaryQuestion]) -> Answers:
         profile = next((p for p in self._cluster.pools if p.name == pool), None)
         windows = profile is not None and (profile.os_type or "").lower() == "windows"
         images = {container: ask.image for container, ask in names.items()}
@@ -156,13 +156,15 @@ class _Run:
         while loop.time() < end:
             state = await self._state(name)
             if state.unschedulable:
-                gap = NotSeen(Why.NOT_FOUND, f"no node takes the pod: {state.unschedulable}", "a node that takes a pod")
+                gap = NotSeen(
+                    NotSeenReason.NOT_FOUND, f"no node takes the pod: {state.unschedulable}", "a node that takes a pod"
+                )
                 return dict.fromkeys(containers, gap)
             if all(answered(state, container) for container in containers):
                 break
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL)
-        late = NotSeen(Why.NOT_FOUND, f"kubelet said nothing within {self._seconds} s", "an answer in time")
+        late = NotSeen(NotSeenReason.NOT_FOUND, f"kubelet said nothing within {self._seconds} s", "an answer in time")
         told = {container: answered(state, container) for container in containers}
         if any(said is not None and not said.pulled and not said.text for said in told.values()):
             told = await self._with_events(name, told)
@@ -175,7 +177,7 @@ class _Run:
             raise self._refused(status, raw, "read a canary pod")
         return PodState.of(raw)
 
-    async def _with_events(self, name: str, told: dict[str, CanarySaid | None]) -> dict[str, CanarySaid | None]:
+    async def _with_events(self, name: str, told: dict[str, CanaryReport | None]) -> dict[str, CanaryReport | None]:
         """Older kubelets' status tells only of back-off; then the pod's events have the text."""
         call = self._api.list_namespaced_event_without_preload_content
         selector = f"involvedObject.kind=Pod,involvedObject.name={name}"
@@ -228,7 +230,7 @@ class _Run:
     async def _call(self, what: str, call: Any, *arguments: Any, **options: Any) -> tuple[int, bytes]:
         seconds = float(self._azure.settings.call_seconds)
         try:
-            async with mapped(what, RBAC_WRITER, self._scope, seconds):
+            async with translate_errors(what, RBAC_WRITER, self._scope, seconds):
                 response = await call(*arguments, **options, _request_timeout=seconds)
                 async with response:
                     raw = await response.content.read(MAX_ANSWER)
@@ -261,10 +263,10 @@ class _Elsewhere(CollectError):
 
     def as_gap(self) -> NotSeen:
         """The fact, with the setting that cures it."""
-        return NotSeen(Why.ERROR, str(self), "PULLWATCH_CANARY_NAMESPACE")
+        return NotSeen(NotSeenReason.ERROR, str(self), "PULLWATCH_CANARY_NAMESPACE")
 
 
-def _canary(ask: CanaryAsk, answer: CanarySaid | NotSeen, source: str) -> Canary:
+def _canary(ask: CanaryQuestion, answer: CanaryReport | NotSeen, source: str) -> Canary:
     if isinstance(answer, NotSeen):
         return Canary(ask, answer)
     return Canary(ask, Seen(answer, reads.evidence("canary pull", source, "v1")))

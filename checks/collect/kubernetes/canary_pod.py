@@ -10,7 +10,7 @@ import msgspec
 
 from checks.collect.arm import bodies
 from checks.collect.wire.errors import Temporary
-from checks.facts.canary import CanarySaid
+from checks.facts.canary import CanaryReport
 from checks.rules.pull.canaries import POD_PREFIX, POOL_LABEL
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 from checks.text import one_line
@@ -128,23 +128,23 @@ class PodState(msgspec.Struct, frozen=True):
         return one_line(message or raw[:300].decode("utf-8", "replace"))
 
 
-def answered(state: PodState, container: str) -> CanarySaid | None:
+def answered(state: PodState, container: str) -> CanaryReport | None:
     """What kubelet said of one container's image, or None while it said nothing yet.
 
     The text is empty where the status tells only of back-off.
     """
     found = state.states.get(container, {})
-    ended = bodies.at(found, "terminated")
+    ended = bodies.get(found, "terminated")
     ran = isinstance(ended, dict) and ended.get("reason") != "ContainerStatusUnknown"
     if isinstance(found.get("running"), dict) or ran:
-        return CanarySaid(pulled=True, reason="Pulled", node=state.node, secrets=state.secrets)
+        return CanaryReport(pulled=True, reason="Pulled", node=state.node, secrets=state.secrets)
     reason, text = bodies.text(found, "waiting", "reason"), bodies.text(found, "waiting", "message") or ""
     if reason in AFTER_THE_PULL:
-        return CanarySaid(pulled=True, reason=reason, text=text, node=state.node, secrets=state.secrets)
+        return CanaryReport(pulled=True, reason=reason, text=text, node=state.node, secrets=state.secrets)
     if reason not in WAITING_FOR_IMAGE or _BRAKE in text:
         return None
     told = "" if _BACK_OFF_ONLY.fullmatch(text) else text
-    return CanarySaid(reason=reason, text=told, node=state.node, secrets=state.secrets)
+    return CanaryReport(reason=reason, text=told, node=state.node, secrets=state.secrets)
 
 
 def failed_texts(raw: bytes) -> dict[str, str]:

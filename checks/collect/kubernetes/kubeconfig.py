@@ -47,7 +47,7 @@ def read(raw: bytes) -> Kubeconfig:
     return Kubeconfig(
         server.rstrip("/"),
         _pem(cluster, "certificate-authority-data") or "",
-        isinstance(bodies.at(user, "exec"), dict),
+        isinstance(bodies.get(user, "exec"), dict),
         bodies.text(user, "token"),
         _pem(user, "client-certificate-data"),
         _pem(user, "client-key-data"),
@@ -55,7 +55,7 @@ def read(raw: bytes) -> Kubeconfig:
 
 
 def _first(body: Any, plural: str, singular: str) -> Any:
-    return bodies.at(next(iter(bodies.objects(body, plural)), {}), singular)
+    return bodies.get(next(iter(bodies.objects(body, plural)), {}), singular)
 
 
 def _https(server: str) -> bool:
@@ -67,7 +67,7 @@ def _https(server: str) -> bool:
 
 
 def _pem(body: Any, key: str) -> str | None:
-    value = bodies.at(body, key)
+    value = bodies.get(body, key)
     if not isinstance(value, str):
         return None
     try:

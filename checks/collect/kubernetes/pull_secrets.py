@@ -19,19 +19,19 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from checks.collect.arm import reads
 from checks.collect.arm.client import Azure
-from checks.collect.arm.inventory import Estate
+from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes import api as kubernetes
 from checks.collect.kubernetes.kubeconfig import read as read_kubeconfig
 from checks.collect.kubernetes.objects import ServiceAccount
 from checks.collect.kubernetes.secret_bodies import MAX_BYTES, Credential, Decoded, decode
 from checks.collect.registry import client as registry
 from checks.collect.wire import connections
-from checks.collect.wire.errors import CollectError, Temporary, mapped
-from checks.facts import Cluster, ContainerImage, NotSeen, Seen, Why, Workloads
+from checks.collect.wire.errors import CollectError, Temporary, translate_errors
+from checks.facts import Cluster, ContainerImage, NotSeen, NotSeenReason, Seen, Workloads
 from checks.facts.pulls import CredentialTest, PullSecret
 from checks.facts.registry_details import Outcome
 from checks.rules import images
-from checks.rules.access.pull_secrets import DOCKER_HUB_KEY, covers, names_of, target_of
+from checks.rules.access.pull_secrets import DOCKER_HUB_KEY, key_matches, match_target, names_of
 from checks.rules.fixes import az_roles
 
 MAX_SECRETS = 200
@@ -46,7 +46,7 @@ Secrets = dict[str, Seen[PullSecret] | NotSeen]
 Found = Seen[Workloads] | NotSeen
 
 
-async def read(azure: Azure, estate: Estate, cluster: Cluster, workloads: Found) -> tuple[Found, Secrets]:
+async def read(azure: Azure, estate: Inventory, cluster: Cluster, workloads: Found) -> tuple[Found, Secrets]:
     """The workloads with their service accounts' pull secrets filled in, and every named secret's facts.
 
     Kubernetes itself fills them in when a pod is made; a pod that names none is given its account's here.
@@ -54,19 +54,21 @@ async def read(azure: Azure, estate: Estate, cluster: Cluster, workloads: Found)
     if not azure.settings.read_pull_secrets or isinstance(workloads, NotSeen):
         return workloads, {}
     if workloads.value.way:  # Run Command would carry the values through Azure Resource Manager, which keeps its output
-        gap = NotSeen(Why.UNREACHABLE, "the API server is out of reach, and secrets are not read by Run Command")
+        gap = NotSeen(
+            NotSeenReason.UNREACHABLE, "the API server is out of reach, and secrets are not read by Run Command"
+        )
         return workloads, dict.fromkeys(named(workloads.value), gap)
     try:
         async with asyncio.timeout(azure.settings.cluster_seconds):
             return await _read(azure, estate, cluster, workloads)
     except TimeoutError:
-        gap = NotSeen(Why.UNREACHABLE, f"pull secrets not read within {azure.settings.cluster_seconds} s")
+        gap = NotSeen(NotSeenReason.UNREACHABLE, f"pull secrets not read within {azure.settings.cluster_seconds} s")
     except CollectError as error:
         gap = error.as_gap()
     return workloads, dict.fromkeys(named(workloads.value), gap)
 
 
-async def _read(azure: Azure, estate: Estate, cluster: Cluster, workloads: Seen[Workloads]) -> tuple[Found, Secrets]:
+async def _read(azure: Azure, estate: Inventory, cluster: Cluster, workloads: Seen[Workloads]) -> tuple[Found, Secrets]:
     kubeconfig = read_kubeconfig(await reads.user_kubeconfig(azure, cluster))
     async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
         workloads = await _with_accounts(azure, cluster, api, workloads)
@@ -79,7 +81,7 @@ async def _read(azure: Azure, estate: Estate, cluster: Cluster, workloads: Seen[
 
         found = dict(zip(names, await asyncio.gather(*(one(name) for name in names[:MAX_SECRETS])), strict=False))
     tried = await _tried(azure, estate, workloads.value, found)
-    too_many = NotSeen(Why.OFF, f"only {MAX_SECRETS} pull secrets of a cluster are read")
+    too_many = NotSeen(NotSeenReason.OFF, f"only {MAX_SECRETS} pull secrets of a cluster are read")
     secrets: Secrets = {name: tried.get(name, too_many) for name in names}
     return workloads, secrets
 
@@ -130,7 +132,9 @@ async def _one(azure: Azure, cluster: Cluster, api: client.CoreV1Api, name: str)
     except CollectError as error:
         return error.as_gap()
     except _Forbidden as error:
-        return NotSeen(Why.NOT_ALLOWED, str(error), SECRETS_READ, az_roles.grant_secret_reader(cluster, namespace))
+        return NotSeen(
+            NotSeenReason.NOT_ALLOWED, str(error), SECRETS_READ, az_roles.grant_secret_reader(cluster, namespace)
+        )
 
 
 class _Forbidden(Exception):
@@ -142,7 +146,7 @@ async def _get(azure: Azure, cluster: Cluster, api: client.CoreV1Api, namespace:
     seconds = float(azure.settings.call_seconds)
     call: Any = api.read_namespaced_secret_without_preload_content
     try:
-        async with mapped(f"read the secret {namespace}/{name}", SECRETS_READ, cluster.id, seconds):
+        async with translate_errors(f"read the secret {namespace}/{name}", SECRETS_READ, cluster.id, seconds):
             response = await call(quote(name, safe=""), quote(namespace, safe=""), _request_timeout=seconds)
             async with response:
                 status, raw = response.status, await _bounded(response)
@@ -175,7 +179,7 @@ class _Try(msgspec.Struct, frozen=True):
     repositories: tuple[str, ...]
 
 
-async def _tried(azure: Azure, estate: Estate, workloads: Workloads, found: dict[str, Decoded | NotSeen]) -> Secrets:
+async def _tried(azure: Azure, estate: Inventory, workloads: Workloads, found: dict[str, Decoded | NotSeen]) -> Secrets:
     """The secrets' facts with what registries said to them; the same credential is tried once at each registry."""
     wanted = _wanted(workloads, found)
     gate = asyncio.Semaphore(TRIES_AT_ONCE)
@@ -223,12 +227,12 @@ def _wanted(workloads: Workloads, found: dict[str, Decoded | NotSeen]) -> list[_
     """What is to be tried: entries with a user and a password, for hosts that images of the secret's pods come from."""
     repositories: dict[tuple[str, int, str], set[str]] = {}
     for secret, image in _pairs(workloads):
-        decoded, target, parsed = found.get(secret), target_of(image), images.parse(image)
+        decoded, target, parsed = found.get(secret), match_target(image), images.parse(image)
         if not isinstance(decoded, Decoded) or target is None or parsed is None:
             continue
         for index, entry in enumerate(decoded.facts.entries):
             hub = parsed.host == images.DOCKER_HUB and entry.key == DOCKER_HUB_KEY
-            if entry.has_password and (hub or covers(entry.key, target)):
+            if entry.has_password and (hub or key_matches(entry.key, target)):
                 repositories.setdefault((secret, index, parsed.host), set()).add(parsed.repository)
     return [_Try(*key, tuple(sorted(names))) for key, names in sorted(repositories.items())]
 
@@ -238,7 +242,7 @@ def _pairs(workloads: Workloads) -> set[tuple[str, str]]:
 
 
 async def _ask(
-    azure: Azure, estate: Estate, host: str, credential: Credential, repositories: tuple[str, ...]
+    azure: Azure, estate: Inventory, host: str, credential: Credential, repositories: tuple[str, ...]
 ) -> CredentialTest:
     target = _target(azure, estate, host)
     if target is None:
@@ -248,15 +252,15 @@ async def _ask(
         return CredentialTest(registry=host, detail="connections from here go through a proxy")
     try:
         async with asyncio.timeout(min(TRY_SECONDS, float(azure.settings.call_seconds))):
-            async with registry.open_door(azure.settings, target) as door:
+            async with registry.connect(azure.settings, target) as door:
                 return await _knock(door, host, credential, repositories)
     except TimeoutError:
         return CredentialTest(registry=host, detail=f"{host} gave no answer in time")
-    except registry.Trouble as trouble:
+    except registry.RegistryError as trouble:
         return CredentialTest(registry=host, detail=str(trouble))
 
 
-def _target(azure: Azure, estate: Estate, host: str) -> registry.Target | None:
+def _target(azure: Azure, estate: Inventory, host: str) -> registry.Target | None:
     """Where a password may go: a login server that ARM returned under the cloud's suffix, or what a setting allows."""
     if isinstance(estate.registry(host), Seen):
         ours = host.endswith(f".{azure.settings.cloud.acr_suffix}")
@@ -265,7 +269,7 @@ def _target(azure: Azure, estate: Estate, host: str) -> registry.Target | None:
 
 
 async def _knock(
-    door: registry.Door, host: str, credential: Credential, repositories: tuple[str, ...]
+    door: registry.RegistryClient, host: str, credential: Credential, repositories: tuple[str, ...]
 ) -> CredentialTest:
     """``GET realm?service&scope…`` with the credential, as docker and containerd do. Raises Trouble."""
     challenge = await door.challenge()
@@ -277,7 +281,7 @@ async def _knock(
     if answer.status == 401:
         return CredentialTest(registry=host, accepted=False, detail="its token endpoint answered HTTP 401")
     if answer.status != 200:
-        raise registry.Trouble(Outcome.ACCESS_TOKEN, f"its token endpoint answered HTTP {answer.status}")
+        raise registry.RegistryError(Outcome.ACCESS_TOKEN, f"its token endpoint answered HTTP {answer.status}")
     token = registry.token_of(answer)
     may = {repository: registry.may_pull(token, repository) for repository in repositories if token}
     return CredentialTest(

@@ -21,8 +21,8 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from checks.collect.arm import bodies, reads
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes import run_command_output as output
-from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, mapped
-from checks.facts import Cluster, NotSeen, PodEvent, Seen, Why, Workloads
+from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, translate_errors
+from checks.facts import Cluster, NotSeen, NotSeenReason, PodEvent, Seen, Workloads
 from checks.rules.fixes import az_aks, az_roles
 
 SETTING = "PULLWATCH_ALLOW_RUN_COMMAND=true"
@@ -41,7 +41,7 @@ Token = Callable[[], Awaitable[str]] | None
 class Refused(CollectError):
     """Run Command itself is kept from running: ``missing`` names the setting to change, ``fix`` how."""
 
-    why = Why.UNREACHABLE
+    why = NotSeenReason.UNREACHABLE
 
     def __init__(self, detail: str, missing: str, fix: tuple[str, ...]) -> None:
         super().__init__(detail)
@@ -141,7 +141,7 @@ class _Reading:
         except CollectError as error:
             return error.as_gap()
         if events is None:
-            return NotSeen(Why.ERROR, "Run Command's output is not what kubectl was asked for")
+            return NotSeen(NotSeenReason.ERROR, "Run Command's output is not what kubectl was asked for")
         told = [f"{events.unreadable} events could not be read"] if events.unreadable else []
         told += [] if events.whole else [f"{CUT}: {len(events.events)} events were read, not all"]
         return Seen(events.events, self._evidence("events"), "; ".join(told))
@@ -170,7 +170,7 @@ class _Reading:
         response = await self._send(HttpRequest("POST", place, json=body), retry_total=0)
         location, wait = "", FIRST_WAIT
         while True:
-            properties = bodies.at(_body(response), "properties") if response.status_code == 200 else None
+            properties = bodies.get(_body(response), "properties") if response.status_code == 200 else None
             if (bodies.text(properties, "provisioningState") or "").lower() in ("succeeded", "failed", "canceled"):
                 return properties
             location = response.headers.get("Location") or location
@@ -183,7 +183,7 @@ class _Reading:
     async def _send(self, request: HttpRequest, **options: Any) -> AsyncHttpResponse:
         """One request's 2xx answer. Raises CollectError."""
         right = RIGHTS[0] if request.method == "POST" else RIGHTS[1]
-        async with mapped("Run Command", right, self._cluster.id, self._azure.settings.call_seconds):
+        async with translate_errors("Run Command", right, self._cluster.id, self._azure.settings.call_seconds):
             response: AsyncHttpResponse = await self._azure.raw().send_request(request, **options)
             if response.status_code < 300:
                 return response
@@ -192,7 +192,7 @@ class _Reading:
     def _refusal(self, response: AsyncHttpResponse) -> CollectError:
         """What an error answer means. AKS sends its own errors bare, Azure Resource Manager within ``error``."""
         body = _body(response)
-        error = bodies.at(body, "error") if isinstance(bodies.at(body, "error"), dict) else body
+        error = bodies.get(body, "error") if isinstance(bodies.get(body, "error"), dict) else body
         code, message = bodies.text(error, "code") or "", bodies.text(error, "message") or ""
         detail = f"Run Command: HTTP {response.status_code} {code}: {message}"
         if code == POLICY:
@@ -209,8 +209,8 @@ class _Reading:
 
     def _output(self, properties: Any, nonce: str) -> str:
         """The logs of a command that ended well. Raises CollectError for one that did not."""
-        state, code = bodies.text(properties, "provisioningState") or "", bodies.at(properties, "exitCode")
-        reason, logs = bodies.text(properties, "reason") or "", bodies.at(properties, "logs")
+        state, code = bodies.text(properties, "provisioningState") or "", bodies.get(properties, "exitCode")
+        reason, logs = bodies.text(properties, "reason") or "", bodies.get(properties, "logs")
         if POLICY in reason:
             raise _blocked(self._cluster)
         if state.lower() != "succeeded":

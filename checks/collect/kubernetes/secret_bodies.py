@@ -107,7 +107,7 @@ def decode(raw: bytes, name: str) -> Decoded:
     kind = bodies.text(body, "type")
     if kind not in _DATA_KEYS:
         return Decoded(PullSecret(name=name, type=one_line(kind or "Opaque")))
-    return _config(name, kind, bodies.at(body, "data", _DATA_KEYS[kind]))
+    return _config(name, kind, bodies.get(body, "data", _DATA_KEYS[kind]))
 
 
 def _config(name: str, kind: str, value: Any) -> Decoded:

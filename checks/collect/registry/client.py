@@ -62,7 +62,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     data_endpoints: tuple[str, ...] = ()
 
 
-class Answer(msgspec.Struct, frozen=True):
+class HttpResponse(msgspec.Struct, frozen=True):
     """An answer over HTTP: ``headers`` by lower-case name, ``body`` cut at MAX_BYTES."""
 
     status: int
@@ -77,22 +77,22 @@ class Challenge(msgspec.Struct, frozen=True):
     service: str
 
 
-class Trouble(Exception):
+class RegistryError(Exception):
     """A step that did not succeed: the outcome, one bounded line for people, and what the answer told."""
 
-    def __init__(self, outcome: Outcome, detail: str, answer: Answer | None = None) -> None:
+    def __init__(self, outcome: Outcome, detail: str, answer: HttpResponse | None = None) -> None:
         super().__init__(one_line(detail))
         self.outcome = outcome
         self.answer = answer
 
 
-class Door:
+class RegistryClient:
     """An open way to one registry. Made by ``open_door``; not to be used after it closes."""
 
     def __init__(
         self,
         target: Target,
-        place: connections.Place,
+        place: connections.ResolvedHost,
         certificate: connections.Certificate,
         session: aiohttp.ClientSession,
     ) -> None:
@@ -108,7 +108,7 @@ class Door:
         *,
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> HttpResponse:
         """One request to a path of this host. Raises Trouble where no answer came that makes sense as HTTP.
 
         The caller bounds the time (``asyncio.timeout``).
@@ -119,26 +119,26 @@ class Door:
             async with self._session.request(method, url, headers=sent, data=form, allow_redirects=False) as response:
                 body = await _bounded(response.content)
                 lowered = {name.lower(): value[:4096] for name, value in response.headers.items()}
-                return Answer(response.status, lowered, body)
+                return HttpResponse(response.status, lowered, body)
         except (aiohttp.ClientError, ValueError, OSError) as error:
-            raise Trouble(Outcome.CHALLENGE, f"{method} {path.partition('?')[0]}: {error}") from error
+            raise RegistryError(Outcome.CHALLENGE, f"{method} {path.partition('?')[0]}: {error}") from error
 
     async def challenge(self) -> Challenge:
         """``GET /v2/``: how the registry asks to be signed in to. Raises Trouble."""
         answer = await self.send("GET", "/v2/")
         _raise_if_refused(answer, "GET /v2/")
         if answer.status != 401:
-            raise Trouble(Outcome.CHALLENGE, f"GET /v2/ was answered with HTTP {answer.status}, not 401", answer)
+            raise RegistryError(Outcome.CHALLENGE, f"GET /v2/ was answered with HTTP {answer.status}, not 401", answer)
         header = answer.headers.get("www-authenticate", "")
         scheme = header.partition(" ")[0].lower()
         if scheme != "bearer":
-            raise Trouble(Outcome.WWW_AUTHENTICATE, "GET /v2/ did not ask for a bearer token", answer)
+            raise RegistryError(Outcome.WWW_AUTHENTICATE, "GET /v2/ did not ask for a bearer token", answer)
         parameters = {name.lower(): value for name, value in _PARAMETER.findall(header)}
         realm, service = parameters.get("realm", ""), parameters.get("service", "")
         if not realm or not service:
-            raise Trouble(Outcome.AAD_LOGIN, "GET /v2/ named no realm and service to sign in to", answer)
+            raise RegistryError(Outcome.AAD_LOGIN, "GET /v2/ named no realm and service to sign in to", answer)
         if not self._is_own(realm):
-            raise Trouble(Outcome.AAD_LOGIN, f"the realm {realm[:200]} is on another host; nothing is sent there")
+            raise RegistryError(Outcome.AAD_LOGIN, f"the realm {realm[:200]} is on another host; nothing is sent there")
         return Challenge(realm, service)
 
     def _is_own(self, realm: str) -> bool:
@@ -153,7 +153,7 @@ class Door:
     async def refresh_token(self, challenge: Challenge, entra_token: str) -> str:
         """``POST /oauth2/exchange``: an Entra token for the registry's refresh token. Raises Trouble."""
         if not self.target.tokens:
-            raise Trouble(Outcome.IDENTITY, "an Entra token goes only to login servers that ARM returned")
+            raise RegistryError(Outcome.IDENTITY, "an Entra token goes only to login servers that ARM returned")
         form = {"grant_type": "access_token", "service": challenge.service, "access_token": entra_token}
         return await self._token("/oauth2/exchange", form, "refresh_token", Outcome.REFRESH_TOKEN)
 
@@ -174,21 +174,23 @@ class Door:
         if answer.status == 429:
             _raise_if_refused(answer, f"POST {path}")
         if answer.status != 200:
-            raise Trouble(outcome, f"POST {path} was answered with HTTP {answer.status}: {message_of(answer)}", answer)
+            raise RegistryError(
+                outcome, f"POST {path} was answered with HTTP {answer.status}: {message_of(answer)}", answer
+            )
         token = _decoded(answer.body).get(field)
         if not isinstance(token, str) or not token:
-            raise Trouble(outcome, f"POST {path} was answered without a token", answer)
+            raise RegistryError(outcome, f"POST {path} was answered without a token", answer)
         return token
 
 
 @asynccontextmanager
-async def open_door(
+async def connect(
     settings: Settings,
     target: Target,
     *,
     lookup: connections.Lookup = connections.system_lookup,
     keep_alive: bool = False,
-) -> AsyncIterator[Door]:
+) -> AsyncIterator[RegistryClient]:
     """Resolves, vets, connects and shakes hands; the door leads to the address that did. Raises Trouble.
 
     The caller bounds the time. Only names are opened, at port 443, whoever named them. ``keep_alive`` is for a known
@@ -197,41 +199,43 @@ async def open_door(
     context = ssl.create_default_context()
     place, certificate = await _shaken(await _located(settings, target, lookup), context)
     async with connections.pinned_session(place, context, keep_alive=keep_alive) as session:
-        yield Door(target, place, certificate, session)
+        yield RegistryClient(target, place, certificate, session)
 
 
-async def _located(settings: Settings, target: Target, lookup: connections.Lookup) -> connections.Place:
+async def _located(settings: Settings, target: Target, lookup: connections.Lookup) -> connections.ResolvedHost:
     host = ENDPOINTS.get(target.host, target.host)
     try:
-        return await connections.locate(settings.connect_to, host, known=target.known, lookup=lookup)
+        return await connections.resolve(settings.connect_to, host, known=target.known, lookup=lookup)
     except connections.Refused as refused:
         outcome = Outcome.NOT_CONTACTED if connections.refusal_of_name(host) else Outcome.ADDRESS_REFUSED
-        raise Trouble(outcome, str(refused)) from None
+        raise RegistryError(outcome, str(refused)) from None
     except socket.gaierror as error:
         absent = error.errno in _ABSENT
         detail = f"the name {host} does not exist" if absent else f"no name server answered for {host}"
-        raise Trouble(Outcome.DNS_ERROR if absent else Outcome.DNS_UNANSWERED, f"{detail}: {error.strerror}") from None
+        raise RegistryError(
+            Outcome.DNS_ERROR if absent else Outcome.DNS_UNANSWERED, f"{detail}: {error.strerror}"
+        ) from None
     except (OSError, UnicodeError) as error:
-        raise Trouble(Outcome.DNS_UNANSWERED, f"{host} could not be resolved: {error}") from None
+        raise RegistryError(Outcome.DNS_UNANSWERED, f"{host} could not be resolved: {error}") from None
 
 
 async def _shaken(
-    place: connections.Place, context: ssl.SSLContext
-) -> tuple[connections.Place, connections.Certificate]:
+    place: connections.ResolvedHost, context: ssl.SSLContext
+) -> tuple[connections.ResolvedHost, connections.Certificate]:
     at = f"{place.host} ({', '.join(place.addresses[:3])}) port {place.port}"
     try:
-        return await connections.shake_hands(place, context)
+        return await connections.tls_handshake(place, context)
     except ssl.SSLCertVerificationError as error:
         outcome = Outcome.CERTIFICATE_EXPIRED if error.verify_code == _EXPIRED else Outcome.SSL_ERROR
-        raise Trouble(outcome, f"the certificate of {at} does not hold: {error.verify_message}") from None
+        raise RegistryError(outcome, f"the certificate of {at} does not hold: {error.verify_message}") from None
     except (ssl.SSLError, ConnectionResetError, asyncio.IncompleteReadError) as error:
-        raise Trouble(Outcome.SSL_ERROR, f"no TLS with {at}: {error}") from None
+        raise RegistryError(Outcome.SSL_ERROR, f"no TLS with {at}: {error}") from None
     except TimeoutError:
-        raise Trouble(Outcome.CONNECT_TIMEOUT, f"{at} did not take a connection in time") from None
+        raise RegistryError(Outcome.CONNECT_TIMEOUT, f"{at} did not take a connection in time") from None
     except ConnectionRefusedError:
-        raise Trouble(Outcome.CONNECT_REFUSED, f"{at} refused the connection") from None
+        raise RegistryError(Outcome.CONNECT_REFUSED, f"{at} refused the connection") from None
     except OSError as error:
-        raise Trouble(Outcome.CONNECT_ERROR, f"no connection to {at}: {error}") from None
+        raise RegistryError(Outcome.CONNECT_ERROR, f"no connection to {at}: {error}") from None
 
 
 async def _bounded(stream: aiohttp.StreamReader) -> bytes:
@@ -246,14 +250,14 @@ async def _bounded(stream: aiohttp.StreamReader) -> bytes:
     return b"".join(parts)
 
 
-def _raise_if_refused(answer: Answer, what: str) -> None:
+def _raise_if_refused(answer: HttpResponse, what: str) -> None:
     if answer.status == 429:
-        raise Trouble(Outcome.TOO_MANY_REQUESTS, f"{what}: HTTP 429 Too Many Requests", answer)
+        raise RegistryError(Outcome.TOO_MANY_REQUESTS, f"{what}: HTTP 429 Too Many Requests", answer)
     if answer.status == 403:
-        raise Trouble(Outcome.FORBIDDEN, f"{what}: HTTP 403: {message_of(answer)}", answer)
+        raise RegistryError(Outcome.FORBIDDEN, f"{what}: HTTP 403: {message_of(answer)}", answer)
 
 
-def message_of(answer: Answer) -> str:
+def message_of(answer: HttpResponse) -> str:
     """The first error's message in a registry's JSON body (``{"errors":[{"code","message"}]}``), bounded, or ""."""
     errors = _decoded(answer.body).get("errors")
     first = errors[0] if isinstance(errors, list) and errors else None
@@ -261,7 +265,7 @@ def message_of(answer: Answer) -> str:
     return one_line(message) if isinstance(message, str) else ""
 
 
-def client_address(answer: Answer) -> str | None:
+def client_address(answer: HttpResponse) -> str | None:
     """The address that a registry's firewall says it saw ("client with IP '…'"), where it is one."""
     match = _CLIENT.search(message_of(answer))
     try:
@@ -270,13 +274,13 @@ def client_address(answer: Answer) -> str | None:
         return None
 
 
-def retry_after(answer: Answer) -> int | None:
+def retry_after(answer: HttpResponse) -> int | None:
     """The seconds of a Retry-After header, where it tells seconds."""
     header = answer.headers.get("retry-after", "")
     return int(header) if re.fullmatch(r"[0-9]{1,6}", header) else None
 
 
-def token_of(answer: Answer) -> str:
+def token_of(answer: HttpResponse) -> str:
     """The access token in a token endpoint's answer ("access_token", or "token" of other registries), or ""."""
     body = _decoded(answer.body)
     found = body.get("access_token") or body.get("token")
@@ -334,7 +338,7 @@ async def probe(azure: Azure, target: Target, *, lookup: connections.Lookup = co
         reached = bool(record.probe.certificate_until)
         outcome = Outcome.CHALLENGE if reached else Outcome.CONNECT_TIMEOUT
         record.note("no answer in time", outcome=outcome, detail=one_line(detail))
-    except Trouble as trouble:
+    except RegistryError as trouble:
         told = trouble.answer
         record.note(
             str(trouble),
@@ -350,7 +354,7 @@ async def probe(azure: Azure, target: Target, *, lookup: connections.Lookup = co
 
 
 async def _walk(azure: Azure, target: Target, record: _Record, lookup: connections.Lookup) -> None:
-    async with open_door(azure.settings, target, lookup=lookup) as door:
+    async with connect(azure.settings, target, lookup=lookup) as door:
         place, until = door.place, door.certificate.valid_until
         if place.elsewhere:
             record.note(f"name not resolved: PULLWATCH_CONNECT_TO says where {place.host} is", elsewhere=True)
@@ -364,30 +368,32 @@ async def _walk(azure: Azure, target: Target, record: _Record, lookup: connectio
             certificate_until=until,
         )
         if not target.tokens:
-            await _knock(door, record)
+            await _anonymous_request(door, record)
             return
         challenge = await door.challenge()
         record.note(f"GET /v2/ asks for a token of {challenge.realm}", status=401)
         await _sign_in(azure, door, challenge, record)
 
 
-async def _knock(door: Door, record: _Record) -> None:
+async def _anonymous_request(door: RegistryClient, record: _Record) -> None:
     """``/v2/`` without credentials: 200 or a challenge of any kind is a registry that answers."""
     answer = await door.send("GET", "/v2/")
     _raise_if_refused(answer, "GET /v2/")
     if answer.status not in (200, 401) or (answer.status == 401 and "www-authenticate" not in answer.headers):
-        raise Trouble(
+        raise RegistryError(
             Outcome.CHALLENGE, f"GET /v2/ was answered with HTTP {answer.status}, as no registry does", answer
         )
     told = "GET /v2/ answers, without credentials"
     record.note(told, outcome=Outcome.REACHED, detail=told, status=answer.status)
 
 
-async def _sign_in(azure: Azure, door: Door, challenge: Challenge, record: _Record) -> None:
+async def _sign_in(azure: Azure, door: RegistryClient, challenge: Challenge, record: _Record) -> None:
     try:
         entra = await azure.token(ACR_SCOPE)
     except AzureError as error:
-        raise Trouble(Outcome.IDENTITY, f"no Entra token for container registries: {type(error).__name__}") from error
+        raise RegistryError(
+            Outcome.IDENTITY, f"no Entra token for container registries: {type(error).__name__}"
+        ) from error
     refresh = await door.refresh_token(challenge, entra)
     told = "POST /oauth2/exchange signs Pullwatch's identity in"
     record.note(told, outcome=Outcome.REACHED, detail=told, signed_in=True)
@@ -396,7 +402,7 @@ async def _sign_in(azure: Azure, door: Door, challenge: Challenge, record: _Reco
         return
     token = await door.access_token(challenge, repository, refresh)
     if may_pull(token, repository) is False:
-        raise Trouble(Outcome.ACCESS_TOKEN, f"the access token holds no right to pull {repository}")
+        raise RegistryError(Outcome.ACCESS_TOKEN, f"the access token holds no right to pull {repository}")
     record.note(f"the access token may pull {repository}", repository=repository)
 
 
@@ -410,9 +416,9 @@ async def _data_endpoint(azure: Azure, host: str, lookup: connections.Lookup) ->
     target = Target(host=host, known=True)
     try:
         async with asyncio.timeout(min(DATA_SECONDS, azure.settings.call_seconds)):
-            async with open_door(azure.settings, target, lookup=lookup) as door:
+            async with connect(azure.settings, target, lookup=lookup) as door:
                 return DataEndpoint(host, Outcome.REACHED, f"TLS until {door.certificate.valid_until}")
     except TimeoutError:
         return DataEndpoint(host, Outcome.CONNECT_TIMEOUT, f"no answer of {host} in time")
-    except Trouble as trouble:
+    except RegistryError as trouble:
         return DataEndpoint(host, trouble.outcome, str(trouble))

@@ -18,11 +18,11 @@ from azure.core.exceptions import AzureError
 
 from checks.collect.arm import bodies
 from checks.collect.arm.client import Azure
-from checks.collect.arm.inventory import Estate
+from checks.collect.arm.inventory import Inventory
 from checks.collect.arm.reads import evidence
 from checks.collect.registry import client
 from checks.collect.wire import connections
-from checks.facts import NotSeen, RegistryUse, Seen, Why
+from checks.facts import NotSeen, NotSeenReason, RegistryUse, Seen
 from checks.facts.pulls import Manifest
 from checks.facts.registry_details import Outcome
 from checks.rules import images
@@ -49,7 +49,7 @@ ACCEPT = ", ".join(
 Manifests = dict[str, Seen[Manifest] | NotSeen]
 
 
-async def of_cluster(azure: Azure, estate: Estate, uses: tuple[RegistryUse, ...]) -> Manifests:
+async def of_cluster(azure: Azure, estate: Inventory, uses: tuple[RegistryUse, ...]) -> Manifests:
     """The manifests of a cluster's images by ``images.canonical``; nothing where PULLWATCH_CHECK_IMAGES is off."""
     if not azure.settings.check_images:
         return {}
@@ -65,7 +65,7 @@ async def of_cluster(azure: Azure, estate: Estate, uses: tuple[RegistryUse, ...]
             return await _host(azure, estate, host, by_host[host])
 
     found = await asyncio.gather(*(one(host) for host in by_host))
-    too_many = NotSeen(Why.OFF, f"only the {MAX_PER_CLUSTER} most used images of a cluster are asked for")
+    too_many = NotSeen(NotSeenReason.OFF, f"only the {MAX_PER_CLUSTER} most used images of a cluster are asked for")
     capped: Manifests = {images.canonical(reference): too_many for reference in wanted if reference not in chosen}
     return capped | {key: value for part in found for key, value in part.items()}
 
@@ -81,7 +81,7 @@ def _wanted(uses: tuple[RegistryUse, ...]) -> Counter[images.ImageReference]:
     return wanted
 
 
-async def _host(azure: Azure, estate: Estate, host: str, references: list[images.ImageReference]) -> Manifests:
+async def _host(azure: Azure, estate: Inventory, host: str, references: list[images.ImageReference]) -> Manifests:
     """All references of one registry over one connection; what is not reached in time is a gap, and so is the rest."""
     found: Manifests = {}
     gap = _not_to_be_asked(azure, host)
@@ -89,21 +89,21 @@ async def _host(azure: Azure, estate: Estate, host: str, references: list[images
         try:
             async with asyncio.timeout(HOST_SECONDS):
                 target = client.Target(host=host, known=True, tokens=True)
-                async with client.open_door(azure.settings, target, keep_alive=True) as door:
+                async with client.connect(azure.settings, target, keep_alive=True) as door:
                     gap = await _all(_Asker(azure, estate, door), references, found)
         except TimeoutError:
-            gap = NotSeen(Why.UNREACHABLE, f"{host} did not answer for all images within {HOST_SECONDS:g} s")
-        except client.Trouble as trouble:
+            gap = NotSeen(NotSeenReason.UNREACHABLE, f"{host} did not answer for all images within {HOST_SECONDS:g} s")
+        except client.RegistryError as trouble:
             gap = _gap(host, trouble)
-    rest = gap or NotSeen(Why.ERROR, f"{host} was not asked")
+    rest = gap or NotSeen(NotSeenReason.ERROR, f"{host} was not asked")
     return {key: found.get(key, rest) for key in map(images.canonical, references)}
 
 
 def _not_to_be_asked(azure: Azure, host: str) -> NotSeen | None:
     if not host.endswith(f".{azure.settings.cloud.acr_suffix}"):
-        return NotSeen(Why.OFF, f"{host} is not under the cloud's own suffix, so no token is sent there")
+        return NotSeen(NotSeenReason.OFF, f"{host} is not under the cloud's own suffix, so no token is sent there")
     if connections.behind_proxy(azure.settings.connect_to, host):
-        return NotSeen(Why.OFF, "connections from here go through a proxy")
+        return NotSeen(NotSeenReason.OFF, "connections from here go through a proxy")
     return None
 
 
@@ -112,36 +112,36 @@ async def _all(asker: _Asker, references: list[images.ImageReference], found: Ma
     for reference in references:
         key = images.canonical(reference)
         if not asker.may_ask(key):
-            found[key] = NotSeen(Why.OFF, f"only {MAX_PER_RUN} images are asked for in one run")
+            found[key] = NotSeen(NotSeenReason.OFF, f"only {MAX_PER_RUN} images are asked for in one run")
             continue
         try:
             found[key] = await asker.manifest(reference)
-        except client.Trouble as trouble:
+        except client.RegistryError as trouble:
             if trouble.outcome is not Outcome.ACCESS_TOKEN:
                 return _gap(reference.host, trouble)
             found[key] = _gap(reference.host, trouble, reference.repository)
     return None
 
 
-def _gap(host: str, trouble: client.Trouble, repository: str = "") -> NotSeen:
-    why = _WHY.get(trouble.outcome, Why.UNREACHABLE)
+def _gap(host: str, trouble: client.RegistryError, repository: str = "") -> NotSeen:
+    why = _WHY.get(trouble.outcome, NotSeenReason.UNREACHABLE)
     role = "AcrPull (or Container Registry Repository Reader) for Pullwatch's identity"
     where = f"{host}/{repository}" if repository else host
-    return NotSeen(why, f"{where}: {trouble}", role if why is Why.NOT_ALLOWED else None)
+    return NotSeen(why, f"{where}: {trouble}", role if why is NotSeenReason.NOT_ALLOWED else None)
 
 
 _WHY = {
-    Outcome.REFRESH_TOKEN: Why.NOT_ALLOWED,
-    Outcome.ACCESS_TOKEN: Why.NOT_ALLOWED,
-    Outcome.IDENTITY: Why.NOT_ALLOWED,
-    Outcome.TOO_MANY_REQUESTS: Why.THROTTLED,
+    Outcome.REFRESH_TOKEN: NotSeenReason.NOT_ALLOWED,
+    Outcome.ACCESS_TOKEN: NotSeenReason.NOT_ALLOWED,
+    Outcome.IDENTITY: NotSeenReason.NOT_ALLOWED,
+    Outcome.TOO_MANY_REQUESTS: NotSeenReason.THROTTLED,
 }
 
 
 class _Asker:
     """One registry's door with the run's tokens."""
 
-    def __init__(self, azure: Azure, estate: Estate, door: client.Door) -> None:
+    def __init__(self, azure: Azure, estate: Inventory, door: client.RegistryClient) -> None:
         self._azure = azure
         self._estate = estate
         self._door = door
@@ -166,7 +166,7 @@ class _Asker:
     async def _read(self, reference: images.ImageReference) -> Manifest:
         token = await self._token(reference.repository)
         if client.may_pull(token, reference.repository) is False:
-            raise client.Trouble(Outcome.ACCESS_TOKEN, "Pullwatch's own identity may not pull from it")
+            raise client.RegistryError(Outcome.ACCESS_TOKEN, "Pullwatch's own identity may not pull from it")
         wanted = quote(reference.digest or reference.tag or "latest", safe=":")
         path = f"/v2/{reference.repository}/manifests/{wanted}"
         head = await self._send("HEAD", path, token)
@@ -190,7 +190,7 @@ class _Asker:
                 entra = await self._azure.token(client.ACR_SCOPE)
             except AzureError as error:
                 told = f"no Entra token for container registries: {type(error).__name__}"
-                raise client.Trouble(Outcome.IDENTITY, told) from error
+                raise client.RegistryError(Outcome.IDENTITY, told) from error
             return await self._door.refresh_token(await self._asked(), entra)
 
         async def granting() -> str:
@@ -204,17 +204,17 @@ class _Asker:
             self._challenge = await self._door.challenge()
         return self._challenge
 
-    async def _send(self, method: str, path: str, token: str, *, optional: bool = False) -> client.Answer:
+    async def _send(self, method: str, path: str, token: str, *, optional: bool = False) -> client.HttpResponse:
         """One request, not faster than the pace. Raises Trouble for an answer that is neither 200 nor 404."""
         await asyncio.sleep(1 / PACE)
         headers = {"Authorization": f"Bearer {token}", "Accept": ACCEPT}
         answer = await self._door.send(method, path, headers=headers)
         if answer.status == 429:
-            raise client.Trouble(Outcome.TOO_MANY_REQUESTS, f"{method} {path}: HTTP 429", answer)
+            raise client.RegistryError(Outcome.TOO_MANY_REQUESTS, f"{method} {path}: HTTP 429", answer)
         if answer.status in (401, 403) and not optional:
-            raise client.Trouble(Outcome.ACCESS_TOKEN, f"{method} {path}: HTTP {answer.status}", answer)
+            raise client.RegistryError(Outcome.ACCESS_TOKEN, f"{method} {path}: HTTP {answer.status}", answer)
         if answer.status not in (200, 404) and not optional:
-            raise client.Trouble(Outcome.CHALLENGE, f"{method} {path}: HTTP {answer.status}", answer)
+            raise client.RegistryError(Outcome.CHALLENGE, f"{method} {path}: HTTP {answer.status}", answer)
         return answer
 
 
@@ -237,13 +237,13 @@ def platforms_of(body: bytes) -> tuple[str, ...]:
 
 def with_attributes(manifest: Manifest, body: bytes) -> Manifest:
     """The manifest with what ACR's own attributes tell of it."""
-    told = bodies.at(_decoded(body), "manifest")
+    told = bodies.get(_decoded(body), "manifest")
     system, architecture = bodies.text(told, "os"), bodies.text(told, "architecture")
     return msgspec.structs.replace(
         manifest,
         platforms=(f"{system}/{architecture}"[:60].lower(),) if system and architecture else (),
         quarantine=bodies.text(told, "changeableAttributes", "quarantineState"),
-        read_enabled=bodies.flag(told, "changeableAttributes", "readEnabled"),
+        read_enabled=bodies.boolean(told, "changeableAttributes", "readEnabled"),
     )
 
 

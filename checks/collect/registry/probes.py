@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 
 from checks.collect.arm.client import Azure
-from checks.collect.arm.inventory import Estate
+from checks.collect.arm.inventory import Inventory
 from checks.collect.arm.reads import evidence
 from checks.collect.registry import client
 from checks.collect.wire import connections
-from checks.facts import NotSeen, RegistryUse, Seen, Why
+from checks.facts import NotSeen, NotSeenReason, RegistryUse, Seen
 from checks.facts.registry_details import Probe
 from checks.rules.access import identity_access
 
 AT_ONCE = 4
-VANTAGE = "from where Pullwatch runs"
+PROBED_FROM = "from where Pullwatch runs"
 
 
-async def of_cluster(azure: Azure, estate: Estate, uses: tuple[RegistryUse, ...]) -> dict[str, Seen[Probe] | NotSeen]:
+async def of_cluster(
+    azure: Azure, estate: Inventory, uses: tuple[RegistryUse, ...]
+) -> dict[str, Seen[Probe] | NotSeen]:
     """The probes of a cluster's registries by login server; a few at once. Other registries only where a setting says.
 
     A registry that some other cluster of the run uses too is not probed again.
@@ -33,16 +35,16 @@ async def of_cluster(azure: Azure, estate: Estate, uses: tuple[RegistryUse, ...]
     return {use.login_server: probe for use, probe in zip(wanted, found, strict=True)}
 
 
-async def _one(azure: Azure, estate: Estate, use: RegistryUse) -> Seen[Probe] | NotSeen:
+async def _one(azure: Azure, estate: Inventory, use: RegistryUse) -> Seen[Probe] | NotSeen:
     if not azure.settings.probe:
-        return NotSeen(Why.OFF, "probing is switched off by PULLWATCH_PROBE")
+        return NotSeen(NotSeenReason.OFF, "probing is switched off by PULLWATCH_PROBE")
     if connections.behind_proxy(azure.settings.connect_to, use.login_server):
-        return NotSeen(Why.OFF, "connections from here go through a proxy, which would be probed instead")
+        return NotSeen(NotSeenReason.OFF, "connections from here go through a proxy, which would be probed instead")
     target = target_of(use, azure.settings.cloud.acr_suffix)
 
     async def reading() -> Seen[Probe]:
         found = await client.probe(azure, target)
-        return Seen(found, evidence(f"probe of {target.host} on port {connections.HTTPS}", VANTAGE))
+        return Seen(found, evidence(f"probe of {target.host} on port {connections.HTTPS}", PROBED_FROM))
 
     return await estate.probes.get(use.login_server, reading)
 

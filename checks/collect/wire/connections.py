@@ -47,7 +47,7 @@ class Refused(Exception):
     """A host that may not be contacted at all, or whose addresses may not; the text says why, for people."""
 
 
-class Place(msgspec.Struct, frozen=True):
+class ResolvedHost(msgspec.Struct, frozen=True):
     """Where a host is: its vetted addresses and the port, the name its CNAME chain ended at where one was told.
 
     ``elsewhere``: PULLWATCH_CONNECT_TO said so, and no name was resolved.
@@ -102,7 +102,7 @@ class _Resolver(AbstractResolver):
 class _Pinned(AbstractResolver):
     """Knows one host, and for it only the addresses that were vetted."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ResolvedHost) -> None:
         self._place = place
 
     async def resolve(
@@ -224,9 +224,9 @@ def behind_proxy(entries: tuple[ConnectTo, ...], host: str) -> bool:
     return names_proxy() and not proxy_bypass(host)
 
 
-async def locate(
+async def resolve(
     entries: tuple[ConnectTo, ...], host: str, *, known: bool = False, lookup: Lookup = system_lookup
-) -> Place:
+) -> ResolvedHost:
     """Where a host is, resolved once and vetted. Raises Refused, or socket.gaierror where the name does not resolve.
 
     One address that may not be contacted refuses the host as a whole: a name that points both to the world and inward
@@ -239,17 +239,17 @@ async def locate(
     entry = find_entry(entries, name, HTTPS)
     if entry is not None:
         found = await lookup(entry.to_host, entry.to_port)
-        return Place(name, entry.to_port, found.addresses[:MAX_ADDRESSES], elsewhere=True)
+        return ResolvedHost(name, entry.to_port, found.addresses[:MAX_ADDRESSES], elsewhere=True)
     found = await lookup(name, HTTPS)
     for address in found.addresses:
         why = refusal_of_address(address, known=known)
         if why is not None:
             raise Refused(f"{name} resolves to where Pullwatch does not connect: {why}")
     canonical = found.canonical.lower().rstrip(".") if found.canonical else None
-    return Place(name, HTTPS, found.addresses[:MAX_ADDRESSES], None if canonical == name else canonical)
+    return ResolvedHost(name, HTTPS, found.addresses[:MAX_ADDRESSES], None if canonical == name else canonical)
 
 
-async def shake_hands(place: Place, context: ssl.SSLContext) -> tuple[Place, Certificate]:
+async def tls_handshake(place: ResolvedHost, context: ssl.SSLContext) -> tuple[ResolvedHost, Certificate]:
     """TCP and TLS with the first address that takes a connection; returns the place narrowed to it.
 
     Raises TimeoutError or OSError (TCP) or ssl.SSLError (a subclass of OSError).
@@ -282,7 +282,7 @@ def _moment(text: str | None) -> str | None:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC).isoformat(timespec="seconds")
 
 
-def pinned_session(place: Place, context: ssl.SSLContext, *, keep_alive: bool = False) -> aiohttp.ClientSession:
+def pinned_session(place: ResolvedHost, context: ssl.SSLContext, *, keep_alive: bool = False) -> aiohttp.ClientSession:
     """A session that reaches one host at its vetted addresses and nothing else; no proxy, no cookies, nothing unpacked.
 
     Whoever opens it closes it. A host that is an address would pass the resolver by; ``locate`` refuses those.

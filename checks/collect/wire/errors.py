@@ -20,7 +20,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from checks.facts import NotSeen, Why
+from checks.facts import NotSeen, NotSeenReason
 from checks.rules.fixes import az_roles
 from checks.text import one_line
 
@@ -30,7 +30,7 @@ _OBJECT_ID = re.compile(r"object id '([0-9a-fA-F-]{36})'")
 class CollectError(Exception):
     """Something could not be read. ``detail`` is one bounded line for people."""
 
-    why = Why.ERROR
+    why = NotSeenReason.ERROR
 
     def __init__(self, detail: str) -> None:
         super().__init__(one_line(detail))
@@ -46,13 +46,13 @@ class Temporary(CollectError):
     def __init__(self, detail: str, retry_after: float | None = None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
-        self.why = Why.THROTTLED if retry_after is not None else Why.ERROR
+        self.why = NotSeenReason.THROTTLED if retry_after is not None else NotSeenReason.ERROR
 
 
 class NotAllowed(CollectError):
     """401 or 403. ``role`` names the role that is missing; ``fix`` the command that grants it."""
 
-    why = Why.NOT_ALLOWED
+    why = NotSeenReason.NOT_ALLOWED
 
     def __init__(self, detail: str, role: str, scope: str, fix: tuple[str, ...] | None = None) -> None:
         super().__init__(detail)
@@ -69,17 +69,17 @@ class NotAllowed(CollectError):
 class NotFound(CollectError):
     """404: what was asked for does not exist."""
 
-    why = Why.NOT_FOUND
+    why = NotSeenReason.NOT_FOUND
 
 
 class Unreachable(CollectError):
     """No connection, no name, no trust, or no answer within the deadline."""
 
-    why = Why.UNREACHABLE
+    why = NotSeenReason.UNREACHABLE
 
 
 @asynccontextmanager
-async def mapped(what: str, role: str, scope: str, seconds: float) -> AsyncIterator[None]:
+async def translate_errors(what: str, role: str, scope: str, seconds: float) -> AsyncIterator[None]:
     """Runs one call within a deadline of ``seconds`` and turns what it may raise into a CollectError.
 
     ``what`` names the call for people; ``role`` at ``scope`` is what a 401 or 403 would be cured by.

@@ -114,13 +114,13 @@ def evaluate(text: str, action: str, repository: str, version: str | None = None
     return Unsettled(text, "AND and OR are combined without parentheses") if result is None else result
 
 
-def for_repositories(actions: Iterable[str], names: Iterable[str]) -> str:
+def condition_for_repositories(actions: Iterable[str], names: Iterable[str]) -> str:
     """The documented condition that restricts a role's actions to repositories by name."""
     other = " AND ".join(f"!(ActionMatches{{'{action}'}})" for action in actions)
-    return f"(({other}) OR ({named(names)}))"
+    return f"(({other}) OR ({repository_expression(names)}))"
 
 
-def named(names: Iterable[str]) -> str:
+def repository_expression(names: Iterable[str]) -> str:
     """The expression that is true for repositories with these names; a name that no repository can have is left out."""
     valid = (name for name in names if "'" not in name and "\\" not in name)
     return " OR ".join(f"@Request[{REPOSITORY_NAME}] StringEqualsIgnoreCase '{name}'" for name in valid)

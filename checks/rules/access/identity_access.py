@@ -70,19 +70,19 @@ def decide(
             return denies
         if denies.partial:
             return rbac.Undetermined(f"deny assignments: {denies.partial}", "deny-undetermined")
-    if wants_denies(decision) and isinstance(reads.denies, NotSeen):
+    if needs_denies(decision) and isinstance(reads.denies, NotSeen):
         return reads.denies
     return decision
 
 
-def wants_groups(decision: rbac.Decision | NotSeen) -> bool:
+def needs_groups(decision: rbac.Decision | NotSeen) -> bool:
     """Whether role assignments through groups could change the decision."""
     if isinstance(decision, rbac.Undetermined):
         return decision.cause in ("condition", "role-definition-unreadable", "assignments-unreadable")
     return isinstance(decision, rbac.NotGranted | rbac.Partial)
 
 
-def wants_denies(decision: rbac.Decision | NotSeen) -> bool:
+def needs_denies(decision: rbac.Decision | NotSeen) -> bool:
     """Whether a deny assignment for a group may block what a role grants, and Azure was not asked about it."""
     return isinstance(decision, rbac.Undetermined) and decision.cause == rbac.DENY_THROUGH_GROUP
 
@@ -114,6 +114,6 @@ def _roles(
         return decision
 
     direct = decide_for(assignments, via_groups=False)
-    if not wants_groups(direct) or reads.groups is None:
+    if not needs_groups(direct) or reads.groups is None:
         return direct
     return reads.groups if isinstance(reads.groups, NotSeen) else decide_for(reads.groups, via_groups=True)

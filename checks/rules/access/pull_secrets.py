@@ -45,18 +45,18 @@ def names_of(container: ContainerImage) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{container.namespace}/{name}" for name in container.pull_secrets))
 
 
-def matching(secret: PullSecret, image: str) -> tuple[SecretEntry, ...]:
+def matching_entries(secret: PullSecret, image: str) -> tuple[SecretEntry, ...]:
     """The entries of a secret that kubelet uses for an image."""
-    target = target_of(image)
+    target = match_target(image)
     if target is None:
         return ()
-    entries = tuple(entry for entry in secret.entries if covers(entry.key, target))
+    entries = tuple(entry for entry in secret.entries if key_matches(entry.key, target))
     if not entries and target.partition("/")[0] in _HUB_HOSTS:
         return tuple(entry for entry in secret.entries if entry.key == DOCKER_HUB_KEY)
     return entries
 
 
-def target_of(image: str) -> str | None:
+def match_target(image: str) -> str | None:
     """ "host/repository" as kubelet compares it with keys: the host as written, without tag and digest."""
     parsed = images.parse(image)
     if parsed is None:
@@ -66,7 +66,7 @@ def target_of(image: str) -> str | None:
     return f"{host}/{parsed.repository}"
 
 
-def covers(key: str, target: str) -> bool:
+def key_matches(key: str, target: str) -> bool:
     """Whether an entry's key matches "host/repository": label by label with globs, equal port, path as a prefix."""
     host, _, path = key.partition("/")
     wanted, _, repository = target.partition("/")
@@ -99,7 +99,7 @@ def judge_secret(
     unusable = _judge_whole(secret.value)
     if unusable is not None:
         return unusable
-    entries = matching(secret.value, image)
+    entries = matching_entries(secret.value, image)
     if not entries:
         keys = ", ".join(entry.key for entry in secret.value.entries[:5]) or "no host at all"
         return CredentialResult(CredentialState.ELSEWHERE, "secret-host-mismatch", f"it is for {keys}")

@@ -136,18 +136,18 @@ def is_known_mode(mode: str | None) -> bool:
     return mode is None or mode.lower() in (ABAC_MODE.lower(), LEGACY_MODE.lower())
 
 
-def required(mode: str | None) -> tuple[tuple[str, ...], bool]:
+def required_actions(mode: str | None) -> tuple[tuple[str, ...], bool]:
     """The actions that a pull requires in a registry's mode, and whether these are dataActions."""
     return (PULL_DATA_ACTIONS, True) if is_abac(mode) else ((PULL_ACTION,), False)
 
 
 def role_pulls(role: RoleDefinition, mode: str | None) -> bool:
     """Whether the elements of a role together, conditions aside, allow a pull in this mode."""
-    actions, data = required(mode)
+    actions, data = required_actions(mode)
     return all(any(allows(p, action, data=data) for p in role.permissions) for action in actions)
 
 
-def speaks_of_registries(role: RoleDefinition) -> bool:
+def is_registry_role(role: RoleDefinition) -> bool:
     """Whether a role is only about container registries, so that its assignments show which registries are meant."""
     names = [a for p in role.permissions for a in (*p.actions, *p.data_actions)]
     return bool(names) and all(name.lower().startswith("microsoft.containerregistry/") for name in names)
@@ -173,7 +173,7 @@ def decide(
     """
     if not is_known_mode(mode):
         return Undetermined(f"the registry's roleAssignmentMode {mode!r} is unknown", "mode-unknown")
-    own = held_by(principal_id, registry_id, assignments, via_groups=via_groups)
+    own = assignments_of(principal_id, registry_id, assignments, via_groups=via_groups)
     grant = _grant(_held(own, definitions, mode), principal_id, mode, repositories)
     if isinstance(grant, NotGranted):
         return grant
@@ -183,7 +183,7 @@ def decide(
     return grant
 
 
-def held_by(
+def assignments_of(
     principal_id: str, registry_id: str, assignments: Iterable[RoleAssignment], *, via_groups: bool = False
 ) -> list[RoleAssignment]:
     """The role assignments of a principal that reach a registry (with ``via_groups``, all are the principal's)."""
@@ -195,7 +195,7 @@ def held_by(
 
 
 def _held(own: list[RoleAssignment], definitions: Mapping[str, RoleDefinition], mode: str | None) -> _Held:
-    actions, data = required(mode)
+    actions, data = required_actions(mode)
     other = LEGACY_MODE if data else ABAC_MODE
     offers: dict[str, list[Offer]] = {action: [] for action in actions}
     names: list[str] = []
@@ -335,7 +335,7 @@ def _denied_under(
         return []
     if deny.not_child_scopes and not same_id(deny.scope, registry_id):
         return []
-    actions, data = required(mode)
+    actions, data = required_actions(mode)
     return [
         (action, tuple((text, None) for text in (deny.condition, permission.condition) if text is not None))
         for permission in deny.permissions

@@ -9,7 +9,7 @@ from checks.facts.registry_details import CacheRule
 from checks.rules import images
 
 
-def fills(rule: CacheRule, repository: str) -> bool:
+def caches_repository(rule: CacheRule, repository: str) -> bool:
     """Whether a rule caches a repository. A target may end in "*" ("library/*"), which matches everything below it."""
     target, wanted = rule.target.lower(), repository.lower()
     if target.endswith("*"):
@@ -19,7 +19,7 @@ def fills(rule: CacheRule, repository: str) -> bool:
 
 def rule_for(rules: Iterable[CacheRule], repository: str) -> CacheRule | None:
     """The rule that caches a repository: an exact target before a wildcard, a longer wildcard before a shorter one."""
-    matching = [rule for rule in rules if fills(rule, repository)]
+    matching = [rule for rule in rules if caches_repository(rule, repository)]
     return max(matching, key=lambda rule: (not rule.target.endswith("*"), len(rule.target)), default=None)
 
 

@@ -51,7 +51,7 @@ SKUS: Mapping[str, SkuLimits] = MappingProxyType(
 )
 
 
-def hard_limit(usage: Usage, sku: SkuLimits | None) -> int | None:
+def maximum_of(usage: Usage, sku: SkuLimits | None) -> int | None:
     """The maximum of a usage, or None if there is none (-1), it is not known, or it is 0.
 
     A limit of 0 means that the SKU does not have the feature, so no usage can reach it.
@@ -64,7 +64,7 @@ def hard_limit(usage: Usage, sku: SkuLimits | None) -> int | None:
     return limit if limit is not None and limit > 0 else None
 
 
-def near(usage: Usage, sku: SkuLimits | None) -> bool:
+def is_near_limit(usage: Usage, sku: SkuLimits | None) -> bool:
     """Whether a usage is at 90 % of its maximum or more."""
-    limit = hard_limit(usage, sku)
+    limit = maximum_of(usage, sku)
     return limit is not None and usage.current >= NEAR * limit

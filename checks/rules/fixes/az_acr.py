@@ -11,7 +11,7 @@ def create_replica(registry: Registry, location: str) -> str:
     return command("az", "acr", "replication", "create", *_registry_options(registry), "--location", location)
 
 
-def route_to_replica(registry: Registry, replica: str) -> str:
+def enable_replica_routing(registry: Registry, replica: str) -> str:
     """``az acr replication update``: adds the replica to global routing again."""
     return command(
         *("az", "acr", "replication", "update", *_registry_options(registry), "--name", replica),
@@ -31,12 +31,12 @@ def show_usage(registry: Registry) -> str:
     )
 
 
-def take_sku(registry: Registry, sku: str) -> str:
+def change_sku(registry: Registry, sku: str) -> str:
     """``az acr update --sku``."""
     return _update("--name", registry.name, *resource_options(registry.id), "--sku", sku)
 
 
-def enable_public(registry: Registry) -> str:
+def enable_public_access(registry: Registry) -> str:
     """``az acr update``: turns public network access on; the existing network rules then apply."""
     return _update("--name", registry.name, *resource_options(registry.id), "--public-network-enabled", "true")
 
@@ -77,7 +77,7 @@ def cache_mcr(registry: str, subscription: str) -> str:
     )
 
 
-def list_rules(registry: Registry) -> str:
+def list_network_rules(registry: Registry) -> str:
     """``az acr network-rule list``: the networks that the registry's firewall allows."""
     return command("az", "acr", "network-rule", "list", "--name", registry.name, *resource_options(registry.id))
 

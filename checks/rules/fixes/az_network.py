@@ -15,7 +15,7 @@ def add_service_endpoint(subnet: Subnet, service: str) -> str:
     return command("az", "network", "vnet", "subnet", "update", "--ids", subnet.id, "--service-endpoints", *services)
 
 
-def approve(registry: Registry, connection: str) -> str:
+def approve_connection(registry: Registry, connection: str) -> str:
     """``az network private-endpoint-connection approve``."""
     connection_id = f"{registry.id}/privateEndpointConnections/{connection}"
     return command("az", "network", "private-endpoint-connection", "approve", "--id", connection_id)
@@ -26,7 +26,7 @@ def list_endpoint_connections(registry_id: str) -> str:
     return command("az", "network", "private-endpoint-connection", "list", "--id", registry_id, "--output", "table")
 
 
-def create_endpoint(registry: Registry, network: VirtualNetwork, subnet: Subnet) -> str:
+def create_private_endpoint(registry: Registry, network: VirtualNetwork, subnet: Subnet) -> str:
     """``az network private-endpoint create`` for a registry in a subnet."""
     return command(
         *("az", "network", "private-endpoint", "create"),
@@ -36,7 +36,7 @@ def create_endpoint(registry: Registry, network: VirtualNetwork, subnet: Subnet)
     )
 
 
-def peer(network: VirtualNetwork, remote_id: str, stale: str | None = None) -> tuple[str, ...]:
+def create_peering(network: VirtualNetwork, remote_id: str, stale: str | None = None) -> tuple[str, ...]:
     """Creates one side of a peering. A side that exists but is not connected (``stale``) is deleted first."""
     peering = ("az", "network", "vnet", "peering")
     side = (*resource_options(network.id), "--vnet-name", network.name)
@@ -46,7 +46,7 @@ def peer(network: VirtualNetwork, remote_id: str, stale: str | None = None) -> t
     return (*delete, create)
 
 
-def link_zone(zone_id: str, network: VirtualNetwork) -> str:
+def link_dns_zone(zone_id: str, network: VirtualNetwork) -> str:
     """Links a private DNS zone to a virtual network."""
     return command(
         *("az", "network", "private-dns", "link", "vnet", "create"),
@@ -55,12 +55,12 @@ def link_zone(zone_id: str, network: VirtualNetwork) -> str:
     )
 
 
-def create_zone(name: str, beside: str) -> str:
+def create_dns_zone(name: str, beside: str) -> str:
     """Creates a private DNS zone in the resource group of another resource."""
     return command("az", "network", "private-dns", "zone", "create", *resource_options(beside), "--name", name)
 
 
-def zone_group(endpoint_id: str, zone_id: str) -> str:
+def create_dns_zone_group(endpoint_id: str, zone_id: str) -> str:
     """Creates a DNS zone group, with which Azure maintains the endpoint's records in the zone."""
     return command(
         *("az", "network", "private-endpoint", "dns-zone-group", "create", *resource_options(endpoint_id)),
@@ -69,7 +69,7 @@ def zone_group(endpoint_id: str, zone_id: str) -> str:
     )
 
 
-def redirect(zone: Zone, link: ZoneLink) -> str:
+def enable_public_fallback(zone: Zone, link: ZoneLink) -> str:
     """Makes Azure resolve names that a zone does not have through public DNS."""
     return command(
         *("az", "network", "private-dns", "link", "vnet", "update"),
@@ -78,7 +78,7 @@ def redirect(zone: Zone, link: ZoneLink) -> str:
     )
 
 
-def record(verb: str, zone: Zone, name: str, address: str) -> str:
+def change_record(verb: str, zone: Zone, name: str, address: str) -> str:
     """Adds or removes an A record (``verb``: add-record, remove-record); ``name`` is relative to the zone."""
     return command(
         *("az", "network", "private-dns", "record-set", "a", verb),
@@ -87,7 +87,9 @@ def record(verb: str, zone: Zone, name: str, address: str) -> str:
     )
 
 
-def open_rule(group: SecurityGroup, closing: SecurityRule, destination: str, *, direction: str = "Outbound") -> str:
+def create_allow_rule(
+    group: SecurityGroup, closing: SecurityRule, destination: str, *, direction: str = "Outbound"
+) -> str:
     """Allows TCP 443 ahead of the rule that blocks it; if no priority is free, deletes that rule."""
     taken = {r.priority for r in group.rules if r.direction.lower() == closing.direction.lower()}
     free = [p for p in range(min(closing.priority - 1, _LAST), _FIRST - 1, -1) if p not in taken]
@@ -102,7 +104,7 @@ def open_rule(group: SecurityGroup, closing: SecurityRule, destination: str, *, 
     )
 
 
-def open_route(table: RouteTable, tag: str) -> str:
+def create_internet_route(table: RouteTable, tag: str) -> str:
     """Creates a route from a service tag to the internet, which takes precedence over a default route."""
     return command(
         *("az", "network", "route-table", "route", "create"),

@@ -7,9 +7,9 @@ import msgspec
 from checks.facts import Cluster, Registry
 from checks.facts.network import Networks
 from checks.rules.path import http_proxy
-from checks.rules.path.destinations import CLOUD_TAG, REGISTRY_TAG, SIGN_IN_TAG, STORAGE_TAG, Target
+from checks.rules.path.destinations import CLOUD_TAG, REGISTRY_TAG, SIGN_IN_TAG, STORAGE_TAG, Destination
 from checks.rules.path.dns import suffix_of
-from checks.rules.path.node_network import Place
+from checks.rules.path.node_network import NodeSubnet
 from checks.rules.path.private_endpoints import Candidate
 
 REGISTRY_SERVICE = "Microsoft.ContainerRegistry"
@@ -18,13 +18,13 @@ STORAGE_SERVICE = "Microsoft.Storage"
 _BLOB = {"azurecr.cn": "blob.core.chinacloudapi.cn", "azurecr.us": "blob.core.usgovcloudapi.net"}
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
+class PathContext(msgspec.Struct, frozen=True, kw_only=True):
     """A pool, where its nodes stand, a registry, and its private endpoints as these nodes have them."""
 
     facts: Networks
     cluster: Cluster
     registry: Registry
-    place: Place
+    place: NodeSubnet
     endpoints: tuple[Candidate, ...]
 
     @property
@@ -34,7 +34,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     def proxied(self, host: str) -> bool:
         """Whether nodes connect to a host through the cluster's proxy."""
-        return http_proxy.applies(self.cluster, host)
+        return http_proxy.uses_proxy(self.cluster, host)
 
     @property
     def home_region(self) -> str | None:
@@ -54,9 +54,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         made = f"{self.login.removesuffix(f'.{suffix}')}.{region}.data.{suffix}"
         return listed or named or ((made,) if region else ())
 
-    def login_target(self) -> Target:
+    def login_target(self) -> Destination:
         """The login server's public endpoint."""
-        return Target(
+        return Destination(
             what="the login server",
             host=self.login,
             tags=(REGISTRY_TAG, CLOUD_TAG),
@@ -64,12 +64,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
             service=REGISTRY_SERVICE,
         )
 
-    def layers_target(self) -> Target:
+    def layers_target(self) -> Destination:
         """Where layers come from publicly: dedicated data endpoints, else storage accounts of the registry service."""
         hosts = self.registry.outlook.data_hosts
         if self.registry.outlook.data_endpoint_enabled and hosts:
             region = hosts[0].split(".")[1] if len(hosts) == 1 else None
-            return Target(
+            return Destination(
                 what=f"the layers (data endpoint{'s' if len(hosts) > 1 else ''} {', '.join(hosts)})",
                 host=hosts[0],
                 tags=(REGISTRY_TAG, CLOUD_TAG),
@@ -77,7 +77,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
                 service=REGISTRY_SERVICE,
             )
         blob = _BLOB.get(suffix_of(self.registry), "blob.core.windows.net")
-        return Target(
+        return Destination(
             what=f"the layers (storage, *.{blob})",
             host=f"layers.{blob}",
             tags=(STORAGE_TAG, CLOUD_TAG),
@@ -86,7 +86,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-SIGN_IN = Target(
+SIGN_IN = Destination(
     what="the sign-in of the service principal",
     host="login.microsoftonline.com",
     tags=(SIGN_IN_TAG,),

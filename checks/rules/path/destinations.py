@@ -27,7 +27,7 @@ _NEVER_PUBLIC = tuple(
 )
 
 
-class Covers(Enum):
+class Match(Enum):
     """Whether something covers a target."""
 
     YES = "yes"
@@ -35,7 +35,7 @@ class Covers(Enum):
     MAYBE = "maybe"
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """What nodes connect to on TCP 443. ``addresses`` where it is private; else ``tags`` (lower case) contain it.
 
     ``region`` is the region whose addresses it certainly has; None where another replica's may be meant.
@@ -77,32 +77,32 @@ def may_be_public(prefix: IPv4Network) -> bool:
     return not any(prefix.subnet_of(space) for space in _NEVER_PUBLIC)
 
 
-def tag_covers(tag: str, target: Target) -> Covers:
+def tag_covers(tag: str, target: Destination) -> Match:
     """Whether a service tag ("AzureContainerRegistry.WestEurope") contains a public target."""
     base, _, region = tag.lower().partition(".")
     if base in target.maybe_tags:
-        return Covers.MAYBE
+        return Match.MAYBE
     if base not in target.tags:
-        return Covers.NO
+        return Match.NO
     if not region:
-        return Covers.YES
+        return Match.YES
     if target.region is None:
-        return Covers.MAYBE
-    return Covers.YES if region.replace(" ", "") == target.region.lower().replace(" ", "") else Covers.NO
+        return Match.MAYBE
+    return Match.YES if region.replace(" ", "") == target.region.lower().replace(" ", "") else Match.NO
 
 
-def prefixes_cover(texts: Iterable[str], target: Target) -> Covers:
+def prefixes_cover(texts: Iterable[str], target: Destination) -> Match:
     """Whether CIDRs cover a target: every address of a private one, or all or some public space for a public one."""
     merged = networks(texts)
     if target.addresses:
         inside = [any(one in prefix for prefix in merged) for one in target.addresses]
-        return Covers.YES if all(inside) else Covers.MAYBE if any(inside) else Covers.NO
+        return Match.YES if all(inside) else Match.MAYBE if any(inside) else Match.NO
     if EVERYTHING in merged:
-        return Covers.YES
-    return Covers.MAYBE if any(may_be_public(prefix) for prefix in merged) else Covers.NO
+        return Match.YES
+    return Match.MAYBE if any(may_be_public(prefix) for prefix in merged) else Match.NO
 
 
-def any_of(answers: Iterable[Covers]) -> Covers:
+def any_of(answers: Iterable[Match]) -> Match:
     """Whether one of several things covers a target."""
     found = set(answers)
-    return Covers.YES if Covers.YES in found else Covers.MAYBE if Covers.MAYBE in found else Covers.NO
+    return Match.YES if Match.YES in found else Match.MAYBE if Match.MAYBE in found else Match.NO

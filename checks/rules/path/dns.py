@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 
 import msgspec
 
-from checks.facts import NotSeen, Registry, Seen, Why
+from checks.facts import NotSeen, NotSeenReason, Registry, Seen
 from checks.facts.network import Networks, VirtualNetwork, Zone, ZoneLink
 from checks.rules.path.destinations import address, may_be_public
 from checks.rules.path.destinations import network as as_network
@@ -23,7 +23,7 @@ AZURE_DNS = "168.63.129.16"
 MAX_ALIASES = 5
 
 
-class Leads(StrEnum):
+class ResolvesTo(StrEnum):
     """Where a name leads."""
 
     PUBLIC = "public"
@@ -32,10 +32,10 @@ class Leads(StrEnum):
     UNSETTLED = "unsettled"
 
 
-class Lookup(msgspec.Struct, frozen=True, kw_only=True):
+class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     """Where a name leads, by which zone and link; ``question`` says why it cannot be told."""
 
-    leads: Leads
+    leads: ResolvesTo
     host: str
     addresses: tuple[IPv4Address, ...] = ()
     zone: Zone | None = None
@@ -58,7 +58,7 @@ def custom_servers(network: VirtualNetwork) -> tuple[str, ...]:
     return tuple(server for server in network.dns_servers if server.strip() != AZURE_DNS)
 
 
-def lookup(networks: Networks, network: VirtualNetwork, registry: Registry, host: str) -> Lookup:
+def resolve(networks: Networks, network: VirtualNetwork, registry: Registry, host: str) -> Resolution:
     """Where a name of a registry leads for the nodes of a network."""
     servers = custom_servers(network)
     if servers:
@@ -68,14 +68,18 @@ def lookup(networks: Networks, network: VirtualNetwork, registry: Registry, host
         return msgspec.structs.replace(direct, host=host)
     connections = registry.outlook.connections
     if not connections and not any(_approved(e.status) for e in networks.endpoints_of.get(registry.id.lower(), ())):
-        return Lookup(leads=Leads.PUBLIC, host=host)
+        return Resolution(leads=ResolvesTo.PUBLIC, host=host)
     found = _in_zones(networks, network, private_name(host, suffix_of(registry)))
     if found is None:
         gap = _unread(networks, suffix_of(registry))
-        return _unsettled(host, not_seen(gap, "Private DNS zones")) if gap else Lookup(leads=Leads.PUBLIC, host=host)
+        return (
+            _unsettled(host, not_seen(gap, "Private DNS zones"))
+            if gap
+            else Resolution(leads=ResolvesTo.PUBLIC, host=host)
+        )
     found = msgspec.structs.replace(found, host=host)
     certain = any(c.approved() for c in connections) or not connections
-    if found.leads in (Leads.ABSENT, Leads.PRIVATE) and not certain:
+    if found.leads in (ResolvesTo.ABSENT, ResolvesTo.PRIVATE) and not certain:
         why = "no private endpoint of the registry is approved, so whether public DNS leads to the zone is not certain"
         return _unsettled(host, unknown("no-approved-endpoint", f"{host}: {why}.", "an approved endpoint"))
     return found
@@ -85,11 +89,11 @@ def _approved(status: str | None) -> bool:
     return (status or "").lower() == "approved"
 
 
-def _unsettled(host: str, question: Result) -> Lookup:
-    return Lookup(leads=Leads.UNSETTLED, host=host, question=question)
+def _unsettled(host: str, question: Result) -> Resolution:
+    return Resolution(leads=ResolvesTo.UNSETTLED, host=host, question=question)
 
 
-def _in_zones(networks: Networks, network: VirtualNetwork, name: str, depth: int = 0) -> Lookup | None:
+def _in_zones(networks: Networks, network: VirtualNetwork, name: str, depth: int = 0) -> Resolution | None:
     """The answer of the closest linked zone, or None where no linked zone is about the name (public DNS answers)."""
     linked = networks.zones_of.get(network.id.rstrip("/").lower(), ())
     about = [(z, link) for z, link in linked if name == z.name or name.endswith(f".{z.name}")]
@@ -107,25 +111,27 @@ def _in_zones(networks: Networks, network: VirtualNetwork, name: str, depth: int
     if listed:
         return _addressed(name, zone, link, listed)
     if alias is not None and depth < MAX_ALIASES:
-        return _in_zones(networks, network, alias, depth + 1) or Lookup(leads=Leads.PUBLIC, host=name)
-    return Lookup(leads=Leads.PUBLIC if link.redirects() else Leads.ABSENT, host=name, zone=zone, link=link)
+        return _in_zones(networks, network, alias, depth + 1) or Resolution(leads=ResolvesTo.PUBLIC, host=name)
+    return Resolution(
+        leads=ResolvesTo.PUBLIC if link.redirects() else ResolvesTo.ABSENT, host=name, zone=zone, link=link
+    )
 
 
-def _addressed(name: str, zone: Zone, link: ZoneLink, listed: tuple[str, ...]) -> Lookup:
+def _addressed(name: str, zone: Zone, link: ZoneLink, listed: tuple[str, ...]) -> Resolution:
     addresses = tuple(found for text in listed if (found := address(text)))
     if not addresses or any((p := as_network(str(one))) and may_be_public(p) for one in addresses):
         said = (
             f"The record of {name} in the zone {zone.name} leads to {', '.join(listed)}, which is no private address."
         )
         return _unsettled(name, unknown("record-not-private", said, "what answers at that address"))
-    return Lookup(leads=Leads.PRIVATE, host=name, addresses=addresses, zone=zone, link=link)
+    return Resolution(leads=ResolvesTo.PRIVATE, host=name, addresses=addresses, zone=zone, link=link)
 
 
 def _unread(networks: Networks, suffix: str) -> NotSeen | None:
     """A zone of the right name may be linked where the zones or their links could not be read."""
     for network in networks.by_subscription.values():
         if isinstance(network.zones, NotSeen):
-            if network.zones.why is not Why.NOT_APPLICABLE:
+            if network.zones.why is not NotSeenReason.NOT_APPLICABLE:
                 return network.zones
             continue
         for zone in network.zones.value.values():

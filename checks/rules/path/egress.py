@@ -13,15 +13,15 @@ from ipaddress import IPv4Network
 
 import msgspec
 
-from checks.facts import Cluster, NotSeen, Why
+from checks.facts import Cluster, NotSeen, NotSeenReason
 from checks.facts.network import NatGateway, Networks, PublicAddress
 from checks.rules.path import node_network
 from checks.rules.path.destinations import network
-from checks.rules.path.node_network import Place
-from checks.rules.path.routes import Fate, Routing
+from checks.rules.path.node_network import NodeSubnet
+from checks.rules.path.routes import RouteEffect, Routing
 
 
-class Exit(StrEnum):
+class OutboundType(StrEnum):
     """By what nodes leave."""
 
     NAT = "NAT gateway"
@@ -39,7 +39,7 @@ class Egress(msgspec.Struct, frozen=True, kw_only=True):
     ``note`` says why an exit is what it is where that is not plain.
     """
 
-    exit: Exit
+    exit: OutboundType
     networks: tuple[IPv4Network, ...] = ()
     gaps: tuple[NotSeen, ...] = ()
     complete: bool = True
@@ -51,17 +51,17 @@ class Egress(msgspec.Struct, frozen=True, kw_only=True):
         return names or "addresses that ARM does not show"
 
 
-def egress_of(facts: Networks, cluster: Cluster, place: Place, routing: Routing) -> Egress:
+def egress_of(facts: Networks, cluster: Cluster, place: NodeSubnet, routing: Routing) -> Egress:
     """How the nodes of a pool leave towards a public service, given what routes do with that traffic."""
     kind = (cluster.outbound.outbound_type or "loadBalancer").lower()
-    if routing.only is Fate.DROPPED:
-        return Egress(exit=Exit.DROPPED, note=routing.told())
-    if routing.only is not Fate.AS_IS:
-        return Egress(exit=Exit.ROUTED, complete=False, note=routing.told())
+    if routing.only is RouteEffect.DROPPED:
+        return Egress(exit=OutboundType.DROPPED, note=routing.told())
+    if routing.only is not RouteEffect.AS_IS:
+        return Egress(exit=OutboundType.ROUTED, complete=False, note=routing.told())
     if kind == "userdefinedrouting" and not routing.routes:
-        return Egress(exit=Exit.ROUTED, complete=False, note="outboundType userDefinedRouting")
+        return Egress(exit=OutboundType.ROUTED, complete=False, note="outboundType userDefinedRouting")
     if kind == "block":
-        return Egress(exit=Exit.NONE, note="outboundType block")
+        return Egress(exit=OutboundType.NONE, note="outboundType block")
     if place.subnet.nat_gateway_id:
         return _nat(facts, cluster, place.subnet.nat_gateway_id)
     if place.pool.outbound.enable_node_public_ip:
@@ -69,41 +69,43 @@ def egress_of(facts: Networks, cluster: Cluster, place: Place, routing: Routing)
     return _of_cluster(facts, cluster, place, kind)
 
 
-def _of_cluster(facts: Networks, cluster: Cluster, place: Place, kind: str) -> Egress:
+def _of_cluster(facts: Networks, cluster: Cluster, place: NodeSubnet, kind: str) -> Egress:
     outbound = cluster.outbound
     if kind == "loadbalancer":
         ids = (*outbound.balancer_ids, *outbound.balancer_prefix_ids)
-        return _of_ids(facts, Exit.BALANCER, ids)
+        return _of_ids(facts, OutboundType.BALANCER, ids)
     if kind.startswith("managednatgateway"):
-        return _of_ids(facts, Exit.NAT, outbound.nat_ids)
+        return _of_ids(facts, OutboundType.NAT, outbound.nat_ids)
     note = f"outboundType {outbound.outbound_type}"
     if place.subnet.default_outbound_access is False or (kind == "none" and place.managed):
-        return Egress(exit=Exit.NONE, note=note)
-    return Egress(exit=Exit.DEFAULT, complete=False, note=note)
+        return Egress(exit=OutboundType.NONE, note=note)
+    return Egress(exit=OutboundType.DEFAULT, complete=False, note=note)
 
 
 def _nat(facts: Networks, cluster: Cluster, gateway_id: str) -> Egress:
     found = node_network.find(facts, "nat_gateways", gateway_id, "NAT gateway")
     if isinstance(found, NotSeen):
-        known = _of_ids(facts, Exit.NAT, cluster.outbound.nat_ids)
-        return known if known.networks and known.complete else Egress(exit=Exit.NAT, gaps=(found,), complete=False)
+        known = _of_ids(facts, OutboundType.NAT, cluster.outbound.nat_ids)
+        return (
+            known if known.networks and known.complete else Egress(exit=OutboundType.NAT, gaps=(found,), complete=False)
+        )
     assert isinstance(found, NatGateway)
-    return _of_ids(facts, Exit.NAT, (*found.address_ids, *found.prefix_ids))
+    return _of_ids(facts, OutboundType.NAT, (*found.address_ids, *found.prefix_ids))
 
 
-def _own(facts: Networks, cluster: Cluster, place: Place) -> Egress:
+def _own(facts: Networks, cluster: Cluster, place: NodeSubnet) -> Egress:
     prefix = place.pool.outbound.node_public_ip_prefix_id
     if prefix:
-        return _of_ids(facts, Exit.NODE, (prefix,))
+        return _of_ids(facts, OutboundType.NODE, (prefix,))
     part = facts.of(cluster.id)
     listed = part.node_addresses if part else node_network.hidden(cluster.id, "the cluster's network")
     if isinstance(listed, NotSeen):
-        return Egress(exit=Exit.NODE, gaps=(listed,), complete=False)
+        return Egress(exit=OutboundType.NODE, gaps=(listed,), complete=False)
     found = listed.value.get(f"{node_network.node_group_of(cluster)}/{place.pool.name}".lower(), ())
-    return _of_addresses(Exit.NODE, found, ())
+    return _of_addresses(OutboundType.NODE, found, ())
 
 
-def _of_ids(facts: Networks, way: Exit, ids: Iterable[str]) -> Egress:
+def _of_ids(facts: Networks, way: OutboundType, ids: Iterable[str]) -> Egress:
     found: list[PublicAddress] = []
     gaps: list[NotSeen] = []
     for resource_id in dict.fromkeys(i.rstrip("/").lower() for i in ids):
@@ -117,7 +119,7 @@ def _of_ids(facts: Networks, way: Exit, ids: Iterable[str]) -> Egress:
     return _of_addresses(way, found, gaps)
 
 
-def _of_addresses(way: Exit, found: Iterable[PublicAddress], gaps: Iterable[NotSeen]) -> Egress:
+def _of_addresses(way: OutboundType, found: Iterable[PublicAddress], gaps: Iterable[NotSeen]) -> Egress:
     texts = [one.network for one in found]
     networks = tuple(dict.fromkeys(n for text in texts if text and (n := network(text))))
     known, missing = bool(networks) and None not in texts, tuple(gaps)
@@ -126,5 +128,5 @@ def _of_addresses(way: Exit, found: Iterable[PublicAddress], gaps: Iterable[NotS
 
 def look_failed(gaps: Iterable[NotSeen]) -> NotSeen | None:
     """The gap to tell first: one that a role would close, before things that ARM does not have."""
-    ordered = sorted(gaps, key=lambda gap: gap.why is Why.NOT_FOUND)
+    ordered = sorted(gaps, key=lambda gap: gap.why is NotSeenReason.NOT_FOUND)
     return ordered[0] if ordered else None

@@ -14,11 +14,11 @@ from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, RegistryUse
 from checks.facts.network import Networks
 from checks.findings import Evidence, Fail, Pass, Unknown
 from checks.rules.path import filtering, private_path, public_path, registry_firewall
-from checks.rules.path.context import Case
-from checks.rules.path.dns import Leads, Lookup, lookup
-from checks.rules.path.node_network import place_of
+from checks.rules.path.context import PathContext
+from checks.rules.path.dns import Resolution, ResolvesTo, resolve
+from checks.rules.path.node_network import subnet_of_pool
 from checks.rules.path.private_endpoints import Candidate, candidates
-from checks.rules.path.registry_firewall import Openness
+from checks.rules.path.registry_firewall import PublicAccess
 from checks.rules.results import Result, fails, not_seen, skipped, unknown, with_evidence
 
 
@@ -90,24 +90,29 @@ def _empty(pool: AgentPool, answers: Results) -> Results:
 
 
 def _pool(networks: Networks, facts: ClusterFacts, registry: Registry, pool: AgentPool) -> Results:
-    open_to = registry_firewall.openness(registry)
+    open_to = registry_firewall.public_access(registry)
     endpoints = candidates(networks, None, registry)
-    place = place_of(networks, facts.cluster, pool)
+    place = subnet_of_pool(networks, facts.cluster, pool)
     if isinstance(place, NotSeen):
         return _placeless(registry, open_to, endpoints, place, pool)
-    case = Case(
+    case = PathContext(
         facts=networks,
         cluster=facts.cluster,
         registry=registry,
         place=place,
         endpoints=candidates(networks, place, registry),
     )
-    if open_to is Openness.NOBODY and not any(_possible(one) for one in endpoints):
+    if open_to is PublicAccess.NOBODY and not any(_possible(one) for one in endpoints):
         return _shut(case)
     if case.proxied(case.login):
         return _proxied(case)
-    found = lookup(networks, place.network, registry, case.login)
-    judge = {Leads.PUBLIC: _public, Leads.PRIVATE: _private, Leads.ABSENT: _absent, Leads.UNSETTLED: _unsettled}
+    found = resolve(networks, place.network, registry, case.login)
+    judge = {
+        ResolvesTo.PUBLIC: _public,
+        ResolvesTo.PRIVATE: _private,
+        ResolvesTo.ABSENT: _absent,
+        ResolvesTo.UNSETTLED: _unsettled,
+    }
     return judge[found.leads](case, found)
 
 
@@ -117,10 +122,10 @@ def _possible(one: Candidate) -> bool:
 
 
 def _placeless(
-    registry: Registry, open_to: Openness, endpoints: tuple[Candidate, ...], gap: NotSeen, pool: AgentPool
+    registry: Registry, open_to: PublicAccess, endpoints: tuple[Candidate, ...], gap: NotSeen, pool: AgentPool
 ) -> Results:
     """The nodes' network is not known; what no network can change is told all the same."""
-    if open_to is Openness.NOBODY and not any(_possible(one) for one in endpoints):
+    if open_to is PublicAccess.NOBODY and not any(_possible(one) for one in endpoints):
         said = f"{registry.name} has public network access disabled and no approved private endpoint."
         return {
             ADDRESSES: (fails("public-access-disabled", said),),
@@ -137,7 +142,7 @@ def _skipping(cause: str, because: str, *questions: PathQuestion) -> Results:
     return {question: (skipped(cause, because),) for question in questions}
 
 
-def _shut(case: Case) -> Results:
+def _shut(case: PathContext) -> Results:
     """Public access is off and no endpoint may let anyone in, whatever names and routes do."""
     first = private_path.best(case)
     closed = skipped("public-access-disabled", "public network access is disabled; only private endpoints lead in")
@@ -148,8 +153,8 @@ def _shut(case: Case) -> Results:
     }
 
 
-def _proxied(case: Case) -> Results:
-    closed = registry_firewall.openness(case.registry) is Openness.NOBODY
+def _proxied(case: PathContext) -> Results:
+    closed = registry_firewall.public_access(case.registry) is PublicAccess.NOBODY
     off = skipped("public-access-disabled", "public network access is disabled; only private endpoints lead in")
     return {
         ADDRESSES: (off if closed else public_path.addresses(case),),
@@ -158,9 +163,9 @@ def _proxied(case: Case) -> Results:
     }
 
 
-def _public(case: Case, found: Lookup) -> Results:
+def _public(case: PathContext, found: Resolution) -> Results:
     """Names lead to the public endpoint."""
-    if registry_firewall.openness(case.registry) is Openness.NOBODY:
+    if registry_firewall.public_access(case.registry) is PublicAccess.NOBODY:
         return _private_wanted(case)
     by_address = public_path.addresses(case)
     names = _public_names(case)
@@ -169,18 +174,18 @@ def _public(case: Case, found: Lookup) -> Results:
         **_skipping("public-way", f"the nodes' names lead to the public endpoint of {case.registry.name}", ENDPOINT),
         NAMES: names or _skipping("public-way", "the name leads to the public endpoint", NAMES)[NAMES],
         SUBNETS: (public_path.subnets(case, by_address),),
-        BETWEEN: filtering.publicly(case),
+        BETWEEN: filtering.public_filters(case),
     }
 
 
-def _public_names(case: Case) -> tuple[Result, ...]:
+def _public_names(case: PathContext) -> tuple[Result, ...]:
     """Data endpoints whose names do not exist although the login server's name leads to the public endpoint."""
     hosts = [host for host in case.registry.outlook.data_hosts if case.endpoints and not case.proxied(host)]
-    lookups = [lookup(case.facts, case.place.network, case.registry, host) for host in hosts]
-    return tuple(private_path.absent(case, one) for one in lookups if one.leads is Leads.ABSENT)
+    lookups = [resolve(case.facts, case.place.network, case.registry, host) for host in hosts]
+    return tuple(private_path.absent(case, one) for one in lookups if one.leads is ResolvesTo.ABSENT)
 
 
-def _private_wanted(case: Case) -> Results:
+def _private_wanted(case: PathContext) -> Results:
     """Public access is off, and names lead to the public endpoint."""
     reached = private_path.best(case)
     names = _skipping("no-endpoint", "no private endpoint is in reach that a name could lead to", NAMES)[NAMES]
@@ -192,17 +197,17 @@ def _private_wanted(case: Case) -> Results:
     }
 
 
-def _private(case: Case, found: Lookup) -> Results:
+def _private(case: PathContext, found: Resolution) -> Results:
     """Names lead to private addresses."""
     because = "the nodes' names lead to a private endpoint, which the public firewall says nothing about"
     login, reached = private_path.record(case, found), private_path.taken(case, found)
-    shut = registry_firewall.openness(case.registry) is Openness.NOBODY
+    shut = registry_firewall.public_access(case.registry) is PublicAccess.NOBODY
     data = private_path.data(case, None if shut else public_path.addresses(case))
-    hosts = {h: lookup(case.facts, case.place.network, case.registry, h) for h in case.data_hosts()}
-    private = {h: one.addresses for h, one in hosts.items() if one.leads is Leads.PRIVATE and not case.proxied(h)}
-    public = not hosts or any(one.leads is Leads.PUBLIC for one in hosts.values())
+    hosts = {h: resolve(case.facts, case.place.network, case.registry, h) for h in case.data_hosts()}
+    private = {h: one.addresses for h, one in hosts.items() if one.leads is ResolvesTo.PRIVATE and not case.proxied(h)}
+    public = not hosts or any(one.leads is ResolvesTo.PUBLIC for one in hosts.values())
     names = tuple(answer for answer in (login, *data) if not isinstance(answer.verdict, Pass))
-    between = filtering.privately(case, found.addresses, private, layers_public=public and not shut)
+    between = filtering.private_filters(case, found.addresses, private, layers_public=public and not shut)
     standing = isinstance(login.verdict, Pass) and not reached.failed
     return {
         **_skipping("private-way", because, ADDRESSES, SUBNETS),
@@ -219,10 +224,10 @@ def _all_right(login: Result, data: tuple[Result, ...]) -> Result:
     return msgspec.structs.replace(login, summary=told)
 
 
-def _absent(case: Case, found: Lookup) -> Results:
+def _absent(case: PathContext, found: Resolution) -> Results:
     """The login server's name does not exist for the nodes: neither way is taken."""
     reached = private_path.best(case)
-    shut = registry_firewall.openness(case.registry) is Openness.NOBODY
+    shut = registry_firewall.public_access(case.registry) is PublicAccess.NOBODY
     told = (
         (reached,) if shut else _skipping("no-name", "the login server's name does not exist here", ENDPOINT)[ENDPOINT]
     )
@@ -233,9 +238,9 @@ def _absent(case: Case, found: Lookup) -> Results:
     }
 
 
-def _unsettled(case: Case, found: Lookup) -> Results:
+def _unsettled(case: PathContext, found: Resolution) -> Results:
     """Where names lead cannot be told: a way that is closed matters only where the other one is closed too."""
-    shut = registry_firewall.openness(case.registry) is Openness.NOBODY
+    shut = registry_firewall.public_access(case.registry) is PublicAccess.NOBODY
     reached = private_path.best(case)
     public = {} if shut else _public(case, found)
     judged = [answer for question in (ADDRESSES, SUBNETS, BETWEEN) for answer in public.get(question, ())]

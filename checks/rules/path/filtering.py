@@ -13,20 +13,20 @@ from checks.facts.network import RouteTable, Subnet, VirtualNetwork
 from checks.findings import Pass
 from checks.rules.fixes import az_network as fix
 from checks.rules.path import node_network, nsg
-from checks.rules.path.context import SIGN_IN, Case
-from checks.rules.path.destinations import Covers, Target
-from checks.rules.path.egress import Exit
-from checks.rules.path.nsg import Ends, Gate, Passage
+from checks.rules.path.context import SIGN_IN, PathContext
+from checks.rules.path.destinations import Destination, Match
+from checks.rules.path.egress import OutboundType
+from checks.rules.path.nsg import Access, Flow, RuleDecision
 from checks.rules.path.private_endpoints import in_network
 from checks.rules.path.private_path import owners
-from checks.rules.path.public_path import leaving
-from checks.rules.path.routes import Fate, Routing, to_private
+from checks.rules.path.public_path import egress_route
+from checks.rules.path.routes import RouteEffect, Routing, to_private
 from checks.rules.results import Result, fails, not_seen, passes, unknown
 
 _INBOUND = ("enabled", "networksecuritygroupenabled")
 
 
-def publicly(case: Case) -> tuple[Result, ...]:
+def public_filters(case: PathContext) -> tuple[Result, ...]:
     """The public way: login, layers, and for a service principal its sign-in."""
     targets = [("login", case.login_target()), ("layers", case.layers_target())]
     if case.cluster.kubelet is None and case.cluster.service_principal_client_id and not case.cluster.has_identity:
@@ -34,21 +34,21 @@ def publicly(case: Case) -> tuple[Result, ...]:
     return _summed(tuple(_public(case, part, target) for part, target in targets))
 
 
-def privately(
-    case: Case, login: tuple[IPv4Address, ...], data: dict[str, tuple[IPv4Address, ...]], *, layers_public: bool
+def private_filters(
+    case: PathContext, login: tuple[IPv4Address, ...], data: dict[str, tuple[IPv4Address, ...]], *, layers_public: bool
 ) -> tuple[Result, ...]:
     """The private way: the addresses that the login server and the data endpoints lead to, ``layers_public`` where a
     data endpoint's name leads to its public address."""
-    targets = [("login", Target(what="the login server", host=case.login, addresses=login))]
+    targets = [("login", Destination(what="the login server", host=case.login, addresses=login))]
     for host, addresses in data.items():
-        targets.append(("layers", Target(what=f"the layers ({host})", host=host, addresses=addresses)))
+        targets.append(("layers", Destination(what=f"the layers ({host})", host=host, addresses=addresses)))
     answers = [_private(case, part, target) for part, target in targets]
     if layers_public:
         answers.append(_public(case, "layers", case.layers_target()))
     return _summed(tuple(answers))
 
 
-def proxy(case: Case, hosts: tuple[str, ...]) -> Result:
+def proxy(case: PathContext, hosts: tuple[str, ...]) -> Result:
     """A proxy stands between: it resolves the names and opens the connections."""
     names = ", ".join(hosts)
     said = f"Nodes reach {names} through the cluster's HTTP proxy, which decides; noProxy does not name it."
@@ -61,67 +61,71 @@ def _summed(answers: tuple[Result, ...]) -> tuple[Result, ...]:
     return troubles or (passes("open", " ".join(answer.summary for answer in answers)),)
 
 
-def _public(case: Case, part: str, target: Target) -> Result:
+def _public(case: PathContext, part: str, target: Destination) -> Result:
     if case.proxied(target.host):
         return proxy(case, (target.what,))
-    way = leaving(case, target)
+    way = egress_route(case, target)
     if way.gap is not None:
         return not_seen(way.gap, "The route table of the nodes' subnet")
     if way.egress is not None:
         stopped = _routed(case, part, target, way.routing)
         if stopped is not None:
             return stopped
-        if way.egress.exit is Exit.NONE:
+        if way.egress.exit is OutboundType.NONE:
             return fails(f"no-egress-{part}", f"Nodes have no way out ({way.egress.note}) to {target.what}.")
-        if way.egress.exit is Exit.DEFAULT or way.egress.exit is Exit.ROUTED:
+        if way.egress.exit is OutboundType.DEFAULT or way.egress.exit is OutboundType.ROUTED:
             said = f"What carries the traffic to {target.what} is not to be seen ({way.egress.note})."
             return unknown(f"egress-unclear-{part}", said, "where the nodes' traffic leaves")
     return _gated(case, part, target, in_network(case.facts, case.place, target))
 
 
-def _routed(case: Case, part: str, target: Target, routing: Routing) -> Result | None:
+def _routed(case: PathContext, part: str, target: Destination, routing: Routing) -> Result | None:
     """What routes do where they do not leave the traffic as it is."""
     table = case.place.table
-    if routing.only is Fate.AS_IS:
+    if routing.only is RouteEffect.AS_IS:
         if isinstance(table, RouteTable) and table.unreadable:
             said = f"{table.unreadable} routes of {table.name} could not be read."
             return unknown(f"routes-unreadable-{part}", said, "readable routes")
         return None
-    if routing.only is Fate.DROPPED:
-        mend = (fix.open_route(table, _tag(target)),) if isinstance(table, RouteTable) and not target.addresses else ()
+    if routing.only is RouteEffect.DROPPED:
+        mend = (
+            (fix.create_internet_route(table, _tag(target)),)
+            if isinstance(table, RouteTable) and not target.addresses
+            else ()
+        )
         return fails(f"route-drops-{part}", f"A route drops the traffic to {target.what}: {routing.told()}.", *mend)
     said = f"A route may lead the traffic to {target.what} elsewhere: {routing.told()}; what stands there decides."
     return unknown(f"route-diverts-{part}", said, "what the appliance or gateway lets through")
 
 
-def _tag(target: Target) -> str:
+def _tag(target: Destination) -> str:
     names = {"azurecontainerregistry": "AzureContainerRegistry", "storage": "Storage"}
     return next((names[tag] for tag in target.tags if tag in names), "AzureActiveDirectory")
 
 
-def _gated(case: Case, part: str, target: Target, inside: Covers) -> Result:
+def _gated(case: PathContext, part: str, target: Destination, inside: Match) -> Result:
     """What the network security groups on the nodes' side do."""
     groups = case.place.groups
     if isinstance(groups, NotSeen):
         return not_seen(groups, "The network security group of the nodes' subnet")
-    ends = Ends(target=target, nodes=case.place.subnet.prefixes, in_network=inside)
+    ends = Flow(target=target, nodes=case.place.subnet.prefixes, in_network=inside)
     return _passed(part, target, nsg.outbound(groups, ends), "Outbound")
 
 
-def _passed(part: str, target: Target, passage: Passage, direction: str) -> Result:
-    if passage.gate is Gate.OPEN:
+def _passed(part: str, target: Destination, passage: RuleDecision, direction: str) -> Result:
+    if passage.gate is Access.OPEN:
         return passes(f"open-{part}", f"Nothing in the network closes TCP 443 to {target.what}.")
-    if passage.gate is Gate.UNSETTLED:
+    if passage.gate is Access.UNSETTLED:
         said = f"Whether TCP 443 to {target.what} is let through is not settled: {passage.told()} may or may not apply."
         return unknown(f"nsg-unclear-{part}", said, "the addresses that the rule is about")
     mend: tuple[str, ...] = ()
     if passage.group is not None and passage.rule is not None:
         destination = str(target.addresses[0]) if target.addresses else _tag(target)
-        mend = (fix.open_rule(passage.group, passage.rule, destination, direction=direction),)
+        mend = (fix.create_allow_rule(passage.group, passage.rule, destination, direction=direction),)
     return fails(f"nsg-closes-{part}", f"TCP 443 to {target.what} is closed by {passage.told()}.", *mend)
 
 
-def _private(case: Case, part: str, target: Target) -> Result:
+def _private(case: PathContext, part: str, target: Destination) -> Result:
     if case.proxied(target.host):
         return proxy(case, (target.what,))
     table = case.place.table
@@ -138,11 +142,11 @@ def _private(case: Case, part: str, target: Target) -> Result:
     groups = node_network.groups_of_subnet(case.facts, subnet)
     if isinstance(groups, NotSeen):
         return not_seen(groups, "The network security group of the endpoint's subnet")
-    ends = Ends(target=target, nodes=case.place.subnet.prefixes, in_network=inside)
+    ends = Flow(target=target, nodes=case.place.subnet.prefixes, in_network=inside)
     return _passed(part, target, nsg.inbound(groups, ends), "Inbound")
 
 
-def _home(case: Case, target: Target) -> tuple[VirtualNetwork, Subnet]:
+def _home(case: PathContext, target: Destination) -> tuple[VirtualNetwork, Subnet]:
     """The network and subnet of the endpoint that has the target's addresses; the nodes' own where it is not known."""
     for one in target.addresses:
         for owner in owners(case, one, target.host):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from checks.facts import Cluster
 
 
-def applies(cluster: Cluster, host: str) -> bool:
+def uses_proxy(cluster: Cluster, host: str) -> bool:
     """Whether nodes connect to a host through the cluster's proxy."""
     proxy = cluster.outbound.proxy
     return proxy is not None and not any(_covers(entry, host) for entry in proxy.no_proxy)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from checks.facts import AgentPool, Cluster, NotSeen, Seen, Why, resource_group_of, subscription_of
+from checks.facts import AgentPool, Cluster, NotSeen, NotSeenReason, Seen, resource_group_of, subscription_of
 from checks.facts.network import Network, Networks, RouteTable, SecurityGroup, Subnet, VirtualNetwork
 from checks.rules.fixes import az_roles
 
@@ -16,7 +16,7 @@ READER = "Reader"
 IDENTITY = "<object id of Pullwatch's identity>"
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class NodeSubnet(msgspec.Struct, frozen=True, kw_only=True):
     """Where a pool's nodes stand. A NotSeen says why the subnet's route table or security groups are not known.
 
     ``managed``: AKS made the network itself, in the node resource group.
@@ -35,7 +35,7 @@ def hidden(resource_id: str, what: str) -> NotSeen:
     guid = subscription_of(resource_id)
     fix = az_roles.assign_role(IDENTITY, READER, f"/subscriptions/{guid}")
     detail = f"{what} lies in subscription {guid or resource_id}, which Pullwatch's identity cannot see."
-    return NotSeen(Why.NOT_ALLOWED, detail, READER, (fix,))
+    return NotSeen(NotSeenReason.NOT_ALLOWED, detail, READER, (fix,))
 
 
 def find(networks: Networks, kind: str, resource_id: str, what: str) -> object | NotSeen:
@@ -47,7 +47,7 @@ def find(networks: Networks, kind: str, resource_id: str, what: str) -> object |
     if isinstance(listed, NotSeen):
         return listed
     found = listed.value.get(resource_id.rstrip("/").lower())
-    return found if found is not None else NotSeen(Why.NOT_FOUND, f"ARM lists no {what} {resource_id}.")
+    return found if found is not None else NotSeen(NotSeenReason.NOT_FOUND, f"ARM lists no {what} {resource_id}.")
 
 
 def network_id_of(subnet_id: str) -> str:
@@ -55,13 +55,13 @@ def network_id_of(subnet_id: str) -> str:
     return subnet_id.split("/subnets/")[0] if "/subnets/" in subnet_id else subnet_id.rsplit("/", 2)[0]
 
 
-def place_of(networks: Networks, cluster: Cluster, pool: AgentPool) -> Place | NotSeen:
+def subnet_of_pool(networks: Networks, cluster: Cluster, pool: AgentPool) -> NodeSubnet | NotSeen:
     """Where a pool's nodes stand, or why that is not known."""
     found = _given(networks, pool.vnet_subnet_id) if pool.vnet_subnet_id else _made_by_aks(networks, cluster)
     if isinstance(found, NotSeen):
         return found
     network, subnet = found
-    return Place(
+    return NodeSubnet(
         pool=pool,
         network=network,
         subnet=subnet,
@@ -84,7 +84,7 @@ def _given(networks: Networks, subnet_id: str) -> tuple[VirtualNetwork, Subnet] 
     assert isinstance(found, VirtualNetwork)
     name = subnet_id.rstrip("/").rsplit("/", 1)[-1].lower()
     subnet = next((s for s in found.subnets if s.name.lower() == name), None)
-    return (found, subnet) if subnet else NotSeen(Why.NOT_FOUND, f"{found.name} has no subnet {name}.")
+    return (found, subnet) if subnet else NotSeen(NotSeenReason.NOT_FOUND, f"{found.name} has no subnet {name}.")
 
 
 def node_group_of(cluster: Cluster) -> str:
@@ -109,10 +109,12 @@ def _made_by_aks(networks: Networks, cluster: Cluster) -> tuple[VirtualNetwork, 
         return _as_aks_makes_it(cluster, group)
     named = [v for v in inside if v.name.lower().startswith("aks-vnet-")] or inside
     if len(named) != 1:
-        return NotSeen(Why.NOT_FOUND, f"ARM lists {len(named)} networks of AKS in the node resource group {group}.")
+        return NotSeen(
+            NotSeenReason.NOT_FOUND, f"ARM lists {len(named)} networks of AKS in the node resource group {group}."
+        )
     subnets = [s for s in named[0].subnets if s.name.lower() == "aks-subnet"] or list(named[0].subnets)
     if len(subnets) != 1:
-        return NotSeen(Why.NOT_FOUND, f"{named[0].name} has no aks-subnet.")
+        return NotSeen(NotSeenReason.NOT_FOUND, f"{named[0].name} has no aks-subnet.")
     return named[0], subnets[0]
 
 

@@ -12,13 +12,13 @@ from enum import StrEnum
 import msgspec
 
 from checks.facts.network import SecurityGroup, SecurityRule
-from checks.rules.path.destinations import Covers, Target, any_of, network, networks, prefixes_cover, tag_covers
+from checks.rules.path.destinations import Destination, Match, any_of, network, networks, prefixes_cover, tag_covers
 
 PORT = 443
 _EVERYWHERE = ("*", "any")
 
 
-class Gate(StrEnum):
+class Access(StrEnum):
     """What a group does with the traffic."""
 
     OPEN = "open"
@@ -26,10 +26,10 @@ class Gate(StrEnum):
     UNSETTLED = "unsettled"
 
 
-class Passage(msgspec.Struct, frozen=True):
+class RuleDecision(msgspec.Struct, frozen=True):
     """What a group does, and the rule that decides it (or that cannot be settled)."""
 
-    gate: Gate
+    gate: Access
     group: SecurityGroup | None = None
     rule: SecurityRule | None = None
     why: str = ""
@@ -41,51 +41,51 @@ class Passage(msgspec.Struct, frozen=True):
         return f"{rule} of {group}"
 
 
-class Ends(msgspec.Struct, frozen=True, kw_only=True):
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
     """Both ends of the traffic. ``in_network``: whether the tag VirtualNetwork covers the far end."""
 
-    target: Target
+    target: Destination
     nodes: tuple[str, ...]
-    in_network: Covers = Covers.NO
+    in_network: Match = Match.NO
 
 
-def outbound(groups: Iterable[SecurityGroup], ends: Ends) -> Passage:
+def outbound(groups: Iterable[SecurityGroup], ends: Flow) -> RuleDecision:
     """All groups on the nodes' way out have to let it through."""
     return _all(_passage(group, ends, outward=True) for group in groups)
 
 
-def inbound(groups: Iterable[SecurityGroup], ends: Ends) -> Passage:
+def inbound(groups: Iterable[SecurityGroup], ends: Flow) -> RuleDecision:
     """The same at the other end: the groups on a private endpoint's subnet, where its policies are on."""
     return _all(_passage(group, ends, outward=False) for group in groups)
 
 
-def _all(passages: Iterable[Passage]) -> Passage:
+def _all(passages: Iterable[RuleDecision]) -> RuleDecision:
     found = list(passages)
-    for gate in (Gate.CLOSED, Gate.UNSETTLED, Gate.OPEN):
+    for gate in (Access.CLOSED, Access.UNSETTLED, Access.OPEN):
         decided = next((passage for passage in found if passage.gate is gate), None)
         if decided is not None:
             return decided
-    return Passage(Gate.OPEN)
+    return RuleDecision(Access.OPEN)
 
 
-def _passage(group: SecurityGroup, ends: Ends, *, outward: bool) -> Passage:
+def _passage(group: SecurityGroup, ends: Flow, *, outward: bool) -> RuleDecision:
     doubtful: list[SecurityRule] = []
     for rule in _ordered(group, "outbound" if outward else "inbound"):
         applies = _applies(rule, ends, outward=outward)
-        if applies is Covers.MAYBE:
+        if applies is Match.MAYBE:
             doubtful.append(rule)
-        if applies is Covers.YES:
+        if applies is Match.YES:
             return _decided(group, rule, doubtful)
-    return Passage(Gate.UNSETTLED, group, None, "no rule decides")
+    return RuleDecision(Access.UNSETTLED, group, None, "no rule decides")
 
 
-def _decided(group: SecurityGroup, rule: SecurityRule, doubtful: list[SecurityRule]) -> Passage:
+def _decided(group: SecurityGroup, rule: SecurityRule, doubtful: list[SecurityRule]) -> RuleDecision:
     other = next((d for d in doubtful if d.access.lower() != rule.access.lower()), None)
     if other is not None:
-        return Passage(Gate.UNSETTLED, group, other)
+        return RuleDecision(Access.UNSETTLED, group, other)
     if group.unreadable:
-        return Passage(Gate.UNSETTLED, group, None, f"{group.unreadable} rules that could not be read")
-    return Passage(Gate.OPEN if rule.access.lower() == "allow" else Gate.CLOSED, group, rule)
+        return RuleDecision(Access.UNSETTLED, group, None, f"{group.unreadable} rules that could not be read")
+    return RuleDecision(Access.OPEN if rule.access.lower() == "allow" else Access.CLOSED, group, rule)
 
 
 def _ordered(group: SecurityGroup, direction: str) -> list[SecurityRule]:
@@ -116,20 +116,20 @@ DEFAULT_RULES = (
 )
 
 
-def _applies(rule: SecurityRule, ends: Ends, *, outward: bool) -> Covers:
+def _applies(rule: SecurityRule, ends: Flow, *, outward: bool) -> Match:
     """Whether a rule applies: all of its parts have to."""
     if rule.protocol.lower() not in ("*", "any", "tcp"):
-        return Covers.NO
+        return Match.NO
     # An inbound rule sees the same two ends from the other side: nodes are its source there too.
     parts = (
-        Covers.YES if holds_port(rule.destination_ports, PORT) else Covers.NO,
-        Covers.YES if any(text.strip() in ("*", "0-65535") for text in rule.source_ports) else Covers.MAYBE,
+        Match.YES if holds_port(rule.destination_ports, PORT) else Match.NO,
+        Match.YES if any(text.strip() in ("*", "0-65535") for text in rule.source_ports) else Match.MAYBE,
         _nodes(rule, ends, outward=outward),
         _far_end(rule, ends),
     )
-    if Covers.NO in parts:
-        return Covers.NO
-    return Covers.MAYBE if Covers.MAYBE in parts else Covers.YES
+    if Match.NO in parts:
+        return Match.NO
+    return Match.MAYBE if Match.MAYBE in parts else Match.YES
 
 
 def holds_port(ranges: Sequence[str], port: int) -> bool:
@@ -143,36 +143,36 @@ def holds_port(ranges: Sequence[str], port: int) -> bool:
     return False
 
 
-def _nodes(rule: SecurityRule, ends: Ends, *, outward: bool) -> Covers:
+def _nodes(rule: SecurityRule, ends: Flow, *, outward: bool) -> Match:
     """Whether a rule's sources cover the nodes, which have any address of their subnet."""
     if rule.source_groups:
-        return Covers.MAYBE
-    answers = [Covers.YES for text in rule.sources if text.lower() in _EVERYWHERE]
-    tagged = Covers.YES if outward else ends.in_network
+        return Match.MAYBE
+    answers = [Match.YES for text in rule.sources if text.lower() in _EVERYWHERE]
+    tagged = Match.YES if outward else ends.in_network
     answers += [tagged for text in rule.sources if text.lower() == "virtualnetwork"]
     merged = networks(rule.sources)
     mine = [prefix for text in ends.nodes if (prefix := network(text))]
     if mine and all(any(one.subnet_of(prefix) for prefix in merged) for one in mine):
-        answers.append(Covers.YES)
+        answers.append(Match.YES)
     elif any(one.overlaps(prefix) for one in mine for prefix in merged) or (merged and not mine):
-        answers.append(Covers.MAYBE)
+        answers.append(Match.MAYBE)
     return any_of(answers)
 
 
-def _far_end(rule: SecurityRule, ends: Ends) -> Covers:
+def _far_end(rule: SecurityRule, ends: Flow) -> Match:
     """Whether a rule's destinations cover what is connected to."""
     if rule.destination_groups:
-        return Covers.MAYBE if ends.target.addresses else Covers.NO
+        return Match.MAYBE if ends.target.addresses else Match.NO
     answers = [_destination(text, ends) for text in rule.destinations]
     return any_of([*answers, prefixes_cover(rule.destinations, ends.target)])
 
 
-def _destination(text: str, ends: Ends) -> Covers:
+def _destination(text: str, ends: Flow) -> Match:
     lower = text.lower()
     if lower in _EVERYWHERE:
-        return Covers.YES
+        return Match.YES
     if lower == "virtualnetwork":
         return ends.in_network
     if ends.target.addresses or network(text):
-        return Covers.NO
-    return Covers.YES if lower == "internet" else tag_covers(text, ends.target)
+        return Match.NO
+    return Match.YES if lower == "internet" else tag_covers(text, ends.target)

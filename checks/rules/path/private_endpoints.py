@@ -16,8 +16,8 @@ from checks.facts import NotSeen, Registry, Seen, same_id, subscription_of
 from checks.facts.network import Networks, Peering, PrivateEndpoint, Subnet, VirtualNetwork
 from checks.facts.outbound import EndpointConnection
 from checks.rules.path import node_network
-from checks.rules.path.destinations import Covers, Target, address, networks
-from checks.rules.path.node_network import Place
+from checks.rules.path.destinations import Destination, Match, address, networks
+from checks.rules.path.node_network import NodeSubnet
 from checks.rules.path.routes import leads_elsewhere
 
 
@@ -93,7 +93,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(name for member in listed for name in member.names if ".data." in name)
 
 
-def candidates(facts: Networks, place: Place | None, registry: Registry) -> tuple[Candidate, ...]:
+def candidates(facts: Networks, place: NodeSubnet | None, registry: Registry) -> tuple[Candidate, ...]:
     """The endpoints of a registry as a pool's nodes have them, those the registry itself lists first."""
     listed = registry.outlook.connections
     known = {(c.endpoint_id or "").rstrip("/").lower() for c in listed}
@@ -111,7 +111,10 @@ def _endpoint(facts: Networks, connection: EndpointConnection) -> PrivateEndpoin
 
 
 def _candidate(
-    facts: Networks, place: Place | None, connection: EndpointConnection | None, endpoint: PrivateEndpoint | NotSeen
+    facts: Networks,
+    place: NodeSubnet | None,
+    connection: EndpointConnection | None,
+    endpoint: PrivateEndpoint | NotSeen,
 ) -> Candidate:
     home: tuple[VirtualNetwork, Subnet] | NotSeen
     if isinstance(endpoint, NotSeen):
@@ -130,7 +133,7 @@ def _candidate(
 
 
 def reach_of(
-    facts: Networks, place: Place, network_id: str, addresses: tuple[IPv4Address, ...]
+    facts: Networks, place: NodeSubnet, network_id: str, addresses: tuple[IPv4Address, ...]
 ) -> tuple[Reach, Peering | None]:
     """Whether nodes reach what lies in a network, and the peering that decides it."""
     if same_id(place.network.id, network_id):
@@ -161,10 +164,10 @@ def _direct(facts: Networks, mine: VirtualNetwork, peering: Peering, network_id:
     return Reach.PEERED
 
 
-def _transit(facts: Networks, place: Place, addresses: tuple[IPv4Address, ...]) -> bool:
+def _transit(facts: Networks, place: NodeSubnet, addresses: tuple[IPv4Address, ...]) -> bool:
     """Whether something beyond peering may lead there: an appliance, a gateway, or a hub that is not to be seen."""
     table = None if isinstance(place.table, NotSeen) else place.table
-    if isinstance(place.table, NotSeen) or leads_elsewhere(table, Target(what="", host="", addresses=addresses)):
+    if isinstance(place.table, NotSeen) or leads_elsewhere(table, Destination(what="", host="", addresses=addresses)):
         return True
     if not addresses and table is not None and table.routes:
         return True
@@ -187,7 +190,7 @@ def _space_of(facts: Networks, peering: Peering) -> tuple[IPv4Network, ...]:
     return networks(peering.remote_prefixes or prefixes)
 
 
-def in_network(facts: Networks, place: Place, target: Target) -> Covers:
+def in_network(facts: Networks, place: NodeSubnet, target: Destination) -> Match:
     """Whether the service tag VirtualNetwork, seen from a pool, covers a target.
 
     It holds the network's own space, that of connected peers that have access, what lies behind gateways, and the
@@ -198,10 +201,10 @@ def in_network(facts: Networks, place: Place, target: Target) -> Covers:
     routed = networks(route.prefix for route in (table.routes if table else ()))
     if not target.addresses:
         wide = any(prefix.prefixlen < 8 for prefix in routed) or isinstance(place.table, NotSeen)
-        return Covers.MAYBE if wide else Covers.NO
+        return Match.MAYBE if wide else Match.NO
     own = networks(place.network.prefixes)
     spaces = (*own, *(space for peer in peers for space in _space_of(facts, peer)))
     if all(any(one in space for space in spaces) for one in target.addresses):
-        return Covers.YES
+        return Match.YES
     behind = any(p.use_remote_gateways for p in peers) or any(one in p for p in routed for one in target.addresses)
-    return Covers.MAYBE if behind else Covers.NO
+    return Match.MAYBE if behind else Match.NO

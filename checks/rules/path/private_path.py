@@ -8,20 +8,24 @@ from checks.facts import NotSeen, Seen
 from checks.facts.network import PrivateEndpoint, Zone
 from checks.findings import Fail, Pass, Severity, Unknown
 from checks.rules.fixes import az_network as fix
-from checks.rules.path.context import Case
-from checks.rules.path.dns import Leads, Lookup, lookup, suffix_of
+from checks.rules.path.context import PathContext
+from checks.rules.path.dns import Resolution, ResolvesTo, resolve, suffix_of
 from checks.rules.path.private_endpoints import Candidate, Reach
 from checks.rules.results import Result, fails, not_seen, passes, skipped, unknown
 
 _ORDER = (Pass, Unknown, Fail)
 
 
-def endpoint(case: Case, one: Candidate) -> Result:
+def endpoint(case: PathContext, one: Candidate) -> Result:
     """PW203 for one endpoint: its state, then whether the nodes reach it."""
     status = (one.status or "").lower()
     if status in ("pending", "rejected", "disconnected"):
-        mend = (fix.approve(case.registry, one.connection.name),) if one.connection and status != "disconnected" else ()
-        again = (fix.create_endpoint(case.registry, case.place.network, case.place.subnet),)
+        mend = (
+            (fix.approve_connection(case.registry, one.connection.name),)
+            if one.connection and status != "disconnected"
+            else ()
+        )
+        again = (fix.create_private_endpoint(case.registry, case.place.network, case.place.subnet),)
         said = f"The private endpoint {one.name} of {case.registry.name} is {one.status}, not Approved."
         return fails(f"endpoint-{status}", said, *(mend or again))
     if status != "approved":
@@ -32,7 +36,7 @@ def endpoint(case: Case, one: Candidate) -> Result:
     return _reached(case, one, one.endpoint)
 
 
-def _reached(case: Case, one: Candidate, found: PrivateEndpoint) -> Result:
+def _reached(case: PathContext, one: Candidate, found: PrivateEndpoint) -> Result:
     home = "an unknown network" if isinstance(one.home, NotSeen) else one.home[0].name
     mine = case.place.network.name
     if one.reach is Reach.SAME:
@@ -57,7 +61,7 @@ def _reached(case: Case, one: Candidate, found: PrivateEndpoint) -> Result:
     return unknown(f"endpoint-{one.reach.value}", said, "whether traffic gets to the endpoint's network")
 
 
-def _peerings(case: Case, one: Candidate) -> tuple[str, ...]:
+def _peerings(case: PathContext, one: Candidate) -> tuple[str, ...]:
     """The sides of the peering that are missing or not connected."""
     mine = case.place.network
     if isinstance(one.home, NotSeen):
@@ -67,19 +71,19 @@ def _peerings(case: Case, one: Candidate) -> tuple[str, ...]:
     commands: tuple[str, ...] = ()
     for near, far, side in ((mine, home, one.peering), (home, mine, back)):
         if side is None:
-            commands += fix.peer(near, far.id)
+            commands += fix.create_peering(near, far.id)
         elif (side.state or "").lower() == "disconnected":
-            commands += fix.peer(near, far.id, side.name)
+            commands += fix.create_peering(near, far.id, side.name)
     return commands
 
 
-def best(case: Case) -> Result:
+def best(case: PathContext) -> Result:
     """PW203 for the best of all endpoints; where there is none at all, that nothing private leads in."""
     if not case.endpoints:
         return fails(
             "no-private-endpoint",
             f"{case.registry.name} has no private endpoint.",
-            fix.create_endpoint(case.registry, case.place.network, case.place.subnet),
+            fix.create_private_endpoint(case.registry, case.place.network, case.place.subnet),
         )
     answers = [endpoint(case, one) for one in case.endpoints]
     return min(answers, key=_rank)
@@ -89,12 +93,12 @@ def _rank(answer: Result) -> int:
     return next(rank for rank, kind in enumerate(_ORDER) if isinstance(answer.verdict, kind))
 
 
-def owners(case: Case, one: IPv4Address, host: str) -> list[Candidate]:
+def owners(case: PathContext, one: IPv4Address, host: str) -> list[Candidate]:
     """The endpoints of the registry that have an address for a name."""
     return [found for found in case.endpoints if one in found.addresses(host)]
 
 
-def taken(case: Case, found: Lookup) -> Result:
+def taken(case: PathContext, found: Resolution) -> Result:
     """PW203 for the endpoints that the login server's name leads to: all of them have to hold."""
     mine = [owned for one in found.addresses if (owned := owners(case, one, found.host))]
     if not mine:
@@ -111,7 +115,7 @@ def taken(case: Case, found: Lookup) -> Result:
     return max(answers, key=_rank)
 
 
-def record(case: Case, found: Lookup) -> Result:
+def record(case: PathContext, found: Resolution) -> Result:
     """PW204 for one name that a linked zone answers: it leads to an address of one of the registry's endpoints."""
     wrong = [one for one in found.addresses if not owners(case, one, found.host)]
     what = "login" if found.host == case.login else "data"
@@ -131,7 +135,7 @@ def record(case: Case, found: Lookup) -> Result:
     return fails(f"{what}-record-wrong", f"{said}{expected}.", *mend)
 
 
-def _right(case: Case, host: str) -> tuple[IPv4Address, ...]:
+def _right(case: PathContext, host: str) -> tuple[IPv4Address, ...]:
     """The addresses a name should have: those of an approved endpoint in reach, else of any approved one."""
     approved = [one for one in case.endpoints if one.approved]
     near = [one for one in approved if one.reach.certain] or approved
@@ -140,8 +144,8 @@ def _right(case: Case, host: str) -> tuple[IPv4Address, ...]:
 
 def _mend(zone: Zone, host: str, wrong: list[IPv4Address], right: tuple[IPv4Address, ...]) -> tuple[str, ...]:
     name = relative(zone, host)
-    gone = tuple(fix.record("remove-record", zone, name, str(one)) for one in wrong)
-    return (*gone, *(fix.record("add-record", zone, name, str(one)) for one in right))
+    gone = tuple(fix.change_record("remove-record", zone, name, str(one)) for one in wrong)
+    return (*gone, *(fix.change_record("add-record", zone, name, str(one)) for one in right))
 
 
 def relative(zone: Zone, host: str) -> str:
@@ -150,12 +154,16 @@ def relative(zone: Zone, host: str) -> str:
     return host.removesuffix(f".{below}") if host != below else "@"
 
 
-def absent(case: Case, found: Lookup, *, severity: Severity = Severity.ERROR) -> Result:
+def absent(case: PathContext, found: Resolution, *, severity: Severity = Severity.ERROR) -> Result:
     """PW204 for a name that the linked zone lacks: it does not exist for the nodes."""
     what = "login" if found.host == case.login else "data"
     zone, link, right = found.zone, found.link, _right(case, found.host)
-    add = tuple(fix.record("add-record", zone, relative(zone, found.host), str(one)) for one in right) if zone else ()
-    redirect = (fix.redirect(zone, link),) if zone and link and not add else ()
+    add = (
+        tuple(fix.change_record("add-record", zone, relative(zone, found.host), str(one)) for one in right)
+        if zone
+        else ()
+    )
+    redirect = (fix.enable_public_fallback(zone, link),) if zone and link and not add else ()
     effect = "the name does not exist for the nodes" if what == "login" else "the login works, the layers time out"
     said = (
         f"The zone {zone.name if zone else ''} is linked to {case.place.network.name} and has no record of {found.host}"
@@ -163,7 +171,7 @@ def absent(case: Case, found: Lookup, *, severity: Severity = Severity.ERROR) ->
     return fails(f"{what}-record-missing", f"{said}: {effect}.", *(add or redirect), severity=severity)
 
 
-def unlinked(case: Case) -> Result:
+def unlinked(case: PathContext) -> Result:
     """PW204 where public access is off and no zone that is linked to the nodes' network knows the registry."""
     zone, network = f"privatelink.{suffix_of(case.registry)}", case.place.network
     known = [
@@ -177,30 +185,30 @@ def unlinked(case: Case) -> Result:
     said = f"No private DNS zone {zone} is linked to {network.name}: {case.login} leads to the public endpoint, "
     mend: tuple[str, ...]
     if holding or known:
-        mend = (fix.link_zone((holding or known)[0].id, network),)
+        mend = (fix.link_dns_zone((holding or known)[0].id, network),)
     else:
         zone_id = f"{network.id.split('/providers/')[0]}/providers/Microsoft.Network/privateDnsZones/{zone}"
         ends = [one.endpoint.id for one in case.endpoints if isinstance(one.endpoint, PrivateEndpoint) and one.approved]
-        groups = tuple(fix.zone_group(end, zone_id) for end in ends[:1])
-        mend = (fix.create_zone(zone, network.id), fix.link_zone(zone_id, network), *groups)
+        groups = tuple(fix.create_dns_zone_group(end, zone_id) for end in ends[:1])
+        mend = (fix.create_dns_zone(zone, network.id), fix.link_dns_zone(zone_id, network), *groups)
     return fails("zone-not-linked", f"{said}which is closed.", *mend)
 
 
-def data(case: Case, public: Result | None) -> tuple[Result, ...]:
+def data(case: PathContext, public: Result | None) -> tuple[Result, ...]:
     """PW204 for the data endpoints. ``public`` is what PW202 says where a name leads there; None: it is closed.
 
     The replica that serves a pull sends nodes to its own data endpoint: a record that another replica lacks is a
     warning, it bites when traffic is rerouted.
     """
     hosts = case.data_hosts()
-    lookups = [lookup(case.facts, case.place.network, case.registry, host) for host in hosts]
+    lookups = [resolve(case.facts, case.place.network, case.registry, host) for host in hosts]
     answers = [(found.host, _data_name(case, found, public)) for found in lookups]
     serving = [host for host in hosts if host.split(".")[1:2] == [_region(case)]] or (hosts if len(hosts) == 1 else ())
     broken = [host for host, answer in answers if answer.failed]
     return tuple(_weighed(host, answer, serving, all_broken=len(broken) == len(hosts)) for host, answer in answers)
 
 
-def _region(case: Case) -> str:
+def _region(case: PathContext) -> str:
     return (case.cluster.location or "").lower().replace(" ", "")
 
 
@@ -214,17 +222,17 @@ def _weighed(host: str, answer: Result, serving: tuple[str, ...] | list[str], *,
     return unknown(f"replica-{answer.cause}", said, "the replica that serves the nodes")
 
 
-def _data_name(case: Case, found: Lookup, public: Result | None) -> Result:
+def _data_name(case: PathContext, found: Resolution, public: Result | None) -> Result:
     if case.proxied(found.host):
         said = f"Nodes reach {found.host} through the cluster's proxy, which looks up the name."
         return unknown("proxy-decides-layers", said, "what the proxy lets through")
-    if found.leads is Leads.PRIVATE:
+    if found.leads is ResolvesTo.PRIVATE:
         answer = record(case, found)
         if not isinstance(answer.verdict, Pass):
             return answer
         far = taken(case, found)
         return answer if isinstance(far.verdict, Pass) else far
-    if found.leads is Leads.ABSENT:
+    if found.leads is ResolvesTo.ABSENT:
         return absent(case, found)
     if found.question is not None:
         return found.question
@@ -234,9 +242,13 @@ def _data_name(case: Case, found: Lookup, public: Result | None) -> Result:
     return passes("data-public", f"{found.host} leads to the public endpoint, which lets the nodes in.")
 
 
-def _added(case: Case, found: Lookup) -> tuple[str, ...]:
+def _added(case: PathContext, found: Resolution) -> tuple[str, ...]:
     zone, right = found.zone, _right(case, found.host)
-    return tuple(fix.record("add-record", zone, relative(zone, found.host), str(one)) for one in right) if zone else ()
+    return (
+        tuple(fix.change_record("add-record", zone, relative(zone, found.host), str(one)) for one in right)
+        if zone
+        else ()
+    )
 
 
 def _list(addresses: tuple[IPv4Address, ...]) -> str:

@@ -8,10 +8,10 @@ from checks.facts import NotSeen
 from checks.rules.fixes import az_acr
 from checks.rules.fixes import az_network as fix
 from checks.rules.path import node_network, registry_firewall
-from checks.rules.path.context import REGISTRY_SERVICE, Case
-from checks.rules.path.destinations import Target
-from checks.rules.path.egress import Egress, Exit, egress_of, look_failed
-from checks.rules.path.registry_firewall import Openness
+from checks.rules.path.context import REGISTRY_SERVICE, PathContext
+from checks.rules.path.destinations import Destination
+from checks.rules.path.egress import Egress, OutboundType, egress_of, look_failed
+from checks.rules.path.registry_firewall import PublicAccess
 from checks.rules.path.routes import UNROUTED, Routing, to_public
 from checks.rules.results import Result, fails, not_seen, passes, skipped, unknown
 
@@ -27,7 +27,7 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True):
     gap: NotSeen | None = None
 
 
-def leaving(case: Case, target: Target) -> Leaving:
+def egress_route(case: PathContext, target: Destination) -> Leaving:
     """How nodes leave towards a public target. A service endpoint outranks routes and the order of egress."""
     place = case.place
     if target.service and place.subnet.has_service_endpoint(target.service):
@@ -38,81 +38,81 @@ def leaving(case: Case, target: Target) -> Leaving:
     return Leaving(served=False, routing=routing, egress=egress_of(case.facts, case.cluster, place, routing))
 
 
-def addresses(case: Case) -> Result:
+def addresses(case: PathContext) -> Result:
     """PW202: the registry's public access and IP rules against what the nodes leave with."""
-    registry, open_to = case.registry, registry_firewall.openness(case.registry)
-    if open_to is Openness.NOBODY:
+    registry, open_to = case.registry, registry_firewall.public_access(case.registry)
+    if open_to is PublicAccess.NOBODY:
         return closed(case)
-    if open_to is Openness.UNCLEAR:
+    if open_to is PublicAccess.UNCLEAR:
         access, action = registry_firewall.outlook(registry)
         said = f"publicNetworkAccess is {access or 'unreadable'} and defaultAction {action or 'unreadable'}"
         return unknown("public-access-unclear", f"Of {registry.name}, {said}.", "settings that are understood")
     if case.proxied(case.login):
         return _proxied(case, open_to)
-    way = leaving(case, case.login_target())
+    way = egress_route(case, case.login_target())
     if way.gap is not None:
         return not_seen(way.gap, "The route table of the nodes' subnet")
     if way.egress is None:
         return _served(case, open_to)
-    if open_to is Openness.ALL:
+    if open_to is PublicAccess.ALL:
         return _let_in(case, way.egress)
     return _compared(case, way.egress)
 
 
-def closed(case: Case) -> Result:
+def closed(case: PathContext) -> Result:
     """Public network access is off: no address is let in."""
     return fails(
         "public-access-disabled",
         f"{case.registry.name} has public network access disabled, and no private endpoint leads to it.",
-        fix.create_endpoint(case.registry, case.place.network, case.place.subnet),
-        az_acr.enable_public(case.registry),
+        fix.create_private_endpoint(case.registry, case.place.network, case.place.subnet),
+        az_acr.enable_public_access(case.registry),
     )
 
 
-def _proxied(case: Case, open_to: Openness) -> Result:
-    if open_to is Openness.ALL:
+def _proxied(case: PathContext, open_to: PublicAccess) -> Result:
+    if open_to is PublicAccess.ALL:
         return passes("open-to-all", f"{case.registry.name} lets every public address in; the nodes use a proxy.")
     said = f"Nodes reach {case.login} through the cluster's proxy, whose address ARM does not show."
     return unknown("egress-proxy", said, "the public address of the proxy")
 
 
-def _served(case: Case, open_to: Openness) -> Result:
-    if open_to is Openness.ALL:
+def _served(case: PathContext, open_to: PublicAccess) -> Result:
+    if open_to is PublicAccess.ALL:
         return passes("open-to-all", f"{case.registry.name} lets every network in; {SERVED}.")
     return skipped("service-endpoint", f"IP rules do not apply: {SERVED}")
 
 
-def _exits(case: Case, egress: Egress) -> Result | None:
+def _exits(case: PathContext, egress: Egress) -> Result | None:
     """What is to say of a way out that does not stand, or that something else decides."""
-    if egress.exit is Exit.NONE:
+    if egress.exit is OutboundType.NONE:
         return fails(
             "no-egress",
             f"The nodes have no way to the internet ({egress.note}), and names lead to the public endpoint.",
-            fix.create_endpoint(case.registry, case.place.network, case.place.subnet),
+            fix.create_private_endpoint(case.registry, case.place.network, case.place.subnet),
         )
-    if egress.exit is Exit.DROPPED:
+    if egress.exit is OutboundType.DROPPED:
         return skipped("route-drops", f"the traffic does not leave: {egress.note}")
-    if egress.exit is Exit.DEFAULT:
+    if egress.exit is OutboundType.DEFAULT:
         said = f"AKS makes no way out ({egress.note}); Azure's default outbound access may carry the traffic."
         return unknown("egress-default", said, "whether default outbound access is in effect")
     return None
 
 
-def _let_in(case: Case, egress: Egress) -> Result:
+def _let_in(case: PathContext, egress: Egress) -> Result:
     standing = _exits(case, egress)
     if standing is not None:
         return standing
-    if egress.exit is Exit.ROUTED and egress.note.startswith("outboundType"):
+    if egress.exit is OutboundType.ROUTED and egress.note.startswith("outboundType"):
         said = f"What carries the nodes' traffic is not to be seen ({egress.note}, no default route in the subnet)."
         return unknown("egress-routed", said, "where the nodes' default route leads")
     return passes("open-to-all", f"{case.registry.name} lets every public address in; nodes leave by {egress.exit}.")
 
 
-def _compared(case: Case, egress: Egress) -> Result:
+def _compared(case: PathContext, egress: Egress) -> Result:
     standing = _exits(case, egress)
     if standing is not None:
         return standing
-    if egress.exit is Exit.ROUTED:
+    if egress.exit is OutboundType.ROUTED:
         said = f"Another device's public address counts ({egress.note}), which ARM does not show."
         return unknown("egress-routed", said, "the public address of what the traffic is routed to")
     found = registry_firewall.match(egress.networks, case.registry.outlook.ip_rules)
@@ -127,7 +127,7 @@ def _compared(case: Case, egress: Egress) -> Result:
     return passes("ip-allowed", f"The IP rules of {case.registry.name} allow {egress.told()} ({egress.exit}).")
 
 
-def _refused(case: Case, egress: Egress, found: registry_firewall.Match) -> Result:
+def _refused(case: PathContext, egress: Egress, found: registry_firewall.Match) -> Result:
     registry, missing = case.registry, [_text(one) for one in found.outside]
     add = tuple(az_acr.allow_address(registry, one) for one in missing)
     bypass = " networkRuleBypassOptions does not cover AKS nodes." if registry.outlook.bypass == "AzureServices" else ""
@@ -142,12 +142,12 @@ def _text(network: object) -> str:
     return str(network).removesuffix("/32")
 
 
-def subnets(case: Case, by_address: Result) -> Result:
+def subnets(case: PathContext, by_address: Result) -> Result:
     """PW205: virtual network rules against the nodes' subnet. ``by_address`` is what PW202 said of the same pool."""
     registry, subnet = case.registry, case.place.subnet
     if case.proxied(case.login):
         return skipped("proxy", f"nodes reach {case.login} through the cluster's proxy")
-    if registry_firewall.openness(registry) is not Openness.SOME:
+    if registry_firewall.public_access(registry) is not PublicAccess.SOME:
         return skipped("no-rules", f"no rule for a subnet is needed: {registry.name} restricts no network")
     network = case.facts.of(registry.id)
     rules = network.registry_rules if network else node_network.hidden(registry.id, registry.name)
@@ -169,7 +169,7 @@ def subnets(case: Case, by_address: Result) -> Result:
     )
 
 
-def _unserved(case: Case, by_address: Result, *, named: bool) -> Result:
+def _unserved(case: PathContext, by_address: Result, *, named: bool) -> Result:
     subnet = case.place.subnet
     if not named:
         return skipped("no-service-endpoint", f"the subnet {subnet.name} has no service endpoint {REGISTRY_SERVICE}")

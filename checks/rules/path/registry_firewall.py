@@ -16,7 +16,7 @@ from checks.facts import Registry
 from checks.rules.path.destinations import networks
 
 
-class Openness(StrEnum):
+class PublicAccess(StrEnum):
     """Whom the public endpoint lets in."""
 
     ALL = "all"
@@ -25,14 +25,14 @@ class Openness(StrEnum):
     UNCLEAR = "unclear"
 
 
-def openness(registry: Registry) -> Openness:
+def public_access(registry: Registry) -> PublicAccess:
     """Whom a registry's public endpoint lets in. ``publicNetworkAccess: Disabled`` outranks every rule."""
     access, action = ((text or "").lower() for text in (outlook(registry)))
     if access == "disabled":
-        return Openness.NOBODY
+        return PublicAccess.NOBODY
     if access != "enabled":
-        return Openness.UNCLEAR
-    return {"allow": Openness.ALL, "deny": Openness.SOME}.get(action, Openness.UNCLEAR)
+        return PublicAccess.UNCLEAR
+    return {"allow": PublicAccess.ALL, "deny": PublicAccess.SOME}.get(action, PublicAccess.UNCLEAR)
 
 
 def outlook(registry: Registry) -> tuple[str | None, str | None]:

@@ -12,10 +12,10 @@ from ipaddress import IPv4Network
 import msgspec
 
 from checks.facts.network import Route, RouteTable, Subnet, VirtualNetwork
-from checks.rules.path.destinations import EVERYTHING, Covers, Target, may_be_public, network, networks, tag_covers
+from checks.rules.path.destinations import EVERYTHING, Destination, Match, may_be_public, network, networks, tag_covers
 
 
-class Fate(StrEnum):
+class RouteEffect(StrEnum):
     """What becomes of the traffic."""
 
     AS_IS = "as-is"
@@ -26,11 +26,11 @@ class Fate(StrEnum):
 class Routing(msgspec.Struct, frozen=True):
     """The fate of traffic to a target, and the routes that decide it. Several fates: it cannot be told which."""
 
-    fates: frozenset[Fate]
+    fates: frozenset[RouteEffect]
     routes: tuple[Route, ...] = ()
 
     @property
-    def only(self) -> Fate | None:
+    def only(self) -> RouteEffect | None:
         """The fate, where there is one alone."""
         return next(iter(self.fates)) if len(self.fates) == 1 else None
 
@@ -39,20 +39,20 @@ class Routing(msgspec.Struct, frozen=True):
         return ", ".join(f"{r.name or 'a route'} ({r.prefix} to {_hop(r)})" for r in self.routes) or "no route"
 
 
-UNROUTED = Routing(frozenset({Fate.AS_IS}))
+UNROUTED = Routing(frozenset({RouteEffect.AS_IS}))
 
 
 def _hop(route: Route) -> str:
     return f"{route.next_hop}{f' {route.next_hop_address}' if route.next_hop_address else ''}"
 
 
-def fate_of(route: Route) -> Fate:
+def fate_of(route: Route) -> RouteEffect:
     """What a route does: Internet leaves traffic as it is, None drops it, everything else leads it elsewhere."""
     hop = route.next_hop.lower()
-    return Fate.AS_IS if hop == "internet" else Fate.DROPPED if hop == "none" else Fate.DIVERTED
+    return RouteEffect.AS_IS if hop == "internet" else RouteEffect.DROPPED if hop == "none" else RouteEffect.DIVERTED
 
 
-def to_public(table: RouteTable | None, target: Target) -> Routing:
+def to_public(table: RouteTable | None, target: Destination) -> Routing:
     """The fate of traffic to a public service."""
     if table is None:
         return UNROUTED
@@ -73,11 +73,11 @@ def _of(routes: list[Route]) -> Routing:
     return Routing(frozenset(fate_of(route) for route in routes), tuple(routes))
 
 
-def _tag_routes(table: RouteTable, target: Target) -> tuple[list[Route], list[Route]]:
+def _tag_routes(table: RouteTable, target: Destination) -> tuple[list[Route], list[Route]]:
     """The service-tag routes that certainly cover a target, the closest first, and those that may."""
     answers = [(route, tag_covers(route.prefix, target)) for route in table.routes if not network(route.prefix)]
-    certain = [route for route, answer in answers if answer is Covers.YES]
-    return sorted(certain, key=_closeness), [route for route, answer in answers if answer is Covers.MAYBE]
+    certain = [route for route, answer in answers if answer is Match.YES]
+    return sorted(certain, key=_closeness), [route for route, answer in answers if answer is Match.MAYBE]
 
 
 def _closeness(route: Route) -> tuple[bool, bool]:
@@ -94,12 +94,12 @@ def default_of(table: RouteTable | None) -> Routing:
     routes, fates = [], set()
     for half in EVERYTHING.subnets():
         found = [route for route in table.routes if network(route.prefix) == half][:1] or whole
-        fates |= {fate_of(route) for route in found} or {Fate.AS_IS}
+        fates |= {fate_of(route) for route in found} or {RouteEffect.AS_IS}
         routes += [route for route in found if route not in routes]
     return Routing(frozenset(fates), tuple(routes))
 
 
-def to_private(table: RouteTable | None, target: Target, home: VirtualNetwork, subnet: Subnet | None) -> Routing:
+def to_private(table: RouteTable | None, target: Destination, home: VirtualNetwork, subnet: Subnet | None) -> Routing:
     """The fate of traffic to a private endpoint in ``subnet`` of the network ``home``.
 
     An endpoint's own /32 route outranks every route of a user but a /32. With network policies for endpoints on in its
@@ -110,30 +110,36 @@ def to_private(table: RouteTable | None, target: Target, home: VirtualNetwork, s
         return UNROUTED
     policies = subnet is None or (subnet.endpoint_policies or "disabled").lower() in ("enabled", "routetableenabled")
     chosen: list[Route] = []
-    fates: set[Fate] = set()
+    fates: set[RouteEffect] = set()
     for one in target.addresses:
         own = max((p.prefixlen for p in networks(home.prefixes) if one in p), default=0)
         covering = [(p, r) for r in table.routes if (p := network(r.prefix)) and one in p]
         best = max(covering, key=lambda pair: pair[0].prefixlen, default=None)
         if best is None or (not policies and best[0].prefixlen < 32):
-            fates.add(Fate.AS_IS)
+            fates.add(RouteEffect.AS_IS)
             continue
         if best[0].prefixlen < own:
-            fates.add(Fate.AS_IS)
-            if fate_of(best[1]) is Fate.AS_IS:
+            fates.add(RouteEffect.AS_IS)
+            if fate_of(best[1]) is RouteEffect.AS_IS:
                 continue
         fates.add(_private_fate(best[1]))
         chosen.append(best[1])
-    return Routing(frozenset(fates or {Fate.AS_IS}), tuple(dict.fromkeys(chosen)))
+    return Routing(frozenset(fates or {RouteEffect.AS_IS}), tuple(dict.fromkeys(chosen)))
 
 
-def _private_fate(route: Route) -> Fate:
+def _private_fate(route: Route) -> RouteEffect:
     hop = route.next_hop.lower()
-    return Fate.AS_IS if hop in ("vnetlocal", "virtualnetwork") else Fate.DROPPED if hop == "none" else Fate.DIVERTED
+    return (
+        RouteEffect.AS_IS
+        if hop in ("vnetlocal", "virtualnetwork")
+        else RouteEffect.DROPPED
+        if hop == "none"
+        else RouteEffect.DIVERTED
+    )
 
 
-def leads_elsewhere(table: RouteTable | None, target: Target) -> bool:
+def leads_elsewhere(table: RouteTable | None, target: Destination) -> bool:
     """Whether a route sends traffic for a private target to an appliance or a gateway (hub transit)."""
     listed = table.routes if table else ()
     prefixes: list[tuple[IPv4Network, Route]] = [(p, r) for r in listed if (p := network(r.prefix))]
-    return any(fate_of(r) is Fate.DIVERTED and any(one in p for one in target.addresses) for p, r in prefixes)
+    return any(fate_of(r) is RouteEffect.DIVERTED and any(one in p for one in target.addresses) for p, r in prefixes)

@@ -14,8 +14,8 @@ from enum import StrEnum
 
 import msgspec
 
-from checks.facts import Cluster, NotSeen, Registry, RegistryUse, Seen, Why
-from checks.facts.canary import CanaryAsk, CanarySaid
+from checks.facts import Cluster, NotSeen, NotSeenReason, Registry, RegistryUse, Seen
+from checks.facts.canary import CanaryQuestion, CanaryReport
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.azure.node_pools import has_nodes
@@ -41,7 +41,7 @@ _ANSWERED = frozenset({PullErrorCause.IMAGE_NOT_FOUND, PullErrorCause.PLATFORM_M
 _NEXT_ATTEMPT = re.compile(r", (?=rpc error: |failed to pull )")
 
 
-class Proves(StrEnum):
+class CanaryProof(StrEnum):
     """How much a result proves. The value is the cause of a Finding."""
 
     LAYERS = "canary-pulled"
@@ -51,13 +51,13 @@ class Proves(StrEnum):
 
 
 # What proves that nodes may pull; the others prove only that there is a network path.
-FULL = frozenset({Proves.LAYERS.value, Proves.ACCESS.value})
+PROVES_PULL = frozenset({CanaryProof.LAYERS.value, CanaryProof.ACCESS.value})
 
 
-class Reading(msgspec.Struct, frozen=True):
+class CanaryReading(msgspec.Struct, frozen=True):
     """What a canary's result means: what it proves, or the cause of its failure (both None: nothing)."""
 
-    proves: Proves | None
+    proves: CanaryProof | None
     classified: Classified | None = None
 
     @property
@@ -67,14 +67,14 @@ class Reading(msgspec.Struct, frozen=True):
         return self.proves is None and known
 
 
-def may_pass(ask: CanaryAsk, result: CanarySaid) -> bool:
+def is_transient(ask: CanaryQuestion, result: CanaryReport) -> bool:
     """Whether a result is a failure that may be gone a moment later."""
-    return not result.pulled and classify(tries(result.text)[0], result.reason, ask.image).cause in TRANSIENT
+    return not result.pulled and classify(split_attempts(result.text)[0], result.reason, ask.image).cause in TRANSIENT
 
 
-def asks(
+def plan_canaries(
     cluster: Cluster, uses: Iterable[RegistryUse], nonce: str, real_image: str = ""
-) -> tuple[tuple[CanaryAsk, ...], tuple[str, ...], int]:
+) -> tuple[tuple[CanaryQuestion, ...], tuple[str, ...], int]:
     """The canaries for every node pool with nodes, the pools without nodes, and how many registries are skipped."""
     uses = tuple(uses)
     possible = [canary for use in uses if use.acr and (canary := _absent_tag(use, nonce)) is not None]
@@ -89,7 +89,7 @@ def asks(
     return tuple(msgspec.structs.replace(ask, pool=pool) for pool in pools for ask in chosen), empty, skipped
 
 
-def _absent_tag(use: RegistryUse, nonce: str) -> CanaryAsk | None:
+def _absent_tag(use: RegistryUse, nonce: str) -> CanaryQuestion | None:
     """A canary for a tag that does not exist, preferably in the repository of an image without pull secrets."""
     own = identity_access.repositories_of(image for image in use.images if not image.pull_secrets)
     in_use = identity_access.repositories_of(use.images)
@@ -97,7 +97,7 @@ def _absent_tag(use: RegistryUse, nonce: str) -> CanaryAsk | None:
     if not in_use and (mode or "").lower() != rbac.LEGACY_MODE.lower():
         return None  # with ABAC, a missing repository is refused like one that may not be read
     repository = next(iter(own or in_use), NO_REPOSITORY)
-    return CanaryAsk(
+    return CanaryQuestion(
         pool="",
         login_server=use.login_server,
         repository=repository,
@@ -107,10 +107,10 @@ def _absent_tag(use: RegistryUse, nonce: str) -> CanaryAsk | None:
     )
 
 
-def _real_image(parsed: images.ImageReference, text: str, use: RegistryUse | None) -> CanaryAsk:
+def _real_image(parsed: images.ImageReference, text: str, use: RegistryUse | None) -> CanaryQuestion:
     used = use.images if use is not None else ()
     own = any(not image.pull_secrets for image in used)
-    return CanaryAsk(
+    return CanaryQuestion(
         pool="",
         login_server=parsed.host,
         repository=parsed.repository,
@@ -121,57 +121,57 @@ def _real_image(parsed: images.ImageReference, text: str, use: RegistryUse | Non
     )
 
 
-def read(ask: CanaryAsk, result: CanarySaid, use: RegistryUse | None) -> Reading:
+def interpret_result(ask: CanaryQuestion, result: CanaryReport, use: RegistryUse | None) -> CanaryReading:
     """Interprets a result for one registry. ``use`` None: a host that the cluster's pods do not use."""
     if result.pulled:
-        return Reading(_narrowed(Proves.LAYERS, ask, result, use) if ask.real else None)
-    attempts = [classify(text, result.reason, ask.image) for text in tries(result.text)]
+        return CanaryReading(_narrowed(CanaryProof.LAYERS, ask, result, use) if ask.real else None)
+    attempts = [classify(text, result.reason, ask.image) for text in split_attempts(result.text)]
     first = attempts[0]
     if first.cause in _ANSWERED:
-        return Reading(_narrowed(Proves.ACCESS, ask, result, use), first)
+        return CanaryReading(_narrowed(CanaryProof.ACCESS, ask, result, use), first)
     if first.cause not in CREDENTIALS:
-        return Reading(None, first)
+        return CanaryReading(None, first)
     accepted = next((attempt for attempt in attempts if attempt.cause in _ANSWERED), None)
     if accepted is not None:
-        return Reading(Proves.PATH, accepted)  # the kubelet identity was refused, another attempt was not
-    return Reading(Proves.PATH if ask.with_secret or _not_about_images_in_use(ask, use) else None, first)
+        return CanaryReading(CanaryProof.PATH, accepted)  # the kubelet identity was refused, another attempt was not
+    return CanaryReading(CanaryProof.PATH if ask.with_secret or _not_about_images_in_use(ask, use) else None, first)
 
 
-def tries(text: str) -> list[str]:
+def split_attempts(text: str) -> list[str]:
     """The errors of kubelet's attempts, in order; the whole text if there was one attempt."""
     return _NEXT_ATTEMPT.split(text)
 
 
-def _not_about_images_in_use(ask: CanaryAsk, use: RegistryUse | None) -> bool:
+def _not_about_images_in_use(ask: CanaryQuestion, use: RegistryUse | None) -> bool:
     """Whether a refusal of a real image says nothing about the images in use: ABAC, or no image is in use."""
     if ask.in_use:
         return False
-    return _registry(use) is None or not by_registry(use)
+    return _registry(use) is None or not grants_whole_registry(use)
 
 
 def _registry(use: RegistryUse | None) -> Registry | None:
     return use.registry.value if use is not None and isinstance(use.registry, Seen) else None
 
 
-def by_registry(use: RegistryUse | None) -> bool:
+def grants_whole_registry(use: RegistryUse | None) -> bool:
     """Whether permissions apply to the whole registry, as far as Azure Resource Manager shows."""
     registry = _registry(use)
     return registry is not None and (registry.role_assignment_mode or "").lower() == rbac.LEGACY_MODE.lower()
 
 
-def _narrowed(proves: Proves, ask: CanaryAsk, result: CanarySaid, use: RegistryUse | None) -> Proves:
+def _narrowed(proves: CanaryProof, ask: CanaryQuestion, result: CanaryReport, use: RegistryUse | None) -> CanaryProof:
     """What a result proves if the registry admits others too, or the kubelet identity to some repositories only."""
     registry = _registry(use)
     if registry is None or use is None or registry.anonymous_pull is not False or result.secrets:
-        return Proves.PATH
-    if by_registry(use):
+        return CanaryProof.PATH
+    if grants_whole_registry(use):
         return proves
-    return proves if set(identity_access.repositories_of(use.images)) == {ask.repository} else Proves.REPOSITORY
+    return proves if set(identity_access.repositories_of(use.images)) == {ask.repository} else CanaryProof.REPOSITORY
 
 
-def not_run(gap: NotSeen) -> bool:
+def is_expected_gap(gap: NotSeen) -> bool:
     """Whether canaries are turned off or have no nodes to run on, which is not an error.
 
     A missing setting (``role`` names it) is an error, because canaries were requested.
     """
-    return gap.why is Why.NOT_APPLICABLE or (gap.why is Why.OFF and gap.role is None)
+    return gap.why is NotSeenReason.NOT_APPLICABLE or (gap.why is NotSeenReason.OFF and gap.role is None)

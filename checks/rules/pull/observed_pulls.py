@@ -10,7 +10,7 @@ import msgspec
 from checks.facts import AgentPool, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Workloads
 from checks.rules import images
 from checks.rules.azure.node_pools import pool_of, pools_of_events
-from checks.rules.pull.canaries import by_registry, tries
+from checks.rules.pull.canaries import grants_whole_registry, split_attempts
 from checks.rules.pull.errors import Classified, PullErrorCause, classify
 
 # The waiting reasons for image errors (kubernetes/pkg/kubelet/images/types.go and the reasons that the CRI runtimes
@@ -99,7 +99,9 @@ def pulled_images(workloads: Workloads) -> frozenset[str]:
     return frozenset(text[len(_PULLED) :].partition('"')[0] for text in messages)
 
 
-def proofs(workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str | None = None) -> dict[str, PullProof]:
+def pull_proofs(
+    workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str | None = None
+) -> dict[str, PullProof]:
     """The latest successful pull per registry host. "Already present on machine" proves nothing and does not count."""
     events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
     pulls = [event for event in events if event.reason == "Pulled" and event.message.startswith(_PULLED)]
@@ -135,7 +137,7 @@ def not_found_proofs(
     certain = {
         use.login_server
         for use in uses
-        if isinstance(use.registry, Seen) and use.registry.value.anonymous_pull is False and by_registry(use)
+        if isinstance(use.registry, Seen) and use.registry.value.anonymous_pull is False and grants_whole_registry(use)
     }
     all_pools, proofs_by_host = tuple(pools), dict[str, PullProof]()
     for pull in failing:
@@ -150,11 +152,11 @@ def not_found_proofs(
 
 
 def _refused_without_credentials_only(text: str) -> bool:
-    refused = [attempt.lower() for attempt in tries(text) if "unauthorized" in attempt.lower()]
+    refused = [attempt.lower() for attempt in split_attempts(text) if "unauthorized" in attempt.lower()]
     return all("failed to fetch anonymous token" in attempt for attempt in refused)
 
 
-def age(proof: PullProof) -> str:
+def describe_age(proof: PullProof) -> str:
     """How long before the scan it was seen, in words; "" if either time is not known."""
     try:
         seen, read = (datetime.fromisoformat(text or "") for text in (proof.when, proof.read_at))

@@ -36,7 +36,7 @@ _SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,12})?s")  # almost all durations
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 
 
-class Pull(msgspec.Struct, frozen=True):
+class TimedPull(msgspec.Struct, frozen=True):
     """One successful pull: the image as the pod writes it, its duration in seconds, its size if reported."""
 
     image: str
@@ -67,16 +67,16 @@ def duration(text: str) -> float | None:
     return sum(float(part[1]) * _UNITS[part[2]] for part in parts)
 
 
-def pull_of(message: str) -> Pull | None:
+def pull_of(message: str) -> TimedPull | None:
     """The pull that a Pulled event reports; "already present on machine" is not one."""
     match = _TEXT.match(message)
     seconds = duration(match[2].rstrip(".")) if match else None
     if match is None or seconds is None:
         return None
-    return Pull(match[1], seconds, int(match[3]) if match[3] else None)
+    return TimedPull(match[1], seconds, int(match[3]) if match[3] else None)
 
 
-def times(workloads: Workloads, pools: Iterable[AgentPool]) -> tuple[PullTime, ...]:
+def measure_pull_times(workloads: Workloads, pools: Iterable[AgentPool]) -> tuple[PullTime, ...]:
     """This scan's pull times by registry, pool and unit, from at least MIN_PULLS pulls each, at most MAX_KEYS."""
     events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
     pulled = [event for event in events if event.reason == "Pulled" and event.message.startswith("Successfully")]
@@ -112,7 +112,7 @@ def _sample(event: PodEvent, pool: str, hosts: dict[str, str | None]) -> tuple[s
     return f"{host}|{pool}|{PER_MEBIBYTE}", pull.seconds / (pull.size / MEBIBYTE)
 
 
-def compare(time: PullTime, baseline: PullTimeBaseline | None) -> Comparison:
+def compare_with_baseline(time: PullTime, baseline: PullTimeBaseline | None) -> Comparison:
     """Compares with earlier runs. Slow is more than three spreads above the usual and at least 1.5 times the usual.
 
     The spread is the median absolute deviation, scaled to a standard deviation, and at least a tenth of the usual.
@@ -125,7 +125,9 @@ def compare(time: PullTime, baseline: PullTimeBaseline | None) -> Comparison:
     return Comparison(time, usual, max(usual + 3 * max(spread, usual / 10), usual * 1.5))
 
 
-def baselines(before: Mapping[str, PullTimeBaseline], measured: Iterable[PullTime]) -> dict[str, PullTimeBaseline]:
+def update_baselines(
+    before: Mapping[str, PullTimeBaseline], measured: Iterable[PullTime]
+) -> dict[str, PullTimeBaseline]:
     """The baselines after a run: its medians are added if its pulls are newer; the newest MAX_KEYS are kept."""
     after = dict(before)
     for time in measured:
