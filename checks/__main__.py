@@ -89,9 +89,9 @@ def _scan_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _scan(options: argparse.Namespace) -> int:
-    """Looks at clusters once, read-only (but for --canary), with the identity of `az login` (or a managed identity),
-    and says per cluster and registry whether nodes may pull and have a way. Exit: 0 all pass, 1 something fails, 2
-    something is unknown and nothing fails or nothing was found, 64 wrong usage."""
+    """Checks clusters once, read-only (except for --canary), with the identity of `az login` or a managed identity, and
+    shows per cluster and registry whether nodes may pull and have a network path. Exit codes: 0 all pass, 1 something
+    fails, 2 something is unknown and nothing fails, or nothing was found, 64 wrong usage."""
     loaded = settings.load(os.environ)
     hosts = tuple(name.lower() for name in options.registry)
     scope = ScanScope(tuple(options.subscription), tuple(options.cluster), hosts, canaries=options.canary)
@@ -108,7 +108,7 @@ def _scan(options: argparse.Namespace) -> int:
         _print_json(report)
     else:
         terminal.show(report, terminal.console(sys.stdout))
-    _tell_calls(report, options.quiet)
+    _report_calls(report, options.quiet)
     return exit_code(report, scope)
 
 
@@ -126,7 +126,7 @@ def _print_json(report: ScanReport) -> None:
     sys.stdout.buffer.flush()
 
 
-def _tell_calls(report: ScanReport, quiet: bool) -> None:
+def _report_calls(report: ScanReport, quiet: bool) -> None:
     if not quiet:
         total = sum(report.arm_calls.values())
         most = max((count for guid, count in report.arm_calls.items() if guid), default=0)

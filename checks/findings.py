@@ -35,7 +35,7 @@ class Unknown(msgspec.Struct, frozen=True, tag_field="verdict", tag="unknown"):
 
 
 class Skipped(msgspec.Struct, frozen=True, tag_field="verdict", tag="skipped"):
-    """It does not matter here: ``because`` names the prerequisite that failed or the way that is not taken."""
+    """It does not matter here: ``because`` names the prerequisite that failed or the path that is not taken."""
 
     because: str
 
@@ -101,9 +101,9 @@ class Facet(msgspec.Struct, frozen=True):
 class RegistryRow(msgspec.Struct, frozen=True, kw_only=True):
     """The answer per cluster and registry.
 
-    ``access``: may it pull; ``path``: is there a way, as ARM shows it; ``pull``: the answer itself. ``image_troubles``
-    counts the workloads whose own image is at fault (absent tag, wrong platform), which does not fail the row.
-    ``disagreements`` are sentences that name where proof and inference differ.
+    ``access``: may it pull; ``path``: is there a network path, as Azure shows it; ``pull``: the answer.
+    ``image_troubles`` counts the workloads whose own image is at fault (absent tag, wrong platform), which does not
+    fail the row. ``disagreements`` are sentences that name where proof and inference differ.
     """
 
     registry: str
@@ -116,7 +116,7 @@ class RegistryRow(msgspec.Struct, frozen=True, kw_only=True):
     fix: tuple[str, ...] = ()
 
     def facets(self) -> tuple[tuple[str, Facet], ...]:
-        """The three facets with their names, in the order they are told."""
+        """The three facets with their names, in the order in which they are shown."""
         return (("access", self.access), ("path", self.path), ("pull", self.pull))
 
 

@@ -172,7 +172,7 @@ SETTINGS = (
             "them), scheduled (every run too)."),
     Setting("CANARY_NAMESPACE", "canary_namespace", _namespace, "default", "The namespace of canary pods."),
     Setting("CANARY_IMAGE", "canary_image", _image, "",
-            "A small image that exists, for canaries to pull besides: it proves the layers' way too."),
+            "A small image that exists, for canaries to pull besides: it proves the path of layers too."),
     Setting("CANARY_SECONDS", "canary_seconds", _number(5, 600), "120", "How long a canary pod waits for its answer."),
     Setting("PROBE", "probe", _flag, "true",
             "Probe the Azure registries in use from where Pullwatch runs (PW201)."),
@@ -286,8 +286,8 @@ def load(environment: Mapping[str, str]) -> Settings:
         try:
             values[setting.field] = setting.read(given)
         except SettingError as error:
-            told = "" if setting.secret else f", not {given[:120]!r}"
-            raise SettingError(f"{name} {error}{told}.") from None
+            description = "" if setting.secret else f", not {given[:120]!r}"
+            raise SettingError(f"{name} {error}{description}.") from None
     settings = Settings(**values, **_storage(environment))
     _refuse_contradictions(settings, environment)
     return settings

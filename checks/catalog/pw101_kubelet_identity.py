@@ -134,7 +134,7 @@ def _resource_trouble(
         return CHECK.fails(
             subject,
             IdentityCause.IDENTITY_DELETED,
-            f"The nodes' identity {resource_id} does not exist any more: it was deleted while the cluster uses it.",
+            f"The kubelet identity {resource_id} does not exist any more: it was deleted while the cluster uses it.",
             evidence,
             fix=(az_roles.create_identity(resource_id), attach, *upgrades),
         )
@@ -142,7 +142,7 @@ def _resource_trouble(
         return CHECK.fails(
             subject,
             IdentityCause.IDENTITY_REPLACED,
-            f"The cluster expects the object id {kubelet.object_id} for the nodes' identity {resource_id}, which now "
+            f"The cluster expects the object id {kubelet.object_id} for the kubelet identity {resource_id}, which now "
             f"has {resource.principal_id}: it was deleted and made anew.",
             evidence,
             fix=(attach, *upgrades),
@@ -178,7 +178,8 @@ def _not_attached(
     return CHECK.fails(
         subject,
         IdentityCause.IDENTITY_NOT_ATTACHED,
-        f"The machines of {', '.join(lacking[:10])} do not carry the nodes' identity {resource_id}: they get no token.",
+        f"The machines of {', '.join(lacking[:10])} do not carry the kubelet identity {resource_id}: "
+        "they get no token.",
         evidence,
         fix=(
             az_aks.reconcile_cluster(facts.cluster),
@@ -203,14 +204,14 @@ def _is_of(machine: NodeMachines, pool: str) -> bool:
 def _unseen(facts: ClusterFacts) -> str:
     """What could not be verified about the identity, as a sentence."""
     look, machines = facts.kubelet_resource, facts.machines
-    told = []
+    unverified = []
     if isinstance(look, NotSeen):
-        told.append(f"whether its resource still exists ({look.detail})")
+        unverified.append(f"whether its resource still exists ({look.detail})")
     elif isinstance(look, Seen) and look.value.resource is None:
-        told.append("whether its resource still exists (ARM shows nothing of its resource group)")
+        unverified.append("whether its resource still exists (ARM shows nothing of its resource group)")
     if isinstance(machines, NotSeen):
-        told.append(f"whether the machines carry it ({machines.detail})")
-    return f" Not verified: {'; '.join(told)}." if told else ""
+        unverified.append(f"whether the machines carry it ({machines.detail})")
+    return f" Not verified: {'; '.join(unverified)}." if unverified else ""
 
 
 def _service_principal(facts: ClusterFacts, subject: Subject, evidence: tuple[Evidence, ...]) -> Finding:

@@ -75,7 +75,7 @@ CHECK = Check(
         "notActions inside their own element, dataActions in ABAC mode, deny assignments over all of them. Where the "
         "direct assignments do not grant it, Azure is asked once for those that come through groups. In ABAC mode the "
         "documented conditions are evaluated for each repository that the cluster's images come from; any other "
-        "condition leaves it open, and its text is told. In legacy mode a registry has nothing that a condition could "
+        "condition leaves it open, and its text is shown. In legacy mode a registry has nothing that a condition could "
         "be evaluated on. An eligible assignment (PIM) grants nothing until it is activated, and a managed identity "
         "cannot activate one. A mode that ARM does not show at an api-version that would show it counts as legacy."
     ),
@@ -93,7 +93,7 @@ CHECK = Check(
 READER = "Container Registry Repository Reader"
 MAX_NAMED = 10
 MAX_IN_CONDITION = 50
-_SETTLES = "A new assignment takes up to 10 minutes to work."
+_SETTLES = "A new role assignment can take up to 10 minutes to take effect."
 
 
 class _Case(msgspec.Struct, frozen=True):
@@ -115,10 +115,10 @@ class _Case(msgspec.Struct, frozen=True):
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry that the cluster uses."""
-    return tuple(_one(facts, use) for use in facts.uses if use.acr)
+    return tuple(_judge_registry(facts, use) for use in facts.uses if use.acr)
 
 
-def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
+def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, NotSeen):
         return CHECK.not_seen(subject, use.registry, f"The registry {use.login_server}")
@@ -139,7 +139,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
 
 
 def _mode(registry: Registry, read: Evidence) -> tuple[Evidence, ...]:
-    """What the registry's mode is taken to be, as evidence: an absent one has to be told."""
+    """What the registry's mode is taken to be, as evidence: an absent one has to be shown."""
     shown = registry.role_assignment_mode or f"not shown, which counts as {rbac.LEGACY_MODE}"
     return (Evidence(f"roleAssignmentMode: {shown}", registry.id, read.read_at, read.api_version),)
 
@@ -204,7 +204,7 @@ def _granted(case: _Case, grant: rbac.Granted, repositories: tuple[str, ...]) ->
     return CHECK.passes(
         case.subject,
         RoleCause.ROLE_THROUGH_GROUP if grant.through_group else RoleCause.ROLE_HELD,
-        " ".join((f"The nodes' identity may pull from {case.registry.name}: {grant.role} at {grant.scope}.", *notes)),
+        " ".join((f"The kubelet identity may pull from {case.registry.name}: {grant.role} at {grant.scope}.", *notes)),
         case.evidence,
     )
 
@@ -217,7 +217,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
         return CHECK.fails(
             case.subject,
             RoleCause.ROLE_MISSING,
-            f"The nodes' identity {who} holds no role that pulls from {registry.name}.{held}{other} {_SETTLES}",
+            f"The kubelet identity {who} has no role that allows pulls from {registry.name}.{held}{other} {_SETTLES}",
             case.evidence,
             fix=(
                 az_roles.assign_role(who, "AcrPull", registry.id),
@@ -230,7 +230,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
         case.subject,
         RoleCause.ROLE_NOT_HONOURED if decision.not_honoured else RoleCause.ROLE_MISSING,
         f"{registry.name} is in ABAC mode, where only the repository roles pull; "
-        f"the nodes' identity {who} holds none.{held}{nothing} {_SETTLES}",
+        f"the kubelet identity {who} holds none.{held}{nothing} {_SETTLES}",
         case.evidence,
         fix=(
             az_roles.assign_role(who, READER, registry.id),
@@ -249,7 +249,7 @@ def _left_out(case: _Case, decision: rbac.Partial) -> Finding:
     return CHECK.fails(
         case.subject,
         RoleCause.REPOSITORIES_LEFT_OUT,
-        f"The conditions under which the nodes' identity {case.who} holds {decision.role} at {decision.scope} leave "
+        f"The conditions under which the kubelet identity {case.who} holds {decision.role} at {decision.scope} leave "
         f"out {named} of {case.registry.name}, which the cluster uses. {_SETTLES}",
         case.evidence,
         fix=_widen(case, decision.left_out[:MAX_IN_CONDITION]),

@@ -1,4 +1,4 @@
-"""PW103: the nodes' identity may do more with a registry than pull from it."""
+"""PW103: the kubelet identity may do more with a registry than pull from it."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ CHECK = Check(
     severity=Severity.WARNING,
     why="Every pod that reaches the node's metadata endpoint can act as this identity: push, delete or take over.",
     how=(
-        "The roles that the nodes' identity holds at the registry and above it are evaluated by their actions: pushing "
-        "and deleting images (actions in legacy mode, dataActions in ABAC mode), changing the registry, assigning "
-        "roles. Each role that allows one of these is told with its scope. It never fails a registry's row."
+        "The roles that the kubelet identity holds at the registry and above it are evaluated by their actions: "
+        "pushing and deleting images (actions in legacy mode, dataActions in ABAC mode), changing the registry, "
+        "assigning roles. Each role that allows one of these is shown with its scope. It never fails a registry's row."
     ),
     permissions=("Reader on the registry's subscription (role assignments, role definitions)",),
     fix="Assign a role that only pulls on the registry, then remove the broad one.",
@@ -79,14 +79,14 @@ _POWERS = (
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per role that allows more than pulling, or one that none does, per Azure registry in use."""
-    return tuple(finding for use in facts.uses if use.acr for finding in _one(facts, use))
+    return tuple(finding for use in facts.uses if use.acr for finding in _judge_registry(facts, use))
 
 
-def _one(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
+def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
         return (
-            CHECK.skipped(subject, PermissionCause.NOT_LOOKED_AT, "the registry or the nodes' identity is not known"),
+            CHECK.skipped(subject, PermissionCause.NOT_LOOKED_AT, "the registry or the kubelet identity is not known"),
         )
     registry, principal = use.registry.value, facts.principal.value
     asked = identity_access.authorization_reads(facts, registry)
@@ -120,7 +120,7 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
         CHECK.fails(
             subject,
             powers[0].cause,
-            _told(assignment, powers, definitions.value, principal, registry),
+            _describe(assignment, powers, definitions.value, principal, registry),
             evidence,
             fix=_fix(assignment, principal, registry),
         )
@@ -139,7 +139,7 @@ def _has(role: RoleDefinition, power: _Power, mode: str | None) -> bool:
     return any(rbac.allows(p, name, data=data) for p in role.permissions for name in names)
 
 
-def _told(
+def _describe(
     assignment: RoleAssignment,
     powers: tuple[_Power, ...],
     definitions: dict[str, RoleDefinition],
@@ -150,7 +150,7 @@ def _told(
     through = "" if assignment.principal_id.lower() == principal.object_id.lower() else " through a group"
     under = ", under a condition," if assignment.condition else ""
     what = ", ".join(power.words for power in powers)
-    return f"The nodes' identity holds {role} at {assignment.scope}{through}{under} and may {what} on {registry.name}."
+    return f"The kubelet identity holds {role} at {assignment.scope}{through}{under} and may {what} on {registry.name}."
 
 
 def _fix(assignment: RoleAssignment, principal: Principal, registry: Registry) -> tuple[str, ...]:

@@ -56,18 +56,18 @@ FIRST_WITH = (2025, 5)
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry that could be read."""
-    return tuple(_one(facts, use) for use in facts.uses if use.acr)
+    return tuple(_judge_registry(facts, use) for use in facts.uses if use.acr)
 
 
-def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
+def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, NotSeen):
-        return CHECK.skipped(subject, TokenCause.REGISTRY_NOT_SEEN, "the registry could not be looked at")
+        return CHECK.skipped(subject, TokenCause.REGISTRY_NOT_SEEN, "the registry could not be read")
     registry, evidence = use.registry.value, (use.registry.evidence,)
     policy = (registry.authentication_as_arm or "enabled").lower()
     if policy == "enabled":
-        said = "" if registry.authentication_as_arm else " (ARM shows no policy, and that is the default)"
-        summary = f"{registry.name} takes tokens for Azure Resource Manager{said}: every node image may sign in."
+        sentence = "" if registry.authentication_as_arm else " (ARM shows no policy, and that is the default)"
+        summary = f"{registry.name} takes tokens for Azure Resource Manager{sentence}: every node image may sign in."
         return CHECK.passes(subject, TokenCause.ARM_TOKENS_ACCEPTED, summary, evidence)
     if policy != "disabled":
         what = f"azureADAuthenticationAsArmPolicy {registry.authentication_as_arm!r} is not known"
@@ -114,4 +114,4 @@ def _by_images(facts: ClusterFacts, registry: Registry, subject: Subject, eviden
 
 
 def _named(pools: list[AgentPool]) -> str:
-    return listed([f"{p.name} ({p.node_image_version or 'no image told'})" for p in pools], 10)
+    return listed([f"{p.name} ({p.node_image_version or 'no image version shown'})" for p in pools], 10)

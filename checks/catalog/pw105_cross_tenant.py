@@ -31,7 +31,8 @@ CHECK = Check(
     how=(
         "The tenant of the cluster's identity (and of its subscription) against the tenant of the registry's "
         "subscription. A managed identity cannot cross. A service principal can where its application is multi-tenant, "
-        "which is not readable from here. Where ARM tells no tenant, or only one, there is nothing to compare: Skipped."
+        "which cannot be read from here. Where Azure Resource Manager shows no tenant, or only one, there is nothing "
+        "to compare: Skipped."
     ),
     permissions=("Reader on both subscriptions",),
     fix="Move the image into a registry of the cluster's tenant, or use a multi-tenant service principal.",
@@ -44,14 +45,14 @@ CHECK = Check(
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry that could be read."""
-    return tuple(_one(facts, use) for use in facts.uses if use.acr)
+    return tuple(_judge_registry(facts, use) for use in facts.uses if use.acr)
 
 
-def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
+def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
     cluster = facts.cluster
     subject = Subject(cluster.id, registry=use.login_server)
     if isinstance(use.registry, NotSeen):
-        return CHECK.skipped(subject, TenantCause.REGISTRY_NOT_SEEN, "the registry could not be looked at")
+        return CHECK.skipped(subject, TenantCause.REGISTRY_NOT_SEEN, "the registry could not be read")
     registry, place = use.registry.value, subscription_of(use.registry.value.id)
     evidence = (use.registry.evidence, *((cluster.evidence,) if cluster.evidence else ()))
     theirs = (facts.tenants.get(place) or "").lower()
@@ -61,7 +62,9 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
             subject, TenantCause.SAME_TENANT, f"The cluster and {registry.name} are of one tenant.", evidence
         )
     if not theirs or not ours:
-        return CHECK.skipped(subject, TenantCause.TENANT_NOT_TOLD, f"ARM does not tell both tenants ({registry.name})")
+        return CHECK.skipped(
+            subject, TenantCause.TENANT_NOT_TOLD, f"Azure Resource Manager does not show both tenants ({registry.name})"
+        )
     if identity_access.is_service_principal(cluster):
         what = "whether the service principal's application is multi-tenant"
         summary = f"{registry.name} is of tenant {theirs}, the cluster of {', '.join(ours)}. Not settled: {what}."
@@ -71,8 +74,8 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
 
 def _ours(facts: ClusterFacts) -> tuple[str, ...]:
     """The cluster's tenants as ARM tells them: of its identity, and of its subscription."""
-    told = (facts.cluster.tenant_id, facts.tenants.get(subscription_of(facts.cluster.id)))
-    return tuple(dict.fromkeys(tenant.lower() for tenant in told if tenant))
+    shown = (facts.cluster.tenant_id, facts.tenants.get(subscription_of(facts.cluster.id)))
+    return tuple(dict.fromkeys(tenant.lower() for tenant in shown if tenant))
 
 
 def _crosses(

@@ -35,7 +35,8 @@ CHECK = Check(
     severity=Severity.ERROR,
     why="Nodes of a service-principal cluster sign in with a secret; when it ends, every pull is refused.",
     how=(
-        "Graph tells when the secrets of the application and its service principal end (never their values). All of "
+        "Microsoft Graph shows when the secrets of the application and its service principal end (never their "
+        "values). All of "
         "them over: Fail. The last of them within 30 days: a warning. Some over and some not: which one the nodes hold "
         "is not readable, Unknown. Clusters with managed identities have none: Skipped."
     ),

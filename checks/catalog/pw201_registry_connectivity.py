@@ -100,7 +100,7 @@ class ConnectivityCause(Cause):
 
 CHECK = Check(
     code="PW201",
-    title="Registry endpoint from here",
+    title="Registry connectivity from Pullwatch",
     severity=Severity.WARNING,
     why=(
         "A name that does not exist, an expired certificate or a registry that throttles hits every client. Pullwatch "
@@ -164,10 +164,10 @@ SHORT_LIVED = timedelta(days=30)
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per registry that was to be probed."""
-    return tuple(_one(facts, use) for use in facts.uses if use.acr or use.login_server in facts.probes)
+    return tuple(_judge_registry(facts, use) for use in facts.uses if use.acr or use.login_server in facts.probes)
 
 
-def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
+def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     seen = facts.probes.get(use.login_server)
     if seen is None:
@@ -197,9 +197,9 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
 
 def _evidence(seen: Seen[Probe]) -> tuple[Evidence, ...]:
     at = seen.evidence
-    told = Evidence("; ".join(seen.value.steps) or seen.value.detail, at.source, at.read_at)
+    probed = Evidence("; ".join(seen.value.steps) or seen.value.detail, at.source, at.read_at)
     code = HEALTH_CODES.get(seen.value.outcome)
-    return (told, Evidence(code, "what `az acr check-health` calls this")) if code else (told,)
+    return (probed, Evidence(code, "what `az acr check-health` calls this")) if code else (probed,)
 
 
 def _fails(subject: Subject, registry: Registry, probe: Probe, evidence: tuple[Evidence, ...]) -> Finding:
@@ -269,7 +269,7 @@ def _own_rights(subject: Subject, registry: Registry, probe: Probe, evidence: tu
     role = "Container Registry Repository Reader" if abac else "AcrPull"
     summary = (
         f"{probe.host} answers from here, but gives Pullwatch's own identity no token ({probe.detail}); "
-        "this says nothing about the nodes' identity."
+        "this says nothing about the kubelet identity."
     )
     return CHECK.unknown(
         subject,

@@ -51,7 +51,7 @@ CHECK = Check(
         "Per node pool, in Azure's order: the subnet's routes, its NAT gateway, the nodes' own public addresses, "
         "the load balancer's outbound addresses. They are compared with publicNetworkAccess, defaultAction and the "
         "IP rules: all in, some in (intermittent 403), none in. Only IPv4 counts. Addresses behind a proxy, a "
-        "route to an appliance or a basic load balancer are not to be seen: Unknown. Skipped where the nodes' "
+        "route to an appliance or a basic load balancer cannot be read: Unknown. Skipped where the nodes' "
         "names lead to a private endpoint."
     ),
     permissions=("Reader on the subscriptions of the cluster, of its virtual network and of its public addresses",),

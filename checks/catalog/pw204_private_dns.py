@@ -56,7 +56,7 @@ CHECK = Check(
     title="Private DNS records",
     severity=Severity.ERROR,
     why=(
-        "Names decide which way nodes take: a missing zone link leads to the public endpoint, a missing record to "
+        "DNS decides which path nodes take: a missing zone link leads to the public endpoint, a missing record to "
         "no address at all."
     ),
     how=(

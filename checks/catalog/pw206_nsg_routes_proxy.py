@@ -1,4 +1,4 @@
-"""PW206: routes, security groups and proxies on the nodes' way."""
+"""PW206: routes, network security groups and proxies on the network path."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class FilterCause(Cause):
 
 CHECK = Check(
     code="PW206",
-    title="What stands between",
+    title="Network security groups, routes and proxy",
     severity=Severity.ERROR,
-    why="Security rules, routes and proxies on the way stop the login, or let it through and stop the layers.",
+    why="Security rules, routes and proxies on the path stop the login, or allow it and stop the layers.",
     how=(
-        "On the way that is taken: the routes of the nodes' subnet (default routes, their halves, service tags, "
+        "On the path that is taken: the routes of the nodes' subnet (default routes, their halves, service tags, "
         "the next hop None), the network security groups of the subnet and of the nodes (own and default rules by "
         "priority), and the proxy. The login and the layers (storage or data endpoints) are judged apart. What "
         "certainly closes TCP 443 is a Fail that names the rule; what an appliance, a proxy or a rule of unknown "

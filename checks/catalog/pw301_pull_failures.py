@@ -31,7 +31,7 @@ CHECK = Check(
     why="This is what users feel: a workload does not start because its image does not arrive.",
     how=(
         "Every container (init and ephemeral ones too) that waits for an image is classified by the text kubelet "
-        "passed on; where the status tells only of back-off, the pod's events supply the text. Findings are grouped "
+        "passed on; where the status reports only a back-off, the pod's events supply the text. Findings are grouped "
         "by workload and image."
     ),
     permissions=(
@@ -68,7 +68,10 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     if workloads.pods == 0:
         return (
             CHECK.unknown(
-                subject, PodsCause.NO_PODS, "The cluster has no pods, so nothing tells of its pulls.", missing="a pod"
+                subject,
+                PodsCause.NO_PODS,
+                "The cluster has no pods, so nothing is reported of its pulls.",
+                missing="a pod",
             ),
         )
     evidence = (gap.evidence,)

@@ -183,14 +183,14 @@ def _fails(facts: ClusterFacts, use: RegistryUse, image: _Image, cause: str, why
 def _fix(use: RegistryUse, reference: images.ImageReference, cause: str) -> tuple[str, ...]:
     assert isinstance(use.registry, Seen)
     name = use.registry.value.name
-    told = images.canonical(reference).removeprefix(f"{reference.host}/")
+    description = images.canonical(reference).removeprefix(f"{reference.host}/")
     if cause == ImageCause.REPOSITORY_ABSENT:
         return (shell.command("az", "acr", "repository", "list", "--name", name),)
     if cause == ImageCause.READ_DISABLED:
-        update = ("az", "acr", "repository", "update", "--name", name, "--image", told, "--read-enabled", "true")
+        update = ("az", "acr", "repository", "update", "--name", name, "--image", description, "--read-enabled", "true")
         return (shell.command(*update),)
     if cause in (ImageCause.QUARANTINED, ImageCause.PLATFORM_MISSING):
-        show = ("az", "acr", "manifest", "show", "--registry", name, "--name", told)
+        show = ("az", "acr", "manifest", "show", "--registry", name, "--name", description)
         return (shell.command(*show),)
     tags = ("az", "acr", "repository", "show-tags", "--name", name, "--repository", reference.repository)
     return (shell.command(*tags, "--orderby", "time_desc", "--top", "20"),)
@@ -214,11 +214,13 @@ def _gaps(subject: Subject, found: list[_Image]) -> list[Finding]:
             gaps[image.seen.why.value] = (gap, count + 1)
     findings = []
     for why, (gap, count) in sorted(gaps.items()):
-        told = f"{count} of the images in use of {subject.registry} were not looked at: {gap.detail}"
+        description = f"{count} of the images in use of {subject.registry} were not read: {gap.detail}"
         if gap.why in (NotSeenReason.OFF, NotSeenReason.NOT_APPLICABLE):
-            findings.append(CHECK.skipped(subject, ImageCause.IMAGES_NOT_ASKED, told))
+            findings.append(CHECK.skipped(subject, ImageCause.IMAGES_NOT_ASKED, description))
         else:
-            findings.append(CHECK.unknown(subject, f"look-{why}", told, missing=gap.role or gap.detail, fix=gap.fix))
+            findings.append(
+                CHECK.unknown(subject, f"look-{why}", description, missing=gap.role or gap.detail, fix=gap.fix)
+            )
     return findings
 
 
@@ -227,9 +229,11 @@ def _fine(facts: ClusterFacts, subject: Subject, fine: list[_Image]) -> list[Fin
         return []
     known = [image for image in fine if isinstance(image.seen, Seen) and image.seen.value.platforms]
     platforms = {platform_of(pool) for pool in facts.cluster.pools if has_nodes(pool)} - {None}
-    told = f"{len(known)} of them tell their platforms" if platforms else "the pools' platforms are not told"
+    description = f"{len(known)} of them tell their platforms" if platforms else "the pools' platforms are not shown"
     one = len(fine) == 1
-    summary = f"{len(fine)} image{'' if one else 's'} in use of {subject.registry} exist{'s' if one else ''}; {told}."
+    summary = (
+        f"{len(fine)} image{'' if one else 's'} in use of {subject.registry} exist{'s' if one else ''}; {description}."
+    )
     first = fine[0].seen
     return [
         CHECK.passes(subject, ImageCause.IMAGES_EXIST, summary, (first.evidence,) if isinstance(first, Seen) else ())

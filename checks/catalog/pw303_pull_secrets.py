@@ -46,7 +46,7 @@ CHECK = Check(
     title="Pull secrets",
     severity=Severity.ERROR,
     why=(
-        "An image that the nodes' identity may not pull comes by the pod's imagePullSecrets. One that is missing, of "
+        "An image that the kubelet identity may not pull comes by the pod's imagePullSecrets. One that is missing, of "
         "another type, for another host, expired or refused grants nothing, and one that kubelet cannot parse costs "
         "the pod all its pulls."
     ),
@@ -56,7 +56,7 @@ CHECK = Check(
         "its tokens' own expiry compared with the time of reading, and its credentials tried at the registry's token "
         "endpoint (login servers that Azure Resource Manager returned; others with PULLWATCH_PROBE_OTHERS). No value "
         "is kept. Without it, kubelet's FailedToRetrieveImagePullSecret events still tell of missing ones. One that "
-        "fails is a warning where another way grants every image it is for."
+        "fails is a warning where another credential grants every image it is for."
     ),
     permissions=(
         "get on the secrets (Microsoft.ContainerService/managedClusters/secrets/read), optional",
@@ -146,43 +146,43 @@ def _judged(facts: ClusterFacts, secret: _Secret) -> list[Finding]:
     if first.cause in _SECRET_AS_A_WHOLE:
         return [_whole(facts, secret, first)]
     by_host: dict[str, list[tuple[str, CredentialResult]]] = {}
-    for image, told in answers.items():
+    for image, result in answers.items():
         host = images.host_of(image)
-        if host is not None and told.state is not CredentialState.ELSEWHERE:
-            by_host.setdefault(host, []).append((image, told))
+        if host is not None and result.state is not CredentialState.ELSEWHERE:
+            by_host.setdefault(host, []).append((image, result))
     if not by_host:
         return [_mismatch(facts, secret, first)]
     return [_host(facts, secret, host, found) for host, found in sorted(by_host.items())]
 
 
-def _whole(facts: ClusterFacts, secret: _Secret, told: CredentialResult) -> Finding:
+def _whole(facts: ClusterFacts, secret: _Secret, result: CredentialResult) -> Finding:
     hosts = {host for image in secret.needing or secret.images if (host := images.host_of(image))}
     subject = Subject(facts.cluster.id, registry=hosts.pop() if len(hosts) == 1 else None, secret=secret.name)
-    if told.state is CredentialState.OPEN and isinstance(secret.facts, NotSeen):
+    if result.state is CredentialState.OPEN and isinstance(secret.facts, NotSeen):
         if secret.facts.why is NotSeenReason.OFF:
             return CHECK.skipped(subject, PullSecretCause.CAPPED, secret.facts.detail)
         return CHECK.not_seen(subject, secret.facts, f"The pull secret {secret.name}")
-    return _fails(subject, secret, told, secret.needing)
+    return _fails(subject, secret, result, secret.needing)
 
 
 def _host(facts: ClusterFacts, secret: _Secret, host: str, found: list[tuple[str, CredentialResult]]) -> Finding:
     """What the secret does for one registry's images: one that fails fails it, one that is open leaves it open."""
     subject = Subject(facts.cluster.id, registry=host, secret=secret.name)
     for state in (CredentialState.FAILS, CredentialState.OPEN, CredentialState.HOLDS):
-        images_so = [(image, told) for image, told in found if told.state is state]
+        images_so = [(image, result) for image, result in found if result.state is state]
         if not images_so:
             continue
-        told = images_so[0][1]
+        result = images_so[0][1]
         if state is CredentialState.FAILS:
-            return _fails(subject, secret, told, secret.needing & {image for image, _ in images_so})
+            return _fails(subject, secret, result, secret.needing & {image for image, _ in images_so})
         if state is CredentialState.OPEN:
-            summary = f"The pull secret {secret.name} is there for {host}; {told.why}."
-            return CHECK.unknown(subject, told.cause, summary, _evidence(secret), missing=f"an answer of {host}")
+            summary = f"The pull secret {secret.name} is there for {host}; {result.why}."
+            return CHECK.unknown(subject, result.cause, summary, _evidence(secret), missing=f"an answer of {host}")
     summary = f"The pull secret {secret.name} is of the right type and for {host}, and {found[0][1].why}."
     return CHECK.passes(subject, PullSecretCause.SECRET_ACCEPTED, summary, _evidence(secret))
 
 
-def _mismatch(facts: ClusterFacts, secret: _Secret, told: CredentialResult) -> Finding:
+def _mismatch(facts: ClusterFacts, secret: _Secret, result: CredentialResult) -> Finding:
     """No image of its pods comes from a host it is for: trouble only where one of them comes by nothing else."""
     subject = Subject(facts.cluster.id, secret=secret.name)
     if not secret.needing:
@@ -190,21 +190,21 @@ def _mismatch(facts: ClusterFacts, secret: _Secret, told: CredentialResult) -> F
         return CHECK.skipped(subject, PullSecretCause.SECRET_NOT_NEEDED, because)
     hosts = {host for image in secret.needing if (host := images.host_of(image))}
     subject = Subject(facts.cluster.id, registry=hosts.pop() if len(hosts) == 1 else None, secret=secret.name)
-    return _fails(subject, secret, told, secret.needing)
+    return _fails(subject, secret, result, secret.needing)
 
 
-def _fails(subject: Subject, secret: _Secret, told: CredentialResult, needing: frozenset[str]) -> Finding:
+def _fails(subject: Subject, secret: _Secret, result: CredentialResult, needing: frozenset[str]) -> Finding:
     host = subject.registry or next((h for image in secret.images if (h := images.host_of(image))), "<registry>")
     some = sorted(needing or secret.images)
     wanted = f"{some[0]}{f' and {len(some) - 1} more images' if len(some) > 1 else ''}"
-    other = "" if needing else " Another way grants these images."
+    other = "" if needing else " Another credential grants these images."
     namespace, _, name = secret.name.partition("/")
     return CHECK.fails(
         subject,
-        told.cause,
-        f"The pull secret {secret.name} does not grant {wanted}: {told.why}.{other}",
+        result.cause,
+        f"The pull secret {secret.name} does not grant {wanted}: {result.why}.{other}",
         _evidence(secret),
-        fix=kubectl.create_pull_secret(namespace, name, host, replace=told.cause != PullSecretCause.SECRET_MISSING),
+        fix=kubectl.create_pull_secret(namespace, name, host, replace=result.cause != PullSecretCause.SECRET_MISSING),
         severity=Severity.ERROR if needing else Severity.WARNING,
     )
 

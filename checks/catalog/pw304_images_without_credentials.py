@@ -1,4 +1,4 @@
-"""PW304: images that come from a registry by another way than the nodes' identity, or by none."""
+"""PW304: images that are pulled with another credential than the kubelet identity, or with none."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ CHECK = Check(
     code="PW304",
     title="Registries that nothing grants",
     severity=Severity.ERROR,
-    why="An image is pulled by the nodes' identity, by a pull secret or anonymously; one of the three has to hold.",
+    why="An image is pulled by the kubelet identity, by a pull secret or anonymously; one of the three has to hold.",
     how=(
-        "For every image in use: a role of the nodes' identity that covers its repository, a pull secret of its pods "
+        "For every image in use: a role of the kubelet identity that covers its repository, a pull secret of its pods "
         "that holds (PW303), or anonymous pull, which kubelet tries only where no secret offers a credential. "
         "Registries that are known to serve everybody pass; of other third-party registries only a pod's events tell."
     ),
@@ -70,10 +70,10 @@ _SETTING = "PULLWATCH_READ_PULL_SECRETS=true"
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry in use, and per other registry that images come from."""
     signs = image_access.pull_evidence(facts)
-    return tuple(_one(facts, use, signs) for use in facts.uses if use.acr or use.images)
+    return tuple(_judge_registry(facts, use, signs) for use in facts.uses if use.acr or use.images)
 
 
-def _one(facts: ClusterFacts, use: RegistryUse, signs: image_access.PullEvidence) -> Finding:
+def _judge_registry(facts: ClusterFacts, use: RegistryUse, signs: image_access.PullEvidence) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, Seen) and not use.images:
         return _no_image(use.registry.value.name, use.registry.value.anonymous_pull, subject, use.registry.evidence)
@@ -99,21 +99,28 @@ def _no_image(name: str, anonymous: bool | None, subject: Subject, evidence: Evi
 def _holds(
     use: RegistryUse, subject: Subject, found: list[image_access.ImageAccess], evidence: tuple[Evidence, ...]
 ) -> Finding:
-    """All images have a way. Where the nodes' identity is all of them, PW102 says so and this is no alternative."""
+    """Every image has a credential or needs none. Where it is the kubelet identity for all, this is no alternative."""
     by = Counter(one.cause for one in found)
     if set(by) == {image_access.ROLE}:
-        return CHECK.skipped(subject, CredentialCause.IDENTITY_DECIDES, "the nodes' identity grants every image in use")
-    told = ", ".join(f"{count} by {_WORDS[cause]}" for cause, count in sorted(by.items()))
+        return CHECK.skipped(
+            subject, CredentialCause.IDENTITY_DECIDES, "the kubelet identity grants every image in use"
+        )
+    description = ", ".join(f"{count} by {_WORDS[cause]}" for cause, count in sorted(by.items()))
     cause = (
         next(iter(by))
         if len(by) == 1
         else (CredentialCause.ROLE_AND_OTHERS if image_access.ROLE in by else CredentialCause.SEVERAL_WAYS)
     )
-    return CHECK.passes(subject, cause, f"Every image in use of {use.login_server} has a way: {told}.", evidence)
+    return CHECK.passes(
+        subject,
+        cause,
+        f"Every image in use of {use.login_server} has a credential or needs none: {description}.",
+        evidence,
+    )
 
 
 _WORDS = {
-    image_access.ROLE: "the nodes' identity",
+    image_access.ROLE: "the kubelet identity",
     image_access.SECRET: "a pull secret",
     image_access.ANONYMOUS: "anonymous pull",
     image_access.PUBLIC_HOST: "a registry that serves everybody",
@@ -132,7 +139,7 @@ def _open(
     if not by_secret:
         if any(one.cause == image_access.ROLE_OPEN for one in found):
             return CHECK.skipped(
-                subject, CredentialCause.IDENTITY_DECIDES, "only the nodes' identity is left to grant the images"
+                subject, CredentialCause.IDENTITY_DECIDES, "only the kubelet identity is left to grant the images"
             )
         because = f"whether {use.login_server} serves these images to everybody is not known from here"
         return CHECK.skipped(subject, image_access.THIRD_PARTY, because)

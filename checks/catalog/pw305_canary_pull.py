@@ -53,14 +53,14 @@ CHECK = Check(
     code="PW305",
     title="Canary pull",
     severity=Severity.ERROR,
-    why="Only a node's own pull proves that its names, its way, its token and its permission hold together.",
+    why="Only a node's own pull proves that DNS, network path, token and permission work together.",
     how=(
         "Only where it is asked for or scheduled: it creates pods. On every node pool with nodes a restricted pod asks "
         "for a tag that cannot exist, in a repository that is in use, so nothing can run. "
         '"Not found" comes after authorization: it '
-        "proves DNS, TLS, the token and the permission for that repository, not the layers' way (an optional real "
+        "proves DNS, TLS, the token and the permission for that repository, not the path of layers (an optional real "
         "image adds it). With anonymous pull, or pull secrets that the namespace's service account gives its pods, it "
-        "proves the way only; by repositories (ABAC) only that repository. "
+        "proves only the network path; by repositories (ABAC) only that repository. "
         "Failures that may pass (names, connections, the registry's own errors) are asked for again by a second pod, "
         "whose answer counts. Every other text is classified like those of PW301. The pods are deleted, those of runs "
         "that crashed too."
@@ -96,7 +96,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
                 ),
             )
         return (CHECK.not_seen(subject, found, "A canary pull"),)
-    findings = [_one(facts, canary) for canary in found.canaries]
+    findings = [_judge_registry(facts, canary) for canary in found.canaries]
     findings += [_empty(facts, pool) for pool in found.empty_pools]
     findings += _left(facts, found)
     if found.passed_over:
@@ -160,7 +160,7 @@ class _Answered(msgspec.Struct, frozen=True):
         return f"a node of the pool {ask.pool} asked {ask.login_server} for {ask.repository}"
 
 
-def _one(facts: ClusterFacts, canary: Canary) -> Finding:
+def _judge_registry(facts: ClusterFacts, canary: Canary) -> Finding:
     ask, result = canary.ask, canary.result
     subject = Subject(facts.cluster.id, registry=ask.login_server, pool=ask.pool, image=ask.image if ask.real else None)
     if isinstance(result, NotSeen):
@@ -171,11 +171,11 @@ def _one(facts: ClusterFacts, canary: Canary) -> Finding:
         return CHECK.not_seen(subject, result, f"The canary pull on the pool {ask.pool}")
     use = next((use for use in facts.uses if use.login_server == ask.login_server), None)
     reading, said = canaries.interpret_result(ask, result.value, use), result.value
-    told = Evidence(f"{said.reason}: {said.text}"[:MAX_TEXT], result.evidence.source, result.evidence.read_at)
-    evidence: tuple[Evidence, ...] = (told,)
+    reported = Evidence(f"{said.reason}: {said.text}"[:MAX_TEXT], result.evidence.source, result.evidence.read_at)
+    evidence: tuple[Evidence, ...] = (reported,)
     if reading.classified is not None:
         rule = f"rule {reading.classified.rule}: {reading.classified.evidence}"
-        evidence = (told, Evidence(rule, "pull error classifier"))
+        evidence = (reported, Evidence(rule, "pull error classifier"))
     answered = _Answered(facts, canary, said, use, reading, subject, evidence)
     if reading.proves is not None:
         return CHECK.passes(subject, reading.proves.value, _proof(answered, reading.proves), evidence)
@@ -302,8 +302,8 @@ def _grant(answered: _Answered, registry: Registry) -> tuple[str, ...]:
 
 
 def _open(registry: Registry, text: str) -> tuple[str, ...]:
-    """The rule for the address the registry saw, if it was told: containerd's HEAD hears none. A private address, or a
-    registry that is closed, takes no such rule."""
+    """The rule for the address the registry saw, if the error names it (containerd's HEAD gets none). A private
+    address, or a registry that is closed, takes no such rule."""
     address = denied_address(text)
     if (registry.public_network_access or "").lower() == "disabled" or (address and not ip_address(address).is_global):
         return (az_network.list_endpoint_connections(registry.id),)

@@ -123,7 +123,7 @@ def _finding(facts: ClusterFacts, one: _Odd) -> Finding | None:
 
 
 def _regional(facts: ClusterFacts, one: _Odd, subject: Subject) -> Finding | None:
-    """A regional host: the nodes' identity is offered to it by new node images only; a pull secret needs none."""
+    """A regional host: the kubelet identity is offered to it by new node images only; a pull secret needs none."""
     if all(container.pull_secrets for container in one.containers):
         return None
     running = [pool for pool in facts.cluster.pools if has_nodes(pool)]
@@ -140,13 +140,16 @@ def _regional(facts: ClusterFacts, one: _Odd, subject: Subject) -> Finding | Non
     unclear = [pool for pool in running if dates[pool.name] is None]
     if unclear or not running:
         missing = f"the node image versions of {_pools(unclear)}" if unclear else "a pool with nodes"
-        summary = f"{one.image} names a regional host, which needs node images of 202607.29 or later: not told here."
+        summary = (
+            f"{one.image} names a regional host, which needs node images of 202607.29 or later. The age of the node "
+            "images is not shown."
+        )
         return CHECK.unknown(subject, NameCause.NODE_IMAGE_UNCLEAR, summary, missing=missing)
     return None
 
 
 def _pools(pools: list[AgentPool]) -> str:
-    return ", ".join(f"{pool.name} ({pool.node_image_version or 'not told'})" for pool in pools[:5])
+    return ", ".join(f"{pool.name} ({pool.node_image_version or 'not shown'})" for pool in pools[:5])
 
 
 def _fix(one: _Odd) -> tuple[str, ...]:

@@ -61,27 +61,27 @@ class _Case(msgspec.Struct, frozen=True):
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry that the cluster uses."""
-    return tuple(_one(facts, use) for use in facts.uses if use.acr)
+    return tuple(_judge_registry(facts, use) for use in facts.uses if use.acr)
 
 
-def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
+def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     performance = facts.performance.get(use.login_server)
     if isinstance(use.registry, NotSeen) or performance is None:
         return CHECK.skipped(
-            subject, ReplicaCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be looked at"
+            subject, ReplicaCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be read"
         )
     registry, region = use.registry.value, facts.cluster.location
     if not region or not registry.location:
         whose = "the registry's" if region else "the cluster's"
-        said = f"Azure Resource Manager does not tell {whose} region."
-        return CHECK.unknown(subject, ReplicaCause.REGION_NOT_TOLD, said, missing=f"{whose} location")
+        summary = f"Azure Resource Manager does not tell {whose} region."
+        return CHECK.unknown(subject, ReplicaCause.REGION_NOT_TOLD, summary, missing=f"{whose} location")
     gap = performance.replications
     case = _Case(subject, registry, region, (use.registry.evidence,))
     if isinstance(gap, NotSeen):
         return _alone(case) if gap.why is NotSeenReason.NOT_APPLICABLE else CHECK.not_seen(subject, gap, "The replicas")
-    told = Evidence(_told(gap.value), gap.evidence.source, gap.evidence.read_at, gap.evidence.api_version)
-    case = msgspec.structs.replace(case, evidence=(*case.evidence, told))
+    shown = Evidence(_describe(gap.value), gap.evidence.source, gap.evidence.read_at, gap.evidence.api_version)
+    case = msgspec.structs.replace(case, evidence=(*case.evidence, shown))
     mine = next((one for one in gap.value if regions.same_region(one.location, region)), None)
     if mine is not None:
         return _judged(case, mine, gap.value)
@@ -110,38 +110,40 @@ def _alone(case: _Case) -> Finding:
 
 
 def _home(case: _Case, elsewhere: str) -> Finding:
-    said = f"{case.registry.name} lies in the cluster's region {regions.normalize(case.region)}.{elsewhere}"
-    return CHECK.passes(case.subject, ReplicaCause.SAME_REGION, said, case.evidence)
+    summary = f"{case.registry.name} lies in the cluster's region {regions.normalize(case.region)}.{elsewhere}"
+    return CHECK.passes(case.subject, ReplicaCause.SAME_REGION, summary, case.evidence)
 
 
 def _judged(case: _Case, replica: Replication, others: tuple[Replication, ...]) -> Finding:
     where = f"the replica of {case.registry.name} in {regions.normalize(case.region)}"
     if not replica.provisioning_state and not replica.status:
-        said = f"Azure Resource Manager does not tell the state of {where}."
+        summary = f"Azure Resource Manager does not tell the state of {where}."
         return CHECK.unknown(
-            case.subject, ReplicaCause.REPLICA_STATE_NOT_TOLD, said, case.evidence, missing="provisioningState"
+            case.subject, ReplicaCause.REPLICA_STATE_NOT_TOLD, summary, case.evidence, missing="provisioningState"
         )
     if not ready(replica):
         fix = (az_acr.show_replica(case.registry, replica.name),)
-        said = f"{_upper(where)} is not ready: {state_of(replica)}."
-        return CHECK.fails(case.subject, ReplicaCause.REPLICA_NOT_READY, said, case.evidence, fix=fix)
+        summary = f"{_upper(where)} is not ready: {state_of(replica)}."
+        return CHECK.fails(case.subject, ReplicaCause.REPLICA_NOT_READY, summary, case.evidence, fix=fix)
     if replica.routed is False:
         fix = (az_acr.enable_replica_routing(case.registry, replica.name),)
-        said = f"{_upper(where)} takes no part in global routing (regionEndpointEnabled is false): pulls go elsewhere."
-        return CHECK.fails(case.subject, ReplicaCause.REPLICA_NOT_ROUTED, said, case.evidence, fix=fix)
-    said = f"{_upper(where)} is ready.{_elsewhere(others, case.region)}"
-    return CHECK.passes(case.subject, ReplicaCause.REPLICA_IN_REGION, said, case.evidence)
+        summary = (
+            f"{_upper(where)} takes no part in global routing (regionEndpointEnabled is false): pulls go elsewhere."
+        )
+        return CHECK.fails(case.subject, ReplicaCause.REPLICA_NOT_ROUTED, summary, case.evidence, fix=fix)
+    summary = f"{_upper(where)} is ready.{_elsewhere(others, case.region)}"
+    return CHECK.passes(case.subject, ReplicaCause.REPLICA_IN_REGION, summary, case.evidence)
 
 
 def _none(case: _Case, replicas: tuple[Replication, ...]) -> Finding:
     places = sorted(
         {regions.normalize(p) for p in (case.registry.location or "", *(r.location for r in replicas)) if p}
     )
-    said = f"{case.registry.name} has no replica in the cluster's region {regions.normalize(case.region)}: " + (
+    summary = f"{case.registry.name} has no replica in the cluster's region {regions.normalize(case.region)}: " + (
         f"it is in {', '.join(places)}."
     )
     fix = (az_acr.create_replica(case.registry, regions.normalize(case.region)),)
-    return CHECK.fails(case.subject, ReplicaCause.NO_REPLICA_IN_REGION, said, case.evidence, fix=fix)
+    return CHECK.fails(case.subject, ReplicaCause.NO_REPLICA_IN_REGION, summary, case.evidence, fix=fix)
 
 
 def ready(replica: Replication) -> bool:
@@ -153,7 +155,7 @@ def ready(replica: Replication) -> bool:
 def state_of(replica: Replication) -> str:
     """A replica's state in Azure's words."""
     routed = ", not routed" if replica.routed is False else ""
-    return f"{replica.provisioning_state or 'state not told'}, {replica.status or 'status not told'}{routed}"
+    return f"{replica.provisioning_state or 'state not shown'}, {replica.status or 'status not shown'}{routed}"
 
 
 def _elsewhere(replicas: tuple[Replication, ...], region: str) -> str:
@@ -162,7 +164,7 @@ def _elsewhere(replicas: tuple[Replication, ...], region: str) -> str:
     return f" Elsewhere not ready: {'; '.join(f'{r.location} ({state_of(r)})' for r in poor[:5])}." if poor else ""
 
 
-def _told(replicas: tuple[Replication, ...]) -> str:
+def _describe(replicas: tuple[Replication, ...]) -> str:
     return "replicas: " + ("; ".join(f"{r.location}: {state_of(r)}" for r in replicas[:20]) or "none listed")
 
 

@@ -36,7 +36,7 @@ CHECK = Check(
         "identity, which has half of the registry's rate."
     ),
     how=(
-        "Usage (listUsages) is held against the hard limits of the SKU: 90 % or more is told. The limit that Azure "
+        "Usage (listUsages) is held against the hard limits of the SKU: 90 % or more is reported. The limit that Azure "
         "names for Size is the storage included in the price, not a cap: more is billed, nothing stops. A limit of -1 "
         "is none. Throttling counts where pods wait for images because of it, or where the registry answered 429 to "
         "Pullwatch's own probe."
@@ -61,15 +61,15 @@ class _Case(msgspec.Struct, frozen=True):
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry that the cluster uses."""
-    return tuple(_one(facts, use) for use in facts.uses if use.acr)
+    return tuple(_judge_registry(facts, use) for use in facts.uses if use.acr)
 
 
-def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
+def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     performance = facts.performance.get(use.login_server)
     if isinstance(use.registry, NotSeen) or performance is None:
         return CHECK.skipped(
-            subject, LimitCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be looked at"
+            subject, LimitCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be read"
         )
     registry, usages = use.registry.value, performance.usages
     case = _Case(subject, registry, SKUS.get((registry.sku or "").lower()), (use.registry.evidence,))
@@ -80,9 +80,9 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
         if usages.why is NotSeenReason.NOT_APPLICABLE:
             return CHECK.skipped(subject, LimitCause.USAGE_NOT_READ, usages.detail)
         return CHECK.not_seen(subject, usages, f"The usage of {registry.name}")
-    told = "; ".join(f"{row.name} {row.current} of {row.limit}" for row in usages.value[:20])
+    description = "; ".join(f"{row.name} {row.current} of {row.limit}" for row in usages.value[:20])
     at = usages.evidence
-    evidence = (*case.evidence, Evidence(f"usage: {told}", at.source, at.read_at, at.api_version))
+    evidence = (*case.evidence, Evidence(f"usage: {description}", at.source, at.read_at, at.api_version))
     return _usage(msgspec.structs.replace(case, evidence=evidence), usages)
 
 
@@ -99,7 +99,7 @@ def _throttled(facts: ClusterFacts, host: str) -> Evidence | None:
     return None
 
 
-def _rate_limited(case: _Case, told: Evidence) -> Finding:
+def _rate_limited(case: _Case, description: Evidence) -> Finding:
     rate = ""
     if case.sku is not None:
         rate = (
@@ -110,23 +110,23 @@ def _rate_limited(case: _Case, told: Evidence) -> Finding:
     larger = () if premium else (az_acr.change_sku(case.registry, "Premium"),)
     summary = f"{case.registry.name} throttles (HTTP 429).{rate}"
     fix = (*larger, az_acr.show_usage(case.registry))
-    return CHECK.fails(case.subject, LimitCause.RATE_LIMITED, summary, (*case.evidence, told), fix=fix)
+    return CHECK.fails(case.subject, LimitCause.RATE_LIMITED, summary, (*case.evidence, description), fix=fix)
 
 
 def _usage(case: _Case, usages: Seen[tuple[Usage, ...]]) -> Finding:
     full = [row for row in usages.value if registry_skus.is_near_limit(row, case.sku)]
     if full:
         named = ", ".join(f"{row.name} {_amount(row, case.sku)}" for row in full[:5])
-        summary = f"{case.registry.name} ({case.registry.sku or 'SKU not told'}) is near a limit: {named}."
+        summary = f"{case.registry.name} ({case.registry.sku or 'SKU not shown'}) is near a limit: {named}."
         larger = {"basic": "Standard", "standard": "Premium"}.get((case.registry.sku or "").lower())
         bigger = (az_acr.change_sku(case.registry, larger),) if larger else ()
         fix = (az_acr.show_usage(case.registry), *bigger)
         return CHECK.fails(case.subject, LimitCause.NEAR_LIMIT, summary, case.evidence, fix=fix)
     if usages.partial or not usages.value:
-        told = usages.partial or "Azure Resource Manager listed no usage"
-        summary = f"The usage of {case.registry.name} is not known in full: {told}."
+        description = usages.partial or "Azure Resource Manager listed no usage"
+        summary = f"The usage of {case.registry.name} is not known in full: {description}."
         return CHECK.unknown(case.subject, LimitCause.USAGE_NOT_TOLD, summary, case.evidence, missing="readable usage")
-    summary = f"{case.registry.name} ({case.registry.sku or 'SKU not told'}) is below 90 % of every limit."
+    summary = f"{case.registry.name} ({case.registry.sku or 'SKU not shown'}) is below 90 % of every limit."
     return CHECK.passes(case.subject, LimitCause.WITHIN_LIMITS, f"{summary}{_billed(usages.value)}", case.evidence)
 
 

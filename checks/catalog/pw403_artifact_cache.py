@@ -70,15 +70,15 @@ class _Case(msgspec.Struct, frozen=True):
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry that the cluster uses."""
-    return tuple(_one(facts, use) for use in facts.uses if use.acr)
+    return tuple(_judge_registry(facts, use) for use in facts.uses if use.acr)
 
 
-def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
+def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     performance = facts.performance.get(use.login_server)
     if isinstance(use.registry, NotSeen) or performance is None:
         return CHECK.skipped(
-            subject, CacheCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be looked at"
+            subject, CacheCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be read"
         )
     registry, rules = use.registry.value, performance.cache_rules
     if isinstance(rules, NotSeen):
@@ -93,9 +93,9 @@ def _one(facts: ClusterFacts, use: RegistryUse) -> Finding:
     if not used:
         because = f"no image of the cluster comes by one of the {len(rules.value)} cache rules of {registry.name}"
         return CHECK.skipped(subject, CacheCause.CACHE_NOT_USED, because)
-    told = "; ".join(f"{r.name}: {r.source} to {r.target}" for r, _ in used[:MAX_NAMED])
+    description = "; ".join(f"{r.name}: {r.source} to {r.target}" for r, _ in used[:MAX_NAMED])
     at = rules.evidence
-    evidence = Evidence(f"cache rules in use: {told}", at.source, at.read_at, at.api_version)
+    evidence = Evidence(f"cache rules in use: {description}", at.source, at.read_at, at.api_version)
     return _judged(_Case(subject, registry, used, (evidence,)), performance.credential_sets)
 
 
@@ -131,27 +131,31 @@ def _judged(case: _Case, sets: Seen[tuple[CredentialSet, ...]] | NotSeen) -> Fin
         if not found.credentials or any((one.health or "").lower() != "healthy" for one in found.credentials):
             silent = silent or found.name
     if silent:
-        said = (
+        summary = (
             f"{case.registry.name} does not tell the health of the credential set {silent}, which a rule in use names."
         )
-        return CHECK.unknown(case.subject, CacheCause.HEALTH_NOT_TOLD, said, case.evidence, missing="credentialHealth")
-    return CHECK.passes(case.subject, CacheCause.CACHE_HEALTHY, _told(case), case.evidence)
+        return CHECK.unknown(
+            case.subject, CacheCause.HEALTH_NOT_TOLD, summary, case.evidence, missing="credentialHealth"
+        )
+    return CHECK.passes(case.subject, CacheCause.CACHE_HEALTHY, _describe(case), case.evidence)
 
 
 def _absent(case: _Case, rule: CacheRule, wanted: str, sets: Seen[tuple[CredentialSet, ...]] | NotSeen) -> Finding:
     name = wanted.rstrip("/").rsplit("/", 1)[-1]
     if isinstance(sets, Seen) and sets.partial:
-        said = f"The credential set {name} may be among those that could not be read: {sets.partial}."
-        return CHECK.unknown(case.subject, CacheCause.CREDENTIAL_SETS_UNREADABLE, said, case.evidence, missing=name)
-    said = f"The cache rule {rule.name} names the credential set {name}, which does not exist: new images do not come."
+        summary = f"The credential set {name} may be among those that could not be read: {sets.partial}."
+        return CHECK.unknown(case.subject, CacheCause.CREDENTIAL_SETS_UNREADABLE, summary, case.evidence, missing=name)
+    summary = (
+        f"The cache rule {rule.name} names the credential set {name}, which does not exist: new images do not come."
+    )
     fix = (az_acr.show_cache_rule(case.registry, rule.name),)
-    return CHECK.fails(case.subject, CacheCause.CREDENTIAL_SET_ABSENT, said, case.evidence, fix=fix)
+    return CHECK.fails(case.subject, CacheCause.CREDENTIAL_SET_ABSENT, summary, case.evidence, fix=fix)
 
 
 def _unhealthy(case: _Case, rule: CacheRule, found: CredentialSet, poor: Credential) -> Finding:
-    why = ": ".join(part for part in (poor.error_code, (poor.error or "")[:600]) if part) or "no reason told"
+    why = ": ".join(part for part in (poor.error_code, (poor.error or "")[:600]) if part) or "no reason given"
     repositories = next(names for one, names in case.used if one.name == rule.name)
-    said = (
+    summary = (
         f"The credentials of {found.name}, by which {listed(repositories, MAX_NAMED)} of {case.registry.name} are "
         f"cached, are unhealthy ({why}): cached images are served, new ones do not come."
     )
@@ -159,7 +163,7 @@ def _unhealthy(case: _Case, rule: CacheRule, found: CredentialSet, poor: Credent
     may_not_read = (poor.error_code or "").lower() == "forbidden"
     let = (az_roles.grant_vault_secrets(vault, found.principal_id),) if vault and found.principal_id else ()
     fix = (*(let if may_not_read else ()), az_acr.show_credential_set(case.registry, found.name))
-    return CHECK.fails(case.subject, CacheCause.CREDENTIALS_UNHEALTHY, said, case.evidence, fix=fix)
+    return CHECK.fails(case.subject, CacheCause.CREDENTIALS_UNHEALTHY, summary, case.evidence, fix=fix)
 
 
 def vault_of(secret: str | None) -> str | None:
@@ -171,11 +175,11 @@ def vault_of(secret: str | None) -> str | None:
     return host.partition(".")[0] if host.endswith(_VAULTS) else None
 
 
-def _told(case: _Case) -> str:
+def _describe(case: _Case) -> str:
     names = [name for _, found in case.used for name in found]
     anonymous = [rule.name for rule, _ in case.used if not rule.credential_set_id]
-    told = f" Without credentials: {listed(anonymous, MAX_NAMED)}." if anonymous else ""
+    description = f" Without credentials: {listed(anonymous, MAX_NAMED)}." if anonymous else ""
     return (
         f"Cached in {case.registry.name} and in use: {listed(names, MAX_NAMED)}; "
-        f"no credentials of the rules are unhealthy.{told}"
+        f"no credentials of the rules are unhealthy.{description}"
     )

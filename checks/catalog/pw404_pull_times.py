@@ -30,7 +30,7 @@ CHECK = Check(
     why="Pulls that take longer than they did delay every start and scale-out, long before one fails.",
     how=(
         "kubelet's Pulled events tell how long each pull took (newer ones also the image's size). The median "
-        "of at least 3 pulls from one registry to one pool, in seconds a mebibyte where sizes are told, is compared "
+        "of at least 3 pulls from one registry to one pool, in seconds a mebibyte where sizes are shown, is compared "
         "with the medians of at least 6 earlier runs, kept in the cluster's state: slow is more than three scaled "
         "median absolute deviations above their median, and half as much again. Only ever a warning."
     ),
@@ -63,28 +63,28 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
         because = f"no registry and pool have {MIN_PULLS} pulls in recent events"
         return (CHECK.skipped(subject, PullTimeCause.TOO_FEW_PULLS, because),)
     compared = (pull_times.compare_with_baseline(time, facts.baselines.get(time.key)) for time in facts.pull_times)
-    return tuple(_one(facts, one, events) for one in compared)
+    return tuple(_judge_registry(facts, one, events) for one in compared)
 
 
-def _one(facts: ClusterFacts, compared: Comparison, events: Seen) -> Finding:  # type: ignore[type-arg]
+def _judge_registry(facts: ClusterFacts, compared: Comparison, events: Seen) -> Finding:  # type: ignore[type-arg]
     registry, _, rest = compared.time.key.partition("|")
     pool, _, unit = rest.rpartition("|")
     subject = Subject(facts.cluster.id, registry=registry, pool=pool)
-    now = f"{compared.time.samples} pulls from {registry} to {pool} took {_told(compared.time.median, unit)}"
+    now = f"{compared.time.samples} pulls from {registry} to {pool} took {_describe(compared.time.median, unit)}"
     if compared.usual is None or compared.bound is None:
         return CHECK.skipped(
             subject, PullTimeCause.NO_BASELINE, f"{now}; fewer than {MIN_MEDIANS} earlier runs are known"
         )
-    against = f"usually it is {_told(compared.usual, unit)}"
-    evidence = (events.evidence, Evidence(f"baseline {_told(compared.usual, unit)}", "the cluster's state"))
+    against = f"usually it is {_describe(compared.usual, unit)}"
+    evidence = (events.evidence, Evidence(f"baseline {_describe(compared.usual, unit)}", "the cluster's state"))
     if compared.slow:
-        bound = _told(compared.bound, unit)
+        bound = _describe(compared.bound, unit)
         summary = f"{now}; {against}, and more than {bound} is slow."
         return CHECK.fails(subject, PullTimeCause.SLOWER_THAN_USUAL, summary, evidence, fix=(_usage(registry),))
     return CHECK.passes(subject, PullTimeCause.USUAL_TIME, f"{now}; {against}.", evidence)
 
 
-def _told(value: float, unit: str) -> str:
+def _describe(value: float, unit: str) -> str:
     return f"{value * 1024:.3g} s a GiB" if unit == PER_MEBIBYTE else f"{value:.3g} s"
 
 

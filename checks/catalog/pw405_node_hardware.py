@@ -49,10 +49,10 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     pools = [pool for pool in facts.cluster.pools if has_nodes(pool)]
     if not pools:
         return (CHECK.skipped(Subject(facts.cluster.id), HardwareCause.NO_NODES, "the cluster has no pool with nodes"),)
-    return tuple(_one(facts, pool) for pool in pools)
+    return tuple(_judge_registry(facts, pool) for pool in pools)
 
 
-def _one(facts: ClusterFacts, pool: AgentPool) -> Finding:
+def _judge_registry(facts: ClusterFacts, pool: AgentPool) -> Finding:
     subject = Subject(facts.cluster.id, pool=pool.name)
     evidence = (facts.cluster.evidence,) if facts.cluster.evidence else ()
     slow = _slow(pool)
@@ -62,9 +62,9 @@ def _one(facts: ClusterFacts, pool: AgentPool) -> Finding:
         return CHECK.fails(subject, cause, summary, evidence, fix=(az_aks.add_larger_pool(facts.cluster),))
     cores = cores_of(pool.vm_size)
     if cores is None and pool.os_disk_type is None:
-        because = f"Azure Resource Manager tells neither size nor OS disk of the pool {pool.name}"
+        because = f"Azure Resource Manager shows neither size nor OS disk of the pool {pool.name}"
         return CHECK.skipped(subject, HardwareCause.HARDWARE_NOT_TOLD, because)
-    summary = f"The nodes of {pool.name} are large enough ({pool.vm_size or 'size not told'})."
+    summary = f"The nodes of {pool.name} are large enough ({pool.vm_size or 'size not shown'})."
     return CHECK.passes(subject, HardwareCause.HARDWARE_FINE, summary, evidence)
 
 

@@ -33,8 +33,8 @@ CHECK = Check(
     how=(
         "The DNS servers of the virtual networks that nodes stand in are read. Azure's own resolver stands in the "
         "network's region, so names lead to the nearest replica. Custom servers are a warning where the registry has "
-        "replicas, else a note: where they forward to is not to be seen. What the name leads to from where Pullwatch "
-        "runs is told where its resolver shows the end of the CNAME chain."
+        "replicas, else a note: where they forward to cannot be read. What the name leads to from where Pullwatch "
+        "runs is shown where its resolver returns the end of the CNAME chain."
     ),
     permissions=("Reader on the virtual networks of the nodes",),
     fix="Let the DNS servers forward to 168.63.129.16 from the nodes' region, or use Azure's resolver.",
@@ -51,7 +51,7 @@ CHECK = Check(
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry that the cluster uses."""
     networks = _networks(facts)
-    return tuple(_one(facts, use, networks) for use in facts.uses if use.acr)
+    return tuple(_judge_registry(facts, use, networks) for use in facts.uses if use.acr)
 
 
 def _networks(facts: ClusterFacts) -> tuple[VirtualNetwork, ...] | NotSeen:
@@ -65,11 +65,11 @@ def _networks(facts: ClusterFacts) -> tuple[VirtualNetwork, ...] | NotSeen:
     return tuple(found.values())
 
 
-def _one(facts: ClusterFacts, use: RegistryUse, networks: tuple[VirtualNetwork, ...] | NotSeen) -> Finding:
+def _judge_registry(facts: ClusterFacts, use: RegistryUse, networks: tuple[VirtualNetwork, ...] | NotSeen) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, NotSeen):
         return CHECK.skipped(
-            subject, ResolverCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be looked at"
+            subject, ResolverCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be read"
         )
     if isinstance(networks, NotSeen):
         if networks.why is NotSeenReason.NOT_ALLOWED:
@@ -87,8 +87,8 @@ def _one(facts: ClusterFacts, use: RegistryUse, networks: tuple[VirtualNetwork, 
         custom = dns.custom_servers(network)
         if custom:
             return _custom(subject, use, network, custom, facts.performance.get(use.login_server), evidence)
-    said = f"The nodes ask Azure's resolver, which stands in their own region, for {use.login_server}."
-    return CHECK.passes(subject, ResolverCause.AZURE_DNS, said, evidence)
+    summary = f"The nodes ask Azure's resolver, which stands in their own region, for {use.login_server}."
+    return CHECK.passes(subject, ResolverCause.AZURE_DNS, summary, evidence)
 
 
 def _custom(
@@ -102,11 +102,13 @@ def _custom(
     several = _replicated(use, performance)
     what = "decide which replica nodes reach" if several else "answer for every pull"
     more = " and others" if len(servers) > 4 else ""
-    said = f"The virtual network {network.name} has custom DNS servers ({', '.join(servers[:4])}{more}), which {what}."
+    summary = (
+        f"The virtual network {network.name} has custom DNS servers ({', '.join(servers[:4])}{more}), which {what}."
+    )
     return CHECK.fails(
         subject,
         ResolverCause.CUSTOM_DNS,
-        said,
+        summary,
         evidence,
         fix=(az_network.show_dns_servers(network.id),),
         severity=Severity.WARNING if several else Severity.INFO,

@@ -41,8 +41,9 @@ CHECK = Check(
     how=(
         "For clusters with outboundType none or block and bootstrapProfile.artifactSource Cache that bring a registry: "
         "it is Premium, has an approved private endpoint, a cache rule from mcr.microsoft.com/* to "
-        "aks-managed-repository/*, no anonymous pull, takes tokens for Azure Resource Manager, and the nodes' identity "
-        "may pull from it. The way there is judged with the cluster's other registries. A registry that AKS manages "
+        "aks-managed-repository/*, no anonymous pull, takes tokens for Azure Resource Manager, and the kubelet "
+        "identity may pull from it. The network path to it is checked with the cluster's other registries. A registry "
+        "that AKS manages "
         "itself is AKS's to keep: Skipped."
     ),
     permissions=("Reader on the registry's subscription",),
@@ -100,7 +101,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
 
 
 def is_isolated(cluster: Cluster) -> bool:
-    """Whether nodes have no way out and pull system images through a registry."""
+    """Whether nodes have no outbound access and pull system images through a registry."""
     outbound, source = (cluster.outbound.outbound_type or "").lower(), (cluster.artifact_source or "").lower()
     return outbound in ("none", "block") and source == "cache"
 
@@ -125,7 +126,7 @@ def _settings(case: _Case) -> tuple[Finding, ...]:
             _fail(case, BootstrapCause.NOT_PREMIUM, f"{name} is {registry.sku}; private endpoints need Premium.", fix)
         )
     if not any(connection.approved() for connection in registry.outlook.connections):
-        summary = f"{name} has no approved private endpoint: nodes without a way out do not reach it."
+        summary = f"{name} has no approved private endpoint: nodes without outbound access cannot reach it."
         found.append(
             _fail(case, BootstrapCause.NO_PRIVATE_ENDPOINT, summary, az_network.list_endpoint_connections(registry.id))
         )
@@ -146,7 +147,7 @@ def _cache_rule(case: _Case) -> tuple[Finding, ...]:
     rules = performance.cache_rules if performance is not None else None
     if rules is None or isinstance(rules, NotSeen):
         gap = rules.detail if rules is not None else "they were not read"
-        summary = f"The cache rules of {case.registry.name} could not be looked at: {gap}"
+        summary = f"The cache rules of {case.registry.name} could not be read: {gap}"
         fix = rules.fix if rules is not None else ()
         missing = (rules.role if rules is not None else None) or "the registry's cache rules"
         unread = CHECK.unknown(
@@ -166,10 +167,10 @@ def _cache_rule(case: _Case) -> tuple[Finding, ...]:
 
 
 def _role(case: _Case) -> tuple[Finding, ...]:
-    """Whether the nodes' identity may pull; what is not settled is PW102's to tell, in full."""
+    """Whether the kubelet identity may pull; what is not settled is PW102's to tell, in full."""
     asked, principal = identity_access.authorization_reads(case.facts, case.registry), case.facts.principal
     if asked is None or isinstance(principal, NotSeen):
-        return (_role_open(case, "the nodes' identity or its roles were not read"),)
+        return (_role_open(case, "the kubelet identity or its roles were not read"),)
     who = principal.value.object_id
     decision = identity_access.decide(who, case.registry, asked, ())
     if isinstance(decision, rbac.Granted):
@@ -180,12 +181,12 @@ def _role(case: _Case) -> tuple[Finding, ...]:
         summary = f"The deny assignment {decision.name!r} forbids pulling from {case.registry.name}."
         return (_fail(case, BootstrapCause.DENIED, summary, az_roles.list_deny_assignments(case.registry.id)),)
     role = "Container Registry Repository Reader" if rbac.is_abac(case.registry.role_assignment_mode) else "AcrPull"
-    summary = f"The nodes' identity {who} may not pull from the bootstrap registry {case.registry.name}."
+    summary = f"The kubelet identity {who} may not pull from the bootstrap registry {case.registry.name}."
     return (_fail(case, BootstrapCause.ROLE_MISSING, summary, az_roles.assign_role(who, role, case.registry.id)),)
 
 
 def _role_open(case: _Case, why: str) -> Finding:
-    summary = f"Whether the nodes' identity may pull from {case.registry.name} is not settled: {why}."
+    summary = f"Whether the kubelet identity may pull from {case.registry.name} is not settled: {why}."
     return CHECK.unknown(case.subject, BootstrapCause.ROLE_NOT_SETTLED, summary, case.evidence, missing=why)
 
 

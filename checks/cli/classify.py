@@ -55,10 +55,10 @@ def _answer(line: bytes, decoder: msgspec.json.Decoder[_Line]) -> tuple[Classifi
     if len(line) > MAX_LINE:
         return _bad(f"the line is longer than {MAX_LINE} bytes"), False
     try:
-        told = decoder.decode(line)
+        classified = decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _bad(str(error) or type(error).__name__), False
-    return classify(told.message, told.reason or "", told.image or ""), True
+    return classify(classified.message, classified.reason or "", classified.image or ""), True
 
 
 def _bad(complaint: str) -> Classified:

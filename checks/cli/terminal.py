@@ -77,8 +77,8 @@ def _show_problem(cluster: ClusterReport, out: Console) -> None:
 def show_finding(finding: Finding, out: Console) -> None:
     """One finding in two or more lines: verdict, code, sentence; then each command on a line of its own, unwrapped."""
     where = finding.subject.cluster.rstrip("/").rsplit("/", 1)[-1]
-    told = f"{where}: {finding.summary}".replace("\n", " ")
-    head = Text.assemble(_verdict(finding.verdict), f" {finding.code} ", _text(told))
+    line = f"{where}: {finding.summary}".replace("\n", " ")
+    head = Text.assemble(_verdict(finding.verdict), f" {finding.code} ", _text(line))
     out.print(head)
     for command in finding.fix:
         out.print(_text(textwrap.indent(command, "    ")), soft_wrap=True)

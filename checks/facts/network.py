@@ -212,7 +212,7 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
     zones_of: dict[str, tuple[tuple[Zone, ZoneLink], ...]] = {}
 
     def of(self, resource_id: str) -> Network | None:
-        """The network facts of the subscription that an id lies in, or None where it was not looked at."""
+        """The network facts of the subscription that an id lies in, or None where it was not read."""
         return self.by_subscription.get(subscription_of(resource_id))
 
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class NotSeenReason(StrEnum):
-    """Why something was not looked at."""
+    """Why something was not read."""
 
     NOT_ALLOWED = "not-allowed"
     UNREACHABLE = "unreachable"

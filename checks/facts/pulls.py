@@ -26,7 +26,7 @@ class UserKind(StrEnum):
 class CredentialTest(msgspec.Struct, frozen=True, kw_only=True):
     """What a registry's token endpoint said to a secret's user name and password.
 
-    ``accepted`` None: it was not asked, or no answer told; ``detail`` says why. ``pulls`` are the repositories that the
+    ``accepted`` None: it was not asked, or no answer came; ``detail`` says why. ``pulls`` are the repositories that the
     token it gave may pull from, ``refused`` those it may not.
     """
 
@@ -75,7 +75,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a registry has under an image's reference, asked with Pullwatch's own identity.
 
     ``code`` is the registry's word where it has nothing ("MANIFEST_UNKNOWN", "NAME_UNKNOWN"). ``platforms`` are
-    "os/architecture" of an index, or of the one image where the registry tells; empty: not told. ``quarantine`` is the
+    "os/architecture" of an index, or of the one image where the registry tells; empty: not shown. ``quarantine`` is the
     registry's quarantineState, ``read_enabled`` false where reading the image is switched off.
     """
 

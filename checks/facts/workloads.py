@@ -48,7 +48,7 @@ class PodEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Workloads(msgspec.Struct, frozen=True, kw_only=True):
-    """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded (told, not lost).
+    """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded (counted, not lost).
 
     ``way`` says how it was asked, where not directly.
     """

@@ -34,9 +34,9 @@ Step = tuple[SubjectState | None, Transition | None, Reason]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """How many equal verdicts flip a subject, which facets are told of, and whether this is the first sight.
+    """How many equal verdicts flip a subject, of which facets people are notified, and whether this is the first sight.
 
-    With ``baseline`` what fails is recorded and not told of: closing the run writes one summary that does.
+    With ``baseline`` what fails is recorded and not notified: closing the run writes one summary that does.
     """
 
     fail_after: int = 1
@@ -259,7 +259,7 @@ def _failed(held: SubjectState, first: bool, look: _Look, policy: Policy, now: d
 
 
 def _failing_still(held: SubjectState, counted: SubjectState, cause: str, look: _Look, alert: bool) -> Step:
-    """It failed before: the evidence is the latest one's; another cause is another thing to do, so it is told."""
+    """It failed before: the evidence is the latest; another cause is another thing to do, so people are notified."""
     subject = msgspec.structs.replace(
         counted, cause=cause, summary=_line(look.answer.summary), fix=_commands(look.row.fix)
     )
@@ -280,7 +280,7 @@ def _passed(held: SubjectState, first: bool, policy: Policy, now: datetime) -> S
     )
     if held.status is Status.PASSING:
         return counted, None, Reason.STILL_PASSING
-    # Nobody is told of "new and passing", so the threshold guards recoveries only.
+    # Nobody is notified of "new and passing", so the threshold guards recoveries only.
     if held.status is Status.FAILING and counted.good_streak < policy.pass_after:
         return counted, None, Reason.BELOW_THRESHOLD
     reason = Reason.RECOVERED if held.status is Status.FAILING else Reason.FIRST_SEEN_PASSING

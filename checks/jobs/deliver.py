@@ -66,10 +66,10 @@ def transports(settings: Settings) -> tuple[Transport, ...]:
 async def deliver_all(tools: JobContext) -> Delivered:
     """Delivers all pending notifications. Where somebody else is delivering, asks again a little later."""
     holder = uuid.uuid4().hex
-    ways = transports(tools.settings)
+    by_transport = transports(tools.settings)
     try:
         async with tools.store.deliver_lease(holder, tools.clock) as lease:
-            return await _Delivery(tools, ways, lease).run()
+            return await _Delivery(tools, by_transport, lease).run()
     except LeaseHeld as held:
         LOG.info("not delivering: %s", held)
         await tools.queues.send(DELIVER, [DeliverMessage(why="somebody else was delivering")], BUSY)
@@ -82,9 +82,9 @@ async def deliver_all(tools: JobContext) -> Delivered:
 class _Delivery:
     """One holder's turn."""
 
-    def __init__(self, tools: JobContext, ways: tuple[Transport, ...], lease: Lease) -> None:
+    def __init__(self, tools: JobContext, by_transport: tuple[Transport, ...], lease: Lease) -> None:
         self._tools = tools
-        self._ways = ways
+        self._transports = by_transport
         self._lease = lease
         self._ends: dict[str, str] = {}
 
@@ -171,14 +171,14 @@ class _Delivery:
 
     async def _send(self, stored: StoredMail) -> str:
         """Hands a mail to every transport that has not had it, and marks what became of it."""
-        for way in self._ways:
-            mark = stored.mail.marks.get(way.name, DeliveryAttempt())
+        for transport in self._transports:
+            mark = stored.mail.marks.get(transport.name, DeliveryAttempt())
             if mark.state in (MailStatus.SENT, MailStatus.FAILED):
                 continue
             if mark.next_try is not None and mark.next_try > self._tools.clock():
                 continue
-            stored = await self._send_by(way, stored, mark)
-        marks = [stored.mail.marks.get(way.name, DeliveryAttempt()) for way in self._ways]
+            stored = await self._send_by(transport, stored, mark)
+        marks = [stored.mail.marks.get(transport.name, DeliveryAttempt()) for transport in self._transports]
         if not all(mark.state in (MailStatus.SENT, MailStatus.FAILED) for mark in marks):
             return "later"
         sent = any(mark.state is MailStatus.SENT for mark in marks)
@@ -188,10 +188,10 @@ class _Delivery:
             LOG.error("mail %s was refused for good: %s", stored.mail.id, "; ".join(m.reason for m in marks))
         return "sent" if sent else "failed"
 
-    async def _send_by(self, way: Transport, stored: StoredMail, mark: DeliveryAttempt) -> StoredMail:
+    async def _send_by(self, transport: Transport, stored: StoredMail, mark: DeliveryAttempt) -> StoredMail:
         repeat = mark.state is MailStatus.SENDING
         sending = msgspec.structs.replace(mark, state=MailStatus.SENDING, attempts=mark.attempts + 1)
-        stored = await self._marked(way, stored, sending)
+        stored = await self._marked(transport, stored, sending)
         await self._lease.renew(self._tools.clock())
         recipients = mark.remaining or stored.mail.recipients
         mail = msgspec.json.decode(stored.mail.content, type=Mail)
@@ -205,7 +205,7 @@ class _Delivery:
             repeat=repeat,
         )
         try:
-            receipt = await way.send(message, sender, recipients)
+            receipt = await transport.send(message, sender, recipients)
         except TemporaryDelivery as error:
             state = MailStatus.SENDING if error.uncertain else MailStatus.WRITING
             after = msgspec.structs.replace(
@@ -216,8 +216,8 @@ class _Delivery:
         else:
             after = self._received(sending, receipt, stored.mail.recipients)
         if after.reason:
-            LOG.warning("mail %s by %s: %s", stored.mail.id, way.name, after.reason)
-        return await self._marked(way, stored, after)
+            LOG.warning("mail %s by %s: %s", stored.mail.id, transport.name, after.reason)
+        return await self._marked(transport, stored, after)
 
     def _received(self, mark: DeliveryAttempt, receipt: Receipt, everyone: tuple[str, ...]) -> DeliveryAttempt:
         """What a receipt makes of a mark: those to be tried later keep it open; those refused are recorded.
@@ -242,8 +242,8 @@ class _Delivery:
     def _next_try(self, attempts: int) -> datetime:
         return self._tools.clock() + min(timedelta(minutes=2 ** min(attempts - 1, 10)), LONGEST_WAIT)
 
-    async def _marked(self, way: Transport, stored: StoredMail, mark: DeliveryAttempt) -> StoredMail:
-        marks = {**stored.mail.marks, way.name: mark}
+    async def _marked(self, transport: Transport, stored: StoredMail, mark: DeliveryAttempt) -> StoredMail:
+        marks = {**stored.mail.marks, transport.name: mark}
         mail = msgspec.structs.replace(stored.mail, marks=marks, status=MailStatus.SENDING)
         return await self._tools.store.save_mail(mail, stored.etag)
 

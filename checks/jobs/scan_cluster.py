@@ -1,4 +1,4 @@
-"""Looking at clusters: collect and judge, a few at once, one hung or broken cluster never in another's way."""
+"""Looking at clusters: collect and judge, a few at once, one hung or broken cluster never holding up another."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ScanScope(msgspec.Struct, frozen=True):
 
 
 def opted_out(found: Cluster) -> bool:
-    """Whether a cluster asks by the tag ``pullwatch: off`` not to be looked at."""
+    """Whether a cluster asks by the tag ``pullwatch: off`` not checked."""
     tag = next((value for name, value in found.tags.items() if name.lower() == "pullwatch"), "")
     return tag.lower() == "off"
 

@@ -107,8 +107,8 @@ def _credentials(joined: RegistryEvidence) -> Iterable[str]:
     for pull in refused:
         key = _canonical(pull.container.image)
         if key in troubles:
-            said = f"The text says {word}, but {IMAGES} decides: {troubles[key].summary}"
-            yield f"{said} A registry may answer 401 for what it does not show."
+            summary = f"The text says {word}, but {IMAGES} decides: {troubles[key].summary}"
+            yield f"{summary} A registry may answer 401 for what it does not show."
         else:
             open_refusals.append(pull)
     if not open_refusals or not joined.passes(ROLE):
@@ -178,7 +178,7 @@ def _denied(
         shown = ", ".join(str(network).removesuffix("/32") for network in known[:5])
         yield (
             f"{name} saw {address}, which is none of the addresses that ARM shows nodes leave with ({shown}): they "
-            "leave another way."
+            "use another egress path."
         )
 
 
@@ -221,7 +221,7 @@ def _names(joined: RegistryEvidence) -> Iterable[str]:
     ):
         code = NAMES if joined.passes(NAMES) else ADDRESSES
         yield (
-            f"Nodes cannot resolve a name although {code} finds the way right: a DNS server of the network's own, or "
+            f"Nodes cannot resolve a name although {code} finds the path right: a DNS server of the network's own, or "
             "the nodes' cache, answers otherwise (or a data endpoint's name is the one that is missing)."
         )
 
@@ -249,7 +249,7 @@ def _tls(joined: RegistryEvidence) -> Iterable[str]:
     if joined.of(PullErrorCause.TLS) and joined.passes(CONNECTIVITY):
         yield (
             f"Nodes do not trust the registry's certificate although it holds from where Pullwatch runs "
-            f"({CONNECTIVITY}): something on the nodes' way opens TLS, or their clock is wrong."
+            f"({CONNECTIVITY}): something on the nodes' network path intercepts TLS, or their clock is wrong."
         )
 
 

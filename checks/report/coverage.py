@@ -17,7 +17,7 @@ MAX_NAMED = 5  # subscriptions that a line of the coverage names
 
 def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Coverage, ...]:
     """What was looked at for a cluster, what was not, and why."""
-    lines = [Coverage("Azure Resource Manager", True), _line("nodes' identity", facts.principal)]
+    lines = [Coverage("Azure Resource Manager", True), _line("kubelet identity", facts.principal)]
     lines.append(_line("pods", facts.workloads))
     if isinstance(facts.workloads, Seen):
         workloads = facts.workloads.value
@@ -29,7 +29,7 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
         if workloads.unreadable:
             lines.append(Coverage("pods", False, f"{workloads.unreadable} objects could not be read"))
         pulled = any(proof.layers for proof in proven.values())
-        lines.append(Coverage("successful pulls", pulled, "" if pulled else "no recent event tells of one"))
+        lines.append(Coverage("successful pulls", pulled, "" if pulled else "no recent event reports one"))
     for subscription, authorization in sorted(facts.authorization.items()):
         lines.append(_line(f"role assignments of {subscription}", authorization.assignments))
         lines.append(_line(f"role definitions of {subscription}", authorization.definitions))
@@ -65,7 +65,7 @@ def _counted(what: str, parts: Iterable[Seen[Any] | NotSeen]) -> list[Coverage]:
     listed = list(parts)
     gaps = [part for part in listed if isinstance(part, NotSeen)]
     if gaps:
-        return [Coverage(what, False, f"{len(gaps)} of {len(listed)} were not looked at: {gaps[0].detail}")]
+        return [Coverage(what, False, f"{len(gaps)} of {len(listed)} were not read: {gaps[0].detail}")]
     return [Coverage(what, True)] if listed else []
 
 

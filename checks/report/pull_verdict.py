@@ -31,7 +31,7 @@ _LIKELY = {
     PullErrorCause.DNS.value: "a DNS server of the network's own, or the nodes' cache, answers otherwise",
 }
 _CONTRADICTS = "This contradicts the path as Azure Resource Manager shows it:"
-_OTHERWISE = "something that Azure Resource Manager does not show stands between them"
+_OTHERWISE = "something that Azure Resource Manager does not show is in the path"
 
 
 class NodeReports(msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ class PullProofs(msgspec.Struct, frozen=True):
         return bool(pools) and (pool in pools if pool is not None else asked <= pools)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The proof in words; "" where nothing settles that nodes may pull."""
         if self.full:
             pools = sorted({f.subject.pool or "" for f in self.full})
@@ -110,39 +110,39 @@ def proofs_about(findings: Iterable[Finding], login_server: str, proof: PullProo
 
 
 def pull_facet(
-    access: Facet, path: Facet, on_path: list[Finding], said: NodeReports, proven: PullProofs
+    access: Facet, path: Facet, on_path: list[Finding], reports: NodeReports, proven: PullProofs
 ) -> tuple[Facet, tuple[str, ...]]:
     """The facet, and the sentences that name where proof and inference differ. ``on_path``: the path's findings."""
     if proven.failed:
-        return _canary_failed(access, _where_it_fails(path, on_path, proven), said, proven)
-    told: tuple[str, ...] = ()
-    if proven.way and not proven.told:
-        path, told = _way_proven(path, on_path, proven)
-    failing = _failing(access, path, said)
+        return _canary_failed(access, _where_it_fails(path, on_path, proven), reports, proven)
+    contradictions: tuple[str, ...] = ()
+    if proven.way and not proven.description:
+        path, contradictions = _way_proven(path, on_path, proven)
+    failing = _failing(access, path, reports)
     if failing is None:
-        if proven.told:
+        if proven.description:
             return _settled(on_path, proven)
-        return _without_proof(access, path, said), told
-    if not proven.told:
-        return failing, told
-    if not said.registry and not isinstance(access.verdict, Fail):
+        return _without_proof(access, path, reports), contradictions
+    if not proven.description:
+        return failing, contradictions
+    if not reports.registry and not isinstance(access.verdict, Fail):
         return _against_path(failing, path, on_path, proven)
     why = (
         "nodes still try and fail"
-        if said.registry
+        if reports.registry
         else "a node's cached token outlives a removed role by up to 3 hours"
     )
-    return failing, (f"{proven.told} The failure stands all the same: {why}.",)
+    return failing, (f"{proven.description} The failure stands all the same: {why}.",)
 
 
 def _settled(on_path: list[Finding], proven: PullProofs) -> tuple[Facet, tuple[str, ...]]:
     """What a proof settles where nothing fails: all, but the path of pools and layers that it does not speak of."""
     left = _left_open(on_path, proven)
     if left is None:
-        return Facet(Pass(), "pulled", (proven.code,), proven.told), ()
+        return Facet(Pass(), "pulled", (proven.code,), proven.description), ()
     about = f" of the pool {left.subject.pool}" if left.subject.pool else ""
-    told = f"{proven.told} It leaves open what {left.code} says{about}."
-    return Facet(left.verdict, left.cause, (left.code,), left.summary), (told,)
+    sentence = f"{proven.description} It leaves open what {left.code} says{about}."
+    return Facet(left.verdict, left.cause, (left.code,), left.summary), (sentence,)
 
 
 def _left_open(on_path: list[Finding], proven: PullProofs) -> Finding | None:
@@ -158,8 +158,8 @@ def _against_path(
 ) -> tuple[Facet, tuple[str, ...]]:
     stands = _still_fails(on_path, proven)
     if stands:
-        return failing, (f"{proven.told} The failure stands all the same: {stands}.",)
-    contradicted = f"{proven.told} {_CONTRADICTS} {path.summary}"
+        return failing, (f"{proven.description} The failure stands all the same: {stands}.",)
+    contradicted = f"{proven.description} {_CONTRADICTS} {path.summary}"
     settled, left = _settled(on_path, proven)
     if left:
         return settled, (contradicted, *left)
@@ -173,29 +173,29 @@ def _still_fails(on_path: list[Finding], proven: PullProofs) -> str:
     if others:
         return f"it is about the pool {others[0].subject.pool}, of which this says nothing"
     if not all(_speaks_of(proven, f) for f in failed):
-        return "it is about the layers, which come another way that this does not prove"
+        return "it is about the layers, which come over another path that this does not prove"
     return ""
 
 
-def _is_layers(told: Finding) -> bool:
+def _is_layers(finding: Finding) -> bool:
     """Whether a path's answer is about where layers come from (data endpoints, storage), not about the login."""
-    return told.cause.startswith("data-") or told.cause.endswith("-layers")
+    return finding.cause.startswith("data-") or finding.cause.endswith("-layers")
 
 
 def _way_proven(path: Facet, on_path: list[Finding], proven: PullProofs) -> tuple[Facet, tuple[str, ...]]:
     """The path where a canary proved the way alone: settled, but for what the canary did not ask."""
     first = proven.way[0]
     settled = Facet(Pass(), first.cause, (CANARY,), first.summary)
-    told: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
     if isinstance(path.verdict, Pass):
-        return path, told
+        return path, contradictions
     if isinstance(path.verdict, Fail):
         stands = _still_fails(on_path, proven)
         if stands:
             return path, (f"{first.summary} The failure stands all the same: {stands}.",)
-        told = (f"{first.summary} {_CONTRADICTS} {path.summary}",)
+        contradictions = (f"{first.summary} {_CONTRADICTS} {path.summary}",)
     left = _left_open(on_path, proven)
-    return (Facet(left.verdict, left.cause, (left.code,), left.summary) if left else settled), told
+    return (Facet(left.verdict, left.cause, (left.code,), left.summary) if left else settled), contradictions
 
 
 def _where_it_fails(path: Facet, on_path: list[Finding], proven: PullProofs) -> Facet:
@@ -211,22 +211,26 @@ def _where_it_fails(path: Facet, on_path: list[Finding], proven: PullProofs) -> 
     return Facet(about.verdict, about.cause, codes, about.summary)
 
 
-def _canary_failed(access: Facet, path: Facet, said: NodeReports, proven: PullProofs) -> tuple[Facet, tuple[str, ...]]:
+def _canary_failed(
+    access: Facet, path: Facet, reports: NodeReports, proven: PullProofs
+) -> tuple[Facet, tuple[str, ...]]:
     """A canary that fails is a pull that fails, now. What Azure Resource Manager shows is the reason or contradicts."""
     first = proven.failed[0]
     pools = ", ".join(sorted({f.subject.pool or "" for f in proven.failed})[:5])
     about_access = first.cause in CREDENTIALS
     inferred = access if about_access else path
-    codes = (*((FAILURES,) if said.registry else ()), CANARY)
+    codes = (*((FAILURES,) if reports.registry else ()), CANARY)
     sentences = []
-    if proven.told:
-        sentences.append(f"{proven.told} The failure stands all the same: the canary fails now (pools: {pools}).")
+    if proven.description:
+        sentences.append(
+            f"{proven.description} The failure stands all the same: the canary fails now (pools: {pools})."
+        )
     if isinstance(inferred.verdict, Fail):
         decided = tuple(dict.fromkeys((*inferred.decided_by, *codes)))
         summary = f"{inferred.summary} The canary fails too (pools: {pools})."
         return Facet(Fail(), inferred.cause, decided, summary), tuple(sentences)
     if isinstance(inferred.verdict, Pass):
-        what = "may pull" if about_access else "have a way"
+        what = "may pull" if about_access else "have a network path"
         likely = _LIKELY.get(first.cause, _OTHERWISE)
         sentences.append(
             f"The canary fails (pools: {pools}) although Azure Resource Manager shows that nodes {what}: {likely}."
@@ -234,25 +238,25 @@ def _canary_failed(access: Facet, path: Facet, said: NodeReports, proven: PullPr
     return Facet(Fail(), first.cause, codes, first.summary), tuple(sentences)
 
 
-def _failing(access: Facet, path: Facet, said: NodeReports) -> Facet | None:
+def _failing(access: Facet, path: Facet, reports: NodeReports) -> Facet | None:
     agree = [f for f in (access, path) if isinstance(f.verdict, Fail)]
     inferred = tuple(code for facet in agree for code in facet.decided_by)
-    if not said.registry:
+    if not reports.registry:
         return msgspec.structs.replace(agree[0], decided_by=tuple(dict.fromkeys(inferred))) if agree else None
-    first = said.registry[0]
+    first = reports.registry[0]
     codes = tuple(dict.fromkeys((*inferred, FAILURES)))
     if isinstance(access.verdict, Fail) and first.cause in CREDENTIALS:
         return Facet(Fail(), access.cause, codes, access.summary)
     return Facet(Fail(), first.cause, codes, first.summary)
 
 
-def _without_proof(access: Facet, path: Facet, said: NodeReports) -> Facet:
-    if said.unsettled:
-        first = said.unsettled[0]
+def _without_proof(access: Facet, path: Facet, reports: NodeReports) -> Facet:
+    if reports.unsettled:
+        first = reports.unsettled[0]
         missing = "the cause of the failing pulls"
         return Facet(Unknown(missing, look_failed=False), first.cause, (FAILURES,), first.summary)
     codes = tuple(dict.fromkeys((*access.decided_by, *path.decided_by)))
     for facet in (access, path):
         if not isinstance(facet.verdict, Pass):
             return Facet(facet.verdict, facet.cause, facet.decided_by, facet.summary)
-    return Facet(Pass(), access.cause, codes, "The nodes may pull and have a way to the registry.")
+    return Facet(Pass(), access.cause, codes, "The nodes may pull and have a network path to the registry.")

@@ -49,27 +49,29 @@ def registry_row(
     mine = [f for f in findings if f.subject.registry in (None, login_server)]
     access = access_facet(mine)
     on_path = [f for f in mine if f.code in deciding(Decides.PATH)]
-    path = combined_facet(on_path, "the nodes' way to the registry was not judged")
+    path = combined_facet(on_path, "the network path to the registry was not checked")
     own = own_images(mine) if isinstance(access.verdict, Pass) else frozenset()
-    said = _nodes_say([f for f in mine if f.code == FAILURES and f.subject.registry == login_server], own)
-    pull, disagreements = pull_facet(access, path, on_path, said, proofs_about(mine, login_server, proof))
+    reports = _nodes_say([f for f in mine if f.code == FAILURES and f.subject.registry == login_server], own)
+    pull, disagreements = pull_facet(access, path, on_path, reports, proofs_about(mine, login_server, proof))
     return RegistryRow(
         registry=login_server,
         access=access,
         path=path,
         pull=pull,
         sources=sources,
-        image_troubles=len(said.image) + _absent_images(mine, login_server, said),
+        image_troubles=len(reports.image) + _absent_images(mine, login_server, reports),
         disagreements=(*disagreements, *explained),
         fix=_fixes(mine, pull),
     )
 
 
-def _absent_images(findings: list[Finding], login_server: str, said: NodeReports) -> int:
+def _absent_images(findings: list[Finding], login_server: str, reports: NodeReports) -> int:
     """Images that the registry itself says are in trouble and that no waiting pod has told of yet."""
-    told = {_canonical(f.subject.image) for f in said.image}
+    reported = {_canonical(f.subject.image) for f in reports.image}
     absent = (f for f in findings if f.code == IMAGES and isinstance(f.verdict, Fail))
-    return sum(f.subject.registry == login_server and f.subject.image not in told for f in absent if f.subject.image)
+    return sum(
+        f.subject.registry == login_server and f.subject.image not in reported for f in absent if f.subject.image
+    )
 
 
 def _canonical(image: str | None) -> str | None:
@@ -91,19 +93,17 @@ def combined_facet(findings: list[Finding], nothing: str) -> Facet:
 
 
 def access_facet(findings: list[Finding]) -> Facet:
-    """May it pull: the nodes' identity, or else a pull secret or anonymous pull.
+    """May it pull: the kubelet identity, or else a pull secret or anonymous pull.
 
     The check per image looked at every one with all three, so its Fail stands whatever the identity holds on the
     registry (a secret that cannot be parsed, an image that conditions leave out). A host without a finding about roles
     is no Azure registry: the kubelet identity says nothing about it.
     """
     mine = [f for f in findings if f.code == ROLE]
-    identity = combined_facet(
-        [f for f in findings if f.code in deciding(Decides.ACCESS)], "no way to authenticate was judged"
-    )
+    identity = combined_facet([f for f in findings if f.code in deciding(Decides.ACCESS)], "no credential was checked")
     others = [f for f in findings if f.code == PER_IMAGE and f.subject.registry is not None]
     alternative = _with_secrets(
-        combined_facet(others, "no other way to authenticate was judged"),
+        combined_facet(others, "no other credential was checked"),
         [f for f in findings if f.code == SECRETS and f.subject.registry is not None],
     )
     if isinstance(identity.verdict, Fail) and isinstance(alternative.verdict, Fail):
@@ -121,7 +121,7 @@ def access_facet(findings: list[Finding]) -> Facet:
 
 
 def _identity_stands(findings: list[Finding]) -> bool:
-    """Whether nothing but the role itself is in doubt about the nodes' identity."""
+    """Whether nothing but the role itself is in doubt about the kubelet identity."""
     rest = [f for f in findings if f.code in deciding(Decides.ACCESS) - {ROLE}]
     failed = any(isinstance(f.verdict, Fail) and f.severity is Severity.ERROR for f in rest)
     return not failed and not any(isinstance(f.verdict, Unknown) for f in rest)

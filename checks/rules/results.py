@@ -74,7 +74,7 @@ def not_seen(gap: NotSeen, subject: str) -> Result:
     """
     return unknown(
         ReadCause(f"look-{gap.why.value}"),
-        f"{subject} could not be looked at: {gap.detail}",
+        f"{subject} could not be read: {gap.detail}",
         gap.role or gap.detail,
         look_failed=gap.why not in _NO_FAILURE,
         fix=gap.fix,

@@ -1,4 +1,4 @@
-"""PW103: the nodes' identity may do more with a registry than pull from it."""
+"""PW103: the kubelet identity may do more with a registry than pull from it."""
 
 import pytest
 

@@ -36,7 +36,7 @@ def test_pass_by_a_replica_in_the_cluster_s_region() -> None:
 def test_pass_tells_of_a_replica_elsewhere_that_does_not_serve() -> None:
     found = judged(replica(), replica("eastus", provisioning_state="Failed", status=None))
     assert verdict(found) == ("pass", "replica-in-region")
-    assert "Elsewhere not ready: eastus (Failed, status not told)" in found.summary
+    assert "Elsewhere not ready: eastus (Failed, status not shown)" in found.summary
 
 
 def test_fail_without_a_replica_is_a_warning_with_the_command_that_makes_one() -> None:

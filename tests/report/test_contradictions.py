@@ -122,7 +122,7 @@ def test_a_403_without_the_firewalls_words_names_endpoint_and_key_vault() -> Non
 
 
 def test_names_that_are_right_in_arm_and_do_not_resolve_are_named() -> None:
-    assert "PW204 finds the way right" in told(world(World().healthy_private(), waiting(NO_HOST)))
+    assert "PW204 finds the path right" in told(world(World().healthy_private(), waiting(NO_HOST)))
 
 
 def test_no_connection_on_a_way_that_passes_is_named() -> None:

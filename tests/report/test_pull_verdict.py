@@ -149,7 +149,7 @@ CASES = (
          canaries=(canary(FOUND), canary(FOUND, "gpu")), told=("So did the pools system.",)),
     # A canary that fails.
     Case("a canary fails and nothing else does", ("fail", "dns"), ("PW305",), canaries=(canary("dns"),),
-         told=("(pools: system) although Azure Resource Manager shows that nodes have a way: a DNS server",)),
+         told=("(pools: system) although Azure Resource Manager shows that nodes have a network path: a DNS server",)),
     Case("a canary is refused and the role is held", ("fail", "unauthorized"), ("PW305",),
          canaries=(canary("unauthorized"),), told=("shows that nodes may pull: a role, or a group's member",)),
     Case("a canary is refused and the role is missing", ("fail", "role-missing"), ("PW102", "PW305"), MAY_NOT,

@@ -105,7 +105,7 @@ def hub(found: World, **nodes: Any) -> World:
 
 
 def elsewhere(found: World) -> World:
-    """An endpoint and its network in a subscription that is not to be seen."""
+    """An endpoint and its network in a subscription that cannot be read."""
     home = found.vnet_id("vnet-far", sub=OTHER)
     found.vnet("vnet-far", "10.20.0.0/16", sub=OTHER, endpoints={})
     found.endpoint(network=home, sub=OTHER)
@@ -315,7 +315,7 @@ PRIVATE: list[Row] = [
      replica, "pass", {"PW204": ("fail", "replica-data-record-missing")}),
     ("Disabled, two replicas | the record of the replica that serves is missing",
      lambda: replica(cluster="northeurope"), "fail", {"PW204": ("fail", "data-record-missing")}),
-    ("Disabled, two replicas | none in the cluster's region: which one serves is not to be seen",
+    ("Disabled, two replicas | none in the cluster's region: which one serves cannot be read",
      lambda: replica(cluster="francecentral"), "unknown", {"PW204": ("unknown", "replica-data-record-missing")}),
     ("Disabled, two replicas | all records there",
      lambda: replica(records=RECORDS | {"acrone.northeurope.data": "10.20.0.6"}), "pass",
@@ -332,7 +332,7 @@ PRIVATE: list[Row] = [
      {"PW203": ("unknown", "endpoint-transit")}),
     ("Disabled | hub transit, a gateway in use", lambda: hub(world(), useRemoteGateways=True), "unknown",
      {"PW203": ("unknown", "endpoint-transit")}),
-    ("Disabled | Virtual WAN: the hub is not to be seen", lambda: virtual_wan(), "unknown",
+    ("Disabled | Virtual WAN: the hub cannot be read", lambda: virtual_wan(), "unknown",
      {"PW203": ("unknown", "endpoint-transit")}),
     ("Disabled | VPN gateway in the nodes' network",
      lambda: vpn(), "unknown", {"PW203": ("unknown", "endpoint-transit")}),

@@ -1,4 +1,4 @@
-"""One job's way to Azure: a credential, and clients that share a transport, a deadline and a call count.
+"""One job's access to Azure: a credential, and clients that share a transport, a deadline and a call count.
 
 Every request goes to the host it was meant for or not at all: a nextLink or redirect elsewhere would carry a token
 there. azure-core obeys Retry-After without a cap; here a wait longer than the deadline is reported at once.

@@ -165,10 +165,10 @@ class _Run:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL)
         late = NotSeen(NotSeenReason.NOT_FOUND, f"kubelet said nothing within {self._seconds} s", "an answer in time")
-        told = {container: answered(state, container) for container in containers}
-        if any(said is not None and not said.pulled and not said.text for said in told.values()):
-            told = await self._with_events(name, told)
-        return {container: said if said is not None else late for container, said in told.items()}
+        reports = {container: answered(state, container) for container in containers}
+        if any(report is not None and not report.pulled and not report.text for report in reports.values()):
+            reports = await self._with_events(name, reports)
+        return {container: report if report is not None else late for container, report in reports.items()}
 
     async def _state(self, name: str) -> PodState:
         call = self._api.read_namespaced_pod_without_preload_content
@@ -177,23 +177,23 @@ class _Run:
             raise self._refused(status, raw, "read a canary pod")
         return PodState.of(raw)
 
-    async def _with_events(self, name: str, told: dict[str, CanaryReport | None]) -> dict[str, CanaryReport | None]:
+    async def _with_events(self, name: str, reports: dict[str, CanaryReport | None]) -> dict[str, CanaryReport | None]:
         """Older kubelets' status tells only of back-off; then the pod's events have the text."""
         call = self._api.list_namespaced_event_without_preload_content
         selector = f"involvedObject.kind=Pod,involvedObject.name={name}"
         status, raw = await self._call("read events", call, self._namespace, field_selector=selector, limit=200)
         if status != 200:
-            return told
+            return reports
         texts = failed_texts(raw)
         return {
-            container: msgspec.structs.replace(said, text=said.text or texts.get(container, ""))
-            if said is not None and not said.pulled
-            else said
-            for container, said in told.items()
+            container: msgspec.structs.replace(report, text=report.text or texts.get(container, ""))
+            if report is not None and not report.pulled
+            else report
+            for container, report in reports.items()
         }
 
     async def sweep(self) -> None:
-        """Deletes what earlier runs left behind. That it may not list pods is told when it may not make them.
+        """Deletes what earlier runs left behind. That it may not list pods is reported when it may not make them.
 
         Raises Unreachable: then there is nobody to ask, and no pod that could be left behind.
         """

@@ -131,7 +131,7 @@ class PodState(msgspec.Struct, frozen=True):
 def answered(state: PodState, container: str) -> CanaryReport | None:
     """What kubelet said of one container's image, or None while it said nothing yet.
 
-    The text is empty where the status tells only of back-off.
+    The text is empty where the status reports only a back-off.
     """
     found = state.states.get(container, {})
     ended = bodies.get(found, "terminated")
@@ -143,8 +143,8 @@ def answered(state: PodState, container: str) -> CanaryReport | None:
         return CanaryReport(pulled=True, reason=reason, text=text, node=state.node, secrets=state.secrets)
     if reason not in WAITING_FOR_IMAGE or _BRAKE in text:
         return None
-    told = "" if _BACK_OFF_ONLY.fullmatch(text) else text
-    return CanaryReport(reason=reason, text=told, node=state.node, secrets=state.secrets)
+    error_text = "" if _BACK_OFF_ONLY.fullmatch(text) else text
+    return CanaryReport(reason=reason, text=error_text, node=state.node, secrets=state.secrets)
 
 
 def failed_texts(raw: bytes) -> dict[str, str]:

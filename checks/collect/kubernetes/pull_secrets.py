@@ -77,7 +77,7 @@ async def _read(azure: Azure, estate: Inventory, cluster: Cluster, workloads: Se
 
         async def one(name: str) -> Decoded | NotSeen:
             async with gate:
-                return await _one(azure, cluster, api, name)
+                return await _judge_registry(azure, cluster, api, name)
 
         found = dict(zip(names, await asyncio.gather(*(one(name) for name in names[:MAX_SECRETS])), strict=False))
     tried = await _tried(azure, estate, workloads.value, found)
@@ -124,7 +124,7 @@ def _given(container: ContainerImage, accounts: dict[str, tuple[str, ...]]) -> C
     return msgspec.structs.replace(container, pull_secrets=accounts[account])
 
 
-async def _one(azure: Azure, cluster: Cluster, api: client.CoreV1Api, name: str) -> Decoded | NotSeen:
+async def _judge_registry(azure: Azure, cluster: Cluster, api: client.CoreV1Api, name: str) -> Decoded | NotSeen:
     namespace, _, secret = name.partition("/")
     try:
         raw = await _get(azure, cluster, api, namespace, secret)
@@ -203,20 +203,20 @@ async def _tried(azure: Azure, estate: Inventory, workloads: Workloads, found: d
             return await _ask(azure, estate, host, credential, repositories)
 
     answers = await asyncio.gather(*(ask(index) for index in range(len(groups))))
-    told: dict[tuple[str, int], list[CredentialTest]] = {}
+    tests: dict[tuple[str, int], list[CredentialTest]] = {}
     for (_, _, attempts), answer in zip(groups, answers, strict=True):
         for attempt in attempts:
-            told.setdefault((attempt.secret, attempt.entry), []).append(answer)
-    return {name: _facts(name, one, told) for name, one in found.items()}
+            tests.setdefault((attempt.secret, attempt.entry), []).append(answer)
+    return {name: _facts(name, one, tests) for name, one in found.items()}
 
 
 def _facts(
-    name: str, found: Decoded | NotSeen, told: dict[tuple[str, int], list[CredentialTest]]
+    name: str, found: Decoded | NotSeen, tests: dict[tuple[str, int], list[CredentialTest]]
 ) -> Seen[PullSecret] | NotSeen:
     if isinstance(found, NotSeen):
         return found
     entries = tuple(
-        msgspec.structs.replace(entry, asked=tuple(told.get((name, index), ())))
+        msgspec.structs.replace(entry, asked=tuple(tests.get((name, index), ())))
         for index, entry in enumerate(found.facts.entries)
     )
     facts = msgspec.structs.replace(found.facts, entries=entries)
@@ -288,6 +288,6 @@ async def _knock(
         registry=host,
         accepted=True,
         detail="its token endpoint answered HTTP 200",
-        pulls=tuple(repository for repository, told in may.items() if told),
-        refused=tuple(repository for repository, told in may.items() if told is False),
+        pulls=tuple(repository for repository, tests in may.items() if tests),
+        refused=tuple(repository for repository, tests in may.items() if tests is False),
     )

@@ -65,7 +65,7 @@ async def instead(
         return _also(gap, _disabled(cluster).as_gap()) if azure.settings.allow_run_command else gap
     if not azure.settings.allow_run_command:
         hint = f"{gap.detail}; {SETTING} lets Run Command read it, which makes a pod in its namespace aks-command"
-        return NotSeen(gap.why, hint, f"a way to the cluster's API server, or {SETTING}", gap.fix)
+        return NotSeen(gap.why, hint, f"a network path to the cluster's API server, or {SETTING}", gap.fix)
     try:
         return await _Reading(azure, cluster, token, until).workloads(gap)
     except CollectError as error:
@@ -105,9 +105,9 @@ class _Reading:
         Of more pods than an answer takes, those that were not started yet are asked for besides: among them are most
         that wait for their image.
         """
-        pods, said = await self._pods(), ""
+        pods, error_line = await self._pods(), ""
         if not pods.whole:
-            pods, said = await self._with_pending(pods)
+            pods, error_line = await self._with_pending(pods)
         found = Workloads(
             containers=pods.containers,
             events=await self._events(),
@@ -115,7 +115,7 @@ class _Reading:
             unreadable=pods.unreadable,
             way=f"by Run Command, because the API server is out of reach ({gap.detail})",
         )
-        partial = "" if pods.whole else f"{CUT}: {pods.pods} pods were read, not all; {said}"
+        partial = "" if pods.whole else f"{CUT}: {pods.pods} pods were read, not all; {error_line}"
         return Seen(found, self._evidence("pods and events"), partial)
 
     async def _pods(self, phase: str = "") -> output.Pods:
@@ -131,8 +131,8 @@ class _Reading:
             pending = await self._pods("Pending")
         except CollectError as error:
             return pods, f"those of phase Pending could not be asked for besides: {error}"
-        said = "all of phase Pending are among them" if pending.whole else "not even all of phase Pending"
-        return output.with_others(pods, pending), said
+        error_line = "all of phase Pending are among them" if pending.whole else "not even all of phase Pending"
+        return output.with_others(pods, pending), error_line
 
     async def _events(self) -> Seen[tuple[PodEvent, ...]] | NotSeen:
         nonce = _nonce()
@@ -142,9 +142,9 @@ class _Reading:
             return error.as_gap()
         if events is None:
             return NotSeen(NotSeenReason.ERROR, "Run Command's output is not what kubectl was asked for")
-        told = [f"{events.unreadable} events could not be read"] if events.unreadable else []
-        told += [] if events.whole else [f"{CUT}: {len(events.events)} events were read, not all"]
-        return Seen(events.events, self._evidence("events"), "; ".join(told))
+        notes = [f"{events.unreadable} events could not be read"] if events.unreadable else []
+        notes += [] if events.whole else [f"{CUT}: {len(events.events)} events were read, not all"]
+        return Seen(events.events, self._evidence("events"), "; ".join(notes))
 
     def _evidence(self, what: str) -> Any:
         return reads.evidence(what, f"Run Command on {self._cluster.id} (kubectl)", reads.CLUSTERS_API)
@@ -215,17 +215,19 @@ class _Reading:
             raise _blocked(self._cluster)
         if state.lower() != "succeeded":
             image = " (its own image comes from mcr.microsoft.com)" if "imagepull" in reason.lower() else ""
-            raise Temporary(f"Run Command's pod did not run: {state}, {reason or 'no reason told'}{image}")
+            raise Temporary(f"Run Command's pod did not run: {state}, {reason or 'no reason given'}{image}")
         if code != 0 or not isinstance(logs, str):
             raise self._failed(code, logs if isinstance(logs, str) else "", nonce)
         return logs
 
     def _failed(self, code: Any, logs: str, nonce: str) -> CollectError:
         """A command that ended badly. What follows the nonce may be a pod's words and is not looked at."""
-        told = logs.split(nonce)[0].strip()
-        said = next((line for line in told.splitlines() if re.match(r"(?i)error", line)), told.partition("\n")[0])
-        detail = f"kubectl ended with exit code {code}: {said or 'nothing told'}"
-        if "(Forbidden)" in said or "(Unauthorized)" in said:
+        notes = logs.split(nonce)[0].strip()
+        error_line = next(
+            (line for line in notes.splitlines() if re.match(r"(?i)error", line)), notes.partition("\n")[0]
+        )
+        detail = f"kubectl ended with exit code {code}: {error_line or 'no output'}"
+        if "(Forbidden)" in error_line or "(Unauthorized)" in error_line:
             return NotAllowed(detail, READER, self._cluster.id)
         return Temporary(detail)
 

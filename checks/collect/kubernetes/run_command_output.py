@@ -141,8 +141,8 @@ def read_events(logs: str, nonce: str) -> Events | None:
         return None
     records, whole = found
     read = [event for record in records if (event := _event(record)) is not None]
-    told = tuple(fact for event in read for fact in pod_events(event))
-    return Events(told, len(records) - len(read), whole)
+    parsed = tuple(fact for event in read for fact in pod_events(event))
+    return Events(parsed, len(records) - len(read), whole)
 
 
 Token = tuple[str, str]  # the letter that says what it is, and its text
@@ -200,7 +200,7 @@ def _read_pod(record: list[Token]) -> Pod:
         service_account_name=account or None,
     )
     return Pod(
-        Metadata(name, namespace, found.owners), spec, PodStatus(_told(start), of_mains, of_inits, of_ephemerals)
+        Metadata(name, namespace, found.owners), spec, PodStatus(_describe(start), of_mains, of_inits, of_ephemerals)
     )
 
 
@@ -251,9 +251,9 @@ def _event(record: list[Token]) -> Event | None:
         reason=reason,
         message=message,
         count=None if count in _NULLS else int(count),
-        first_timestamp=_told(first),
-        last_timestamp=_told(last),
-        event_time=_told(time),
+        first_timestamp=_describe(first),
+        last_timestamp=_describe(last),
+        event_time=_describe(time),
         source=Source(node) if node else None,
     )
 
@@ -287,6 +287,6 @@ def _clean(text: str) -> str:
     return text
 
 
-def _told(text: str) -> str | None:
+def _describe(text: str) -> str | None:
     """A field's text; kubectl prints nothing for one that is not there, and a word for one that is null."""
     return None if text in _NULLS else text

@@ -87,7 +87,7 @@ class RegistryError(Exception):
 
 
 class RegistryClient:
-    """An open way to one registry. Made by ``open_door``; not to be used after it closes."""
+    """An open connection to one registry. Made by ``open_door``; not to be used after it closes."""
 
     def __init__(
         self,
@@ -314,7 +314,7 @@ def _decoded(body: bytes) -> dict[str, object]:
 
 
 class _Record:
-    """What a probe has seen so far: it is told as far as it came, however it ends."""
+    """What a probe has seen so far: it is shown as far as it came, however it ends."""
 
     def __init__(self, target: Target) -> None:
         self.probe = Probe(host=target.host, outcome=Outcome.CONNECT_TIMEOUT, detail="nothing was reached")
@@ -339,14 +339,14 @@ async def probe(azure: Azure, target: Target, *, lookup: connections.Lookup = co
         outcome = Outcome.CHALLENGE if reached else Outcome.CONNECT_TIMEOUT
         record.note("no answer in time", outcome=outcome, detail=one_line(detail))
     except RegistryError as trouble:
-        told = trouble.answer
+        refusal = trouble.answer
         record.note(
             str(trouble),
             outcome=trouble.outcome,
             detail=str(trouble),
-            status=told.status if told else None,
-            client_address=client_address(told) if told and trouble.outcome is Outcome.FORBIDDEN else None,
-            retry_after=retry_after(told) if told else None,
+            status=refusal.status if refusal else None,
+            client_address=client_address(refusal) if refusal and trouble.outcome is Outcome.FORBIDDEN else None,
+            retry_after=retry_after(refusal) if refusal else None,
         )
     if target.known and record.probe.certificate_until:
         record.note("data endpoints", data=await _data_endpoints(azure, target, lookup))
@@ -383,8 +383,8 @@ async def _anonymous_request(door: RegistryClient, record: _Record) -> None:
         raise RegistryError(
             Outcome.CHALLENGE, f"GET /v2/ was answered with HTTP {answer.status}, as no registry does", answer
         )
-    told = "GET /v2/ answers, without credentials"
-    record.note(told, outcome=Outcome.REACHED, detail=told, status=answer.status)
+    step = "GET /v2/ answers, without credentials"
+    record.note(step, outcome=Outcome.REACHED, detail=step, status=answer.status)
 
 
 async def _sign_in(azure: Azure, door: RegistryClient, challenge: Challenge, record: _Record) -> None:
@@ -395,8 +395,8 @@ async def _sign_in(azure: Azure, door: RegistryClient, challenge: Challenge, rec
             Outcome.IDENTITY, f"no Entra token for container registries: {type(error).__name__}"
         ) from error
     refresh = await door.refresh_token(challenge, entra)
-    told = "POST /oauth2/exchange signs Pullwatch's identity in"
-    record.note(told, outcome=Outcome.REACHED, detail=told, signed_in=True)
+    step = "POST /oauth2/exchange signs Pullwatch's identity in"
+    record.note(step, outcome=Outcome.REACHED, detail=step, signed_in=True)
     repository = door.target.repository
     if repository is None:
         return

@@ -189,8 +189,8 @@ class _Asker:
             try:
                 entra = await self._azure.token(client.ACR_SCOPE)
             except AzureError as error:
-                told = f"no Entra token for container registries: {type(error).__name__}"
-                raise client.RegistryError(Outcome.IDENTITY, told) from error
+                config = f"no Entra token for container registries: {type(error).__name__}"
+                raise client.RegistryError(Outcome.IDENTITY, config) from error
             return await self._door.refresh_token(await self._asked(), entra)
 
         async def granting() -> str:
@@ -237,13 +237,13 @@ def platforms_of(body: bytes) -> tuple[str, ...]:
 
 def with_attributes(manifest: Manifest, body: bytes) -> Manifest:
     """The manifest with what ACR's own attributes tell of it."""
-    told = bodies.get(_decoded(body), "manifest")
-    system, architecture = bodies.text(told, "os"), bodies.text(told, "architecture")
+    config = bodies.get(_decoded(body), "manifest")
+    system, architecture = bodies.text(config, "os"), bodies.text(config, "architecture")
     return msgspec.structs.replace(
         manifest,
         platforms=(f"{system}/{architecture}"[:60].lower(),) if system and architecture else (),
-        quarantine=bodies.text(told, "changeableAttributes", "quarantineState"),
-        read_enabled=bodies.boolean(told, "changeableAttributes", "readEnabled"),
+        quarantine=bodies.text(config, "changeableAttributes", "quarantineState"),
+        read_enabled=bodies.boolean(config, "changeableAttributes", "readEnabled"),
     )
 
 

@@ -1,9 +1,9 @@
 """The one place that opens connections, and the policy of where they may go.
 
-Like curl's ``--connect-to`` it can be told where a host really is (PULLWATCH_CONNECT_TO); TLS still verifies the name
-that was asked for. TLS is verified always, against the usual environment (SSL_CERT_FILE).
+Like curl's ``--connect-to`` a setting (PULLWATCH_CONNECT_TO) can say where a host really is; TLS still verifies the
+name that was asked for. TLS is verified always, against the usual environment (SSL_CERT_FILE).
 
-Hosts that pods name are hostile. ``locate`` resolves a host once and vets every address; ``shake_hands`` and
+Hosts that pods name are hostile. ``resolve`` resolves a host once and vets every address; ``tls_handshake`` and
 ``pinned_session`` then go to exactly these addresses, so that a second answer of a name server (DNS rebinding) or a
 redirect leads nowhere. What PULLWATCH_CONNECT_TO names is a developer's word and not vetted.
 """
@@ -78,7 +78,7 @@ Lookup = Callable[[str, int], Awaitable[Answers]]
 
 
 class _Resolver(AbstractResolver):
-    """aiohttp's own resolver, but for the hosts that were told to be elsewhere."""
+    """aiohttp's own resolver, except for hosts that a setting puts elsewhere."""
 
     def __init__(self, entries: tuple[ConnectTo, ...]) -> None:
         self._entries = entries
@@ -158,7 +158,7 @@ def session(entries: tuple[ConnectTo, ...], *, decompress: bool = True) -> aioht
 def names_proxy() -> bool:
     """Whether the environment names a proxy for HTTPS.
 
-    Where it does not, aiohttp is not told to trust it: at every request it would look for a proxy and into ~/.netrc,
+    Where it does not, aiohttp does not trust it: at every request it would look for a proxy and into ~/.netrc,
     each in a thread of its own, and an entry there that fits breaks every request that carries a token.
     """
     return "https" in getproxies()
@@ -203,7 +203,7 @@ def _unwrapped(address: IPAddress) -> IPAddress:
     carried = address.ipv4_mapped or address.sixtofour
     if carried is None and address in _NAT64:
         carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    # ::1 and :: lie in the compatible range too; they are told as what they are.
+    # ::1 and :: lie in the compatible range too; they are shown as what they are.
     if carried is None and address in _COMPATIBLE and int(address) > 1:
         carried = ipaddress.IPv4Address(int(address))
     return carried or address
@@ -285,7 +285,7 @@ def _moment(text: str | None) -> str | None:
 def pinned_session(place: ResolvedHost, context: ssl.SSLContext, *, keep_alive: bool = False) -> aiohttp.ClientSession:
     """A session that reaches one host at its vetted addresses and nothing else; no proxy, no cookies, nothing unpacked.
 
-    Whoever opens it closes it. A host that is an address would pass the resolver by; ``locate`` refuses those.
+    Whoever opens it closes it. A host that is an address would pass the resolver by; ``resolve`` refuses those.
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(resolver=_Pinned(place), ssl=context, limit=2, force_close=not keep_alive),

@@ -41,7 +41,7 @@ class CollectError(Exception):
 
 
 class Temporary(CollectError):
-    """It may work later: throttling (``retry_after`` seconds, where told), 5xx, a body that made no sense."""
+    """It may work later: throttling (``retry_after`` seconds, where given), 5xx, a body that made no sense."""
 
     def __init__(self, detail: str, retry_after: float | None = None) -> None:
         super().__init__(detail)

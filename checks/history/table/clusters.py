@@ -123,7 +123,7 @@ class Clusters(Tables):
 
 
 def _outbox(partition: str, decision: Decision) -> list[Operation]:
-    """The change and, where it is to be told, the pointer to it."""
+    """The change and, where people are to be notified, the pointer to it."""
     change = decision.change
     if change is None:
         return []

@@ -38,7 +38,7 @@ class Lease:
 
 
 class Outbox(Clusters):
-    """The rows of what is to be told and of what was."""
+    """The rows of what people are to be notified of and of what they were."""
 
     async def list_pending(self, limit: int = 2000) -> PendingList:
         """Intents to tell, the oldest first, from all subscriptions. A row that cannot be read stops no other."""

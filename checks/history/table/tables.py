@@ -1,4 +1,4 @@
-"""The one way to the tables: reading ranges, writing with ETags, transactions. Errors of the client end here.
+"""The one access to the tables: reading ranges, writing with ETags, transactions. Errors of the client end here.
 
 ``azure.data.tables`` splits query parameters at single spaces, so filters have no parentheses; times are aware UTC; a
 host called ``localhost`` is taken for Cosmos, so the emulator is always ``127.0.0.1``.

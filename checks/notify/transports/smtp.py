@@ -104,10 +104,10 @@ async def _submit(client: aiosmtplib.SMTP, message: EmailMessage, sender: str, r
 
 
 def _receipt(refusals: Mapping[str, tuple[int, str]]) -> Receipt:
-    told = {who: f"smtp: {code} {_line(text)}" for who, (code, text) in refusals.items()}
+    replies = {who: f"smtp: {code} {_line(text)}" for who, (code, text) in refusals.items()}
     return Receipt(
-        refused={who: told[who] for who, (code, _) in refusals.items() if code >= 500},
-        later={who: told[who] for who, (code, _) in refusals.items() if code < 500},
+        refused={who: replies[who] for who, (code, _) in refusals.items() if code >= 500},
+        later={who: replies[who] for who, (code, _) in refusals.items() if code < 500},
     )
 
 

@@ -1,4 +1,4 @@
-"""One question of the way: can the nodes of one pool get to one registry. What it is about, gathered."""
+"""One question of the path: can the nodes of one pool get to one registry. What it is about, gathered."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class ResolvesTo(StrEnum):
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a name leads, by which zone and link; ``question`` says why it cannot be told."""
+    """Where a name leads, by which zone and link; ``question`` says why that is not known."""
 
     leads: ResolvesTo
     host: str
@@ -120,10 +120,10 @@ def _in_zones(networks: Networks, network: VirtualNetwork, name: str, depth: int
 def _addressed(name: str, zone: Zone, link: ZoneLink, listed: tuple[str, ...]) -> Resolution:
     addresses = tuple(found for text in listed if (found := address(text)))
     if not addresses or any((p := as_network(str(one))) and may_be_public(p) for one in addresses):
-        said = (
+        summary = (
             f"The record of {name} in the zone {zone.name} leads to {', '.join(listed)}, which is no private address."
         )
-        return _unsettled(name, unknown("record-not-private", said, "what answers at that address"))
+        return _unsettled(name, unknown("record-not-private", summary, "what answers at that address"))
     return Resolution(leads=ResolvesTo.PRIVATE, host=name, addresses=addresses, zone=zone, link=link)
 
 

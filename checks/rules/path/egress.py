@@ -30,7 +30,7 @@ class OutboundType(StrEnum):
     DEFAULT = "default outbound access"
     ROUTED = "a route elsewhere"
     DROPPED = "a route to nowhere"
-    NONE = "no way out"
+    NONE = "no outbound access"
 
 
 class Egress(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class Egress(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool = True
     note: str = ""
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The addresses in words."""
         names = ", ".join(str(n.network_address) if n.prefixlen == 32 else str(n) for n in self.networks)
         return names or "addresses that ARM does not show"
@@ -55,9 +55,9 @@ def egress_of(facts: Networks, cluster: Cluster, place: NodeSubnet, routing: Rou
     """How the nodes of a pool leave towards a public service, given what routes do with that traffic."""
     kind = (cluster.outbound.outbound_type or "loadBalancer").lower()
     if routing.only is RouteEffect.DROPPED:
-        return Egress(exit=OutboundType.DROPPED, note=routing.told())
+        return Egress(exit=OutboundType.DROPPED, note=routing.describe())
     if routing.only is not RouteEffect.AS_IS:
-        return Egress(exit=OutboundType.ROUTED, complete=False, note=routing.told())
+        return Egress(exit=OutboundType.ROUTED, complete=False, note=routing.describe())
     if kind == "userdefinedrouting" and not routing.routes:
         return Egress(exit=OutboundType.ROUTED, complete=False, note="outboundType userDefinedRouting")
     if kind == "block":
@@ -105,7 +105,7 @@ def _own(facts: Networks, cluster: Cluster, place: NodeSubnet) -> Egress:
     return _of_addresses(OutboundType.NODE, found, ())
 
 
-def _of_ids(facts: Networks, way: OutboundType, ids: Iterable[str]) -> Egress:
+def _of_ids(facts: Networks, egress_path: OutboundType, ids: Iterable[str]) -> Egress:
     found: list[PublicAddress] = []
     gaps: list[NotSeen] = []
     for resource_id in dict.fromkeys(i.rstrip("/").lower() for i in ids):
@@ -116,14 +116,14 @@ def _of_ids(facts: Networks, way: OutboundType, ids: Iterable[str]) -> Egress:
         else:
             assert isinstance(one, PublicAddress)
             found.append(one)
-    return _of_addresses(way, found, gaps)
+    return _of_addresses(egress_path, found, gaps)
 
 
-def _of_addresses(way: OutboundType, found: Iterable[PublicAddress], gaps: Iterable[NotSeen]) -> Egress:
+def _of_addresses(egress_path: OutboundType, found: Iterable[PublicAddress], gaps: Iterable[NotSeen]) -> Egress:
     texts = [one.network for one in found]
     networks = tuple(dict.fromkeys(n for text in texts if text and (n := network(text))))
     known, missing = bool(networks) and None not in texts, tuple(gaps)
-    return Egress(exit=way, networks=networks, gaps=missing, complete=known and not missing)
+    return Egress(exit=egress_path, networks=networks, gaps=missing, complete=known and not missing)
 
 
 def look_failed(gaps: Iterable[NotSeen]) -> NotSeen | None:

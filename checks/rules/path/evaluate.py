@@ -1,7 +1,7 @@
-"""Which way nodes take to a registry, and what is on it: PW202 to PW206 for each pool.
+"""Which network path nodes take to a registry, and what is on it: PW202 to PW206 for each pool.
 
-Names come first: what the login server's name leads to decides whether the private or the public way is taken. Only
-that way is judged, the other is skipped. Where names cannot be told, both ways have to be closed for a Fail.
+Names come first: what the login server's name leads to decides whether the private or the public path is taken. Only
+that path is judged, the other is skipped. Where DNS is not known, both paths have to be closed for a Fail.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PoolPath(msgspec.Struct, frozen=True):
 
 
 def evaluate_path(facts: ClusterFacts, use: RegistryUse) -> tuple[PoolPath, ...]:
-    """The ways of a cluster's pools to a registry that it uses. Pools without nodes fail nothing."""
+    """The paths of a cluster's pools to a registry that it uses. Pools without nodes fail nothing."""
     cluster = facts.cluster
     if (cluster.provisioning_state or "").lower() == "deleting":
         return (_alone(skipped("cluster-deleting", "the cluster is being deleted")),)
@@ -64,7 +64,7 @@ def evaluate_path(facts: ClusterFacts, use: RegistryUse) -> tuple[PoolPath, ...]
 
 
 def _alone(answer: Result) -> PoolPath:
-    """One answer to all; what repeats an Unknown is skipped, so that it is told once."""
+    """One answer to all; what repeats an Unknown is skipped, so that it is shown once."""
     again = (
         answer
         if not isinstance(answer.verdict, Unknown)
@@ -78,7 +78,7 @@ def _has_nodes(pool: AgentPool) -> bool:
 
 
 def _empty(pool: AgentPool, answers: Results) -> Results:
-    """A pool without nodes fails nothing now; what its nodes would meet is told."""
+    """A pool without nodes fails nothing now; what its nodes would meet is shown."""
     because = f"the pool {pool.name} has no nodes now; nodes in it would meet this:"
     return {
         question: tuple(
@@ -124,12 +124,12 @@ def _possible(one: Candidate) -> bool:
 def _placeless(
     registry: Registry, open_to: PublicAccess, endpoints: tuple[Candidate, ...], gap: NotSeen, pool: AgentPool
 ) -> Results:
-    """The nodes' network is not known; what no network can change is told all the same."""
+    """The nodes' network is not known; what no network can change is shown all the same."""
     if open_to is PublicAccess.NOBODY and not any(_possible(one) for one in endpoints):
-        said = f"{registry.name} has public network access disabled and no approved private endpoint."
+        summary = f"{registry.name} has public network access disabled and no approved private endpoint."
         return {
-            ADDRESSES: (fails("public-access-disabled", said),),
-            **_skipping("closed", said, *tuple(PathQuestion)[1:]),
+            ADDRESSES: (fails("public-access-disabled", summary),),
+            **_skipping("closed", summary, *tuple(PathQuestion)[1:]),
         }
     answer = not_seen(gap, f"The network of the node pool {pool.name}")
     return {
@@ -220,26 +220,26 @@ def _private(case: PathContext, found: Resolution) -> Results:
 
 
 def _all_right(login: Result, data: tuple[Result, ...]) -> Result:
-    told = " ".join(answer.summary for answer in (login, *data))
-    return msgspec.structs.replace(login, summary=told)
+    summaries = " ".join(answer.summary for answer in (login, *data))
+    return msgspec.structs.replace(login, summary=summaries)
 
 
 def _absent(case: PathContext, found: Resolution) -> Results:
-    """The login server's name does not exist for the nodes: neither way is taken."""
+    """The login server's name does not exist for the nodes: neither path is taken."""
     reached = private_path.best(case)
     shut = registry_firewall.public_access(case.registry) is PublicAccess.NOBODY
-    told = (
+    endpoint = (
         (reached,) if shut else _skipping("no-name", "the login server's name does not exist here", ENDPOINT)[ENDPOINT]
     )
     return {
-        ENDPOINT: told,
+        ENDPOINT: endpoint,
         NAMES: (private_path.absent(case, found),),
         **_skipping("no-name", "the login server's name does not exist for the nodes", ADDRESSES, SUBNETS, BETWEEN),
     }
 
 
 def _unsettled(case: PathContext, found: Resolution) -> Results:
-    """Where names lead cannot be told: a way that is closed matters only where the other one is closed too."""
+    """Where DNS resolves to is not known: a path that is closed matters only where the other one is closed too."""
     shut = registry_firewall.public_access(case.registry) is PublicAccess.NOBODY
     reached = private_path.best(case)
     public = {} if shut else _public(case, found)
@@ -247,13 +247,13 @@ def _unsettled(case: PathContext, found: Resolution) -> Results:
     public_closed = shut or any(answer.failed for answer in judged)
     if public_closed and reached.failed:
         off = _skipping("public-access-disabled", "public network access is disabled", ADDRESSES, SUBNETS, BETWEEN)
-        none = _skipping("both-closed", "wherever names lead, both ways are closed", NAMES)
+        none = _skipping("both-closed", "wherever names lead, both paths are closed", NAMES)
         return {**(off if shut else public), ENDPOINT: (reached,), **none}
     assert found.question is not None, "a name that leads nowhere certain says why"
-    elsewhere = _skipping("public-closed", "this way is closed; names may lead to the private endpoint", *PathQuestion)
+    elsewhere = _skipping("public-closed", "this path is closed; names may lead to the private endpoint", *PathQuestion)
     return {
         **{asked: elsewhere[asked] if public_closed else public[asked] for asked in (ADDRESSES, SUBNETS, BETWEEN)},
-        ENDPOINT: _skipping("no-endpoint", f"no way in: {reached.summary}", ENDPOINT)[ENDPOINT]
+        ENDPOINT: _skipping("no-endpoint", f"no path in: {reached.summary}", ENDPOINT)[ENDPOINT]
         if reached.failed
         else (reached,),
         NAMES: (found.question,),

@@ -1,6 +1,6 @@
-"""What stands between (PW206): routes, security groups and the proxy on the way taken, the layers apart from the login.
+"""Filters on the path that is taken: routes, network security groups and the proxy, for login and layers apart.
 
-What certainly closes the way is a Fail that names the route or rule; what an appliance, a proxy or a rule of unknown
+What certainly closes the path is a Fail that names the route or rule; what an appliance, a proxy or a rule of unknown
 reach decides is Unknown.
 """
 
@@ -27,7 +27,7 @@ _INBOUND = ("enabled", "networksecuritygroupenabled")
 
 
 def public_filters(case: PathContext) -> tuple[Result, ...]:
-    """The public way: login, layers, and for a service principal its sign-in."""
+    """The public path: login, layers, and for a service principal its sign-in."""
     targets = [("login", case.login_target()), ("layers", case.layers_target())]
     if case.cluster.kubelet is None and case.cluster.service_principal_client_id and not case.cluster.has_identity:
         targets.append(("sign-in", SIGN_IN))
@@ -37,7 +37,7 @@ def public_filters(case: PathContext) -> tuple[Result, ...]:
 def private_filters(
     case: PathContext, login: tuple[IPv4Address, ...], data: dict[str, tuple[IPv4Address, ...]], *, layers_public: bool
 ) -> tuple[Result, ...]:
-    """The private way: the addresses that the login server and the data endpoints lead to, ``layers_public`` where a
+    """The private path: the addresses that the login server and the data endpoints lead to, ``layers_public`` where a
     data endpoint's name leads to its public address."""
     targets = [("login", Destination(what="the login server", host=case.login, addresses=login))]
     for host, addresses in data.items():
@@ -51,8 +51,8 @@ def private_filters(
 def proxy(case: PathContext, hosts: tuple[str, ...]) -> Result:
     """A proxy stands between: it resolves the names and opens the connections."""
     names = ", ".join(hosts)
-    said = f"Nodes reach {names} through the cluster's HTTP proxy, which decides; noProxy does not name it."
-    return unknown("proxy-decides", said, "what the proxy lets through")
+    summary = f"Nodes reach {names} through the cluster's HTTP proxy, which decides; noProxy does not name it."
+    return unknown("proxy-decides", summary, "what the proxy lets through")
 
 
 def _summed(answers: tuple[Result, ...]) -> tuple[Result, ...]:
@@ -64,18 +64,20 @@ def _summed(answers: tuple[Result, ...]) -> tuple[Result, ...]:
 def _public(case: PathContext, part: str, target: Destination) -> Result:
     if case.proxied(target.host):
         return proxy(case, (target.what,))
-    way = egress_route(case, target)
-    if way.gap is not None:
-        return not_seen(way.gap, "The route table of the nodes' subnet")
-    if way.egress is not None:
-        stopped = _routed(case, part, target, way.routing)
+    egress_path = egress_route(case, target)
+    if egress_path.gap is not None:
+        return not_seen(egress_path.gap, "The route table of the nodes' subnet")
+    if egress_path.egress is not None:
+        stopped = _routed(case, part, target, egress_path.routing)
         if stopped is not None:
             return stopped
-        if way.egress.exit is OutboundType.NONE:
-            return fails(f"no-egress-{part}", f"Nodes have no way out ({way.egress.note}) to {target.what}.")
-        if way.egress.exit is OutboundType.DEFAULT or way.egress.exit is OutboundType.ROUTED:
-            said = f"What carries the traffic to {target.what} is not to be seen ({way.egress.note})."
-            return unknown(f"egress-unclear-{part}", said, "where the nodes' traffic leaves")
+        if egress_path.egress.exit is OutboundType.NONE:
+            return fails(
+                f"no-egress-{part}", f"Nodes have no outbound access ({egress_path.egress.note}) to {target.what}."
+            )
+        if egress_path.egress.exit is OutboundType.DEFAULT or egress_path.egress.exit is OutboundType.ROUTED:
+            summary = f"What carries the traffic to {target.what} cannot be read ({egress_path.egress.note})."
+            return unknown(f"egress-unclear-{part}", summary, "where the nodes' traffic leaves")
     return _gated(case, part, target, in_network(case.facts, case.place, target))
 
 
@@ -84,18 +86,22 @@ def _routed(case: PathContext, part: str, target: Destination, routing: Routing)
     table = case.place.table
     if routing.only is RouteEffect.AS_IS:
         if isinstance(table, RouteTable) and table.unreadable:
-            said = f"{table.unreadable} routes of {table.name} could not be read."
-            return unknown(f"routes-unreadable-{part}", said, "readable routes")
+            summary = f"{table.unreadable} routes of {table.name} could not be read."
+            return unknown(f"routes-unreadable-{part}", summary, "readable routes")
         return None
     if routing.only is RouteEffect.DROPPED:
-        mend = (
+        fix_commands = (
             (fix.create_internet_route(table, _tag(target)),)
             if isinstance(table, RouteTable) and not target.addresses
             else ()
         )
-        return fails(f"route-drops-{part}", f"A route drops the traffic to {target.what}: {routing.told()}.", *mend)
-    said = f"A route may lead the traffic to {target.what} elsewhere: {routing.told()}; what stands there decides."
-    return unknown(f"route-diverts-{part}", said, "what the appliance or gateway lets through")
+        return fails(
+            f"route-drops-{part}", f"A route drops the traffic to {target.what}: {routing.describe()}.", *fix_commands
+        )
+    summary = (
+        f"A route may lead the traffic to {target.what} elsewhere: {routing.describe()}; what stands there decides."
+    )
+    return unknown(f"route-diverts-{part}", summary, "what the appliance or gateway lets through")
 
 
 def _tag(target: Destination) -> str:
@@ -116,13 +122,15 @@ def _passed(part: str, target: Destination, passage: RuleDecision, direction: st
     if passage.gate is Access.OPEN:
         return passes(f"open-{part}", f"Nothing in the network closes TCP 443 to {target.what}.")
     if passage.gate is Access.UNSETTLED:
-        said = f"Whether TCP 443 to {target.what} is let through is not settled: {passage.told()} may or may not apply."
-        return unknown(f"nsg-unclear-{part}", said, "the addresses that the rule is about")
-    mend: tuple[str, ...] = ()
+        summary = (
+            f"Whether TCP 443 to {target.what} is allowed is not known: {passage.describe()} may or may not apply."
+        )
+        return unknown(f"nsg-unclear-{part}", summary, "the addresses that the rule is about")
+    fix_commands: tuple[str, ...] = ()
     if passage.group is not None and passage.rule is not None:
         destination = str(target.addresses[0]) if target.addresses else _tag(target)
-        mend = (fix.create_allow_rule(passage.group, passage.rule, destination, direction=direction),)
-    return fails(f"nsg-closes-{part}", f"TCP 443 to {target.what} is closed by {passage.told()}.", *mend)
+        fix_commands = (fix.create_allow_rule(passage.group, passage.rule, destination, direction=direction),)
+    return fails(f"nsg-closes-{part}", f"TCP 443 to {target.what} is closed by {passage.describe()}.", *fix_commands)
 
 
 def _private(case: PathContext, part: str, target: Destination) -> Result:

@@ -31,7 +31,7 @@ class NodeSubnet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def hidden(resource_id: str, what: str) -> NotSeen:
-    """Something lies in a subscription that was not looked at."""
+    """Something lies in a subscription that was not read."""
     guid = subscription_of(resource_id)
     fix = az_roles.assign_role(IDENTITY, READER, f"/subscriptions/{guid}")
     detail = f"{what} lies in subscription {guid or resource_id}, which Pullwatch's identity cannot see."

@@ -34,7 +34,7 @@ class RuleDecision(msgspec.Struct, frozen=True):
     rule: SecurityRule | None = None
     why: str = ""
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The deciding rule in words."""
         group = self.group.name if self.group else "no network security group"
         rule = f"rule {self.rule.name} (priority {self.rule.priority}, {self.rule.access})" if self.rule else self.why
@@ -50,7 +50,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def outbound(groups: Iterable[SecurityGroup], ends: Flow) -> RuleDecision:
-    """All groups on the nodes' way out have to let it through."""
+    """All groups on the nodes' outbound path have to allow it."""
     return _all(_passage(group, ends, outward=True) for group in groups)
 
 

@@ -165,7 +165,7 @@ def _direct(facts: Networks, mine: VirtualNetwork, peering: Peering, network_id:
 
 
 def _transit(facts: Networks, place: NodeSubnet, addresses: tuple[IPv4Address, ...]) -> bool:
-    """Whether something beyond peering may lead there: an appliance, a gateway, or a hub that is not to be seen."""
+    """Whether something beyond peering may lead there: an appliance, a gateway, or a hub that cannot be read."""
     table = None if isinstance(place.table, NotSeen) else place.table
     if isinstance(place.table, NotSeen) or leads_elsewhere(table, Destination(what="", host="", addresses=addresses)):
         return True

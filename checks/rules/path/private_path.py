@@ -1,4 +1,4 @@
-"""The private way: endpoints that are approved and in reach (PW203), names that lead to them (PW204)."""
+"""The private path: endpoints that are approved and in reach (PW203), names that lead to them (PW204)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def endpoint(case: PathContext, one: Candidate) -> Result:
     """PW203 for one endpoint: its state, then whether the nodes reach it."""
     status = (one.status or "").lower()
     if status in ("pending", "rejected", "disconnected"):
-        mend = (
+        fix_commands = (
             (fix.approve_connection(case.registry, one.connection.name),)
             if one.connection and status != "disconnected"
             else ()
         )
         again = (fix.create_private_endpoint(case.registry, case.place.network, case.place.subnet),)
-        said = f"The private endpoint {one.name} of {case.registry.name} is {one.status}, not Approved."
-        return fails(f"endpoint-{status}", said, *(mend or again))
+        summary = f"The private endpoint {one.name} of {case.registry.name} is {one.status}, not Approved."
+        return fails(f"endpoint-{status}", summary, *(fix_commands or again))
     if status != "approved":
-        said = f"The state of the private endpoint {one.name} is {one.status or 'not shown'}."
-        return unknown("endpoint-state-unclear", said, "the state of the private endpoint connection")
+        summary = f"The state of the private endpoint {one.name} is {one.status or 'not shown'}."
+        return unknown("endpoint-state-unclear", summary, "the state of the private endpoint connection")
     if isinstance(one.endpoint, NotSeen):
         return not_seen(one.endpoint, f"The private endpoint {one.name}")
     return _reached(case, one, one.endpoint)
@@ -42,23 +42,23 @@ def _reached(case: PathContext, one: Candidate, found: PrivateEndpoint) -> Resul
     if one.reach is Reach.SAME:
         return passes("endpoint-in-network", f"The private endpoint {one.name} is approved and lies in {mine}.")
     if one.reach is Reach.PEERED:
-        said = f"The private endpoint {one.name} is approved and lies in {home}, peered with {mine} both ways."
-        return passes("endpoint-in-peer", said)
+        summary = f"The private endpoint {one.name} is approved and lies in {home}, peered with {mine} both ways."
+        return passes("endpoint-in-peer", summary)
     if one.reach.blocked:
         cause = "endpoint-out-of-reach" if one.reach is Reach.NONE else "peering-not-connected"
         why = "which is not peered with" if one.reach is Reach.NONE else "whose peering is not connected both ways with"
-        said = f"The private endpoint {one.name} lies in {home}, {why} {mine}."
-        return fails(cause, said, *_peerings(case, one))
+        summary = f"The private endpoint {one.name} lies in {home}, {why} {mine}."
+        return fails(cause, summary, *_peerings(case, one))
     if isinstance(one.home, NotSeen):
         return not_seen(one.home, f"The network of the private endpoint {one.name}")
-    told = {
+    description = {
         Reach.NO_ACCESS: "allowVirtualNetworkAccess of the peering is off, so security rules decide",
         Reach.PARTLY: "only some subnets of the two networks are peered",
-        Reach.TRANSIT: "an appliance, a gateway or a hub that is not to be seen may lead there",
+        Reach.TRANSIT: "an appliance, a gateway or a hub that cannot be read may lead there",
         Reach.HIDDEN: "its network cannot be read",
     }[one.reach]
-    said = f"The private endpoint {found.name} lies in {home}, seen from {mine}: {told}."
-    return unknown(f"endpoint-{one.reach.value}", said, "whether traffic gets to the endpoint's network")
+    summary = f"The private endpoint {found.name} lies in {home}, seen from {mine}: {description}."
+    return unknown(f"endpoint-{one.reach.value}", summary, "whether traffic gets to the endpoint's network")
 
 
 def _peerings(case: PathContext, one: Candidate) -> tuple[str, ...]:
@@ -107,8 +107,8 @@ def taken(case: PathContext, found: Resolution) -> Result:
             return skipped("record-elsewhere", "the name leads to none of the registry's private endpoints")
         answer = endpoint(case, unread)
         if isinstance(answer.verdict, Pass):
-            said = f"The addresses of the private endpoint {unread.name} are not to be seen."
-            return unknown("endpoint-addresses", said, "the endpoint's network interface")
+            summary = f"The addresses of the private endpoint {unread.name} cannot be read."
+            return unknown("endpoint-addresses", summary, "the endpoint's network interface")
         return answer if isinstance(answer.verdict, Unknown) else best(case)
     # Networks may share an address space: of several endpoints with one address, the one in reach counts.
     answers = [min((endpoint(case, one) for one in owned), key=_rank) for owned in mine]
@@ -123,16 +123,16 @@ def record(case: PathContext, found: Resolution) -> Result:
     if not wrong:
         return passes("names-lead-in", f"{found.host} leads to {_list(found.addresses)} by the zone {zone}.")
     gap = next((one for one in case.endpoints if not one.readable), None)
-    said = f"In {zone}, {found.host} leads to {_list(tuple(wrong))}"
+    summary = f"In {zone}, {found.host} leads to {_list(tuple(wrong))}"
     if gap is not None:
         if isinstance(gap.endpoint, NotSeen):
             return not_seen(gap.endpoint, f"The private endpoint {gap.name}, whose address {found.host} may have,")
-        question = f"{said}; whether the private endpoint {gap.name} has that address is not to be seen."
+        question = f"{summary}; whether the private endpoint {gap.name} has that address cannot be read."
         return unknown("endpoint-addresses", question, "the endpoint's network interface")
     right = _right(case, found.host)
     expected = f"; the endpoint has {_list(right)}" if right else "; no endpoint of the registry has that address"
-    mend = _mend(found.zone, found.host, wrong, right) if found.zone else ()
-    return fails(f"{what}-record-wrong", f"{said}{expected}.", *mend)
+    fix_commands = _fix_record(found.zone, found.host, wrong, right) if found.zone else ()
+    return fails(f"{what}-record-wrong", f"{summary}{expected}.", *fix_commands)
 
 
 def _right(case: PathContext, host: str) -> tuple[IPv4Address, ...]:
@@ -142,7 +142,7 @@ def _right(case: PathContext, host: str) -> tuple[IPv4Address, ...]:
     return near[0].addresses(host) if near else ()
 
 
-def _mend(zone: Zone, host: str, wrong: list[IPv4Address], right: tuple[IPv4Address, ...]) -> tuple[str, ...]:
+def _fix_record(zone: Zone, host: str, wrong: list[IPv4Address], right: tuple[IPv4Address, ...]) -> tuple[str, ...]:
     name = relative(zone, host)
     gone = tuple(fix.change_record("remove-record", zone, name, str(one)) for one in wrong)
     return (*gone, *(fix.change_record("add-record", zone, name, str(one)) for one in right))
@@ -165,10 +165,10 @@ def absent(case: PathContext, found: Resolution, *, severity: Severity = Severit
     )
     redirect = (fix.enable_public_fallback(zone, link),) if zone and link and not add else ()
     effect = "the name does not exist for the nodes" if what == "login" else "the login works, the layers time out"
-    said = (
+    summary = (
         f"The zone {zone.name if zone else ''} is linked to {case.place.network.name} and has no record of {found.host}"
     )
-    return fails(f"{what}-record-missing", f"{said}: {effect}.", *(add or redirect), severity=severity)
+    return fails(f"{what}-record-missing", f"{summary}: {effect}.", *(add or redirect), severity=severity)
 
 
 def unlinked(case: PathContext) -> Result:
@@ -182,16 +182,16 @@ def unlinked(case: PathContext) -> Result:
         if z.name == zone
     ]
     holding = [z for z in known if isinstance(z.records, Seen) and relative(z, case.login) in z.records.value]
-    said = f"No private DNS zone {zone} is linked to {network.name}: {case.login} leads to the public endpoint, "
-    mend: tuple[str, ...]
+    summary = f"No private DNS zone {zone} is linked to {network.name}: {case.login} leads to the public endpoint, "
+    fix_commands: tuple[str, ...]
     if holding or known:
-        mend = (fix.link_dns_zone((holding or known)[0].id, network),)
+        fix_commands = (fix.link_dns_zone((holding or known)[0].id, network),)
     else:
         zone_id = f"{network.id.split('/providers/')[0]}/providers/Microsoft.Network/privateDnsZones/{zone}"
         ends = [one.endpoint.id for one in case.endpoints if isinstance(one.endpoint, PrivateEndpoint) and one.approved]
         groups = tuple(fix.create_dns_zone_group(end, zone_id) for end in ends[:1])
-        mend = (fix.create_dns_zone(zone, network.id), fix.link_dns_zone(zone_id, network), *groups)
-    return fails("zone-not-linked", f"{said}which is closed.", *mend)
+        fix_commands = (fix.create_dns_zone(zone, network.id), fix.link_dns_zone(zone_id, network), *groups)
+    return fails("zone-not-linked", f"{summary}which is closed.", *fix_commands)
 
 
 def data(case: PathContext, public: Result | None) -> tuple[Result, ...]:
@@ -216,16 +216,16 @@ def _weighed(host: str, answer: Result, serving: tuple[str, ...] | list[str], *,
     if not answer.failed or host in serving or all_broken:
         return answer
     if serving:
-        said = f"{answer.summary} Another replica serves this region, so it bites when traffic is rerouted."
-        return fails(f"replica-{answer.cause}", said, *answer.fix, severity=Severity.WARNING)
-    said = f"{answer.summary} Which replica serves these nodes is not to be seen."
-    return unknown(f"replica-{answer.cause}", said, "the replica that serves the nodes")
+        summary = f"{answer.summary} Another replica serves this region, so it bites when traffic is rerouted."
+        return fails(f"replica-{answer.cause}", summary, *answer.fix, severity=Severity.WARNING)
+    summary = f"{answer.summary} Which replica serves these nodes cannot be read."
+    return unknown(f"replica-{answer.cause}", summary, "the replica that serves the nodes")
 
 
 def _data_name(case: PathContext, found: Resolution, public: Result | None) -> Result:
     if case.proxied(found.host):
-        said = f"Nodes reach {found.host} through the cluster's proxy, which looks up the name."
-        return unknown("proxy-decides-layers", said, "what the proxy lets through")
+        summary = f"Nodes reach {found.host} through the cluster's proxy, which looks up the name."
+        return unknown("proxy-decides-layers", summary, "what the proxy lets through")
     if found.leads is ResolvesTo.PRIVATE:
         answer = record(case, found)
         if not isinstance(answer.verdict, Pass):
@@ -237,8 +237,10 @@ def _data_name(case: PathContext, found: Resolution, public: Result | None) -> R
     if found.question is not None:
         return found.question
     if public is None or public.failed:
-        said = f"{found.host} leads to the public endpoint, which lets the nodes not in: the login works, layers fail."
-        return fails("data-record-missing", said, *_added(case, found))
+        summary = (
+            f"{found.host} leads to the public endpoint, which does not let the nodes in: the login works, layers fail."
+        )
+        return fails("data-record-missing", summary, *_added(case, found))
     return passes("data-public", f"{found.host} leads to the public endpoint, which lets the nodes in.")
 
 

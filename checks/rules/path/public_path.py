@@ -1,4 +1,4 @@
-"""The public way: whether the addresses or the subnet that nodes leave with are let in (PW202, PW205)."""
+"""The public path: whether the addresses or the subnet that nodes leave with are let in (PW202, PW205)."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ def addresses(case: PathContext) -> Result:
         return closed(case)
     if open_to is PublicAccess.UNCLEAR:
         access, action = registry_firewall.outlook(registry)
-        said = f"publicNetworkAccess is {access or 'unreadable'} and defaultAction {action or 'unreadable'}"
-        return unknown("public-access-unclear", f"Of {registry.name}, {said}.", "settings that are understood")
+        summary = f"publicNetworkAccess is {access or 'unreadable'} and defaultAction {action or 'unreadable'}"
+        return unknown("public-access-unclear", f"Of {registry.name}, {summary}.", "settings that are understood")
     if case.proxied(case.login):
         return _proxied(case, open_to)
-    way = egress_route(case, case.login_target())
-    if way.gap is not None:
-        return not_seen(way.gap, "The route table of the nodes' subnet")
-    if way.egress is None:
+    egress_path = egress_route(case, case.login_target())
+    if egress_path.gap is not None:
+        return not_seen(egress_path.gap, "The route table of the nodes' subnet")
+    if egress_path.egress is None:
         return _served(case, open_to)
     if open_to is PublicAccess.ALL:
-        return _let_in(case, way.egress)
-    return _compared(case, way.egress)
+        return _let_in(case, egress_path.egress)
+    return _compared(case, egress_path.egress)
 
 
 def closed(case: PathContext) -> Result:
@@ -72,8 +72,8 @@ def closed(case: PathContext) -> Result:
 def _proxied(case: PathContext, open_to: PublicAccess) -> Result:
     if open_to is PublicAccess.ALL:
         return passes("open-to-all", f"{case.registry.name} lets every public address in; the nodes use a proxy.")
-    said = f"Nodes reach {case.login} through the cluster's proxy, whose address ARM does not show."
-    return unknown("egress-proxy", said, "the public address of the proxy")
+    summary = f"Nodes reach {case.login} through the cluster's proxy, whose address ARM does not show."
+    return unknown("egress-proxy", summary, "the public address of the proxy")
 
 
 def _served(case: PathContext, open_to: PublicAccess) -> Result:
@@ -83,18 +83,21 @@ def _served(case: PathContext, open_to: PublicAccess) -> Result:
 
 
 def _exits(case: PathContext, egress: Egress) -> Result | None:
-    """What is to say of a way out that does not stand, or that something else decides."""
+    """What follows from outbound access that does not stand, or that something else decides."""
     if egress.exit is OutboundType.NONE:
         return fails(
             "no-egress",
-            f"The nodes have no way to the internet ({egress.note}), and names lead to the public endpoint.",
+            f"The nodes have no outbound access to the internet ({egress.note}), and DNS resolves to the public "
+            "endpoint.",
             fix.create_private_endpoint(case.registry, case.place.network, case.place.subnet),
         )
     if egress.exit is OutboundType.DROPPED:
         return skipped("route-drops", f"the traffic does not leave: {egress.note}")
     if egress.exit is OutboundType.DEFAULT:
-        said = f"AKS makes no way out ({egress.note}); Azure's default outbound access may carry the traffic."
-        return unknown("egress-default", said, "whether default outbound access is in effect")
+        summary = (
+            f"AKS creates no outbound access ({egress.note}); Azure's default outbound access may carry the traffic."
+        )
+        return unknown("egress-default", summary, "whether default outbound access is in effect")
     return None
 
 
@@ -103,8 +106,8 @@ def _let_in(case: PathContext, egress: Egress) -> Result:
     if standing is not None:
         return standing
     if egress.exit is OutboundType.ROUTED and egress.note.startswith("outboundType"):
-        said = f"What carries the nodes' traffic is not to be seen ({egress.note}, no default route in the subnet)."
-        return unknown("egress-routed", said, "where the nodes' default route leads")
+        summary = f"What carries the nodes' traffic cannot be read ({egress.note}, no default route in the subnet)."
+        return unknown("egress-routed", summary, "where the nodes' default route leads")
     return passes("open-to-all", f"{case.registry.name} lets every public address in; nodes leave by {egress.exit}.")
 
 
@@ -113,8 +116,8 @@ def _compared(case: PathContext, egress: Egress) -> Result:
     if standing is not None:
         return standing
     if egress.exit is OutboundType.ROUTED:
-        said = f"Another device's public address counts ({egress.note}), which ARM does not show."
-        return unknown("egress-routed", said, "the public address of what the traffic is routed to")
+        summary = f"Another device's public address counts ({egress.note}), which ARM does not show."
+        return unknown("egress-routed", summary, "the public address of what the traffic is routed to")
     found = registry_firewall.match(egress.networks, case.registry.outlook.ip_rules)
     if found.outside:
         return _refused(case, egress, found)
@@ -122,9 +125,9 @@ def _compared(case: PathContext, egress: Egress) -> Result:
         gap = look_failed(egress.gaps)
         if gap is not None:
             return not_seen(gap, "A public address that nodes leave with")
-        said = f"The nodes leave by {egress.exit}, whose public addresses ARM does not show."
-        return unknown("egress-unknown", said, "the nodes' public addresses")
-    return passes("ip-allowed", f"The IP rules of {case.registry.name} allow {egress.told()} ({egress.exit}).")
+        summary = f"The nodes leave by {egress.exit}, whose public addresses ARM does not show."
+        return unknown("egress-unknown", summary, "the nodes' public addresses")
+    return passes("ip-allowed", f"The IP rules of {case.registry.name} allow {egress.describe()} ({egress.exit}).")
 
 
 def _refused(case: PathContext, egress: Egress, found: registry_firewall.Match) -> Result:
@@ -132,10 +135,10 @@ def _refused(case: PathContext, egress: Egress, found: registry_firewall.Match) 
     add = tuple(az_acr.allow_address(registry, one) for one in missing)
     bypass = " networkRuleBypassOptions does not cover AKS nodes." if registry.outlook.bypass == "AzureServices" else ""
     if found.partial:
-        said = f"The IP rules of {registry.name} allow a part of what nodes leave with ({egress.exit}), not"
-        return fails("ip-partly-allowed", f"{said} {', '.join(missing)}: intermittent 403.{bypass}", *add)
-    said = f"{registry.name} denies what nodes leave with ({egress.exit}): no IP rule allows {', '.join(missing)}."
-    return fails("ip-not-allowed", f"{said}{bypass}", *add)
+        summary = f"The IP rules of {registry.name} allow a part of what nodes leave with ({egress.exit}), not"
+        return fails("ip-partly-allowed", f"{summary} {', '.join(missing)}: intermittent 403.{bypass}", *add)
+    summary = f"{registry.name} denies what nodes leave with ({egress.exit}): no IP rule allows {', '.join(missing)}."
+    return fails("ip-not-allowed", f"{summary}{bypass}", *add)
 
 
 def _text(network: object) -> str:
@@ -157,8 +160,8 @@ def subnets(case: PathContext, by_address: Result) -> Result:
     if isinstance(rules, NotSeen):
         return not_seen(rules, f"The virtual network rules of {registry.name}")
     if registry.id.lower() not in rules.value:
-        said = f"What {registry.name} shows as virtual network rules could not be understood."
-        return unknown("rules-unreadable", said, "virtualNetworkRules of the registry")
+        summary = f"What {registry.name} shows as virtual network rules could not be understood."
+        return unknown("rules-unreadable", summary, "virtualNetworkRules of the registry")
     if named:
         return passes("subnet-allowed", f"A virtual network rule of {registry.name} allows the subnet {subnet.name}.")
     return fails(
@@ -173,10 +176,10 @@ def _unserved(case: PathContext, by_address: Result, *, named: bool) -> Result:
     subnet = case.place.subnet
     if not named:
         return skipped("no-service-endpoint", f"the subnet {subnet.name} has no service endpoint {REGISTRY_SERVICE}")
-    said = (
+    summary = (
         f"a virtual network rule allows the subnet {subnet.name}, which lacks the service endpoint {REGISTRY_SERVICE}"
     )
     if not by_address.failed:
-        return skipped("service-endpoint-missing", f"{said}; IP rules decide")
-    return fails("service-endpoint-missing", f"{said[0].upper()}{said[1:]}: the rule has no effect.",
+        return skipped("service-endpoint-missing", f"{summary}; IP rules decide")
+    return fails("service-endpoint-missing", f"{summary[0].upper()}{summary[1:]}: the rule has no effect.",
                  fix.add_service_endpoint(subnet, REGISTRY_SERVICE))  # fmt: skip

@@ -24,7 +24,7 @@ class RouteEffect(StrEnum):
 
 
 class Routing(msgspec.Struct, frozen=True):
-    """The fate of traffic to a target, and the routes that decide it. Several fates: it cannot be told which."""
+    """The fate of traffic to a target, and the routes that decide it. Several fates: it which one is not known."""
 
     fates: frozenset[RouteEffect]
     routes: tuple[Route, ...] = ()
@@ -34,7 +34,7 @@ class Routing(msgspec.Struct, frozen=True):
         """The fate, where there is one alone."""
         return next(iter(self.fates)) if len(self.fates) == 1 else None
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """The deciding routes in words."""
         return ", ".join(f"{r.name or 'a route'} ({r.prefix} to {_hop(r)})" for r in self.routes) or "no route"
 
