@@ -35,7 +35,7 @@ def row_of(found: ClusterFacts) -> RegistryRow:
     return next(row for row in build_report(found).registries if row.registry == ACR)
 
 
-def told(found: ClusterFacts) -> str:
+def sentences(found: ClusterFacts) -> str:
     return "\n".join(row_of(found).disagreements)
 
 
@@ -60,13 +60,13 @@ def world(there: World, *pods: ContainerImage, role: bool = True) -> ClusterFact
 
 def test_a_refusal_although_the_role_is_held_names_the_token_cache() -> None:
     found = facts(waiting(UNAUTHORIZED))
-    assert "PW102 finds the role held" in told(found)
-    assert "up to 3 hours" in told(found)
+    assert "PW102 finds the role held" in sentences(found)
+    assert "up to 3 hours" in sentences(found)
     assert word(row_of(found).pull.verdict) == "fail"
 
 
 def test_a_refusal_of_an_image_that_is_there_says_so() -> None:
-    assert "the image is there (PW302)" in told(facts(waiting(UNAUTHORIZED), manifests=manifest()))
+    assert "the image is there (PW302)" in sentences(facts(waiting(UNAUTHORIZED), manifests=manifest()))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_refusal_of_an_image_that_is_there_says_so() -> None:
 )
 def test_a_refusal_that_the_registry_explains_is_the_images_trouble_not_the_rows(trouble: dict[str, Any]) -> None:
     found = facts(waiting(UNAUTHORIZED), manifests=manifest(**trouble))
-    assert "PW302 decides" in told(found)
+    assert "PW302 decides" in sentences(found)
     assert row_of(found).image_troubles == 1
     assert word(row_of(found).pull.verdict) != "fail"
 
@@ -87,63 +87,63 @@ def test_a_refusal_of_an_absent_image_stays_the_rows_where_the_role_is_missing_t
 
 def test_a_refusal_of_a_pod_with_a_failing_secret_names_the_secret() -> None:
     found = facts(waiting(UNAUTHORIZED, "regcred"), pull_secrets=secret(exists=False))
-    assert "default/regcred, secret-missing" in told(found)
+    assert "default/regcred, secret-missing" in sentences(found)
 
 
 def test_nodes_and_azure_agree_where_the_role_is_missing() -> None:
     found = facts(waiting(UNAUTHORIZED), authorization={base.SUBSCRIPTION: base.authorization()})
-    assert told(found) == ""
+    assert sentences(found) == ""
 
 
 def test_a_firewall_that_refused_an_address_it_allows_now_was_changed() -> None:
-    assert "its IP rules allow it now" in told(world(World().deny(EGRESS), waiting(DENIED.format(EGRESS))))
+    assert "its IP rules allow it now" in sentences(world(World().deny(EGRESS), waiting(DENIED.format(EGRESS))))
 
 
 def test_a_firewall_that_refused_and_is_open_now_was_changed() -> None:
-    assert "is open to all now" in told(world(World(), waiting(DENIED.format(EGRESS))))
+    assert "is open to all now" in sentences(world(World(), waiting(DENIED.format(EGRESS))))
 
 
 def test_an_address_that_nodes_are_not_known_to_leave_with_is_named() -> None:
-    found = told(world(World().deny(EGRESS), waiting(DENIED.format("198.51.100.7"))))
+    found = sentences(world(World().deny(EGRESS), waiting(DENIED.format("198.51.100.7"))))
     assert "saw 198.51.100.7, which is none of the addresses" in found
     assert EGRESS in found
 
 
 def test_an_address_that_the_rules_do_not_allow_is_no_disagreement() -> None:
-    assert told(world(World().deny("192.0.2.1"), waiting(DENIED.format(EGRESS)))) == ""
+    assert sentences(world(World().deny("192.0.2.1"), waiting(DENIED.format(EGRESS)))) == ""
 
 
 def test_a_public_address_seen_where_names_lead_to_an_endpoint_is_named() -> None:
-    assert "the nodes resolve the public name" in told(world(World().healthy_private(), waiting(DENIED.format(EGRESS))))
+    assert "the nodes resolve the public name" in sentences(world(World().healthy_private(), waiting(DENIED.format(EGRESS))))
 
 
 def test_a_403_without_the_firewalls_words_names_endpoint_and_key_vault() -> None:
-    assert "key vault is cut off" in told(world(World(), waiting(BARE_403)))
+    assert "key vault is cut off" in sentences(world(World(), waiting(BARE_403)))
 
 
 def test_names_that_are_right_in_arm_and_do_not_resolve_are_named() -> None:
-    assert "PW204 finds the path right" in told(world(World().healthy_private(), waiting(NO_HOST)))
+    assert "PW204 finds the path right" in sentences(world(World().healthy_private(), waiting(NO_HOST)))
 
 
 def test_no_connection_on_a_way_that_passes_is_named() -> None:
-    assert "something that ARM does not show" in told(world(World(), waiting(TIMEOUT)))
+    assert "something that ARM does not show" in sentences(world(World(), waiting(TIMEOUT)))
 
 
 def test_no_connection_on_a_way_that_fails_is_no_disagreement() -> None:
-    assert told(world(World().private(), waiting(TIMEOUT))) == ""
+    assert sentences(world(World().private(), waiting(TIMEOUT))) == ""
 
 
 def test_an_image_that_is_found_now_is_named() -> None:
-    assert "PW302 finds it now" in told(facts(waiting(NOT_FOUND), manifests=manifest()))
+    assert "PW302 finds it now" in sentences(facts(waiting(NOT_FOUND), manifests=manifest()))
 
 
 def test_a_certificate_that_holds_elsewhere_is_named() -> None:
     probe = base.seen(Probe(host=ACR, outcome=Outcome.REACHED, detail="reached", signed_in=True))
-    assert "opens TLS" in told(facts(waiting(UNTRUSTED), probes={ACR: probe}))
+    assert "intercepts TLS" in sentences(facts(waiting(UNTRUSTED), probes={ACR: probe}))
 
 
 def test_nothing_is_said_where_no_pod_waits() -> None:
-    assert told(facts(container(), events=[pulled()])) == ""
+    assert sentences(facts(container(), events=[pulled()])) == ""
 
 
 def test_findings_tell_windows_nodes_and_how_often_since_when() -> None:
