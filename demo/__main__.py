@@ -26,22 +26,22 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     started = time.monotonic()
 
-    def tell(line: str) -> None:
+    def show(line: str) -> None:
         print(f"[{time.monotonic() - started:5.1f} s] {line}", flush=True)
 
     try:
-        with stage(options.folder, options.seed, options.port, tell) as running:
-            expected = play(running, options.seed, tell, print)
+        with stage(options.folder, options.seed, options.port, show) as running:
+            expected = play(running, options.seed, show, print)
             messages = _mails(running, len(expected))
-            _show(messages, tell)
+            _show(messages, show)
             wrong = unexpected(messages, expected)
             for sentence in wrong:
-                tell(f"WRONG: {sentence}")
+                show(f"WRONG: {sentence}")
             if wrong:
                 return 1
-            tell(f"exactly the {len(expected)} expected mails came; they are in {running.folder / 'mail'}")
+            show(f"exactly the {len(expected)} expected mails came; they are in {running.folder / 'mail'}")
             if sys.stdout.isatty() and not options.once:
-                _serve(running, tell)
+                _serve(running, show)
     except KeyboardInterrupt:
         return 0
     return 0
@@ -67,17 +67,17 @@ def _mails(running: Stage, expected: int) -> list[EmailMessage]:
     return running.mailbox.messages
 
 
-def _show(messages: list[EmailMessage], tell: Callable[[str], None]) -> None:
+def _show(messages: list[EmailMessage], show: Callable[[str], None]) -> None:
     for message in messages:
-        tell(f"mail to {message['To']}: {message['Subject']}")
+        show(f"mail to {message['To']}: {message['Subject']}")
         print()
         for line in plain(message).splitlines():
             print(f"    {line}")
         print(flush=True)
 
 
-def _serve(running: Stage, tell: Callable[[str], None]) -> None:
-    tell(f"serving on {running.host.url} until Ctrl-C, for example:")
+def _serve(running: Stage, show: Callable[[str], None]) -> None:
+    show(f"serving on {running.host.url} until Ctrl-C, for example:")
     print(f"    curl -s {running.host.url}/api/health")
     print(f"    curl -s -X POST {running.host.url}/api/checks -d '{{}}' -i")
     print(f"    the tenant to edit: {running.tenant}", flush=True)

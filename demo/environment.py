@@ -35,18 +35,18 @@ class Stage:
     mailbox: Mailbox
     environment: dict[str, str]
 
-    def run(self, tell: Callable[[str], None]) -> dict[str, Any]:
+    def run(self, show: Callable[[str], None]) -> dict[str, Any]:
         """Fires the timer and waits until the run it asks for is closed and its mail delivered; returns the run."""
         before = self._latest()
         self.host.fire("schedule")
         ends = time.monotonic() + RUN_SECONDS
-        told = 0.0
+        shown = 0.0
         while self._latest() == before:
             if time.monotonic() > ends:
                 raise TimeoutError(f"no run was closed within {RUN_SECONDS:g} s; the host's log:\n{self.host.log}")
-            if time.monotonic() - told > 3:
-                tell("scanning …")
-                told = time.monotonic()
+            if time.monotonic() - shown > 3:
+                show("scanning …")
+                shown = time.monotonic()
             time.sleep(0.2)
         self.host.wait_idle(RUN_SECONDS)
         run = self.host.get(f"/api/runs/{self._latest()}").json()
@@ -85,17 +85,17 @@ def generate(tenant: Path, seed: int) -> None:
 
 
 @contextmanager
-def stage(folder: Path, seed: int, port: int, tell: Callable[[str], None]) -> Iterator[Stage]:
+def stage(folder: Path, seed: int, port: int, show: Callable[[str], None]) -> Iterator[Stage]:
     """Sets the stage in an empty folder; everything started is stopped again."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     tenant = folder / "tenant"
-    tell("generating a tenant: 2 subscriptions, 6 clusters, 3 registries …")
+    show("generating a tenant: 2 subscriptions, 6 clusters, 3 registries …")
     generate(tenant, seed)
     with ExitStack() as stack:
-        tell("starting the simulator (Azure, Graph, Kubernetes, registries over TLS) …")
+        show("starting the simulator (Azure, Graph, Kubernetes, registries over TLS) …")
         simulator = stack.enter_context(running(tenant))
-        tell("starting Azurite (Table and Queue Storage) …")
+        show("starting Azurite (Table and Queue Storage) …")
         storage = stack.enter_context(azurite())
         box = stack.enter_context(mailbox())
         scanning = dict(simulator.environment)
@@ -110,7 +110,7 @@ def stage(folder: Path, seed: int, port: int, tell: Callable[[str], None]) -> It
             "PULLWATCH_SMTP_PORT": str(box.port),
             "PULLWATCH_SMTP_TLS": "none",
         }
-        tell("starting the local Functions host …")
+        show("starting the local Functions host …")
         host = stack.enter_context(functions_host(ROOT, app, visibility_timeout=5, port=port))
         (folder / "environment.json").write_text(json.dumps(app, indent=2))
         yield Stage(folder, tenant, simulator, host, box, scanning)

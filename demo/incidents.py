@@ -88,7 +88,7 @@ def break_image(tenant: Path, seed: int, *, not_in: str) -> BrokenImage:
     return BrokenImage(file.parent.name, image, file, before)
 
 
-def mend_image(broken: BrokenImage) -> None:
+def repair_image(broken: BrokenImage) -> None:
     """Puts the pod back as it was."""
     broken.file.write_text(broken.before)
 

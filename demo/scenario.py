@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 
 from demo.environment import Stage
-from demo.incidents import BrokenImage, RemovedRole, break_image, mend_image, remove_role, restore_role
+from demo.incidents import BrokenImage, RemovedRole, break_image, repair_image, remove_role, restore_role
 
 Tell = Callable[[str], None]
 Show = Callable[[str], None]
@@ -33,33 +33,33 @@ def plain(message: EmailMessage) -> str:
     return str(body.get_content()) if body is not None else ""
 
 
-def play(stage: Stage, seed: int, tell: Tell, show: Show) -> list[Expected]:
+def play(stage: Stage, seed: int, report: Tell, show: Show) -> list[Expected]:
     """Plays the story; returns the mails that it has to have caused, in order."""
-    tell("run 1: the first look at everything, the calm baseline")
-    _told(stage.run(tell), tell)
+    report("run 1: the first look at everything, the calm baseline")
+    _describe(stage.run(report), report)
     removed = remove_role(stage.tenant, seed)
-    tell(f"removed AcrPull of {removed.cluster} on {removed.registry}")
+    report(f"removed AcrPull of {removed.cluster} on {removed.registry}")
     broken = break_image(stage.tenant, seed, not_in=removed.cluster)
-    tell(f"broke an image of {broken.cluster}: {broken.image}")
-    tell("run 2: what changed")
-    _told(stage.run(tell), tell)
-    tell("what `python -m checks scan` says of the tenant now:")
+    report(f"broke an image of {broken.cluster}: {broken.image}")
+    report("run 2: what changed")
+    _describe(stage.run(report), report)
+    report("what `python -m checks scan` says of the tenant now:")
     show(stage.command_line("scan"))
     restore_role(removed)
-    mend_image(broken)
-    tell("put the role back and mended the image")
-    tell("run 3: is it over?")
-    _told(stage.run(tell), tell)
-    tell("run 4: nothing changed, so no mail may come")
-    _told(stage.run(tell), tell)
+    repair_image(broken)
+    report("put the role back and repaired the image")
+    report("run 3: is it over?")
+    _describe(stage.run(report), report)
+    report("run 4: nothing changed, so no mail may come")
+    _describe(stage.run(report), report)
     return _expected(removed, broken)
 
 
-def _told(run: dict[str, object], tell: Tell) -> None:
+def _describe(run: dict[str, object], report: Tell) -> None:
     totals = run["totals"]
     assert isinstance(totals, dict)
     words = ", ".join(f"{totals[name]} {name}" for name in ("passing", "failing", "unknown"))
-    tell(f"run {run['run']} is {run['status']}: {totals['clusters']} clusters, {words}")
+    report(f"run {run['run']} is {run['status']}: {totals['clusters']} clusters, {words}")
 
 
 def _expected(removed: RemovedRole, broken: BrokenImage) -> list[Expected]:

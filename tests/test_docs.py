@@ -21,7 +21,7 @@ def test_generated_documents_are_up_to_date() -> None:
     assert docs.main(["--check"]) == 0, "run `make docs`"
 
 
-def test_a_difference_is_named_and_mended(
+def test_a_difference_is_named_and_fixed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(ROOT / "docs" / "checks", tmp_path / "docs" / "checks")
@@ -30,8 +30,8 @@ def test_a_difference_is_named_and_mended(
     (tmp_path / "docs" / "checks" / "PW999.md").write_text("a check that is gone")
     monkeypatch.setattr(docs, "ROOT", tmp_path)
     assert docs.main(["--check"]) == 1
-    told = capsys.readouterr().err
-    assert all(f"{name} is not up to date" in told for name in ("PW101.md", "PW999.md", "README.md"))
+    shown = capsys.readouterr().err
+    assert all(f"{name} is not up to date" in shown for name in ("PW101.md", "PW999.md", "README.md"))
     assert docs.main([]) == 0
     assert docs.main(["--check"]) == 0
     assert not (tmp_path / "docs" / "checks" / "PW999.md").exists()

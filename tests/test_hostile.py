@@ -170,13 +170,13 @@ gaps = st.builds(NotSeen, why=st.sampled_from(list(NotSeenReason)), detail=texts
 
 
 def cluster_of(
-    used: list[ContainerImage], said: list[PodEvent], secret: Any, manifest: Any, registries: dict[str, Any]
+    used: list[ContainerImage], answered: list[PodEvent], secret: Any, manifest: Any, registries: dict[str, Any]
 ) -> ClusterFacts:
     names = {name for one in used for use in image_access.image_uses([one]) for name in use.secrets}
     parsed = [reference for one in used if (reference := images.parse(one.image))]
     return facts(
         *used,
-        events=said,
+        events=answered,
         authorization=NO_ROLE,
         pull_secrets=dict.fromkeys(names, secret),
         manifests={images.canonical(reference): manifest for reference in parsed},
@@ -193,9 +193,9 @@ def cluster_of(
     st.dictionaries(texts, st.lists(texts, max_size=2).map(tuple), max_size=2),
 )
 def test_no_facts_make_the_judges_raise_and_all_of_it_can_be_told(
-    used: list[ContainerImage], said: list[PodEvent], secret: Any, manifest: Any, registries: dict[str, Any]
+    used: list[ContainerImage], answered: list[PodEvent], secret: Any, manifest: Any, registries: dict[str, Any]
 ) -> None:
-    report = build_report(cluster_of(used, said, secret, manifest, registries))
+    report = build_report(cluster_of(used, answered, secret, manifest, registries))
     json.loads(msgspec.json.encode(scan_answer(ScanReport(clusters=(report,)))))
     assert not STEERING.search(table(report))
 
@@ -215,13 +215,13 @@ def hostile_report() -> Any:
         ),
         container(f"acrone/{'x'}:1", workload=f"ns/Deployment/{NASTY}"),
     ]
-    said = [
+    answered = [
         PodEvent(namespace="default", pod="web-1", reason="Failed", message=f"{WEB} {NASTY}", first_seen=NASTY),
         PodEvent(namespace=NASTY, pod=NASTY, reason="FailedToRetrieveImagePullSecret", message=f"secrets ({NASTY})"),
     ]
     secret = base.seen(PullSecret(name=NASTY, type=NASTY))
     return build_report(
-        cluster_of(used, said, secret, base.seen(Manifest(present=False, code=NASTY)), {"acrone": (ACR,)})
+        cluster_of(used, answered, secret, base.seen(Manifest(present=False, code=NASTY)), {"acrone": (ACR,)})
     )
 
 

@@ -117,7 +117,7 @@ def pull_facet(
         return _canary_failed(access, _where_it_fails(path, on_path, proven), reports, proven)
     contradictions: tuple[str, ...] = ()
     if proven.way and not proven.description:
-        path, contradictions = _way_proven(path, on_path, proven)
+        path, contradictions = _path_proven(path, on_path, proven)
     failing = _failing(access, path, reports)
     if failing is None:
         if proven.description:
@@ -182,7 +182,7 @@ def _is_layers(finding: Finding) -> bool:
     return finding.cause.startswith("data-") or finding.cause.endswith("-layers")
 
 
-def _way_proven(path: Facet, on_path: list[Finding], proven: PullProofs) -> tuple[Facet, tuple[str, ...]]:
+def _path_proven(path: Facet, on_path: list[Finding], proven: PullProofs) -> tuple[Facet, tuple[str, ...]]:
     """The path where a canary proved the way alone: settled, but for what the canary did not ask."""
     first = proven.way[0]
     settled = Facet(Pass(), first.cause, (CANARY,), first.summary)

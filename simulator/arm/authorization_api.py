@@ -41,8 +41,8 @@ class ArmAuthorization:
         kind = KINDS[request.path.types[0].lower()]
         scope = request.path.scope
         verb = {"PUT": "write", "DELETE": "delete"}.get(request.method, "read")
-        said = request.path.text if request.path.names else scope + PROVIDER.rstrip("/")
-        request.deny(f"Microsoft.Authorization/{kind}/{verb}", scope, said)
+        answered = request.path.text if request.path.names else scope + PROVIDER.rstrip("/")
+        request.deny(f"Microsoft.Authorization/{kind}/{verb}", scope, answered)
         if not request.path.names:
             return self._list(request, kind, scope)
         if request.method == "GET":

@@ -175,7 +175,7 @@ def _events(
     pulled = (
         f'Successfully pulled image "{image}" in {seconds} ({seconds} including waiting). Image size: {size} bytes.'
     )
-    told = (("Pulling", f'Pulling image "{image}"'), ("Pulled", pulled), ("Started", f"Started container {container}"))
+    shown = (("Pulling", f'Pulling image "{image}"'), ("Pulled", pulled), ("Started", f"Started container {container}"))
     involved = {
         "kind": "Pod",
         "namespace": pod["namespace"],
@@ -185,7 +185,7 @@ def _events(
         "resourceVersion": "1000",
         "fieldPath": f"spec.containers{{{container}}}",
     }
-    for number, (reason, message) in enumerate(told):
+    for number, (reason, message) in enumerate(shown):
         when = _time(made + timedelta(seconds=number + 1))
         name = f"{pod['name']}.{int(made.timestamp() * 1000) + number:016x}"
         uid = fleet.guid("Event", cluster.index, pod["namespace"], name)

@@ -92,14 +92,14 @@ def _shell(command: str, cluster: _Cluster) -> tuple[str, int]:
             part.append(word)
             continue
         if part and not skip:
-            text, code = _one(part, cluster)
+            text, code = _item(part, cluster)
             output += text
         skip = word == "&&" and code != 0
         part = []
     return output, code
 
 
-def _one(words: list[str], cluster: _Cluster) -> tuple[str, int]:
+def _item(words: list[str], cluster: _Cluster) -> tuple[str, int]:
     if words[0] == "echo":
         plain = words[1:2] == ["-n"]
         return " ".join(words[1 + plain :]) + ("" if plain else "\n"), 0

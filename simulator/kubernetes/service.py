@@ -311,8 +311,8 @@ def _admit(pod: dict[str, Any], objects: ClusterObjects) -> None:
     spec = pod.get("spec")
     found = pod_security.violations(spec if isinstance(spec, dict) else {})
     if found:
-        told = f'violates PodSecurity "restricted:latest": {", ".join(found)}'
-        raise status_error(403, f'pods "{name}" is forbidden: {told}', "pods", name)
+        text = f'violates PodSecurity "restricted:latest": {", ".join(found)}'
+        raise status_error(403, f'pods "{name}" is forbidden: {text}', "pods", name)
 
 
 def _namespace(name: str) -> KubeObject:

@@ -46,8 +46,8 @@ class Failed:
     @property
     def told(self) -> str:
         """As kubelet tells it: newer ones leave gRPC's prefix out where the code says nothing."""
-        said = self.text if self.code == "Unknown" else f"rpc error: code = {self.code} desc = {self.text}"
-        return said if self.again is None else f"[{said}, {self.again.told}]"
+        answered = self.text if self.code == "Unknown" else f"rpc error: code = {self.code} desc = {self.text}"
+        return answered if self.again is None else f"[{answered}, {self.again.told}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,10 +221,10 @@ class Registry:
         for tag, entry in host.repositories.get(repository, {}).items():
             for index, document in enumerate(manifests.documents(repository, tag, entry)[0]):
                 if document.digest == digest:
-                    told = {"digest": digest, "mediaType": document.media_type, "tags": [tag] if index == 0 else []}
+                    shown = {"digest": digest, "mediaType": document.media_type, "tags": [tag] if index == 0 else []}
                     attributes = {"readEnabled": True, **(entry.get("attributes") or {})}
                     platform = manifests.platform_of(entry, index)
-                    body = told | platform | {"changeableAttributes": attributes}
+                    body = shown | platform | {"changeableAttributes": attributes}
                     return answer({"registry": host.name, "imageName": repository, "manifest": body})
         raise _errors(404, "MANIFEST_UNKNOWN", f'manifest sha256 "{digest}" is not found')
 

@@ -76,19 +76,19 @@ def test_fail_even_with_the_role_where_kubelet_cannot_parse_the_secret() -> None
 
 @pytest.mark.parametrize("read", [{}, {"default/regcred": REFUSED}])
 def test_fail_where_only_an_event_tells_that_the_secret_is_missing(read: dict[str, Any]) -> None:
-    told = [event("FailedToRetrieveImagePullSecret", MISSING)]
-    finding = only(judge(needing(events=told, pull_secrets=read)))
+    shown = [event("FailedToRetrieveImagePullSecret", MISSING)]
+    finding = only(judge(needing(events=shown, pull_secrets=read)))
     assert verdict(finding) == ("fail", "secret-missing")
 
 
 def test_an_event_says_nothing_of_a_secret_that_was_read_and_is_there() -> None:
-    told = [event("FailedToRetrieveImagePullSecret", MISSING)]
-    assert verdict(only(judge(needing(events=told, pull_secrets=secret(entry()))))) == ("pass", "secret-accepted")
+    shown = [event("FailedToRetrieveImagePullSecret", MISSING)]
+    assert verdict(only(judge(needing(events=shown, pull_secrets=secret(entry()))))) == ("pass", "secret-accepted")
 
 
 def test_an_event_of_another_namespace_says_nothing() -> None:
-    told = [event("FailedToRetrieveImagePullSecret", MISSING, namespace="other")]
-    assert verdict(only(judge(needing(events=told)))) == ("skipped", "secrets-not-read")
+    shown = [event("FailedToRetrieveImagePullSecret", MISSING, namespace="other")]
+    assert verdict(only(judge(needing(events=shown)))) == ("skipped", "secrets-not-read")
 
 
 def test_unknown_where_secrets_may_not_be_read() -> None:

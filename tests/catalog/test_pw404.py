@@ -113,5 +113,5 @@ def test_the_baseline_counts_no_pull_twice_and_is_bounded() -> None:
 def test_no_text_makes_it_raise(message: str, middle: str) -> None:
     pull_of(message)
     duration(middle)
-    told = [event("Pulled", f'Successfully pulled image "{middle}" in {message}')] * 3
-    judge(facts(container(), events=told))
+    shown = [event("Pulled", f'Successfully pulled image "{middle}" in {message}')] * 3
+    judge(facts(container(), events=shown))

@@ -19,19 +19,19 @@ def answers(*lines: bytes) -> tuple[list[dict[str, str]], Outcome]:
 
 
 def test_every_line_gets_its_answer_in_order() -> None:
-    told, outcome = answers(
+    shown, outcome = answers(
         b'{"message": "dial tcp: lookup contoso.azurecr.io: no such host", "reason": "ErrImagePull", "image": "x"}\n',
         b'{"message": "", "reason": "ErrImageNeverPull", "image": null, "pod": "web-1"}\n',
         b'{"message": "something new"}',
     )
 
-    assert [(one["cause"], one["rule"]) for one in told] == [
+    assert [(one["cause"], one["rule"]) for one in shown] == [
         ("dns", "dns-no-such-host"),
         ("policy", "reason"),
         ("unknown", "none"),
     ]
     assert outcome == Outcome(read=3, bad=0)
-    assert all(set(one) == {"cause", "rule", "evidence"} for one in told)
+    assert all(set(one) == {"cause", "rule", "evidence"} for one in shown)
 
 
 @pytest.mark.parametrize(
@@ -50,26 +50,26 @@ def test_every_line_gets_its_answer_in_order() -> None:
     ],
 )
 def test_a_line_that_cannot_be_read_is_answered_and_counted(line: bytes) -> None:
-    told, outcome = answers(line + b"\n", b'{"message": "EOF"}\n')
+    shown, outcome = answers(line + b"\n", b'{"message": "EOF"}\n')
 
-    assert told[0]["cause"] == "unknown"
-    assert told[0]["rule"] == "bad-input"
-    assert 0 < len(told[0]["evidence"]) <= 200
-    assert told[1]["cause"] == "corrupt_or_interrupted"
+    assert shown[0]["cause"] == "unknown"
+    assert shown[0]["rule"] == "bad-input"
+    assert 0 < len(shown[0]["evidence"]) <= 200
+    assert shown[1]["cause"] == "corrupt_or_interrupted"
     assert outcome == Outcome(read=2, bad=1)
 
 
 def test_blank_lines_get_no_answer_and_are_not_counted() -> None:
-    told, outcome = answers(b"\n", b'{"message": "EOF"}\r\n', b"  \t\r\n", b"")
+    shown, outcome = answers(b"\n", b'{"message": "EOF"}\r\n', b"  \t\r\n", b"")
 
-    assert len(told) == 1
+    assert len(shown) == 1
     assert outcome == Outcome(read=1, bad=0)
 
 
 def test_a_byte_order_mark_is_passed_over() -> None:
-    told, _ = answers(b'\xef\xbb\xbf{"message": "EOF"}\n')
+    shown, _ = answers(b'\xef\xbb\xbf{"message": "EOF"}\n')
 
-    assert told[0]["rule"] == "interrupted"
+    assert shown[0]["rule"] == "interrupted"
 
 
 def test_a_line_beyond_the_limit_is_bad_and_the_next_one_is_read() -> None:

@@ -122,7 +122,7 @@ EVENT = st.builds(
 )
 
 
-def told(command: str, kind: str, items: list[dict[str, Any]]) -> str:
+def shown(command: str, kind: str, items: list[dict[str, Any]]) -> str:
     """What kubectl prints for a command in a cluster of these objects (the simulator prints as the real one does)."""
     template = command.split("jsonpath=", 1)[1].removesuffix("'")
     return printed(template, {"kind": kind, "items": items})
@@ -136,7 +136,7 @@ def directly(items: list[dict[str, Any]], kind: type[Any]) -> list[Any]:
 
 @given(st.lists(POD, max_size=4))
 def test_pods_read_by_run_command_are_those_read_directly_whatever_their_authors_wrote(pods: list[Any]) -> None:
-    found = output.read_pods(told(output.pods_command(NONCE), "List", pods), NONCE)
+    found = output.read_pods(shown(output.pods_command(NONCE), "List", pods), NONCE)
     assert found is not None and found.whole
     assert (found.pods, found.unreadable) == (len(pods), 0)
     assert found.containers == tuple(c for pod in directly(pods, Pod) for c in containers(pod))
@@ -144,14 +144,14 @@ def test_pods_read_by_run_command_are_those_read_directly_whatever_their_authors
 
 @given(st.lists(EVENT, max_size=4))
 def test_events_read_by_run_command_are_those_read_directly_whatever_their_authors_wrote(events: list[Any]) -> None:
-    found = output.read_events(told(output.events_command(NONCE), "List", events), NONCE)
+    found = output.read_events(shown(output.events_command(NONCE), "List", events), NONCE)
     assert found is not None and found.whole and found.unreadable == 0
     assert found.events == tuple(fact for event in directly(events, Event) for fact in pod_events(event))
 
 
 @given(st.lists(POD, min_size=1, max_size=4), st.data())
 def test_what_is_left_of_pods_that_were_cut_is_told_right_and_never_as_the_whole(pods: list[Any], data: Any) -> None:
-    whole = told(output.pods_command(NONCE), "List", pods).encode()
+    whole = shown(output.pods_command(NONCE), "List", pods).encode()
     cut = data.draw(st.integers(0, len(whole) - 1))
     each = [containers(pod) for pod in directly(pods, Pod)]
     start = output.read_pods(whole[:cut].decode(errors="ignore"), NONCE)
@@ -169,7 +169,7 @@ def test_what_is_left_of_pods_that_were_cut_is_told_right_and_never_as_the_whole
 def test_what_is_left_of_events_that_were_cut_is_told_right_and_never_as_the_whole(
     events: list[Any], data: Any
 ) -> None:
-    whole = told(output.events_command(NONCE), "List", events).encode()
+    whole = shown(output.events_command(NONCE), "List", events).encode()
     found = output.read_events(whole[: data.draw(st.integers(0, len(whole) - 1))].decode(errors="ignore"), NONCE)
     if found is not None:
         each = tuple(fact for event in directly(events, Event) for fact in pod_events(event))

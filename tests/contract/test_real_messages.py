@@ -262,16 +262,16 @@ def texts(world: World, large_node: Node, small_node: Node) -> Mapping[str, tupl
     asked = [replace(case, image=case.image.format(**world.ports)) for case in CASES]
     nodes = [small_node if case in SMALL_NODE else large_node for case in CASES]
     with ThreadPoolExecutor(len(CASES)) as pool:
-        told = pool.map(lambda where, case: where.pull(case.image, case.user, case.password), nodes, asked)
-        return {case.name: (case, text) for case, text in zip(asked, told, strict=True)}
+        shown = pool.map(lambda where, case: where.pull(case.image, case.user, case.password), nodes, asked)
+        return {case.name: (case, text) for case, text in zip(asked, shown, strict=True)}
 
 
 @pytest.fixture(scope="module")
 def answers(texts: Mapping[str, tuple[Case, str]]) -> Mapping[str, Sequence[str]]:
     """The causes by case, from one run of the command line over every form of every text."""
     lines = {name: list(forms(case.image, text)) for name, (case, text) in texts.items()}
-    told = iter(classified([line for each in lines.values() for line in each]))
-    return {name: [next(told)["cause"] for _ in each] for name, each in lines.items()}
+    shown = iter(classified([line for each in lines.values() for line in each]))
+    return {name: [next(shown)["cause"] for _ in each] for name, each in lines.items()}
 
 
 def forms(image: str, text: str) -> Iterator[dict[str, str]]:

@@ -239,8 +239,8 @@ def agree(served: Served, case: Case) -> tuple[str, str]:
     served.met[f"{arm} {node}"] += 1
     against = contradicted(result)
     if against is not None:
-        told = [(f["verdict"], f["cause"], f["subject"], f["summary"]) for f in result.findings("PW305")]
-        assert case.tokens is not None, (case, against, row["access"], row["path"], told)
+        text = [(f["verdict"], f["cause"], f["subject"], f["summary"]) for f in result.findings("PW305")]
+        assert case.tokens is not None, (case, against, row["access"], row["path"], text)
         assert any("3 hours" in sentence for sentence in row["disagreements"]), (case, row)
         served.met["explained"] += 1
     if "unknown" not in (arm, node) and arm == node:

@@ -171,10 +171,10 @@ def test_http_says_what_is_wrong_and_answers_what_is_right(tenant: Tenant, stora
     ]
     with app(tenant, storage, smtp) as running_app:
         host = running_app.host
-        for body, told in wrong:
+        for body, shown in wrong:
             answer = host.request("POST", "/api/checks", body)
             assert answer.status == 400, body
-            assert told in str(answer.json())
+            assert shown in str(answer.json())
         found = host.request("POST", "/api/checks", b'{"cluster": "aks-1"}')
         assert found.status == 200
         report = found.json()

@@ -262,13 +262,13 @@ def test_a_failure_that_may_pass_is_asked_for_again_and_a_refusal_is_not(tmp_pat
 def test_a_failure_that_is_gone_when_it_is_asked_for_again_is_none(tmp_path: Path) -> None:
     tenant = tenant_of(without_records(), tmp_path)
 
-    def mend(sim: Simulator) -> None:
+    def repair(sim: Simulator) -> None:
         while not any(r.method == "DELETE" and "/pods/" in r.path for r in sim.requests):
             time.sleep(0.01)
         world().healthy_private().into(tenant)
 
     with running(tenant.root, kubelet_delay=0.02) as sim:
-        mending = threading.Thread(target=mend, args=(sim,), daemon=True)
+        mending = threading.Thread(target=repair, args=(sim,), daemon=True)
         mending.start()
         result = scan(sim.environment | QUICK, "--quiet", "--canary")
         mending.join(10)

@@ -39,10 +39,10 @@ def test_a_scan_of_ten_subscriptions_and_a_hundred_clusters_completes(
     assert len(result.answer["subscriptions"]) == 10
     assert all(row["access"]["verdict"] == "pass" for c in result.answer["clusters"] for row in c["registries"]
                if row["registry"].endswith(".azurecr.io"))  # fmt: skip
-    told = result.errors.strip().splitlines()[-1]
-    assert "calls to Azure Resource Manager, at most" in told
+    shown = result.errors.strip().splitlines()[-1]
+    assert "calls to Azure Resource Manager, at most" in shown
     with capsys.disabled():
-        print(f"\n100 clusters: {told}")
+        print(f"\n100 clusters: {shown}")
 
 
 def test_calls_per_subscription_do_not_grow_with_clusters_times_registries(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def look(tenant: Tenant, **over: str) -> Scan:
         return scan(sim.environment | ALLOWED | over)
 
 
-def told(found: Scan) -> dict[str, Any]:
+def shown(found: Scan) -> dict[str, Any]:
     """What a scan says of the cluster but for where and when it was read."""
     report = found.cluster()
     findings = [{k: v for k, v in finding.items() if k != "evidence"} for finding in report["findings"]]
@@ -66,7 +66,7 @@ def test_the_answer_is_that_of_a_cluster_within_reach(tenant: Tenant) -> None:
     by_command = look(tenant)
     tenant.cluster(properties={"apiServerAccessProfile": {"enablePrivateCluster": False}})
     direct = look(tenant)
-    assert told(by_command) == told(direct)
+    assert shown(by_command) == shown(direct)
     assert by_command.finding("PW301")["cause"] == "image_not_found"
     assert by_command.code == direct.code == 1
     ((looked, why),) = coverage(by_command)

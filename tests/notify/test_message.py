@@ -57,8 +57,8 @@ def test_a_failure_that_was_over_before_it_could_be_told_is_one_line_from_to() -
 
 
 def test_a_recovery_of_what_was_told_says_since_when_it_holds() -> None:
-    told = changes(["pass", "fail", "pass"])
-    mail = mail_of(told[1:], "2-abc")
+    shown = changes(["pass", "fail", "pass"])
+    mail = mail_of(shown[1:], "2-abc")
     assert list(mail.counts) == ["RECOVERED"]
     assert "It was: " in text_of(mail)
 
@@ -76,8 +76,8 @@ def test_two_causes_at_two_clusters_are_two_mails() -> None:
 
 
 def test_the_mails_of_an_incident_share_a_thread() -> None:
-    told = changes(["pass", "fail", "pass"])
-    first, second = mail_of(told[:1], "1-a"), mail_of(told[1:], "2-b")
+    shown = changes(["pass", "fail", "pass"])
+    first, second = mail_of(shown[:1], "1-a"), mail_of(shown[1:], "2-b")
     assert thread_of(first, SENDER) == thread_of(second, SENDER) != ""
 
 

@@ -114,7 +114,8 @@ def test_an_address_that_the_rules_do_not_allow_is_no_disagreement() -> None:
 
 
 def test_a_public_address_seen_where_names_lead_to_an_endpoint_is_named() -> None:
-    assert "the nodes resolve the public name" in sentences(world(World().healthy_private(), waiting(DENIED.format(EGRESS))))
+    found = world(World().healthy_private(), waiting(DENIED.format(EGRESS)))
+    assert "the nodes resolve the public name" in sentences(found)
 
 
 def test_a_403_without_the_firewalls_words_names_endpoint_and_key_vault() -> None:

@@ -26,7 +26,7 @@ def judged(world: World) -> tuple[RegistryRow, dict[str, list[Finding]]]:
     return report.registries[0], findings
 
 
-def said(findings: dict[str, list[Finding]], code: str) -> set[tuple[str, str]]:
+def answered(findings: dict[str, list[Finding]], code: str) -> set[tuple[str, str]]:
     """What a code's findings say: verdict and cause."""
     return {(word(f.verdict), f.cause) for f in findings[code]}
 
@@ -540,7 +540,7 @@ def test_every_row_comes_out_as_the_facts_say(
     row, findings = judged(build())
     assert word(row.path.verdict) == path, row.path
     for code, wanted in expected.items():
-        assert wanted in said(findings, code), findings[code]
+        assert wanted in answered(findings, code), findings[code]
     for finding in (f for listed in findings.values() for f in listed):
         if word(finding.verdict) == "fail" and finding.severity is Severity.ERROR and path == "fail":
             assert finding.evidence
@@ -566,9 +566,9 @@ def test_a_second_pool_without_nodes_fails_nothing_and_is_mentioned() -> None:
     found = two_pools(world().deny(EGRESS), serviceEndpoints=[{"service": "Microsoft.ContainerRegistry"}], count=0)
     row, findings = judged(found)
     assert word(row.path.verdict) == "pass"
-    (told,) = [f for f in findings["PW205"] if f.cause == "pool-without-nodes"]
-    assert word(told.verdict) == "skipped"
-    assert "more has no nodes now" in told.summary
+    (shown,) = [f for f in findings["PW205"] if f.cause == "pool-without-nodes"]
+    assert word(shown.verdict) == "skipped"
+    assert "more has no nodes now" in shown.summary
 
 
 @pytest.mark.parametrize(
@@ -622,7 +622,7 @@ def test_an_address_that_is_certainly_out_fails_even_where_another_is_not_to_be_
     near = found.address("near", "20.50.1.7")
     found.outbound("loadBalancer", loadBalancerProfile={"effectiveOutboundIPs": [{"id": far}, {"id": near}]})
     found.hidden.add(OTHER)
-    assert said(judged(found)[1], "PW202") == {("fail", "ip-not-allowed")}
+    assert answered(judged(found)[1], "PW202") == {("fail", "ip-not-allowed")}
 
 
 def test_the_coverage_names_the_subscriptions_whose_networks_were_seen() -> None:

@@ -219,5 +219,5 @@ def test_unknown_json_values_are_told_and_left_out(
 ) -> None:
     folder.write("arm/list.json", json.dumps([1, {"name": "no id"}, {"id": CLUSTER + "-x", "name": "aks-x"}]))
     assert client.arm(CLUSTERS).names == ["aks-one", "aks-x"]
-    said = capfd.readouterr().err
-    assert "neither an object nor an array" in said and "without `id`" in said
+    answered = capfd.readouterr().err
+    assert "neither an object nor an array" in answered and "without `id`" in answered

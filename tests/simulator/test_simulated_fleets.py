@@ -121,22 +121,22 @@ def test_the_command_line_serves_until_it_is_told_to_stop(tmp_path: Path) -> Non
             lines.append(process.stdout.readline().rstrip("\n"))
         assert file.read_text().splitlines() == lines[:-1]
         shell = [*lines[:-1], f'"{sys.executable}" -c "import json, os; print(json.dumps(dict(os.environ)))"']
-        told = json.loads(subprocess.run(["sh", "-c", "\n".join(shell)], capture_output=True, check=True).stdout)
-        context = ssl.create_default_context(cafile=told["SSL_CERT_FILE"])
-        url = told["PULLWATCH_ARM_ENDPOINT"] + "/subscriptions?api-version=2022-12-01"
+        shown = json.loads(subprocess.run(["sh", "-c", "\n".join(shell)], capture_output=True, check=True).stdout)
+        context = ssl.create_default_context(cafile=shown["SSL_CERT_FILE"])
+        url = shown["PULLWATCH_ARM_ENDPOINT"] + "/subscriptions?api-version=2022-12-01"
         query = urllib.parse.urlencode({"api-version": "2019-08-01", "resource": ARM})
-        ask = urllib.request.Request(f"{told['IDENTITY_ENDPOINT']}?{query}")
-        ask.add_header("X-IDENTITY-HEADER", told["IDENTITY_HEADER"])
+        ask = urllib.request.Request(f"{shown['IDENTITY_ENDPOINT']}?{query}")
+        ask.add_header("X-IDENTITY-HEADER", shown["IDENTITY_HEADER"])
         with urllib.request.urlopen(ask) as reply:
             token = json.load(reply)["access_token"]
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(request, context=context) as reply:
             assert len(json.load(reply)["value"]) == 2
-        assert told["PULLWATCH_CONNECT_TO"].startswith("*.azurecr.io:443=127.0.0.1:")
-        assert "mcr.microsoft.com:443=127.0.0.1:" in told["PULLWATCH_CONNECT_TO"]
+        assert shown["PULLWATCH_CONNECT_TO"].startswith("*.azurecr.io:443=127.0.0.1:")
+        assert "mcr.microsoft.com:443=127.0.0.1:" in shown["PULLWATCH_CONNECT_TO"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-    assert not Path(told["SSL_CERT_FILE"]).exists()
+    assert not Path(shown["SSL_CERT_FILE"]).exists()
 
 
 def test_mistakes_on_the_command_line_are_told_with_an_exit_code(tmp_path: Path) -> None:

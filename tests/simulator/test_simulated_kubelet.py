@@ -44,11 +44,11 @@ class Cluster(Api):
         end = time.monotonic() + 10
         while time.monotonic() < end:
             events = self("/api/v1/namespaces/default/events").json["items"]
-            told = {e["reason"]: e["message"] for e in sorted(events, key=lambda e: len(e["message"]))}
-            if {"Pulled", "BackOff", "FailedScheduling"} & set(told):
+            shown = {e["reason"]: e["message"] for e in sorted(events, key=lambda e: len(e["message"]))}
+            if {"Pulled", "BackOff", "FailedScheduling"} & set(shown):
                 status = self("/api/v1/namespaces/default/pods/canary").json["status"]
                 waiting = [s["state"].get("waiting", {}) for s in status.get("containerStatuses", [])]
-                return told | {"status": "; ".join(f"{w.get('reason')}: {w.get('message')}" for w in waiting if w)}
+                return shown | {"status": "; ".join(f"{w.get('reason')}: {w.get('message')}" for w in waiting if w)}
             time.sleep(0.02)
         raise AssertionError("the kubelet said nothing")
 
@@ -64,23 +64,23 @@ def tried(world: World, folder: Path, body: dict[str, Any] | None = None, *, rol
 
 
 def test_an_absent_tag_is_not_found_first_and_backed_off_then(tmp_path: Path) -> None:
-    told = tried(World(), tmp_path)
+    shown = tried(World(), tmp_path)
     error = f"[rpc error: code = NotFound desc = {STEP}: {ABSENT}, {STEP}: failed to authorize: {ANONYMOUS}]"
-    assert told["Failed"] == f'Failed to pull image "{IMAGE}": {error}'
-    assert told["BackOff"] == f'Back-off pulling image "{IMAGE}"'
-    assert told["status"] == f'ImagePullBackOff: Back-off pulling image "{IMAGE}": ErrImagePull: {error}'
+    assert shown["Failed"] == f'Failed to pull image "{IMAGE}": {error}'
+    assert shown["BackOff"] == f'Back-off pulling image "{IMAGE}"'
+    assert shown["status"] == f'ImagePullBackOff: Back-off pulling image "{IMAGE}": ErrImagePull: {error}'
 
 
 def test_an_image_that_is_there_is_pulled_with_its_size(tmp_path: Path) -> None:
-    told = tried(World(), tmp_path, pod(f"{HOST}/team/web:1"))
-    assert told["Pulled"].startswith(f'Successfully pulled image "{HOST}/team/web:1" in 1.234s (1.234s including')
-    assert told["Pulled"].endswith(" bytes.")
+    shown = tried(World(), tmp_path, pod(f"{HOST}/team/web:1"))
+    assert shown["Pulled"].startswith(f'Successfully pulled image "{HOST}/team/web:1" in 1.234s (1.234s including')
+    assert shown["Pulled"].endswith(" bytes.")
 
 
 def test_without_a_role_the_anonymous_token_is_refused(tmp_path: Path) -> None:
-    told = tried(World(), tmp_path, role=None)
-    assert told["Failed"].endswith(f"failed to authorize: {ANONYMOUS}")
-    assert "oauth token" not in told["Failed"]
+    shown = tried(World(), tmp_path, role=None)
+    assert shown["Failed"].endswith(f"failed to authorize: {ANONYMOUS}")
+    assert "oauth token" not in shown["Failed"]
 
 
 def test_by_repositories_the_legacy_role_does_not_pull_and_the_repository_role_does(tmp_path: Path) -> None:
@@ -129,10 +129,10 @@ def test_without_a_way_out_nothing_answers(tmp_path: Path) -> None:
 def test_layers_need_their_own_record(tmp_path: Path) -> None:
     world = World().healthy_private()
     del world.bodies[next(key for key in world.bodies if key.endswith("/A/acrone.westeurope.data"))]
-    told = tried(world, tmp_path, pod(f"{HOST}/team/web:1"))
-    assert "failed to copy: httpReadSeeker: failed open" in told["Failed"]
+    shown = tried(world, tmp_path, pod(f"{HOST}/team/web:1"))
+    assert "failed to copy: httpReadSeeker: failed open" in shown["Failed"]
     assert (
-        "lookup acrone.westeurope.data.azurecr.io on 168.63.129.16:53: no such host, failed to pull" in told["Failed"]
+        "lookup acrone.westeurope.data.azurecr.io on 168.63.129.16:53: no such host, failed to pull" in shown["Failed"]
     )
 
 
@@ -148,8 +148,8 @@ def test_pods_are_scheduled_by_pool_and_taint(tmp_path: Path) -> None:
     chosen: dict[str, Any] = {"nodeSelector": {"kubernetes.azure.com/agentpool": "gpu"}}
     refused = tried(world, tmp_path / "taint", pod(**chosen))
     assert "untolerated taint" in refused["FailedScheduling"]
-    told = tried(world, tmp_path / "tolerated", pod(**chosen, tolerations=[{"operator": "Exists"}]))
-    assert "aks-gpu-" in told["Scheduled"]
+    shown = tried(world, tmp_path / "tolerated", pod(**chosen, tolerations=[{"operator": "Exists"}]))
+    assert "aks-gpu-" in shown["Scheduled"]
 
 
 @pytest.mark.parametrize("restricted", [True, False])
@@ -181,11 +181,11 @@ def test_a_service_principal_offers_its_password_before_it_asks_without(tmp_path
     tenant.reachable()
     tenant.write("graph", {"id": object_id("aks-1"), "appId": "app-1"})
     with running(tenant.root, kubelet_delay=0.02) as sim:
-        told = Cluster(sim, world.cluster_id).tried(pod())["Failed"]
+        shown = Cluster(sim, world.cluster_id).tried(pod())["Failed"]
     first, second = (
         f"{STEP}: failed to authorize: {text}" for text in (ANONYMOUS.replace("anonymous", "oauth"), ANONYMOUS)
     )
-    assert told == f'Failed to pull image "{IMAGE}": [{first}, {second}]'
+    assert shown == f'Failed to pull image "{IMAGE}": [{first}, {second}]'
 
 
 @pytest.mark.parametrize("own", [[], [{"name": "mine"}]])

@@ -74,8 +74,8 @@ def stand_ins(context: ssl.SSLContext, storage: str, lost_storage: str) -> Itera
     stop = asyncio.Event()
 
     async def serve() -> None:
-        async with _serving(context, storage, lost_storage) as told:
-            started.append(told)
+        async with _serving(context, storage, lost_storage) as shown:
+            started.append(shown)
             ready.set()
             await stop.wait()
 
@@ -208,8 +208,8 @@ class _Acr:
 
 
 def _error(code: int) -> _Answer:
-    told, message = _BODIES[code]
-    body = {"errors": [{"code": told, "message": message}]}
+    shown, message = _BODIES[code]
+    body = {"errors": [{"code": shown, "message": message}]}
     return _Answer(code, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
 

@@ -108,8 +108,8 @@ class Credential:
 @asynccontextmanager
 async def client(port: int | None, *, host: str = HOST, seconds: int = 5) -> AsyncIterator[tuple[Azure, Credential]]:
     """An ``Azure`` that is told that ``host`` is at a port of loopback (None: not told), with a counted credential."""
-    told = {} if port is None else {"PULLWATCH_CONNECT_TO": f"{host}:443=127.0.0.1:{port}"}
-    loaded = settings.load({"PULLWATCH_CALL_SECONDS": str(seconds), **told})
+    shown = {} if port is None else {"PULLWATCH_CONNECT_TO": f"{host}:443=127.0.0.1:{port}"}
+    loaded = settings.load({"PULLWATCH_CALL_SECONDS": str(seconds), **shown})
     credential = Credential()
     async with connections.session(()) as session:
         yield Azure(loaded, credential, session), credential

@@ -202,12 +202,12 @@ class Node:
             capture_output=True,
             timeout=60,
         )
-        told = dict(re.findall(r"(?m)^(grpc-status|grpc-message): ?(.*?)\r?$", answered.stdout.decode()))
-        if not told.get("grpc-status", "").isdigit():
+        shown = dict(re.findall(r"(?m)^(grpc-status|grpc-message): ?(.*?)\r?$", answered.stdout.decode()))
+        if not shown.get("grpc-status", "").isdigit():
             raise RuntimeError(
                 f"no answer of containerd: {answered!r}\n{self._log.read_text(errors='replace')[-3000:]}"
             )
-        code, message = _CODES[int(told["grpc-status"])], urllib.parse.unquote(told.get("grpc-message", ""))
+        code, message = _CODES[int(shown["grpc-status"])], urllib.parse.unquote(shown.get("grpc-message", ""))
         return "" if code == "OK" else f"rpc error: code = {code} desc = {message}"
 
 
