@@ -1,4 +1,4 @@
-"""What the demo breaks in its tenant and repairs again: raw bodies in files, as Azure and Kubernetes would show them."""
+"""What the demo breaks in its tenant and repairs: raw bodies in files, as Azure and Kubernetes would show them."""
 
 from __future__ import annotations
 

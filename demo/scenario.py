@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 
 from demo.environment import Stage
-from demo.incidents import BrokenImage, RemovedRole, break_image, repair_image, remove_role, restore_role
+from demo.incidents import BrokenImage, RemovedRole, break_image, remove_role, repair_image, restore_role
 
 Tell = Callable[[str], None]
 Show = Callable[[str], None]

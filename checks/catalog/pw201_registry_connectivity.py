@@ -12,6 +12,7 @@ from checks.facts.registry_details import DataEndpoint, Outcome, Probe
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import rbac
 from checks.rules.fixes import az_acr, az_roles, shell
+from checks.rules.path.registry_firewall import PublicAccess, public_access
 
 
 class ConnectivityCause(Cause):
@@ -259,9 +260,8 @@ def _unknown(subject: Subject, registry: Registry | None, probe: Probe, evidence
 
 
 def _open(registry: Registry) -> bool:
-    """Whether anybody may come in: then it is Pullwatch's own path that is broken."""
-    access, action = (registry.public_network_access or "Enabled"), (registry.default_action or "Allow")
-    return access.lower() != "disabled" and action.lower() != "deny"
+    """Whether everybody is let in: then it is Pullwatch's own path that is broken. Settings not understood: no."""
+    return public_access(registry) is PublicAccess.ALL
 
 
 def _own_rights(subject: Subject, registry: Registry, probe: Probe, evidence: tuple[Evidence, ...]) -> Finding:

@@ -15,6 +15,7 @@ from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.azure import artifact_cache
 from checks.rules.fixes import az_acr, az_aks, az_network, az_roles, shell
+from checks.rules.path.registry_firewall import PublicAccess, public_access
 from checks.rules.pull import canaries
 from checks.rules.pull.canaries import CanaryProof, CanaryReading
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, affected_scope, denied_address
@@ -305,7 +306,8 @@ def _open(registry: Registry, text: str) -> tuple[str, ...]:
     """The rule for the address the registry saw, if the error names it (containerd's HEAD gets none). A private
     address, or a registry that is closed, takes no such rule."""
     address = denied_address(text)
-    if (registry.public_network_access or "").lower() == "disabled" or (address and not ip_address(address).is_global):
+    closed = public_access(registry) is PublicAccess.NOBODY
+    if closed or (address and not ip_address(address).is_global):
         return (az_network.list_endpoint_connections(registry.id),)
     if address is None:
         return (az_acr.list_network_rules(registry), az_network.list_endpoint_connections(registry.id))

@@ -125,7 +125,7 @@ def _settings(case: _Case) -> tuple[Finding, ...]:
         found.append(
             _fail(case, BootstrapCause.NOT_PREMIUM, f"{name} is {registry.sku}; private endpoints need Premium.", fix)
         )
-    if not any(connection.approved() for connection in registry.outlook.connections):
+    if not any(connection.approved() for connection in registry.network_access.connections):
         summary = f"{name} has no approved private endpoint: nodes without outbound access cannot reach it."
         found.append(
             _fail(case, BootstrapCause.NO_PRIVATE_ENDPOINT, summary, az_network.list_endpoint_connections(registry.id))

@@ -42,7 +42,7 @@ class EndpointConnection(msgspec.Struct, frozen=True, kw_only=True):
         return (self.status or "").lower() == "approved"
 
 
-class RegistryOutlook(msgspec.Struct, frozen=True, kw_only=True):
+class NetworkAccess(msgspec.Struct, frozen=True, kw_only=True):
     """Whom a registry lets in. None in ``public_network_access`` or ``default_action``: the body made no sense there.
 
     A ``networkRuleSet`` that is null or absent is open ("Allow"), an absent ``publicNetworkAccess`` is "Enabled".

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from checks.facts.observation import NotSeen, NotSeenReason
-from checks.facts.outbound import ClusterOutbound, PoolOutbound, RegistryOutlook
+from checks.facts.outbound import ClusterOutbound, NetworkAccess, PoolOutbound
 from checks.findings import Evidence
 
 NO_CANARY = NotSeen(NotSeenReason.OFF, "no canary was asked for")
@@ -83,11 +83,8 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     role_assignment_mode: str | None = None
     anonymous_pull: bool | None = None
     admin_user_enabled: bool | None = None
-    public_network_access: str | None = None
-    default_action: str | None = None
-    data_endpoint_host_names: tuple[str, ...] = ()
     authentication_as_arm: str | None = None
-    outlook: RegistryOutlook = RegistryOutlook()
+    network_access: NetworkAccess = NetworkAccess()
     evidence: Evidence | None = None
 
 

@@ -161,7 +161,7 @@ def _denied(
     assert isinstance(joined.use.registry, Seen)
     registry, seen = joined.use.registry.value, ip_address(address)
     opened = registry_firewall.public_access(registry)
-    allowed = any(seen in rule for text in registry.outlook.ip_rules if (rule := _network(text)) is not None)
+    allowed = any(seen in rule for text in registry.network_access.ip_rules if (rule := _network(text)) is not None)
     if opened is registry_firewall.PublicAccess.ALL:
         yield f"{name} refused {address} by its firewall, and is open to all now (ARM): it was changed since."
     elif opened is registry_firewall.PublicAccess.SOME and allowed:

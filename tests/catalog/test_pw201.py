@@ -6,6 +6,7 @@ import pytest
 
 from checks.catalog.pw201_registry_connectivity import CHECK, HEALTH_CODES, judge
 from checks.facts import NotSeen, NotSeenReason
+from checks.facts.outbound import NetworkAccess
 from checks.facts.registry_details import DataEndpoint, Outcome
 from checks.findings import Finding, Severity, Unknown
 from checks.rules.access import rbac
@@ -73,9 +74,11 @@ def test_unknown_where_the_firewall_keeps_this_vantage_out() -> None:
     ("registry", "failed"),
     [
         ({}, True),
-        ({"public_network_access": "Enabled", "default_action": "Allow"}, True),
-        ({"public_network_access": "Disabled"}, False),
-        ({"default_action": "Deny"}, False),
+        ({"network_access": NetworkAccess(public_network_access="Enabled", default_action="Allow")}, True),
+        ({"network_access": NetworkAccess(public_network_access="Disabled")}, False),
+        ({"network_access": NetworkAccess(default_action="Deny")}, False),
+        ({"network_access": NetworkAccess(public_network_access=None)}, False),
+        ({"network_access": NetworkAccess(default_action=None)}, False),
     ],
 )
 def test_unknown_without_a_path_and_a_failed_look_only_where_the_registry_is_open(

@@ -9,6 +9,7 @@ import pytest
 from checks.catalog.pw305_canary_pull import judge
 from checks.facts import ContainerImage, NotSeen, NotSeenReason, RegistryUse
 from checks.facts.canary import Canaries, Canary, CanaryQuestion, CanaryReport
+from checks.facts.outbound import NetworkAccess
 from checks.facts.pulls import Manifest
 from checks.findings import Finding, Severity, Unknown
 from checks.rules.access import rbac
@@ -218,7 +219,9 @@ def test_fail_by_the_firewall_adds_no_rule_where_none_would_help() -> None:
     endpoints = f"az network private-endpoint-connection list --id {base.REGISTRY_ID} --output table"
     private = DENIED.replace(EGRESS, "10.10.0.4")
     assert only(judged(said(private))).fix == (endpoints,)
-    assert only(judged(said(DENIED), uses=in_mode(public_network_access="Disabled"))).fix == (endpoints,)
+    assert only(
+        judged(said(DENIED), uses=in_mode(network_access=NetworkAccess(public_network_access="Disabled")))
+    ).fix == (endpoints,)
     untold = f"{START}unexpected status from HEAD request to https://{ACR}/v2/team/web/manifests/x: 403 Forbidden"
     rules = f"az acr network-rule list --name acrone --subscription {base.SUBSCRIPTION} --resource-group rg"
     assert only(judged(said(untold))).fix == (rules, endpoints)

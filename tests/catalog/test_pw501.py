@@ -6,7 +6,7 @@ import pytest
 
 from checks.catalog.pw501_bootstrap_registry import judge
 from checks.facts import ClusterFacts, DenyAssignment, Permission, RegistryPerformance
-from checks.facts.outbound import ClusterOutbound, EndpointConnection, RegistryOutlook
+from checks.facts.outbound import ClusterOutbound, EndpointConnection, NetworkAccess
 from checks.facts.registry_details import CacheRule
 from checks.findings import Severity
 from checks.rules.access import rbac
@@ -30,8 +30,8 @@ from tests.support.access_facts import (
 RULE = CacheRule(name="aks-managed-mcr", source="mcr.microsoft.com/*", target="aks-managed-repository/*")
 
 
-def endpoint(status: str) -> RegistryOutlook:
-    return RegistryOutlook(connections=(EndpointConnection(name="one", status=status),))
+def endpoint(status: str) -> NetworkAccess:
+    return NetworkAccess(connections=(EndpointConnection(name="one", status=status),))
 
 
 def out(kind: str) -> ClusterOutbound:
@@ -45,7 +45,7 @@ def performance(rules: Any) -> dict[str, RegistryPerformance]:
 
 def isolated(registry_over: dict[str, Any] | None = None, **over: Any) -> ClusterFacts:
     """A network-isolated cluster whose own registry has everything."""
-    found = registry(**({"outlook": endpoint("Approved")} | (registry_over or {})))
+    found = registry(**({"network_access": endpoint("Approved")} | (registry_over or {})))
     base: dict[str, Any] = {
         "cluster": cluster(outbound=out("none"), artifact_source="Cache", bootstrap_registry_id=REGISTRY_ID.upper()),
         "uses": (use(seen(found)),),
@@ -62,8 +62,8 @@ def test_pass_where_everything_is_there() -> None:
     ("over", "cause"),
     [
         ({"sku": "Standard"}, "not-premium"),
-        ({"outlook": endpoint("Pending")}, "no-private-endpoint"),
-        ({"outlook": RegistryOutlook()}, "no-private-endpoint"),
+        ({"network_access": endpoint("Pending")}, "no-private-endpoint"),
+        ({"network_access": NetworkAccess()}, "no-private-endpoint"),
         ({"authentication_as_arm": "disabled"}, "arm-tokens-refused"),
         ({"anonymous_pull": True}, "anonymous-pull"),
     ],
@@ -92,7 +92,7 @@ def test_fail_without_the_role_or_under_a_deny_assignment() -> None:
 
 
 def test_fail_for_each_thing_that_is_amiss() -> None:
-    assert len(judge(isolated({"sku": "Basic", "outlook": RegistryOutlook()}))) == 2
+    assert len(judge(isolated({"sku": "Basic", "network_access": NetworkAccess()}))) == 2
 
 
 def test_unknown_where_the_registry_its_rules_or_the_role_could_not_be_read() -> None:

@@ -65,7 +65,7 @@ def test_a_null_rule_set_is_open_and_a_garbled_one_is_not_taken_for_it() -> None
         body["properties"] = body["properties"] | {"networkRuleSet": rules}
         found = bodies.registry(body, READ)
         assert found is not None
-        assert found.outlook.default_action == action
+        assert found.network_access.default_action == action
 
 
 def test_singular_and_plural_fields_are_one() -> None:

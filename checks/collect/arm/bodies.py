@@ -156,10 +156,7 @@ def registry(body: Any, evidence: Evidence) -> facts.Registry | None:
         anonymous_pull=boolean(body, "properties", "anonymousPullEnabled"),
         admin_user_enabled=boolean(body, "properties", "adminUserEnabled"),
         authentication_as_arm=raw_text(body, "properties", "policies", "azureADAuthenticationAsArmPolicy", "status"),
-        outlook=_registry_outlook(get(body, "properties")),
-        public_network_access=text(body, "properties", "publicNetworkAccess"),
-        default_action=text(body, "properties", "networkRuleSet", "defaultAction"),
-        data_endpoint_host_names=strings(body, "properties", "dataEndpointHostNames"),
+        network_access=_network_access(get(body, "properties")),
         evidence=evidence,
     )
 
@@ -302,9 +299,9 @@ def _proxy(body: Any) -> outbound.HttpProxy | None:
     return outbound.HttpProxy(through, (*strings(body, "noProxy"), *strings(body, "effectiveNoProxy")))
 
 
-def _registry_outlook(properties: Any) -> outbound.RegistryOutlook:
+def _network_access(properties: Any) -> outbound.NetworkAccess:
     access, rules = get(properties, "publicNetworkAccess"), get(properties, "networkRuleSet")
-    return outbound.RegistryOutlook(
+    return outbound.NetworkAccess(
         public_network_access="Enabled" if access is None else text(properties, "publicNetworkAccess"),
         default_action="Allow" if rules is None else text(rules, "defaultAction"),
         ip_rules=tuple(value for rule in objects(rules, "ipRules") if (value := _allowed(rule))),

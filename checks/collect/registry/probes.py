@@ -60,5 +60,5 @@ def target_of(use: RegistryUse, acr_suffix: str) -> client.Target:
         known=True,
         tokens=use.login_server.endswith(f".{acr_suffix}"),
         repository=repositories[0] if repositories else None,
-        data_endpoints=use.registry.value.data_endpoint_host_names,
+        data_endpoints=use.registry.value.network_access.data_hosts,
     )

@@ -48,7 +48,7 @@ class PathContext(msgspec.Struct, frozen=True, kw_only=True):
 
         Where neither does, the name that the registry's own region has.
         """
-        listed = self.registry.outlook.data_hosts
+        listed = self.registry.network_access.data_hosts
         named = tuple(dict.fromkeys(host for one in self.endpoints for host in one.data_hosts()))
         suffix, region = suffix_of(self.registry), (self.registry.location or "").lower().replace(" ", "")
         made = f"{self.login.removesuffix(f'.{suffix}')}.{region}.data.{suffix}"
@@ -66,8 +66,8 @@ class PathContext(msgspec.Struct, frozen=True, kw_only=True):
 
     def layers_target(self) -> Destination:
         """Where layers come from publicly: dedicated data endpoints, else storage accounts of the registry service."""
-        hosts = self.registry.outlook.data_hosts
-        if self.registry.outlook.data_endpoint_enabled and hosts:
+        hosts = self.registry.network_access.data_hosts
+        if self.registry.network_access.data_endpoint_enabled and hosts:
             region = hosts[0].split(".")[1] if len(hosts) == 1 else None
             return Destination(
                 what=f"the layers (data endpoint{'s' if len(hosts) > 1 else ''} {', '.join(hosts)})",

@@ -66,7 +66,7 @@ def resolve(networks: Networks, network: VirtualNetwork, registry: Registry, hos
     direct = _in_zones(networks, network, host)
     if direct is not None:
         return msgspec.structs.replace(direct, host=host)
-    connections = registry.outlook.connections
+    connections = registry.network_access.connections
     if not connections and not any(_approved(e.status) for e in networks.endpoints_of.get(registry.id.lower(), ())):
         return Resolution(leads=ResolvesTo.PUBLIC, host=host)
     found = _in_zones(networks, network, private_name(host, suffix_of(registry)))

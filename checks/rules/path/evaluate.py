@@ -180,7 +180,7 @@ def _public(case: PathContext, found: Resolution) -> Results:
 
 def _public_names(case: PathContext) -> tuple[Result, ...]:
     """Data endpoints whose names do not exist although the login server's name leads to the public endpoint."""
-    hosts = [host for host in case.registry.outlook.data_hosts if case.endpoints and not case.proxied(host)]
+    hosts = [host for host in case.registry.network_access.data_hosts if case.endpoints and not case.proxied(host)]
     lookups = [resolve(case.facts, case.place.network, case.registry, host) for host in hosts]
     return tuple(private_path.absent(case, one) for one in lookups if one.leads is ResolvesTo.ABSENT)
 

@@ -95,7 +95,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 def candidates(facts: Networks, place: NodeSubnet | None, registry: Registry) -> tuple[Candidate, ...]:
     """The endpoints of a registry as a pool's nodes have them, those the registry itself lists first."""
-    listed = registry.outlook.connections
+    listed = registry.network_access.connections
     known = {(c.endpoint_id or "").rstrip("/").lower() for c in listed}
     others = [e for e in facts.endpoints_of.get(registry.id.rstrip("/").lower(), ()) if e.id.lower() not in known]
     found = [_candidate(facts, place, connection, _endpoint(facts, connection)) for connection in listed]

@@ -44,7 +44,8 @@ def addresses(case: PathContext) -> Result:
     if open_to is PublicAccess.NOBODY:
         return closed(case)
     if open_to is PublicAccess.UNCLEAR:
-        access, action = registry_firewall.outlook(registry)
+        network = registry.network_access
+        access, action = network.public_network_access, network.default_action
         summary = f"publicNetworkAccess is {access or 'unreadable'} and defaultAction {action or 'unreadable'}"
         return unknown("public-access-unclear", f"Of {registry.name}, {summary}.", "settings that are understood")
     if case.proxied(case.login):
@@ -118,7 +119,7 @@ def _compared(case: PathContext, egress: Egress) -> Result:
     if egress.exit is OutboundType.ROUTED:
         summary = f"Another device's public address counts ({egress.note}), which ARM does not show."
         return unknown("egress-routed", summary, "the public address of what the traffic is routed to")
-    found = registry_firewall.match(egress.networks, case.registry.outlook.ip_rules)
+    found = registry_firewall.match(egress.networks, case.registry.network_access.ip_rules)
     if found.outside:
         return _refused(case, egress, found)
     if not egress.complete:
@@ -133,7 +134,11 @@ def _compared(case: PathContext, egress: Egress) -> Result:
 def _refused(case: PathContext, egress: Egress, found: registry_firewall.Match) -> Result:
     registry, missing = case.registry, [_text(one) for one in found.outside]
     add = tuple(az_acr.allow_address(registry, one) for one in missing)
-    bypass = " networkRuleBypassOptions does not cover AKS nodes." if registry.outlook.bypass == "AzureServices" else ""
+    bypass = (
+        " networkRuleBypassOptions does not cover AKS nodes."
+        if registry.network_access.bypass == "AzureServices"
+        else ""
+    )
     if found.partial:
         summary = f"The IP rules of {registry.name} allow a part of what nodes leave with ({egress.exit}), not"
         return fails("ip-partly-allowed", f"{summary} {', '.join(missing)}: intermittent 403.{bypass}", *add)

@@ -27,17 +27,13 @@ class PublicAccess(StrEnum):
 
 def public_access(registry: Registry) -> PublicAccess:
     """Whom a registry's public endpoint lets in. ``publicNetworkAccess: Disabled`` outranks every rule."""
-    access, action = ((text or "").lower() for text in (outlook(registry)))
+    network = registry.network_access
+    access, action = (network.public_network_access or "").lower(), (network.default_action or "").lower()
     if access == "disabled":
         return PublicAccess.NOBODY
     if access != "enabled":
         return PublicAccess.UNCLEAR
     return {"allow": PublicAccess.ALL, "deny": PublicAccess.SOME}.get(action, PublicAccess.UNCLEAR)
-
-
-def outlook(registry: Registry) -> tuple[str | None, str | None]:
-    """``publicNetworkAccess`` and ``defaultAction``."""
-    return registry.outlook.public_network_access, registry.outlook.default_action
 
 
 class Match(msgspec.Struct, frozen=True):
