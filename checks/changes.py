@@ -121,8 +121,3 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     facts: tuple[str, ...] = ()
     lines: tuple[NoticeLine, ...] = ()
     more: int = 0
-
-
-def cluster_name(cluster: str) -> str:
-    """The cluster's own name: the last segment of its ARM id."""
-    return cluster.rstrip("/").rsplit("/", 1)[-1]

@@ -10,6 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
+from checks.arm_ids import name_of
+
 # The source of a row that is there only because an earlier run saw the cluster use the registry.
 SEEN_BEFORE = "seen before"
 
@@ -168,7 +170,7 @@ class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """The cluster's own name: the last segment of its id."""
-        return self.id.rstrip("/").rsplit("/", 1)[-1]
+        return name_of(self.id)
 
 
 class SubscriptionResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from checks.arm_ids import name_of
 from checks.catalog.check import Check
 from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry, RegistryUse, Seen, same_id
@@ -141,7 +142,7 @@ def _judged(case: _Case, sets: Seen[tuple[CredentialSet, ...]] | NotSeen) -> Fin
 
 
 def _absent(case: _Case, rule: CacheRule, wanted: str, sets: Seen[tuple[CredentialSet, ...]] | NotSeen) -> Finding:
-    name = wanted.rstrip("/").rsplit("/", 1)[-1]
+    name = name_of(wanted)
     if isinstance(sets, Seen) and sets.partial:
         summary = f"The credential set {name} may be among those that could not be read: {sets.partial}."
         return CHECK.unknown(case.subject, CacheCause.CREDENTIAL_SETS_UNREADABLE, summary, case.evidence, missing=name)

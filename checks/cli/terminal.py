@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from checks.arm_ids import name_of
 from checks.findings import ClusterReport, Fail, Finding, Pass, RegistryRow, ScanReport, Unknown, Verdict, word
 from checks.text import printable
 
@@ -76,7 +77,7 @@ def _show_problem(cluster: ClusterReport, out: Console) -> None:
 
 def show_finding(finding: Finding, out: Console) -> None:
     """One finding in two or more lines: verdict, code, sentence; then each command on a line of its own, unwrapped."""
-    where = finding.subject.cluster.rstrip("/").rsplit("/", 1)[-1]
+    where = name_of(finding.subject.cluster)
     line = f"{where}: {finding.summary}".replace("\n", " ")
     head = Text.assemble(_verdict(finding.verdict), f" {finding.code} ", _text(line))
     out.print(head)

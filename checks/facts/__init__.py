@@ -6,7 +6,7 @@ None here: a judge then says Unknown. ARM ids keep their spelling; compare them 
 
 from __future__ import annotations
 
-from checks.facts.arm_ids import resource_group_of, same_id, subscription_of
+from checks.arm_ids import resource_group_of, same_id, subscription_of
 from checks.facts.authorization import Authorization, DenyAssignment, Permission, RoleAssignment, RoleDefinition
 from checks.facts.cluster_facts import ClusterFacts, RegistryPerformance, RegistryUse, SubscriptionFacts
 from checks.facts.observation import NotSeen, NotSeenReason, Seen

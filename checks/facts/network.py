@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from checks.facts.arm_ids import subscription_of
+from checks.arm_ids import subscription_of
 from checks.facts.observation import NotSeen, NotSeenReason, Seen
 
 UNREAD = NotSeen(NotSeenReason.NOT_APPLICABLE, "networks were not read")

@@ -13,7 +13,8 @@ from enum import StrEnum
 
 import msgspec
 
-from checks.changes import Change, Notice, Reason, RowVerdicts, Status, Transition, cluster_name
+from checks.arm_ids import name_of
+from checks.changes import Change, Notice, Reason, RowVerdicts, Status, Transition
 
 MAX_CHANGES = 1000  # in one mail: its list of members must fit a row
 MAX_ITEMS = 60  # shown in full; the others are counted
@@ -55,7 +56,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """The cluster's own name."""
-        return cluster_name(self.cluster)
+        return name_of(self.cluster)
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):

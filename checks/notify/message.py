@@ -15,7 +15,8 @@ from email.utils import format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from checks.changes import NoticeKind, cluster_name
+from checks.arm_ids import name_of
+from checks.changes import NoticeKind
 from checks.notify.incidents import MAX_ITEMS, Item, ItemKind, Mail, incident_id, shortened
 from checks.text import printable, redacted
 
@@ -154,7 +155,7 @@ def _templates() -> Environment:
         finalize=_harmless,
     )
     environment.filters |= {
-        "name": cluster_name,
+        "name": name_of,
         "utc": utc,
         "sentence": sentence,
         "over": lambda item: item.kind in (ItemKind.RECOVERED, ItemKind.WAS_BAD, ItemKind.REMOVED),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from checks import facts
+from checks.arm_ids import name_of as resource_name
 from checks.facts import outbound
 from checks.findings import Evidence
 from checks.rules.access.rbac import role_guid
@@ -66,7 +67,7 @@ def strings(body: Any, *path: str) -> tuple[str, ...]:
 def name_of(body: Any) -> str | None:
     """A resource's name: its own, or the last segment of its id."""
     resource_id = text(body, "id")
-    return text(body, "name") or (resource_id.rstrip("/").rsplit("/", 1)[-1] if resource_id else None)
+    return text(body, "name") or (resource_name(resource_id) if resource_id else None)
 
 
 def subscription(body: Any) -> facts.Subscription | None:

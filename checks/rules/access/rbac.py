@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from checks.arm_ids import name_of
 from checks.facts import DenyAssignment, Permission, RoleAssignment, RoleDefinition, same_id
 from checks.rules.access import abac_conditions as conditions
 from checks.rules.access import wildcards
@@ -120,7 +121,7 @@ def reaches(scope: str, resource_id: str) -> bool:
 
 def role_guid(role_definition_id: str) -> str:
     """The stable key of a role: the last segment of its definition id, in lower case."""
-    return role_definition_id.rstrip("/").rsplit("/", 1)[-1].lower()
+    return name_of(role_definition_id).lower()
 
 
 def is_abac(mode: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from checks.arm_ids import name_of
 from checks.facts import Registry
 from checks.facts.network import RouteTable, SecurityGroup, SecurityRule, Subnet, VirtualNetwork, Zone, ZoneLink
 from checks.rules.fixes.shell import command, resource_options
@@ -119,4 +120,4 @@ def show_dns_servers(network_id: str) -> str:
 
 
 def _resource_name(resource_id: str) -> str:
-    return resource_id.rstrip("/").rsplit("/", 1)[-1]
+    return name_of(resource_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from checks.arm_ids import name_of
 from checks.facts import Cluster, RoleAssignment, subscription_of
 from checks.rules.fixes import kubectl
 from checks.rules.fixes.shell import command, resource_options
@@ -50,7 +51,7 @@ def remove_from_group(group_id: str, object_id: str) -> str:
 
 def create_identity(identity: str) -> str:
     """``az identity create`` with the name and resource group of a resource id."""
-    name = identity.rstrip("/").rsplit("/", 1)[-1]
+    name = name_of(identity)
     return command("az", "identity", "create", *resource_options(identity), "--name", name)
 
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from checks.arm_ids import name_of
 from checks.facts import AgentPool, Cluster, NotSeen, NotSeenReason, Seen, resource_group_of, subscription_of
 from checks.facts.network import Network, Networks, RouteTable, SecurityGroup, Subnet, VirtualNetwork
 from checks.rules.fixes import az_roles
@@ -82,7 +83,7 @@ def _given(networks: Networks, subnet_id: str) -> tuple[VirtualNetwork, Subnet] 
     if isinstance(found, NotSeen):
         return found
     assert isinstance(found, VirtualNetwork)
-    name = subnet_id.rstrip("/").rsplit("/", 1)[-1].lower()
+    name = name_of(subnet_id).lower()
     subnet = next((s for s in found.subnets if s.name.lower() == name), None)
     return (found, subnet) if subnet else NotSeen(NotSeenReason.NOT_FOUND, f"{found.name} has no subnet {name}.")
 

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import msgspec
 
+from checks.arm_ids import name_of
 from checks.facts import NotSeen, Registry, Seen, same_id, subscription_of
 from checks.facts.network import Networks, Peering, PrivateEndpoint, Subnet, VirtualNetwork
 from checks.facts.outbound import EndpointConnection
@@ -59,7 +60,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(self.endpoint, PrivateEndpoint):
             return self.endpoint.name
         given = (self.connection.endpoint_id if self.connection else None) or "an endpoint"
-        return given.rstrip("/").rsplit("/", 1)[-1]
+        return name_of(given)
 
     @property
     def status(self) -> str | None:

@@ -18,3 +18,8 @@ def resource_group_of(resource_id: str) -> str:
     """The resource group's name in an ARM id as it is spelt there, or ""."""
     parts = resource_id.split("/")
     return parts[4] if len(parts) > 4 and parts[3].lower() == "resourcegroups" else ""
+
+
+def name_of(resource_id: str) -> str:
+    """The resource's own name: the last segment of its ARM id, as it is spelt there."""
+    return resource_id.rstrip("/").rsplit("/", 1)[-1]
