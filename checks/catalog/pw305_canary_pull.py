@@ -97,7 +97,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
                 ),
             )
         return (CHECK.not_seen(subject, found, "A canary pull"),)
-    findings = [_judge_registry(facts, canary) for canary in found.canaries]
+    findings = [_judge_canary(facts, canary) for canary in found.canaries]
     findings += [_empty(facts, pool) for pool in found.empty_pools]
     findings += _left(facts, found)
     if found.passed_over:
@@ -161,7 +161,7 @@ class _Answered(msgspec.Struct, frozen=True):
         return f"a node of the pool {ask.pool} asked {ask.login_server} for {ask.repository}"
 
 
-def _judge_registry(facts: ClusterFacts, canary: Canary) -> Finding:
+def _judge_canary(facts: ClusterFacts, canary: Canary) -> Finding:
     ask, result = canary.ask, canary.result
     subject = Subject(facts.cluster.id, registry=ask.login_server, pool=ask.pool, image=ask.image if ask.real else None)
     if isinstance(result, NotSeen):

@@ -63,10 +63,10 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
         because = f"no registry and pool have {MIN_PULLS} pulls in recent events"
         return (CHECK.skipped(subject, PullTimeCause.TOO_FEW_PULLS, because),)
     compared = (pull_times.compare_with_baseline(time, facts.baselines.get(time.key)) for time in facts.pull_times)
-    return tuple(_judge_registry(facts, one, events) for one in compared)
+    return tuple(_judge_comparison(facts, one, events) for one in compared)
 
 
-def _judge_registry(facts: ClusterFacts, compared: Comparison, events: Seen) -> Finding:  # type: ignore[type-arg]
+def _judge_comparison(facts: ClusterFacts, compared: Comparison, events: Seen) -> Finding:  # type: ignore[type-arg]
     registry, _, rest = compared.time.key.partition("|")
     pool, _, unit = rest.rpartition("|")
     subject = Subject(facts.cluster.id, registry=registry, pool=pool)

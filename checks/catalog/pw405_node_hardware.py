@@ -49,10 +49,10 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     pools = [pool for pool in facts.cluster.pools if has_nodes(pool)]
     if not pools:
         return (CHECK.skipped(Subject(facts.cluster.id), HardwareCause.NO_NODES, "the cluster has no pool with nodes"),)
-    return tuple(_judge_registry(facts, pool) for pool in pools)
+    return tuple(_judge_pool(facts, pool) for pool in pools)
 
 
-def _judge_registry(facts: ClusterFacts, pool: AgentPool) -> Finding:
+def _judge_pool(facts: ClusterFacts, pool: AgentPool) -> Finding:
     subject = Subject(facts.cluster.id, pool=pool.name)
     evidence = (facts.cluster.evidence,) if facts.cluster.evidence else ()
     slow = _slow(pool)

@@ -103,7 +103,7 @@ def test_no_value_is_printed_or_logged_even_for_debugging(
     assert not leaks(printed + caplog.text + str([record.__dict__ for record in caplog.records]))
 
 
-@pytest.mark.parametrize("where", ["_ask", "_knock", "_facts", "_one"])
+@pytest.mark.parametrize("where", ["_ask", "_try_credential", "_facts", "_read_secret"])
 def test_no_value_is_in_the_traceback_of_a_defect(
     tenant: Tenant, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

@@ -77,7 +77,7 @@ async def _read(azure: Azure, estate: Inventory, cluster: Cluster, workloads: Se
 
         async def one(name: str) -> Decoded | NotSeen:
             async with gate:
-                return await _judge_registry(azure, cluster, api, name)
+                return await _read_secret(azure, cluster, api, name)
 
         found = dict(zip(names, await asyncio.gather(*(one(name) for name in names[:MAX_SECRETS])), strict=False))
     tried = await _tried(azure, estate, workloads.value, found)
@@ -124,7 +124,7 @@ def _given(container: ContainerImage, accounts: dict[str, tuple[str, ...]]) -> C
     return msgspec.structs.replace(container, pull_secrets=accounts[account])
 
 
-async def _judge_registry(azure: Azure, cluster: Cluster, api: client.CoreV1Api, name: str) -> Decoded | NotSeen:
+async def _read_secret(azure: Azure, cluster: Cluster, api: client.CoreV1Api, name: str) -> Decoded | NotSeen:
     namespace, _, secret = name.partition("/")
     try:
         raw = await _get(azure, cluster, api, namespace, secret)
@@ -253,7 +253,7 @@ async def _ask(
     try:
         async with asyncio.timeout(min(TRY_SECONDS, float(azure.settings.call_seconds))):
             async with registry.connect(azure.settings, target) as door:
-                return await _knock(door, host, credential, repositories)
+                return await _try_credential(door, host, credential, repositories)
     except TimeoutError:
         return CredentialTest(registry=host, detail=f"{host} gave no answer in time")
     except registry.RegistryError as trouble:
@@ -268,7 +268,7 @@ def _target(azure: Azure, estate: Inventory, host: str) -> registry.Target | Non
     return registry.Target(host=host) if azure.settings.probe_others else None
 
 
-async def _knock(
+async def _try_credential(
     door: registry.RegistryClient, host: str, credential: Credential, repositories: tuple[str, ...]
 ) -> CredentialTest:
     """``GET realm?service&scope…`` with the credential, as docker and containerd do. Raises Trouble."""

@@ -29,13 +29,13 @@ async def of_cluster(
 
     async def one(use: RegistryUse) -> Seen[Probe] | NotSeen:
         async with gate:
-            return await _judge_registry(azure, estate, use)
+            return await _probe_registry(azure, estate, use)
 
     found = await asyncio.gather(*(one(use) for use in wanted))
     return {use.login_server: probe for use, probe in zip(wanted, found, strict=True)}
 
 
-async def _judge_registry(azure: Azure, estate: Inventory, use: RegistryUse) -> Seen[Probe] | NotSeen:
+async def _probe_registry(azure: Azure, estate: Inventory, use: RegistryUse) -> Seen[Probe] | NotSeen:
     if not azure.settings.probe:
         return NotSeen(NotSeenReason.OFF, "probing is switched off by PULLWATCH_PROBE")
     if connections.behind_proxy(azure.settings.connect_to, use.login_server):
