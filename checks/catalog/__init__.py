@@ -23,6 +23,7 @@ MODULES: tuple[ModuleType, ...] = tuple(
     if name.startswith("pw")
 )
 _BY_CODE: dict[str, Check] = {module.CHECK.code: module.CHECK for module in MODULES}
+_DECIDING = {facet: frozenset(code for code, check in _BY_CODE.items() if check.decides is facet) for facet in Decides}
 
 
 def checks() -> tuple[Check, ...]:
@@ -37,7 +38,7 @@ def check_of(finding: Finding) -> Check:
 
 def deciding(facet: Decides) -> frozenset[str]:
     """The codes of the checks that decide a facet of a row."""
-    return frozenset(code for code, check in _BY_CODE.items() if check.decides is facet)
+    return _DECIDING[facet]
 
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:

@@ -17,6 +17,8 @@ from checks.facts import (
     subscription_of,
 )
 from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules.access import identity_access
+from checks.rules.azure.node_pools import has_nodes
 from checks.rules.fixes import az_aks, az_roles
 
 
@@ -86,7 +88,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
         return (CHECK.skipped(subject, IdentityCause.CLUSTER_DELETING, "the cluster is being deleted"),)
     if cluster.kubelet is not None:
         return (_managed(facts, subject, evidence),)
-    if cluster.service_principal_client_id and not cluster.has_identity:
+    if identity_access.is_service_principal(cluster):
         return (_service_principal(facts, subject, evidence),)
     return (_absent(cluster, subject, evidence),)
 
@@ -190,7 +192,7 @@ def _not_attached(
 
 def _running(cluster: Cluster) -> tuple[AgentPool, ...]:
     """Pools that have nodes."""
-    return tuple(p for p in cluster.pools if p.count != 0 and (p.power_state or "").lower() != "stopped")
+    return tuple(pool for pool in cluster.pools if has_nodes(pool))
 
 
 def _is_of(machine: NodeMachines, pool: str) -> bool:

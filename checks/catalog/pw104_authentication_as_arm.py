@@ -8,6 +8,7 @@ from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, RegistryUse
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import identity_access
 from checks.rules.azure import node_images
+from checks.rules.azure.node_pools import has_nodes
 from checks.rules.fixes import az_acr, az_aks
 from checks.text import listed
 
@@ -86,7 +87,7 @@ def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
 
 def _by_images(facts: ClusterFacts, registry: Registry, subject: Subject, evidence: tuple[Evidence, ...]) -> Finding:
     cluster = facts.cluster
-    pools = [p for p in cluster.pools if p.count != 0 and (p.power_state or "").lower() != "stopped"]
+    pools = [pool for pool in cluster.pools if has_nodes(pool)]
     if not pools:
         return CHECK.skipped(subject, TokenCause.NO_NODES, "the cluster has no nodes now")
     evidence += (cluster.evidence,) if cluster.evidence else ()

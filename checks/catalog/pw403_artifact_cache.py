@@ -12,6 +12,7 @@ from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry, RegistryUse, Seen, same_id
 from checks.facts.registry_details import CacheRule, Credential, CredentialSet
 from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules.access import identity_access
 from checks.rules.azure import artifact_cache
 from checks.rules.fixes import az_acr, az_roles
 from checks.text import listed
@@ -90,7 +91,7 @@ def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
         return CHECK.skipped(subject, CacheCause.NO_CACHE_RULE, f"{registry.name} has no cache rule")
     if isinstance(facts.workloads, NotSeen):
         return _unused(subject, registry, facts.workloads)
-    used = _used(rules.value, artifact_cache.repositories_of(use.images))
+    used = _used(rules.value, identity_access.repositories_of(use.images))
     if not used:
         because = f"no image of the cluster comes by one of the {len(rules.value)} cache rules of {registry.name}"
         return CHECK.skipped(subject, CacheCause.CACHE_NOT_USED, because)

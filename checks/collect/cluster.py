@@ -122,8 +122,9 @@ async def _principal(azure: Azure, cluster: Cluster) -> Seen[Principal] | NotSee
             resource_id=kubelet.resource_id,
         )
         return Seen(found, cluster.evidence or Evidence("kubelet identity", cluster.id))
-    if cluster.service_principal_client_id and not cluster.has_identity:
-        return await reads.seen(graph.service_principal(azure, cluster.service_principal_client_id))
+    client_id = cluster.service_principal_client_id
+    if client_id and identity_access.is_service_principal(cluster):
+        return await reads.seen(graph.service_principal(azure, client_id))
     return NotSeen(NotSeenReason.ERROR, "ARM does not show which identity the nodes pull with")
 
 
@@ -132,7 +133,7 @@ async def _client_secrets(
 ) -> Seen[tuple[ClientSecret, ...]] | NotSeen | None:
     """The secrets of a service-principal cluster; not asked for where not even the principal could be looked up."""
     client_id = cluster.service_principal_client_id
-    if cluster.kubelet is not None or cluster.has_identity or not client_id:
+    if not client_id or not identity_access.is_service_principal(cluster):
         return None
     return principal if isinstance(principal, NotSeen) else await reads.seen(graph.client_secrets(azure, client_id))
 

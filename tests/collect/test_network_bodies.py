@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from checks.collect.arm import bodies, network_bodies
 from checks.report.cluster_report import build_report
-from tests.support.network_world import READ, World
+from checks.rules.path.registry_firewall import PublicAccess, public_access
+from tests.support.network_world import HOST, READ, World
 
 READERS = [
     network_bodies.virtual_network,
@@ -66,6 +67,39 @@ def test_a_null_rule_set_is_open_and_a_garbled_one_is_not_taken_for_it() -> None
         found = bodies.registry(body, READ)
         assert found is not None
         assert found.network_access.default_action == action
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [({}, "Enabled"), ({"publicNetworkAccess": None}, "Enabled"), ({"publicNetworkAccess": "Disabled"}, "Disabled"),
+     ({"publicNetworkAccess": True}, None), ({"publicNetworkAccess": ["Enabled"]}, None)],
+)  # fmt: skip
+def test_public_access_that_is_absent_is_enabled_and_of_a_wrong_type_is_not_read(
+    shown: dict[str, Any], expected: str | None
+) -> None:
+    found = bodies.registry(registry_body(shown), READ)
+    assert found is not None
+    assert found.network_access.public_network_access == expected
+    assert (public_access(found) is PublicAccess.UNCLEAR) is (expected is None)
+
+
+def test_a_public_access_of_an_unknown_word_is_unclear() -> None:
+    found = bodies.registry(registry_body({"publicNetworkAccess": "SecuredByPerimeter"}), READ)
+    assert found is not None
+    assert public_access(found) is PublicAccess.UNCLEAR
+
+
+def test_data_endpoints_are_lower_case_without_a_trailing_dot_and_only_texts() -> None:
+    hosts = ["AcrOne.WestEurope.data.azurecr.io.", 7, None]
+    found = bodies.registry(registry_body({"dataEndpointHostNames": hosts}), READ)
+    assert found is not None
+    assert found.network_access.data_hosts == ("acrone.westeurope.data.azurecr.io",)
+
+
+def registry_body(properties: dict[str, Any]) -> dict[str, Any]:
+    """An open registry with these properties."""
+    registry_id = World().registry_id
+    return {"id": registry_id, "name": "acrone", "properties": {"loginServer": HOST} | properties}
 
 
 def test_singular_and_plural_fields_are_one() -> None:

@@ -1,7 +1,7 @@
 """What belongs to subscriptions, read once per run and worker process and shared by every cluster.
 
-An estate is plain facts. ``EstateCache`` keeps those of the latest runs, so that the shards of one run in one process
-read a subscription once between them; it is made in function_app and passed in.
+An inventory is plain facts. ``InventoryCache`` keeps those of the latest runs, so that the shards of one run in one
+process read a subscription once between them; it is made in function_app and passed in.
 """
 
 from __future__ import annotations

@@ -252,8 +252,8 @@ async def _ask(
         return CredentialTest(registry=host, detail="connections from here go through a proxy")
     try:
         async with asyncio.timeout(min(TRY_SECONDS, float(azure.settings.call_seconds))):
-            async with registry.connect(azure.settings, target) as door:
-                return await _try_credential(door, host, credential, repositories)
+            async with registry.connect(azure.settings, target) as connection:
+                return await _try_credential(connection, host, credential, repositories)
     except TimeoutError:
         return CredentialTest(registry=host, detail=f"{host} gave no answer in time")
     except registry.RegistryError as trouble:
@@ -269,13 +269,13 @@ def _target(azure: Azure, estate: Inventory, host: str) -> registry.Target | Non
 
 
 async def _try_credential(
-    door: registry.RegistryClient, host: str, credential: Credential, repositories: tuple[str, ...]
+    connection: registry.RegistryClient, host: str, credential: Credential, repositories: tuple[str, ...]
 ) -> CredentialTest:
-    """``GET realm?service&scope…`` with the credential, as docker and containerd do. Raises Trouble."""
-    challenge = await door.challenge()
+    """``GET realm?service&scope…`` with the credential, as docker and containerd do. Raises RegistryError."""
+    challenge = await connection.challenge()
     scopes = [("scope", f"repository:{repository}:pull") for repository in repositories]
     query = urlencode([("service", challenge.service), *scopes])
-    answer = await door.send(
+    answer = await connection.send(
         "GET", f"{urlsplit(challenge.realm).path}?{query}", headers={"Authorization": credential.basic()}
     )
     if answer.status == 401:

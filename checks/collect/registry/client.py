@@ -1,15 +1,16 @@
 """Registry endpoints over the wire: one client. PW201 probes with it; manifests and pull secrets can be asked for too.
 
-    async with open_door(azure.settings, Target(host="x.azurecr.io", known=True, tokens=True)) as door:
-        challenge = await door.challenge()
-        refresh = await door.refresh_token(challenge, await azure.token(ACR_SCOPE))
-        token = await door.access_token(challenge, "team/web", refresh)
-        answer = await door.send("HEAD", "/v2/team/web/manifests/1", headers={"Authorization": f"Bearer {token}"})
+    async with connect(azure.settings, Target(host="x.azurecr.io", known=True, tokens=True)) as connection:
+        challenge = await connection.challenge()
+        refresh = await connection.refresh_token(challenge, await azure.token(ACR_SCOPE))
+        token = await connection.access_token(challenge, "team/web", refresh)
+        answer = await connection.send("HEAD", "/v2/team/web/manifests/1", headers={"Authorization": f"Bearer {token}"})
 
-Every step raises ``Trouble`` with the outcome it came to. A door leads to the one address that was vetted and connected
-to (see net.py); redirects are answers like any other; what a registry sends is read to 64 KiB. An Entra token leaves
-only through a door whose target says ``tokens``: a login server that ARM returned under the cloud's own suffix. The
-token flow is that of acr_dataplane: ``/v2/`` challenge, ``/oauth2/exchange``, ``/oauth2/token``.
+Every step raises ``RegistryError`` with the outcome it came to. A client leads to the one address that was vetted and
+connected to (wire/connections.py); redirects are answers like any other; what a registry sends is read to 64 KiB. An
+Entra token leaves only through a client whose target says ``tokens``: a login server that ARM returned under the
+cloud's own suffix. The token flow is that of acr_dataplane: ``/v2/`` challenge, ``/oauth2/exchange``,
+``/oauth2/token``.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class RegistryError(Exception):
 
 
 class RegistryClient:
-    """An open connection to one registry. Made by ``open_door``; not to be used after it closes."""
+    """An open connection to one registry. Made by ``connect``; not to be used after it closes."""
 
     def __init__(
         self,
@@ -109,7 +110,7 @@ class RegistryClient:
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
     ) -> HttpResponse:
-        """One request to a path of this host. Raises Trouble where no answer came that makes sense as HTTP.
+        """One request to a path of this host. Raises RegistryError where no answer came that makes sense as HTTP.
 
         The caller bounds the time (``asyncio.timeout``).
         """
@@ -124,7 +125,7 @@ class RegistryClient:
             raise RegistryError(Outcome.CHALLENGE, f"{method} {path.partition('?')[0]}: {error}") from error
 
     async def challenge(self) -> Challenge:
-        """``GET /v2/``: how the registry asks to be signed in to. Raises Trouble."""
+        """``GET /v2/``: how the registry asks to be signed in to. Raises RegistryError."""
         answer = await self.send("GET", "/v2/")
         _raise_if_refused(answer, "GET /v2/")
         if answer.status != 401:
@@ -151,7 +152,7 @@ class RegistryClient:
         return parts.scheme == "https" and own and parts.username is None
 
     async def refresh_token(self, challenge: Challenge, entra_token: str) -> str:
-        """``POST /oauth2/exchange``: an Entra token for the registry's refresh token. Raises Trouble."""
+        """``POST /oauth2/exchange``: an Entra token for the registry's refresh token. Raises RegistryError."""
         if not self.target.tokens:
             raise RegistryError(Outcome.IDENTITY, "an Entra token goes only to login servers that ARM returned")
         form = {"grant_type": "access_token", "service": challenge.service, "access_token": entra_token}
@@ -160,7 +161,7 @@ class RegistryClient:
     async def access_token(
         self, challenge: Challenge, repository: str, refresh_token: str, actions: str = "pull"
     ) -> str:
-        """``POST`` to the realm: a token to pull from one repository. Raises Trouble; see ``may_pull``."""
+        """``POST`` to the realm: a token to pull from one repository. Raises RegistryError; see ``may_pull``."""
         form = {
             "grant_type": "refresh_token",
             "service": challenge.service,
@@ -191,10 +192,10 @@ async def connect(
     lookup: connections.Lookup = connections.system_lookup,
     keep_alive: bool = False,
 ) -> AsyncIterator[RegistryClient]:
-    """Resolves, vets, connects and shakes hands; the door leads to the address that did. Raises Trouble.
+    """Resolves, vets, connects and shakes hands; the client leads to the address that did. Raises RegistryError.
 
-    The caller bounds the time. Only names are opened, at port 443, whoever named them. ``keep_alive`` is for a known
-    registry that is asked many things.
+    The caller bounds the time. Only names are connected to, at port 443, whoever named them. ``keep_alive`` is for a
+    known registry that is asked many things.
     """
     context = ssl.create_default_context()
     place, certificate = await _shaken(await _located(settings, target, lookup), context)
@@ -354,8 +355,8 @@ async def probe(azure: Azure, target: Target, *, lookup: connections.Lookup = co
 
 
 async def _walk(azure: Azure, target: Target, record: _Record, lookup: connections.Lookup) -> None:
-    async with connect(azure.settings, target, lookup=lookup) as door:
-        place, until = door.place, door.certificate.valid_until
+    async with connect(azure.settings, target, lookup=lookup) as connection:
+        place, until = connection.place, connection.certificate.valid_until
         if place.elsewhere:
             record.note(f"name not resolved: PULLWATCH_CONNECT_TO says where {place.host} is", elsewhere=True)
         else:
@@ -364,20 +365,20 @@ async def _walk(azure: Azure, target: Target, record: _Record, lookup: connectio
         record.note(
             f"TLS with a certificate valid until {until}",
             addresses=place.addresses,
-            certificate_from=door.certificate.valid_from,
+            certificate_from=connection.certificate.valid_from,
             certificate_until=until,
         )
         if not target.tokens:
-            await _anonymous_request(door, record)
+            await _anonymous_request(connection, record)
             return
-        challenge = await door.challenge()
+        challenge = await connection.challenge()
         record.note(f"GET /v2/ asks for a token of {challenge.realm}", status=401)
-        await _sign_in(azure, door, challenge, record)
+        await _sign_in(azure, connection, challenge, record)
 
 
-async def _anonymous_request(door: RegistryClient, record: _Record) -> None:
+async def _anonymous_request(connection: RegistryClient, record: _Record) -> None:
     """``/v2/`` without credentials: 200 or a challenge of any kind is a registry that answers."""
-    answer = await door.send("GET", "/v2/")
+    answer = await connection.send("GET", "/v2/")
     _raise_if_refused(answer, "GET /v2/")
     if answer.status not in (200, 401) or (answer.status == 401 and "www-authenticate" not in answer.headers):
         raise RegistryError(
@@ -387,20 +388,20 @@ async def _anonymous_request(door: RegistryClient, record: _Record) -> None:
     record.note(step, outcome=Outcome.REACHED, detail=step, status=answer.status)
 
 
-async def _sign_in(azure: Azure, door: RegistryClient, challenge: Challenge, record: _Record) -> None:
+async def _sign_in(azure: Azure, connection: RegistryClient, challenge: Challenge, record: _Record) -> None:
     try:
         entra = await azure.token(ACR_SCOPE)
     except AzureError as error:
         raise RegistryError(
             Outcome.IDENTITY, f"no Entra token for container registries: {type(error).__name__}"
         ) from error
-    refresh = await door.refresh_token(challenge, entra)
+    refresh = await connection.refresh_token(challenge, entra)
     step = "POST /oauth2/exchange signs Pullwatch's identity in"
     record.note(step, outcome=Outcome.REACHED, detail=step, signed_in=True)
-    repository = door.target.repository
+    repository = connection.target.repository
     if repository is None:
         return
-    token = await door.access_token(challenge, repository, refresh)
+    token = await connection.access_token(challenge, repository, refresh)
     if may_pull(token, repository) is False:
         raise RegistryError(Outcome.ACCESS_TOKEN, f"the access token holds no right to pull {repository}")
     record.note(f"the access token may pull {repository}", repository=repository)
@@ -416,8 +417,8 @@ async def _data_endpoint(azure: Azure, host: str, lookup: connections.Lookup) ->
     target = Target(host=host, known=True)
     try:
         async with asyncio.timeout(min(DATA_SECONDS, azure.settings.call_seconds)):
-            async with connect(azure.settings, target, lookup=lookup) as door:
-                return DataEndpoint(host, Outcome.REACHED, f"TLS until {door.certificate.valid_until}")
+            async with connect(azure.settings, target, lookup=lookup) as connection:
+                return DataEndpoint(host, Outcome.REACHED, f"TLS until {connection.certificate.valid_until}")
     except TimeoutError:
         return DataEndpoint(host, Outcome.CONNECT_TIMEOUT, f"no answer of {host} in time")
     except RegistryError as trouble:

@@ -89,8 +89,8 @@ async def _host(azure: Azure, estate: Inventory, host: str, references: list[ima
         try:
             async with asyncio.timeout(HOST_SECONDS):
                 target = client.Target(host=host, known=True, tokens=True)
-                async with client.connect(azure.settings, target, keep_alive=True) as door:
-                    gap = await _all(_Asker(azure, estate, door), references, found)
+                async with client.connect(azure.settings, target, keep_alive=True) as connection:
+                    gap = await _all(_Asker(azure, estate, connection), references, found)
         except TimeoutError:
             gap = NotSeen(NotSeenReason.UNREACHABLE, f"{host} did not answer for all images within {HOST_SECONDS:g} s")
         except client.RegistryError as trouble:
@@ -139,12 +139,12 @@ _WHY = {
 
 
 class _Asker:
-    """One registry's door with the run's tokens."""
+    """One registry's connection with the run's tokens."""
 
-    def __init__(self, azure: Azure, estate: Inventory, door: client.RegistryClient) -> None:
+    def __init__(self, azure: Azure, estate: Inventory, connection: client.RegistryClient) -> None:
         self._azure = azure
         self._estate = estate
-        self._door = door
+        self._connection = connection
         self._challenge: client.Challenge | None = None
 
     def may_ask(self, key: str) -> bool:
@@ -155,7 +155,7 @@ class _Asker:
         return True
 
     async def manifest(self, reference: images.ImageReference) -> Seen[Manifest]:
-        """What the registry has under a reference. Raises Trouble."""
+        """What the registry has under a reference. Raises RegistryError."""
 
         async def reading() -> Seen[Manifest]:
             found = await self._read(reference)
@@ -183,7 +183,7 @@ class _Asker:
         return with_attributes(found, answer.body) if answer and answer.status == 200 else found
 
     async def _token(self, repository: str) -> str:
-        host, tokens = self._door.target.host, self._estate.registry_tokens
+        host, tokens = self._connection.target.host, self._estate.registry_tokens
 
         async def refreshing() -> str:
             try:
@@ -191,24 +191,24 @@ class _Asker:
             except AzureError as error:
                 config = f"no Entra token for container registries: {type(error).__name__}"
                 raise client.RegistryError(Outcome.IDENTITY, config) from error
-            return await self._door.refresh_token(await self._asked(), entra)
+            return await self._connection.refresh_token(await self._asked(), entra)
 
         async def granting() -> str:
             refresh = await tokens.get(host, refreshing)
-            return await self._door.access_token(await self._asked(), repository, refresh, "pull,metadata_read")
+            return await self._connection.access_token(await self._asked(), repository, refresh, "pull,metadata_read")
 
         return await tokens.get(f"{host}/{repository}", granting)
 
     async def _asked(self) -> client.Challenge:
         if self._challenge is None:
-            self._challenge = await self._door.challenge()
+            self._challenge = await self._connection.challenge()
         return self._challenge
 
     async def _send(self, method: str, path: str, token: str, *, optional: bool = False) -> client.HttpResponse:
-        """One request, not faster than the pace. Raises Trouble for an answer that is neither 200 nor 404."""
+        """One request, not faster than the pace. Raises RegistryError for an answer that is neither 200 nor 404."""
         await asyncio.sleep(1 / PACE)
         headers = {"Authorization": f"Bearer {token}", "Accept": ACCEPT}
-        answer = await self._door.send(method, path, headers=headers)
+        answer = await self._connection.send(method, path, headers=headers)
         if answer.status == 429:
             raise client.RegistryError(Outcome.TOO_MANY_REQUESTS, f"{method} {path}: HTTP 429", answer)
         if answer.status in (401, 403) and not optional:

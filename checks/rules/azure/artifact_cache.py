@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from checks.facts import ContainerImage
 from checks.facts.registry_details import CacheRule
-from checks.rules import images
 
 
 def caches_repository(rule: CacheRule, repository: str) -> bool:
@@ -21,9 +19,3 @@ def rule_for(rules: Iterable[CacheRule], repository: str) -> CacheRule | None:
     """The rule that caches a repository: an exact target before a wildcard, a longer wildcard before a shorter one."""
     matching = [rule for rule in rules if caches_repository(rule, repository)]
     return max(matching, key=lambda rule: (not rule.target.endswith("*"), len(rule.target)), default=None)
-
-
-def repositories_of(containers: Iterable[ContainerImage]) -> tuple[str, ...]:
-    """The repositories of images, sorted; references that kubelet rejects name none."""
-    parsed = (images.parse(container.image) for container in containers)
-    return tuple(sorted({reference.repository for reference in parsed if reference}))

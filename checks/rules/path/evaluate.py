@@ -13,6 +13,7 @@ import msgspec
 from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, RegistryUse, Seen, subscription_of
 from checks.facts.network import Networks
 from checks.findings import Evidence, Fail, Pass, Unknown
+from checks.rules.azure.node_pools import has_nodes
 from checks.rules.path import filtering, private_path, public_path, registry_firewall
 from checks.rules.path.context import PathContext
 from checks.rules.path.dns import Resolution, ResolvesTo, resolve
@@ -55,11 +56,11 @@ def evaluate_path(facts: ClusterFacts, use: RegistryUse) -> tuple[PoolPath, ...]
     networks = facts.networks or Networks()
     if not cluster.pools:
         return (_alone(unknown("no-pools", "ARM shows no node pool of the cluster.", "agentPoolProfiles")),)
-    some = any(_has_nodes(pool) for pool in cluster.pools)
+    some = any(has_nodes(pool) for pool in cluster.pools)
     found = []
     for pool in cluster.pools:
         answers = _evidenced(networks, facts, use.registry, _pool(networks, facts, use.registry.value, pool))
-        found.append(PoolPath(pool.name, answers if _has_nodes(pool) or not some else _empty(pool, answers)))
+        found.append(PoolPath(pool.name, answers if has_nodes(pool) or not some else _empty(pool, answers)))
     return tuple(found)
 
 
@@ -71,10 +72,6 @@ def _alone(answer: Result) -> PoolPath:
         else skipped(answer.cause, "the check of egress addresses names what is missing")
     )
     return PoolPath("", {ADDRESSES: (answer,), **dict.fromkeys(AFTER_ADDRESSES, (again,))})
-
-
-def _has_nodes(pool: AgentPool) -> bool:
-    return pool.count != 0 and (pool.power_state or "").lower() != "stopped"
 
 
 def _empty(pool: AgentPool, answers: Results) -> Results:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 from checks.facts import NotSeen
 from checks.facts.network import RouteTable, Subnet, VirtualNetwork
 from checks.findings import Pass
+from checks.rules.access.identity_access import is_service_principal
 from checks.rules.fixes import az_network as fix
 from checks.rules.path import node_network, nsg
 from checks.rules.path.context import SIGN_IN, PathContext
@@ -29,7 +30,7 @@ _INBOUND = ("enabled", "networksecuritygroupenabled")
 def public_filters(case: PathContext) -> tuple[Result, ...]:
     """The public path: login, layers, and for a service principal its sign-in."""
     targets = [("login", case.login_target()), ("layers", case.layers_target())]
-    if case.cluster.kubelet is None and case.cluster.service_principal_client_id and not case.cluster.has_identity:
+    if is_service_principal(case.cluster):
         targets.append(("sign-in", SIGN_IN))
     return _summed(tuple(_public(case, part, target) for part, target in targets))
 

@@ -131,7 +131,7 @@ def _compared(case: PathContext, egress: Egress) -> Result:
     return passes("ip-allowed", f"The IP rules of {case.registry.name} allow {egress.describe()} ({egress.exit}).")
 
 
-def _refused(case: PathContext, egress: Egress, found: registry_firewall.Match) -> Result:
+def _refused(case: PathContext, egress: Egress, found: registry_firewall.IpRuleMatch) -> Result:
     registry, missing = case.registry, [_text(one) for one in found.outside]
     add = tuple(az_acr.allow_address(registry, one) for one in missing)
     bypass = (

@@ -36,7 +36,7 @@ def public_access(registry: Registry) -> PublicAccess:
     return {"allow": PublicAccess.ALL, "deny": PublicAccess.SOME}.get(action, PublicAccess.UNCLEAR)
 
 
-class Match(msgspec.Struct, frozen=True):
+class IpRuleMatch(msgspec.Struct, frozen=True):
     """Egress addresses against the IP rules. ``outside`` are those, or parts of them, that no rule allows."""
 
     inside: tuple[IPv4Network, ...]
@@ -48,7 +48,7 @@ class Match(msgspec.Struct, frozen=True):
         return bool(self.inside) and bool(self.outside)
 
 
-def match(egress: Iterable[IPv4Network], ip_rules: Iterable[str]) -> Match:
+def match(egress: Iterable[IPv4Network], ip_rules: Iterable[str]) -> IpRuleMatch:
     """Compares what nodes leave with to what the rules allow; a prefix may lie half inside."""
     allowed = networks(ip_rules)
     inside: list[IPv4Network] = []
@@ -58,4 +58,4 @@ def match(egress: Iterable[IPv4Network], ip_rules: Iterable[str]) -> Match:
         touched = whole or any(one.overlaps(rule) for rule in allowed)
         inside += [one] if touched else []
         outside += [] if whole else [one]
-    return Match(tuple(inside), tuple(outside))
+    return IpRuleMatch(tuple(inside), tuple(outside))
