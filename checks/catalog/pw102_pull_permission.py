@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.check import Check, Decides
+from checks.catalog.registry_view import RegistryView
 from checks.causes import Cause
 from checks.facts import (
     Authorization,
@@ -113,13 +114,13 @@ class _Case(msgspec.Struct, frozen=True):
         return self.principal.object_id
 
 
-def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
     """One finding per Azure registry that the cluster uses."""
-    return tuple(_judge_registry(facts, use) for use in facts.uses if use.acr)
+    return (_judge(view),)
 
 
-def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
-    subject = Subject(facts.cluster.id, registry=use.login_server)
+def _judge(view: RegistryView) -> Finding:
+    facts, use, subject = view.facts, view.use, view.subject
     if isinstance(use.registry, NotSeen):
         return CHECK.not_seen(subject, use.registry, f"The registry {use.login_server}")
     if isinstance(facts.principal, NotSeen):

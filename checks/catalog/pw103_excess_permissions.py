@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.check import Check
+from checks.catalog.registry_view import RegistryView
 from checks.causes import Cause
-from checks.facts import ClusterFacts, NotSeen, Principal, Registry, RegistryUse, RoleAssignment, RoleDefinition, Seen
-from checks.findings import Finding, Severity, Subject
+from checks.facts import NotSeen, Principal, Registry, RoleAssignment, RoleDefinition, Seen
+from checks.findings import Finding, Severity
 from checks.rules.access import identity_access, rbac
 from checks.rules.fixes import az_roles
 
@@ -77,13 +78,9 @@ _POWERS = (
 )
 
 
-def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
     """One finding per role that allows more than pulling, or one that none does, per Azure registry in use."""
-    return tuple(finding for use in facts.uses if use.acr for finding in _judge_registry(facts, use))
-
-
-def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> tuple[Finding, ...]:
-    subject = Subject(facts.cluster.id, registry=use.login_server)
+    facts, use, subject = view.facts, view.use, view.subject
     if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
         return (
             CHECK.skipped(subject, PermissionCause.NOT_LOOKED_AT, "the registry or the kubelet identity is not known"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from checks.catalog.check import Check, Decides
+from checks.catalog.registry_view import RegistryView
 from checks.causes import Cause
-from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, RegistryUse, subscription_of
+from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, subscription_of
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import identity_access
 from checks.rules.azure import node_images
@@ -55,13 +56,13 @@ LAST_WITHOUT = (2025, 3)
 FIRST_WITH = (2025, 5)
 
 
-def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
     """One finding per Azure registry that could be read."""
-    return tuple(_judge_registry(facts, use) for use in facts.uses if use.acr)
+    return (_judge(view),)
 
 
-def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
-    subject = Subject(facts.cluster.id, registry=use.login_server)
+def _judge(view: RegistryView) -> Finding:
+    facts, use, subject = view.facts, view.use, view.subject
     if isinstance(use.registry, NotSeen):
         return CHECK.skipped(subject, TokenCause.REGISTRY_NOT_SEEN, "the registry could not be read")
     registry, evidence = use.registry.value, (use.registry.evidence,)

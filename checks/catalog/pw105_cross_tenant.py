@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from checks.catalog.check import Check, Decides
+from checks.catalog.registry_view import RegistryView
 from checks.causes import Cause
 from checks.facts import Cluster, ClusterFacts, NotSeen, RegistryUse, subscription_of
 from checks.findings import Evidence, Finding, Severity, Subject
@@ -43,14 +44,14 @@ CHECK = Check(
 )
 
 
-def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
     """One finding per Azure registry that could be read."""
-    return tuple(_judge_registry(facts, use) for use in facts.uses if use.acr)
+    return (_judge(view),)
 
 
-def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
+def _judge(view: RegistryView) -> Finding:
+    facts, use, subject = view.facts, view.use, view.subject
     cluster = facts.cluster
-    subject = Subject(cluster.id, registry=use.login_server)
     if isinstance(use.registry, NotSeen):
         return CHECK.skipped(subject, TenantCause.REGISTRY_NOT_SEEN, "the registry could not be read")
     registry, place = use.registry.value, subscription_of(use.registry.value.id)

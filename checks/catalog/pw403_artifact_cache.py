@@ -8,8 +8,9 @@ import msgspec
 
 from checks.arm_ids import name_of
 from checks.catalog.check import Check
+from checks.catalog.registry_view import RegistryView
 from checks.causes import Cause
-from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry, RegistryUse, Seen, same_id
+from checks.facts import NotSeen, NotSeenReason, Registry, Seen, same_id
 from checks.facts.registry_details import CacheRule, Credential, CredentialSet
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import identity_access
@@ -70,13 +71,13 @@ class _Case(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...]
 
 
-def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
     """One finding per Azure registry that the cluster uses."""
-    return tuple(_judge_registry(facts, use) for use in facts.uses if use.acr)
+    return (_judge(view),)
 
 
-def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
-    subject = Subject(facts.cluster.id, registry=use.login_server)
+def _judge(view: RegistryView) -> Finding:
+    facts, use, subject = view.facts, view.use, view.subject
     performance = facts.performance.get(use.login_server)
     if isinstance(use.registry, NotSeen) or performance is None:
         return CHECK.skipped(

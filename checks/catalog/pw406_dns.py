@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from checks.catalog.check import Check
+from checks.catalog.registry_view import RegistryView
 from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, RegistryPerformance, RegistryUse, Seen
 from checks.facts.network import Networks, VirtualNetwork
@@ -48,10 +49,9 @@ CHECK = Check(
 )
 
 
-def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
+def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
     """One finding per Azure registry that the cluster uses."""
-    networks = _networks(facts)
-    return tuple(_judge_registry(facts, use, networks) for use in facts.uses if use.acr)
+    return (_judge(view, _networks(view.facts)),)
 
 
 def _networks(facts: ClusterFacts) -> tuple[VirtualNetwork, ...] | NotSeen:
@@ -65,8 +65,8 @@ def _networks(facts: ClusterFacts) -> tuple[VirtualNetwork, ...] | NotSeen:
     return tuple(found.values())
 
 
-def _judge_registry(facts: ClusterFacts, use: RegistryUse, networks: tuple[VirtualNetwork, ...] | NotSeen) -> Finding:
-    subject = Subject(facts.cluster.id, registry=use.login_server)
+def _judge(view: RegistryView, networks: tuple[VirtualNetwork, ...] | NotSeen) -> Finding:
+    facts, use, subject = view.facts, view.use, view.subject
     if isinstance(use.registry, NotSeen):
         return CHECK.skipped(
             subject, ResolverCause.REGISTRY_NOT_SEEN, f"the registry {use.login_server} could not be read"

@@ -2,11 +2,12 @@
 
 import json
 import shlex
+from functools import partial
 from typing import Any
 
 import pytest
 
-from checks.catalog.pw102_pull_permission import judge
+from checks.catalog import judge_with, pw102_pull_permission
 from checks.facts import DenyAssignment, NotSeen, NotSeenReason, Permission
 from checks.rules.access import abac_conditions, rbac
 from tests.support.access_facts import (
@@ -28,6 +29,8 @@ from tests.support.access_facts import (
     use,
     verdict,
 )
+
+judge = partial(judge_with, (pw102_pull_permission,))
 
 ABAC = seen(registry(role_assignment_mode=rbac.ABAC_MODE))
 NAME = "@Request[Microsoft.ContainerRegistry/registries/repositories:name]"

@@ -1,8 +1,11 @@
 """PW103: the kubelet identity may do more with a registry than pull from it."""
 
+from functools import partial
+
 import pytest
 
-from checks.catalog.pw103_excess_permissions import CHECK, judge
+from checks.catalog import judge_with, pw103_excess_permissions
+from checks.catalog.pw103_excess_permissions import CHECK
 from checks.facts import Permission, RoleDefinition
 from checks.findings import ClusterReport, Severity
 from checks.report.outcome import unsettled
@@ -25,6 +28,8 @@ from tests.support.access_facts import (
     use,
     verdict,
 )
+
+judge = partial(judge_with, (pw103_excess_permissions,))
 
 _ACR = "Microsoft.ContainerRegistry/registries/"
 DELETE = RoleDefinition("delete", "AcrDelete", (Permission((f"{_ACR}artifacts/delete",)),))

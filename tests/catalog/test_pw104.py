@@ -1,8 +1,10 @@
 """PW104: whether a registry takes the tokens that the nodes' credential provider asks for."""
 
+from functools import partial
+
 import pytest
 
-from checks.catalog.pw104_authentication_as_arm import judge
+from checks.catalog import judge_with, pw104_authentication_as_arm
 from checks.findings import Finding
 from checks.rules.azure.node_images import month_of
 from tests.support.access_facts import (
@@ -18,6 +20,8 @@ from tests.support.access_facts import (
     use,
     verdict,
 )
+
+judge = partial(judge_with, (pw104_authentication_as_arm,))
 
 DISABLED = use(seen(registry(authentication_as_arm="disabled")))
 

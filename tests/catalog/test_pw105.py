@@ -1,6 +1,8 @@
 """PW105: whether the cluster's identity and the registry are of one tenant."""
 
-from checks.catalog.pw105_cross_tenant import judge
+from functools import partial
+
+from checks.catalog import judge_with, pw105_cross_tenant
 from tests.support.access_facts import (
     REFUSED,
     REGISTRY_ID,
@@ -15,6 +17,8 @@ from tests.support.access_facts import (
     use,
     verdict,
 )
+
+judge = partial(judge_with, (pw105_cross_tenant,))
 
 OTHER = "22222222-2222-4222-8222-222222222222"
 THEIRS = "99999999-0000-4000-8000-000000000009"

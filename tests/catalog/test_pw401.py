@@ -1,15 +1,18 @@
 """PW401: a replica in the cluster's region that serves."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from checks.catalog.pw401_geo_replication import judge
+from checks.catalog import judge_with, pw401_geo_replication
 from checks.facts import NotSeen, NotSeenReason
 from checks.findings import Finding, Severity
 from tests.support import access_facts as base
 from tests.support.access_facts import REFUSED, only, seen, verdict
 from tests.support.performance_facts import ACR, facts, performance, replica, unseen
+
+judge = partial(judge_with, (pw401_geo_replication,))
 
 OTHER = {"location": "northeurope"}
 NO_REPLICAS = NotSeen(NotSeenReason.NOT_APPLICABLE, "a Basic registry has no replicas")

@@ -1,12 +1,13 @@
 """PW402: usage against hard limits, and throttling that was seen."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.catalog.pw402_sku_limits import judge
+from checks.catalog import judge_with, pw402_sku_limits
 from checks.facts import NotSeen, NotSeenReason
 from checks.facts.registry_details import Outcome, Usage
 from checks.findings import Finding, Severity
@@ -14,6 +15,8 @@ from checks.rules.azure.registry_skus import SKUS, is_near_limit, maximum_of
 from tests.support import image_facts
 from tests.support.access_facts import REFUSED, only, seen, verdict
 from tests.support.performance_facts import ACR, GIB, TIB, facts, performance, probe, unseen
+
+judge = partial(judge_with, (pw402_sku_limits,))
 
 THROTTLED = f'failed to pull and unpack image "{ACR}/team/web:1": unexpected status: 429 Too Many Requests'
 

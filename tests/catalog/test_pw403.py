@@ -1,18 +1,22 @@
 """PW403: cache rules that the cluster's images come by, and the health of their credentials."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.catalog.pw403_artifact_cache import judge, vault_of
+from checks.catalog import judge_with, pw403_artifact_cache
+from checks.catalog.pw403_artifact_cache import vault_of
 from checks.facts import NotSeen, NotSeenReason
 from checks.findings import Finding, Severity
 from checks.rules.azure import artifact_cache
 from tests.support import access_facts as base
 from tests.support.access_facts import REFUSED, only, seen, verdict
 from tests.support.performance_facts import ACR, CREDENTIALS, NONE, credentials, facts, performance, rule, unseen
+
+judge = partial(judge_with, (pw403_artifact_cache,))
 
 IMAGES = (base.image("hub/nginx"), base.image("team/web"))
 FORBIDDEN = {

@@ -1,16 +1,19 @@
 """PW406: which resolver the nodes ask."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from checks.catalog.pw406_dns import judge
+from checks.catalog import judge_with, pw406_dns
 from checks.facts.network import Network, networks_of
 from checks.findings import Severity
 from checks.rules.azure import regions
 from tests.support import access_facts as base
 from tests.support.access_facts import REFUSED, only, seen, verdict
 from tests.support.performance_facts import ACR, VNET, facts, network, performance, probe, replica, unseen
+
+judge = partial(judge_with, (pw406_dns,))
 
 CANONICAL = "r0102weu.westeurope.cloudapp.azure.com"
 SEVERAL: dict[str, Any] = {"performance": {ACR: performance(replications=seen((replica(), replica("eastus"))))}}

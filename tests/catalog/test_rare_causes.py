@@ -147,13 +147,13 @@ def test_unknown_where_a_deny_assignment_names_a_group_whose_members_were_not_re
         may_be_groups=("group",),
     )
     authorization = {SUBSCRIPTION: access_facts.authorization(held(ACR_PULL), denies=seen((deny,)))}
-    finding = only(pw102_pull_permission.judge(access_facts.facts(authorization=authorization)))
+    finding = only(catalog.judge_with((pw102_pull_permission,), access_facts.facts(authorization=authorization)))
     assert verdict(finding) == ("unknown", "deny-through-group")
 
 
 def test_unknown_where_the_only_role_that_is_held_has_no_readable_definition() -> None:
     authorization = {SUBSCRIPTION: access_facts.authorization(held(ACR_PULL), definitions=seen({}))}
-    finding = only(pw102_pull_permission.judge(access_facts.facts(authorization=authorization)))
+    finding = only(catalog.judge_with((pw102_pull_permission,), access_facts.facts(authorization=authorization)))
     assert verdict(finding) == ("unknown", "role-definition-unreadable")
 
 
@@ -189,14 +189,17 @@ def test_unknown_of_a_cache_rule_whose_credential_set_may_be_among_the_unreadabl
         workloads=seen(None),
         performance={performance_facts.ACR: performance},
     )
-    assert verdict(only(pw403_artifact_cache.judge(facts))) == ("unknown", "credential-sets-unreadable")
+    assert verdict(only(catalog.judge_with((pw403_artifact_cache,), facts))) == (
+        "unknown",
+        "credential-sets-unreadable",
+    )
 
 
 def test_nothing_is_said_of_a_cache_that_was_not_read_on_purpose() -> None:
     gap = NotSeen(NotSeenReason.NOT_APPLICABLE, "no cluster in scope uses it")
     performance = performance_facts.performance(cache_rules=gap)
     facts = performance_facts.facts(workloads=seen(None), performance={performance_facts.ACR: performance})
-    assert verdict(only(pw403_artifact_cache.judge(facts))) == ("skipped", "cache-not-read")
+    assert verdict(only(catalog.judge_with((pw403_artifact_cache,), facts))) == ("skipped", "cache-not-read")
 
 
 @pytest.mark.parametrize(
