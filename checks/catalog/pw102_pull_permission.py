@@ -113,6 +113,11 @@ class _Case(msgspec.Struct, frozen=True):
         """The identity's object id."""
         return self.principal.object_id
 
+    @property
+    def noun(self) -> str:
+        """What the identity is, in a sentence."""
+        return identity_access.identity_noun(self.facts.cluster)
+
 
 def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
     """One finding per Azure registry that the cluster uses."""
@@ -205,7 +210,7 @@ def _granted(case: _Case, grant: rbac.Granted, repositories: tuple[str, ...]) ->
     return CHECK.passes(
         case.subject,
         RoleCause.ROLE_THROUGH_GROUP if grant.through_group else RoleCause.ROLE_HELD,
-        " ".join((f"The kubelet identity may pull from {case.registry.name}: {grant.role} at {grant.scope}.", *notes)),
+        " ".join((f"The {case.noun} may pull from {case.registry.name}: {grant.role} at {grant.scope}.", *notes)),
         case.evidence,
     )
 
@@ -218,7 +223,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
         return CHECK.fails(
             case.subject,
             RoleCause.ROLE_MISSING,
-            f"The kubelet identity {who} has no role that allows pulls from {registry.name}.{held}{other} {_SETTLES}",
+            f"The {case.noun} {who} has no role that allows pulls from {registry.name}.{held}{other} {_SETTLES}",
             case.evidence,
             fix=(
                 az_roles.assign_role(who, "AcrPull", registry.id),
@@ -231,7 +236,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
         case.subject,
         RoleCause.ROLE_NOT_HONOURED if decision.not_honoured else RoleCause.ROLE_MISSING,
         f"{registry.name} is in ABAC mode, where only the repository roles pull; "
-        f"the kubelet identity {who} holds none.{held}{nothing} {_SETTLES}",
+        f"the {case.noun} {who} holds none.{held}{nothing} {_SETTLES}",
         case.evidence,
         fix=(
             az_roles.assign_role(who, READER, registry.id),
@@ -250,7 +255,7 @@ def _left_out(case: _Case, decision: rbac.Partial) -> Finding:
     return CHECK.fails(
         case.subject,
         RoleCause.REPOSITORIES_LEFT_OUT,
-        f"The conditions under which the kubelet identity {case.who} holds {decision.role} at {decision.scope} leave "
+        f"The conditions under which the {case.noun} {case.who} holds {decision.role} at {decision.scope} leave "
         f"out {named} of {case.registry.name}, which the cluster uses. {_SETTLES}",
         case.evidence,
         fix=_widen(case, decision.left_out[:MAX_IN_CONDITION]),

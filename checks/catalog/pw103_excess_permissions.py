@@ -7,7 +7,7 @@ import msgspec
 from checks.catalog.check import Check
 from checks.catalog.registry_view import RegistryView
 from checks.causes import Cause
-from checks.facts import NotSeen, Principal, Registry, RoleAssignment, RoleDefinition, Seen
+from checks.facts import ClusterFacts, NotSeen, Principal, Registry, RoleAssignment, RoleDefinition, Seen
 from checks.findings import Finding, Severity
 from checks.rules.access import identity_access, rbac
 from checks.rules.fixes import az_roles
@@ -117,7 +117,7 @@ def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
         CHECK.fails(
             subject,
             powers[0].cause,
-            _describe(assignment, powers, definitions.value, principal, registry),
+            _describe(assignment, powers, definitions.value, facts, registry),
             evidence,
             fix=_fix(assignment, principal, registry),
         )
@@ -140,14 +140,16 @@ def _describe(
     assignment: RoleAssignment,
     powers: tuple[_Power, ...],
     definitions: dict[str, RoleDefinition],
-    principal: Principal,
+    facts: ClusterFacts,
     registry: Registry,
 ) -> str:
     role = definitions[rbac.role_guid(assignment.role_definition_id)].name
-    through = "" if assignment.principal_id.lower() == principal.object_id.lower() else " through a group"
+    who = facts.principal.value.object_id.lower() if isinstance(facts.principal, Seen) else None
+    through = "" if assignment.principal_id.lower() == who else " through a group"
+    noun = identity_access.identity_noun(facts.cluster)
     under = ", under a condition," if assignment.condition else ""
     what = ", ".join(power.words for power in powers)
-    return f"The kubelet identity holds {role} at {assignment.scope}{through}{under} and may {what} on {registry.name}."
+    return f"The {noun} holds {role} at {assignment.scope}{through}{under} and may {what} on {registry.name}."
 
 
 def _fix(assignment: RoleAssignment, principal: Principal, registry: Registry) -> tuple[str, ...]:

@@ -181,12 +181,14 @@ def _role(case: _Case) -> tuple[Finding, ...]:
         summary = f"The deny assignment {decision.name!r} forbids pulling from {case.registry.name}."
         return (_fail(case, BootstrapCause.DENIED, summary, az_roles.list_deny_assignments(case.registry.id)),)
     role = "Container Registry Repository Reader" if rbac.is_abac(case.registry.role_assignment_mode) else "AcrPull"
-    summary = f"The kubelet identity {who} may not pull from the bootstrap registry {case.registry.name}."
+    noun = identity_access.identity_noun(case.facts.cluster)
+    summary = f"The {noun} {who} may not pull from the bootstrap registry {case.registry.name}."
     return (_fail(case, BootstrapCause.ROLE_MISSING, summary, az_roles.assign_role(who, role, case.registry.id)),)
 
 
 def _role_open(case: _Case, why: str) -> Finding:
-    summary = f"Whether the kubelet identity may pull from {case.registry.name} is not settled: {why}."
+    noun = identity_access.identity_noun(case.facts.cluster)
+    summary = f"Whether the {noun} may pull from {case.registry.name} is not settled: {why}."
     return CHECK.unknown(case.subject, BootstrapCause.ROLE_NOT_SETTLED, summary, case.evidence, missing=why)
 
 

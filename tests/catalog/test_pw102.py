@@ -26,6 +26,7 @@ from tests.support.access_facts import (
     only,
     registry,
     seen,
+    service_principal_cluster,
     use,
     verdict,
 )
@@ -200,3 +201,10 @@ def test_nothing_there_without_an_azure_registry() -> None:
     elsewhere = use(NotSeen(NotSeenReason.NOT_APPLICABLE, "no registry of Azure"), acr=False, login_server="docker.io")
     assert judge(facts(uses=(elsewhere,))) == ()
     assert judge(facts(uses=())) == ()
+
+
+def test_a_service_principal_is_called_one() -> None:
+    finding = judged(cluster=service_principal_cluster())
+    assert verdict(finding) == ("fail", "role-missing")
+    assert "The service principal" in finding.summary
+    assert "kubelet identity" not in finding.summary

@@ -30,6 +30,11 @@ def is_service_principal(cluster: Cluster) -> bool:
     return cluster.kubelet is None and not cluster.has_identity and bool(cluster.service_principal_client_id)
 
 
+def identity_noun(cluster: Cluster) -> str:
+    """What nodes sign in as, in a sentence: "kubelet identity" or "service principal"."""
+    return "service principal" if is_service_principal(cluster) else "kubelet identity"
+
+
 class AuthorizationReads(msgspec.Struct, frozen=True, kw_only=True):
     """What was read about one registry's subscription; None: not read (yet)."""
 

@@ -109,6 +109,7 @@ class _IdentityAccess:
     def __init__(self, facts: ClusterFacts, use: RegistryUse) -> None:
         self._decision: rbac.Decision | NotSeen | None = None
         self._third_party = not use.acr
+        self._noun = identity_access.identity_noun(facts.cluster)
         if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
             return
         reads = identity_access.authorization_reads(facts, use.registry.value)
@@ -121,9 +122,9 @@ class _IdentityAccess:
     def judge(self, image: str) -> CredentialResult:
         decision = self._decision
         if self._third_party:
-            return CredentialResult(CredentialState.FAILS, NOTHING, "the kubelet identity has no access to it")
+            return CredentialResult(CredentialState.FAILS, NOTHING, f"the {self._noun} has no access to it")
         if isinstance(decision, rbac.Granted):
-            return CredentialResult(CredentialState.HOLDS, ROLE, f"the kubelet identity has the role {decision.role}")
+            return CredentialResult(CredentialState.HOLDS, ROLE, f"the {self._noun} has the role {decision.role}")
         if isinstance(decision, rbac.Partial):
             parsed = images.parse(image)
             covered = parsed is not None and parsed.repository in decision.covered
@@ -132,9 +133,9 @@ class _IdentityAccess:
                 CredentialState.HOLDS if covered else CredentialState.FAILS, ROLE if covered else NOTHING, why
             )
         if isinstance(decision, rbac.Denied | rbac.NotGranted):
-            return CredentialResult(CredentialState.FAILS, NOTHING, "the kubelet identity may not pull it")
+            return CredentialResult(CredentialState.FAILS, NOTHING, f"the {self._noun} may not pull it")
         return CredentialResult(
-            CredentialState.OPEN, ROLE_OPEN, "it could not be determined whether the kubelet identity may pull it"
+            CredentialState.OPEN, ROLE_OPEN, f"it could not be determined whether the {self._noun} may pull it"
         )
 
 
