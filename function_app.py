@@ -18,7 +18,7 @@ from checks import settings
 from checks.collect.arm.inventory import InventoryCache
 from checks.jobs import queues
 from checks.jobs.close import close_run, record_poison, sweep_runs
-from checks.jobs.context import JobContext, open_tools
+from checks.jobs.context import JobContext, open_job_context
 from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan as plan_run
 from checks.jobs.scan import scan_shard
@@ -39,7 +39,7 @@ def _run(job: Callable[[JobContext], Awaitable[T]]) -> T:
     """Runs one job to its end in an event loop of its own."""
 
     async def opened() -> T:
-        async with open_tools(SETTINGS, ESTATES) as tools:
+        async with open_job_context(SETTINGS, ESTATES) as tools:
             return await job(tools)
 
     return asyncio.run(opened())

@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--verbose", action="store_true", help="log to standard error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _scan_options(commands.add_parser("scan", help="look at clusters now, read-only", description=_scan.__doc__))
+    _scan_options(commands.add_parser("scan", help="check clusters now, read-only", description=_scan.__doc__))
     reader = commands.add_parser("classify", help="name the cause of pull errors", description=_classify.__doc__)
     reader.set_defaults(command=_classify)
     listing = commands.add_parser("list", help="the checks, one a line", description=_list.__doc__)
@@ -98,7 +98,7 @@ def _scan(options: argparse.Namespace) -> int:
     try:
         report = asyncio.run(_scanned(loaded, scope, _progress(options.quiet)))
     except CollectError as error:
-        print(f"pullwatch: nothing could be looked at: {error}", file=sys.stderr)
+        print(f"pullwatch: nothing could be checked: {error}", file=sys.stderr)
         for fix in error.as_gap().fix:
             print(f"  {fix}", file=sys.stderr)
         if options.json:
@@ -134,10 +134,10 @@ def _report_calls(report: ScanReport, quiet: bool) -> None:
 
 
 def exit_code(report: ScanReport, scope: ScanScope) -> int:
-    """0 all pass, 1 something fails, 2 something is unknown and nothing fails, or nothing was found to look at."""
+    """0 all pass, 1 something fails, 2 something is unknown and nothing fails, or nothing was found to check."""
     if not report.clusters:
         named = f" named {', '.join(scope.clusters)}" if scope.clusters else ""
-        print(f"pullwatch: no cluster{named} was found to look at", file=sys.stderr)
+        print(f"pullwatch: no cluster{named} was found to check", file=sys.stderr)
     if any(failing(cluster) for cluster in report.clusters):
         return 1
     looked = all(isinstance(result.verdict, Pass) for result in report.subscriptions)

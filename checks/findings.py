@@ -83,9 +83,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     code: str
     subject: Subject
-    verdict: Verdict = Unknown("nothing was looked at")
+    verdict: Verdict = Unknown("nothing was checked")
     cause: str = "not-judged"
-    summary: str = "Nothing was looked at."
+    summary: str = "Nothing was checked."
     evidence: tuple[Evidence, ...] = ()
     severity: Severity = Severity.INFO
     fix: tuple[str, ...] = ()
@@ -178,9 +178,9 @@ class SubscriptionResult(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     clusters: int = 0
-    verdict: Verdict = Unknown("nothing was looked at")
+    verdict: Verdict = Unknown("nothing was checked")
     cause: str = "not-judged"
-    summary: str = "Nothing was looked at."
+    summary: str = "Nothing was checked."
     fix: tuple[str, ...] = ()
 
 

@@ -128,10 +128,10 @@ def _image(value: str) -> str:
 
 
 def _cloud(value: str) -> Cloud:
-    found = CLOUDS.get(value.strip().lower())
-    if found is None:
+    result = CLOUDS.get(value.strip().lower())
+    if result is None:
         raise SettingError(f"takes one of {', '.join(cloud.name for cloud in CLOUDS.values())}")
-    return found
+    return result
 
 
 def _endpoint(value: str) -> str:
@@ -156,9 +156,9 @@ def _connect_to(value: str) -> tuple[ConnectTo, ...]:
 SETTINGS = (
     Setting("CLOUD", "cloud", _cloud, "AzurePublic", "AzurePublic, AzureChina or AzureUSGovernment."),
     Setting("SUBSCRIPTIONS", "subscriptions", _lower_list(_GUID, "subscription ids"), "",
-            "Subscription ids to look at; empty: every one the identity can see."),
+            "Subscription ids to check; empty: every one the identity can see."),
     Setting("EXCLUDE_SUBSCRIPTIONS", "exclude_subscriptions", _lower_list(_GUID, "subscription ids"), "",
-            "Subscription ids never to look at."),
+            "Subscription ids never to check."),
     Setting("REGISTRIES", "registries", _lower_list(_HOST, "login servers"), "",
             "Login servers that every cluster is judged on, used or not."),
     Setting("SCHEDULE", "schedule", _schedule, "0 */30 * * * *",
@@ -182,7 +182,7 @@ SETTINGS = (
             "Read the secrets that pods name in imagePullSecrets (get on them is needed) and try them (PW303)."),
     Setting("CHECK_IMAGES", "check_images", _flag, "true",
             "Ask the Azure registries in use, with Pullwatch's own identity, whether the images still exist (PW302)."),
-    Setting("CLUSTERS_AT_ONCE", "clusters_at_once", _number(1, 64), "8", "Clusters of a shard looked at at once."),
+    Setting("CLUSTERS_AT_ONCE", "clusters_at_once", _number(1, 64), "8", "Clusters of a shard checked at once."),
     Setting("SHARD_SIZE", "shard_size", _number(1, 20), "20", "Clusters in one queue message."),
     Setting("CALL_SECONDS", "call_seconds", _number(1, 300), "30", "Deadline of one call to Azure or Kubernetes."),
     Setting("CLUSTER_SECONDS", "cluster_seconds", _number(5, 900), "120", "Deadline of all reads for one cluster."),

@@ -1,1 +1,1 @@
-"""`python -m demo`: the whole path on one machine, told as it happens, and checked at its end."""
+"""`python -m demo`: the whole path on one machine, shown as it happens, and checked at its end."""

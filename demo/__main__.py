@@ -1,4 +1,4 @@
-"""`python -m demo`: the whole app on a simulated tenant, told as it happens and checked at its end.
+"""`python -m demo`: the whole app on a simulated tenant, shown as it happens and checked at its end.
 
 DEMO_SEED chooses what breaks; DEMO=once ends without waiting for Ctrl-C, as it does without a terminal.
 """
@@ -62,7 +62,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 def _mails(running: Stage, expected: int) -> list[EmailMessage]:
     """All mails there are; nothing is pending any more, so none can come later."""
     running.host.wait_idle()
-    with contextlib.suppress(TimeoutError):  # what did not come is told as such
+    with contextlib.suppress(TimeoutError):  # what did not come is reported as such
         running.mailbox.wait_for(expected)
     return running.mailbox.messages
 

@@ -34,13 +34,13 @@ class BrokenImage:
 
 
 def _bodies(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
-    found: list[tuple[Path, dict[str, Any]]] = []
+    bodies: list[tuple[Path, dict[str, Any]]] = []
     for file in sorted(folder.rglob("*.json")):
         content = json.loads(file.read_text())
         for body in content if isinstance(content, list) else [content]:
             if isinstance(body, dict):
-                found.append((file, body))
-    return found
+                bodies.append((file, body))
+    return bodies
 
 
 def _of_type(tenant: Path, kind: str) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def plain(message: EmailMessage) -> str:
 
 def play(stage: Stage, seed: int, report: Tell, show: Show) -> list[Expected]:
     """Plays the story; returns the mails that it has to have caused, in order."""
-    report("run 1: the first look at everything, the calm baseline")
+    report("run 1: the first scan of everything, the baseline")
     _describe(stage.run(report), report)
     removed = remove_role(stage.tenant, seed)
     report(f"removed AcrPull of {removed.cluster} on {removed.registry}")
@@ -43,7 +43,7 @@ def play(stage: Stage, seed: int, report: Tell, show: Show) -> list[Expected]:
     report(f"broke an image of {broken.cluster}: {broken.image}")
     report("run 2: what changed")
     _describe(stage.run(report), report)
-    report("what `python -m checks scan` says of the tenant now:")
+    report("`python -m checks scan` of the tenant now:")
     show(stage.command_line("scan"))
     restore_role(removed)
     repair_image(broken)

@@ -63,8 +63,8 @@ def azurite(folder: Path | None = None, ports: tuple[int, int, int] = (0, 0, 0))
     urls: dict[str, str] = {}
 
     def is_ready(line: str) -> bool:
-        if found := _LISTENING.search(line):
-            urls[found.group(1)] = f"{found.group(2)}/{ACCOUNT}"
+        if match := _LISTENING.search(line):
+            urls[match.group(1)] = f"{match.group(2)}/{ACCOUNT}"
         return len(urls) == 3
 
     process = Process([find_node(), str(find_azurite()), *_arguments(folder, ports)], is_ready)
@@ -107,8 +107,8 @@ def _major_version(node: str) -> int:
         answer = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return 0
-    found = re.match(r"v(\d+)\.", answer)
-    return int(found.group(1)) if found else 0
+    match = re.match(r"v(\d+)\.", answer)
+    return int(match.group(1)) if match else 0
 
 
 def _arguments(folder: Path | None, ports: tuple[int, int, int]) -> list[str]:

@@ -118,8 +118,8 @@ class Mailbox:
         """The first refusal that applies, counted down."""
         with self._lock:
             for each in self._refusals:
-                mine = each.recipient is None or (recipient or "").lower() == each.recipient.lower()
-                if each.stage == stage and each.left != 0 and mine:
+                addressed_here = each.recipient is None or (recipient or "").lower() == each.recipient.lower()
+                if each.stage == stage and each.left != 0 and addressed_here:
                     each.left = None if each.left is None else each.left - 1
                     return each
         return None

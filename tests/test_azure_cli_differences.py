@@ -24,9 +24,9 @@ def test_the_page_is_written_from_the_cases_that_are_run() -> None:
 
 def test_the_page_has_a_row_for_each_case_and_no_other() -> None:
     rows = [line.split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if "](https://" in line]
-    told = [row[0].removeprefix("| ") for row in rows if row[0].startswith("| ")]
-    assert told == [case.name for case in cases.CASES]
-    assert len(set(told)) == len(told)
+    names = [row[0].removeprefix("| ") for row in rows if row[0].startswith("| ")]
+    assert names == [case.name for case in cases.CASES]
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("case", cases.CASES, ids=lambda case: case.name)

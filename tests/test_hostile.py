@@ -155,7 +155,7 @@ secrets = st.builds(
     name=texts,
     exists=st.booleans(),
     type=st.none() | st.just("kubernetes.io/dockerconfigjson") | texts,
-    trouble=st.just("") | texts,
+    problem=st.just("") | texts,
     entries=st.lists(entries, max_size=3).map(tuple),
 )
 found = st.builds(

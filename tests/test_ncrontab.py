@@ -22,7 +22,7 @@ def test_what_a_timer_takes_has_no_problem(expression: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "said"),
+    ("expression", "message"),
     [
         ("*/30 * * * *", "the seconds are missing: write '0 */30 * * * *'"),
         ("", "write {second} {minute} {hour} {day} {month} {day of the week}, such as '0 */30 * * * *'"),
@@ -45,7 +45,7 @@ def test_what_a_timer_takes_has_no_problem(expression: str) -> None:
         ("jan 0 0 * * *", "the second takes"),
     ],
 )
-def test_what_a_timer_does_not_take_is_named_with_what_to_write(expression: str, said: str) -> None:
-    found = problem(expression)
-    assert found is not None
-    assert found.startswith(said)
+def test_what_a_timer_does_not_take_is_named_with_what_to_write(expression: str, message: str) -> None:
+    text = problem(expression)
+    assert text is not None
+    assert text.startswith(message)

@@ -26,11 +26,11 @@ def refusal(**given: str) -> str:
 
 
 def test_without_an_environment_every_setting_has_its_documented_default() -> None:
-    found = load({})
-    assert all(getattr(found, setting.field) == setting.read(setting.default) for setting in SETTINGS)
-    assert (found.cloud.name, found.schedule, found.canary) == ("AzurePublic", "0 */30 * * * *", "on-demand")
-    assert (found.probe, found.probe_others, found.allow_run_command) == (True, False, False)
-    assert (found.storage, found.table_endpoint, found.queue_endpoint) == (None, None, None)
+    settings = load({})
+    assert all(getattr(settings, setting.field) == setting.read(setting.default) for setting in SETTINGS)
+    assert (settings.cloud.name, settings.schedule, settings.canary) == ("AzurePublic", "0 */30 * * * *", "on-demand")
+    assert (settings.probe, settings.probe_others, settings.allow_run_command) == (True, False, False)
+    assert (settings.storage, settings.table_endpoint, settings.queue_endpoint) == (None, None, None)
 
 
 def test_every_field_is_a_setting_or_of_the_storage() -> None:
@@ -85,9 +85,9 @@ def test_a_value_is_read_into_its_type(name: str, value: str, field: str, expect
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_by_name_with_what_the_setting_takes(name: str, value: str, takes: str) -> None:
-    said = refusal(**{name: value})
-    assert said.startswith(f"{PREFIX}{name} {takes}")
-    assert said.endswith(f", not {value!r}.")
+    sentence = refusal(**{name: value})
+    assert sentence.startswith(f"{PREFIX}{name} {takes}")
+    assert sentence.endswith(f", not {value!r}.")
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_known_one() -> None:
@@ -97,15 +97,15 @@ def test_an_unknown_name_is_refused_with_the_nearest_known_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"MAIL_TRANSPORTS": "smtp", "MAIL_TO": "ops@example.com"}, "set PULLWATCH_SMTP_HOST"),
         ({"MAIL_TRANSPORTS": "smtp", "SMTP_HOST": "mail.example.com"}, "set PULLWATCH_MAIL_TO"),
         ({"MAIL_FROM": "a@example.com,b@example.com"}, "PULLWATCH_MAIL_FROM takes exactly one address"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(given: dict[str, str], said: str) -> None:
-    assert said in refusal(**given)
+def test_settings_that_contradict_each_other_are_refused(given: dict[str, str], message: str) -> None:
+    assert message in refusal(**given)
 
 
 def test_connections_are_not_redirected_in_azure() -> None:
@@ -114,9 +114,9 @@ def test_connections_are_not_redirected_in_azure() -> None:
 
 
 def test_no_secret_shows_in_a_representation() -> None:
-    found = load({"PULLWATCH_SMTP_PASSWORD": PASSWORD, "AzureWebJobsStorage": STORAGE})
-    assert (found.smtp_password, found.storage) == (PASSWORD, STORAGE)
-    for shown in (repr(found), str(found), f"{[found]}", str(found.__rich_repr__())):
+    settings = load({"PULLWATCH_SMTP_PASSWORD": PASSWORD, "AzureWebJobsStorage": STORAGE})
+    assert (settings.smtp_password, settings.storage) == (PASSWORD, STORAGE)
+    for shown in (repr(settings), str(settings), f"{[settings]}", str(settings.__rich_repr__())):
         assert PASSWORD not in shown
         assert KEY not in shown
         assert "smtp_port" in shown

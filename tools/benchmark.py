@@ -103,10 +103,10 @@ def _measure(folder: Path, rounds: int) -> int:
     memory nothing else has touched."""
     own = [sys.executable, __file__, "--measure", str(folder)]
     with subprocess.Popen(own, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        told = _answer(process)
+        measured = _answer(process)
         ca = folder / "ca.pem"
-        curl = _curl(folder, ca, told["server"], told["token"], told["page"])
-        kubectl = _kubectl(folder, ca, told["server"], told["token"])
+        curl = _curl(folder, ca, measured["server"], measured["token"], measured["page"])
+        kubectl = _kubectl(folder, ca, measured["server"], measured["token"])
         spent: dict[str, list[float]] = {"ours": [], "look": [], "curl": [], "kubectl": []}
         for _ in range(rounds):
             answer = _answer(process, "look")
@@ -115,8 +115,8 @@ def _measure(folder: Path, rounds: int) -> int:
             spent["curl"].append(_children(curl))
         if kubectl is not None:
             spent["kubectl"] = [_children(kubectl) for _ in range(rounds)]
-        told |= _answer(process, "end")
-    return _print(told, {name: statistics.median(found) for name, found in spent.items() if found})
+        measured |= _answer(process, "end")
+    return _print(measured, {name: statistics.median(seconds) for name, seconds in spent.items() if seconds})
 
 
 def _answer(process: subprocess.Popen[str], word: str = "") -> dict[str, Any]:
@@ -124,8 +124,8 @@ def _answer(process: subprocess.Popen[str], word: str = "") -> dict[str, Any]:
     assert process.stdin is not None and process.stdout is not None
     if word:
         print(word, file=process.stdin, flush=True)
-    found: dict[str, Any] = json.loads(process.stdout.readline())
-    return found
+    document: dict[str, Any] = json.loads(process.stdout.readline())
+    return document
 
 
 async def _ours(folder: Path) -> None:
@@ -144,8 +144,8 @@ async def _ours(folder: Path) -> None:
 
     async with open_azure(settings.load(os.environ)) as azure:
         visible = await scan_cluster.visible(azure)
-        found = await inventory.read(azure, visible)
-        (target,) = scan_cluster.clusters_of(found, visible[0].id)
+        ours = await inventory.read(azure, visible)
+        (target,) = scan_cluster.clusters_of(ours, visible[0].id)
         kubeconfig = read(await reads.user_kubeconfig(azure, target))
         token = await azure.token(f"{AKS_SERVER_APPLICATION}/.default")
         (folder / "ca.pem").write_text(kubeconfig.ca_pem)
@@ -153,21 +153,21 @@ async def _ours(folder: Path) -> None:
 
         async def whole() -> float:
             before = time.process_time()
-            report = await scan_cluster.scan_cluster(azure, found, target, ())
+            report = await scan_cluster.scan_cluster(azure, ours, target, ())
             assert report.findings
             return time.process_time() - before
 
         async def once() -> float:
             before = time.process_time()
             pods = await kubernetes.pods_and_events(azure, target, kubeconfig)
-            uses = cluster.in_use(azure, found, target, known.principal, pods)
+            uses = cluster.in_use(azure, ours, target, known.principal, pods)
             pulls = measure_pull_times(pods.value, target.pools)
             report = build_report(structs.replace(known, workloads=pods, uses=uses, pull_times=pulls))
             assert report.findings
             return time.process_time() - before
 
         first = await whole()
-        known = await cluster.gather(azure, found, target)
+        known = await cluster.gather(azure, ours, target)
         _tell(first=first, server=kubeconfig.server, token=token, page=kubernetes.PAGE)
         while sys.stdin.readline().strip() == "look":
             _tell(cpu=await once(), look=await whole())
@@ -244,15 +244,17 @@ def _kubectl(folder: Path, ca: Path, server: str, token: str) -> Callable[[], ob
     return run
 
 
-def _print(told: dict[str, Any], spent: dict[str, float]) -> int:
+def _print(measured: dict[str, Any], spent: dict[str, float]) -> int:
     ours, curl, kubectl = spent["ours"], spent["curl"], spent.get("kubectl")
-    held = [ours <= 1.5 * curl, kubectl is None or ours < kubectl, told["grown"] < 100]
-    print(told["sizes"])
+    held = [ours <= 1.5 * curl, kubectl is None or ours < kubectl, measured["grown"] < 100]
+    print(measured["sizes"])
     print(f"read and judge   {ours:7.3f} CPU s")
     print(f"curl             {curl:7.3f} CPU s   ratio {ours / curl:.2f}, limit 1.5")
-    print(f"a whole look     {spent['look']:7.3f} CPU s   (the first one, late imports and all: {told['first']:.3f})")
+    print(
+        f"a whole scan     {spent['look']:7.3f} CPU s   (the first one, late imports and all: {measured['first']:.3f})"
+    )
     print(f"kubectl get pods {kubectl:7.3f} CPU s" if kubectl is not None else "kubectl          not installed")
-    print(f"peak memory     +{told['grown']:6.1f} MB      limit 100")
+    print(f"peak memory     +{measured['grown']:6.1f} MB      limit 100")
     print(f"{sum(held)} passed, {len(held) - sum(held)} failed")
     return 0 if all(held) else 1
 

@@ -33,10 +33,10 @@ PAGE = ROOT / "docs" / "azure-cli-differences.md"
 
 
 def login(az: Az, fleet: Fleet) -> str:
-    found = {account["id"] for account in az("login", "--identity")}
-    if found != set(fleet.subscriptions):
-        raise Wrong(f"subscriptions {sorted(found)}, not {sorted(fleet.subscriptions)}")
-    return f"{len(found)} subscriptions seen by the managed identity"
+    subscriptions = {account["id"] for account in az("login", "--identity")}
+    if subscriptions != set(fleet.subscriptions):
+        raise Wrong(f"subscriptions {sorted(subscriptions)}, not {sorted(fleet.subscriptions)}")
+    return f"{len(subscriptions)} subscriptions seen by the managed identity"
 
 
 def show_cluster(az: Az, cluster: Cluster) -> str:
@@ -48,22 +48,22 @@ def show_cluster(az: Az, cluster: Cluster) -> str:
 
 
 def list_clusters(az: Az, fleet: Fleet) -> str:
-    found = {c["name"] for s in fleet.subscriptions for c in az("aks", "list", "--subscription", s)}
-    if found != {cluster.name for cluster in fleet.clusters}:
-        raise Wrong(f"clusters {sorted(found)}")
-    return f"{len(found)} clusters, page by page"
+    clusters = {c["name"] for s in fleet.subscriptions for c in az("aks", "list", "--subscription", s)}
+    if clusters != {cluster.name for cluster in fleet.clusters}:
+        raise Wrong(f"clusters {sorted(clusters)}")
+    return f"{len(clusters)} clusters, page by page"
 
 
 def assignments(az: Az, cluster: Cluster) -> str:
     """By client id: az turns it into an object id through Graph, or it would find nothing."""
     registry = cluster.registries[0]
-    found = az(
+    result = az(
         *("role", "assignment", "list", "--assignee", cluster.client, "--all"),
         *("--subscription", registry.subscription),
     )
-    pulls = [a for a in found if a["roleDefinitionId"].endswith(ACR_PULL)]
+    pulls = [a for a in result if a["roleDefinitionId"].endswith(ACR_PULL)]
     if not any(a["scope"] == registry.id and a["principalId"] == cluster.principal for a in pulls):
-        raise Wrong(f"no AcrPull on {registry.id} in {found}")
+        raise Wrong(f"no AcrPull on {registry.id} in {result}")
     if pulls[0]["roleDefinitionName"] != "AcrPull":
         raise Wrong(f"role is called {pulls[0]['roleDefinitionName']}")
     return f"AcrPull on {registry.name} found by client id"
@@ -91,13 +91,13 @@ def without_graph(az: Az, sim: Simulator, cluster: Cluster) -> str:
     path.write_text(json.dumps({**json.loads(before), "graph": "denied"}), encoding="utf-8")
     try:
         subscription = cluster.registries[0].subscription
-        found = az(
+        result = az(
             *("role", "assignment", "list", "--assignee", cluster.client, "--all", "--subscription", subscription)
         )
     finally:
         path.write_bytes(before)
-    if found:
-        raise Wrong(f"{found}")
+    if result:
+        raise Wrong(f"{result}")
     return "nothing is found by client id"
 
 
@@ -133,11 +133,11 @@ def command(az: Az, cluster: Cluster, pods: set[str]) -> str:
         *("--subscription", cluster.subscription, "--command", "kubectl get pods -A -o json"),
     )
     listed = [item["metadata"] for item in json.loads(shown["logs"])["items"]]
-    found = {item["name"] for item in listed if item["namespace"] != "aks-command"}
-    own = len(listed) - len(found)
-    if shown["exitCode"] != 0 or found != pods or own != 1:
-        raise Wrong(f"exit {shown['exitCode']}, {len(found)} pods instead of {len(pods)}, {own} of Run Command's own")
-    return f"{len(found)} pods by Run Command, and its own"
+    results = {item["name"] for item in listed if item["namespace"] != "aks-command"}
+    own = len(listed) - len(results)
+    if shown["exitCode"] != 0 or results != pods or own != 1:
+        raise Wrong(f"exit {shown['exitCode']}, {len(results)} pods instead of {len(pods)}, {own} of Run Command's own")
+    return f"{len(results)} pods by Run Command, and its own"
 
 
 def kubectl(sim: Simulator, cluster_id: str, folder: Path, pods: set[str], *options: str) -> str:

@@ -61,11 +61,11 @@ def probe(path: str) -> Python | None:
         answer = subprocess.run(
             [path, "-I", "-c", PROBE], capture_output=True, text=True, timeout=60, check=True, stdin=subprocess.DEVNULL
         )
-        found = json.loads(answer.stdout)
+        version = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
-    major, minor, patch = found["version"]
-    python = Python(path, (major, minor, patch), found["prefix"])
+    major, minor, patch = version["version"]
+    python = Python(path, (major, minor, patch), version["prefix"])
     return python if python.minor >= PREFERRED[-1] else None
 
 
@@ -88,12 +88,12 @@ def choose(search: Sequence[str], home: Path, wanted: str = "") -> Python:
         if python is None:
             raise SetupError(f"{wanted} is not a Python 3.11 or newer with venv and ensurepip that runs")
         return python
-    generic = [found for found in map(probe, _existing(_generic(search))) if found]
+    generic = [result for result in map(probe, _existing(_generic(search))) if result]
     for minor in PREFERRED:
-        named = (found for found in map(probe, _existing(candidates(minor, search, home))) if found)
-        for found in itertools.chain(named, generic):
-            if found.minor == minor:
-                return found
+        named = (result for result in map(probe, _existing(candidates(minor, search, home))) if result)
+        for result in itertools.chain(named, generic):
+            if result.minor == minor:
+                return result
     if generic:
         return max(generic, key=lambda each: each.version)
     raise SetupError(
@@ -199,33 +199,37 @@ class Installation:
         return other is not None and (other.text, other.prefix) == (own.text, own.prefix)
 
 
-def install(place: Installation, wanted: str) -> None:
+def install(installation: Installation, wanted: str) -> None:
     """Make or update everything, the stamp last. Raises SetupError."""
-    place.stamp.unlink(missing_ok=True)
-    python = _venv(place, wanted)
+    installation.stamp.unlink(missing_ok=True)
+    python = _venv(installation, wanted)
     _say("installing the Python packages (a few minutes at the first time)")
-    _pip(place, "-r", "requirements-dev.txt", "-c", "constraints.txt")
-    npm = _npm(place)
+    _pip(installation, "-r", "requirements-dev.txt", "-c", "constraints.txt")
+    npm = _npm(installation)
     _say("installing Azurite")
-    _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], place.root, _node_path(npm))
-    if not place.azurite.is_file():
-        raise SetupError(f"npm ended well but {place.azurite} is not there; remove node_modules and try again")
-    Stamp(inputs_hash(place.root), python.text, python.prefix).write(place.stamp)
+    _run(
+        [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        installation.root,
+        _node_path(npm),
+    )
+    if not installation.azurite.is_file():
+        raise SetupError(f"npm ended well but {installation.azurite} is not there; remove node_modules and try again")
+    Stamp(inputs_hash(installation.root), python.text, python.prefix).write(installation.stamp)
 
 
-def _venv(place: Installation, wanted: str) -> Python:
+def _venv(installation: Installation, wanted: str) -> Python:
     """The Python of .venv; made anew where it is missing, broken or not the one that is wanted."""
-    own = probe(str(place.python)) if place.python.exists() else None
-    if own and _has_pip(place.python) and (not wanted or place._is_same(own, wanted)):
+    own = probe(str(installation.python)) if installation.python.exists() else None
+    if own and _has_pip(installation.python) and (not wanted or installation._is_same(own, wanted)):
         _say(f"keeping .venv with Python {own.text}")
         return own
     search = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     # The old .venv may be first on PATH, and it is about to go.
-    python = choose([folder for folder in search if Path(folder) != place.venv / "bin"], Path.home(), wanted)
+    python = choose([folder for folder in search if Path(folder) != installation.venv / "bin"], Path.home(), wanted)
     _say(f"making .venv with Python {python.text} ({python.path})")
     if python.minor not in PREFERRED:
         _say(f"note: Python {python.minor[0]}.{python.minor[1]} is newer than those this project is tested with")
-    _run([python.path, "-m", "venv", "--clear", str(place.venv)], place.root)
+    _run([python.path, "-m", "venv", "--clear", str(installation.venv)], installation.root)
     return python
 
 
@@ -234,19 +238,19 @@ def _has_pip(python: Path) -> bool:
     return subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
 
 
-def _pip(place: Installation, *arguments: str) -> None:
+def _pip(installation: Installation, *arguments: str) -> None:
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-    _run([str(place.python), "-m", "pip", "install", *quiet, *arguments], place.root)
+    _run([str(installation.python), "-m", "pip", "install", *quiet, *arguments], installation.root)
 
 
-def _npm(place: Installation) -> list[str]:
+def _npm(installation: Installation) -> list[str]:
     """The command of an npm whose node is new enough: the machine's, else the one from the package index."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and node_major(node) >= OLDEST_NODE:
         return [npm]
     _say(f"no Node.js {OLDEST_NODE} or newer with npm here: taking one from the package index ({PACKAGED_NODE})")
-    _pip(place, PACKAGED_NODE)
-    package = place.packaged_node
+    _pip(installation, PACKAGED_NODE)
+    package = installation.packaged_node
     script = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js" if package else None
     if package is None or script is None or not script.is_file():
         raise SetupError(f"{PACKAGED_NODE} has no npm for this machine. Install Node.js {OLDEST_NODE} or newer")
@@ -266,8 +270,8 @@ def node_major(node: str) -> int:
         answer = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return 0
-    found = re.match(r"v(\d+)\.", answer)
-    return int(found.group(1)) if found else 0
+    match = re.match(r"v(\d+)\.", answer)
+    return int(match.group(1)) if match else 0
 
 
 def _run(command: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> None:
@@ -297,14 +301,14 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """0 when everything is there, 1 with a message otherwise."""
-    place = Installation(ROOT)
+    installation = Installation(ROOT)
     wanted = os.environ.get("PULLWATCH_PYTHON", "").strip()
     started = time.monotonic()
     try:
         with _alone():
-            if place.is_current(wanted):
+            if installation.is_current(wanted):
                 return 0
-            install(place, wanted)
+            install(installation, wanted)
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

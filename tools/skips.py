@@ -70,10 +70,10 @@ def forbidden(skips: list[Skip], allowed: list[str]) -> list[Skip]:
 
 def read_closing(text: str) -> Count:
     """The last closing line in a runner's output. Raises ValueError where there is none."""
-    found = CLOSING.findall(text)
-    if not found:
+    items = CLOSING.findall(text)
+    if not items:
         raise ValueError("no closing line 'N passed, N failed, N skipped'")
-    passed, failed, skipped = found[-1]
+    passed, failed, skipped = items[-1]
     return Count(int(passed), int(failed), int(skipped or 0))
 
 

@@ -106,10 +106,10 @@ def _managed(facts: ClusterFacts, subject: Subject, evidence: tuple[Evidence, ..
     for part in (facts.kubelet_resource, facts.machines):
         evidence += (part.evidence,) if isinstance(part, Seen) else ()
     if not _changes(cluster) and kubelet.resource_id:
-        trouble = _resource_trouble(facts, kubelet.resource_id, subject, evidence)
-        trouble = trouble or _not_attached(facts, kubelet.resource_id, subject, evidence)
-        if trouble is not None:
-            return trouble
+        finding = _judge_resource(facts, kubelet.resource_id, subject, evidence)
+        finding = finding or _not_attached(facts, kubelet.resource_id, subject, evidence)
+        if finding is not None:
+            return finding
     own = not kubelet.resource_id or subscription_of(kubelet.resource_id) == subscription_of(cluster.id)
     where = "" if own else f" It lives in another subscription ({subscription_of(kubelet.resource_id or '')})."
     summary = f"Nodes pull as the managed identity {kubelet.object_id}.{where}{_unseen(facts)}"
@@ -120,18 +120,18 @@ def _changes(cluster: Cluster) -> bool:
     return (cluster.provisioning_state or "").lower() in _UNSETTLED - {"failed", "canceled"}
 
 
-def _resource_trouble(
+def _judge_resource(
     facts: ClusterFacts, resource_id: str, subject: Subject, evidence: tuple[Evidence, ...]
 ) -> Finding | None:
     """The identity's resource is gone, or another identity was made under its name: nodes get no token for it."""
-    look, kubelet = facts.kubelet_resource, facts.cluster.kubelet
-    if not isinstance(look, Seen) or kubelet is None:
+    kubelet_resource, kubelet = facts.kubelet_resource, facts.cluster.kubelet
+    if not isinstance(kubelet_resource, Seen) or kubelet is None:
         return None
     attach = az_aks.assign_kubelet_identity(facts.cluster, resource_id)
     upgrades = tuple(az_aks.upgrade_node_image(facts.cluster, pool.name) for pool in _running(facts.cluster))
-    resource = look.value.resource
+    resource = kubelet_resource.value.resource
     if resource is None:
-        if not _would_be_seen(facts, look.value):
+        if not _would_be_seen(facts, kubelet_resource.value):
             return None
         return CHECK.fails(
             subject,
@@ -152,7 +152,7 @@ def _resource_trouble(
     return None
 
 
-def _would_be_seen(facts: ClusterFacts, look: KubeletResource) -> bool:
+def _would_be_seen(facts: ClusterFacts, kubelet_resource: KubeletResource) -> bool:
     """Whether an identity that is not shown is really absent, because ARM shows us what lies beside it.
 
     That is another identity of its group, the cluster's own machines or, where it is not one that AKS made in the
@@ -162,7 +162,7 @@ def _would_be_seen(facts: ClusterFacts, look: KubeletResource) -> bool:
     group = resource_group_of((cluster.kubelet.resource_id if cluster.kubelet else None) or "").lower()
     brought = group != (cluster.node_resource_group or "").lower()
     machines = isinstance(facts.machines, Seen) and bool(facts.machines.value)
-    return look.siblings > 0 or machines or (brought and look.others > 0)
+    return kubelet_resource.siblings > 0 or machines or (brought and kubelet_resource.others > 0)
 
 
 def _not_attached(
@@ -172,8 +172,8 @@ def _not_attached(
         return None
     wanted, lacking = resource_id.rstrip("/").lower(), []
     for pool in _running(facts.cluster):
-        mine = [machine for machine in facts.machines.value if _is_of(machine, pool.name)]
-        if any(wanted not in (identity.rstrip("/") for identity in machine.identities) for machine in mine):
+        own_machines = [machine for machine in facts.machines.value if _is_of(machine, pool.name)]
+        if any(wanted not in (identity.rstrip("/") for identity in machine.identities) for machine in own_machines):
             lacking.append(pool.name)
     if not lacking:
         return None
@@ -205,11 +205,11 @@ def _is_of(machine: NodeMachines, pool: str) -> bool:
 
 def _unseen(facts: ClusterFacts) -> str:
     """What could not be verified about the identity, as a sentence."""
-    look, machines = facts.kubelet_resource, facts.machines
+    kubelet_resource, machines = facts.kubelet_resource, facts.machines
     unverified = []
-    if isinstance(look, NotSeen):
-        unverified.append(f"whether its resource still exists ({look.detail})")
-    elif isinstance(look, Seen) and look.value.resource is None:
+    if isinstance(kubelet_resource, NotSeen):
+        unverified.append(f"whether its resource still exists ({kubelet_resource.detail})")
+    elif isinstance(kubelet_resource, Seen) and kubelet_resource.value.resource is None:
         unverified.append("whether its resource still exists (ARM shows nothing of its resource group)")
     if isinstance(machines, NotSeen):
         unverified.append(f"whether the machines carry it ({machines.detail})")
@@ -243,7 +243,7 @@ def _absent(cluster: Cluster, subject: Subject, evidence: tuple[Evidence, ...]) 
         return CHECK.unknown(
             subject,
             IdentityCause.IDENTITY_NOT_YET_KNOWN,
-            f"ARM does not show the kubelet identity while the cluster is {state or 'in a state ARM does not tell'}.",
+            f"ARM does not show the kubelet identity while the cluster is {state or 'in an unknown state'}.",
             evidence,
             missing="a settled cluster",
         )

@@ -94,13 +94,17 @@ def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
         return (CHECK.not_seen(subject, assignments, f"The role assignments on {registry.name}"),)
     if isinstance(definitions, NotSeen):
         return (CHECK.not_seen(subject, definitions, f"The role definitions of {registry.name}"),)
-    mine = rbac.assignments_of(principal.object_id, registry.id, assignments.value)
+    own_assignments = rbac.assignments_of(principal.object_id, registry.id, assignments.value)
     if isinstance(asked.groups, Seen):
-        mine = rbac.assignments_of(principal.object_id, registry.id, asked.groups.value, via_groups=True)
+        own_assignments = rbac.assignments_of(principal.object_id, registry.id, asked.groups.value, via_groups=True)
     evidence = (assignments.evidence, definitions.evidence)
-    broad = [(a, powers) for a in mine if (powers := _powers(a, definitions.value, registry.role_assignment_mode))]
+    broad = [
+        (a, powers) for a in own_assignments if (powers := _powers(a, definitions.value, registry.role_assignment_mode))
+    ]
     if not broad:
-        unread = next((a for a in mine if rbac.role_guid(a.role_definition_id) not in definitions.value), None)
+        unread = next(
+            (a for a in own_assignments if rbac.role_guid(a.role_definition_id) not in definitions.value), None
+        )
         if unread is not None:
             role = f"the role {rbac.role_guid(unread.role_definition_id)} held at {unread.scope}"
             summary = f"Whether {role} allows more than pulling is not known: its definition could not be read."

@@ -54,11 +54,11 @@ def _judge(view: RegistryView) -> Finding:
     cluster = facts.cluster
     if isinstance(use.registry, NotSeen):
         return CHECK.skipped(subject, TenantCause.REGISTRY_NOT_SEEN, "the registry could not be read")
-    registry, place = use.registry.value, subscription_of(use.registry.value.id)
+    registry, scope = use.registry.value, subscription_of(use.registry.value.id)
     evidence = (use.registry.evidence, *((cluster.evidence,) if cluster.evidence else ()))
-    theirs = (facts.tenants.get(place) or "").lower()
+    theirs = (facts.tenants.get(scope) or "").lower()
     ours = _ours(facts)
-    if place == subscription_of(cluster.id) or (theirs and theirs in ours):
+    if scope == subscription_of(cluster.id) or (theirs and theirs in ours):
         return CHECK.passes(
             subject, TenantCause.SAME_TENANT, f"The cluster and {registry.name} are of one tenant.", evidence
         )

@@ -52,27 +52,29 @@ SOON = timedelta(days=30)
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding about the cluster."""
-    cluster, look = facts.cluster, facts.client_secrets
+    cluster, client_secrets = facts.cluster, facts.client_secrets
     subject = Subject(cluster.id)
-    if look is None:
+    if client_secrets is None:
         return (CHECK.skipped(subject, SecretExpiryCause.NO_SECRET, "the cluster's nodes sign in without a secret"),)
     client_id = cluster.service_principal_client_id or ""
     what = f"When the secret of the application {client_id} ends"
-    if isinstance(look, NotSeen):
-        if look.why is not NotSeenReason.NOT_FOUND:
-            return (CHECK.not_seen(subject, look, what),)
-        summary = f"{what} is not known: {look.detail}."
+    if isinstance(client_secrets, NotSeen):
+        if client_secrets.why is not NotSeenReason.NOT_FOUND:
+            return (CHECK.not_seen(subject, client_secrets, what),)
+        summary = f"{what} is not known: {client_secrets.detail}."
         return (
             CHECK.unknown(
                 subject, SecretExpiryCause.APPLICATION_ELSEWHERE, summary, missing="the application's own directory"
             ),
         )
-    return (_ends(cluster, client_id, look, subject),)
+    return (_ends(cluster, client_id, client_secrets, subject),)
 
 
-def _ends(cluster: Cluster, client_id: str, look: Seen[tuple[ClientSecret, ...]], subject: Subject) -> Finding:
-    now, evidence = _time(look.evidence.read_at), (look.evidence,)
-    ends = [_time(secret.ends) for secret in look.value]
+def _ends(
+    cluster: Cluster, client_id: str, client_secrets: Seen[tuple[ClientSecret, ...]], subject: Subject
+) -> Finding:
+    now, evidence = _time(client_secrets.evidence.read_at), (client_secrets.evidence,)
+    ends = [_time(secret.ends) for secret in client_secrets.value]
     known = [end for end in ends if end is not None]
     if now is None or not ends or len(known) < len(ends):
         what = "the end of each secret" if ends else "a secret of the application"

@@ -34,7 +34,7 @@ class EgressCause(Cause):
         "service-endpoint",
         "A service endpoint gives the traffic a private source address, so IP rules do not apply.",
     )
-    PRIVATE_WAY = "private-way", "DNS resolves the registry to its private endpoint."
+    PRIVATE_PATH = "private-way", "DNS resolves the registry to its private endpoint."
     PUBLIC_CLOSED = "public-closed", "The public path is closed, and DNS may resolve to the private endpoint."
     NO_NAME = "no-name", "The login server's name does not exist for the nodes."
     NO_POOLS = "no-pools", "Azure Resource Manager shows no node pool of the cluster."
@@ -52,7 +52,7 @@ CHECK = Check(
         "the load balancer's outbound addresses. They are compared with publicNetworkAccess, defaultAction and the "
         "IP rules: all in, some in (intermittent 403), none in. Only IPv4 counts. Addresses behind a proxy, a "
         "route to an appliance or a basic load balancer cannot be read: Unknown. Skipped where the nodes' "
-        "names lead to a private endpoint."
+        "names resolve to a private endpoint."
     ),
     permissions=("Reader on the subscriptions of the cluster, of its virtual network and of its public addresses",),
     fix="Allow the addresses with `az acr network-rule add`, or bring a private endpoint into reach.",

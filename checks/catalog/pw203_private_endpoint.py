@@ -44,7 +44,7 @@ class EndpointCause(Cause):
         "record-elsewhere",
         "DNS resolves to an address that is none of the registry's private endpoints.",
     )
-    PUBLIC_WAY = "public-way", "DNS resolves the registry to its public endpoint."
+    PUBLIC_PATH = "public-way", "DNS resolves the registry to its public endpoint."
     NO_NAME = "no-name", "The login server's name does not exist for the nodes."
     PROXY = "proxy", "The cluster's proxy resolves names and connects."
     CLOSED = "closed", "Public access is disabled and no private endpoint is approved."
@@ -62,10 +62,10 @@ CHECK = Check(
         "it both ways."
     ),
     how=(
-        "The endpoint that the login server's name leads to: its connection is Approved, and its network is the "
+        "The endpoint that the login server's name resolves to: its connection is Approved, and its network is the "
         "nodes' own or peered with it, Connected on both sides with virtual network access. Peering is not "
         "transitive: through a hub, an appliance or a gateway it is Unknown, without one it is out of reach. An "
-        "endpoint in a subscription that cannot be read is Unknown. Skipped where the nodes' names lead to the "
+        "endpoint in a subscription that cannot be read is Unknown. Skipped where the nodes' names resolve to the "
         "public endpoint."
     ),
     permissions=(

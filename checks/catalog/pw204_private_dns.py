@@ -1,4 +1,4 @@
-"""PW204: private DNS leads the registry's names to its private endpoint."""
+"""PW204: private DNS resolves the registry's names to its private endpoint."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class DnsCause(Cause):
     )
     PEERING_NOT_CONNECTED = "peering-not-connected", "The peering between the networks is not connected on both sides."
     NO_ENDPOINT = "no-endpoint", "No private endpoint is in reach that a record could name."
-    NO_WAY = "no-way", "No private endpoint lets the nodes in."
+    NO_PATH = "no-way", "No private endpoint lets the nodes in."
     PROXY = "proxy", "The cluster's proxy resolves names and connects."
     PROXY_DECIDES_LAYERS = "proxy-decides-layers", "The cluster's proxy resolves the names of the layers' hosts."
-    PUBLIC_WAY = "public-way", "DNS resolves the registry to its public endpoint."
+    PUBLIC_PATH = "public-way", "DNS resolves the registry to its public endpoint."
     CLOSED = "closed", "Public access is disabled and no private endpoint is approved."
     NO_POOLS = "no-pools", "Azure Resource Manager shows no node pool of the cluster."
     POOL_WITHOUT_NODES = "pool-without-nodes", "The node pool has no nodes now."
@@ -56,7 +56,7 @@ CHECK = Check(
     title="Private DNS records",
     severity=Severity.ERROR,
     why=(
-        "DNS decides which path nodes take: a missing zone link leads to the public endpoint, a missing record to "
+        "DNS decides which path nodes take: a missing zone link resolves to the public endpoint, a missing record to "
         "no address at all."
     ),
     how=(

@@ -37,7 +37,7 @@ class FilterCause(Cause):
     PUBLIC_ACCESS_DISABLED = "public-access-disabled", "Public network access of the registry is disabled."
     PUBLIC_CLOSED = "public-closed", "The public path is closed, and DNS may resolve to the private endpoint."
     NO_NAME = "no-name", "The login server's name does not exist for the nodes."
-    NO_WAY = "no-way", "No path is taken that could be filtered."
+    NO_PATH = "no-way", "No path is taken that could be filtered."
     CLOSED = "closed", "Public access is disabled and no private endpoint is approved."
     NO_POOLS = "no-pools", "Azure Resource Manager shows no node pool of the cluster."
     POOL_WITHOUT_NODES = "pool-without-nodes", "The node pool has no nodes now."

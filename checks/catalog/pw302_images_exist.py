@@ -86,18 +86,18 @@ def _registry(facts: ClusterFacts, use: RegistryUse) -> list[Finding]:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if not use.images:
         return [CHECK.skipped(subject, ImageCause.NO_IMAGE, f"no image in use comes from {use.login_server}")]
-    found = _images(facts, use)
-    if not found:
+    registry = _images(facts, use)
+    if not registry:
         because = f"the images of {use.login_server} were not asked for: PULLWATCH_CHECK_IMAGES is off"
         return [CHECK.skipped(subject, ImageCause.IMAGES_NOT_CHECKED, because)]
     troubles, fine = [], []
-    for image in found:
-        trouble = _trouble(facts, use, image)
-        if trouble is not None:
-            troubles.append(trouble)
+    for image in registry:
+        finding = _judge_image(facts, use, image)
+        if finding is not None:
+            troubles.append(finding)
         elif isinstance(image.seen, Seen):
             fine.append(image)
-    return [*_capped(subject, troubles), *_gaps(subject, found), *_fine(facts, subject, fine)]
+    return [*_capped(subject, troubles), *_gaps(subject, registry), *_fine(facts, subject, fine)]
 
 
 def _images(facts: ClusterFacts, use: RegistryUse) -> list[_Image]:
@@ -116,7 +116,7 @@ def _images(facts: ClusterFacts, use: RegistryUse) -> list[_Image]:
     ]
 
 
-def _trouble(facts: ClusterFacts, use: RegistryUse, image: _Image) -> Finding | None:
+def _judge_image(facts: ClusterFacts, use: RegistryUse, image: _Image) -> Finding | None:
     if isinstance(image.seen, NotSeen):
         return None
     manifest = image.seen.value
@@ -158,7 +158,9 @@ def _lacking(facts: ClusterFacts, image: _Image, manifest: Manifest) -> list[Age
         return platform is not None and platform not in manifest.platforms
 
     nodes = {container.node for container in image.containers if container.node}
-    placed = {found.name: found for node in nodes if (found := pool_of(node, facts.cluster.pools)) is not None}
+    placed = {
+        agent_pool.name: agent_pool for node in nodes if (agent_pool := pool_of(node, facts.cluster.pools)) is not None
+    }
     lacking = [pool for name, pool in sorted(placed.items()) if lacks(pool)]
     if lacking:
         return lacking
@@ -205,10 +207,10 @@ def _capped(subject: Subject, troubles: list[Finding]) -> list[Finding]:
     return [*troubles[:MAX_PER_REGISTRY], rest]
 
 
-def _gaps(subject: Subject, found: list[_Image]) -> list[Finding]:
+def _gaps(subject: Subject, items: list[_Image]) -> list[Finding]:
     """What could not be asked: one finding per reason. Pullwatch's own way decides nothing about the nodes'."""
     gaps: dict[str, tuple[NotSeen, int]] = {}
-    for image in found:
+    for image in items:
         if isinstance(image.seen, NotSeen):
             gap, count = gaps.get(image.seen.why.value, (image.seen, 0))
             gaps[image.seen.why.value] = (gap, count + 1)
@@ -229,7 +231,7 @@ def _fine(facts: ClusterFacts, subject: Subject, fine: list[_Image]) -> list[Fin
         return []
     known = [image for image in fine if isinstance(image.seen, Seen) and image.seen.value.platforms]
     platforms = {platform_of(pool) for pool in facts.cluster.pools if has_nodes(pool)} - {None}
-    description = f"{len(known)} of them tell their platforms" if platforms else "the pools' platforms are not shown"
+    description = f"{len(known)} of them show their platforms" if platforms else "the pools' platforms are not shown"
     one = len(fine) == 1
     summary = (
         f"{len(fine)} image{'' if one else 's'} in use of {subject.registry} exist{'s' if one else ''}; {description}."

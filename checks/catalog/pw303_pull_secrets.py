@@ -99,33 +99,33 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
                 subject, PullSecretCause.PODS_NOT_READ, "the cluster's pods were not read, which name the secrets"
             ),
         )
-    signs = pull_evidence(facts)
-    secrets = _secrets(facts, signs)
+    pulls = pull_evidence(facts)
+    secrets = _secrets(facts, pulls)
     if not secrets:
         return (CHECK.skipped(subject, PullSecretCause.NO_PULL_SECRET, "no pod names a pull secret"),)
-    found = [finding for secret in secrets for finding in _judged(facts, secret)]
-    found.sort(key=lambda f: (not isinstance(f.verdict, Fail), f.severity is not Severity.ERROR))
+    findings = [finding for secret in secrets for finding in _judged(facts, secret)]
+    findings.sort(key=lambda f: (not isinstance(f.verdict, Fail), f.severity is not Severity.ERROR))
     unread = sum(not facts.pull_secrets and not secret.reported for secret in secrets)
     if unread:
         because = f"{unread} pull secrets are named and not read: PULLWATCH_READ_PULL_SECRETS is off"
-        found.append(CHECK.skipped(subject, PullSecretCause.SECRETS_NOT_READ, because))
-    if len(found) > MAX_SECRETS:
-        because = f"{len(found) - MAX_SECRETS} more findings about pull secrets are not shown"
-        found = [*found[:MAX_SECRETS], CHECK.skipped(subject, PullSecretCause.CAPPED, because)]
-    return tuple(found)
+        findings.append(CHECK.skipped(subject, PullSecretCause.SECRETS_NOT_READ, because))
+    if len(findings) > MAX_SECRETS:
+        because = f"{len(findings) - MAX_SECRETS} more findings about pull secrets are not shown"
+        findings = [*findings[:MAX_SECRETS], CHECK.skipped(subject, PullSecretCause.CAPPED, because)]
+    return tuple(findings)
 
 
-def _secrets(facts: ClusterFacts, signs: PullEvidence) -> tuple[_Secret, ...]:
+def _secrets(facts: ClusterFacts, pulls: PullEvidence) -> tuple[_Secret, ...]:
     wanted: dict[str, set[str]] = {}
     needing: dict[str, set[str]] = {}
     for use in facts.uses:
-        for access in judge_images(facts, use, signs):
+        for access in judge_images(facts, use, pulls):
             _note(access, wanted, needing)
     return tuple(
         _Secret(
-            name, facts.pull_secrets.get(name), name in signs.missing, tuple(sorted(found)), frozenset(needing[name])
+            name, facts.pull_secrets.get(name), name in pulls.missing, tuple(sorted(secrets)), frozenset(needing[name])
         )
-        for name, found in sorted(wanted.items())
+        for name, secrets in sorted(wanted.items())
     )
 
 
@@ -152,7 +152,7 @@ def _judged(facts: ClusterFacts, secret: _Secret) -> list[Finding]:
             by_host.setdefault(host, []).append((image, result))
     if not by_host:
         return [_mismatch(facts, secret, first)]
-    return [_host(facts, secret, host, found) for host, found in sorted(by_host.items())]
+    return [_host(facts, secret, host, results) for host, results in sorted(by_host.items())]
 
 
 def _whole(facts: ClusterFacts, secret: _Secret, result: CredentialResult) -> Finding:
@@ -165,11 +165,11 @@ def _whole(facts: ClusterFacts, secret: _Secret, result: CredentialResult) -> Fi
     return _fails(subject, secret, result, secret.needing)
 
 
-def _host(facts: ClusterFacts, secret: _Secret, host: str, found: list[tuple[str, CredentialResult]]) -> Finding:
+def _host(facts: ClusterFacts, secret: _Secret, host: str, results: list[tuple[str, CredentialResult]]) -> Finding:
     """What the secret does for one registry's images: one that fails fails it, one that is open leaves it open."""
     subject = Subject(facts.cluster.id, registry=host, secret=secret.name)
     for state in (CredentialState.FAILS, CredentialState.OPEN, CredentialState.HOLDS):
-        images_so = [(image, result) for image, result in found if result.state is state]
+        images_so = [(image, result) for image, result in results if result.state is state]
         if not images_so:
             continue
         result = images_so[0][1]
@@ -178,7 +178,7 @@ def _host(facts: ClusterFacts, secret: _Secret, host: str, found: list[tuple[str
         if state is CredentialState.OPEN:
             summary = f"The pull secret {secret.name} is there for {host}; {result.why}."
             return CHECK.unknown(subject, result.cause, summary, _evidence(secret), missing=f"an answer of {host}")
-    summary = f"The pull secret {secret.name} is of the right type and for {host}, and {found[0][1].why}."
+    summary = f"The pull secret {secret.name} is of the right type and for {host}, and {results[0][1].why}."
     return CHECK.passes(subject, PullSecretCause.SECRET_ACCEPTED, summary, _evidence(secret))
 
 

@@ -20,7 +20,7 @@ class CredentialCause(Cause):
 
     IDENTITY_DECIDES = "identity-decides", "The kubelet identity is the only credential."
     ROLE_AND_OTHERS = "role-and-others", "The kubelet identity serves some images, another credential the others."
-    SEVERAL_WAYS = "several-ways", "Images of the registry are pulled by several credentials."
+    SEVERAL_CREDENTIALS = "several-ways", "Images of the registry are pulled by several credentials."
     ANONYMOUS_PULL = "anonymous-pull", "The registry allows anonymous pulls."
     PUBLIC_REGISTRY = "public-registry", "The host is a public registry."
     THIRD_PARTY = "third-party", "The host is a registry outside Azure, whose permissions are not known."
@@ -69,19 +69,19 @@ _SETTING = "PULLWATCH_READ_PULL_SECRETS=true"
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry in use, and per other registry that images come from."""
-    signs = image_access.pull_evidence(facts)
-    return tuple(_judge_registry(facts, use, signs) for use in facts.uses if use.acr or use.images)
+    pulls = image_access.pull_evidence(facts)
+    return tuple(_judge_registry(facts, use, pulls) for use in facts.uses if use.acr or use.images)
 
 
-def _judge_registry(facts: ClusterFacts, use: RegistryUse, signs: image_access.PullEvidence) -> Finding:
+def _judge_registry(facts: ClusterFacts, use: RegistryUse, pulls: image_access.PullEvidence) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, Seen) and not use.images:
         return _no_image(use.registry.value.name, use.registry.value.anonymous_pull, subject, use.registry.evidence)
-    found = image_access.judge_images(facts, use, signs)
-    if not found:
+    items = image_access.judge_images(facts, use, pulls)
+    if not items:
         return CHECK.skipped(subject, CredentialCause.NO_IMAGE, f"no image in use comes from {use.login_server}")
     evidence = (use.registry.evidence,) if isinstance(use.registry, Seen) else ()
-    by_state = {state: [one for one in found if one.state is state] for state in CredentialState}
+    by_state = {state: [one for one in items if one.state is state] for state in CredentialState}
     if by_state[CredentialState.FAILS]:
         return _fails(facts, use, subject, by_state[CredentialState.FAILS], evidence)
     if by_state[CredentialState.OPEN]:
@@ -97,10 +97,10 @@ def _no_image(name: str, anonymous: bool | None, subject: Subject, evidence: Evi
 
 
 def _holds(
-    use: RegistryUse, subject: Subject, found: list[image_access.ImageAccess], evidence: tuple[Evidence, ...]
+    use: RegistryUse, subject: Subject, accesses: list[image_access.ImageAccess], evidence: tuple[Evidence, ...]
 ) -> Finding:
     """Every image has a credential or needs none. Where it is the kubelet identity for all, this is no alternative."""
-    by = Counter(one.cause for one in found)
+    by = Counter(one.cause for one in accesses)
     if set(by) == {image_access.ROLE}:
         return CHECK.skipped(
             subject, CredentialCause.IDENTITY_DECIDES, "the kubelet identity grants every image in use"
@@ -109,7 +109,7 @@ def _holds(
     cause = (
         next(iter(by))
         if len(by) == 1
-        else (CredentialCause.ROLE_AND_OTHERS if image_access.ROLE in by else CredentialCause.SEVERAL_WAYS)
+        else (CredentialCause.ROLE_AND_OTHERS if image_access.ROLE in by else CredentialCause.SEVERAL_CREDENTIALS)
     )
     return CHECK.passes(
         subject,
@@ -132,12 +132,12 @@ def _open(
     facts: ClusterFacts,
     use: RegistryUse,
     subject: Subject,
-    found: list[image_access.ImageAccess],
+    items: list[image_access.ImageAccess],
     evidence: tuple[Evidence, ...],
 ) -> Finding:
-    by_secret = [one for one in found if one.secret is not None]
+    by_secret = [one for one in items if one.secret is not None]
     if not by_secret:
-        if any(one.cause == image_access.ROLE_OPEN for one in found):
+        if any(one.cause == image_access.ROLE_OPEN for one in items):
             return CHECK.skipped(
                 subject, CredentialCause.IDENTITY_DECIDES, "only the kubelet identity is left to grant the images"
             )
@@ -157,12 +157,12 @@ def _fails(
     facts: ClusterFacts,
     use: RegistryUse,
     subject: Subject,
-    found: list[image_access.ImageAccess],
+    accesses: list[image_access.ImageAccess],
     evidence: tuple[Evidence, ...],
 ) -> Finding:
-    cause = Counter(one.cause for one in found).most_common(1)[0][0]
-    first = next(one for one in found if one.cause == cause)
-    names = sorted({one.use.image for one in found})
+    cause = Counter(one.cause for one in accesses).most_common(1)[0][0]
+    first = next(one for one in accesses if one.cause == cause)
+    names = sorted({one.use.image for one in accesses})
     about = f"The pull secret {first.secret}" if first.secret else f"For {first.use.image}"
     return CHECK.fails(
         subject,

@@ -86,24 +86,26 @@ _PASSED_ON = frozenset({PullErrorCause.RATE_LIMITED, PullErrorCause.REGISTRY_ERR
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per pool and registry that was asked; one for the cluster where none was."""
-    subject, found = Subject(facts.cluster.id), facts.canaries
-    if isinstance(found, NotSeen):
-        if canaries.is_expected_gap(found):
+    subject, result = Subject(facts.cluster.id), facts.canaries
+    if isinstance(result, NotSeen):
+        if canaries.is_expected_gap(result):
             return (
                 CHECK.skipped(
                     subject,
-                    CanaryCause.NOT_ASKED if found.why.value == "off" else CanaryCause.NOT_RUNNING,
-                    found.detail,
+                    CanaryCause.NOT_ASKED if result.why.value == "off" else CanaryCause.NOT_RUNNING,
+                    result.detail,
                 ),
             )
-        return (CHECK.not_seen(subject, found, "A canary pull"),)
-    findings = [_judge_canary(facts, canary) for canary in found.canaries]
-    findings += [_empty(facts, pool) for pool in found.empty_pools]
-    findings += _left(facts, found)
-    if found.passed_over:
-        said = f"{found.passed_over} more registries were not asked for: one look asks for {canaries.MAX_REGISTRIES}"
-        findings.append(CHECK.skipped(subject, CanaryCause.CANARY_CAPPED, said))
-    if not found.canaries and not found.empty_pools:
+        return (CHECK.not_seen(subject, result, "A canary pull"),)
+    findings = [_judge_canary(facts, canary) for canary in result.canaries]
+    findings += [_empty(facts, pool) for pool in result.empty_pools]
+    findings += _left(facts, result)
+    if result.passed_over:
+        sentence = (
+            f"{result.passed_over} more registries were not asked for: one scan asks for {canaries.MAX_REGISTRIES}"
+        )
+        findings.append(CHECK.skipped(subject, CanaryCause.CANARY_CAPPED, sentence))
+    if not result.canaries and not result.empty_pools:
         findings.append(
             CHECK.skipped(
                 subject, CanaryCause.NOTHING_TO_ASK, "there is no Azure registry in use with a repository to ask for"
@@ -117,18 +119,18 @@ def _empty(facts: ClusterFacts, pool: str) -> Finding:
     return CHECK.skipped(subject, CanaryCause.POOL_WITHOUT_NODES, f"the pool {pool} has no node that could pull")
 
 
-def _left(facts: ClusterFacts, found: Canaries) -> list[Finding]:
-    if not found.left:
+def _left(facts: ClusterFacts, left: Canaries) -> list[Finding]:
+    if not left.left:
         return []
-    why = found.left_why
+    why = left.left_why
     return [
         CHECK.unknown(
             Subject(facts.cluster.id),
             CanaryCause.CANARY_LEFT_BEHIND,
-            f"{len(found.left)} canary pod(s) could not be deleted: {why.detail if why else 'no reason was given'}",
+            f"{len(left.left)} canary pod(s) could not be deleted: {why.detail if why else 'no reason was given'}",
             missing=(why.role if why else None) or "pods/delete",
             look_failed=True,
-            fix=(*(_delete(pod) for pod in found.left[:5]), *(why.fix if why else ())),
+            fix=(*(_delete(pod) for pod in left.left[:5]), *(why.fix if why else ())),
         )
     ]
 
@@ -171,13 +173,13 @@ def _judge_canary(facts: ClusterFacts, canary: Canary) -> Finding:
             return CHECK.unknown(subject, CanaryCause.CANARY_UNANSWERED, summary, missing=missing)
         return CHECK.not_seen(subject, result, f"The canary pull on the pool {ask.pool}")
     use = next((use for use in facts.uses if use.login_server == ask.login_server), None)
-    reading, said = canaries.interpret_result(ask, result.value, use), result.value
-    reported = Evidence(f"{said.reason}: {said.text}"[:MAX_TEXT], result.evidence.source, result.evidence.read_at)
+    reading, report = canaries.interpret_result(ask, result.value, use), result.value
+    reported = Evidence(f"{report.reason}: {report.text}"[:MAX_TEXT], result.evidence.source, result.evidence.read_at)
     evidence: tuple[Evidence, ...] = (reported,)
     if reading.classified is not None:
         rule = f"rule {reading.classified.rule}: {reading.classified.evidence}"
         evidence = (reported, Evidence(rule, "pull error classifier"))
-    answered = _Answered(facts, canary, said, use, reading, subject, evidence)
+    answered = _Answered(facts, canary, report, use, reading, subject, evidence)
     if reading.proves is not None:
         return CHECK.passes(subject, reading.proves.value, _proof(answered, reading.proves), evidence)
     return _failed(answered) if reading.failed and not _of_the_repository(answered) else _unsettled(answered)
@@ -205,10 +207,10 @@ def _of_the_repository(answered: _Answered) -> bool:
 
 def _proof(answered: _Answered, proves: CanaryProof) -> str:
     at = next((f" at {e.read_at}" for e in answered.evidence if e.read_at), "")
-    ask, said = answered.canary.ask, answered.said
+    ask, report = answered.canary.ask, answered.said
     if proves is CanaryProof.LAYERS:
         return f"Just now{at}, {answered.where} and pulled the image with its layers."
-    got = "and was pulled" if said.pulled else 'and heard "not found"'
+    got = "and was pulled" if report.pulled else 'and heard "not found"'
     start = f"Just now{at}, {answered.where} {got}"
     if proves is CanaryProof.ACCESS:
         return f"{start}, which only who may pull from it hears: name, connection, token and permission hold."
@@ -220,11 +222,11 @@ def _proof(answered: _Answered, proves: CanaryProof) -> str:
         other = (
             "The pods that use it bring a pull secret, which the canary does not."
             if ask.with_secret
-            else "It is not in use, so that says nothing of what is."
+            else "It is not in use, so this proves nothing about the images that are."
         )
         return f"Just now{at}, {answered.where} and was refused: name and connection hold. {other}"
-    if said.secrets:
-        named = ", ".join(said.secrets[:3])
+    if report.secrets:
+        named = ", ".join(report.secrets[:3])
         return (
             f"{start}: name and connection hold. The namespace's service account gives pods pull secrets ({named}), so "
             "this may be theirs, and not the nodes' permission."
@@ -251,14 +253,16 @@ def _failed(answered: _Answered) -> Finding:
 
 def _unsettled(answered: _Answered) -> Finding:
     if answered.said.pulled:
-        said = f"{answered.where[0].upper()}{answered.where[1:]} and was given an image under a tag that cannot exist."
-        return CHECK.unknown(answered.subject, CanaryCause.CANARY_IMPOSSIBLE, said, answered.evidence,
+        sentence = (
+            f"{answered.where[0].upper()}{answered.where[1:]} and was given an image under a tag that cannot exist."
+        )
+        return CHECK.unknown(answered.subject, CanaryCause.CANARY_IMPOSSIBLE, sentence, answered.evidence,
                              missing="a registry that does not answer for every tag")  # fmt: skip
     cause = answered.reading.classified.cause if answered.reading.classified else PullErrorCause.UNKNOWN
     return CHECK.unknown(
         answered.subject,
         f"canary-{cause.value.replace('_', '-')}",
-        f"{answered.where[0].upper()}{answered.where[1:]}; what it heard does not tell whether nodes can pull.",
+        f"{answered.where[0].upper()}{answered.where[1:]}; its answer does not show whether nodes can pull.",
         answered.evidence,
         missing="an answer that settles it",
     )

@@ -87,12 +87,12 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
         by_image.setdefault(container.image, []).append(container)
     if not by_image:
         return (CHECK.skipped(subject, NameCause.NO_IMAGE, "no pod names an image"),)
-    found = [
+    odds = [
         _Odd(image, named, tuple(containers))
         for image, containers in sorted(by_image.items())
         if (named := find_oddity(image, facts.arm_registries)) is not None
     ]
-    findings = [finding for one in found if (finding := _finding(facts, one)) is not None]
+    findings = [finding for one in odds if (finding := _finding(facts, one)) is not None]
     if len(findings) > MAX_FINDINGS:
         because = f"{len(findings) - MAX_FINDINGS} more images have odd registry names"
         return (*findings[:MAX_FINDINGS], CHECK.skipped(subject, NameCause.CAPPED, because))

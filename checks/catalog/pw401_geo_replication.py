@@ -75,7 +75,7 @@ def _judge(view: RegistryView) -> Finding:
     registry, region = use.registry.value, facts.cluster.location
     if not region or not registry.location:
         whose = "the registry's" if region else "the cluster's"
-        summary = f"Azure Resource Manager does not tell {whose} region."
+        summary = f"Azure Resource Manager does not show {whose} region."
         return CHECK.unknown(subject, ReplicaCause.REGION_NOT_TOLD, summary, missing=f"{whose} location")
     gap = performance.replications
     case = _Case(subject, registry, region, (use.registry.evidence,))
@@ -83,9 +83,9 @@ def _judge(view: RegistryView) -> Finding:
         return _alone(case) if gap.why is NotSeenReason.NOT_APPLICABLE else CHECK.not_seen(subject, gap, "The replicas")
     shown = Evidence(_describe(gap.value), gap.evidence.source, gap.evidence.read_at, gap.evidence.api_version)
     case = msgspec.structs.replace(case, evidence=(*case.evidence, shown))
-    mine = next((one for one in gap.value if regions.same_region(one.location, region)), None)
-    if mine is not None:
-        return _judged(case, mine, gap.value)
+    own_replication = next((one for one in gap.value if regions.same_region(one.location, region)), None)
+    if own_replication is not None:
+        return _judged(case, own_replication, gap.value)
     if regions.same_region(registry.location, region):
         return _home(case, _elsewhere(gap.value, region))
     if gap.partial:
@@ -118,7 +118,7 @@ def _home(case: _Case, elsewhere: str) -> Finding:
 def _judged(case: _Case, replica: Replication, others: tuple[Replication, ...]) -> Finding:
     where = f"the replica of {case.registry.name} in {regions.normalize(case.region)}"
     if not replica.provisioning_state and not replica.status:
-        summary = f"Azure Resource Manager does not tell the state of {where}."
+        summary = f"Azure Resource Manager does not show the state of {where}."
         return CHECK.unknown(
             case.subject, ReplicaCause.REPLICA_STATE_NOT_TOLD, summary, case.evidence, missing="provisioningState"
         )

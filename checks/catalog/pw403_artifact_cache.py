@@ -110,12 +110,12 @@ def _unused(subject: Subject, registry: Registry, gap: NotSeen) -> Finding:
 
 
 def _used(rules: tuple[CacheRule, ...], repositories: tuple[str, ...]) -> tuple[tuple[CacheRule, tuple[str, ...]], ...]:
-    found: dict[str, tuple[CacheRule, list[str]]] = {}
+    by_rule: dict[str, tuple[CacheRule, list[str]]] = {}
     for repository in repositories:
         rule = artifact_cache.rule_for(rules, repository)
         if rule is not None:
-            found.setdefault(rule.name, (rule, []))[1].append(repository)
-    return tuple((rule, tuple(names)) for rule, names in found.values())
+            by_rule.setdefault(rule.name, (rule, []))[1].append(repository)
+    return tuple((rule, tuple(names)) for rule, names in by_rule.values())
 
 
 def _judged(case: _Case, sets: Seen[tuple[CredentialSet, ...]] | NotSeen) -> Finding:
@@ -125,17 +125,19 @@ def _judged(case: _Case, sets: Seen[tuple[CredentialSet, ...]] | NotSeen) -> Fin
     listed = () if isinstance(sets, NotSeen) else sets.value
     silent = ""
     for rule, wanted in named:
-        found = next((one for one in listed if same_id(one.id, wanted)), None)
-        if found is None:
+        credential_set = next((one for one in listed if same_id(one.id, wanted)), None)
+        if credential_set is None:
             return _absent(case, rule, wanted, sets)
-        poor = next((one for one in found.credentials if (one.health or "").lower() == "unhealthy"), None)
+        poor = next((one for one in credential_set.credentials if (one.health or "").lower() == "unhealthy"), None)
         if poor is not None:
-            return _unhealthy(case, rule, found, poor)
-        if not found.credentials or any((one.health or "").lower() != "healthy" for one in found.credentials):
-            silent = silent or found.name
+            return _unhealthy(case, rule, credential_set, poor)
+        if not credential_set.credentials or any(
+            (one.health or "").lower() != "healthy" for one in credential_set.credentials
+        ):
+            silent = silent or credential_set.name
     if silent:
         summary = (
-            f"{case.registry.name} does not tell the health of the credential set {silent}, which a rule in use names."
+            f"{case.registry.name} does not show the health of the credential set {silent}, which a rule in use names."
         )
         return CHECK.unknown(
             case.subject, CacheCause.HEALTH_NOT_TOLD, summary, case.evidence, missing="credentialHealth"
@@ -155,17 +157,21 @@ def _absent(case: _Case, rule: CacheRule, wanted: str, sets: Seen[tuple[Credenti
     return CHECK.fails(case.subject, CacheCause.CREDENTIAL_SET_ABSENT, summary, case.evidence, fix=fix)
 
 
-def _unhealthy(case: _Case, rule: CacheRule, found: CredentialSet, poor: Credential) -> Finding:
+def _unhealthy(case: _Case, rule: CacheRule, credential_set: CredentialSet, poor: Credential) -> Finding:
     why = ": ".join(part for part in (poor.error_code, (poor.error or "")[:600]) if part) or "no reason given"
-    repositories = next(names for one, names in case.used if one.name == rule.name)
+    repositories = listed(next(names for one, names in case.used if one.name == rule.name), MAX_NAMED)
     summary = (
-        f"The credentials of {found.name}, by which {listed(repositories, MAX_NAMED)} of {case.registry.name} are "
-        f"cached, are unhealthy ({why}): cached images are served, new ones do not come."
+        f"The credentials of {credential_set.name}, by which {repositories} of {case.registry.name} are cached, are "
+        f"unhealthy ({why}): cached images are served, new ones are not pulled."
     )
     vault = vault_of(poor.secret)
     may_not_read = (poor.error_code or "").lower() == "forbidden"
-    let = (az_roles.grant_vault_secrets(vault, found.principal_id),) if vault and found.principal_id else ()
-    fix = (*(let if may_not_read else ()), az_acr.show_credential_set(case.registry, found.name))
+    let = (
+        (az_roles.grant_vault_secrets(vault, credential_set.principal_id),)
+        if vault and credential_set.principal_id
+        else ()
+    )
+    fix = (*(let if may_not_read else ()), az_acr.show_credential_set(case.registry, credential_set.name))
     return CHECK.fails(case.subject, CacheCause.CREDENTIALS_UNHEALTHY, summary, case.evidence, fix=fix)
 
 
@@ -179,7 +185,7 @@ def vault_of(secret: str | None) -> str | None:
 
 
 def _describe(case: _Case) -> str:
-    names = [name for _, found in case.used for name in found]
+    names = [name for _, repositories in case.used for name in repositories]
     anonymous = [rule.name for rule, _ in case.used if not rule.credential_set_id]
     description = f" Without credentials: {listed(anonymous, MAX_NAMED)}." if anonymous else ""
     return (

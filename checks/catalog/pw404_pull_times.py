@@ -29,13 +29,13 @@ CHECK = Check(
     severity=Severity.WARNING,
     why="Pulls that take longer than they did delay every start and scale-out, long before one fails.",
     how=(
-        "kubelet's Pulled events tell how long each pull took (newer ones also the image's size). The median "
+        "kubelet's Pulled events show how long each pull took (newer ones also the image's size). The median "
         "of at least 3 pulls from one registry to one pool, in seconds a mebibyte where sizes are shown, is compared "
         "with the medians of at least 6 earlier runs, kept in the cluster's state: slow is more than three scaled "
         "median absolute deviations above their median, and half as much again. Only ever a warning."
     ),
     permissions=("Azure Kubernetes Service RBAC Reader on the cluster",),
-    fix="Look at the registry's throttling and replicas (PW401, PW402), the pool's hardware (PW405) and its network.",
+    fix="Check the registry's throttling and replicas (PW401, PW402), the pool's hardware (PW405) and its network.",
     article=("network speed", "client hardware"),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-performance",),
     advisory=True,
@@ -49,14 +49,14 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     if isinstance(facts.workloads, NotSeen):
         return (
             CHECK.skipped(
-                subject, PullTimeCause.PODS_NOT_READ, "the cluster's pods were not read, whose events tell of pulls"
+                subject, PullTimeCause.PODS_NOT_READ, "the cluster's pods were not read, whose events report pulls"
             ),
         )
     events = facts.workloads.value.events
     if isinstance(events, NotSeen):
         return (
             CHECK.skipped(
-                subject, PullTimeCause.EVENTS_NOT_READ, "the cluster's events were not read, which tell of pulls"
+                subject, PullTimeCause.EVENTS_NOT_READ, "the cluster's events were not read, which report pulls"
             ),
         )
     if not facts.pull_times:

@@ -69,13 +69,13 @@ def _judge_pool(facts: ClusterFacts, pool: AgentPool) -> Finding:
 
 
 def _slow(pool: AgentPool) -> list[tuple[HardwareCause, str]]:
-    found = []
+    slow = []
     cores = cores_of(pool.vm_size)
     if cores is not None and cores < FEW_CORES:
-        found.append((HardwareCause.SMALL_SIZE, f"{pool.vm_size} has {cores} vCPU{'' if cores == 1 else 's'}"))
+        slow.append((HardwareCause.SMALL_SIZE, f"{pool.vm_size} has {cores} vCPU{'' if cores == 1 else 's'}"))
     elif is_burstable(pool.vm_size):
-        found.append((HardwareCause.BURSTABLE_SIZE, f"{pool.vm_size} is burstable"))
+        slow.append((HardwareCause.BURSTABLE_SIZE, f"{pool.vm_size} is burstable"))
     managed = (pool.os_disk_type or "").lower() == "managed"
     if managed and pool.os_disk_size_gb is not None and 0 < pool.os_disk_size_gb < SMALL_DISK:
-        found.append((HardwareCause.SMALL_DISK, f"its OS disk is a managed one of {pool.os_disk_size_gb} GiB"))
-    return found
+        slow.append((HardwareCause.SMALL_DISK, f"its OS disk is a managed one of {pool.os_disk_size_gb} GiB"))
+    return slow

@@ -33,8 +33,8 @@ CHECK = Check(
     ),
     how=(
         "The DNS servers of the virtual networks that nodes stand in are read. Azure's own resolver stands in the "
-        "network's region, so names lead to the nearest replica. Custom servers are a warning where the registry has "
-        "replicas, else a note: where they forward to cannot be read. What the name leads to from where Pullwatch "
+        "network's region, so names resolve to the nearest replica. Custom servers are a warning where a registry has "
+        "replicas, else a note: where they forward to cannot be read. What the name resolves to from where Pullwatch "
         "runs is shown where its resolver returns the end of the CNAME chain."
     ),
     permissions=("Reader on the virtual networks of the nodes",),
@@ -56,13 +56,13 @@ def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
 
 def _networks(facts: ClusterFacts) -> tuple[VirtualNetwork, ...] | NotSeen:
     """The virtual networks that the cluster's pools stand in, each once; the first that is not known is the answer."""
-    found: dict[str, VirtualNetwork] = {}
+    networks: dict[str, VirtualNetwork] = {}
     for pool in facts.cluster.pools:
-        place = node_network.subnet_of_pool(facts.networks or Networks(), facts.cluster, pool)
-        if isinstance(place, NotSeen):
-            return place
-        found[place.network.id.lower()] = place.network
-    return tuple(found.values())
+        node_subnet = node_network.subnet_of_pool(facts.networks or Networks(), facts.cluster, pool)
+        if isinstance(node_subnet, NotSeen):
+            return node_subnet
+        networks[node_subnet.network.id.lower()] = node_subnet.network
+    return tuple(networks.values())
 
 
 def _judge(view: RegistryView, networks: tuple[VirtualNetwork, ...] | NotSeen) -> Finding:
@@ -136,12 +136,12 @@ def _servers(facts: ClusterFacts, network: VirtualNetwork) -> Evidence:
 
 
 def _from_here(facts: ClusterFacts, use: RegistryUse) -> tuple[Evidence, ...]:
-    """What the name leads to for Pullwatch: its own place decides that, so it is told and decides nothing."""
+    """What the name resolves to for Pullwatch: its own place decides that, so it is told and decides nothing."""
     probe = facts.probes.get(use.login_server)
     canonical = probe.value.canonical if isinstance(probe, Seen) else None
     if probe is None or isinstance(probe, NotSeen) or canonical is None:
         return ()
     region = regions.region_of_host(canonical)
     where = f", in {region}" if region else ""
-    what = f"{use.login_server} leads to {canonical}{where}"
+    what = f"{use.login_server} resolves to {canonical}{where}"
     return (Evidence(what, probe.evidence.source, probe.evidence.read_at),)

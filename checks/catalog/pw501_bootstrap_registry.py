@@ -119,27 +119,27 @@ def _judged(facts: ClusterFacts, use: RegistryUse, seen: Seen[Registry]) -> tupl
 def _settings(case: _Case) -> tuple[Finding, ...]:
     """What the registry's own body says."""
     registry, (name, subscription) = case.registry, case.place
-    found = []
+    findings = []
     if registry.sku and registry.sku.lower() != "premium":
         fix = az_acr.update_registry(name, subscription, "--sku", "Premium")
-        found.append(
+        findings.append(
             _fail(case, BootstrapCause.NOT_PREMIUM, f"{name} is {registry.sku}; private endpoints need Premium.", fix)
         )
     if not any(connection.approved() for connection in registry.network_access.connections):
         summary = f"{name} has no approved private endpoint: nodes without outbound access cannot reach it."
-        found.append(
+        findings.append(
             _fail(case, BootstrapCause.NO_PRIVATE_ENDPOINT, summary, az_network.list_endpoint_connections(registry.id))
         )
     if (registry.authentication_as_arm or "enabled").lower() == "disabled":
         summary = f"{name} takes no tokens for Azure Resource Manager, which is not supported for bootstrapping."
-        found.append(
+        findings.append(
             _fail(case, BootstrapCause.ARM_TOKENS_REFUSED, summary, az_acr.enable_arm_tokens(name, subscription))
         )
     if registry.anonymous_pull:
         summary = f"{name} allows anonymous pull, which has to be off for bootstrapping."
         fix = az_acr.update_registry(name, subscription, "--anonymous-pull-enabled", "false")
-        found.append(_fail(case, BootstrapCause.ANONYMOUS_PULL, summary, fix, Severity.WARNING))
-    return tuple(found)
+        findings.append(_fail(case, BootstrapCause.ANONYMOUS_PULL, summary, fix, Severity.WARNING))
+    return tuple(findings)
 
 
 def _cache_rule(case: _Case) -> tuple[Finding, ...]:

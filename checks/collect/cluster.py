@@ -41,7 +41,7 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 async def gather(
     azure: Azure,
-    estate: Inventory,
+    inventory: Inventory,
     cluster: Cluster,
     remembered: Iterable[str] = (),
     only: tuple[str, ...] = (),
@@ -54,15 +54,15 @@ async def gather(
     not its answer from ARM. ``canaries``: pods may be made that ask nodes to pull.
     """
     principal = await _principal(azure, cluster)
-    workloads, secrets = await pull_secrets.read(azure, estate, cluster, await _workloads(azure, cluster))
-    uses = in_use(azure, estate, cluster, principal, workloads, remembered, only)
+    workloads, secrets = await pull_secrets.read(azure, inventory, cluster, await _workloads(azure, cluster))
+    uses = in_use(azure, inventory, cluster, principal, workloads, remembered, only)
     authorization = {
-        subscription: estate.subscriptions[subscription].authorization
+        subscription: inventory.subscriptions[subscription].authorization
         for subscription in _subscriptions(uses)
-        if subscription in estate.subscriptions
+        if subscription in inventory.subscriptions
     }
     asked = await _asked(azure, principal, uses, authorization)
-    nodes = await identities.machines(azure, estate, cluster)
+    nodes = await identities.machines(azure, inventory, cluster)
     return ClusterFacts(
         cluster=cluster,
         principal=principal,
@@ -71,24 +71,24 @@ async def gather(
         authorization=authorization,
         through_groups={key: known.groups for key, known in asked.items() if known.groups is not None},
         denies_through_groups={key: known.denies for key, known in asked.items() if known.denies is not None},
-        tenants={guid: tenant for guid, s in estate.subscriptions.items() if (tenant := s.subscription.tenant_id)},
+        tenants={guid: tenant for guid, s in inventory.subscriptions.items() if (tenant := s.subscription.tenant_id)},
         machines=nodes,
-        kubelet_resource=await identities.kubelet_resource(azure, estate, cluster, nodes),
+        kubelet_resource=await identities.kubelet_resource(azure, inventory, cluster, nodes),
         client_secrets=await _client_secrets(azure, cluster, principal),
-        probes=await probes.of_cluster(azure, estate, uses),
-        performance=await registry_details.of_cluster(azure, estate, uses),
-        networks=estate.networks,
+        probes=await probes.of_cluster(azure, inventory, uses),
+        performance=await registry_details.of_cluster(azure, inventory, uses),
+        networks=inventory.networks,
         pull_secrets=secrets,
-        manifests=await manifests.of_cluster(azure, estate, uses),
+        manifests=await manifests.of_cluster(azure, inventory, uses),
         pull_times=pull_times.measure_pull_times(workloads.value, cluster.pools) if isinstance(workloads, Seen) else (),
-        arm_registries=estate.login_servers,
+        arm_registries=inventory.login_servers,
         canaries=await canary.of_cluster(azure, cluster, uses) if canaries else NO_CANARY,
     )
 
 
 def in_use(
     azure: Azure,
-    estate: Inventory,
+    inventory: Inventory,
     cluster: Cluster,
     principal: Seen[Principal] | NotSeen,
     workloads: Seen[Workloads] | NotSeen,
@@ -97,8 +97,8 @@ def in_use(
 ) -> tuple[RegistryUse, ...]:
     """The registries that a cluster uses, by all that was read: nothing more is asked."""
     by_host = _images_by_host(workloads)
-    found = _sources(azure, estate, cluster, principal, by_host, remembered)
-    return _uses(estate, {host: found.get(host, ["asked for"]) for host in only} if only else found, by_host)
+    names = _sources(azure, inventory, cluster, principal, by_host, remembered)
+    return _uses(inventory, {host: names.get(host, ["asked for"]) for host in only} if only else names, by_host)
 
 
 async def _workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:
@@ -115,13 +115,13 @@ async def _principal(azure: Azure, cluster: Cluster) -> Seen[Principal] | NotSee
     if kubelet is not None:
         if not kubelet.object_id or not _GUID.fullmatch(kubelet.object_id):
             return NotSeen(NotSeenReason.ERROR, "ARM shows a kubelet identity without an object id")
-        found = Principal(
+        principal = Principal(
             object_id=kubelet.object_id,
             kind="managed identity",
             client_id=kubelet.client_id,
             resource_id=kubelet.resource_id,
         )
-        return Seen(found, cluster.evidence or Evidence("kubelet identity", cluster.id))
+        return Seen(principal, cluster.evidence or Evidence("kubelet identity", cluster.id))
     client_id = cluster.service_principal_client_id
     if client_id and identity_access.is_service_principal(cluster):
         return await reads.seen(graph.service_principal(azure, client_id))
@@ -140,7 +140,7 @@ async def _client_secrets(
 
 def _sources(
     azure: Azure,
-    estate: Inventory,
+    inventory: Inventory,
     cluster: Cluster,
     principal: Seen[Principal] | NotSeen,
     by_host: Mapping[str, list[ContainerImage]],
@@ -148,11 +148,11 @@ def _sources(
 ) -> dict[str, list[str]]:
     """The login servers a cluster uses, each with every way in which that is known."""
     sources: dict[str, list[str]] = {}
-    for host, found in by_host.items():
-        count = len({(image.namespace, image.pod) for image in found})
+    for host, container_images in by_host.items():
+        count = len({(image.namespace, image.pod) for image in container_images})
         sources.setdefault(host, []).append(f"images of {count} pod{'' if count == 1 else 's'}")
     bootstrap = cluster.bootstrap_registry_id if (cluster.artifact_source or "").lower() == "cache" else None
-    for registry in (r for r in estate.registries() if same_id(r.id, bootstrap)):
+    for registry in (r for r in inventory.registries() if same_id(r.id, bootstrap)):
         sources.setdefault(registry.login_server, []).append("bootstrap registry")
     for host in _tagged(cluster):
         sources.setdefault(host, []).append(f"cluster tag {TAG}")
@@ -160,21 +160,21 @@ def _sources(
         sources.setdefault(host, []).append("setting PULLWATCH_REGISTRIES")
     for host in remembered:
         sources.setdefault(host.lower(), []).append(SEEN_BEFORE)
-    for host, why in _held(estate, principal, named=bool(sources)).items():
+    for host, why in _held(inventory, principal, named=bool(sources)).items():
         sources.setdefault(host, []).append(why)
     return sources
 
 
 def _uses(
-    estate: Inventory, sources: Mapping[str, list[str]], by_host: Mapping[str, list[ContainerImage]]
+    inventory: Inventory, sources: Mapping[str, list[str]], by_host: Mapping[str, list[ContainerImage]]
 ) -> tuple[RegistryUse, ...]:
     ordered = sorted(sources, key=lambda host: (host not in by_host, host))[:MAX_REGISTRIES]
     return tuple(
         RegistryUse(
             login_server=host,
             sources=tuple(sources[host]),
-            registry=estate.registry(host),
-            acr=estate.is_acr(host),
+            registry=inventory.registry(host),
+            acr=inventory.is_acr(host),
             images=tuple(by_host.get(host, ())),
         )
         for host in ordered
@@ -182,17 +182,17 @@ def _uses(
 
 
 def _images_by_host(workloads: Seen[Workloads] | NotSeen) -> dict[str, list[ContainerImage]]:
-    found: dict[str, list[ContainerImage]] = {}
+    images_by_host: dict[str, list[ContainerImage]] = {}
     if isinstance(workloads, NotSeen):
-        return found
+        return images_by_host
     by_image: dict[str, list[ContainerImage]] = {}  # many pods have the same image
     for container in workloads.value.containers:
         by_image.setdefault(container.image, []).append(container)
     for image, listed in by_image.items():
         host = images.host_of(image)
         if host is not None:
-            found.setdefault(host, []).extend(listed)
-    return found
+            images_by_host.setdefault(host, []).extend(listed)
+    return images_by_host
 
 
 def _tagged(cluster: Cluster) -> tuple[str, ...]:
@@ -201,7 +201,7 @@ def _tagged(cluster: Cluster) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in re.split(r"[^a-z0-9.-]+", value.lower()) if "." in word))
 
 
-def _held(estate: Inventory, principal: Seen[Principal] | NotSeen, *, named: bool) -> dict[str, str]:
+def _held(inventory: Inventory, principal: Seen[Principal] | NotSeen, *, named: bool) -> dict[str, str]:
     """Registries that the identity holds a role on, by login server, with how that is known.
 
     A role at the registry itself always counts. One at a wider scope counts where it is about registries alone and
@@ -209,16 +209,16 @@ def _held(estate: Inventory, principal: Seen[Principal] | NotSeen, *, named: boo
     """
     if isinstance(principal, NotSeen):
         return {}
-    found: dict[str, str] = {}
-    for registry in estate.registries():
-        for assignment in estate.assignments_of(principal.value.object_id, subscription_of(registry.id)):
+    held_by_id: dict[str, str] = {}
+    for registry in inventory.registries():
+        for assignment in inventory.assignments_of(principal.value.object_id, subscription_of(registry.id)):
             if not rbac.reaches(assignment.scope, registry.id):
                 continue
             if assignment.scope.rstrip("/").lower() == registry.id.lower():
-                found[registry.login_server] = "role on the registry"
-            elif not named and estate.is_registry_role(assignment):
-                found.setdefault(registry.login_server, f"role at {assignment.scope}")
-    return found
+                held_by_id[registry.login_server] = "role on the registry"
+            elif not named and inventory.is_registry_role(assignment):
+                held_by_id.setdefault(registry.login_server, f"role at {assignment.scope}")
+    return held_by_id
 
 
 def _subscriptions(uses: tuple[RegistryUse, ...]) -> set[str]:

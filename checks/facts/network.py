@@ -216,9 +216,9 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
         return self.by_subscription.get(subscription_of(resource_id))
 
 
-def networks_of(found: Iterable[tuple[str, Network]]) -> Networks:
+def networks_of(pairs: Iterable[tuple[str, Network]]) -> Networks:
     """The networks of subscriptions (guid in lower case), with their indexes."""
-    by_subscription = dict(found)
+    by_subscription = dict(pairs)
     endpoints: dict[str, list[PrivateEndpoint]] = {}
     zones: dict[str, list[tuple[Zone, ZoneLink]]] = {}
     for network in by_subscription.values():

@@ -61,7 +61,7 @@ class PullSecret(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     exists: bool = True
     type: str | None = None
-    trouble: str = ""
+    problem: str = ""
     empty: bool = False
     entries: tuple[SecretEntry, ...] = ()
 

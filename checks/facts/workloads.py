@@ -50,11 +50,11 @@ class PodEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded (counted, not lost).
 
-    ``way`` says how it was asked, where not directly.
+    ``read_through`` says how it was read, where not directly.
     """
 
     containers: tuple[ContainerImage, ...] = ()
     events: Seen[tuple[PodEvent, ...]] | NotSeen
     pods: int = 0
     unreadable: int = 0
-    way: str = ""
+    read_through: str = ""

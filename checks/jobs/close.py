@@ -32,48 +32,48 @@ class Closed(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()
 
 
-async def close_run(tools: JobContext, run_id: str) -> Closed:
+async def close_run(context: JobContext, run_id: str) -> Closed:
     """Closes a run whose shards have all ended, or that is past its deadline."""
-    stored = await tools.store.load_run(run_id)
+    stored = await context.store.load_run(run_id)
     if stored is None:
-        return await _never_planned(tools, run_id)
+        return await _never_planned(context, run_id)
     if stored.run.status is RunStatus.CLOSED:
-        await tools.store.finish_run(stored.run)
-        await _ask_delivery(tools, f"run {run_id} is closed")
+        await context.store.finish_run(stored.run)
+        await _ask_delivery(context, f"run {run_id} is closed")
         return Closed("repeated")
-    markers = await tools.store.list_markers(run_id)
+    markers = await context.store.list_markers(run_id)
     missing = tuple(sorted(set(stored.run.expected) - {marker.shard for marker in markers}))
-    if missing and tools.clock() < stored.run.deadline:
+    if missing and context.clock() < stored.run.deadline:
         return Closed("waiting", missing)
-    run = await _counted(tools, stored.run, markers, missing)
-    await _notify(tools, run)
-    if not await tools.store.try_close(run, stored.etag):
+    run = await _counted(context, stored.run, markers, missing)
+    await _notify(context, run)
+    if not await context.store.try_close(run, stored.etag):
         return Closed("repeated")
-    await tools.store.finish_run(run)
-    await _ask_delivery(tools, f"run {run_id} is closed")
+    await context.store.finish_run(run)
+    await _ask_delivery(context, f"run {run_id} is closed")
     LOG.info("scan_completed run=%s clusters=%d failing=%d", run_id, run.totals.clusters, run.totals.failing)
     return Closed("closed", missing)
 
 
-async def _never_planned(tools: JobContext, run_id: str) -> Closed:
+async def _never_planned(context: JobContext, run_id: str) -> Closed:
     """A plan that died before it wrote its run: the entry among the open runs is all there is of it."""
-    await tools.store.drop_open(run_id)
-    await tools.store.record_poison(CLOSE, run_id, "the run was begun and never planned", tools.clock())
+    await context.store.drop_open(run_id)
+    await context.store.record_poison(CLOSE, run_id, "the run was begun and never planned", context.clock())
     return Closed("never planned")
 
 
-async def _counted(tools: JobContext, run: Run, markers: Iterable[Marker], missing: tuple[str, ...]) -> Run:
+async def _counted(context: JobContext, run: Run, markers: Iterable[Marker], missing: tuple[str, ...]) -> Run:
     ended = list(markers)
     totals = add([marker.totals for marker in ended])
     failed = sum(marker.status is MarkerStatus.FAILED for marker in ended)
     if run.inventory_complete:
-        totals = msgspec.structs.replace(totals, gone=await _mark_missing_gone(tools, run))
+        totals = msgspec.structs.replace(totals, gone=await _mark_missing_gone(context, run))
     return msgspec.structs.replace(
         run,
         totals=totals,
         missing=missing,
         degraded=_degraded(run, totals, failed + len(missing)),
-        closed=tools.clock(),
+        closed=context.clock(),
     )
 
 
@@ -84,64 +84,64 @@ def _degraded(run: Run, totals: Totals, lost_shards: int) -> bool:
     return max(shards, clusters) > DEGRADED_SHARE
 
 
-async def _mark_missing_gone(tools: JobContext, run: Run) -> int:
+async def _mark_missing_gone(context: JobContext, run: Run) -> int:
     """Clusters that earlier runs saw and that this run, of a complete inventory, did not plan; returns how many.
 
     They were deleted, or opted out by their tag. Both are recorded as gone: who was notified of a failure is notified
     that it is no longer checked, and a cluster that opts in again starts anew.
     """
-    listed = {cluster.lower() for shard in await tools.store.list_shards(run.id) for cluster in shard.clusters}
+    listed = {cluster.lower() for shard in await context.store.list_shards(run.id) for cluster in shard.clusters}
     left = 0
     for subscription in run.scope.subscriptions:
-        for known in await tools.store.known_clusters(subscription):
+        for known in await context.store.known_clusters(subscription):
             if known.id.lower() not in listed:
-                left += await _mark_gone(tools, run, known.id)
+                left += await _mark_gone(context, run, known.id)
     return left
 
 
-async def _mark_gone(tools: JobContext, run: Run, cluster: str) -> int:
-    stored = await tools.store.load_state(cluster)
+async def _mark_gone(context: JobContext, run: Run, cluster: str) -> int:
+    stored = await context.store.load_state(cluster)
     if stored is None:
         return 0
-    decision = gone(stored.state, run.ref, tools.clock())
+    decision = gone(stored.state, run.ref, context.clock())
     if decision.stale:
         return 0
     try:
-        await tools.store.commit(decision, None, stored.etag)
+        await context.store.commit(decision, None, stored.etag)
     except Conflict:  # a newer run wrote it: it is there
         return 0
     return 1
 
 
-async def _notify(tools: JobContext, run: Run) -> None:
+async def _notify(context: JobContext, run: Run) -> None:
     if run.baseline:
-        await _notify_baseline(tools, run)
-    before = await tools.store.latest_run()
+        await _notify_baseline(context, run)
+    before = await context.store.latest_run()
     was = before is not None and before.sequence < run.sequence and before.degraded
     if run.degraded and not was:
-        await tools.store.add_notice(_degraded_notice(run))
+        await context.store.add_notice(_degraded_notice(run))
     if was and not run.degraded:
         title = "Pullwatch can read enough clusters again"
-        await tools.store.add_notice(_notice(run, NoticeKind.DEGRADED_OVER, title))
+        await context.store.add_notice(_notice(run, NoticeKind.DEGRADED_OVER, title))
 
 
-async def _notify_baseline(tools: JobContext, run: Run) -> None:
+async def _notify_baseline(context: JobContext, run: Run) -> None:
     """One summary of what was seen for the first time; what already fails in it counts as notified.
 
     A subscription without clusters is seen for the first time again and again: only the very first run reports that.
     """
     seen = [name for name in run.scope.subscriptions if run.is_baseline(name)]
-    summaries = [state for name in seen for state in await tools.store.list_states(name) if state.gone_since is None]
+    summaries = [state for name in seen for state in await context.store.list_states(name) if state.gone_since is None]
     if not summaries and run.baseline_subscriptions:
         return
     failing = [state for state in summaries if state.failing]
     lines: list[NoticeLine] = []
     for summary in sorted(failing, key=lambda state: str(state.failing_since)):
-        stored = await tools.store.load_state(summary.cluster)
+        stored = await context.store.load_state(summary.cluster)
         lines += _lines(stored.state) if stored else []
-    await tools.store.add_notice(_baseline_notice(run, len(seen), summaries, lines))
+    await context.store.add_notice(_baseline_notice(run, len(seen), summaries, lines))
     for summary in failing:
-        await tools.store.mark_notified(summary.cluster, frozenset(tools.settings.alert_on))
+        await context.store.mark_notified(summary.cluster, frozenset(context.settings.alert_on))
 
 
 def _baseline_notice(run: Run, seen: int, summaries: list[StateSummary], lines: list[NoticeLine]) -> Notice:
@@ -201,28 +201,28 @@ def _notice(
     )
 
 
-async def _ask_delivery(tools: JobContext, why: str) -> None:
-    await tools.queues.send(DELIVER, [DeliverMessage(why=why)])
+async def _ask_delivery(context: JobContext, why: str) -> None:
+    await context.queues.send(DELIVER, [DeliverMessage(why=why)])
 
 
-async def sweep_runs(tools: JobContext) -> int:
+async def sweep_runs(context: JobContext) -> int:
     """Asks for the close of runs past their deadline, and for delivery where notifications are pending."""
-    overdue = await tools.store.open_runs(past=tools.clock())
-    await tools.queues.send(CLOSE, [CloseMessage(run=run_id) for run_id in overdue])
-    if (await tools.store.list_pending(limit=1)).items or await tools.store.open_mails():
-        await _ask_delivery(tools, "notifications are pending")
+    overdue = await context.store.open_runs(past=context.clock())
+    await context.queues.send(CLOSE, [CloseMessage(run=run_id) for run_id in overdue])
+    if (await context.store.list_pending(limit=1)).items or await context.store.open_mails():
+        await _ask_delivery(context, "notifications are pending")
     return len(overdue)
 
 
-async def record_poison(tools: JobContext, queue: str, body: bytes) -> None:
+async def record_poison(context: JobContext, queue: str, body: bytes) -> None:
     """Keeps a message that could not be handled; the shard of a scan message ends as failed, so its run can close."""
     reason = "given up after the last try"
-    await tools.store.record_poison(queue, body.decode("utf-8", "replace"), reason, tools.clock())
+    await context.store.record_poison(queue, body.decode("utf-8", "replace"), reason, context.clock())
     shard = _shard_of(body)
-    if shard is None or await tools.store.load_shard(shard.run, shard.shard) is None:
+    if shard is None or await context.store.load_shard(shard.run, shard.shard) is None:
         return
-    await tools.store.mark_shard(shard.run, shard.shard, MarkerStatus.FAILED, Totals(), tools.clock(), reason)
-    await tools.queues.send(CLOSE, [CloseMessage(run=shard.run)])
+    await context.store.mark_shard(shard.run, shard.shard, MarkerStatus.FAILED, Totals(), context.clock(), reason)
+    await context.queues.send(CLOSE, [CloseMessage(run=shard.run)])
 
 
 def _shard_of(body: bytes) -> ScanMessage | None:

@@ -45,7 +45,9 @@ class JobContext:
 
 
 @asynccontextmanager
-async def open_tools(settings: Settings, estates: InventoryCache, clock: Clock = utc_now) -> AsyncIterator[JobContext]:
+async def open_job_context(
+    settings: Settings, estates: InventoryCache, clock: Clock = utc_now
+) -> AsyncIterator[JobContext]:
     """Opens everything a job needs. Storage is AzureWebJobsStorage: a connection string, or URIs by identity."""
     async with (
         open_azure(settings) as azure,

@@ -63,16 +63,16 @@ def transports(settings: Settings) -> tuple[Transport, ...]:
     return tuple(made)
 
 
-async def deliver_all(tools: JobContext) -> Delivered:
+async def deliver_all(context: JobContext) -> Delivered:
     """Delivers all pending notifications. Where somebody else is delivering, asks again a little later."""
     holder = uuid.uuid4().hex
-    by_transport = transports(tools.settings)
+    by_transport = transports(context.settings)
     try:
-        async with tools.store.deliver_lease(holder, tools.clock) as lease:
-            return await _Delivery(tools, by_transport, lease).run()
+        async with context.store.deliver_lease(holder, context.clock) as lease:
+            return await _Delivery(context, by_transport, lease).run()
     except LeaseHeld as held:
         LOG.info("not delivering: %s", held)
-        await tools.queues.send(DELIVER, [DeliverMessage(why="somebody else was delivering")], BUSY)
+        await context.queues.send(DELIVER, [DeliverMessage(why="somebody else was delivering")], BUSY)
         return Delivered(busy=True)
     except LeaseLost:
         LOG.warning("the right to deliver was lost; what is left stays for whoever has it now")
@@ -82,8 +82,8 @@ async def deliver_all(tools: JobContext) -> Delivered:
 class _Delivery:
     """One holder's turn."""
 
-    def __init__(self, tools: JobContext, by_transport: tuple[Transport, ...], lease: Lease) -> None:
-        self._tools = tools
+    def __init__(self, context: JobContext, by_transport: tuple[Transport, ...], lease: Lease) -> None:
+        self._context = context
         self._transports = by_transport
         self._lease = lease
         self._ends: dict[str, str] = {}
@@ -98,7 +98,7 @@ class _Delivery:
         return Delivered(ends.count("sent"), ends.count("later"), ends.count("failed"))
 
     async def _finish_begun(self) -> None:
-        for name in await self._tools.store.open_mails():
+        for name in await self._context.store.open_mails():
             if name not in self._ends:
                 self._ends[name] = await self._guarded(name)
 
@@ -109,7 +109,7 @@ class _Delivery:
         must not keep the others from being sent. It stays begun, so it is tried again and can be seen.
         """
         try:
-            stored = await self._tools.store.load_mail(name)
+            stored = await self._context.store.load_mail(name)
             return await self._send(stored) if stored is not None else "gone"
         except LeaseLost:
             raise
@@ -119,7 +119,7 @@ class _Delivery:
 
     async def _begin_pending(self) -> bool:
         """Turns pointers into written mails; false where there was nothing to turn."""
-        pending = await self._tools.store.list_pending()
+        pending = await self._context.store.list_pending()
         for problem in pending.unreadable:
             LOG.error("a pending notification cannot be read and stays where it is: %s", problem)
         changes = [(item, change) for item in pending.items if (change := await self._change(item)) is not None]
@@ -143,19 +143,19 @@ class _Delivery:
         if item.change is None:
             return None
         try:
-            change = await self._tools.store.load_change(item.change)
+            change = await self._context.store.load_change(item.change)
         except SchemaError as error:
             LOG.error("a change that is to be reported cannot be read and stays where it is: %s", error)
             return None
         if change is None:
             text = f"{item.ref.partition} {item.ref.row}"
-            await self._tools.store.record_poison(DELIVER, text, "what it points to is gone", self._tools.clock())
-            await self._tools.store.remove_pending([item.ref])
+            await self._context.store.record_poison(DELIVER, text, "what it points to is gone", self._context.clock())
+            await self._context.store.remove_pending([item.ref])
         return change
 
     async def _begin(self, items: list[Pending], mail: Mail) -> None:
         """Writes a mail before its pointers go. One that was begun before is not written again."""
-        settings = self._tools.settings
+        settings = self._context.settings
         row = MailRow(
             id=mail.id,
             route=mail.route,
@@ -163,11 +163,11 @@ class _Delivery:
             recipients=settings.mail_to or settings.mail_from,
             members=tuple(item.ref for item in items),
             content=msgspec.json.encode(mail).decode(),
-            created=self._tools.clock(),
+            created=self._context.clock(),
         )
         if mail.sections or mail.notice:
-            await self._tools.store.begin_mail(row)
-        await self._tools.store.remove_pending([item.ref for item in items])
+            await self._context.store.begin_mail(row)
+        await self._context.store.remove_pending([item.ref for item in items])
 
     async def _send(self, stored: StoredMail) -> str:
         """Hands a mail to every transport that has not had it, and marks what became of it."""
@@ -175,7 +175,7 @@ class _Delivery:
             mark = stored.mail.marks.get(transport.name, DeliveryAttempt())
             if mark.state in (MailStatus.SENT, MailStatus.FAILED):
                 continue
-            if mark.next_try is not None and mark.next_try > self._tools.clock():
+            if mark.next_try is not None and mark.next_try > self._context.clock():
                 continue
             stored = await self._send_by(transport, stored, mark)
         marks = [stored.mail.marks.get(transport.name, DeliveryAttempt()) for transport in self._transports]
@@ -183,7 +183,7 @@ class _Delivery:
             return "later"
         sent = any(mark.state is MailStatus.SENT for mark in marks)
         status = MailStatus.SENT if sent else MailStatus.FAILED
-        await self._tools.store.save_mail(msgspec.structs.replace(stored.mail, status=status), stored.etag)
+        await self._context.store.save_mail(msgspec.structs.replace(stored.mail, status=status), stored.etag)
         if not sent:
             LOG.error("mail %s was refused for good: %s", stored.mail.id, "; ".join(m.reason for m in marks))
         return "sent" if sent else "failed"
@@ -192,10 +192,10 @@ class _Delivery:
         repeat = mark.state is MailStatus.SENDING
         sending = msgspec.structs.replace(mark, state=MailStatus.SENDING, attempts=mark.attempts + 1)
         stored = await self._marked(transport, stored, sending)
-        await self._lease.renew(self._tools.clock())
+        await self._lease.renew(self._context.clock())
         recipients = mark.remaining or stored.mail.recipients
         mail = msgspec.json.decode(stored.mail.content, type=Mail)
-        sender = self._tools.settings.mail_from[0]
+        sender = self._context.settings.mail_from[0]
         message = compose(
             mail,
             message_id=stored.mail.message_id,
@@ -240,12 +240,12 @@ class _Delivery:
         return msgspec.structs.replace(mark, state=state, refused=refused, reason=reason, next_try=None)
 
     def _next_try(self, attempts: int) -> datetime:
-        return self._tools.clock() + min(timedelta(minutes=2 ** min(attempts - 1, 10)), LONGEST_WAIT)
+        return self._context.clock() + min(timedelta(minutes=2 ** min(attempts - 1, 10)), LONGEST_WAIT)
 
     async def _marked(self, transport: Transport, stored: StoredMail, mark: DeliveryAttempt) -> StoredMail:
         marks = {**stored.mail.marks, transport.name: mark}
         mail = msgspec.structs.replace(stored.mail, marks=marks, status=MailStatus.SENDING)
-        return await self._tools.store.save_mail(mail, stored.etag)
+        return await self._context.store.save_mail(mail, stored.etag)
 
 
 def _notice(item: Pending) -> Notice | None:

@@ -29,63 +29,63 @@ class Planned(msgspec.Struct, frozen=True):
     new: bool
 
 
-async def plan(tools: JobContext, message: PlanMessage) -> Planned:
+async def plan(context: JobContext, message: PlanMessage) -> Planned:
     """Plans one run. Raises CollectError where not even the subscriptions can be listed: the message comes again."""
-    ticket = await tools.store.next_sequence(tools.clock(), message.request)
-    stored = await tools.store.load_run(ticket.run_id)
+    ticket = await context.store.next_sequence(context.clock(), message.request)
+    stored = await context.store.load_run(ticket.run_id)
     if stored is None:
-        run, shards = await _drawn_up(tools, ticket, message)
-        new = await tools.store.create_run(run, shards)
+        run, shards = await _drawn_up(context, ticket, message)
+        new = await context.store.create_run(run, shards)
     else:
-        new, shards = False, list(await tools.store.list_shards(ticket.run_id))
-    ended = {marker.shard for marker in await tools.store.list_markers(ticket.run_id)}
+        new, shards = False, list(await context.store.list_shards(ticket.run_id))
+    ended = {marker.shard for marker in await context.store.list_markers(ticket.run_id)}
     waiting = [ScanMessage(run=ticket.run_id, shard=shard.id) for shard in shards if shard.id not in ended]
     if waiting:
-        await tools.queues.send(SCAN, waiting)
+        await context.queues.send(SCAN, waiting)
     else:
-        await tools.queues.send(CLOSE, [CloseMessage(run=ticket.run_id)])
+        await context.queues.send(CLOSE, [CloseMessage(run=ticket.run_id)])
     return Planned(ticket.run_id, len(shards), new)
 
 
-async def _drawn_up(tools: JobContext, ticket: Ticket, message: PlanMessage) -> tuple[Run, list[Shard]]:
-    visible = await scan_cluster.visible(tools.azure)
-    wanted = message.subscriptions or tools.settings.subscriptions
+async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -> tuple[Run, list[Shard]]:
+    visible = await scan_cluster.visible(context.azure)
+    wanted = message.subscriptions or context.settings.subscriptions
     chosen = scan_cluster.in_scope(visible, wanted)
-    found = await tools.estates.get(ticket.run_id, lambda: inventory.read(tools.azure, visible))
-    facts = {s.id: found.subscriptions[s.id] for s in chosen}
-    known = {s.id: await tools.store.known_clusters(s.id) for s in chosen}
+    listing = await context.estates.get(ticket.run_id, lambda: inventory.read(context.azure, visible))
+    facts = {s.id: listing.subscriptions[s.id] for s in chosen}
+    known = {s.id: await context.store.known_clusters(s.id) for s in chosen}
     missing = [guid.lower() for guid in wanted if guid.lower() not in {s.id for s in visible}]
-    known |= {guid: await tools.store.known_clusters(guid) for guid in missing}
+    known |= {guid: await context.store.known_clusters(guid) for guid in missing}
     clusters = {guid: _clusters(part.clusters, known[guid]) for guid, part in facts.items()}
     clusters |= {guid: [cluster.id for cluster in known[guid]] for guid in missing}
     results = [subscription_result(part) for part in facts.values()] + [
         scan_cluster.not_visible(guid) for guid in missing
     ]
-    shards = _shards(clusters, tools.settings.shard_size)
-    run = await _run(tools, ticket, message, chosen, results, shards)
+    shards = _shards(clusters, context.settings.shard_size)
+    run = await _run(context, ticket, message, chosen, results, shards)
     complete = not missing and all(isinstance(p.clusters, Seen) and not p.clusters.partial for p in facts.values())
     return msgspec.structs.replace(run, inventory_complete=complete), shards
 
 
 async def _run(
-    tools: JobContext,
+    context: JobContext,
     ticket: Ticket,
     message: PlanMessage,
     chosen: tuple[Subscription, ...],
     results: list[SubscriptionResult],
     shards: list[Shard],
 ) -> Run:
-    first = await tools.store.latest_run() is None
-    known = set(await tools.store.known_subscriptions())
+    first = await context.store.latest_run() is None
+    known = set(await context.store.known_subscriptions())
     fresh = tuple(s.id for s in chosen if s.id not in known)
-    now = tools.clock()
+    now = context.clock()
     return Run(
         id=ticket.run_id,
         sequence=ticket.sequence,
         requested_by=message.requested_by,
         scope=RunScope(subscriptions=tuple(result.id for result in results)),
         created=now,
-        deadline=now + timedelta(minutes=tools.settings.run_minutes),
+        deadline=now + timedelta(minutes=context.settings.run_minutes),
         expected=tuple(shard.id for shard in shards),
         subscriptions=tuple(results),
         baseline=first or bool(fresh),

@@ -29,58 +29,60 @@ class Scanned(msgspec.Struct, frozen=True):
     repeated: bool = False
 
 
-async def scan_shard(tools: JobContext, message: ScanMessage) -> Scanned:
+async def scan_shard(context: JobContext, message: ScanMessage) -> Scanned:
     """Scans the shard a message names. Raises MessageError for a run or shard that is not there."""
-    stored = await tools.store.load_run(message.run)
-    shard = await tools.store.load_shard(message.run, message.shard)
+    stored = await context.store.load_run(message.run)
+    shard = await context.store.load_shard(message.run, message.shard)
     if stored is None or shard is None:
         raise MessageError(f"there is no shard {message.shard!r} of a run {message.run!r}")
     run = stored.run
-    done = {m.shard for m in await tools.store.list_markers(run.id) if m.status is MarkerStatus.DONE}
+    done = {m.shard for m in await context.store.list_markers(run.id) if m.status is MarkerStatus.DONE}
     if shard.id in done:
-        await _close_when_complete(tools, run)
+        await _close_when_complete(context, run)
         return Scanned(Totals(), repeated=True)
-    totals = await _scan(tools, run, shard)
-    await tools.store.mark_shard(run.id, shard.id, MarkerStatus.DONE, totals, tools.clock())
-    await _close_when_complete(tools, run)
+    totals = await _scan(context, run, shard)
+    await context.store.mark_shard(run.id, shard.id, MarkerStatus.DONE, totals, context.clock())
+    await _close_when_complete(context, run)
     return Scanned(totals)
 
 
-async def _scan(tools: JobContext, run: Run, shard: Shard) -> Totals:
-    visible = await scan_cluster.visible(tools.azure)
-    found = await tools.estates.get(run.id, lambda: inventory.read(tools.azure, visible))
-    by_id = {c.id.lower(): c for c in _listed(found, shard.subscription)}
-    gate = asyncio.Semaphore(tools.settings.clusters_at_once)
+async def _scan(context: JobContext, run: Run, shard: Shard) -> Totals:
+    visible = await scan_cluster.visible(context.azure)
+    listing = await context.estates.get(run.id, lambda: inventory.read(context.azure, visible))
+    by_id = {c.id.lower(): c for c in _listed(listing, shard.subscription)}
+    limit = asyncio.Semaphore(context.settings.clusters_at_once)
 
     async def one(cluster_id: str) -> Totals:
-        async with gate:
-            return await _cluster(tools, run, found, cluster_id, by_id.get(cluster_id.lower()))
+        async with limit:
+            return await _cluster(context, run, listing, cluster_id, by_id.get(cluster_id.lower()))
 
     return add(await asyncio.gather(*(one(cluster_id) for cluster_id in shard.clusters)))
 
 
-def _listed(found: Inventory, subscription: str) -> tuple[Cluster, ...]:
-    return scan_cluster.clusters_of(found, subscription) if subscription in found.subscriptions else ()
+def _listed(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:
+    return scan_cluster.clusters_of(listing, subscription) if subscription in listing.subscriptions else ()
 
 
-async def _cluster(tools: JobContext, run: Run, found: Inventory, cluster_id: str, target: Cluster | None) -> Totals:
-    stored = await tools.store.load_state(cluster_id)
+async def _cluster(
+    context: JobContext, run: Run, listing: Inventory, cluster_id: str, target: Cluster | None
+) -> Totals:
+    stored = await context.store.load_state(cluster_id)
     remembered = tuple(stored.state.registries) if stored else ()
     if target is None:
-        report = _unlisted(found, run, cluster_id, remembered)
+        report = _unlisted(listing, run, cluster_id, remembered)
     else:
         baselines = stored.state.baselines if stored else {}
-        canaries = tools.settings.canary == "scheduled"
+        canaries = context.settings.canary == "scheduled"
         report = await scan_cluster.scan_cluster(
-            tools.azure, found, target, remembered, baselines=baselines, canaries=canaries
+            context.azure, listing, target, remembered, baselines=baselines, canaries=canaries
         )
-    return await _commit(tools, run, report)
+    return await _commit(context, run, report)
 
 
-def _unlisted(found: Inventory, run: Run, cluster_id: str, remembered: tuple[str, ...]) -> ClusterReport:
+def _unlisted(listing: Inventory, run: Run, cluster_id: str, remembered: tuple[str, ...]) -> ClusterReport:
     """A cluster that was planned and that ARM does not list now: Unknown, with the reason its subscription gives."""
     subscription = cluster_id.split("/")[2].lower()
-    facts = found.subscriptions.get(subscription)
+    facts = listing.subscriptions.get(subscription)
     if facts is None:
         result = scan_cluster.not_visible(subscription)
         return problem_report(cluster_id, remembered, ClusterProblem(result.cause, result.summary, "Reader"))
@@ -94,14 +96,14 @@ def _unlisted(found: Inventory, run: Run, cluster_id: str, remembered: tuple[str
     return problem_report(cluster_id, remembered, ClusterProblem("not-listed", why, "a later run"))
 
 
-async def _commit(tools: JobContext, run: Run, report: ClusterReport) -> Totals:
+async def _commit(context: JobContext, run: Run, report: ClusterReport) -> Totals:
     """Decides and commits; overtaken by somebody else, it reads the state anew and decides again."""
-    policy = tools.policy(baseline=run.is_baseline(report.id.split("/")[2]))
+    policy = context.policy(baseline=run.is_baseline(report.id.split("/")[2]))
     for attempt in range(TRIES):
-        stored = await tools.store.load_state(report.id)
-        decision = decide(stored.state if stored else None, report, run.ref, policy, tools.clock())
+        stored = await context.store.load_state(report.id)
+        decision = decide(stored.state if stored else None, report, run.ref, policy, context.clock())
         try:
-            await tools.store.commit(decision, report, stored.etag if stored else None)
+            await context.store.commit(decision, report, stored.etag if stored else None)
         except Conflict:
             if attempt == TRIES - 1:
                 raise
@@ -138,8 +140,8 @@ def add(parts: list[Totals]) -> Totals:
     return Totals(**{name: sum(getattr(part, name) for part in parts) for name in Totals.__struct_fields__})
 
 
-async def _close_when_complete(tools: JobContext, run: Run) -> None:
+async def _close_when_complete(context: JobContext, run: Run) -> None:
     """Whoever sees the last marker asks for the close; asked twice, it closes once."""
-    ended = {marker.shard for marker in await tools.store.list_markers(run.id)}
+    ended = {marker.shard for marker in await context.store.list_markers(run.id)}
     if set(run.expected) <= ended:
-        await tools.queues.send(CLOSE, [CloseMessage(run=run.id)])
+        await context.queues.send(CLOSE, [CloseMessage(run=run.id)])

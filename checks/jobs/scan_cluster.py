@@ -33,24 +33,24 @@ class ScanScope(msgspec.Struct, frozen=True):
     registries: tuple[str, ...] = ()
     canaries: bool = False
 
-    def wants(self, found: Cluster) -> bool:
+    def wants(self, wants: Cluster) -> bool:
         """Whether a cluster is in scope, by its name or id; one that opted out is where it is named."""
         if not self.clusters:
-            return not opted_out(found)
+            return not opted_out(wants)
         names = {name.rstrip("/").lower() for name in self.clusters}
-        return found.name.lower() in names or found.id.rstrip("/").lower() in names
+        return wants.name.lower() in names or wants.id.rstrip("/").lower() in names
 
 
-def opted_out(found: Cluster) -> bool:
+def opted_out(candidate: Cluster) -> bool:
     """Whether a cluster asks by the tag ``pullwatch: off`` not checked."""
-    tag = next((value for name, value in found.tags.items() if name.lower() == "pullwatch"), "")
+    tag = next((value for name, value in candidate.tags.items() if name.lower() == "pullwatch"), "")
     return tag.lower() == "off"
 
 
 async def visible(azure: Azure) -> tuple[Subscription, ...]:
     """The subscriptions the identity can see, less the excluded ones. Raises CollectError."""
-    found = (await reads.subscriptions(azure)).value
-    return tuple(s for s in found if s.id not in azure.settings.exclude_subscriptions)
+    subscriptions = (await reads.subscriptions(azure)).value
+    return tuple(s for s in subscriptions if s.id not in azure.settings.exclude_subscriptions)
 
 
 def in_scope(subscriptions: Iterable[Subscription], wanted: tuple[str, ...]) -> tuple[Subscription, ...]:
@@ -66,18 +66,18 @@ async def scan(azure: Azure, scope: ScanScope, progress: Progress) -> ScanReport
     wanted = scope.subscriptions or azure.settings.subscriptions
     chosen = {s.id for s in in_scope(seen, wanted)}
     progress(f"{len(chosen)} of {len(seen)} subscriptions in scope; reading clusters, registries and roles …")
-    found = await inventory.read(azure, seen)
-    clusters = [c for guid in sorted(chosen) for c in clusters_of(found, guid) if scope.wants(c)]
-    progress(f"{len(clusters)} clusters to look at …")
-    reports = await scan_clusters(azure, found, clusters, progress, scope.registries, canaries=scope.canaries)
-    results = [subscription_result(found.subscriptions[guid]) for guid in sorted(chosen)]
+    listing = await inventory.read(azure, seen)
+    clusters = [c for guid in sorted(chosen) for c in clusters_of(listing, guid) if scope.wants(c)]
+    progress(f"{len(clusters)} clusters to check …")
+    reports = await scan_clusters(azure, listing, clusters, progress, scope.registries, canaries=scope.canaries)
+    results = [subscription_result(listing.subscriptions[guid]) for guid in sorted(chosen)]
     results += [not_visible(guid) for guid in wanted if guid.lower() not in {s.id for s in seen}]
     return ScanReport(subscriptions=tuple(results), clusters=reports, arm_calls=dict(azure.calls))
 
 
-def clusters_of(found: Inventory, subscription: str) -> tuple[Cluster, ...]:
+def clusters_of(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:
     """The clusters of one subscription of an estate, or none where they could not be listed."""
-    clusters = found.subscriptions[subscription].clusters
+    clusters = listing.subscriptions[subscription].clusters
     return clusters.value if isinstance(clusters, Seen) else ()
 
 
@@ -94,7 +94,7 @@ def not_visible(guid: str) -> SubscriptionResult:
 
 async def scan_clusters(
     azure: Azure,
-    found: Inventory,
+    listing: Inventory,
     clusters: Iterable[Cluster],
     progress: Progress,
     only: tuple[str, ...] = (),
@@ -105,14 +105,14 @@ async def scan_clusters(
 
     ``only`` narrows the rows to these login servers, which every cluster is then judged on, used or not.
     """
-    gate = asyncio.Semaphore(azure.settings.clusters_at_once)
+    limit = asyncio.Semaphore(azure.settings.clusters_at_once)
     listed = list(clusters)
     done = 0
 
     async def one(target: Cluster) -> ClusterReport:
         nonlocal done
-        async with gate:
-            report = await scan_cluster(azure, found, target, (), only, canaries=canaries)
+        async with limit:
+            report = await scan_cluster(azure, listing, target, (), only, canaries=canaries)
         done += 1
         progress(f"[{done}/{len(listed)}] {target.name}")
         return report
@@ -122,7 +122,7 @@ async def scan_clusters(
 
 async def scan_cluster(
     azure: Azure,
-    found: Inventory,
+    listing: Inventory,
     target: Cluster,
     remembered: tuple[str, ...],
     only: tuple[str, ...] = (),
@@ -136,11 +136,11 @@ async def scan_cluster(
     their answer. It is logged with its traceback, and the cluster is Unknown, never silently missing.
     """
     try:
-        facts = await cluster.gather(azure, found, target, remembered, only, canaries=canaries)
+        facts = await cluster.gather(azure, listing, target, remembered, only, canaries=canaries)
         return build_report(msgspec.structs.replace(facts, baselines=dict(baselines or {})))
     except CollectError as error:
         return problem_report(target.id, remembered, ClusterProblem("not-looked-at", str(error), str(error)))
     except Exception as error:
         LOG.exception("checker error at %s", target.id)
-        why = f"Pullwatch itself failed while looking at this cluster ({type(error).__name__})."
+        why = f"Pullwatch itself failed while checking this cluster ({type(error).__name__})."
         return problem_report(target.id, remembered, ClusterProblem(CHECKER_ERROR, why, "a repair of Pullwatch"))

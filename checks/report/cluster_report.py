@@ -89,7 +89,7 @@ def subscription_result(facts: SubscriptionFacts) -> SubscriptionResult:
             clusters=count,
             verdict=Unknown("readable bodies"),
             cause="bodies-unreadable",
-            summary=f"Looked at in part: {partial}.",
+            summary=f"Checked in part: {partial}.",
         )
     return SubscriptionResult(
         id=guid,

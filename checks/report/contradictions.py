@@ -59,9 +59,9 @@ class RegistryEvidence(msgspec.Struct, frozen=True):
 
     def passes(self, *codes: str) -> bool:
         """Whether one of these checks passes and none of them fails."""
-        found = [f for f in self.findings if f.code in codes]
-        failed = any(isinstance(f.verdict, Fail) and f.severity is Severity.ERROR for f in found)
-        return not failed and any(isinstance(f.verdict, Pass) for f in found)
+        passes = [f for f in self.findings if f.code in codes]
+        failed = any(isinstance(f.verdict, Fail) and f.severity is Severity.ERROR for f in passes)
+        return not failed and any(isinstance(f.verdict, Pass) for f in passes)
 
     def of(self, *causes: PullErrorCause) -> list[FailedPull]:
         """The failing pulls of these causes."""
@@ -72,11 +72,11 @@ def contradictions(
     facts: ClusterFacts, use: RegistryUse, failing: Iterable[FailedPull], findings: Iterable[Finding]
 ) -> tuple[str, ...]:
     """The sentences about one registry; none where nodes and Azure agree."""
-    mine = tuple(pull for pull in failing if pull.host == use.login_server)
-    if not mine:
+    own_failed_pulls = tuple(pull for pull in failing if pull.host == use.login_server)
+    if not own_failed_pulls:
         return ()
     about = tuple(f for f in findings if f.subject.registry in (None, use.login_server))
-    joined = RegistryEvidence(facts, use, mine, about)
+    evidence = RegistryEvidence(facts, use, own_failed_pulls, about)
     rules: tuple[Callable[[RegistryEvidence], Iterable[str]], ...] = (
         _credentials,
         _firewall,
@@ -85,7 +85,7 @@ def contradictions(
         _absent,
         _tls,
     )
-    return tuple(dict.fromkeys(sentence for rule in rules for sentence in rule(joined)))[:MAX_SENTENCES]
+    return tuple(dict.fromkeys(sentence for rule in rules for sentence in rule(evidence)))[:MAX_SENTENCES]
 
 
 def own_images(findings: Iterable[Finding]) -> frozenset[str]:
@@ -97,12 +97,12 @@ def own_images(findings: Iterable[Finding]) -> frozenset[str]:
     )
 
 
-def _credentials(joined: RegistryEvidence) -> Iterable[str]:
-    refused = joined.of(*CREDENTIALS)
+def _credentials(evidence: RegistryEvidence) -> Iterable[str]:
+    refused = evidence.of(*CREDENTIALS)
     if not refused:
         return
     word = refused[0].classified.cause.value.replace("_", " ")
-    troubles = {f.subject.image: f for f in joined.findings if f.code == IMAGES and isinstance(f.verdict, Fail)}
+    troubles = {f.subject.image: f for f in evidence.findings if f.code == IMAGES and isinstance(f.verdict, Fail)}
     open_refusals = []
     for pull in refused:
         key = _canonical(pull.container.image)
@@ -111,22 +111,22 @@ def _credentials(joined: RegistryEvidence) -> Iterable[str]:
             yield f"{summary} A registry may answer 401 for what it does not show."
         else:
             open_refusals.append(pull)
-    if not open_refusals or not joined.passes(ROLE):
+    if not open_refusals or not evidence.passes(ROLE):
         return
-    why = "; or ".join(_why_refused(joined, open_refusals))
+    why = "; or ".join(_why_refused(evidence, open_refusals))
     yield f"Nodes are refused ({word}) although {ROLE} finds the role held: {why}."
 
 
-def _why_refused(joined: RegistryEvidence, refused: list[FailedPull]) -> list[str]:
+def _why_refused(evidence: RegistryEvidence, refused: list[FailedPull]) -> list[str]:
     """The likely explanations, those that something was seen of first."""
     names = {f"{pull.container.namespace}/{name}" for pull in refused for name in pull.container.pull_secrets}
     failing = [
-        f for f in joined.findings if f.code == SECRETS and isinstance(f.verdict, Fail) and f.subject.secret in names
+        f for f in evidence.findings if f.code == SECRETS and isinstance(f.verdict, Fail) and f.subject.secret in names
     ]
     why = [
         f"the text may be the pull secret's ({f.subject.secret}, {f.cause}), which is tried first" for f in failing[:2]
     ]
-    if joined.passes(IMAGES):
+    if evidence.passes(IMAGES):
         why.append(
             f"the image is there ({IMAGES}), so a token from before the role was granted is likely: "
             "it lives up to 3 hours"
@@ -137,29 +137,29 @@ def _why_refused(joined: RegistryEvidence, refused: list[FailedPull]) -> list[st
     return why
 
 
-def _firewall(joined: RegistryEvidence) -> Iterable[str]:
-    denied = joined.of(PullErrorCause.FIREWALL_DENIED)
-    registry = joined.use.registry
+def _firewall(evidence: RegistryEvidence) -> Iterable[str]:
+    denied = evidence.of(PullErrorCause.FIREWALL_DENIED)
+    registry = evidence.use.registry
     if not denied or not isinstance(registry, Seen):
         return
-    addresses = sorted({found for pull in denied if (found := denied_address(pull.text)) is not None})
+    addresses = sorted({firewall for pull in denied if (firewall := denied_address(pull.text)) is not None})
     if not addresses:
-        if joined.passes(*deciding(Decides.PATH)):
+        if evidence.passes(*deciding(Decides.PATH)):
             yield (
                 "Nodes are answered 403 without the firewall's words although the path passes: a private endpoint that "
                 "is missing for the layers, or a customer-managed key whose key vault is cut off, answers so too."
             )
         return
-    known, complete = known_egress_networks(joined.facts, joined.use)
+    known, complete = known_egress_networks(evidence.facts, evidence.use)
     for address in addresses[:3]:
-        yield from _denied(joined, registry.value.name, address, known, complete)
+        yield from _denied(evidence, registry.value.name, address, known, complete)
 
 
 def _denied(
-    joined: RegistryEvidence, name: str, address: str, known: tuple[IPv4Network, ...], complete: bool
+    evidence: RegistryEvidence, name: str, address: str, known: tuple[IPv4Network, ...], complete: bool
 ) -> Iterable[str]:
-    assert isinstance(joined.use.registry, Seen)
-    registry, seen = joined.use.registry.value, ip_address(address)
+    assert isinstance(evidence.use.registry, Seen)
+    registry, seen = evidence.use.registry.value, ip_address(address)
     opened = registry_firewall.public_access(registry)
     allowed = any(seen in rule for text in registry.network_access.ip_rules if (rule := _network(text)) is not None)
     if opened is registry_firewall.PublicAccess.ALL:
@@ -169,9 +169,9 @@ def _denied(
             f"{name} refused {address} although its IP rules allow it now (ARM): they were changed since, which takes "
             "some minutes to hold."
         )
-    if joined.passes(ENDPOINT) and joined.passes(NAMES):
+    if evidence.passes(ENDPOINT) and evidence.passes(NAMES):
         yield (
-            f"{name} saw {address}, a public address, although names lead to its private endpoint "
+            f"{name} saw {address}, a public address, although names resolve to its private endpoint "
             f"({ENDPOINT}, {NAMES}): the nodes resolve the public name."
         )
     elif known and complete and seen.version == 4 and not any(seen in network for network in known):
@@ -184,10 +184,10 @@ def _denied(
 
 def _network(text: str) -> IPv4Network | None:
     try:
-        found = ip_network(text, strict=False)
+        prefix = ip_network(text, strict=False)
     except ValueError:
         return None
-    return found if isinstance(found, IPv4Network) else None
+    return prefix if isinstance(prefix, IPv4Network) else None
 
 
 def known_egress_networks(facts: ClusterFacts, use: RegistryUse) -> tuple[tuple[IPv4Network, ...], bool]:
@@ -195,58 +195,58 @@ def known_egress_networks(facts: ClusterFacts, use: RegistryUse) -> tuple[tuple[
     if isinstance(use.registry, NotSeen):
         return (), False
     networks, complete = facts.networks or Networks(), True
-    found: list[IPv4Network] = []
+    prefixes: list[IPv4Network] = []
     for pool in (pool for pool in facts.cluster.pools if has_nodes(pool)):
-        place = node_network.subnet_of_pool(networks, facts.cluster, pool)
-        if isinstance(place, NotSeen):
+        node_subnet = node_network.subnet_of_pool(networks, facts.cluster, pool)
+        if isinstance(node_subnet, NotSeen):
             return (), False
-        case = PathContext(
+        context = PathContext(
             facts=networks,
             cluster=facts.cluster,
             registry=use.registry.value,
-            place=place,
-            endpoints=candidates(networks, place, use.registry.value),
+            node_subnet=node_subnet,
+            endpoints=candidates(networks, node_subnet, use.registry.value),
         )
-        egress = public_path.egress_route(case, case.login_target()).egress
-        if egress is None or case.proxied(case.login):
+        egress = public_path.egress_route(context, context.login_target()).egress
+        if egress is None or context.proxied(context.login):
             return (), False
         complete = complete and egress.complete and not egress.gaps
-        found += egress.networks
-    return tuple(dict.fromkeys(found)), complete
+        prefixes += egress.networks
+    return tuple(dict.fromkeys(prefixes)), complete
 
 
-def _names(joined: RegistryEvidence) -> Iterable[str]:
-    if joined.of(PullErrorCause.DNS) and (
-        joined.passes(NAMES) or (joined.passes(ADDRESSES) and not joined.of(*TIMED_OUT))
+def _names(evidence: RegistryEvidence) -> Iterable[str]:
+    if evidence.of(PullErrorCause.DNS) and (
+        evidence.passes(NAMES) or (evidence.passes(ADDRESSES) and not evidence.of(*TIMED_OUT))
     ):
-        code = NAMES if joined.passes(NAMES) else ADDRESSES
+        code = NAMES if evidence.passes(NAMES) else ADDRESSES
         yield (
             f"Nodes cannot resolve a name although {code} finds the path right: a DNS server of the network's own, or "
             "the nodes' cache, answers otherwise (or a data endpoint's name is the one that is missing)."
         )
 
 
-def _timed_out(joined: RegistryEvidence) -> Iterable[str]:
-    if joined.of(*TIMED_OUT) and joined.passes(*deciding(Decides.PATH)):
+def _timed_out(evidence: RegistryEvidence) -> Iterable[str]:
+    if evidence.of(*TIMED_OUT) and evidence.passes(*deciding(Decides.PATH)):
         yield (
             f"Nodes get no connection although {ADDRESSES} to {FILTERS} find a path: something that ARM does not show "
             "stands in it (an appliance, a firewall on the nodes), or it is the layers' storage that is closed."
         )
 
 
-def _absent(joined: RegistryEvidence) -> Iterable[str]:
-    for pull in joined.of(PullErrorCause.IMAGE_NOT_FOUND):
+def _absent(evidence: RegistryEvidence) -> Iterable[str]:
+    for pull in evidence.of(PullErrorCause.IMAGE_NOT_FOUND):
         key = _canonical(pull.container.image)
-        found = joined.facts.manifests.get(key or "")
-        if isinstance(found, Seen) and found.value.present:
+        manifest = evidence.facts.manifests.get(key or "")
+        if isinstance(manifest, Seen) and manifest.value.present:
             yield (
                 f"Nodes say that {key} does not exist, but {IMAGES} finds it now: it was pushed since, has not reached "
                 "the nodes' replica yet, or is hidden from their identity (ABAC, quarantine)."
             )
 
 
-def _tls(joined: RegistryEvidence) -> Iterable[str]:
-    if joined.of(PullErrorCause.TLS) and joined.passes(CONNECTIVITY):
+def _tls(evidence: RegistryEvidence) -> Iterable[str]:
+    if evidence.of(PullErrorCause.TLS) and evidence.passes(CONNECTIVITY):
         yield (
             f"Nodes do not trust the registry's certificate although it holds from where Pullwatch runs "
             f"({CONNECTIVITY}): something on the nodes' network path intercepts TLS, or their clock is wrong."

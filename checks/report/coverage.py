@@ -21,8 +21,8 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
     lines.append(_line("pods", facts.workloads))
     if isinstance(facts.workloads, Seen):
         workloads = facts.workloads.value
-        if workloads.way:
-            lines[-1] = Coverage("pods", True, workloads.way)
+        if workloads.read_through:
+            lines[-1] = Coverage("pods", True, workloads.read_through)
         if facts.workloads.partial:
             lines.append(Coverage("pods", False, facts.workloads.partial))
         lines.append(_line("events", workloads.events))

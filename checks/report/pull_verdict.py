@@ -1,9 +1,9 @@
 """``pull``, the answer itself: what access and path infer, what nodes say, and what proves the one or the other.
 
 Proof outranks inference. A node that pulled proves everything for its pool; a canary's "not found" proves all but the
-layers' way; a canary at a registry that lets everybody read proves the way alone. A canary that fails is proof too. An
-inferred Fail against a proof is named: it stands where a cache explains it (a role was removed: a node's token lives up
-to 3 hours), where it is about another pool, or about the layers that the canary did not ask for.
+layers' path; a canary at a registry that lets everybody read proves the path alone. A canary that fails is proof too.
+An inferred Fail against a proof is named: it stands where a cache explains it (a role was removed: a node's token
+lives up to 3 hours), where it is about another pool, or about the layers that the canary did not ask for.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ class NodeReports(msgspec.Struct, frozen=True):
 class PullProofs(msgspec.Struct, frozen=True):
     """What nodes proved about one registry: by pods that run, and by canaries.
 
-    ``failed`` are canaries that could not pull, ``full`` those that settle that their pool may, ``way`` those that
-    prove only that it has a way. Where one failed, the others prove nothing about the cluster.
+    ``failed`` are canaries that could not pull, ``full`` those that settle that their pool may, ``path`` those that
+    prove only that there is a path. Where one failed, the others prove nothing about the cluster.
     """
 
     proof: PullProof | None = None
     failed: tuple[Finding, ...] = ()
     full: tuple[Finding, ...] = ()
-    way: tuple[Finding, ...] = ()
+    path: tuple[Finding, ...] = ()
 
     def layers(self, finding: Finding) -> bool:
         """Whether layers were pulled, not only a manifest asked for, where a finding is about."""
         pools = {f.subject.pool for f in self.full if f.cause == CanaryProof.LAYERS.value}
-        asked, pool = {f.subject.pool for f in (*self.full, *self.way)}, finding.subject.pool
+        asked, pool = {f.subject.pool for f in (*self.full, *self.path)}, finding.subject.pool
         if self.proof is not None and self.proof.layers and (pool is None or self._pods_ran_on(pool)):
             return True
         return bool(pools) and (pool in pools if pool is not None else asked <= pools)
@@ -86,7 +86,7 @@ class PullProofs(msgspec.Struct, frozen=True):
         pool = finding.subject.pool
         if pool is None:
             return True
-        return pool in {f.subject.pool for f in (*self.full, *self.way)} or self._pods_ran_on(pool)
+        return pool in {f.subject.pool for f in (*self.full, *self.path)} or self._pods_ran_on(pool)
 
     def _pods_ran_on(self, pool: str) -> bool:
         """Whether the pods' proof is of this pool; a pull of pods whose pool is not known is taken for any pool's."""
@@ -98,9 +98,9 @@ class PullProofs(msgspec.Struct, frozen=True):
 
 def proofs_about(findings: Iterable[Finding], login_server: str, proof: PullProof | None) -> PullProofs:
     """What canaries and the successful pulls of pods prove about one registry."""
-    mine = [f for f in findings if f.code == CANARY and f.subject.registry == login_server]
-    failed = tuple(f for f in mine if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR)
-    passed = () if failed else tuple(f for f in mine if isinstance(f.verdict, Pass))
+    own_findings = [f for f in findings if f.code == CANARY and f.subject.registry == login_server]
+    failed = tuple(f for f in own_findings if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR)
+    passed = () if failed else tuple(f for f in own_findings if isinstance(f.verdict, Pass))
     return PullProofs(
         proof,
         failed,
@@ -116,7 +116,7 @@ def pull_facet(
     if proven.failed:
         return _canary_failed(access, _where_it_fails(path, on_path, proven), reports, proven)
     contradictions: tuple[str, ...] = ()
-    if proven.way and not proven.description:
+    if proven.path and not proven.description:
         path, contradictions = _path_proven(path, on_path, proven)
     failing = _failing(access, path, reports)
     if failing is None:
@@ -183,8 +183,8 @@ def _is_layers(finding: Finding) -> bool:
 
 
 def _path_proven(path: Facet, on_path: list[Finding], proven: PullProofs) -> tuple[Facet, tuple[str, ...]]:
-    """The path where a canary proved the way alone: settled, but for what the canary did not ask."""
-    first = proven.way[0]
+    """The path where a canary proved the path alone: settled, but for what the canary did not ask."""
+    first = proven.path[0]
     settled = Facet(Pass(), first.cause, (CANARY,), first.summary)
     contradictions: tuple[str, ...] = ()
     if isinstance(path.verdict, Pass):

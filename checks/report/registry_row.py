@@ -46,22 +46,22 @@ def registry_row(
 
     ``explained`` are the sentences that name where nodes and Azure differ (see contradictions.py).
     """
-    mine = [f for f in findings if f.subject.registry in (None, login_server)]
-    access = access_facet(mine)
-    on_path = [f for f in mine if f.code in deciding(Decides.PATH)]
+    own_findings = [f for f in findings if f.subject.registry in (None, login_server)]
+    access = access_facet(own_findings)
+    on_path = [f for f in own_findings if f.code in deciding(Decides.PATH)]
     path = combined_facet(on_path, "the network path to the registry was not checked")
-    own = own_images(mine) if isinstance(access.verdict, Pass) else frozenset()
-    reports = _nodes_say([f for f in mine if f.code == FAILURES and f.subject.registry == login_server], own)
-    pull, disagreements = pull_facet(access, path, on_path, reports, proofs_about(mine, login_server, proof))
+    own = own_images(own_findings) if isinstance(access.verdict, Pass) else frozenset()
+    reports = _nodes_say([f for f in own_findings if f.code == FAILURES and f.subject.registry == login_server], own)
+    pull, disagreements = pull_facet(access, path, on_path, reports, proofs_about(own_findings, login_server, proof))
     return RegistryRow(
         registry=login_server,
         access=access,
         path=path,
         pull=pull,
         sources=sources,
-        image_troubles=len(reports.image) + _absent_images(mine, login_server, reports),
+        image_troubles=len(reports.image) + _absent_images(own_findings, login_server, reports),
         disagreements=(*disagreements, *explained),
-        fix=_fixes(mine, pull),
+        fix=_fixes(own_findings, pull),
     )
 
 
@@ -99,7 +99,7 @@ def access_facet(findings: list[Finding]) -> Facet:
     registry (a secret that cannot be parsed, an image that conditions leave out). A host without a finding about roles
     is no Azure registry: the kubelet identity says nothing about it.
     """
-    mine = [f for f in findings if f.code == ROLE]
+    own_findings = [f for f in findings if f.code == ROLE]
     identity = combined_facet([f for f in findings if f.code in deciding(Decides.ACCESS)], "no credential was checked")
     others = [f for f in findings if f.code == PER_IMAGE and f.subject.registry is not None]
     alternative = _with_secrets(
@@ -110,12 +110,12 @@ def access_facet(findings: list[Finding]) -> Facet:
         return identity
     if isinstance(alternative.verdict, Fail):
         return alternative
-    if isinstance(identity.verdict, Pass) and any(isinstance(f.verdict, Pass) for f in mine):
+    if isinstance(identity.verdict, Pass) and any(isinstance(f.verdict, Pass) for f in own_findings):
         return identity
     if alternative.cause == WITH_ROLE and not _identity_stands(findings):
         return identity
-    role_needed = any(not isinstance(f.verdict, Skipped) for f in mine)
-    if not mine or isinstance(alternative.verdict, Pass) or (others and not role_needed):
+    role_needed = any(not isinstance(f.verdict, Skipped) for f in own_findings)
+    if not own_findings or isinstance(alternative.verdict, Pass) or (others and not role_needed):
         return alternative
     return identity
 

@@ -78,30 +78,30 @@ def read_request(body: bytes) -> ChecksRequest:
     return request
 
 
-async def post_checks(tools: JobContext, body: bytes, caller: str) -> HttpResponse:
+async def post_checks(context: JobContext, body: bytes, caller: str) -> HttpResponse:
     """One cluster: 200 with the report, 404 where there is none. Otherwise a run: 202 with Location."""
     try:
         request = read_request(body)
     except BadRequest as error:
         return HttpResponse(400, {"error": str(error)})
-    if request.canary and tools.settings.canary == "off":
+    if request.canary and context.settings.canary == "off":
         return HttpResponse(403, {"error": "canary is off: PULLWATCH_CANARY has to be on-demand or scheduled"})
     if request.cluster is not None:
-        return await _scan_now(tools, request)
+        return await _scan_now(context, request)
     message = PlanMessage(request=uuid.uuid4().hex, requested_by=caller, subscriptions=request.subscriptions)
-    ticket = await tools.store.next_sequence(tools.clock(), message.request)
-    await tools.queues.send(PLAN, [message])
+    ticket = await context.store.next_sequence(context.clock(), message.request)
+    await context.queues.send(PLAN, [message])
     location = f"/api/runs/{ticket.run_id}"
     return HttpResponse(202, {"run": ticket.run_id, "status": "requested"}, {"Location": location, "Retry-After": "5"})
 
 
-async def _scan_now(tools: JobContext, request: ChecksRequest) -> HttpResponse:
+async def _scan_now(context: JobContext, request: ChecksRequest) -> HttpResponse:
     """Scans at once and changes nothing: history counts runs only."""
     hosts = tuple(host.lower() for host in request.registries)
     scope = scan_cluster.ScanScope(request.subscriptions, (request.cluster or "",), hosts, canaries=request.canary)
     try:
         async with asyncio.timeout(SCAN_SECONDS):
-            report = await scan_cluster.scan(tools.azure, scope, lambda line: None)
+            report = await scan_cluster.scan(context.azure, scope, lambda line: None)
     except TimeoutError:
         return HttpResponse(504, {"error": f"not done within {SCAN_SECONDS} s; ask for a run and read its result"})
     except CollectError as error:
@@ -112,16 +112,16 @@ async def _scan_now(tools: JobContext, request: ChecksRequest) -> HttpResponse:
     return HttpResponse(200, scan_answer(report))
 
 
-async def get_run(tools: JobContext, run_id: str) -> HttpResponse:
+async def get_run(context: JobContext, run_id: str) -> HttpResponse:
     """200 with where a run stands, 404 where there is none. One that was asked for and not yet planned is there."""
     if not _RUN_ID.fullmatch(run_id):
         return HttpResponse(404, {"error": "there is no such run"})
-    stored = await tools.store.load_run(run_id)
+    stored = await context.store.load_run(run_id)
     if stored is None:
-        if await tools.store.is_promised(run_id):
+        if await context.store.is_promised(run_id):
             return HttpResponse(200, {"run": run_id, "status": "requested"}, {"Retry-After": "5"})
         return HttpResponse(404, {"error": "there is no such run"})
-    ended = {marker.shard for marker in await tools.store.list_markers(run_id)}
+    ended = {marker.shard for marker in await context.store.list_markers(run_id)}
     return HttpResponse(200, _run(stored.run, len(ended & set(stored.run.expected))))
 
 
@@ -144,10 +144,10 @@ def _run(run: Run, ended: int) -> dict[str, Any]:
     }
 
 
-async def get_health(tools: JobContext) -> HttpResponse:
+async def get_health(context: JobContext) -> HttpResponse:
     """200 where storage answers, 503 where it does not; the latest closed run beside it. Cheap, without secrets."""
     try:
-        latest = await tools.store.latest_run()
+        latest = await context.store.latest_run()
     except (AzureError, HistoryError) as error:
         return HttpResponse(503, {"status": "unavailable", "storage": type(error).__name__})
     run = {"run": latest.id, "closed": latest.closed.isoformat() if latest.closed else None} if latest else None

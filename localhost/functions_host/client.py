@@ -64,9 +64,9 @@ class RunningHost:
     @property
     def invocations(self) -> list[Invocation]:
         """The calls that ended so far, oldest first."""
-        found = self.get("/admin/simulator/invocations").json()
-        assert isinstance(found, list)
-        return [Invocation(**each) for each in found]
+        invocations = self.get("/admin/simulator/invocations").json()
+        assert isinstance(invocations, list)
+        return [Invocation(**each) for each in invocations]
 
     def get(self, path: str) -> Answer:
         """GET below `url`; an error status is an answer, not an exception."""

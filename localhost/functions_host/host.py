@@ -141,7 +141,7 @@ class Host:
             reasons.append(f"storage: {str(error).splitlines()[0]}")
         if not reasons and self._changes != before:
             # Something ended in between and may have sent to a queue that was looked at already.
-            reasons.append("calls began or ended during the look")
+            reasons.append("calls began or ended during the check")
         return reasons
 
     def _note(self, name: str, change: int) -> None:

@@ -143,10 +143,10 @@ def read_host_json(text: str) -> HostSettings:
 
 def seconds(timespan: str) -> float:
     """130.0 for "00:02:10". Raises HostError for anything that is not hh:mm:ss."""
-    found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", timespan)
-    if found is None:
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", timespan)
+    if match is None:
         raise HostError(f"host.json: {timespan!r} is not a time span of the form hh:mm:ss")
-    hours, minutes, rest = found.groups()
+    hours, minutes, rest = match.groups()
     return int(hours) * 3600 + int(minutes) * 60 + float(rest)
 
 

@@ -44,9 +44,9 @@ def route_of(function: Function, prefix: str) -> Route:
 def find(routes: list[Route], method: str, path: str) -> tuple[Function, dict[str, str]] | None:
     """The function for a request and its route parameters; None stands for 404, as for a wrong method in Azure."""
     for route in sorted(routes, key=lambda each: each.weight):
-        found = route.pattern.fullmatch(path)
-        if found and (not route.methods or method in route.methods):
-            return route.function, {name: unquote(value) for name, value in found.groupdict().items() if value}
+        match = route.pattern.fullmatch(path)
+        if match and (not route.methods or method in route.methods):
+            return route.function, {name: unquote(value) for name, value in match.groupdict().items() if value}
     return None
 
 
@@ -54,11 +54,11 @@ def _compile(template: str) -> re.Pattern[str]:
     """A pattern for the raw path; literals match in any case, a trailing slash is allowed."""
     parts = []
     for segment in template.strip("/").split("/"):
-        found = _PARAMETER.fullmatch(segment)
-        if found is None:
+        match = _PARAMETER.fullmatch(segment)
+        if match is None:
             parts.append("/" + _mixed(segment))
             continue
-        star, name, constraint, optional = found.groups()
+        star, name, constraint, optional = match.groups()
         value = ".*" if star else _CONSTRAINTS.get(constraint or "", "[^/]+")
         group = f"/(?P<{name}>{value})"
         parts.append(f"(?:{group})?" if optional or star else group)
@@ -69,8 +69,8 @@ def _mixed(segment: str) -> str:
     """A segment that mixes literals with parameters, such as `{name}.json`."""
     ends = [0]
     out = ""
-    for found in _PARAMETER.finditer(segment):
-        value = _CONSTRAINTS.get(found.group(3) or "", "[^/]+?")
-        out += re.escape(segment[ends[-1] : found.start()]) + f"(?P<{found.group(2)}>{value})"
-        ends.append(found.end())
+    for match in _PARAMETER.finditer(segment):
+        value = _CONSTRAINTS.get(match.group(3) or "", "[^/]+?")
+        out += re.escape(segment[ends[-1] : match.start()]) + f"(?P<{match.group(2)}>{value})"
+        ends.append(match.end())
     return out + re.escape(segment[ends[-1] :])

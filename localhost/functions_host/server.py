@@ -75,10 +75,10 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         if address.path.startswith("/admin/"):
             return self._admin(address.path.removeprefix("/admin/").strip("/"), address.query, body)
-        found = self.server.host.find_route(self.command, address.path)
-        if found is None:
+        pair = self.server.host.find_route(self.command, address.path)
+        if pair is None:
             return HttpReply(HTTPStatus.NOT_FOUND)
-        function, route_params = found
+        function, route_params = pair
         request = HttpInput(
             method=self.command,
             url=f"http://{self.headers.get('host') or self.server.url.removeprefix('http://')}{self.path}",

@@ -86,9 +86,9 @@ def test_pass_for_a_service_principal_that_graph_knows() -> None:
 def test_fail_for_an_identity_that_was_deleted_where_its_neighbours_are_seen(
     resource_id: str, over: dict[str, Any]
 ) -> None:
-    found = seen((CARRIED,)) if over.pop("machines", False) else seen(())
+    result = seen((CARRIED,)) if over.pop("machines", False) else seen(())
     changed = cluster(kubelet=KubeletIdentity(resource_id, None, ME))
-    finding = only(judge(facts(cluster=changed, kubelet_resource=listed(None, **over), machines=found)))
+    finding = only(judge(facts(cluster=changed, kubelet_resource=listed(None, **over), machines=result)))
     assert verdict(finding) == ("fail", "identity-deleted")
     assert finding.fix[0].startswith("az identity create ")
     assert f"--assign-kubelet-identity {resource_id}" in finding.fix[1]

@@ -80,8 +80,8 @@ def test_unknown_where_the_image_does_not_tell(version: str | None) -> None:
 
 
 def test_unknown_for_a_service_principal_and_for_a_policy_nobody_documented() -> None:
-    found = only(judge(facts(cluster=service_principal_cluster(), uses=(DISABLED,))))
-    assert verdict(found) == ("unknown", "service-principal")
+    finding = only(judge(facts(cluster=service_principal_cluster(), uses=(DISABLED,))))
+    assert verdict(finding) == ("unknown", "service-principal")
     odd = use(seen(registry(authentication_as_arm="unreadable (int)")))
     assert verdict(only(judge(facts(uses=(odd,))))) == ("unknown", "policy-unknown")
 

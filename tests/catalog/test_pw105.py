@@ -30,8 +30,8 @@ def test_pass_in_one_subscription_whatever_else_is_told() -> None:
 
 
 def test_pass_in_two_subscriptions_of_one_tenant() -> None:
-    found = facts(uses=(ELSEWHERE,), tenants={SUBSCRIPTION: TENANT, OTHER: TENANT.upper()})
-    assert verdict(only(judge(found))) == ("pass", "same-tenant")
+    cluster_facts = facts(uses=(ELSEWHERE,), tenants={SUBSCRIPTION: TENANT, OTHER: TENANT.upper()})
+    assert verdict(only(judge(cluster_facts))) == ("pass", "same-tenant")
 
 
 def test_fail_where_a_managed_identity_would_have_to_cross() -> None:
@@ -42,8 +42,10 @@ def test_fail_where_a_managed_identity_would_have_to_cross() -> None:
 
 
 def test_unknown_for_a_service_principal_that_may_be_multi_tenant() -> None:
-    found = facts(cluster=service_principal_cluster(), uses=(ELSEWHERE,), tenants={SUBSCRIPTION: TENANT, OTHER: THEIRS})
-    assert verdict(only(judge(found))) == ("unknown", "service-principal-crosses")
+    cluster_facts = facts(
+        cluster=service_principal_cluster(), uses=(ELSEWHERE,), tenants={SUBSCRIPTION: TENANT, OTHER: THEIRS}
+    )
+    assert verdict(only(judge(cluster_facts))) == ("unknown", "service-principal-crosses")
 
 
 def test_nothing_there_to_compare_where_arm_tells_no_tenant() -> None:

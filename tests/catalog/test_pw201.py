@@ -22,10 +22,10 @@ def judged(outcome: Outcome, registry: dict[str, Any] | None = None, **over: Any
 
 
 def test_pass_where_the_registry_signs_pullwatch_in() -> None:
-    found = judged(Outcome.REACHED, signed_in=True, repository="team/web", data=(reached(DATA),))
-    assert verdict(found) == ("pass", "reached")
-    assert found.summary.startswith("From where Pullwatch runs")
-    assert "lets it pull team/web; its 1 data endpoints answer" in found.summary
+    finding = judged(Outcome.REACHED, signed_in=True, repository="team/web", data=(reached(DATA),))
+    assert verdict(finding) == ("pass", "reached")
+    assert finding.summary.startswith("From where Pullwatch runs")
+    assert "lets it pull team/web; its 1 data endpoints answer" in finding.summary
 
 
 def reached(host: str) -> DataEndpoint:
@@ -33,11 +33,11 @@ def reached(host: str) -> DataEndpoint:
 
 
 def test_fail_of_a_name_that_does_not_exist_although_arm_shows_the_registry() -> None:
-    found = judged(Outcome.DNS_ERROR)
-    assert verdict(found) == ("fail", "dns-error")
-    assert found.severity is Severity.WARNING
-    assert found.fix[0] == f"nslookup {ACR}"
-    assert found.evidence[1].what == "CONNECTIVITY_DNS_ERROR"
+    finding = judged(Outcome.DNS_ERROR)
+    assert verdict(finding) == ("fail", "dns-error")
+    assert finding.severity is Severity.WARNING
+    assert finding.fix[0] == f"nslookup {ACR}"
+    assert finding.evidence[1].what == "CONNECTIVITY_DNS_ERROR"
 
 
 def test_fail_of_a_certificate_that_expired_or_is_about_to() -> None:
@@ -58,16 +58,16 @@ def test_pass_where_a_certificate_is_made_for_days_only() -> None:
 def test_fail_of_a_data_endpoint_without_a_name_comes_before_what_only_concerns_pullwatch() -> None:
     lost = DataEndpoint(DATA, Outcome.DNS_ERROR, f"the name {DATA} does not exist")
     for outcome in (Outcome.REACHED, Outcome.REFRESH_TOKEN):
-        found = judged(outcome, data=(reached("x.azurecr.io"), lost))
-        assert verdict(found) == ("fail", "data-endpoint-dns-error")
-        assert found.fix[0] == f"nslookup {DATA}"
+        finding = judged(outcome, data=(reached("x.azurecr.io"), lost))
+        assert verdict(finding) == ("fail", "data-endpoint-dns-error")
+        assert finding.fix[0] == f"nslookup {DATA}"
 
 
 def test_unknown_where_the_firewall_keeps_this_vantage_out() -> None:
-    found = judged(Outcome.FORBIDDEN, client_address="203.0.113.10")
-    assert verdict(found) == ("unknown", "forbidden-error")
-    assert not look_failed(found)
-    assert "does not let this vantage in (it sees Pullwatch as 203.0.113.10); nodes may differ" in found.summary
+    finding = judged(Outcome.FORBIDDEN, client_address="203.0.113.10")
+    assert verdict(finding) == ("unknown", "forbidden-error")
+    assert not look_failed(finding)
+    assert "does not let this vantage in (it sees Pullwatch as 203.0.113.10); nodes may differ" in finding.summary
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ def test_unknown_where_the_firewall_keeps_this_vantage_out() -> None:
 def test_unknown_without_a_path_and_a_failed_look_only_where_the_registry_is_open(
     registry: dict[str, Any], failed: bool
 ) -> None:
-    found = judged(Outcome.CONNECT_TIMEOUT, registry)
-    assert verdict(found) == ("unknown", "connect-timeout")
-    assert look_failed(found) is failed
-    assert isinstance(found.verdict, Unknown) and found.verdict.missing.endswith(ACR)
+    finding = judged(Outcome.CONNECT_TIMEOUT, registry)
+    assert verdict(finding) == ("unknown", "connect-timeout")
+    assert look_failed(finding) is failed
+    assert isinstance(finding.verdict, Unknown) and finding.verdict.missing.endswith(ACR)
 
 
 @pytest.mark.parametrize(
@@ -96,10 +96,10 @@ def test_unknown_without_a_path_and_a_failed_look_only_where_the_registry_is_ope
 )
 def test_unknown_where_only_pullwatch_lacks_a_role_names_the_one_for_the_mode(mode: str | None, role: str) -> None:
     for outcome in (Outcome.REFRESH_TOKEN, Outcome.ACCESS_TOKEN, Outcome.IDENTITY):
-        found = judged(outcome, {"role_assignment_mode": mode})
-        assert verdict(found) == ("unknown", outcome.value)
-        assert isinstance(found.verdict, Unknown) and found.verdict.missing.startswith(f"{role} for")
-        assert not look_failed(found)
+        finding = judged(outcome, {"role_assignment_mode": mode})
+        assert verdict(finding) == ("unknown", outcome.value)
+        assert isinstance(finding.verdict, Unknown) and finding.verdict.missing.startswith(f"{role} for")
+        assert not look_failed(finding)
 
 
 def test_unknown_where_it_is_throttled_or_answers_oddly() -> None:
@@ -108,8 +108,8 @@ def test_unknown_where_it_is_throttled_or_answers_oddly() -> None:
 
 
 def test_unknown_for_a_name_that_arm_does_not_show() -> None:
-    found = only(judge(facts(uses=(unseen(),), probes={ACR: probe(Outcome.DNS_ERROR)})))
-    assert verdict(found) == ("unknown", "dns-error")
+    finding = only(judge(facts(uses=(unseen(),), probes={ACR: probe(Outcome.DNS_ERROR)})))
+    assert verdict(finding) == ("unknown", "dns-error")
 
 
 def test_unknown_where_a_data_endpoint_is_out_of_reach_from_here() -> None:
@@ -119,9 +119,9 @@ def test_unknown_where_a_data_endpoint_is_out_of_reach_from_here() -> None:
 
 def test_nothing_there_where_probing_is_off_or_a_registry_was_not_probed() -> None:
     off = NotSeen(NotSeenReason.OFF, "probing is switched off by PULLWATCH_PROBE")
-    found = only(judge(facts(probes={ACR: off})))
-    assert verdict(found) == ("skipped", "probe-off")
-    assert "PULLWATCH_PROBE" in found.summary
+    finding = only(judge(facts(probes={ACR: off})))
+    assert verdict(finding) == ("skipped", "probe-off")
+    assert "PULLWATCH_PROBE" in finding.summary
     assert verdict(only(judge(facts(probes={})))) == ("skipped", "not-probed")
     assert judge(facts(uses=())) == ()
 
@@ -129,8 +129,8 @@ def test_nothing_there_where_probing_is_off_or_a_registry_was_not_probed() -> No
 def test_nothing_there_for_other_registries_unless_they_were_probed() -> None:
     other = base.use(NotSeen(NotSeenReason.NOT_APPLICABLE, "none of this cloud"), login_server="quay.io", acr=False)
     assert judge(facts(uses=(other,), probes={})) == ()
-    found = only(judge(facts(uses=(other,), probes={"quay.io": probe(host="quay.io")})))
-    assert verdict(found) == ("pass", "reached")
+    finding = only(judge(facts(uses=(other,), probes={"quay.io": probe(host="quay.io")})))
+    assert verdict(finding) == ("pass", "reached")
 
 
 def test_every_outcome_that_is_no_success_can_be_compared_with_check_health_or_is_pullwatch_s_own() -> None:

@@ -9,24 +9,24 @@ from tests.support.tenant_builder import SUBSCRIPTION
 
 def judged(world: World) -> Finding:
     """The only finding of the check."""
-    (found,) = catalog.judge_with((pw203,), world.facts())
-    assert found.subject.registry == HOST
-    return found
+    (finding,) = catalog.judge_with((pw203,), world.facts())
+    assert finding.subject.registry == HOST
+    return finding
 
 
 def test_pass_approved_and_peered_both_ways() -> None:
-    found = judged(World().healthy_private())
-    assert (word(found.verdict), found.cause) == ("pass", "endpoint-in-peer")
+    finding = judged(World().healthy_private())
+    assert (word(finding.verdict), finding.cause) == ("pass", "endpoint-in-peer")
 
 
 def test_fail_pending_and_the_command_that_approves_it() -> None:
     world = World().private()
     world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
     world.endpoint(status="Pending")
-    found = judged(world)
-    assert (word(found.verdict), found.cause) == ("fail", "endpoint-pending")
+    finding = judged(world)
+    assert (word(finding.verdict), finding.cause) == ("fail", "endpoint-pending")
     connection = f"{world.registry_id}/privateEndpointConnections/acrone.pe"
-    assert found.fix == (f"az network private-endpoint-connection approve --id {connection}",)
+    assert finding.fix == (f"az network private-endpoint-connection approve --id {connection}",)
 
 
 def test_fail_peered_on_one_side_and_the_command_for_the_other() -> None:
@@ -35,9 +35,9 @@ def test_fail_peered_on_one_side_and_the_command_for_the_other() -> None:
     world.peer(world.vnet_id(NODES), home, state="Initiated", back=None)
     world.endpoint()
     world.zone(RECORDS, world.vnet_id(NODES))
-    found = judged(world)
-    assert (word(found.verdict), found.cause) == ("fail", "peering-not-connected")
-    assert found.fix == (
+    finding = judged(world)
+    assert (word(finding.verdict), finding.cause) == ("fail", "peering-not-connected")
+    assert finding.fix == (
         f"az network vnet peering create --subscription {SUBSCRIPTION} --resource-group rg "
         f"--vnet-name vnet-endpoints --name to-vnet-nodes --remote-vnet {world.vnet_id(NODES)} --allow-vnet-access",
     )
@@ -46,9 +46,9 @@ def test_fail_peered_on_one_side_and_the_command_for_the_other() -> None:
 def test_unknown_the_endpoint_is_in_a_subscription_that_is_not_to_be_seen() -> None:
     world = World().healthy_private()
     world.refused.add((SUBSCRIPTION, "endpoints"))
-    found = judged(world)
-    assert (word(found.verdict), found.cause) == ("unknown", "look-not-allowed")
-    assert getattr(found.verdict, "missing", "") == "Reader"
+    finding = judged(world)
+    assert (word(finding.verdict), finding.cause) == ("unknown", "look-not-allowed")
+    assert getattr(finding.verdict, "missing", "") == "Reader"
 
 
 def test_nothing_there_a_public_registry_without_endpoints_is_skipped() -> None:

@@ -9,9 +9,9 @@ from tests.support.tenant_builder import SUBSCRIPTION
 
 def judged(world: World) -> Finding:
     """The only finding of the check."""
-    (found,) = catalog.judge_with((pw204,), world.facts())
-    assert found.subject.registry == HOST
-    return found
+    (finding,) = catalog.judge_with((pw204,), world.facts())
+    assert finding.subject.registry == HOST
+    return finding
 
 
 WHERE = f"--subscription {SUBSCRIPTION} --resource-group rg-dns --zone-name privatelink.azurecr.io"
@@ -26,43 +26,43 @@ def spoke(records: dict[str, str | tuple[str, ...]], linked: bool = True) -> Wor
 
 
 def test_pass_every_name_leads_to_the_endpoint() -> None:
-    found = judged(spoke(RECORDS))
-    assert (word(found.verdict), found.cause) == ("pass", "names-lead-in")
-    assert "10.20.0.4" in found.summary and "10.20.0.5" in found.summary
+    finding = judged(spoke(RECORDS))
+    assert (word(finding.verdict), finding.cause) == ("pass", "names-lead-in")
+    assert "10.20.0.4" in finding.summary and "10.20.0.5" in finding.summary
 
 
 def test_fail_not_linked_and_the_command_that_links_the_zone_that_has_the_record() -> None:
     world = spoke(RECORDS, linked=False)
-    found = judged(world)
-    assert (word(found.verdict), found.cause) == ("fail", "zone-not-linked")
-    assert found.fix == (
+    finding = judged(world)
+    assert (word(finding.verdict), finding.cause) == ("fail", "zone-not-linked")
+    assert finding.fix == (
         f"az network private-dns link vnet create {WHERE} --name {NODES} "
         f"--virtual-network {world.vnet_id(NODES)} --registration-enabled false",
     )
 
 
 def test_fail_data_record_missing_and_the_command_that_adds_it() -> None:
-    found = judged(spoke({"acrone": "10.20.0.4"}))
-    assert (word(found.verdict), found.cause) == ("fail", "data-record-missing")
-    assert found.fix == (
+    finding = judged(spoke({"acrone": "10.20.0.4"}))
+    assert (word(finding.verdict), finding.cause) == ("fail", "data-record-missing")
+    assert finding.fix == (
         f"az network private-dns record-set a add-record {WHERE} "
         "--record-set-name acrone.westeurope.data --ipv4-address 10.20.0.5",
     )
 
 
 def test_fail_wrong_address_is_taken_out_and_the_right_one_put_in() -> None:
-    found = judged(spoke(RECORDS | {"acrone": "10.20.0.99"}))
-    assert (word(found.verdict), found.cause) == ("fail", "login-record-wrong")
-    assert [line.split()[5] for line in found.fix] == ["remove-record", "add-record"]
+    finding = judged(spoke(RECORDS | {"acrone": "10.20.0.99"}))
+    assert (word(finding.verdict), finding.cause) == ("fail", "login-record-wrong")
+    assert [line.split()[5] for line in finding.fix] == ["remove-record", "add-record"]
 
 
 def test_unknown_custom_dns_servers_decide() -> None:
     world = World().healthy_private().dns("10.30.0.4")
     world.vnet("vnet-hub", "10.30.0.0/16", hosts={})
     world.zone({}, world.vnet_id("vnet-hub"), group="rg-hub")
-    found = judged(world)
-    assert (word(found.verdict), found.cause) == ("unknown", "custom-dns")
-    assert "They stand in vnet-hub" in found.summary
+    finding = judged(world)
+    assert (word(finding.verdict), finding.cause) == ("unknown", "custom-dns")
+    assert "They stand in vnet-hub" in finding.summary
 
 
 def test_nothing_there_no_zone_and_no_endpoint_is_skipped() -> None:

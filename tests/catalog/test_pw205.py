@@ -9,9 +9,9 @@ from tests.support.tenant_builder import SUBSCRIPTION
 
 def judged(world: World) -> Finding:
     """The only finding of the check."""
-    (found,) = catalog.judge_with((pw205,), world.facts())
-    assert found.subject.registry == HOST
-    return found
+    (finding,) = catalog.judge_with((pw205,), world.facts())
+    assert finding.subject.registry == HOST
+    return finding
 
 
 SERVICE = [{"service": "Microsoft.Storage"}, {"service": "Microsoft.ContainerRegistry"}]
@@ -19,23 +19,23 @@ SERVICE = [{"service": "Microsoft.Storage"}, {"service": "Microsoft.ContainerReg
 
 def test_pass_a_rule_allows_the_subnet() -> None:
     world = World().nodes(serviceEndpoints=SERVICE)
-    found = judged(world.deny(subnets=(world.subnet(NODES).upper(),)))
-    assert (word(found.verdict), found.cause) == ("pass", "subnet-allowed")
+    finding = judged(world.deny(subnets=(world.subnet(NODES).upper(),)))
+    assert (word(finding.verdict), finding.cause) == ("pass", "subnet-allowed")
 
 
 def test_fail_the_service_endpoint_voids_the_ip_rule() -> None:
     world = World().nodes(serviceEndpoints=SERVICE).deny(EGRESS)
-    found = judged(world)
-    assert (word(found.verdict), found.cause) == ("fail", "service-endpoint-voids-ip-rules")
+    finding = judged(world)
+    assert (word(finding.verdict), finding.cause) == ("fail", "service-endpoint-voids-ip-rules")
     where = f"--subscription {SUBSCRIPTION} --resource-group rg"
-    assert found.fix == (f"az acr network-rule add --name acrone {where} --subnet {world.subnet(NODES)}",)
+    assert finding.fix == (f"az acr network-rule add --name acrone {where} --subnet {world.subnet(NODES)}",)
 
 
 def test_fail_a_rule_without_the_service_endpoint_keeps_the_others_of_the_subnet() -> None:
     world = World().nodes(serviceEndpoints=SERVICE[:1])
-    found = judged(world.deny(subnets=(world.subnet(NODES),)))
-    assert (word(found.verdict), found.cause) == ("fail", "service-endpoint-missing")
-    assert found.fix == (
+    finding = judged(world.deny(subnets=(world.subnet(NODES),)))
+    assert (word(finding.verdict), finding.cause) == ("fail", "service-endpoint-missing")
+    assert finding.fix == (
         f"az network vnet subnet update --ids {world.subnet(NODES)} "
         "--service-endpoints Microsoft.Storage Microsoft.ContainerRegistry",
     )

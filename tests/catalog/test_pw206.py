@@ -9,26 +9,26 @@ from tests.support.tenant_builder import SUBSCRIPTION
 
 def judged(world: World) -> Finding:
     """The only finding of the check."""
-    (found,) = catalog.judge_with((pw206,), world.facts())
-    assert found.subject.registry == HOST
-    return found
+    (finding,) = catalog.judge_with((pw206,), world.facts())
+    assert finding.subject.registry == HOST
+    return finding
 
 
 WHERE = f"--subscription {SUBSCRIPTION} --resource-group rg"
 
 
 def test_pass_login_and_layers_are_told_apart() -> None:
-    found = judged(World().nsg())
-    assert (word(found.verdict), found.cause) == ("pass", "open")
-    assert "the login server" in found.summary and "*.blob.core.windows.net" in found.summary
+    finding = judged(World().nsg())
+    assert (word(finding.verdict), finding.cause) == ("pass", "open")
+    assert "the login server" in finding.summary and "*.blob.core.windows.net" in finding.summary
 
 
 def test_fail_names_the_rule_and_opens_before_it() -> None:
     allowed = rule("acr", 150, "Allow", "AzureContainerRegistry")
-    found = judged(World().nsg(allowed, rule("no", 151, "Deny", "Internet")))
-    assert (word(found.verdict), found.cause) == ("fail", "nsg-closes-layers")
-    assert "rule no (priority 151, Deny) of nsg-nodes" in found.summary
-    assert found.fix == (
+    finding = judged(World().nsg(allowed, rule("no", 151, "Deny", "Internet")))
+    assert (word(finding.verdict), finding.cause) == ("fail", "nsg-closes-layers")
+    assert "rule no (priority 151, Deny) of nsg-nodes" in finding.summary
+    assert finding.fix == (
         f"az network nsg rule create {WHERE} --nsg-name nsg-nodes --name AllowRegistryHttps --priority 149 "
         "--direction Outbound --access Allow --protocol Tcp --destination-address-prefixes Storage "
         "--destination-port-ranges 443",
@@ -36,20 +36,20 @@ def test_fail_names_the_rule_and_opens_before_it() -> None:
 
 
 def test_fail_a_route_to_nowhere_and_the_route_past_it() -> None:
-    found = [
+    findings = [
         f
         for f in catalog.judge_with((pw206,), World().routes(("0.0.0.0/0", "None")).facts())
         if f.cause == "route-drops-login"
     ]
-    assert found[0].fix == (
+    assert findings[0].fix == (
         f"az network route-table route create {WHERE} --route-table-name routes --name AzureContainerRegistry "
         "--address-prefix AzureContainerRegistry --next-hop-type Internet",
     )
 
 
 def test_unknown_an_appliance_decides_for_both_paths() -> None:
-    found = catalog.judge_with((pw206,), World().routes(("0.0.0.0/0", "VirtualAppliance")).facts())
-    assert {(word(f.verdict), f.cause) for f in found} == {
+    findings = catalog.judge_with((pw206,), World().routes(("0.0.0.0/0", "VirtualAppliance")).facts())
+    assert {(word(f.verdict), f.cause) for f in findings} == {
         ("unknown", "route-diverts-login"),
         ("unknown", "route-diverts-layers"),
     }

@@ -19,27 +19,27 @@ def waiting(text: str, reason: str = "ErrImagePull", image: str = WEB, **over: s
 
 
 def test_pass_where_no_pod_waits_for_an_image() -> None:
-    found = only(judge(facts(container())))
-    assert verdict(found) == ("pass", "no-pod-waits")
-    assert found.subject.registry is None
+    finding = only(judge(facts(container())))
+    assert verdict(finding) == ("pass", "no-pod-waits")
+    assert finding.subject.registry is None
 
 
 @pytest.mark.parametrize(
     ("text", "cause"), [(UNAUTHORIZED, PullErrorCause.UNAUTHORIZED), (ABSENT, PullErrorCause.IMAGE_NOT_FOUND)]
 )
 def test_fail_by_the_text_that_kubelet_passed_on(text: str, cause: PullErrorCause) -> None:
-    found = only(judge(facts(waiting(text))))
-    assert verdict(found) == ("fail", cause.value)
-    assert found.severity is Severity.ERROR
-    assert (found.subject.registry, found.subject.image) == (ACR, WEB)
-    assert text in found.evidence[0].what
-    assert found.fix[0] == "kubectl describe pod --namespace default web-1"
+    finding = only(judge(facts(waiting(text))))
+    assert verdict(finding) == ("fail", cause.value)
+    assert finding.severity is Severity.ERROR
+    assert (finding.subject.registry, finding.subject.image) == (ACR, WEB)
+    assert text in finding.evidence[0].what
+    assert finding.fix[0] == "kubectl describe pod --namespace default web-1"
 
 
 def test_fail_takes_the_cause_from_an_event_where_the_status_tells_only_of_back_off() -> None:
     held = waiting(f'Back-off pulling image "{WEB}"', "ImagePullBackOff")
-    found = only(judge(facts(held, events=[event("Failed", UNAUTHORIZED)])))
-    assert verdict(found) == ("fail", "unauthorized")
+    finding = only(judge(facts(held, events=[event("Failed", UNAUTHORIZED)])))
+    assert verdict(finding) == ("fail", "unauthorized")
     alone = only(judge(facts(held)))
     assert verdict(alone) == ("fail", "backoff_only")
 
@@ -48,15 +48,15 @@ def test_fail_of_one_workload_is_told_once_and_many_are_capped_and_counted() -> 
     pods = [waiting(UNAUTHORIZED, pod=f"web-{n}") for n in range(3)]
     assert "3 pods wait for" in only(judge(facts(*pods))).summary
     many = [waiting(UNAUTHORIZED, pod=f"p-{n}", workload=f"default/Job/{n}") for n in range(MAX_PER_CAUSE + 7)]
-    found = judge(facts(*many))
-    assert len(found) == MAX_PER_CAUSE + 1
-    assert found[-1].summary.startswith("7 more workloads wait")
+    findings = judge(facts(*many))
+    assert len(findings) == MAX_PER_CAUSE + 1
+    assert findings[-1].summary.startswith("7 more workloads wait")
 
 
 def test_unknown_where_pods_may_not_be_read() -> None:
-    found = only(judge(base.facts(workloads=REFUSED)))
-    assert verdict(found) == ("unknown", "look-not-allowed")
-    assert isinstance(found.verdict, Unknown) and found.verdict.missing == "Reader"
+    finding = only(judge(base.facts(workloads=REFUSED)))
+    assert verdict(finding) == ("unknown", "look-not-allowed")
+    assert isinstance(finding.verdict, Unknown) and finding.verdict.missing == "Reader"
 
 
 def test_unknown_where_objects_could_not_be_read() -> None:

@@ -58,8 +58,8 @@ def test_fail_for_an_image_that_cannot_be_pulled_anew(manifest: Manifest, image:
 
 
 def test_fail_does_not_fail_the_registry_but_is_counted_beside_it() -> None:
-    found = looked(ABSENT)
-    row = next(row for row in build_report(found).registries if row.registry == ACR)
+    cluster_facts = looked(ABSENT)
+    row = next(row for row in build_report(cluster_facts).registries if row.registry == ACR)
     assert word(row.access.verdict) == "pass"
     assert row.image_troubles == 1
 

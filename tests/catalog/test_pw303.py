@@ -27,8 +27,8 @@ def test_pass_where_the_registry_accepts_the_secret() -> None:
 
 @pytest.mark.parametrize("key", ["*.azurecr.io", "acr?ne.azurecr.io", f"{ACR}/team", f"{ACR}/team/we"])
 def test_pass_where_a_glob_or_a_path_covers_the_image(key: str) -> None:
-    found = entry(key, asked=(CredentialTest(registry=ACR, accepted=True, pulls=("team/web",)),))
-    assert verdict(only(judge(needing(pull_secrets=secret(found))))) == ("pass", "secret-accepted")
+    secret_entry = entry(key, asked=(CredentialTest(registry=ACR, accepted=True, pulls=("team/web",)),))
+    assert verdict(only(judge(needing(pull_secrets=secret(secret_entry))))) == ("pass", "secret-accepted")
 
 
 FAILURES: list[tuple[dict[str, Any], str]] = [
@@ -36,7 +36,7 @@ FAILURES: list[tuple[dict[str, Any], str]] = [
     (secret(type="Opaque"), "secret-wrong-type"),
     (secret(type=None), "secret-wrong-type"),
     (secret(empty=True), "secret-empty"),
-    (secret(trouble="the auth of a host is no base64"), "secret-undecodable"),
+    (secret(problem="the auth of a host is no base64"), "secret-undecodable"),
     (secret(entry("ghcr.io")), "secret-host-mismatch"),
     (secret(entry(f"{ACR}:8443")), "secret-host-mismatch"),
     (secret(entry("*.azurecr.cn")), "secret-host-mismatch"),
@@ -70,7 +70,7 @@ def test_fail_is_a_warning_where_the_role_grants_the_image_anyway() -> None:
 
 
 def test_fail_even_with_the_role_where_kubelet_cannot_parse_the_secret() -> None:
-    finding = only(judge(facts(container(WEB, "regcred"), pull_secrets=secret(trouble="its auths are no JSON object"))))
+    finding = only(judge(facts(container(WEB, "regcred"), pull_secrets=secret(problem="its auths are no JSON object"))))
     assert (verdict(finding), finding.severity) == (("fail", "secret-undecodable"), Severity.ERROR)
 
 
@@ -115,8 +115,8 @@ def test_skipped_where_the_pods_were_not_read() -> None:
 
 
 def test_skipped_where_a_secret_is_for_other_hosts_and_not_needed() -> None:
-    found = only(judge(facts(container(WEB, "regcred"), pull_secrets=secret(entry("ghcr.io")))))
-    assert verdict(found) == ("skipped", "secret-not-needed")
+    finding = only(judge(facts(container(WEB, "regcred"), pull_secrets=secret(entry("ghcr.io")))))
+    assert verdict(finding) == ("skipped", "secret-not-needed")
 
 
 def test_skipped_beyond_the_bound_of_secrets_that_are_read() -> None:
@@ -127,15 +127,18 @@ def test_skipped_beyond_the_bound_of_secrets_that_are_read() -> None:
 @pytest.mark.parametrize("key", ["index.docker.io", "docker.io", "docker.io/library"])
 @pytest.mark.parametrize("image", ["nginx", "docker.io/library/nginx:1", "index.docker.io/library/nginx"])
 def test_docker_hub_goes_by_all_its_names(key: str, image: str) -> None:
-    found = secret(entry(key, asked=(CredentialTest(registry="docker.io", accepted=True),)))
-    assert verdict(only(judge(facts(container(image, "regcred"), pull_secrets=found)))) == ("pass", "secret-accepted")
+    document = secret(entry(key, asked=(CredentialTest(registry="docker.io", accepted=True),)))
+    assert verdict(only(judge(facts(container(image, "regcred"), pull_secrets=document)))) == (
+        "pass",
+        "secret-accepted",
+    )
 
 
 def test_one_secret_for_two_registries_is_judged_for_each() -> None:
     pods = (container(WEB, "regcred"), container("ghcr.io/acme/tool:1", "regcred"))
-    found = secret(entry(), entry("ghcr.io", accepted=False))
+    document = secret(entry(), entry("ghcr.io", accepted=False))
     judged = {
-        f.subject.registry: word(f.verdict) for f in judge(facts(*pods, authorization=NO_ROLE, pull_secrets=found))
+        f.subject.registry: word(f.verdict) for f in judge(facts(*pods, authorization=NO_ROLE, pull_secrets=document))
     }
     assert judged == {ACR: "pass", "ghcr.io": "fail"}
 

@@ -24,8 +24,8 @@ def anonymous(*containers: Any, **over: Any) -> ClusterFacts:
 
 
 def test_pass_by_a_secret_that_holds() -> None:
-    found = facts(container(WEB, "regcred"), authorization=NO_ROLE, pull_secrets=secret(entry()))
-    assert verdict(only(judge(found))) == ("pass", "pull-secret")
+    cluster_facts = facts(container(WEB, "regcred"), authorization=NO_ROLE, pull_secrets=secret(entry()))
+    assert verdict(only(judge(cluster_facts))) == ("pass", "pull-secret")
 
 
 def test_pass_by_anonymous_pull() -> None:
@@ -34,8 +34,8 @@ def test_pass_by_anonymous_pull() -> None:
 
 
 def test_pass_by_anonymous_pull_where_roles_could_not_be_read() -> None:
-    found = anonymous(container(), authorization=REFUSED_ROLES)
-    assert verdict(only(judge(found))) == ("pass", "anonymous-pull")
+    cluster_facts = anonymous(container(), authorization=REFUSED_ROLES)
+    assert verdict(only(judge(cluster_facts))) == ("pass", "anonymous-pull")
 
 
 def test_pass_for_a_registry_that_serves_everybody() -> None:
@@ -48,8 +48,8 @@ def test_pass_where_every_image_comes_by_a_way_of_its_own() -> None:
 
 
 def test_pass_where_a_node_just_pulled_what_could_not_be_read() -> None:
-    found = facts(container(HUB), events=[pulled(HUB)])
-    assert verdict(only(judge(found))) == ("pass", "pulled")
+    cluster_facts = facts(container(HUB), events=[pulled(HUB)])
+    assert verdict(only(judge(cluster_facts))) == ("pass", "pulled")
 
 
 def test_fail_where_nothing_grants_the_images() -> None:
@@ -60,8 +60,8 @@ def test_fail_where_nothing_grants_the_images() -> None:
 
 def test_fail_names_the_role_of_an_abac_registry() -> None:
     abac = base.seen(base.registry(role_assignment_mode="AbacRepositoryPermissions"))
-    found = facts(container(), uses=(use_of(ACR, [container()], abac),))
-    finding = only(judge(found))
+    cluster_facts = facts(container(), uses=(use_of(ACR, [container()], abac),))
+    finding = only(judge(cluster_facts))
     assert verdict(finding) == ("fail", "nothing-grants")
     assert "Container Registry Repository Reader" in finding.fix[0]
 
@@ -75,13 +75,13 @@ def test_fail_where_one_pod_of_two_brings_the_secret() -> None:
 
 
 def test_fail_where_a_refused_secret_keeps_anonymous_pull_from_being_tried() -> None:
-    found = anonymous(container(WEB, "regcred"), pull_secrets=secret(entry(accepted=False)))
-    assert verdict(only(judge(found))) == ("fail", "secret-refused")
+    cluster_facts = anonymous(container(WEB, "regcred"), pull_secrets=secret(entry(accepted=False)))
+    assert verdict(only(judge(cluster_facts))) == ("fail", "secret-refused")
 
 
 def test_a_missing_secret_does_not_keep_anonymous_pull_from_being_tried() -> None:
-    found = anonymous(container(WEB, "regcred"), pull_secrets=secret(exists=False))
-    assert verdict(only(judge(found))) == ("pass", "anonymous-pull")
+    cluster_facts = anonymous(container(WEB, "regcred"), pull_secrets=secret(exists=False))
+    assert verdict(only(judge(cluster_facts))) == ("pass", "anonymous-pull")
 
 
 def test_fail_of_a_third_party_registry_that_refused_a_pod() -> None:
@@ -92,8 +92,8 @@ def test_fail_of_a_third_party_registry_that_refused_a_pod() -> None:
 
 
 def test_fail_by_a_secret_that_cannot_be_parsed_fails_the_row_although_the_role_is_held() -> None:
-    found = facts(container(WEB, "regcred"), pull_secrets=secret(trouble="its auths are no JSON object"))
-    row = next(row for row in build_report(found).registries if row.registry == ACR)
+    cluster_facts = facts(container(WEB, "regcred"), pull_secrets=secret(problem="its auths are no JSON object"))
+    row = next(row for row in build_report(cluster_facts).registries if row.registry == ACR)
     assert (word(row.access.verdict), row.access.cause) == ("fail", "secret-undecodable")
     assert row.access.decided_by == ("PW303", "PW304")
 
@@ -105,8 +105,8 @@ def test_unknown_where_the_secrets_are_not_read() -> None:
 
 
 def test_unknown_where_the_registry_did_not_say_whether_it_accepts_the_secret() -> None:
-    found = facts(container(WEB, "regcred"), authorization=NO_ROLE, pull_secrets=secret(entry(accepted=None)))
-    assert verdict(only(judge(found))) == ("unknown", "secret-not-asked")
+    cluster_facts = facts(container(WEB, "regcred"), authorization=NO_ROLE, pull_secrets=secret(entry(accepted=None)))
+    assert verdict(only(judge(cluster_facts))) == ("unknown", "secret-not-asked")
 
 
 def test_nothing_there_without_images() -> None:
@@ -124,31 +124,31 @@ def test_skipped_for_a_third_party_registry_of_which_nothing_tells() -> None:
     assert verdict(only(judge(facts(container(HUB))))) == ("skipped", "third-party")
 
 
-def access_of(found: ClusterFacts) -> tuple[str, str, tuple[str, ...]]:
-    row = next(row for row in build_report(found).registries if row.registry == ACR)
+def access_of(cluster_facts: ClusterFacts) -> tuple[str, str, tuple[str, ...]]:
+    row = next(row for row in build_report(cluster_facts).registries if row.registry == ACR)
     return word(row.access.verdict), row.access.cause, row.access.decided_by
 
 
 def test_the_row_passes_by_a_valid_secret_without_a_role() -> None:
-    found = facts(container(WEB, "regcred"), authorization=NO_ROLE, pull_secrets=secret(entry()))
-    assert access_of(found) == ("pass", "pull-secret", ("PW303", "PW304"))
+    cluster_facts = facts(container(WEB, "regcred"), authorization=NO_ROLE, pull_secrets=secret(entry()))
+    assert access_of(cluster_facts) == ("pass", "pull-secret", ("PW303", "PW304"))
 
 
 def test_the_row_fails_by_an_expired_secret_without_a_role() -> None:
     expired = secret(entry(expires="2026-01-01T00:00:00+00:00"))
-    found = facts(container(WEB, "regcred"), authorization=NO_ROLE, pull_secrets=expired)
-    assert access_of(found)[:2] == ("fail", "secret-expired")
+    cluster_facts = facts(container(WEB, "regcred"), authorization=NO_ROLE, pull_secrets=expired)
+    assert access_of(cluster_facts)[:2] == ("fail", "secret-expired")
 
 
 def test_the_row_passes_by_the_role_whatever_the_secret_is() -> None:
-    found = facts(container(WEB, "regcred"), pull_secrets=secret(entry(accepted=False)))
-    assert access_of(found)[0] == "pass"
+    cluster_facts = facts(container(WEB, "regcred"), pull_secrets=secret(entry(accepted=False)))
+    assert access_of(cluster_facts)[0] == "pass"
 
 
 def test_a_secret_does_not_make_up_for_a_pod_that_has_none() -> None:
     pods = (container(WEB, "regcred"), container(f"{ACR}/team/api:1", pod="api-1"))
-    found = facts(*pods, authorization=NO_ROLE, pull_secrets=secret(entry()))
-    assert access_of(found)[0] == "fail"
+    cluster_facts = facts(*pods, authorization=NO_ROLE, pull_secrets=secret(entry()))
+    assert access_of(cluster_facts)[0] == "fail"
 
 
 def test_the_row_passes_by_role_and_secret_together() -> None:
@@ -159,7 +159,7 @@ def test_the_row_passes_by_role_and_secret_together() -> None:
     )
     abac = base.seen(base.registry(role_assignment_mode="AbacRepositoryPermissions"))
     pods = [container(WEB, "regcred"), container(f"{ACR}/team/api:1", pod="api-1")]
-    found = facts(
+    cluster_facts = facts(
         *pods,
         uses=(use_of(ACR, pods, abac),),
         authorization={
@@ -167,14 +167,14 @@ def test_the_row_passes_by_role_and_secret_together() -> None:
         },
         pull_secrets=secret(entry()),
     )
-    assert verdict(only(judge(found))) == ("pass", "role-and-others")
-    assert access_of(found)[:2] == ("pass", "role-and-others")
+    assert verdict(only(judge(cluster_facts))) == ("pass", "role-and-others")
+    assert access_of(cluster_facts)[:2] == ("pass", "role-and-others")
 
 
 @pytest.mark.parametrize("why", list(NotSeenReason))
 def test_no_look_that_failed_ever_passes_or_fails(why: NotSeenReason) -> None:
-    found = facts(
+    cluster_facts = facts(
         container(WEB, "regcred"), authorization=NO_ROLE, pull_secrets={"default/regcred": NotSeen(why, "refused")}
     )
-    assert word(only(judge(found)).verdict) == "unknown"
-    assert all(f.code != "PW303" or word(f.verdict) in ("unknown", "skipped") for f in judge_all(found))
+    assert word(only(judge(cluster_facts)).verdict) == "unknown"
+    assert all(f.code != "PW303" or word(f.verdict) in ("unknown", "skipped") for f in judge_all(cluster_facts))

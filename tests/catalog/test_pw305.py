@@ -74,12 +74,12 @@ ABAC = {"role_assignment_mode": rbac.ABAC_MODE}
 
 
 def test_pass_where_the_tag_is_not_found_for_only_who_may_pull_hears_that() -> None:
-    found = only(judged(said()))
-    assert verdict(found) == ("pass", "canary-not-found")
-    assert (found.subject.registry, found.subject.pool, found.subject.image) == (ACR, "system", None)
-    assert found.summary.startswith(f"Just now at {base.READ_AT}, a node of the pool system asked {ACR} for team/web")
-    assert found.evidence[0].what == f"ErrImagePull: {NOT_FOUND}"
-    assert found.evidence[1].what.startswith("rule not-found")
+    finding = only(judged(said()))
+    assert verdict(finding) == ("pass", "canary-not-found")
+    assert (finding.subject.registry, finding.subject.pool, finding.subject.image) == (ACR, "system", None)
+    assert finding.summary.startswith(f"Just now at {base.READ_AT}, a node of the pool system asked {ACR} for team/web")
+    assert finding.evidence[0].what == f"ErrImagePull: {NOT_FOUND}"
+    assert finding.evidence[1].what.startswith("rule not-found")
 
 
 def test_pass_where_kubelet_tries_once_more_without_a_credential_and_tells_of_both() -> None:
@@ -87,31 +87,31 @@ def test_pass_where_kubelet_tries_once_more_without_a_credential_and_tells_of_bo
 
 
 def test_pass_with_layers_where_a_real_image_was_pulled() -> None:
-    found = only(judged(pulled(), real()))
-    assert verdict(found) == ("pass", "canary-pulled")
-    assert found.subject.image == LAYERS
-    assert found.summary.endswith("and pulled the image with its layers.")
+    finding = only(judged(pulled(), real()))
+    assert verdict(finding) == ("pass", "canary-pulled")
+    assert finding.subject.image == LAYERS
+    assert finding.summary.endswith("and pulled the image with its layers.")
 
 
 def test_pass_for_the_path_only_where_everybody_may_read() -> None:
     for anonymous in (True, None):
-        found = only(judged(said(), uses=in_mode(anonymous_pull=anonymous)))
-        assert verdict(found) == ("pass", "canary-path-only")
-        assert "lets everybody read, or ARM does not say" in found.summary
+        finding = only(judged(said(), uses=in_mode(anonymous_pull=anonymous)))
+        assert verdict(finding) == ("pass", "canary-path-only")
+        assert "lets everybody read, or ARM does not say" in finding.summary
     assert verdict(only(judged(pulled(), real(), uses=in_mode(anonymous_pull=True)))) == ("pass", "canary-path-only")
 
 
 def test_pass_for_the_path_only_where_the_identity_is_refused_and_everybody_is_let_in() -> None:
     """The pull of an image that is there would have succeeded, so it is no Fail."""
-    found = only(judged(said(f"[rpc error: code = Unknown desc = {OAUTH}, {NOT_FOUND}]"),
+    finding = only(judged(said(f"[rpc error: code = Unknown desc = {OAUTH}, {NOT_FOUND}]"),
                         uses=in_mode(anonymous_pull=True)))  # fmt: skip
-    assert verdict(found) == ("pass", "canary-path-only")
+    assert verdict(finding) == ("pass", "canary-path-only")
 
 
 def test_pass_for_the_path_only_where_the_service_account_gave_the_pod_pull_secrets() -> None:
-    found = only(judged(said(secrets=("regcred",))))
-    assert verdict(found) == ("pass", "canary-path-only")
-    assert "gives pods pull secrets (regcred)" in found.summary
+    finding = only(judged(said(secrets=("regcred",))))
+    assert verdict(finding) == ("pass", "canary-path-only")
+    assert "gives pods pull secrets (regcred)" in finding.summary
 
 
 def test_pass_for_the_path_only_where_arm_does_not_show_the_registry() -> None:
@@ -133,9 +133,9 @@ def test_pass_by_repositories_holds_for_that_one_only() -> None:
 
 def test_pass_for_the_path_where_a_refusal_is_due_to_a_pull_secret_that_the_canary_does_not_bring() -> None:
     for text in (ANONYMOUS, f"[rpc error: code = Unknown desc = {OAUTH}, {ANONYMOUS}]"):
-        found = only(judged(said(text), ask(with_secret=True)))
-        assert verdict(found) == ("pass", "canary-path-only")
-        assert "bring a pull secret, which the canary does not" in found.summary
+        finding = only(judged(said(text), ask(with_secret=True)))
+        assert verdict(finding) == ("pass", "canary-path-only")
+        assert "bring a pull secret, which the canary does not" in finding.summary
     assert verdict(only(judged(said(HEAD + "dial tcp 10.20.0.4:443: i/o timeout"), ask(with_secret=True)))) == (
         "fail", "connect_timeout")  # fmt: skip
 
@@ -144,9 +144,9 @@ def test_pass_for_the_path_where_a_real_image_that_is_not_in_use_is_refused() ->
     """By repositories, and at a registry that the cluster does not use, it says nothing of what is in use."""
     elsewhere = real(repository="tools/tiny", in_use=False)
     assert verdict(only(judged(said(ANONYMOUS), elsewhere, uses=in_mode(**ABAC)))) == ("pass", "canary-path-only")
-    found = only(judged(said(ANONYMOUS), elsewhere, uses=()))
-    assert verdict(found) == ("pass", "canary-path-only")
-    assert "not in use" in found.summary
+    finding = only(judged(said(ANONYMOUS), elsewhere, uses=()))
+    assert verdict(finding) == ("pass", "canary-path-only")
+    assert "not in use" in finding.summary
     assert verdict(only(judged(said(ANONYMOUS), elsewhere))) == ("fail", "unauthorized"), "one role for the registry"
 
 
@@ -184,11 +184,11 @@ CAUSES: tuple[tuple[str, Cause, tuple[str, ...]], ...] = (
 
 @pytest.mark.parametrize(("text", "cause", "fix"), CAUSES, ids=[cause for _, cause, _ in CAUSES])
 def test_fail_by_each_cause_with_the_command_for_it(text: str, cause: Cause, fix: tuple[str, ...]) -> None:
-    found = only(judged(said(f"rpc error: code = Unknown desc = {text}")))
-    assert verdict(found) == ("fail", cause.value)
-    assert found.severity is Severity.ERROR
-    assert found.fix == fix
-    assert "pool system" in found.summary and cause.value.replace("_", " ") in found.summary
+    finding = only(judged(said(f"rpc error: code = Unknown desc = {text}")))
+    assert verdict(finding) == ("fail", cause.value)
+    assert finding.severity is Severity.ERROR
+    assert finding.fix == fix
+    assert "pool system" in finding.summary and cause.value.replace("_", " ") in finding.summary
 
 
 def test_every_cause_that_is_the_registry_s_is_in_the_table() -> None:
@@ -235,32 +235,32 @@ def test_fail_by_the_firewall_adds_no_rule_where_none_would_help() -> None:
     ],
 )
 def test_fail_of_the_node_only_warns_and_leads_to_its_nodes(text: str, cause: Cause) -> None:
-    found = only(judged(said(text)))
-    assert verdict(found) == ("fail", cause.value)
-    assert found.severity is Severity.WARNING
-    assert "the node, not the registry" in found.summary
-    assert found.fix == ("kubectl describe nodes --selector kubernetes.azure.com/agentpool=system",)
+    finding = only(judged(said(text)))
+    assert verdict(finding) == ("fail", cause.value)
+    assert finding.severity is Severity.WARNING
+    assert "the node, not the registry" in finding.summary
+    assert finding.fix == ("kubectl describe nodes --selector kubernetes.azure.com/agentpool=system",)
 
 
 # what it leaves open -------------------------------------------------------------------------------------------------
 
 
 def test_unknown_where_kubelet_said_nothing_in_time() -> None:
-    gap = NotSeen(NotSeenReason.NOT_FOUND, "kubelet said nothing within 120 s", "an answer in time")
-    found = only(judged(gap))
-    assert verdict(found) == ("unknown", "canary-unanswered")
-    assert found.verdict == Unknown("an answer in time", look_failed=False)
-    assert found.subject.pool == "system" and "120 s" in found.summary
+    gap = NotSeen(NotSeenReason.NOT_FOUND, "kubelet reported nothing within 120 s", "an answer in time")
+    finding = only(judged(gap))
+    assert verdict(finding) == ("unknown", "canary-unanswered")
+    assert finding.verdict == Unknown("an answer in time", look_failed=False)
+    assert finding.subject.pool == "system" and "120 s" in finding.summary
 
 
 def test_unknown_where_pods_may_not_be_made_names_the_role() -> None:
     gap = NotSeen(
         NotSeenReason.NOT_ALLOWED, "403", "Azure Kubernetes Service RBAC Writer", ("az role assignment create …",)
     )
-    for found in (only(judged(gap)), only(judge(base.facts(canaries=gap)))):
-        assert verdict(found) == ("unknown", "look-not-allowed")
-        assert found.verdict == Unknown("Azure Kubernetes Service RBAC Writer")
-        assert found.fix == gap.fix
+    for finding in (only(judged(gap)), only(judge(base.facts(canaries=gap)))):
+        assert verdict(finding) == ("unknown", "look-not-allowed")
+        assert finding.verdict == Unknown("Azure Kubernetes Service RBAC Writer")
+        assert finding.fix == gap.fix
 
 
 def test_unknown_where_the_text_settles_nothing() -> None:
@@ -296,20 +296,20 @@ def test_unknown_where_pods_were_left_behind_with_the_commands_that_delete_them(
     names = tuple(f"default/pullwatch-canary-system-{n}" for n in range(7))
     gap = NotSeen(NotSeenReason.NOT_ALLOWED, "delete: 403", "Azure Kubernetes Service RBAC Writer", ("az role …",))
     asked_for = (Canary(ask(), seen(said())),)
-    passed, found = judge(base.facts(canaries=Canaries(canaries=asked_for, left=names, left_why=gap)))
+    passed, finding = judge(base.facts(canaries=Canaries(canaries=asked_for, left=names, left_why=gap)))
     assert passed.cause == "canary-not-found"
-    assert verdict(found) == ("unknown", "canary-left-behind")
-    assert found.verdict == Unknown("Azure Kubernetes Service RBAC Writer")
-    assert "7 canary pod(s)" in found.summary
-    assert found.fix[0] == "kubectl delete pod --namespace default pullwatch-canary-system-0"
-    assert len(found.fix) == 6 and found.fix[-1] == "az role …"
+    assert verdict(finding) == ("unknown", "canary-left-behind")
+    assert finding.verdict == Unknown("Azure Kubernetes Service RBAC Writer")
+    assert "7 canary pod(s)" in finding.summary
+    assert finding.fix[0] == "kubectl delete pod --namespace default pullwatch-canary-system-0"
+    assert len(finding.fix) == 6 and finding.fix[-1] == "az role …"
 
 
 def test_unknown_where_a_setting_is_missing_although_canaries_were_wanted() -> None:
     gap = NotSeen(NotSeenReason.OFF, "the cluster has no Entra ID", "PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true")
-    found = only(judge(base.facts(canaries=gap)))
-    assert verdict(found) == ("unknown", "look-off")
-    assert found.verdict == Unknown("PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true", look_failed=False)
+    finding = only(judge(base.facts(canaries=gap)))
+    assert verdict(finding) == ("unknown", "look-off")
+    assert finding.verdict == Unknown("PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true", look_failed=False)
 
 
 # nothing to ask ------------------------------------------------------------------------------------------------------
@@ -324,9 +324,9 @@ def test_nothing_there_where_canaries_are_off_or_the_cluster_does_not_run() -> N
 
 
 def test_nothing_there_in_a_pool_without_nodes() -> None:
-    found = only(judge(base.facts(canaries=Canaries(empty_pools=("gpu",)))))
-    assert verdict(found) == ("skipped", "pool-without-nodes")
-    assert found.subject.pool == "gpu"
+    finding = only(judge(base.facts(canaries=Canaries(empty_pools=("gpu",)))))
+    assert verdict(finding) == ("skipped", "pool-without-nodes")
+    assert finding.subject.pool == "gpu"
 
 
 def test_nothing_there_without_a_repository_to_ask_for() -> None:
@@ -334,9 +334,9 @@ def test_nothing_there_without_a_repository_to_ask_for() -> None:
 
 
 def test_nothing_there_beyond_the_cap_is_counted() -> None:
-    found = judge(base.facts(canaries=Canaries(canaries=(Canary(ask(), seen(said())),), passed_over=3)))
-    assert [f.cause for f in found] == ["canary-not-found", "canary-capped"]
-    assert found[1].summary.startswith("3 more registries were not asked for")
+    findings = judge(base.facts(canaries=Canaries(canaries=(Canary(ask(), seen(said())),), passed_over=3)))
+    assert [f.cause for f in findings] == ["canary-not-found", "canary-capped"]
+    assert findings[1].summary.startswith("3 more registries were not asked for")
 
 
 # which questions are asked ------------------------------------------------------------------------------------------
@@ -352,26 +352,26 @@ def of_host(host: str, *used: ContainerImage, **over: Any) -> RegistryUse:
 
 def test_every_pool_with_nodes_is_asked_for_every_registry() -> None:
     pools = (pool("system"), pool("gpu", count=0), pool("spot", power_state="Stopped"), pool("win"))
-    found, empty, over = canaries.plan_canaries(
+    canary_questions, empty, over = canaries.plan_canaries(
         cluster(pools=pools), (of_host("a.azurecr.io"), of_host("b.azurecr.io")), "n"
     )
-    assert [(a.pool, a.login_server) for a in found] == [
+    assert [(a.pool, a.login_server) for a in canary_questions] == [
         ("system", "a.azurecr.io"), ("system", "b.azurecr.io"), ("win", "a.azurecr.io"), ("win", "b.azurecr.io")
     ]  # fmt: skip
     assert (empty, over) == (("gpu", "spot"), 0)
 
 
 def test_a_repository_whose_images_need_the_nodes_own_permission_is_asked_for_first() -> None:
-    (found,) = asked(use(None, image("a/first", secrets=("regcred",)), image("b/own")))
-    assert (found.repository, found.with_secret, found.in_use) == ("b/own", False, True)
-    assert found.image == f"{ACR}/b/own:pullwatch-absent-n0nce"
-    (found,) = asked(use(None, image("a/first", secrets=("regcred",))))
-    assert (found.repository, found.with_secret) == ("a/first", True)
+    (canary_question,) = asked(use(None, image("a/first", secrets=("regcred",)), image("b/own")))
+    assert (canary_question.repository, canary_question.with_secret, canary_question.in_use) == ("b/own", False, True)
+    assert canary_question.image == f"{ACR}/b/own:pullwatch-absent-n0nce"
+    (canary_question,) = asked(use(None, image("a/first", secrets=("regcred",))))
+    assert (canary_question.repository, canary_question.with_secret) == ("a/first", True)
 
 
 def test_a_registry_without_images_in_use_is_asked_only_where_one_role_holds_for_all_of_it() -> None:
-    (found,) = asked(use())
-    assert (found.repository, found.in_use) == ("pullwatch/absent", False)
+    (canary_question,) = asked(use())
+    assert (canary_question.repository, canary_question.in_use) == ("pullwatch/absent", False)
     assert asked(of_host(ACR, **ABAC)) == ()
     assert asked(use(REFUSED)) == ()
 
@@ -379,10 +379,10 @@ def test_a_registry_without_images_in_use_is_asked_only_where_one_role_holds_for
 def test_other_registries_are_not_asked_and_more_than_ten_are_counted() -> None:
     hub = use(NotSeen(NotSeenReason.NOT_APPLICABLE, "no registry of this cloud"), login_server="docker.io", acr=False)
     many = [of_host(f"r{n}.azurecr.io") for n in range(13)]
-    found, _, over = canaries.plan_canaries(cluster(pools=(pool(),)), (hub, *many), "n")
-    assert len(found) == canaries.MAX_REGISTRIES == 10
+    canary_questions, _, over = canaries.plan_canaries(cluster(pools=(pool(),)), (hub, *many), "n")
+    assert len(canary_questions) == canaries.MAX_REGISTRIES == 10
     assert over == 3
-    assert "docker.io" not in {a.login_server for a in found}
+    assert "docker.io" not in {a.login_server for a in canary_questions}
 
 
 def test_a_real_image_is_asked_for_besides_and_knows_how_its_registry_is_used() -> None:

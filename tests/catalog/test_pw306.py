@@ -26,15 +26,15 @@ def named(*images: str, pools: Any = None, **over: Any) -> ClusterFacts:
 
 
 def test_pass_where_every_name_is_right() -> None:
-    found = named(
+    cluster_facts = named(
         "acrone.azurecr.io/web:1", "acrtwo-exfrbuffaye7ceag.azurecr.io/web:1", "nginx", "acme/tool", "ghcr.io/a/b"
     )
-    assert verdict(only(judge(found))) == ("pass", "names-right")
+    assert verdict(only(judge(cluster_facts))) == ("pass", "names-right")
 
 
 def test_pass_for_a_regional_host_where_all_nodes_are_new() -> None:
-    found = named("acrone.westeurope.geo.azurecr.io/web:1", pools=(base.pool(node_image_version=NEW),))
-    assert verdict(only(judge(found))) == ("pass", "names-right")
+    cluster_facts = named("acrone.westeurope.geo.azurecr.io/web:1", pools=(base.pool(node_image_version=NEW),))
+    assert verdict(only(judge(cluster_facts))) == ("pass", "names-right")
 
 
 FAILURES = [

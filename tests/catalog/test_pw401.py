@@ -37,16 +37,16 @@ def test_pass_by_a_replica_in_the_cluster_s_region() -> None:
 
 
 def test_pass_tells_of_a_replica_elsewhere_that_does_not_serve() -> None:
-    found = judged(replica(), replica("eastus", provisioning_state="Failed", status=None))
-    assert verdict(found) == ("pass", "replica-in-region")
-    assert "Elsewhere not ready: eastus (Failed, status not shown)" in found.summary
+    finding = judged(replica(), replica("eastus", provisioning_state="Failed", status=None))
+    assert verdict(finding) == ("pass", "replica-in-region")
+    assert "Elsewhere not ready: eastus (Failed, status not shown)" in finding.summary
 
 
 def test_fail_without_a_replica_is_a_warning_with_the_command_that_makes_one() -> None:
-    found = judged(replica("northeurope"), registry=OTHER)
-    assert verdict(found) == ("fail", "no-replica-in-region")
-    assert found.severity is Severity.WARNING
-    (fix,) = found.fix
+    finding = judged(replica("northeurope"), registry=OTHER)
+    assert verdict(finding) == ("fail", "no-replica-in-region")
+    assert finding.severity is Severity.WARNING
+    (fix,) = finding.fix
     assert fix.startswith("az acr replication create --registry acrone --subscription ")
     assert fix.endswith("--location westeurope")
 
@@ -65,8 +65,8 @@ def test_fail_of_a_replica_that_does_not_serve(over: dict[str, Any], cause: str)
 
 
 def test_unknown_where_the_replicas_may_not_be_read() -> None:
-    found = only(judge(facts(performance={ACR: performance(replications=REFUSED)})))
-    assert verdict(found) == ("unknown", "look-not-allowed")
+    finding = only(judge(facts(performance={ACR: performance(replications=REFUSED)})))
+    assert verdict(finding) == ("unknown", "look-not-allowed")
 
 
 def test_unknown_where_bodies_do_not_tell_enough() -> None:

@@ -22,8 +22,8 @@ THROTTLED = f'failed to pull and unpack image "{ACR}/team/web:1": unexpected sta
 
 
 def judged(*rows: Usage, sku: str = "Premium", partial: str = "") -> Finding:
-    found = facts(registry={"sku": sku}, performance={ACR: performance(usages=seen(rows, partial))})
-    return only(judge(found))
+    cluster_facts = facts(registry={"sku": sku}, performance={ACR: performance(usages=seen(rows, partial))})
+    return only(judge(cluster_facts))
 
 
 def test_pass_below_every_limit() -> None:
@@ -31,9 +31,9 @@ def test_pass_below_every_limit() -> None:
 
 
 def test_pass_where_more_is_stored_than_the_price_includes() -> None:
-    found = judged(Usage("Size", 700 * GIB, 500 * GIB, "Bytes"))
-    assert verdict(found) == ("pass", "within-limits")
-    assert "200 GiB more than the price includes" in found.summary
+    finding = judged(Usage("Size", 700 * GIB, 500 * GIB, "Bytes"))
+    assert verdict(finding) == ("pass", "within-limits")
+    assert "200 GiB more than the price includes" in finding.summary
 
 
 def test_pass_where_a_limit_is_none_or_the_feature_is_not_there() -> None:
@@ -42,7 +42,7 @@ def test_pass_where_a_limit_is_none_or_the_feature_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "sku", "told"),
+    ("row", "sku", "described"),
     [
         (Usage("IPRules", 180, 200, "Count"), "Premium", "IPRules 180 of 200"),
         (Usage("PrivateEndpointConnections", 200, 200), "Premium", "PrivateEndpointConnections 200 of 200"),
@@ -51,26 +51,28 @@ def test_pass_where_a_limit_is_none_or_the_feature_is_not_there() -> None:
         (Usage("Size", 95 * TIB, 500 * GIB, "Bytes"), "premium", "Size 95.0 of 100 TiB"),
     ],
 )
-def test_fail_near_a_hard_limit_is_a_warning(row: Usage, sku: str, told: str) -> None:
-    found = judged(row, sku=sku)
-    assert verdict(found) == ("fail", "near-limit")
-    assert found.severity is Severity.WARNING
-    assert told in found.summary
-    assert found.fix[0].startswith("az acr show-usage --name acrone")
+def test_fail_near_a_hard_limit_is_a_warning(row: Usage, sku: str, described: str) -> None:
+    finding = judged(row, sku=sku)
+    assert verdict(finding) == ("fail", "near-limit")
+    assert finding.severity is Severity.WARNING
+    assert described in finding.summary
+    assert finding.fix[0].startswith("az acr show-usage --name acrone")
 
 
 def test_fail_where_pods_wait_because_of_throttling() -> None:
     waiting = image_facts.container(waiting_reason="ErrImagePull", waiting_message=THROTTLED)
-    found = only(judge(facts(registry={"sku": "Standard"}, workloads=image_facts.workloads(waiting))))
-    assert verdict(found) == ("fail", "rate-limited")
-    assert found.severity is Severity.WARNING
-    assert "5,000 of them to one identity" in found.summary
-    assert found.fix[0].endswith("--sku Premium")
+    finding = only(judge(facts(registry={"sku": "Standard"}, workloads=image_facts.workloads(waiting))))
+    assert verdict(finding) == ("fail", "rate-limited")
+    assert finding.severity is Severity.WARNING
+    assert "5,000 of them to one identity" in finding.summary
+    assert finding.fix[0].endswith("--sku Premium")
 
 
 def test_fail_where_the_probe_was_throttled_even_where_usage_may_not_be_read() -> None:
-    found = facts(probes={ACR: probe(Outcome.TOO_MANY_REQUESTS)}, performance={ACR: performance(usages=REFUSED)})
-    assert verdict(only(judge(found))) == ("fail", "rate-limited")
+    cluster_facts = facts(
+        probes={ACR: probe(Outcome.TOO_MANY_REQUESTS)}, performance={ACR: performance(usages=REFUSED)}
+    )
+    assert verdict(only(judge(cluster_facts))) == ("fail", "rate-limited")
 
 
 def test_unknown_where_usage_may_not_be_read_or_makes_no_sense() -> None:

@@ -27,35 +27,37 @@ FORBIDDEN = {
 
 
 def judged(*rules: Any, sets: Any = NONE, images: Any = IMAGES, **over: Any) -> Finding:
-    mine = performance(cache_rules=seen(rules), credential_sets=sets)
-    given_ = {"workloads": seen(None), "performance": {ACR: mine}}
+    own_registry_performance = performance(cache_rules=seen(rules), credential_sets=sets)
+    given_ = {"workloads": seen(None), "performance": {ACR: own_registry_performance}}
     return only(judge(facts(images=images, **(given_ | over))))
 
 
 def test_pass_by_a_rule_without_credentials_names_what_is_cached() -> None:
-    found = judged(rule())
-    assert verdict(found) == ("pass", "cache-healthy")
-    assert "Cached in acrone and in use: hub/nginx;" in found.summary
-    assert "Without credentials: rule hub/*" in found.summary
+    finding = judged(rule())
+    assert verdict(finding) == ("pass", "cache-healthy")
+    assert "Cached in acrone and in use: hub/nginx;" in finding.summary
+    assert "Without credentials: rule hub/*" in finding.summary
 
 
 def test_pass_by_healthy_credentials_however_the_id_is_spelt() -> None:
-    found = judged(rule(credential_set_id=CREDENTIALS.upper()), sets=seen((credentials(),)))
-    assert verdict(found) == ("pass", "cache-healthy")
+    finding = judged(rule(credential_set_id=CREDENTIALS.upper()), sets=seen((credentials(),)))
+    assert verdict(finding) == ("pass", "cache-healthy")
 
 
 def test_fail_of_unhealthy_credentials_is_a_warning_with_the_error_text() -> None:
-    found = judged(rule(credential_set_id=CREDENTIALS), sets=seen((credentials("Unhealthy", **FORBIDDEN),)))
-    assert verdict(found) == ("fail", "credentials-unhealthy")
-    assert found.severity is Severity.WARNING
-    assert "Forbidden: The identity does not have secrets get permission" in found.summary
-    assert found.fix[0] == (f"az keyvault set-policy --name kv-one --object-id {base.CLIENT} --secret-permissions get")
-    assert found.fix[1].startswith("az acr credential-set show --registry acrone")
+    finding = judged(rule(credential_set_id=CREDENTIALS), sets=seen((credentials("Unhealthy", **FORBIDDEN),)))
+    assert verdict(finding) == ("fail", "credentials-unhealthy")
+    assert finding.severity is Severity.WARNING
+    assert "Forbidden: The identity does not have secrets get permission" in finding.summary
+    assert finding.fix[0] == (
+        f"az keyvault set-policy --name kv-one --object-id {base.CLIENT} --secret-permissions get"
+    )
+    assert finding.fix[1].startswith("az acr credential-set show --registry acrone")
 
 
 def test_fail_of_a_rule_that_names_credentials_which_are_not_there() -> None:
-    found = judged(rule(credential_set_id=CREDENTIALS), sets=seen(()))
-    assert verdict(found) == ("fail", "credential-set-absent")
+    finding = judged(rule(credential_set_id=CREDENTIALS), sets=seen(()))
+    assert verdict(finding) == ("fail", "credential-set-absent")
 
 
 def test_pass_where_only_a_rule_that_is_not_used_has_unhealthy_credentials() -> None:
@@ -72,8 +74,8 @@ def test_unknown_where_something_may_not_be_read() -> None:
 
 @pytest.mark.parametrize("health", [None, "Unsure"])
 def test_unknown_where_the_health_is_not_told(health: str | None) -> None:
-    found = judged(rule(credential_set_id=CREDENTIALS), sets=seen((credentials(health),)))
-    assert verdict(found) == ("unknown", "health-not-told")
+    finding = judged(rule(credential_set_id=CREDENTIALS), sets=seen((credentials(health),)))
+    assert verdict(finding) == ("unknown", "health-not-told")
 
 
 def test_nothing_there_without_rules_or_without_images_that_come_by_one() -> None:
@@ -90,8 +92,8 @@ def test_nothing_there_without_rules_or_without_images_that_come_by_one() -> Non
 )
 def test_an_exact_target_goes_before_a_wildcard_and_the_longer_before_the_shorter(repository: str, target: str) -> None:
     rules = [rule(one) for one in ("*", "hub/*", "hub/nginx", "hub/a/*")]
-    found = artifact_cache.rule_for(rules, repository)
-    assert found is not None and found.target == target
+    cache_rule = artifact_cache.rule_for(rules, repository)
+    assert cache_rule is not None and cache_rule.target == target
 
 
 @given(st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5}){0,2}", fullmatch=True), st.text(max_size=12))

@@ -83,8 +83,8 @@ def test_the_older_wording_without_sizes_has_a_baseline_of_its_own() -> None:
     ],
 )
 def test_durations_are_read_as_go_writes_them(text: str, seconds: float | None) -> None:
-    found = duration(text)
-    assert found == (pytest.approx(seconds) if seconds is not None else None)
+    result = duration(text)
+    assert result == (pytest.approx(seconds) if seconds is not None else None)
 
 
 def test_both_wordings_are_read() -> None:

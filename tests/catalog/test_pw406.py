@@ -25,21 +25,21 @@ def test_pass_where_the_nodes_ask_azure_s_resolver() -> None:
 
 
 def test_pass_tells_where_the_name_leads_from_here() -> None:
-    found = only(judge(facts(probes={ACR: probe(canonical=CANONICAL)})))
-    assert found.evidence[-1].what == f"{ACR} leads to {CANONICAL}, in westeurope"
+    finding = only(judge(facts(probes={ACR: probe(canonical=CANONICAL)})))
+    assert finding.evidence[-1].what == f"{ACR} resolves to {CANONICAL}, in westeurope"
 
 
 def test_fail_of_custom_dns_before_a_replicated_registry_is_a_warning() -> None:
-    found = only(judge(facts(networks=network("10.0.0.4", "10.0.0.5"), **SEVERAL)))
-    assert verdict(found) == ("fail", "custom-dns")
-    assert found.severity is Severity.WARNING
-    assert "custom DNS servers (10.0.0.4, 10.0.0.5), which decide which replica nodes reach" in found.summary
-    assert found.fix == (f"az network vnet show --ids {VNET} --query dhcpOptions.dnsServers",)
+    finding = only(judge(facts(networks=network("10.0.0.4", "10.0.0.5"), **SEVERAL)))
+    assert verdict(finding) == ("fail", "custom-dns")
+    assert finding.severity is Severity.WARNING
+    assert "custom DNS servers (10.0.0.4, 10.0.0.5), which decide which replica nodes reach" in finding.summary
+    assert finding.fix == (f"az network vnet show --ids {VNET} --query dhcpOptions.dnsServers",)
 
 
 def test_fail_of_custom_dns_before_one_region_only_informs() -> None:
-    found = only(judge(facts(networks=network("10.0.0.4"))))
-    assert (verdict(found), found.severity) == (("fail", "custom-dns"), Severity.INFO)
+    finding = only(judge(facts(networks=network("10.0.0.4"))))
+    assert (verdict(finding), finding.severity) == (("fail", "custom-dns"), Severity.INFO)
 
 
 def test_unknown_where_the_network_may_not_be_read() -> None:

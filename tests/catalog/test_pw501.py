@@ -39,16 +39,18 @@ def out(kind: str) -> ClusterOutbound:
 
 
 def performance(rules: Any) -> dict[str, RegistryPerformance]:
-    found = RegistryPerformance(replications=REFUSED, usages=REFUSED, cache_rules=rules, credential_sets=REFUSED)
-    return {"acrone.azurecr.io": found}
+    registry_performance = RegistryPerformance(
+        replications=REFUSED, usages=REFUSED, cache_rules=rules, credential_sets=REFUSED
+    )
+    return {"acrone.azurecr.io": registry_performance}
 
 
 def isolated(registry_over: dict[str, Any] | None = None, **over: Any) -> ClusterFacts:
     """A network-isolated cluster whose own registry has everything."""
-    found = registry(**({"network_access": endpoint("Approved")} | (registry_over or {})))
+    result = registry(**({"network_access": endpoint("Approved")} | (registry_over or {})))
     base: dict[str, Any] = {
         "cluster": cluster(outbound=out("none"), artifact_source="Cache", bootstrap_registry_id=REGISTRY_ID.upper()),
-        "uses": (use(seen(found)),),
+        "uses": (use(seen(result)),),
         "performance": performance(seen((RULE,))),
     }
     return facts(**(base | over))

@@ -39,10 +39,10 @@ AT_DATA_ENDPOINTS = [
 
 def path_causes(world: World) -> dict[str, set[tuple[str, str]]]:
     """Verdicts with their causes of the path, by check."""
-    found: dict[str, set[tuple[str, str]]] = {}
+    pairs: dict[str, set[tuple[str, str]]] = {}
     for finding in catalog.judge(world.facts()):
-        found.setdefault(finding.code, set()).add((word(finding.verdict), finding.cause))
-    return found
+        pairs.setdefault(finding.code, set()).add((word(finding.verdict), finding.cause))
+    return pairs
 
 
 def with_an_empty_pool(world: World) -> World:
@@ -175,9 +175,9 @@ REFUSED_FOR_IT = CredentialTest(registry=image_facts.ACR, accepted=True, refused
     ],
 )
 def test_fail_of_an_image_by_what_is_wrong_with_its_only_secret(secrets: dict[str, Any], cause: str) -> None:
-    found = needing(secrets)
-    assert verdict(only(pw304_images_without_credentials.judge(found))) == ("fail", cause)
-    assert cause in {finding.cause for finding in pw303_pull_secrets.judge(found)}
+    result = needing(secrets)
+    assert verdict(only(pw304_images_without_credentials.judge(result))) == ("fail", cause)
+    assert cause in {finding.cause for finding in pw303_pull_secrets.judge(result)}
 
 
 def test_unknown_of_a_cache_rule_whose_credential_set_may_be_among_the_unreadable() -> None:

@@ -76,12 +76,12 @@ async def opened(sim: Simulator, **over: Any) -> AsyncIterator[Azure]:
 
 def facts(world: World) -> tuple[Cluster, tuple[RegistryUse, ...]]:
     """The cluster and its one registry, with one image in use, as the adapters would read them."""
-    found = world.facts()
-    (use,) = found.uses
+    cluster_facts = world.facts()
+    (use,) = cluster_facts.uses
     known = use.registry
     assert isinstance(known, Seen)
     registry = Seen(msgspec.structs.replace(known.value, anonymous_pull=False), known.evidence)
-    return found.cluster, (msgspec.structs.replace(use, images=(container(IMAGE),), registry=registry),)
+    return cluster_facts.cluster, (msgspec.structs.replace(use, images=(container(IMAGE),), registry=registry),)
 
 
 async def asked(sim: Simulator, world: World, **over: Any) -> Canaries | NotSeen:
@@ -92,10 +92,10 @@ async def asked(sim: Simulator, world: World, **over: Any) -> Canaries | NotSeen
 
 async def answers(sim: Simulator, world: World, **over: Any) -> list[CanaryReport | NotSeen]:
     """What was said per pool and image, in order. Nothing may have been left behind."""
-    found = await asked(sim, world, **over)
-    assert isinstance(found, Canaries)
-    assert found.left == ()
-    return [c.result.value if isinstance(c.result, Seen) else c.result for c in found.canaries]
+    canaries = await asked(sim, world, **over)
+    assert isinstance(canaries, Canaries)
+    assert canaries.left == ()
+    return [c.result.value if isinstance(c.result, Seen) else c.result for c in canaries.canaries]
 
 
 def pods(sim: Simulator, world: World, namespace: str = "default") -> list[dict[str, Any]]:
@@ -136,13 +136,13 @@ async def test_a_restricted_namespace_takes_the_pods_of_every_kind_of_pool(tmp_p
     tenant.write("kubernetes/aks-1", namespace)
     deny(tenant, world, f"{PODS}/delete")  # so that they can be looked at
     with running(tenant.root, kubelet_delay=0.02) as sim:
-        found = await asked(sim, world, canary_namespace="watch", canary_image=IMAGE)
+        canaries = await asked(sim, world, canary_namespace="watch", canary_image=IMAGE)
         made = pods(sim, world, "watch")
-    assert isinstance(found, Canaries)
-    told = [(c.ask.pool, c.ask.real, c.result.value.pulled) for c in found.canaries if isinstance(c.result, Seen)]
-    assert told == [("system", False, False), ("system", True, True), ("gpu", False, False), ("gpu", True, True),
+    assert isinstance(canaries, Canaries)
+    parts = [(c.ask.pool, c.ask.real, c.result.value.pulled) for c in canaries.canaries if isinstance(c.result, Seen)]
+    assert parts == [("system", False, False), ("system", True, True), ("gpu", False, False), ("gpu", True, True),
                     ("win", False, False), ("win", True, False)]  # fmt: skip
-    assert found.empty_pools == ("off",)
+    assert canaries.empty_pools == ("off",)
     by_pool = {p["spec"]["nodeSelector"]["kubernetes.azure.com/agentpool"]: p for p in made}
     assert {name: body["spec"]["nodeName"].split("-")[1] for name, body in by_pool.items()} == {
         "system": "system", "gpu": "gpu", "win": "win"}  # fmt: skip
@@ -177,7 +177,7 @@ async def test_the_tag_is_another_one_every_time(tmp_path: Path) -> None:
     world = World()
     with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
         looks = [await asked(sim, world), await asked(sim, world)]
-    images = {c.ask.image for look in looks if isinstance(look, Canaries) for c in look.canaries}
+    images = {c.ask.image for canaries in looks if isinstance(canaries, Canaries) for c in canaries.canaries}
     assert len(images) == 2
 
 
@@ -187,31 +187,31 @@ async def test_the_tag_is_another_one_every_time(tmp_path: Path) -> None:
 async def test_an_absent_tag_is_not_found_and_the_pod_is_gone(tmp_path: Path) -> None:
     world = two_pools()
     with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
-        found = await answers(sim, world)
+        reports = await answers(sim, world)
         assert pods(sim, world) == []
         assert made_and_deleted(sim) == (2, 2)
-    for said, pool in zip(found, ("system", "user"), strict=True):
-        assert isinstance(said, CanaryReport)
-        assert "code = NotFound" in said.text and "failed to fetch anonymous token" in said.text
-        assert (said.pulled, said.node, said.secrets) == (False, f"aks-{pool}-12345678-vmss000000", ())
+    for report, pool in zip(reports, ("system", "user"), strict=True):
+        assert isinstance(report, CanaryReport)
+        assert "code = NotFound" in report.text and "failed to fetch anonymous token" in report.text
+        assert (report.pulled, report.node, report.secrets) == (False, f"aks-{pool}-12345678-vmss000000", ())
 
 
 async def test_a_refusal_is_told_and_the_pod_is_gone(tmp_path: Path) -> None:
     world = World()
     with running(tenant_of(world, tmp_path, role=False).root, kubelet_delay=0.02) as sim:
-        (said,) = await answers(sim, world)
+        (report,) = await answers(sim, world)
         assert pods(sim, world) == []
-    assert isinstance(said, CanaryReport) and "401 Unauthorized" in said.text
+    assert isinstance(report, CanaryReport) and "401 Unauthorized" in report.text
 
 
 async def test_a_kubelet_that_tells_only_of_back_off_is_asked_for_its_events(tmp_path: Path) -> None:
     world = World().cluster(kubernetesVersion="1.31.9")
     with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
-        said, real = await answers(sim, world, canary_image=IMAGE)
+        report, real = await answers(sim, world, canary_image=IMAGE)
         assert sim.count("kubernetes", "/events") == 1
-    assert isinstance(said, CanaryReport)
-    assert said.reason == "ImagePullBackOff"
-    assert said.text.startswith(f'Failed to pull image "{HOST}/team/web:pullwatch-absent-')
+    assert isinstance(report, CanaryReport)
+    assert report.reason == "ImagePullBackOff"
+    assert report.text.startswith(f'Failed to pull image "{HOST}/team/web:pullwatch-absent-')
     assert isinstance(real, CanaryReport) and real.pulled
 
 
@@ -220,8 +220,8 @@ async def test_back_off_without_events_is_an_answer_without_a_text(tmp_path: Pat
     tenant = tenant_of(world, tmp_path)
     deny(tenant, world, "Microsoft.ContainerService/managedClusters/events/read")
     with running(tenant.root, kubelet_delay=0.02) as sim:
-        (said,) = await answers(sim, world)
-    assert said == CanaryReport(reason="ImagePullBackOff", text="", node="aks-system-12345678-vmss000000")
+        (report,) = await answers(sim, world)
+    assert report == CanaryReport(reason="ImagePullBackOff", text="", node="aks-system-12345678-vmss000000")
 
 
 async def test_pull_secrets_that_the_namespace_gives_the_pod_are_told(tmp_path: Path) -> None:
@@ -230,8 +230,8 @@ async def test_pull_secrets_that_the_namespace_gives_the_pod_are_told(tmp_path: 
     account = {"kind": "ServiceAccount", "apiVersion": "v1", "metadata": {"name": "default", "namespace": "default"}}
     tenant.write("kubernetes/aks-1", account | {"imagePullSecrets": [{"name": "regcred"}]})
     with running(tenant.root, kubelet_delay=0.02) as sim:
-        (said,) = await answers(sim, world)
-    assert isinstance(said, CanaryReport) and said.secrets == ("regcred",)
+        (report,) = await answers(sim, world)
+    assert isinstance(report, CanaryReport) and report.secrets == ("regcred",)
 
 
 async def test_a_pool_that_takes_no_pod_is_told_in_the_scheduler_s_words(tmp_path: Path) -> None:
@@ -240,10 +240,10 @@ async def test_a_pool_that_takes_no_pod_is_told_in_the_scheduler_s_words(tmp_pat
     ghost = msgspec.structs.replace(cluster, pools=(msgspec.structs.replace(cluster.pools[0], name="ghost"),))
     with running(tenant_of(world, tmp_path).root, kubelet_delay=0.02) as sim:
         async with opened(sim) as azure:
-            found = await canary.of_cluster(azure, ghost, uses)
+            canaries = await canary.of_cluster(azure, ghost, uses)
         assert pods(sim, world) == []
-    assert isinstance(found, Canaries)
-    (gap,) = (c.result for c in found.canaries)
+    assert isinstance(canaries, Canaries)
+    (gap,) = (c.result for c in canaries.canaries)
     assert isinstance(gap, NotSeen) and gap.why is NotSeenReason.NOT_FOUND
     assert "no node takes the pod: 0/2 nodes are available: 2 node(s) didn't match" in gap.detail
 
@@ -256,7 +256,7 @@ async def test_a_kubelet_that_is_silent_costs_its_time_and_the_pod_is_gone(tmp_p
         assert time.monotonic() - started < 5
         assert pods(sim, world) == []
         assert made_and_deleted(sim) == (1, 1)
-    assert gap == NotSeen(NotSeenReason.NOT_FOUND, "kubelet said nothing within 1 s", "an answer in time")
+    assert gap == NotSeen(NotSeenReason.NOT_FOUND, "kubelet reported nothing within 1 s", "an answer in time")
 
 
 async def test_nothing_is_made_where_there_is_nothing_to_ask(tmp_path: Path) -> None:
@@ -338,10 +338,10 @@ async def test_a_pod_that_cannot_be_read_is_a_gap_of_its_pool_and_gone(tmp_path:
     broken = {"service": "kubernetes", "method": "GET", "path": "*/pods/*-system-*", "effect": {"status": 500}}
     tenant.write("", [broken], "faults")
     with running(tenant.root, kubelet_delay=0.02) as sim:
-        gap, said = await answers(sim, world)
+        gap, report = await answers(sim, world)
         assert pods(sim, world) == []
     assert isinstance(gap, NotSeen) and "answered 500" in gap.detail
-    assert isinstance(said, CanaryReport) and "NotFound" in said.text
+    assert isinstance(report, CanaryReport) and "NotFound" in report.text
 
 
 async def test_a_pod_whose_making_was_not_answered_is_deleted_all_the_same(tmp_path: Path) -> None:
@@ -386,13 +386,13 @@ async def test_a_pod_that_may_not_be_deleted_is_told_with_the_role(tmp_path: Pat
     canary_file(tenant, "pullwatch-canary-system-old", old)
     deny(tenant, world, f"{PODS}/delete")
     with running(tenant.root, kubelet_delay=0.02) as sim:
-        found = await asked(sim, world)
+        canaries = await asked(sim, world)
         there = {f"default/{p['metadata']['name']}" for p in pods(sim, world)}
-    assert isinstance(found, Canaries)
-    assert isinstance(found.canaries[0].result, Seen), "the answer is there all the same"
-    assert set(found.left) == there and len(there) == 2
-    assert found.left_why is not None and found.left_why.role == WRITER
-    assert found.left_why.fix[0].endswith(f"--role '{WRITER}' --scope {world.cluster_id}/namespaces/default")
+    assert isinstance(canaries, Canaries)
+    assert isinstance(canaries.canaries[0].result, Seen), "the answer is there all the same"
+    assert set(canaries.left) == there and len(there) == 2
+    assert canaries.left_why is not None and canaries.left_why.role == WRITER
+    assert canaries.left_why.fix[0].endswith(f"--role '{WRITER}' --scope {world.cluster_id}/namespaces/default")
 
 
 # what is refused -----------------------------------------------------------------------------------------------------
@@ -403,10 +403,10 @@ async def test_pods_that_may_not_be_made_name_the_role_and_leave_nothing(tmp_pat
     tenant = tenant_of(world, tmp_path)
     deny(tenant, world, f"{PODS}/write", f"{PODS}/delete", f"{PODS}/read")
     with running(tenant.root, kubelet_delay=0.02) as sim:
-        found = await answers(sim, world)
+        reports = await answers(sim, world)
         assert sim.count("kubernetes", "/pods/", "DELETE") == 0, "there is nothing to delete"
-    assert len(found) == 2
-    for gap in found:
+    assert len(reports) == 2
+    for gap in reports:
         assert isinstance(gap, NotSeen) and gap.why is NotSeenReason.NOT_ALLOWED
         assert gap.role == WRITER
         assert 'cannot create resource "pods"' in gap.detail
@@ -488,8 +488,8 @@ async def test_a_cluster_without_entra_is_asked_only_where_a_setting_allows_it(t
         gap = await asked(sim, world)
         assert isinstance(gap, NotSeen) and gap.role == "PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true"
         assert sim.count("kubernetes") == 0
-        (said,) = await answers(sim, world, allow_local_accounts=True)
-    assert isinstance(said, CanaryReport)
+        (report,) = await answers(sim, world, allow_local_accounts=True)
+    assert isinstance(report, CanaryReport)
 
 
 # to_the_end ----------------------------------------------------------------------------------------------------------
@@ -550,8 +550,8 @@ STATUS = st.fixed_dictionaries(
 def test_no_body_of_a_pod_or_an_event_makes_the_look_raise(body: Any) -> None:
     raw = json.dumps(body).encode()
     state = PodState.of(raw)
-    said = answered(state, "ask-0")
-    assert said is None or isinstance(said.text, str)
+    report = answered(state, "ask-0")
+    assert report is None or isinstance(report.text, str)
     assert all(isinstance(name, str) for name in PodState.older_than(raw, datetime.now(UTC)))
     assert all(isinstance(text, str) for text in failed_texts(raw).values())
     assert isinstance(PodState.message_of(raw), str)
@@ -589,9 +589,9 @@ def test_what_a_status_answers() -> None:
         {"terminated": {"reason": "Error"}},
         {"waiting": {"reason": "CreateContainerError"}},
     ):
-        said = answered(PodState({"ask-0": state}), "ask-0")
-        assert said is not None and said.pulled
-    told = answered(waiting("ErrImagePull", "not found"), "ask-0")
-    assert told == CanaryReport(reason="ErrImagePull", text="not found")
+        report = answered(PodState({"ask-0": state}), "ask-0")
+        assert report is not None and report.pulled
+    canary_report = answered(waiting("ErrImagePull", "not found"), "ask-0")
+    assert canary_report == CanaryReport(reason="ErrImagePull", text="not found")
     empty = answered(waiting("ImagePullBackOff", 'Back-off pulling image "a/b:1"'), "ask-0")
     assert empty == CanaryReport(reason="ImagePullBackOff", text="")

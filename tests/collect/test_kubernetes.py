@@ -76,14 +76,14 @@ def fault(tenant: Tenant, effect: dict[str, Any], path: str = "^/.*/pods\\?", **
     (tenant.root / "faults.json").write_text(json.dumps([rule]))
 
 
-def pods_in(found: Found) -> list[str]:
-    assert isinstance(found, Seen), found
-    return [container.pod for container in found.value.containers]
+def pods_in(workloads: Found) -> list[str]:
+    assert isinstance(workloads, Seen), workloads
+    return [container.pod for container in workloads.value.containers]
 
 
-def gap_of(found: Found) -> NotSeen:
-    assert isinstance(found, NotSeen)
-    return found
+def gap_of(workloads: Found) -> NotSeen:
+    assert isinstance(workloads, NotSeen)
+    return workloads
 
 
 NAMES = [f"pod-{number:03}" for number in range(PODS)]
@@ -95,15 +95,15 @@ def test_a_list_is_read_to_its_end_whatever_the_page(
 ) -> None:
     pages_of(size)
     with running(tenant.root) as sim:
-        found = read(sim)
+        workloads = read(sim)
         asked = sim.count("kubernetes", "/pods")
-    assert pods_in(found) == NAMES
-    assert isinstance(found, Seen) and isinstance(found.value.events, Seen)
-    assert [event.message for event in found.value.events.value] == [f"event {number}" for number in range(PODS)]
-    assert {c.pod: c.waiting_message for c in found.value.containers if c.waiting_reason} == {
+    assert pods_in(workloads) == NAMES
+    assert isinstance(workloads, Seen) and isinstance(workloads.value.events, Seen)
+    assert [event.message for event in workloads.value.events.value] == [f"event {number}" for number in range(PODS)]
+    assert {c.pod: c.waiting_message for c in workloads.value.containers if c.waiting_reason} == {
         f"pod-{number:03}": f"text {number}" for number in range(0, PODS, 3)
     }
-    assert (found.value.pods, found.value.unreadable, asked) == (PODS, 0, -(-PODS // size))
+    assert (workloads.value.pods, workloads.value.unreadable, asked) == (PODS, 0, -(-PODS // size))
 
 
 def test_a_list_that_expires_on_the_way_is_begun_anew(tenant: Tenant, pages_of: Callable[[int], None]) -> None:
@@ -117,13 +117,13 @@ def test_a_list_that_expires_again_and_again_is_given_up(tenant: Tenant, pages_o
     pages_of(7)
     fault(tenant, {"status": 410}, path="^/.*/pods\\?.*continue=")
     with running(tenant.root) as sim:
-        found = gap_of(read(sim))
+        gap = gap_of(read(sim))
         assert sim.count("kubernetes", "/pods") == 2 * api.RESTARTS
-    assert (found.why, "expired 3 times" in found.detail) == (NotSeenReason.ERROR, True)
+    assert (gap.why, "expired 3 times" in gap.detail) == (NotSeenReason.ERROR, True)
 
 
 @pytest.mark.parametrize(
-    ("effect", "why", "told"),
+    ("effect", "why", "expected"),
     [
         ({"status": 401}, NotSeenReason.NOT_ALLOWED, "answered 401"),
         ({"status": 403}, NotSeenReason.NOT_ALLOWED, "answered 403"),
@@ -139,25 +139,25 @@ def test_a_list_that_expires_again_and_again_is_given_up(tenant: Tenant, pages_o
     ],
 )
 def test_what_is_wrong_is_told_by_its_own_reason(
-    tenant: Tenant, effect: dict[str, Any], why: NotSeenReason, told: str
+    tenant: Tenant, effect: dict[str, Any], why: NotSeenReason, expected: str
 ) -> None:
     fault(tenant, effect)
     with running(tenant.root) as sim:
-        found = gap_of(read(sim, PULLWATCH_CALL_SECONDS="1"))
-    assert found.why is why, found
-    assert told in found.detail
-    assert (found.role == api.RBAC_READER) is (why is NotSeenReason.NOT_ALLOWED)
+        gap = gap_of(read(sim, PULLWATCH_CALL_SECONDS="1"))
+    assert gap.why is why, gap
+    assert expected in gap.detail
+    assert (gap.role == api.RBAC_READER) is (why is NotSeenReason.NOT_ALLOWED)
     if why is NotSeenReason.NOT_ALLOWED:
-        assert found.fix[0].startswith("az role assignment create") and api.RBAC_READER in found.fix[0]
+        assert gap.fix[0].startswith("az role assignment create") and api.RBAC_READER in gap.fix[0]
 
 
 def test_events_that_may_not_be_read_leave_the_pods(tenant: Tenant) -> None:
     fault(tenant, {"status": 403}, path="^/.*/events\\?")
     with running(tenant.root) as sim:
-        found = read(sim)
-    assert pods_in(found) == NAMES
-    assert isinstance(found, Seen) and isinstance(found.value.events, NotSeen)
-    assert found.value.events.why is NotSeenReason.NOT_ALLOWED
+        workloads = read(sim)
+    assert pods_in(workloads) == NAMES
+    assert isinstance(workloads, Seen) and isinstance(workloads.value.events, NotSeen)
+    assert workloads.value.events.why is NotSeenReason.NOT_ALLOWED
 
 
 def test_one_odd_object_is_counted_and_loses_no_other(tenant: Tenant) -> None:
@@ -166,10 +166,10 @@ def test_one_odd_object_is_counted_and_loses_no_other(tenant: Tenant) -> None:
     odd = [{"metadata": 7}, None, "pod", {"metadata": {"name": "x"}, "spec": {"containers": "none"}}]
     fault(tenant, {"status": 200, "body": {"items": [*odd, good], "metadata": {}}})
     with running(tenant.root) as sim:
-        found = read(sim)
-    assert pods_in(found) == ["good"]
-    assert isinstance(found, Seen)
-    assert (found.value.pods, found.value.unreadable) == (5, 4)
+        workloads = read(sim)
+    assert pods_in(workloads) == ["good"]
+    assert isinstance(workloads, Seen)
+    assert (workloads.value.pods, workloads.value.unreadable) == (5, 4)
 
 
 def test_a_page_without_end_is_cut_short(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,9 +200,9 @@ def test_an_api_server_that_another_authority_vouches_for_is_not_spoken_to(
     known = reads.user_kubeconfig
     monkeypatch.setattr(reads, "user_kubeconfig", elsewhere)
     with running(tenant.root) as sim:
-        found = gap_of(read(sim))
+        gap = gap_of(read(sim))
         assert sim.count("kubernetes", "/pods") == 0
-    assert (found.why, "certificate verify failed" in found.detail.lower()) == (NotSeenReason.UNREACHABLE, True)
+    assert (gap.why, "certificate verify failed" in gap.detail.lower()) == (NotSeenReason.UNREACHABLE, True)
 
 
 # Memory that readers hand on
@@ -224,7 +224,7 @@ def test_readers_hand_on_their_memory_and_never_see_each_other(tenant: Tenant, p
         assert 1 <= len(lent(azure)) <= 4
         again = [await api.workloads(azure, cluster) for cluster in (two, one)]
         assert 1 <= len(lent(azure)) <= 4
-        return [pods_in(found) for found in (*both, *again)]
+        return [pods_in(workloads) for workloads in (*both, *again)]
 
     others = [f"other-{number}" for number in range(3)]
     with running(tenant.root) as sim:
@@ -244,10 +244,10 @@ def test_a_reader_that_failed_spoils_no_other(
         return [await api.workloads(azure, cluster) for _ in range(4)]
 
     with running(tenant.root) as sim:
-        found = run(sim, work)
-    assert isinstance(found[0], NotSeen)
-    assert pods_in(found[2]) == pods_in(found[3]) == NAMES
-    assert isinstance(found[3], Seen) and isinstance(found[3].value.events, Seen)
+        workloads = run(sim, work)
+    assert isinstance(workloads[0], NotSeen)
+    assert pods_in(workloads[2]) == pods_in(workloads[3]) == NAMES
+    assert isinstance(workloads[3], Seen) and isinstance(workloads[3].value.events, Seen)
 
 
 def test_memory_that_is_still_looked_at_or_grew_too_big_is_not_lent_again(

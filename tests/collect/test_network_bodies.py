@@ -43,7 +43,7 @@ def test_any_json_is_read_without_an_exception(reader: Any, body: Any) -> None:
 def places(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Every place in a body."""
     keys = list(body) if isinstance(body, dict) else list(range(len(body))) if isinstance(body, list) else []
-    return [path, *(place for key in keys for place in places(body[key], (*path, key)))][0 if path else 1 :]
+    return [path, *(items for key in keys for items in places(body[key], (*path, key)))][0 if path else 1 :]
 
 
 @given(data=st.data(), value=JSON)
@@ -51,11 +51,11 @@ def places(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def test_a_world_with_one_value_replaced_is_judged_without_an_exception(data: st.DataObject, value: Any) -> None:
     world = World().healthy_private().nsg().routes(("0.0.0.0/0", "VirtualAppliance"))
     resource = data.draw(st.sampled_from(sorted(k for k in world.bodies if "/microsoft.container" not in k.lower())))
-    place = data.draw(st.sampled_from([p for p in places(world.bodies[resource]) if p[0] in ("properties", "name")]))
+    location = data.draw(st.sampled_from([p for p in places(world.bodies[resource]) if p[0] in ("properties", "name")]))
     target: Any = world.bodies[resource]
-    for key in place[:-1]:
+    for key in location[:-1]:
         target = target[key]
-    target[place[-1]] = value
+    target[location[-1]] = value
     build_report(world.facts())
 
 
@@ -64,9 +64,9 @@ def test_a_null_rule_set_is_open_and_a_garbled_one_is_not_taken_for_it() -> None
     for rules, action in ((None, "Allow"), ({"defaultAction": 7}, None), ({"defaultAction": "Deny"}, "Deny")):
         body = {**world.bodies[world.registry_id]}
         body["properties"] = body["properties"] | {"networkRuleSet": rules}
-        found = bodies.registry(body, READ)
-        assert found is not None
-        assert found.network_access.default_action == action
+        registry = bodies.registry(body, READ)
+        assert registry is not None
+        assert registry.network_access.default_action == action
 
 
 @pytest.mark.parametrize(
@@ -77,23 +77,23 @@ def test_a_null_rule_set_is_open_and_a_garbled_one_is_not_taken_for_it() -> None
 def test_public_access_that_is_absent_is_enabled_and_of_a_wrong_type_is_not_read(
     shown: dict[str, Any], expected: str | None
 ) -> None:
-    found = bodies.registry(registry_body(shown), READ)
-    assert found is not None
-    assert found.network_access.public_network_access == expected
-    assert (public_access(found) is PublicAccess.UNCLEAR) is (expected is None)
+    registry = bodies.registry(registry_body(shown), READ)
+    assert registry is not None
+    assert registry.network_access.public_network_access == expected
+    assert (public_access(registry) is PublicAccess.UNCLEAR) is (expected is None)
 
 
 def test_a_public_access_of_an_unknown_word_is_unclear() -> None:
-    found = bodies.registry(registry_body({"publicNetworkAccess": "SecuredByPerimeter"}), READ)
-    assert found is not None
-    assert public_access(found) is PublicAccess.UNCLEAR
+    registry = bodies.registry(registry_body({"publicNetworkAccess": "SecuredByPerimeter"}), READ)
+    assert registry is not None
+    assert public_access(registry) is PublicAccess.UNCLEAR
 
 
 def test_data_endpoints_are_lower_case_without_a_trailing_dot_and_only_texts() -> None:
     hosts = ["AcrOne.WestEurope.data.azurecr.io.", 7, None]
-    found = bodies.registry(registry_body({"dataEndpointHostNames": hosts}), READ)
-    assert found is not None
-    assert found.network_access.data_hosts == ("acrone.westeurope.data.azurecr.io",)
+    registry = bodies.registry(registry_body({"dataEndpointHostNames": hosts}), READ)
+    assert registry is not None
+    assert registry.network_access.data_hosts == ("acrone.westeurope.data.azurecr.io",)
 
 
 def registry_body(properties: dict[str, Any]) -> dict[str, Any]:

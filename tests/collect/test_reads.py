@@ -51,9 +51,9 @@ def page(*bodies: Any) -> dict[str, Any]:
 def test_a_subscription_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
     tenant = Tenant(tmp_path)
     answer(tenant, ("/subscriptions", page({"subscriptionId": SUBSCRIPTION}, {"displayName": "no id"})))
-    found = read(tenant, reads.subscriptions)
-    assert [one.id for one in found.value] == [SUBSCRIPTION]
-    assert found.partial == ONE_OF_TWO
+    subscriptions = read(tenant, reads.subscriptions)
+    assert [one.id for one in subscriptions.value] == [SUBSCRIPTION]
+    assert subscriptions.partial == ONE_OF_TWO
 
 
 def test_a_role_definition_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
@@ -61,24 +61,24 @@ def test_a_role_definition_that_cannot_be_read_is_counted(tmp_path: Path) -> Non
     name = guid("a role")
     role = {"id": f"/x/roleDefinitions/{name}", "name": name, "properties": {"roleName": "r", "permissions": []}}
     answer(tenant, ("/roleDefinitions", page(role, {"name": 7})))
-    found = read(tenant, lambda azure: reads.authorization(azure, SUBSCRIPTION)).definitions
-    assert isinstance(found, Seen) and list(found.value) == [name]
-    assert found.partial == ONE_OF_TWO
+    role_definitions = read(tenant, lambda azure: reads.authorization(azure, SUBSCRIPTION)).definitions
+    assert isinstance(role_definitions, Seen) and list(role_definitions.value) == [name]
+    assert role_definitions.partial == ONE_OF_TWO
 
 
 def test_a_body_that_the_sdk_cannot_read_is_a_gap_and_no_crash(tmp_path: Path) -> None:
     tenant = Tenant(tmp_path)
     answer(tenant, ("/roleDefinitions", page("no object")))
-    found = read(tenant, lambda azure: reads.authorization(azure, SUBSCRIPTION)).definitions
-    assert isinstance(found, NotSeen) and found.why is NotSeenReason.ERROR
-    assert found.detail == "list role definitions: Azure sent a body that could not be read"
+    role_definitions = read(tenant, lambda azure: reads.authorization(azure, SUBSCRIPTION)).definitions
+    assert isinstance(role_definitions, NotSeen) and role_definitions.why is NotSeenReason.ERROR
+    assert role_definitions.detail == "list role definitions: Azure sent a body that could not be read"
 
 
 def test_a_deny_assignment_without_a_name_is_counted(tmp_path: Path) -> None:
     tenant = Tenant(tmp_path)
     answer(tenant, ("/denyAssignments", page({"id": "/x/denyAssignments/One"}, {})))
-    found = read(tenant, lambda azure: reads.denies_assigned_to(azure, SUBSCRIPTION, guid("principal")))
-    assert (found.value, found.partial) == (frozenset({"one"}), ONE_OF_TWO)
+    names = read(tenant, lambda azure: reads.denies_assigned_to(azure, SUBSCRIPTION, guid("principal")))
+    assert (names.value, names.partial) == (frozenset({"one"}), ONE_OF_TWO)
 
 
 def machines_of(tenant: Tenant) -> Seen[tuple[NodeMachines, ...]] | NotSeen | None:
@@ -98,13 +98,16 @@ def test_scale_sets_and_machines_keep_the_evidence_of_both_listings_and_what_nei
         ("/virtualMachineScaleSets", page({"id": scale_set, "name": "aks-a-1-vmss"}, {"name": "no id"})),
         ("/virtualMachines", page({"id": machine, "name": "aks-vms-1"}, None, None)),
     )
-    found = machines_of(tenant)
-    assert isinstance(found, Seen)
-    assert [one.id for one in found.value] == [scale_set, machine]
-    assert found.partial == f"{ONE_OF_TWO}; 2 of 3 bodies could not be read"
-    assert found.evidence.what == "virtualMachineScaleSets and virtualMachines"
-    assert "/virtualMachineScaleSets (" in found.evidence.source and "/virtualMachines (" in found.evidence.source
-    assert found.evidence.read_at and found.evidence.api_version == identities.COMPUTE_API
+    node_machines = machines_of(tenant)
+    assert isinstance(node_machines, Seen)
+    assert [one.id for one in node_machines.value] == [scale_set, machine]
+    assert node_machines.partial == f"{ONE_OF_TWO}; 2 of 3 bodies could not be read"
+    assert node_machines.evidence.what == "virtualMachineScaleSets and virtualMachines"
+    assert (
+        "/virtualMachineScaleSets (" in node_machines.evidence.source
+        and "/virtualMachines (" in node_machines.evidence.source
+    )
+    assert node_machines.evidence.read_at and node_machines.evidence.api_version == identities.COMPUTE_API
 
 
 def test_an_identity_whose_body_cannot_be_read_is_not_taken_for_deleted(tmp_path: Path) -> None:
@@ -115,10 +118,10 @@ def test_an_identity_whose_body_cannot_be_read_is_not_taken_for_deleted(tmp_path
     answer(tenant, ("/userAssignedIdentities", page(other, unreadable)), ("/aks-1-agentpool", unreadable))
 
     async def reading(azure: Azure) -> Seen[KubeletResource] | NotSeen | None:
-        found = await inventory.read(azure, (await reads.subscriptions(azure)).value)
+        listing = await inventory.read(azure, (await reads.subscriptions(azure)).value)
         (cluster,) = (await reads.clusters(azure, SUBSCRIPTION)).value
-        return await identities.kubelet_resource(azure, found, cluster, None)
+        return await identities.kubelet_resource(azure, listing, cluster, None)
 
-    found = read(tenant, reading)
-    assert isinstance(found, NotSeen) and found.why is not NotSeenReason.NOT_FOUND
-    assert "has no id" in found.detail
+    listing = read(tenant, reading)
+    assert isinstance(listing, NotSeen) and listing.why is not NotSeenReason.NOT_FOUND
+    assert "has no id" in listing.detail

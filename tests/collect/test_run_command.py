@@ -54,11 +54,11 @@ NAME = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 
 
 def maybe(value: st.SearchStrategy[Any], key: str) -> st.SearchStrategy[dict[str, Any]]:
-    return st.just({}) | value.map(lambda found: {key: found})
+    return st.just({}) | value.map(lambda result: {key: result})
 
 
 def merge(*parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.tuples(*parts).map(lambda found: {key: value for part in found for key, value in part.items()})
+    return st.tuples(*parts).map(lambda result: {key: value for part in result for key, value in part.items()})
 
 
 POLICY = st.sampled_from(["Always", "IfNotPresent", "Never"])
@@ -136,17 +136,17 @@ def directly(items: list[dict[str, Any]], kind: type[Any]) -> list[Any]:
 
 @given(st.lists(POD, max_size=4))
 def test_pods_read_by_run_command_are_those_read_directly_whatever_their_authors_wrote(pods: list[Any]) -> None:
-    found = output.read_pods(shown(output.pods_command(NONCE), "List", pods), NONCE)
-    assert found is not None and found.whole
-    assert (found.pods, found.unreadable) == (len(pods), 0)
-    assert found.containers == tuple(c for pod in directly(pods, Pod) for c in containers(pod))
+    result = output.read_pods(shown(output.pods_command(NONCE), "List", pods), NONCE)
+    assert result is not None and result.whole
+    assert (result.pods, result.unreadable) == (len(pods), 0)
+    assert result.containers == tuple(c for pod in directly(pods, Pod) for c in containers(pod))
 
 
 @given(st.lists(EVENT, max_size=4))
 def test_events_read_by_run_command_are_those_read_directly_whatever_their_authors_wrote(events: list[Any]) -> None:
-    found = output.read_events(shown(output.events_command(NONCE), "List", events), NONCE)
-    assert found is not None and found.whole and found.unreadable == 0
-    assert found.events == tuple(fact for event in directly(events, Event) for fact in pod_events(event))
+    result = output.read_events(shown(output.events_command(NONCE), "List", events), NONCE)
+    assert result is not None and result.whole and result.unreadable == 0
+    assert result.events == tuple(fact for event in directly(events, Event) for fact in pod_events(event))
 
 
 @given(st.lists(POD, min_size=1, max_size=4), st.data())
@@ -157,12 +157,12 @@ def test_what_is_left_of_pods_that_were_cut_is_told_right_and_never_as_the_whole
     start = output.read_pods(whole[:cut].decode(errors="ignore"), NONCE)
     assert start is None or not start.whole
     if start is not None:
-        assert start.containers == tuple(c for found in each[: start.pods] for c in found)
+        assert start.containers == tuple(c for images in each[: start.pods] for c in images)
         assert start.pods < len(pods)
     end = output.read_pods(whole[cut + 1 :].decode(errors="ignore"), NONCE)
     if end is not None:
         assert not end.whole
-        assert end.containers == tuple(c for found in each[len(each) - end.pods :] for c in found)
+        assert end.containers == tuple(c for images in each[len(each) - end.pods :] for c in images)
 
 
 @given(st.lists(EVENT, min_size=1, max_size=4), st.data())
@@ -170,16 +170,16 @@ def test_what_is_left_of_events_that_were_cut_is_told_right_and_never_as_the_who
     events: list[Any], data: Any
 ) -> None:
     whole = shown(output.events_command(NONCE), "List", events).encode()
-    found = output.read_events(whole[: data.draw(st.integers(0, len(whole) - 1))].decode(errors="ignore"), NONCE)
-    if found is not None:
+    result = output.read_events(whole[: data.draw(st.integers(0, len(whole) - 1))].decode(errors="ignore"), NONCE)
+    if result is not None:
         each = tuple(fact for event in directly(events, Event) for fact in pod_events(event))
-        assert not found.whole and found.events == each[: len(found.events)]
+        assert not result.whole and result.events == each[: len(result.events)]
 
 
 @given(st.lists(NASTY | st.just(NONCE) | st.sampled_from("BPOSCWMNVRAFHE\t\n"), max_size=30).map("".join))
 def test_output_of_any_kind_is_read_without_an_error(logs: str) -> None:
-    for found in (output.read_pods(logs, NONCE), output.read_events(logs, NONCE)):
-        assert found is None or found.unreadable >= 0
+    for pods in (output.read_pods(logs, NONCE), output.read_events(logs, NONCE)):
+        assert pods is None or pods.unreadable >= 0
 
 
 @pytest.mark.parametrize(
@@ -200,9 +200,9 @@ def test_output_of_any_kind_is_read_without_an_error(logs: str) -> None:
 )
 def test_a_pod_that_is_not_printed_as_asked_is_counted_and_left_out(record: str) -> None:
     good = f"Pdefault\tgood\t\t\t\t{NONCE}Cmmain\t\timage"
-    found = output.read_pods(f"{NONCE}B\n{NONCE}{record}\n{NONCE}{good}\n{NONCE}E", NONCE)
-    assert found is not None and found.whole
-    assert (found.pods, found.unreadable, [c.pod for c in found.containers]) == (2, 1, ["good"])
+    pods = output.read_pods(f"{NONCE}B\n{NONCE}{record}\n{NONCE}{good}\n{NONCE}E", NONCE)
+    assert pods is not None and pods.whole
+    assert (pods.pods, pods.unreadable, [c.pod for c in pods.containers]) == (2, 1, ["good"])
 
 
 @pytest.mark.skipif(which("kubectl") is None, reason="kubectl is not on PATH")
@@ -294,18 +294,18 @@ def read(sim: Simulator, **over: str) -> Seen[Workloads] | NotSeen:
 
 def commands(sim: Simulator) -> list[tuple[str, str]]:
     """The method of each request about a command, and the last part of its path but the result's id."""
-    found = [record for record in sim.requests if "command" in record.path.lower()]
-    return [(r.method, "results" if "commandResults" in r.path else r.path.rsplit("/", 1)[-1]) for r in found]
+    request_records = [record for record in sim.requests if "command" in record.path.lower()]
+    return [(r.method, "results" if "commandResults" in r.path else r.path.rsplit("/", 1)[-1]) for r in request_records]
 
 
-def gap(found: Seen[Workloads] | NotSeen) -> NotSeen:
-    assert isinstance(found, NotSeen)
-    return found
+def gap(workloads: Seen[Workloads] | NotSeen) -> NotSeen:
+    assert isinstance(workloads, NotSeen)
+    return workloads
 
 
-def whole(found: Seen[Workloads] | NotSeen) -> Workloads:
-    assert isinstance(found, Seen) and not found.partial
-    return found.value
+def whole(workloads: Seen[Workloads] | NotSeen) -> Workloads:
+    assert isinstance(workloads, Seen) and not workloads.partial
+    return workloads.value
 
 
 def test_the_facts_are_those_of_the_direct_way_but_for_the_way_itself(tenant: Tenant) -> None:
@@ -320,23 +320,23 @@ def test_the_facts_are_those_of_the_direct_way_but_for_the_way_itself(tenant: Te
     assert (by_command.pods, by_command.unreadable) == (direct.pods, direct.unreadable) == (2, 0)
     assert isinstance(by_command.events, Seen) and isinstance(direct.events, Seen)
     assert by_command.events.value == direct.events.value and len(direct.events.value) == 2
-    assert "Run Command" in by_command.way and not direct.way
+    assert "Run Command" in by_command.read_through and not direct.read_through
     assert len(posts) == 2  # each makes a pod
 
 
 def test_nothing_is_run_without_the_setting_and_the_gap_names_it(sim: Simulator) -> None:
-    found = gap(read(sim, PULLWATCH_ALLOW_RUN_COMMAND="false"))
-    assert found.why is NotSeenReason.UNREACHABLE and "PULLWATCH_ALLOW_RUN_COMMAND=true" in found.detail
-    assert "PULLWATCH_ALLOW_RUN_COMMAND=true" in (found.role or "") and not commands(sim)
+    not_seen = gap(read(sim, PULLWATCH_ALLOW_RUN_COMMAND="false"))
+    assert not_seen.why is NotSeenReason.UNREACHABLE and "PULLWATCH_ALLOW_RUN_COMMAND=true" in not_seen.detail
+    assert "PULLWATCH_ALLOW_RUN_COMMAND=true" in (not_seen.role or "") and not commands(sim)
 
 
 def test_a_cluster_that_has_it_disabled_is_not_asked_and_the_switch_is_named(tenant: Tenant) -> None:
     private(tenant, apiServerAccessProfile={"enablePrivateCluster": True, "disableRunCommand": True})
     with running(tenant.root) as sim:
-        found = gap(read(sim))
+        not_seen = gap(read(sim))
         assert not commands(sim)
         off = gap(read(sim, PULLWATCH_ALLOW_RUN_COMMAND="false"))
-    assert "disableRunCommand" in found.detail and found.fix[0].endswith("--enable-run-command")
+    assert "disableRunCommand" in not_seen.detail and not_seen.fix[0].endswith("--enable-run-command")
     assert "PULLWATCH_ALLOW_RUN_COMMAND" not in off.detail  # it would not help
 
 
@@ -373,9 +373,9 @@ def test_a_policy_that_blocks_its_pod_is_named_with_what_to_exclude(tenant: Tena
         "policy",
     )
     with running(tenant.root) as sim:
-        found = gap(read(sim))
-    assert "RunCommandBlockedByAzurePolicy" in found.detail and "aks-command" in found.detail
-    assert "aks-command" in (found.role or "") and found.fix[0].startswith("az policy assignment list ")
+        not_seen = gap(read(sim))
+    assert "RunCommandBlockedByAzurePolicy" in not_seen.detail and "aks-command" in not_seen.detail
+    assert "aks-command" in (not_seen.role or "") and not_seen.fix[0].startswith("az policy assignment list ")
 
 
 @pytest.mark.parametrize("status", [400, 403, 409])
@@ -390,36 +390,36 @@ def test_a_policy_block_is_told_by_its_code_whatever_the_status_and_the_wrapping
 def test_a_missing_right_is_named_with_the_role_that_gives_it(tenant: Tenant, action: str) -> None:
     tenant.caller(denied=[{"scope": f"/subscriptions/{SUBSCRIPTION}", "actions": [action]}])
     with running(tenant.root) as sim:
-        found = gap(read(sim))
-    assert found.why is NotSeenReason.NOT_ALLOWED
-    assert all(right in (found.role or "") for right in (*run_command.RIGHTS, run_command.READER))
-    assert all(right in found.fix[0] for right in run_command.RIGHTS) and "role assignment create" in found.fix[1]
-    assert "AuthorizationFailed" in found.detail
+        not_seen = gap(read(sim))
+    assert not_seen.why is NotSeenReason.NOT_ALLOWED
+    assert all(right in (not_seen.role or "") for right in (*run_command.RIGHTS, run_command.READER))
+    assert all(right in not_seen.fix[0] for right in run_command.RIGHTS) and "role assignment create" in not_seen.fix[1]
+    assert "AuthorizationFailed" in not_seen.detail
 
 
 def test_what_may_not_be_listed_in_the_cluster_names_the_reader_role(tenant: Tenant) -> None:
     action = "Microsoft.ContainerService/managedClusters/pods/read"
     tenant.caller(denied=[{"scope": f"/subscriptions/{SUBSCRIPTION}", "actions": [action]}])
     with running(tenant.root) as sim:
-        found = gap(read(sim))
-    assert (found.why, found.role) == (NotSeenReason.NOT_ALLOWED, run_command.READER)
-    assert DEFAULT_PRINCIPAL in found.detail and "exit code 1" in found.detail
+        not_seen = gap(read(sim))
+    assert (not_seen.why, not_seen.role) == (NotSeenReason.NOT_ALLOWED, run_command.READER)
+    assert DEFAULT_PRINCIPAL in not_seen.detail and "exit code 1" in not_seen.detail
 
 
 def test_events_that_may_not_be_listed_cost_the_events_only(tenant: Tenant) -> None:
     action = "Microsoft.ContainerService/managedClusters/events/read"
     tenant.caller(denied=[{"scope": f"/subscriptions/{SUBSCRIPTION}", "actions": [action]}])
     with running(tenant.root) as sim:
-        found = whole(read(sim))
-    assert len(found.containers) == 4
-    assert isinstance(found.events, NotSeen) and found.events.role == run_command.READER
+        workloads = whole(read(sim))
+    assert len(workloads.containers) == 4
+    assert isinstance(workloads.events, NotSeen) and workloads.events.role == run_command.READER
 
 
 def test_a_pod_that_never_ran_is_told_with_its_reason(tenant: Tenant) -> None:
     private(tenant, networkProfile={"outboundType": "none"})
     with running(tenant.root) as sim:
-        found = gap(read(sim))
-    assert "ImagePullBackoff" in found.detail and "mcr.microsoft.com" in found.detail
+        not_seen = gap(read(sim))
+    assert "ImagePullBackoff" in not_seen.detail and "mcr.microsoft.com" in not_seen.detail
 
 
 @pytest.mark.parametrize(
@@ -447,10 +447,10 @@ def test_a_pod_that_never_ran_is_told_with_its_reason(tenant: Tenant) -> None:
 def test_whatever_azure_answers_becomes_a_gap_that_says_so(tenant: Tenant, rule: dict[str, Any], words: str) -> None:
     faults(tenant, rule)
     with running(tenant.root) as sim:
-        found = gap(read(sim, PULLWATCH_CLUSTER_SECONDS="8", PULLWATCH_CALL_SECONDS="5"))
+        not_seen = gap(read(sim, PULLWATCH_CLUSTER_SECONDS="8", PULLWATCH_CALL_SECONDS="5"))
         assert len([one for one in commands(sim) if one[0] == "POST"]) == 1
-    assert words in found.detail
-    assert "Cannot connect" in found.detail  # why Run Command was asked at all
+    assert words in not_seen.detail
+    assert "Cannot connect" in not_seen.detail  # why Run Command was asked at all
 
 
 def test_words_of_a_pod_in_a_failed_command_are_not_taken_for_kubectls(tenant: Tenant) -> None:
@@ -465,16 +465,16 @@ def test_words_of_a_pod_in_a_failed_command_are_not_taken_for_kubectls(tenant: T
 def test_a_command_that_never_ends_is_given_up_before_the_clusters_deadline(tenant: Tenant) -> None:
     faults(tenant, results(status=202, retry_after=3600, body={"properties": {"provisioningState": "Running"}}))
     with running(tenant.root) as sim:
-        found = gap(read(sim, PULLWATCH_CLUSTER_SECONDS="5", PULLWATCH_CALL_SECONDS="4"))
-    assert found.why is NotSeenReason.UNREACHABLE and "gave no result within 4 s" in found.detail
+        not_seen = gap(read(sim, PULLWATCH_CLUSTER_SECONDS="5", PULLWATCH_CALL_SECONDS="4"))
+    assert not_seen.why is NotSeenReason.UNREACHABLE and "gave no result within 4 s" in not_seen.detail
 
 
 def test_a_command_that_hangs_while_events_are_read_leaves_the_pods(tenant: Tenant) -> None:
     faults(tenant, {**post(hang=True), "after": 1})
     with running(tenant.root) as sim:
-        found = whole(read(sim, PULLWATCH_CLUSTER_SECONDS="6", PULLWATCH_CALL_SECONDS="5"))
-    assert len(found.containers) == 4
-    assert isinstance(found.events, NotSeen) and "gave no result" in found.events.detail
+        workloads = whole(read(sim, PULLWATCH_CLUSTER_SECONDS="6", PULLWATCH_CALL_SECONDS="5"))
+    assert len(workloads.containers) == 4
+    assert isinstance(workloads.events, NotSeen) and "gave no result" in workloads.events.detail
 
 
 def test_output_that_azure_cut_is_told_as_partial(tenant: Tenant) -> None:
@@ -483,11 +483,11 @@ def test_output_that_azure_cut_is_told_as_partial(tenant: Tenant) -> None:
         tenant.pod("acrone.azurecr.io/team/web:1", name=f"q{number:04}", waiting=("ImagePullBackOff", text))
         tenant.event(f"q{number:04}", "Failed", "y" * 2000)
     with running(tenant.root) as sim:
-        found = read(sim)
-    assert isinstance(found, Seen) and "cut off" in found.partial
-    assert 200 < found.value.pods < 300 and found.value.unreadable == 0
-    assert f"{found.value.pods} pods were read, not all" in found.partial
-    events = found.value.events
+        workloads = read(sim)
+    assert isinstance(workloads, Seen) and "cut off" in workloads.partial
+    assert 200 < workloads.value.pods < 300 and workloads.value.unreadable == 0
+    assert f"{workloads.value.pods} pods were read, not all" in workloads.partial
+    events = workloads.value.events
     assert isinstance(events, Seen) and "cut off" in events.partial
     assert 200 < len(events.value) < 300
     assert {event.message for event in events.value if event.pod.startswith("q")} == {"y" * 2000}
@@ -499,10 +499,10 @@ def test_where_the_pods_that_never_started_cannot_be_asked_for_that_is_told(tena
     rule = {"service": "arm", "path": "*/runCommand", "after": 1, "times": 1, "effect": {"status": 500}}
     (tenant.root / "faults.json").write_text(json.dumps([rule]))
     with running(tenant.root) as sim:
-        found = read(sim)
+        workloads = read(sim)
         assert len([one for one in commands(sim) if one[0] == "POST"]) == 3
-    assert isinstance(found, Seen) and isinstance(found.value.events, Seen)
-    assert "those of phase Pending could not be asked for besides: Run Command: HTTP 500" in found.partial
+    assert isinstance(workloads, Seen) and isinstance(workloads.value.events, Seen)
+    assert "those of phase Pending could not be asked for besides: Run Command: HTTP 500" in workloads.partial
 
 
 def test_a_cluster_without_entra_id_sends_no_token_and_needs_both_settings(tenant: Tenant) -> None:
@@ -514,5 +514,5 @@ def test_a_cluster_without_entra_id_sends_no_token_and_needs_both_settings(tenan
 
 
 def test_the_nonce_is_new_each_time_and_means_nothing_to_a_shell() -> None:
-    found = {run_command._nonce() for _ in range(200)}
-    assert len(found) == 200 and all(len(one) == 8 and one.isalnum() for one in found)
+    names = {run_command._nonce() for _ in range(200)}
+    assert len(names) == 200 and all(len(one) == 8 and one.isalnum() for one in names)

@@ -36,24 +36,24 @@ async def test_a_reading_that_fails_is_nobody_s_and_a_waiter_reads_anew() -> Non
             raise ValueError("the first")
         return calls
 
-    found = await asyncio.gather(*(flight.get("a", reading) for _ in range(3)), return_exceptions=True)
-    assert isinstance(found[0], ValueError)
-    assert found[1:] == [2, 2]
+    numbers = await asyncio.gather(*(flight.get("a", reading) for _ in range(3)), return_exceptions=True)
+    assert isinstance(numbers[0], ValueError)
+    assert numbers[1:] == [2, 2]
 
 
 async def test_who_stops_waiting_stops_nobody_else() -> None:
     flight: SingleFlight[int] = SingleFlight()
-    gate = asyncio.Event()
+    released = asyncio.Event()
 
     async def reading() -> int:
-        await gate.wait()
+        await released.wait()
         return 7
 
     first, second = (asyncio.create_task(flight.get("a", reading)) for _ in range(2))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     second.cancel()
-    gate.set()
+    released.set()
     assert await first == 7
     with pytest.raises(asyncio.CancelledError):
         await second
@@ -80,7 +80,7 @@ async def test_a_reader_who_is_cancelled_leaves_the_reading_to_the_next() -> Non
 def test_jobs_in_two_threads_share_one_reading() -> None:
     flight: SingleFlight[str] = SingleFlight()
     readings: list[str] = []
-    found: list[str] = []
+    names: list[str] = []
 
     async def reading() -> str:
         readings.append(threading.current_thread().name)
@@ -88,22 +88,22 @@ def test_jobs_in_two_threads_share_one_reading() -> None:
         return "read"
 
     def job() -> None:
-        found.append(asyncio.run(flight.get("a", reading)))
+        names.append(asyncio.run(flight.get("a", reading)))
 
     threads = [threading.Thread(target=job) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(5)
-    assert (len(readings), found) == (1, ["read"] * 4)
+    assert (len(readings), names) == (1, ["read"] * 4)
 
 
 async def test_a_run_that_stops_waiting_for_an_estate_holds_up_no_other_run() -> None:
     cache = InventoryCache()
-    gate = asyncio.Event()
+    released = asyncio.Event()
 
     async def slow() -> Inventory:
-        await gate.wait()
+        await released.wait()
         return Inventory((), "azurecr.io")
 
     async def quick() -> Inventory:
@@ -112,7 +112,7 @@ async def test_a_run_that_stops_waiting_for_an_estate_holds_up_no_other_run() ->
     first, second = (asyncio.create_task(cache.get("run-1", slow)) for _ in range(2))
     await asyncio.sleep(0.05)
     second.cancel()
-    gate.set()
+    released.set()
     await first
     await asyncio.sleep(0.05)
     assert await asyncio.wait_for(cache.get("run-2", quick), 2) is not await first
@@ -136,10 +136,10 @@ async def test_only_the_latest_values_are_kept() -> None:
 
 async def test_a_reading_under_way_is_kept_however_many_come_after_it() -> None:
     flight: SingleFlight[int] = SingleFlight(keep=1)
-    gate = asyncio.Event()
+    released = asyncio.Event()
 
     async def slow() -> int:
-        await gate.wait()
+        await released.wait()
         return 1
 
     async def quick() -> int:
@@ -150,5 +150,5 @@ async def test_a_reading_under_way_is_kept_however_many_come_after_it() -> None:
     assert [await flight.get(key, quick) for key in ("a", "b")] == [2, 2]
     second = asyncio.create_task(flight.get("slow", quick))
     await asyncio.sleep(0)
-    gate.set()
+    released.set()
     assert await asyncio.gather(first, second) == [1, 1]

@@ -37,12 +37,12 @@ HOSTS = (REGISTRY, OTHER, ACR, STORAGE)
 
 @dataclass(frozen=True)
 class Case:
-    """One pull. ``image`` with {ports} to be filled in; ``said``: a pattern of what the text must hold."""
+    """One pull. ``image`` with {ports} to be filled in; ``message``: a pattern of what the text must hold."""
 
     name: str
     image: str
     cause: PullErrorCause
-    said: str
+    message: str
     user: str = USER
     password: str = PASSWORD
     # Some versions say more: what they then say, and the cause it names.
@@ -313,6 +313,6 @@ def test_what_containerd_really_says_is_classified(
 ) -> None:
     case, text = texts[name]
     assert text.startswith("rpc error: code = "), "the pull went through"
-    assert re.search(case.said, text), text
+    assert re.search(case.message, text), text
     assert len(answers[name]) == 10
     assert set(answers[name]) == {case.cause_of(text)}, text

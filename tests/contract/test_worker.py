@@ -58,8 +58,8 @@ def wait_for(host: RunningHost, function: str, after: int, seconds: float = 60.0
     """The calls of that function since the first `after` ones, as soon as there is one that ended."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
-        if found := [each for each in host.invocations[after:] if each.function == function]:
-            return found
+        if invocations := [each for each in host.invocations[after:] if each.function == function]:
+            return invocations
         time.sleep(0.1)
     raise TimeoutError(f"{function} was not called within {seconds:g} s:\n{host.log}")
 
@@ -85,13 +85,13 @@ def test_every_job_and_every_poison_queue_has_its_function(bindings: dict[str, l
 
 
 def test_the_http_routes_are_those_of_the_readme(bindings: dict[str, list[dict[str, object]]]) -> None:
-    found = set()
+    pairs = set()
     for each in bindings.values():
         own = trigger(each)
         methods = own.get("methods")
         if own["type"] == "httpTrigger" and isinstance(methods, list):
-            found |= {(method, own["route"]) for method in methods}
-    assert found >= ROUTES
+            pairs |= {(method, own["route"]) for method in methods}
+    assert pairs >= ROUTES
 
 
 def test_health_answers_and_gives_no_setting_away(host: RunningHost, azurite: Storage) -> None:

@@ -51,7 +51,7 @@ ROLES = ("none", "AcrPull of a group", "AcrPull above", "AcrPull elsewhere", "Re
 FIREWALLS = ("the egress address", "a range around it", "another address", "the subnet", "closed")
 ENDPOINTS = ("healthy", "no record", "no data record", "stale record", "zone not linked",
              "pending", "not peered", "peered one way", "redirecting zone")  # fmt: skip
-WAYS = ("NAT gateway", "block", "none", "routed nowhere",
+EGRESS_KINDS = ("NAT gateway", "block", "none", "routed nowhere",
         "service endpoint", "group denies the Internet", "group denies all but the network")  # fmt: skip
 
 
@@ -64,7 +64,7 @@ class Case:
     anonymous: bool
     firewall: str
     endpoint: str
-    way: str
+    egress: str
     second_pool: bool
     data_endpoints: bool
     # what nodes' tokens still say; None: what the roles say
@@ -83,7 +83,7 @@ CASES = st.builds(
     anonymous=mostly(False, (True,)),
     firewall=mostly("open", FIREWALLS),
     endpoint=mostly("none", ENDPOINTS),
-    way=mostly("load balancer", WAYS),
+    egress=mostly("load balancer", EGRESS_KINDS),
     second_pool=mostly(False, (True,)),
     data_endpoints=st.booleans(),
     tokens=mostly(None, ("pulls", "refused")),
@@ -127,7 +127,7 @@ def build(case: Case, tenant: Tenant) -> None:
         dataEndpointHostNames=["acrone.westeurope.data.azurecr.io"] if case.data_endpoints else [],
         roleAssignmentMode="AbacRepositoryPermissions" if case.by_repository else "LegacyRegistryPermissions",
     )
-    way(world, case.way)
+    egress(world, case.egress)
     endpoint(world, case.endpoint)
     firewall(world, case.firewall)
     if case.second_pool:
@@ -189,7 +189,7 @@ def endpoint(world: World, name: str) -> None:
     world.zone(records.get(name, RECORDS), linked, policy=policy)
 
 
-def way(world: World, name: str) -> None:
+def egress(world: World, name: str) -> None:
     if name == "NAT gateway":
         world.outbound("userAssignedNATGateway").nat(world.address("nat-ip", EGRESS))
     elif name in ("block", "none"):
@@ -259,14 +259,14 @@ ALONE: tuple[tuple[dict[str, Any], str], ...] = (
     *(({"role": name}, "fail") for name in ("none", "AcrPull elsewhere", "Repository Reader", "denied")),
     *(({"firewall": name}, "pass") for name in ("the egress address", "a range around it")),
     *(({"firewall": name}, "fail") for name in ("another address", "the subnet", "closed")),
-    ({"firewall": "the subnet", "way": "service endpoint"}, "pass"),
-    ({"firewall": "the egress address", "way": "service endpoint"}, "fail"),
-    ({"firewall": "the egress address", "way": "NAT gateway"}, "pass"),
+    ({"firewall": "the subnet", "egress": "service endpoint"}, "pass"),
+    ({"firewall": "the egress address", "egress": "service endpoint"}, "fail"),
+    ({"firewall": "the egress address", "egress": "NAT gateway"}, "pass"),
     *(({"endpoint": name, "firewall": "closed"}, "pass") for name in ("healthy",)),
     *(({"endpoint": name, "firewall": "closed"}, "fail") for name in ENDPOINTS[1:]),
-    *(({"way": name}, "fail") for name in ("block", "routed nowhere", "group denies the Internet")),
-    ({"way": "group denies the Internet", "endpoint": "healthy"}, "pass"),
-    ({"way": "group denies all but the network", "endpoint": "healthy"}, "pass"),
+    *(({"egress": name}, "fail") for name in ("block", "routed nowhere", "group denies the Internet")),
+    ({"egress": "group denies the Internet", "endpoint": "healthy"}, "pass"),
+    ({"egress": "group denies all but the network", "endpoint": "healthy"}, "pass"),
     ({"second_pool": True}, "pass"),
     ({"second_pool": True, "endpoint": "healthy", "firewall": "closed"}, "fail"),
 )

@@ -175,9 +175,9 @@ def test_http_says_what_is_wrong_and_answers_what_is_right(tenant: Tenant, stora
             answer = host.request("POST", "/api/checks", body)
             assert answer.status == 400, body
             assert shown in str(answer.json())
-        found = host.request("POST", "/api/checks", b'{"cluster": "aks-1"}')
-        assert found.status == 200
-        report = found.json()
+        result = host.request("POST", "/api/checks", b'{"cluster": "aks-1"}')
+        assert result.status == 200
+        report = result.json()
         assert isinstance(report, dict)
         assert report["clusters"][0]["registries"][0]["access"]["verdict"] == "pass"
         assert host.request("POST", "/api/checks", b'{"cluster": "no-such"}').status == 404

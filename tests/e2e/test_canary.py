@@ -56,13 +56,13 @@ def pods_made(sim: Simulator) -> int:
 
 def canaries(result: Scan) -> dict[tuple[str, str | None], tuple[str, str]]:
     """By pool and image."""
-    found = result.findings("PW305")
-    return {(f["subject"]["pool"], f["subject"].get("image")): (f["verdict"], f["cause"]) for f in found}
+    documents = result.findings("PW305")
+    return {(f["subject"]["pool"], f["subject"].get("image")): (f["verdict"], f["cause"]) for f in documents}
 
 
 def pull(result: Scan) -> tuple[str, str, list[str]]:
-    found = result.row()["pull"]
-    return found["verdict"], found["cause"], found["decided_by"]
+    value = result.row()["pull"]
+    return value["verdict"], value["cause"], value["decided_by"]
 
 
 def test_where_all_is_well_the_canary_decides(tmp_path: Path) -> None:
@@ -94,12 +94,12 @@ def test_a_canary_settles_what_may_not_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["anonymous", "not told", "by repositories"])
 def test_a_canary_that_proves_the_way_alone_leaves_access_as_it_was(tmp_path: Path, mode: str) -> None:
-    told = {
+    values = {
         "anonymous": {"anonymousPullEnabled": True},
         "not told": {"anonymousPullEnabled": None},
         "by repositories": {"roleAssignmentMode": "AbacRepositoryPermissions"},
     }
-    tenant = tenant_of(world().registry(**told[mode]), tmp_path, role=mode == "not told")
+    tenant = tenant_of(world().registry(**values[mode]), tmp_path, role=mode == "not told")
     if mode == "by repositories":
         tenant.pod(f"{HOST}/team/other:1")
         tenant.assign(object_id("aks-1"), REPOSITORY_READER, f"/subscriptions/{tenant.subscription}")
@@ -130,8 +130,8 @@ def test_a_role_that_nodes_do_not_know_of_yet_is_named_as_a_disagreement(tmp_pat
     result, _ = look(tenant, "--canary")
     assert result.verdicts() == ("pass", "pass", "fail")
     assert pull(result) == ("fail", "unauthorized", ["PW305"])
-    (told,) = result.row()["disagreements"]
-    assert told.startswith("The canary fails (pools: system) although") and "up to 3 hours" in told
+    (value,) = result.row()["disagreements"]
+    assert value.startswith("The canary fails (pools: system) although") and "up to 3 hours" in value
 
 
 def test_a_role_that_is_gone_fails_although_nodes_still_pull(tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_a_role_that_is_gone_fails_although_nodes_still_pull(tmp_path: Path) -> 
     result, _ = look(tenant, "--canary")
     assert canaries(result) == {("system", None): ("pass", "canary-not-found")}
     assert pull(result)[:2] == ("fail", "role-missing")
-    (told,) = result.row()["disagreements"]
-    assert "outlives a removed role by up to 3 hours" in told
+    (value,) = result.row()["disagreements"]
+    assert "outlives a removed role by up to 3 hours" in value
 
 
 def test_a_firewall_that_denies_fails_in_both_views(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_layers_without_a_record_are_met_by_a_real_image_only(tmp_path: Path) ->
     result, _ = look(tenant, "--canary")
     assert canaries(result) == {("system", None): ("pass", "canary-not-found")}
     assert pull(result)[:2] == ("fail", "data-record-missing"), "the canary did not ask for layers"
-    assert any("the layers" in told for told in result.row()["disagreements"])
+    assert any("the layers" in value for value in result.row()["disagreements"])
     result, _ = look(tenant, "--canary", PULLWATCH_CANARY_IMAGE=IMAGE)
     assert canaries(result)[("system", IMAGE)] == ("fail", "dns")
     assert pull(result)[:2] == ("fail", "data-record-missing")
@@ -234,9 +234,9 @@ def test_pods_that_may_not_be_made_are_unknown_with_the_role(tmp_path: Path) -> 
                            "actions": ["Microsoft.ContainerService/managedClusters/pods/write"]}])  # fmt: skip
     result, made = look(tenant, "--canary")
     assert made == 0
-    found = result.finding("PW305")
-    assert (found["verdict"], found["cause"]) == ("unknown", "look-not-allowed")
-    assert found["missing"] == "Azure Kubernetes Service RBAC Writer"
+    document = result.finding("PW305")
+    assert (document["verdict"], document["cause"]) == ("unknown", "look-not-allowed")
+    assert document["missing"] == "Azure Kubernetes Service RBAC Writer"
     assert result.verdicts() == ("pass", "pass", "pass"), "what ARM shows stands"
     assert result.code == 2
 

@@ -113,8 +113,8 @@ def test_a_password_goes_to_no_host_that_only_pods_name(tenant: Tenant) -> None:
     with running(tenant.root) as simulator:
         result = scan(simulator.environment | SECRETS)
         asked = [r for r in simulator.requests if r.service == "registry" and "token" in r.path]
-    found = {f["subject"]["registry"]: words(f) for f in result.findings("PW303")}
-    assert found == {ACR: ("pass", "secret-accepted"), "evil.azurecr.io": ("unknown", "secret-not-asked")}
+    pairs = {f["subject"]["registry"]: words(f) for f in result.findings("PW303")}
+    assert pairs == {ACR: ("pass", "secret-accepted"), "evil.azurecr.io": ("unknown", "secret-not-asked")}
     assert asked
 
 
@@ -164,8 +164,8 @@ def test_what_the_registry_does_not_have_is_a_fail_that_leaves_its_row_alone(
 ) -> None:
     tenant.pod(image, name="gone")
     result = look(granted(tenant))
-    found = [words(f) for f in result.findings("PW302")]
-    assert found == [("fail", cause), ("pass", "images-exist")]
+    pairs = [words(f) for f in result.findings("PW302")]
+    assert pairs == [("fail", cause), ("pass", "images-exist")]
     assert result.row()["access"]["verdict"] == "pass"
     assert result.row()["image_troubles"] == 1
 

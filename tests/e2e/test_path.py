@@ -28,8 +28,8 @@ def look(world: World, folder: Path) -> Scan:
 
 
 def path(result: Scan) -> tuple[str, str]:
-    found = result.row()["path"]
-    return found["verdict"], found["cause"]
+    value = result.row()["path"]
+    return value["verdict"], value["cause"]
 
 
 def test_a_healthy_public_registry_passes(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_healthy_public_registry_passes(tmp_path: Path) -> None:
 def test_a_healthy_private_registry_passes(tmp_path: Path) -> None:
     result = look(World().healthy_private(), tmp_path)
     assert path(result) == ("pass", "endpoint-in-peer")
-    assert result.finding("PW202")["because"].startswith("the nodes' names lead to a private endpoint")
+    assert result.finding("PW202")["because"].startswith("the nodes' names resolve to a private endpoint")
     assert result.verdicts() == ("pass", "pass", "pass")
 
 
@@ -118,11 +118,11 @@ def test_a_missing_data_record_fails_the_path_and_names_the_layers(tmp_path: Pat
 
 def test_a_zone_without_the_record_hides_a_public_registry_unless_it_redirects(tmp_path: Path) -> None:
     def world(policy: str | None) -> World:
-        found = World()
-        home = found.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
-        found.endpoint(network=home)
-        found.zone({}, found.vnet_id(NODES), policy=policy)
-        return found
+        world = World()
+        home = world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+        world.endpoint(network=home)
+        world.zone({}, world.vnet_id(NODES), policy=policy)
+        return world
 
     assert path(look(world(None), tmp_path / "hidden")) == ("fail", "login-record-missing")
     assert path(look(world("NxDomainRedirect"), tmp_path / "redirected")) == ("pass", "open-to-all")

@@ -49,11 +49,11 @@ def registry_requests(simulator: Simulator) -> list[tuple[str, str]]:
 
 def test_a_healthy_registry_signs_pullwatch_in_and_says_so_from_here(tenant: Tenant) -> None:
     result, simulator = look(tenant, PULLWATCH_CHECK_IMAGES="false")
-    found = result.finding("PW201")
-    assert (found["verdict"], found["cause"]) == ("pass", "reached")
-    assert "lets it pull team/web" in found["summary"]
-    assert found["evidence"][0]["source"] == "from where Pullwatch runs"
-    assert "PULLWATCH_CONNECT_TO says where acrone.azurecr.io is" in found["evidence"][0]["what"]
+    document = result.finding("PW201")
+    assert (document["verdict"], document["cause"]) == ("pass", "reached")
+    assert "lets it pull team/web" in document["summary"]
+    assert document["evidence"][0]["source"] == "from where Pullwatch runs"
+    assert "PULLWATCH_CONNECT_TO says where acrone.azurecr.io is" in document["evidence"][0]["what"]
     asked = registry_requests(simulator)
     assert asked == [(HOST, "GET /v2/"), (HOST, "POST /oauth2/exchange"), (HOST, "POST /oauth2/token")]
 
@@ -71,15 +71,15 @@ def test_a_registry_is_probed_once_however_many_clusters_use_it(tenant: Tenant) 
 
 def test_a_firewall_that_keeps_pullwatch_out_says_nothing_about_the_nodes(tmp_path: Path) -> None:
     rules = {"defaultAction": "Deny", "ipRules": [{"action": "Allow", "value": "20.50.1.1"}]}
-    found = probed(healthy(tmp_path, properties={"networkRuleSet": rules}))
-    assert (found["verdict"], found["cause"], found["look_failed"]) == ("unknown", "forbidden-error", False)
-    assert "it sees Pullwatch as 203.0.113.10" in found["summary"]
-    assert found["evidence"][1]["what"] == "CONNECTIVITY_FORBIDDEN_ERROR"
+    document = probed(healthy(tmp_path, properties={"networkRuleSet": rules}))
+    assert (document["verdict"], document["cause"], document["look_failed"]) == ("unknown", "forbidden-error", False)
+    assert "it sees Pullwatch as 203.0.113.10" in document["summary"]
+    assert document["evidence"][1]["what"] == "CONNECTIVITY_FORBIDDEN_ERROR"
 
 
 def test_a_registry_without_public_access_is_unknown_from_here(tmp_path: Path) -> None:
-    found = probed(healthy(tmp_path, properties={"publicNetworkAccess": "Disabled"}))
-    assert (found["verdict"], found["cause"], found["look_failed"]) == ("unknown", "forbidden-error", False)
+    document = probed(healthy(tmp_path, properties={"publicNetworkAccess": "Disabled"}))
+    assert (document["verdict"], document["cause"], document["look_failed"]) == ("unknown", "forbidden-error", False)
 
 
 def test_an_identity_without_a_role_of_its_own_is_told_which_one(tmp_path: Path) -> None:
@@ -90,9 +90,9 @@ def test_an_identity_without_a_role_of_its_own_is_told_which_one(tmp_path: Path)
     tenant.pulled(IMAGE)
     tenant.caller(denied=[{"scope": registry, "actions": ["Microsoft.ContainerRegistry/registries/pull/read"]}])
     result, _ = look(tenant)
-    found = result.finding("PW201")
-    assert (found["verdict"], found["cause"]) == ("unknown", "refresh-token-error")
-    assert found["missing"] == "AcrPull for Pullwatch's own identity (optional)"
+    document = result.finding("PW201")
+    assert (document["verdict"], document["cause"]) == ("unknown", "refresh-token-error")
+    assert document["missing"] == "AcrPull for Pullwatch's own identity (optional)"
     assert result.row()["access"]["verdict"] == "pass"
 
 
@@ -105,9 +105,9 @@ def test_an_abac_registry_lets_pullwatch_in_by_the_repository_role_only(tmp_path
     tenant.pulled(IMAGE)
     actions = [f"Microsoft.ContainerRegistry/registries/repositories/{part}/read" for part in ("content", "metadata")]
     tenant.caller(denied=[{"scope": registry, "actions": actions}])
-    found = probed(tenant)
-    assert (found["verdict"], found["cause"]) == ("unknown", "access-token-error")
-    assert found["missing"].startswith("Container Registry Repository Reader for")
+    document = probed(tenant)
+    assert (document["verdict"], document["cause"]) == ("unknown", "access-token-error")
+    assert document["missing"].startswith("Container Registry Repository Reader for")
     tenant.caller()
     tenant.assign(PULLWATCH, REPOSITORY_READER, registry)
     assert probed(tenant)["verdict"] == "pass"
@@ -115,9 +115,9 @@ def test_an_abac_registry_lets_pullwatch_in_by_the_repository_role_only(tmp_path
 
 def test_data_endpoints_are_looked_at_as_far_as_tls(tmp_path: Path) -> None:
     tenant = healthy(tmp_path, properties={"dataEndpointEnabled": True, "dataEndpointHostNames": [DATA]})
-    found = probed(tenant)
-    assert (found["verdict"], found["cause"]) == ("pass", "reached")
-    assert "its 1 data endpoints answer" in found["summary"]
+    document = probed(tenant)
+    assert (document["verdict"], document["cause"]) == ("pass", "reached")
+    assert "its 1 data endpoints answer" in document["summary"]
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def test_what_goes_wrong_on_the_way_is_unknown_and_fails_no_row(
 ) -> None:
     tenant.write(".", [{"service": "registry", "path": "/v2/", "effect": effect}], "faults")
     result, _ = look(tenant, PULLWATCH_CALL_SECONDS="3", PULLWATCH_CHECK_IMAGES="false")
-    found = result.finding("PW201")
-    assert (found["verdict"], found["cause"]) == (verdict, cause)
+    document = result.finding("PW201")
+    assert (document["verdict"], document["cause"]) == (verdict, cause)
     assert result.verdicts()[2] == "pass"
     if cause == "too-many-requests-error":
         assert result.finding("PW402")["cause"] == "rate-limited"
@@ -157,8 +157,8 @@ def test_other_registries_are_asked_only_where_a_setting_says_so_and_without_cre
     assert {f["subject"]["registry"] for f in off.findings("PW201")} == {HOST}
     assert not [host for host, _ in registry_requests(quiet) if host == "ghcr.io"]
     on, simulator = look(tenant, PULLWATCH_CHECK_IMAGES="false", PULLWATCH_PROBE_OTHERS="true")
-    found = next(f for f in on.findings("PW201") if f["subject"]["registry"] == "ghcr.io")
-    assert (found["verdict"], found["cause"]) == ("pass", "reached")
+    document = next(f for f in on.findings("PW201") if f["subject"]["registry"] == "ghcr.io")
+    assert (document["verdict"], document["cause"]) == ("pass", "reached")
     assert [what for host, what in registry_requests(simulator) if host == "ghcr.io"] == ["GET /v2/"]
 
 
@@ -168,16 +168,16 @@ def test_other_registries_are_asked_only_where_a_setting_says_so_and_without_cre
 def test_what_a_pod_names_that_is_no_registry_s_public_name_is_not_contacted(tenant: Tenant, host: str) -> None:
     tenant.pod(f"{host}/x/y:1")
     result, _ = look(tenant, PULLWATCH_PROBE_OTHERS="true")
-    found = next(f for f in result.findings("PW201") if f["subject"]["registry"] == host)
-    assert (found["verdict"], found["cause"]) == ("unknown", "not-contacted")
+    document = next(f for f in result.findings("PW201") if f["subject"]["registry"] == host)
+    assert (document["verdict"], document["cause"]) == ("unknown", "not-contacted")
 
 
 def test_a_registry_in_another_region_warns_and_fails_neither_row_nor_scan(tmp_path: Path) -> None:
     tenant = healthy(tmp_path, location="northeurope")
     result, _ = look(tenant)
-    found = result.finding("PW401")
-    assert (found["verdict"], found["cause"], found["severity"]) == ("fail", "no-replica-in-region", "warning")
-    assert found["fix"][0].endswith("--location westeurope")
+    document = result.finding("PW401")
+    assert (document["verdict"], document["cause"], document["severity"]) == ("fail", "no-replica-in-region", "warning")
+    assert document["fix"][0].endswith("--location westeurope")
     assert result.row()["pull"]["verdict"] == "pass"
     assert result.code == 0
 
@@ -226,8 +226,8 @@ def test_replicas_usage_cache_and_credentials_are_read_from_arm(tmp_path: Path) 
 def test_a_read_that_is_refused_is_unknown_and_names_the_role(tenant: Tenant, code: str, child: str) -> None:
     scope, action = f"/subscriptions/{tenant.subscription}", f"Microsoft.ContainerRegistry/registries/{child}/read"
     tenant.caller(denied=[{"scope": scope, "actions": [action]}])
-    found = look(tenant)[0].finding(code)
-    assert (found["verdict"], found["cause"], found["missing"]) == ("unknown", "look-not-allowed", "Reader")
+    document = look(tenant)[0].finding(code)
+    assert (document["verdict"], document["cause"], document["missing"]) == ("unknown", "look-not-allowed", "Reader")
 
 
 def test_bodies_of_wrong_types_lose_nothing_else(tenant: Tenant) -> None:

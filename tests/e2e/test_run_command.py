@@ -46,15 +46,15 @@ def look(tenant: Tenant, **over: str) -> Scan:
         return scan(sim.environment | ALLOWED | over)
 
 
-def shown(found: Scan) -> dict[str, Any]:
+def shown(result: Scan) -> dict[str, Any]:
     """What a scan says of the cluster but for where and when it was read."""
-    report = found.cluster()
+    report = result.cluster()
     findings = [{k: v for k, v in finding.items() if k != "evidence"} for finding in report["findings"]]
     return {"registries": report["registries"], "findings": findings}
 
 
-def coverage(found: Scan, what: str = "pods") -> list[tuple[bool, str]]:
-    return [(line["looked"], line["why"]) for line in found.cluster()["coverage"] if line["what"] == what]
+def coverage(result: Scan, what: str = "pods") -> list[tuple[bool, str]]:
+    return [(line["looked"], line["why"]) for line in result.cluster()["coverage"] if line["what"] == what]
 
 
 def posts(sim: Simulator) -> int:
@@ -75,33 +75,33 @@ def test_the_answer_is_that_of_a_cluster_within_reach(tenant: Tenant) -> None:
 
 
 def test_a_healthy_cluster_passes_by_the_proof_that_run_command_brought(tenant: Tenant) -> None:
-    found = look(tenant)
-    assert found.verdicts() == ("pass", "pass", "pass")
-    assert found.finding("PW301")["cause"] == "no-pod-waits"
-    assert found.row()["pull"]["cause"] == "pulled"
+    result = look(tenant)
+    assert result.verdicts() == ("pass", "pass", "pass")
+    assert result.finding("PW301")["cause"] == "no-pod-waits"
+    assert result.row()["pull"]["cause"] == "pulled"
 
 
 def test_each_reading_makes_two_pods_that_end_and_are_no_workload_of_the_cluster(tenant: Tenant) -> None:
     with running(tenant.root) as sim:
-        found = scan(sim.environment | ALLOWED)
+        result = scan(sim.environment | ALLOWED)
         assert posts(sim) == 2
         results = {record.path for record in sim.requests if "/commandResults/" in record.path}
         ended = {record.path for record in sim.requests if record.path in results and record.status == 200}
     assert len(results) == 2 and ended == results
-    assert "mcr.microsoft.com" not in json.dumps(found.cluster()["registries"])
+    assert "mcr.microsoft.com" not in json.dumps(result.cluster()["registries"])
 
 
 def test_without_the_setting_it_is_unknown_and_the_setting_is_named(tenant: Tenant) -> None:
     with running(tenant.root) as sim:
-        found = scan(sim.environment)
+        result = scan(sim.environment)
         assert posts(sim) == 0
-    unknown(found, "PULLWATCH_ALLOW_RUN_COMMAND=true")
+    unknown(result, "PULLWATCH_ALLOW_RUN_COMMAND=true")
 
 
-def unknown(found: Scan, *words: str) -> dict[str, Any]:
-    finding = found.finding("PW301")
+def unknown(result: Scan, *words: str) -> dict[str, Any]:
+    finding = result.finding("PW301")
     assert finding["verdict"] == "unknown" and finding["look_failed"] is True, finding
-    ((looked, why),) = coverage(found)
+    ((looked, why),) = coverage(result)
     assert not looked
     assert all(word in finding["summary"] and word in why for word in words), finding["summary"]
     return finding
@@ -155,21 +155,21 @@ def crowd(tenant: Tenant, phase: str = "Running") -> None:
 
 def test_a_reading_that_was_cut_is_told_in_part_and_claims_nothing_of_the_rest(tenant: Tenant) -> None:
     crowd(tenant)
-    found = look(tenant)
-    finding = found.finding("PW301")
+    result = look(tenant)
+    finding = result.finding("PW301")
     assert (finding["verdict"], finding["cause"]) == ("unknown", "pods-read-in-part")
-    assert "cut off" in finding["summary"] and found.code == 2
-    assert not [f for f in found.findings("PW304") if f["verdict"] == "pass"]
-    looked, lacking = coverage(found)
+    assert "cut off" in finding["summary"] and result.code == 2
+    assert not [f for f in result.findings("PW304") if f["verdict"] == "pass"]
+    looked, lacking = coverage(result)
     assert looked[0] and not lacking[0] and "cut off" in lacking[1]
-    assert found.verdicts()[0] == "pass"  # an unconditional role is for every image, whoever was not seen
+    assert result.verdicts()[0] == "pass"  # an unconditional role is for every image, whoever was not seen
 
 
 def test_pods_that_never_started_are_asked_for_besides_where_a_reading_was_cut(tenant: Tenant) -> None:
     crowd(tenant, phase="Pending")
-    found = look(tenant)
-    assert (found.finding("PW301")["cause"], found.code) == ("image_not_found", 1)
-    _, lacking = coverage(found)
+    result = look(tenant)
+    assert (result.finding("PW301")["cause"], result.code) == ("image_not_found", 1)
+    _, lacking = coverage(result)
     assert "not all; all of phase Pending are among them" in (lacking[1] or "")
 
 
@@ -200,7 +200,7 @@ def test_a_conditional_role_is_not_taken_to_cover_repositories_that_a_cut_readin
 def test_pull_secrets_are_never_read_by_run_command(tenant: Tenant) -> None:
     broken(tenant)
     with running(tenant.root) as sim:
-        found = scan(sim.environment | ALLOWED | {"PULLWATCH_READ_PULL_SECRETS": "true"})
+        result = scan(sim.environment | ALLOWED | {"PULLWATCH_READ_PULL_SECRETS": "true"})
         assert posts(sim) == 2
-    (secret,) = (f for f in found.findings("PW303") if f["subject"].get("secret"))
+    (secret,) = (f for f in result.findings("PW303") if f["subject"].get("secret"))
     assert secret["verdict"] == "unknown" and "not read by Run Command" in secret["summary"]

@@ -34,7 +34,7 @@ def last_reason(decision: Decision) -> Reason:
 
 
 def alerts(decisions: list[Decision]) -> list[tuple[int, Reason]]:
-    """The run and the reason of every access transition that is to be told."""
+    """The run and the reason of every access transition that is to be reported."""
     return [
         (number, moved.reason)
         for number, decision in enumerate(decisions, 1)
@@ -45,11 +45,11 @@ def alerts(decisions: list[Decision]) -> list[tuple[int, Reason]]:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "words", "policy", "reason", "status", "told"),
+    ("sentence", "words", "policy", "reason", "status", "expected"),
     [
-        ("what passes at first sight is recorded and not told", ["pass"], Policy(),
+        ("what passes at first sight is recorded and not reported", ["pass"], Policy(),
          Reason.FIRST_SEEN_PASSING, Status.PASSING, []),
-        ("what fails at first sight is told", ["fail"], Policy(),
+        ("what fails at first sight is reported", ["fail"], Policy(),
          Reason.FIRST_SEEN_FAILING, Status.FAILING, [(1, Reason.FIRST_SEEN_FAILING)]),
         ("the baseline records what fails and tells nobody by itself", ["fail"], Policy(baseline=True),
          Reason.BASELINE, Status.FAILING, []),
@@ -77,12 +77,12 @@ def alerts(decisions: list[Decision]) -> list[tuple[int, Reason]]:
     ],
 )  # fmt: skip
 def test_the_rules_of_deciding(
-    sentence: str, words: list[str], policy: Policy, reason: Reason, status: Status, told: list[tuple[int, Reason]]
+    sentence: str, words: list[str], policy: Policy, reason: Reason, status: Status, expected: list[tuple[int, Reason]]
 ) -> None:
     decisions = play(words, policy)
     assert last_reason(decisions[-1]) is reason, sentence
     assert statuses(decisions[-1].state)[KEY].status is status, sentence
-    assert alerts(decisions) == told, sentence
+    assert alerts(decisions) == expected, sentence
 
 
 def test_the_same_run_again_or_an_older_one_changes_nothing() -> None:
@@ -156,8 +156,8 @@ def test_history_folded_is_the_state(words: list[str], policy: Policy) -> None:
 @given(WORDS, POLICIES, st.integers(0, 40))
 def test_unknown_put_anywhere_changes_no_status_and_tells_nobody(words: list[str], policy: Policy, where: int) -> None:
     plain = play(words, policy)
-    place = min(where, len(words))
-    with_unknown = play([*words[:place], "unknown", *words[place:]], policy)
+    number = min(where, len(words))
+    with_unknown = play([*words[:number], "unknown", *words[number:]], policy)
     assert len(alerts(with_unknown)) == len(alerts(plain))
     assert statuses(with_unknown[-1].state)[KEY].status is statuses(plain[-1].state)[KEY].status
 
@@ -169,7 +169,7 @@ def test_a_hundred_equal_looks_tell_once_at_most(word: str, policy: Policy) -> N
 
 @given(WORDS, POLICIES)
 def test_every_recovery_follows_a_failure_that_was_told(words: list[str], policy: Policy) -> None:
-    told = [reason for _, reason in alerts(play(words, policy))]
-    for before, after in zip([None, *told], told, strict=False):
+    reasons = [reason for _, reason in alerts(play(words, policy))]
+    for before, after in zip([None, *reasons], reasons, strict=False):
         if after is Reason.RECOVERED:
             assert before in {Reason.REGRESSED, Reason.FIRST_SEEN_FAILING}

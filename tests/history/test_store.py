@@ -33,8 +33,8 @@ async def look(store: Store, number: int, seen: ClusterReport) -> tuple[Decision
 def raw_rows(storage: str, prefix: str) -> list[dict[str, Any]]:
     """The rows of the main table whose key starts so, read without the store."""
     with TableServiceClient.from_connection_string(storage) as service:
-        found = service.get_table_client(keys.TABLE).list_entities()
-        return [dict(row) for row in found if row["RowKey"].startswith(prefix)]
+        item_paged = service.get_table_client(keys.TABLE).list_entities()
+        return [dict(row) for row in item_paged if row["RowKey"].startswith(prefix)]
 
 
 async def test_what_was_decided_is_what_is_read_back(storage: str) -> None:

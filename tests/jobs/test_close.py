@@ -15,7 +15,7 @@ from checks.jobs.deliver import deliver_all
 from localhost.azurite import Storage
 from localhost.mailbox import Mailbox
 from tests.support.reports import CLUSTER, report
-from tests.support.storage import Clock, Death, Mortal, app_settings, empty, tools
+from tests.support.storage import Clock, Death, Mortal, app_settings, empty, job_context
 
 SUBSCRIPTION = CLUSTER.split("/")[2]
 EMPTY = "22222222-2222-4222-8222-222222222222"
@@ -63,7 +63,7 @@ async def closed(job: JobContext, run: Run) -> Run:
 
 async def test_a_run_waits_for_its_shards_and_at_its_deadline_names_what_is_missing(storage: str) -> None:
     clock = Clock()
-    async with tools(app_settings(storage), clock) as job:
+    async with job_context(app_settings(storage), clock) as job:
         run = await planned(job, 1, {CLUSTER: "pass", f"{CLUSTER}2": ""})
         assert (await close_run(job, run.id)).reason == "waiting"
         assert await sweep_runs(job) == 0
@@ -75,7 +75,10 @@ async def test_a_run_waits_for_its_shards_and_at_its_deadline_names_what_is_miss
 
 
 async def test_two_that_close_at_once_close_once_and_tell_once(storage: str, smtp: Mailbox) -> None:
-    async with tools(app_settings(storage, smtp), Clock()) as one, tools(app_settings(storage, smtp), Clock()) as other:
+    async with (
+        job_context(app_settings(storage, smtp), Clock()) as one,
+        job_context(app_settings(storage, smtp), Clock()) as other,
+    ):
         run = await planned(one, 1, {CLUSTER: "fail"}, baseline=True)
         results = await asyncio.gather(close_run(one, run.id), close_run(other, run.id))
         assert sorted(result.reason for result in results) == ["closed", "repeated"]
@@ -85,7 +88,7 @@ async def test_two_that_close_at_once_close_once_and_tell_once(storage: str, smt
 
 
 async def test_the_first_look_is_one_summary_and_what_it_told_gets_its_recovery(storage: str, smtp: Mailbox) -> None:
-    async with tools(app_settings(storage, smtp), Clock()) as job:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         clusters = dict.fromkeys(named(60), "fail")
         await closed(job, await planned(job, 1, clusters, baseline=True))
         await deliver_all(job)
@@ -104,7 +107,7 @@ async def test_the_first_look_is_one_summary_and_what_it_told_gets_its_recovery(
 
 async def test_a_subscription_without_clusters_is_not_told_of_in_every_run(storage: str, smtp: Mailbox) -> None:
     scope = RunScope((SUBSCRIPTION, EMPTY))
-    async with tools(app_settings(storage, smtp), Clock()) as job:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         await closed(job, await planned(job, 1, {CLUSTER: "pass"}, baseline=True, scope=scope))
         for number in (2, 3):
             fresh = {"baseline": True, "baseline_subscriptions": (EMPTY,), "scope": scope}
@@ -116,7 +119,7 @@ async def test_a_subscription_without_clusters_is_not_told_of_in_every_run(stora
 @pytest.mark.parametrize("complete", [True, False])
 async def test_a_cluster_leaves_only_by_a_complete_inventory(storage: str, smtp: Mailbox, complete: bool) -> None:
     other = f"{CLUSTER}2"
-    async with tools(app_settings(storage, smtp), Clock()) as job:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         await closed(job, await planned(job, 1, {CLUSTER: "pass", other: "pass"}))
         await closed(job, await planned(job, 2, {CLUSTER: "pass", other: "fail"}))
         await deliver_all(job)
@@ -138,7 +141,7 @@ async def test_a_checker_that_cannot_look_says_so_once_and_when_it_can_again(sto
         summary="Refused: token=canary-9f1 is not valid.",
     )
     looked = SubscriptionResult(id=SUBSCRIPTION, verdict=Pass(), cause="", summary="Looked at.")
-    async with tools(app_settings(storage, smtp), Clock()) as job:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         for number, blind in enumerate((0, 1, 1, 0), 1):
             results = (refused if blind else looked,)
             run = await planned(job, number, {CLUSTER: ""}, subscriptions=results)
@@ -154,7 +157,7 @@ async def test_a_checker_that_cannot_look_says_so_once_and_when_it_can_again(sto
 
 
 async def test_a_shard_whose_message_is_poison_ends_as_failed_so_that_its_run_closes(storage: str) -> None:
-    async with tools(app_settings(storage), Clock()) as job:
+    async with job_context(app_settings(storage), Clock()) as job:
         run = await planned(job, 1, {CLUSTER: ""})
         await record_poison(job, "pullwatch-scan", b'{"v": 1, "run": "%s", "shard": "s-0"}' % run.id.encode())
         await record_poison(job, "pullwatch-scan", b"\xff\xfe nothing " + b"x" * 10_000)
@@ -171,17 +174,17 @@ async def test_a_death_at_any_operation_of_a_close_loses_no_summary(
     environment = app_settings(azurite.connection_string, smtp)
     for at in range(1, 100):
         empty(azurite.connection_string)
-        async with tools(environment, Clock()) as job:
+        async with job_context(environment, Clock()) as job:
             run = await planned(job, 1, {CLUSTER: "fail"}, baseline=True)
         before = len(smtp.messages)
         Mortal.at, Mortal.after, Mortal.count = at, after, 0
         died = False
         try:
-            async with tools(environment, Clock(), Mortal) as job:
+            async with job_context(environment, Clock(), Mortal) as job:
                 await close_run(job, run.id)
         except Death:
             died = True
-        async with tools(environment, Clock()) as job:
+        async with job_context(environment, Clock()) as job:
             await deliver_all(job)  # delivering in between must not make a second one
             await close_run(job, run.id)
             await deliver_all(job)

@@ -13,7 +13,7 @@ from checks.jobs.deliver import Delivered, deliver_all
 from localhost.azurite import Storage
 from localhost.mailbox import Mailbox
 from tests.support.reports import CLUSTER, report
-from tests.support.storage import Clock, Death, Mortal, app_settings, empty, tools
+from tests.support.storage import Clock, Death, Mortal, app_settings, empty, job_context
 
 
 async def commit(job: JobContext, words: Iterable[str], *, cluster: str = CLUSTER, first: int = 1) -> None:
@@ -38,7 +38,7 @@ def eml_files(folder: Path) -> list[Path]:
 
 
 async def test_a_regression_and_then_its_recovery_are_one_mail_each(storage: str, smtp: Mailbox) -> None:
-    async with tools(app_settings(storage, smtp), Clock()) as job:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         await commit(job, ["pass", "fail"])
         assert await deliver_all(job) == Delivered(sent=1)
         await commit(job, ["pass"], first=3)
@@ -52,7 +52,7 @@ async def test_a_regression_and_then_its_recovery_are_one_mail_each(storage: str
 
 async def test_a_server_that_is_away_delays_mail_and_loses_none(storage: str, smtp: Mailbox) -> None:
     clock = Clock()
-    async with tools(app_settings(storage, smtp, SMTP_HOST="127.0.0.1"), clock) as job:
+    async with job_context(app_settings(storage, smtp, SMTP_HOST="127.0.0.1"), clock) as job:
         await commit(job, ["pass", "fail"])
         smtp.refuse("data", 451, "try again later")
         assert await deliver_all(job) == Delivered(later=1)
@@ -64,7 +64,7 @@ async def test_a_server_that_is_away_delays_mail_and_loses_none(storage: str, sm
 
 
 async def test_a_mail_that_is_refused_for_good_is_recorded_and_not_tried_for_ever(storage: str, smtp: Mailbox) -> None:
-    async with tools(app_settings(storage, smtp), Clock()) as job:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         await commit(job, ["pass", "fail"])
         smtp.refuse("data", 554, "not here")
         assert await deliver_all(job) == Delivered(failed=1)
@@ -76,7 +76,7 @@ async def test_a_mail_that_is_refused_for_good_is_recorded_and_not_tried_for_eve
 
 async def test_a_lost_answer_is_sent_again_under_the_same_id_and_says_so(storage: str, smtp: Mailbox) -> None:
     clock = Clock()
-    async with tools(app_settings(storage, smtp), clock) as job:
+    async with job_context(app_settings(storage, smtp), clock) as job:
         await commit(job, ["pass", "fail"])
         smtp.drop()
         assert await deliver_all(job) == Delivered(later=1)
@@ -95,7 +95,7 @@ async def test_a_folder_that_took_a_mail_does_not_get_it_again_while_the_server_
         "PULLWATCH_MAIL_TRANSPORTS": "folder,smtp",
         "PULLWATCH_MAIL_FOLDER": str(tmp_path),
     }
-    async with tools(both, clock) as job:
+    async with job_context(both, clock) as job:
         await commit(job, ["pass", "fail"])
         smtp.refuse("data", 451, "try again later")
         await deliver_all(job)
@@ -109,7 +109,10 @@ async def test_a_folder_that_took_a_mail_does_not_get_it_again_while_the_server_
 
 async def test_two_that_deliver_at_once_send_one_mail(storage: str, smtp: Mailbox) -> None:
     clock = Clock()
-    async with tools(app_settings(storage, smtp), clock) as one, tools(app_settings(storage, smtp), clock) as other:
+    async with (
+        job_context(app_settings(storage, smtp), clock) as one,
+        job_context(app_settings(storage, smtp), clock) as other,
+    ):
         await commit(one, ["pass", "fail"])
         results = await asyncio.gather(deliver_all(one), deliver_all(other))
         assert sum(result.sent for result in results) == 1
@@ -118,7 +121,7 @@ async def test_two_that_deliver_at_once_send_one_mail(storage: str, smtp: Mailbo
 
 
 async def test_one_mail_that_cannot_be_read_keeps_no_other_from_being_sent(storage: str, smtp: Mailbox) -> None:
-    async with tools(app_settings(storage, smtp), Clock()) as job:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         await commit(job, ["pass", "fail"])
         smtp.refuse("data", 451, "try again later")
         await deliver_all(job)
@@ -132,7 +135,7 @@ async def test_one_mail_that_cannot_be_read_keeps_no_other_from_being_sent(stora
 
 
 async def test_a_change_that_cannot_be_read_keeps_no_other_from_being_told(storage: str, smtp: Mailbox) -> None:
-    async with tools(app_settings(storage, smtp), Clock()) as job:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         await commit(job, ["pass", "fail"])
         (pending,) = (await job.store.list_pending()).items
         assert pending.change is not None
@@ -149,7 +152,7 @@ async def test_each_recipient_has_its_own_fate(storage: str, smtp: Mailbox) -> N
     three = app_settings(storage, smtp) | {"PULLWATCH_MAIL_TO": "good@a.example,gone@a.example,full@a.example"}
     smtp.refuse("rcpt", 550, "no such mailbox", recipient="gone@a.example")
     smtp.refuse("rcpt", 452, "mailbox full", recipient="full@a.example")
-    async with tools(three, clock) as job:
+    async with job_context(three, clock) as job:
         await commit(job, ["pass", "fail"])
         assert await deliver_all(job) == Delivered(later=1)
         clock.forward(minutes=2)
@@ -164,7 +167,7 @@ async def test_a_mail_that_every_recipient_refused_in_turn_is_no_sent_mail(stora
     two = app_settings(storage, smtp) | {"PULLWATCH_MAIL_TO": "gone@a.example,full@a.example"}
     smtp.refuse("rcpt", 550, "no such mailbox", recipient="gone@a.example")
     smtp.refuse("rcpt", 452, "mailbox full", recipient="full@a.example")
-    async with tools(two, clock) as job:
+    async with job_context(two, clock) as job:
         await commit(job, ["pass", "fail"])
         await deliver_all(job)
         clock.forward(minutes=2)
@@ -181,18 +184,18 @@ async def test_a_death_at_any_operation_loses_no_mail(azurite: Storage, smtp: Ma
         empty(azurite.connection_string)
         clock = Clock()
         environment = app_settings(azurite.connection_string, smtp)
-        async with tools(environment, clock) as job:
+        async with job_context(environment, clock) as job:
             await commit(job, ["pass", "fail"])
         before = len(smtp.messages)
         Mortal.at, Mortal.after, Mortal.count = at, after, 0
         died = False
         try:
-            async with tools(environment, clock, Mortal) as job:
+            async with job_context(environment, clock, Mortal) as job:
                 await deliver_all(job)
         except Death:
             died = True
         clock.forward(minutes=10)  # the dead holder's lease runs out
-        async with tools(environment, clock) as job:
+        async with job_context(environment, clock) as job:
             await deliver_all(job)
             assert await left(job) == 0, f"something is left after a death at operation {at}"
         sent = smtp.messages[before:]

@@ -297,14 +297,14 @@ def test_literal_routes_win_over_parameters_and_those_over_catch_alls(
     path: str, wins: str, parameters: dict[str, str]
 ) -> None:
     templates = ("files/{*path}", "runs/{id}", "runs/latest", "page/{n:int?}", "export/{name}.json")
-    found = find([route(each) for each in templates], "GET", path)
-    assert found is not None
-    assert (found[0].name, found[1]) == (wins, parameters)
+    pair = find([route(each) for each in templates], "GET", path)
+    assert pair is not None
+    assert (pair[0].name, pair[1]) == (wins, parameters)
 
 
 def test_two_functions_share_a_path_by_their_methods() -> None:
     routes = [route("checks", "get"), route("checks", "POST")]
     assert find(routes, "PUT", "/api/checks") is None
-    found = find(routes, "POST", "/api/checks")
-    assert found is not None
-    assert found[0].trigger["methods"] == ["POST"]
+    pair = find(routes, "POST", "/api/checks")
+    assert pair is not None
+    assert pair[0].trigger["methods"] == ["POST"]

@@ -18,15 +18,15 @@ SENDER = "pullwatch@contoso.example"
 def changes(words: list[str], cluster: str = CLUSTER, cause: str = "role-missing") -> list[Change]:
     """The changes that a sequence of looks makes."""
     state: ClusterState | None = None
-    found = []
+    items = []
     for number, word in enumerate(words, 1):
         now = NOW + timedelta(minutes=30 * number)
         decision = decide(
             state, report(word, cluster=cluster, cause=cause), RunRef(f"run-{number}", number), Policy(), now
         )
         state = decision.state
-        found += [decision.change] if decision.change and decision.change.alerts else []
-    return found
+        items += [decision.change] if decision.change and decision.change.alerts else []
+    return items
 
 
 def text_of(mail: Mail, kind: str = "plain") -> str:
@@ -64,15 +64,15 @@ def test_a_recovery_of_what_was_told_says_since_when_it_holds() -> None:
 
 
 def test_one_cause_at_many_clusters_is_one_mail() -> None:
-    found = [c for n in range(30) for c in changes(["pass", "fail"], cluster=f"{CLUSTER}{n}")]
-    assert len(group(found, lambda change: "")) == 1
-    mail = mail_of(found, "1-abc")
+    items = [c for n in range(30) for c in changes(["pass", "fail"], cluster=f"{CLUSTER}{n}")]
+    assert len(group(items, lambda change: "")) == 1
+    mail = mail_of(items, "1-abc")
     assert mail.clusters == 30
 
 
 def test_two_causes_at_two_clusters_are_two_mails() -> None:
-    found = changes(["pass", "fail"]) + changes(["pass", "fail"], cluster=f"{CLUSTER}2", cause="denied")
-    assert len(group(found, lambda change: "")) == 2
+    items = changes(["pass", "fail"]) + changes(["pass", "fail"], cluster=f"{CLUSTER}2", cause="denied")
+    assert len(group(items, lambda change: "")) == 2
 
 
 def test_the_mails_of_an_incident_share_a_thread() -> None:
@@ -108,10 +108,10 @@ def test_hostile_names_come_out_as_text(evil: str) -> None:
 
 
 def test_a_mail_about_thousands_of_clusters_stays_small_enough_for_a_reader() -> None:
-    found = [c for n in range(3000) for c in changes(["pass", "fail"], cluster=f"{CLUSTER}-{'x' * 40}-{n}")]
-    parts = group(found, lambda change: "")
+    items = [c for n in range(3000) for c in changes(["pass", "fail"], cluster=f"{CLUSTER}-{'x' * 40}-{n}")]
+    parts = group(items, lambda change: "")
     assert sum(len(part) for part in parts) == 3000
-    mail = mail_of([found[index] for index in parts[0]], "1-abc")
+    mail = mail_of([items[index] for index in parts[0]], "1-abc")
     message = compose(mail, message_id="<1@x>", sender=SENDER, recipients=("a@b.example",), now=NOW)
     html = message.get_body(("html",))
     assert html is not None
@@ -120,12 +120,12 @@ def test_a_mail_about_thousands_of_clusters_stays_small_enough_for_a_reader() ->
 
 
 def test_a_subject_says_what_failed_and_no_more() -> None:
-    state, found = None, []
+    state, items = None, []
     for number, path in enumerate(("pass", "fail"), 1):
         seen = report("pass", path, "pass")
         decision = decide(state, seen, RunRef(f"run-{number}", number), Policy(), NOW + timedelta(hours=number))
-        state, found = decision.state, [decision.change] if decision.change else []
-    assert subject_of(mail_of(found, "1-a")).startswith("[Pullwatch] FAIL: aks-1 has no path to acrone.azurecr.io")
+        state, items = decision.state, [decision.change] if decision.change else []
+    assert subject_of(mail_of(items, "1-a")).startswith("[Pullwatch] FAIL: aks-1 has no path to acrone.azurecr.io")
 
 
 @pytest.mark.parametrize("secret", ["AccountKey=Zm9vYmFyY2FuYXJ5", "Bearer eyJhbGciOi.canary", "https://u:canary@h/x"])

@@ -31,12 +31,12 @@ def waiting(text: str, *secrets: str, **over: Any) -> ContainerImage:
     return container(WEB, *secrets, waiting_reason="ErrImagePull", waiting_message=text, **over)
 
 
-def row_of(found: ClusterFacts) -> RegistryRow:
-    return next(row for row in build_report(found).registries if row.registry == ACR)
+def row_of(cluster_facts: ClusterFacts) -> RegistryRow:
+    return next(row for row in build_report(cluster_facts).registries if row.registry == ACR)
 
 
-def sentences(found: ClusterFacts) -> str:
-    return "\n".join(row_of(found).disagreements)
+def sentences(cluster_facts: ClusterFacts) -> str:
+    return "\n".join(row_of(cluster_facts).disagreements)
 
 
 def manifest(**over: Any) -> dict[str, Any]:
@@ -47,11 +47,11 @@ def manifest(**over: Any) -> dict[str, Any]:
 
 def world(there: World, *pods: ContainerImage, role: bool = True) -> ClusterFacts:
     """A world's cluster with these pods; AcrPull is held."""
-    found = there.facts()
-    registry = found.uses[0].registry
+    cluster_facts = there.facts()
+    registry = cluster_facts.uses[0].registry
     held = base.held(base.ACR_PULL, there.registry_id, principal_id=object_id("aks-1"))
     return base.changed(
-        found,
+        cluster_facts,
         workloads=workloads(*pods),
         uses=(use_of(ACR, list(pods), registry),),
         authorization={base.SUBSCRIPTION: base.authorization(*((held,) if role else ()))},
@@ -59,10 +59,10 @@ def world(there: World, *pods: ContainerImage, role: bool = True) -> ClusterFact
 
 
 def test_a_refusal_although_the_role_is_held_names_the_token_cache() -> None:
-    found = facts(waiting(UNAUTHORIZED))
-    assert "PW102 finds the role held" in sentences(found)
-    assert "up to 3 hours" in sentences(found)
-    assert word(row_of(found).pull.verdict) == "fail"
+    cluster_facts = facts(waiting(UNAUTHORIZED))
+    assert "PW102 finds the role held" in sentences(cluster_facts)
+    assert "up to 3 hours" in sentences(cluster_facts)
+    assert word(row_of(cluster_facts).pull.verdict) == "fail"
 
 
 def test_a_refusal_of_an_image_that_is_there_says_so() -> None:
@@ -73,26 +73,28 @@ def test_a_refusal_of_an_image_that_is_there_says_so() -> None:
     "trouble", [{"present": False, "code": "MANIFEST_UNKNOWN"}, {"quarantine": "Quarantined"}, {"read_enabled": False}]
 )
 def test_a_refusal_that_the_registry_explains_is_the_images_trouble_not_the_rows(trouble: dict[str, Any]) -> None:
-    found = facts(waiting(UNAUTHORIZED), manifests=manifest(**trouble))
-    assert "PW302 decides" in sentences(found)
-    assert row_of(found).image_troubles == 1
-    assert word(row_of(found).pull.verdict) != "fail"
+    cluster_facts = facts(waiting(UNAUTHORIZED), manifests=manifest(**trouble))
+    assert "PW302 decides" in sentences(cluster_facts)
+    assert row_of(cluster_facts).image_troubles == 1
+    assert word(row_of(cluster_facts).pull.verdict) != "fail"
 
 
 def test_a_refusal_of_an_absent_image_stays_the_rows_where_the_role_is_missing_too() -> None:
     absent = manifest(present=False, code="MANIFEST_UNKNOWN")
-    found = facts(waiting(UNAUTHORIZED), manifests=absent, authorization={base.SUBSCRIPTION: base.authorization()})
-    assert word(row_of(found).pull.verdict) == "fail"
+    cluster_facts = facts(
+        waiting(UNAUTHORIZED), manifests=absent, authorization={base.SUBSCRIPTION: base.authorization()}
+    )
+    assert word(row_of(cluster_facts).pull.verdict) == "fail"
 
 
 def test_a_refusal_of_a_pod_with_a_failing_secret_names_the_secret() -> None:
-    found = facts(waiting(UNAUTHORIZED, "regcred"), pull_secrets=secret(exists=False))
-    assert "default/regcred, secret-missing" in sentences(found)
+    cluster_facts = facts(waiting(UNAUTHORIZED, "regcred"), pull_secrets=secret(exists=False))
+    assert "default/regcred, secret-missing" in sentences(cluster_facts)
 
 
 def test_nodes_and_azure_agree_where_the_role_is_missing() -> None:
-    found = facts(waiting(UNAUTHORIZED), authorization={base.SUBSCRIPTION: base.authorization()})
-    assert sentences(found) == ""
+    cluster_facts = facts(waiting(UNAUTHORIZED), authorization={base.SUBSCRIPTION: base.authorization()})
+    assert sentences(cluster_facts) == ""
 
 
 def test_a_firewall_that_refused_an_address_it_allows_now_was_changed() -> None:
@@ -104,9 +106,9 @@ def test_a_firewall_that_refused_and_is_open_now_was_changed() -> None:
 
 
 def test_an_address_that_nodes_are_not_known_to_leave_with_is_named() -> None:
-    found = sentences(world(World().deny(EGRESS), waiting(DENIED.format("198.51.100.7"))))
-    assert "saw 198.51.100.7, which is none of the addresses" in found
-    assert EGRESS in found
+    text = sentences(world(World().deny(EGRESS), waiting(DENIED.format("198.51.100.7"))))
+    assert "saw 198.51.100.7, which is none of the addresses" in text
+    assert EGRESS in text
 
 
 def test_an_address_that_the_rules_do_not_allow_is_no_disagreement() -> None:
@@ -114,8 +116,8 @@ def test_an_address_that_the_rules_do_not_allow_is_no_disagreement() -> None:
 
 
 def test_a_public_address_seen_where_names_lead_to_an_endpoint_is_named() -> None:
-    found = world(World().healthy_private(), waiting(DENIED.format(EGRESS)))
-    assert "the nodes resolve the public name" in sentences(found)
+    cluster_facts = world(World().healthy_private(), waiting(DENIED.format(EGRESS)))
+    assert "the nodes resolve the public name" in sentences(cluster_facts)
 
 
 def test_a_403_without_the_firewalls_words_names_endpoint_and_key_vault() -> None:

@@ -19,9 +19,9 @@ def finding(code: str, cause: str, verdict: Verdict) -> Finding:
 
 @pytest.mark.parametrize("code", [check.code for check in catalog.checks() if check.speaks_of_all_pods])
 def test_a_pass_about_every_pod_or_image_becomes_unknown(code: str) -> None:
-    (found,) = downgrade_passes((finding(code, "no-pod-waits", Pass()),), CUT)
-    assert found.verdict == Unknown(partial_reads.MISSING) and found.cause == partial_reads.CAUSE
-    assert found.summary == "cut off: 3 pods were read, not all. Of what was read: It holds."
+    (result,) = downgrade_passes((finding(code, "no-pod-waits", Pass()),), CUT)
+    assert result.verdict == Unknown(partial_reads.MISSING) and result.cause == partial_reads.CAUSE
+    assert result.summary == "cut off: 3 pods were read, not all. Of what was read: It holds."
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,14 @@ def test_a_pass_about_every_pod_or_image_becomes_unknown(code: str) -> None:
     ],
 )
 def test_what_holds_whatever_was_not_seen_stays(code: str, cause: str, verdict: Verdict) -> None:
-    found = finding(code, cause, verdict)
-    assert downgrade_passes((found,), CUT) == (found,)
+    result = finding(code, cause, verdict)
+    assert downgrade_passes((result,), CUT) == (result,)
 
 
 @pytest.mark.parametrize("workloads", [Seen(NOTHING, READ), NotSeen(NotSeenReason.UNREACHABLE, "out of reach")])
 def test_nothing_changes_where_nothing_was_cut(workloads: Seen[Workloads] | NotSeen) -> None:
-    found = finding("PW301", "no-pod-waits", Pass())
-    assert downgrade_passes((found,), workloads) == (found,)
+    result = finding("PW301", "no-pod-waits", Pass())
+    assert downgrade_passes((result,), workloads) == (result,)
 
 
 def test_the_checks_that_speak_of_all_pods_are_those_of_pods_and_images() -> None:

@@ -64,7 +64,7 @@ class Case:
     canaries: tuple[Finding, ...] = ()
     proof: PullProof | None = None
     nodes: NodeReports = field(default_factory=lambda: NodeReports((), (), ()))
-    told: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
 
 
 NODES_FAIL = NodeReports((finding("PW301", Fail(), "unauthorized"),), (), ())
@@ -92,66 +92,66 @@ CASES = (
     Case("the way alone does not refute access", ("fail", "role-missing"), ("PW102",), MAY_NOT,
          canaries=(canary(ONLY_PATH),)),
     Case("the way alone refutes a path", ("pass", "role-held"), ("PW102", "PW305"), on_path=(path(Fail()),),
-         canaries=(canary(ONLY_PATH),), told=("contradicts the path",)),
+         canaries=(canary(ONLY_PATH),), says=("contradicts the path",)),
     Case("the way alone refutes a path and leaves access open", ("unknown", "?"), (), MAYBE, (path(Fail()),),
-         canaries=(canary(ONLY_PATH),), told=("contradicts the path",)),
+         canaries=(canary(ONLY_PATH),), says=("contradicts the path",)),
     Case("the way of one pool says nothing of another", ("fail", "ip-not-allowed"), ("PW202",),
-         on_path=(path(Fail(), pool="gpu"),), canaries=(canary(ONLY_PATH),), told=("the pool gpu, of which",)),
+         on_path=(path(Fail(), pool="gpu"),), canaries=(canary(ONLY_PATH),), says=("the pool gpu, of which",)),
     Case("the way of one pool leaves another open", ("unknown", "udr"), ("PW202",),
          on_path=(path(OPEN, "udr", "gpu"),), canaries=(canary(ONLY_PATH),)),
     # A proof against an inferred Fail.
     Case("access fails although a canary may", ("fail", "role-missing"), ("PW102",), MAY_NOT,
-         canaries=(canary(FOUND),), told=("outlives a removed role by up to 3 hours",)),
+         canaries=(canary(FOUND),), says=("outlives a removed role by up to 3 hours",)),
     Case("access fails although pods pulled", ("fail", "role-missing"), ("PW102",), MAY_NOT, proof=PODS,
-         told=("A node pulled acrone.azurecr.io/team/web:1 at 2026-11-24T11:30:00Z (30 minutes before this scan).",)),
+         says=("A node pulled acrone.azurecr.io/team/web:1 at 2026-11-24T11:30:00Z (30 minutes before this scan).",)),
     Case("the path fails and a canary refutes it", ("pass", "pulled-against-path"), ("PW305",),
-         on_path=(path(Fail()),), canaries=(canary(FOUND),), told=("contradicts the path",)),
+         on_path=(path(Fail()),), canaries=(canary(FOUND),), says=("contradicts the path",)),
     Case("the path fails and pods refute it", ("pass", "pulled-against-path"), ("PW301",), on_path=(path(Fail()),),
-         proof=PODS, told=("contradicts the path",)),
+         proof=PODS, says=("contradicts the path",)),
     Case("nodes fail although a canary may", ("fail", "unauthorized"), ("PW301",), nodes=NODES_FAIL,
-         canaries=(canary(FOUND),), told=("nodes still try and fail",)),
+         canaries=(canary(FOUND),), says=("nodes still try and fail",)),
     # Layers come another way.
     Case("not found proves no layers", ("fail", "data-record-missing"), ("PW204",),
-         on_path=(path(Fail(), "data-record-missing", code="PW204"),), canaries=(canary(FOUND),), told=("the layers",)),
+         on_path=(path(Fail(), "data-record-missing", code="PW204"),), canaries=(canary(FOUND),), says=("the layers",)),
     Case("pulled layers refute it", ("pass", "pulled-against-path"), ("PW305",),
-         on_path=(path(Fail(), "nsg-closes-layers"),), canaries=(canary(FOUND), canary(LAYERS)), told=("contradicts",)),
+         on_path=(path(Fail(), "nsg-closes-layers"),), canaries=(canary(FOUND), canary(LAYERS)), says=("contradicts",)),
     Case("pods that ran refute it", ("pass", "pulled-against-path"), ("PW301",),
-         on_path=(path(Fail(), "nsg-closes-layers"),), proof=PODS, told=("contradicts",)),
+         on_path=(path(Fail(), "nsg-closes-layers"),), proof=PODS, says=("contradicts",)),
     Case("layers of one pool say nothing of another's", ("fail", "nsg-closes-layers"), ("PW202",),
          on_path=(path(Fail(), "nsg-closes-layers", "gpu"),),
-         canaries=(canary(LAYERS), canary(FOUND), canary(FOUND, "gpu")), told=("the layers",)),
+         canaries=(canary(LAYERS), canary(FOUND), canary(FOUND, "gpu")), says=("the layers",)),
     Case("layers of some pools say nothing of all", ("fail", "nsg-closes-layers"), ("PW202",),
          on_path=(path(Fail(), "nsg-closes-layers"),), canaries=(canary(LAYERS), canary(FOUND, "gpu")),
-         told=("the layers",)),
+         says=("the layers",)),
     Case("open layers stay open", ("unknown", "proxy-decides-layers"), ("PW206",),
          on_path=(path(OPEN, "udr"), path(OPEN, "proxy-decides-layers", code="PW206")), canaries=(canary(FOUND),),
-         told=("leaves open what PW206 says",)),
+         says=("leaves open what PW206 says",)),
     Case("open layers are settled by layers", ("pass", "pulled"), ("PW305",),
          on_path=(path(OPEN, "proxy-decides-layers"),), canaries=(canary(LAYERS),)),
     # Several pools.
     Case("another pool stays open", ("unknown", "udr"), ("PW202",), on_path=(path(OPEN, "udr", "gpu"),),
-         canaries=(canary(FOUND), canary("canary-unanswered", "gpu")), told=("of the pool gpu",)),
+         canaries=(canary(FOUND), canary("canary-unanswered", "gpu")), says=("of the pool gpu",)),
     Case("another pool's Fail stands", ("fail", "ip-not-allowed"), ("PW202",), on_path=(path(Fail(), pool="gpu"),),
-         canaries=(canary(FOUND),), told=("the pool gpu, of which this says nothing",)),
+         canaries=(canary(FOUND),), says=("the pool gpu, of which this says nothing",)),
     Case("one pool's Fail is refuted and another stays open", ("unknown", "udr"), ("PW202",),
          on_path=(path(Fail()), path(OPEN, "udr", "gpu")), canaries=(canary(FOUND),),
-         told=("contradicts", "leaves open what PW202 says of the pool gpu")),
+         says=("contradicts", "leaves open what PW202 says of the pool gpu")),
     Case("pods of one pool say nothing of another", ("fail", "ip-not-allowed"), ("PW202",),
          on_path=(path(Fail(), pool="gpu"),), proof=PullProof(ACR, WEB, None, True, frozenset({"system"})),
-         told=("the pool gpu",)),
+         says=("the pool gpu",)),
     Case("pods whose pool is not known speak for any", ("pass", "pulled-against-path"), ("PW301",),
-         on_path=(path(Fail(), pool="gpu"),), proof=PODS, told=("contradicts",)),
+         on_path=(path(Fail(), pool="gpu"),), proof=PODS, says=("contradicts",)),
     Case("pods prove one pool and a canary another's way", ("pass", "pulled-against-path"), ("PW301",),
          on_path=(path(Fail(), pool="gpu"),), canaries=(canary(ONLY_PATH, "gpu"),),
-         proof=PullProof(ACR, WEB, None, True, frozenset({"system"})), told=("contradicts",)),
+         proof=PullProof(ACR, WEB, None, True, frozenset({"system"})), says=("contradicts",)),
     Case("every pool's canary settles every pool", ("pass", "pulled-against-path"), ("PW305",),
          on_path=(path(Fail(), pool="gpu"), path(OPEN, "udr", "system")),
-         canaries=(canary(FOUND), canary(FOUND, "gpu")), told=("So did the pools system.",)),
+         canaries=(canary(FOUND), canary(FOUND, "gpu")), says=("So did the pools system.",)),
     # A canary that fails.
     Case("a canary fails and nothing else does", ("fail", "dns"), ("PW305",), canaries=(canary("dns"),),
-         told=("(pools: system) although Azure Resource Manager shows that nodes have a network path: a DNS server",)),
+         says=("(pools: system) although Azure Resource Manager shows that nodes have a network path: a DNS server",)),
     Case("a canary is refused and the role is held", ("fail", "unauthorized"), ("PW305",),
-         canaries=(canary("unauthorized"),), told=("shows that nodes may pull: a role, or a group's member",)),
+         canaries=(canary("unauthorized"),), says=("shows that nodes may pull: a role, or a group's member",)),
     Case("a canary is refused and the role is missing", ("fail", "role-missing"), ("PW102", "PW305"), MAY_NOT,
          canaries=(canary("unauthorized"),)),
     Case("a canary fails where the path is open", ("fail", "dns"), ("PW305",), on_path=(path(OPEN, "udr"),),
@@ -159,13 +159,13 @@ CASES = (
     Case("a canary fails and the path says why", ("fail", "ip-not-allowed"), ("PW202", "PW305"),
          on_path=(path(Fail()),), canaries=(canary("firewall_denied"),)),
     Case("one pool of two fails", ("fail", "firewall_denied"), ("PW305",),
-         canaries=(canary(FOUND), canary("firewall_denied", "gpu")), told=("(pools: gpu)",)),
+         canaries=(canary(FOUND), canary("firewall_denied", "gpu")), says=("(pools: gpu)",)),
     Case("the path of another pool explains nothing", ("fail", "dns"), ("PW305",),
          on_path=(path(Fail(), pool="system"),), canaries=(canary(FOUND), canary("dns", "gpu"))),
     Case("a canary fails although pods pulled", ("fail", "dns"), ("PW305",), canaries=(canary("dns"),), proof=PODS,
-         told=("30 minutes before this scan). The failure stands all the same: the canary fails now", "although")),
+         says=("30 minutes before this scan). The failure stands all the same: the canary fails now", "although")),
     Case("nodes and a canary fail", ("fail", "unauthorized"), ("PW301", "PW305"), nodes=NODES_FAIL,
-         canaries=(canary("unauthorized"),), told=("although",)),
+         canaries=(canary("unauthorized"),), says=("although",)),
     # What a canary's finding is not.
     Case("a node's own trouble fails no row", ("pass", "pulled"), ("PW305",), MAYBE,
          canaries=(canary("node_disk", severity=Severity.WARNING), canary(FOUND, "gpu"))),
@@ -180,11 +180,11 @@ def test_pull_by_what_is_inferred_and_what_is_proven(case: Case) -> None:
     first = (failed or unknown or list(case.on_path))[0]
     inferred = Facet(first.verdict, first.cause, (first.code,), first.summary)
     proven = proofs_about(case.canaries, ACR, case.proof)
-    found, told = pull_facet(case.access, inferred, list(case.on_path), case.nodes, proven)
-    assert (word(found.verdict), found.cause) == case.expected
-    assert found.decided_by == case.decided_by
-    assert len(told) == len(case.told), told
-    for sentence, expected in zip(told, case.told, strict=True):
+    facet, names = pull_facet(case.access, inferred, list(case.on_path), case.nodes, proven)
+    assert (word(facet.verdict), facet.cause) == case.expected
+    assert facet.decided_by == case.decided_by
+    assert len(names) == len(case.says), names
+    for sentence, expected in zip(names, case.says, strict=True):
         assert expected in sentence
 
 
@@ -219,8 +219,8 @@ def waiting(text: str, *secrets: str, **over: Any) -> ContainerImage:
     return container(WEB, *secrets, waiting_reason="ErrImagePull", waiting_message=text, **over)
 
 
-def refused(found: ContainerImage, used: RegistryUse | None = None) -> dict[str, PullProof]:
-    pulls = failed_pulls(workloads(found).value)
+def refused(image: ContainerImage, used: RegistryUse | None = None) -> dict[str, PullProof]:
+    pulls = failed_pulls(workloads(image).value)
     return not_found_proofs(pulls, (used or use(),), (pool("system"), pool("gpu")), READ_AT)
 
 
@@ -251,8 +251,8 @@ def test_a_tag_that_is_not_there_proves_nothing_where_another_may_have_heard_it(
 
 def test_the_pools_of_several_pods_count_together() -> None:
     pods = (waiting(IDENTITY), waiting(IDENTITY, pod="web-2", node="aks-gpu-12345678-vmss000001"))
-    found = not_found_proofs(failed_pulls(workloads(*pods).value), (use(),), (pool("system"), pool("gpu")), READ_AT)
-    assert found[ACR].pools == {"system", "gpu"}
+    result = not_found_proofs(failed_pulls(workloads(*pods).value), (use(),), (pool("system"), pool("gpu")), READ_AT)
+    assert result[ACR].pools == {"system", "gpu"}
 
 
 def test_the_latest_pull_per_host_is_the_proof_and_a_cached_image_is_none() -> None:
@@ -263,10 +263,10 @@ def test_the_latest_pull_per_host_is_the_proof_and_a_cached_image_is_none() -> N
         pulled(other, last_seen="2026-11-24T09:00:00Z", pod="lost"),
     )
     seen_pods = workloads(container(), container(f"{ACR}/team/api:2", pod="api-1"), events=events).value
-    found = pull_proofs(seen_pods, cluster(pools=(pool(),)).pools, READ_AT)
+    result = pull_proofs(seen_pods, cluster(pools=(pool(),)).pools, READ_AT)
     system = frozenset({"system"})
-    assert found[ACR] == PullProof(ACR, f"{ACR}/team/api:2", "2026-11-24T11:40:00Z", True, system, READ_AT)
-    assert found["other.azurecr.io"].pools == frozenset(), "its pod is gone, so its pool is not known"
+    assert result[ACR] == PullProof(ACR, f"{ACR}/team/api:2", "2026-11-24T11:40:00Z", True, system, READ_AT)
+    assert result["other.azurecr.io"].pools == frozenset(), "its pod is gone, so its pool is not known"
     cached = pulled(WEB)
     text = f'Container image "{WEB}" already present on machine'
     assert pull_proofs(workloads(container(), events=(type(cached)(reason="Pulled", message=text, namespace="default",
@@ -274,7 +274,7 @@ def test_the_latest_pull_per_host_is_the_proof_and_a_cached_image_is_none() -> N
 
 
 @pytest.mark.parametrize(
-    ("when", "read_at", "told"),
+    ("when", "read_at", "says"),
     [
         ("2026-11-24T11:59:30Z", READ_AT, ""),
         ("2026-11-24T11:59:00Z", READ_AT, " (1 minute before this scan)"),
@@ -287,5 +287,5 @@ def test_the_latest_pull_per_host_is_the_proof_and_a_cached_image_is_none() -> N
         ("2026-11-24T10:00:00Z", None, ""),
     ],
 )
-def test_the_age_of_a_proof(when: str | None, read_at: str | None, told: str) -> None:
-    assert describe_age(PullProof(ACR, WEB, when, True, frozenset(), read_at)) == told
+def test_the_age_of_a_proof(when: str | None, read_at: str | None, says: str) -> None:
+    assert describe_age(PullProof(ACR, WEB, when, True, frozenset(), read_at)) == says

@@ -37,80 +37,80 @@ def world() -> World:
 
 def spoke() -> World:
     """A network of endpoints that is peered with the nodes'."""
-    found = World()
-    home = found.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
-    return found.peer(found.vnet_id(NODES), home)
+    tenant = World()
+    home = tenant.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+    return tenant.peer(tenant.vnet_id(NODES), home)
 
 
-def zone(found: World, records: dict[str, Any] | None = None, **over: Any) -> World:
+def zone(tenant: World, records: dict[str, Any] | None = None, **over: Any) -> World:
     """The privatelink zone, linked to the nodes' network."""
-    found.zone(RECORDS if records is None else records, found.vnet_id(NODES), **over)
-    return found
+    tenant.zone(RECORDS if records is None else records, tenant.vnet_id(NODES), **over)
+    return tenant
 
 
-def endpoint(found: World, **over: Any) -> World:
-    found.endpoint(**over)
-    return found
+def endpoint(tenant: World, **over: Any) -> World:
+    tenant.endpoint(**over)
+    return tenant
 
 
-def own_address(found: World, **over: Any) -> World:
+def own_address(tenant: World, **over: Any) -> World:
     """Nodes with public addresses of their own."""
-    return found.pools(found.pool("system", enableNodePublicIP=True, **over))
+    return tenant.pools(tenant.pool("system", enableNodePublicIP=True, **over))
 
 
-def scale_set(found: World, *addresses: str) -> World:
+def scale_set(tenant: World, *addresses: str) -> World:
     kind, group = "Microsoft.Compute/virtualMachineScaleSets", "MC_aks-1"
     name = "aks-system-vmss"
-    scale = found.put(kind, name, {"tags": {"aks-managed-poolName": "system"}}, group=group)
+    scale = tenant.put(kind, name, {"tags": {"aks-managed-poolName": "system"}}, group=group)
     for index, value in enumerate(addresses):
         below = f"{name}/virtualMachines/{index}/networkInterfaces/nic/ipConfigurations/one/publicIPAddresses/pip"
-        found.put(kind, below, {"properties": {"ipAddress": value}}, group=group)
+        tenant.put(kind, below, {"properties": {"ipAddress": value}}, group=group)
     assert scale
-    return found
+    return tenant
 
 
-def two_pools(found: World, **second: Any) -> World:
+def two_pools(tenant: World, **second: Any) -> World:
     """A second pool in a subnet of its own, whose properties are ``second``."""
     count = second.pop("count", 2)
-    found.vnet(NODES, "10.10.0.0/16", nodes={}, more={"addressPrefix": "10.10.16.0/20", **second})
-    return found.pools(found.pool("system"), found.pool("more", subnet="more", count=count))
+    tenant.vnet(NODES, "10.10.0.0/16", nodes={}, more={"addressPrefix": "10.10.16.0/20", **second})
+    return tenant.pools(tenant.pool("system"), tenant.pool("more", subnet="more", count=count))
 
 
-def managed(found: World, *, dns: tuple[str, ...] = (), name: str = "aks-vnet-12345678") -> World:
+def managed(tenant: World, *, dns: tuple[str, ...] = (), name: str = "aks-vnet-12345678") -> World:
     """The network that AKS made itself."""
-    found.vnet(name, "10.224.0.0/16", group="MC_aks-1", dns=dns, aks_subnet={})
-    return found.pools(found.pool("system", network=None))
+    tenant.vnet(name, "10.224.0.0/16", group="MC_aks-1", dns=dns, aks_subnet={})
+    return tenant.pools(tenant.pool("system", network=None))
 
 
-def with_nat(found: World, *values: str, prefixes: tuple[str, ...] = ()) -> World:
-    ids = tuple(found.address(f"nat-{index}", value) for index, value in enumerate(values))
-    return found.nat(*ids, prefixes=tuple(found.prefix(f"prefix-{i}", v) for i, v in enumerate(prefixes)))
+def with_nat(tenant: World, *values: str, prefixes: tuple[str, ...] = ()) -> World:
+    ids = tuple(tenant.address(f"nat-{index}", value) for index, value in enumerate(values))
+    return tenant.nat(*ids, prefixes=tuple(tenant.prefix(f"prefix-{i}", v) for i, v in enumerate(prefixes)))
 
 
-def served(found: World) -> World:
-    return found.nodes(serviceEndpoints=[{"service": "Microsoft.ContainerRegistry", "locations": ["*"]}])
+def served(tenant: World) -> World:
+    return tenant.nodes(serviceEndpoints=[{"service": "Microsoft.ContainerRegistry", "locations": ["*"]}])
 
 
-def proxy(found: World, *no_proxy: str) -> World:
+def proxy(tenant: World, *no_proxy: str) -> World:
     settings = {"enabled": True, "httpsProxy": "http://proxy:3128/", "noProxy": list(no_proxy)}
-    return found.cluster(httpProxyConfig=settings)
+    return tenant.cluster(httpProxyConfig=settings)
 
 
-def hub(found: World, **nodes: Any) -> World:
+def hub(tenant: World, **nodes: Any) -> World:
     """Nodes peered with a hub, the hub with the endpoints' network: two peerings away."""
-    middle = found.vnet("vnet-hub", "10.30.0.0/16", hosts={})
-    home = found.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
-    found.peer(found.vnet_id(NODES), middle, **nodes).peer(middle, home)
-    return zone(endpoint(found).private())
+    middle = tenant.vnet("vnet-hub", "10.30.0.0/16", hosts={})
+    home = tenant.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+    tenant.peer(tenant.vnet_id(NODES), middle, **nodes).peer(middle, home)
+    return zone(endpoint(tenant).private())
 
 
-def elsewhere(found: World) -> World:
+def elsewhere(tenant: World) -> World:
     """An endpoint and its network in a subscription that cannot be read."""
-    home = found.vnet_id("vnet-far", sub=OTHER)
-    found.vnet("vnet-far", "10.20.0.0/16", sub=OTHER, endpoints={})
-    found.endpoint(network=home, sub=OTHER)
-    found.hidden.add(OTHER)
-    return found
+    home = tenant.vnet_id("vnet-far", sub=OTHER)
+    tenant.vnet("vnet-far", "10.20.0.0/16", sub=OTHER, endpoints={})
+    tenant.endpoint(network=home, sub=OTHER)
+    tenant.hidden.add(OTHER)
+    return tenant
 
 
 Row = tuple[str, Callable[[], World], str, dict[str, tuple[str, str]]]
@@ -224,30 +224,30 @@ PUBLIC: list[Row] = [
 ]  # fmt: skip
 
 
-def own_prefix(found: World) -> World:
-    return own_address(found, nodePublicIPPrefixID=found.prefix("nodes", "20.70.0.0/28"))
+def own_prefix(tenant: World) -> World:
+    return own_address(tenant, nodePublicIPPrefixID=tenant.prefix("nodes", "20.70.0.0/28"))
 
 
-def managed_nat(found: World, *values: str) -> World:
-    ids = [{"id": found.address(f"managed-{index}", value)} for index, value in enumerate(values)]
-    return found.outbound("managedNATGateway", natGatewayProfile={"effectiveOutboundIPs": ids})
+def managed_nat(tenant: World, *values: str) -> World:
+    ids = [{"id": tenant.address(f"managed-{index}", value)} for index, value in enumerate(values)]
+    return tenant.outbound("managedNATGateway", natGatewayProfile={"effectiveOutboundIPs": ids})
 
 
 def swapped(**over: Any) -> World:
     """A healthy private world with something of its peering changed."""
-    found = World()
-    home = found.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
-    found.peer(found.vnet_id(NODES), home, **over)
-    return zone(endpoint(found).private())
+    tenant = World()
+    home = tenant.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+    tenant.peer(tenant.vnet_id(NODES), home, **over)
+    return zone(endpoint(tenant).private())
 
 
 def same_network(**over: Any) -> World:
     """An endpoint in the nodes' own network."""
-    found = World()
-    found.vnet(NODES, "10.10.0.0/16", nodes={}, endpoints={"addressPrefix": "10.10.64.0/24", **over})
-    found.endpoint(network=found.vnet_id(NODES), space="10.10.64")
-    found.zone({"acrone": "10.10.64.4", "acrone.westeurope.data": "10.10.64.5"}, found.vnet_id(NODES))
-    return found
+    tenant = World()
+    tenant.vnet(NODES, "10.10.0.0/16", nodes={}, endpoints={"addressPrefix": "10.10.64.0/24", **over})
+    tenant.endpoint(network=tenant.vnet_id(NODES), space="10.10.64")
+    tenant.zone({"acrone": "10.10.64.4", "acrone.westeurope.data": "10.10.64.5"}, tenant.vnet_id(NODES))
+    return tenant
 
 
 def healthy() -> World:
@@ -256,12 +256,12 @@ def healthy() -> World:
 
 def replica(*, cluster: str = "westeurope", records: dict[str, Any] = RECORDS) -> World:
     """A registry with a second replica, whose data record is among ``records`` or is not."""
-    found = spoke()
+    tenant = spoke()
     far = "acrone.northeurope.data.azurecr.io"
-    found.registry(dataEndpointEnabled=True, dataEndpointHostNames=[DATA, far])
-    endpoint(found, data=(DATA, far)).private()
-    found.bodies[found.cluster_id]["location"] = cluster
-    return zone(found, records)
+    tenant.registry(dataEndpointEnabled=True, dataEndpointHostNames=[DATA, far])
+    endpoint(tenant, data=(DATA, far)).private()
+    tenant.bodies[tenant.cluster_id]["location"] = cluster
+    return zone(tenant, records)
 
 
 PRIVATE: list[Row] = [
@@ -276,7 +276,7 @@ PRIVATE: list[Row] = [
      {"PW202": ("skipped", "private-way")}),
     ("Enabled, endpoint in reach, no zone linked | DNS decides: the public way", lambda: endpoint(spoke()), "pass",
      {"PW202": ("pass", "open-to-all"), "PW203": ("skipped", "public-way")}),
-    ("Enabled, names lead to an endpoint out of reach | blocked, whatever the firewall says",
+    ("Enabled, names resolve to an endpoint out of reach | blocked, whatever the firewall says",
      lambda: far_away(), "fail",
      {"PW203": ("fail", "endpoint-out-of-reach")}),
     ("Disabled | endpoint in reach, custom dnsServers", lambda: healthy().dns("10.30.0.4"), "unknown",
@@ -364,9 +364,9 @@ PRIVATE: list[Row] = [
      {"PW203": ("pass", "endpoint-in-peer")}),
     ("Disabled | block egress, private endpoint in reach", lambda: managed_private("block"), "pass",
      {"PW203": ("pass", "endpoint-in-peer")}),
-    ("Disabled | two endpoints, the names lead to the one in reach", lambda: two_endpoints("10.20.0.4"), "pass",
+    ("Disabled | two endpoints, the names resolve to the one in reach", lambda: two_endpoints("10.20.0.4"), "pass",
      {"PW203": ("pass", "endpoint-in-peer")}),
-    ("Disabled | two endpoints, the names lead to the one out of reach", lambda: two_endpoints("10.40.0.4"), "fail",
+    ("Disabled | two endpoints, the names resolve to the one out of reach", lambda: two_endpoints("10.40.0.4"), "fail",
      {"PW203": ("fail", "endpoint-out-of-reach")}),
     ("Disabled | a zone of that name linked to another network does not count",
      lambda: other_zone(), "pass", {"PW204": ("pass", "names-lead-in")}),
@@ -382,60 +382,60 @@ PRIVATE: list[Row] = [
 
 def far_away() -> World:
     """An endpoint in a network that is not peered with the nodes'."""
-    found = World()
-    found.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
-    return zone(endpoint(found))
+    tenant = World()
+    tenant.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+    return zone(endpoint(tenant))
 
 
 def unlinked() -> World:
-    found = endpoint(spoke()).private()
-    found.zone(RECORDS, found.vnet_id("vnet-endpoints"))
-    return found
+    tenant = endpoint(spoke()).private()
+    tenant.zone(RECORDS, tenant.vnet_id("vnet-endpoints"))
+    return tenant
 
 
 def virtual_wan() -> World:
-    found = far_away().private()
-    return found.peer(found.vnet_id(NODES), found.vnet_id("HV_hub", sub=OTHER))
+    tenant = far_away().private()
+    return tenant.peer(tenant.vnet_id(NODES), tenant.vnet_id("HV_hub", sub=OTHER))
 
 
 def vpn() -> World:
-    found = far_away().private()
-    found.vnet(NODES, "10.10.0.0/16", nodes={}, GatewaySubnet={"addressPrefix": "10.10.255.0/27"})
-    return found
+    tenant = far_away().private()
+    tenant.vnet(NODES, "10.10.0.0/16", nodes={}, GatewaySubnet={"addressPrefix": "10.10.255.0/27"})
+    return tenant
 
 
 def managed_private(kind: str) -> World:
     """A network that AKS made, peered with the endpoints'; the zone is linked to it."""
-    found = managed(World().outbound(kind))
-    mine = found.vnet_id("aks-vnet-12345678", group="MC_aks-1")
-    found.peer(mine, found.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={}))
-    found.endpoint()
-    found.zone(RECORDS, mine)
-    return found.private()
+    tenant = managed(World().outbound(kind))
+    own = tenant.vnet_id("aks-vnet-12345678", group="MC_aks-1")
+    tenant.peer(own, tenant.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={}))
+    tenant.endpoint()
+    tenant.zone(RECORDS, own)
+    return tenant.private()
 
 
 def two_endpoints(address: str) -> World:
-    found = endpoint(spoke())
-    home = found.vnet("vnet-far", "10.40.0.0/16", endpoints={})
-    found.endpoint("pe-far", network=home, space="10.40.0")
+    tenant = endpoint(spoke())
+    home = tenant.vnet("vnet-far", "10.40.0.0/16", endpoints={})
+    tenant.endpoint("pe-far", network=home, space="10.40.0")
     data = address.rsplit(".", 1)[0] + ".5"
-    return zone(found.private(), {"acrone": address, "acrone.westeurope.data": data})
+    return zone(tenant.private(), {"acrone": address, "acrone.westeurope.data": data})
 
 
 def other_zone() -> World:
-    found = healthy()
-    found.zone({"acrone": "10.99.0.4"}, found.vnet_id("vnet-endpoints"), group="rg-other")
-    return found
+    tenant = healthy()
+    tenant.zone({"acrone": "10.99.0.4"}, tenant.vnet_id("vnet-endpoints"), group="rg-other")
+    return tenant
 
 
 def alias() -> World:
-    found = healthy()
+    tenant = healthy()
     names = {
         "acrone": "acrone.privatelink.azurecr.io",
         "acrone.westeurope.data": "acrone.westeurope.data.privatelink.azurecr.io",
     }
-    found.zone({}, found.vnet_id(NODES), name="azurecr.io", aliases=names)
-    return found
+    tenant.zone({}, tenant.vnet_id(NODES), name="azurecr.io", aliases=names)
+    return tenant
 
 
 STANDING: list[Row] = [
@@ -514,22 +514,24 @@ STANDING: list[Row] = [
 
 
 def aks_group() -> World:
-    found = World()
-    found.group("aks-agentpool-12345678-nsg", rule("no", 200, "Deny", "Internet"), where="MC_aks-1")
-    return found
+    tenant = World()
+    tenant.group("aks-agentpool-12345678-nsg", rule("no", 200, "Deny", "Internet"), where="MC_aks-1")
+    return tenant
 
 
 def inbound() -> World:
-    found = same_network(privateEndpointNetworkPolicies="NetworkSecurityGroupEnabled").private()
-    group = found.group("nsg-endpoints", rule("no", 200, "Deny", "*", direction="Inbound"))
-    found.bodies[found.vnet_id(NODES)]["properties"]["subnets"][1]["properties"]["networkSecurityGroup"] = {"id": group}
-    return found
+    tenant = same_network(privateEndpointNetworkPolicies="NetworkSecurityGroupEnabled").private()
+    group = tenant.group("nsg-endpoints", rule("no", 200, "Deny", "*", direction="Inbound"))
+    tenant.bodies[tenant.vnet_id(NODES)]["properties"]["subnets"][1]["properties"]["networkSecurityGroup"] = {
+        "id": group
+    }
+    return tenant
 
 
-def principal(found: World) -> World:
-    found.cluster(identityProfile=..., servicePrincipalProfile={"clientId": guid("application")})
-    found.bodies[found.cluster_id].pop("identity")
-    return found.nsg(rule("no", 100, "Deny", "AzureActiveDirectory"))
+def principal(tenant: World) -> World:
+    tenant.cluster(identityProfile=..., servicePrincipalProfile={"clientId": guid("application")})
+    tenant.bodies[tenant.cluster_id].pop("identity")
+    return tenant.nsg(rule("no", 100, "Deny", "AzureActiveDirectory"))
 
 
 @pytest.mark.parametrize(("build", "path", "expected"), [r[1:] for r in (*PUBLIC, *PRIVATE, *STANDING)],
@@ -547,8 +549,8 @@ def test_every_row_comes_out_as_the_facts_say(
 
 
 def test_one_pool_that_is_blocked_fails_the_row_and_is_named() -> None:
-    found = two_pools(world().deny(EGRESS), serviceEndpoints=[{"service": "Microsoft.ContainerRegistry"}])
-    row, findings = judged(found)
+    tenant = two_pools(world().deny(EGRESS), serviceEndpoints=[{"service": "Microsoft.ContainerRegistry"}])
+    row, findings = judged(tenant)
     assert word(row.path.verdict) == "fail"
     (failed,) = [f for f in findings["PW205"] if word(f.verdict) == "fail"]
     assert failed.subject.pool == "more"
@@ -563,8 +565,8 @@ def test_pools_that_agree_share_one_finding() -> None:
 
 
 def test_a_second_pool_without_nodes_fails_nothing_and_is_mentioned() -> None:
-    found = two_pools(world().deny(EGRESS), serviceEndpoints=[{"service": "Microsoft.ContainerRegistry"}], count=0)
-    row, findings = judged(found)
+    tenant = two_pools(world().deny(EGRESS), serviceEndpoints=[{"service": "Microsoft.ContainerRegistry"}], count=0)
+    row, findings = judged(tenant)
     assert word(row.path.verdict) == "pass"
     (shown,) = [f for f in findings["PW205"] if f.cause == "pool-without-nodes"]
     assert word(shown.verdict) == "skipped"
@@ -587,9 +589,9 @@ def test_a_second_pool_without_nodes_fails_nothing_and_is_mentioned() -> None:
     ],
 )
 def test_a_list_that_is_refused_is_unknown_and_names_the_role(field: str, build: Callable[[], World]) -> None:
-    found = build()
-    found.refused.add((SUBSCRIPTION, field))
-    row, findings = judged(found)
+    tenant = build()
+    tenant.refused.add((SUBSCRIPTION, field))
+    row, findings = judged(tenant)
     assert word(row.path.verdict) == "unknown"
     unknown = [f.verdict for listed in findings.values() for f in listed if word(f.verdict) == "unknown"]
     assert any(getattr(verdict, "missing", "") == "Reader" for verdict in unknown)
@@ -597,17 +599,17 @@ def test_a_list_that_is_refused_is_unknown_and_names_the_role(field: str, build:
 
 @pytest.mark.parametrize("field", ["addresses", "nat_gateways", "prefixes", "endpoints", "zones", "registry_rules"])
 def test_what_a_public_registry_does_not_depend_on_may_be_refused(field: str) -> None:
-    found = world()
-    found.refused.add((SUBSCRIPTION, field))
-    assert word(judged(found)[0].path.verdict) == "pass"
+    tenant = world()
+    tenant.refused.add((SUBSCRIPTION, field))
+    assert word(judged(tenant)[0].path.verdict) == "pass"
 
 
 def test_a_public_address_in_a_hidden_subscription_names_role_and_scope() -> None:
-    found = world().deny(EGRESS)
-    far = found.address("far", "20.50.1.9", sub=OTHER)
-    found.outbound("loadBalancer", loadBalancerProfile={"effectiveOutboundIPs": [{"id": far}]})
-    found.hidden.add(OTHER)
-    _, findings = judged(found)
+    tenant = world().deny(EGRESS)
+    far = tenant.address("far", "20.50.1.9", sub=OTHER)
+    tenant.outbound("loadBalancer", loadBalancerProfile={"effectiveOutboundIPs": [{"id": far}]})
+    tenant.hidden.add(OTHER)
+    _, findings = judged(tenant)
     (finding,) = findings["PW202"]
     assert (word(finding.verdict), finding.cause) == ("unknown", "look-not-allowed")
     assert finding.fix == (
@@ -617,18 +619,18 @@ def test_a_public_address_in_a_hidden_subscription_names_role_and_scope() -> Non
 
 
 def test_an_address_that_is_certainly_out_fails_even_where_another_is_not_to_be_seen() -> None:
-    found = world().deny("20.99.0.1")
-    far = found.address("far", "20.99.0.1", sub=OTHER)
-    near = found.address("near", "20.50.1.7")
-    found.outbound("loadBalancer", loadBalancerProfile={"effectiveOutboundIPs": [{"id": far}, {"id": near}]})
-    found.hidden.add(OTHER)
-    assert answered(judged(found)[1], "PW202") == {("fail", "ip-not-allowed")}
+    tenant = world().deny("20.99.0.1")
+    far = tenant.address("far", "20.99.0.1", sub=OTHER)
+    near = tenant.address("near", "20.50.1.7")
+    tenant.outbound("loadBalancer", loadBalancerProfile={"effectiveOutboundIPs": [{"id": far}, {"id": near}]})
+    tenant.hidden.add(OTHER)
+    assert answered(judged(tenant)[1], "PW202") == {("fail", "ip-not-allowed")}
 
 
 def test_the_coverage_names_the_subscriptions_whose_networks_were_seen() -> None:
-    found = healthy()
-    found.refused.add((SUBSCRIPTION, "zones"))
-    lines = {line.what: line for line in build_report(found.facts()).coverage}
+    tenant = healthy()
+    tenant.refused.add((SUBSCRIPTION, "zones"))
+    lines = {line.what: line for line in build_report(tenant.facts()).coverage}
     assert SUBSCRIPTION in lines["networks"].why
     assert lines[f"networks of {SUBSCRIPTION}"].why.startswith("private DNS zones: HTTP 403")
 

@@ -16,12 +16,12 @@ PREFIXES = st.builds(
 
 @given(egress=st.lists(PREFIXES, max_size=3), rules=st.lists(PREFIXES, max_size=4))
 def test_the_match_is_what_every_single_address_says(egress: list[IPv4Network], rules: list[IPv4Network]) -> None:
-    found = match(egress, [str(rule) for rule in rules])
+    ip_rule_match = match(egress, [str(rule) for rule in rules])
     allowed = {address for rule in rules for address in rule}
     for one in egress:
         addresses = set(one)
-        assert (one in found.inside) == bool(addresses & allowed)
-        assert (one in found.outside) == bool(addresses - allowed)
+        assert (one in ip_rule_match.inside) == bool(addresses & allowed)
+        assert (one in ip_rule_match.outside) == bool(addresses - allowed)
 
 
 def test_ipv6_and_nonsense_among_the_rules_allow_nothing() -> None:

@@ -29,13 +29,13 @@ class Scan:
 
     def cluster(self, name: str = "aks-1") -> dict[str, Any]:
         """The report of a cluster by its name."""
-        found: dict[str, Any] = next(c for c in self.answer["clusters"] if c["id"].endswith(f"/{name}"))
-        return found
+        document: dict[str, Any] = next(c for c in self.answer["clusters"] if c["id"].endswith(f"/{name}"))
+        return document
 
     def row(self, registry: str = "acrone.azurecr.io", cluster: str = "aks-1") -> dict[str, Any]:
         """The row of a registry."""
-        found: dict[str, Any] = next(r for r in self.cluster(cluster)["registries"] if r["registry"] == registry)
-        return found
+        document: dict[str, Any] = next(r for r in self.cluster(cluster)["registries"] if r["registry"] == registry)
+        return document
 
     def verdicts(self, registry: str = "acrone.azurecr.io", cluster: str = "aks-1") -> tuple[str, str, str]:
         """The row's three words: access, path, pull."""
@@ -48,8 +48,8 @@ class Scan:
 
     def finding(self, code: str, cluster: str = "aks-1") -> dict[str, Any]:
         """The only finding of one check."""
-        (found,) = self.findings(code, cluster)
-        return found
+        (document,) = self.findings(code, cluster)
+        return document
 
 
 def scan(environment: Mapping[str, str], *arguments: str) -> Scan:

@@ -60,16 +60,16 @@ async def server(
     ends = now - datetime.timedelta(days=1) if expired else None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(*names, not_before=begins, not_after=ends).configure_cert(context)
-    found = Server(0)
+    result = Server(0)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             method, path, _ = head.split(" ", 2)
-            found.requests.append(f"{method} {path}")
+            result.requests.append(f"{method} {path}")
             length = next((int(v) for k, _, v in (h.partition(":") for h in head.split("\r\n")) if k.lower() ==
                            "content-length"), 0)  # fmt: skip
-            found.received += head.encode() + await reader.readexactly(length)
+            result.received += head.encode() + await reader.readexactly(length)
             if f"{method} {path}" in answers:
                 await answers[f"{method} {path}"](writer)
         except (OSError, EOFError, ssl.SSLError):
@@ -78,9 +78,9 @@ async def server(
             writer.transport.abort()
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context if tls else None)
-    found.port = listening.sockets[0].getsockname()[1]
+    result.port = listening.sockets[0].getsockname()[1]
     async with listening:
-        yield found
+        yield result
     await asyncio.sleep(0.05)  # the sockets of connections that were dropped close on the loop's next turns
 
 

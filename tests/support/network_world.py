@@ -89,10 +89,10 @@ class World:
 
     def put(self, kind: str, name: str, body: dict[str, Any], *, sub: str = SUBSCRIPTION, group: str = "rg") -> str:
         """Adds a body; returns its id."""
-        found = f"/subscriptions/{sub}/resourceGroups/{group}/providers/{kind}/{name}"
-        base = {"id": found, "name": name, "type": kind, "location": "westeurope", "properties": {}}
-        self.bodies[found] = merged(base, body)
-        return found
+        text = f"/subscriptions/{sub}/resourceGroups/{group}/providers/{kind}/{name}"
+        base = {"id": text, "name": name, "type": kind, "location": "westeurope", "properties": {}}
+        self.bodies[text] = merged(base, body)
+        return text
 
     def change(self, resource_id: str, **properties: Any) -> World:
         """Lays properties over those of a body."""
@@ -298,8 +298,8 @@ class World:
 
     def _child(self, parent: str, path: str, kind: str, properties: dict[str, Any]) -> None:
         name = path.rsplit("/", 1)[-1]
-        found = f"{parent}/{path}"
-        self.bodies[found] = {"id": found, "name": name, "type": kind, "properties": properties}
+        text = f"{parent}/{path}"
+        self.bodies[text] = {"id": text, "name": name, "type": kind, "properties": properties}
 
     def healthy_private(self) -> World:
         """An endpoint in a peered network, the zone linked to the nodes', all records right; public access off."""
@@ -333,7 +333,11 @@ class World:
     def _network(self, sub: str) -> Network:
         parts: dict[str, Any] = {}
         for field, (kind, reader) in KINDS.items():
-            read = [found for body in self._of(sub, f"microsoft.network/{kind}") if (found := reader(body)) is not None]
+            read = [
+                virtual_network
+                for body in self._of(sub, f"microsoft.network/{kind}")
+                if (virtual_network := reader(body)) is not None
+            ]
             parts[field] = Seen({one.id.lower(): one for one in read}, READ)
         nics = network._by_id(self._of(sub, "microsoft.network/networkinterfaces"))
         endpoints = {k: network._with_members(e, nics, None) for k, e in parts["endpoints"].value.items()}
@@ -347,11 +351,11 @@ class World:
         return msgspec.structs.replace(Network(), **{**parts, **refused})
 
     def _node_addresses(self, sub: str) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        document: dict[str, Any] = {}
         for body in self._of(sub, "microsoft.compute/virtualmachinescalesets"):
             below = [b for key, b in self.bodies.items() if key.startswith(f"{body['id']}/virtualMachines/")]
-            found[network._place(body)] = tuple(a for b in below if (a := network_bodies.public_address(b)))
-        return found
+            document[network._place(body)] = tuple(a for b in below if (a := network_bodies.public_address(b)))
+        return document
 
     def _of(self, sub: str, kind: str) -> list[dict[str, Any]]:
         return [

@@ -282,8 +282,8 @@ def _wait(process: Any, log: Path, ready: Any) -> Any:
     """What ``ready`` answers once it is true. Raises RuntimeError with the log where the program ends or takes long."""
     ends = time.monotonic() + _START_SECONDS
     while time.monotonic() < ends and process.poll() is None:
-        if found := ready():
-            return found
+        if result := ready():
+            return result
         time.sleep(0.05)
     raise RuntimeError(f"{process.args} did not start:\n{log.read_text(errors='replace')[-3000:]}")
 

@@ -104,7 +104,7 @@ def app_settings(storage: str, box: Mailbox | None = None, **more: str) -> dict[
 
 
 @asynccontextmanager
-async def tools(
+async def job_context(
     environment: Mapping[str, str], clock: Callable[[], datetime], kind: type[Store] = Store
 ) -> AsyncIterator[JobContext]:
     """The tools of a job under test."""

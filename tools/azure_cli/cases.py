@@ -423,8 +423,8 @@ def document() -> str:
     """docs/azure-cli-differences.md."""
     asked = ["| in the table | `az role assignment list` with |", "| --- | --- |"]
     for name, words in QUESTIONS.items():
-        told = " ".join(words).replace(CLIENT_ID, "CLIENT_ID").replace(OBJECT_ID, "OBJECT_ID")
-        asked.append(f"| {name} | `{told.replace('{registry}', 'REGISTRY_ID')}` |")
+        description = " ".join(words).replace(CLIENT_ID, "CLIENT_ID").replace(OBJECT_ID, "OBJECT_ID")
+        asked.append(f"| {name} | `{description.replace('{registry}', 'REGISTRY_ID')}` |")
     return (
         "\n\n".join(
             (

@@ -50,15 +50,15 @@ class Bench:
         if done.returncode not in (0, 1, 2) or not done.stdout.strip():
             raise Wrong(f"the scan ended with {done.returncode}: {done.stderr.strip()[-600:]}")
         (cluster,) = json.loads(done.stdout)["clusters"]
-        (found,) = [
+        (finding,) = [
             f for f in cluster["findings"] if f["code"] == code and f["subject"].get("registry") == cases.LOGIN_SERVER
         ]
         (row,) = [r for r in cluster["registries"] if r["registry"] == cases.LOGIN_SERVER]
-        if code == "PW102" and row["access"]["verdict"] != found["verdict"]:
-            raise Wrong(f"the row's access is {row['access']}, PW102 says {found['verdict']}")
+        if code == "PW102" and row["access"]["verdict"] != finding["verdict"]:
+            raise Wrong(f"the row's access is {row['access']}, PW102 says {finding['verdict']}")
         if (done.returncode == 1) != (row["access"]["verdict"] == "fail"):
             raise Wrong(f"exit code {done.returncode} for access {row['access']['verdict']}")
-        answer: dict[str, Any] = found
+        answer: dict[str, Any] = finding
         return answer
 
 
@@ -92,9 +92,9 @@ def compare(bench: Bench, case: cases.Case) -> str:
             for question, words in cases.QUESTIONS.items()
         }
         finding = bench.finding()
-    for question, found in asked.items():
-        if found.result() != case.answer_to(question):
-            raise Wrong(f"az, asked {question}, lists {found.result()}, not {case.answer_to(question)}")
+    for question, future in asked.items():
+        if future.result() != case.answer_to(question):
+            raise Wrong(f"az, asked {question}, lists {future.result()}, not {case.answer_to(question)}")
     expect(finding, case.verdict, case.cause, case.told)
     return f"az finds {case.az} | Pullwatch says {case.pullwatch} | right: {case.right}. {case.why}"
 

@@ -195,8 +195,8 @@ def role_definition(body: Any) -> facts.RoleDefinition | None:
 
 
 def _permissions(body: Any) -> tuple[facts.Permission, ...] | None:
-    found = get(body, "properties", "permissions")
-    if not isinstance(found, list) or not all(_is_permission(item) for item in found):
+    permissions = get(body, "properties", "permissions")
+    if not isinstance(permissions, list) or not all(_is_permission(item) for item in permissions):
         return None
     return tuple(
         facts.Permission(
@@ -206,7 +206,7 @@ def _permissions(body: Any) -> tuple[facts.Permission, ...] | None:
             strings(p, "notDataActions"),
             raw_text(p, "condition"),
         )
-        for p in found
+        for p in permissions
     )
 
 
@@ -243,12 +243,12 @@ def _may_be_groups(body: Any) -> tuple[str, ...]:
 
 
 def _has_ids(body: Any, key: str) -> bool:
-    found = get(body, "properties", key)
-    return found is None or (isinstance(found, list) and all(text(item, "id") for item in found))
+    identities = get(body, "properties", key)
+    return identities is None or (isinstance(identities, list) and all(text(item, "id") for item in identities))
 
 
 def _ids(body: Any, key: str) -> tuple[str, ...]:
-    return tuple(found for p in objects(body, "properties", key) if (found := text(p, "id")))
+    return tuple(entry_id for p in objects(body, "properties", key) if (entry_id := text(p, "id")))
 
 
 def identity_resource(body: Any) -> facts.IdentityResource | None:
@@ -329,4 +329,4 @@ def _connection(body: Any) -> outbound.EndpointConnection | None:
 
 
 def _item_ids(body: Any, key: str) -> tuple[str, ...]:
-    return tuple(found for item in objects(body, key) if (found := text(item, "id")))
+    return tuple(item_id for item in objects(body, key) if (item_id := text(item, "id")))

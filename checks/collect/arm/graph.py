@@ -23,11 +23,11 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 async def service_principal(azure: Azure, client_id: str) -> Seen[Principal]:
     """The service principal of an application id. Raises NotAllowed, NotFound, Temporary or Unreachable."""
     (body,) = await _by_application(azure, client_id, "servicePrincipals")
-    found = bodies.text(body, "id")
-    if found is None:
+    object_id = bodies.text(body, "id")
+    if object_id is None:
         raise NotFound(f"no service principal with the application id {client_id}")
     return Seen(
-        Principal(object_id=found, kind="service principal", client_id=client_id),
+        Principal(object_id=object_id, kind="service principal", client_id=client_id),
         evidence("service principal", f"{azure.settings.graph}/v1.0/servicePrincipals", "v1.0"),
     )
 
@@ -39,11 +39,11 @@ async def client_secrets(azure: Azure, client_id: str) -> Seen[tuple[ClientSecre
     principal has no secret of its own; else as ``service_principal``.
     """
     application, principal = await _by_application(azure, client_id, "applications", "servicePrincipals")
-    found = (*bodies.objects(application, "passwordCredentials"), *bodies.objects(principal, "passwordCredentials"))
-    if not application and not found:
+    secrets = (*bodies.objects(application, "passwordCredentials"), *bodies.objects(principal, "passwordCredentials"))
+    if not application and not secrets:
         raise NotFound(f"no application {client_id} in this directory: its secrets are where it was registered")
     source = f"{azure.settings.graph}/v1.0/applications"
-    return Seen(tuple(bodies.client_secret(item) for item in found), evidence("client secrets", source, "v1.0"))
+    return Seen(tuple(bodies.client_secret(item) for item in secrets), evidence("client secrets", source, "v1.0"))
 
 
 async def _by_application(azure: Azure, client_id: str, *collections: str) -> list[dict[str, Any]]:
@@ -56,11 +56,11 @@ async def _by_application(azure: Azure, client_id: str, *collections: str) -> li
         except ClientAuthenticationError as error:
             raise _not_allowed(azure, f"no token for Microsoft Graph: {error.message}") from error
         async with connections.session(()) as session:
-            found = []
+            items = []
             for collection in collections:
                 body = await _get(azure, session, collection, {"$filter": f"appId eq '{client_id}'"}, token)
-                found.append(next(iter(bodies.objects(body, "value")), {}))
-            return found
+                items.append(next(iter(bodies.objects(body, "value")), {}))
+            return items
 
 
 async def _get(

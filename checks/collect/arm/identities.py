@@ -38,7 +38,7 @@ MACHINES = "Microsoft.Compute/virtualMachines"
 
 
 async def machines(
-    azure: Azure, estate: Inventory, cluster: Cluster
+    azure: Azure, inventory: Inventory, cluster: Cluster
 ) -> Seen[tuple[NodeMachines, ...]] | NotSeen | None:
     """The scale sets and machines in a cluster's node resource group; None for one without a kubelet identity."""
     group = (cluster.node_resource_group or "").lower()
@@ -50,13 +50,13 @@ async def machines(
         kinds.append(MACHINES)
     listings: list[Seen[tuple[NodeMachines, ...]]] = []
     for kind in kinds:
-        listed = await estate.machines.get(f"{subscription}|{kind}", _listing(azure, subscription, kind))
+        listed = await inventory.machines.get(f"{subscription}|{kind}", _listing(azure, subscription, kind))
         if isinstance(listed, NotSeen):
             return listed
         listings.append(listed)
-    found = [m for listed in listings for m in listed.value if resource_group_of(m.id).lower() == group]
+    node_machines = [m for listed in listings for m in listed.value if resource_group_of(m.id).lower() == group]
     partial = "; ".join(listed.partial for listed in listings if listed.partial)
-    return Seen(tuple(found), _joined([listed.evidence for listed in listings]), partial)
+    return Seen(tuple(node_machines), _joined([listed.evidence for listed in listings]), partial)
 
 
 def _joined(readings: list[Evidence]) -> Evidence:
@@ -77,7 +77,7 @@ def _listing(azure: Azure, subscription: str, kind: str) -> Callable[[], Any]:
 
 
 async def kubelet_resource(
-    azure: Azure, estate: Inventory, cluster: Cluster, nodes: Seen[tuple[NodeMachines, ...]] | NotSeen | None
+    azure: Azure, inventory: Inventory, cluster: Cluster, nodes: Seen[tuple[NodeMachines, ...]] | NotSeen | None
 ) -> Seen[KubeletResource] | NotSeen | None:
     """What lies under the kubelet identity's resource id; None for a cluster that shows no such id.
 
@@ -87,14 +87,14 @@ async def kubelet_resource(
     if not wanted:
         return None
     subscription = subscription_of(wanted)
-    if subscription not in estate.subscriptions:
+    if subscription not in inventory.subscriptions:
         why = f"the identity's subscription {subscription} is not one that Pullwatch can see"
         return NotSeen(NotSeenReason.NOT_ALLOWED, why, reads.READER, (reads.grant_reader(subscription),))
 
     async def reading() -> Seen[tuple[IdentityResource, ...]] | NotSeen:
         return await reads.seen(_list(azure, subscription, IDENTITIES, IDENTITY_API, bodies.identity_resource))
 
-    listed = await estate.identities.get(subscription, reading)
+    listed = await inventory.identities.get(subscription, reading)
     if isinstance(listed, NotSeen):
         return listed
     others = [i for i in listed.value if not same_id(i.id, wanted)]
@@ -113,10 +113,10 @@ async def _ask(azure: Azure, identity: str) -> Seen[IdentityResource | None]:
         body = await reads.get(azure, identity, IDENTITY_API, "the kubelet identity")
     except NotFound:
         return Seen(None, reads.evidence("kubelet identity", identity, IDENTITY_API))
-    found = bodies.identity_resource(body)
-    if found is None:  # an answer that shows no id is no proof that the identity is gone
+    identity_resource = bodies.identity_resource(body)
+    if identity_resource is None:  # an answer that shows no id is no proof that the identity is gone
         raise Temporary("read the kubelet identity: the answer has no id")
-    return Seen(found, reads.evidence("kubelet identity", identity, IDENTITY_API))
+    return Seen(identity_resource, reads.evidence("kubelet identity", identity, IDENTITY_API))
 
 
 async def _list(
@@ -124,5 +124,5 @@ async def _list(
 ) -> Seen[tuple[T, ...]]:
     path, what = f"/subscriptions/{subscription}/providers/{kind}", kind.rsplit("/", 1)[-1]
     listing = await reads.raw_list(azure, path, api_version, what, f"/subscriptions/{subscription}")
-    found = tuple(item for body in listing.items if (item := reader(body)) is not None)
-    return Seen(found, listing.evidence, reads.unreadable(listing.items, found))
+    results = tuple(item for body in listing.items if (item := reader(body)) is not None)
+    return Seen(results, listing.evidence, reads.unreadable(listing.items, results))

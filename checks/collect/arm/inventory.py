@@ -81,9 +81,9 @@ class Inventory:
 
     def registry(self, host: str) -> Seen[Registry] | NotSeen:
         """What ARM says of a login server; where it says nothing, why that may be."""
-        found = self._registries.get(host)
-        if found is not None:
-            return found
+        registry = self._registries.get(host)
+        if registry is not None:
+            return registry
         if not host.endswith(self._suffix):
             return NotSeen(NotSeenReason.NOT_APPLICABLE, f"{host} is no registry of this cloud")
         refused = [f for f in self.subscriptions.values() if isinstance(f.registries, NotSeen)]
@@ -97,7 +97,7 @@ class Inventory:
             )
         return NotSeen(
             NotSeenReason.NOT_FOUND,
-            f"{host} is in none of the {len(self.subscriptions)} subscriptions that were looked at: it does not exist, "
+            f"{host} is in none of the {len(self.subscriptions)} subscriptions that were read: it does not exist, "
             "or lies where Pullwatch's identity has no Reader role",
             reads.READER,
         )
@@ -117,14 +117,14 @@ class Inventory:
 
 async def read(azure: Azure, subscriptions: Iterable[Subscription]) -> Inventory:
     """Reads the subscriptions, a few at once. What cannot be read is in the estate as such."""
-    gate = asyncio.Semaphore(AT_ONCE)
+    limit = asyncio.Semaphore(AT_ONCE)
 
     async def one(subscription: Subscription) -> SubscriptionFacts:
-        async with gate:
+        async with limit:
             return await _subscription(azure, subscription)
 
-    found = await asyncio.gather(*(one(subscription) for subscription in subscriptions))
-    return Inventory(found, azure.settings.cloud.acr_suffix)
+    subscription_facts = await asyncio.gather(*(one(subscription) for subscription in subscriptions))
+    return Inventory(subscription_facts, azure.settings.cloud.acr_suffix)
 
 
 async def _subscription(azure: Azure, subscription: Subscription) -> SubscriptionFacts:

@@ -214,12 +214,12 @@ def registry_rules(body: Any) -> tuple[str, tuple[str, ...]] | None:
 def pool_of_scale_set(body: Any) -> str | None:
     """The node pool that AKS's tag says a scale set is of."""
     tags = get(body, "tags")
-    found = {k.lower(): v for k, v in tags.items() if isinstance(v, str)} if isinstance(tags, dict) else {}
-    return found.get("aks-managed-poolname") or found.get("poolname")
+    values = {k.lower(): v for k, v in tags.items() if isinstance(v, str)} if isinstance(tags, dict) else {}
+    return values.get("aks-managed-poolname") or values.get("poolname")
 
 
 def _ids(body: Any, key: str) -> tuple[str, ...]:
-    return tuple(found for item in objects(body, "properties", key) if (found := text(item, "id")))
+    return tuple(entry_id for item in objects(body, "properties", key) if (entry_id := text(item, "id")))
 
 
 def _lower(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -89,13 +89,13 @@ class _Reading:
     ) -> Seen[dict[str, T]] | NotSeen:
         """Every resource of a kind of Microsoft.Network, by its id in lower case."""
         path = f"{self._scope}/providers/Microsoft.Network/{kind}"
-        found = await self._raw(path, NETWORK_API, kind)
-        if isinstance(found, NotSeen):
-            return found
-        whole = [await self._completed(item, children) for item in found.value]
+        items = await self._raw(path, NETWORK_API, kind)
+        if isinstance(items, NotSeen):
+            return items
+        whole = [await self._completed(item, children) for item in items.value]
         read = [value for item in whole if (value := reader(item)) is not None]
         by_id = {value.id.rstrip("/").lower(): value for value in read}
-        return Seen(by_id, found.evidence, reads.unreadable(whole, read))
+        return Seen(by_id, items.evidence, reads.unreadable(whole, read))
 
     async def _completed(self, body: Any, children: tuple[str, ...]) -> Any:
         """A body with the children it does not even mention: ARM's lists embed them, but no contract says so."""
@@ -104,36 +104,38 @@ class _Reading:
             return body
         for child in children:
             if child not in properties:
-                found = await self._raw(f"{resource_id}/{child}", NETWORK_API, child)
-                if isinstance(found, Seen):
-                    properties[child] = found.value
+                items = await self._raw(f"{resource_id}/{child}", NETWORK_API, child)
+                if isinstance(items, Seen):
+                    properties[child] = items.value
         return body
 
     async def endpoints(self) -> Seen[dict[str, PrivateEndpoint]] | NotSeen:
         """Private endpoints; those of registries with the addresses of their interfaces."""
-        found = await self.listed("privateEndpoints", network_bodies.private_endpoint)
-        if isinstance(found, NotSeen):
-            return found
-        about = {key: e for key, e in found.value.items() if any(REGISTRY in target for target in e.targets)}
+        private_endpoints = await self.listed("privateEndpoints", network_bodies.private_endpoint)
+        if isinstance(private_endpoints, NotSeen):
+            return private_endpoints
+        about = {
+            key: e for key, e in private_endpoints.value.items() if any(REGISTRY in target for target in e.targets)
+        }
         if not about:
-            return found
+            return private_endpoints
         path = f"{self._scope}/providers/Microsoft.Network/networkInterfaces"
         listed = await self._raw(path, NETWORK_API, "networkInterfaces")
         interfaces = {} if isinstance(listed, NotSeen) else _by_id(listed.value)
         gap = listed if isinstance(listed, NotSeen) else None
         completed = {key: _with_members(endpoint, interfaces, gap) for key, endpoint in about.items()}
-        return Seen({**found.value, **completed}, found.evidence, found.partial)
+        return Seen({**private_endpoints.value, **completed}, private_endpoints.evidence, private_endpoints.partial)
 
     async def zones(self) -> Seen[dict[str, Zone]] | NotSeen:
         """The private DNS zones that names of registries may be looked up in."""
         path = f"{self._scope}/providers/Microsoft.Network/privateDnsZones"
-        found = await self._raw(path, DNS_API, "privateDnsZones")
-        if isinstance(found, NotSeen):
-            return found
+        items = await self._raw(path, DNS_API, "privateDnsZones")
+        if isinstance(items, NotSeen):
+            return items
         suffix = self._azure.settings.cloud.acr_suffix
-        about = [item for item in found.value if _is_about_registries(bodies.name_of(item), suffix)]
+        about = [item for item in items.value if _is_about_registries(bodies.name_of(item), suffix)]
         zones = await asyncio.gather(*(self._zone(str(item["id"]), bodies.name_of(item) or "") for item in about))
-        return Seen({zone.id.rstrip("/").lower(): zone for zone in zones}, found.evidence)
+        return Seen({zone.id.rstrip("/").lower(): zone for zone in zones}, items.evidence)
 
     async def _zone(self, zone_id: str, name: str) -> Zone:
         links, records, aliases = await asyncio.gather(
@@ -156,12 +158,12 @@ class _Reading:
         path = f"{self._scope}/providers/Microsoft.ContainerRegistry/registries"
         newest, older = REGISTRY_RULES_APIS
         try:
-            found: Seen[list[Any]] | NotSeen = await self._raw_or_raise(path, newest, "virtual network rules")
+            results: Seen[list[Any]] | NotSeen = await self._raw_or_raise(path, newest, "virtual network rules")
         except (Temporary, NotFound):
-            found = await self._raw(path, older, "virtual network rules")
+            results = await self._raw(path, older, "virtual network rules")
         except NotAllowed as error:
-            found = error.as_gap()
-        return _mapped(found, lambda items: dict(x for i in items if (x := network_bodies.registry_rules(i))))
+            results = error.as_gap()
+        return _mapped(results, lambda items: dict(x for i in items if (x := network_bodies.registry_rules(i))))
 
     async def node_addresses(self, clusters: list[Cluster]) -> Seen[dict[str, tuple[PublicAddress, ...]]] | NotSeen:
         """The public addresses of nodes that have their own and no prefix, by ``node resource group/pool``."""
@@ -174,11 +176,11 @@ class _Reading:
         if not wanted:
             return NotSeen(NotSeenReason.NOT_APPLICABLE, "no node pool here has public addresses of its own")
         path = f"{self._scope}/providers/Microsoft.Compute/virtualMachineScaleSets"
-        found = await self._raw(path, COMPUTE_API, "virtualMachineScaleSets")
-        if isinstance(found, NotSeen):
-            return found
+        items = await self._raw(path, COMPUTE_API, "virtualMachineScaleSets")
+        if isinstance(items, NotSeen):
+            return items
         addresses: dict[str, tuple[PublicAddress, ...]] = {}
-        for item in found.value:
+        for item in items.value:
             key, scale_set = _place(item), bodies.text(item, "id")
             if key not in wanted or not scale_set:
                 continue
@@ -187,7 +189,7 @@ class _Reading:
                 return listed
             own = tuple(a for i in listed.value if (a := network_bodies.public_address(i)))
             addresses[key] = (*addresses.get(key, ()), *own)
-        return Seen(addresses, found.evidence)
+        return Seen(addresses, items.evidence)
 
 
 def _place(body: Any) -> str:
@@ -196,7 +198,7 @@ def _place(body: Any) -> str:
 
 
 def _by_id(items: list[Any]) -> dict[str, Any]:
-    return {found.rstrip("/").lower(): item for item in items if (found := bodies.text(item, "id"))}
+    return {resource_id.rstrip("/").lower(): item for item in items if (resource_id := bodies.text(item, "id"))}
 
 
 def _with_members(endpoint: PrivateEndpoint, interfaces: dict[str, Any], gap: NotSeen | None) -> PrivateEndpoint:

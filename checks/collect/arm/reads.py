@@ -58,24 +58,24 @@ def evidence(what: str, source: str, api_version: str | None = None) -> Evidence
 async def subscriptions(azure: Azure) -> Seen[tuple[facts.Subscription, ...]]:
     """Every subscription the identity can see (``GET /subscriptions``). Raises CollectError."""
     listing = await raw_list(azure, "/subscriptions", SUBSCRIPTIONS_API, "subscriptions", "/")
-    found = tuple(s for item in listing.items if (s := bodies.subscription(item)))
-    return Seen(found, listing.evidence, unreadable(listing.items, found))
+    items = tuple(s for item in listing.items if (s := bodies.subscription(item)))
+    return Seen(items, listing.evidence, unreadable(listing.items, items))
 
 
 async def clusters(azure: Azure, subscription: str) -> Seen[tuple[facts.Cluster, ...]]:
     """The managed clusters of a subscription. Bodies that name no cluster are counted in ``partial``."""
     pager = azure.container_service(subscription).managed_clusters.list
     listing = await _sdk_list(azure, pager, subscription, "managed clusters", CLUSTERS_API)
-    found = tuple(c for item in listing.items if (c := bodies.cluster(item, listing.evidence)))
-    return Seen(found, listing.evidence, unreadable(listing.items, found))
+    items = tuple(c for item in listing.items if (c := bodies.cluster(item, listing.evidence)))
+    return Seen(items, listing.evidence, unreadable(listing.items, items))
 
 
 async def registries(azure: Azure, subscription: str) -> Seen[tuple[facts.Registry, ...]]:
     """The container registries of a subscription, at an api-version that shows roleAssignmentMode."""
     pager = azure.container_registry(subscription).registries.list
     listing = await _sdk_list(azure, pager, subscription, "container registries", REGISTRIES_API)
-    found = tuple(r for item in listing.items if (r := bodies.registry(item, listing.evidence)))
-    return Seen(found, listing.evidence, unreadable(listing.items, found))
+    items = tuple(r for item in listing.items if (r := bodies.registry(item, listing.evidence)))
+    return Seen(items, listing.evidence, unreadable(listing.items, items))
 
 
 def unreadable(listed: Sequence[Any], read: Sequence[Any]) -> str:
@@ -101,8 +101,8 @@ async def assigned_to(azure: Azure, subscription: str, principal: str) -> Seen[t
 async def denies_assigned_to(azure: Azure, subscription: str, principal: str) -> Seen[frozenset[str]]:
     """Names (last segment of the id, lower case) of deny assignments that reach a principal, through groups too."""
     listing = await _deny_listing(azure, subscription, f"assignedTo('{principal}')")
-    found = [key for item in listing.items if (key := bodies.text(item, "id") or bodies.text(item, "name"))]
-    return Seen(frozenset(map(role_guid, found)), listing.evidence, unreadable(listing.items, found))
+    deny_ids = [key for item in listing.items if (key := bodies.text(item, "id") or bodies.text(item, "name"))]
+    return Seen(frozenset(map(role_guid, deny_ids)), listing.evidence, unreadable(listing.items, deny_ids))
 
 
 async def _assignments(azure: Azure, subscription: str, odata: str | None) -> Seen[tuple[facts.RoleAssignment, ...]]:
@@ -113,8 +113,8 @@ async def _assignments(azure: Azure, subscription: str, odata: str | None) -> Se
 
     what = f"role assignments{f' with {odata}' if odata else ''}"
     listing = await _sdk_list(azure, pager, subscription, what, AUTHORIZATION_API)
-    found = tuple(a for item in listing.items if (a := bodies.role_assignment(item)))
-    return Seen(found, listing.evidence, unreadable(listing.items, found))
+    assignments = tuple(a for item in listing.items if (a := bodies.role_assignment(item)))
+    return Seen(assignments, listing.evidence, unreadable(listing.items, assignments))
 
 
 async def _definitions(azure: Azure, subscription: str) -> Seen[dict[str, facts.RoleDefinition]]:
@@ -125,15 +125,15 @@ async def _definitions(azure: Azure, subscription: str) -> Seen[dict[str, facts.
         return operations.list(scope=f"subscriptions/{subscription}", filter="atScopeAndBelow()", **options)
 
     listing = await _sdk_list(azure, pager, subscription, "role definitions", AUTHORIZATION_API)
-    found = [d for item in listing.items if (d := bodies.role_definition(item))]
-    by_guid = {definition.guid: definition for definition in found}
-    return Seen(by_guid, listing.evidence, unreadable(listing.items, found))
+    definitions = [d for item in listing.items if (d := bodies.role_definition(item))]
+    by_guid = {definition.guid: definition for definition in definitions}
+    return Seen(by_guid, listing.evidence, unreadable(listing.items, definitions))
 
 
 async def _denies(azure: Azure, subscription: str) -> Seen[tuple[facts.DenyAssignment, ...]]:
     listing = await _deny_listing(azure, subscription)
-    found = tuple(d for item in listing.items if (d := bodies.deny_assignment(item)))
-    return Seen(found, listing.evidence, unreadable(listing.items, found))
+    denies = tuple(d for item in listing.items if (d := bodies.deny_assignment(item)))
+    return Seen(denies, listing.evidence, unreadable(listing.items, denies))
 
 
 async def _deny_listing(azure: Azure, subscription: str, odata: str | None = None) -> Listing:

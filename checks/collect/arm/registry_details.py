@@ -21,17 +21,19 @@ T = TypeVar("T")
 AT_ONCE = 4
 
 
-async def of_cluster(azure: Azure, estate: Inventory, uses: tuple[RegistryUse, ...]) -> dict[str, RegistryPerformance]:
+async def of_cluster(
+    azure: Azure, inventory: Inventory, uses: tuple[RegistryUse, ...]
+) -> dict[str, RegistryPerformance]:
     """The performance facts of a cluster's registries by login server, for those that ARM returned."""
-    gate = asyncio.Semaphore(AT_ONCE)
+    limit = asyncio.Semaphore(AT_ONCE)
     known = [use.registry.value for use in uses if isinstance(use.registry, Seen)]
 
     async def one(registry: Registry) -> RegistryPerformance:
-        async with gate:
-            return await estate.performance.get(registry.login_server, lambda: read(azure, registry))
+        async with limit:
+            return await inventory.performance.get(registry.login_server, lambda: read(azure, registry))
 
-    found = await asyncio.gather(*(one(registry) for registry in known))
-    return {registry.login_server: facts for registry, facts in zip(known, found, strict=True)}
+    details = await asyncio.gather(*(one(registry) for registry in known))
+    return {registry.login_server: facts for registry, facts in zip(known, details, strict=True)}
 
 
 async def read(azure: Azure, registry: Registry) -> RegistryPerformance:
@@ -71,9 +73,9 @@ async def _credential_sets(
 async def _list(azure: Azure, registry: Registry, child: str, reader: Callable[[Any], T | None]) -> Seen[tuple[T, ...]]:
     path = f"{registry.id}/{child}"
     listing = await reads.raw_list(azure, path, reads.REGISTRIES_API, f"{child} of {registry.name}", registry.id)
-    found = tuple(item for body in listing.items[: bodies.MAX_ITEMS] if (item := reader(body)) is not None)
-    lost = min(len(listing.items), bodies.MAX_ITEMS) - len(found)
-    return Seen(found, listing.evidence, f"{lost} of {len(listing.items)} bodies could not be read" if lost else "")
+    results = tuple(item for body in listing.items[: bodies.MAX_ITEMS] if (item := reader(body)) is not None)
+    lost = min(len(listing.items), bodies.MAX_ITEMS) - len(results)
+    return Seen(results, listing.evidence, f"{lost} of {len(listing.items)} bodies could not be read" if lost else "")
 
 
 def replication(body: Any) -> Replication | None:

@@ -89,8 +89,8 @@ async def pods_and_events(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig
             reader = Reader(azure, cluster, buffer)
             pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, containers)
             events = await _events(reader, api)
-    found = Workloads(containers=tuple(pods.found), events=events, pods=pods.objects, unreadable=pods.unreadable)
-    return Seen(found, reads.evidence("pods and events", kubeconfig.server, "v1"))
+    result = Workloads(containers=tuple(pods.found), events=events, pods=pods.objects, unreadable=pods.unreadable)
+    return Seen(result, reads.evidence("pods and events", kubeconfig.server, "v1"))
 
 
 @asynccontextmanager

@@ -59,11 +59,11 @@ async def of_cluster(azure: Azure, cluster: Cluster, uses: Iterable[RegistryUse]
         async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
             run = _Run(azure, cluster, api)
             await run.sweep()
-            found = await run.ask(wanted)
+            items = await run.ask(wanted)
     except CollectError as error:
         return error.as_gap()
     return Canaries(
-        canaries=found, empty_pools=empty, left=tuple(run.left), left_why=run.left_why, passed_over=passed_over
+        canaries=items, empty_pools=empty, left=tuple(run.left), left_why=run.left_why, passed_over=passed_over
     )
 
 
@@ -84,10 +84,10 @@ class _Run:
         by_pool: dict[str, list[CanaryQuestion]] = {}
         for ask in wanted:
             by_pool.setdefault(ask.pool, []).append(ask)
-        gate = asyncio.Semaphore(PODS_AT_ONCE)
+        slots = asyncio.Semaphore(PODS_AT_ONCE)
 
         async def one(pool: str, listed: list[CanaryQuestion]) -> list[Canary]:
-            async with gate:
+            async with slots:
                 return await self._pool(pool, listed)
 
         # A group, not gather: where one ends early, the others have deleted their pods before this returns.
@@ -101,17 +101,17 @@ class _Run:
     async def _pool(self, pool: str, listed: list[CanaryQuestion]) -> list[Canary]:
         """One pool's answers. Failures that may be gone a moment later are asked for once more, by another pod."""
         names = {f"ask-{index}": ask for index, ask in enumerate(listed)}
-        found = await self._by_one_pod(pool, names)
+        items = await self._by_one_pod(pool, names)
         doubtful = {
             container: ask
             for container, ask in names.items()
-            if isinstance(result := found[container].result, Seen) and canaries.is_transient(ask, result.value)
+            if isinstance(result := items[container].result, Seen) and canaries.is_transient(ask, result.value)
         }
         if doubtful:
             await asyncio.sleep(self._seconds / AGAIN_AFTER)
             again = await self._by_one_pod(pool, doubtful)
-            found |= {container: canary for container, canary in again.items() if isinstance(canary.result, Seen)}
-        return list(found.values())
+            items |= {container: canary for container, canary in again.items() if isinstance(canary.result, Seen)}
+        return list(items.values())
 
     async def _by_one_pod(self, pool: str, names: dict[str, CanaryQuestion]) -> dict[str, Canary]:
         name = f"{canaries.POD_PREFIX}{pool}-{secrets.token_hex(4)}"
@@ -164,7 +164,9 @@ class _Run:
                 break
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL)
-        late = NotSeen(NotSeenReason.NOT_FOUND, f"kubelet said nothing within {self._seconds} s", "an answer in time")
+        late = NotSeen(
+            NotSeenReason.NOT_FOUND, f"kubelet reported nothing within {self._seconds} s", "an answer in time"
+        )
         reports = {container: answered(state, container) for container in containers}
         if any(report is not None and not report.pulled and not report.text for report in reports.values()):
             reports = await self._with_events(name, reports)

@@ -110,13 +110,13 @@ class PodState(msgspec.Struct, frozen=True):
     @staticmethod
     def older_than(raw: bytes, before: datetime) -> list[str]:
         """Names of the canaries in a list that were made before a time; one whose time cannot be read is left alone."""
-        found = []
+        old = []
         for item in bodies.objects(_decoded(raw), "items"):
             name, made = bodies.text(item, "metadata", "name"), bodies.text(item, "metadata", "creationTimestamp")
             ours = name is not None and name.startswith(POD_PREFIX)
             if name and ours and made and (when := _time(made)) is not None and when < before:
-                found.append(name)
-        return found
+                old.append(name)
+        return old
 
     @staticmethod
     def message_of(raw: bytes) -> str:
@@ -133,12 +133,12 @@ def answered(state: PodState, container: str) -> CanaryReport | None:
 
     The text is empty where the status reports only a back-off.
     """
-    found = state.states.get(container, {})
-    ended = bodies.get(found, "terminated")
+    status = state.states.get(container, {})
+    ended = bodies.get(status, "terminated")
     ran = isinstance(ended, dict) and ended.get("reason") != "ContainerStatusUnknown"
-    if isinstance(found.get("running"), dict) or ran:
+    if isinstance(status.get("running"), dict) or ran:
         return CanaryReport(pulled=True, reason="Pulled", node=state.node, secrets=state.secrets)
-    reason, text = bodies.text(found, "waiting", "reason"), bodies.text(found, "waiting", "message") or ""
+    reason, text = bodies.text(status, "waiting", "reason"), bodies.text(status, "waiting", "message") or ""
     if reason in AFTER_THE_PULL:
         return CanaryReport(pulled=True, reason=reason, text=text, node=state.node, secrets=state.secrets)
     if reason not in WAITING_FOR_IMAGE or _BRAKE in text:

@@ -178,21 +178,21 @@ def containers(pod: Pod) -> list[ContainerImage]:
     if pod.metadata.name.startswith(POD_PREFIX):
         return []
     spec, status, owner = pod.spec, pod.status, workload(pod)
-    found: list[ContainerImage] = []
+    images: list[ContainerImage] = []
     if spec.init_containers:
-        found += _of_kind(pod, owner, "init", spec.init_containers, status.init_container_statuses)
+        images += _of_kind(pod, owner, "init", spec.init_containers, status.init_container_statuses)
     if spec.containers:
-        found += _of_kind(pod, owner, "main", spec.containers, status.container_statuses)
+        images += _of_kind(pod, owner, "main", spec.containers, status.container_statuses)
     if spec.ephemeral_containers:
-        found += _of_kind(pod, owner, "ephemeral", spec.ephemeral_containers, status.ephemeral_container_statuses)
-    return found
+        images += _of_kind(pod, owner, "ephemeral", spec.ephemeral_containers, status.ephemeral_container_statuses)
+    return images
 
 
 def _of_kind(
     pod: Pod, owner: str, kind: str, listed: list[Container], statuses: list[ContainerStatus] | None
 ) -> list[ContainerImage]:
     metadata, spec = pod.metadata, pod.spec
-    found = []
+    items = []
     for container in listed:
         if not container.image:
             continue
@@ -213,8 +213,8 @@ def _of_kind(
             pull_policy=container.image_pull_policy,
             service_account=spec.service_account_name,
         )
-        found.append(image)
-    return found
+        items.append(image)
+    return items
 
 
 def _waiting(statuses: list[ContainerStatus] | None, name: str) -> Waiting | None:

@@ -46,21 +46,23 @@ Secrets = dict[str, Seen[PullSecret] | NotSeen]
 Found = Seen[Workloads] | NotSeen
 
 
-async def read(azure: Azure, estate: Inventory, cluster: Cluster, workloads: Found) -> tuple[Found, Secrets]:
+async def read(azure: Azure, inventory: Inventory, cluster: Cluster, workloads: Found) -> tuple[Found, Secrets]:
     """The workloads with their service accounts' pull secrets filled in, and every named secret's facts.
 
     Kubernetes itself fills them in when a pod is made; a pod that names none is given its account's here.
     """
     if not azure.settings.read_pull_secrets or isinstance(workloads, NotSeen):
         return workloads, {}
-    if workloads.value.way:  # Run Command would carry the values through Azure Resource Manager, which keeps its output
+    if (
+        workloads.value.read_through
+    ):  # Run Command would carry the values through Azure Resource Manager, which keeps its output
         gap = NotSeen(
             NotSeenReason.UNREACHABLE, "the API server is out of reach, and secrets are not read by Run Command"
         )
         return workloads, dict.fromkeys(named(workloads.value), gap)
     try:
         async with asyncio.timeout(azure.settings.cluster_seconds):
-            return await _read(azure, estate, cluster, workloads)
+            return await _read(azure, inventory, cluster, workloads)
     except TimeoutError:
         gap = NotSeen(NotSeenReason.UNREACHABLE, f"pull secrets not read within {azure.settings.cluster_seconds} s")
     except CollectError as error:
@@ -68,19 +70,21 @@ async def read(azure: Azure, estate: Inventory, cluster: Cluster, workloads: Fou
     return workloads, dict.fromkeys(named(workloads.value), gap)
 
 
-async def _read(azure: Azure, estate: Inventory, cluster: Cluster, workloads: Seen[Workloads]) -> tuple[Found, Secrets]:
+async def _read(
+    azure: Azure, inventory: Inventory, cluster: Cluster, workloads: Seen[Workloads]
+) -> tuple[Found, Secrets]:
     kubeconfig = read_kubeconfig(await reads.user_kubeconfig(azure, cluster))
     async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
         workloads = await _with_accounts(azure, cluster, api, workloads)
         names = named(workloads.value)
-        gate = asyncio.Semaphore(AT_ONCE)
+        limit = asyncio.Semaphore(AT_ONCE)
 
         async def one(name: str) -> Decoded | NotSeen:
-            async with gate:
+            async with limit:
                 return await _read_secret(azure, cluster, api, name)
 
-        found = dict(zip(names, await asyncio.gather(*(one(name) for name in names[:MAX_SECRETS])), strict=False))
-    tried = await _tried(azure, estate, workloads.value, found)
+        decodeds = dict(zip(names, await asyncio.gather(*(one(name) for name in names[:MAX_SECRETS])), strict=False))
+    tried = await _tried(azure, inventory, workloads.value, decodeds)
     too_many = NotSeen(NotSeenReason.OFF, f"only {MAX_SECRETS} pull secrets of a cluster are read")
     secrets: Secrets = {name: tried.get(name, too_many) for name in names}
     return workloads, secrets
@@ -179,13 +183,15 @@ class _Try(msgspec.Struct, frozen=True):
     repositories: tuple[str, ...]
 
 
-async def _tried(azure: Azure, estate: Inventory, workloads: Workloads, found: dict[str, Decoded | NotSeen]) -> Secrets:
+async def _tried(
+    azure: Azure, inventory: Inventory, workloads: Workloads, secrets: dict[str, Decoded | NotSeen]
+) -> Secrets:
     """The secrets' facts with what registries said to them; the same credential is tried once at each registry."""
-    wanted = _wanted(workloads, found)
-    gate = asyncio.Semaphore(TRIES_AT_ONCE)
+    wanted = _wanted(workloads, secrets)
+    limit = asyncio.Semaphore(TRIES_AT_ONCE)
     groups: list[tuple[Credential, str, list[_Try]]] = []
     for attempt in wanted:
-        decoded = found[attempt.secret]
+        decoded = secrets[attempt.secret]
         assert isinstance(decoded, Decoded)
         credential = decoded.credentials[attempt.entry]
         same = next((g for g in groups if g[1] == attempt.host and g[0].same_as(credential)), None)
@@ -199,35 +205,35 @@ async def _tried(azure: Azure, estate: Inventory, workloads: Workloads, found: d
         repositories = tuple(sorted({r for attempt in attempts for r in attempt.repositories}))[:MAX_REPOSITORIES]
         if index >= MAX_TRIED:
             return CredentialTest(registry=host, detail=f"only {MAX_TRIED} credentials of a cluster are tried")
-        async with gate:
-            return await _ask(azure, estate, host, credential, repositories)
+        async with limit:
+            return await _ask(azure, inventory, host, credential, repositories)
 
     answers = await asyncio.gather(*(ask(index) for index in range(len(groups))))
     tests: dict[tuple[str, int], list[CredentialTest]] = {}
     for (_, _, attempts), answer in zip(groups, answers, strict=True):
         for attempt in attempts:
             tests.setdefault((attempt.secret, attempt.entry), []).append(answer)
-    return {name: _facts(name, one, tests) for name, one in found.items()}
+    return {name: _facts(name, one, tests) for name, one in secrets.items()}
 
 
 def _facts(
-    name: str, found: Decoded | NotSeen, tests: dict[tuple[str, int], list[CredentialTest]]
+    name: str, decoded: Decoded | NotSeen, tests: dict[tuple[str, int], list[CredentialTest]]
 ) -> Seen[PullSecret] | NotSeen:
-    if isinstance(found, NotSeen):
-        return found
+    if isinstance(decoded, NotSeen):
+        return decoded
     entries = tuple(
         msgspec.structs.replace(entry, asked=tuple(tests.get((name, index), ())))
-        for index, entry in enumerate(found.facts.entries)
+        for index, entry in enumerate(decoded.facts.entries)
     )
-    facts = msgspec.structs.replace(found.facts, entries=entries)
+    facts = msgspec.structs.replace(decoded.facts, entries=entries)
     return Seen(facts, reads.evidence(f"secret {name}, without its values", "Kubernetes API", "v1"))
 
 
-def _wanted(workloads: Workloads, found: dict[str, Decoded | NotSeen]) -> list[_Try]:
+def _wanted(workloads: Workloads, secrets: dict[str, Decoded | NotSeen]) -> list[_Try]:
     """What is to be tried: entries with a user and a password, for hosts that images of the secret's pods come from."""
     repositories: dict[tuple[str, int, str], set[str]] = {}
     for secret, image in _pairs(workloads):
-        decoded, target, parsed = found.get(secret), match_target(image), images.parse(image)
+        decoded, target, parsed = secrets.get(secret), match_target(image), images.parse(image)
         if not isinstance(decoded, Decoded) or target is None or parsed is None:
             continue
         for index, entry in enumerate(decoded.facts.entries):
@@ -242,9 +248,9 @@ def _pairs(workloads: Workloads) -> set[tuple[str, str]]:
 
 
 async def _ask(
-    azure: Azure, estate: Inventory, host: str, credential: Credential, repositories: tuple[str, ...]
+    azure: Azure, inventory: Inventory, host: str, credential: Credential, repositories: tuple[str, ...]
 ) -> CredentialTest:
-    target = _target(azure, estate, host)
+    target = _target(azure, inventory, host)
     if target is None:
         why = f"{host} is no registry that Azure Resource Manager returned, and PULLWATCH_PROBE_OTHERS is off"
         return CredentialTest(registry=host, detail=why)
@@ -256,13 +262,13 @@ async def _ask(
                 return await _try_credential(connection, host, credential, repositories)
     except TimeoutError:
         return CredentialTest(registry=host, detail=f"{host} gave no answer in time")
-    except registry.RegistryError as trouble:
-        return CredentialTest(registry=host, detail=str(trouble))
+    except registry.RegistryError as error:
+        return CredentialTest(registry=host, detail=str(error))
 
 
-def _target(azure: Azure, estate: Inventory, host: str) -> registry.Target | None:
+def _target(azure: Azure, inventory: Inventory, host: str) -> registry.Target | None:
     """Where a password may go: a login server that ARM returned under the cloud's suffix, or what a setting allows."""
-    if isinstance(estate.registry(host), Seen):
+    if isinstance(inventory.registry(host), Seen):
         ours = host.endswith(f".{azure.settings.cloud.acr_suffix}")
         return registry.Target(host=host, known=True) if ours else None
     return registry.Target(host=host) if azure.settings.probe_others else None

@@ -108,22 +108,22 @@ class _Reading:
         pods, error_line = await self._pods(), ""
         if not pods.whole:
             pods, error_line = await self._with_pending(pods)
-        found = Workloads(
+        workloads = Workloads(
             containers=pods.containers,
             events=await self._events(),
             pods=pods.pods,
             unreadable=pods.unreadable,
-            way=f"by Run Command, because the API server is out of reach ({gap.detail})",
+            read_through=f"by Run Command, because the API server is out of reach ({gap.detail})",
         )
         partial = "" if pods.whole else f"{CUT}: {pods.pods} pods were read, not all; {error_line}"
-        return Seen(found, self._evidence("pods and events"), partial)
+        return Seen(workloads, self._evidence("pods and events"), partial)
 
     async def _pods(self, phase: str = "") -> output.Pods:
         nonce = _nonce()
-        found = output.read_pods(await self._run(output.pods_command(nonce, phase), nonce), nonce)
-        if found is None:
+        pods = output.read_pods(await self._run(output.pods_command(nonce, phase), nonce), nonce)
+        if pods is None:
             raise Temporary("Run Command's output is not what kubectl was asked for")
-        return found
+        return pods
 
     async def _with_pending(self, pods: output.Pods) -> tuple[output.Pods, str]:
         """Pods with those of phase Pending, and what is to be said of these."""
@@ -165,9 +165,9 @@ class _Reading:
         body = {"command": command}
         if self._token is not None:
             body["clusterToken"] = await self._token()
-        place = f"{self._azure.settings.arm}{quote(self._cluster.id)}/runCommand?api-version={reads.CLUSTERS_API}"
+        scope = f"{self._azure.settings.arm}{quote(self._cluster.id)}/runCommand?api-version={reads.CLUSTERS_API}"
         # Not tried again by itself: every POST that arrives makes a pod.
-        response = await self._send(HttpRequest("POST", place, json=body), retry_total=0)
+        response = await self._send(HttpRequest("POST", scope, json=body), retry_total=0)
         location, wait = "", FIRST_WAIT
         while True:
             properties = bodies.get(_body(response), "properties") if response.status_code == 200 else None
@@ -178,7 +178,7 @@ class _Reading:
                 raise Temporary("Run Command was accepted without a Location to ask for its result")
             wait = _wait(response, wait)
             await asyncio.sleep(wait)
-            response = await self._send(HttpRequest("GET", urljoin(place, location)))
+            response = await self._send(HttpRequest("GET", urljoin(scope, location)))
 
     async def _send(self, request: HttpRequest, **options: Any) -> AsyncHttpResponse:
         """One request's 2xx answer. Raises CollectError."""

@@ -111,10 +111,10 @@ def _get(nonce: str, resource: str, fields: str, each: str) -> str:
 
 def read_pods(logs: str, nonce: str) -> Pods | None:
     """The pods in a command's output; None where it is not that command's at all. Never raises."""
-    found = _records(logs, nonce, "P")
-    if found is None:
+    parsed = _records(logs, nonce, "P")
+    if parsed is None:
         return None
-    records, whole = found
+    records, whole = parsed
     listed: list[ContainerImage] = []
     unreadable = 0
     for record in records:
@@ -136,10 +136,10 @@ def with_others(pods: Pods, others: Pods) -> Pods:
 
 def read_events(logs: str, nonce: str) -> Events | None:
     """The events in a command's output; None where it is not that command's at all. Never raises."""
-    found = _records(logs, nonce, "V")
-    if found is None:
+    pair = _records(logs, nonce, "V")
+    if pair is None:
         return None
-    records, whole = found
+    records, whole = pair
     read = [event for record in records if (event := _event(record)) is not None]
     parsed = tuple(fact for event in read for fact in pod_events(event))
     return Events(parsed, len(records) - len(read), whole)
@@ -185,22 +185,22 @@ def _read_pod(record: list[Token]) -> Pod:
     namespace, name, start, node, system, account = _fields(record[0][1], 6)
     if not namespace or not name:
         raise _Unreadable
-    found = _Found()
+    result = _Found()
     rest = iter(record[1:])
     for letter, text in rest:
-        found.take(letter, text, rest)
-    (inits, mains, ephemerals), (of_inits, of_mains, of_ephemerals) = found.in_order()
+        result.take(letter, text, rest)
+    (inits, mains, ephemerals), (of_inits, of_mains, of_ephemerals) = result.in_order()
     spec = PodSpec(
         node_name=node or None,
         containers=mains,
         init_containers=inits,
         ephemeral_containers=ephemerals,
-        image_pull_secrets=found.secrets,
+        image_pull_secrets=result.secrets,
         node_selector={"kubernetes.io/os": system} if system else None,
         service_account_name=account or None,
     )
     return Pod(
-        Metadata(name, namespace, found.owners), spec, PodStatus(_describe(start), of_mains, of_inits, of_ephemerals)
+        Metadata(name, namespace, result.owners), spec, PodStatus(_describe(start), of_mains, of_inits, of_ephemerals)
     )
 
 

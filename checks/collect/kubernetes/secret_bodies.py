@@ -114,9 +114,9 @@ def _config(name: str, kind: str, value: Any) -> Decoded:
     if not isinstance(value, str) or not value:
         return Decoded(PullSecret(name=name, type=kind, empty=True))
     try:
-        found = _entries(_json(value, _DATA_KEYS[kind]), whole=kind == DOCKER_CONFIG_JSON)
+        config = _entries(_json(value, _DATA_KEYS[kind]), whole=kind == DOCKER_CONFIG_JSON)
     except _Unusable as error:
-        return Decoded(PullSecret(name=name, type=kind, trouble=str(error)))
+        return Decoded(PullSecret(name=name, type=kind, problem=str(error)))
     entries = tuple(
         SecretEntry(
             key=key,
@@ -124,10 +124,10 @@ def _config(name: str, kind: str, value: Any) -> Decoded:
             has_password=credential.has_password(),
             expires=credential.expires(),
         )
-        for key, credential in found
+        for key, credential in config
     )
     facts = PullSecret(name=name, type=kind, entries=entries)
-    return Decoded(facts, tuple(credential for _, credential in found))
+    return Decoded(facts, tuple(credential for _, credential in config))
 
 
 def _json(value: str, where: str) -> Any:
@@ -148,13 +148,13 @@ def _entries(body: Any, *, whole: bool) -> list[tuple[str, Credential]]:
         return []
     if not isinstance(auths, dict):
         raise _Unusable("its auths are no JSON object")
-    found = []
+    entries = []
     for key, entry in list(auths.items())[:MAX_ENTRIES]:
         credential = _credential(entry)
         usable = key_of(key)
         if usable is not None:
-            found.append((usable, credential))
-    return found
+            entries.append((usable, credential))
+    return entries
 
 
 def _field(body: dict[str, Any], name: str) -> Any:

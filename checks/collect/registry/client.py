@@ -93,12 +93,12 @@ class RegistryClient:
     def __init__(
         self,
         target: Target,
-        place: connections.ResolvedHost,
+        host: connections.ResolvedHost,
         certificate: connections.Certificate,
         session: aiohttp.ClientSession,
     ) -> None:
         self.target = target
-        self.place = place
+        self.place = host
         self.certificate = certificate
         self._session = session
 
@@ -198,9 +198,9 @@ async def connect(
     known registry that is asked many things.
     """
     context = ssl.create_default_context()
-    place, certificate = await _shaken(await _located(settings, target, lookup), context)
-    async with connections.pinned_session(place, context, keep_alive=keep_alive) as session:
-        yield RegistryClient(target, place, certificate, session)
+    host, certificate = await _shaken(await _located(settings, target, lookup), context)
+    async with connections.pinned_session(host, context, keep_alive=keep_alive) as session:
+        yield RegistryClient(target, host, certificate, session)
 
 
 async def _located(settings: Settings, target: Target, lookup: connections.Lookup) -> connections.ResolvedHost:
@@ -221,11 +221,11 @@ async def _located(settings: Settings, target: Target, lookup: connections.Looku
 
 
 async def _shaken(
-    place: connections.ResolvedHost, context: ssl.SSLContext
+    host: connections.ResolvedHost, context: ssl.SSLContext
 ) -> tuple[connections.ResolvedHost, connections.Certificate]:
-    at = f"{place.host} ({', '.join(place.addresses[:3])}) port {place.port}"
+    at = f"{host.host} ({', '.join(host.addresses[:3])}) port {host.port}"
     try:
-        return await connections.tls_handshake(place, context)
+        return await connections.tls_handshake(host, context)
     except ssl.SSLCertVerificationError as error:
         outcome = Outcome.CERTIFICATE_EXPIRED if error.verify_code == _EXPIRED else Outcome.SSL_ERROR
         raise RegistryError(outcome, f"the certificate of {at} does not hold: {error.verify_message}") from None
@@ -284,8 +284,8 @@ def retry_after(answer: HttpResponse) -> int | None:
 def token_of(answer: HttpResponse) -> str:
     """The access token in a token endpoint's answer ("access_token", or "token" of other registries), or ""."""
     body = _decoded(answer.body)
-    found = body.get("access_token") or body.get("token")
-    return found if isinstance(found, str) else ""
+    token = body.get("access_token") or body.get("token")
+    return token if isinstance(token, str) else ""
 
 
 def may_pull(token: str, repository: str) -> bool | None:
@@ -302,8 +302,8 @@ def may_pull(token: str, repository: str) -> bool | None:
     if not isinstance(access, list):
         return None
     lowered = [{str(k).lower(): v for k, v in entry.items()} for entry in access if isinstance(entry, dict)]
-    mine = [entry.get("actions") for entry in lowered if entry.get("name") == repository]
-    return any(isinstance(actions, list) and ("pull" in actions or "*" in actions) for actions in mine)
+    own_answers = [entry.get("actions") for entry in lowered if entry.get("name") == repository]
+    return any(isinstance(actions, list) and ("pull" in actions or "*" in actions) for actions in own_answers)
 
 
 def _decoded(body: bytes) -> dict[str, object]:
@@ -339,14 +339,14 @@ async def probe(azure: Azure, target: Target, *, lookup: connections.Lookup = co
         reached = bool(record.probe.certificate_until)
         outcome = Outcome.CHALLENGE if reached else Outcome.CONNECT_TIMEOUT
         record.note("no answer in time", outcome=outcome, detail=one_line(detail))
-    except RegistryError as trouble:
-        refusal = trouble.answer
+    except RegistryError as error:
+        refusal = error.answer
         record.note(
-            str(trouble),
-            outcome=trouble.outcome,
-            detail=str(trouble),
+            str(error),
+            outcome=error.outcome,
+            detail=str(error),
             status=refusal.status if refusal else None,
-            client_address=client_address(refusal) if refusal and trouble.outcome is Outcome.FORBIDDEN else None,
+            client_address=client_address(refusal) if refusal and error.outcome is Outcome.FORBIDDEN else None,
             retry_after=retry_after(refusal) if refusal else None,
         )
     if target.known and record.probe.certificate_until:
@@ -356,15 +356,15 @@ async def probe(azure: Azure, target: Target, *, lookup: connections.Lookup = co
 
 async def _walk(azure: Azure, target: Target, record: _Record, lookup: connections.Lookup) -> None:
     async with connect(azure.settings, target, lookup=lookup) as connection:
-        place, until = connection.place, connection.certificate.valid_until
-        if place.elsewhere:
-            record.note(f"name not resolved: PULLWATCH_CONNECT_TO says where {place.host} is", elsewhere=True)
+        host, until = connection.place, connection.certificate.valid_until
+        if host.elsewhere:
+            record.note(f"name not resolved: PULLWATCH_CONNECT_TO says where {host.host} is", elsewhere=True)
         else:
-            through = f" through {place.canonical}" if place.canonical else ""
-            record.note(f"{place.host} resolves to {place.addresses[0]}{through}", canonical=place.canonical)
+            through = f" through {host.canonical}" if host.canonical else ""
+            record.note(f"{host.host} resolves to {host.addresses[0]}{through}", canonical=host.canonical)
         record.note(
             f"TLS with a certificate valid until {until}",
-            addresses=place.addresses,
+            addresses=host.addresses,
             certificate_from=connection.certificate.valid_from,
             certificate_until=until,
         )
@@ -421,5 +421,5 @@ async def _data_endpoint(azure: Azure, host: str, lookup: connections.Lookup) ->
                 return DataEndpoint(host, Outcome.REACHED, f"TLS until {connection.certificate.valid_until}")
     except TimeoutError:
         return DataEndpoint(host, Outcome.CONNECT_TIMEOUT, f"no answer of {host} in time")
-    except RegistryError as trouble:
-        return DataEndpoint(host, trouble.outcome, str(trouble))
+    except RegistryError as error:
+        return DataEndpoint(host, error.outcome, str(error))

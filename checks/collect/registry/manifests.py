@@ -49,7 +49,7 @@ ACCEPT = ", ".join(
 Manifests = dict[str, Seen[Manifest] | NotSeen]
 
 
-async def of_cluster(azure: Azure, estate: Inventory, uses: tuple[RegistryUse, ...]) -> Manifests:
+async def of_cluster(azure: Azure, inventory: Inventory, uses: tuple[RegistryUse, ...]) -> Manifests:
     """The manifests of a cluster's images by ``images.canonical``; nothing where PULLWATCH_CHECK_IMAGES is off."""
     if not azure.settings.check_images:
         return {}
@@ -58,16 +58,16 @@ async def of_cluster(azure: Azure, estate: Inventory, uses: tuple[RegistryUse, .
     by_host: dict[str, list[images.ImageReference]] = {}
     for reference in chosen:
         by_host.setdefault(reference.host, []).append(reference)
-    gate = asyncio.Semaphore(REGISTRIES_AT_ONCE)
+    limit = asyncio.Semaphore(REGISTRIES_AT_ONCE)
 
     async def one(host: str) -> Manifests:
-        async with gate:
-            return await _host(azure, estate, host, by_host[host])
+        async with limit:
+            return await _host(azure, inventory, host, by_host[host])
 
-    found = await asyncio.gather(*(one(host) for host in by_host))
+    manifests = await asyncio.gather(*(one(host) for host in by_host))
     too_many = NotSeen(NotSeenReason.OFF, f"only the {MAX_PER_CLUSTER} most used images of a cluster are asked for")
     capped: Manifests = {images.canonical(reference): too_many for reference in wanted if reference not in chosen}
-    return capped | {key: value for part in found for key, value in part.items()}
+    return capped | {key: value for part in manifests for key, value in part.items()}
 
 
 def _wanted(uses: tuple[RegistryUse, ...]) -> Counter[images.ImageReference]:
@@ -81,22 +81,22 @@ def _wanted(uses: tuple[RegistryUse, ...]) -> Counter[images.ImageReference]:
     return wanted
 
 
-async def _host(azure: Azure, estate: Inventory, host: str, references: list[images.ImageReference]) -> Manifests:
+async def _host(azure: Azure, inventory: Inventory, host: str, references: list[images.ImageReference]) -> Manifests:
     """All references of one registry over one connection; what is not reached in time is a gap, and so is the rest."""
-    found: Manifests = {}
+    manifests: Manifests = {}
     gap = _not_to_be_asked(azure, host)
     if gap is None:
         try:
             async with asyncio.timeout(HOST_SECONDS):
                 target = client.Target(host=host, known=True, tokens=True)
                 async with client.connect(azure.settings, target, keep_alive=True) as connection:
-                    gap = await _all(_Asker(azure, estate, connection), references, found)
+                    gap = await _all(_Asker(azure, inventory, connection), references, manifests)
         except TimeoutError:
             gap = NotSeen(NotSeenReason.UNREACHABLE, f"{host} did not answer for all images within {HOST_SECONDS:g} s")
-        except client.RegistryError as trouble:
-            gap = _gap(host, trouble)
+        except client.RegistryError as error:
+            gap = _gap(host, error)
     rest = gap or NotSeen(NotSeenReason.ERROR, f"{host} was not asked")
-    return {key: found.get(key, rest) for key in map(images.canonical, references)}
+    return {key: manifests.get(key, rest) for key in map(images.canonical, references)}
 
 
 def _not_to_be_asked(azure: Azure, host: str) -> NotSeen | None:
@@ -107,27 +107,27 @@ def _not_to_be_asked(azure: Azure, host: str) -> NotSeen | None:
     return None
 
 
-async def _all(asker: _Asker, references: list[images.ImageReference], found: Manifests) -> NotSeen | None:
+async def _all(asker: _Asker, references: list[images.ImageReference], manifests: Manifests) -> NotSeen | None:
     """Asks for one after another; a trouble that concerns the whole registry ends it and is returned."""
     for reference in references:
         key = images.canonical(reference)
         if not asker.may_ask(key):
-            found[key] = NotSeen(NotSeenReason.OFF, f"only {MAX_PER_RUN} images are asked for in one run")
+            manifests[key] = NotSeen(NotSeenReason.OFF, f"only {MAX_PER_RUN} images are asked for in one run")
             continue
         try:
-            found[key] = await asker.manifest(reference)
-        except client.RegistryError as trouble:
-            if trouble.outcome is not Outcome.ACCESS_TOKEN:
-                return _gap(reference.host, trouble)
-            found[key] = _gap(reference.host, trouble, reference.repository)
+            manifests[key] = await asker.manifest(reference)
+        except client.RegistryError as error:
+            if error.outcome is not Outcome.ACCESS_TOKEN:
+                return _gap(reference.host, error)
+            manifests[key] = _gap(reference.host, error, reference.repository)
     return None
 
 
-def _gap(host: str, trouble: client.RegistryError, repository: str = "") -> NotSeen:
-    why = _WHY.get(trouble.outcome, NotSeenReason.UNREACHABLE)
+def _gap(host: str, error: client.RegistryError, repository: str = "") -> NotSeen:
+    why = _WHY.get(error.outcome, NotSeenReason.UNREACHABLE)
     role = "AcrPull (or Container Registry Repository Reader) for Pullwatch's identity"
     where = f"{host}/{repository}" if repository else host
-    return NotSeen(why, f"{where}: {trouble}", role if why is NotSeenReason.NOT_ALLOWED else None)
+    return NotSeen(why, f"{where}: {error}", role if why is NotSeenReason.NOT_ALLOWED else None)
 
 
 _WHY = {
@@ -141,27 +141,27 @@ _WHY = {
 class _Asker:
     """One registry's connection with the run's tokens."""
 
-    def __init__(self, azure: Azure, estate: Inventory, connection: client.RegistryClient) -> None:
+    def __init__(self, azure: Azure, inventory: Inventory, connection: client.RegistryClient) -> None:
         self._azure = azure
-        self._estate = estate
+        self._inventory = inventory
         self._connection = connection
         self._challenge: client.Challenge | None = None
 
     def may_ask(self, key: str) -> bool:
         """Whether the run has room for one more image; one that was asked for already takes none."""
-        if key not in self._estate.images_asked and len(self._estate.images_asked) >= MAX_PER_RUN:
+        if key not in self._inventory.images_asked and len(self._inventory.images_asked) >= MAX_PER_RUN:
             return False
-        self._estate.images_asked.add(key)
+        self._inventory.images_asked.add(key)
         return True
 
     async def manifest(self, reference: images.ImageReference) -> Seen[Manifest]:
         """What the registry has under a reference. Raises RegistryError."""
 
         async def reading() -> Seen[Manifest]:
-            found = await self._read(reference)
-            return Seen(found, evidence(f"manifest of {images.canonical(reference)}", "the registry"))
+            manifest = await self._read(reference)
+            return Seen(manifest, evidence(f"manifest of {images.canonical(reference)}", "the registry"))
 
-        return await self._estate.manifests.get(images.canonical(reference), reading)
+        return await self._inventory.manifests.get(images.canonical(reference), reading)
 
     async def _read(self, reference: images.ImageReference) -> Manifest:
         token = await self._token(reference.repository)
@@ -177,13 +177,13 @@ class _Asker:
         if media in INDEXES:
             index = await self._send("GET", path, token)
             return Manifest(present=True, digest=digest, media_type=media, platforms=platforms_of(index.body))
-        found = Manifest(present=True, digest=digest, media_type=media)
+        manifest = Manifest(present=True, digest=digest, media_type=media)
         attributes = f"/acr/v1/{reference.repository}/_manifests/{quote(digest, safe=':')}" if digest else ""
         answer = await self._send("GET", attributes, token, optional=True) if attributes else None
-        return with_attributes(found, answer.body) if answer and answer.status == 200 else found
+        return with_attributes(manifest, answer.body) if answer and answer.status == 200 else manifest
 
     async def _token(self, repository: str) -> str:
-        host, tokens = self._connection.target.host, self._estate.registry_tokens
+        host, tokens = self._connection.target.host, self._inventory.registry_tokens
 
         async def refreshing() -> str:
             try:
@@ -226,13 +226,13 @@ def code_of(body: bytes) -> str:
 
 def platforms_of(body: bytes) -> tuple[str, ...]:
     """The platforms of an index, less the entries that are no image (attestations: unknown/unknown)."""
-    found = []
+    items = []
     for entry in bodies.objects(_decoded(body), "manifests")[:MAX_PLATFORMS]:
         system = bodies.text(entry, "platform", "os")
         architecture = bodies.text(entry, "platform", "architecture")
         if system and architecture and "unknown" not in (system, architecture):
-            found.append(f"{system}/{architecture}"[:60].lower())
-    return tuple(sorted(set(found)))
+            items.append(f"{system}/{architecture}"[:60].lower())
+    return tuple(sorted(set(items)))
 
 
 def with_attributes(manifest: Manifest, body: bytes) -> Manifest:

@@ -18,24 +18,24 @@ PROBED_FROM = "from where Pullwatch runs"
 
 
 async def of_cluster(
-    azure: Azure, estate: Inventory, uses: tuple[RegistryUse, ...]
+    azure: Azure, inventory: Inventory, uses: tuple[RegistryUse, ...]
 ) -> dict[str, Seen[Probe] | NotSeen]:
     """The probes of a cluster's registries by login server; a few at once. Other registries only where a setting says.
 
     A registry that some other cluster of the run uses too is not probed again.
     """
-    gate = asyncio.Semaphore(AT_ONCE)
+    limit = asyncio.Semaphore(AT_ONCE)
     wanted = [use for use in uses if use.acr or azure.settings.probe_others]
 
     async def one(use: RegistryUse) -> Seen[Probe] | NotSeen:
-        async with gate:
-            return await _probe_registry(azure, estate, use)
+        async with limit:
+            return await _probe_registry(azure, inventory, use)
 
-    found = await asyncio.gather(*(one(use) for use in wanted))
-    return {use.login_server: probe for use, probe in zip(wanted, found, strict=True)}
+    probes = await asyncio.gather(*(one(use) for use in wanted))
+    return {use.login_server: probe for use, probe in zip(wanted, probes, strict=True)}
 
 
-async def _probe_registry(azure: Azure, estate: Inventory, use: RegistryUse) -> Seen[Probe] | NotSeen:
+async def _probe_registry(azure: Azure, inventory: Inventory, use: RegistryUse) -> Seen[Probe] | NotSeen:
     if not azure.settings.probe:
         return NotSeen(NotSeenReason.OFF, "probing is switched off by PULLWATCH_PROBE")
     if connections.behind_proxy(azure.settings.connect_to, use.login_server):
@@ -43,10 +43,10 @@ async def _probe_registry(azure: Azure, estate: Inventory, use: RegistryUse) -> 
     target = target_of(use, azure.settings.cloud.acr_suffix)
 
     async def reading() -> Seen[Probe]:
-        found = await client.probe(azure, target)
-        return Seen(found, evidence(f"probe of {target.host} on port {connections.HTTPS}", PROBED_FROM))
+        probe = await client.probe(azure, target)
+        return Seen(probe, evidence(f"probe of {target.host} on port {connections.HTTPS}", PROBED_FROM))
 
-    return await estate.probes.get(use.login_server, reading)
+    return await inventory.probes.get(use.login_server, reading)
 
 
 def target_of(use: RegistryUse, acr_suffix: str) -> client.Target:

@@ -91,8 +91,8 @@ class _Resolver(AbstractResolver):
         entry = find_entry(self._entries, host, port)
         if entry is None:
             return await self._inner.resolve(host, port, family)
-        found = await self._inner.resolve(entry.to_host, entry.to_port, family)
-        return [{**result, "hostname": host, "port": entry.to_port} for result in found]
+        answers = await self._inner.resolve(entry.to_host, entry.to_port, family)
+        return [{**result, "hostname": host, "port": entry.to_port} for result in answers]
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -102,8 +102,8 @@ class _Resolver(AbstractResolver):
 class _Pinned(AbstractResolver):
     """Knows one host, and for it only the addresses that were vetted."""
 
-    def __init__(self, place: ResolvedHost) -> None:
-        self._place = place
+    def __init__(self, host: ResolvedHost) -> None:
+        self._place = host
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -184,14 +184,20 @@ def refusal_of_address(address: str, *, known: bool) -> str | None:
     (mapped, 6to4, NAT64) is judged by that.
     """
     try:
-        found = _unwrapped(ipaddress.ip_address(address))
+        result = _unwrapped(ipaddress.ip_address(address))
     except ValueError:
         return f"{address[:60]!r} is no address"
-    if found.is_loopback or found.is_link_local or found.is_multicast or found.is_unspecified or found == _PLATFORM:
+    if (
+        result.is_loopback
+        or result.is_link_local
+        or result.is_multicast
+        or result.is_unspecified
+        or result == _PLATFORM
+    ):
         return f"{address} is a loopback, link-local, multicast or platform address"
-    if any(found in network for network in (*_PRIVATE, _SHARED) if network.version == found.version):
+    if any(result in network for network in (*_PRIVATE, _SHARED) if network.version == result.version):
         return None if known else f"{address} is in a private range"
-    public = found.is_global and not found.is_reserved and (found.version == 4 or found in _GLOBAL_IPV6)
+    public = result.is_global and not result.is_reserved and (result.version == 4 or result in _GLOBAL_IPV6)
     return None if public else f"{address} is in a reserved range"
 
 
@@ -212,9 +218,9 @@ def _unwrapped(address: IPAddress) -> IPAddress:
 async def system_lookup(host: str, port: int) -> Answers:
     """Asks the resolver of the machine. Raises socket.gaierror."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
-    canonical = next((str(name) for _, _, _, name, _ in found if name), None)
-    return Answers(tuple(dict.fromkeys(str(address[0]) for *_, address in found)), canonical)
+    entries = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
+    canonical = next((str(name) for _, _, _, name, _ in entries if name), None)
+    return Answers(tuple(dict.fromkeys(str(address[0]) for *_, address in entries)), canonical)
 
 
 def behind_proxy(entries: tuple[ConnectTo, ...], host: str) -> bool:
@@ -238,39 +244,39 @@ async def resolve(
         raise Refused(why)
     entry = find_entry(entries, name, HTTPS)
     if entry is not None:
-        found = await lookup(entry.to_host, entry.to_port)
-        return ResolvedHost(name, entry.to_port, found.addresses[:MAX_ADDRESSES], elsewhere=True)
-    found = await lookup(name, HTTPS)
-    for address in found.addresses:
+        answers = await lookup(entry.to_host, entry.to_port)
+        return ResolvedHost(name, entry.to_port, answers.addresses[:MAX_ADDRESSES], elsewhere=True)
+    answers = await lookup(name, HTTPS)
+    for address in answers.addresses:
         why = refusal_of_address(address, known=known)
         if why is not None:
             raise Refused(f"{name} resolves to where Pullwatch does not connect: {why}")
-    canonical = found.canonical.lower().rstrip(".") if found.canonical else None
-    return ResolvedHost(name, HTTPS, found.addresses[:MAX_ADDRESSES], None if canonical == name else canonical)
+    canonical = answers.canonical.lower().rstrip(".") if answers.canonical else None
+    return ResolvedHost(name, HTTPS, answers.addresses[:MAX_ADDRESSES], None if canonical == name else canonical)
 
 
-async def tls_handshake(place: ResolvedHost, context: ssl.SSLContext) -> tuple[ResolvedHost, Certificate]:
+async def tls_handshake(host: ResolvedHost, context: ssl.SSLContext) -> tuple[ResolvedHost, Certificate]:
     """TCP and TLS with the first address that takes a connection; returns the place narrowed to it.
 
     Raises TimeoutError or OSError (TCP) or ssl.SSLError (a subclass of OSError).
     """
-    failure: OSError = OSError(f"{place.host} has no address")
-    for address in place.addresses:
+    failure: OSError = OSError(f"{host.host} has no address")
+    for address in host.addresses:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, writer = await asyncio.open_connection(address, place.port)
+                _, writer = await asyncio.open_connection(address, host.port)
         except OSError as error:  # TimeoutError is one
             failure = error
             continue
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
-                await writer.start_tls(context, server_hostname=place.host)
+                await writer.start_tls(context, server_hostname=host.host)
             peer = writer.get_extra_info("peercert") or {}
         except TimeoutError:
             raise ssl.SSLError(f"no handshake within {HANDSHAKE_SECONDS:g} s") from None
         finally:
             writer.transport.abort()
-        narrowed = msgspec.structs.replace(place, addresses=(address,))
+        narrowed = msgspec.structs.replace(host, addresses=(address,))
         return narrowed, Certificate(_moment(peer.get("notBefore")), _moment(peer.get("notAfter")))
     raise failure
 
@@ -282,13 +288,13 @@ def _moment(text: str | None) -> str | None:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC).isoformat(timespec="seconds")
 
 
-def pinned_session(place: ResolvedHost, context: ssl.SSLContext, *, keep_alive: bool = False) -> aiohttp.ClientSession:
+def pinned_session(host: ResolvedHost, context: ssl.SSLContext, *, keep_alive: bool = False) -> aiohttp.ClientSession:
     """A session that reaches one host at its vetted addresses and nothing else; no proxy, no cookies, nothing unpacked.
 
     Whoever opens it closes it. A host that is an address would pass the resolver by; ``resolve`` refuses those.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=_Pinned(place), ssl=context, limit=2, force_close=not keep_alive),
+        connector=aiohttp.TCPConnector(resolver=_Pinned(host), ssl=context, limit=2, force_close=not keep_alive),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,

@@ -28,24 +28,24 @@ class SingleFlight(Generic[T]):
         while True:
             with self._lock:
                 known = self._futures.get(key)
-                mine = self._futures.setdefault(key, Future()) if known is None else None
-            if mine is not None:
-                return await self._read(key, mine, reading)
+                own = self._futures.setdefault(key, Future()) if known is None else None
+            if own is not None:
+                return await self._read(key, own, reading)
             assert known is not None
             await asyncio.wait([asyncio.wrap_future(_shadow(known))])
             if not known.cancelled():
                 return known.result()
 
-    async def _read(self, key: str, mine: Future[T], reading: Callable[[], Awaitable[T]]) -> T:
+    async def _read(self, key: str, own: Future[T], reading: Callable[[], Awaitable[T]]) -> T:
         try:
-            mine.set_result(await reading())
+            own.set_result(await reading())
         finally:
-            if not mine.done():
+            if not own.done():
                 with self._lock:
                     del self._futures[key]
-                mine.cancel()
+                own.cancel()
         self._drop_oldest()
-        return mine.result()
+        return own.result()
 
     def _drop_oldest(self) -> None:
         if self._keep is None:

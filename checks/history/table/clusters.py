@@ -39,20 +39,20 @@ class Clusters(Tables):
 
     async def list_states(self, subscription: str) -> tuple[StateSummary, ...]:
         """The small columns of a subscription's clusters, in key order."""
-        found = self._range(subscription.lower(), "state", select=rows.STATE_COLUMNS)
-        return tuple([rows.read_summary(row) async for row in found])
+        entities = self._range(subscription.lower(), "state", select=rows.STATE_COLUMNS)
+        return tuple([rows.read_summary(row) async for row in entities])
 
     async def known_clusters(self, subscription: str) -> tuple[KnownCluster, ...]:
         """The clusters earlier runs saw in a subscription and did not find gone."""
         chunks = [f"registries_{index}" for index in range(4)]  # 100 names of at most 255 characters
         columns = ["RowKey", "v", "cluster", "gone_since", "registries_n", *chunks]
-        found = self._range(subscription.lower(), "state", select=columns)
-        return tuple([rows.read_known(row) async for row in found if row.get("gone_since") is None])
+        entities = self._range(subscription.lower(), "state", select=columns)
+        return tuple([rows.read_known(row) async for row in entities if row.get("gone_since") is None])
 
     async def known_subscriptions(self) -> tuple[str, ...]:
         """Every subscription that has rows, in lower case."""
-        found = self._range(keys.INDEX, "subscription", select=["RowKey"])
-        return tuple([str(row["RowKey"]).partition("|")[2] async for row in found])
+        entities = self._range(keys.INDEX, "subscription", select=["RowKey"])
+        return tuple([str(row["RowKey"]).partition("|")[2] async for row in entities])
 
     async def list_changes(self, cluster: str, limit: int = 100) -> tuple[Change, ...]:
         """The history of a cluster, the newest first."""

@@ -42,16 +42,16 @@ class Outbox(Clusters):
 
     async def list_pending(self, limit: int = 2000) -> PendingList:
         """Intents to tell, the oldest first, from all subscriptions. A row that cannot be read stops no other."""
-        found: list[Pending] = []
+        pendings: list[Pending] = []
         unreadable: list[str] = []
         for partition in (keys.MAIL, *await self.known_subscriptions()):
             async for row in self._range(partition, "pending"):
                 try:
-                    found.append(rows.read_pending(row))
+                    pendings.append(rows.read_pending(row))
                 except SchemaError as error:
                     unreadable.append(str(error))
-        found.sort(key=lambda pending: (pending.sequence, pending.ref))
-        return PendingList(tuple(found[:limit]), tuple(unreadable))
+        pendings.sort(key=lambda pending: (pending.sequence, pending.ref))
+        return PendingList(tuple(pendings[:limit]), tuple(unreadable))
 
     async def add_notice(self, notice: Notice) -> None:
         """An intent to tell a run's own notice. Repeating it writes the same row."""

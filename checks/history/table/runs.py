@@ -92,8 +92,8 @@ class Runs(Tables):
 
     async def list_shards(self, run_id: str) -> tuple[Shard, ...]:
         """The shards of a run."""
-        found = self._range(run_id, "shard", keys.run_table(run_id))
-        return tuple([rows.read_shard(row) async for row in found])
+        entities = self._range(run_id, "shard", keys.run_table(run_id))
+        return tuple([rows.read_shard(row) async for row in entities])
 
     async def mark_shard(
         self, run_id: str, shard_id: str, status: MarkerStatus, totals: Totals, now: datetime, reason: str = ""
@@ -109,8 +109,8 @@ class Runs(Tables):
 
     async def list_markers(self, run_id: str) -> tuple[Marker, ...]:
         """The shards of a run that ended."""
-        found = self._range(run_id, "marker", keys.run_table(run_id))
-        return tuple([rows.read_marker(row) async for row in found])
+        entities = self._range(run_id, "marker", keys.run_table(run_id))
+        return tuple([rows.read_marker(row) async for row in entities])
 
     async def try_close(self, run: Run, etag: str) -> bool:
         """Write the closed run; false where somebody else closed it. It happens once: the ETag decides."""
@@ -144,12 +144,12 @@ class Runs(Tables):
 
     async def open_runs(self, past: datetime | None = None) -> tuple[str, ...]:
         """The ids of runs that are not closed; with ``past`` those whose deadline is before it."""
-        found: list[str] = []
+        names: list[str] = []
         async for row in self._range(keys.RUN, "open"):
             deadline = rows.moment(rows.versioned(row), "deadline")
             if past is None or deadline is None or deadline < past:
-                found.append(str(row["RowKey"]).partition("|")[2])
-        return tuple(found)
+                names.append(str(row["RowKey"]).partition("|")[2])
+        return tuple(names)
 
     async def latest_run(self) -> Run | None:
         """The run with the highest sequence among the closed ones."""
@@ -169,14 +169,14 @@ class Runs(Tables):
 
     async def list_poison(self, limit: int = 100) -> tuple[tuple[datetime, str, str], ...]:
         """When, on which queue and why messages were given up; at most ``limit``, the oldest first."""
-        found: list[tuple[datetime, str, str]] = []
+        messages: list[tuple[datetime, str, str]] = []
         async for row in self._range(keys.POISON, "poison"):
             at = rows.moment(rows.versioned(row), "at")
             if at is not None:
-                found.append((at, str(row["queue"]), str(row["reason"])))
-            if len(found) >= limit:
+                messages.append((at, str(row["queue"]), str(row["reason"])))
+            if len(messages) >= limit:
                 break
-        return tuple(found)
+        return tuple(messages)
 
 
 def _read_counter(row: rows.Row) -> _Counter:

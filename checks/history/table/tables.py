@@ -53,13 +53,13 @@ class Tables:
         self, partition: str, prefix: str, table: str = keys.TABLE, select: Sequence[str] | None = None
     ) -> AsyncIterator[Row]:
         """The rows of a partition whose key starts with ``prefix`` and "|", in key order."""
-        found = self._table(table).query_entities(
+        entities = self._table(table).query_entities(
             "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high",
             parameters={"partition": partition, "low": f"{prefix}|", "high": f"{prefix}}}"},
             select=list(select) if select else None,
         )
         try:
-            async for row in found:
+            async for row in entities:
                 yield row
         except ResourceNotFoundError:  # the (monthly) table itself is not there: it holds nothing
             return

@@ -118,9 +118,9 @@ def _judge_whole(secret: PullSecret) -> CredentialResult | None:
         return CredentialResult(
             CredentialState.FAILS, "secret-wrong-type", f"its type is {kind}, which kubelet ignores"
         )
-    if secret.trouble:
+    if secret.problem:
         return CredentialResult(
-            CredentialState.BREAKS, "secret-undecodable", f"kubelet cannot parse it: {secret.trouble}"
+            CredentialState.BREAKS, "secret-undecodable", f"kubelet cannot parse it: {secret.problem}"
         )
     if secret.empty:
         return CredentialResult(CredentialState.FAILS, "secret-empty", "the data that its type requires is missing")

@@ -24,7 +24,7 @@ class PathContext(msgspec.Struct, frozen=True, kw_only=True):
     facts: Networks
     cluster: Cluster
     registry: Registry
-    place: NodeSubnet
+    node_subnet: NodeSubnet
     endpoints: tuple[Candidate, ...]
 
     @property

@@ -69,7 +69,7 @@ def address(text: str) -> IPv4Address | None:
 
 def networks(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
     """The IPv4 networks among texts, merged: two halves of a network are that network."""
-    return tuple(collapse_addresses(found for text in texts if (found := network(text))))
+    return tuple(collapse_addresses(prefix for text in texts if (prefix := network(text))))
 
 
 def may_be_public(prefix: IPv4Network) -> bool:
@@ -77,25 +77,25 @@ def may_be_public(prefix: IPv4Network) -> bool:
     return not any(prefix.subnet_of(space) for space in _NEVER_PUBLIC)
 
 
-def tag_covers(tag: str, target: Destination) -> Match:
+def tag_covers(tag: str, destination: Destination) -> Match:
     """Whether a service tag ("AzureContainerRegistry.WestEurope") contains a public target."""
     base, _, region = tag.lower().partition(".")
-    if base in target.maybe_tags:
+    if base in destination.maybe_tags:
         return Match.MAYBE
-    if base not in target.tags:
+    if base not in destination.tags:
         return Match.NO
     if not region:
         return Match.YES
-    if target.region is None:
+    if destination.region is None:
         return Match.MAYBE
-    return Match.YES if region.replace(" ", "") == target.region.lower().replace(" ", "") else Match.NO
+    return Match.YES if region.replace(" ", "") == destination.region.lower().replace(" ", "") else Match.NO
 
 
-def prefixes_cover(texts: Iterable[str], target: Destination) -> Match:
+def prefixes_cover(texts: Iterable[str], destination: Destination) -> Match:
     """Whether CIDRs cover a target: every address of a private one, or all or some public space for a public one."""
     merged = networks(texts)
-    if target.addresses:
-        inside = [any(one in prefix for prefix in merged) for one in target.addresses]
+    if destination.addresses:
+        inside = [any(one in prefix for prefix in merged) for one in destination.addresses]
         return Match.YES if all(inside) else Match.MAYBE if any(inside) else Match.NO
     if EVERYTHING in merged:
         return Match.YES
@@ -104,5 +104,5 @@ def prefixes_cover(texts: Iterable[str], target: Destination) -> Match:
 
 def any_of(answers: Iterable[Match]) -> Match:
     """Whether one of several things covers a target."""
-    found = set(answers)
-    return Match.YES if Match.YES in found else Match.MAYBE if Match.MAYBE in found else Match.NO
+    matches = set(answers)
+    return Match.YES if Match.YES in matches else Match.MAYBE if Match.MAYBE in matches else Match.NO

@@ -69,20 +69,20 @@ def resolve(networks: Networks, network: VirtualNetwork, registry: Registry, hos
     connections = registry.network_access.connections
     if not connections and not any(_approved(e.status) for e in networks.endpoints_of.get(registry.id.lower(), ())):
         return Resolution(leads=ResolvesTo.PUBLIC, host=host)
-    found = _in_zones(networks, network, private_name(host, suffix_of(registry)))
-    if found is None:
+    resolution = _in_zones(networks, network, private_name(host, suffix_of(registry)))
+    if resolution is None:
         gap = _unread(networks, suffix_of(registry))
         return (
             _unsettled(host, not_seen(gap, "Private DNS zones"))
             if gap
             else Resolution(leads=ResolvesTo.PUBLIC, host=host)
         )
-    found = msgspec.structs.replace(found, host=host)
+    resolution = msgspec.structs.replace(resolution, host=host)
     certain = any(c.approved() for c in connections) or not connections
-    if found.leads in (ResolvesTo.ABSENT, ResolvesTo.PRIVATE) and not certain:
-        why = "no private endpoint of the registry is approved, so whether public DNS leads to the zone is not certain"
+    if resolution.leads in (ResolvesTo.ABSENT, ResolvesTo.PRIVATE) and not certain:
+        why = "no private endpoint of the registry is approved, so whether public DNS points to the zone is not certain"
         return _unsettled(host, unknown("no-approved-endpoint", f"{host}: {why}.", "an approved endpoint"))
-    return found
+    return resolution
 
 
 def _approved(status: str | None) -> bool:
@@ -118,11 +118,10 @@ def _in_zones(networks: Networks, network: VirtualNetwork, name: str, depth: int
 
 
 def _addressed(name: str, zone: Zone, link: ZoneLink, listed: tuple[str, ...]) -> Resolution:
-    addresses = tuple(found for text in listed if (found := address(text)))
+    addresses = tuple(addressed for text in listed if (addressed := address(text)))
     if not addresses or any((p := as_network(str(one))) and may_be_public(p) for one in addresses):
-        summary = (
-            f"The record of {name} in the zone {zone.name} leads to {', '.join(listed)}, which is no private address."
-        )
+        shown = ", ".join(listed)
+        summary = f"The record of {name} in the zone {zone.name} holds {shown}, which is no private address."
         return _unsettled(name, unknown("record-not-private", summary, "what answers at that address"))
     return Resolution(leads=ResolvesTo.PRIVATE, host=name, addresses=addresses, zone=zone, link=link)
 
@@ -152,10 +151,10 @@ def _custom(networks: Networks, network: VirtualNetwork, servers: tuple[str, ...
 
 
 def _holding(networks: Networks, servers: tuple[str, ...]) -> list[str]:
-    found: list[str] = []
+    names: list[str] = []
     for part in networks.by_subscription.values():
         for key, network in part.virtual_networks.value.items() if isinstance(part.virtual_networks, Seen) else ():
             spaces = [p for text in network.prefixes if (p := as_network(text))]
             if any((one := address(server)) and any(one in p for p in spaces) for server in servers):
-                found.append(key)
-    return found
+                names.append(key)
+    return names

@@ -51,7 +51,7 @@ class Egress(msgspec.Struct, frozen=True, kw_only=True):
         return names or "addresses that ARM does not show"
 
 
-def egress_of(facts: Networks, cluster: Cluster, place: NodeSubnet, routing: Routing) -> Egress:
+def egress_of(facts: Networks, cluster: Cluster, node_subnet: NodeSubnet, routing: Routing) -> Egress:
     """How the nodes of a pool leave towards a public service, given what routes do with that traffic."""
     kind = (cluster.outbound.outbound_type or "loadBalancer").lower()
     if routing.only is RouteEffect.DROPPED:
@@ -62,14 +62,14 @@ def egress_of(facts: Networks, cluster: Cluster, place: NodeSubnet, routing: Rou
         return Egress(exit=OutboundType.ROUTED, complete=False, note="outboundType userDefinedRouting")
     if kind == "block":
         return Egress(exit=OutboundType.NONE, note="outboundType block")
-    if place.subnet.nat_gateway_id:
-        return _nat(facts, cluster, place.subnet.nat_gateway_id)
-    if place.pool.outbound.enable_node_public_ip:
-        return _own(facts, cluster, place)
-    return _of_cluster(facts, cluster, place, kind)
+    if node_subnet.subnet.nat_gateway_id:
+        return _nat(facts, cluster, node_subnet.subnet.nat_gateway_id)
+    if node_subnet.pool.outbound.enable_node_public_ip:
+        return _own(facts, cluster, node_subnet)
+    return _of_cluster(facts, cluster, node_subnet, kind)
 
 
-def _of_cluster(facts: Networks, cluster: Cluster, place: NodeSubnet, kind: str) -> Egress:
+def _of_cluster(facts: Networks, cluster: Cluster, node_subnet: NodeSubnet, kind: str) -> Egress:
     outbound = cluster.outbound
     if kind == "loadbalancer":
         ids = (*outbound.balancer_ids, *outbound.balancer_prefix_ids)
@@ -77,36 +77,38 @@ def _of_cluster(facts: Networks, cluster: Cluster, place: NodeSubnet, kind: str)
     if kind.startswith("managednatgateway"):
         return _of_ids(facts, OutboundType.NAT, outbound.nat_ids)
     note = f"outboundType {outbound.outbound_type}"
-    if place.subnet.default_outbound_access is False or (kind == "none" and place.managed):
+    if node_subnet.subnet.default_outbound_access is False or (kind == "none" and node_subnet.managed):
         return Egress(exit=OutboundType.NONE, note=note)
     return Egress(exit=OutboundType.DEFAULT, complete=False, note=note)
 
 
 def _nat(facts: Networks, cluster: Cluster, gateway_id: str) -> Egress:
-    found = node_network.find(facts, "nat_gateways", gateway_id, "NAT gateway")
-    if isinstance(found, NotSeen):
+    gateway = node_network.find(facts, "nat_gateways", gateway_id, "NAT gateway")
+    if isinstance(gateway, NotSeen):
         known = _of_ids(facts, OutboundType.NAT, cluster.outbound.nat_ids)
         return (
-            known if known.networks and known.complete else Egress(exit=OutboundType.NAT, gaps=(found,), complete=False)
+            known
+            if known.networks and known.complete
+            else Egress(exit=OutboundType.NAT, gaps=(gateway,), complete=False)
         )
-    assert isinstance(found, NatGateway)
-    return _of_ids(facts, OutboundType.NAT, (*found.address_ids, *found.prefix_ids))
+    assert isinstance(gateway, NatGateway)
+    return _of_ids(facts, OutboundType.NAT, (*gateway.address_ids, *gateway.prefix_ids))
 
 
-def _own(facts: Networks, cluster: Cluster, place: NodeSubnet) -> Egress:
-    prefix = place.pool.outbound.node_public_ip_prefix_id
+def _own(facts: Networks, cluster: Cluster, node_subnet: NodeSubnet) -> Egress:
+    prefix = node_subnet.pool.outbound.node_public_ip_prefix_id
     if prefix:
         return _of_ids(facts, OutboundType.NODE, (prefix,))
     part = facts.of(cluster.id)
     listed = part.node_addresses if part else node_network.hidden(cluster.id, "the cluster's network")
     if isinstance(listed, NotSeen):
         return Egress(exit=OutboundType.NODE, gaps=(listed,), complete=False)
-    found = listed.value.get(f"{node_network.node_group_of(cluster)}/{place.pool.name}".lower(), ())
-    return _of_addresses(OutboundType.NODE, found, ())
+    addresses = listed.value.get(f"{node_network.node_group_of(cluster)}/{node_subnet.pool.name}".lower(), ())
+    return _of_addresses(OutboundType.NODE, addresses, ())
 
 
 def _of_ids(facts: Networks, egress_path: OutboundType, ids: Iterable[str]) -> Egress:
-    found: list[PublicAddress] = []
+    addresses: list[PublicAddress] = []
     gaps: list[NotSeen] = []
     for resource_id in dict.fromkeys(i.rstrip("/").lower() for i in ids):
         kind = "prefixes" if "/publicipprefixes/" in resource_id else "addresses"
@@ -115,12 +117,12 @@ def _of_ids(facts: Networks, egress_path: OutboundType, ids: Iterable[str]) -> E
             gaps.append(one)
         else:
             assert isinstance(one, PublicAddress)
-            found.append(one)
-    return _of_addresses(egress_path, found, gaps)
+            addresses.append(one)
+    return _of_addresses(egress_path, addresses, gaps)
 
 
-def _of_addresses(egress_path: OutboundType, found: Iterable[PublicAddress], gaps: Iterable[NotSeen]) -> Egress:
-    texts = [one.network for one in found]
+def _of_addresses(egress_path: OutboundType, addresses: Iterable[PublicAddress], gaps: Iterable[NotSeen]) -> Egress:
+    texts = [one.network for one in addresses]
     networks = tuple(dict.fromkeys(n for text in texts if text and (n := network(text))))
     known, missing = bool(networks) and None not in texts, tuple(gaps)
     return Egress(exit=egress_path, networks=networks, gaps=missing, complete=known and not missing)

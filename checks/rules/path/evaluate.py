@@ -1,6 +1,6 @@
 """Which network path nodes take to a registry, and what is on it: PW202 to PW206 for each pool.
 
-Names come first: what the login server's name leads to decides whether the private or the public path is taken. Only
+Names come first: what the login server's name resolves to decides whether the private or the public path is taken. Only
 that path is judged, the other is skipped. Where DNS is not known, both paths have to be closed for a Fail.
 """
 
@@ -57,11 +57,11 @@ def evaluate_path(facts: ClusterFacts, use: RegistryUse) -> tuple[PoolPath, ...]
     if not cluster.pools:
         return (_alone(unknown("no-pools", "ARM shows no node pool of the cluster.", "agentPoolProfiles")),)
     some = any(has_nodes(pool) for pool in cluster.pools)
-    found = []
+    results = []
     for pool in cluster.pools:
         answers = _evidenced(networks, facts, use.registry, _pool(networks, facts, use.registry.value, pool))
-        found.append(PoolPath(pool.name, answers if has_nodes(pool) or not some else _empty(pool, answers)))
-    return tuple(found)
+        results.append(PoolPath(pool.name, answers if has_nodes(pool) or not some else _empty(pool, answers)))
+    return tuple(results)
 
 
 def _alone(answer: Result) -> PoolPath:
@@ -80,37 +80,37 @@ def _empty(pool: AgentPool, answers: Results) -> Results:
     return {
         question: tuple(
             skipped("pool-without-nodes", f"{because} {a.summary}") if isinstance(a.verdict, Fail | Unknown) else a
-            for a in found
+            for a in results
         )
-        for question, found in answers.items()
+        for question, results in answers.items()
     }
 
 
 def _pool(networks: Networks, facts: ClusterFacts, registry: Registry, pool: AgentPool) -> Results:
     open_to = registry_firewall.public_access(registry)
     endpoints = candidates(networks, None, registry)
-    place = subnet_of_pool(networks, facts.cluster, pool)
-    if isinstance(place, NotSeen):
-        return _placeless(registry, open_to, endpoints, place, pool)
-    case = PathContext(
+    node_subnet = subnet_of_pool(networks, facts.cluster, pool)
+    if isinstance(node_subnet, NotSeen):
+        return _placeless(registry, open_to, endpoints, node_subnet, pool)
+    context = PathContext(
         facts=networks,
         cluster=facts.cluster,
         registry=registry,
-        place=place,
-        endpoints=candidates(networks, place, registry),
+        node_subnet=node_subnet,
+        endpoints=candidates(networks, node_subnet, registry),
     )
     if open_to is PublicAccess.NOBODY and not any(_possible(one) for one in endpoints):
-        return _shut(case)
-    if case.proxied(case.login):
-        return _proxied(case)
-    found = resolve(networks, place.network, registry, case.login)
+        return _shut(context)
+    if context.proxied(context.login):
+        return _proxied(context)
+    resolution = resolve(networks, node_subnet.network, registry, context.login)
     judge = {
         ResolvesTo.PUBLIC: _public,
         ResolvesTo.PRIVATE: _private,
         ResolvesTo.ABSENT: _absent,
         ResolvesTo.UNSETTLED: _unsettled,
     }
-    return judge[found.leads](case, found)
+    return judge[resolution.leads](context, resolution)
 
 
 def _possible(one: Candidate) -> bool:
@@ -139,72 +139,78 @@ def _skipping(cause: str, because: str, *questions: PathQuestion) -> Results:
     return {question: (skipped(cause, because),) for question in questions}
 
 
-def _shut(case: PathContext) -> Results:
+def _shut(context: PathContext) -> Results:
     """Public access is off and no endpoint may let anyone in, whatever names and routes do."""
-    first = private_path.best(case)
+    first = private_path.best(context)
     closed = skipped("public-access-disabled", "public network access is disabled; only private endpoints lead in")
     return {
-        ADDRESSES: (closed if case.endpoints else public_path.closed(case),),
+        ADDRESSES: (closed if context.endpoints else public_path.closed(context),),
         ENDPOINT: (first,),
         **_skipping("no-way", "no private endpoint lets nodes in", NAMES, SUBNETS, BETWEEN),
     }
 
 
-def _proxied(case: PathContext) -> Results:
-    closed = registry_firewall.public_access(case.registry) is PublicAccess.NOBODY
+def _proxied(context: PathContext) -> Results:
+    closed = registry_firewall.public_access(context.registry) is PublicAccess.NOBODY
     off = skipped("public-access-disabled", "public network access is disabled; only private endpoints lead in")
     return {
-        ADDRESSES: (off if closed else public_path.addresses(case),),
+        ADDRESSES: (off if closed else public_path.addresses(context),),
         **_skipping("proxy", "the cluster's proxy looks up names and connects", ENDPOINT, NAMES, SUBNETS),
-        BETWEEN: (filtering.proxy(case, (case.login,)),),
+        BETWEEN: (filtering.proxy(context, (context.login,)),),
     }
 
 
-def _public(case: PathContext, found: Resolution) -> Results:
+def _public(context: PathContext, found: Resolution) -> Results:
     """Names lead to the public endpoint."""
-    if registry_firewall.public_access(case.registry) is PublicAccess.NOBODY:
-        return _private_wanted(case)
-    by_address = public_path.addresses(case)
-    names = _public_names(case)
+    if registry_firewall.public_access(context.registry) is PublicAccess.NOBODY:
+        return _private_wanted(context)
+    by_address = public_path.addresses(context)
+    names = _public_names(context)
     return {
         ADDRESSES: (by_address,),
-        **_skipping("public-way", f"the nodes' names lead to the public endpoint of {case.registry.name}", ENDPOINT),
-        NAMES: names or _skipping("public-way", "the name leads to the public endpoint", NAMES)[NAMES],
-        SUBNETS: (public_path.subnets(case, by_address),),
-        BETWEEN: filtering.public_filters(case),
+        **_skipping(
+            "public-way", f"the nodes' names resolve to the public endpoint of {context.registry.name}", ENDPOINT
+        ),
+        NAMES: names or _skipping("public-way", "the name resolves to the public endpoint", NAMES)[NAMES],
+        SUBNETS: (public_path.subnets(context, by_address),),
+        BETWEEN: filtering.public_filters(context),
     }
 
 
-def _public_names(case: PathContext) -> tuple[Result, ...]:
-    """Data endpoints whose names do not exist although the login server's name leads to the public endpoint."""
-    hosts = [host for host in case.registry.network_access.data_hosts if case.endpoints and not case.proxied(host)]
-    lookups = [resolve(case.facts, case.place.network, case.registry, host) for host in hosts]
-    return tuple(private_path.absent(case, one) for one in lookups if one.leads is ResolvesTo.ABSENT)
+def _public_names(context: PathContext) -> tuple[Result, ...]:
+    """Data endpoints whose names do not exist although the login server's name resolves to the public endpoint."""
+    hosts = [
+        host for host in context.registry.network_access.data_hosts if context.endpoints and not context.proxied(host)
+    ]
+    lookups = [resolve(context.facts, context.node_subnet.network, context.registry, host) for host in hosts]
+    return tuple(private_path.absent(context, one) for one in lookups if one.leads is ResolvesTo.ABSENT)
 
 
-def _private_wanted(case: PathContext) -> Results:
-    """Public access is off, and names lead to the public endpoint."""
-    reached = private_path.best(case)
-    names = _skipping("no-endpoint", "no private endpoint is in reach that a name could lead to", NAMES)[NAMES]
+def _private_wanted(context: PathContext) -> Results:
+    """Public access is off, and names resolve to the public endpoint."""
+    reached = private_path.best(context)
+    names = _skipping("no-endpoint", "no private endpoint is in reach that a name could resolve to", NAMES)[NAMES]
     return {
         **_skipping("public-access-disabled", "public network access is disabled", ADDRESSES, SUBNETS),
         ENDPOINT: (reached,),
-        NAMES: names if reached.failed else (private_path.unlinked(case),),
-        **_skipping("no-way", "names do not lead to a private endpoint", BETWEEN),
+        NAMES: names if reached.failed else (private_path.unlinked(context),),
+        **_skipping("no-way", "names do not resolve to a private endpoint", BETWEEN),
     }
 
 
-def _private(case: PathContext, found: Resolution) -> Results:
+def _private(context: PathContext, resolution: Resolution) -> Results:
     """Names lead to private addresses."""
-    because = "the nodes' names lead to a private endpoint, which the public firewall says nothing about"
-    login, reached = private_path.record(case, found), private_path.taken(case, found)
-    shut = registry_firewall.public_access(case.registry) is PublicAccess.NOBODY
-    data = private_path.data(case, None if shut else public_path.addresses(case))
-    hosts = {h: resolve(case.facts, case.place.network, case.registry, h) for h in case.data_hosts()}
-    private = {h: one.addresses for h, one in hosts.items() if one.leads is ResolvesTo.PRIVATE and not case.proxied(h)}
+    because = "the nodes' names resolve to a private endpoint, which the public firewall says nothing about"
+    login, reached = private_path.record(context, resolution), private_path.taken(context, resolution)
+    shut = registry_firewall.public_access(context.registry) is PublicAccess.NOBODY
+    data = private_path.data(context, None if shut else public_path.addresses(context))
+    hosts = {h: resolve(context.facts, context.node_subnet.network, context.registry, h) for h in context.data_hosts()}
+    private = {
+        h: one.addresses for h, one in hosts.items() if one.leads is ResolvesTo.PRIVATE and not context.proxied(h)
+    }
     public = not hosts or any(one.leads is ResolvesTo.PUBLIC for one in hosts.values())
     names = tuple(answer for answer in (login, *data) if not isinstance(answer.verdict, Pass))
-    between = filtering.private_filters(case, found.addresses, private, layers_public=public and not shut)
+    between = filtering.private_filters(context, resolution.addresses, private, layers_public=public and not shut)
     standing = isinstance(login.verdict, Pass) and not reached.failed
     return {
         **_skipping("private-way", because, ADDRESSES, SUBNETS),
@@ -212,7 +218,7 @@ def _private(case: PathContext, found: Resolution) -> Results:
         NAMES: names or (_all_right(login, data),),
         BETWEEN: between
         if standing
-        else _skipping("no-way", "names do not lead to an endpoint in reach", BETWEEN)[BETWEEN],
+        else _skipping("no-way", "names do not resolve to an endpoint in reach", BETWEEN)[BETWEEN],
     }
 
 
@@ -221,39 +227,41 @@ def _all_right(login: Result, data: tuple[Result, ...]) -> Result:
     return msgspec.structs.replace(login, summary=summaries)
 
 
-def _absent(case: PathContext, found: Resolution) -> Results:
+def _absent(context: PathContext, resolution: Resolution) -> Results:
     """The login server's name does not exist for the nodes: neither path is taken."""
-    reached = private_path.best(case)
-    shut = registry_firewall.public_access(case.registry) is PublicAccess.NOBODY
+    reached = private_path.best(context)
+    shut = registry_firewall.public_access(context.registry) is PublicAccess.NOBODY
     endpoint = (
         (reached,) if shut else _skipping("no-name", "the login server's name does not exist here", ENDPOINT)[ENDPOINT]
     )
     return {
         ENDPOINT: endpoint,
-        NAMES: (private_path.absent(case, found),),
+        NAMES: (private_path.absent(context, resolution),),
         **_skipping("no-name", "the login server's name does not exist for the nodes", ADDRESSES, SUBNETS, BETWEEN),
     }
 
 
-def _unsettled(case: PathContext, found: Resolution) -> Results:
+def _unsettled(context: PathContext, resolution: Resolution) -> Results:
     """Where DNS resolves to is not known: a path that is closed matters only where the other one is closed too."""
-    shut = registry_firewall.public_access(case.registry) is PublicAccess.NOBODY
-    reached = private_path.best(case)
-    public = {} if shut else _public(case, found)
+    shut = registry_firewall.public_access(context.registry) is PublicAccess.NOBODY
+    reached = private_path.best(context)
+    public = {} if shut else _public(context, resolution)
     judged = [answer for question in (ADDRESSES, SUBNETS, BETWEEN) for answer in public.get(question, ())]
     public_closed = shut or any(answer.failed for answer in judged)
     if public_closed and reached.failed:
         off = _skipping("public-access-disabled", "public network access is disabled", ADDRESSES, SUBNETS, BETWEEN)
         none = _skipping("both-closed", "wherever names lead, both paths are closed", NAMES)
         return {**(off if shut else public), ENDPOINT: (reached,), **none}
-    assert found.question is not None, "a name that leads nowhere certain says why"
-    elsewhere = _skipping("public-closed", "this path is closed; names may lead to the private endpoint", *PathQuestion)
+    assert resolution.question is not None, "where DNS is not certain, PW204 says why"
+    elsewhere = _skipping(
+        "public-closed", "this path is closed; names may resolve to the private endpoint", *PathQuestion
+    )
     return {
         **{asked: elsewhere[asked] if public_closed else public[asked] for asked in (ADDRESSES, SUBNETS, BETWEEN)},
         ENDPOINT: _skipping("no-endpoint", f"no path in: {reached.summary}", ENDPOINT)[ENDPOINT]
         if reached.failed
         else (reached,),
-        NAMES: (found.question,),
+        NAMES: (resolution.question,),
     }
 
 
@@ -266,8 +274,8 @@ def _evidenced(networks: Networks, facts: ClusterFacts, registry: Seen[Registry]
         SUBNETS: ("virtual_networks", "registry_rules"),
         BETWEEN: ("security_groups", "route_tables"),
     }
-    mine = (facts.cluster.id, registry.value.id)
-    near = [n for guid in dict.fromkeys(subscription_of(i) for i in mine) if (n := networks.by_subscription.get(guid))]
+    key = (facts.cluster.id, registry.value.id)
+    near = [n for guid in dict.fromkeys(subscription_of(i) for i in key) if (n := networks.by_subscription.get(guid))]
     return {
         question: tuple(
             with_evidence(
@@ -275,9 +283,9 @@ def _evidenced(networks: Networks, facts: ClusterFacts, registry: Seen[Registry]
                 registry.evidence,
                 *(_read(getattr(network, kind)) for network in near for kind in lists[question]),
             )
-            for answer in found
+            for answer in results
         )
-        for question, found in answers.items()
+        for question, results in answers.items()
     }
 
 

@@ -47,8 +47,8 @@ def find(networks: Networks, kind: str, resource_id: str, what: str) -> object |
     listed: Seen[dict[str, object]] | NotSeen = getattr(network, kind)
     if isinstance(listed, NotSeen):
         return listed
-    found = listed.value.get(resource_id.rstrip("/").lower())
-    return found if found is not None else NotSeen(NotSeenReason.NOT_FOUND, f"ARM lists no {what} {resource_id}.")
+    resource = listed.value.get(resource_id.rstrip("/").lower())
+    return resource if resource is not None else NotSeen(NotSeenReason.NOT_FOUND, f"ARM lists no {what} {resource_id}.")
 
 
 def network_id_of(subnet_id: str) -> str:
@@ -58,10 +58,10 @@ def network_id_of(subnet_id: str) -> str:
 
 def subnet_of_pool(networks: Networks, cluster: Cluster, pool: AgentPool) -> NodeSubnet | NotSeen:
     """Where a pool's nodes stand, or why that is not known."""
-    found = _given(networks, pool.vnet_subnet_id) if pool.vnet_subnet_id else _made_by_aks(networks, cluster)
-    if isinstance(found, NotSeen):
-        return found
-    network, subnet = found
+    pair = _given(networks, pool.vnet_subnet_id) if pool.vnet_subnet_id else _made_by_aks(networks, cluster)
+    if isinstance(pair, NotSeen):
+        return pair
+    network, subnet = pair
     return NodeSubnet(
         pool=pool,
         network=network,
@@ -79,13 +79,13 @@ def subnet_of(networks: Networks, subnet_id: str) -> tuple[VirtualNetwork, Subne
 
 def _given(networks: Networks, subnet_id: str) -> tuple[VirtualNetwork, Subnet] | NotSeen:
     network_id = network_id_of(subnet_id.rstrip("/"))
-    found = find(networks, "virtual_networks", network_id, "virtual network")
-    if isinstance(found, NotSeen):
-        return found
-    assert isinstance(found, VirtualNetwork)
+    resource = find(networks, "virtual_networks", network_id, "virtual network")
+    if isinstance(resource, NotSeen):
+        return resource
+    assert isinstance(resource, VirtualNetwork)
     name = name_of(subnet_id).lower()
-    subnet = next((s for s in found.subnets if s.name.lower() == name), None)
-    return (found, subnet) if subnet else NotSeen(NotSeenReason.NOT_FOUND, f"{found.name} has no subnet {name}.")
+    subnet = next((s for s in resource.subnets if s.name.lower() == name), None)
+    return (resource, subnet) if subnet else NotSeen(NotSeenReason.NOT_FOUND, f"{resource.name} has no subnet {name}.")
 
 
 def node_group_of(cluster: Cluster) -> str:
@@ -140,20 +140,20 @@ def network_is_listed(networks: Networks, cluster: Cluster) -> bool:
 def _table(networks: Networks, subnet: Subnet) -> RouteTable | NotSeen | None:
     if subnet.route_table_id is None:
         return None
-    found = find(networks, "route_tables", subnet.route_table_id, "route table")
-    assert isinstance(found, RouteTable | NotSeen)
-    return found
+    route_table = find(networks, "route_tables", subnet.route_table_id, "route table")
+    assert isinstance(route_table, RouteTable | NotSeen)
+    return route_table
 
 
 def groups_of_subnet(networks: Networks, subnet: Subnet) -> tuple[SecurityGroup, ...] | NotSeen:
     """The network security group of a subnet, as a tuple of none or one."""
     if subnet.security_group_id is None:
         return ()
-    found = find(networks, "security_groups", subnet.security_group_id, "network security group")
-    if isinstance(found, NotSeen):
-        return found
-    assert isinstance(found, SecurityGroup)
-    return (found,)
+    group = find(networks, "security_groups", subnet.security_group_id, "network security group")
+    if isinstance(group, NotSeen):
+        return group
+    assert isinstance(group, SecurityGroup)
+    return (group,)
 
 
 def _groups(networks: Networks, cluster: Cluster, subnet: Subnet) -> tuple[SecurityGroup, ...] | NotSeen:

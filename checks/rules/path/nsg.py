@@ -29,7 +29,7 @@ class Access(StrEnum):
 class RuleDecision(msgspec.Struct, frozen=True):
     """What a group does, and the rule that decides it (or that cannot be settled)."""
 
-    gate: Access
+    access: Access
     group: SecurityGroup | None = None
     rule: SecurityRule | None = None
     why: str = ""
@@ -44,34 +44,34 @@ class RuleDecision(msgspec.Struct, frozen=True):
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
     """Both ends of the traffic. ``in_network``: whether the tag VirtualNetwork covers the far end."""
 
-    target: Destination
+    destination: Destination
     nodes: tuple[str, ...]
     in_network: Match = Match.NO
 
 
-def outbound(groups: Iterable[SecurityGroup], ends: Flow) -> RuleDecision:
+def outbound(groups: Iterable[SecurityGroup], flow: Flow) -> RuleDecision:
     """All groups on the nodes' outbound path have to allow it."""
-    return _all(_passage(group, ends, outward=True) for group in groups)
+    return _all(_decision(group, flow, outward=True) for group in groups)
 
 
-def inbound(groups: Iterable[SecurityGroup], ends: Flow) -> RuleDecision:
+def inbound(groups: Iterable[SecurityGroup], flow: Flow) -> RuleDecision:
     """The same at the other end: the groups on a private endpoint's subnet, where its policies are on."""
-    return _all(_passage(group, ends, outward=False) for group in groups)
+    return _all(_decision(group, flow, outward=False) for group in groups)
 
 
-def _all(passages: Iterable[RuleDecision]) -> RuleDecision:
-    found = list(passages)
-    for gate in (Access.CLOSED, Access.UNSETTLED, Access.OPEN):
-        decided = next((passage for passage in found if passage.gate is gate), None)
+def _all(decisions: Iterable[RuleDecision]) -> RuleDecision:
+    rule_decisions = list(decisions)
+    for access in (Access.CLOSED, Access.UNSETTLED, Access.OPEN):
+        decided = next((decision for decision in rule_decisions if decision.access is access), None)
         if decided is not None:
             return decided
     return RuleDecision(Access.OPEN)
 
 
-def _passage(group: SecurityGroup, ends: Flow, *, outward: bool) -> RuleDecision:
+def _decision(group: SecurityGroup, flow: Flow, *, outward: bool) -> RuleDecision:
     doubtful: list[SecurityRule] = []
     for rule in _ordered(group, "outbound" if outward else "inbound"):
-        applies = _applies(rule, ends, outward=outward)
+        applies = _applies(rule, flow, outward=outward)
         if applies is Match.MAYBE:
             doubtful.append(rule)
         if applies is Match.YES:
@@ -116,7 +116,7 @@ DEFAULT_RULES = (
 )
 
 
-def _applies(rule: SecurityRule, ends: Flow, *, outward: bool) -> Match:
+def _applies(rule: SecurityRule, flow: Flow, *, outward: bool) -> Match:
     """Whether a rule applies: all of its parts have to."""
     if rule.protocol.lower() not in ("*", "any", "tcp"):
         return Match.NO
@@ -124,8 +124,8 @@ def _applies(rule: SecurityRule, ends: Flow, *, outward: bool) -> Match:
     parts = (
         Match.YES if holds_port(rule.destination_ports, PORT) else Match.NO,
         Match.YES if any(text.strip() in ("*", "0-65535") for text in rule.source_ports) else Match.MAYBE,
-        _nodes(rule, ends, outward=outward),
-        _far_end(rule, ends),
+        _nodes(rule, flow, outward=outward),
+        _far_end(rule, flow),
     )
     if Match.NO in parts:
         return Match.NO
@@ -143,36 +143,36 @@ def holds_port(ranges: Sequence[str], port: int) -> bool:
     return False
 
 
-def _nodes(rule: SecurityRule, ends: Flow, *, outward: bool) -> Match:
+def _nodes(rule: SecurityRule, flow: Flow, *, outward: bool) -> Match:
     """Whether a rule's sources cover the nodes, which have any address of their subnet."""
     if rule.source_groups:
         return Match.MAYBE
     answers = [Match.YES for text in rule.sources if text.lower() in _EVERYWHERE]
-    tagged = Match.YES if outward else ends.in_network
+    tagged = Match.YES if outward else flow.in_network
     answers += [tagged for text in rule.sources if text.lower() == "virtualnetwork"]
     merged = networks(rule.sources)
-    mine = [prefix for text in ends.nodes if (prefix := network(text))]
-    if mine and all(any(one.subnet_of(prefix) for prefix in merged) for one in mine):
+    own_networks = [prefix for text in flow.nodes if (prefix := network(text))]
+    if own_networks and all(any(one.subnet_of(prefix) for prefix in merged) for one in own_networks):
         answers.append(Match.YES)
-    elif any(one.overlaps(prefix) for one in mine for prefix in merged) or (merged and not mine):
+    elif any(one.overlaps(prefix) for one in own_networks for prefix in merged) or (merged and not own_networks):
         answers.append(Match.MAYBE)
     return any_of(answers)
 
 
-def _far_end(rule: SecurityRule, ends: Flow) -> Match:
+def _far_end(rule: SecurityRule, flow: Flow) -> Match:
     """Whether a rule's destinations cover what is connected to."""
     if rule.destination_groups:
-        return Match.MAYBE if ends.target.addresses else Match.NO
-    answers = [_destination(text, ends) for text in rule.destinations]
-    return any_of([*answers, prefixes_cover(rule.destinations, ends.target)])
+        return Match.MAYBE if flow.destination.addresses else Match.NO
+    answers = [_destination(text, flow) for text in rule.destinations]
+    return any_of([*answers, prefixes_cover(rule.destinations, flow.destination)])
 
 
-def _destination(text: str, ends: Flow) -> Match:
+def _destination(text: str, flow: Flow) -> Match:
     lower = text.lower()
     if lower in _EVERYWHERE:
         return Match.YES
     if lower == "virtualnetwork":
-        return ends.in_network
-    if ends.target.addresses or network(text):
+        return flow.in_network
+    if flow.destination.addresses or network(text):
         return Match.NO
-    return Match.YES if lower == "internet" else tag_covers(text, ends.target)
+    return Match.YES if lower == "internet" else tag_covers(text, flow.destination)

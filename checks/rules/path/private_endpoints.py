@@ -85,7 +85,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(members, NotSeen):
             return ()
         wanted = [m for m in members if host is None or not m.names or host in m.names]
-        return tuple(found for member in wanted if (found := address(member.address)))
+        return tuple(addresses for member in wanted if (addresses := address(member.address)))
 
     def data_hosts(self) -> tuple[str, ...]:
         """The names of data endpoints that it serves."""
@@ -94,26 +94,26 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(name for member in listed for name in member.names if ".data." in name)
 
 
-def candidates(facts: Networks, place: NodeSubnet | None, registry: Registry) -> tuple[Candidate, ...]:
+def candidates(facts: Networks, node_subnet: NodeSubnet | None, registry: Registry) -> tuple[Candidate, ...]:
     """The endpoints of a registry as a pool's nodes have them, those the registry itself lists first."""
     listed = registry.network_access.connections
     known = {(c.endpoint_id or "").rstrip("/").lower() for c in listed}
     others = [e for e in facts.endpoints_of.get(registry.id.rstrip("/").lower(), ()) if e.id.lower() not in known]
-    found = [_candidate(facts, place, connection, _endpoint(facts, connection)) for connection in listed]
-    return (*found, *(_candidate(facts, place, None, endpoint) for endpoint in others))
+    items = [_candidate(facts, node_subnet, connection, _endpoint(facts, connection)) for connection in listed]
+    return (*items, *(_candidate(facts, node_subnet, None, endpoint) for endpoint in others))
 
 
 def _endpoint(facts: Networks, connection: EndpointConnection) -> PrivateEndpoint | NotSeen:
     if not connection.endpoint_id:
         return node_network.hidden("", f"the private endpoint of the connection {connection.name}")
-    found = node_network.find(facts, "endpoints", connection.endpoint_id, "private endpoint")
-    assert isinstance(found, PrivateEndpoint | NotSeen)
-    return found
+    resource = node_network.find(facts, "endpoints", connection.endpoint_id, "private endpoint")
+    assert isinstance(resource, PrivateEndpoint | NotSeen)
+    return resource
 
 
 def _candidate(
     facts: Networks,
-    place: NodeSubnet | None,
+    node_subnet: NodeSubnet | None,
     connection: EndpointConnection | None,
     endpoint: PrivateEndpoint | NotSeen,
 ) -> Candidate:
@@ -124,38 +124,38 @@ def _candidate(
         home = node_network.hidden("", f"the subnet of the private endpoint {endpoint.name}")
     else:
         home = node_network.subnet_of(facts, endpoint.subnet_id)
-    if isinstance(endpoint, NotSeen) or endpoint.subnet_id is None or place is None:
+    if isinstance(endpoint, NotSeen) or endpoint.subnet_id is None or node_subnet is None:
         return Candidate(connection=connection, endpoint=endpoint, home=home, reach=Reach.HIDDEN)
     network_id = node_network.network_id_of(endpoint.subnet_id)
     members = () if isinstance(endpoint.members, NotSeen) else endpoint.members
-    addresses = tuple(found for member in members if (found := address(member.address)))
-    reach, peering = reach_of(facts, place, network_id, addresses)
+    addresses = tuple(candidate for member in members if (candidate := address(member.address)))
+    reach, peering = reach_of(facts, node_subnet, network_id, addresses)
     return Candidate(connection=connection, endpoint=endpoint, home=home, reach=reach, peering=peering)
 
 
 def reach_of(
-    facts: Networks, place: NodeSubnet, network_id: str, addresses: tuple[IPv4Address, ...]
+    facts: Networks, node_subnet: NodeSubnet, network_id: str, addresses: tuple[IPv4Address, ...]
 ) -> tuple[Reach, Peering | None]:
     """Whether nodes reach what lies in a network, and the peering that decides it."""
-    if same_id(place.network.id, network_id):
+    if same_id(node_subnet.network.id, network_id):
         return Reach.SAME, None
-    peering = next((p for p in place.network.peerings if same_id(p.remote_id, network_id)), None)
-    direct = _direct(facts, place.network, peering, network_id) if peering else None
+    peering = next((p for p in node_subnet.network.peerings if same_id(p.remote_id, network_id)), None)
+    direct = _direct(facts, node_subnet.network, peering, network_id) if peering else None
     if direct is not None and direct is not Reach.NOT_CONNECTED:
         return direct, peering
-    if _transit(facts, place, addresses):
+    if _transit(facts, node_subnet, addresses):
         return Reach.TRANSIT, peering
     return (direct, peering) if direct is not None else (Reach.NONE, None)
 
 
-def _direct(facts: Networks, mine: VirtualNetwork, peering: Peering, network_id: str) -> Reach:
+def _direct(facts: Networks, own_virtual_network: VirtualNetwork, peering: Peering, network_id: str) -> Reach:
     if not peering.connected():
         return Reach.NOT_CONNECTED
     remote = node_network.find(facts, "virtual_networks", network_id, "virtual network")
     if isinstance(remote, NotSeen):
         return Reach.HIDDEN
     assert isinstance(remote, VirtualNetwork)
-    back = next((p for p in remote.peerings if same_id(p.remote_id, mine.id)), None)
+    back = next((p for p in remote.peerings if same_id(p.remote_id, own_virtual_network.id)), None)
     if back is None or not back.connected():
         return Reach.NOT_CONNECTED
     if not peering.complete or not back.complete:
@@ -165,15 +165,17 @@ def _direct(facts: Networks, mine: VirtualNetwork, peering: Peering, network_id:
     return Reach.PEERED
 
 
-def _transit(facts: Networks, place: NodeSubnet, addresses: tuple[IPv4Address, ...]) -> bool:
+def _transit(facts: Networks, node_subnet: NodeSubnet, addresses: tuple[IPv4Address, ...]) -> bool:
     """Whether something beyond peering may lead there: an appliance, a gateway, or a hub that cannot be read."""
-    table = None if isinstance(place.table, NotSeen) else place.table
-    if isinstance(place.table, NotSeen) or leads_elsewhere(table, Destination(what="", host="", addresses=addresses)):
+    table = None if isinstance(node_subnet.table, NotSeen) else node_subnet.table
+    if isinstance(node_subnet.table, NotSeen) or leads_elsewhere(
+        table, Destination(what="", host="", addresses=addresses)
+    ):
         return True
     if not addresses and table is not None and table.routes:
         return True
-    connected = [p for p in place.network.peerings if p.connected()]
-    gateway = any(s.name.lower() == "gatewaysubnet" for s in place.network.subnets)
+    connected = [p for p in node_subnet.network.peerings if p.connected()]
+    gateway = any(s.name.lower() == "gatewaysubnet" for s in node_subnet.network.subnets)
     unseen = any(not _visible(facts, p.remote_id) for p in connected)
     return gateway or unseen or any(p.use_remote_gateways for p in connected)
 
@@ -191,21 +193,21 @@ def _space_of(facts: Networks, peering: Peering) -> tuple[IPv4Network, ...]:
     return networks(peering.remote_prefixes or prefixes)
 
 
-def in_network(facts: Networks, place: NodeSubnet, target: Destination) -> Match:
+def in_network(facts: Networks, node_subnet: NodeSubnet, destination: Destination) -> Match:
     """Whether the service tag VirtualNetwork, seen from a pool, covers a target.
 
     It holds the network's own space, that of connected peers that have access, what lies behind gateways, and the
     prefixes of user-defined routes.
     """
-    peers = [p for p in place.network.peerings if p.connected() and p.allow_access is not False]
-    table = None if isinstance(place.table, NotSeen) else place.table
+    peers = [p for p in node_subnet.network.peerings if p.connected() and p.allow_access is not False]
+    table = None if isinstance(node_subnet.table, NotSeen) else node_subnet.table
     routed = networks(route.prefix for route in (table.routes if table else ()))
-    if not target.addresses:
-        wide = any(prefix.prefixlen < 8 for prefix in routed) or isinstance(place.table, NotSeen)
+    if not destination.addresses:
+        wide = any(prefix.prefixlen < 8 for prefix in routed) or isinstance(node_subnet.table, NotSeen)
         return Match.MAYBE if wide else Match.NO
-    own = networks(place.network.prefixes)
+    own = networks(node_subnet.network.prefixes)
     spaces = (*own, *(space for peer in peers for space in _space_of(facts, peer)))
-    if all(any(one in space for space in spaces) for one in target.addresses):
+    if all(any(one in space for space in spaces) for one in destination.addresses):
         return Match.YES
-    behind = any(p.use_remote_gateways for p in peers) or any(one in p for p in routed for one in target.addresses)
+    behind = any(p.use_remote_gateways for p in peers) or any(one in p for p in routed for one in destination.addresses)
     return Match.MAYBE if behind else Match.NO

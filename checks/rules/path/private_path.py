@@ -16,39 +16,43 @@ from checks.rules.results import Result, fails, not_seen, passes, skipped, unkno
 _ORDER = (Pass, Unknown, Fail)
 
 
-def endpoint(case: PathContext, one: Candidate) -> Result:
+def endpoint(context: PathContext, one: Candidate) -> Result:
     """PW203 for one endpoint: its state, then whether the nodes reach it."""
     status = (one.status or "").lower()
     if status in ("pending", "rejected", "disconnected"):
         fix_commands = (
-            (fix.approve_connection(case.registry, one.connection.name),)
+            (fix.approve_connection(context.registry, one.connection.name),)
             if one.connection and status != "disconnected"
             else ()
         )
-        again = (fix.create_private_endpoint(case.registry, case.place.network, case.place.subnet),)
-        summary = f"The private endpoint {one.name} of {case.registry.name} is {one.status}, not Approved."
+        again = (
+            fix.create_private_endpoint(context.registry, context.node_subnet.network, context.node_subnet.subnet),
+        )
+        summary = f"The private endpoint {one.name} of {context.registry.name} is {one.status}, not Approved."
         return fails(f"endpoint-{status}", summary, *(fix_commands or again))
     if status != "approved":
         summary = f"The state of the private endpoint {one.name} is {one.status or 'not shown'}."
         return unknown("endpoint-state-unclear", summary, "the state of the private endpoint connection")
     if isinstance(one.endpoint, NotSeen):
         return not_seen(one.endpoint, f"The private endpoint {one.name}")
-    return _reached(case, one, one.endpoint)
+    return _reached(context, one, one.endpoint)
 
 
-def _reached(case: PathContext, one: Candidate, found: PrivateEndpoint) -> Result:
+def _reached(context: PathContext, one: Candidate, private_endpoint: PrivateEndpoint) -> Result:
     home = "an unknown network" if isinstance(one.home, NotSeen) else one.home[0].name
-    mine = case.place.network.name
+    own_network = context.node_subnet.network.name
     if one.reach is Reach.SAME:
-        return passes("endpoint-in-network", f"The private endpoint {one.name} is approved and lies in {mine}.")
+        return passes("endpoint-in-network", f"The private endpoint {one.name} is approved and lies in {own_network}.")
     if one.reach is Reach.PEERED:
-        summary = f"The private endpoint {one.name} is approved and lies in {home}, peered with {mine} both ways."
+        summary = (
+            f"The private endpoint {one.name} is approved and lies in {home}, peered with {own_network} both ways."
+        )
         return passes("endpoint-in-peer", summary)
     if one.reach.blocked:
         cause = "endpoint-out-of-reach" if one.reach is Reach.NONE else "peering-not-connected"
         why = "which is not peered with" if one.reach is Reach.NONE else "whose peering is not connected both ways with"
-        summary = f"The private endpoint {one.name} lies in {home}, {why} {mine}."
-        return fails(cause, summary, *_peerings(case, one))
+        summary = f"The private endpoint {one.name} lies in {home}, {why} {own_network}."
+        return fails(cause, summary, *_peerings(context, one))
     if isinstance(one.home, NotSeen):
         return not_seen(one.home, f"The network of the private endpoint {one.name}")
     description = {
@@ -57,19 +61,22 @@ def _reached(case: PathContext, one: Candidate, found: PrivateEndpoint) -> Resul
         Reach.TRANSIT: "an appliance, a gateway or a hub that cannot be read may lead there",
         Reach.HIDDEN: "its network cannot be read",
     }[one.reach]
-    summary = f"The private endpoint {found.name} lies in {home}, seen from {mine}: {description}."
+    summary = f"The private endpoint {private_endpoint.name} lies in {home}, seen from {own_network}: {description}."
     return unknown(f"endpoint-{one.reach.value}", summary, "whether traffic gets to the endpoint's network")
 
 
-def _peerings(case: PathContext, one: Candidate) -> tuple[str, ...]:
+def _peerings(context: PathContext, one: Candidate) -> tuple[str, ...]:
     """The sides of the peering that are missing or not connected."""
-    mine = case.place.network
+    own_virtual_network = context.node_subnet.network
     if isinstance(one.home, NotSeen):
         return ()
     home = one.home[0]
-    back = next((p for p in home.peerings if p.remote_id.rstrip("/").lower() == mine.id.rstrip("/").lower()), None)
+    back = next(
+        (p for p in home.peerings if p.remote_id.rstrip("/").lower() == own_virtual_network.id.rstrip("/").lower()),
+        None,
+    )
     commands: tuple[str, ...] = ()
-    for near, far, side in ((mine, home, one.peering), (home, mine, back)):
+    for near, far, side in ((own_virtual_network, home, one.peering), (home, own_virtual_network, back)):
         if side is None:
             commands += fix.create_peering(near, far.id)
         elif (side.state or "").lower() == "disconnected":
@@ -77,15 +84,15 @@ def _peerings(case: PathContext, one: Candidate) -> tuple[str, ...]:
     return commands
 
 
-def best(case: PathContext) -> Result:
+def best(context: PathContext) -> Result:
     """PW203 for the best of all endpoints; where there is none at all, that nothing private leads in."""
-    if not case.endpoints:
+    if not context.endpoints:
         return fails(
             "no-private-endpoint",
-            f"{case.registry.name} has no private endpoint.",
-            fix.create_private_endpoint(case.registry, case.place.network, case.place.subnet),
+            f"{context.registry.name} has no private endpoint.",
+            fix.create_private_endpoint(context.registry, context.node_subnet.network, context.node_subnet.subnet),
         )
-    answers = [endpoint(case, one) for one in case.endpoints]
+    answers = [endpoint(context, one) for one in context.endpoints]
     return min(answers, key=_rank)
 
 
@@ -93,51 +100,53 @@ def _rank(answer: Result) -> int:
     return next(rank for rank, kind in enumerate(_ORDER) if isinstance(answer.verdict, kind))
 
 
-def owners(case: PathContext, one: IPv4Address, host: str) -> list[Candidate]:
+def owners(context: PathContext, one: IPv4Address, host: str) -> list[Candidate]:
     """The endpoints of the registry that have an address for a name."""
-    return [found for found in case.endpoints if one in found.addresses(host)]
+    return [candidate for candidate in context.endpoints if one in candidate.addresses(host)]
 
 
-def taken(case: PathContext, found: Resolution) -> Result:
-    """PW203 for the endpoints that the login server's name leads to: all of them have to hold."""
-    mine = [owned for one in found.addresses if (owned := owners(case, one, found.host))]
-    if not mine:
-        unread = next((one for one in case.endpoints if not one.readable), None)
+def taken(context: PathContext, resolution: Resolution) -> Result:
+    """PW203 for the endpoints that the login server's name resolves to: all of them have to hold."""
+    own_candidates = [owned for one in resolution.addresses if (owned := owners(context, one, resolution.host))]
+    if not own_candidates:
+        unread = next((one for one in context.endpoints if not one.readable), None)
         if unread is None:
-            return skipped("record-elsewhere", "the name leads to none of the registry's private endpoints")
-        answer = endpoint(case, unread)
+            return skipped("record-elsewhere", "the name resolves to none of the registry's private endpoints")
+        answer = endpoint(context, unread)
         if isinstance(answer.verdict, Pass):
             summary = f"The addresses of the private endpoint {unread.name} cannot be read."
             return unknown("endpoint-addresses", summary, "the endpoint's network interface")
-        return answer if isinstance(answer.verdict, Unknown) else best(case)
+        return answer if isinstance(answer.verdict, Unknown) else best(context)
     # Networks may share an address space: of several endpoints with one address, the one in reach counts.
-    answers = [min((endpoint(case, one) for one in owned), key=_rank) for owned in mine]
+    answers = [min((endpoint(context, one) for one in owned), key=_rank) for owned in own_candidates]
     return max(answers, key=_rank)
 
 
-def record(case: PathContext, found: Resolution) -> Result:
+def record(context: PathContext, resolution: Resolution) -> Result:
     """PW204 for one name that a linked zone answers: it leads to an address of one of the registry's endpoints."""
-    wrong = [one for one in found.addresses if not owners(case, one, found.host)]
-    what = "login" if found.host == case.login else "data"
-    zone = found.zone.name if found.zone else "a private DNS zone"
+    wrong = [one for one in resolution.addresses if not owners(context, one, resolution.host)]
+    what = "login" if resolution.host == context.login else "data"
+    zone = resolution.zone.name if resolution.zone else "a private DNS zone"
     if not wrong:
-        return passes("names-lead-in", f"{found.host} leads to {_list(found.addresses)} by the zone {zone}.")
-    gap = next((one for one in case.endpoints if not one.readable), None)
-    summary = f"In {zone}, {found.host} leads to {_list(tuple(wrong))}"
+        return passes(
+            "names-lead-in", f"{resolution.host} resolves to {_list(resolution.addresses)} by the zone {zone}."
+        )
+    gap = next((one for one in context.endpoints if not one.readable), None)
+    summary = f"In {zone}, {resolution.host} resolves to {_list(tuple(wrong))}"
     if gap is not None:
         if isinstance(gap.endpoint, NotSeen):
-            return not_seen(gap.endpoint, f"The private endpoint {gap.name}, whose address {found.host} may have,")
+            return not_seen(gap.endpoint, f"The private endpoint {gap.name}, whose address {resolution.host} may have,")
         question = f"{summary}; whether the private endpoint {gap.name} has that address cannot be read."
         return unknown("endpoint-addresses", question, "the endpoint's network interface")
-    right = _right(case, found.host)
+    right = _right(context, resolution.host)
     expected = f"; the endpoint has {_list(right)}" if right else "; no endpoint of the registry has that address"
-    fix_commands = _fix_record(found.zone, found.host, wrong, right) if found.zone else ()
+    fix_commands = _fix_record(resolution.zone, resolution.host, wrong, right) if resolution.zone else ()
     return fails(f"{what}-record-wrong", f"{summary}{expected}.", *fix_commands)
 
 
-def _right(case: PathContext, host: str) -> tuple[IPv4Address, ...]:
+def _right(context: PathContext, host: str) -> tuple[IPv4Address, ...]:
     """The addresses a name should have: those of an approved endpoint in reach, else of any approved one."""
-    approved = [one for one in case.endpoints if one.approved]
+    approved = [one for one in context.endpoints if one.approved]
     near = [one for one in approved if one.reach.certain] or approved
     return near[0].addresses(host) if near else ()
 
@@ -154,62 +163,67 @@ def relative(zone: Zone, host: str) -> str:
     return host.removesuffix(f".{below}") if host != below else "@"
 
 
-def absent(case: PathContext, found: Resolution, *, severity: Severity = Severity.ERROR) -> Result:
+def absent(context: PathContext, resolution: Resolution, *, severity: Severity = Severity.ERROR) -> Result:
     """PW204 for a name that the linked zone lacks: it does not exist for the nodes."""
-    what = "login" if found.host == case.login else "data"
-    zone, link, right = found.zone, found.link, _right(case, found.host)
+    what = "login" if resolution.host == context.login else "data"
+    zone, link, right = resolution.zone, resolution.link, _right(context, resolution.host)
     add = (
-        tuple(fix.change_record("add-record", zone, relative(zone, found.host), str(one)) for one in right)
+        tuple(fix.change_record("add-record", zone, relative(zone, resolution.host), str(one)) for one in right)
         if zone
         else ()
     )
     redirect = (fix.enable_public_fallback(zone, link),) if zone and link and not add else ()
     effect = "the name does not exist for the nodes" if what == "login" else "the login works, the layers time out"
-    summary = (
-        f"The zone {zone.name if zone else ''} is linked to {case.place.network.name} and has no record of {found.host}"
-    )
+    linked = f"The zone {zone.name if zone else ''} is linked to {context.node_subnet.network.name}"
+    summary = f"{linked} and has no record of {resolution.host}"
     return fails(f"{what}-record-missing", f"{summary}: {effect}.", *(add or redirect), severity=severity)
 
 
-def unlinked(case: PathContext) -> Result:
+def unlinked(context: PathContext) -> Result:
     """PW204 where public access is off and no zone that is linked to the nodes' network knows the registry."""
-    zone, network = f"privatelink.{suffix_of(case.registry)}", case.place.network
+    zone, network = f"privatelink.{suffix_of(context.registry)}", context.node_subnet.network
     known = [
         z
-        for part in case.facts.by_subscription.values()
+        for part in context.facts.by_subscription.values()
         if isinstance(part.zones, Seen)
         for z in part.zones.value.values()
         if z.name == zone
     ]
-    holding = [z for z in known if isinstance(z.records, Seen) and relative(z, case.login) in z.records.value]
-    summary = f"No private DNS zone {zone} is linked to {network.name}: {case.login} leads to the public endpoint, "
+    holding = [z for z in known if isinstance(z.records, Seen) and relative(z, context.login) in z.records.value]
+    summary = (
+        f"No private DNS zone {zone} is linked to {network.name}: {context.login} resolves to the public endpoint, "
+    )
     fix_commands: tuple[str, ...]
     if holding or known:
         fix_commands = (fix.link_dns_zone((holding or known)[0].id, network),)
     else:
         zone_id = f"{network.id.split('/providers/')[0]}/providers/Microsoft.Network/privateDnsZones/{zone}"
-        ends = [one.endpoint.id for one in case.endpoints if isinstance(one.endpoint, PrivateEndpoint) and one.approved]
+        ends = [
+            one.endpoint.id for one in context.endpoints if isinstance(one.endpoint, PrivateEndpoint) and one.approved
+        ]
         groups = tuple(fix.create_dns_zone_group(end, zone_id) for end in ends[:1])
         fix_commands = (fix.create_dns_zone(zone, network.id), fix.link_dns_zone(zone_id, network), *groups)
     return fails("zone-not-linked", f"{summary}which is closed.", *fix_commands)
 
 
-def data(case: PathContext, public: Result | None) -> tuple[Result, ...]:
+def data(context: PathContext, public: Result | None) -> tuple[Result, ...]:
     """PW204 for the data endpoints. ``public`` is what PW202 says where a name leads there; None: it is closed.
 
     The replica that serves a pull sends nodes to its own data endpoint: a record that another replica lacks is a
     warning, it bites when traffic is rerouted.
     """
-    hosts = case.data_hosts()
-    lookups = [resolve(case.facts, case.place.network, case.registry, host) for host in hosts]
-    answers = [(found.host, _data_name(case, found, public)) for found in lookups]
-    serving = [host for host in hosts if host.split(".")[1:2] == [_region(case)]] or (hosts if len(hosts) == 1 else ())
+    hosts = context.data_hosts()
+    lookups = [resolve(context.facts, context.node_subnet.network, context.registry, host) for host in hosts]
+    answers = [(resolution.host, _data_name(context, resolution, public)) for resolution in lookups]
+    serving = [host for host in hosts if host.split(".")[1:2] == [_region(context)]] or (
+        hosts if len(hosts) == 1 else ()
+    )
     broken = [host for host, answer in answers if answer.failed]
     return tuple(_weighed(host, answer, serving, all_broken=len(broken) == len(hosts)) for host, answer in answers)
 
 
-def _region(case: PathContext) -> str:
-    return (case.cluster.location or "").lower().replace(" ", "")
+def _region(context: PathContext) -> str:
+    return (context.cluster.location or "").lower().replace(" ", "")
 
 
 def _weighed(host: str, answer: Result, serving: tuple[str, ...] | list[str], *, all_broken: bool) -> Result:
@@ -222,32 +236,32 @@ def _weighed(host: str, answer: Result, serving: tuple[str, ...] | list[str], *,
     return unknown(f"replica-{answer.cause}", summary, "the replica that serves the nodes")
 
 
-def _data_name(case: PathContext, found: Resolution, public: Result | None) -> Result:
-    if case.proxied(found.host):
-        summary = f"Nodes reach {found.host} through the cluster's proxy, which looks up the name."
+def _data_name(context: PathContext, resolution: Resolution, public: Result | None) -> Result:
+    if context.proxied(resolution.host):
+        summary = f"Nodes reach {resolution.host} through the cluster's proxy, which looks up the name."
         return unknown("proxy-decides-layers", summary, "what the proxy lets through")
-    if found.leads is ResolvesTo.PRIVATE:
-        answer = record(case, found)
+    if resolution.leads is ResolvesTo.PRIVATE:
+        answer = record(context, resolution)
         if not isinstance(answer.verdict, Pass):
             return answer
-        far = taken(case, found)
+        far = taken(context, resolution)
         return answer if isinstance(far.verdict, Pass) else far
-    if found.leads is ResolvesTo.ABSENT:
-        return absent(case, found)
-    if found.question is not None:
-        return found.question
+    if resolution.leads is ResolvesTo.ABSENT:
+        return absent(context, resolution)
+    if resolution.question is not None:
+        return resolution.question
     if public is None or public.failed:
         summary = (
-            f"{found.host} leads to the public endpoint, which does not let the nodes in: the login works, layers fail."
+            f"{resolution.host} resolves to the public endpoint, which refuses the nodes: the login works, layers fail."
         )
-        return fails("data-record-missing", summary, *_added(case, found))
-    return passes("data-public", f"{found.host} leads to the public endpoint, which lets the nodes in.")
+        return fails("data-record-missing", summary, *_added(context, resolution))
+    return passes("data-public", f"{resolution.host} resolves to the public endpoint, which lets the nodes in.")
 
 
-def _added(case: PathContext, found: Resolution) -> tuple[str, ...]:
-    zone, right = found.zone, _right(case, found.host)
+def _added(context: PathContext, resolution: Resolution) -> tuple[str, ...]:
+    zone, right = resolution.zone, _right(context, resolution.host)
     return (
-        tuple(fix.change_record("add-record", zone, relative(zone, found.host), str(one)) for one in right)
+        tuple(fix.change_record("add-record", zone, relative(zone, resolution.host), str(one)) for one in right)
         if zone
         else ()
     )

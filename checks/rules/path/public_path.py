@@ -27,70 +27,72 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True):
     gap: NotSeen | None = None
 
 
-def egress_route(case: PathContext, target: Destination) -> Leaving:
+def egress_route(context: PathContext, destination: Destination) -> Leaving:
     """How nodes leave towards a public target. A service endpoint outranks routes and the order of egress."""
-    place = case.place
-    if target.service and place.subnet.has_service_endpoint(target.service):
+    node_subnet = context.node_subnet
+    if destination.service and node_subnet.subnet.has_service_endpoint(destination.service):
         return Leaving(served=True, routing=UNROUTED, egress=None)
-    if isinstance(place.table, NotSeen):
-        return Leaving(served=False, routing=UNROUTED, egress=None, gap=place.table)
-    routing = to_public(place.table, target)
-    return Leaving(served=False, routing=routing, egress=egress_of(case.facts, case.cluster, place, routing))
+    if isinstance(node_subnet.table, NotSeen):
+        return Leaving(served=False, routing=UNROUTED, egress=None, gap=node_subnet.table)
+    routing = to_public(node_subnet.table, destination)
+    return Leaving(
+        served=False, routing=routing, egress=egress_of(context.facts, context.cluster, node_subnet, routing)
+    )
 
 
-def addresses(case: PathContext) -> Result:
+def addresses(context: PathContext) -> Result:
     """PW202: the registry's public access and IP rules against what the nodes leave with."""
-    registry, open_to = case.registry, registry_firewall.public_access(case.registry)
+    registry, open_to = context.registry, registry_firewall.public_access(context.registry)
     if open_to is PublicAccess.NOBODY:
-        return closed(case)
+        return closed(context)
     if open_to is PublicAccess.UNCLEAR:
         network = registry.network_access
         access, action = network.public_network_access, network.default_action
         summary = f"publicNetworkAccess is {access or 'unreadable'} and defaultAction {action or 'unreadable'}"
         return unknown("public-access-unclear", f"Of {registry.name}, {summary}.", "settings that are understood")
-    if case.proxied(case.login):
-        return _proxied(case, open_to)
-    egress_path = egress_route(case, case.login_target())
+    if context.proxied(context.login):
+        return _proxied(context, open_to)
+    egress_path = egress_route(context, context.login_target())
     if egress_path.gap is not None:
         return not_seen(egress_path.gap, "The route table of the nodes' subnet")
     if egress_path.egress is None:
-        return _served(case, open_to)
+        return _served(context, open_to)
     if open_to is PublicAccess.ALL:
-        return _let_in(case, egress_path.egress)
-    return _compared(case, egress_path.egress)
+        return _let_in(context, egress_path.egress)
+    return _compared(context, egress_path.egress)
 
 
-def closed(case: PathContext) -> Result:
+def closed(context: PathContext) -> Result:
     """Public network access is off: no address is let in."""
     return fails(
         "public-access-disabled",
-        f"{case.registry.name} has public network access disabled, and no private endpoint leads to it.",
-        fix.create_private_endpoint(case.registry, case.place.network, case.place.subnet),
-        az_acr.enable_public_access(case.registry),
+        f"{context.registry.name} has public network access disabled, and it has no private endpoint.",
+        fix.create_private_endpoint(context.registry, context.node_subnet.network, context.node_subnet.subnet),
+        az_acr.enable_public_access(context.registry),
     )
 
 
-def _proxied(case: PathContext, open_to: PublicAccess) -> Result:
+def _proxied(context: PathContext, open_to: PublicAccess) -> Result:
     if open_to is PublicAccess.ALL:
-        return passes("open-to-all", f"{case.registry.name} lets every public address in; the nodes use a proxy.")
-    summary = f"Nodes reach {case.login} through the cluster's proxy, whose address ARM does not show."
+        return passes("open-to-all", f"{context.registry.name} lets every public address in; the nodes use a proxy.")
+    summary = f"Nodes reach {context.login} through the cluster's proxy, whose address ARM does not show."
     return unknown("egress-proxy", summary, "the public address of the proxy")
 
 
-def _served(case: PathContext, open_to: PublicAccess) -> Result:
+def _served(context: PathContext, open_to: PublicAccess) -> Result:
     if open_to is PublicAccess.ALL:
-        return passes("open-to-all", f"{case.registry.name} lets every network in; {SERVED}.")
+        return passes("open-to-all", f"{context.registry.name} lets every network in; {SERVED}.")
     return skipped("service-endpoint", f"IP rules do not apply: {SERVED}")
 
 
-def _exits(case: PathContext, egress: Egress) -> Result | None:
+def _exits(context: PathContext, egress: Egress) -> Result | None:
     """What follows from outbound access that does not stand, or that something else decides."""
     if egress.exit is OutboundType.NONE:
         return fails(
             "no-egress",
             f"The nodes have no outbound access to the internet ({egress.note}), and DNS resolves to the public "
             "endpoint.",
-            fix.create_private_endpoint(case.registry, case.place.network, case.place.subnet),
+            fix.create_private_endpoint(context.registry, context.node_subnet.network, context.node_subnet.subnet),
         )
     if egress.exit is OutboundType.DROPPED:
         return skipped("route-drops", f"the traffic does not leave: {egress.note}")
@@ -102,44 +104,44 @@ def _exits(case: PathContext, egress: Egress) -> Result | None:
     return None
 
 
-def _let_in(case: PathContext, egress: Egress) -> Result:
-    standing = _exits(case, egress)
+def _let_in(context: PathContext, egress: Egress) -> Result:
+    standing = _exits(context, egress)
     if standing is not None:
         return standing
     if egress.exit is OutboundType.ROUTED and egress.note.startswith("outboundType"):
         summary = f"What carries the nodes' traffic cannot be read ({egress.note}, no default route in the subnet)."
         return unknown("egress-routed", summary, "where the nodes' default route leads")
-    return passes("open-to-all", f"{case.registry.name} lets every public address in; nodes leave by {egress.exit}.")
+    return passes("open-to-all", f"{context.registry.name} lets every public address in; nodes leave by {egress.exit}.")
 
 
-def _compared(case: PathContext, egress: Egress) -> Result:
-    standing = _exits(case, egress)
+def _compared(context: PathContext, egress: Egress) -> Result:
+    standing = _exits(context, egress)
     if standing is not None:
         return standing
     if egress.exit is OutboundType.ROUTED:
         summary = f"Another device's public address counts ({egress.note}), which ARM does not show."
         return unknown("egress-routed", summary, "the public address of what the traffic is routed to")
-    found = registry_firewall.match(egress.networks, case.registry.network_access.ip_rules)
-    if found.outside:
-        return _refused(case, egress, found)
+    ip_rule_match = registry_firewall.match(egress.networks, context.registry.network_access.ip_rules)
+    if ip_rule_match.outside:
+        return _refused(context, egress, ip_rule_match)
     if not egress.complete:
         gap = look_failed(egress.gaps)
         if gap is not None:
             return not_seen(gap, "A public address that nodes leave with")
         summary = f"The nodes leave by {egress.exit}, whose public addresses ARM does not show."
         return unknown("egress-unknown", summary, "the nodes' public addresses")
-    return passes("ip-allowed", f"The IP rules of {case.registry.name} allow {egress.describe()} ({egress.exit}).")
+    return passes("ip-allowed", f"The IP rules of {context.registry.name} allow {egress.describe()} ({egress.exit}).")
 
 
-def _refused(case: PathContext, egress: Egress, found: registry_firewall.IpRuleMatch) -> Result:
-    registry, missing = case.registry, [_text(one) for one in found.outside]
+def _refused(context: PathContext, egress: Egress, ip_rule_match: registry_firewall.IpRuleMatch) -> Result:
+    registry, missing = context.registry, [_text(one) for one in ip_rule_match.outside]
     add = tuple(az_acr.allow_address(registry, one) for one in missing)
     bypass = (
         " networkRuleBypassOptions does not cover AKS nodes."
         if registry.network_access.bypass == "AzureServices"
         else ""
     )
-    if found.partial:
+    if ip_rule_match.partial:
         summary = f"The IP rules of {registry.name} allow a part of what nodes leave with ({egress.exit}), not"
         return fails("ip-partly-allowed", f"{summary} {', '.join(missing)}: intermittent 403.{bypass}", *add)
     summary = f"{registry.name} denies what nodes leave with ({egress.exit}): no IP rule allows {', '.join(missing)}."
@@ -150,18 +152,18 @@ def _text(network: object) -> str:
     return str(network).removesuffix("/32")
 
 
-def subnets(case: PathContext, by_address: Result) -> Result:
+def subnets(context: PathContext, by_address: Result) -> Result:
     """PW205: virtual network rules against the nodes' subnet. ``by_address`` is what PW202 said of the same pool."""
-    registry, subnet = case.registry, case.place.subnet
-    if case.proxied(case.login):
-        return skipped("proxy", f"nodes reach {case.login} through the cluster's proxy")
+    registry, subnet = context.registry, context.node_subnet.subnet
+    if context.proxied(context.login):
+        return skipped("proxy", f"nodes reach {context.login} through the cluster's proxy")
     if registry_firewall.public_access(registry) is not PublicAccess.SOME:
         return skipped("no-rules", f"no rule for a subnet is needed: {registry.name} restricts no network")
-    network = case.facts.of(registry.id)
+    network = context.facts.of(registry.id)
     rules = network.registry_rules if network else node_network.hidden(registry.id, registry.name)
     named = not isinstance(rules, NotSeen) and subnet.id.lower() in rules.value.get(registry.id.lower(), ())
     if not subnet.has_service_endpoint(REGISTRY_SERVICE):
-        return _unserved(case, by_address, named=named)
+        return _unserved(context, by_address, named=named)
     if isinstance(rules, NotSeen):
         return not_seen(rules, f"The virtual network rules of {registry.name}")
     if registry.id.lower() not in rules.value:
@@ -177,8 +179,8 @@ def subnets(case: PathContext, by_address: Result) -> Result:
     )
 
 
-def _unserved(case: PathContext, by_address: Result, *, named: bool) -> Result:
-    subnet = case.place.subnet
+def _unserved(context: PathContext, by_address: Result, *, named: bool) -> Result:
+    subnet = context.node_subnet.subnet
     if not named:
         return skipped("no-service-endpoint", f"the subnet {subnet.name} has no service endpoint {REGISTRY_SERVICE}")
     summary = (

@@ -24,15 +24,15 @@ class RouteEffect(StrEnum):
 
 
 class Routing(msgspec.Struct, frozen=True):
-    """The fate of traffic to a target, and the routes that decide it. Several fates: it which one is not known."""
+    """What becomes of traffic to a target, and the routes that decide it. Several effects: which one is not known."""
 
-    fates: frozenset[RouteEffect]
+    effects: frozenset[RouteEffect]
     routes: tuple[Route, ...] = ()
 
     @property
     def only(self) -> RouteEffect | None:
-        """The fate, where there is one alone."""
-        return next(iter(self.fates)) if len(self.fates) == 1 else None
+        """The effect, where there is only one."""
+        return next(iter(self.effects)) if len(self.effects) == 1 else None
 
     def describe(self) -> str:
         """The deciding routes in words."""
@@ -46,36 +46,36 @@ def _hop(route: Route) -> str:
     return f"{route.next_hop}{f' {route.next_hop_address}' if route.next_hop_address else ''}"
 
 
-def fate_of(route: Route) -> RouteEffect:
+def effect_of(route: Route) -> RouteEffect:
     """What a route does: Internet leaves traffic as it is, None drops it, everything else leads it elsewhere."""
     hop = route.next_hop.lower()
     return RouteEffect.AS_IS if hop == "internet" else RouteEffect.DROPPED if hop == "none" else RouteEffect.DIVERTED
 
 
-def to_public(table: RouteTable | None, target: Destination) -> Routing:
-    """The fate of traffic to a public service."""
+def to_public(table: RouteTable | None, destination: Destination) -> Routing:
+    """What becomes of traffic to a public service."""
     if table is None:
         return UNROUTED
-    certain, possible = _tag_routes(table, target)
+    certain, possible = _tag_routes(table, destination)
     narrow = [r for r in table.routes if (p := network(r.prefix)) and p.prefixlen > 1 and may_be_public(p)]
     best = [certain[0]] if certain else []
     routing = _of(best) if certain else default_of(table)
-    fates = set(routing.fates)
+    effects = set(routing.effects)
     deciding = list(routing.routes)
     for route in (*possible, *narrow):
-        if fate_of(route) not in fates:
-            fates.add(fate_of(route))
+        if effect_of(route) not in effects:
+            effects.add(effect_of(route))
             deciding.append(route)
-    return Routing(frozenset(fates), tuple(deciding))
+    return Routing(frozenset(effects), tuple(deciding))
 
 
 def _of(routes: list[Route]) -> Routing:
-    return Routing(frozenset(fate_of(route) for route in routes), tuple(routes))
+    return Routing(frozenset(effect_of(route) for route in routes), tuple(routes))
 
 
-def _tag_routes(table: RouteTable, target: Destination) -> tuple[list[Route], list[Route]]:
+def _tag_routes(table: RouteTable, destination: Destination) -> tuple[list[Route], list[Route]]:
     """The service-tag routes that certainly cover a target, the closest first, and those that may."""
-    answers = [(route, tag_covers(route.prefix, target)) for route in table.routes if not network(route.prefix)]
+    answers = [(route, tag_covers(route.prefix, destination)) for route in table.routes if not network(route.prefix)]
     certain = [route for route, answer in answers if answer is Match.YES]
     return sorted(certain, key=_closeness), [route for route, answer in answers if answer is Match.MAYBE]
 
@@ -91,16 +91,18 @@ def default_of(table: RouteTable | None) -> Routing:
     if table is None:
         return UNROUTED
     whole = [route for route in table.routes if network(route.prefix) == EVERYTHING][:1]
-    routes, fates = [], set()
+    routes, effects = [], set()
     for half in EVERYTHING.subnets():
-        found = [route for route in table.routes if network(route.prefix) == half][:1] or whole
-        fates |= {fate_of(route) for route in found} or {RouteEffect.AS_IS}
-        routes += [route for route in found if route not in routes]
-    return Routing(frozenset(fates), tuple(routes))
+        items = [route for route in table.routes if network(route.prefix) == half][:1] or whole
+        effects |= {effect_of(route) for route in items} or {RouteEffect.AS_IS}
+        routes += [route for route in items if route not in routes]
+    return Routing(frozenset(effects), tuple(routes))
 
 
-def to_private(table: RouteTable | None, target: Destination, home: VirtualNetwork, subnet: Subnet | None) -> Routing:
-    """The fate of traffic to a private endpoint in ``subnet`` of the network ``home``.
+def to_private(
+    table: RouteTable | None, destination: Destination, home: VirtualNetwork, subnet: Subnet | None
+) -> Routing:
+    """What becomes of traffic to a private endpoint in ``subnet`` of the network ``home``.
 
     An endpoint's own /32 route outranks every route of a user but a /32. With network policies for endpoints on in its
     subnet that route is gone: a route of the length of the network's own prefix or longer then decides, and a shorter
@@ -110,24 +112,24 @@ def to_private(table: RouteTable | None, target: Destination, home: VirtualNetwo
         return UNROUTED
     policies = subnet is None or (subnet.endpoint_policies or "disabled").lower() in ("enabled", "routetableenabled")
     chosen: list[Route] = []
-    fates: set[RouteEffect] = set()
-    for one in target.addresses:
+    effects: set[RouteEffect] = set()
+    for one in destination.addresses:
         own = max((p.prefixlen for p in networks(home.prefixes) if one in p), default=0)
         covering = [(p, r) for r in table.routes if (p := network(r.prefix)) and one in p]
         best = max(covering, key=lambda pair: pair[0].prefixlen, default=None)
         if best is None or (not policies and best[0].prefixlen < 32):
-            fates.add(RouteEffect.AS_IS)
+            effects.add(RouteEffect.AS_IS)
             continue
         if best[0].prefixlen < own:
-            fates.add(RouteEffect.AS_IS)
-            if fate_of(best[1]) is RouteEffect.AS_IS:
+            effects.add(RouteEffect.AS_IS)
+            if effect_of(best[1]) is RouteEffect.AS_IS:
                 continue
-        fates.add(_private_fate(best[1]))
+        effects.add(_private_effect(best[1]))
         chosen.append(best[1])
-    return Routing(frozenset(fates or {RouteEffect.AS_IS}), tuple(dict.fromkeys(chosen)))
+    return Routing(frozenset(effects or {RouteEffect.AS_IS}), tuple(dict.fromkeys(chosen)))
 
 
-def _private_fate(route: Route) -> RouteEffect:
+def _private_effect(route: Route) -> RouteEffect:
     hop = route.next_hop.lower()
     return (
         RouteEffect.AS_IS
@@ -138,8 +140,10 @@ def _private_fate(route: Route) -> RouteEffect:
     )
 
 
-def leads_elsewhere(table: RouteTable | None, target: Destination) -> bool:
+def leads_elsewhere(table: RouteTable | None, destination: Destination) -> bool:
     """Whether a route sends traffic for a private target to an appliance or a gateway (hub transit)."""
     listed = table.routes if table else ()
     prefixes: list[tuple[IPv4Network, Route]] = [(p, r) for r in listed if (p := network(r.prefix))]
-    return any(fate_of(r) is RouteEffect.DIVERTED and any(one in p for one in target.addresses) for p, r in prefixes)
+    return any(
+        effect_of(r) is RouteEffect.DIVERTED and any(one in p for one in destination.addresses) for p, r in prefixes
+    )
