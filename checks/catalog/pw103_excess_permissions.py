@@ -47,7 +47,7 @@ CHECK = Check(
 )
 
 _ACR = "Microsoft.ContainerRegistry/registries/"
-MAX_TOLD = 5
+MAX_LISTED = 5
 
 
 class _Power(msgspec.Struct, frozen=True):
@@ -125,7 +125,7 @@ def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
             evidence,
             fix=_fix(assignment, principal, registry),
         )
-        for assignment, powers in broad[:MAX_TOLD]
+        for assignment, powers in broad[:MAX_LISTED]
     )
 
 

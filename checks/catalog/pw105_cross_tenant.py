@@ -20,7 +20,7 @@ class TenantCause(Cause):
         "service-principal-crosses",
         "The tenants differ, and whether the service principal's application is multitenant is not known.",
     )
-    TENANT_NOT_TOLD = "tenant-not-told", "Azure Resource Manager does not show both tenants."
+    TENANT_NOT_SHOWN = "tenant-not-told", "Azure Resource Manager does not show both tenants."
     REGISTRY_NOT_SEEN = "registry-not-seen", "The registry could not be read."
 
 
@@ -64,7 +64,9 @@ def _judge(view: RegistryView) -> Finding:
         )
     if not theirs or not ours:
         return CHECK.skipped(
-            subject, TenantCause.TENANT_NOT_TOLD, f"Azure Resource Manager does not show both tenants ({registry.name})"
+            subject,
+            TenantCause.TENANT_NOT_SHOWN,
+            f"Azure Resource Manager does not show both tenants ({registry.name})",
         )
     if identity_access.is_service_principal(cluster):
         what = "whether the service principal's application is multi-tenant"

@@ -145,7 +145,7 @@ class _Answered(msgspec.Struct, frozen=True):
 
     facts: ClusterFacts
     canary: Canary
-    said: CanaryReport
+    report: CanaryReport
     use: RegistryUse | None
     reading: CanaryReading
     subject: Subject
@@ -207,7 +207,7 @@ def _of_the_repository(answered: _Answered) -> bool:
 
 def _proof(answered: _Answered, proves: CanaryProof) -> str:
     at = next((f" at {e.read_at}" for e in answered.evidence if e.read_at), "")
-    ask, report = answered.canary.ask, answered.said
+    ask, report = answered.canary.ask, answered.report
     if proves is CanaryProof.LAYERS:
         return f"Just now{at}, {answered.where} and pulled the image with its layers."
     got = "and was pulled" if report.pulled else 'and heard "not found"'
@@ -252,7 +252,7 @@ def _failed(answered: _Answered) -> Finding:
 
 
 def _unsettled(answered: _Answered) -> Finding:
-    if answered.said.pulled:
+    if answered.report.pulled:
         sentence = (
             f"{answered.where[0].upper()}{answered.where[1:]} and was given an image under a tag that cannot exist."
         )
@@ -279,7 +279,7 @@ def _fix(answered: _Answered, cause: PullErrorCause, host: str) -> tuple[str, ..
     if cause in CREDENTIALS:
         return _grant(answered, registry)
     if cause is PullErrorCause.FIREWALL_DENIED:
-        return _open(registry, answered.said.text)
+        return _open(registry, answered.report.text)
     return (az_acr.check_health(registry),)
 
 

@@ -22,9 +22,9 @@ class ReplicaCause(Cause):
     NO_REPLICA_IN_REGION = "no-replica-in-region", "The registry has no replica in the cluster's region."
     REPLICA_NOT_READY = "replica-not-ready", "The replica in the cluster's region is not ready."
     REPLICA_NOT_ROUTED = "replica-not-routed", "The replica in the cluster's region gets no traffic."
-    REPLICA_STATE_NOT_TOLD = "replica-state-not-told", "The state of the replica is not shown."
+    REPLICA_STATE_NOT_SHOWN = "replica-state-not-told", "The state of the replica is not shown."
     REPLICAS_UNREADABLE = "replicas-unreadable", "Some replicas could not be understood."
-    REGION_NOT_TOLD = "region-not-told", "The region of the cluster or of the registry is not shown."
+    REGION_NOT_SHOWN = "region-not-told", "The region of the cluster or of the registry is not shown."
     REGISTRY_NOT_SEEN = "registry-not-seen", "The registry could not be read."
     SKU_DOES_NOT_REPLICATE = "sku-does-not-replicate", "The registry's SKU has no geo-replication."
 
@@ -76,7 +76,7 @@ def _judge(view: RegistryView) -> Finding:
     if not region or not registry.location:
         whose = "the registry's" if region else "the cluster's"
         summary = f"Azure Resource Manager does not show {whose} region."
-        return CHECK.unknown(subject, ReplicaCause.REGION_NOT_TOLD, summary, missing=f"{whose} location")
+        return CHECK.unknown(subject, ReplicaCause.REGION_NOT_SHOWN, summary, missing=f"{whose} location")
     gap = performance.replications
     case = _Case(subject, registry, region, (use.registry.evidence,))
     if isinstance(gap, NotSeen):
@@ -120,7 +120,7 @@ def _judged(case: _Case, replica: Replication, others: tuple[Replication, ...]) 
     if not replica.provisioning_state and not replica.status:
         summary = f"Azure Resource Manager does not show the state of {where}."
         return CHECK.unknown(
-            case.subject, ReplicaCause.REPLICA_STATE_NOT_TOLD, summary, case.evidence, missing="provisioningState"
+            case.subject, ReplicaCause.REPLICA_STATE_NOT_SHOWN, summary, case.evidence, missing="provisioningState"
         )
     if not ready(replica):
         fix = (az_acr.show_replica(case.registry, replica.name),)

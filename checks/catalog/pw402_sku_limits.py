@@ -24,7 +24,7 @@ class LimitCause(Cause):
     NEAR_LIMIT = "near-limit", "The registry's usage is near a limit of its SKU."
     RATE_LIMITED = "rate-limited", "Nodes were limited by the registry's rate."
     USAGE_NOT_READ = "usage-not-read", "The registry's usage was not read."
-    USAGE_NOT_TOLD = "usage-not-told", "Azure Resource Manager shows no usage of the registry."
+    USAGE_NOT_SHOWN = "usage-not-told", "Azure Resource Manager shows no usage of the registry."
     REGISTRY_NOT_SEEN = "registry-not-seen", "The registry could not be read."
 
 
@@ -126,7 +126,7 @@ def _usage(case: _Case, usages: Seen[tuple[Usage, ...]]) -> Finding:
     if usages.partial or not usages.value:
         description = usages.partial or "Azure Resource Manager listed no usage"
         summary = f"The usage of {case.registry.name} is not known in full: {description}."
-        return CHECK.unknown(case.subject, LimitCause.USAGE_NOT_TOLD, summary, case.evidence, missing="readable usage")
+        return CHECK.unknown(case.subject, LimitCause.USAGE_NOT_SHOWN, summary, case.evidence, missing="readable usage")
     summary = f"{case.registry.name} ({case.registry.sku or 'SKU not shown'}) is below 90 % of every limit."
     return CHECK.passes(case.subject, LimitCause.WITHIN_LIMITS, f"{summary}{_billed(usages.value)}", case.evidence)
 

@@ -30,7 +30,7 @@ class CacheCause(Cause):
     )
     CREDENTIALS_UNHEALTHY = "credentials-unhealthy", "The credentials of an artifact cache rule are unhealthy."
     CREDENTIAL_SETS_UNREADABLE = "credential-sets-unreadable", "Some credential sets could not be understood."
-    HEALTH_NOT_TOLD = "health-not-told", "The health of the credentials is not shown."
+    HEALTH_NOT_SHOWN = "health-not-told", "The health of the credentials is not shown."
     CACHE_NOT_READ = "cache-not-read", "The artifact cache rules were not read."
     IMAGES_NOT_READ = "images-not-read", "The pods were not read, so images in use are not known."
     NO_CACHE_RULE = "no-cache-rule", "The registry has no artifact cache rule."
@@ -140,7 +140,7 @@ def _judged(case: _Case, sets: Seen[tuple[CredentialSet, ...]] | NotSeen) -> Fin
             f"{case.registry.name} does not show the health of the credential set {silent}, which a rule in use names."
         )
         return CHECK.unknown(
-            case.subject, CacheCause.HEALTH_NOT_TOLD, summary, case.evidence, missing="credentialHealth"
+            case.subject, CacheCause.HEALTH_NOT_SHOWN, summary, case.evidence, missing="credentialHealth"
         )
     return CHECK.passes(case.subject, CacheCause.CACHE_HEALTHY, _describe(case), case.evidence)
 

@@ -18,7 +18,7 @@ class HardwareCause(Cause):
     SMALL_SIZE = "small-size", "The node pool has a small VM size."
     SMALL_DISK = "small-disk", "The node pool has a small OS disk."
     SMALL_SIZE_AND_SMALL_DISK = "small-size-and-small-disk", "The node pool has a small VM size and a small OS disk."
-    HARDWARE_NOT_TOLD = "hardware-not-told", "The node pool's VM size is not shown."
+    HARDWARE_NOT_SHOWN = "hardware-not-told", "The node pool's VM size is not shown."
     NO_NODES = "no-nodes", "The node pool has no nodes, or the cluster no pool."
 
 
@@ -63,7 +63,7 @@ def _judge_pool(facts: ClusterFacts, pool: AgentPool) -> Finding:
     cores = cores_of(pool.vm_size)
     if cores is None and pool.os_disk_type is None:
         because = f"Azure Resource Manager shows neither size nor OS disk of the pool {pool.name}"
-        return CHECK.skipped(subject, HardwareCause.HARDWARE_NOT_TOLD, because)
+        return CHECK.skipped(subject, HardwareCause.HARDWARE_NOT_SHOWN, because)
     summary = f"The nodes of {pool.name} are large enough ({pool.vm_size or 'size not shown'})."
     return CHECK.passes(subject, HardwareCause.HARDWARE_FINE, summary, evidence)
 

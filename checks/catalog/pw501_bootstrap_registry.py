@@ -69,7 +69,7 @@ class _Case(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...]
 
     @property
-    def place(self) -> tuple[str, str]:
+    def name_and_subscription(self) -> tuple[str, str]:
         """The registry's name and subscription, as commands take them."""
         return self.registry.name, subscription_of(self.registry.id)
 
@@ -118,7 +118,7 @@ def _judged(facts: ClusterFacts, use: RegistryUse, seen: Seen[Registry]) -> tupl
 
 def _settings(case: _Case) -> tuple[Finding, ...]:
     """What the registry's own body says."""
-    registry, (name, subscription) = case.registry, case.place
+    registry, (name, subscription) = case.registry, case.name_and_subscription
     findings = []
     if registry.sku and registry.sku.lower() != "premium":
         fix = az_acr.update_registry(name, subscription, "--sku", "Premium")
@@ -163,7 +163,7 @@ def _cache_rule(case: _Case) -> tuple[Finding, ...]:
     if any(rule.source.lower() == SOURCE and rule.target.lower() == TARGET for rule in rules.value):
         return ()
     summary = f"{case.registry.name} has no cache rule from {SOURCE} to {TARGET}: system images are not found in it."
-    return (_fail(case, BootstrapCause.CACHE_RULE_MISSING, summary, az_acr.cache_mcr(*case.place)),)
+    return (_fail(case, BootstrapCause.CACHE_RULE_MISSING, summary, az_acr.cache_mcr(*case.name_and_subscription)),)
 
 
 def _role(case: _Case) -> tuple[Finding, ...]:

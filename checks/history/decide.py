@@ -53,7 +53,7 @@ class Held(msgspec.Struct, frozen=True):
     since: datetime
 
 
-class _Look(msgspec.Struct, frozen=True):
+class _Observed(msgspec.Struct, frozen=True):
     """One facet as one report shows it, with the row it belongs to."""
 
     registry: str
@@ -78,9 +78,12 @@ def decide(
         stale = (SubjectReason("", "", Reason.STALE_RUN),)
         return Decision(state=previous, run=run, reasons=stale, stale=True)
     held = {subject.key: subject for subject in previous.subjects} if previous else {}
-    looks, capped = _admitted(held, report)
-    steps = [(look.registry, look.facet, _step(held.get(key), look, policy, now)) for key, look in looks.items()]
-    absent = sorted(key for key in held if key not in looks)
+    observations, capped = _admitted(held, report)
+    steps = [
+        (observed.registry, observed.facet, _step(held.get(key), observed, policy, now))
+        for key, observed in observations.items()
+    ]
+    absent = sorted(key for key in held if key not in observations)
     steps += [(*key, _absent(held[key], now)) for key in absent]
     reasons = [SubjectReason(registry, facet, step[2]) for registry, facet, step in steps]
     reasons += [SubjectReason(registry, "", Reason.CAPPED) for registry in capped]
@@ -152,7 +155,7 @@ def fold(changes: Iterable[Change], start: dict[Key, Held] | None = None) -> dic
     return held
 
 
-def _admitted(held: dict[Key, SubjectState], report: ClusterReport) -> tuple[dict[Key, _Look], list[str]]:
+def _admitted(held: dict[Key, SubjectState], report: ClusterReport) -> tuple[dict[Key, _Observed], list[str]]:
     """The looks that are counted, and the registries that found no place.
 
     A registry that is held already keeps its place; then those that fail, then by name: the same report always admits
@@ -165,32 +168,32 @@ def _admitted(held: dict[Key, SubjectState], report: ClusterReport) -> tuple[dic
     fresh = sorted((name for name in rows if name not in known), key=lambda name: (not _fails(rows[name]), name))
     room = max(0, MAX_REGISTRIES - len(known))
     chosen = sorted([name for name in rows if name in known] + fresh[:room])
-    looks = {
-        (name, facet): _Look(name, facet, answer, rows[name])
+    observations = {
+        (name, facet): _Observed(name, facet, answer, rows[name])
         for name in chosen
         for facet, answer in rows[name].facets()
     }
-    return looks, fresh[room:]
+    return observations, fresh[room:]
 
 
 def _fails(row: RegistryRow) -> bool:
     return any(word(answer.verdict) == "fail" for _, answer in row.facets())
 
 
-def _step(held: SubjectState | None, look: _Look, policy: Policy, now: datetime) -> Step:
+def _step(held: SubjectState | None, observed: _Observed, policy: Policy, now: datetime) -> Step:
     """One subject, one look."""
-    if held is not None and not look.used and _expired(held, now):
+    if held is not None and not observed.used and _expired(held, now):
         return _absent(held, now)
-    verdict = word(look.answer.verdict)
-    first, before = held is None, held or _fresh(look, now)
+    verdict = word(observed.answer.verdict)
+    first, before = held is None, held or _fresh(observed, now)
     if verdict == "fail":
-        step = _failed(before, first, look, policy, now)
+        step = _failed(before, first, observed, policy, now)
     elif verdict == "pass":
         step = _passed(before, first, policy, now)
     else:
         step = _unsettled(before, first, verdict, now)
     subject, moved, reason = step
-    if subject is not None and look.used:
+    if subject is not None and observed.used:
         subject = msgspec.structs.replace(subject, last_seen=now)
     return subject, moved, reason
 
@@ -206,10 +209,10 @@ def _expired(held: SubjectState, now: datetime) -> bool:
     return now - held.last_seen > KEEP_FOR
 
 
-def _fresh(look: _Look, now: datetime) -> SubjectState:
+def _fresh(observed: _Observed, now: datetime) -> SubjectState:
     return SubjectState(
-        registry=look.registry,
-        facet=look.facet,
+        registry=observed.registry,
+        facet=observed.facet,
         status=Status.UNKNOWN_YET,
         since=now,
         last_verdict="",
@@ -227,8 +230,8 @@ def _unsettled(held: SubjectState, first: bool, verdict: str, now: datetime) -> 
     return subject, _moved(None, subject, Reason.FIRST_SEEN_UNKNOWN), Reason.FIRST_SEEN_UNKNOWN
 
 
-def _failed(held: SubjectState, first: bool, look: _Look, policy: Policy, now: datetime) -> Step:
-    cause = look.answer.cause[:MAX_CAUSE]
+def _failed(held: SubjectState, first: bool, observed: _Observed, policy: Policy, now: datetime) -> Step:
+    cause = observed.answer.cause[:MAX_CAUSE]
     counted = msgspec.structs.replace(
         held,
         last_verdict="fail",
@@ -237,9 +240,9 @@ def _failed(held: SubjectState, first: bool, look: _Look, policy: Policy, now: d
         streak_since=held.streak_since if held.bad_streak else now,
         unknown_since=None,
     )
-    alert = look.facet in policy.alert_on and not policy.baseline
+    alert = observed.facet in policy.alert_on and not policy.baseline
     if held.status is Status.FAILING:
-        return _failing_still(held, counted, cause, look, alert)
+        return _failing_still(held, counted, cause, observed, alert)
     if counted.bad_streak < policy.fail_after:
         moved = _moved(None, counted, Reason.BELOW_THRESHOLD) if first else None
         return counted, moved, Reason.BELOW_THRESHOLD
@@ -252,16 +255,16 @@ def _failed(held: SubjectState, first: bool, look: _Look, policy: Policy, now: d
         since=counted.streak_since or now,
         cause=cause,
         notified=alert,
-        summary=_line(look.answer.summary),
-        fix=_commands(look.row.fix),
+        summary=_line(observed.answer.summary),
+        fix=_commands(observed.row.fix),
     )
     return subject, _moved(None if first else held, subject, reason, alert=alert), reason
 
 
-def _failing_still(held: SubjectState, counted: SubjectState, cause: str, look: _Look, alert: bool) -> Step:
+def _failing_still(held: SubjectState, counted: SubjectState, cause: str, observed: _Observed, alert: bool) -> Step:
     """It failed before: the evidence is the latest; another cause is another thing to do, so people are notified."""
     subject = msgspec.structs.replace(
-        counted, cause=cause, summary=_line(look.answer.summary), fix=_commands(look.row.fix)
+        counted, cause=cause, summary=_line(observed.answer.summary), fix=_commands(observed.row.fix)
     )
     if cause == held.cause:
         return subject, None, Reason.STILL_FAILING

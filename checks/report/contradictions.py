@@ -113,11 +113,11 @@ def _credentials(evidence: RegistryEvidence) -> Iterable[str]:
             open_refusals.append(pull)
     if not open_refusals or not evidence.passes(ROLE):
         return
-    why = "; or ".join(_why_refused(evidence, open_refusals))
+    why = "; or ".join(_refusal_reasons(evidence, open_refusals))
     yield f"Nodes are refused ({word}) although {ROLE} finds the role held: {why}."
 
 
-def _why_refused(evidence: RegistryEvidence, refused: list[FailedPull]) -> list[str]:
+def _refusal_reasons(evidence: RegistryEvidence, refused: list[FailedPull]) -> list[str]:
     """The likely explanations, those that something was seen of first."""
     names = {f"{pull.container.namespace}/{name}" for pull in refused for name in pull.container.pull_secrets}
     failing = [

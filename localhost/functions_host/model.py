@@ -153,8 +153,8 @@ def seconds(timespan: str) -> float:
 def resolve(text: str) -> str:
     """`%NAME%` replaced by the app setting NAME, as the host does for queue names and schedules. Raises HostError."""
 
-    def setting(found: re.Match[str]) -> str:
-        name = found.group(1)
+    def setting(match: re.Match[str]) -> str:
+        name = match.group(1)
         if name not in os.environ:
             raise HostError(f"{text!r} needs the app setting {name}, which is not set")
         return os.environ[name]

@@ -101,15 +101,15 @@ def test_fail_for_an_identity_that_was_made_anew_under_its_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "found",
+    "machines",
     [
         machines("aks-system-12345678-vmss"),
         machines("akssystem", "/some/other/identity"),
         machines("anything", tag="System"),
     ],
 )
-def test_fail_where_the_machines_of_a_running_pool_lack_the_identity(found: NodeMachines) -> None:
-    finding = only(judge(facts(kubelet_resource=listed(MINE), machines=seen((found,)))))
+def test_fail_where_the_machines_of_a_running_pool_lack_the_identity(machines: NodeMachines) -> None:
+    finding = only(judge(facts(kubelet_resource=listed(MINE), machines=seen((machines,)))))
     assert verdict(finding) == ("fail", "identity-not-attached")
     assert finding.fix[-1].endswith("--name system --node-image-only")
 

@@ -45,7 +45,7 @@ def real(**over: Any) -> CanaryQuestion:
     return ask(**({"image": LAYERS, "real": True} | over))
 
 
-def said(text: str = NOT_FOUND, reason: str = "ErrImagePull", **over: Any) -> CanaryReport:
+def report(text: str = NOT_FOUND, reason: str = "ErrImagePull", **over: Any) -> CanaryReport:
     return CanaryReport(reason=reason, text=text, **over)
 
 
@@ -74,7 +74,7 @@ ABAC = {"role_assignment_mode": rbac.ABAC_MODE}
 
 
 def test_pass_where_the_tag_is_not_found_for_only_who_may_pull_hears_that() -> None:
-    finding = only(judged(said()))
+    finding = only(judged(report()))
     assert verdict(finding) == ("pass", "canary-not-found")
     assert (finding.subject.registry, finding.subject.pool, finding.subject.image) == (ACR, "system", None)
     assert finding.summary.startswith(f"Just now at {base.READ_AT}, a node of the pool system asked {ACR} for team/web")
@@ -83,7 +83,7 @@ def test_pass_where_the_tag_is_not_found_for_only_who_may_pull_hears_that() -> N
 
 
 def test_pass_where_kubelet_tries_once_more_without_a_credential_and_tells_of_both() -> None:
-    assert verdict(only(judged(said(f"[{NOT_FOUND}, {ANONYMOUS}]")))) == ("pass", "canary-not-found")
+    assert verdict(only(judged(report(f"[{NOT_FOUND}, {ANONYMOUS}]")))) == ("pass", "canary-not-found")
 
 
 def test_pass_with_layers_where_a_real_image_was_pulled() -> None:
@@ -95,7 +95,7 @@ def test_pass_with_layers_where_a_real_image_was_pulled() -> None:
 
 def test_pass_for_the_path_only_where_everybody_may_read() -> None:
     for anonymous in (True, None):
-        finding = only(judged(said(), uses=in_mode(anonymous_pull=anonymous)))
+        finding = only(judged(report(), uses=in_mode(anonymous_pull=anonymous)))
         assert verdict(finding) == ("pass", "canary-path-only")
         assert "lets everybody read, or ARM does not say" in finding.summary
     assert verdict(only(judged(pulled(), real(), uses=in_mode(anonymous_pull=True)))) == ("pass", "canary-path-only")
@@ -103,56 +103,58 @@ def test_pass_for_the_path_only_where_everybody_may_read() -> None:
 
 def test_pass_for_the_path_only_where_the_identity_is_refused_and_everybody_is_let_in() -> None:
     """The pull of an image that is there would have succeeded, so it is no Fail."""
-    finding = only(judged(said(f"[rpc error: code = Unknown desc = {OAUTH}, {NOT_FOUND}]"),
+    finding = only(judged(report(f"[rpc error: code = Unknown desc = {OAUTH}, {NOT_FOUND}]"),
                         uses=in_mode(anonymous_pull=True)))  # fmt: skip
     assert verdict(finding) == ("pass", "canary-path-only")
 
 
 def test_pass_for_the_path_only_where_the_service_account_gave_the_pod_pull_secrets() -> None:
-    finding = only(judged(said(secrets=("regcred",))))
+    finding = only(judged(report(secrets=("regcred",))))
     assert verdict(finding) == ("pass", "canary-path-only")
     assert "gives pods pull secrets (regcred)" in finding.summary
 
 
 def test_pass_for_the_path_only_where_arm_does_not_show_the_registry() -> None:
-    assert verdict(only(judged(said(), uses=(use(REFUSED, WEB),)))) == ("pass", "canary-path-only")
-    assert verdict(only(judged(said(), uses=()))) == ("pass", "canary-path-only")
+    assert verdict(only(judged(report(), uses=(use(REFUSED, WEB),)))) == ("pass", "canary-path-only")
+    assert verdict(only(judged(report(), uses=()))) == ("pass", "canary-path-only")
 
 
 def test_pass_by_repositories_holds_for_that_one_only() -> None:
     one = (use(seen(registry(**ABAC)), WEB),)
     two = (use(seen(registry(**ABAC)), WEB, image("team/api")),)
     none = (use(seen(registry(**ABAC))),)
-    assert verdict(only(judged(said(), uses=one))) == ("pass", "canary-not-found")
-    assert verdict(only(judged(said(), uses=two))) == ("pass", "canary-repository-only")
+    assert verdict(only(judged(report(), uses=one))) == ("pass", "canary-not-found")
+    assert verdict(only(judged(report(), uses=two))) == ("pass", "canary-repository-only")
     assert verdict(only(judged(pulled(), real(), uses=two))) == ("pass", "canary-repository-only")
-    assert verdict(only(judged(said(), uses=none))) == ("pass", "canary-repository-only"), "what is in use is not known"
+    assert verdict(only(judged(report(), uses=none))) == ("pass", "canary-repository-only"), (
+        "what is in use is not known"
+    )
     unshown = (use(seen(registry(role_assignment_mode=None)), WEB, image("team/api")),)
-    assert verdict(only(judged(said(), uses=unshown))) == ("pass", "canary-repository-only")
+    assert verdict(only(judged(report(), uses=unshown))) == ("pass", "canary-repository-only")
 
 
 def test_pass_for_the_path_where_a_refusal_is_due_to_a_pull_secret_that_the_canary_does_not_bring() -> None:
     for text in (ANONYMOUS, f"[rpc error: code = Unknown desc = {OAUTH}, {ANONYMOUS}]"):
-        finding = only(judged(said(text), ask(with_secret=True)))
+        finding = only(judged(report(text), ask(with_secret=True)))
         assert verdict(finding) == ("pass", "canary-path-only")
         assert "bring a pull secret, which the canary does not" in finding.summary
-    assert verdict(only(judged(said(HEAD + "dial tcp 10.20.0.4:443: i/o timeout"), ask(with_secret=True)))) == (
+    assert verdict(only(judged(report(HEAD + "dial tcp 10.20.0.4:443: i/o timeout"), ask(with_secret=True)))) == (
         "fail", "connect_timeout")  # fmt: skip
 
 
 def test_pass_for_the_path_where_a_real_image_that_is_not_in_use_is_refused() -> None:
     """By repositories, and at a registry that the cluster does not use, it says nothing of what is in use."""
     elsewhere = real(repository="tools/tiny", in_use=False)
-    assert verdict(only(judged(said(ANONYMOUS), elsewhere, uses=in_mode(**ABAC)))) == ("pass", "canary-path-only")
-    finding = only(judged(said(ANONYMOUS), elsewhere, uses=()))
+    assert verdict(only(judged(report(ANONYMOUS), elsewhere, uses=in_mode(**ABAC)))) == ("pass", "canary-path-only")
+    finding = only(judged(report(ANONYMOUS), elsewhere, uses=()))
     assert verdict(finding) == ("pass", "canary-path-only")
     assert "not in use" in finding.summary
-    assert verdict(only(judged(said(ANONYMOUS), elsewhere))) == ("fail", "unauthorized"), "one role for the registry"
+    assert verdict(only(judged(report(ANONYMOUS), elsewhere))) == ("fail", "unauthorized"), "one role for the registry"
 
 
 def test_pass_where_a_real_image_is_there_for_another_platform() -> None:
     text = f'failed to pull and unpack image "{LAYERS}": no match for platform in manifest sha256:5f0c: not found'
-    assert verdict(only(judged(said(text), real()))) == ("pass", "canary-not-found")
+    assert verdict(only(judged(report(text), real()))) == ("pass", "canary-not-found")
 
 
 # what it fails by ----------------------------------------------------------------------------------------------------
@@ -184,7 +186,7 @@ CAUSES: tuple[tuple[str, Cause, tuple[str, ...]], ...] = (
 
 @pytest.mark.parametrize(("text", "cause", "fix"), CAUSES, ids=[cause for _, cause, _ in CAUSES])
 def test_fail_by_each_cause_with_the_command_for_it(text: str, cause: Cause, fix: tuple[str, ...]) -> None:
-    finding = only(judged(said(f"rpc error: code = Unknown desc = {text}")))
+    finding = only(judged(report(f"rpc error: code = Unknown desc = {text}")))
     assert verdict(finding) == ("fail", cause.value)
     assert finding.severity is Severity.ERROR
     assert finding.fix == fix
@@ -197,14 +199,14 @@ def test_every_cause_that_is_the_registry_s_is_in_the_table() -> None:
 
 def test_fail_without_a_role_names_the_command_that_grants_it() -> None:
     none = {base.SUBSCRIPTION: base.authorization()}
-    legacy = only(judged(said(ANONYMOUS), authorization=none))
+    legacy = only(judged(report(ANONYMOUS), authorization=none))
     assert legacy.fix == (
         f"az role assignment create --assignee-object-id {base.ME} --assignee-principal-type ServicePrincipal "
         f"--role AcrPull --scope {base.REGISTRY_ID}",
         f"az aks update --subscription {base.SUBSCRIPTION} --resource-group rg --name aks-1 "
         f"--attach-acr {base.REGISTRY_ID}",
     )
-    by_repository = only(judged(said(ANONYMOUS), authorization=none, uses=in_mode(**ABAC)))
+    by_repository = only(judged(report(ANONYMOUS), authorization=none, uses=in_mode(**ABAC)))
     assert by_repository.fix == (
         f"az role assignment create --assignee-object-id {base.ME} --assignee-principal-type ServicePrincipal "
         f"--role 'Container Registry Repository Reader' --scope {base.REGISTRY_ID}",
@@ -212,19 +214,19 @@ def test_fail_without_a_role_names_the_command_that_grants_it() -> None:
 
 
 def test_fail_whose_identity_is_not_known_asks_for_the_registry_s_health() -> None:
-    assert only(judged(said(ANONYMOUS), principal=REFUSED)).fix == (HEALTH,)
+    assert only(judged(report(ANONYMOUS), principal=REFUSED)).fix == (HEALTH,)
 
 
 def test_fail_by_the_firewall_adds_no_rule_where_none_would_help() -> None:
     endpoints = f"az network private-endpoint-connection list --id {base.REGISTRY_ID} --output table"
     private = DENIED.replace(EGRESS, "10.10.0.4")
-    assert only(judged(said(private))).fix == (endpoints,)
+    assert only(judged(report(private))).fix == (endpoints,)
     assert only(
-        judged(said(DENIED), uses=in_mode(network_access=NetworkAccess(public_network_access="Disabled")))
+        judged(report(DENIED), uses=in_mode(network_access=NetworkAccess(public_network_access="Disabled")))
     ).fix == (endpoints,)
     untold = f"{START}unexpected status from HEAD request to https://{ACR}/v2/team/web/manifests/x: 403 Forbidden"
     rules = f"az acr network-rule list --name acrone --subscription {base.SUBSCRIPTION} --resource-group rg"
-    assert only(judged(said(untold))).fix == (rules, endpoints)
+    assert only(judged(report(untold))).fix == (rules, endpoints)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +237,7 @@ def test_fail_by_the_firewall_adds_no_rule_where_none_would_help() -> None:
     ],
 )
 def test_fail_of_the_node_only_warns_and_leads_to_its_nodes(text: str, cause: Cause) -> None:
-    finding = only(judged(said(text)))
+    finding = only(judged(report(text)))
     assert verdict(finding) == ("fail", cause.value)
     assert finding.severity is Severity.WARNING
     assert "the node, not the registry" in finding.summary
@@ -265,8 +267,8 @@ def test_unknown_where_pods_may_not_be_made_names_the_role() -> None:
 
 def test_unknown_where_the_text_settles_nothing() -> None:
     for text, cause in (("", "canary-backoff-only"), ("something new", "canary-unknown")):
-        assert verdict(only(judged(said(text, "ImagePullBackOff")))) == ("unknown", cause)
-    assert verdict(only(judged(said("source image rejected")))) == ("unknown", "canary-policy")
+        assert verdict(only(judged(report(text, "ImagePullBackOff")))) == ("unknown", cause)
+    assert verdict(only(judged(report("source image rejected")))) == ("unknown", "canary-policy")
 
 
 def test_unknown_where_a_tag_that_cannot_exist_was_given() -> None:
@@ -276,10 +278,10 @@ def test_unknown_where_a_tag_that_cannot_exist_was_given() -> None:
 def test_unknown_where_a_cache_rule_passes_on_what_its_upstream_says() -> None:
     text = f"{START}unexpected status from HEAD request to https://{ACR}/v2/: 429 Too Many Requests"
     rules = performance_facts.performance(cache_rules=seen((performance_facts.rule("team/*"),)))
-    assert verdict(only(judged(said(text), performance={ACR: rules}))) == ("unknown", "canary-rate-limited")
+    assert verdict(only(judged(report(text), performance={ACR: rules}))) == ("unknown", "canary-rate-limited")
     other = performance_facts.performance(cache_rules=seen((performance_facts.rule("hub/*"),)))
-    assert verdict(only(judged(said(text), performance={ACR: other}))) == ("fail", "rate_limited")
-    assert verdict(only(judged(said(ANONYMOUS), performance={ACR: rules}))) == ("fail", "unauthorized")
+    assert verdict(only(judged(report(text), performance={ACR: other}))) == ("fail", "rate_limited")
+    assert verdict(only(judged(report(ANONYMOUS), performance={ACR: rules}))) == ("fail", "unauthorized")
 
 
 def test_unknown_by_repositories_where_the_repository_is_gone() -> None:
@@ -287,15 +289,15 @@ def test_unknown_by_repositories_where_the_repository_is_gone() -> None:
     gone = {f"{ACR}/team/web:1": seen(Manifest(present=False, code="NAME_UNKNOWN"))}
     there = {f"{ACR}/team/web:1": seen(Manifest(present=True))}
     abac = in_mode(**ABAC)
-    assert verdict(only(judged(said(ANONYMOUS), uses=abac, manifests=gone))) == ("unknown", "canary-unauthorized")
-    assert verdict(only(judged(said(ANONYMOUS), uses=abac, manifests=there))) == ("fail", "unauthorized")
-    assert verdict(only(judged(said(ANONYMOUS), manifests=gone))) == ("fail", "unauthorized"), "one role for all"
+    assert verdict(only(judged(report(ANONYMOUS), uses=abac, manifests=gone))) == ("unknown", "canary-unauthorized")
+    assert verdict(only(judged(report(ANONYMOUS), uses=abac, manifests=there))) == ("fail", "unauthorized")
+    assert verdict(only(judged(report(ANONYMOUS), manifests=gone))) == ("fail", "unauthorized"), "one role for all"
 
 
 def test_unknown_where_pods_were_left_behind_with_the_commands_that_delete_them() -> None:
     names = tuple(f"default/pullwatch-canary-system-{n}" for n in range(7))
     gap = NotSeen(NotSeenReason.NOT_ALLOWED, "delete: 403", "Azure Kubernetes Service RBAC Writer", ("az role …",))
-    asked_for = (Canary(ask(), seen(said())),)
+    asked_for = (Canary(ask(), seen(report())),)
     passed, finding = judge(base.facts(canaries=Canaries(canaries=asked_for, left=names, left_why=gap)))
     assert passed.cause == "canary-not-found"
     assert verdict(finding) == ("unknown", "canary-left-behind")
@@ -334,7 +336,7 @@ def test_nothing_there_without_a_repository_to_ask_for() -> None:
 
 
 def test_nothing_there_beyond_the_cap_is_counted() -> None:
-    findings = judge(base.facts(canaries=Canaries(canaries=(Canary(ask(), seen(said())),), passed_over=3)))
+    findings = judge(base.facts(canaries=Canaries(canaries=(Canary(ask(), seen(report())),), passed_over=3)))
     assert [f.cause for f in findings] == ["canary-not-found", "canary-capped"]
     assert findings[1].summary.startswith("3 more registries were not asked for")
 

@@ -150,20 +150,20 @@ async def test_one_address_inward_refuses_the_name_as_a_whole() -> None:
             await connections.resolve((), HOST, known=known, lookup=Names((PUBLIC, METADATA)))
     with pytest.raises(connections.Refused, match=r"10\.0\.0\.4"):
         await connections.resolve((), HOST, lookup=Names(("10.0.0.4",)))
-    place = await connections.resolve((), HOST, known=True, lookup=Names(("10.0.0.4",)))
-    assert place == ResolvedHost(HOST, 443, ("10.0.0.4",), "edge.example.net")
+    host = await connections.resolve((), HOST, known=True, lookup=Names(("10.0.0.4",)))
+    assert host == ResolvedHost(HOST, 443, ("10.0.0.4",), "edge.example.net")
 
 
 async def test_what_a_developer_says_is_not_vetted_and_told() -> None:
     entries = (ConnectTo("*.azurecr.io", 443, "127.0.0.1", 8443),)
-    place = await connections.resolve(entries, HOST, lookup=Names(("127.0.0.1",)))
-    assert place == ResolvedHost(HOST, 8443, ("127.0.0.1",), elsewhere=True)
+    host = await connections.resolve(entries, HOST, lookup=Names(("127.0.0.1",)))
+    assert host == ResolvedHost(HOST, 8443, ("127.0.0.1",), elsewhere=True)
 
 
 async def test_a_session_reaches_its_host_at_the_vetted_addresses_and_nothing_else() -> None:
     resolver = connections._Pinned(ResolvedHost(HOST, 443, (PUBLIC, "2603:1030:408::1")))
-    found = await resolver.resolve(HOST, 443)
-    assert [(r["host"], r["family"]) for r in found] == [
+    probe = await resolver.resolve(HOST, 443)
+    assert [(r["host"], r["family"]) for r in probe] == [
         (PUBLIC, socket.AF_INET),
         ("2603:1030:408::1", socket.AF_INET6),
     ]
@@ -193,14 +193,14 @@ async def test_a_name_that_changes_its_mind_leads_nowhere(trusted: Path, monkeyp
 
         async def started(*, addr_infos: Any, **options: Any) -> Any:
             went.extend(info[4][0] for info in addr_infos)
-            mine = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", hostile.port))
-            return await start(addr_infos=[mine], **options)
+            own_entry = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", hostile.port))
+            return await start(addr_infos=[own_entry], **options)
 
         monkeypatch.setattr(asyncio, "open_connection", opened)
         monkeypatch.setattr(aiohappyeyeballs, "start_connection", started)
         async with client(None) as (azure, credential):
-            found = await registry.probe(azure, Target(host=HOST), lookup=names)
-    assert (found.outcome, found.canonical, credential.scopes) == (Outcome.REACHED, "edge.example.net", [])
+            probe = await registry.probe(azure, Target(host=HOST), lookup=names)
+    assert (probe.outcome, probe.canonical, credential.scopes) == (Outcome.REACHED, "edge.example.net", [])
     assert names.asked == 1
     assert went == [PUBLIC, PUBLIC]
 
@@ -213,16 +213,16 @@ async def ask(
         server(folder, answers, **options) as hostile,
         client(hostile.port, host=target.host, seconds=seconds) as (azure, credential),
     ):
-        found = await registry.probe(azure, target)
-    return found, hostile.requests, hostile.received, credential.scopes
+        probe = await registry.probe(azure, target)
+    return probe, hostile.requests, hostile.received, credential.scopes
 
 
 @pytest.mark.parametrize("tokens", [True, False])
 @pytest.mark.parametrize("where", [f"https://{METADATA}/metadata/identity", "https://evil.example.com/v2/", "/v2/"])
 async def test_a_redirect_is_an_answer_and_followed_nowhere(trusted: Path, where: str, tokens: bool) -> None:
     target = Target(host=HOST, known=True, tokens=tokens)
-    found, requests, _, scopes = await ask(trusted, {"GET /v2/": raw("302 Found", Location=where)}, target)
-    assert (found.outcome, found.status) == (Outcome.CHALLENGE, 302)
+    probe, requests, _, scopes = await ask(trusted, {"GET /v2/": raw("302 Found", Location=where)}, target)
+    assert (probe.outcome, probe.status) == (Outcome.CHALLENGE, 302)
     assert requests == ["GET /v2/"]
     assert scopes == []
 
@@ -242,10 +242,10 @@ async def test_a_redirect_is_an_answer_and_followed_nowhere(trusted: Path, where
 )
 async def test_a_realm_on_another_host_gets_no_token(trusted: Path, realm: str) -> None:
     challenge = f'Bearer realm="{realm}",service="{HOST}"'
-    found, requests, received, scopes = await ask(
+    probe, requests, received, scopes = await ask(
         trusted, {"GET /v2/": raw("401 Unauthorized", WWW_Authenticate=challenge)}
     )
-    assert found.outcome is Outcome.AAD_LOGIN
+    assert probe.outcome is Outcome.AAD_LOGIN
     assert requests == ["GET /v2/"]
     assert scopes == []
     assert b"entra-secret" not in received
@@ -260,18 +260,18 @@ async def test_an_entra_token_goes_to_a_login_server_that_may_have_it_and_never_
         "POST /oauth2/token": raw("200 OK", json.dumps({"access_token": "access-secret"})),
     }
     target = Target(host=HOST, known=True, tokens=True, repository="team/web")
-    found, requests, received, scopes = await ask(trusted, answers, target)
-    assert (found.outcome, found.signed_in, found.repository) == (Outcome.REACHED, True, "team/web")
+    probe, requests, received, scopes = await ask(trusted, answers, target)
+    assert (probe.outcome, probe.signed_in, probe.repository) == (Outcome.REACHED, True, "team/web")
     assert requests == ["GET /v2/", "POST /oauth2/exchange", "POST /oauth2/token"]
     assert scopes == [registry.ACR_SCOPE]
     assert b"scope=repository%3Ateam%2Fweb%3Apull" in received
-    assert "secret" not in repr(found)
+    assert "secret" not in repr(probe)
 
 
 async def test_a_host_that_only_pods_name_is_asked_without_credentials(trusted: Path) -> None:
     answers = {"GET /v2/": raw("401 Unauthorized", WWW_Authenticate='Bearer realm="https://auth.example.com/token"')}
-    found, requests, received, scopes = await ask(trusted, answers, Target(host=HOST))
-    assert found.outcome is Outcome.REACHED
+    probe, requests, received, scopes = await ask(trusted, answers, Target(host=HOST))
+    assert probe.outcome is Outcome.REACHED
     assert requests == ["GET /v2/"]
     assert scopes == []
     assert b"authorization" not in received.lower()
@@ -280,9 +280,9 @@ async def test_a_host_that_only_pods_name_is_asked_without_credentials(trusted: 
 async def test_docker_hub_is_asked_where_it_answers(trusted: Path) -> None:
     names = Names((METADATA,))
     async with client(None) as (azure, _):
-        found = await registry.probe(azure, Target(host="docker.io"), lookup=names)
-    assert found.outcome is Outcome.ADDRESS_REFUSED
-    assert "registry-1.docker.io" in found.detail
+        probe = await registry.probe(azure, Target(host="docker.io"), lookup=names)
+    assert probe.outcome is Outcome.ADDRESS_REFUSED
+    assert "registry-1.docker.io" in probe.detail
 
 
 async def endless(writer: asyncio.StreamWriter) -> None:
@@ -322,10 +322,10 @@ async def test_an_endless_body_is_read_to_a_bound(trusted: Path) -> None:
 @pytest.mark.parametrize("say", [slow, silent])
 async def test_what_drips_or_hangs_ends_at_the_deadline(trusted: Path, say: Say) -> None:
     begun = time.monotonic()
-    found, *_ = await ask(trusted, {"GET /v2/": say}, seconds=1)
+    probe, *_ = await ask(trusted, {"GET /v2/": say}, seconds=1)
     assert time.monotonic() - begun < 3
-    assert found.outcome is Outcome.CHALLENGE
-    assert "no answer in time" in found.detail
+    assert probe.outcome is Outcome.CHALLENGE
+    assert "no answer in time" in probe.detail
 
 
 @pytest.mark.parametrize(
@@ -341,9 +341,9 @@ async def test_what_drips_or_hangs_ends_at_the_deadline(trusted: Path, say: Say)
     ],
 )
 async def test_what_makes_no_sense_has_its_own_outcome(trusted: Path, say: Say, outcome: Outcome) -> None:
-    found, *_ = await ask(trusted, {"GET /v2/": say})
-    assert found.outcome is outcome
-    assert found.outcome is not Outcome.REACHED
+    probe, *_ = await ask(trusted, {"GET /v2/": say})
+    assert probe.outcome is outcome
+    assert probe.outcome is not Outcome.REACHED
 
 
 @pytest.mark.parametrize(
@@ -360,14 +360,14 @@ async def test_a_firewall_names_the_address_it_saw_where_it_is_one(
     trusted: Path, message: str, address: str | None
 ) -> None:
     body = json.dumps({"errors": [{"code": "DENIED", "message": message}]})
-    found, *_ = await ask(trusted, {"GET /v2/": raw("403 Forbidden", body)})
-    assert (found.outcome, found.client_address) == (Outcome.FORBIDDEN, address)
-    assert "\x1b" not in found.detail
+    probe, *_ = await ask(trusted, {"GET /v2/": raw("403 Forbidden", body)})
+    assert (probe.outcome, probe.client_address) == (Outcome.FORBIDDEN, address)
+    assert "\x1b" not in probe.detail
 
 
 async def test_throttling_tells_how_long_to_wait(trusted: Path) -> None:
-    found, *_ = await ask(trusted, {"GET /v2/": raw("429 Too Many Requests", Retry_After="7")})
-    assert (found.outcome, found.retry_after) == (Outcome.TOO_MANY_REQUESTS, 7)
+    probe, *_ = await ask(trusted, {"GET /v2/": raw("429 Too Many Requests", Retry_After="7")})
+    assert (probe.outcome, probe.retry_after) == (Outcome.TOO_MANY_REQUESTS, 7)
 
 
 @pytest.mark.parametrize(
@@ -382,24 +382,24 @@ async def test_tls_that_does_not_hold_sends_nothing(
     trusted: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], outcome: Outcome
 ) -> None:
     monkeypatch.setattr(connections, "HANDSHAKE_SECONDS", 0.5)
-    found, requests, _, scopes = await ask(trusted, {}, **options)
-    assert found.outcome is outcome
+    probe, requests, _, scopes = await ask(trusted, {}, **options)
+    assert probe.outcome is outcome
     assert requests == []
     assert scopes == []
 
 
 async def test_a_certificate_s_end_is_told(trusted: Path) -> None:
-    found, *_ = await ask(trusted, {"GET /v2/": raw("200 OK")}, Target(host=HOST))
-    assert found.certificate_until is not None
-    assert found.certificate_until.endswith("+00:00")
+    probe, *_ = await ask(trusted, {"GET /v2/": raw("200 OK")}, Target(host=HOST))
+    assert probe.certificate_until is not None
+    assert probe.certificate_until.endswith("+00:00")
 
 
 async def test_a_port_where_nobody_listens_is_refused() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         async with client(bound.getsockname()[1]) as (azure, _):
-            found = await registry.probe(azure, KNOWN)
-    assert found.outcome is Outcome.CONNECT_REFUSED
+            probe = await registry.probe(azure, KNOWN)
+    assert probe.outcome is Outcome.CONNECT_REFUSED
 
 
 @pytest.mark.parametrize(
@@ -415,14 +415,14 @@ async def test_a_name_that_does_not_exist_is_not_one_that_nobody_answers_for(num
         raise socket.gaierror(number, "no")
 
     async with client(None) as (azure, _):
-        found = await registry.probe(azure, KNOWN, lookup=failing)
-    assert found.outcome is outcome
+        probe = await registry.probe(azure, KNOWN, lookup=failing)
+    assert probe.outcome is outcome
 
 
 async def test_data_endpoints_are_contacted_under_the_cloud_s_suffix_only(trusted: Path) -> None:
     target = Target(host=HOST, known=True, data_endpoints=("evil.example.com", HOST))
-    found, *_ = await ask(trusted, {"GET /v2/": raw("200 OK")}, target)
-    assert [(data.host, data.outcome) for data in found.data] == [(HOST, Outcome.REACHED)]
+    probe, *_ = await ask(trusted, {"GET /v2/": raw("200 OK")}, target)
+    assert [(data.host, data.outcome) for data in probe.data] == [(HOST, Outcome.REACHED)]
 
 
 def test_a_proxy_is_noticed_but_where_a_developer_leads(monkeypatch: pytest.MonkeyPatch) -> None:

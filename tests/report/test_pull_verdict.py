@@ -230,7 +230,7 @@ def test_a_tag_that_is_not_there_proves_access_for_the_pool_and_no_layers(text: 
 
 
 @pytest.mark.parametrize(
-    ("found", "used"),
+    ("container", "used"),
     [
         (waiting(IDENTITY, "regcred"), None),
         (waiting(WITHOUT), None),
@@ -244,9 +244,9 @@ def test_a_tag_that_is_not_there_proves_access_for_the_pool_and_no_layers(text: 
     ],
 )
 def test_a_tag_that_is_not_there_proves_nothing_where_another_may_have_heard_it(
-    found: ContainerImage, used: RegistryUse | None
+    container: ContainerImage, used: RegistryUse | None
 ) -> None:
-    assert refused(found, used) == {}
+    assert refused(container, used) == {}
 
 
 def test_the_pools_of_several_pods_count_together() -> None:

@@ -56,7 +56,7 @@ class Case:
     finds: Mapping[str, tuple[str, ...]]
     verdict: str
     cause: str
-    told: str
+    summary_part: str
     right: str
     why: str
     links: tuple[str, ...]
@@ -235,7 +235,7 @@ CASES: tuple[Case, ...] = (
         otherwise=("AcrPull",),
         verdict="pass",
         cause="role-held",
-        told="AcrPull at /subscriptions/",
+        summary_part="AcrPull at /subscriptions/",
         right=BOTH,
         why="An assignment at the registry, for the identity itself, is what every way of asking finds.",
         links=("https://learn.microsoft.com/azure/aks/cluster-container-registry-integration",),
@@ -247,7 +247,7 @@ CASES: tuple[Case, ...] = (
         otherwise=("AcrPull",),
         verdict="pass",
         cause="role-held",
-        told="AcrPull at /subscriptions/",
+        summary_part="AcrPull at /subscriptions/",
         right=WHERE_FOUND,
         why=(
             "Assignments name object ids. az turns a client id into one through Graph; where that is refused it warns "
@@ -266,7 +266,7 @@ CASES: tuple[Case, ...] = (
         },
         verdict="pass",
         cause="role-held",
-        told=f"AcrPull at /subscriptions/{OTHER}",
+        summary_part=f"AcrPull at /subscriptions/{OTHER}",
         right=WHERE_FOUND,
         why=(
             "`--all` means all of the current subscription, not all subscriptions. Pullwatch reads the assignments of "
@@ -280,7 +280,7 @@ CASES: tuple[Case, ...] = (
         finds={"everywhere, with groups": ("AcrPull",), "at and above it, with groups": ("AcrPull",)},
         verdict="pass",
         cause="role-through-group",
-        told="a day late",
+        summary_part="a day late",
         right=WHERE_FOUND,
         why=(
             "A group's role is its members' role, transitively. az asks for it only with `--include-groups`; Pullwatch "
@@ -296,7 +296,7 @@ CASES: tuple[Case, ...] = (
         otherwise=("AcrPull",),
         verdict="pass",
         cause="role-held",
-        told="AcrPull at /providers/Microsoft.Management/managementGroups/corp",
+        summary_part="AcrPull at /providers/Microsoft.Management/managementGroups/corp",
         right=WHERE_FOUND,
         why=(
             "Roles are inherited from every scope above. With `--scope` az shows what is exactly there, unless "
@@ -311,7 +311,7 @@ CASES: tuple[Case, ...] = (
         otherwise=("AcrPull",),
         verdict="pass",
         cause="role-held",
-        told="AcrPull at /.",
+        summary_part="AcrPull at /.",
         right=WHERE_FOUND,
         why="As with a management group: the root is above every registry.",
         links=(f"{RBAC}/scope-overview", f"{RBAC}/elevate-access-global-admin"),
@@ -323,7 +323,7 @@ CASES: tuple[Case, ...] = (
         otherwise=("Platform readers",),
         verdict="pass",
         cause="role-held",
-        told="Platform readers at",
+        summary_part="Platform readers at",
         right=PULLWATCH,
         why=(
             "az lists a name and leaves the reader to know what it allows; who looks for AcrPull finds nothing. "
@@ -338,7 +338,7 @@ CASES: tuple[Case, ...] = (
         otherwise=("Operators",),
         verdict="fail",
         cause="role-missing",
-        told="It holds Operators.",
+        summary_part="It holds Operators.",
         right=PULLWATCH,
         why=(
             "az lists the role, which allows `*`; its notActions subtract `registries/pull/*`, and no other role "
@@ -353,7 +353,7 @@ CASES: tuple[Case, ...] = (
         otherwise=("AcrPull",),
         verdict="fail",
         cause="role-not-honoured",
-        told="AcrPull grants nothing there",
+        summary_part="AcrPull grants nothing there",
         right=PULLWATCH,
         why=(
             'With the mode "RBAC Registry + ABAC Repository Permissions" a registry does not honour AcrPull, AcrPush '
@@ -368,7 +368,7 @@ CASES: tuple[Case, ...] = (
         otherwise=("AcrPull",),
         verdict="fail",
         cause="denied",
-        told="managed by the platform",
+        summary_part="managed by the platform",
         right=PULLWATCH,
         why=(
             "Deny assignments outrank roles and are in no list of role assignments: they have a list of their own "
@@ -383,7 +383,7 @@ CASES: tuple[Case, ...] = (
         otherwise=(READER_ROLE,),
         verdict="fail",
         cause="repositories-left-out",
-        told="leave out team/api of acrone",
+        summary_part="leave out team/api of acrone",
         right=PULLWATCH,
         why=(
             "az lists the role with its condition as text (and not at all in a table). The condition holds for "
@@ -398,7 +398,7 @@ CASES: tuple[Case, ...] = (
         otherwise=("AcrPull",),
         verdict="unknown",
         cause="condition",
-        told="Microsoft.Storage/storageAccounts/blobServices/containers:name",
+        summary_part="Microsoft.Storage/storageAccounts/blobServices/containers:name",
         right=OPEN,
         why=(
             "AcrPull is held, as az says, under a condition on attributes that a registry in legacy mode does not "

@@ -95,7 +95,7 @@ def compare(bench: Bench, case: cases.Case) -> str:
     for question, future in asked.items():
         if future.result() != case.answer_to(question):
             raise Wrong(f"az, asked {question}, lists {future.result()}, not {case.answer_to(question)}")
-    expect(finding, case.verdict, case.cause, case.told)
+    expect(finding, case.verdict, case.cause, case.summary_part)
     return f"az finds {case.az} | Pullwatch says {case.pullwatch} | right: {case.right}. {case.why}"
 
 
@@ -103,8 +103,8 @@ def roles(az: Az, words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(str(a["roleDefinitionName"]) for a in az("role", "assignment", "list", *words))
 
 
-def expect(finding: dict[str, Any], verdict: str, cause: str, told: str = "") -> None:
-    if (finding["verdict"], finding["cause"]) != (verdict, cause) or told not in finding["summary"]:
+def expect(finding: dict[str, Any], verdict: str, cause: str, summary_part: str = "") -> None:
+    if (finding["verdict"], finding["cause"]) != (verdict, cause) or summary_part not in finding["summary"]:
         raise Wrong(f"Pullwatch says {finding['verdict']}: {finding['cause']}: {finding['summary']}")
 
 

@@ -89,7 +89,7 @@ async def pods_and_events(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig
             reader = Reader(azure, cluster, buffer)
             pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, containers)
             events = await _events(reader, api)
-    result = Workloads(containers=tuple(pods.found), events=events, pods=pods.objects, unreadable=pods.unreadable)
+    result = Workloads(containers=tuple(pods.items), events=events, pods=pods.objects, unreadable=pods.unreadable)
     return Seen(result, reads.evidence("pods and events", kubeconfig.server, "v1"))
 
 
@@ -113,7 +113,7 @@ async def _events(reader: Reader, api: client.CoreV1Api) -> Seen[tuple[PodEvent,
     except CollectError as error:
         return error.as_gap()
     gaps = f"{events.unreadable} events could not be read" if events.unreadable else ""
-    return Seen(tuple(events.found), reads.evidence("events", "Kubernetes API", "v1"), gaps)
+    return Seen(tuple(events.items), reads.evidence("events", "Kubernetes API", "v1"), gaps)
 
 
 class _Expired(Exception):
@@ -124,7 +124,7 @@ class _List(Generic[R]):
     """What a whole list gave: ``found`` out of ``objects``, of which some were ``unreadable``."""
 
     def __init__(self) -> None:
-        self.found: list[R] = []
+        self.items: list[R] = []
         self.objects = 0
         self.unreadable = 0
 
@@ -160,7 +160,7 @@ class Reader:
         for _ in range(MAX_PAGES):
             objects, token, bad = decode_page(await self._page(call, token, query), kind)
             for item in objects:
-                result.found.extend(convert(item))
+                result.items.extend(convert(item))
             result.objects += len(objects) + bad
             result.unreadable += bad
             if not token:

@@ -109,7 +109,7 @@ async def _with_accounts(
         )
     except CollectError:
         return workloads
-    accounts = {account: secrets for account, secrets in listed.found if secrets}
+    accounts = {account: secrets for account, secrets in listed.items if secrets}
     if not accounts:
         return workloads
     containers = tuple(_given(container, accounts) for container in workloads.value.containers)

@@ -98,7 +98,7 @@ class RegistryClient:
         session: aiohttp.ClientSession,
     ) -> None:
         self.target = target
-        self.place = host
+        self.resolved = host
         self.certificate = certificate
         self._session = session
 
@@ -114,7 +114,7 @@ class RegistryClient:
 
         The caller bounds the time (``asyncio.timeout``).
         """
-        url = f"https://{self.place.host}{path}"
+        url = f"https://{self.resolved.host}{path}"
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
         try:
             async with self._session.request(method, url, headers=sent, data=form, allow_redirects=False) as response:
@@ -148,7 +148,7 @@ class RegistryClient:
             port = parts.port
         except ValueError:
             return False
-        own = (parts.hostname or "").lower() == self.place.host and port in (None, connections.HTTPS)
+        own = (parts.hostname or "").lower() == self.resolved.host and port in (None, connections.HTTPS)
         return parts.scheme == "https" and own and parts.username is None
 
     async def refresh_token(self, challenge: Challenge, entra_token: str) -> str:
@@ -198,12 +198,12 @@ async def connect(
     known registry that is asked many things.
     """
     context = ssl.create_default_context()
-    host, certificate = await _shaken(await _located(settings, target, lookup), context)
+    host, certificate = await _handshake(await _resolved(settings, target, lookup), context)
     async with connections.pinned_session(host, context, keep_alive=keep_alive) as session:
         yield RegistryClient(target, host, certificate, session)
 
 
-async def _located(settings: Settings, target: Target, lookup: connections.Lookup) -> connections.ResolvedHost:
+async def _resolved(settings: Settings, target: Target, lookup: connections.Lookup) -> connections.ResolvedHost:
     host = ENDPOINTS.get(target.host, target.host)
     try:
         return await connections.resolve(settings.connect_to, host, known=target.known, lookup=lookup)
@@ -220,7 +220,7 @@ async def _located(settings: Settings, target: Target, lookup: connections.Looku
         raise RegistryError(Outcome.DNS_UNANSWERED, f"{host} could not be resolved: {error}") from None
 
 
-async def _shaken(
+async def _handshake(
     host: connections.ResolvedHost, context: ssl.SSLContext
 ) -> tuple[connections.ResolvedHost, connections.Certificate]:
     at = f"{host.host} ({', '.join(host.addresses[:3])}) port {host.port}"
@@ -356,7 +356,7 @@ async def probe(azure: Azure, target: Target, *, lookup: connections.Lookup = co
 
 async def _walk(azure: Azure, target: Target, record: _Record, lookup: connections.Lookup) -> None:
     async with connect(azure.settings, target, lookup=lookup) as connection:
-        host, until = connection.place, connection.certificate.valid_until
+        host, until = connection.resolved, connection.certificate.valid_until
         if host.elsewhere:
             record.note(f"name not resolved: PULLWATCH_CONNECT_TO says where {host.host} is", elsewhere=True)
         else:

@@ -35,7 +35,7 @@ class ResolvesTo(StrEnum):
 class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     """Where a name leads, by which zone and link; ``question`` says why that is not known."""
 
-    leads: ResolvesTo
+    resolves_to: ResolvesTo
     host: str
     addresses: tuple[IPv4Address, ...] = ()
     zone: Zone | None = None
@@ -68,18 +68,18 @@ def resolve(networks: Networks, network: VirtualNetwork, registry: Registry, hos
         return msgspec.structs.replace(direct, host=host)
     connections = registry.network_access.connections
     if not connections and not any(_approved(e.status) for e in networks.endpoints_of.get(registry.id.lower(), ())):
-        return Resolution(leads=ResolvesTo.PUBLIC, host=host)
+        return Resolution(resolves_to=ResolvesTo.PUBLIC, host=host)
     resolution = _in_zones(networks, network, private_name(host, suffix_of(registry)))
     if resolution is None:
         gap = _unread(networks, suffix_of(registry))
         return (
             _unsettled(host, not_seen(gap, "Private DNS zones"))
             if gap
-            else Resolution(leads=ResolvesTo.PUBLIC, host=host)
+            else Resolution(resolves_to=ResolvesTo.PUBLIC, host=host)
         )
     resolution = msgspec.structs.replace(resolution, host=host)
     certain = any(c.approved() for c in connections) or not connections
-    if resolution.leads in (ResolvesTo.ABSENT, ResolvesTo.PRIVATE) and not certain:
+    if resolution.resolves_to in (ResolvesTo.ABSENT, ResolvesTo.PRIVATE) and not certain:
         why = "no private endpoint of the registry is approved, so whether public DNS points to the zone is not certain"
         return _unsettled(host, unknown("no-approved-endpoint", f"{host}: {why}.", "an approved endpoint"))
     return resolution
@@ -90,7 +90,7 @@ def _approved(status: str | None) -> bool:
 
 
 def _unsettled(host: str, question: Result) -> Resolution:
-    return Resolution(leads=ResolvesTo.UNSETTLED, host=host, question=question)
+    return Resolution(resolves_to=ResolvesTo.UNSETTLED, host=host, question=question)
 
 
 def _in_zones(networks: Networks, network: VirtualNetwork, name: str, depth: int = 0) -> Resolution | None:
@@ -111,9 +111,9 @@ def _in_zones(networks: Networks, network: VirtualNetwork, name: str, depth: int
     if listed:
         return _addressed(name, zone, link, listed)
     if alias is not None and depth < MAX_ALIASES:
-        return _in_zones(networks, network, alias, depth + 1) or Resolution(leads=ResolvesTo.PUBLIC, host=name)
+        return _in_zones(networks, network, alias, depth + 1) or Resolution(resolves_to=ResolvesTo.PUBLIC, host=name)
     return Resolution(
-        leads=ResolvesTo.PUBLIC if link.redirects() else ResolvesTo.ABSENT, host=name, zone=zone, link=link
+        resolves_to=ResolvesTo.PUBLIC if link.redirects() else ResolvesTo.ABSENT, host=name, zone=zone, link=link
     )
 
 
@@ -123,7 +123,7 @@ def _addressed(name: str, zone: Zone, link: ZoneLink, listed: tuple[str, ...]) -
         shown = ", ".join(listed)
         summary = f"The record of {name} in the zone {zone.name} holds {shown}, which is no private address."
         return _unsettled(name, unknown("record-not-private", summary, "what answers at that address"))
-    return Resolution(leads=ResolvesTo.PRIVATE, host=name, addresses=addresses, zone=zone, link=link)
+    return Resolution(resolves_to=ResolvesTo.PRIVATE, host=name, addresses=addresses, zone=zone, link=link)
 
 
 def _unread(networks: Networks, suffix: str) -> NotSeen | None:

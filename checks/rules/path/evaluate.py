@@ -110,7 +110,7 @@ def _pool(networks: Networks, facts: ClusterFacts, registry: Registry, pool: Age
         ResolvesTo.ABSENT: _absent,
         ResolvesTo.UNSETTLED: _unsettled,
     }
-    return judge[resolution.leads](context, resolution)
+    return judge[resolution.resolves_to](context, resolution)
 
 
 def _possible(one: Candidate) -> bool:
@@ -160,7 +160,7 @@ def _proxied(context: PathContext) -> Results:
     }
 
 
-def _public(context: PathContext, found: Resolution) -> Results:
+def _public(context: PathContext, resolution: Resolution) -> Results:
     """Names lead to the public endpoint."""
     if registry_firewall.public_access(context.registry) is PublicAccess.NOBODY:
         return _private_wanted(context)
@@ -183,7 +183,7 @@ def _public_names(context: PathContext) -> tuple[Result, ...]:
         host for host in context.registry.network_access.data_hosts if context.endpoints and not context.proxied(host)
     ]
     lookups = [resolve(context.facts, context.node_subnet.network, context.registry, host) for host in hosts]
-    return tuple(private_path.absent(context, one) for one in lookups if one.leads is ResolvesTo.ABSENT)
+    return tuple(private_path.absent(context, one) for one in lookups if one.resolves_to is ResolvesTo.ABSENT)
 
 
 def _private_wanted(context: PathContext) -> Results:
@@ -206,9 +206,9 @@ def _private(context: PathContext, resolution: Resolution) -> Results:
     data = private_path.data(context, None if shut else public_path.addresses(context))
     hosts = {h: resolve(context.facts, context.node_subnet.network, context.registry, h) for h in context.data_hosts()}
     private = {
-        h: one.addresses for h, one in hosts.items() if one.leads is ResolvesTo.PRIVATE and not context.proxied(h)
+        h: one.addresses for h, one in hosts.items() if one.resolves_to is ResolvesTo.PRIVATE and not context.proxied(h)
     }
-    public = not hosts or any(one.leads is ResolvesTo.PUBLIC for one in hosts.values())
+    public = not hosts or any(one.resolves_to is ResolvesTo.PUBLIC for one in hosts.values())
     names = tuple(answer for answer in (login, *data) if not isinstance(answer.verdict, Pass))
     between = filtering.private_filters(context, resolution.addresses, private, layers_public=public and not shut)
     standing = isinstance(login.verdict, Pass) and not reached.failed

@@ -32,7 +32,7 @@ def public_filters(context: PathContext) -> tuple[Result, ...]:
     targets = [("login", context.login_target()), ("layers", context.layers_target())]
     if is_service_principal(context.cluster):
         targets.append(("sign-in", SIGN_IN))
-    return _summed(tuple(_public(context, part, destination) for part, destination in targets))
+    return _all_or_unsettled(tuple(_public(context, part, destination) for part, destination in targets))
 
 
 def private_filters(
@@ -50,7 +50,7 @@ def private_filters(
     answers = [_private(context, part, destination) for part, destination in targets]
     if layers_public:
         answers.append(_public(context, "layers", context.layers_target()))
-    return _summed(tuple(answers))
+    return _all_or_unsettled(tuple(answers))
 
 
 def proxy(context: PathContext, hosts: tuple[str, ...]) -> Result:
@@ -60,7 +60,7 @@ def proxy(context: PathContext, hosts: tuple[str, ...]) -> Result:
     return unknown("proxy-decides", summary, "what the proxy lets through")
 
 
-def _summed(answers: tuple[Result, ...]) -> tuple[Result, ...]:
+def _all_or_unsettled(answers: tuple[Result, ...]) -> tuple[Result, ...]:
     """One answer where everything is open, else those that are not."""
     troubles = tuple(answer for answer in answers if not isinstance(answer.verdict, Pass))
     return troubles or (passes("open", " ".join(answer.summary for answer in answers)),)

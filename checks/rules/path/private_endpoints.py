@@ -19,7 +19,7 @@ from checks.facts.outbound import EndpointConnection
 from checks.rules.path import node_network
 from checks.rules.path.destinations import Destination, Match, address, networks
 from checks.rules.path.node_network import NodeSubnet
-from checks.rules.path.routes import leads_elsewhere
+from checks.rules.path.routes import is_diverted
 
 
 class Reach(StrEnum):
@@ -168,9 +168,7 @@ def _direct(facts: Networks, own_virtual_network: VirtualNetwork, peering: Peeri
 def _transit(facts: Networks, node_subnet: NodeSubnet, addresses: tuple[IPv4Address, ...]) -> bool:
     """Whether something beyond peering may lead there: an appliance, a gateway, or a hub that cannot be read."""
     table = None if isinstance(node_subnet.table, NotSeen) else node_subnet.table
-    if isinstance(node_subnet.table, NotSeen) or leads_elsewhere(
-        table, Destination(what="", host="", addresses=addresses)
-    ):
+    if isinstance(node_subnet.table, NotSeen) or is_diverted(table, Destination(what="", host="", addresses=addresses)):
         return True
     if not addresses and table is not None and table.routes:
         return True

@@ -240,13 +240,13 @@ def _data_name(context: PathContext, resolution: Resolution, public: Result | No
     if context.proxied(resolution.host):
         summary = f"Nodes reach {resolution.host} through the cluster's proxy, which looks up the name."
         return unknown("proxy-decides-layers", summary, "what the proxy lets through")
-    if resolution.leads is ResolvesTo.PRIVATE:
+    if resolution.resolves_to is ResolvesTo.PRIVATE:
         answer = record(context, resolution)
         if not isinstance(answer.verdict, Pass):
             return answer
         far = taken(context, resolution)
         return answer if isinstance(far.verdict, Pass) else far
-    if resolution.leads is ResolvesTo.ABSENT:
+    if resolution.resolves_to is ResolvesTo.ABSENT:
         return absent(context, resolution)
     if resolution.question is not None:
         return resolution.question

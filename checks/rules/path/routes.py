@@ -140,7 +140,7 @@ def _private_effect(route: Route) -> RouteEffect:
     )
 
 
-def leads_elsewhere(table: RouteTable | None, destination: Destination) -> bool:
+def is_diverted(table: RouteTable | None, destination: Destination) -> bool:
     """Whether a route sends traffic for a private target to an appliance or a gateway (hub transit)."""
     listed = table.routes if table else ()
     prefixes: list[tuple[IPv4Network, Route]] = [(p, r) for r in listed if (p := network(r.prefix))]
