@@ -158,7 +158,7 @@ secrets = st.builds(
     problem=st.just("") | texts,
     entries=st.lists(entries, max_size=3).map(tuple),
 )
-manifests = st.builds(
+image_manifests = st.builds(
     Manifest,
     present=st.booleans(),
     code=texts,
@@ -189,7 +189,7 @@ def cluster_of(
     st.lists(pods, max_size=4),
     st.lists(events, max_size=4),
     secrets.map(base.seen) | gaps,
-    manifests.map(base.seen) | gaps,
+    image_manifests.map(base.seen) | gaps,
     st.dictionaries(texts, st.lists(texts, max_size=2).map(tuple), max_size=2),
 )
 def test_no_facts_make_the_judges_raise_and_all_of_it_can_be_told(
