@@ -64,7 +64,7 @@ class RunningHost:
     @property
     def invocations(self) -> list[Invocation]:
         """The calls that ended so far, oldest first."""
-        invocations = self.get("/admin/simulator/invocations").json()
+        invocations = self.get("/admin/local/invocations").json()
         assert isinstance(invocations, list)
         return [Invocation(**each) for each in invocations]
 
@@ -105,7 +105,7 @@ class RunningHost:
         """
         ends = time.monotonic() + timeout
         while True:
-            busy = self.get("/admin/simulator/busy").json()
+            busy = self.get("/admin/local/busy").json()
             if not busy:
                 return
             if time.monotonic() >= ends:

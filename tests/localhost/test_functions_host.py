@@ -190,7 +190,7 @@ def test_no_more_messages_are_in_work_than_host_json_allows(host: RunningHost, s
     sample.send(*["sleep 0.6"] * 5)
     most = 0
     while len(sample.notes) < 5:
-        busy = host.get("/admin/simulator/busy").json()
+        busy = host.get("/admin/local/busy").json()
         assert isinstance(busy, list)
         most = max(most, *(int(each.split()[0]) for each in busy if "in flight" in each), 0)
     host.wait_idle()
