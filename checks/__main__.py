@@ -90,8 +90,9 @@ def _scan_options(parser: argparse.ArgumentParser) -> None:
 
 def _scan(options: argparse.Namespace) -> int:
     """Checks clusters once, read-only (except for --canary), with the identity of `az login` or a managed identity, and
-    shows per cluster and registry whether nodes may pull and have a network path. Exit codes: 0 all pass, 1 something
-    fails, 2 something is unknown and nothing fails, or nothing was found, 64 wrong usage."""
+    shows per cluster and registry whether nodes may pull and have a network path. Exit codes: 0 all pass, 1
+    something fails, 2 something is unknown and nothing fails, or nothing was found, 64 wrong usage. Checks that
+    only advise do not count towards 2."""
     loaded = settings.load(os.environ)
     hosts = tuple(name.lower() for name in options.registry)
     scope = ScanScope(tuple(options.subscription), tuple(options.cluster), hosts, canaries=options.canary)

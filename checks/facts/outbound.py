@@ -8,7 +8,6 @@ import msgspec
 class HttpProxy(msgspec.Struct, frozen=True):
     """``httpProxyConfig`` of a cluster that sends HTTPS through a proxy, with all names that go past it."""
 
-    https_proxy: str
     no_proxy: tuple[str, ...] = ()
 
 
@@ -16,7 +15,6 @@ class ClusterOutbound(msgspec.Struct, frozen=True, kw_only=True):
     """How a cluster leaves its network. ``*_ids`` are ARM ids of public addresses or prefixes, not addresses."""
 
     outbound_type: str | None = None
-    load_balancer_sku: str | None = None
     balancer_ids: tuple[str, ...] = ()
     balancer_prefix_ids: tuple[str, ...] = ()
     nat_ids: tuple[str, ...] = ()

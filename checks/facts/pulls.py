@@ -82,7 +82,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     present: bool
     code: str = ""
     digest: str | None = None
-    media_type: str | None = None
     platforms: tuple[str, ...] = ()
     quarantine: str | None = None
     read_enabled: bool | None = None

@@ -61,7 +61,6 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     entra: bool = False
     azure_rbac: bool = False
     private: bool = False
-    local_accounts_disabled: bool = False
     run_command_disabled: bool = False
     artifact_source: str | None = None
     bootstrap_registry_id: str | None = None

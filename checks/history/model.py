@@ -143,7 +143,6 @@ class RunStatus(StrEnum):
     """Where a run stands."""
 
     PLANNED = "planned"
-    RUNNING = "running"
     CLOSED = "closed"
 
 

@@ -101,7 +101,6 @@ def cluster(body: Any, evidence: Evidence) -> facts.Cluster | None:
         entra=isinstance(get(body, "properties", "aadProfile"), dict),
         azure_rbac=bool(boolean(body, "properties", "aadProfile", "enableAzureRBAC")),
         private=bool(boolean(body, "properties", "apiServerAccessProfile", "enablePrivateCluster")),
-        local_accounts_disabled=bool(boolean(body, "properties", "disableLocalAccounts")),
         run_command_disabled=bool(boolean(body, "properties", "apiServerAccessProfile", "disableRunCommand")),
         outbound=_cluster_outbound(get(body, "properties")),
         artifact_source=text(body, "properties", "bootstrapProfile", "artifactSource"),
@@ -284,7 +283,6 @@ def _cluster_outbound(properties: Any) -> outbound.ClusterOutbound:
     balancer = get(properties, "networkProfile", "loadBalancerProfile")
     return outbound.ClusterOutbound(
         outbound_type=text(properties, "networkProfile", "outboundType"),
-        load_balancer_sku=text(properties, "networkProfile", "loadBalancerSku"),
         balancer_ids=_item_ids(balancer, "effectiveOutboundIPs"),
         balancer_prefix_ids=_item_ids(get(balancer, "outboundIPPrefixes"), "publicIPPrefixes"),
         nat_ids=_item_ids(get(properties, "networkProfile", "natGatewayProfile"), "effectiveOutboundIPs"),
@@ -297,7 +295,7 @@ def _proxy(body: Any) -> outbound.HttpProxy | None:
     through = text(body, "httpsProxy")
     if not through or boolean(body, "enabled") is False:
         return None
-    return outbound.HttpProxy(through, (*strings(body, "noProxy"), *strings(body, "effectiveNoProxy")))
+    return outbound.HttpProxy(no_proxy=(*strings(body, "noProxy"), *strings(body, "effectiveNoProxy")))
 
 
 def _network_access(properties: Any) -> outbound.NetworkAccess:

@@ -176,8 +176,8 @@ class _Asker:
         digest = head.headers.get("docker-content-digest")
         if media in INDEXES:
             index = await self._send("GET", path, token)
-            return Manifest(present=True, digest=digest, media_type=media, platforms=platforms_of(index.body))
-        manifest = Manifest(present=True, digest=digest, media_type=media)
+            return Manifest(present=True, digest=digest, platforms=platforms_of(index.body))
+        manifest = Manifest(present=True, digest=digest)
         attributes = f"/acr/v1/{reference.repository}/_manifests/{quote(digest, safe=':')}" if digest else ""
         answer = await self._send("GET", attributes, token, optional=True) if attributes else None
         return with_attributes(manifest, answer.body) if answer and answer.status == 200 else manifest

@@ -1,6 +1,12 @@
-"""What can go wrong on a wire, as four classes. Each adapter maps its SDK's exceptions once, here or beside itself.
+"""What can go wrong on a wire. Each adapter maps its SDK's exceptions once, here or beside itself.
 
-Temporary may pass by itself; the other three will not. The rest of the code never sees an SDK exception.
+    CollectError        a read failed; the reason is none of the following
+    ├── Temporary       throttling, 5xx, a body that makes no sense: it may work later
+    ├── NotAllowed      401 or 403: a role or permission is missing
+    ├── NotFound        404: there is no such thing
+    └── Unreachable     no name, no connection, no trust, or no answer in time
+
+The rest of the code never sees an SDK exception.
 """
 
 from __future__ import annotations

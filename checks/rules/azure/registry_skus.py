@@ -21,7 +21,6 @@ SIZE = "size"
 class SkuLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of a SKU: ``counts`` by the name in ``listUsages`` (lower case); read operations per minute."""
 
-    included_gib: int
     maximum_tib: int
     reads_per_minute: int
     reads_per_identity: int
@@ -33,12 +32,9 @@ _SMALL: Mapping[str, int] = MappingProxyType(
 )
 SKUS: Mapping[str, SkuLimits] = MappingProxyType(
     {
-        "basic": SkuLimits(included_gib=10, counts=(("webhooks", 2), ("tokens", 100), ("scopemaps", 100)), **_SMALL),
-        "standard": SkuLimits(
-            included_gib=100, counts=(("webhooks", 10), ("tokens", 500), ("scopemaps", 500)), **_SMALL
-        ),
+        "basic": SkuLimits(counts=(("webhooks", 2), ("tokens", 100), ("scopemaps", 100)), **_SMALL),
+        "standard": SkuLimits(counts=(("webhooks", 10), ("tokens", 500), ("scopemaps", 500)), **_SMALL),
         "premium": SkuLimits(
-            included_gib=500,
             maximum_tib=100,
             reads_per_minute=20_000,
             reads_per_identity=10_000,

@@ -21,7 +21,6 @@ SERVED = "the traffic leaves through the subnet's service endpoint, with a priva
 class Leaving(msgspec.Struct, frozen=True, kw_only=True):
     """How nodes leave towards a public target. ``gap``: the routes could not be read."""
 
-    served: bool
     routing: Routing
     egress: Egress | None
     gap: NotSeen | None = None
@@ -31,13 +30,11 @@ def egress_route(context: PathContext, destination: Destination) -> Leaving:
     """How nodes leave towards a public target. A service endpoint outranks routes and the order of egress."""
     node_subnet = context.node_subnet
     if destination.service and node_subnet.subnet.has_service_endpoint(destination.service):
-        return Leaving(served=True, routing=UNROUTED, egress=None)
+        return Leaving(routing=UNROUTED, egress=None)
     if isinstance(node_subnet.table, NotSeen):
-        return Leaving(served=False, routing=UNROUTED, egress=None, gap=node_subnet.table)
+        return Leaving(routing=UNROUTED, egress=None, gap=node_subnet.table)
     routing = to_public(node_subnet.table, destination)
-    return Leaving(
-        served=False, routing=routing, egress=egress_of(context.facts, context.cluster, node_subnet, routing)
-    )
+    return Leaving(routing=routing, egress=egress_of(context.facts, context.cluster, node_subnet, routing))
 
 
 def addresses(context: PathContext) -> Result:
