@@ -4,8 +4,8 @@
     GET  /admin/functions                 the functions with their bindings
     POST /admin/functions/NAME            fire a timer or queue function: 202 at once, {"input": "text"} optional
     POST /admin/functions/NAME?wait=true  the same, but answer 200 with the Invocation's result when it has ended
-    GET  /admin/local/busy            what still runs or waits, [] when idle
-    GET  /admin/local/invocations     the calls that ended
+    GET  /admin/local/busy                what still runs or waits, [] when idle
+    GET  /admin/local/invocations         the calls that ended
 
 Function keys are neither needed nor checked: this host listens on 127.0.0.1 only.
 """
@@ -96,8 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
             answers = {
                 "host/status": lambda: {"state": "Running", "runner": host.app.runner, "pid": os.getpid()},
                 "functions": lambda: [_describe(each, self.server) for each in host.app.functions],
-                "simulator/busy": host.busy,
-                "simulator/invocations": host.invocations,
+                "local/busy": host.busy,
+                "local/invocations": host.invocations,
             }
             return json_reply(answers[path]()) if path in answers else HttpReply(HTTPStatus.NOT_FOUND)
         if self.command == "POST" and path.startswith("functions/"):
