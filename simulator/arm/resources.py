@@ -30,6 +30,16 @@ class Subscription:
     body: dict[str, Any]
     groups: dict[str, Resource] = field(default_factory=dict)
 
+    def is_delegated_to(self, tenant: str) -> bool:
+        """Whether a tenant looks at it through Azure Lighthouse: it is another's, and names that tenant as managing."""
+        own, listed = self.body.get("tenantId"), self.body.get("managedByTenants")
+        managing = {
+            str(item.get("tenantId")).lower()
+            for item in (listed if isinstance(listed, list) else [])
+            if isinstance(item, dict)
+        }
+        return isinstance(own, str) and own.lower() != tenant.lower() and tenant.lower() in managing
+
 
 class Resources:
     """An index over all bodies. Built anew when a file changed, so it never changes itself."""
