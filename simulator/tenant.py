@@ -40,7 +40,15 @@ class Tenant:
         return self._once("arm", generation, self._index_resources)
 
     def authorization(self) -> Authorization:
-        """The bodies of the folder, and the app's own roles beside them."""
+        """What the folder says. Registries go by it, so that a test says there whether the app may pull."""
+        groups, management = self._groups.value(), self._management.value()
+        generation = (self._authorization.refresh(), self._groups.generation, self._management.generation)
+        return self._once(
+            "authorization", generation, lambda: Authorization(self._authorization.bodies(), groups, management)
+        )
+
+    def authorization_with_own_roles(self) -> Authorization:
+        """What the folder says and the app's own roles beside it, as Azure Resource Manager shows them."""
         groups, management, caller = self._groups.value(), self._management.value(), self.caller()
         generation = (
             self._authorization.refresh(),
@@ -54,7 +62,7 @@ class Tenant:
             given = list(self._authorization.bodies())
             return Authorization([*own_roles(caller, self.resources(), given), *given], groups, management)
 
-        return self._once("authorization", generation, index)
+        return self._once("authorization with own roles", generation, index)
 
     def caller(self) -> Caller:
         document, management, resources = self._caller.value(), self._management.value(), self.resources()

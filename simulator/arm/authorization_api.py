@@ -65,7 +65,7 @@ class ArmAuthorization:
 
     def _list(self, request: ArmRequest, kind: str, scope: str) -> web.Response:
         query = parse_filter(request.query.get("$filter"))
-        authorization = self._tenant.authorization()
+        authorization = self._tenant.authorization_with_own_roles()
         if kind == "roleDefinitions":
             items = [encode(body) for body in authorization.role_definitions(scope, query)]
         else:
@@ -75,7 +75,7 @@ class ArmAuthorization:
         return request.page(items, self._page_size)
 
     def _get(self, request: ArmRequest, kind: str, scope: str) -> web.Response:
-        authorization = self._tenant.authorization()
+        authorization = self._tenant.authorization_with_own_roles()
         name = request.path.names[0]
         if kind == "roleDefinitions":
             definition = authorization.role_definition(scope, name)
@@ -114,7 +114,7 @@ class ArmAuthorization:
         return shown
 
     def _create(self, request: ArmRequest, scope: str) -> web.Response:
-        authorization = self._tenant.authorization()
+        authorization = self._tenant.authorization_with_own_roles()
         name = request.path.names[0]
         wanted = self._wanted(request, authorization)
         same = [r for r in authorization.kind("roleAssignments") if _same(r.body, wanted, scope)]
@@ -179,7 +179,7 @@ class ArmAuthorization:
         }
 
     def _delete(self, request: ArmRequest) -> web.Response:
-        found = self._tenant.authorization().find("roleAssignments", request.path.text)
+        found = self._tenant.authorization_with_own_roles().find("roleAssignments", request.path.text)
         path = self._tenant.authorization_file(found.id) if found else None
         if found is None or path is None:
             return web.Response(status=204)

@@ -10,6 +10,9 @@ is covered from the top down, by as few assignments as its denials allow:
   bodies of the tenant show: the resource groups of a subscription (and resources in none), the resources of a group,
   the children of a resource that have bodies of their own.
 
+Registries do not go by these, although Reader includes `registries/pull/read`: whether the app may pull is for the
+folder to say (Tenant.authorization).
+
 Denied writes and actions change nothing: Reader has none. `granted` actions are a custom role of their own at the same
 places. An assignment that authorization/*.json has as well (same scope, role and principal) is not made twice, as in
 Azure; one that is there for a denied place stays: the folder then contradicts itself.

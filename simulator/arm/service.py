@@ -216,7 +216,7 @@ class Arm:
         return done
 
     def _may(self, caller: Caller, action: str, scope: str) -> bool:
-        return Rights(self._tenant.authorization(), caller.principal).may(action, scope)
+        return Rights(self._tenant.authorization_with_own_roles(), caller.principal).may(action, scope)
 
 
 def _type_of(resource: Resource) -> str:
