@@ -11,10 +11,10 @@ A tenant is a folder of raw bodies that are served as they are:
     TENANT/authorization/*.json               role assignments, role definitions, deny assignments
     TENANT/authorization/groups.json          {group object id: [member object ids]}
     TENANT/authorization/managementGroups.json {name: {"parent": name | null, "subscriptions": [ids]}}
-    TENANT/authorization/caller.json          what the app itself may not do (caller.py)
+    TENANT/authorization/caller.json          what the app itself may do and may not (entra/app_permissions.py)
     TENANT/graph/*.json                       service principals, users, applications
     TENANT/kubernetes/<cluster name>/*.json   Kubernetes objects; without the folder the API server is out of reach
-    TENANT/registries/<login server>.json     what the registry holds (registry.py)
+    TENANT/registries/<login server>.json     what the registry holds (registry/hosts.py)
     TENANT/faults.json                        what goes wrong (faults.py)
 """
 

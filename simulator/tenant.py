@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Hashable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from simulator.arm.authorization import Authorization
+from simulator.arm.authorization import Authorization, ManagementGroups, is_at_or_above
+from simulator.arm.own_roles import own_roles
 from simulator.arm.resources import Resources
 from simulator.entra.app_permissions import DEFAULT_TENANT, Caller, read_caller
 from simulator.jsonfiles import JsonFile, JsonFolder
@@ -38,16 +40,39 @@ class Tenant:
         return self._once("arm", generation, self._index_resources)
 
     def authorization(self) -> Authorization:
+        """What the folder says. Registries go by it, so that a test says there whether the app may pull."""
         groups, management = self._groups.value(), self._management.value()
         generation = (self._authorization.refresh(), self._groups.generation, self._management.generation)
         return self._once(
             "authorization", generation, lambda: Authorization(self._authorization.bodies(), groups, management)
         )
 
+    def authorization_with_own_roles(self) -> Authorization:
+        """What the folder says and the app's own roles beside it, as Azure Resource Manager shows them."""
+        groups, management, caller = self._groups.value(), self._management.value(), self.caller()
+        generation = (
+            self._authorization.refresh(),
+            self._groups.generation,
+            self._management.generation,
+            self._caller.generation,
+            self._arm.generation,
+        )
+
+        def index() -> Authorization:
+            given = list(self._authorization.bodies())
+            return Authorization([*own_roles(caller, self.resources(), given), *given], groups, management)
+
+        return self._once("authorization with own roles", generation, index)
+
     def caller(self) -> Caller:
-        document, resources = self._caller.value(), self.resources()
-        generation = (self._caller.generation, self._arm.generation)
-        return self._once("caller", generation, lambda: read_caller(document, self._tenant_id(resources)))
+        document, management, resources = self._caller.value(), self._management.value(), self.resources()
+        generation = (self._caller.generation, self._management.generation, self._arm.generation)
+
+        def read() -> Caller:
+            known, above = read_caller(document, self._tenant_id(resources)), ManagementGroups(management)
+            return known.with_denials_below(resources.subscriptions, partial(is_at_or_above, groups=above))
+
+        return self._once("caller", generation, read)
 
     def graph(self) -> list[tuple[Path, dict[str, Any]]]:
         """Bodies of TENANT/graph with the file each stands in."""
@@ -78,7 +103,9 @@ class Tenant:
         return {path.name.removesuffix(".json").lower(): body for path, body in self._registries.bodies_with_files()}
 
     def _tenant_id(self, resources: Resources) -> str | None:
-        tenants = (place.body.get("tenantId") for place in resources.subscriptions.values())
+        """The app's tenant where nobody names it: the first subscription's, those without managing tenants first."""
+        bodies = [place.body for place in resources.subscriptions.values()]
+        tenants = (body.get("tenantId") for body in sorted(bodies, key=lambda body: bool(body.get("managedByTenants"))))
         return next((tenant for tenant in tenants if isinstance(tenant, str)), None)
 
     def _once(self, name: str, generation: Hashable, make: Callable[[], T]) -> T:

@@ -149,7 +149,7 @@ class Authorization:
         for kind, resources in self._by_kind.items():
             for resource in resources.values():
                 place = scope_of(resource)
-                self._scoped.setdefault((kind, _subscription(place)), []).append((place, resource))
+                self._scoped.setdefault((kind, subscription_of(place)), []).append((place, resource))
         self.builtins = builtin_roles()
 
     def _add(self, body: dict[str, Any]) -> None:
@@ -189,7 +189,7 @@ class Authorization:
 
     def _candidates(self, kind: str, asked: str) -> Iterator[tuple[str, Resource]]:
         """(scope, assignment) of what can be related to a scope: for one in a subscription, no other subscription's."""
-        kind, subscription = f"microsoft.authorization/{kind.lower()}", _subscription(asked)
+        kind, subscription = f"microsoft.authorization/{kind.lower()}", subscription_of(asked)
         for (found, place), listed in self._scoped.items():
             if found == kind and (not subscription or place in ("", subscription)):
                 yield from listed
@@ -255,7 +255,7 @@ def scope_of(resource: Resource) -> str:
     return ids.key(scope if isinstance(scope, str) else resource.path.scope)
 
 
-def _subscription(scope: str) -> str:
+def subscription_of(scope: str) -> str:
     """The subscription a scope's key lies in; "" for management groups and `/`."""
     return scope.split("/")[2] if scope.startswith("/subscriptions/") else ""
 

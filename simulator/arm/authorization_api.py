@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,17 @@ import msgspec
 from aiohttp import web
 
 from simulator.arm import ids, versions
-from simulator.arm.authorization import PROVIDER, Authorization, parse_filter, principals
+from simulator.arm.authorization import (
+    PROVIDER,
+    Authorization,
+    parse_filter,
+    principals,
+    principals_of,
+    scope_of,
+    subscription_of,
+)
 from simulator.arm.request import ArmRequest
+from simulator.arm.resources import Resource
 from simulator.graph.objects import directory
 from simulator.responses import Refusal, answer, arm_refusal, encode
 from simulator.tenant import Tenant
@@ -55,16 +65,17 @@ class ArmAuthorization:
 
     def _list(self, request: ArmRequest, kind: str, scope: str) -> web.Response:
         query = parse_filter(request.query.get("$filter"))
-        authorization = self._tenant.authorization()
+        authorization = self._tenant.authorization_with_own_roles()
         if kind == "roleDefinitions":
             items = [encode(body) for body in authorization.role_definitions(scope, query)]
         else:
-            found = authorization.assignments(kind, scope, query)
+            shows = self._shown(request, authorization, kind, scope)
+            found = filter(shows, authorization.assignments(kind, scope, query))
             items = [versions.encoded_at(resource, request.version) for resource in found]
         return request.page(items, self._page_size)
 
     def _get(self, request: ArmRequest, kind: str, scope: str) -> web.Response:
-        authorization = self._tenant.authorization()
+        authorization = self._tenant.authorization_with_own_roles()
         name = request.path.names[0]
         if kind == "roleDefinitions":
             definition = authorization.role_definition(scope, name)
@@ -72,12 +83,38 @@ class ArmAuthorization:
                 return answer(definition)
         else:
             found = authorization.find(kind, request.path.text)
-            if found is not None:
+            if found is not None and self._shown(request, authorization, kind, scope)(found):
                 return answer(versions.encoded_at(found, request.version))
         raise _not_found(kind, name)
 
+    def _shown(
+        self, request: ArmRequest, authorization: Authorization, kind: str, scope: str
+    ) -> Callable[[Resource], bool]:
+        """Which assignments the caller gets to see at a scope: none where it may not read them.
+
+        Through a delegation (Azure Lighthouse) lists show the managing tenant's assignments only, here those of the app
+        and its groups, and nothing from above the subscription. Source: "List Azure role assignments using the REST
+        API", which says so for users; for service principals the simulator assumes the same.
+        """
+        caller, subscriptions = request.caller, self._tenant.resources().subscriptions
+        delegated = {name for name, place in subscriptions.items() if place.is_delegated_to(caller.tenant)}
+        me = caller.principal.lower()
+        mine = principals_of(me, authorization.members) or {me}
+        asked = subscription_of(ids.key(scope))
+
+        def shown(resource: Resource) -> bool:
+            place = scope_of(resource)
+            inside = subscription_of(place)
+            if caller.is_denied(f"Microsoft.Authorization/{kind}/read", place):
+                return False
+            if not {asked, inside} & delegated:
+                return True
+            return asked in ("", inside) and bool(mine & set(principals(resource.body)))
+
+        return shown
+
     def _create(self, request: ArmRequest, scope: str) -> web.Response:
-        authorization = self._tenant.authorization()
+        authorization = self._tenant.authorization_with_own_roles()
         name = request.path.names[0]
         wanted = self._wanted(request, authorization)
         same = [r for r in authorization.kind("roleAssignments") if _same(r.body, wanted, scope)]
@@ -142,7 +179,7 @@ class ArmAuthorization:
         }
 
     def _delete(self, request: ArmRequest) -> web.Response:
-        found = self._tenant.authorization().find("roleAssignments", request.path.text)
+        found = self._tenant.authorization_with_own_roles().find("roleAssignments", request.path.text)
         path = self._tenant.authorization_file(found.id) if found else None
         if found is None or path is None:
             return web.Response(status=204)

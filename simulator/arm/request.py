@@ -35,13 +35,16 @@ class ArmRequest:
     def deny(self, action: str, scope: str, said_scope: str | None = None) -> None:
         """Raises 403 AuthorizationFailed when the caller may not; `said_scope` is the scope the message names."""
         if self.caller.is_denied(action, scope):
-            raise arm_refusal(
-                403,
-                "AuthorizationFailed",
-                f"The client '{self.caller.client}' with object id '{self.caller.principal}' does not have "
-                f"authorization to perform action '{action}' over scope '{said_scope or scope or '/'}' or the scope "
-                "is invalid. If access was recently granted, please refresh your credentials.",
-            )
+            raise self.forbidden(action, said_scope or scope)
+
+    def forbidden(self, action: str, scope: str) -> Refusal:
+        return arm_refusal(
+            403,
+            "AuthorizationFailed",
+            f"The client '{self.caller.client}' with object id '{self.caller.principal}' does not have "
+            f"authorization to perform action '{action}' over scope '{scope or '/'}' or the scope "
+            "is invalid. If access was recently granted, please refresh your credentials.",
+        )
 
     def page(self, items: Sequence[bytes], size: int) -> web.Response:
         """One page of a list, with an absolute nextLink where there is more."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from simulator.arm import ids
 
-# Where a parent keeps children under another name than their type has.
-EMBEDDED_AS = {"agentpools": "agentpoolprofiles"}
+# Where a parent keeps node pools: under another name than their type has.
+AGENT_POOLS, POOL_PROFILES = "agentPools", "agentPoolProfiles"
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +29,16 @@ class Subscription:
     id: str
     body: dict[str, Any]
     groups: dict[str, Resource] = field(default_factory=dict)
+
+    def is_delegated_to(self, tenant: str) -> bool:
+        """Whether a tenant looks at it through Azure Lighthouse: it is another's, and names that tenant as managing."""
+        own, listed = self.body.get("tenantId"), self.body.get("managedByTenants")
+        managing = {
+            str(item.get("tenantId")).lower()
+            for item in (listed if isinstance(listed, list) else [])
+            if isinstance(item, dict)
+        }
+        return isinstance(own, str) and own.lower() != tenant.lower() and tenant.lower() in managing
 
 
 class Resources:
@@ -154,13 +164,14 @@ class Resources:
         properties = parent.body.get("properties")
         if not isinstance(properties, dict):
             return []
-        wanted = EMBEDDED_AS.get(child_type.lower(), child_type.lower())
+        pool = child_type.lower() == AGENT_POOLS.lower()
+        wanted = (POOL_PROFILES if pool else child_type).lower()
         name = next((name for name in properties if name.lower() == wanted), None)
         items = properties.get(name) if name else None
         found = []
         for item in items if isinstance(items, list) else []:
             if isinstance(item, dict) and isinstance(item.get("name"), str):
-                found.append(_embedded_child(parent, child_type, item, pool=wanted == "agentpoolprofiles"))
+                found.append(_embedded_child(parent, AGENT_POOLS if pool else str(name), item, pool=pool))
         return found
 
 

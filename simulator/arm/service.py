@@ -11,6 +11,8 @@ from simulator.arm.arm_metadata import locations, provider_list, tenants, usages
 from simulator.arm.authorization import parse_filter
 from simulator.arm.authorization_api import ArmAuthorization
 from simulator.arm.cluster_actions import ArmClusters
+from simulator.arm.network_actions import listed_at, needs_grant
+from simulator.arm.rbac import Rights
 from simulator.arm.request import (
     ArmRequest,
     api_version,
@@ -20,6 +22,7 @@ from simulator.arm.request import (
     resource_not_found,
 )
 from simulator.arm.resources import Resource, Resources, Subscription
+from simulator.entra.app_permissions import Caller
 from simulator.entra.tokens import ARM_AUDIENCES, Tokens
 from simulator.kubernetes.clusters import CLUSTER, Clusters
 from simulator.responses import answer, arm_refusal, encode
@@ -195,17 +198,25 @@ class Arm:
         path = request.path
         target = path.parent or ""
         request.deny(path.full_type + "/action", target)
+        if needs_grant(path.full_type) and not self._may(request.caller, path.full_type + "/action", target):
+            raise request.forbidden(path.full_type + "/action", target)
         known_group(path, resources)
         if resources.find(target) is None:
             raise resource_not_found(ids.parse(target))
         stored = resources.by_id.get(ids.key(path.text))
         if stored is not None:
             return answer({name: value for name, value in stored.body.items() if name != "id"})
+        listed = listed_at(target, path.full_type, resources)
+        if listed is not None:
+            return answer({"value": listed})
         cluster = self._clusters.find(target)
         done = self._actions.act(request, cluster, path.types[-1].lower()) if cluster is not None else None
         if done is None:
             raise arm_refusal(404, "NotFound", f"The simulator has no action '{path.types[-1]}' here.")
         return done
+
+    def _may(self, caller: Caller, action: str, scope: str) -> bool:
+        return Rights(self._tenant.authorization_with_own_roles(), caller.principal).may(action, scope)
 
 
 def _type_of(resource: Resource) -> str:

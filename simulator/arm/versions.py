@@ -5,6 +5,9 @@ registries `properties.networkRuleSet.virtualNetworkRules`: 2017-10-01, 2019-05-
 2021-08-01, 2021-12-01-preview and 2026-09-01-preview; nowhere between or after.
 denyAssignments `properties.denyAssignmentEffect`: 2024-07-01-preview.
 roleAssignments `properties.principalType`: not at 2015-07-01.
+
+What has a call of its own may stand inside its parent's file, and is no part of the parent's body at any version: see
+OWN_CALL (azure-mgmt-network 33.1.0 and azure-mgmt-dnsresolver 1.1.0 know no such properties).
 """
 
 from __future__ import annotations
@@ -15,6 +18,12 @@ from simulator.arm.resources import Resource
 from simulator.responses import encode
 
 REGISTRY = "microsoft.containerregistry/registries"
+OWN_CALL = {
+    "microsoft.network/privateendpoints": ("privateDnsZoneGroups",),
+    "microsoft.network/virtualhubs": ("hubVirtualNetworkConnections", "hubRouteTables", "routingIntent"),
+    "microsoft.network/dnsforwardingrulesets": ("forwardingRules", "virtualNetworkLinks"),
+    "microsoft.network/networkmanagers": ("connectivityConfigurations", "networkGroups"),
+}
 
 
 def shows_role_assignment_mode(version: str) -> bool:
@@ -38,7 +47,7 @@ def hidden(kind: str, version: str) -> tuple[str, ...]:
         return ("denyAssignmentEffect",)
     if kind == "microsoft.authorization/roleassignments" and version == "2015-07-01":
         return ("principalType",)
-    return ()
+    return OWN_CALL.get(kind, ())
 
 
 def _without(value: Any, place: list[str]) -> Any:

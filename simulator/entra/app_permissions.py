@@ -3,21 +3,34 @@
     {"principalId": ..., "clientId": ..., "tenantId": ..., "resourceId": ...,   each optional
      "address": "203.0.113.10",          the address registries see (their firewall judges it)
      "graph": "denied" | [path globs],   Microsoft Graph answers 403 Authorization_RequestDenied
-     "denied": [{"scope": "/subscriptions/...", "actions": ["*"] | ["Microsoft.Authorization/roleAssignments/read"]}]}
+     "denied": [{"scope": "/subscriptions/...", "actions": ["*"] | ["Microsoft.Authorization/roleAssignments/read"]}],
+     "granted": [action patterns],       rights beyond reading, held wherever the app may read
+     "assignments": [role assignments]}  raw bodies: the app's own roles, instead of those derived from the rest
 
-Without the file the app may read everything. A denial holds at its scope and below it. One that names
-`Microsoft.Resources/subscriptions/read` itself also takes the subscription out of `GET /subscriptions`; a wildcard does
-not: the app then sees that the subscription is there and may not look into it, which is the case worth testing.
+Without the file the app may read everything. A denial holds at its scope and below it; the scope may be `/`, a
+management group, a subscription, a resource group or a resource. One that names
+`Microsoft.Resources/subscriptions/read` itself, at a subscription or above it, hides the subscription: it is absent
+from `GET /subscriptions`, and whatever is asked of it is refused, since Azure lists every subscription in which the
+caller holds anything.
+
+A wildcard does not hide: the app then sees that the subscription is there and may not look into it, and lists in it
+answer 403. In Azure such a subscription is one where the caller holds a role without reads (AKS Cluster User at a
+cluster, say); its lists of resources may then answer 200 with what little that role shows. Deny `*` at each resource
+group to have that.
+
+A denial below the place of a list leaves the list at 200 with the readable part, and nothing in it tells of the rest.
+What the app's own role assignments say of all this: simulator/arm/own_roles.py.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from simulator.arm.ids import covers, key
+from simulator.arm.ids import MANAGEMENT_GROUPS, covers, key
 
 DEFAULT_PRINCIPAL = "0a5e0b1e-5f0c-4d4e-9a55-70112a7c0001"
 DEFAULT_CLIENT = "0c11e47a-5f0c-4d4e-9a55-70112a7c0002"
@@ -36,6 +49,17 @@ def matches(pattern: str, action: str) -> bool:
     return _pattern(pattern).fullmatch(action) is not None
 
 
+def matches_every_read(pattern: str) -> bool:
+    """Whether nothing is left of `*/read` without the pattern; its `*` stands for what the pattern cannot name."""
+    return matches(pattern, "*/read")
+
+
+def matches_some_read(pattern: str) -> bool:
+    """Whether the pattern takes anything out of `*/read`."""
+    end = pattern.lower().rsplit("*", 1)[-1]
+    return end.endswith("/read") or ("*" in pattern and "/read".endswith(end))
+
+
 @dataclass(frozen=True, slots=True)
 class Denial:
     scope: str
@@ -51,14 +75,17 @@ class Caller:
     address: str = DEFAULT_ADDRESS
     graph_denied: tuple[str, ...] = ()
     denials: tuple[Denial, ...] = ()
+    granted: tuple[str, ...] = ()
+    assignments: tuple[dict[str, Any], ...] | None = None  # None: derived from the denials
 
     def is_denied(self, action: str, scope: str) -> bool:
-        """Whether an action at a scope (any spelling of the id) is refused."""
+        """Whether an action at a scope (any spelling of the id) is refused; in a hidden subscription every one is."""
         place = key(scope)
-        return any(
+        denied = any(
             covers(denial.scope, place) and any(matches(pattern, action) for pattern in denial.actions)
             for denial in self.denials
         )
+        return denied or (place.startswith("/subscriptions/") and self.hides_subscription(place.split("/")[2]))
 
     def hides_subscription(self, subscription_id: str) -> bool:
         place = key(f"/subscriptions/{subscription_id}")
@@ -67,11 +94,20 @@ class Caller:
             for denial in self.denials
         )
 
+    def with_denials_below(self, subscriptions: Iterable[str], is_above: Callable[[str, str], bool]) -> Caller:
+        """What a management group denies is denied at each subscription (by its id) that `is_above` puts below it."""
+        from_groups = [denial for denial in self.denials if denial.scope.startswith(MANAGEMENT_GROUPS)]
+        places = [key(f"/subscriptions/{subscription}") for subscription in subscriptions] if from_groups else []
+        more = [
+            Denial(place, denial.actions) for denial in from_groups for place in places if is_above(denial.scope, place)
+        ]
+        return replace(self, denials=(*self.denials, *more))
+
 
 def read_caller(document: Any, tenant_id: str | None) -> Caller:
     """From caller.json; what has the wrong type counts as absent."""
     data = document if isinstance(document, dict) else {}
-    graph = data.get("graph")
+    graph, granted, own = data.get("graph"), data.get("granted"), data.get("assignments")
     denied_paths = ("*",) if graph == "denied" else tuple(map(str, graph)) if isinstance(graph, list) else ()
     return Caller(
         principal=str(data.get("principalId") or DEFAULT_PRINCIPAL),
@@ -81,6 +117,8 @@ def read_caller(document: Any, tenant_id: str | None) -> Caller:
         address=str(data.get("address") or DEFAULT_ADDRESS),
         graph_denied=denied_paths,
         denials=tuple(_denials(data.get("denied"))),
+        granted=tuple(map(str, granted)) if isinstance(granted, list) else (),
+        assignments=tuple(body for body in own if isinstance(body, dict)) if isinstance(own, list) else None,
     )
 
 

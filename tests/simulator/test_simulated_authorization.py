@@ -31,7 +31,8 @@ DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
 
 @pytest.fixture
 def folder(folder: Folder) -> Folder:
-    """One assignment at every kind of scope, and a neighbour whose name begins the same."""
+    """One assignment at every kind of scope, and a neighbour whose name begins the same; the app has none."""
+    folder.write("authorization/caller.json", {"assignments": []})
     folder.assignment("at-root", "/", PERSON, READER)
     folder.assignment("at-top-group", MANAGEMENT + "top", PERSON, READER)
     folder.assignment("at-side-group", MANAGEMENT + "side", PERSON, READER)

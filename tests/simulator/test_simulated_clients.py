@@ -21,6 +21,7 @@ from azure.mgmt.containerservice.aio import ContainerServiceClient
 from azure.mgmt.containerservice.models import RunCommandRequest
 
 from simulator import Simulator, running_async
+from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from tests.support.tenant_server import CLUSTER, KUBELET, REGISTRY, SUBSCRIPTION, Folder
 
 AKS = "6dae42f8-4368-4678-94ff-3960e28e3630"
@@ -127,6 +128,23 @@ async def test_the_sdk_finds_an_assignment_through_a_group(environment: Simulato
         query = f"atScope() and assignedTo('{KUBELET}')"
         found = [a.name async for a in client.role_assignments.list_for_scope(REGISTRY, filter=query)]
     assert found == ["via-group"]
+
+
+async def test_the_apps_own_roles_are_found_as_microsofts_client_asks_for_them(
+    environment: Simulator, folder: Folder
+) -> None:
+    """A role whose notActions are what caller.json denies, read through the definition that the assignment names."""
+    denied = {"scope": f"/subscriptions/{SUBSCRIPTION}", "actions": ["Microsoft.Network/privateDnsZones/*"]}
+    folder.write("authorization/caller.json", {"denied": [denied]})
+    async with (
+        ManagedIdentityCredential() as credential,
+        AuthorizationManagementClient(credential, SUBSCRIPTION, **options(environment)) as client,
+    ):
+        query = f"atScope() and assignedTo('{DEFAULT_PRINCIPAL}')"
+        found = [item async for item in client.role_assignments.list_for_subscription(filter=query)]
+        role = await client.role_definitions.get_by_id(found[0].role_definition_id)
+    assert [item.scope for item in found] == [denied["scope"]]
+    assert [(p.actions, p.not_actions) for p in role.permissions] == [(["*/read"], denied["actions"])]
 
 
 async def test_an_identity_the_app_does_not_have_gets_no_token(environment: Simulator) -> None:
