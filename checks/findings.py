@@ -123,11 +123,12 @@ class RegistryRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """One thing that was to be looked at for a cluster: whether it was, and why not."""
+    """One thing that was to be read for a cluster: whether it was, why not, and the commands that would show it."""
 
     what: str
     looked: bool
     why: str = ""
+    fix: tuple[str, ...] = ()
 
 
 class PullTime(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from checks.facts import (
     subscription_of,
 )
 from checks.findings import Evidence, Finding, Severity, Subject
+from checks.rules import visibility
 from checks.rules.access import identity_access
 from checks.rules.azure.node_pools import has_nodes
 from checks.rules.fixes import az_aks, az_roles
@@ -110,10 +111,25 @@ def _managed(facts: ClusterFacts, subject: Subject, evidence: tuple[Evidence, ..
         finding = finding or _not_attached(facts, kubelet.resource_id, subject, evidence)
         if finding is not None:
             return finding
+        hidden = _hidden(facts, kubelet.resource_id)
+        if hidden is not None:
+            return CHECK.not_seen(subject, *hidden)
     own = not kubelet.resource_id or subscription_of(kubelet.resource_id) == subscription_of(cluster.id)
     where = "" if own else f" It lives in another subscription ({subscription_of(kubelet.resource_id or '')})."
     summary = f"Nodes pull as the managed identity {kubelet.object_id}.{where}{_unseen(facts)}"
     return CHECK.passes(subject, IdentityCause.KUBELET_IDENTITY, summary, evidence)
+
+
+def _hidden(facts: ClusterFacts, resource_id: str) -> tuple[NotSeen, str] | None:
+    """What may not be read, and would show that the identity was deleted, replaced or taken off the machines."""
+    seen = isinstance(facts.kubelet_resource, Seen) and facts.kubelet_resource.value.resource is not None
+    gap = visibility.hidden_in(facts.visibility, subscription_of(resource_id), visibility.IDENTITIES)
+    if not seen and gap is not None:
+        return gap, f"Whether the kubelet identity {resource_id} still exists"
+    if facts.machines is None:
+        return None
+    gap = visibility.hidden_in(facts.visibility, subscription_of(facts.cluster.id), visibility.SCALE_SETS)
+    return (gap, "Whether the node machines carry the kubelet identity") if gap is not None else None
 
 
 def _changes(cluster: Cluster) -> bool:

@@ -56,6 +56,10 @@ class RoleCause(Cause):
         "assignments-unreadable",
         "Some role assignments could not be read, and one of them may grant the pull.",
     )
+    ASSIGNMENTS_DELEGATED = (
+        "assignments-delegated",
+        "The registry's tenant is seen through Azure Lighthouse, which does not show its role assignments.",
+    )
     ASSIGNMENTS_NOT_READ = "assignments-not-read", "The role assignments were not read."
     ANONYMOUS_PULL = "anonymous-pull", "The registry allows anonymous pulls, so no role is needed."
     PULL_SECRETS = "pull-secrets", "All images of the registry come with pull secrets, so no role is needed."
@@ -188,6 +192,8 @@ def _what(asked: identity_access.AuthorizationReads, gap: NotSeen) -> str:
         id(asked.authorization.denies): "Deny assignments, which would outrank the role that is held,",
         id(asked.groups): "Assignments that reach the identity through groups",
         id(asked.denies): "Deny assignments that reach the identity through groups",
+        id(asked.hidden): "Every role assignment on the registry",
+        id(asked.hidden_denies): "Every deny assignment, which would outrank the role that is held,",
     }
     return named.get(id(gap), "The role assignments on the registry")
 

@@ -277,7 +277,7 @@ def _own_rights(subject: Subject, registry: Registry, probe: Probe, evidence: tu
         summary,
         evidence,
         missing=f"{role} for Pullwatch's own identity (optional)",
-        fix=(az_roles.assign_role("<object id of Pullwatch's identity>", role, registry.id),),
+        fix=(az_roles.assign_role(az_roles.OWN_IDENTITY, role, registry.id),),
     )
 
 

@@ -29,6 +29,11 @@ class EndpointCause(Cause):
         "endpoint-transit",
         "The private endpoint can be reached only through a hub, an appliance or a gateway.",
     )
+    ENDPOINT_MANAGED = (
+        "endpoint-network-manager",
+        "No peering leads to the endpoint, but a network manager may connect the networks.",
+    )
+    ENDPOINT_NOT_READABLE = "endpoint-not-readable", "The node network or the endpoint's network cannot be read."
     ENDPOINT_ACCESS_OFF = "endpoint-access-off", "The peering does not allow access between the virtual networks."
     ENDPOINT_PENDING = "endpoint-pending", "The private endpoint connection waits for its approval."
     ENDPOINT_REJECTED = "endpoint-rejected", "The private endpoint connection was rejected."

@@ -40,6 +40,14 @@ class DnsCause(Cause):
         "The record's endpoint can be reached only through a hub, an appliance or a gateway.",
     )
     PEERING_NOT_CONNECTED = "peering-not-connected", "The peering between the networks is not connected on both sides."
+    ENDPOINT_MANAGED = (
+        "endpoint-network-manager",
+        "No peering leads to the record's endpoint, but a network manager may connect the networks.",
+    )
+    ZONE_NOT_KNOWN = "zone-not-known", "Where the registry's records are kept is not known: no zone group names a zone."
+    ZONE_LINKS_HIDDEN = "zone-links-hidden", "The zone that holds the records has more links than can be read."
+    FORWARDING_RULESET = "forwarding-ruleset", "A DNS forwarding ruleset is linked to the node network."
+    NETWORK_NOT_LISTED = "network-not-listed", "The node network is not listed, so neither are its DNS settings."
     NO_ENDPOINT = "no-endpoint", "No private endpoint is in reach that a record could name."
     NO_PATH = "no-way", "No private endpoint lets the nodes in."
     PROXY = "proxy", "The cluster's proxy resolves names and connects."

@@ -33,6 +33,9 @@ class FilterCause(Cause):
         "egress-unclear-layers",
         "Whether the node network has outbound access to where layers come from is not known.",
     )
+    ADMIN_RULES_LOGIN = "admin-rules-login", "A network manager's security admin rules may decide for the login server."
+    ADMIN_RULES_LAYERS = "admin-rules-layers", "A network manager's security admin rules may decide for the layers."
+    ADMIN_RULES_SIGN_IN = "admin-rules-sign-in", "A network manager's security admin rules may decide for the sign-in."
     PROXY_DECIDES = "proxy-decides", "The cluster's proxy decides."
     PUBLIC_ACCESS_DISABLED = "public-access-disabled", "Public network access of the registry is disabled."
     PUBLIC_CLOSED = "public-closed", "The public path is closed, and DNS may resolve to the private endpoint."

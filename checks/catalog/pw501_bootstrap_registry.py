@@ -94,7 +94,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
                 (cluster.evidence,) if cluster.evidence else (),
                 missing="Reader on the bootstrap registry",
                 look_failed=True,
-                fix=(az_roles.assign_role("<object id of Pullwatch's identity>", "Reader", wanted),),
+                fix=(az_roles.assign_role(az_roles.OWN_IDENTITY, "Reader", wanted),),
             ),
         )
     return _judged(facts, use, use.registry)

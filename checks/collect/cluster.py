@@ -29,6 +29,7 @@ from checks.facts import (
     same_id,
     subscription_of,
 )
+from checks.facts.network import Networks
 from checks.findings import SEEN_BEFORE, Evidence
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
@@ -77,7 +78,8 @@ async def gather(
         client_secrets=await _client_secrets(azure, cluster, principal),
         probes=await probes.of_cluster(azure, inventory, uses),
         performance=await registry_details.of_cluster(azure, inventory, uses),
-        networks=inventory.networks,
+        networks=await _with_zone_groups(azure, inventory, uses),
+        visibility=inventory.visibility,
         pull_secrets=secrets,
         manifests=await manifests.of_cluster(azure, inventory, uses),
         pull_times=pull_times.measure_pull_times(workloads.value, cluster.pools) if isinstance(workloads, Seen) else (),
@@ -219,6 +221,17 @@ def _held(inventory: Inventory, principal: Seen[Principal] | NotSeen, *, named: 
             elif not named and inventory.is_registry_role(assignment):
                 held_by_id.setdefault(registry.login_server, f"role at {assignment.scope}")
     return held_by_id
+
+
+async def _with_zone_groups(azure: Azure, inventory: Inventory, uses: tuple[RegistryUse, ...]) -> Networks:
+    """The networks with the zone groups of the endpoints of these registries, each read once per run."""
+    endpoints: dict[str, str] = {}
+    for registry in (use.registry.value for use in uses if isinstance(use.registry, Seen)):
+        named = [connection.endpoint_id for connection in registry.network_access.connections if connection.approved()]
+        known = [endpoint.id for endpoint in inventory.networks.endpoints_of.get(registry.id.rstrip("/").lower(), ())]
+        endpoints |= {one.rstrip("/").lower(): one for one in (*named, *known) if one}
+    groups = await asyncio.gather(*(inventory.zone_groups_of(azure, one) for one in endpoints.values()))
+    return msgspec.structs.replace(inventory.networks, zone_groups=dict(zip(endpoints, groups, strict=True)))
 
 
 def _subscriptions(uses: tuple[RegistryUse, ...]) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.facts.authorization import Authorization, RoleAssignment
+from checks.facts.authorization import Authorization, Permission, RoleAssignment
 from checks.facts.canary import Canaries
 from checks.facts.network import Network, Networks
 from checks.facts.observation import NotSeen, Seen
@@ -20,6 +20,7 @@ from checks.facts.resources import (
     Registry,
     Subscription,
 )
+from checks.facts.visibility import NOT_READ, Visibility
 from checks.facts.workloads import ContainerImage, Workloads
 from checks.findings import PullTime
 
@@ -32,6 +33,7 @@ class SubscriptionFacts(msgspec.Struct, frozen=True, kw_only=True):
     registries: Seen[tuple[Registry, ...]] | NotSeen
     authorization: Authorization
     network: Network | None = None
+    own_roles: Seen[tuple[Permission, ...]] | NotSeen = NOT_READ
 
 
 class RegistryUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,7 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     probes: dict[str, Seen[Probe] | NotSeen] = {}
     performance: dict[str, RegistryPerformance] = {}
     networks: Networks | None = None
+    visibility: Visibility = Visibility()
     pull_secrets: dict[str, Seen[PullSecret] | NotSeen] = {}
     manifests: dict[str, Seen[Manifest] | NotSeen] = {}
     pull_times: tuple[PullTime, ...] = ()

@@ -12,6 +12,7 @@ import msgspec
 
 from checks.arm_ids import subscription_of
 from checks.facts.observation import NotSeen, NotSeenReason, Seen
+from checks.facts.visibility import Visibility
 
 UNREAD = NotSeen(NotSeenReason.NOT_APPLICABLE, "networks were not read")
 
@@ -159,13 +160,44 @@ class ZoneLink(msgspec.Struct, frozen=True):
 
 
 class Zone(msgspec.Struct, frozen=True, kw_only=True):
-    """A private DNS zone. ``records``: A records by relative name (lower case); ``aliases``: CNAMEs likewise."""
+    """A private DNS zone. ``records``: A records by relative name (lower case); ``aliases``: CNAMEs likewise.
+
+    ``link_count`` is ``numberOfVirtualNetworkLinks``: more than the links listed means that some are not shown.
+    """
 
     id: str
     name: str
     links: Seen[tuple[ZoneLink, ...]] | NotSeen
+    link_count: int | None = None
     records: Seen[dict[str, tuple[str, ...]]] | NotSeen
     aliases: Seen[dict[str, str]] | NotSeen
+
+
+class ForwardingRuleset(msgspec.Struct, frozen=True, kw_only=True):
+    """A DNS forwarding ruleset and the networks (ids) that it is linked to: it answers before public DNS does."""
+
+    id: str
+    name: str
+    links: Seen[tuple[str, ...]] | NotSeen
+
+
+class NetworkManager(msgspec.Struct, frozen=True, kw_only=True):
+    """An Azure Virtual Network Manager: networks in its scope may be connected, or closed, without a sign on them.
+
+    ``subscriptions`` are guids in lower case; ``wide``: its scope names management groups. ``connects`` and ``secures``
+    are its ``networkManagerScopeAccesses``.
+    """
+
+    id: str
+    name: str
+    subscriptions: tuple[str, ...] = ()
+    wide: bool = False
+    connects: bool = False
+    secures: bool = False
+
+    def covers(self, subscription: str) -> bool:
+        """Whether its scope may hold a subscription's networks: what a management group holds is not read."""
+        return self.wide or subscription.lower() in self.subscriptions
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +212,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     prefixes: Seen[dict[str, PublicAddress]] | NotSeen = UNREAD
     endpoints: Seen[dict[str, PrivateEndpoint]] | NotSeen = UNREAD
     zones: Seen[dict[str, Zone]] | NotSeen = UNREAD
+    rulesets: Seen[dict[str, ForwardingRuleset]] | NotSeen = UNREAD
+    managers: Seen[dict[str, NetworkManager]] | NotSeen = UNREAD
     registry_rules: Seen[dict[str, tuple[str, ...]]] | NotSeen = UNREAD
     node_addresses: Seen[dict[str, tuple[PublicAddress, ...]]] | NotSeen = UNREAD
 
@@ -194,6 +228,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
             ("public prefixes", self.prefixes),
             ("private endpoints", self.endpoints),
             ("private DNS zones", self.zones),
+            ("DNS forwarding rulesets", self.rulesets),
+            ("network managers", self.managers),
             ("virtual network rules", self.registry_rules),
             ("addresses of nodes", self.node_addresses),
         )
@@ -205,22 +241,31 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Networks(msgspec.Struct, frozen=True, kw_only=True):
-    """All subscriptions' networks with the indexes that judges need; shared by every cluster of a run."""
+    """All subscriptions' networks with the indexes that judges need; shared by every cluster of a run.
+
+    ``zones_of`` and ``rulesets_of`` are keyed by the network linked, ``endpoints_of`` by the resource connected to.
+    ``zone_groups`` are the private DNS zones (ids) that the zone groups of an endpoint name, by the endpoint's id: only
+    those of endpoints of registries in use are read.
+    """
 
     by_subscription: dict[str, Network] = {}
     endpoints_of: dict[str, tuple[PrivateEndpoint, ...]] = {}
     zones_of: dict[str, tuple[tuple[Zone, ZoneLink], ...]] = {}
+    rulesets_of: dict[str, tuple[ForwardingRuleset, ...]] = {}
+    zone_groups: dict[str, Seen[tuple[str, ...]] | NotSeen] = {}
+    visibility: Visibility = Visibility()
 
     def of(self, resource_id: str) -> Network | None:
         """The network facts of the subscription that an id lies in, or None where it was not read."""
         return self.by_subscription.get(subscription_of(resource_id))
 
 
-def networks_of(pairs: Iterable[tuple[str, Network]]) -> Networks:
+def networks_of(pairs: Iterable[tuple[str, Network]], visibility: Visibility) -> Networks:
     """The networks of subscriptions (guid in lower case), with their indexes."""
     by_subscription = dict(pairs)
     endpoints: dict[str, list[PrivateEndpoint]] = {}
     zones: dict[str, list[tuple[Zone, ZoneLink]]] = {}
+    rulesets: dict[str, list[ForwardingRuleset]] = {}
     for network in by_subscription.values():
         for endpoint in network.endpoints.value.values() if isinstance(network.endpoints, Seen) else ():
             for target in endpoint.targets:
@@ -228,8 +273,13 @@ def networks_of(pairs: Iterable[tuple[str, Network]]) -> Networks:
         for zone in network.zones.value.values() if isinstance(network.zones, Seen) else ():
             for link in zone.links.value if isinstance(zone.links, Seen) else ():
                 zones.setdefault(link.network_id.rstrip("/").lower(), []).append((zone, link))
+        for ruleset in network.rulesets.value.values() if isinstance(network.rulesets, Seen) else ():
+            for linked in ruleset.links.value if isinstance(ruleset.links, Seen) else ():
+                rulesets.setdefault(linked.rstrip("/").lower(), []).append(ruleset)
     return Networks(
         by_subscription=by_subscription,
         endpoints_of={key: tuple(value) for key, value in endpoints.items()},
         zones_of={key: tuple(value) for key, value in zones.items()},
+        rulesets_of={key: tuple(value) for key, value in rulesets.items()},
+        visibility=visibility,
     )

@@ -20,6 +20,7 @@ from checks.findings import (
 )
 from checks.report.contradictions import contradictions
 from checks.report.coverage import coverage_of
+from checks.report.own_identity import name_own_identity
 from checks.report.partial_reads import downgrade_passes
 from checks.report.registry_row import FAILURES, PER_IMAGE, registry_row
 from checks.rules.pull.observed_pulls import FailedPull, PullProof, failed_pulls, not_found_proofs, pull_proofs
@@ -49,13 +50,14 @@ def build_report(facts: ClusterFacts) -> ClusterReport:
         for use in facts.uses
         if use.acr or use.login_server in proven or use.login_server in spoken_of
     )
-    return ClusterReport(
+    report = ClusterReport(
         id=facts.cluster.id,
         coverage=coverage_of(facts, proven),
         registries=rows,
         findings=findings,
         pull_times=facts.pull_times,
     )
+    return name_own_identity(report, facts.visibility.object_id)
 
 
 def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]]) -> dict[str, PullProof]:

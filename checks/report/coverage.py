@@ -7,11 +7,26 @@ from typing import Any
 
 from checks.facts import ClusterFacts, NotSeen, Seen
 from checks.facts.network import Networks
+from checks.facts.visibility import Visibility
 from checks.findings import Coverage
+from checks.rules import visibility
 from checks.rules.path import node_network
 from checks.rules.pull.observed_pulls import PullProof
 from checks.text import listed
 
+# The types whose absence something may rest on.
+TYPES = (
+    visibility.REGISTRIES,
+    visibility.ROLE_ASSIGNMENTS,
+    visibility.DENY_ASSIGNMENTS,
+    visibility.IDENTITIES,
+    visibility.SCALE_SETS,
+    visibility.VIRTUAL_NETWORKS,
+    visibility.SECURITY_GROUPS,
+    visibility.PRIVATE_ZONES,
+    visibility.RULESETS,
+    visibility.NETWORK_MANAGERS,
+)
 MAX_NAMED = 5  # subscriptions that a line of the coverage names
 
 
@@ -39,6 +54,7 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
     for subscription, denies in sorted(facts.denies_through_groups.items()):
         lines.append(_line(f"deny assignments through groups in {subscription}", denies))
     lines.extend(_networks(facts.networks))
+    lines.extend(_hidden(facts.visibility))
     lines.extend(_own_network(facts))
     own: tuple[tuple[str, Seen[Any] | NotSeen | None], ...] = (
         ("the identity's resource", facts.kubelet_resource),
@@ -74,12 +90,24 @@ def _networks(networks: Networks | None) -> list[Coverage]:
     if networks is None or not networks.by_subscription:
         return [Coverage("networks", False, "no subscription's networks were read")]
     guids = sorted(networks.by_subscription)
-    lines = [Coverage("networks", True, f"of {listed(guids, MAX_NAMED)}; what lies in other subscriptions is not seen")]
+    lines = [Coverage("networks", True, f"of {listed(guids, MAX_NAMED)}; other subscriptions are not seen")]
     for guid in guids:
         gaps = networks.by_subscription[guid].gaps()
         if gaps:
             kinds = ", ".join(what for what, _ in gaps)
             lines.append(Coverage(f"networks of {guid}", False, f"{kinds}: {gaps[0][1].detail}"))
+    return lines
+
+
+def _hidden(visible: Visibility) -> list[Coverage]:
+    """The subscriptions of which only a part may be read: what their lists lack is not taken for absent."""
+    lines = []
+    for guid in sorted(visible.own_roles):
+        gaps = [(kind, gap) for kind in TYPES if (gap := visibility.hidden_in(visible, guid, kind)) is not None]
+        if gaps:
+            kinds = "everything" if len(gaps) == len(TYPES) else ", ".join(kind for kind, _ in gaps)
+            why = f"only a part of {kinds} may be read, so what is not listed counts as not seen"
+            lines.append(Coverage(f"all of subscription {guid}", False, why, gaps[0][1].fix))
     return lines
 
 

@@ -12,6 +12,7 @@ from checks.rules.azure import regions
 from tests.support import access_facts as base
 from tests.support.access_facts import REFUSED, only, seen, verdict
 from tests.support.performance_facts import ACR, VNET, facts, network, performance, probe, replica, unseen
+from tests.support.readable import readable
 
 judge = partial(judge_with, (pw406_dns,))
 
@@ -43,14 +44,14 @@ def test_fail_of_custom_dns_before_one_region_only_informs() -> None:
 
 
 def test_unknown_where_the_network_may_not_be_read() -> None:
-    refused = networks_of([(base.SUBSCRIPTION, Network(virtual_networks=REFUSED))])
+    refused = networks_of([(base.SUBSCRIPTION, Network(virtual_networks=REFUSED))], readable(base.SUBSCRIPTION))
     assert verdict(only(judge(facts(networks=refused)))) == ("unknown", "look-not-allowed")
 
 
 def test_nothing_there_without_pools_a_network_or_a_registry_in_arm() -> None:
     no_pools = base.cluster(pools=())
     assert verdict(only(judge(facts(cluster=no_pools)))) == ("skipped", "no-pools")
-    gone = networks_of([(base.SUBSCRIPTION, Network(virtual_networks=seen({})))])
+    gone = networks_of([(base.SUBSCRIPTION, Network(virtual_networks=seen({})))], readable(base.SUBSCRIPTION))
     assert verdict(only(judge(facts(networks=gone)))) == ("skipped", "network-not-known")
     assert verdict(only(judge(facts(uses=(unseen(),))))) == ("skipped", "registry-not-seen")
     assert judge(facts(uses=())) == ()

@@ -81,6 +81,7 @@ def unlinked() -> World:
     home = world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
     world.peer(world.vnet_id(NODES), home)
     world.endpoint()
+    world.zone(RECORDS, home)
     return world.private()
 
 
@@ -115,8 +116,9 @@ def test_unknown_where_the_state_of_the_private_endpoint_is_not_shown() -> None:
 
 def test_no_record_is_asked_for_where_no_endpoint_is_in_reach() -> None:
     world = World()
-    world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+    home = world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
     world.endpoint()
+    world.zone(RECORDS, home)
     assert ("skipped", "no-endpoint") in path_causes(world.private())["PW204"]
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.rules.access import abac_conditions, wildcards
+from checks.rules import wildcards
+from checks.rules.access import abac_conditions
 from checks.rules.access.abac_conditions import Unsettled, evaluate
 
 CONTENT = "Microsoft.ContainerRegistry/registries/repositories/content/read"

@@ -22,9 +22,11 @@ from checks.facts import (
     RoleAssignment,
     RoleDefinition,
     Seen,
+    subscription_of,
 )
 from checks.findings import Evidence, Fail, Finding, Pass, Skipped, Unknown, word
 from checks.rules.access import rbac
+from tests.support.readable import readable
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
@@ -140,7 +142,10 @@ def use(registry_fact: Any = None, *images: ContainerImage, **over: Any) -> Regi
 
 
 def facts(**over: Any) -> ClusterFacts:
-    """A cluster that uses one registry and has AcrPull on it."""
+    """A cluster that uses one registry and has AcrPull on it; the app may read every subscription that occurs."""
+    registries = [use.registry.value.id for use in over.get("uses", ()) if isinstance(use.registry, Seen)]
+    kubelet = over["cluster"].kubelet if "cluster" in over else None
+    subscriptions = {subscription_of(i) for i in (*registries, (kubelet.resource_id if kubelet else "") or "")}
     base: dict[str, Any] = {
         "cluster": cluster(),
         "principal": seen(Principal(object_id=ME, kind="managed identity")),
@@ -148,6 +153,7 @@ def facts(**over: Any) -> ClusterFacts:
         "uses": (use(),),
         "authorization": {SUBSCRIPTION: authorization(held(ACR_PULL))},
         "tenants": {SUBSCRIPTION: TENANT},
+        "visibility": readable(SUBSCRIPTION, *filter(None, subscriptions)),
     }
     return ClusterFacts(**(base | over))
 

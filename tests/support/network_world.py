@@ -13,8 +13,10 @@ import msgspec
 from checks.collect.arm import bodies, network_bodies
 from checks.collect.arm import networks as network
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Principal, RegistryUse, Seen, subscription_of
-from checks.facts.network import Network, Networks, Zone, networks_of
+from checks.facts.network import ForwardingRuleset, Network, Networks, Zone, networks_of
+from checks.facts.visibility import Visibility
 from checks.findings import Evidence
+from tests.support.readable import readable
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant, guid, merged, object_id
 
 HOST = "acrone.azurecr.io"
@@ -296,6 +298,35 @@ class World:
             self._child(zone, f"CNAME/{relative}", f"{kind}/CNAME", {"cnameRecord": {"cname": target}})
         return zone
 
+    def zone_group(self, endpoint: str, *zones: str) -> World:
+        """A zone group of a private endpoint (by id), which writes its records into zones (by id)."""
+        configs = [
+            {"name": f"config-{index}", "properties": {"privateDnsZoneId": one}} for index, one in enumerate(zones)
+        ]
+        kind = "Microsoft.Network/privateEndpoints/privateDnsZoneGroups"
+        self._child(endpoint, "privateDnsZoneGroups/default", kind, {"privateDnsZoneConfigs": configs})
+        return self
+
+    def ruleset(self, name: str, *links: str, sub: str = SUBSCRIPTION) -> str:
+        """A DNS forwarding ruleset, linked to networks (by id)."""
+        kind = "Microsoft.Network/dnsForwardingRulesets"
+        ruleset = self.put(kind, name, {}, sub=sub)
+        for network_id in links:
+            body = {"virtualNetwork": {"id": network_id}}
+            self._child(
+                ruleset, f"virtualNetworkLinks/{network_id.rsplit('/', 1)[-1]}", f"{kind}/virtualNetworkLinks", body
+            )
+        return ruleset
+
+    def manager(self, *scopes: str, accesses: tuple[str, ...] = ("Connectivity",), sub: str = SUBSCRIPTION) -> str:
+        """A network manager over subscriptions (guids) that has one connectivity configuration."""
+        kind = "Microsoft.Network/networkManagers"
+        listed = {"subscriptions": [f"/subscriptions/{one}" for one in scopes], "managementGroups": []}
+        body = {"properties": {"networkManagerScopes": listed, "networkManagerScopeAccesses": list(accesses)}}
+        manager = self.put(kind, "manager", body, sub=sub)
+        self._child(manager, "connectivityConfigurations/mesh", f"{kind}/connectivityConfigurations", {})
+        return manager
+
     def _child(self, parent: str, path: str, kind: str, properties: dict[str, Any]) -> None:
         name = path.rsplit("/", 1)[-1]
         text = f"{parent}/{path}"
@@ -316,19 +347,32 @@ class World:
         cluster = bodies.cluster(self.bodies[self.cluster_id], READ)
         registry = bodies.registry(self.bodies[self.registry_id], READ)
         assert cluster is not None and registry is not None
+        networks = self.networks()
         use = RegistryUse(login_server=HOST, sources=("images of 1 pod",), registry=Seen(registry, READ))
         return ClusterFacts(
             cluster=cluster,
             principal=Seen(Principal(object_id=object_id("aks-1"), kind="managed identity"), READ),
             workloads=NotSeen(NotSeenReason.OFF, "not read"),
             uses=(use,),
-            networks=self.networks(),
+            networks=networks,
+            visibility=networks.visibility,
         )
 
     def networks(self) -> Networks:
         """The networks of all subscriptions that are not hidden."""
         guids = {subscription_of(key) for key in self.bodies} - {one.lower() for one in self.hidden}
-        return networks_of((one, self._network(one)) for one in sorted(guids))
+        visible = readable(*guids)
+        listed = networks_of(((one, self._network(one)) for one in sorted(guids)), visible)
+        return msgspec.structs.replace(listed, zone_groups=self._zone_groups(visible))
+
+    def _zone_groups(self, visible: Visibility) -> dict[str, Seen[tuple[str, ...]] | NotSeen]:
+        """The zones that the zone groups of endpoints name, where the endpoint can be seen."""
+        groups: dict[str, Seen[tuple[str, ...]] | NotSeen] = {}
+        for key, body in self.bodies.items():
+            if body["type"].lower() == "microsoft.network/privateendpoints" and visible.roles_in(subscription_of(key)):
+                below = [b for k, b in self.bodies.items() if k.startswith(f"{key}/privateDnsZoneGroups/")]
+                groups[key.lower()] = Seen(network_bodies.zones_of_groups(below), READ)
+        return groups
 
     def _network(self, sub: str) -> Network:
         parts: dict[str, Any] = {}
@@ -344,11 +388,22 @@ class World:
         parts["endpoints"] = Seen(endpoints, READ)
         zones = (self._zone(body) for body in self._of(sub, "microsoft.network/privatednszones"))
         parts["zones"] = Seen({zone.id.lower(): zone for zone in zones}, READ)
+        parts["rulesets"] = Seen({ruleset.id.lower(): ruleset for ruleset in self._rulesets(sub)}, READ)
+        managers = [network_bodies.network_manager(b) for b in self._of(sub, "microsoft.network/networkmanagers")]
+        parts["managers"] = Seen({manager.id.lower(): manager for manager in managers if manager}, READ)
         registries = self._of(sub, "microsoft.containerregistry/registries")
         parts["registry_rules"] = Seen(dict(r for b in registries if (r := network_bodies.registry_rules(b))), READ)
         parts["node_addresses"] = Seen(self._node_addresses(sub), READ)
         refused = {field: REFUSED for guid_, field in self.refused if guid_ == sub}
         return msgspec.structs.replace(Network(), **{**parts, **refused})
+
+    def _rulesets(self, sub: str) -> list[ForwardingRuleset]:
+        rulesets = []
+        for body in self._of(sub, "microsoft.network/dnsforwardingrulesets"):
+            below = [b for key, b in self.bodies.items() if key.startswith(f"{body['id']}/virtualNetworkLinks/")]
+            links = Seen(network_bodies.linked_networks(below), READ)
+            rulesets.append(ForwardingRuleset(id=body["id"], name=body["name"], links=links))
+        return rulesets
 
     def _node_addresses(self, sub: str) -> dict[str, Any]:
         document: dict[str, Any] = {}
@@ -371,6 +426,7 @@ class World:
         return Zone(
             id=body["id"],
             name=body["name"],
+            link_count=network_bodies.link_count(body),
             links=Seen(tuple(read("virtualNetworkLinks", network_bodies.zone_link)), READ),
             records=Seen(dict(read("A", network_bodies.a_record)), READ),
             aliases=Seen(dict(read("CNAME", network_bodies.cname_record)), READ),

@@ -8,6 +8,7 @@ from checks.facts import ClusterFacts, ContainerImage, NotSeen, NotSeenReason, R
 from checks.facts.network import Network, Networks, Subnet, VirtualNetwork, networks_of
 from checks.facts.registry_details import CacheRule, Credential, CredentialSet, Outcome, Probe, Replication, Usage
 from tests.support import access_facts as base
+from tests.support.readable import readable
 
 ACR = "acrone.azurecr.io"
 REGION = "westeurope"
@@ -53,7 +54,9 @@ def network(*dns_servers: str) -> Networks:
     nodes = VirtualNetwork(
         id=VNET, name="vnet-nodes", dns_servers=dns_servers, subnets=(Subnet(id=SUBNET, name="nodes"),)
     )
-    return networks_of([(base.SUBSCRIPTION, Network(virtual_networks=base.seen({VNET.lower(): nodes})))])
+    return networks_of(
+        [(base.SUBSCRIPTION, Network(virtual_networks=base.seen({VNET.lower(): nodes})))], readable(base.SUBSCRIPTION)
+    )
 
 
 def facts(

@@ -7,9 +7,11 @@ process read a subscription once between them; it is made in function_app and pa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from checks.collect.arm import networks, reads
+import msgspec
+
+from checks.collect.arm import networks, own_access, reads
 from checks.collect.arm.client import Azure
 from checks.collect.wire.single_flight import SingleFlight
 from checks.facts import (
@@ -21,13 +23,17 @@ from checks.facts import (
     Registry,
     RegistryPerformance,
     RoleAssignment,
+    RoleDefinition,
     Seen,
     Subscription,
     SubscriptionFacts,
+    subscription_of,
 )
 from checks.facts.network import networks_of
 from checks.facts.pulls import Manifest
 from checks.facts.registry_details import Probe
+from checks.facts.visibility import Visibility
+from checks.rules import visibility
 from checks.rules.access import rbac
 
 AT_ONCE = 8
@@ -40,8 +46,14 @@ class Inventory:
     ``identities`` (by subscription) and ``machines`` (by subscription and type) likewise.
     """
 
-    def __init__(self, subscriptions: Iterable[SubscriptionFacts], acr_suffix: str) -> None:
+    def __init__(
+        self,
+        subscriptions: Iterable[SubscriptionFacts],
+        acr_suffix: str,
+        identity: own_access.Identity = own_access.UNKNOWN,
+    ) -> None:
         self.subscriptions = {facts.subscription.id: facts for facts in subscriptions}
+        self.visibility = _visibility(self.subscriptions, identity)
         self._suffix = f".{acr_suffix}"
         self.probes: SingleFlight[Seen[Probe]] = SingleFlight()
         self.performance: SingleFlight[RegistryPerformance] = SingleFlight()
@@ -50,11 +62,13 @@ class Inventory:
         self.images_asked: set[str] = set()
         self.identities: SingleFlight[Seen[tuple[IdentityResource, ...]] | NotSeen] = SingleFlight()
         self.machines: SingleFlight[Seen[tuple[NodeMachines, ...]] | NotSeen] = SingleFlight()
+        self._zone_groups: SingleFlight[Seen[tuple[str, ...]] | NotSeen] = SingleFlight()
         self._registries: dict[str, Seen[Registry]] = {}
         self.login_servers: dict[str, tuple[str, ...]] = {}
         self._assignments: dict[tuple[str, str], list[RoleAssignment]] = {}
         self.networks = networks_of(
-            (guid, facts.network) for guid, facts in self.subscriptions.items() if facts.network is not None
+            ((guid, facts.network) for guid, facts in self.subscriptions.items() if facts.network is not None),
+            self.visibility,
         )
         self._registry_roles: set[str] = set()
         for subscription, facts in self.subscriptions.items():
@@ -86,6 +100,7 @@ class Inventory:
             return registry
         if not host.endswith(self._suffix):
             return NotSeen(NotSeenReason.NOT_APPLICABLE, f"{host} is no registry of this cloud")
+        hidden = visibility.hidden_anywhere(self.visibility, visibility.REGISTRIES)
         refused = [f for f in self.subscriptions.values() if isinstance(f.registries, NotSeen)]
         if refused:
             names = ", ".join(f.subscription.id for f in refused[:3])
@@ -95,12 +110,24 @@ class Inventory:
                 reads.READER,
                 next((f.registries.fix for f in refused if isinstance(f.registries, NotSeen)), ()),
             )
+        if hidden is not None:
+            return NotSeen(
+                hidden.why, f"{host} is in no registry list that was read. {hidden.detail}", hidden.role, hidden.fix
+            )
         return NotSeen(
             NotSeenReason.NOT_FOUND,
             f"{host} is in none of the {len(self.subscriptions)} subscriptions that were read: it does not exist, "
             "or lies where Pullwatch's identity has no Reader role",
             reads.READER,
         )
+
+    async def zone_groups_of(self, azure: Azure, endpoint_id: str) -> Seen[tuple[str, ...]] | NotSeen:
+        """The private DNS zones that a private endpoint's zone groups name; asked once, and only where it may be."""
+        subscription = subscription_of(endpoint_id)
+        if subscription not in self.subscriptions:
+            return visibility.unlisted(self.visibility, subscription, f"The private endpoint {endpoint_id}")
+        key = endpoint_id.rstrip("/").lower()
+        return await self._zone_groups.get(key, lambda: networks.zone_groups(azure, endpoint_id))
 
     def is_acr(self, host: str) -> bool:
         """Whether a host is an Azure registry: known to ARM, or under the cloud's suffix."""
@@ -115,16 +142,31 @@ class Inventory:
         return rbac.role_guid(assignment.role_definition_id) in self._registry_roles
 
 
+def _visibility(subscriptions: Mapping[str, SubscriptionFacts], identity: own_access.Identity) -> Visibility:
+    tenants = {guid: (facts.subscription.tenant_id or "").lower() for guid, facts in subscriptions.items()}
+    return Visibility(
+        object_id=identity.object_id,
+        own_roles={guid: facts.own_roles for guid, facts in subscriptions.items()},
+        delegated=frozenset(
+            g for g, tenant in tenants.items() if identity.tenant_id and tenant not in ("", identity.tenant_id)
+        ),
+    )
+
+
 async def read(azure: Azure, subscriptions: Iterable[Subscription]) -> Inventory:
     """Reads the subscriptions, a few at once. What cannot be read is in the estate as such."""
     limit = asyncio.Semaphore(AT_ONCE)
 
+    identity = await own_access.identity(azure)
+    definitions: SingleFlight[Seen[RoleDefinition]] = SingleFlight()
+
     async def one(subscription: Subscription) -> SubscriptionFacts:
         async with limit:
-            return await _subscription(azure, subscription)
+            own_roles = await own_access.roles(azure, subscription.id, identity.object_id, definitions)
+            return msgspec.structs.replace(await _subscription(azure, subscription), own_roles=own_roles)
 
     subscription_facts = await asyncio.gather(*(one(subscription) for subscription in subscriptions))
-    return Inventory(subscription_facts, azure.settings.cloud.acr_suffix)
+    return Inventory(subscription_facts, azure.settings.cloud.acr_suffix, identity)
 
 
 async def _subscription(azure: Azure, subscription: Subscription) -> SubscriptionFacts:

@@ -224,3 +224,39 @@ def _ids(body: Any, key: str) -> tuple[str, ...]:
 
 def _lower(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name.lower().rstrip(".") for name in names)
+
+
+def link_count(body: Any) -> int | None:
+    """How many virtual network links a private DNS zone says it has."""
+    return number(body, "properties", "numberOfVirtualNetworkLinks")
+
+
+def linked_networks(items: list[Any]) -> tuple[str, ...]:
+    """The networks (ids) that the links of a DNS forwarding ruleset name."""
+    named = (text(item, "properties", "virtualNetwork", "id") for item in items)
+    return tuple(network_id for network_id in named if network_id)
+
+
+def zones_of_groups(items: list[Any]) -> tuple[str, ...]:
+    """The private DNS zones (ids) that zone groups of a private endpoint name."""
+    configs = [config for item in items for config in objects(item, "properties", "privateDnsZoneConfigs")]
+    named = (text(config, "properties", "privateDnsZoneId") for config in configs)
+    return tuple(dict.fromkeys(zone_id for zone_id in named if zone_id))
+
+
+def network_manager(body: Any) -> network.NetworkManager | None:
+    """A network manager. Accesses that are not shown count as given: what it may do must not be taken for nothing."""
+    resource_id, name = text(body, "id"), name_of(body)
+    if not resource_id or not name:
+        return None
+    scopes = get(body, "properties", "networkManagerScopes")
+    subscriptions = strings(scopes, "subscriptions")
+    accesses = {access.lower() for access in strings(body, "properties", "networkManagerScopeAccesses")}
+    return network.NetworkManager(
+        id=resource_id,
+        name=name,
+        subscriptions=tuple(one.rstrip("/").rsplit("/", 1)[-1].lower() for one in subscriptions),
+        wide=bool(strings(scopes, "managementGroups")) or not isinstance(scopes, dict),
+        connects=not accesses or "connectivity" in accesses,
+        secures=not accesses or "securityadmin" in accesses,
+    )

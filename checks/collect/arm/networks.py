@@ -16,10 +16,19 @@ from checks.collect.arm import bodies, network_bodies, reads
 from checks.collect.arm.client import Azure
 from checks.collect.wire.errors import NotAllowed, NotFound, Temporary
 from checks.facts import Cluster, NotSeen, NotSeenReason, Seen, subscription_of
-from checks.facts.network import MemberAddress, Network, PrivateEndpoint, PublicAddress, Zone
+from checks.facts.network import (
+    ForwardingRuleset,
+    MemberAddress,
+    Network,
+    NetworkManager,
+    PrivateEndpoint,
+    PublicAddress,
+    Zone,
+)
 
 NETWORK_API = "2024-05-01"
 DNS_API = "2024-06-01"
+RESOLVER_API = "2025-05-01"
 COMPUTE_API = "2024-07-01"
 SCALE_SET_ADDRESSES_API = "2018-10-01"
 # The api-versions that show virtualNetworkRules; those between them hide the rules of the very same registry.
@@ -40,7 +49,14 @@ async def of_subscription(azure: Azure, subscription: str, clusters: Iterable[Cl
     """All network facts of a subscription. ``registries``: how many it holds, none of which need no rules read."""
     read = _Reading(azure, subscription)
     own = [cluster for cluster in clusters if subscription_of(cluster.id) == subscription.lower()]
-    (networks, groups, tables, gateways, addresses), (prefixes, endpoints, zones, rules, nodes) = await asyncio.gather(
+    (
+        (networks, groups, tables, gateways, addresses),
+        (prefixes, endpoints, zones, rules, nodes),
+        (
+            rulesets,
+            managers,
+        ),
+    ) = await asyncio.gather(
         asyncio.gather(
             read.listed("virtualNetworks", network_bodies.virtual_network, ("subnets", "virtualNetworkPeerings")),
             read.listed("networkSecurityGroups", network_bodies.security_group, ("securityRules",)),
@@ -55,6 +71,7 @@ async def of_subscription(azure: Azure, subscription: str, clusters: Iterable[Cl
             read.registry_rules(registries),
             read.node_addresses(own),
         ),
+        asyncio.gather(read.rulesets(), read.managers()),
     )
     return Network(
         virtual_networks=networks,
@@ -65,6 +82,8 @@ async def of_subscription(azure: Azure, subscription: str, clusters: Iterable[Cl
         prefixes=prefixes,
         endpoints=endpoints,
         zones=zones,
+        rulesets=rulesets,
+        managers=managers,
         registry_rules=rules,
         node_addresses=nodes,
     )
@@ -134,10 +153,11 @@ class _Reading:
             return items
         suffix = self._azure.settings.cloud.acr_suffix
         about = [item for item in items.value if _is_about_registries(bodies.name_of(item), suffix)]
-        zones = await asyncio.gather(*(self._zone(str(item["id"]), bodies.name_of(item) or "") for item in about))
+        zones = await asyncio.gather(*(self._zone(item) for item in about))
         return Seen({zone.id.rstrip("/").lower(): zone for zone in zones}, items.evidence)
 
-    async def _zone(self, zone_id: str, name: str) -> Zone:
+    async def _zone(self, body: Any) -> Zone:
+        zone_id, name = str(body["id"]), bodies.name_of(body) or ""
         links, records, aliases = await asyncio.gather(
             self._raw(f"{zone_id}/virtualNetworkLinks", DNS_API, f"links of {name}"),
             self._raw(f"{zone_id}/A", DNS_API, f"A records of {name}"),
@@ -146,10 +166,48 @@ class _Reading:
         return Zone(
             id=zone_id,
             name=name.lower(),
+            link_count=network_bodies.link_count(body),
             links=_mapped(links, lambda items: tuple(x for i in items if (x := network_bodies.zone_link(i)))),
             records=_mapped(records, lambda items: dict(x for i in items if (x := network_bodies.a_record(i)))),
             aliases=_mapped(aliases, lambda items: dict(x for i in items if (x := network_bodies.cname_record(i)))),
         )
+
+    async def rulesets(self) -> Seen[dict[str, ForwardingRuleset]] | NotSeen:
+        """The DNS forwarding rulesets, each with the networks that it is linked to (one more call a ruleset)."""
+        path = f"{self._scope}/providers/Microsoft.Network/dnsForwardingRulesets"
+        items = await self._raw(path, RESOLVER_API, "dnsForwardingRulesets")
+        if isinstance(items, NotSeen):
+            return items
+        named = [(ruleset_id, item) for item in items.value if (ruleset_id := bodies.text(item, "id"))]
+        links = await asyncio.gather(
+            *(self._raw(f"{i}/virtualNetworkLinks", RESOLVER_API, "links of rulesets") for i, _ in named)
+        )
+        read = {
+            ruleset_id.rstrip("/").lower(): ForwardingRuleset(
+                id=ruleset_id, name=bodies.name_of(item) or "", links=_mapped(linked, network_bodies.linked_networks)
+            )
+            for (ruleset_id, item), linked in zip(named, links, strict=True)
+        }
+        return Seen(read, items.evidence, reads.unreadable(items.value, named))
+
+    async def managers(self) -> Seen[dict[str, NetworkManager]] | NotSeen:
+        """The network managers; whether one connects anything is asked of its configurations (one more call each)."""
+        path = f"{self._scope}/providers/Microsoft.Network/networkManagers"
+        items = await self._raw(path, NETWORK_API, "networkManagers")
+        if isinstance(items, NotSeen):
+            return items
+        read = [manager for item in items.value if (manager := network_bodies.network_manager(item)) is not None]
+        whole = await asyncio.gather(*(self._configured(manager) for manager in read))
+        by_id = {manager.id.rstrip("/").lower(): manager for manager in whole}
+        return Seen(by_id, items.evidence, reads.unreadable(items.value, read))
+
+    async def _configured(self, manager: NetworkManager) -> NetworkManager:
+        """The manager, which connects nothing where it certainly has no connectivity configuration."""
+        if not manager.connects:
+            return manager
+        listed = await self._raw(f"{manager.id}/connectivityConfigurations", NETWORK_API, "connectivity configurations")
+        none = isinstance(listed, Seen) and not listed.value
+        return msgspec.structs.replace(manager, connects=False) if none else manager
 
     async def registry_rules(self, registries: int) -> Seen[dict[str, tuple[str, ...]]] | NotSeen:
         """``virtualNetworkRules`` of the registries, at the newest api-version that shows them and is to be had."""
@@ -190,6 +248,17 @@ class _Reading:
             own = tuple(a for i in listed.value if (a := network_bodies.public_address(i)))
             addresses[key] = (*addresses.get(key, ()), *own)
         return Seen(addresses, items.evidence)
+
+
+async def zone_groups(azure: Azure, endpoint_id: str) -> Seen[tuple[str, ...]] | NotSeen:
+    """The ids of the private DNS zones that an endpoint's zone groups write its records into."""
+    path, scope = f"{endpoint_id}/privateDnsZoneGroups", f"/subscriptions/{subscription_of(endpoint_id)}"
+
+    async def reading() -> Seen[tuple[str, ...]]:
+        listing = await reads.raw_list(azure, path, NETWORK_API, "private DNS zone groups", scope)
+        return Seen(network_bodies.zones_of_groups(listing.items), listing.evidence)
+
+    return await reads.seen(reading())
 
 
 def _place(body: Any) -> str:

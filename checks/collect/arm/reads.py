@@ -98,6 +98,11 @@ async def assigned_to(azure: Azure, subscription: str, principal: str) -> Seen[t
     return await _assignments(azure, subscription, f"assignedTo('{principal}')")
 
 
+async def own_assignments(azure: Azure, subscription: str, principal: str) -> Seen[tuple[facts.RoleAssignment, ...]]:
+    """Assignments at a subscription and above it that reach a principal, through groups too. Raises CollectError."""
+    return await _assignments(azure, subscription, f"atScope() and assignedTo('{principal}')")
+
+
 async def denies_assigned_to(azure: Azure, subscription: str, principal: str) -> Seen[frozenset[str]]:
     """Names (last segment of the id, lower case) of deny assignments that reach a principal, through groups too."""
     listing = await _deny_listing(azure, subscription, f"assignedTo('{principal}')")
@@ -236,4 +241,4 @@ async def user_kubeconfig(azure: Azure, cluster: facts.Cluster) -> bytes:
 
 def grant_reader(subscription: str) -> str:
     """The command that lets Pullwatch's identity read a subscription."""
-    return az_roles.assign_role("<object id of Pullwatch's identity>", READER, f"/subscriptions/{subscription}")
+    return az_roles.assign_role(az_roles.OWN_IDENTITY, READER, f"/subscriptions/{subscription}")

@@ -64,7 +64,7 @@ class NotAllowed(CollectError):
         super().__init__(detail)
         self.role = role
         who = _OBJECT_ID.search(detail)
-        granting = az_roles.assign_role(who[1] if who else "<object id of Pullwatch's identity>", role, scope)
+        granting = az_roles.assign_role(who[1] if who else az_roles.OWN_IDENTITY, role, scope)
         self.fix = (granting,) if fix is None else fix
 
     def as_gap(self) -> NotSeen:

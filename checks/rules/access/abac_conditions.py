@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from checks.rules.access import wildcards
+from checks.rules import wildcards
 
 MAX_LENGTH = 16_384
 MAX_DEPTH = 40

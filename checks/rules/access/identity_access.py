@@ -21,7 +21,7 @@ from checks.facts import (
     Seen,
     subscription_of,
 )
-from checks.rules import images
+from checks.rules import images, visibility
 from checks.rules.access import rbac
 
 
@@ -36,11 +36,18 @@ def identity_noun(cluster: Cluster) -> str:
 
 
 class AuthorizationReads(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read about one registry's subscription; None: not read (yet)."""
+    """What was read about one registry's subscription; None: not read (yet).
+
+    ``hidden`` says why the role assignments that were listed may not be all, ``hidden_denies`` the same of the deny
+    assignments; ``delegated``: the subscription is another tenant's, seen through Azure Lighthouse.
+    """
 
     authorization: Authorization
     groups: Seen[tuple[RoleAssignment, ...]] | NotSeen | None = None
     denies: Seen[frozenset[str]] | NotSeen | None = None
+    hidden: NotSeen | None = None
+    hidden_denies: NotSeen | None = None
+    delegated: bool = False
 
 
 def repositories_of(containers: Iterable[ContainerImage]) -> tuple[str, ...]:
@@ -59,6 +66,9 @@ def authorization_reads(facts: ClusterFacts, registry: Registry) -> Authorizatio
         authorization=authorization,
         groups=facts.through_groups.get(key),
         denies=facts.denies_through_groups.get(key),
+        hidden=visibility.hidden_in(facts.visibility, key, visibility.ROLE_ASSIGNMENTS),
+        hidden_denies=visibility.hidden_in(facts.visibility, key, visibility.DENY_ASSIGNMENTS),
+        delegated=key in facts.visibility.delegated,
     )
 
 
@@ -69,15 +79,33 @@ def decide(
     decision = _roles(principal_id, registry, reads, repositories)
     if isinstance(decision, NotSeen):
         return decision
+    if isinstance(decision, rbac.NotGranted | rbac.Partial):
+        return _unless_hidden(decision, reads)
     denies = reads.authorization.denies
     if isinstance(decision, rbac.Granted):
         if isinstance(denies, NotSeen):
             return denies
         if denies.partial:
             return rbac.Undetermined(f"deny assignments: {denies.partial}", "deny-undetermined")
+        if reads.hidden_denies is not None:
+            return reads.hidden_denies
     if needs_denies(decision) and isinstance(reads.denies, NotSeen):
         return reads.denies
     return decision
+
+
+def _unless_hidden(decision: rbac.NotGranted | rbac.Partial, reads: AuthorizationReads) -> rbac.Decision | NotSeen:
+    """A role that is missing from the list is missing only where the list shows every assignment.
+
+    Across Azure Lighthouse it shows none of the customer's tenant, whatever the caller may read. Source: "List Azure
+    role assignments using the REST API", note.
+    """
+    if reads.delegated:
+        return rbac.Undetermined(
+            "the subscription is seen through Azure Lighthouse, which does not show its own tenant's role assignments",
+            "assignments-delegated",
+        )
+    return reads.hidden or decision
 
 
 def needs_groups(decision: rbac.Decision | NotSeen) -> bool:

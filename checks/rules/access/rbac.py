@@ -15,8 +15,8 @@ import msgspec
 
 from checks.arm_ids import name_of
 from checks.facts import DenyAssignment, Permission, RoleAssignment, RoleDefinition, same_id
+from checks.rules import wildcards
 from checks.rules.access import abac_conditions as conditions
-from checks.rules.access import wildcards
 
 PULL_ACTION = "Microsoft.ContainerRegistry/registries/pull/read"
 PULL_DATA_ACTIONS = (
@@ -104,7 +104,7 @@ def allows(permission: Permission, action: str, *, data: bool = False) -> bool:
     """Whether one element of a role's permissions allows an action (or, with ``data``, a dataAction)."""
     given = permission.data_actions if data else permission.actions
     taken = permission.not_data_actions if data else permission.not_actions
-    return any(wildcards.covers(p, action) for p in given) and not any(wildcards.covers(p, action) for p in taken)
+    return wildcards.leaves(given, taken, action)
 
 
 def reaches(scope: str, resource_id: str) -> bool:

@@ -9,6 +9,9 @@ from checks.facts import Cluster, RoleAssignment, subscription_of
 from checks.rules.fixes import kubectl
 from checks.rules.fixes.shell import command, resource_options
 
+# Stands for the app's own object id in commands that are made where it is not known.
+OWN_IDENTITY = "<object id of Pullwatch's identity>"
+
 
 def assign_role(object_id: str, role: str, scope: str, condition: str | None = None) -> str:
     """``az role assignment create`` by object id, which needs no Graph lookup and cannot mistake a client id for it."""
@@ -57,7 +60,7 @@ def create_identity(identity: str) -> str:
 
 def grant_application_read(graph: str) -> str:
     """``az rest`` that grants Application.Read.All of Microsoft Graph to Pullwatch's identity."""
-    who = "<object id of Pullwatch's identity>"
+    who = OWN_IDENTITY
     wanted = {
         "principalId": who,
         "resourceId": "<az ad sp show --id 00000003-0000-0000-c000-000000000000 --query id>",
@@ -77,7 +80,7 @@ def grant_vault_secrets(vault: str, principal_id: str) -> str:
 
 def grant_secret_reader(cluster: Cluster, namespace: str) -> tuple[str, ...]:
     """Grants Pullwatch's identity ``get`` on the secrets of one namespace, and nothing else."""
-    who, name = "<object id of Pullwatch's identity>", "Pullwatch pull secret reader"
+    who, name = OWN_IDENTITY, "Pullwatch pull secret reader"
     if cluster.azure_rbac:
         role = {
             "Name": name,
@@ -107,7 +110,7 @@ def grant_run_command(cluster: Cluster) -> tuple[str, ...]:
     }
     return (
         command("az", "role", "definition", "create", "--role-definition", json.dumps(role)),
-        assign_role("<object id of Pullwatch's identity>", name, cluster.id),
+        assign_role(OWN_IDENTITY, name, cluster.id),
     )
 
 

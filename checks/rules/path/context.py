@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.facts import Cluster, Registry
+from checks.facts import Cluster, Registry, subscription_of
 from checks.facts.network import Networks
 from checks.rules.path import http_proxy
-from checks.rules.path.destinations import CLOUD_TAG, REGISTRY_TAG, SIGN_IN_TAG, STORAGE_TAG, Destination
-from checks.rules.path.dns import suffix_of
+from checks.rules.path.destinations import CLOUD_TAG, REGISTRY_TAG, SIGN_IN_TAG, STORAGE_TAG, Destination, suffix_of
 from checks.rules.path.node_network import NodeSubnet
 from checks.rules.path.private_endpoints import Candidate
 
@@ -31,6 +30,11 @@ class PathContext(msgspec.Struct, frozen=True, kw_only=True):
     def login(self) -> str:
         """The login server."""
         return self.registry.login_server
+
+    @property
+    def network_subscription(self) -> str:
+        """The subscription of the nodes' network."""
+        return subscription_of(self.node_subnet.network.id)
 
     def proxied(self, host: str) -> bool:
         """Whether nodes connect to a host through the cluster's proxy."""

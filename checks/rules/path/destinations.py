@@ -12,6 +12,8 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueE
 
 import msgspec
 
+from checks.facts import Registry
+
 EVERYTHING = IPv4Network("0.0.0.0/0")
 REGISTRY_TAG = "azurecontainerregistry"
 STORAGE_TAG = "storage"
@@ -106,3 +108,8 @@ def any_of(answers: Iterable[Match]) -> Match:
     """Whether one of several things covers a target."""
     matches = set(answers)
     return Match.YES if Match.YES in matches else Match.MAYBE if Match.MAYBE in matches else Match.NO
+
+
+def suffix_of(registry: Registry) -> str:
+    """The cloud's suffix of a login server: "azurecr.io"."""
+    return registry.login_server.split(".", 1)[-1]

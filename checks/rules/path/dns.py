@@ -13,10 +13,12 @@ from ipaddress import IPv4Address
 
 import msgspec
 
-from checks.facts import NotSeen, NotSeenReason, Registry, Seen
+from checks.facts import NotSeen, Registry, Seen
 from checks.facts.network import Networks, VirtualNetwork, Zone, ZoneLink
-from checks.rules.path.destinations import address, may_be_public
+from checks.rules.path import unseen_zones
+from checks.rules.path.destinations import address, may_be_public, suffix_of
 from checks.rules.path.destinations import network as as_network
+from checks.rules.path.node_network import NodeSubnet
 from checks.rules.results import Result, not_seen, unknown
 
 AZURE_DNS = "168.63.129.16"
@@ -43,11 +45,6 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     question: Result | None = None
 
 
-def suffix_of(registry: Registry) -> str:
-    """The cloud's suffix of a login server: "azurecr.io"."""
-    return registry.login_server.split(".", 1)[-1]
-
-
 def private_name(host: str, suffix: str) -> str:
     """The name that public DNS leads to for a registry with a private endpoint."""
     return f"{host.removesuffix(f'.{suffix}')}.privatelink.{suffix}"
@@ -58,8 +55,9 @@ def custom_servers(network: VirtualNetwork) -> tuple[str, ...]:
     return tuple(server for server in network.dns_servers if server.strip() != AZURE_DNS)
 
 
-def resolve(networks: Networks, network: VirtualNetwork, registry: Registry, host: str) -> Resolution:
-    """Where a name of a registry leads for the nodes of a network."""
+def resolve(networks: Networks, node_subnet: NodeSubnet, registry: Registry, host: str) -> Resolution:
+    """Where a name of a registry leads for the nodes of a subnet."""
+    network = node_subnet.network
     servers = custom_servers(network)
     if servers:
         return _unsettled(host, _custom(networks, network, servers))
@@ -71,12 +69,8 @@ def resolve(networks: Networks, network: VirtualNetwork, registry: Registry, hos
         return Resolution(resolves_to=ResolvesTo.PUBLIC, host=host)
     resolution = _in_zones(networks, network, private_name(host, suffix_of(registry)))
     if resolution is None:
-        gap = _unread(networks, suffix_of(registry))
-        return (
-            _unsettled(host, not_seen(gap, "Private DNS zones"))
-            if gap
-            else Resolution(resolves_to=ResolvesTo.PUBLIC, host=host)
-        )
+        question = unseen_zones.question(networks, node_subnet, registry, host)
+        return _unsettled(host, question) if question else Resolution(resolves_to=ResolvesTo.PUBLIC, host=host)
     resolution = msgspec.structs.replace(resolution, host=host)
     certain = any(c.approved() for c in connections) or not connections
     if resolution.resolves_to in (ResolvesTo.ABSENT, ResolvesTo.PRIVATE) and not certain:
@@ -124,19 +118,6 @@ def _addressed(name: str, zone: Zone, link: ZoneLink, listed: tuple[str, ...]) -
         summary = f"The record of {name} in the zone {zone.name} holds {shown}, which is no private address."
         return _unsettled(name, unknown("record-not-private", summary, "what answers at that address"))
     return Resolution(resolves_to=ResolvesTo.PRIVATE, host=name, addresses=addresses, zone=zone, link=link)
-
-
-def _unread(networks: Networks, suffix: str) -> NotSeen | None:
-    """A zone of the right name may be linked where the zones or their links could not be read."""
-    for network in networks.by_subscription.values():
-        if isinstance(network.zones, NotSeen):
-            if network.zones.why is not NotSeenReason.NOT_APPLICABLE:
-                return network.zones
-            continue
-        for zone in network.zones.value.values():
-            if zone.name == f"privatelink.{suffix}" and isinstance(zone.links, NotSeen):
-                return zone.links
-    return None
 
 
 def _custom(networks: Networks, network: VirtualNetwork, servers: tuple[str, ...]) -> Result:

@@ -13,8 +13,9 @@ from ipaddress import IPv4Network
 
 import msgspec
 
-from checks.facts import Cluster, NotSeen, NotSeenReason
+from checks.facts import Cluster, NotSeen, NotSeenReason, subscription_of
 from checks.facts.network import NatGateway, Networks, PublicAddress
+from checks.rules import visibility
 from checks.rules.path import node_network
 from checks.rules.path.destinations import network
 from checks.rules.path.node_network import NodeSubnet
@@ -100,9 +101,12 @@ def _own(facts: Networks, cluster: Cluster, node_subnet: NodeSubnet) -> Egress:
     if prefix:
         return _of_ids(facts, OutboundType.NODE, (prefix,))
     part = facts.of(cluster.id)
-    listed = part.node_addresses if part else node_network.hidden(cluster.id, "the cluster's network")
+    listed = part.node_addresses if part else node_network.hidden(facts, cluster.id, "The cluster's network")
     if isinstance(listed, NotSeen):
         return Egress(exit=OutboundType.NODE, gaps=(listed,), complete=False)
+    gap = visibility.hidden_in(facts.visibility, subscription_of(cluster.id), visibility.SCALE_SETS)
+    if gap is not None:
+        return Egress(exit=OutboundType.NODE, gaps=(gap,), complete=False)
     addresses = listed.value.get(f"{node_network.node_group_of(cluster)}/{node_subnet.pool.name}".lower(), ())
     return _of_addresses(OutboundType.NODE, addresses, ())
 

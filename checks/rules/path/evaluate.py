@@ -103,7 +103,7 @@ def _pool(networks: Networks, facts: ClusterFacts, registry: Registry, pool: Age
         return _shut(context)
     if context.proxied(context.login):
         return _proxied(context)
-    resolution = resolve(networks, node_subnet.network, registry, context.login)
+    resolution = resolve(networks, node_subnet, registry, context.login)
     judge = {
         ResolvesTo.PUBLIC: _public,
         ResolvesTo.PRIVATE: _private,
@@ -182,7 +182,7 @@ def _public_names(context: PathContext) -> tuple[Result, ...]:
     hosts = [
         host for host in context.registry.network_access.data_hosts if context.endpoints and not context.proxied(host)
     ]
-    lookups = [resolve(context.facts, context.node_subnet.network, context.registry, host) for host in hosts]
+    lookups = [resolve(context.facts, context.node_subnet, context.registry, host) for host in hosts]
     return tuple(private_path.absent(context, one) for one in lookups if one.resolves_to is ResolvesTo.ABSENT)
 
 
@@ -204,7 +204,7 @@ def _private(context: PathContext, resolution: Resolution) -> Results:
     login, reached = private_path.record(context, resolution), private_path.taken(context, resolution)
     shut = registry_firewall.public_access(context.registry) is PublicAccess.NOBODY
     data = private_path.data(context, None if shut else public_path.addresses(context))
-    hosts = {h: resolve(context.facts, context.node_subnet.network, context.registry, h) for h in context.data_hosts()}
+    hosts = {h: resolve(context.facts, context.node_subnet, context.registry, h) for h in context.data_hosts()}
     private = {
         h: one.addresses for h, one in hosts.items() if one.resolves_to is ResolvesTo.PRIVATE and not context.proxied(h)
     }

@@ -18,7 +18,7 @@ from checks.rules.path.context import SIGN_IN, PathContext
 from checks.rules.path.destinations import Destination, Match
 from checks.rules.path.egress import OutboundType
 from checks.rules.path.nsg import Access, Flow, RuleDecision
-from checks.rules.path.private_endpoints import in_network
+from checks.rules.path.private_endpoints import in_network, managers
 from checks.rules.path.private_path import owners
 from checks.rules.path.public_path import egress_route
 from checks.rules.path.routes import RouteEffect, Routing, to_private
@@ -120,6 +120,12 @@ def _through_groups(context: PathContext, part: str, destination: Destination, i
     groups = context.node_subnet.groups
     if isinstance(groups, NotSeen):
         return not_seen(groups, "The network security group of the nodes' subnet")
+    manager = next((m for m in managers(context.facts) if m.secures and m.covers(context.network_subscription)), None)
+    if manager is not None:
+        summary = (
+            f"Security admin rules of the network manager {manager.name} are evaluated before network security groups"
+        )
+        return unknown(f"admin-rules-{part}", f"{summary}, and they were not read.", "its security admin rules")
     flow = Flow(destination=destination, nodes=context.node_subnet.subnet.prefixes, in_network=inside)
     return _passed(part, destination, nsg.outbound(groups, flow), "Outbound")
 

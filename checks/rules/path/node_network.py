@@ -2,53 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import msgspec
 
 from checks.arm_ids import name_of
 from checks.facts import AgentPool, Cluster, NotSeen, NotSeenReason, Seen, resource_group_of, subscription_of
 from checks.facts.network import Network, Networks, RouteTable, SecurityGroup, Subnet, VirtualNetwork
-from checks.rules.fixes import az_roles
+from checks.rules import visibility
 
-T = TypeVar("T")
-
-READER = "Reader"
-IDENTITY = "<object id of Pullwatch's identity>"
+# The type that each list of ``Network`` shows, which the app's own roles have to allow for the list to be complete.
+TYPES = {
+    "virtual_networks": visibility.VIRTUAL_NETWORKS,
+    "security_groups": visibility.SECURITY_GROUPS,
+    "route_tables": "Microsoft.Network/routeTables",
+    "nat_gateways": "Microsoft.Network/natGateways",
+    "addresses": "Microsoft.Network/publicIPAddresses",
+    "prefixes": "Microsoft.Network/publicIPPrefixes",
+    "endpoints": "Microsoft.Network/privateEndpoints",
+    "zones": visibility.PRIVATE_ZONES,
+}
 
 
 class NodeSubnet(msgspec.Struct, frozen=True, kw_only=True):
     """Where a pool's nodes stand. A NotSeen says why the subnet's route table or security groups are not known.
 
-    ``managed``: AKS made the network itself, in the node resource group.
+    ``managed``: AKS made the network itself, in the node resource group. ``listed`` False: Azure Resource Manager lists
+    no such network, so it is taken as AKS makes it; it then settles nothing about DNS or peerings.
     """
 
     pool: AgentPool
     network: VirtualNetwork
     subnet: Subnet
     managed: bool
+    listed: bool = True
     table: RouteTable | NotSeen | None = None
     groups: tuple[SecurityGroup, ...] | NotSeen = ()
 
 
-def hidden(resource_id: str, what: str) -> NotSeen:
+def hidden(networks: Networks, resource_id: str, what: str) -> NotSeen:
     """Something lies in a subscription that was not read."""
     guid = subscription_of(resource_id)
-    fix = az_roles.assign_role(IDENTITY, READER, f"/subscriptions/{guid}")
-    detail = f"{what} lies in subscription {guid or resource_id}, which Pullwatch's identity cannot see."
-    return NotSeen(NotSeenReason.NOT_ALLOWED, detail, READER, (fix,))
+    if not guid:
+        return NotSeen(NotSeenReason.NOT_FOUND, f"{what} has no id that Azure Resource Manager shows.")
+    return visibility.unlisted(networks.visibility, guid, what)
 
 
 def find(networks: Networks, kind: str, resource_id: str, what: str) -> object | NotSeen:
     """A resource by its id in a list of ``Network`` (named by ``kind``), or why it is not there."""
     network = networks.of(resource_id)
     if network is None:
-        return hidden(resource_id, what)
+        return hidden(networks, resource_id, f"{what[:1].upper()}{what[1:]} {name_of(resource_id)}")
     listed: Seen[dict[str, object]] | NotSeen = getattr(network, kind)
     if isinstance(listed, NotSeen):
         return listed
     resource = listed.value.get(resource_id.rstrip("/").lower())
-    return resource if resource is not None else NotSeen(NotSeenReason.NOT_FOUND, f"ARM lists no {what} {resource_id}.")
+    if resource is not None:
+        return resource
+    gap = visibility.hidden_in(networks.visibility, subscription_of(resource_id), TYPES[kind])
+    return gap or NotSeen(NotSeenReason.NOT_FOUND, f"ARM lists no {what} {resource_id}.")
 
 
 def network_id_of(subnet_id: str) -> str:
@@ -67,6 +77,7 @@ def subnet_of_pool(networks: Networks, cluster: Cluster, pool: AgentPool) -> Nod
         network=network,
         subnet=subnet,
         managed=pool.vnet_subnet_id is None,
+        listed=pool.vnet_subnet_id is not None or network_is_listed(networks, cluster),
         table=_table(networks, subnet),
         groups=_groups(networks, cluster, subnet),
     )
@@ -95,7 +106,7 @@ def node_group_of(cluster: Cluster) -> str:
 
 
 def _network_of(networks: Networks, cluster: Cluster) -> Network | NotSeen:
-    return networks.of(cluster.id) or hidden(cluster.id, "the cluster's network")
+    return networks.of(cluster.id) or hidden(networks, cluster.id, "The cluster's network")
 
 
 def _made_by_aks(networks: Networks, cluster: Cluster) -> tuple[VirtualNetwork, Subnet] | NotSeen:
@@ -107,7 +118,8 @@ def _made_by_aks(networks: Networks, cluster: Cluster) -> tuple[VirtualNetwork, 
     group = node_group_of(cluster)
     inside = [v for v in listed.value.values() if resource_group_of(v.id).lower() == group]
     if not inside:
-        return _as_aks_makes_it(cluster, group)
+        gap = visibility.hidden_in(networks.visibility, subscription_of(cluster.id), visibility.VIRTUAL_NETWORKS)
+        return gap or _as_aks_makes_it(cluster, group)
     named = [v for v in inside if v.name.lower().startswith("aks-vnet-")] or inside
     if len(named) != 1:
         return NotSeen(
@@ -164,6 +176,9 @@ def _groups(networks: Networks, cluster: Cluster, subnet: Subnet) -> tuple[Secur
         return own
     if isinstance(network, NotSeen) or isinstance(network.security_groups, NotSeen):
         return network if isinstance(network, NotSeen) else _gap(network.security_groups)
+    gap = visibility.hidden_in(networks.visibility, subscription_of(cluster.id), visibility.SECURITY_GROUPS)
+    if gap is not None:
+        return gap
     group, known = node_group_of(cluster), {g.id.lower() for g in own}
     nodes = tuple(
         g

@@ -14,8 +14,9 @@ import msgspec
 
 from checks.arm_ids import name_of
 from checks.facts import NotSeen, Registry, Seen, same_id, subscription_of
-from checks.facts.network import Networks, Peering, PrivateEndpoint, Subnet, VirtualNetwork
+from checks.facts.network import NetworkManager, Networks, Peering, PrivateEndpoint, Subnet, VirtualNetwork
 from checks.facts.outbound import EndpointConnection
+from checks.rules import visibility
 from checks.rules.path import node_network
 from checks.rules.path.destinations import Destination, Match, address, networks
 from checks.rules.path.node_network import NodeSubnet
@@ -32,6 +33,7 @@ class Reach(StrEnum):
     PARTLY = "subnets-peered"
     TRANSIT = "transit"
     NONE = "out-of-reach"
+    MANAGED = "network-manager"
     HIDDEN = "not-readable"
 
     @property
@@ -53,6 +55,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     home: tuple[VirtualNetwork, Subnet] | NotSeen
     reach: Reach
     peering: Peering | None = None
+    gap: NotSeen | None = None
 
     @property
     def name(self) -> str:
@@ -105,7 +108,7 @@ def candidates(facts: Networks, node_subnet: NodeSubnet | None, registry: Regist
 
 def _endpoint(facts: Networks, connection: EndpointConnection) -> PrivateEndpoint | NotSeen:
     if not connection.endpoint_id:
-        return node_network.hidden("", f"the private endpoint of the connection {connection.name}")
+        return node_network.hidden(facts, "", f"The private endpoint of the connection {connection.name}")
     resource = node_network.find(facts, "endpoints", connection.endpoint_id, "private endpoint")
     assert isinstance(resource, PrivateEndpoint | NotSeen)
     return resource
@@ -121,7 +124,7 @@ def _candidate(
     if isinstance(endpoint, NotSeen):
         home = endpoint
     elif endpoint.subnet_id is None:
-        home = node_network.hidden("", f"the subnet of the private endpoint {endpoint.name}")
+        home = node_network.hidden(facts, "", f"The subnet of the private endpoint {endpoint.name}")
     else:
         home = node_network.subnet_of(facts, endpoint.subnet_id)
     if isinstance(endpoint, NotSeen) or endpoint.subnet_id is None or node_subnet is None:
@@ -130,13 +133,41 @@ def _candidate(
     members = () if isinstance(endpoint.members, NotSeen) else endpoint.members
     addresses = tuple(candidate for member in members if (candidate := address(member.address)))
     reach, peering = reach_of(facts, node_subnet, network_id, addresses)
-    return Candidate(connection=connection, endpoint=endpoint, home=home, reach=reach, peering=peering)
+    gap = None
+    if reach.blocked:
+        reach, gap = _unless_managed(facts, node_subnet, network_id, reach)
+    if isinstance(home, NotSeen) and reach is Reach.NONE:
+        reach = Reach.HIDDEN
+    return Candidate(connection=connection, endpoint=endpoint, home=home, reach=reach, peering=peering, gap=gap)
+
+
+def _unless_managed(
+    facts: Networks, node_subnet: NodeSubnet, network_id: str, reach: Reach
+) -> tuple[Reach, NotSeen | None]:
+    """A network manager connects networks without any peering: out of reach is certain only where none may.
+
+    Source: "Connectivity configurations in Azure Virtual Network Manager", connected groups.
+    """
+    ends = (subscription_of(node_subnet.network.id), subscription_of(network_id))
+    connecting = (m for m in managers(facts) if m.connects and all(m.covers(end) for end in ends))
+    if next(connecting, None) is not None:
+        return Reach.MANAGED, None
+    gap = visibility.hidden_anywhere(facts.visibility, visibility.NETWORK_MANAGERS)
+    return (Reach.HIDDEN, gap) if gap is not None else (reach, None)
+
+
+def managers(facts: Networks) -> tuple[NetworkManager, ...]:
+    """Every network manager that was seen."""
+    listed = (part.managers for part in facts.by_subscription.values())
+    return tuple(manager for part in listed if isinstance(part, Seen) for manager in part.value.values())
 
 
 def reach_of(
     facts: Networks, node_subnet: NodeSubnet, network_id: str, addresses: tuple[IPv4Address, ...]
 ) -> tuple[Reach, Peering | None]:
     """Whether nodes reach what lies in a network, and the peering that decides it."""
+    if not node_subnet.listed:
+        return Reach.HIDDEN, None
     if same_id(node_subnet.network.id, network_id):
         return Reach.SAME, None
     peering = next((p for p in node_subnet.network.peerings if same_id(p.remote_id, network_id)), None)

@@ -9,7 +9,8 @@ from checks.facts.network import PrivateEndpoint, Zone
 from checks.findings import Fail, Pass, Severity, Unknown
 from checks.rules.fixes import az_network as fix
 from checks.rules.path.context import PathContext
-from checks.rules.path.dns import Resolution, ResolvesTo, resolve, suffix_of
+from checks.rules.path.destinations import suffix_of
+from checks.rules.path.dns import Resolution, ResolvesTo, resolve
 from checks.rules.path.private_endpoints import Candidate, Reach
 from checks.rules.results import Result, fails, not_seen, passes, skipped, unknown
 
@@ -48,6 +49,8 @@ def _reached(context: PathContext, one: Candidate, private_endpoint: PrivateEndp
             f"The private endpoint {one.name} is approved and lies in {home}, peered with {own_network} both ways."
         )
         return passes("endpoint-in-peer", summary)
+    if one.gap is not None:
+        return not_seen(one.gap, f"Whether a network manager connects {home} with {own_network}")
     if one.reach.blocked:
         cause = "endpoint-out-of-reach" if one.reach is Reach.NONE else "peering-not-connected"
         why = "which is not peered with" if one.reach is Reach.NONE else "whose peering is not connected both ways with"
@@ -59,7 +62,8 @@ def _reached(context: PathContext, one: Candidate, private_endpoint: PrivateEndp
         Reach.NO_ACCESS: "allowVirtualNetworkAccess of the peering is off, so security rules decide",
         Reach.PARTLY: "only some subnets of the two networks are peered",
         Reach.TRANSIT: "an appliance, a gateway or a hub that cannot be read may lead there",
-        Reach.HIDDEN: "its network cannot be read",
+        Reach.MANAGED: "no peering is listed, but a network manager's scope holds both, which may connect them",
+        Reach.HIDDEN: "one of the two networks cannot be read",
     }[one.reach]
     summary = f"The private endpoint {private_endpoint.name} lies in {home}, seen from {own_network}: {description}."
     return unknown(f"endpoint-{one.reach.value}", summary, "whether traffic gets to the endpoint's network")
@@ -193,16 +197,8 @@ def unlinked(context: PathContext) -> Result:
     summary = (
         f"No private DNS zone {zone} is linked to {network.name}: {context.login} resolves to the public endpoint, "
     )
-    fix_commands: tuple[str, ...]
-    if holding or known:
-        fix_commands = (fix.link_dns_zone((holding or known)[0].id, network),)
-    else:
-        zone_id = f"{network.id.split('/providers/')[0]}/providers/Microsoft.Network/privateDnsZones/{zone}"
-        ends = [
-            one.endpoint.id for one in context.endpoints if isinstance(one.endpoint, PrivateEndpoint) and one.approved
-        ]
-        groups = tuple(fix.create_dns_zone_group(end, zone_id) for end in ends[:1])
-        fix_commands = (fix.create_dns_zone(zone, network.id), fix.link_dns_zone(zone_id, network), *groups)
+    # Only a zone that holds this registry's records: to link another one would hide the right one from the network.
+    fix_commands = tuple(fix.link_dns_zone(one.id, network) for one in holding[:1])
     return fails("zone-not-linked", f"{summary}which is closed.", *fix_commands)
 
 
@@ -213,7 +209,7 @@ def data(context: PathContext, public: Result | None) -> tuple[Result, ...]:
     warning, it bites when traffic is rerouted.
     """
     hosts = context.data_hosts()
-    lookups = [resolve(context.facts, context.node_subnet.network, context.registry, host) for host in hosts]
+    lookups = [resolve(context.facts, context.node_subnet, context.registry, host) for host in hosts]
     answers = [(resolution.host, _data_name(context, resolution, public)) for resolution in lookups]
     serving = [host for host in hosts if host.split(".")[1:2] == [_region(context)]] or (
         hosts if len(hosts) == 1 else ()

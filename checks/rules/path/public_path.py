@@ -157,7 +157,11 @@ def subnets(context: PathContext, by_address: Result) -> Result:
     if registry_firewall.public_access(registry) is not PublicAccess.SOME:
         return skipped("no-rules", f"no rule for a subnet is needed: {registry.name} restricts no network")
     network = context.facts.of(registry.id)
-    rules = network.registry_rules if network else node_network.hidden(registry.id, registry.name)
+    rules = (
+        network.registry_rules
+        if network
+        else node_network.hidden(context.facts, registry.id, f"The registry {registry.name}")
+    )
     named = not isinstance(rules, NotSeen) and subnet.id.lower() in rules.value.get(registry.id.lower(), ())
     if not subnet.has_service_endpoint(REGISTRY_SERVICE):
         return _unserved(context, by_address, named=named)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _ANY, _ONE = "any", "one"
 _LIKE = re.compile(r"\\[*?]|.", re.DOTALL)
@@ -12,6 +12,11 @@ _LIKE = re.compile(r"\\[*?]|.", re.DOTALL)
 def covers(pattern: str, text: str) -> bool:
     """Whether an action pattern covers a text: ``*`` matches any text, "/" included; case is ignored."""
     return _matches([(_ANY if c == "*" else None, c) for c in pattern.lower()], text.lower())
+
+
+def leaves(given: Iterable[str], taken: Iterable[str], text: str) -> bool:
+    """Whether patterns cover a text that none of those taken away covers: actions and notActions of one permission."""
+    return any(covers(pattern, text) for pattern in given) and not any(covers(pattern, text) for pattern in taken)
 
 
 def like(pattern: str, text: str) -> bool:

@@ -1,0 +1,109 @@
+"""Who the app itself is, and which roles it holds on a subscription: what decides whether a list shows everything.
+
+Two kinds of reads, each once per run: the app's assignments at and above a subscription (one call per subscription),
+and the definitions of roles that are not among the best-known built-in ones (one call per role).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import msgspec
+from azure.core.exceptions import AzureError
+
+from checks.collect.arm import bodies, reads
+from checks.collect.arm.client import Azure
+from checks.collect.wire.errors import CollectError
+from checks.collect.wire.single_flight import SingleFlight
+from checks.facts import NotSeen, Permission, RoleDefinition, Seen
+from checks.facts.visibility import NOT_READ
+from checks.rules.access import rbac
+
+DEFINITION_API = reads.AUTHORIZATION_API
+_READ_ALL = (Permission(actions=("*/read",)),)
+# Reader, Contributor and Owner allow every read; source: "Azure built-in roles".
+_READERS = frozenset(
+    {
+        "acdd72a7-3385-48ef-bd42-f606fba81ae7",
+        "b24988ac-6180-42a0-ab88-20f7382dd24c",
+        "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
+    }
+)
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """The app's own object id and tenant (lower case), as its token shows them; None where it does not."""
+
+    object_id: str | None = None
+    tenant_id: str | None = None
+
+
+UNKNOWN = Identity()
+
+
+async def identity(azure: Azure) -> Identity:
+    """Who the app is, by the claims ``oid`` and ``tid`` of its token for Azure Resource Manager.
+
+    The token is only read here: it is Azure that verifies it. Without one there is no answer, and no error either: the
+    calls that follow say what is wrong with the credential.
+    """
+    try:
+        token = await azure.token(azure.settings.cloud.arm_scope)
+    except AzureError:
+        return UNKNOWN
+    claims = _claims(token)
+    return Identity(_lower(claims.get("oid")), _lower(claims.get("tid")))
+
+
+def _claims(token: str) -> dict[str, Any]:
+    try:
+        part = token.split(".")[1]
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (IndexError, binascii.Error, msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _lower(claim: object) -> str | None:
+    return claim.lower() if isinstance(claim, str) and claim else None
+
+
+async def roles(
+    azure: Azure, subscription: str, object_id: str | None, definitions: SingleFlight[Seen[RoleDefinition]]
+) -> Seen[tuple[Permission, ...]] | NotSeen:
+    """The permissions of the roles that the app holds on a whole subscription, through groups too.
+
+    A role under a condition counts for nothing: conditions are about data actions and assignments, and what they leave
+    of a read is not judged here. A role whose definition cannot be read grants nothing that is known.
+    """
+    if object_id is None:
+        return NOT_READ
+    listing = await reads.seen(reads.own_assignments(azure, subscription, object_id))
+    if isinstance(listing, NotSeen):
+        return listing
+    scope = f"/subscriptions/{subscription}"
+    held = {a.role_definition_id for a in listing.value if rbac.reaches(a.scope, scope) and not a.condition}
+    permissions: tuple[Permission, ...] = ()
+    for role in sorted(held):
+        permissions += await _permissions(azure, role, definitions)
+    return Seen(permissions, listing.evidence, listing.partial)
+
+
+async def _permissions(
+    azure: Azure, role: str, definitions: SingleFlight[Seen[RoleDefinition]]
+) -> tuple[Permission, ...]:
+    guid = rbac.role_guid(role)
+    if guid in _READERS:
+        return _READ_ALL
+
+    async def reading() -> Seen[RoleDefinition]:
+        body = await reads.get(azure, role, DEFINITION_API, "a role of Pullwatch's own identity")
+        definition = bodies.role_definition(body) or RoleDefinition(guid, guid)
+        return Seen(definition, reads.evidence("role definition", role, DEFINITION_API))
+
+    try:
+        return (await definitions.get(guid, reading)).value.permissions
+    except CollectError:  # unknown rights: lists count as incomplete
+        return ()

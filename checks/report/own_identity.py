@@ -1,0 +1,33 @@
+"""Puts the app's own object id into commands that were made where it was not known. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TypeVar
+
+import msgspec
+
+from checks.findings import ClusterReport, Coverage, Finding, RegistryRow
+from checks.rules.fixes.az_roles import OWN_IDENTITY
+
+_QUOTED = shlex.quote(OWN_IDENTITY)
+T = TypeVar("T", Coverage, Finding, RegistryRow)
+
+
+def name_own_identity(report: ClusterReport, object_id: str | None) -> ClusterReport:
+    """The report with commands that can be pasted as they are; unchanged where no token showed the object id."""
+    if object_id is None:
+        return report
+    return msgspec.structs.replace(
+        report,
+        coverage=tuple(_named(line, object_id) for line in report.coverage),
+        registries=tuple(_named(row, object_id) for row in report.registries),
+        findings=tuple(_named(finding, object_id) for finding in report.findings),
+    )
+
+
+def _named(part: T, object_id: str) -> T:
+    if not any(_QUOTED in command for command in part.fix):
+        return part
+    fix = tuple(command.replace(_QUOTED, object_id) for command in part.fix)
+    return msgspec.structs.replace(part, fix=fix)

@@ -1,0 +1,119 @@
+"""Whether a private DNS zone that cannot be seen may answer for a registry with private endpoints.
+
+That no zone is linked to a network is an absence. It is certain only where the zones that the zone groups of the
+registry's endpoints name can be read with all their links, and every subscription's zones and forwarding rulesets are
+shown completely. Source: "Private Link and DNS integration at scale" (zones lie in a connectivity subscription, where
+application teams hold no rights), "What is Azure DNS Private Resolver" (a linked ruleset answers before public DNS).
+"""
+
+from __future__ import annotations
+
+from checks.arm_ids import name_of
+from checks.facts import NotSeen, Registry, Seen, subscription_of
+from checks.facts.network import Networks, Zone
+from checks.rules import visibility
+from checks.rules.path import node_network
+from checks.rules.path.destinations import suffix_of
+from checks.rules.path.node_network import NodeSubnet
+from checks.rules.results import Result, not_seen, unknown
+
+
+def question(networks: Networks, node_subnet: NodeSubnet, registry: Registry, host: str) -> Result | None:
+    """Why it is not certain that no private zone answers for a name of a registry; None where it is."""
+    if not node_subnet.listed:
+        summary = f"No network of the nodes is listed, so whether a private DNS zone answers for {host} is not known."
+        return unknown("network-not-listed", summary, "the nodes' virtual network")
+    named = _named_zones(networks, registry)
+    if isinstance(named, Result):
+        return named
+    hidden = next((result for zone in named if (result := _links_unseen(networks, zone, host)) is not None), None)
+    if hidden is not None:
+        return hidden
+    for resource_type in (visibility.PRIVATE_ZONES, visibility.RULESETS):
+        gap = visibility.hidden_anywhere(networks.visibility, resource_type) or _refused(networks, resource_type)
+        if gap is not None:
+            return not_seen(gap, f"What answers for {host} in {node_subnet.network.name}")
+    return _forwarded(networks, node_subnet, host) or _nowhere(networks, registry, host, bool(named))
+
+
+def _named_zones(networks: Networks, registry: Registry) -> tuple[str, ...] | Result:
+    """The zones (ids) that zone groups of the registry's approved endpoints name."""
+    named: list[str] = []
+    for endpoint_id in _approved_endpoints(networks, registry):
+        groups = networks.zone_groups.get(endpoint_id.rstrip("/").lower())
+        if groups is None:
+            groups = node_network.hidden(networks, endpoint_id, f"The private endpoint {name_of(endpoint_id)}")
+        if isinstance(groups, NotSeen):
+            return not_seen(groups, f"The zone that holds the records of the private endpoint {name_of(endpoint_id)}")
+        named += groups.value
+    return tuple(dict.fromkeys(named))
+
+
+def _approved_endpoints(networks: Networks, registry: Registry) -> tuple[str, ...]:
+    listed = [c.endpoint_id for c in registry.network_access.connections if c.approved() and c.endpoint_id]
+    known = networks.endpoints_of.get(registry.id.rstrip("/").lower(), ())
+    others = [endpoint.id for endpoint in known if (endpoint.status or "").lower() == "approved"]
+    return tuple({one.rstrip("/").lower(): one for one in (*others, *listed)}.values())
+
+
+def _links_unseen(networks: Networks, zone_id: str, host: str) -> Result | None:
+    """Why the links of a zone that holds the records are not all known."""
+    what = f"The private DNS zone {name_of(zone_id)} that holds the records of {host}"
+    zone = node_network.find(networks, "zones", zone_id, f"private DNS zone that holds the records of {host},")
+    if isinstance(zone, NotSeen):
+        return not_seen(zone, f"{what} (subscription {subscription_of(zone_id)})")
+    assert isinstance(zone, Zone)
+    if isinstance(zone.links, NotSeen):
+        return not_seen(zone.links, f"The links of {zone_id}")
+    missing = (zone.link_count or 0) - len(zone.links.value)
+    if missing > 0:
+        summary = f"{what} has {zone.link_count} links, of which {missing} are not shown."
+        return unknown("zone-links-hidden", summary, f"all links of {zone_id}", look_failed=True)
+    return None
+
+
+def _refused(networks: Networks, resource_type: str) -> NotSeen | None:
+    """A list that was refused or failed, though the app's roles would allow it."""
+    kind = "zones" if resource_type == visibility.PRIVATE_ZONES else "rulesets"
+    for network in networks.by_subscription.values():
+        part = getattr(network, kind)
+        if isinstance(part, NotSeen):
+            return part
+        parts = (entry.links for entry in part.value.values())
+        gap = next((links for links in parts if isinstance(links, NotSeen)), None)
+        if gap is not None:
+            return gap
+    return None
+
+
+def _forwarded(networks: Networks, node_subnet: NodeSubnet, host: str) -> Result | None:
+    rulesets = networks.rulesets_of.get(node_subnet.network.id.rstrip("/").lower(), ())
+    if not rulesets:
+        return None
+    summary = (
+        f"The DNS forwarding ruleset {rulesets[0].name} is linked to {node_subnet.network.name}: "
+        f"whether its rules catch {host} was not read."
+    )
+    return unknown("forwarding-ruleset", summary, f"the rules of {rulesets[0].id}")
+
+
+def _nowhere(networks: Networks, registry: Registry, host: str, named: bool) -> Result | None:
+    """No zone group names a zone, and none that can be read holds the record: it may lie anywhere, made by hand."""
+    if named or any(_holds(zone, registry) for zone in zones_named(networks, f"privatelink.{suffix_of(registry)}")):
+        return None
+    summary = (
+        f"No zone group of {registry.name}'s private endpoints names a private DNS zone, and no zone that can be read "
+        f"holds a record of {host}: where its records are kept is not known."
+    )
+    return unknown("zone-not-known", summary, "the private DNS zone that holds the registry's records")
+
+
+def zones_named(networks: Networks, name: str) -> list[Zone]:
+    """Every zone of a name that was seen."""
+    listed = (part.zones for part in networks.by_subscription.values())
+    return [zone for part in listed if isinstance(part, Seen) for zone in part.value.values() if zone.name == name]
+
+
+def _holds(zone: Zone, registry: Registry) -> bool:
+    relative = registry.login_server.removesuffix(f".{suffix_of(registry)}")
+    return isinstance(zone.records, Seen) and relative in zone.records.value
