@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo docs check peers lint clean
+.PHONY: help setup test matrix demo docs check peers lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -21,6 +21,9 @@ setup: ## make .venv with the pinned packages, and install Azurite
 
 test: setup ## lint, types, layers and every test
 	@$(RUN) tools/check.py $(ARGS)
+
+matrix: setup ## the long matrices, of which make test runs a sample
+	@$(RUN) -m pytest -m matrix -n auto --dist worksteal --durations=5 $(ARGS)
 
 lint: setup ## only lint, types and layers
 	@$(RUN) tools/check.py --lint

@@ -239,4 +239,5 @@ def in_network(facts: Networks, node_subnet: NodeSubnet, destination: Destinatio
     if all(any(one in space for space in spaces) for one in destination.addresses):
         return Match.YES
     behind = any(p.use_remote_gateways for p in peers) or any(one in p for p in routed for one in destination.addresses)
-    return Match.MAYBE if behind else Match.NO
+    unknown = any(not _space_of(facts, peer) for peer in peers)
+    return Match.MAYBE if behind or unknown else Match.NO

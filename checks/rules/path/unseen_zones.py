@@ -9,7 +9,7 @@ application teams hold no rights), "What is Azure DNS Private Resolver" (a linke
 from __future__ import annotations
 
 from checks.arm_ids import name_of
-from checks.facts import NotSeen, Registry, Seen, subscription_of
+from checks.facts import NotSeen, NotSeenReason, Registry, Seen, subscription_of
 from checks.facts.network import Networks, Zone
 from checks.rules import visibility
 from checks.rules.path import node_network
@@ -33,7 +33,11 @@ def question(networks: Networks, node_subnet: NodeSubnet, registry: Registry, ho
         gap = visibility.hidden_anywhere(networks.visibility, resource_type) or _refused(networks, resource_type)
         if gap is not None:
             return not_seen(gap, f"What answers for {host} in {node_subnet.network.name}")
-    return _forwarded(networks, node_subnet, host) or _nowhere(networks, registry, host, bool(named))
+    return (
+        _forwarded(networks, node_subnet, host)
+        or _beyond(networks, node_subnet, host)
+        or _nowhere(networks, registry, host, bool(named))
+    )
 
 
 def _named_zones(networks: Networks, registry: Registry) -> tuple[str, ...] | Result:
@@ -95,6 +99,20 @@ def _forwarded(networks: Networks, node_subnet: NodeSubnet, host: str) -> Result
         f"whether its rules catch {host} was not read."
     )
     return unknown("forwarding-ruleset", summary, f"the rules of {rulesets[0].id}")
+
+
+def _beyond(networks: Networks, node_subnet: NodeSubnet, host: str) -> Result | None:
+    """A peered network that cannot be seen, as a hub is: zones and rulesets of its subscription may answer here too.
+
+    The network of a Virtual WAN hub (``HV_…``) lies in a subscription of Microsoft's, where no customer keeps zones.
+    """
+    for peering in node_subnet.network.peerings:
+        if name_of(peering.remote_id).lower().startswith("hv_"):
+            continue
+        remote = node_network.find(networks, "virtual_networks", peering.remote_id, "peered virtual network")
+        if isinstance(remote, NotSeen) and remote.why is not NotSeenReason.NOT_FOUND:
+            return not_seen(remote, f"Whether a zone or ruleset beside a peered network answers for {host}")
+    return None
 
 
 def _nowhere(networks: Networks, registry: Registry, host: str, named: bool) -> Result | None:

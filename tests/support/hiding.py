@@ -1,0 +1,162 @@
+"""Random networks of landing zones, and the same networks for an app that may not see all of them.
+
+Nothing here judges: a world is made by a seed, and what is hidden is taken out of what the adapters would have read.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import msgspec
+
+from checks.facts import (
+    ClusterFacts,
+    NotSeen,
+    NotSeenReason,
+    Permission,
+    RegistryUse,
+    Seen,
+    resource_group_of,
+    subscription_of,
+)
+from checks.facts.network import networks_of
+from checks.facts.visibility import Visibility
+from tests.support import access_facts
+from tests.support.network_world import EGRESS, HOST, NODES, READ, RECORDS, World, rule
+from tests.support.readable import OWN, readable
+from tests.support.tenant_builder import SUBSCRIPTION
+
+HUB = "22222222-2222-4222-8222-222222222222"
+SHARED = "33333333-3333-4333-8333-333333333333"
+REFUSED = NotSeen(NotSeenReason.NOT_ALLOWED, "403", "Reader", ("az role assignment create",))
+
+
+@dataclass
+class LandingZone:
+    """A random world: nodes in a spoke, a hub in another subscription, endpoints and zones wherever they may lie."""
+
+    seed: int
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self._nodes()
+        self._registry()
+        self._hub()
+        if self.chance(0.8):
+            self._endpoint()
+        self._filters()
+        self.role = self.chance(0.7)
+
+    def facts(self) -> ClusterFacts:
+        """The facts for an app that may read everything; the kubelet identity holds AcrPull, or nothing."""
+        whole = self.world.facts()
+        assert isinstance(whole.principal, Seen)
+        held = access_facts.held(
+            access_facts.ACR_PULL, f"/subscriptions/{SUBSCRIPTION}", principal_id=whole.principal.value.object_id
+        )
+        known = access_facts.authorization(*([held] if self.role else []))
+        return msgspec.structs.replace(whole, authorization={SUBSCRIPTION: known})
+
+    def chance(self, share: float) -> bool:
+        return self.random.random() < share
+
+    def pick(self, *values: str) -> str:
+        return self.random.choice(values)
+
+    def _nodes(self) -> None:
+        self.network = self.world.vnet_id(NODES)
+        if self.chance(0.3):
+            self.network = self.world.vnet("aks-vnet-1", "10.224.0.0/16", group="MC_aks-1", aks_subnet={})
+            self.world.pools(self.world.pool("system", None))
+        elif self.chance(0.1):
+            self.world.dns("10.30.0.4")
+
+    def _registry(self) -> None:
+        kind = self.pick("open", "open", "private", "private", "address", "other")
+        if kind == "private":
+            self.world.private()
+        elif kind != "open":
+            self.world.deny(EGRESS if kind == "address" else "20.99.0.1")
+
+    def _hub(self) -> None:
+        if not self.chance(0.7):
+            return
+        hub = self.world.vnet("vnet-hub", "10.30.0.0/16", sub=HUB, group="rg-hub", dns_in={})
+        self.world.peer(self.network, hub)
+        if self.chance(0.2):
+            self.world.ruleset("rules", *([self.network] if self.chance(0.7) else [hub]), sub=HUB)
+        if self.chance(0.15):  # security admin rules of a manager that is hidden show nowhere: a known limit
+            self.world.manager(SUBSCRIPTION, HUB, SHARED, sub=HUB)
+
+    def _endpoint(self) -> None:
+        where = self.pick(SUBSCRIPTION, HUB, SHARED)
+        home = self.world.vnet("vnet-endpoints", "10.20.0.0/16", sub=where, group="rg-pe", endpoints={})
+        if self.chance(0.7):
+            self.world.peer(self.network, home, back=None if self.chance(0.1) else "Connected")
+        status = "Pending" if self.chance(0.1) else "Approved"
+        endpoint = self.world.endpoint(network=home, sub=where, status=status)
+        if self.chance(0.85):
+            self._zone(endpoint, home)
+
+    def _zone(self, endpoint: str, home: str) -> None:
+        records = dict(RECORDS)
+        if self.chance(0.15):
+            records.pop(self.pick(*records))
+        elif self.chance(0.15):
+            records["acrone"] = "10.20.0.99"
+        links = [home, *([self.network] if self.chance(0.6) else [])]
+        zone = self.world.zone(records, *links, sub=self.pick(SUBSCRIPTION, HUB, HUB, SHARED))
+        if self.chance(0.8):
+            self.world.zone_group(endpoint, zone)
+
+    def _filters(self) -> None:
+        if self.chance(0.2):
+            self.world.group("aks-agentpool-1-nsg", rule("no", 100, "Deny", "*"), where="MC_aks-1")
+        if self.chance(0.15) and self.network == self.world.vnet_id(NODES):
+            self.world.nsg(rule("no", 100, "Deny", self.pick("Internet", "*")))
+        if self.chance(0.15) and self.network == self.world.vnet_id(NODES):
+            self.world.routes(("0.0.0.0/0", self.pick("None", "VirtualAppliance", "Internet")))
+
+    def subscriptions(self) -> list[str]:
+        """The subscriptions that something lies in."""
+        return sorted({subscription_of(key) for key in self.world.bodies})
+
+    def groups(self) -> list[tuple[str, str]]:
+        """The resource groups that something lies in: (subscription, group), in lower case."""
+        return sorted({(subscription_of(key), resource_group_of(key).lower()) for key in self.world.bodies})
+
+
+def hidden(zone: LandingZone, subscriptions: set[str], groups: set[tuple[str, str]]) -> ClusterFacts | None:
+    """The facts where the app may not see some subscriptions and resource groups; None where the cluster is hidden."""
+
+    def shown(resource_id: str) -> bool:
+        guid = subscription_of(resource_id)
+        return guid not in subscriptions and (guid, resource_group_of(resource_id).lower()) not in groups
+
+    world, whole = zone.world, zone.facts()
+    if not shown(world.cluster_id):
+        return None
+    visible = World.__new__(World)
+    visible.__dict__ = {**world.__dict__, "bodies": {k: b for k, b in world.bodies.items() if shown(k)}}
+    guids = {subscription_of(key) for key in world.bodies} - subscriptions
+    rights = _rights(guids, {guid for guid, _ in groups})
+    listed = networks_of(((guid, visible._network(guid)) for guid in sorted(guids)), rights)
+    zone_groups = {
+        key: part if shown(key) else REFUSED
+        for key, part in (whole.networks.zone_groups if whole.networks else {}).items()
+        if subscription_of(key) in guids
+    }
+    use = whole.uses[0]
+    if not shown(world.registry_id):
+        use = RegistryUse(login_server=HOST, sources=use.sources, registry=REFUSED)
+    return msgspec.structs.replace(
+        whole, uses=(use,), networks=msgspec.structs.replace(listed, zone_groups=zone_groups), visibility=rights
+    )
+
+
+def _rights(guids: set[str], partly: set[str]) -> Visibility:
+    whole = readable(*guids).own_roles
+    nothing: Seen[tuple[Permission, ...]] | NotSeen = Seen((), READ)
+    return Visibility(object_id=OWN, own_roles={guid: nothing if guid in partly else whole[guid] for guid in guids})
