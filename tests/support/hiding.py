@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -25,7 +26,7 @@ from checks.facts.visibility import Visibility
 from tests.support import access_facts
 from tests.support.network_world import EGRESS, HOST, NODES, READ, RECORDS, World, rule
 from tests.support.readable import OWN, readable
-from tests.support.tenant_builder import SUBSCRIPTION
+from tests.support.tenant_builder import SUBSCRIPTION, guid, object_id
 
 HUB = "22222222-2222-4222-8222-222222222222"
 SHARED = "33333333-3333-4333-8333-333333333333"
@@ -118,6 +119,23 @@ class LandingZone:
             self.world.nsg(rule("no", 100, "Deny", self.pick("Internet", "*")))
         if self.chance(0.15) and self.network == self.world.vnet_id(NODES):
             self.world.routes(("0.0.0.0/0", self.pick("None", "VirtualAppliance", "Internet")))
+
+    def with_identity(self) -> LandingZone:
+        """The kubelet identity and the nodes' scale set beside it, sometimes deleted, replaced or taken off."""
+        kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
+        where = {"sub": self.pick(SUBSCRIPTION, SUBSCRIPTION, SHARED), "group": self.pick("MC_aks-1", "rg-identities")}
+        who = object_id("aks-1") if self.chance(0.85) else guid("another")
+        identity = self.world.put(kind, "agentpool", {"properties": {"principalId": who}}, **where)
+        self.world.put(kind, "another", {"properties": {"principalId": guid("neighbour")}}, **where)
+        carried: dict[str, Any] = {identity: {}} if self.chance(0.9) else {}
+        tag = {"aks-managed-poolName": "system"}
+        machines = {"tags": tag, "identity": {"type": "UserAssigned", "userAssignedIdentities": carried}}
+        self.world.put("Microsoft.Compute/virtualMachineScaleSets", "aks-system-1-vmss", machines, group="MC_aks-1")
+        kubelet = {"objectId": object_id("aks-1"), "resourceId": identity}
+        self.world.cluster(identityProfile={"kubeletidentity": kubelet})
+        if self.chance(0.1):
+            del self.world.bodies[identity]
+        return self
 
     def subscriptions(self) -> list[str]:
         """The subscriptions that something lies in."""

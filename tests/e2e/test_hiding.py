@@ -1,0 +1,62 @@
+"""The same over the wire: an app that sees less of a simulated tenant says Unknown, or what it said before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import running
+from tests.rules.test_hiding import FACETS, hidings
+from tests.support.cli import Scan, scan
+from tests.support.hiding import LandingZone
+from tests.support.network_world import HOST
+from tests.support.tenant_builder import ACR_PULL, Tenant, object_id
+
+CASES, CHUNKS = 100, 4
+ALL = ["*"]
+UNLISTED = ["*", "Microsoft.Resources/subscriptions/read"]
+
+
+def tenant_of(zone: LandingZone, folder: Path) -> Tenant:
+    """The zone as a tenant: pods, a registry with their image, and the role where it is held."""
+    tenant = zone.world.into(Tenant(folder))
+    tenant.reachable()
+    tenant.pod(f"{HOST}/team/web:1")
+    tenant.write("registries", {"repositories": {"team/web": {"1": {"platforms": ["linux/amd64"]}}}}, HOST)
+    if zone.role:
+        tenant.assign(object_id("aks-1"), ACR_PULL, zone.world.registry_id)
+    return tenant
+
+
+def denials(zone: LandingZone) -> list[dict[str, Any]]:
+    """What caller.json takes away: subscriptions that are not even listed, groups that may not be read."""
+    subscriptions, groups = hidings(zone)
+    listed = [{"scope": f"/subscriptions/{guid}", "actions": UNLISTED} for guid in sorted(subscriptions)]
+    parts = [{"scope": f"/subscriptions/{guid}/resourceGroups/{name}", "actions": ALL} for guid, name in sorted(groups)]
+    return [*listed, *parts]
+
+
+def verdicts(result: Scan) -> dict[str, str] | None:
+    """The facets of the registry's row; None where the cluster or the row is gone."""
+    rows = [row for cluster in result.answer["clusters"] for row in cluster["registries"] if row["registry"] == HOST]
+    return {name: rows[0][name]["verdict"] for name in FACETS} if rows else None
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_an_app_that_sees_less_says_unknown_or_the_same(chunk: int, tmp_path: Path) -> None:
+    compared = 0
+    for seed in range(chunk, CASES, CHUNKS):
+        zone = LandingZone(seed).with_identity()
+        tenant = tenant_of(zone, tmp_path / str(seed))
+        with running(tenant.root) as sim:
+            full = verdicts(scan(sim.environment, "--quiet"))
+            tenant.caller(denied=denials(zone))
+            less = verdicts(scan(sim.environment, "--quiet"))
+        assert full is not None
+        for name in FACETS if less is not None else ():
+            assert less is not None
+            assert less[name] in (full[name], "unknown"), f"seed {seed}: {name} {full[name]}, then {less[name]}"
+            compared += 1
+    assert compared > len(FACETS) * CASES / CHUNKS / 4, "most clusters are still seen"
