@@ -8,17 +8,16 @@ from checks.facts import (
     AgentPool,
     Cluster,
     ClusterFacts,
-    KubeletResource,
     NodeMachines,
     NotSeen,
     NotSeenReason,
     Seen,
-    resource_group_of,
     subscription_of,
 )
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import visibility
 from checks.rules.access import identity_access
+from checks.rules.access.identity_resource import UNSETTLED, IdentityState, changes, identity_state
 from checks.rules.azure.node_pools import has_nodes
 from checks.rules.fixes import az_aks, az_roles
 
@@ -76,9 +75,6 @@ CHECK = Check(
     causes=(IdentityCause,),
 )
 
-# States in which ARM may not show the kubelet identity yet; a missing one says nothing then.
-_UNSETTLED = frozenset({"creating", "updating", "upgrading", "canceled", "failed", "starting", "migrating"})
-
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding about the cluster."""
@@ -106,7 +102,7 @@ def _managed(facts: ClusterFacts, subject: Subject, evidence: tuple[Evidence, ..
         )
     for part in (facts.kubelet_resource, facts.machines):
         evidence += (part.evidence,) if isinstance(part, Seen) else ()
-    if not _changes(cluster) and kubelet.resource_id:
+    if not changes(cluster) and kubelet.resource_id:
         finding = _judge_resource(facts, kubelet.resource_id, subject, evidence)
         finding = finding or _not_attached(facts, kubelet.resource_id, subject, evidence)
         if finding is not None:
@@ -132,23 +128,16 @@ def _hidden(facts: ClusterFacts, resource_id: str) -> tuple[NotSeen, str] | None
     return (gap, "Whether the node machines carry the kubelet identity") if gap is not None else None
 
 
-def _changes(cluster: Cluster) -> bool:
-    return (cluster.provisioning_state or "").lower() in _UNSETTLED - {"failed", "canceled"}
-
-
 def _judge_resource(
     facts: ClusterFacts, resource_id: str, subject: Subject, evidence: tuple[Evidence, ...]
 ) -> Finding | None:
     """The identity's resource is gone, or another identity was made under its name: nodes get no token for it."""
-    kubelet_resource, kubelet = facts.kubelet_resource, facts.cluster.kubelet
-    if not isinstance(kubelet_resource, Seen) or kubelet is None:
+    kubelet, state = facts.cluster.kubelet, identity_state(facts)
+    if kubelet is None or state is IdentityState.STANDS:
         return None
     attach = az_aks.assign_kubelet_identity(facts.cluster, resource_id)
     upgrades = tuple(az_aks.upgrade_node_image(facts.cluster, pool.name) for pool in _running(facts.cluster))
-    resource = kubelet_resource.value.resource
-    if resource is None:
-        if not _would_be_seen(facts, kubelet_resource.value):
-            return None
+    if state is IdentityState.DELETED:
         return CHECK.fails(
             subject,
             IdentityCause.IDENTITY_DELETED,
@@ -156,29 +145,16 @@ def _judge_resource(
             evidence,
             fix=(az_roles.create_identity(resource_id), attach, *upgrades),
         )
-    if resource.principal_id and resource.principal_id.lower() != (kubelet.object_id or "").lower():
-        return CHECK.fails(
-            subject,
-            IdentityCause.IDENTITY_REPLACED,
-            f"The cluster expects the object id {kubelet.object_id} for the kubelet identity {resource_id}, which now "
-            f"has {resource.principal_id}: it was deleted and made anew.",
-            evidence,
-            fix=(attach, *upgrades),
-        )
-    return None
-
-
-def _would_be_seen(facts: ClusterFacts, kubelet_resource: KubeletResource) -> bool:
-    """Whether an identity that is not shown is really absent, because ARM shows us what lies beside it.
-
-    That is another identity of its group, the cluster's own machines or, where it is not one that AKS made in the
-    node resource group, any other identity of its subscription.
-    """
-    cluster = facts.cluster
-    group = resource_group_of((cluster.kubelet.resource_id if cluster.kubelet else None) or "").lower()
-    brought = group != (cluster.node_resource_group or "").lower()
-    machines = isinstance(facts.machines, Seen) and bool(facts.machines.value)
-    return kubelet_resource.siblings > 0 or machines or (brought and kubelet_resource.others > 0)
+    seen = facts.kubelet_resource
+    now = seen.value.resource.principal_id if isinstance(seen, Seen) and seen.value.resource is not None else None
+    return CHECK.fails(
+        subject,
+        IdentityCause.IDENTITY_REPLACED,
+        f"The cluster expects the object id {kubelet.object_id} for the kubelet identity {resource_id}, which now "
+        f"has {now}: it was deleted and made anew.",
+        evidence,
+        fix=(attach, *upgrades),
+    )
 
 
 def _not_attached(
@@ -255,7 +231,7 @@ def _service_principal(facts: ClusterFacts, subject: Subject, evidence: tuple[Ev
 
 def _absent(cluster: Cluster, subject: Subject, evidence: tuple[Evidence, ...]) -> Finding:
     state = cluster.provisioning_state
-    if state is None or state.lower() in _UNSETTLED:
+    if state is None or state.lower() in UNSETTLED:
         return CHECK.unknown(
             subject,
             IdentityCause.IDENTITY_NOT_YET_KNOWN,

@@ -21,6 +21,8 @@ from checks.facts import (
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.access import abac_conditions, identity_access, rbac
+from checks.rules.access.identity_resource import IdentityState, identity_state
+from checks.rules.access.tenants import identity_crosses
 from checks.rules.fixes import az_aks, az_roles, bicep
 from checks.rules.pull import partial_reads
 from checks.text import listed
@@ -56,6 +58,8 @@ class RoleCause(Cause):
         "assignments-unreadable",
         "Some role assignments could not be read, and one of them may grant the pull.",
     )
+    IDENTITY_FIRST = "identity-first", "The kubelet identity was deleted or replaced, which has to be repaired first."
+    TENANT_FIRST = "tenant-first", "The registry is of another tenant, so no role helps the managed identity."
     ASSIGNMENTS_DELEGATED = (
         "assignments-delegated",
         "The registry's tenant is seen through Azure Lighthouse, which does not show its role assignments.",
@@ -135,6 +139,13 @@ def _judge(view: RegistryView) -> Finding:
     if isinstance(facts.principal, NotSeen):
         return CHECK.not_seen(subject, facts.principal, "The identity that nodes pull with")
     registry = use.registry.value
+    state = identity_state(facts)
+    if state is not IdentityState.STANDS:
+        because = f"the kubelet identity was {state.value}, so what its old object id holds settles nothing (PW101)"
+        return CHECK.skipped(subject, RoleCause.IDENTITY_FIRST, because)
+    if identity_crosses(facts, registry):
+        because = "the registry is of another tenant, into which no managed identity crosses (PW105)"
+        return CHECK.skipped(subject, RoleCause.TENANT_FIRST, because)
     asked = identity_access.authorization_reads(facts, registry)
     if asked is None:
         return CHECK.unknown(

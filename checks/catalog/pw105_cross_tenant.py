@@ -5,10 +5,11 @@ from __future__ import annotations
 from checks.catalog.check import Check, Decides
 from checks.catalog.registry_view import RegistryView
 from checks.causes import Cause
-from checks.facts import Cluster, ClusterFacts, NotSeen, RegistryUse, subscription_of
-from checks.findings import Evidence, Finding, Severity, Subject
+from checks.facts import NotSeen, Registry, RegistryUse
+from checks.findings import Finding, Severity
 from checks.rules.access import identity_access
-from checks.rules.fixes import az_aks
+from checks.rules.access.tenants import identity_crosses, tenants_of
+from checks.rules.fixes import az_acr, kubectl
 
 
 class TenantCause(Cause):
@@ -36,12 +37,15 @@ CHECK = Check(
         "to compare: Skipped."
     ),
     permissions=("Reader on both subscriptions",),
-    fix="Move the image into a registry of the cluster's tenant, or use a multi-tenant service principal.",
+    fix="Give the pods a pull secret of the registry's tenant, or copy the images into a registry of the cluster's.",
     article=("access",),
     links=("https://learn.microsoft.com/azure/container-registry/authenticate-aks-cross-tenant",),
     decides=Decides.ACCESS,
     causes=(TenantCause,),
 )
+
+
+MAX_NAMED = 5  # repositories that a command names
 
 
 def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
@@ -51,48 +55,44 @@ def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
 
 def _judge(view: RegistryView) -> Finding:
     facts, use, subject = view.facts, view.use, view.subject
-    cluster = facts.cluster
     if isinstance(use.registry, NotSeen):
         return CHECK.skipped(subject, TenantCause.REGISTRY_NOT_SEEN, "the registry could not be read")
-    registry, scope = use.registry.value, subscription_of(use.registry.value.id)
+    registry, cluster = use.registry.value, facts.cluster
     evidence = (use.registry.evidence, *((cluster.evidence,) if cluster.evidence else ()))
-    theirs = (facts.tenants.get(scope) or "").lower()
-    ours = _ours(facts)
-    if scope == subscription_of(cluster.id) or (theirs and theirs in ours):
+    tenants = tenants_of(facts, registry)
+    ours = ", ".join(tenants.ours)
+    if tenants.same:
         return CHECK.passes(
             subject, TenantCause.SAME_TENANT, f"The cluster and {registry.name} are of one tenant.", evidence
         )
-    if not theirs or not ours:
-        return CHECK.skipped(
-            subject,
-            TenantCause.TENANT_NOT_SHOWN,
-            f"Azure Resource Manager does not show both tenants ({registry.name})",
-        )
-    if identity_access.is_service_principal(cluster):
+    if not tenants.known:
+        because = f"Azure Resource Manager does not show both tenants ({registry.name})"
+        return CHECK.skipped(subject, TenantCause.TENANT_NOT_SHOWN, because)
+    if not identity_crosses(facts, registry):
         what = "whether the service principal's application is multi-tenant"
-        summary = f"{registry.name} is of tenant {theirs}, the cluster of {', '.join(ours)}. Not settled: {what}."
+        summary = f"{registry.name} is of tenant {tenants.theirs}, the cluster of {ours}. Not settled: {what}."
         return CHECK.unknown(subject, TenantCause.SERVICE_PRINCIPAL_CROSSES, summary, evidence, missing=what)
-    return _crosses(cluster, use, theirs, ours, subject, evidence)
-
-
-def _ours(facts: ClusterFacts) -> tuple[str, ...]:
-    """The cluster's tenants as ARM tells them: of its identity, and of its subscription."""
-    shown = (facts.cluster.tenant_id, facts.tenants.get(subscription_of(facts.cluster.id)))
-    return tuple(dict.fromkeys(tenant.lower() for tenant in shown if tenant))
-
-
-def _crosses(
-    cluster: Cluster,
-    use: RegistryUse,
-    theirs: str,
-    ours: tuple[str, ...],
-    subject: Subject,
-    evidence: tuple[Evidence, ...],
-) -> Finding:
     return CHECK.fails(
         subject,
         TenantCause.TENANTS_DIFFER,
-        f"{use.login_server} is of tenant {theirs}; a managed identity of {', '.join(ours)} gets no token for it.",
+        f"{use.login_server} is of tenant {tenants.theirs}; a managed identity of {ours} gets no token for it.",
         evidence,
-        fix=(az_aks.use_multi_tenant_service_principal(cluster),),
+        fix=_fix(use, registry),
+    )
+
+
+def _fix(use: RegistryUse, registry: Registry) -> tuple[str, ...]:
+    """A pull secret of the registry's tenant, or a copy in a registry of the cluster's: no identity crosses.
+
+    Source: "Authenticate with Azure Container Registry from an AKS cluster in a different Microsoft Entra tenant".
+    """
+    repositories = identity_access.repositories_of(use.images)[:MAX_NAMED] or ("<repository>",)
+    namespace = next((image.namespace for image in use.images if image.namespace), "<namespace>")
+    image = next((image.image for image in use.images), f"{use.login_server}/<repository>:<tag>")
+    return (
+        "# Either give the pods a pull secret with a token of the registry's tenant (run the first in that tenant):",
+        az_acr.create_pull_token(registry, repositories),
+        *kubectl.create_pull_secret(namespace, f"{registry.name}-pull", use.login_server, replace=False),
+        "# or copy the images into a registry of the cluster's tenant, and use that one:",
+        az_acr.import_image(image),
     )

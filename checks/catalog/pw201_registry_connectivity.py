@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import msgspec
+
 from checks.catalog.check import Check, Vantage
 from checks.causes import Cause
-from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry, RegistryUse, Seen
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry, RegistryUse, Seen, subscription_of
 from checks.facts.registry_details import DataEndpoint, Outcome, Probe
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import rbac
@@ -187,7 +189,10 @@ def _judge_registry(facts: ClusterFacts, use: RegistryUse) -> Finding:
     if registry is not None and _expires_soon(probe, seen.evidence.read_at):
         return _expires(subject, registry, probe, evidence)
     if probe.outcome is not Outcome.REACHED:
-        return _unknown(subject, registry, probe, evidence)
+        finding = _unknown(subject, registry, probe, evidence)
+        # Azure Lighthouse delegates no data actions: no role lets Pullwatch itself pull there.
+        across = registry is not None and subscription_of(registry.id) in facts.visibility.delegated
+        return msgspec.structs.replace(finding, fix=()) if across else finding
     for data in probe.data:
         if data.outcome is not Outcome.REACHED:
             summary = f"From here {use.login_server} answers, but not its data endpoint: {data.detail}."

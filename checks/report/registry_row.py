@@ -13,7 +13,9 @@ import msgspec
 
 from checks.catalog import (
     deciding,
+    pw101_kubelet_identity,
     pw102_pull_permission,
+    pw105_cross_tenant,
     pw301_pull_failures,
     pw302_images_exist,
     pw303_pull_secrets,
@@ -33,6 +35,15 @@ PER_IMAGE = pw304_images_without_credentials.CHECK.code
 IMAGES = pw302_images_exist.CHECK.code
 FAILURES = pw301_pull_failures.CHECK.code
 WITH_ROLE = "role-and-others"
+# What has to be repaired before anything else that fails: an identity before its tenant, the tenant before a role.
+REPAIRED_FIRST = (pw101_kubelet_identity.CHECK.code, pw105_cross_tenant.CHECK.code)
+
+
+# A role that was not judged because something else has to be repaired first: it is needed all the same.
+OTHER_REPAIR_FIRST = (
+    pw102_pull_permission.RoleCause.IDENTITY_FIRST,
+    pw102_pull_permission.RoleCause.TENANT_FIRST,
+)
 
 
 def registry_row(
@@ -89,6 +100,8 @@ def combined_facet(findings: list[Finding], nothing: str) -> Facet:
         skipped = next((f for f in findings if isinstance(f.verdict, Skipped)), None)
         return Facet(Unknown(nothing, look_failed=False), skipped.cause if skipped else "not-judged", (), nothing)
     specific = next((f for f in deciding if f.subject.registry is not None), deciding[0])
+    first = next((f for code in REPAIRED_FIRST for f in failed if f.code == code), specific)
+    specific = first if failed else specific
     return Facet(specific.verdict, specific.cause, _codes(deciding), specific.summary)
 
 
@@ -114,7 +127,7 @@ def access_facet(findings: list[Finding]) -> Facet:
         return identity
     if alternative.cause == WITH_ROLE and not _identity_stands(findings):
         return identity
-    role_needed = any(not isinstance(f.verdict, Skipped) for f in own_findings)
+    role_needed = any(not isinstance(f.verdict, Skipped) or f.cause in OTHER_REPAIR_FIRST for f in own_findings)
     if not own_findings or isinstance(alternative.verdict, Pass) or (others and not role_needed):
         return alternative
     return identity

@@ -24,6 +24,21 @@ def show_replica(registry: Registry, replica: str) -> str:
     return command("az", "acr", "replication", "show", *_registry_options(registry), "--name", replica)
 
 
+def create_pull_token(registry: Registry, repositories: tuple[str, ...]) -> str:
+    """``az acr token create``: a token that may only pull from repositories, with its password in the answer."""
+    granted = [part for one in repositories for part in ("--repository", one, "content/read", "metadata/read")]
+    return command("az", "acr", "token", "create", *_registry_options(registry), "--name", "pull", *granted)
+
+
+def import_image(image: str) -> str:
+    """``az acr import`` of one image from another tenant's registry, with credentials of that one."""
+    target = image.partition("/")[2].partition("@")[0]
+    return command(
+        *("az", "acr", "import", "--name", "<registry of the cluster's tenant>", "--source", image),
+        *("--image", target, "--username", "<token>", "--password", "<its password>"),
+    )
+
+
 def show_usage(registry: Registry) -> str:
     """``az acr show-usage``: usage and limits."""
     return command(

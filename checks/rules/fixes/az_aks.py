@@ -40,15 +40,6 @@ def reset_service_principal_secret(cluster: Cluster, client_id: str) -> str:
     )
 
 
-def use_multi_tenant_service_principal(cluster: Cluster) -> str:
-    """``az aks update-credentials`` with a multi-tenant service principal, which can pull across tenants."""
-    return command(
-        *_cluster_command("update-credentials", cluster),
-        *("--reset-service-principal", "--service-principal", "<client id of a multi-tenant application>"),
-        *("--client-secret", "<its secret>"),
-    )
-
-
 def reconcile_cluster(cluster: Cluster) -> str:
     """``az aks update`` without a change, which reconciles the cluster and its kubelet identity."""
     return command(*_cluster_command("update", cluster))

@@ -121,6 +121,8 @@ def taken(context: PathContext, resolution: Resolution) -> Result:
             summary = f"The addresses of the private endpoint {unread.name} cannot be read."
             return unknown("endpoint-addresses", summary, "the endpoint's network interface")
         return answer if isinstance(answer.verdict, Unknown) else best(context)
+    if _overwritten(context, resolution) is not None:
+        return skipped("record-elsewhere", "the name resolves to an endpoint that is out of reach, not to one in reach")
     # Networks may share an address space: of several endpoints with one address, the one in reach counts.
     answers = [min((endpoint(context, one) for one in owned), key=_rank) for owned in own_candidates]
     return max(answers, key=_rank)
@@ -129,6 +131,9 @@ def taken(context: PathContext, resolution: Resolution) -> Result:
 def record(context: PathContext, resolution: Resolution) -> Result:
     """PW204 for one name that a linked zone answers: it leads to an address of one of the registry's endpoints."""
     wrong = [one for one in resolution.addresses if not owners(context, one, resolution.host)]
+    near = _overwritten(context, resolution)
+    if not wrong and near is not None:
+        return _names_the_other(context, resolution, near)
     what = "login" if resolution.host == context.login else "data"
     zone = resolution.zone.name if resolution.zone else "a private DNS zone"
     if not wrong:
@@ -146,6 +151,36 @@ def record(context: PathContext, resolution: Resolution) -> Result:
     expected = f"; the endpoint has {_list(right)}" if right else "; no endpoint of the registry has that address"
     fix_commands = _fix_record(resolution.zone, resolution.host, wrong, right) if resolution.zone else ()
     return fails(f"{what}-record-wrong", f"{summary}{expected}.", *fix_commands)
+
+
+def _overwritten(context: PathContext, resolution: Resolution) -> Candidate | None:
+    """An endpoint in reach that a name should resolve to, where the record names only endpoints out of reach.
+
+    Two endpoints of one registry that share a zone overwrite each other's record. Source: "Azure Private Endpoint
+    private DNS zone values", second caution.
+    """
+    owned = [c for one in resolution.addresses for c in owners(context, one, resolution.host)]
+    if not owned or not all(candidate.reach.blocked for candidate in owned):
+        return None
+    approved = (one for one in context.endpoints if one.approved and one.reach.certain)
+    return next((one for one in approved if one.addresses(resolution.host)), None)
+
+
+def _names_the_other(context: PathContext, resolution: Resolution, near: Candidate) -> Result:
+    """The record is another endpoint's: it is changed only where no other network needs it as it is."""
+    what = "login" if resolution.host == context.login else "data"
+    zone, right = resolution.zone, near.addresses(resolution.host)
+    summary = (
+        f"{resolution.host} resolves to {_list(resolution.addresses)}, a private endpoint of the registry that is out "
+        f"of reach; the endpoint {near.name}, which is in reach, has {_list(right)}."
+    )
+    links = len(zone.links.value) if zone is not None and isinstance(zone.links, Seen) else 0
+    if zone is None or links != 1 or zone.link_count not in (None, 1):
+        own = context.node_subnet.network.name
+        apart = f"# Other networks use this record. Give {own} a zone of its own with the addresses of {near.name}."
+        return fails(f"{what}-record-wrong", summary, apart)
+    fix_commands = _fix_record(zone, resolution.host, list(resolution.addresses), right)
+    return fails(f"{what}-record-wrong", summary, *fix_commands)
 
 
 def _right(context: PathContext, host: str) -> tuple[IPv4Address, ...]:

@@ -15,6 +15,7 @@ import msgspec
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
+from checks.rules.access.identity_resource import IdentityState, identity_state
 from checks.rules.access.pull_secrets import CredentialResult, CredentialState, judge_secret, names_of
 from checks.rules.pull import observed_pulls
 from checks.rules.pull.errors import CREDENTIALS
@@ -110,6 +111,7 @@ class _IdentityAccess:
         self._decision: rbac.Decision | NotSeen | None = None
         self._third_party = not use.acr
         self._noun = identity_access.identity_noun(facts.cluster)
+        self._gone = identity_state(facts) is not IdentityState.STANDS
         if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
             return
         reads = identity_access.authorization_reads(facts, use.registry.value)
@@ -121,6 +123,8 @@ class _IdentityAccess:
 
     def judge(self, image: str) -> CredentialResult:
         decision = self._decision
+        if self._gone:
+            return CredentialResult(CredentialState.FAILS, NOTHING, f"the {self._noun} was deleted or replaced")
         if self._third_party:
             return CredentialResult(CredentialState.FAILS, NOTHING, f"the {self._noun} has no access to it")
         if isinstance(decision, rbac.Granted):
