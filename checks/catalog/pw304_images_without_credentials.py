@@ -9,7 +9,9 @@ from checks.causes import Cause
 from checks.facts import ClusterFacts, RegistryUse, Seen
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import rbac
+from checks.rules.access.identity_resource import IdentityState, identity_state
 from checks.rules.access.pull_secrets import NOT_READ, CredentialState
+from checks.rules.access.tenants import identity_crosses
 from checks.rules.fixes import az_aks, az_roles, kubectl
 from checks.rules.pull import image_access
 from checks.text import listed
@@ -182,6 +184,8 @@ def _fix(facts: ClusterFacts, use: RegistryUse, first: image_access.ImageAccess)
     if not isinstance(use.registry, Seen) or not isinstance(facts.principal, Seen):
         return kubectl.create_pull_secret("<namespace>", "<name>", use.login_server, replace=False)
     registry, who = use.registry.value, facts.principal.value.object_id
+    if identity_state(facts) is not IdentityState.STANDS or identity_crosses(facts, registry):
+        return ()  # PW101 and PW105 say what has to be repaired first: a role would grant nothing
     if rbac.is_abac(registry.role_assignment_mode):
         return (az_roles.assign_role(who, "Container Registry Repository Reader", registry.id),)
     return (az_roles.assign_role(who, "AcrPull", registry.id), az_aks.attach_acr(facts.cluster, registry.id))

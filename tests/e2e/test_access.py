@@ -356,7 +356,7 @@ def test_a_deleted_identity_fails_although_its_role_is_still_assigned(tenant: Te
     scale_set(tenant, "aks-1", f"{tenant.group('MC_aks-1')}/providers/x/y/z")
     result = look(tenant)
     assert result.finding("PW101")["cause"] == "identity-deleted"
-    assert result.finding("PW102")["verdict"] == "pass"
+    assert result.finding("PW102")["cause"] == "identity-first"
     assert result.row()["access"]["verdict"] == "fail"
 
 
