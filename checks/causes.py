@@ -39,5 +39,25 @@ class ReadCause(Cause):
     )
 
 
+class RowCause(Cause):
+    """Causes of a row that no single check names: what follows from several of them."""
+
+    PULLED_AGAINST_PATH = "pulled-against-path", "Nodes pulled although Azure shows no open path: the pull is proof."
+    NOT_JUDGED = "not-judged", "No check judged this."
+    OTHER_POOLS = "other-pools", "What is known of the path is about other node pools."
+
+
+class ScanCause(Cause):
+    """Causes of a cluster or subscription that could not be checked, or was."""
+
+    NOT_LISTED = "not-listed", "The cluster was known before and is not listed now, though its list may be incomplete."
+    NOT_VISIBLE = "not-visible", "The subscription was asked for and is not one that Pullwatch's identity can see."
+    NOT_LOOKED_AT = "not-looked-at", "The cluster was not checked in this run."
+    CHECKER_ERROR = "checker-error", "Pullwatch itself failed on this cluster: a defect of Pullwatch."
+    NOT_ALLOWED = "not-allowed", "Pullwatch's identity may not list the subscription's clusters or registries."
+    BODIES_UNREADABLE = "bodies-unreadable", "Some of the subscription's resources could not be understood."
+    LOOKED_AT = "looked-at", "The subscription was checked."
+
+
 # Ids that stored findings may still carry, and the one that says the same today.
 RENAMED = {"registry-not-known": "registry-not-seen"}

@@ -79,7 +79,10 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One check's answer about one subject. ``cause`` is a stable id, ``fix`` the exact commands (Fail only)."""
+    """One check's answer about one subject. ``cause`` is a stable id, ``fix`` the exact commands (Fail only).
+
+    ``about_layers``: it is about the hosts that layers come from, not about the login server.
+    """
 
     code: str
     subject: Subject
@@ -89,6 +92,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     severity: Severity = Severity.INFO
     fix: tuple[str, ...] = ()
+    about_layers: bool = False
 
 
 class Facet(msgspec.Struct, frozen=True):

@@ -74,17 +74,17 @@ class JsonFolder:
 
     def refresh(self) -> int:
         """Look for changes; the answer is a number that grows with every change."""
-        found = dict(sorted(self._scan(self._root)))
-        if found == self._stamps and self.generation:
+        stamps = dict(sorted(self._scan(self._root)))
+        if stamps == self._stamps and self.generation:
             return self.generation
         self.generation += 1
         contents: dict[str, Any] = {}
-        for path, stamp in found.items():
+        for path, stamp in stamps.items():
             if self._stamps.get(path) == stamp and path in self._contents:
                 contents[path] = self._contents[path]
             else:
                 self._read(path, contents)
-        self._stamps, self._contents = found, contents
+        self._stamps, self._contents = stamps, contents
         return self.generation
 
     def bodies(self) -> Iterator[dict[str, Any]]:

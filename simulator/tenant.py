@@ -104,7 +104,7 @@ class Tenant:
 
     def _tenant_id(self, resources: Resources) -> str | None:
         """The app's tenant where nobody names it: the first subscription's, those without managing tenants first."""
-        bodies = [place.body for place in resources.subscriptions.values()]
+        bodies = [subscription.body for subscription in resources.subscriptions.values()]
         tenants = (body.get("tenantId") for body in sorted(bodies, key=lambda body: bool(body.get("managedByTenants"))))
         return next((tenant for tenant in tenants if isinstance(tenant, str)), None)
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from checks import catalog, settings  # noqa: E402
 from checks.catalog.check import Check  # noqa: E402
-from checks.causes import RENAMED, ReadCause  # noqa: E402
+from checks.causes import RENAMED, ReadCause, RowCause, ScanCause  # noqa: E402
 
 PAGES = Path("docs/checks")
 CAUSES = Path("docs/causes.md")
@@ -119,6 +119,10 @@ def causes_page(checks: tuple[Check, ...]) -> str:
                 _table(("cause", "check", "what it means"), own),
                 "## Of any check",
                 _table(("cause", "what it means"), shared),
+                "## Of rows",
+                _table(("cause", "what it means"), [(f"`{cause.value}`", cause.sentence) for cause in RowCause]),
+                "## Of clusters and subscriptions",
+                _table(("cause", "what it means"), [(f"`{cause.value}`", cause.sentence) for cause in ScanCause]),
                 "## Earlier words",
                 _table(("was", "is now"), [(f"`{old}`", f"`{new}`") for old, new in sorted(RENAMED.items())]),
             )

@@ -71,6 +71,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
             evidence=result.evidence,
             severity=result.severity,
             fix=result.fix,
+            about_layers=result.about_layers,
         )
 
     def passes(self, subject: Subject, cause: str, summary: str, evidence: tuple[Evidence, ...] = ()) -> Finding:

@@ -89,12 +89,16 @@ class ConnectivityCause(Cause):
         "At a data endpoint: the name resolves to a loopback, link-local or private address, "
         "which Pullwatch does not connect to.",
     )
+    DATA_ENDPOINT_NOT_CONTACTED = (
+        "data-endpoint-not-contacted",
+        "At a data endpoint: its name is not one to connect to.",
+    )
     DATA_ENDPOINT_DNS_ERROR = "data-endpoint-dns-error", "At a data endpoint: the name does not exist."
-    DATA_ENDPOINT_DNS_UNANSWERED = "data-endpoint-dns-unanswered", "At a data endpoint: dNS gave no answer."
+    DATA_ENDPOINT_DNS_UNANSWERED = "data-endpoint-dns-unanswered", "At a data endpoint: DNS gave no answer."
     DATA_ENDPOINT_CONNECT_REFUSED = "data-endpoint-connect-refused", "At a data endpoint: the connection was refused."
     DATA_ENDPOINT_CONNECT_TIMEOUT = "data-endpoint-connect-timeout", "At a data endpoint: the connection timed out."
     DATA_ENDPOINT_CONNECT_ERROR = "data-endpoint-connect-error", "At a data endpoint: the connection failed."
-    DATA_ENDPOINT_SSL_ERROR = "data-endpoint-ssl-error", "At a data endpoint: tLS failed."
+    DATA_ENDPOINT_SSL_ERROR = "data-endpoint-ssl-error", "At a data endpoint: TLS failed."
     DATA_ENDPOINT_CERTIFICATE_EXPIRED = (
         "data-endpoint-certificate-expired",
         "At a data endpoint: the certificate has expired.",

@@ -29,6 +29,7 @@ class EndpointCause(Cause):
         "endpoint-transit",
         "The private endpoint can be reached only through a hub, an appliance or a gateway.",
     )
+    ENDPOINT_ADDRESSES = "endpoint-addresses", "The private endpoint's addresses cannot be read."
     ENDPOINT_MANAGED = (
         "endpoint-network-manager",
         "No peering leads to the endpoint, but a network manager may connect the networks.",

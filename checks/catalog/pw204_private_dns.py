@@ -17,6 +17,7 @@ class DnsCause(Cause):
     LOGIN_RECORD_WRONG = "login-record-wrong", "The private DNS record of the login server has a wrong address."
     DATA_RECORD_MISSING = "data-record-missing", "The private DNS zone has no record for a data endpoint."
     DATA_RECORD_WRONG = "data-record-wrong", "The private DNS record of a data endpoint has a wrong address."
+    REPLICA_DATA_RECORD_WRONG = "replica-data-record-wrong", "The record of another replica's data endpoint is wrong."
     REPLICA_DATA_RECORD_MISSING = (
         "replica-data-record-missing",
         "The private DNS zone has no record for the data endpoint of another region's replica.",
@@ -40,6 +41,7 @@ class DnsCause(Cause):
         "The record's endpoint can be reached only through a hub, an appliance or a gateway.",
     )
     PEERING_NOT_CONNECTED = "peering-not-connected", "The peering between the networks is not connected on both sides."
+    ENDPOINT_ADDRESSES = "endpoint-addresses", "The private endpoint's addresses cannot be read."
     ENDPOINT_MANAGED = (
         "endpoint-network-manager",
         "No peering leads to the record's endpoint, but a network manager may connect the networks.",

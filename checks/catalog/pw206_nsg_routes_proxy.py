@@ -33,6 +33,8 @@ class FilterCause(Cause):
         "egress-unclear-layers",
         "Whether the node network has outbound access to where layers come from is not known.",
     )
+    ROUTES_UNREADABLE_LOGIN = "routes-unreadable-login", "Some routes towards the login server could not be read."
+    ROUTES_UNREADABLE_LAYERS = "routes-unreadable-layers", "Some routes towards the layers could not be read."
     ADMIN_RULES_LOGIN = "admin-rules-login", "A network manager's security admin rules may decide for the login server."
     ADMIN_RULES_LAYERS = "admin-rules-layers", "A network manager's security admin rules may decide for the layers."
     ADMIN_RULES_SIGN_IN = "admin-rules-sign-in", "A network manager's security admin rules may decide for the sign-in."

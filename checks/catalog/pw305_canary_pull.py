@@ -32,16 +32,24 @@ class CanaryCause(Cause):
     CANARY_PATH_ONLY = "canary-path-only", "The registry answered a canary pod, which proves only the network path."
     CANARY_REPOSITORY_ONLY = (
         "canary-repository-only",
-        "The canary pod asked for a repository that is not in use; others may be treated otherwise.",
+        "The canary pod's answer holds for one repository; permission for the others may differ.",
     )
     CANARY_UNANSWERED = "canary-unanswered", "The canary pod got no answer in time."
-    CANARY_IMPOSSIBLE = "canary-impossible", "The canary pod could not be created or scheduled."
+    CANARY_IMPOSSIBLE = "canary-impossible", "The registry gave an image under a tag that cannot exist."
     CANARY_LEFT_BEHIND = "canary-left-behind", "A canary pod could not be deleted."
     CANARY_CAPPED = "canary-capped", "More registries are in use than one scan asks for."
     CANARY_UNAUTHORIZED = "canary-unauthorized", "The canary pod was refused, but it may be the repository's fault."
     CANARY_POLICY = "canary-policy", "A policy stopped the canary pod."
     CANARY_RATE_LIMITED = "canary-rate-limited", "The registry limited the canary pod's rate."
     CANARY_BACKOFF_ONLY = "canary-backoff-only", "Only a back-off was reported of the canary pod."
+    CANARY_REGISTRY_ERROR = "canary-registry-error", "The registry answered the canary pod with an error of its own."
+    CANARY_CREDENTIALS_MISSING = "canary-credentials-missing", "The canary pod's pull secret was not found."
+    CANARY_CREDENTIALS_EXPIRED = "canary-credentials-expired", "The canary pod's credentials have expired."
+    CANARY_INVALID_REFERENCE = (
+        "canary-invalid-reference",
+        "The node took the canary pod's image for no valid reference.",
+    )
+    CANARY_UNSUPPORTED_MANIFEST = "canary-unsupported-manifest", "The canary pod was given what is no image."
     CANARY_UNKNOWN = "canary-unknown", "The canary pod's error is not known."
     POOL_WITHOUT_NODES = "pool-without-nodes", "The node pool has no nodes."
     PROXY = "proxy", "A proxy stopped the canary pod's pull."

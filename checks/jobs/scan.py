@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 
+from checks.causes import ScanCause
 from checks.collect.arm import inventory
 from checks.collect.arm.inventory import Inventory
 from checks.facts import Cluster, NotSeen
@@ -93,7 +94,7 @@ def _unlisted(listing: Inventory, run: Run, cluster_id: str, remembered: tuple[s
             cluster_id, remembered, ClusterProblem(f"look-{gap.why.value}", why, gap.role or gap.detail)
         )
     why = f"The cluster was there when run {run.id} was planned and is not listed any more."
-    return problem_report(cluster_id, remembered, ClusterProblem("not-listed", why, "a later run"))
+    return problem_report(cluster_id, remembered, ClusterProblem(ScanCause.NOT_LISTED, why, "a later run"))
 
 
 async def _commit(context: JobContext, run: Run, report: ClusterReport) -> Totals:

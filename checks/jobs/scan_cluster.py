@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from checks.causes import ScanCause
 from checks.collect import cluster
 from checks.collect.arm import inventory, reads
 from checks.collect.arm.client import Azure
@@ -86,7 +87,7 @@ def not_visible(guid: str) -> SubscriptionResult:
     return SubscriptionResult(
         id=guid.lower(),
         verdict=Unknown(reads.READER),
-        cause="not-visible",
+        cause=ScanCause.NOT_VISIBLE,
         summary="The identity cannot see this subscription: it does not exist, or the identity has no role on it.",
         fix=(reads.grant_reader(guid.lower()),),
     )
@@ -139,7 +140,9 @@ async def scan_cluster(
         facts = await cluster.gather(azure, listing, target, remembered, only, canaries=canaries)
         return build_report(msgspec.structs.replace(facts, baselines=dict(baselines or {})))
     except CollectError as error:
-        return problem_report(target.id, remembered, ClusterProblem("not-looked-at", str(error), str(error)))
+        return problem_report(
+            target.id, remembered, ClusterProblem(ScanCause.NOT_LOOKED_AT, str(error), "a run that reaches it")
+        )
     except Exception as error:
         LOG.exception("checker error at %s", target.id)
         why = f"Pullwatch itself failed while checking this cluster ({type(error).__name__})."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from checks import catalog
+from checks.causes import ScanCause
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Seen, SubscriptionFacts
 from checks.findings import (
     SEEN_BEFORE,
@@ -79,7 +80,7 @@ def subscription_result(facts: SubscriptionFacts) -> SubscriptionResult:
                 id=guid,
                 clusters=count,
                 verdict=Unknown(part.role or part.detail),
-                cause="not-allowed" if part.why is NotSeenReason.NOT_ALLOWED else f"look-{part.why.value}",
+                cause=ScanCause.NOT_ALLOWED if part.why is NotSeenReason.NOT_ALLOWED else f"look-{part.why.value}",
                 summary=f"The {what} could not be listed: {part.detail}",
                 fix=part.fix,
             )
@@ -90,14 +91,14 @@ def subscription_result(facts: SubscriptionFacts) -> SubscriptionResult:
             id=guid,
             clusters=count,
             verdict=Unknown("readable bodies"),
-            cause="bodies-unreadable",
+            cause=ScanCause.BODIES_UNREADABLE,
             summary=f"Checked in part: {partial}.",
         )
     return SubscriptionResult(
         id=guid,
         clusters=count,
         verdict=Pass(),
-        cause="looked-at",
+        cause=ScanCause.LOOKED_AT,
         summary=f"{count} cluster{'' if count == 1 else 's'} found.",
     )
 

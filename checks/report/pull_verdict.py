@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from checks.catalog import pw301_pull_failures, pw305_canary_pull
+from checks.causes import RowCause
 from checks.findings import Facet, Fail, Finding, Pass, Severity, Unknown
 from checks.rules.pull.canaries import PROVES_PULL, CanaryProof
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause
@@ -150,7 +151,7 @@ def _left_open(on_path: list[Finding], proven: PullProofs) -> Finding | None:
 
 
 def _speaks_of(proven: PullProofs, finding: Finding) -> bool:
-    return proven.covers(finding) and (proven.layers(finding) or not _is_layers(finding))
+    return proven.covers(finding) and (proven.layers(finding) or not finding.about_layers)
 
 
 def _against_path(
@@ -163,7 +164,7 @@ def _against_path(
     settled, left = _settled(on_path, proven)
     if left:
         return settled, (contradicted, *left)
-    return msgspec.structs.replace(settled, cause="pulled-against-path"), (contradicted,)
+    return msgspec.structs.replace(settled, cause=RowCause.PULLED_AGAINST_PATH), (contradicted,)
 
 
 def _still_fails(on_path: list[Finding], proven: PullProofs) -> str:
@@ -175,11 +176,6 @@ def _still_fails(on_path: list[Finding], proven: PullProofs) -> str:
     if not all(_speaks_of(proven, f) for f in failed):
         return "it is about the layers, which come over another path that this does not prove"
     return ""
-
-
-def _is_layers(finding: Finding) -> bool:
-    """Whether a path's answer is about where layers come from (data endpoints, storage), not about the login."""
-    return finding.cause.startswith("data-") or finding.cause.endswith("-layers")
 
 
 def _path_proven(path: Facet, on_path: list[Finding], proven: PullProofs) -> tuple[Facet, tuple[str, ...]]:
@@ -206,7 +202,7 @@ def _where_it_fails(path: Facet, on_path: list[Finding], proven: PullProofs) -> 
     pools = {f.subject.pool for f in proven.failed}
     about = next((f for f in failed if f.subject.pool is None or f.subject.pool in pools), None)
     if about is None:
-        return Facet(Unknown("a path of these pools", look_failed=False), "other-pools")
+        return Facet(Unknown("a path of these pools", look_failed=False), RowCause.OTHER_POOLS)
     codes = tuple(dict.fromkeys((about.code, *path.decided_by)))
     return Facet(about.verdict, about.cause, codes, about.summary)
 

@@ -22,6 +22,7 @@ from checks.catalog import (
     pw304_images_without_credentials,
 )
 from checks.catalog.check import Decides
+from checks.causes import RowCause
 from checks.findings import Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
 from checks.report.contradictions import own_images
 from checks.report.pull_verdict import NodeReports, proofs_about, pull_facet
@@ -98,7 +99,9 @@ def combined_facet(findings: list[Finding], nothing: str) -> Facet:
     deciding = failed or unknown or passed
     if not deciding:
         skipped = next((f for f in findings if isinstance(f.verdict, Skipped)), None)
-        return Facet(Unknown(nothing, look_failed=False), skipped.cause if skipped else "not-judged", (), nothing)
+        return Facet(
+            Unknown(nothing, look_failed=False), skipped.cause if skipped else RowCause.NOT_JUDGED, (), nothing
+        )
     specific = next((f for f in deciding if f.subject.registry is not None), deciding[0])
     first = next((f for code in REPAIRED_FIRST for f in failed if f.code == code), specific)
     specific = first if failed else specific

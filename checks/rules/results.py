@@ -24,6 +24,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     fix: tuple[str, ...] = ()
     severity: Severity = Severity.INFO
+    about_layers: bool = False
 
     @property
     def failed(self) -> bool:
@@ -84,6 +85,11 @@ def not_seen(gap: NotSeen, subject: str) -> Result:
 def skipped(cause: str, because: str) -> Result:
     """It does not matter here, because of something that is named."""
     return Result(verdict=Skipped(because), cause=cause, summary=because[:1].upper() + because[1:])
+
+
+def for_layers(result: Result) -> Result:
+    """The result as one about the hosts that layers come from."""
+    return msgspec.structs.replace(result, about_layers=True)
 
 
 def with_evidence(result: Result, *evidence: Evidence | None) -> Result:

@@ -44,14 +44,14 @@ def parse_filter(text: str | None) -> Filter:
     assigned = principal = None
     equals: list[tuple[str, str]] = []
     for part in _AND.split(text.strip()) if text and text.strip() else []:
-        found = _ASSIGNED_TO.fullmatch(part)
+        match = _ASSIGNED_TO.fullmatch(part)
         equal = _EQUALS.fullmatch(part)
         if _AT_SCOPE.fullmatch(part):
             at_scope = True
         elif part.lower() == "atscopeandbelow()":
             and_below = True
-        elif found:
-            assigned = found[1].lower()
+        elif match:
+            assigned = match[1].lower()
         elif equal and equal[1].lower() == "principalid":
             principal = equal[2].lower()
         elif equal:
@@ -100,13 +100,13 @@ class ManagementGroups:
         return names
 
     def _ancestors(self, name: str) -> set[str]:
-        found: set[str] = set()
-        while name and name not in found:
-            found.add(name)
+        ancestors: set[str] = set()
+        while name and name not in ancestors:
+            ancestors.add(name)
             group = self._groups.get(name)
             parent = group.get("parent") if isinstance(group, dict) else None
             name = str(parent).lower().rsplit("/", 1)[-1] if parent else ""
-        return found
+        return ancestors
 
 
 def is_at_or_above(scope: str, asked: str, groups: ManagementGroups) -> bool:
@@ -127,13 +127,13 @@ def principals_of(principal: str, members: Any) -> set[str] | None:
         table[str(group).lower()] = {str(m).lower() for m in listed} if isinstance(listed, list) else set()
     if principal in table:
         return None
-    found = {principal}
+    names = {principal}
     grew = True
     while grew:
-        more = {group for group, listed in table.items() if listed & found} - found
-        found |= more
+        more = {group for group, listed in table.items() if listed & names} - names
+        names |= more
         grew = bool(more)
-    return found
+    return names
 
 
 class Authorization:
@@ -148,8 +148,8 @@ class Authorization:
             self._add(body)
         for kind, resources in self._by_kind.items():
             for resource in resources.values():
-                place = scope_of(resource)
-                self._scoped.setdefault((kind, subscription_of(place)), []).append((place, resource))
+                scope = scope_of(resource)
+                self._scoped.setdefault((kind, subscription_of(scope)), []).append((scope, resource))
         self.builtins = builtin_roles()
 
     def _add(self, body: dict[str, Any]) -> None:
@@ -176,29 +176,29 @@ class Authorization:
                 return []
         elif query.principal is not None:
             wanted = {query.principal}
-        found = []
-        for place, resource in self._candidates(kind, asked):
-            here = is_at_or_above(place, asked, self.management_groups)
-            if not here and not (not query.at_scope and self._is_below(place, asked)):
+        assignments = []
+        for at, resource in self._candidates(kind, asked):
+            here = is_at_or_above(at, asked, self.management_groups)
+            if not here and not (not query.at_scope and self._is_below(at, asked)):
                 continue
             if wanted is not None and not wanted & set(principals(resource.body)):
                 continue
             if all(_property(resource.body, name).lower() == value.lower() for name, value in query.equals):
-                found.append(resource)
-        return found
+                assignments.append(resource)
+        return assignments
 
     def _candidates(self, kind: str, asked: str) -> Iterator[tuple[str, Resource]]:
         """(scope, assignment) of what can be related to a scope: for one in a subscription, no other subscription's."""
         kind, subscription = f"microsoft.authorization/{kind.lower()}", subscription_of(asked)
-        for (found, place), listed in self._scoped.items():
-            if found == kind and (not subscription or place in ("", subscription)):
+        for (scope_candidates, scope), listed in self._scoped.items():
+            if scope_candidates == kind and (not subscription or scope in ("", subscription)):
                 yield from listed
 
-    def _is_below(self, place: str, asked: str) -> bool:
+    def _is_below(self, scope: str, asked: str) -> bool:
         if asked.startswith(ids.MANAGEMENT_GROUPS):
-            over = self.management_groups.above(place)
+            over = self.management_groups.above(scope)
             return over is None or asked.removeprefix(ids.MANAGEMENT_GROUPS) in over
-        return ids.covers(asked, place)
+        return ids.covers(asked, scope)
 
     def role_definitions(self, scope: str, query: Filter) -> list[dict[str, Any]]:
         """Built-in ones and the custom ones that may be assigned at the scope (or, if asked, below it)."""
@@ -218,13 +218,13 @@ class Authorization:
             if resource.path.segments[-1].lower() == wanted:
                 asked = ids.key(scope)
                 return resource.body if not asked or self._is_assignable(resource.body, asked, True) else None
-        found = self.builtins.get(wanted)
-        return builtin_at(found, scope) if found else None
+        role_definition = self.builtins.get(wanted)
+        return builtin_at(role_definition, scope) if role_definition else None
 
     def permissions(self, role_definition_id: str) -> list[dict[str, Any]]:
         """The `permissions` elements of a role, by any spelling of its id; empty when it is unknown."""
-        found = self.role_definition("", role_definition_id.rsplit("/", 1)[-1])
-        properties = found.get("properties") if found else None
+        permissions = self.role_definition("", role_definition_id.rsplit("/", 1)[-1])
+        properties = permissions.get("properties") if permissions else None
         listed = properties.get("permissions") if isinstance(properties, dict) else None
         return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
 

@@ -70,8 +70,8 @@ class ArmAuthorization:
             items = [encode(body) for body in authorization.role_definitions(scope, query)]
         else:
             shows = self._shown(request, authorization, kind, scope)
-            found = filter(shows, authorization.assignments(kind, scope, query))
-            items = [versions.encoded_at(resource, request.version) for resource in found]
+            result = filter(shows, authorization.assignments(kind, scope, query))
+            items = [versions.encoded_at(resource, request.version) for resource in result]
         return request.page(items, self._page_size)
 
     def _get(self, request: ArmRequest, kind: str, scope: str) -> web.Response:
@@ -82,9 +82,9 @@ class ArmAuthorization:
             if definition is not None:
                 return answer(definition)
         else:
-            found = authorization.find(kind, request.path.text)
-            if found is not None and self._shown(request, authorization, kind, scope)(found):
-                return answer(versions.encoded_at(found, request.version))
+            resource = authorization.find(kind, request.path.text)
+            if resource is not None and self._shown(request, authorization, kind, scope)(resource):
+                return answer(versions.encoded_at(resource, request.version))
         raise _not_found(kind, name)
 
     def _shown(
@@ -97,19 +97,21 @@ class ArmAuthorization:
         API", which says so for users; for service principals the simulator assumes the same.
         """
         caller, subscriptions = request.caller, self._tenant.resources().subscriptions
-        delegated = {name for name, place in subscriptions.items() if place.is_delegated_to(caller.tenant)}
+        delegated = {
+            name for name, subscription in subscriptions.items() if subscription.is_delegated_to(caller.tenant)
+        }
         me = caller.principal.lower()
-        mine = principals_of(me, authorization.members) or {me}
+        own_names = principals_of(me, authorization.members) or {me}
         asked = subscription_of(ids.key(scope))
 
         def shown(resource: Resource) -> bool:
-            place = scope_of(resource)
-            inside = subscription_of(place)
-            if caller.is_denied(f"Microsoft.Authorization/{kind}/read", place):
+            subscription = scope_of(resource)
+            inside = subscription_of(subscription)
+            if caller.is_denied(f"Microsoft.Authorization/{kind}/read", subscription):
                 return False
             if not {asked, inside} & delegated:
                 return True
-            return asked in ("", inside) and bool(mine & set(principals(resource.body)))
+            return asked in ("", inside) and bool(own_names & set(principals(resource.body)))
 
         return shown
 
@@ -179,12 +181,12 @@ class ArmAuthorization:
         }
 
     def _delete(self, request: ArmRequest) -> web.Response:
-        found = self._tenant.authorization_with_own_roles().find("roleAssignments", request.path.text)
-        path = self._tenant.authorization_file(found.id) if found else None
-        if found is None or path is None:
+        resource = self._tenant.authorization_with_own_roles().find("roleAssignments", request.path.text)
+        path = self._tenant.authorization_file(resource.id) if resource else None
+        if resource is None or path is None:
             return web.Response(status=204)
-        _remove(path, found.lower)
-        return answer(found.body)
+        _remove(path, resource.lower)
+        return answer(resource.body)
 
 
 def _same(body: dict[str, Any], wanted: dict[str, Any], scope: str) -> bool:

@@ -34,12 +34,12 @@ def listed_at(network: str, full_type: str, resources: Resources) -> list[dict[s
 
 def _rulesets(network: str, resources: Resources) -> list[dict[str, Any]]:
     """Rulesets of any subscription linked to a network: {"id", "properties": {"virtualNetworkLink": {"id"}}}."""
-    found = []
+    rulesets = []
     for ruleset in resources.everywhere(RULESETS):
         for link in resources.children(ruleset.id, "virtualNetworkLinks"):
             if _network_of(link.body) == ids.key(network):
-                found.append({"id": ruleset.id, "properties": {"virtualNetworkLink": {"id": link.id}}})
-    return found
+                rulesets.append({"id": ruleset.id, "properties": {"virtualNetworkLink": {"id": link.id}}})
+    return rulesets
 
 
 def _network_of(link: dict[str, Any]) -> str | None:

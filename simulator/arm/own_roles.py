@@ -48,14 +48,14 @@ def own_roles(caller: Caller, resources: Resources, given: Iterable[Body]) -> li
     if caller.assignments is not None:
         return list(caller.assignments)
     known = {_identity(body) for body in given}
-    found: dict[str, Body] = {}
+    documents: dict[str, Body] = {}
     for reading in readings(caller, resources):
         for role, definition in _roles(reading, caller.granted):
             assignment = _assignment(reading.scope, role, caller.principal)
             if _identity(assignment) not in known:
-                found[assignment["id"]] = assignment
-                found.update({definition["id"]: definition} if definition else {})
-    return list(found.values())
+                documents[assignment["id"]] = assignment
+                documents.update({definition["id"]: definition} if definition else {})
+    return list(documents.values())
 
 
 def readings(caller: Caller, resources: Resources) -> Iterator[Reading]:
@@ -67,11 +67,11 @@ def readings(caller: Caller, resources: Resources) -> Iterator[Reading]:
 
 
 def _readings(scope: str, denied: list[tuple[str, list[str]]], resources: Resources) -> Iterator[Reading]:
-    place = ids.key(scope)
-    excepted = [pattern for at, patterns in denied if ids.covers(at, place) for pattern in patterns]
+    location = ids.key(scope)
+    excepted = [pattern for at, patterns in denied if ids.covers(at, location) for pattern in patterns]
     if any(matches_every_read(pattern) for pattern in excepted):
         return
-    if any(at != place and ids.covers(place, at) for at, _ in denied):
+    if any(at != location and ids.covers(location, at) for at, _ in denied):
         for part in _parts(scope, resources):
             yield from _readings(part, denied, resources)
     else:

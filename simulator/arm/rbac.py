@@ -38,8 +38,8 @@ class Rights:
         """Whether an action (`data`: a dataAction) is allowed at a scope, for a repository where that matters."""
         if self._is_denied(action, scope, data):
             return False
-        found = self._authorization.assignments("roleAssignments", scope, Filter(True, assigned_to=self._principal))
-        return any(self._grants(resource.body, action, data, repository) for resource in found)
+        resources = self._authorization.assignments("roleAssignments", scope, Filter(True, assigned_to=self._principal))
+        return any(self._grants(resource.body, action, data, repository) for resource in resources)
 
     def _grants(self, body: dict[str, Any], action: str, data: bool, repository: str | None) -> bool:
         properties = body.get("properties")
@@ -51,7 +51,7 @@ class Rights:
         return any(allows(p, action, data) and _holds(p.get("condition"), repository) for p in permissions)
 
     def _is_denied(self, action: str, scope: str, data: bool) -> bool:
-        mine = principals_of(self._principal, self._authorization.members) or {self._principal}
+        own_names = principals_of(self._principal, self._authorization.members) or {self._principal}
         for resource in self._authorization.assignments("denyAssignments", scope, Filter(True)):
             properties = resource.body.get("properties")
             if not isinstance(properties, dict) or str(properties.get("denyAssignmentEffect")).lower() == "audit":
@@ -60,8 +60,8 @@ class Rights:
                 str(properties.get("scope", resource.path.scope))
             ) != ids.key(scope):
                 continue
-            concerned = _identities(properties.get("principals")) & {*mine, EVERYONE}
-            if not concerned or _identities(properties.get("excludePrincipals")) & mine:
+            concerned = _identities(properties.get("principals")) & {*own_names, EVERYONE}
+            if not concerned or _identities(properties.get("excludePrincipals")) & own_names:
                 continue
             permissions = properties.get("permissions")
             if any(allows(p, action, data) for p in permissions if isinstance(p, dict)) if permissions else False:
@@ -79,10 +79,10 @@ def allows(permission: dict[str, Any], action: str, data: bool) -> bool:
 def _holds(condition: Any, repository: str | None) -> bool:
     if not condition:
         return True
-    found = list(_NAME.finditer(str(condition)))
-    if not found or repository is None:
+    patterns = list(_NAME.finditer(str(condition)))
+    if not patterns or repository is None:
         return False
-    return any(_fits(match, repository.lower()) for match in found)
+    return any(_fits(match, repository.lower()) for match in patterns)
 
 
 def _fits(match: re.Match[str], repository: str) -> bool:

@@ -32,10 +32,10 @@ class ArmRequest:
     body: bytes
     caller: Caller
 
-    def deny(self, action: str, scope: str, said_scope: str | None = None) -> None:
+    def deny(self, action: str, scope: str, named_scope: str | None = None) -> None:
         """Raises 403 AuthorizationFailed when the caller may not; `said_scope` is the scope the message names."""
         if self.caller.is_denied(action, scope):
-            raise self.forbidden(action, said_scope or scope)
+            raise self.forbidden(action, named_scope or scope)
 
     def forbidden(self, action: str, scope: str) -> Refusal:
         return arm_refusal(
@@ -122,8 +122,8 @@ def known_subscription(path: ids.ArmPath, resources: Resources) -> str:
 
 def known_group(path: ids.ArmPath, resources: Resources) -> None:
     """Raises 404 ResourceGroupNotFound for a path in a resource group that is not there."""
-    place = resources.subscriptions.get((path.subscription or "").lower())
-    if path.group is not None and (place is None or path.group.lower() not in place.groups):
+    subscription = resources.subscriptions.get((path.subscription or "").lower())
+    if path.group is not None and (subscription is None or path.group.lower() not in subscription.groups):
         raise arm_refusal(404, "ResourceGroupNotFound", f"Resource group '{path.group}' could not be found.")
 
 

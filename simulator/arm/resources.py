@@ -58,9 +58,9 @@ class Resources:
 
     def find(self, resource_id: str) -> Resource | None:
         """By id; a child is found by its own body or inside its parent's."""
-        found = self.by_id.get(ids.key(resource_id))
-        if found is not None:
-            return found
+        resource = self.by_id.get(ids.key(resource_id))
+        if resource is not None:
+            return resource
         path = ids.parse(resource_id)
         if path.parent is None or not path.is_resource:
             return None
@@ -87,24 +87,24 @@ class Resources:
 
     def all_children(self, parent_id: str) -> list[Resource]:
         parent = ids.key(parent_id)
-        return [child for (above, _), found in self._children.items() if above == parent for child in found]
+        return [child for (above, _), resources in self._children.items() if above == parent for child in resources]
 
     def of_type(self, kind: str, subscription_id: str, group: str | None = None) -> list[Resource]:
         """Top-level resources of a full type in a subscription, or in one of its resource groups."""
-        found = self._top.get((kind.lower(), subscription_id.lower()), [])
+        resources = self._top.get((kind.lower(), subscription_id.lower()), [])
         if group is None:
-            return found
-        return [resource for resource in found if (resource.path.group or "").lower() == group.lower()]
+            return resources
+        return [resource for resource in resources if (resource.path.group or "").lower() == group.lower()]
 
     def everywhere(self, kind: str) -> Iterator[Resource]:
-        for (found, _), resources in self._top.items():
-            if found == kind.lower():
+        for (resource_type, _), resources in self._top.items():
+            if resource_type == kind.lower():
                 yield from resources
 
     def in_subscription(self, subscription_id: str, group: str | None = None) -> list[Resource]:
         """Every top-level resource, as `GET .../resources` lists them."""
-        found = [r for (_, s), resources in self._top.items() if s == subscription_id.lower() for r in resources]
-        return [r for r in found if group is None or (r.path.group or "").lower() == group.lower()]
+        items = [r for (_, s), resources in self._top.items() if s == subscription_id.lower() for r in resources]
+        return [r for r in items if group is None or (r.path.group or "").lower() == group.lower()]
 
     def _add(self, resource_id: str, body: dict[str, Any]) -> None:
         path = ids.parse(resource_id)
@@ -126,14 +126,14 @@ class Resources:
         subscription_id = resource.path.subscription
         if subscription_id is None:
             return
-        place = self.subscriptions.get(subscription_id.lower())
-        if place is None:
+        subscription = self.subscriptions.get(subscription_id.lower())
+        if subscription is None:
             given = self.by_id.get(ids.key(f"/subscriptions/{subscription_id}"))
             body = given.body if given else self._subscription_body(subscription_id)
-            place = self.subscriptions[subscription_id.lower()] = Subscription(subscription_id, body)
+            subscription = self.subscriptions[subscription_id.lower()] = Subscription(subscription_id, body)
         name = resource.path.group
-        if name is not None and name.lower() not in place.groups:
-            place.groups[name.lower()] = self._group(subscription_id, name, resource)
+        if name is not None and name.lower() not in subscription.groups:
+            subscription.groups[name.lower()] = self._group(subscription_id, name, resource)
 
     def _group(self, subscription_id: str, name: str, member: Resource) -> Resource:
         group_id = f"/subscriptions/{subscription_id}/resourceGroups/{name}"
@@ -168,11 +168,11 @@ class Resources:
         wanted = (POOL_PROFILES if pool else child_type).lower()
         name = next((name for name in properties if name.lower() == wanted), None)
         items = properties.get(name) if name else None
-        found = []
+        embedded = []
         for item in items if isinstance(items, list) else []:
             if isinstance(item, dict) and isinstance(item.get("name"), str):
-                found.append(_embedded_child(parent, AGENT_POOLS if pool else str(name), item, pool=pool))
-        return found
+                embedded.append(_embedded_child(parent, AGENT_POOLS if pool else str(name), item, pool=pool))
+        return embedded
 
 
 def _embedded_child(parent: Resource, child_type: str, item: dict[str, Any], *, pool: bool) -> Resource:

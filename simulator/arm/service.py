@@ -81,13 +81,15 @@ class Arm:
         path = request.path
         if len(path.segments) == 1:
             shown = [
-                place for place in resources.subscriptions.values() if not request.caller.hides_subscription(place.id)
+                subscription
+                for subscription in resources.subscriptions.values()
+                if not request.caller.hides_subscription(subscription.id)
             ]
-            return request.page([encode(place.body) for place in shown], self._page_size)
-        place = resources.subscriptions[(path.subscription or "").lower()]
+            return request.page([encode(subscription.body) for subscription in shown], self._page_size)
+        subscription = resources.subscriptions[(path.subscription or "").lower()]
         rest = [part.lower() for part in path.segments[2:]]
         if path.namespace is None:
-            return self._about_subscription(request, resources, place, rest)
+            return self._about_subscription(request, resources, subscription, rest)
         if not path.types:
             request.deny("Microsoft.Resources/subscriptions/providers/read", path.scope)
             return answer(provider_list(path.namespace)[0])
@@ -96,36 +98,36 @@ class Arm:
         return self._resource(request, resources) if path.is_resource else self._list(request, resources)
 
     def _about_subscription(
-        self, request: ArmRequest, resources: Resources, place: Subscription, rest: list[str]
+        self, request: ArmRequest, resources: Resources, subscription: Subscription, rest: list[str]
     ) -> web.Response:
-        scope = f"/subscriptions/{place.id}"
+        scope = f"/subscriptions/{subscription.id}"
         subscriptions = "Microsoft.Resources/subscriptions/"
         if not rest:
             request.deny(subscriptions + "read", scope)
-            return answer(place.body)
+            return answer(subscription.body)
         if rest == ["locations"]:
             request.deny(subscriptions + "locations/read", scope)
-            return answer({"value": locations(place.id)})
+            return answer({"value": locations(subscription.id)})
         if rest == ["providers"]:
             request.deny(subscriptions + "providers/read", scope)
             return request.page([encode(body) for body in provider_list(None)], self._page_size)
         if rest[0] == "resourcegroups" and len(rest) <= 2:
-            return self._groups(request, place, rest)
+            return self._groups(request, subscription, rest)
         if rest[-1] == "resources":
             group = request.path.group
             known_group(request.path, resources)
             request.deny(subscriptions + "resources/read", request.path.text.rsplit("/", 1)[0])
-            return self._inventory(request, resources.in_subscription(place.id, group))
+            return self._inventory(request, resources.in_subscription(subscription.id, group))
         raise arm_refusal(404, "NotFound", f"The simulator has nothing at '{request.path.text}'.")
 
-    def _groups(self, request: ArmRequest, place: Subscription, rest: list[str]) -> web.Response:
+    def _groups(self, request: ArmRequest, subscription: Subscription, rest: list[str]) -> web.Response:
         action = "Microsoft.Resources/subscriptions/resourceGroups/read"
         if len(rest) == 1:
-            request.deny(action, f"/subscriptions/{place.id}")
-            shown = [group for group in place.groups.values() if not request.caller.is_denied(action, group.id)]
+            request.deny(action, f"/subscriptions/{subscription.id}")
+            shown = [group for group in subscription.groups.values() if not request.caller.is_denied(action, group.id)]
             return request.page([encode(group.body) for group in shown], self._page_size)
         request.deny(action, request.path.text)
-        group = place.groups.get(rest[1])
+        group = subscription.groups.get(rest[1])
         if request.method == "HEAD":
             return web.Response(status=204 if group else 404)
         if group is None:
@@ -133,12 +135,12 @@ class Arm:
             raise arm_refusal(404, "ResourceGroupNotFound", message)
         return answer(group.body)
 
-    def _inventory(self, request: ArmRequest, found: list[Resource]) -> web.Response:
+    def _inventory(self, request: ArmRequest, inventory: list[Resource]) -> web.Response:
         """`GET .../resources`: resources without properties; $filter by resourceType, name, location, tag."""
         wanted = dict(parse_filter(request.query.get("$filter")).equals)
         items = [
             encode(_trimmed(resource))
-            for resource in found
+            for resource in inventory
             if _passes(resource, wanted) and not request.caller.is_denied(_type_of(resource) + "/read", resource.id)
         ]
         return request.page(items, self._page_size)
@@ -154,44 +156,44 @@ class Arm:
             cluster = self._clusters.find(path.parent or "")
             if cluster is not None:
                 return self._actions.command_result(request, cluster, path.names[-1])
-        found = resources.find(path.text)
-        if found is None:
+        resource = resources.find(path.text)
+        if resource is None:
             raise resource_not_found(path)
-        return answer(versions.encoded_at(found, request.version))
+        return answer(versions.encoded_at(resource, request.version))
 
     def _list(self, request: ArmRequest, resources: Resources) -> web.Response:
         """Resources of a type at a subscription or resource group, or children of a resource."""
         path = request.path
         action = path.full_type + "/read"
-        place = path.parent or path.scope
-        request.deny(action, place, f"{path.scope}/providers/{path.namespace}" if path.parent is None else place)
+        scope = path.parent or path.scope
+        request.deny(action, scope, f"{path.scope}/providers/{path.namespace}" if path.parent is None else scope)
         known_group(path, resources)
         if path.parent is None:
-            found = resources.of_type(path.full_type, path.subscription or "", path.group)
+            items = resources.of_type(path.full_type, path.subscription or "", path.group)
         else:
             stored = resources.by_id.get(ids.key(path.text))
             if stored is not None:
                 return answer({name: value for name, value in stored.body.items() if name != "id"})
-            found = self._children(path, resources)
+            items = self._children(path, resources)
         if path.full_type.lower() == REGISTRY + "/listusages":
             return answer({"value": usages(resources.find(path.parent or ""))})
-        shown = [resource for resource in found if not request.caller.is_denied(action, resource.id)]
+        shown = [resource for resource in items if not request.caller.is_denied(action, resource.id)]
         return request.page([versions.encoded_at(resource, request.version) for resource in shown], self._page_size)
 
     def _children(self, path: ids.ArmPath, resources: Resources) -> list[Resource]:
         parent, child = path.parent or "", path.types[-1].lower()
         kind = path.full_type.lower()
         if kind.startswith("microsoft.network/privatednszones/") and child in RECORD_SETS:
-            found = [r for r in resources.all_children(parent) if r.path.types[-1].lower() != "virtualnetworklinks"]
+            children = [r for r in resources.all_children(parent) if r.path.types[-1].lower() != "virtualnetworklinks"]
         elif kind.startswith("microsoft.compute/virtualmachinescalesets/") and child in BELOW_MACHINES:
-            found = resources.below(parent, child)
+            children = resources.below(parent, child)
         else:
-            found = resources.children(parent, child)
-        if not found and resources.find(parent) is None:
+            children = resources.children(parent, child)
+        if not children and resources.find(parent) is None:
             name = path.names[-1] if path.names else ""
             message = f"Can not perform requested operation on nested resource. Parent resource '{name}' not found."
             raise arm_refusal(404, "ParentResourceNotFound", message)
-        return found
+        return children
 
     def _act(self, request: ArmRequest, resources: Resources) -> web.Response:
         """POST {resource}/{action}. A body whose id is that very path is the answer, for actions nobody wrote here."""

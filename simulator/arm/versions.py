@@ -50,18 +50,18 @@ def hidden(kind: str, version: str) -> tuple[str, ...]:
     return OWN_CALL.get(kind, ())
 
 
-def _without(value: Any, place: list[str]) -> Any:
-    if not isinstance(value, dict) or place[0] not in value:
+def _without(value: Any, path: list[str]) -> Any:
+    if not isinstance(value, dict) or path[0] not in value:
         return value
-    if len(place) == 1:
-        return {name: item for name, item in value.items() if name != place[0]}
-    return {**value, place[0]: _without(value[place[0]], place[1:])}
+    if len(path) == 1:
+        return {name: item for name, item in value.items() if name != path[0]}
+    return {**value, path[0]: _without(value[path[0]], path[1:])}
 
 
 def body_at(kind: str, body: dict[str, Any], version: str) -> dict[str, Any]:
     shown = body
-    for place in hidden(kind, version):
-        shown = _without(shown, ["properties", *place.split(".")])
+    for path in hidden(kind, version):
+        shown = _without(shown, ["properties", *path.split(".")])
     return shown
 
 

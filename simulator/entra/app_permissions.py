@@ -80,17 +80,17 @@ class Caller:
 
     def is_denied(self, action: str, scope: str) -> bool:
         """Whether an action at a scope (any spelling of the id) is refused; in a hidden subscription every one is."""
-        place = key(scope)
+        at = key(scope)
         denied = any(
-            covers(denial.scope, place) and any(matches(pattern, action) for pattern in denial.actions)
+            covers(denial.scope, at) and any(matches(pattern, action) for pattern in denial.actions)
             for denial in self.denials
         )
-        return denied or (place.startswith("/subscriptions/") and self.hides_subscription(place.split("/")[2]))
+        return denied or (at.startswith("/subscriptions/") and self.hides_subscription(at.split("/")[2]))
 
     def hides_subscription(self, subscription_id: str) -> bool:
-        place = key(f"/subscriptions/{subscription_id}")
+        scope = key(f"/subscriptions/{subscription_id}")
         return any(
-            covers(denial.scope, place) and any(action.lower() == SUBSCRIPTION_READ for action in denial.actions)
+            covers(denial.scope, scope) and any(action.lower() == SUBSCRIPTION_READ for action in denial.actions)
             for denial in self.denials
         )
 
@@ -99,7 +99,7 @@ class Caller:
         from_groups = [denial for denial in self.denials if denial.scope.startswith(MANAGEMENT_GROUPS)]
         places = [key(f"/subscriptions/{subscription}") for subscription in subscriptions] if from_groups else []
         more = [
-            Denial(place, denial.actions) for denial in from_groups for place in places if is_above(denial.scope, place)
+            Denial(scope, denial.actions) for denial in from_groups for scope in places if is_above(denial.scope, scope)
         ]
         return replace(self, denials=(*self.denials, *more))
 
@@ -123,10 +123,10 @@ def read_caller(document: Any, tenant_id: str | None) -> Caller:
 
 
 def _denials(entries: Any) -> list[Denial]:
-    found = []
+    denials = []
     for entry in entries if isinstance(entries, list) else []:
         if isinstance(entry, dict) and isinstance(entry.get("scope"), str):
             actions = entry.get("actions", ["*"])
             listed = [actions] if isinstance(actions, str) else actions if isinstance(actions, list) else []
-            found.append(Denial(key(entry["scope"]), tuple(str(action) for action in listed)))
-    return found
+            denials.append(Denial(key(entry["scope"]), tuple(str(action) for action in listed)))
+    return denials

@@ -35,7 +35,7 @@ class Identity:
         resource = request.query.get("resource")
         if not resource:
             raise Refusal(400, {"statusCode": 400, "message": "The resource parameter is required."})
-        if not _is_mine(request, caller):
+        if not _is_own(request, caller):
             message = (
                 "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId."
             )
@@ -52,7 +52,7 @@ class Identity:
         )
 
 
-def _is_mine(request: web.Request, caller: Caller) -> bool:
+def _is_own(request: web.Request, caller: Caller) -> bool:
     """Without a name the system-assigned identity is meant; with one it must be the app's own."""
     named = {"client_id": caller.client, "object_id": caller.principal, "principal_id": caller.principal}
     named |= {"mi_res_id": caller.resource_id or "", "msi_res_id": caller.resource_id or ""}

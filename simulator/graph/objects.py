@@ -22,21 +22,21 @@ PRINCIPAL_TYPES = {"servicePrincipals": "ServicePrincipal", "users": "User", "gr
 
 def objects(tenant: Tenant) -> dict[str, dict[str, dict[str, Any]]]:
     """{collection: {object id in lower case: body}}; collections are servicePrincipals, users, groups, applications."""
-    found: dict[str, dict[str, dict[str, Any]]] = {
+    documents: dict[str, dict[str, dict[str, Any]]] = {
         name: {} for name in ("servicePrincipals", "users", "groups", "applications")
     }
     for body in derived(tenant.resources(), tenant.caller()):
-        found["servicePrincipals"].setdefault(body["id"].lower(), body)
+        documents["servicePrincipals"].setdefault(body["id"].lower(), body)
     for group in tenant.authorization().members if isinstance(tenant.authorization().members, dict) else ():
-        found["groups"][str(group).lower()] = {"id": group, "displayName": group, "securityEnabled": True}
+        documents["groups"][str(group).lower()] = {"id": group, "displayName": group, "securityEnabled": True}
     for path, body in tenant.graph():
         if not isinstance(body.get("id"), str):
             continue
         collection = collection_of(path, body)
-        found[collection].pop(body["id"].lower(), None)
+        documents[collection].pop(body["id"].lower(), None)
         if "@removed" not in body:
-            found[collection][body["id"].lower()] = body
-    return found
+            documents[collection][body["id"].lower()] = body
+    return documents
 
 
 def directory(tenant: Tenant) -> dict[str, str]:

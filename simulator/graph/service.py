@@ -77,13 +77,13 @@ class Graph:
         collection = _COLLECTIONS.get(name.lower())
         if collection is None:
             raise _error(400, "BadRequest", f"Resource not found for the segment '{name}'.")
-        found = objects[collection]
+        documents = objects[collection]
         if keyed:
-            same = [b for b in found.values() if _is(b, keyed["name"], keyed["value"])]
+            same = [b for b in documents.values() if _is(b, keyed["name"], keyed["value"])]
             return self._one(request, collection, same[0] if same else None, keyed["value"])
         if len(parts) == 1:
-            return self._list(request, collection, list(found.values()))
-        body = _by_id(found, collection, parts[1])
+            return self._list(request, collection, list(documents.values()))
+        body = _by_id(documents, collection, parts[1])
         if len(parts) == 3 and parts[2].lower() in ("transitivememberof", "memberof") and body is not None:
             return answer({"value": self._groups_of(str(body["id"]), objects["groups"])})
         return self._one(request, collection, body, parts[1])
@@ -123,13 +123,13 @@ class Graph:
         document = _json(data)
         ids = document.get("ids")
         objects = graph_objects.objects(self._tenant)
-        found = []
+        items = []
         for identity in ids if isinstance(ids, list) else []:
             for collection, kind in _TYPES.items():
                 body = objects[collection].get(str(identity).lower())
                 if body is not None:
-                    found.append({"@odata.type": f"#microsoft.graph.{kind}", **body})
-        return answer({"@odata.context": "#directoryObjects", "value": found})
+                    items.append({"@odata.type": f"#microsoft.graph.{kind}", **body})
+        return answer({"@odata.context": "#directoryObjects", "value": items})
 
     async def _send_mail(self, request: web.Request, sender: str) -> web.Response:
         users = graph_objects.objects(self._tenant)["users"]
@@ -157,10 +157,10 @@ class Graph:
         return f"{request.scheme}://{request.host}/v1.0/$metadata"
 
 
-def _by_id(found: dict[str, dict[str, Any]], collection: str, name: str) -> dict[str, Any] | None:
-    body = found.get(name.lower())
+def _by_id(documents: dict[str, dict[str, Any]], collection: str, name: str) -> dict[str, Any] | None:
+    body = documents.get(name.lower())
     if body is None and collection == "users":
-        return next((b for b in found.values() if _is(b, "userPrincipalName", name) or _is(b, "mail", name)), None)
+        return next((b for b in documents.values() if _is(b, "userPrincipalName", name) or _is(b, "mail", name)), None)
     return body
 
 
@@ -169,10 +169,10 @@ def _is(body: dict[str, Any], name: str, value: str) -> bool:
 
 
 def _filtered(bodies: list[dict[str, Any]], part: str) -> list[dict[str, Any]]:
-    if found := _EQUALS.fullmatch(part.strip()):
-        return [body for body in bodies if _is(body, found["name"], found["value"].replace("''", "'"))]
-    if found := _ANY.fullmatch(part.strip()):
-        name, value = found["name"].lower(), found["value"].replace("''", "'").lower()
+    if match := _EQUALS.fullmatch(part.strip()):
+        return [body for body in bodies if _is(body, match["name"], match["value"].replace("''", "'"))]
+    if match := _ANY.fullmatch(part.strip()):
+        name, value = match["name"].lower(), match["value"].replace("''", "'").lower()
         return [
             body
             for body in bodies

@@ -100,29 +100,29 @@ def _block(tokens: Iterator[tuple[str, str]], *, inside: bool) -> list[_Node]:
 def _unquoted(value: str) -> str:
     if len(value) < 2 or value[-1] != value[0]:
         raise SelectorError(f"error parsing jsonpath, unterminated quoted string {value}")
-    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), value[1:-1])
+    return re.sub(r"\\(.)", lambda text: _ESCAPES.get(text[1], text[0]), value[1:-1])
 
 
 def _path(text: str) -> list[_Step]:
     steps: list[_Step] = []
     at = 1 if text[:1] in ("$", "@") else 0
     while at < len(text):
-        found = _STEP.match(text, at)
-        if found is None:
+        match = _STEP.match(text, at)
+        if match is None:
             raise SelectorError(f"error parsing jsonpath {{{text}}}, unrecognized character in action at {at}")
-        steps.append(_step(found))
-        at = found.end()
+        steps.append(_step(match))
+        at = match.end()
     return steps
 
 
-def _step(found: re.Match[str]) -> _Step:
-    if found["name"] is not None:
-        return _Step("name", found["name"].replace("\\", ""))
-    if found["quoted"] is not None:
-        return _Step("name", found["quoted"])
-    if found["index"] is not None:
-        return _Step("index", int(found["index"]))
-    return _Step("all") if found["all"] else _Step("has", _path(found["filter"]))
+def _step(match: re.Match[str]) -> _Step:
+    if match["name"] is not None:
+        return _Step("name", match["name"].replace("\\", ""))
+    if match["quoted"] is not None:
+        return _Step("name", match["quoted"])
+    if match["index"] is not None:
+        return _Step("index", int(match["index"]))
+    return _Step("all") if match["all"] else _Step("has", _path(match["filter"]))
 
 
 def _evaluated(nodes: list[_Node], value: Any) -> Iterator[str]:

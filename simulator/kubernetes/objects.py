@@ -44,12 +44,12 @@ class KubeObject:
     raw: bytes
 
     @property
-    def place(self) -> tuple[str, str]:
+    def key(self) -> tuple[str, str]:
         return (self.namespace, self.name)
 
     def body(self) -> dict[str, Any]:
-        found: dict[str, Any] = msgspec.json.decode(self.raw)
-        return found
+        body: dict[str, Any] = msgspec.json.decode(self.raw)
+        return body
 
 
 Bucket = dict[tuple[str, str], KubeObject]
@@ -98,32 +98,32 @@ class ClusterObjects:
             self._refresh()
             what = (group_version, resource)
             if what not in self._sorted:
-                found = {**self._loaded.get(what, {}), **self._made.get(what, {})}
-                kept = [o for place, o in found.items() if (*what, *place) not in self._gone]
-                self._sorted[what] = sorted(kept, key=lambda item: item.place)
+                listed = {**self._loaded.get(what, {}), **self._made.get(what, {})}
+                kept = [o for key, o in listed.items() if (*what, *key) not in self._gone]
+                self._sorted[what] = sorted(kept, key=lambda item: item.key)
             items = self._sorted[what]
         return items if namespace is None else [item for item in items if item.namespace == namespace]
 
     def get(self, group_version: str, resource: str, namespace: str, name: str) -> KubeObject | None:
         with self._lock:
             self._refresh()
-            what, place = (group_version, resource), (namespace, name)
-            if (*what, *place) in self._gone:
+            what, key = (group_version, resource), (namespace, name)
+            if (*what, *key) in self._gone:
                 return None
-            return self._made.get(what, {}).get(place) or self._loaded.get(what, {}).get(place)
+            return self._made.get(what, {}).get(key) or self._loaded.get(what, {}).get(key)
 
     def put(self, item: KubeObject) -> None:
         with self._lock:
             what = (item.group_version, item.resource)
-            self._made.setdefault(what, {})[item.place] = item
-            self._gone.discard((*what, *item.place))
+            self._made.setdefault(what, {})[item.key] = item
+            self._gone.discard((*what, *item.key))
             self._changed(what)
 
     def delete(self, item: KubeObject) -> None:
         with self._lock:
             what = (item.group_version, item.resource)
-            self._made.get(what, {}).pop(item.place, None)
-            self._gone.add((*what, *item.place))
+            self._made.get(what, {}).pop(item.key, None)
+            self._gone.add((*what, *item.key))
             self._changed(what)
 
     def next_version(self) -> int:
@@ -135,11 +135,11 @@ class ClusterObjects:
         """Those with an object of their own, those objects stand in, and the two every cluster has."""
         with self._lock:
             self._refresh()
-            found = {"default", "kube-system"}
-            found |= {place[1] for place in self._loaded.get(("v1", "namespaces"), {})}
-            found |= {place[1] for place in self._made.get(("v1", "namespaces"), {})}
-            found |= {place[0] for bucket in self._loaded.values() for place in bucket if place[0]}
-        return sorted(found)
+            namespaces = {"default", "kube-system"}
+            namespaces |= {key[1] for key in self._loaded.get(("v1", "namespaces"), {})}
+            namespaces |= {key[1] for key in self._made.get(("v1", "namespaces"), {})}
+            namespaces |= {key[0] for bucket in self._loaded.values() for key in bucket if key[0]}
+        return sorted(namespaces)
 
     def kinds(self) -> set[tuple[str, str]]:
         with self._lock:
@@ -163,7 +163,7 @@ class ClusterObjects:
                 if made is None:
                     self._report(f"{path}: an object without kind or name cannot be found by anybody: left out")
                     continue
-                self._loaded.setdefault((made.group_version, made.resource), {})[made.place] = made
+                self._loaded.setdefault((made.group_version, made.resource), {})[made.key] = made
         self._version += 1
 
 

@@ -135,12 +135,14 @@ class _Cluster:
         how, _, template = options.output.partition("=")
         if how not in ("json", "jsonpath"):
             raise SelectorError("the simulator prints `-o json` and `-o jsonpath=...` only")
-        found = [item for word in options.resources.split(",") for item in self._found(SHORT.get(word, word), options)]
+        kube_objects = [
+            item for word in options.resources.split(",") for item in self._objects_of(SHORT.get(word, word), options)
+        ]
         tail = {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}}
-        listed = joined([item.raw for item in found], tail, "items")
+        listed = joined([item.raw for item in kube_objects], tail, "items")
         return listed.decode() + "\n" if how == "json" else printed(template, msgspec.json.decode(listed))
 
-    def _found(self, resource: str, options: argparse.Namespace) -> list[KubeObject]:
+    def _objects_of(self, resource: str, options: argparse.Namespace) -> list[KubeObject]:
         versions = [version for version, name in self._objects.kinds() if name == resource]
         if not versions and resource not in SHORT.values():
             raise SelectorError(f'the server doesn\'t have a resource type "{resource}"')
@@ -152,7 +154,7 @@ class _Cluster:
         labels, fields = label_test(options.selector), field_test(options.field_selector, resource)
         items = [item for version in versions for item in self._objects.listed(version, resource, namespace)]
         if resource == "pods" and namespace in (None, NAMESPACE):
-            items = sorted([*items, self._own_pod()], key=lambda item: item.place)
+            items = sorted([*items, self._own_pod()], key=lambda item: item.key)
         return [item for item in items if labels(item.labels) and (not options.field_selector or fields(item.body()))]
 
     def _own_pod(self) -> KubeObject:

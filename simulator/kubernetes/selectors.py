@@ -62,21 +62,21 @@ def field_test(selector: str, resource: str) -> Test:
     """`spec.nodeName=x,status.phase!=Running` on a whole object. Raises SelectorError for fields the kind lacks."""
     wanted: list[tuple[list[str], str, bool]] = []
     for part in _split(selector):
-        found = _EQUAL.fullmatch(part)
-        if found is None:
+        match = _EQUAL.fullmatch(part)
+        if match is None:
             raise SelectorError(f'invalid selector: "{selector}"; can\'t understand "{part}"')
-        name = found["key"]
+        name = match["key"]
         if name not in {"metadata.name", "metadata.namespace"} | FIELDS.get(resource, frozenset()):
             raise SelectorError(f"field label not supported: {name}")
-        wanted.append((name.split("."), found["value"], found["how"] != "!="))
-    return lambda body: all((value_at(body, place) == value) is equal for place, value, equal in wanted)
+        wanted.append((name.split("."), match["value"], match["how"] != "!="))
+    return lambda body: all((value_at(body, names) == value) is equal for names, value, equal in wanted)
 
 
-def value_at(body: Any, place: list[str]) -> str:
+def value_at(body: Any, path: list[str]) -> str:
     """The text of a field; "" where it is not set, as in Kubernetes."""
-    if place == ["source"]:
-        place = ["source", "component"]
-    for name in place:
+    if path == ["source"]:
+        path = ["source", "component"]
+    for name in path:
         body = body.get(name) if isinstance(body, Mapping) else None
     if isinstance(body, bool):
         return "true" if body else "false"
@@ -88,17 +88,17 @@ def _split(selector: str) -> list[str]:
 
 
 def _label_requirement(part: str) -> Test:
-    if found := _SET.fullmatch(part):
-        key, values = found["key"], {value.strip() for value in found["values"].split(",")}
-        if found["how"] == "in":
-            return lambda labels: key in labels and labels[key] in values
-        return lambda labels: labels.get(key) not in values
-    if found := _EQUAL.fullmatch(part):
-        key, value = found["key"], found["value"]
-        if found["how"] == "!=":
-            return lambda labels: labels.get(key) != value
-        return lambda labels: labels.get(key) == value
-    if found := _EXISTS.fullmatch(part):
-        key, wanted = found["key"], not found["no"]
-        return lambda labels: (key in labels) is wanted
+    if match := _SET.fullmatch(part):
+        path, values = match["key"], {value.strip() for value in match["values"].split(",")}
+        if match["how"] == "in":
+            return lambda labels: path in labels and labels[path] in values
+        return lambda labels: labels.get(path) not in values
+    if match := _EQUAL.fullmatch(part):
+        path, value = match["key"], match["value"]
+        if match["how"] == "!=":
+            return lambda labels: labels.get(path) != value
+        return lambda labels: labels.get(path) == value
+    if match := _EXISTS.fullmatch(part):
+        path, wanted = match["key"], not match["no"]
+        return lambda labels: (path in labels) is wanted
     raise SelectorError(f'unable to parse requirement: found "{part}"')

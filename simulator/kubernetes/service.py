@@ -56,17 +56,17 @@ class Kubernetes:
         self._kubelet = kubelet
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        found = _PREFIX.fullmatch(request.path)
-        if found is None:
+        match = _PREFIX.fullmatch(request.path)
+        if match is None:
             raise status_error(404, "the server could not find the requested resource")
         cluster = self._clusters.find(
-            f"/subscriptions/{found['subscription']}/resourceGroups/{found['group']}"
-            f"/providers/Microsoft.ContainerService/managedClusters/{found['name']}"
+            f"/subscriptions/{match['subscription']}/resourceGroups/{match['group']}"
+            f"/providers/Microsoft.ContainerService/managedClusters/{match['name']}"
         )
         if cluster is None or not self._clusters.is_reachable(cluster):
             raise CloseConnection
         user = self._authenticate(request, cluster)
-        rest = [part for part in (found["rest"] or "").split("/") if part]
+        rest = [part for part in (match["rest"] or "").split("/") if part]
         shown = _about_server(cluster, rest)
         if shown is not None:
             return shown if isinstance(shown, web.Response) else answer(shown)
@@ -102,18 +102,18 @@ class Kubernetes:
             if at.resource == "pods":
                 self._kubelet.take(cluster, objects, made)
             return answer(made.raw, 201)
-        found = objects.get(at.group_version, at.resource, at.namespace or "", at.name or "")
-        if found is None and at.resource == "namespaces" and at.name in objects.namespaces():
-            found = _namespace(str(at.name))
-        if found is None:
+        result = objects.get(at.group_version, at.resource, at.namespace or "", at.name or "")
+        if result is None and at.resource == "namespaces" and at.name in objects.namespaces():
+            result = _namespace(str(at.name))
+        if result is None:
             raise status_error(404, f'{_plural(at)} "{at.name}" not found', at.resource, at.name)
         if verb == "delete":
-            objects.delete(found)
+            objects.delete(result)
             gone = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
-            return answer(found.raw if at.resource == "pods" else gone)
+            return answer(result.raw if at.resource == "pods" else gone)
         if table.is_wanted(request.headers.get("Accept", "")):
-            return answer(table.table(at.resource, [found], {"resourceVersion": str(objects.version)}))
-        return answer(found.raw)
+            return answer(table.table(at.resource, [result], {"resourceVersion": str(objects.version)}))
+        return answer(result.raw)
 
     def _authorize(self, cluster: Cluster, at: Target, verb: str, user: str | None) -> None:
         """Azure RBAC for Kubernetes: what caller.json denies as a data action on the cluster."""
@@ -202,7 +202,7 @@ def _list(request: web.Request, objects: ClusterObjects, at: Target) -> web.Resp
     if at.resource == "namespaces":
         known = {item.name for item in items}
         items = sorted(
-            [*items, *(_namespace(name) for name in objects.namespaces() if name not in known)], key=lambda i: i.place
+            [*items, *(_namespace(name) for name in objects.namespaces() if name not in known)], key=lambda i: i.key
         )
     items, selected = _selected(request, items, at)
     items, metadata = _paged(request, items, selected, objects.version)
@@ -234,7 +234,7 @@ def _paged(
     token = request.query.get("continue")
     if token:
         after = _continue_after(token)
-        items = [item for item in items if item.place > after]
+        items = [item for item in items if item.key > after]
     try:
         limit = int(request.query.get("limit") or 0)
     except ValueError as error:
@@ -242,7 +242,7 @@ def _paged(
     if limit <= 0 or len(items) <= limit:
         return items, metadata
     page = items[:limit]
-    state = msgspec.json.encode({"v": "meta.k8s.io/v1", "rv": version, "after": page[-1].place})
+    state = msgspec.json.encode({"v": "meta.k8s.io/v1", "rv": version, "after": page[-1].key})
     metadata["continue"] = base64.urlsafe_b64encode(state).decode()
     if not selected:
         metadata["remainingItemCount"] = len(items) - limit
@@ -309,9 +309,9 @@ def _admit(pod: dict[str, Any], objects: ClusterObjects) -> None:
     if namespace is None or namespace.labels.get(pod_security.ENFORCE) != "restricted":
         return
     spec = pod.get("spec")
-    found = pod_security.violations(spec if isinstance(spec, dict) else {})
-    if found:
-        text = f'violates PodSecurity "restricted:latest": {", ".join(found)}'
+    problems = pod_security.violations(spec if isinstance(spec, dict) else {})
+    if problems:
+        text = f'violates PodSecurity "restricted:latest": {", ".join(problems)}'
         raise status_error(403, f'pods "{name}" is forbidden: {text}', "pods", name)
 
 

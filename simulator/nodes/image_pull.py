@@ -44,10 +44,10 @@ class Failed:
     again: Failed | None = None
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """As kubelet tells it: newer ones leave gRPC's prefix out where the code says nothing."""
         answered = self.text if self.code == "Unknown" else f"rpc error: code = {self.code} desc = {self.text}"
-        return answered if self.again is None else f"[{answered}, {self.again.told}]"
+        return answered if self.again is None else f"[{answered}, {self.again.message}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class NodePull:
         if host is None:
             return _no_such_host(image, image.host)
         resource = self._tenant.resources().find(host.resource_id) if host.azure else None
-        refused = self._way(node, resource, host, image, seed)
+        refused = self._network_refusal(node, resource, host, image, seed)
         if refused is not None:
             return refused
         if not self._may_pull(node, host, image):
@@ -98,11 +98,13 @@ class NodePull:
             return Failed(_resolving(image, f"{image.full}: not found"), "NotFound")
         if not _has_platform(entry, node.pool):
             digest = manifests.documents(image.repository, image.reference, entry)[0][0].digest
-            found = f'failed to pull and unpack image "{image.full}": no match for platform in manifest {digest}'
-            return Failed(f"{found}: not found", "NotFound")
+            content = f'failed to pull and unpack image "{image.full}": no match for platform in manifest {digest}'
+            return Failed(f"{content}: not found", "NotFound")
         return self._layers(node, resource, host, image)
 
-    def _way(self, node: Node, resource: Resource | None, host: Host, image: _Image, seed: str) -> Failed | None:
+    def _network_refusal(
+        self, node: Node, resource: Resource | None, host: Host, image: _Image, seed: str
+    ) -> Failed | None:
         """What stops the first request, or None where the registry answers it."""
         address = "public" if resource is None else self._network.lookup(node, image.host, resource)
         if address is None:

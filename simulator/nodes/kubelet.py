@@ -87,9 +87,9 @@ class _Pod:
             outcome = outcomes[name]
             self.event("Pulling", f'Pulling image "{image}"', name)
             if isinstance(outcome, Failed):
-                self.event("Failed", f'Failed to pull image "{image}": {outcome.told}', name, "Warning")
+                self.event("Failed", f'Failed to pull image "{image}": {outcome.message}', name, "Warning")
                 self.event("Failed", "Error: ErrImagePull", name, "Warning")
-                statuses.append(_waiting(container, "ErrImagePull", outcome.told))
+                statuses.append(_waiting(container, "ErrImagePull", outcome.message))
             else:
                 took = "1.234s (1.234s including waiting)"
                 size = f"Image size: {outcome.size} bytes."
@@ -109,8 +109,8 @@ class _Pod:
                 continue
             self.event("BackOff", f'Back-off pulling image "{image}"', name)
             self.event("Failed", "Error: ImagePullBackOff", name, "Warning")
-            told = f'Back-off pulling image "{image}"' + (f": ErrImagePull: {outcome.told}" if tells_why else "")
-            statuses.append(_waiting(container, "ImagePullBackOff", told))
+            message = f'Back-off pulling image "{image}"' + (f": ErrImagePull: {outcome.message}" if tells_why else "")
+            statuses.append(_waiting(container, "ImagePullBackOff", message))
         self._status(statuses)
 
     def _status(self, statuses: list[dict[str, Any]]) -> None:
@@ -148,8 +148,8 @@ class _Pod:
 
 
 def _version(cluster: Cluster) -> tuple[int, int]:
-    found = re.match(r"(\d+)\.(\d+)", cluster.version)
-    return (int(found[1]), int(found[2])) if found else TELLS_WHY
+    match = re.match(r"(\d+)\.(\d+)", cluster.version)
+    return (int(match[1]), int(match[2])) if match else TELLS_WHY
 
 
 def _scheduled(cluster: Resource, spec: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:

@@ -100,8 +100,8 @@ class NodeNetwork:
         """
         if _has_service_endpoint(node.subnet):
             return _private_address(node.subnet)
-        found = self._exit(node)
-        return random.Random(seed).choice(found) if found else None
+        public_addresses = self._exit(node)
+        return random.Random(seed).choice(public_addresses) if public_addresses else None
 
     def lets_out(self, node: Node, destination: str) -> bool:
         """Whether the network security group of the node's subnet lets it go to an address, or to "public"."""
@@ -123,14 +123,14 @@ class NodeNetwork:
         if hop == "none":
             return []
         if hop in ("virtualappliance", "virtualnetworkgateway") or proxied:
-            return self._told(node)
+            return self._shown_addresses(node)
         if node.outbound == "block":
             return []
         gateway = self._find(table(node.subnet.get("natGateway")).get("id"))
         if gateway is not None:
             return self._public(gateway, "publicIpAddresses", "publicIpPrefixes")
         if node.pool.get("enableNodePublicIP") is True:
-            return self._own_addresses(node) or self._told(node)
+            return self._own_addresses(node) or self._shown_addresses(node)
         return self._of_outbound_type(node)
 
     def _of_outbound_type(self, node: Node) -> list[str]:
@@ -138,14 +138,14 @@ class NodeNetwork:
         if node.outbound in ("loadbalancer", "managednatgateway", "managednatgatewayv2"):
             name = "loadBalancerProfile" if node.outbound == "loadbalancer" else "natGatewayProfile"
             listed = items(table(profile.get(name)).get("effectiveOutboundIPs"))
-            return self._addresses_of([str(item.get("id")) for item in listed]) or self._told(node)
+            return self._addresses_of([str(item.get("id")) for item in listed]) or self._shown_addresses(node)
         if node.outbound == "userdefinedrouting":
-            return self._told(node)
+            return self._shown_addresses(node)
         if not node.pool.get("vnetSubnetID") or node.subnet.get("defaultOutboundAccess") is False:
             return []
-        return self._told(node)
+        return self._shown_addresses(node)
 
-    def _told(self, node: Node) -> list[str]:
+    def _shown_addresses(self, node: Node) -> list[str]:
         listed = table(self._egress.value()).get(str(node.cluster.body.get("name", "")))
         return [str(item) for item in listed] if isinstance(listed, list) and listed else [ELSEWHERE]
 
@@ -163,12 +163,12 @@ class NodeNetwork:
     def _own_addresses(self, node: Node) -> list[str]:
         """Public addresses below the scale sets of the node's pool."""
         group = str(node.properties.get("nodeResourceGroup", "")).lower()
-        found = []
+        own_addresses = []
         for resource in self._tenant.resources().by_id.values():
             is_address = resource.kind.endswith("/publicipaddresses") and "virtualmachinescalesets" in resource.kind
             if is_address and (resource.path.group or "").lower() == group and self._is_of_pool(resource, node):
-                found.append(str(_properties(resource).get("ipAddress")))
-        return found
+                own_addresses.append(str(_properties(resource).get("ipAddress")))
+        return own_addresses
 
     def _is_of_pool(self, address: Resource, node: Node) -> bool:
         scale_set = self._find(address.id.split("/virtualMachines/")[0])
@@ -181,13 +181,13 @@ class NodeNetwork:
         return self._addresses_of(listed)
 
     def _addresses_of(self, resource_ids: list[str]) -> list[str]:
-        found = []
+        addresses = []
         for resource_id in resource_ids:
             properties = _properties(self._find(resource_id))
             if isinstance(properties.get("ipAddress"), str):
-                found.append(properties["ipAddress"])
-            found += _hosts(properties.get("ipPrefix"))
-        return [address for address in found if ":" not in address]
+                addresses.append(properties["ipAddress"])
+            addresses += _hosts(properties.get("ipPrefix"))
+        return [address for address in addresses if ":" not in address]
 
     def _resolving_network(self, node: Node) -> str:
         """The network whose zones answer: the node's, or that in which its own DNS server stands."""
@@ -211,12 +211,12 @@ class NodeNetwork:
         return None
 
     def _records(self, zone: Resource, label: str) -> list[str]:
-        found = self._find(f"{zone.id}/A/{label}")
-        return [str(record.get("ipv4Address")) for record in items(_properties(found).get("aRecords"))]
+        resource = self._find(f"{zone.id}/A/{label}")
+        return [str(record.get("ipv4Address")) for record in items(_properties(resource).get("aRecords"))]
 
     def _endpoints(self, registry: Resource) -> list[Resource]:
         """Endpoints that lead to the registry: by their own word, or by the registry's list of connections."""
-        found = []
+        endpoints = []
         listed = {
             ids.key(str(table(table(c.get("properties")).get("privateEndpoint")).get("id", "")))
             for c in items(_properties(registry).get("privateEndpointConnections"))
@@ -226,8 +226,8 @@ class NodeNetwork:
                 ids.key(str(table(c.get("properties")).get("privateLinkServiceId", ""))) for c in _connections(endpoint)
             }
             if registry.lower in targets or endpoint.lower in listed:
-                found.append(endpoint)
-        return found
+                endpoints.append(endpoint)
+        return endpoints
 
     def _is_approved(self, endpoint: Resource, registry: Resource) -> bool:
         for connection in items(_properties(registry).get("privateEndpointConnections")):
@@ -240,15 +240,15 @@ class NodeNetwork:
         return any(str(state.get("status", "")).lower() == "approved" for state in states)
 
     def _addresses(self, endpoint: Resource) -> list[str]:
-        found = [
+        addresses = [
             str(address)
             for config in items(_properties(endpoint).get("customDnsConfigs"))
             for address in config.get("ipAddresses") or []
         ]
         for interface in items(_properties(endpoint).get("networkInterfaces")):
             for config in items(_properties(self._find(interface.get("id"))).get("ipConfigurations")):
-                found.append(str(table(config.get("properties")).get("privateIPAddress")))
-        return found
+                addresses.append(str(table(config.get("properties")).get("privateIPAddress")))
+        return addresses
 
     def _is_near(self, node: Node, network_id: str) -> bool:
         """The same network, or peered both ways and connected."""
@@ -290,8 +290,8 @@ def _connections(endpoint: Resource) -> list[dict[str, Any]]:
 def _made_by_aks(resources: Resources, cluster: Resource) -> Resource | None:
     """The network in the node resource group of a cluster that was not given one."""
     group = str(_properties(cluster).get("nodeResourceGroup", ""))
-    found = resources.of_type(NETWORKS, cluster.path.subscription or "", group)
-    return found[0] if found else None
+    made_by_aks = resources.of_type(NETWORKS, cluster.path.subscription or "", group)
+    return made_by_aks[0] if made_by_aks else None
 
 
 def _has_service_endpoint(subnet: dict[str, Any]) -> bool:

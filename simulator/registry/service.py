@@ -61,10 +61,10 @@ class Registry:
         attributes = _ATTRIBUTES.fullmatch(request.path)
         if attributes is not None and host.azure:
             return self._attributes(request, host, attributes["repository"], attributes["digest"])
-        found = _PARTS.fullmatch(request.path)
-        if found is None:
+        match = _PARTS.fullmatch(request.path)
+        if match is None:
             raise _errors(404, "OPERATION_UNKNOWN", "The specified operation does not exist")
-        return self._in_repository(request, host, found["repository"], found["what"], found["reference"])
+        return self._in_repository(request, host, match["repository"], match["what"], match["reference"])
 
     def _firewall(self, host: Host) -> None:
         address = self._tenant.caller().address
@@ -240,12 +240,12 @@ class Registry:
 
 
 def _granted(scope: str, may: Any) -> dict[str, Any]:
-    found = _SCOPE.fullmatch(scope)
-    if found is None:
+    match = _SCOPE.fullmatch(scope)
+    if match is None:
         return {"Type": "", "Name": scope, "Actions": []}
-    held, wanted = may(found["kind"], found["name"]), found["actions"].split(",")
+    held, wanted = may(match["kind"], match["name"]), match["actions"].split(",")
     actions = [action for action in wanted if action in held or "*" in held]
-    return {"Type": found["kind"], "Name": found["name"], "Actions": actions}
+    return {"Type": match["kind"], "Name": match["name"], "Actions": actions}
 
 
 def _manifest(request: web.Request, document: manifests.Document) -> web.Response:

@@ -41,11 +41,11 @@ def listed(resource: Any, **over: Any) -> Any:
 
 
 CARRIED = machines("aks-system-12345678-vmss", IDENTITY_ID.lower())
-MINE = IdentityResource(id=IDENTITY_ID, principal_id=ME.upper())
+OWN = IdentityResource(id=IDENTITY_ID, principal_id=ME.upper())
 
 
 def test_pass_where_the_identity_is_there_and_its_machines_carry_it() -> None:
-    finding = only(judge(facts(kubelet_resource=listed(MINE), machines=seen((CARRIED,)))))
+    finding = only(judge(facts(kubelet_resource=listed(OWN), machines=seen((CARRIED,)))))
     assert verdict(finding) == ("pass", "kubelet-identity")
     assert "Not verified" not in finding.summary
 
@@ -109,7 +109,7 @@ def test_fail_for_an_identity_that_was_made_anew_under_its_name() -> None:
     ],
 )
 def test_fail_where_the_machines_of_a_running_pool_lack_the_identity(machines: NodeMachines) -> None:
-    finding = only(judge(facts(kubelet_resource=listed(MINE), machines=seen((machines,)))))
+    finding = only(judge(facts(kubelet_resource=listed(OWN), machines=seen((machines,)))))
     assert verdict(finding) == ("fail", "identity-not-attached")
     assert finding.fix[-1].endswith("--name system --node-image-only")
 

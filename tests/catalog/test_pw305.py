@@ -14,8 +14,9 @@ from checks.facts.pulls import Manifest
 from checks.findings import Finding, Severity, Unknown
 from checks.rules.access import rbac
 from checks.rules.pull import canaries
+from checks.rules.pull.errors import PullErrorCause, affected_scope
 from checks.rules.pull.errors import PullErrorCause as Cause
-from checks.rules.pull.errors import affected_scope
+from checks.rules.pull.errors.rules import RULES
 from tests.support import access_facts as base
 from tests.support import performance_facts
 from tests.support.access_facts import REFUSED, cluster, image, only, pool, registry, seen, use, verdict
@@ -279,6 +280,8 @@ def test_unknown_where_a_cache_rule_passes_on_what_its_upstream_says() -> None:
     text = f"{START}unexpected status from HEAD request to https://{ACR}/v2/: 429 Too Many Requests"
     rules = performance_facts.performance(cache_rules=seen((performance_facts.rule("team/*"),)))
     assert verdict(only(judged(report(text), performance={ACR: rules}))) == ("unknown", "canary-rate-limited")
+    broken = next(rule.example for rule in RULES if rule.cause is PullErrorCause.REGISTRY_ERROR)
+    assert verdict(only(judged(report(broken), performance={ACR: rules}))) == ("unknown", "canary-registry-error")
     other = performance_facts.performance(cache_rules=seen((performance_facts.rule("hub/*"),)))
     assert verdict(only(judged(report(text), performance={ACR: other}))) == ("fail", "rate_limited")
     assert verdict(only(judged(report(ANONYMOUS), performance={ACR: rules}))) == ("fail", "unauthorized")
@@ -291,6 +294,10 @@ def test_unknown_by_repositories_where_the_repository_is_gone() -> None:
     abac = in_mode(**ABAC)
     assert verdict(only(judged(report(ANONYMOUS), uses=abac, manifests=gone))) == ("unknown", "canary-unauthorized")
     assert verdict(only(judged(report(ANONYMOUS), uses=abac, manifests=there))) == ("fail", "unauthorized")
+    for cause in (PullErrorCause.CREDENTIALS_MISSING, PullErrorCause.CREDENTIALS_EXPIRED):
+        text = next(rule.example for rule in RULES if rule.cause is cause)
+        expected = ("unknown", f"canary-{cause.value.replace('_', '-')}")
+        assert verdict(only(judged(report(text), uses=abac, manifests=gone))) == expected
     assert verdict(only(judged(report(ANONYMOUS), manifests=gone))) == ("fail", "unauthorized"), "one role for all"
 
 

@@ -12,13 +12,16 @@ from checks.catalog import (
     pw301_pull_failures,
     pw303_pull_secrets,
     pw304_images_without_credentials,
+    pw305_canary_pull,
     pw403_artifact_cache,
 )
 from checks.facts import DenyAssignment, NotSeen, NotSeenReason, Permission
+from checks.facts.canary import Canaries, Canary, CanaryQuestion, CanaryReport
 from checks.facts.pulls import CredentialTest
 from checks.facts.registry_details import DataEndpoint, Outcome
 from checks.findings import word
 from checks.rules.pull.errors import PullErrorCause
+from checks.rules.pull.errors.rules import RULES
 from tests.support import access_facts, image_facts, performance_facts
 from tests.support.access_facts import ACR_PULL, SUBSCRIPTION, held, only, seen, verdict
 from tests.support.network_world import HOST, NODES, RECORDS, World, rule
@@ -27,6 +30,7 @@ CHECKS_OF_THE_PATH = ("PW202", "PW203", "PW204", "PW205", "PW206")
 CLIENT_ID = "99999999-9999-4999-8999-999999999999"
 AT_DATA_ENDPOINTS = [
     Outcome.ADDRESS_REFUSED,
+    Outcome.NOT_CONTACTED,
     Outcome.DNS_ERROR,
     Outcome.DNS_UNANSWERED,
     Outcome.CONNECT_REFUSED,
@@ -120,6 +124,37 @@ def test_no_record_is_asked_for_where_no_endpoint_is_in_reach() -> None:
     world.endpoint()
     world.zone(RECORDS, home)
     assert ("skipped", "no-endpoint") in path_causes(world.private())["PW204"]
+
+
+def test_unknown_where_a_route_could_not_be_read() -> None:
+    world = World().routes(("10.0.0.0/8", "VnetLocal"))
+    table = next(body for key, body in world.bodies.items() if "/routeTables/" in key)
+    table["properties"]["routes"].append({"name": "odd", "properties": {}})
+    expected = {("unknown", "routes-unreadable-login"), ("unknown", "routes-unreadable-layers")}
+    assert path_causes(world)["PW206"] == expected
+
+
+def test_unknown_where_the_addresses_of_the_endpoint_cannot_be_read() -> None:
+    world = World().healthy_private()
+    del world.bodies[next(key for key in world.bodies if key.endswith("/pe.nic"))]
+    causes = path_causes(world)
+    assert ("unknown", "endpoint-addresses") in causes["PW203"] & causes["PW204"]
+
+
+UNSETTLED_PULLS = [
+    PullErrorCause.INVALID_REFERENCE,
+    PullErrorCause.UNSUPPORTED_MANIFEST,
+]
+
+
+@pytest.mark.parametrize("cause", UNSETTLED_PULLS)
+def test_a_canary_that_settles_nothing_names_what_it_met(cause: PullErrorCause) -> None:
+    text = next(rule_.example for rule_ in RULES if rule_.cause is cause)
+    question = CanaryQuestion(pool="system", login_server=HOST, repository="team/web", image=f"{HOST}/team/web:none")
+    answer = seen(CanaryReport(reason="ErrImagePull", text=text))
+    canaries = Canaries(canaries=(Canary(question, answer),))
+    finding = only(pw305_canary_pull.judge(access_facts.facts(canaries=canaries)))
+    assert verdict(finding) == ("unknown", f"canary-{cause.value.replace('_', '-')}")
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.REACHED])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 
 from checks.facts import ContainerImage, NotSeen, NotSeenReason, RegistryUse
@@ -46,10 +47,12 @@ def canary(cause: str, pool: str = "system", **over: Any) -> Finding:
 
 
 def path(verdict: Verdict, cause: str = "ip-not-allowed", pool: str | None = None, code: str = "PW202") -> Finding:
-    return finding(code, verdict, cause, pool)
+    """A path's finding; those of these tests that are about layers say so in their cause."""
+    about = cause.startswith("data-") or cause.endswith("-layers")
+    return msgspec.structs.replace(finding(code, verdict, cause, pool), about_layers=about)
 
 
-WAY = path(Pass(), "open-to-all")
+OPEN_PATH = path(Pass(), "open-to-all")
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Case:
     expected: tuple[str, str]
     decided_by: tuple[str, ...]
     access: Facet = MAY
-    on_path: tuple[Finding, ...] = (WAY,)
+    on_path: tuple[Finding, ...] = (OPEN_PATH,)
     canaries: tuple[Finding, ...] = ()
     proof: PullProof | None = None
     nodes: NodeReports = field(default_factory=lambda: NodeReports((), (), ()))
@@ -194,7 +197,7 @@ def test_a_canary_of_another_registry_proves_and_fails_nothing() -> None:
 
 
 def test_the_row_of_a_failing_canary_has_its_fix_and_names_the_pool() -> None:
-    findings = [finding("PW102", Pass(), "role-held"), WAY, canary(FOUND), canary("dns", "gpu")]
+    findings = [finding("PW102", Pass(), "role-held"), OPEN_PATH, canary(FOUND), canary("dns", "gpu")]
     row = registry_row(ACR, ("images",), findings, None)
     assert (word(row.access.verdict), word(row.path.verdict), word(row.pull.verdict)) == ("pass", "pass", "fail")
     assert row.fix == ("fix PW305",)
@@ -203,7 +206,7 @@ def test_the_row_of_a_failing_canary_has_its_fix_and_names_the_pool() -> None:
 
 
 def test_a_skipped_canary_changes_nothing() -> None:
-    findings = [finding("PW102", Pass(), "role-held"), WAY]
+    findings = [finding("PW102", Pass(), "role-held"), OPEN_PATH]
     skipped = finding("PW305", Skipped("no canary was asked for"), "not-asked")
     assert registry_row(ACR, (), [*findings, skipped], None) == registry_row(ACR, (), findings, None)
 
@@ -289,3 +292,19 @@ def test_the_latest_pull_per_host_is_the_proof_and_a_cached_image_is_none() -> N
 )
 def test_the_age_of_a_proof(when: str | None, read_at: str | None, says: str) -> None:
     assert describe_age(PullProof(ACR, WEB, when, True, frozenset(), read_at)) == says
+
+
+@pytest.mark.parametrize(
+    ("verdict", "cause"), [(Fail(), "endpoint-out-of-reach"), (Unknown("it"), "replica-data-record-missing")]
+)
+def test_a_canary_that_asked_for_no_layers_settles_nothing_about_them(verdict: Any, cause: str) -> None:
+    about = msgspec.structs.replace(path(verdict, cause, code="PW204"), about_layers=True)
+    proven = proofs_about([canary(FOUND)], ACR, None)
+    facet, _ = pull_facet(
+        Facet(Pass(), "role-held"),
+        Facet(verdict, cause, ("PW204",), "the layers"),
+        [about],
+        NodeReports((), (), ()),
+        proven,
+    )
+    assert word(facet.verdict) == word(verdict)

@@ -20,10 +20,10 @@ THEIRS = "99999999-0000-4000-8000-000000000009"
 def facts_of(resource: IdentityResource | None, **over: Any) -> ClusterFacts:
     """A cluster whose kubelet identity's resource id leads to something else, with a pod that uses the registry."""
     kubelet = KubeletIdentity(IDENTITY, None, base.ME)
-    found = KubeletResource(resource=resource, others=2, siblings=2)
+    resource_facts = KubeletResource(resource=resource, others=2, siblings=2)
     given: dict[str, Any] = {
         "cluster": base.cluster(kubelet=kubelet),
-        "kubelet_resource": base.seen(found),
+        "kubelet_resource": base.seen(resource_facts),
         "workloads": workloads(container("acrone.azurecr.io/team/web:1")),
         "uses": (base.use(None, container("acrone.azurecr.io/team/web:1")),),
     }

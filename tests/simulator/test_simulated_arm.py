@@ -14,8 +14,8 @@ CLUSTERS = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.ContainerService/
 
 
 def code(reply: Any) -> str:
-    found: str = reply.json["error"]["code"]
-    return found
+    text: str = reply.json["error"]["code"]
+    return text
 
 
 def more_clusters(folder: Folder, number: int) -> None:
@@ -159,9 +159,9 @@ def test_an_edited_file_counts_at_once_and_a_broken_one_leaves_things_as_they_we
 
 def test_the_inventory_filters_by_type_and_leaves_properties_out(client: Client) -> None:
     kind = "resourceType eq 'microsoft.containerregistry/Registries'"
-    found = client.arm(f"/subscriptions/{SUBSCRIPTION}/resources", "2021-04-01", filter=kind).json["value"]
-    assert [item["id"] for item in found] == [REGISTRY]
-    assert "properties" not in found[0] and found[0]["sku"]["name"] == "Premium"
+    result = client.arm(f"/subscriptions/{SUBSCRIPTION}/resources", "2021-04-01", filter=kind).json["value"]
+    assert [item["id"] for item in result] == [REGISTRY]
+    assert "properties" not in result[0] and result[0]["sku"]["name"] == "Premium"
 
 
 def test_usages_follow_from_the_sku_unless_a_body_says_otherwise(client: Client, folder: Folder) -> None:

@@ -142,10 +142,10 @@ def test_deny_assignments_take_the_same_filters_and_show_their_effect_at_one_ver
 
 
 def test_builtin_roles_are_there_without_being_listed(client: Client) -> None:
-    found = client.arm(ROOT + DEFINITIONS, "2022-04-01", filter="roleName eq 'acrpull'").json["value"]
-    assert [item["name"] for item in found] == [ACR_PULL]
-    assert found[0]["id"] == f"{ROOT}{DEFINITIONS}/{ACR_PULL}"
-    assert found[0]["properties"]["permissions"][0]["actions"] == ["Microsoft.ContainerRegistry/registries/pull/read"]
+    result = client.arm(ROOT + DEFINITIONS, "2022-04-01", filter="roleName eq 'acrpull'").json["value"]
+    assert [item["name"] for item in result] == [ACR_PULL]
+    assert result[0]["id"] == f"{ROOT}{DEFINITIONS}/{ACR_PULL}"
+    assert result[0]["properties"]["permissions"][0]["actions"] == ["Microsoft.ContainerRegistry/registries/pull/read"]
     assert client.arm(f"{DEFINITIONS}/{ACR_PULL}", "2022-04-01").json["id"] == f"{DEFINITIONS}/{ACR_PULL}"
 
 
@@ -157,10 +157,10 @@ def test_a_custom_role_is_listed_where_it_may_be_assigned(client: Client, folder
         "properties": {"roleName": "Mine", "type": "CustomRole", "assignableScopes": [GROUP], "permissions": []},
     }
     folder.write("authorization/custom.json", body)
-    mine = "type eq 'CustomRole'"
-    assert client.roles(REGISTRY, mine, "roleDefinitions") == ["custom"]
-    assert client.roles(ROOT, mine, "roleDefinitions") == []
-    assert client.roles(ROOT, f"atScopeAndBelow() and {mine}", "roleDefinitions") == ["custom"]
+    own = "type eq 'CustomRole'"
+    assert client.roles(REGISTRY, own, "roleDefinitions") == ["custom"]
+    assert client.roles(ROOT, own, "roleDefinitions") == []
+    assert client.roles(ROOT, f"atScopeAndBelow() and {own}", "roleDefinitions") == ["custom"]
     missing = client.arm(f"{ROOT}{DEFINITIONS}/nobody", "2022-04-01")
     assert (missing.status, missing.json["error"]["code"]) == (404, "RoleDefinitionDoesNotExist")
 

@@ -55,8 +55,8 @@ async def test_the_sdk_lists_every_cluster_over_all_pages(environment: Simulator
         ManagedIdentityCredential() as credential,
         ContainerServiceClient(credential, SUBSCRIPTION, **options(environment)) as client,
     ):
-        found = [cluster.name async for cluster in client.managed_clusters.list()]
-    assert len(found) == 8
+        texts = [cluster.name async for cluster in client.managed_clusters.list()]
+    assert len(texts) == 8
     assert environment.count("identity") == 1
     assert environment.count("arm", containing="managedClusters") == 3
 
@@ -98,9 +98,11 @@ async def test_the_sdk_gets_a_kubeconfig_and_no_static_one_where_local_accounts_
         ManagedIdentityCredential() as credential,
         ContainerServiceClient(credential, SUBSCRIPTION, **options(environment)) as client,
     ):
-        found = await client.managed_clusters.list_cluster_user_credentials("rg-one", "aks-one", format="exec")
-        assert found.kubeconfigs is not None and found.kubeconfigs[0].value is not None
-        document = yaml.safe_load(found.kubeconfigs[0].value)
+        credential_results = await client.managed_clusters.list_cluster_user_credentials(
+            "rg-one", "aks-one", format="exec"
+        )
+        assert credential_results.kubeconfigs is not None and credential_results.kubeconfigs[0].value is not None
+        document = yaml.safe_load(credential_results.kubeconfigs[0].value)
         assert AKS in document["users"][0]["user"]["exec"]["args"]
         with pytest.raises(HttpResponseError, match="isn't allowed because this cluster is set to disable local"):
             await client.managed_clusters.list_cluster_admin_credentials("rg-one", "aks-one")
@@ -111,9 +113,9 @@ async def test_the_sdk_reads_registries_with_the_mode_of_its_role_assignments(en
         ManagedIdentityCredential() as credential,
         ContainerRegistryManagementClient(credential, SUBSCRIPTION, **options(environment)) as client,
     ):
-        found = [registry async for registry in client.registries.list()]
+        registries = [registry async for registry in client.registries.list()]
         usages = await client.registries.list_usages("rg-one", "regone")
-    modes = [registry.as_dict()["properties"]["roleAssignmentMode"] for registry in found]
+    modes = [registry.as_dict()["properties"]["roleAssignmentMode"] for registry in registries]
     assert modes == ["LegacyRegistryPermissions"]
     assert {"Size", "Webhooks"} <= {usage["name"] for usage in usages["value"]}
 
@@ -126,8 +128,8 @@ async def test_the_sdk_finds_an_assignment_through_a_group(environment: Simulato
         AuthorizationManagementClient(credential, SUBSCRIPTION, **options(environment)) as client,
     ):
         query = f"atScope() and assignedTo('{KUBELET}')"
-        found = [a.name async for a in client.role_assignments.list_for_scope(REGISTRY, filter=query)]
-    assert found == ["via-group"]
+        items = [a.name async for a in client.role_assignments.list_for_scope(REGISTRY, filter=query)]
+    assert items == ["via-group"]
 
 
 async def test_the_apps_own_roles_are_found_as_microsofts_client_asks_for_them(
@@ -141,9 +143,9 @@ async def test_the_apps_own_roles_are_found_as_microsofts_client_asks_for_them(
         AuthorizationManagementClient(credential, SUBSCRIPTION, **options(environment)) as client,
     ):
         query = f"atScope() and assignedTo('{DEFAULT_PRINCIPAL}')"
-        found = [item async for item in client.role_assignments.list_for_subscription(filter=query)]
-        role = await client.role_definitions.get_by_id(found[0].role_definition_id)
-    assert [item.scope for item in found] == [denied["scope"]]
+        items = [item async for item in client.role_assignments.list_for_subscription(filter=query)]
+        role = await client.role_definitions.get_by_id(items[0].role_definition_id)
+    assert [item.scope for item in items] == [denied["scope"]]
     assert [(p.actions, p.not_actions) for p in role.permissions] == [(["*/read"], denied["actions"])]
 
 

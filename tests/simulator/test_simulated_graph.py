@@ -18,15 +18,15 @@ def ask(client: Client, path: str, method: str = "GET", data: bytes | None = Non
     return client.send(url, method, data, **{"Authorization": f"Bearer {client.sim.token(GRAPH)}", **headers})
 
 
-def found(client: Client, query: str) -> list[str]:
+def ids_of(client: Client, query: str) -> list[str]:
     reply = ask(client, f"/v1.0/servicePrincipals?$filter={query}")
     return [item["id"] for item in reply.json["value"]]
 
 
 def test_a_managed_identity_is_found_by_its_client_id(client: Client) -> None:
-    assert found(client, f"appId eq '{KUBELET_CLIENT}'") == [KUBELET]
-    assert found(client, f"servicePrincipalNames/any(c:c eq '{KUBELET_CLIENT}')") == [KUBELET]
-    assert found(client, f"appId eq '{KUBELET}'") == []
+    assert ids_of(client, f"appId eq '{KUBELET_CLIENT}'") == [KUBELET]
+    assert ids_of(client, f"servicePrincipalNames/any(c:c eq '{KUBELET_CLIENT}')") == [KUBELET]
+    assert ids_of(client, f"appId eq '{KUBELET}'") == []
     assert ask(client, f"/v1.0/servicePrincipals(appId='{KUBELET_CLIENT}')?$select=id").json["id"] == KUBELET
     assert ask(client, f"/v1.0/servicePrincipals/{KUBELET}").json["servicePrincipalType"] == "ManagedIdentity"
 
@@ -39,7 +39,7 @@ def test_a_service_principal_of_the_folder_keeps_its_secrets_and_a_removed_one_i
     folder.write("graph/all.json", bodies)
     shown = ask(client, "/v1.0/servicePrincipals(appId='app-1')?$select=id,passwordCredentials").json
     assert shown["passwordCredentials"] == [secret] and "appId" not in shown
-    assert found(client, f"appId eq '{KUBELET_CLIENT}'") == []
+    assert ids_of(client, f"appId eq '{KUBELET_CLIENT}'") == []
     missing = ask(client, f"/v1.0/servicePrincipals/{KUBELET}")
     assert (missing.status, missing.json["error"]["code"]) == (404, "Request_ResourceNotFound")
 

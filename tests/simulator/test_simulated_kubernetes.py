@@ -209,8 +209,8 @@ def run_command(client: Client, sim: Simulator, command: str) -> dict[str, Any]:
             started.headers["Location"], Authorization=f"Bearer {sim.token('https://management.azure.com')}"
         )
         if reply.status == 200:
-            found: dict[str, Any] = reply.json["properties"]
-            return found
+            document: dict[str, Any] = reply.json["properties"]
+            return document
 
 
 def test_run_command_reaches_a_private_cluster(client: Client, folder: Folder, sim: Simulator) -> None:

@@ -42,10 +42,10 @@ def endpoint(request: pytest.FixtureRequest, folder: Folder) -> Folder:
 
 
 def test_zone_groups_are_a_call_of_their_own_and_no_part_of_the_endpoint(client: Client, endpoint: Folder) -> None:
-    found = client.arm(f"{ENDPOINT}/privateDnsZoneGroups").json["value"]
-    assert [item["id"] for item in found] == [f"{ENDPOINT}/privateDnsZoneGroups/default"]
-    assert found[0]["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"] == ZONE
-    assert client.arm(f"{ENDPOINT}/PRIVATEDNSZONEGROUPS/Default").json == found[0]
+    result = client.arm(f"{ENDPOINT}/privateDnsZoneGroups").json["value"]
+    assert [item["id"] for item in result] == [f"{ENDPOINT}/privateDnsZoneGroups/default"]
+    assert result[0]["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"] == ZONE
+    assert client.arm(f"{ENDPOINT}/PRIVATEDNSZONEGROUPS/Default").json == result[0]
     assert client.arm(ENDPOINT).json["properties"] == {"customDnsConfigs": []}
     gone = status(client, f"{ENDPOINT}/privateDnsZoneGroups/gone")
     assert gone == (404, "ResourceNotFound")

@@ -30,8 +30,8 @@ class Loopback(AbstractResolver):
         self._port = port
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        found = {"hostname": host, "host": "127.0.0.1", "port": self._port, "family": 2, "proto": 0, "flags": 0}
-        return [ResolveResult(**found)]  # type: ignore[typeddict-item]
+        values = {"hostname": host, "host": "127.0.0.1", "port": self._port, "family": 2, "proto": 0, "flags": 0}
+        return [ResolveResult(**values)]  # type: ignore[typeddict-item]
 
     async def close(self) -> None:
         return None
@@ -75,8 +75,8 @@ def settings(folder: Folder, **properties: Any) -> None:
 
 def claims(token: str) -> dict[str, Any]:
     part = token.split(".")[1]
-    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    return found
+    document: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return document
 
 
 async def test_the_door_challenges_with_its_own_realm_and_service(web: aiohttp.ClientSession) -> None:
@@ -93,8 +93,8 @@ async def test_an_identity_with_acrpull_gets_from_the_challenge_to_the_layers(
     folder.assignment("pull", GROUP, KUBELET)
     status, body = await exchange(web, sim.token(ACR, KUBELET))
     assert status == 200
-    found = claims(body["refresh_token"])
-    assert found["permissions"]["Actions"] == ["read"] and found["exp"] - found["nbf"] == 11_700
+    document = claims(body["refresh_token"])
+    assert document["permissions"]["Actions"] == ["read"] and document["exp"] - document["nbf"] == 11_700
     token = await access(web, body["refresh_token"])
     status, index = await manifest(web, token)
     assert (status, index["mediaType"]) == (200, INDEX)

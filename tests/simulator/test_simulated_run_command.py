@@ -127,12 +127,12 @@ def start(client: Client, sim: Simulator, command: str, token: str | None = None
 
 
 def result(client: Client, sim: Simulator, command: str) -> dict[str, Any]:
-    place = start(client, sim, command).headers["Location"]
+    scope = start(client, sim, command).headers["Location"]
     while True:
-        reply = client.send(place, Authorization=f"Bearer {sim.token('https://management.azure.com')}")
+        reply = client.send(scope, Authorization=f"Bearer {sim.token('https://management.azure.com')}")
         if reply.status == 200:
-            found: dict[str, Any] = reply.json["properties"]
-            return found
+            document: dict[str, Any] = reply.json["properties"]
+            return document
         assert reply.status == 202 and reply.headers["Retry-After"] == "1" and reply.headers["Location"]
 
 

@@ -30,7 +30,7 @@ MANAGEMENT = "/providers/Microsoft.Management/managementGroups/"
 ASSIGNMENT_READ = "Microsoft.Authorization/roleAssignments/read"
 SUBSCRIPTION_READ = "Microsoft.Resources/subscriptions/read"
 ZONES = "Microsoft.Network/privateDnsZones/*"
-MINE = f"assignedTo('{DEFAULT_PRINCIPAL}')"
+OWN = f"assignedTo('{DEFAULT_PRINCIPAL}')"
 CUSTOMER = "c0570000-0000-0000-0000-00000000000a"
 Held = list[tuple[str, str, tuple[str, ...]]]
 
@@ -40,7 +40,7 @@ def folder(folder: Folder) -> Folder:
     """Two more resource groups, and a second subscription with a registry."""
     far = f"{ELSEWHERE}/resourceGroups/x{REGISTRIES}/regfar"
     places = (f"{SECOND}{REGISTRIES}/regtwo", f"{THIRD}{REGISTRIES}/regthree", far)
-    folder.write("arm/more.json", [{"id": place, "name": place.rsplit("/", 1)[-1]} for place in places])
+    folder.write("arm/more.json", [{"id": scope, "name": scope.rsplit("/", 1)[-1]} for scope in places])
     return folder
 
 
@@ -64,15 +64,15 @@ def listed(client: Client, path: str, **options: str) -> list[Any]:
     return items
 
 
-def held(client: Client, scope: str = ROOT, query: str = MINE) -> Held:
+def held(client: Client, scope: str = ROOT, query: str = OWN) -> Held:
     """(scope, role, what it excepts) of the assignments a list answers; a role by its name, read by the id it names."""
-    found = []
+    items = []
     for item in listed(client, f"{scope}{AUTHORIZATION}/roleAssignments", filter=query):
         properties = item["properties"]
         role = client.arm(properties["roleDefinitionId"], "2022-04-01").json["properties"]
         excepted = tuple(pattern for part in role["permissions"] for pattern in part["notActions"])
-        found.append((properties["scope"], role["type"] if excepted else role["roleName"], excepted))
-    return sorted(found)
+        items.append((properties["scope"], role["type"] if excepted else role["roleName"], excepted))
+    return sorted(items)
 
 
 def refusal(client: Client, path: str, **options: Any) -> tuple[int, str]:
@@ -88,10 +88,10 @@ FORBIDDEN = (403, "AuthorizationFailed")
 def test_without_denials_the_app_is_reader_of_every_subscription(client: Client) -> None:
     assert held(client) == [(ROOT, "Reader", ())]
     assert held(client, ELSEWHERE) == [(ELSEWHERE, "Reader", ())]
-    assert held(client, REGISTRY, f"atScope() and {MINE}") == [(ROOT, "Reader", ())]
-    found = listed(client, f"{ROOT}{AUTHORIZATION}/roleAssignments")
-    assert [item["properties"]["roleDefinitionId"].rsplit("/", 1)[-1] for item in found] == [READER]
-    assert client.arm(found[0]["id"], "2022-04-01").json == found[0]
+    assert held(client, REGISTRY, f"atScope() and {OWN}") == [(ROOT, "Reader", ())]
+    items = listed(client, f"{ROOT}{AUTHORIZATION}/roleAssignments")
+    assert [item["properties"]["roleDefinitionId"].rsplit("/", 1)[-1] for item in items] == [READER]
+    assert client.arm(items[0]["id"], "2022-04-01").json == items[0]
 
 
 CASES: list[tuple[str, tuple[str, ...], Held]] = [
@@ -99,10 +99,10 @@ CASES: list[tuple[str, tuple[str, ...], Held]] = [
     ("/", (ZONES,), [(ROOT, "CustomRole", (ZONES,))]),
     (GROUP.upper(), ("*",), [(THIRD, "Reader", ()), (SECOND, "Reader", ())]),
     (GROUP, (ZONES,), [(THIRD, "Reader", ()), (GROUP, "CustomRole", (ZONES,)), (SECOND, "Reader", ())]),
-    (REGISTRY, ("*",), [(place, "Reader", ()) for place in (THIRD, CLUSTER, NETWORK, SECOND)]),
+    (REGISTRY, ("*",), [(scope, "Reader", ()) for scope in (THIRD, CLUSTER, NETWORK, SECOND)]),
     (ROOT, ("Microsoft.ContainerService/managedClusters/runcommand/action",), [(ROOT, "Reader", ())]),
     (ROOT, ("Microsoft.Authorization/roleAssignments/write", "*/delete"), [(ROOT, "Reader", ())]),
-    (f"{ROOT}/resourceGroups/rg", ("*",), [(place, "Reader", ()) for place in (THIRD, GROUP, SECOND)]),
+    (f"{ROOT}/resourceGroups/rg", ("*",), [(scope, "Reader", ()) for scope in (THIRD, GROUP, SECOND)]),
 ]
 
 
@@ -119,10 +119,10 @@ def test_where_every_read_is_denied_the_app_holds_nothing_and_may_not_ask(
     client: Client, folder: Folder, action: str
 ) -> None:
     deny(folder, ROOT, action)
-    assert refusal(client, f"{ROOT}{AUTHORIZATION}/roleAssignments", filter=MINE) == FORBIDDEN
+    assert refusal(client, f"{ROOT}{AUTHORIZATION}/roleAssignments", filter=OWN) == FORBIDDEN
     assert [item["properties"]["scope"] for item in listed(client, f"{AUTHORIZATION}/roleAssignments")] == [ELSEWHERE]
     deny(folder, "/", action)
-    assert refusal(client, f"{ELSEWHERE}{AUTHORIZATION}/roleAssignments", filter=MINE) == FORBIDDEN
+    assert refusal(client, f"{ELSEWHERE}{AUTHORIZATION}/roleAssignments", filter=OWN) == FORBIDDEN
 
 
 def test_denials_at_several_places_add_up(client: Client, folder: Folder) -> None:
@@ -146,17 +146,17 @@ def test_a_denial_at_a_management_group_holds_below_it(client: Client, folder: F
 
 def test_at_scope_shows_at_and_above_and_the_plain_list_below_as_well(client: Client, folder: Folder) -> None:
     deny(folder, GROUP, "*")
-    assert held(client, ROOT, f"atScope() and {MINE}") == []
-    assert held(client, SECOND, f"atScope() and {MINE}") == [(SECOND, "Reader", ())]
+    assert held(client, ROOT, f"atScope() and {OWN}") == []
+    assert held(client, SECOND, f"atScope() and {OWN}") == [(SECOND, "Reader", ())]
     below = [(THIRD, "Reader", ()), (SECOND, "Reader", ())]
-    assert held(client, ROOT, MINE) == below
+    assert held(client, ROOT, OWN) == below
     assert held(client, ROOT, f"principalId eq '{DEFAULT_PRINCIPAL}'") == below
 
 
 def test_a_custom_role_is_listed_and_read_by_its_id(client: Client, folder: Folder) -> None:
     deny(folder, ROOT, ZONES, "Microsoft.Network/privateEndpoints/read")
-    found = listed(client, f"{ROOT}{AUTHORIZATION}/roleDefinitions", filter="type eq 'CustomRole'")
-    assert [item["properties"]["permissions"] for item in found] == [
+    items = listed(client, f"{ROOT}{AUTHORIZATION}/roleDefinitions", filter="type eq 'CustomRole'")
+    assert [item["properties"]["permissions"] for item in items] == [
         [
             {
                 "actions": ["*/read"],
@@ -166,9 +166,9 @@ def test_a_custom_role_is_listed_and_read_by_its_id(client: Client, folder: Fold
             }
         ]
     ]
-    assert client.arm(found[0]["id"], "2022-04-01").json == found[0]
-    named = listed(client, f"{ROOT}{AUTHORIZATION}/roleAssignments", filter=MINE)
-    assert [item["properties"]["roleDefinitionId"] for item in named] == [found[0]["id"]]
+    assert client.arm(items[0]["id"], "2022-04-01").json == items[0]
+    named = listed(client, f"{ROOT}{AUTHORIZATION}/roleAssignments", filter=OWN)
+    assert [item["properties"]["roleDefinitionId"] for item in named] == [items[0]["id"]]
     assert listed(client, f"{ELSEWHERE}{AUTHORIZATION}/roleDefinitions", filter="type eq 'CustomRole'") == []
 
 
@@ -177,7 +177,7 @@ def test_what_the_folder_says_of_the_app_stands_beside_it_and_nothing_twice(clie
     folder.assignment("reader", ROOT.upper(), DEFAULT_PRINCIPAL.upper(), READER)
     folder.assignment("of-its-group", GROUP, team)
     folder.write("authorization/groups.json", {team: [DEFAULT_PRINCIPAL]})
-    assert client.roles(ROOT, MINE) == ["of-its-group", "reader"]
+    assert client.roles(ROOT, OWN) == ["of-its-group", "reader"]
     assert client.roles(ROOT, f"principalId eq '{KUBELET}'") == []
 
 
@@ -189,15 +189,15 @@ def test_assignments_in_the_callers_file_replace_what_would_be_derived(client: C
         "properties": {"scope": SECOND, "principalId": DEFAULT_PRINCIPAL, "roleDefinitionId": f"/x/{READER}"},
     }
     caller(folder, assignments=[body, "no body"])
-    assert client.roles(ROOT, MINE) == ["own"]
-    assert client.roles(ELSEWHERE, MINE) == []
+    assert client.roles(ROOT, OWN) == ["own"]
+    assert client.roles(ELSEWHERE, OWN) == []
     caller(folder, assignments="none", principalId=KUBELET, granted="none")
     assert held(client, ROOT, f"assignedTo('{KUBELET}')") == [(ROOT, "Reader", ())]
 
 
 def test_roles_that_may_not_be_read_stay_closed(client: Client, folder: Folder) -> None:
     deny(folder, ROOT, ASSIGNMENT_READ)
-    for query in (MINE, f"atScope() and {MINE}", f"principalId eq '{DEFAULT_PRINCIPAL}'"):
+    for query in (OWN, f"atScope() and {OWN}", f"principalId eq '{DEFAULT_PRINCIPAL}'"):
         assert refusal(client, f"{ROOT}{AUTHORIZATION}/roleAssignments", filter=query) == FORBIDDEN
     assert refusal(client, f"{GROUP}{AUTHORIZATION}/roleAssignments") == FORBIDDEN
     assert refusal(client, f"{ROOT}{AUTHORIZATION}/roleDefinitions") == (200, "")
@@ -298,20 +298,20 @@ def delegated(folder: Folder) -> Folder:
 
 
 def test_a_delegated_subscription_is_listed_with_both_tenants(client: Client, delegated: Folder) -> None:
-    found = {item["subscriptionId"]: item for item in listed(client, "/subscriptions")}
-    assert found[OTHER]["tenantId"] == CUSTOMER
-    assert found[OTHER]["managedByTenants"] == [{"tenantId": DEFAULT_TENANT.upper()}]
-    assert found[SUBSCRIPTION]["tenantId"] == DEFAULT_TENANT
+    document = {item["subscriptionId"]: item for item in listed(client, "/subscriptions")}
+    assert document[OTHER]["tenantId"] == CUSTOMER
+    assert document[OTHER]["managedByTenants"] == [{"tenantId": DEFAULT_TENANT.upper()}]
+    assert document[SUBSCRIPTION]["tenantId"] == DEFAULT_TENANT
 
 
-@pytest.mark.parametrize("place", ["", "/resourceGroups/x", f"/resourceGroups/x{REGISTRIES}/regfar"])
+@pytest.mark.parametrize("scope", ["", "/resourceGroups/x", f"/resourceGroups/x{REGISTRIES}/regfar"])
 def test_through_a_delegation_only_the_apps_own_assignments_are_shown(
-    client: Client, delegated: Folder, place: str
+    client: Client, delegated: Folder, scope: str
 ) -> None:
-    scope = ELSEWHERE + place
-    own = client.roles(ELSEWHERE, MINE)
+    scope = ELSEWHERE + scope
+    own = client.roles(ELSEWHERE, OWN)
     assert held(client, scope) == [(ELSEWHERE, "Reader", ())]
-    for query in (None, "atScope()", f"atScope() and {MINE}", f"principalId eq '{DEFAULT_PRINCIPAL}'"):
+    for query in (None, "atScope()", f"atScope() and {OWN}", f"principalId eq '{DEFAULT_PRINCIPAL}'"):
         assert client.roles(scope, query) == own, query
     for query in (f"principalId eq '{KUBELET}'", f"assignedTo('{KUBELET}')", f"atScope() and assignedTo('{KUBELET}')"):
         assert client.roles(scope, query) == [], query
@@ -330,7 +330,7 @@ def test_what_the_apps_group_holds_is_shown_through_the_delegation(client: Clien
     team = "bbbbbbbb-0000-0000-0000-000000000009"
     delegated.assignment("of-its-group", ELSEWHERE, team)
     delegated.write("authorization/groups.json", {team: [DEFAULT_PRINCIPAL]})
-    assert "of-its-group" in client.roles(ELSEWHERE, MINE)
+    assert "of-its-group" in client.roles(ELSEWHERE, OWN)
     assert client.roles(ELSEWHERE, f"principalId eq '{team}'") == ["of-its-group"]
 
 
@@ -345,8 +345,8 @@ def test_own_subscriptions_and_those_of_other_tenants_without_a_delegation_show_
 
 
 def test_a_delegation_of_one_resource_group_shows_that_group(client: Client, delegated: Folder) -> None:
-    place = f"{ELSEWHERE}/resourceGroups/y{REGISTRIES}/regmore"
-    delegated.write("arm/y.json", {"id": place, "name": "regmore"})
+    scope = f"{ELSEWHERE}/resourceGroups/y{REGISTRIES}/regmore"
+    delegated.write("arm/y.json", {"id": scope, "name": "regmore"})
     deny(delegated, f"{ELSEWHERE}/resourceGroups/x", "*")
     assert held(client, ELSEWHERE) == [(f"{ELSEWHERE}/resourceGroups/y", "Reader", ())]
     assert client.arm(f"{ELSEWHERE}{REGISTRIES}").names == ["regmore"]

@@ -20,7 +20,7 @@ from checks.rules.path.dns import Resolution, ResolvesTo, resolve
 from checks.rules.path.node_network import subnet_of_pool
 from checks.rules.path.private_endpoints import Candidate, candidates
 from checks.rules.path.registry_firewall import PublicAccess
-from checks.rules.results import Result, fails, not_seen, skipped, unknown, with_evidence
+from checks.rules.results import Result, fails, for_layers, not_seen, skipped, unknown, with_evidence
 
 
 class PathQuestion(StrEnum):
@@ -183,7 +183,8 @@ def _public_names(context: PathContext) -> tuple[Result, ...]:
         host for host in context.registry.network_access.data_hosts if context.endpoints and not context.proxied(host)
     ]
     lookups = [resolve(context.facts, context.node_subnet, context.registry, host) for host in hosts]
-    return tuple(private_path.absent(context, one) for one in lookups if one.resolves_to is ResolvesTo.ABSENT)
+    absent = (one for one in lookups if one.resolves_to is ResolvesTo.ABSENT)
+    return tuple(for_layers(private_path.absent(context, one)) for one in absent)
 
 
 def _private_wanted(context: PathContext) -> Results:

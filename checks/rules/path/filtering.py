@@ -22,7 +22,7 @@ from checks.rules.path.private_endpoints import in_network, managers
 from checks.rules.path.private_path import owners
 from checks.rules.path.public_path import egress_route
 from checks.rules.path.routes import RouteEffect, Routing, to_private
-from checks.rules.results import Result, fails, not_seen, passes, unknown
+from checks.rules.results import Result, fails, for_layers, not_seen, passes, unknown
 
 _INBOUND = ("enabled", "networksecuritygroupenabled")
 
@@ -67,6 +67,11 @@ def _all_or_unsettled(answers: tuple[Result, ...]) -> tuple[Result, ...]:
 
 
 def _public(context: PathContext, part: str, destination: Destination) -> Result:
+    answer = _on_public_path(context, part, destination)
+    return for_layers(answer) if part == "layers" else answer
+
+
+def _on_public_path(context: PathContext, part: str, destination: Destination) -> Result:
     if context.proxied(destination.host):
         return proxy(context, (destination.what,))
     egress_path = egress_route(context, destination)
@@ -147,6 +152,11 @@ def _passed(part: str, destination: Destination, decision: RuleDecision, directi
 
 
 def _private(context: PathContext, part: str, destination: Destination) -> Result:
+    answer = _on_private_path(context, part, destination)
+    return for_layers(answer) if part == "layers" else answer
+
+
+def _on_private_path(context: PathContext, part: str, destination: Destination) -> Result:
     if context.proxied(destination.host):
         return proxy(context, (destination.what,))
     table = context.node_subnet.table

@@ -12,7 +12,7 @@ from checks.rules.path.context import PathContext
 from checks.rules.path.destinations import suffix_of
 from checks.rules.path.dns import Resolution, ResolvesTo, resolve
 from checks.rules.path.private_endpoints import Candidate, Reach
-from checks.rules.results import Result, fails, not_seen, passes, skipped, unknown
+from checks.rules.results import Result, fails, for_layers, not_seen, passes, skipped, unknown
 
 _ORDER = (Pass, Unknown, Fail)
 
@@ -250,7 +250,8 @@ def data(context: PathContext, public: Result | None) -> tuple[Result, ...]:
         hosts if len(hosts) == 1 else ()
     )
     broken = [host for host, answer in answers if answer.failed]
-    return tuple(_weighed(host, answer, serving, all_broken=len(broken) == len(hosts)) for host, answer in answers)
+    whole = len(broken) == len(hosts)
+    return tuple(for_layers(_weighed(host, answer, serving, all_broken=whole)) for host, answer in answers)
 
 
 def _region(context: PathContext) -> str:
