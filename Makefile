@@ -31,10 +31,10 @@ lint: setup ## only lint, types and layers
 demo: setup ## a simulated tenant, the whole app on it, and its mails
 	@$(RUN) -m demo $(ARGS)
 
-docs: setup ## write docs/checks/ and the README's settings from the code
+docs: setup ## write docs/checks/, docs/causes.md and the README's settings from the code
 	@$(RUN) tools/docs.py $(ARGS)
 
-check: setup ## write a new check and its test: CODE=PW107 NAME=registry_admin_user
+check: setup ## write a new check and its test: CODE=PW108 NAME=registry_quarantine
 	@$(RUN) tools/new_check.py "$(CODE)" "$(NAME)"
 
 peers: setup ## the comparisons with real clients and other tools

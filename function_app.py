@@ -25,7 +25,7 @@ from checks.jobs.scan import scan_shard
 from checks.web import api
 
 SETTINGS = settings.load(os.environ)
-ESTATES = InventoryCache()
+INVENTORIES = InventoryCache()
 LOG = logging.getLogger("pullwatch")
 STORAGE = "AzureWebJobsStorage"
 SWEEP_SCHEDULE = "30 */5 * * * *"
@@ -39,8 +39,8 @@ def _run(job: Callable[[JobContext], Awaitable[T]]) -> T:
     """Runs one job to its end in an event loop of its own."""
 
     async def opened() -> T:
-        async with open_job_context(SETTINGS, ESTATES) as tools:
-            return await job(tools)
+        async with open_job_context(SETTINGS, INVENTORIES) as context:
+            return await job(context)
 
     return asyncio.run(opened())
 
@@ -49,7 +49,7 @@ def _run(job: Callable[[JobContext], Awaitable[T]]) -> T:
 def schedule(timer: func.TimerRequest) -> None:
     """Asks for a run."""
     message = queues.PlanMessage(request=uuid.uuid4().hex, requested_by="timer")
-    _run(lambda tools: tools.queues.send(queues.PLAN, [message]))
+    _run(lambda context: context.queues.send(queues.PLAN, [message]))
     LOG.info("asked for a run%s", " (late)" if timer.past_due else "")
 
 
@@ -63,7 +63,7 @@ def sweep(timer: func.TimerRequest) -> None:
 def plan(message: func.QueueMessage) -> None:
     """Plans a run."""
     wanted = queues.read(queues.PlanMessage, message.get_body())
-    planned = _run(lambda tools: plan_run(tools, wanted))
+    planned = _run(lambda context: plan_run(context, wanted))
     LOG.info("planned run %s: %d shards", planned.run, planned.shards)
 
 
@@ -71,7 +71,7 @@ def plan(message: func.QueueMessage) -> None:
 def scan(message: func.QueueMessage) -> None:
     """Scans a shard."""
     wanted = queues.read(queues.ScanMessage, message.get_body())
-    done = _run(lambda tools: scan_shard(tools, wanted))
+    done = _run(lambda context: scan_shard(context, wanted))
     LOG.info("scanned %s of run %s: %d clusters", wanted.shard, wanted.run, done.totals.clusters)
 
 
@@ -79,7 +79,7 @@ def scan(message: func.QueueMessage) -> None:
 def close(message: func.QueueMessage) -> None:
     """Closes a run."""
     wanted = queues.read(queues.CloseMessage, message.get_body())
-    _run(lambda tools: close_run(tools, wanted.run))
+    _run(lambda context: close_run(context, wanted.run))
 
 
 @app.queue_trigger(arg_name="message", queue_name=queues.DELIVER, connection=STORAGE)
@@ -115,7 +115,7 @@ def deliver_poison(message: func.QueueMessage) -> None:
 
 def _poison(queue: str, message: func.QueueMessage) -> None:
     body = message.get_body()
-    _run(lambda tools: record_poison(tools, queue, body))
+    _run(lambda context: record_poison(context, queue, body))
     LOG.error("a message of %s could not be handled and was recorded", queue)
 
 
@@ -123,14 +123,14 @@ def _poison(queue: str, message: func.QueueMessage) -> None:
 def post_checks(req: func.HttpRequest) -> func.HttpResponse:
     """One cluster now, or a run over everything in scope."""
     body = req.get_body()
-    return _answer(_run(lambda tools: api.post_checks(tools, body, "http")))
+    return _answer(_run(lambda context: api.post_checks(context, body, "http")))
 
 
 @app.route(route="runs/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 def runs(req: func.HttpRequest) -> func.HttpResponse:
     """Where a run stands."""
     run_id = req.route_params.get("id", "")
-    return _answer(_run(lambda tools: api.get_run(tools, run_id)))
+    return _answer(_run(lambda context: api.get_run(context, run_id)))
 
 
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from demo.environment import Stage
 from demo.incidents import BrokenImage, RemovedRole, break_image, remove_role, repair_image, restore_role
 
-Tell = Callable[[str], None]
+Printer = Callable[[str], None]
 Show = Callable[[str], None]
 
 
@@ -33,7 +33,7 @@ def plain(message: EmailMessage) -> str:
     return str(body.get_content()) if body is not None else ""
 
 
-def play(stage: Stage, seed: int, report: Tell, show: Show) -> list[Expected]:
+def play(stage: Stage, seed: int, report: Printer, show: Show) -> list[Expected]:
     """Plays the story; returns the mails that it has to have caused, in order."""
     report("run 1: the first scan of everything, the baseline")
     _describe(stage.run(report), report)
@@ -55,7 +55,7 @@ def play(stage: Stage, seed: int, report: Tell, show: Show) -> list[Expected]:
     return _expected(removed, broken)
 
 
-def _describe(run: dict[str, object], report: Tell) -> None:
+def _describe(run: dict[str, object], report: Printer) -> None:
     totals = run["totals"]
     assert isinstance(totals, dict)
     words = ", ".join(f"{totals[name]} {name}" for name in ("passing", "failing", "unknown"))

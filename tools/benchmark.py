@@ -168,14 +168,14 @@ async def _ours(folder: Path) -> None:
 
         first = await whole()
         known = await cluster.gather(azure, ours, target)
-        _tell(first=first, server=kubeconfig.server, token=token, page=kubernetes.PAGE)
+        _report(first=first, server=kubeconfig.server, token=token, page=kubernetes.PAGE)
         while sys.stdin.readline().strip() == "look":
-            _tell(cpu=await once(), look=await whole())
+            _report(cpu=await once(), look=await whole())
         grown = _peak() - idle
-        _tell(grown=grown, sizes=await _sizes(azure, target, kubernetes))
+        _report(grown=grown, sizes=await _sizes(azure, target, kubernetes))
 
 
-def _tell(**words: Any) -> None:
+def _report(**words: Any) -> None:
     print(json.dumps(words), flush=True)
 
 

@@ -47,15 +47,18 @@ def _results(question: PathQuestion, subject: Subject, pools: tuple[PoolPath, ..
     ]
 
 
-def _kind(result: Result) -> tuple[str, str]:
-    return word(result.verdict), result.cause
+Kind = tuple[str, str, bool]
 
 
-def _ordered(question: PathQuestion, pools: tuple[PoolPath, ...]) -> list[tuple[str, str]]:
+def _kind(result: Result) -> Kind:
+    return word(result.verdict), result.cause, result.about_layers
+
+
+def _ordered(question: PathQuestion, pools: tuple[PoolPath, ...]) -> list[Kind]:
     return list(dict.fromkeys(_kind(result) for path in pools for result in path.results[question]))
 
 
-def _together(kind: tuple[str, str], question: PathQuestion, pools: tuple[PoolPath, ...]) -> Result:
+def _together(kind: Kind, question: PathQuestion, pools: tuple[PoolPath, ...]) -> Result:
     """One result for pools that agree: the first one's, with what differs in the others' sentences and fixes."""
     same = [(path.pool, result) for path in pools for result in path.results[question] if _kind(result) == kind]
     first = same[0][1]
@@ -69,4 +72,5 @@ def _together(kind: tuple[str, str], question: PathQuestion, pools: tuple[PoolPa
         evidence=tuple(dict.fromkeys(item for _, result in same for item in result.evidence)),
         fix=tuple(dict.fromkeys(line for _, result in same for line in result.fix)),
         severity=max((result.severity for _, result in same), key=list(type(first.severity)).index),
+        about_layers=first.about_layers,
     )

@@ -121,11 +121,11 @@ def _hidden(facts: ClusterFacts, resource_id: str) -> tuple[NotSeen, str] | None
     seen = isinstance(facts.kubelet_resource, Seen) and facts.kubelet_resource.value.resource is not None
     gap = visibility.hidden_in(facts.visibility, subscription_of(resource_id), visibility.IDENTITIES)
     if not seen and gap is not None:
-        return gap, f"Whether the kubelet identity {resource_id} still exists"
+        return gap, f"The kubelet identity {resource_id}, which may have been deleted,"
     if facts.machines is None:
         return None
     gap = visibility.hidden_in(facts.visibility, subscription_of(facts.cluster.id), visibility.SCALE_SETS)
-    return (gap, "Whether the node machines carry the kubelet identity") if gap is not None else None
+    return (gap, "The node machines, which may lack the kubelet identity,") if gap is not None else None
 
 
 def _judge_resource(

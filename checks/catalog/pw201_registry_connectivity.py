@@ -110,8 +110,9 @@ CHECK = Check(
     title="Registry connectivity from Pullwatch",
     severity=Severity.WARNING,
     why=(
-        "A name that does not exist, an expired certificate or a registry that throttles hits every client. Pullwatch "
-        "looks from its own network with its own identity, so this never decides a row: nodes may fare otherwise."
+        "A name that does not exist, an expired certificate or a registry that throttles hits every client. Pullwatch"
+        " looks from its own network with its own identity, so this never decides a row: results from the nodes can "
+        "differ."
     ),
     how=(
         "Each registry in use is asked once per run: its name (with the end of its CNAME chain), TCP, TLS (verified, "
@@ -250,7 +251,7 @@ def _unknown(subject: Subject, registry: Registry | None, probe: Probe, evidence
     cause = probe.outcome.value
     if probe.outcome is Outcome.FORBIDDEN:
         seen_as = f" (it sees Pullwatch as {probe.client_address})" if probe.client_address else ""
-        summary = f"{probe.host} does not let this vantage in{seen_as}; nodes may differ."
+        summary = f"{probe.host} refuses connections from Pullwatch{seen_as}; nodes may differ."
         missing = f"a rule that lets Pullwatch's address {probe.client_address or ''} in".replace("  ", " ")
         return CHECK.unknown(subject, cause, summary, evidence, missing=missing)
     if probe.outcome is Outcome.TOO_MANY_REQUESTS:

@@ -90,14 +90,14 @@ def _registry(facts: ClusterFacts, use: RegistryUse) -> list[Finding]:
     if not registry:
         because = f"the images of {use.login_server} were not asked for: PULLWATCH_CHECK_IMAGES is off"
         return [CHECK.skipped(subject, ImageCause.IMAGES_NOT_CHECKED, because)]
-    troubles, fine = [], []
+    problems, fine = [], []
     for image in registry:
         finding = _judge_image(facts, use, image)
         if finding is not None:
-            troubles.append(finding)
+            problems.append(finding)
         elif isinstance(image.seen, Seen):
             fine.append(image)
-    return [*_capped(subject, troubles), *_gaps(subject, registry), *_fine(facts, subject, fine)]
+    return [*_capped(subject, problems), *_gaps(subject, registry), *_fine(facts, subject, fine)]
 
 
 def _images(facts: ClusterFacts, use: RegistryUse) -> list[_Image]:
@@ -198,13 +198,13 @@ def _fix(use: RegistryUse, reference: images.ImageReference, cause: str) -> tupl
     return (shell.command(*tags, "--orderby", "time_desc", "--top", "20"),)
 
 
-def _capped(subject: Subject, troubles: list[Finding]) -> list[Finding]:
-    more = len(troubles) - MAX_PER_REGISTRY
+def _capped(subject: Subject, problems: list[Finding]) -> list[Finding]:
+    more = len(problems) - MAX_PER_REGISTRY
     if more <= 0:
-        return troubles
-    summary = f"{more} more images of {subject.registry} are in trouble; the first {MAX_PER_REGISTRY} are shown."
+        return problems
+    summary = f"{more} more images of {subject.registry} have problems; the first {MAX_PER_REGISTRY} are shown."
     rest = CHECK.fails(subject, ImageCause.MORE_IMAGES, summary, fix=("kubectl get pods --all-namespaces",))
-    return [*troubles[:MAX_PER_REGISTRY], rest]
+    return [*problems[:MAX_PER_REGISTRY], rest]
 
 
 def _gaps(subject: Subject, items: list[_Image]) -> list[Finding]:

@@ -55,7 +55,7 @@ CHECK = Check(
         "as kubelet parses it, matched with images as kubelet matches them (globs, ports, paths, Docker Hub's names), "
         "its tokens' own expiry compared with the time of reading, and its credentials tried at the registry's token "
         "endpoint (login servers that Azure Resource Manager returned; others with PULLWATCH_PROBE_OTHERS). No value "
-        "is kept. Without it, kubelet's FailedToRetrieveImagePullSecret events still tell of missing ones. One that "
+        "is kept. Without it, kubelet's FailedToRetrieveImagePullSecret events still report missing ones. One that "
         "fails is a warning where another credential grants every image it is for."
     ),
     permissions=(

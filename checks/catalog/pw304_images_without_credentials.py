@@ -53,9 +53,10 @@ CHECK = Check(
     severity=Severity.ERROR,
     why="An image is pulled by the kubelet identity, by a pull secret or anonymously; one of the three has to hold.",
     how=(
-        "For every image in use: a role of the kubelet identity that covers its repository, a pull secret of its pods "
-        "that holds (PW303), or anonymous pull, which kubelet tries only where no secret offers a credential. "
-        "Registries that are known to serve everybody pass; of other third-party registries only a pod's events tell."
+        "For every image in use: a role of the kubelet identity that covers its repository, a pull secret of its pods"
+        " that holds (PW303), or anonymous pull, which kubelet tries only where no secret offers a credential. "
+        "Registries that are known to serve everybody pass; for other third-party registries, only pod events show "
+        "the result."
     ),
     permissions=("Reader on the registry", "Azure Kubernetes Service RBAC Reader on the cluster"),
     fix="Assign a pull role on the registry, or give the pods a pull secret.",

@@ -64,15 +64,14 @@ CHECK = Check(
     severity=Severity.ERROR,
     why="Only a node's own pull proves that DNS, network path, token and permission work together.",
     how=(
-        "Only where it is asked for or scheduled: it creates pods. On every node pool with nodes a restricted pod asks "
-        "for a tag that cannot exist, in a repository that is in use, so nothing can run. "
-        '"Not found" comes after authorization: it '
-        "proves DNS, TLS, the token and the permission for that repository, not the path of layers (an optional real "
-        "image adds it). With anonymous pull, or pull secrets that the namespace's service account gives its pods, it "
-        "proves only the network path; by repositories (ABAC) only that repository. "
+        "Runs only on request or when scheduled, because it creates pods. On every node pool with nodes a restricted "
+        'pod asks for a tag that cannot exist, in a repository that is in use, so nothing can run. "Not found" comes '
+        "after authorization: it proves DNS, TLS, the token and the permission for that repository, not the path of "
+        "layers (an optional real image adds it). With anonymous pull, or pull secrets that the namespace's service "
+        "account gives its pods, it proves only the network path; by repositories (ABAC) only that repository. "
         "Failures that may pass (names, connections, the registry's own errors) are asked for again by a second pod, "
-        "whose answer counts. Every other text is classified like those of PW301. The pods are deleted, those of runs "
-        "that crashed too."
+        "whose answer counts. Every other text is classified like those of PW301. The pods are deleted, those of runs"
+        " that crashed too."
     ),
     permissions=(
         "Azure Kubernetes Service Cluster User Role on the cluster",
@@ -221,7 +220,7 @@ def _proof(answered: _Answered, proves: CanaryProof) -> str:
     got = "and was pulled" if report.pulled else 'and heard "not found"'
     start = f"Just now{at}, {answered.where} {got}"
     if proves is CanaryProof.ACCESS:
-        return f"{start}, which only who may pull from it hears: name, connection, token and permission hold."
+        return f"{start}, which it gives only to identities that may pull: name, connection, token and permission hold."
     if proves is CanaryProof.REPOSITORY:
         return (
             f"{start}: name, connection and token hold, and the permission for this one repository; others may differ."

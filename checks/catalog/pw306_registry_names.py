@@ -39,7 +39,7 @@ CHECK = Check(
     code="PW306",
     title="Registry names",
     severity=Severity.ERROR,
-    why="Nodes offer their identity only to names they take for a registry's; under others the pull is anonymous.",
+    why="Nodes send their credentials only to host names that they recognize as a registry; other pulls are anonymous.",
     how=(
         "From the images that pods name: a data endpoint's host is no registry; a regional host needs node images of "
         "29 July 2026 or later on every pool (older ones match *.azurecr.io only, one label); repositories are lower "

@@ -137,11 +137,11 @@ def _judged(case: _Case, replica: Replication, others: tuple[Replication, ...]) 
 
 
 def _none(case: _Case, replicas: tuple[Replication, ...]) -> Finding:
-    places = sorted(
+    regions_of = sorted(
         {regions.normalize(p) for p in (case.registry.location or "", *(r.location for r in replicas)) if p}
     )
     summary = f"{case.registry.name} has no replica in the cluster's region {regions.normalize(case.region)}: " + (
-        f"it is in {', '.join(places)}."
+        f"it is in {', '.join(regions_of)}."
     )
     fix = (az_acr.create_replica(case.registry, regions.normalize(case.region)),)
     return CHECK.fails(case.subject, ReplicaCause.NO_REPLICA_IN_REGION, summary, case.evidence, fix=fix)

@@ -119,9 +119,9 @@ def _replicated(use: RegistryUse, performance: RegistryPerformance | None) -> bo
     """Whether names can lead to more than one region, as far as the replicas could be read."""
     if performance is None or isinstance(performance.replications, NotSeen) or isinstance(use.registry, NotSeen):
         return False
-    places_ = {regions.normalize(replica.location) for replica in performance.replications.value}
+    locations = {regions.normalize(replica.location) for replica in performance.replications.value}
     home = use.registry.value.location
-    return len(places_ | ({regions.normalize(home)} if home else set())) > 1
+    return len(locations | ({regions.normalize(home)} if home else set())) > 1
 
 
 def _servers(facts: ClusterFacts, network: VirtualNetwork) -> Evidence:

@@ -33,11 +33,11 @@ def show(report: ScanReport, out: Console) -> None:
         out.print(rows_table(report.clusters))
     for cluster in (c for c in report.clusters if c.problem is not None):
         _show_problem(cluster, out)
-    troubles = [f for c in report.clusters for f in c.findings if isinstance(f.verdict, Fail | Unknown)]
-    for finding in sorted(troubles, key=lambda f: not isinstance(f.verdict, Fail))[:MAX_FINDINGS]:
+    problems = [f for c in report.clusters for f in c.findings if isinstance(f.verdict, Fail | Unknown)]
+    for finding in sorted(problems, key=lambda f: not isinstance(f.verdict, Fail))[:MAX_FINDINGS]:
         show_finding(finding, out)
-    if len(troubles) > MAX_FINDINGS:
-        out.print(f"… and {len(troubles) - MAX_FINDINGS} more; --json has them all.")
+    if len(problems) > MAX_FINDINGS:
+        out.print(f"… and {len(problems) - MAX_FINDINGS} more; --json has them all.")
     for row, name in ((row, c.name) for c in report.clusters for row in c.registries):
         for sentence in row.disagreements:
             out.print(_text(f"{name}, {row.registry}: {sentence}"))

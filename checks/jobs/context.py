@@ -22,16 +22,16 @@ def utc_now() -> datetime:
 
 
 class JobContext:
-    """The tools of one job."""
+    """What one job needs."""
 
     def __init__(
-        self, settings: Settings, azure: Azure, store: Store, queues: Queues, estates: InventoryCache, clock: Clock
+        self, settings: Settings, azure: Azure, store: Store, queues: Queues, inventories: InventoryCache, clock: Clock
     ) -> None:
         self.settings = settings
         self.azure = azure
         self.store = store
         self.queues = queues
-        self.estates = estates
+        self.inventories = inventories
         self.clock = clock
 
     def policy(self, *, baseline: bool = False) -> Policy:
@@ -46,7 +46,7 @@ class JobContext:
 
 @asynccontextmanager
 async def open_job_context(
-    settings: Settings, estates: InventoryCache, clock: Clock = utc_now
+    settings: Settings, inventories: InventoryCache, clock: Clock = utc_now
 ) -> AsyncIterator[JobContext]:
     """Opens everything a job needs. Storage is AzureWebJobsStorage: a connection string, or URIs by identity."""
     async with (
@@ -59,4 +59,4 @@ async def open_job_context(
         ) as queues,
     ):
         await store.ensure_tables()
-        yield JobContext(settings, azure, store, queues, estates, clock)
+        yield JobContext(settings, azure, store, queues, inventories, clock)

@@ -51,7 +51,7 @@ async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -
     visible = await scan_cluster.visible(context.azure)
     wanted = message.subscriptions or context.settings.subscriptions
     chosen = scan_cluster.in_scope(visible, wanted)
-    listing = await context.estates.get(ticket.run_id, lambda: inventory.read(context.azure, visible))
+    listing = await context.inventories.get(ticket.run_id, lambda: inventory.read(context.azure, visible))
     facts = {s.id: listing.subscriptions[s.id] for s in chosen}
     known = {s.id: await context.store.known_clusters(s.id) for s in chosen}
     missing = [guid.lower() for guid in wanted if guid.lower() not in {s.id for s in visible}]

@@ -49,7 +49,7 @@ async def scan_shard(context: JobContext, message: ScanMessage) -> Scanned:
 
 async def _scan(context: JobContext, run: Run, shard: Shard) -> Totals:
     visible = await scan_cluster.visible(context.azure)
-    listing = await context.estates.get(run.id, lambda: inventory.read(context.azure, visible))
+    listing = await context.inventories.get(run.id, lambda: inventory.read(context.azure, visible))
     by_id = {c.id.lower(): c for c in _listed(listing, shard.subscription)}
     limit = asyncio.Semaphore(context.settings.clusters_at_once)
 

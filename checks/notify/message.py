@@ -68,9 +68,9 @@ def _bodies(mail: Mail, subject: str, repeat: bool) -> tuple[str, str]:
     limit = MAX_ITEMS
     while True:
         shown = {"mail": shortened(mail, limit), "subject": subject, "repeat": repeat}
-        html = templates.get_template("digest.html.j2").render(shown)
+        html = templates.get_template("incidents.html.j2").render(shown)
         if len(html.encode()) <= MAX_HTML or limit <= 1:
-            return templates.get_template("digest.txt.j2").render(shown), html
+            return templates.get_template("incidents.txt.j2").render(shown), html
         limit //= 2
 
 

@@ -102,12 +102,12 @@ def _credentials(evidence: RegistryEvidence) -> Iterable[str]:
     if not refused:
         return
     word = refused[0].classified.cause.value.replace("_", " ")
-    troubles = {f.subject.image: f for f in evidence.findings if f.code == IMAGES and isinstance(f.verdict, Fail)}
+    problems = {f.subject.image: f for f in evidence.findings if f.code == IMAGES and isinstance(f.verdict, Fail)}
     open_refusals = []
     for pull in refused:
         key = _canonical(pull.container.image)
-        if key in troubles:
-            summary = f"The text says {word}, but {IMAGES} decides: {troubles[key].summary}"
+        if key in problems:
+            summary = f"The text says {word}, but {IMAGES} decides: {problems[key].summary}"
             yield f"{summary} A registry may answer 401 for what it does not show."
         else:
             open_refusals.append(pull)

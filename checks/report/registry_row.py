@@ -63,7 +63,7 @@ def registry_row(
     on_path = [f for f in own_findings if f.code in deciding(Decides.PATH)]
     path = combined_facet(on_path, "the network path to the registry was not checked")
     own = own_images(own_findings) if isinstance(access.verdict, Pass) else frozenset()
-    reports = _nodes_say([f for f in own_findings if f.code == FAILURES and f.subject.registry == login_server], own)
+    reports = _node_reports([f for f in own_findings if f.code == FAILURES and f.subject.registry == login_server], own)
     pull, disagreements = pull_facet(access, path, on_path, reports, proofs_about(own_findings, login_server, proof))
     return RegistryRow(
         registry=login_server,
@@ -150,7 +150,7 @@ def _with_secrets(facet: Facet, secrets: list[Finding]) -> Facet:
     return facet
 
 
-def _nodes_say(findings: list[Finding], own: frozenset[str]) -> NodeReports:
+def _node_reports(findings: list[Finding], own: frozenset[str]) -> NodeReports:
     """``own`` are images that the registry says are in trouble themselves: it may refuse them like a missing role."""
     failed = [f for f in findings if isinstance(f.verdict, Fail)]
 

@@ -34,12 +34,14 @@ def hidden_in(visibility: Visibility, subscription: str, resource_type: str) -> 
     if roles is None:
         return unlisted(visibility, guid, resource_type)
     if isinstance(roles, NotSeen):
-        what = f"Whether all of {resource_type} in subscription {guid} is shown is not known: {roles.detail}"
+        what = (
+            f"whether subscription {guid} shows all of {resource_type} depends on Pullwatch's own roles: {roles.detail}"
+        )
         return NotSeen(roles.why, what, READER, grant(visibility, guid))
     action = f"{resource_type}/read"
     if any(wildcards.leaves(held.actions, held.not_actions, action) for held in roles.value):
         return None
-    what = f"Pullwatch's identity may read only a part of {resource_type} in subscription {guid}."
+    what = f"Pullwatch's identity may read only a part of {resource_type} in subscription {guid}"
     return NotSeen(NotSeenReason.NOT_ALLOWED, what, READER, grant(visibility, guid))
 
 

@@ -67,7 +67,7 @@ def test_unknown_where_the_firewall_keeps_this_vantage_out() -> None:
     finding = judged(Outcome.FORBIDDEN, client_address="203.0.113.10")
     assert verdict(finding) == ("unknown", "forbidden-error")
     assert not look_failed(finding)
-    assert "does not let this vantage in (it sees Pullwatch as 203.0.113.10); nodes may differ" in finding.summary
+    assert "refuses connections from Pullwatch (it sees Pullwatch as 203.0.113.10); nodes may differ" in finding.summary
 
 
 @pytest.mark.parametrize(

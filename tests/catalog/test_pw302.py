@@ -64,7 +64,7 @@ def test_fail_does_not_fail_the_registry_but_is_counted_beside_it() -> None:
     assert row.image_troubles == 1
 
 
-PLACES: list[tuple[ContainerImage, Any, str]] = [
+SOURCES: list[tuple[ContainerImage, Any, str]] = [
     (container(node="aks-arm-12345678-vmss000001"), (INTEL, ARM), "fail"),
     (container(node="aks-system-12345678-vmss000001"), (INTEL, ARM), "pass"),
     (container(node="akswin000001"), (INTEL, WINDOWS), "fail"),
@@ -78,7 +78,7 @@ PLACES: list[tuple[ContainerImage, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("one", "pools", "word_"), PLACES)
+@pytest.mark.parametrize(("one", "pools", "word_"), SOURCES)
 def test_fail_by_platform_only_where_the_pods_are_or_must_come(one: ContainerImage, pools: Any, word_: str) -> None:
     assert word(only(judge(looked(there("linux/amd64"), one, pools=pools))).verdict) == word_
 

@@ -313,9 +313,9 @@ async def test_an_endless_body_is_read_to_a_bound(trusted: Path) -> None:
         server(trusted, {"GET /v2/": endless}) as hostile,
         client(hostile.port) as (azure, _),
         asyncio.timeout(4),
-        registry.connect(azure.settings, KNOWN) as door,
+        registry.connect(azure.settings, KNOWN) as connection,
     ):
-        answer = await door.send("GET", "/v2/")
+        answer = await connection.send("GET", "/v2/")
     assert len(answer.body) == registry.MAX_BYTES
 
 

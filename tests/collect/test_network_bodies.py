@@ -40,10 +40,10 @@ def test_any_json_is_read_without_an_exception(reader: Any, body: Any) -> None:
     reader(body)
 
 
-def places(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def paths(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Every place in a body."""
     keys = list(body) if isinstance(body, dict) else list(range(len(body))) if isinstance(body, list) else []
-    return [path, *(items for key in keys for items in places(body[key], (*path, key)))][0 if path else 1 :]
+    return [path, *(items for key in keys for items in paths(body[key], (*path, key)))][0 if path else 1 :]
 
 
 @given(data=st.data(), value=JSON)
@@ -51,7 +51,7 @@ def places(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def test_a_world_with_one_value_replaced_is_judged_without_an_exception(data: st.DataObject, value: Any) -> None:
     world = World().healthy_private().nsg().routes(("0.0.0.0/0", "VirtualAppliance"))
     resource = data.draw(st.sampled_from(sorted(k for k in world.bodies if "/microsoft.container" not in k.lower())))
-    location = data.draw(st.sampled_from([p for p in places(world.bodies[resource]) if p[0] in ("properties", "name")]))
+    location = data.draw(st.sampled_from([p for p in paths(world.bodies[resource]) if p[0] in ("properties", "name")]))
     target: Any = world.bodies[resource]
     for key in location[:-1]:
         target = target[key]

@@ -70,10 +70,11 @@ def test_a_refusal_of_an_image_that_is_there_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", [{"present": False, "code": "MANIFEST_UNKNOWN"}, {"quarantine": "Quarantined"}, {"read_enabled": False}]
+    "attributes",
+    [{"present": False, "code": "MANIFEST_UNKNOWN"}, {"quarantine": "Quarantined"}, {"read_enabled": False}],
 )
-def test_a_refusal_that_the_registry_explains_is_the_images_trouble_not_the_rows(trouble: dict[str, Any]) -> None:
-    cluster_facts = facts(waiting(UNAUTHORIZED), manifests=manifest(**trouble))
+def test_a_refusal_that_the_registry_explains_is_the_images_trouble_not_the_rows(attributes: dict[str, Any]) -> None:
+    cluster_facts = facts(waiting(UNAUTHORIZED), manifests=manifest(**attributes))
     assert "PW302 decides" in sentences(cluster_facts)
     assert row_of(cluster_facts).image_troubles == 1
     assert word(row_of(cluster_facts).pull.verdict) != "fail"

@@ -409,7 +409,7 @@ class World:
         document: dict[str, Any] = {}
         for body in self._of(sub, "microsoft.compute/virtualmachinescalesets"):
             below = [b for key, b in self.bodies.items() if key.startswith(f"{body['id']}/virtualMachines/")]
-            document[network._place(body)] = tuple(a for b in below if (a := network_bodies.public_address(b)))
+            document[network._pool_key(body)] = tuple(a for b in below if (a := network_bodies.public_address(b)))
         return document
 
     def _of(self, sub: str, kind: str) -> list[dict[str, Any]]:

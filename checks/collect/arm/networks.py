@@ -239,7 +239,7 @@ class _Reading:
             return items
         addresses: dict[str, tuple[PublicAddress, ...]] = {}
         for item in items.value:
-            key, scale_set = _place(item), bodies.text(item, "id")
+            key, scale_set = _pool_key(item), bodies.text(item, "id")
             if key not in wanted or not scale_set:
                 continue
             listed = await self._raw(f"{scale_set}/publicipaddresses", SCALE_SET_ADDRESSES_API, "addresses of nodes")
@@ -261,7 +261,7 @@ async def zone_groups(azure: Azure, endpoint_id: str) -> Seen[tuple[str, ...]] |
     return await reads.seen(reading())
 
 
-def _place(body: Any) -> str:
+def _pool_key(body: Any) -> str:
     parts = (bodies.text(body, "id") or "").split("/")
     return f"{parts[4] if len(parts) > 4 else ''}/{network_bodies.pool_of_scale_set(body)}".lower()
 

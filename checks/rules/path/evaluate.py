@@ -142,7 +142,7 @@ def _skipping(cause: str, because: str, *questions: PathQuestion) -> Results:
 def _shut(context: PathContext) -> Results:
     """Public access is off and no endpoint may let anyone in, whatever names and routes do."""
     first = private_path.best(context)
-    closed = skipped("public-access-disabled", "public network access is disabled; only private endpoints lead in")
+    closed = skipped("public-access-disabled", "public network access is disabled; only private endpoints can be used")
     return {
         ADDRESSES: (closed if context.endpoints else public_path.closed(context),),
         ENDPOINT: (first,),
@@ -152,7 +152,7 @@ def _shut(context: PathContext) -> Results:
 
 def _proxied(context: PathContext) -> Results:
     closed = registry_firewall.public_access(context.registry) is PublicAccess.NOBODY
-    off = skipped("public-access-disabled", "public network access is disabled; only private endpoints lead in")
+    off = skipped("public-access-disabled", "public network access is disabled; only private endpoints can be used")
     return {
         ADDRESSES: (off if closed else public_path.addresses(context),),
         **_skipping("proxy", "the cluster's proxy looks up names and connects", ENDPOINT, NAMES, SUBNETS),

@@ -62,8 +62,8 @@ def proxy(context: PathContext, hosts: tuple[str, ...]) -> Result:
 
 def _all_or_unsettled(answers: tuple[Result, ...]) -> tuple[Result, ...]:
     """One answer where everything is open, else those that are not."""
-    troubles = tuple(answer for answer in answers if not isinstance(answer.verdict, Pass))
-    return troubles or (passes("open", " ".join(answer.summary for answer in answers)),)
+    problems = tuple(answer for answer in answers if not isinstance(answer.verdict, Pass))
+    return problems or (passes("open", " ".join(answer.summary for answer in answers)),)
 
 
 def _public(context: PathContext, part: str, destination: Destination) -> Result:

@@ -50,7 +50,7 @@ def _reached(context: PathContext, one: Candidate, private_endpoint: PrivateEndp
         )
         return passes("endpoint-in-peer", summary)
     if one.gap is not None:
-        return not_seen(one.gap, f"Whether a network manager connects {home} with {own_network}")
+        return not_seen(one.gap, f"The network managers that may connect {home} with {own_network}")
     if one.reach.blocked:
         cause = "endpoint-out-of-reach" if one.reach is Reach.NONE else "peering-not-connected"
         why = "which is not peered with" if one.reach is Reach.NONE else "whose peering is not connected both ways with"

@@ -32,7 +32,7 @@ def question(networks: Networks, node_subnet: NodeSubnet, registry: Registry, ho
     for resource_type in (visibility.PRIVATE_ZONES, visibility.RULESETS):
         gap = visibility.hidden_anywhere(networks.visibility, resource_type) or _refused(networks, resource_type)
         if gap is not None:
-            return not_seen(gap, f"What answers for {host} in {node_subnet.network.name}")
+            return not_seen(gap, f"The DNS zones and rulesets that may answer for {host} in {node_subnet.network.name}")
     return (
         _forwarded(networks, node_subnet, host)
         or _beyond(networks, node_subnet, host)
@@ -111,7 +111,7 @@ def _beyond(networks: Networks, node_subnet: NodeSubnet, host: str) -> Result | 
             continue
         remote = node_network.find(networks, "virtual_networks", peering.remote_id, "peered virtual network")
         if isinstance(remote, NotSeen) and remote.why is not NotSeenReason.NOT_FOUND:
-            return not_seen(remote, f"Whether a zone or ruleset beside a peered network answers for {host}")
+            return not_seen(remote, f"The network of a peer, whose owner may have a zone or ruleset for {host},")
     return None
 
 
