@@ -26,8 +26,8 @@ CHECK = Check(
     title="Registry admin user",
     severity=Severity.WARNING,
     why=(
-        "The admin user can push and delete, is the same for everybody who has its password, and cannot be told apart "
-        "in logs or limited to a repository. Nodes do not need it: they pull with the kubelet identity."
+        "The admin user can push and delete. Everybody who has its password is the same user in logs, and it cannot be "
+        "limited to a repository. Nodes do not need it: they pull with the kubelet identity."
     ),
     how=(
         "adminUserEnabled of each registry in use, as Azure Resource Manager shows it. A value that is absent or makes "

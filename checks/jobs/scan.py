@@ -53,11 +53,11 @@ async def _scan(context: JobContext, run: Run, shard: Shard) -> Totals:
     by_id = {c.id.lower(): c for c in _listed(listing, shard.subscription)}
     limit = asyncio.Semaphore(context.settings.clusters_at_once)
 
-    async def one(cluster_id: str) -> Totals:
+    async def bounded(cluster_id: str) -> Totals:
         async with limit:
             return await _cluster(context, run, listing, cluster_id, by_id.get(cluster_id.lower()))
 
-    return add(await asyncio.gather(*(one(cluster_id) for cluster_id in shard.clusters)))
+    return add(await asyncio.gather(*(bounded(cluster_id) for cluster_id in shard.clusters)))
 
 
 def _listed(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:

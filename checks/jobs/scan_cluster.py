@@ -110,7 +110,7 @@ async def scan_clusters(
     listed = list(clusters)
     done = 0
 
-    async def one(target: Cluster) -> ClusterReport:
+    async def bounded(target: Cluster) -> ClusterReport:
         nonlocal done
         async with limit:
             report = await scan_cluster(azure, listing, target, (), only, canaries=canaries)
@@ -118,7 +118,7 @@ async def scan_clusters(
         progress(f"[{done}/{len(listed)}] {target.name}")
         return report
 
-    return tuple(await asyncio.gather(*(one(target) for target in listed)))
+    return tuple(await asyncio.gather(*(bounded(target) for target in listed)))
 
 
 async def scan_cluster(

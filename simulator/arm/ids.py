@@ -65,9 +65,11 @@ class ArmPath:
 def parse(path: str) -> ArmPath:
     """Takes any path apart; what is no ARM path comes back with namespace None."""
     segments = tuple(part for part in path.split("/") if part)
-    places = [index for index, part in enumerate(segments) if part.lower() == "providers" and index + 1 < len(segments)]
-    if not places:
+    locations = [
+        index for index, part in enumerate(segments) if part.lower() == "providers" and index + 1 < len(segments)
+    ]
+    if not locations:
         return ArmPath("/".join(["", *segments]), None, (), (), segments)
-    at = places[-1]
+    at = locations[-1]
     rest = segments[at + 2 :]
     return ArmPath("/".join(["", *segments[:at]]), segments[at + 1], rest[0::2], rest[1::2], segments)

@@ -54,7 +54,7 @@ class Resources:
             if isinstance(body.get("id"), str):
                 self._add(body["id"], body)
         for resource in list(self.by_id.values()):
-            self._derive_places(resource)
+            self._derive_locations(resource)
 
     def find(self, resource_id: str) -> Resource | None:
         """By id; a child is found by its own body or inside its parent's."""
@@ -121,7 +121,7 @@ class Resources:
             siblings.remove(previous)  # an id that is given twice: the later body counts
         siblings.append(resource)
 
-    def _derive_places(self, resource: Resource) -> None:
+    def _derive_locations(self, resource: Resource) -> None:
         """Subscriptions and resource groups exist where a body of their own says so or an id implies them."""
         subscription_id = resource.path.subscription
         if subscription_id is None:

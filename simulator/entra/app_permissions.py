@@ -97,9 +97,12 @@ class Caller:
     def with_denials_below(self, subscriptions: Iterable[str], is_above: Callable[[str, str], bool]) -> Caller:
         """What a management group denies is denied at each subscription (by its id) that `is_above` puts below it."""
         from_groups = [denial for denial in self.denials if denial.scope.startswith(MANAGEMENT_GROUPS)]
-        places = [key(f"/subscriptions/{subscription}") for subscription in subscriptions] if from_groups else []
+        locations = [key(f"/subscriptions/{subscription}") for subscription in subscriptions] if from_groups else []
         more = [
-            Denial(scope, denial.actions) for denial in from_groups for scope in places if is_above(denial.scope, scope)
+            Denial(scope, denial.actions)
+            for denial in from_groups
+            for scope in locations
+            if is_above(denial.scope, scope)
         ]
         return replace(self, denials=(*self.denials, *more))
 

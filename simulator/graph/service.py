@@ -80,19 +80,21 @@ class Graph:
         documents = objects[collection]
         if keyed:
             same = [b for b in documents.values() if _is(b, keyed["name"], keyed["value"])]
-            return self._one(request, collection, same[0] if same else None, keyed["value"])
+            return self._single_object(request, collection, same[0] if same else None, keyed["value"])
         if len(parts) == 1:
             return self._list(request, collection, list(documents.values()))
         body = _by_id(documents, collection, parts[1])
         if len(parts) == 3 and parts[2].lower() in ("transitivememberof", "memberof") and body is not None:
             return answer({"value": self._groups_of(str(body["id"]), objects["groups"])})
-        return self._one(request, collection, body, parts[1])
+        return self._single_object(request, collection, body, parts[1])
 
     def _groups_of(self, identity: str, groups: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         over = principals_of(identity.lower(), self._tenant.authorization().members) or set()
         return [{"@odata.type": "#microsoft.graph.group", **groups[name]} for name in sorted(over) if name in groups]
 
-    def _one(self, request: web.Request, collection: str, body: dict[str, Any] | None, name: str) -> web.Response:
+    def _single_object(
+        self, request: web.Request, collection: str, body: dict[str, Any] | None, name: str
+    ) -> web.Response:
         if body is None:
             message = f"Resource '{name}' does not exist or one of its queried reference-property objects is not."
             raise _error(404, "Request_ResourceNotFound", message)

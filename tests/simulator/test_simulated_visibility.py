@@ -39,8 +39,8 @@ Held = list[tuple[str, str, tuple[str, ...]]]
 def folder(folder: Folder) -> Folder:
     """Two more resource groups, and a second subscription with a registry."""
     far = f"{ELSEWHERE}/resourceGroups/x{REGISTRIES}/regfar"
-    places = (f"{SECOND}{REGISTRIES}/regtwo", f"{THIRD}{REGISTRIES}/regthree", far)
-    folder.write("arm/more.json", [{"id": scope, "name": scope.rsplit("/", 1)[-1]} for scope in places])
+    scopes = (f"{SECOND}{REGISTRIES}/regtwo", f"{THIRD}{REGISTRIES}/regthree", far)
+    folder.write("arm/more.json", [{"id": scope, "name": scope.rsplit("/", 1)[-1]} for scope in scopes])
     return folder
 
 

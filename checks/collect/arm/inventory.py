@@ -160,12 +160,12 @@ async def read(azure: Azure, subscriptions: Iterable[Subscription]) -> Inventory
     identity = await own_access.identity(azure)
     definitions: SingleFlight[Seen[RoleDefinition]] = SingleFlight()
 
-    async def one(subscription: Subscription) -> SubscriptionFacts:
+    async def bounded(subscription: Subscription) -> SubscriptionFacts:
         async with limit:
             own_roles = await own_access.roles(azure, subscription.id, identity.object_id, definitions)
             return msgspec.structs.replace(await _subscription(azure, subscription), own_roles=own_roles)
 
-    subscription_facts = await asyncio.gather(*(one(subscription) for subscription in subscriptions))
+    subscription_facts = await asyncio.gather(*(bounded(subscription) for subscription in subscriptions))
     return Inventory(subscription_facts, azure.settings.cloud.acr_suffix, identity)
 
 

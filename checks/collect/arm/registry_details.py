@@ -28,11 +28,11 @@ async def of_cluster(
     limit = asyncio.Semaphore(AT_ONCE)
     known = [use.registry.value for use in uses if isinstance(use.registry, Seen)]
 
-    async def one(registry: Registry) -> RegistryPerformance:
+    async def bounded(registry: Registry) -> RegistryPerformance:
         async with limit:
             return await inventory.performance.get(registry.login_server, lambda: read(azure, registry))
 
-    details = await asyncio.gather(*(one(registry) for registry in known))
+    details = await asyncio.gather(*(bounded(registry) for registry in known))
     return {registry.login_server: facts for registry, facts in zip(known, details, strict=True)}
 
 

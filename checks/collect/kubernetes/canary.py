@@ -86,14 +86,14 @@ class _Run:
             by_pool.setdefault(ask.pool, []).append(ask)
         slots = asyncio.Semaphore(PODS_AT_ONCE)
 
-        async def one(pool: str, listed: list[CanaryQuestion]) -> list[Canary]:
+        async def bounded(pool: str, listed: list[CanaryQuestion]) -> list[Canary]:
             async with slots:
                 return await self._pool(pool, listed)
 
         # A group, not gather: where one ends early, the others have deleted their pods before this returns.
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(pool, listed)) for pool, listed in by_pool.items()]
+                tasks = [group.create_task(bounded(pool, listed)) for pool, listed in by_pool.items()]
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from several
         return tuple(canary for task in tasks for canary in task.result())

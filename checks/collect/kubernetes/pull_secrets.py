@@ -79,12 +79,14 @@ async def _read(
         names = named(workloads.value)
         limit = asyncio.Semaphore(AT_ONCE)
 
-        async def one(name: str) -> Decoded | NotSeen:
+        async def bounded(name: str) -> Decoded | NotSeen:
             async with limit:
                 return await _read_secret(azure, cluster, api, name)
 
-        decodeds = dict(zip(names, await asyncio.gather(*(one(name) for name in names[:MAX_SECRETS])), strict=False))
-    tried = await _tried(azure, inventory, workloads.value, decodeds)
+        decoded_by_name = dict(
+            zip(names, await asyncio.gather(*(bounded(name) for name in names[:MAX_SECRETS])), strict=False)
+        )
+    tried = await _tried(azure, inventory, workloads.value, decoded_by_name)
     too_many = NotSeen(NotSeenReason.OFF, f"only {MAX_SECRETS} pull secrets of a cluster are read")
     secrets: Secrets = {name: tried.get(name, too_many) for name in names}
     return workloads, secrets

@@ -60,11 +60,11 @@ async def of_cluster(azure: Azure, inventory: Inventory, uses: tuple[RegistryUse
         by_host.setdefault(reference.host, []).append(reference)
     limit = asyncio.Semaphore(REGISTRIES_AT_ONCE)
 
-    async def one(host: str) -> Manifests:
+    async def bounded(host: str) -> Manifests:
         async with limit:
             return await _host(azure, inventory, host, by_host[host])
 
-    manifests = await asyncio.gather(*(one(host) for host in by_host))
+    manifests = await asyncio.gather(*(bounded(host) for host in by_host))
     too_many = NotSeen(NotSeenReason.OFF, f"only the {MAX_PER_CLUSTER} most used images of a cluster are asked for")
     capped: Manifests = {images.canonical(reference): too_many for reference in wanted if reference not in chosen}
     return capped | {key: value for part in manifests for key, value in part.items()}

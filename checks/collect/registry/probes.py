@@ -27,11 +27,11 @@ async def of_cluster(
     limit = asyncio.Semaphore(AT_ONCE)
     wanted = [use for use in uses if use.acr or azure.settings.probe_others]
 
-    async def one(use: RegistryUse) -> Seen[Probe] | NotSeen:
+    async def bounded(use: RegistryUse) -> Seen[Probe] | NotSeen:
         async with limit:
             return await _probe_registry(azure, inventory, use)
 
-    probes = await asyncio.gather(*(one(use) for use in wanted))
+    probes = await asyncio.gather(*(bounded(use) for use in wanted))
     return {use.login_server: probe for use, probe in zip(wanted, probes, strict=True)}
 
 

@@ -103,24 +103,24 @@ class _Pinned(AbstractResolver):
     """Knows one host, and for it only the addresses that were vetted."""
 
     def __init__(self, host: ResolvedHost) -> None:
-        self._place = host
+        self._resolved = host
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """The vetted addresses. Raises OSError for every other host."""
-        if host.lower() != self._place.host or port != HTTPS:
-            raise OSError(f"refused to connect to {host}:{port}, which is not {self._place.host}")
+        if host.lower() != self._resolved.host or port != HTTPS:
+            raise OSError(f"refused to connect to {host}:{port}, which is not {self._resolved.host}")
         return [
             {
                 "hostname": host,
                 "host": address,
-                "port": self._place.port,
+                "port": self._resolved.port,
                 "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
                 "proto": socket.IPPROTO_TCP,
                 "flags": socket.AI_NUMERICHOST,
             }
-            for address in self._place.addresses
+            for address in self._resolved.addresses
         ]
 
     async def close(self) -> None:
