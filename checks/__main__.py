@@ -25,6 +25,7 @@ from checks.findings import Pass, ScanReport
 from checks.jobs.scan_cluster import ScanScope, scan
 from checks.report.as_json import scan_answer
 from checks.report.outcome import failing, unsettled
+from checks.rules.registry_names import is_host_or_name
 from checks.settings import Settings
 
 USAGE = 64
@@ -74,11 +75,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _registry(text: str) -> str:
+    if not is_host_or_name(text):
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no registry's name or login server")
+    return text.lower()
+
+
 def _scan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subscription", action="append", default=[], metavar="ID", help="only this subscription")
     parser.add_argument("--cluster", action="append", default=[], metavar="NAME|ID", help="only this cluster")
     parser.add_argument(
-        "--registry", action="append", default=[], metavar="LOGIN_SERVER", help="only this registry, used or not"
+        "--registry",
+        action="append",
+        type=_registry,
+        default=[],
+        metavar="NAME|LOGIN_SERVER",
+        help="only this registry; with --cluster whether it is used or not",
     )
     parser.add_argument(
         "--canary", action="store_true", help="let nodes try to pull (PW305): makes pods, and deletes them again"
@@ -94,8 +106,8 @@ def _scan(options: argparse.Namespace) -> int:
     something fails, 2 something is unknown and nothing fails, or nothing was found, 64 wrong usage. Checks that
     only advise do not count towards 2."""
     loaded = settings.load(os.environ)
-    hosts = tuple(name.lower() for name in options.registry)
-    scope = ScanScope(tuple(options.subscription), tuple(options.cluster), hosts, canaries=options.canary)
+    asked = (tuple(options.subscription), tuple(options.cluster), tuple(options.registry))
+    scope = ScanScope(*asked, canaries=options.canary)
     try:
         report = asyncio.run(_scanned(loaded, scope, _progress(options.quiet)))
     except CollectError as error:
@@ -138,7 +150,8 @@ def exit_code(report: ScanReport, scope: ScanScope) -> int:
     """0 all pass, 1 something fails, 2 something is unknown and nothing fails, or nothing was found to check."""
     if not report.clusters:
         named = f" named {', '.join(scope.clusters)}" if scope.clusters else ""
-        print(f"pullwatch: no cluster{named} was found to check", file=sys.stderr)
+        using = f" that uses {', '.join(scope.registries)}" if scope.registries and not scope.clusters else ""
+        print(f"pullwatch: no cluster{named}{using} was found to check", file=sys.stderr)
     if any(failing(cluster) for cluster in report.clusters):
         return 1
     looked = all(isinstance(result.verdict, Pass) for result in report.subscriptions)

@@ -13,6 +13,8 @@ import msgspec
 from checks.arm_ids import name_of
 
 # The source of a row that is there only because an earlier run saw the cluster use the registry.
+# The source of a registry that the request named: it has a row whatever is known of it.
+ASKED_FOR = "asked for"
 SEEN_BEFORE = "seen before"
 
 

@@ -30,7 +30,7 @@ from checks.facts import (
     subscription_of,
 )
 from checks.facts.network import Networks
-from checks.findings import SEEN_BEFORE, Evidence
+from checks.findings import ASKED_FOR, SEEN_BEFORE, Evidence
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.pull import pull_times
@@ -47,16 +47,17 @@ async def gather(
     remembered: Iterable[str] = (),
     only: tuple[str, ...] = (),
     *,
+    unused_too: bool = True,
     canaries: bool = False,
 ) -> ClusterFacts:
     """The facts about one cluster. ``remembered`` are login servers it was seen to use before.
 
-    ``only`` narrows them to these login servers, used or not. A Kubernetes API that hangs costs the cluster its pods,
-    not its answer from ARM. ``canaries``: pods may be made that ask nodes to pull.
+    ``only`` narrows them to these registries, ``unused_too`` whether it uses them or not. A Kubernetes API that hangs
+    costs the cluster its pods, not its answer from ARM. ``canaries``: pods may be made that ask nodes to pull.
     """
     principal = await _principal(azure, cluster)
     workloads, secrets = await pull_secrets.read(azure, inventory, cluster, await _workloads(azure, cluster))
-    uses = in_use(azure, inventory, cluster, principal, workloads, remembered, only)
+    uses = in_use(azure, inventory, cluster, principal, workloads, remembered, only, unused_too=unused_too)
     authorization = {
         subscription: inventory.subscriptions[subscription].authorization
         for subscription in _subscriptions(uses)
@@ -96,11 +97,19 @@ def in_use(
     workloads: Seen[Workloads] | NotSeen,
     remembered: Iterable[str] = (),
     only: tuple[str, ...] = (),
+    *,
+    unused_too: bool = True,
 ) -> tuple[RegistryUse, ...]:
-    """The registries that a cluster uses, by all that was read: nothing more is asked."""
+    """The registries that a cluster uses, by all that was read: nothing more is asked.
+
+    ``only`` are login servers, or names of Azure registries ("acrshop"); ``unused_too``: whether it uses them or not.
+    """
     by_host = _images_by_host(workloads)
     names = _sources(azure, inventory, cluster, principal, by_host, remembered)
-    return _uses(inventory, {host: names.get(host, ["asked for"]) for host in only} if only else names, by_host)
+    if only:
+        hosts = dict.fromkeys(inventory.login_server_of(name) for name in only)
+        names = {host: [*names.get(host, []), ASKED_FOR] for host in hosts if unused_too or host in names}
+    return _uses(inventory, names, by_host)
 
 
 async def _workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:

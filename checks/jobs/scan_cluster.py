@@ -18,13 +18,14 @@ from checks.facts import Cluster, Seen, Subscription
 from checks.facts.pulls import PullTimeBaseline
 from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, ScanReport, SubscriptionResult, Unknown
 from checks.report.cluster_report import build_report, problem_report, subscription_result
+from checks.report.outcome import pods_read
 
 LOG = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 
 
 class ScanScope(msgspec.Struct, frozen=True):
-    """What to look at. Empty: everything. ``clusters`` are names or ARM ids, ``registries`` login servers.
+    """What to check. Empty: everything. ``clusters`` are names or ARM ids, ``registries`` login servers or names.
 
     ``canaries``: pods may be made that ask nodes to pull.
     """
@@ -70,7 +71,11 @@ async def scan(azure: Azure, scope: ScanScope, progress: Progress) -> ScanReport
     listing = await inventory.read(azure, seen)
     clusters = [c for guid in sorted(chosen) for c in clusters_of(listing, guid) if scope.wants(c)]
     progress(f"{len(clusters)} clusters to check …")
-    reports = await scan_clusters(azure, listing, clusters, progress, scope.registries, canaries=scope.canaries)
+    reports = await scan_clusters(
+        azure, listing, clusters, progress, scope.registries, unused_too=bool(scope.clusters), canaries=scope.canaries
+    )
+    if scope.registries and not scope.clusters:
+        reports = tuple(report for report in reports if report.registries or not pods_read(report))
     results = [subscription_result(listing.subscriptions[guid]) for guid in sorted(chosen)]
     results += [not_visible(guid) for guid in wanted if guid.lower() not in {s.id for s in seen}]
     return ScanReport(subscriptions=tuple(results), clusters=reports, arm_calls=dict(azure.calls))
@@ -100,11 +105,12 @@ async def scan_clusters(
     progress: Progress,
     only: tuple[str, ...] = (),
     *,
+    unused_too: bool = True,
     canaries: bool = False,
 ) -> tuple[ClusterReport, ...]:
     """Reports of clusters, in their order, without a past.
 
-    ``only`` narrows the rows to these login servers, which every cluster is then judged on, used or not.
+    ``only`` narrows the rows to these registries, ``unused_too`` for clusters that do not use them as well.
     """
     limit = asyncio.Semaphore(azure.settings.clusters_at_once)
     listed = list(clusters)
@@ -113,7 +119,7 @@ async def scan_clusters(
     async def bounded(target: Cluster) -> ClusterReport:
         nonlocal done
         async with limit:
-            report = await scan_cluster(azure, listing, target, (), only, canaries=canaries)
+            report = await scan_cluster(azure, listing, target, (), only, unused_too=unused_too, canaries=canaries)
         done += 1
         progress(f"[{done}/{len(listed)}] {target.name}")
         return report
@@ -129,6 +135,7 @@ async def scan_cluster(
     only: tuple[str, ...] = (),
     baselines: Mapping[str, PullTimeBaseline] | None = None,
     *,
+    unused_too: bool = True,
     canaries: bool = False,
 ) -> ClusterReport:
     """One cluster, with whatever goes wrong kept to it. ``remembered`` are registries that earlier runs saw it use.
@@ -137,7 +144,7 @@ async def scan_cluster(
     their answer. It is logged with its traceback, and the cluster is Unknown, never silently missing.
     """
     try:
-        facts = await cluster.gather(azure, listing, target, remembered, only, canaries=canaries)
+        facts = await cluster.gather(azure, listing, target, remembered, only, unused_too=unused_too, canaries=canaries)
         return build_report(msgspec.structs.replace(facts, baselines=dict(baselines or {})))
     except CollectError as error:
         return problem_report(

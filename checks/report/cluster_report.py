@@ -8,6 +8,7 @@ from checks import catalog
 from checks.causes import ScanCause
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Seen, SubscriptionFacts
 from checks.findings import (
+    ASKED_FOR,
     SEEN_BEFORE,
     ClusterProblem,
     ClusterReport,
@@ -31,7 +32,7 @@ def build_report(facts: ClusterFacts) -> ClusterReport:
     """Judges one cluster and folds the row of each registry.
 
     A host that is no Azure registry gets a row where the nodes say something of it (a pull that failed or succeeded);
-    ARM alone has nothing to say of it.
+    ARM alone has nothing to say of it. A registry that was asked for has a row in any case.
     """
     findings = downgrade_passes(catalog.judge(facts), facts.workloads)
     refused = {f.subject.registry for f in findings if f.code == PER_IMAGE and isinstance(f.verdict, Fail)}
@@ -49,7 +50,7 @@ def build_report(facts: ClusterFacts) -> ClusterReport:
             contradictions(facts, use, failing.get(use.login_server, ()), findings),
         )
         for use in facts.uses
-        if use.acr or use.login_server in proven or use.login_server in spoken_of
+        if use.acr or use.login_server in proven or use.login_server in spoken_of or ASKED_FOR in use.sources
     )
     report = ClusterReport(
         id=facts.cluster.id,

@@ -12,6 +12,11 @@ def failing(report: ClusterReport) -> bool:
     return rows or any(isinstance(f.verdict, Fail) and f.severity is Severity.ERROR for f in report.findings)
 
 
+def pods_read(report: ClusterReport) -> bool:
+    """Whether the pods of a cluster were read, all of them: only then does it use no registry but those of its rows."""
+    return report.problem is None and all(line.looked for line in report.coverage if line.what == "pods")
+
+
 def unsettled(report: ClusterReport) -> bool:
     """Whether it is open that the cluster can pull: it was not checked, a row's answer is Unknown, or a finding is.
 

@@ -6,6 +6,7 @@ hosts; kubelet's matchImages globs go label by label, so ``*.azurecr.io`` does n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -15,6 +16,11 @@ from checks.rules import images
 from checks.rules.azure.clouds import CLOUDS
 
 SUFFIXES = (*(cloud.acr_suffix for cloud in CLOUDS.values()), "azurecr.de")
+
+
+MAX_HOST = 255
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_HOST_OR_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.IGNORECASE)
 
 
 class Oddity(StrEnum):
@@ -84,3 +90,13 @@ def _missing_host(image: str, known: Mapping[str, tuple[str, ...]]) -> OddName |
     first, slash, _ = image.partition("/")
     servers = known.get(first.lower(), ()) if slash and "." not in first and ":" not in first else ()
     return OddName(Oddity.HOST_LEFT_OUT, _at_login_server(image, servers)) if servers else None
+
+
+def is_host_or_name(text: str) -> bool:
+    """Whether somebody may mean a registry by it: a login server, or the name of an Azure registry ("acrshop").
+
+    An address or a port is neither.
+    """
+    if "." in text and text.replace(".", "").isdigit():
+        return False
+    return len(text) <= MAX_HOST and _HOST_OR_NAME.fullmatch(text) is not None

@@ -21,11 +21,11 @@ from checks.jobs import scan_cluster
 from checks.jobs.context import JobContext
 from checks.jobs.queues import PLAN, PlanMessage
 from checks.report.as_json import scan_answer, subscription_answer
+from checks.rules.registry_names import is_host_or_name
 
 SCAN_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
 MAX_BODY = 65_536
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_LOGIN_SERVER = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", re.IGNORECASE)
 _RUN_ID = re.compile(r"[0-9]{6}-[0-9]{12}")
 
 
@@ -69,8 +69,8 @@ def read_request(body: bytes) -> ChecksRequest:
         if not _GUID.fullmatch(guid):
             raise BadRequest(f"{guid[:80]!r} is no subscription id")
     for host in request.registries:
-        if not _LOGIN_SERVER.fullmatch(host) or len(host) > 255:
-            raise BadRequest(f"{host[:80]!r} is no login server")
+        if not is_host_or_name(host):
+            raise BadRequest(f"{host[:80]!r} is no registry's name or login server")
     if request.registries and request.cluster is None:
         raise BadRequest("registries go with cluster: a run checks every registry that is used")
     if request.canary and request.cluster is None:

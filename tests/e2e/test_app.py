@@ -166,7 +166,8 @@ def test_http_says_what_is_wrong_and_answers_what_is_right(tenant: Tenant, stora
         (b'{"clusters": 5}', "unknown field"),
         (b'{"cluster": 5}', "Expected `str | null`"),
         (b'{"subscriptions": ["../../etc"]}', "is no subscription id"),
-        (b'{"cluster": "aks-1", "registries": ["127.0.0.1:22"]}', "is no login server"),
+        (b'{"cluster": "aks-1", "registries": ["127.0.0.1:22"]}', "is no registry's name or login server"),
+        (b'{"cluster": "aks-1", "registries": ["10.0.0.4"]}', "is no registry's name or login server"),
         (b"x" * 70_000, "longer than"),
     ]
     with app(tenant, storage, smtp) as running_app:

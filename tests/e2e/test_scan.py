@@ -178,6 +178,53 @@ def test_one_cluster_and_one_registry_can_be_asked_for(tenant: Tenant) -> None:
     assert len(result.cluster()["registries"]) == 1
 
 
+def test_the_name_of_a_registry_means_its_login_server(tenant: Tenant) -> None:
+    tenant.registry("acrtwo", properties={"loginServer": "acrtwo-h4sh.azurecr.io"})
+    result = look(tenant, "--cluster", "aks-1", "--registry", "ACRone", "--registry", "acrtwo")
+    assert {row["registry"] for row in result.cluster()["registries"]} == {
+        "acrone.azurecr.io",
+        "acrtwo-h4sh.azurecr.io",
+    }
+    unseen = look(tenant, "--cluster", "aks-1", "--registry", "acrshop")
+    assert unseen.row("acrshop.azurecr.io")["pull"]["verdict"] == "unknown"
+    assert unseen.code == 2
+
+
+def test_a_registry_that_was_asked_for_has_a_row_whatever_is_known_of_it(tenant: Tenant) -> None:
+    result = look(tenant, "--cluster", "aks-1", "--registry", "ghcr.io")
+    assert {name: result.row("ghcr.io")[name]["verdict"] for name in ("access", "path", "pull")} == dict.fromkeys(
+        ("access", "path", "pull"), "unknown"
+    )
+    assert result.code == 2
+
+
+def test_without_a_cluster_those_that_do_not_use_the_registry_are_not_judged_on_it(tenant: Tenant) -> None:
+    tenant.cluster("aks-2")
+    tenant.reachable("aks-2")
+    tenant.registry("acrtwo")
+    tenant.pod("acrtwo.azurecr.io/team/web:1", cluster="aks-2")
+    result = look(tenant, "--registry", "acrtwo")
+    rows = {c["id"].rsplit("/", 1)[-1]: [r["registry"] for r in c["registries"]] for c in result.answer["clusters"]}
+    assert rows["aks-2"] == ["acrtwo.azurecr.io"]
+    assert not rows.get("aks-1"), "it does not use it, or is not known to"
+
+
+def test_a_registry_that_nobody_uses_is_no_success(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path / "tenant")
+    tenant.cluster()
+    tenant.reachable()
+    tenant.registry()
+    result = look(tenant, "--registry", "acrone")
+    assert (result.code, result.answer["clusters"]) == (2, [])
+    assert "no cluster that uses acrone was found" in result.errors
+
+
+def test_what_is_no_registry_is_refused_with_its_text(tenant: Tenant) -> None:
+    with pytest.raises(SystemExit) as refused:
+        look(tenant, "--registry", "acr one/web")
+    assert refused.value.code == 64
+
+
 def test_nothing_to_look_at_is_no_success(tenant: Tenant) -> None:
     result = look(tenant, "--cluster", "no-such-cluster")
     assert result.code == 2

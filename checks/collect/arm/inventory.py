@@ -129,6 +129,14 @@ class Inventory:
         key = endpoint_id.rstrip("/").lower()
         return await self._zone_groups.get(key, lambda: networks.zone_groups(azure, endpoint_id))
 
+    def login_server_of(self, name: str) -> str:
+        """The login server that somebody means: a host as it is; for a registry's name, its own or the cloud's."""
+        lower = name.strip().lower()
+        if "." in lower or lower == "localhost":
+            return lower
+        known = self.login_servers.get(lower, ())
+        return known[0] if len(known) == 1 else f"{lower}{self._suffix}"
+
     def is_acr(self, host: str) -> bool:
         """Whether a host is an Azure registry: known to ARM, or under the cloud's suffix."""
         return host in self._registries or host.endswith(self._suffix)
