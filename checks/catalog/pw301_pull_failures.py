@@ -7,9 +7,9 @@ from checks.causes import Cause
 from checks.facts import Cluster, ClusterFacts, NotSeen, NotSeenReason, Seen, Workloads
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure.node_pools import pool_of
-from checks.rules.fixes import kubectl
 from checks.rules.pull.errors import PullErrorCause, affected_scope
 from checks.rules.pull.observed_pulls import FailedPull, failed_pulls
+from checks.rules.pull.remedies import PullContext, remedy
 
 
 class PodsCause(Cause):
@@ -64,7 +64,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     workloads = gap.value
     failing = failed_pulls(workloads)
     if failing:
-        return _capped(facts.cluster, failing, gap)
+        return _capped(facts, failing, gap)
     if workloads.pods == 0:
         return (
             CHECK.unknown(
@@ -87,7 +87,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     )
 
 
-def _capped(cluster: Cluster, failing: tuple[FailedPull, ...], seen: Seen[Workloads]) -> tuple[Finding, ...]:
+def _capped(facts: ClusterFacts, failing: tuple[FailedPull, ...], seen: Seen[Workloads]) -> tuple[Finding, ...]:
     groups: dict[tuple[str, str], list[FailedPull]] = {}
     for pull in failing:
         groups.setdefault((pull.container.workload, pull.container.image), []).append(pull)
@@ -98,9 +98,9 @@ def _capped(cluster: Cluster, failing: tuple[FailedPull, ...], seen: Seen[Worklo
         key = (pulls[0].host, pulls[0].classified.cause)
         shown[key] = shown.get(key, 0) + 1
         if shown[key] <= MAX_PER_CAUSE:
-            findings.append(_finding(cluster, workload, image, pulls, seen.evidence))
+            findings.append(_finding(facts, workload, image, pulls, seen.evidence))
     findings.extend(
-        _rest(cluster, host, cause, count) for (host, cause), count in shown.items() if count > MAX_PER_CAUSE
+        _rest(facts.cluster, host, cause, count) for (host, cause), count in shown.items() if count > MAX_PER_CAUSE
     )
     return tuple(findings)
 
@@ -127,8 +127,8 @@ def _events(pulls: list[FailedPull]) -> tuple[Evidence, ...]:
     return (Evidence(what=f"reported {times}{f' since {first}' if first else ''}", source="events of the pods"),)
 
 
-def _finding(cluster: Cluster, workload: str, image: str, pulls: list[FailedPull], evidence: Evidence) -> Finding:
-    first = pulls[0]
+def _finding(facts: ClusterFacts, workload: str, image: str, pulls: list[FailedPull], evidence: Evidence) -> Finding:
+    first, cluster = pulls[0], facts.cluster
     cause = first.classified.cause
     since = min((p.container.since for p in pulls if p.container.since), default=None)
     nodes = sorted({p.container.node for p in pulls if p.container.node})
@@ -148,8 +148,14 @@ def _finding(cluster: Cluster, workload: str, image: str, pulls: list[FailedPull
         cause.value,
         summary,
         (sample, rule, *_events(pulls)),
-        fix=(kubectl.describe_pod(first.container.namespace, first.container.pod),),
+        fix=remedy(cause, _context(facts, first)),
     )
+
+
+def _context(facts: ClusterFacts, pull: FailedPull) -> PullContext:
+    used = (use.registry for use in facts.uses if use.login_server == pull.host)
+    registry = next((part.value for part in used if isinstance(part, Seen)), None)
+    return PullContext(facts.cluster, pull.container, pull.host or "the image's registry", registry, pull.text)
 
 
 def _rest(cluster: Cluster, host: str | None, cause: PullErrorCause, count: int) -> Finding:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 import msgspec
 
 from checks.catalog.check import Check
@@ -14,11 +12,11 @@ from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.azure import artifact_cache
-from checks.rules.fixes import az_acr, az_aks, az_network, az_roles, shell
-from checks.rules.path.registry_firewall import PublicAccess, public_access
+from checks.rules.fixes import az_acr, az_aks, az_roles, shell
 from checks.rules.pull import canaries
 from checks.rules.pull.canaries import CanaryProof, CanaryReading
-from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, affected_scope, denied_address
+from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, affected_scope
+from checks.rules.pull.remedies import open_firewall
 
 
 class CanaryCause(Cause):
@@ -286,7 +284,7 @@ def _fix(answered: _Answered, cause: PullErrorCause, host: str) -> tuple[str, ..
     if cause in CREDENTIALS:
         return _grant(answered, registry)
     if cause is PullErrorCause.FIREWALL_DENIED:
-        return _open(registry, answered.report.text)
+        return open_firewall(registry, answered.report.text)
     return (az_acr.check_health(registry),)
 
 
@@ -311,15 +309,3 @@ def _grant(answered: _Answered, registry: Registry) -> tuple[str, ...]:
         az_roles.assign_role(who, "AcrPull", registry.id),
         az_aks.attach_acr(answered.facts.cluster, registry.id),
     )
-
-
-def _open(registry: Registry, text: str) -> tuple[str, ...]:
-    """The rule for the address the registry saw, if the error names it (containerd's HEAD gets none). A private
-    address, or a registry that is closed, takes no such rule."""
-    address = denied_address(text)
-    closed = public_access(registry) is PublicAccess.NOBODY
-    if closed or (address and not ip_address(address).is_global):
-        return (az_network.list_endpoint_connections(registry.id),)
-    if address is None:
-        return (az_acr.list_network_rules(registry), az_network.list_endpoint_connections(registry.id))
-    return (az_acr.allow_address(registry, address),)

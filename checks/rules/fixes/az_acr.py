@@ -39,6 +39,31 @@ def import_image(image: str) -> str:
     )
 
 
+def show_image(registry: Registry, repository: str, reference: str) -> str:
+    """``az acr repository show``: one image by its tag or digest."""
+    image = f"{repository}@{reference}" if ":" in reference else f"{repository}:{reference}"
+    where = ("--name", registry.name, "--subscription", subscription_of(registry.id))
+    return command("az", "acr", "repository", "show", *where, "--image", image)
+
+
+def list_manifests(registry: Registry, repository: str) -> str:
+    """``az acr manifest list-metadata``: the manifests of a repository with their platforms."""
+    where = ("--registry", registry.name, "--subscription", subscription_of(registry.id))
+    return command("az", "acr", "manifest", "list-metadata", *where, "--name", repository)
+
+
+def cache_upstream(image: str) -> str:
+    """``az acr cache create``: a cache rule of an own registry for the repository of a foreign image."""
+    repository = (
+        image.partition("@")[0].rsplit(":", 1)[0] if ":" in image.rsplit("/", 1)[-1] else image.partition("@")[0]
+    )
+    return command(
+        *("az", "acr", "cache", "create", "--registry", "<own registry>", "--name", "<rule>"),
+        *("--source-repo", repository, "--target-repo", repository.partition("/")[2] or repository),
+        *("--cred-set", "<credential set>"),
+    )
+
+
 def show_usage(registry: Registry) -> str:
     """``az acr show-usage``: usage and limits."""
     return command(

@@ -40,6 +40,21 @@ def reset_service_principal_secret(cluster: Cluster, client_id: str) -> str:
     )
 
 
+def check_acr(cluster: Cluster, host: str) -> str:
+    """``az aks check-acr``: asks a node whether it can reach the registry and sign in."""
+    return command(*_cluster_command("check-acr", cluster), "--acr", host)
+
+
+def trust_certificates(cluster: Cluster) -> str:
+    """``az aks update --custom-ca-trust-certificates``: at most 10 certificates; nodes are replaced."""
+    return command(*_cluster_command("update", cluster), "--custom-ca-trust-certificates", "<file with certificates>")
+
+
+def change_proxy(cluster: Cluster) -> str:
+    """``az aks update --http-proxy-config``."""
+    return command(*_cluster_command("update", cluster), "--http-proxy-config", "<file with noProxy>")
+
+
 def reconcile_cluster(cluster: Cluster) -> str:
     """``az aks update`` without a change, which reconciles the cluster and its kubelet identity."""
     return command(*_cluster_command("update", cluster))

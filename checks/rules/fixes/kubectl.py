@@ -26,6 +26,11 @@ def set_image(workload: str, container: str, image: str) -> str | None:
     return command("kubectl", "set", "image", f"{kind.lower()}/{name}", f"{container}={image}", *where)
 
 
+def describe_node(name: str) -> str:
+    """``kubectl describe node``: its conditions (DiskPressure) and events."""
+    return command("kubectl", "describe", "node", name)
+
+
 def describe_pod(namespace: str, pod: str) -> str:
     """``kubectl describe pod``: its status and events."""
     return command("kubectl", "describe", "pod", "--namespace", namespace, pod)

@@ -1,0 +1,180 @@
+"""What helps against a failed pull, by its cause: one or two steps, which look or add and never take away.
+
+A line that begins with "#" is for a person to read; "either … or" separates alternatives. Sources: "Troubleshoot Azure
+Container Registry" pages on login, network and performance, "Pull an image from a private registry" (Kubernetes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+
+import msgspec
+
+from checks.facts import Cluster, ContainerImage, Registry
+from checks.rules import images
+from checks.rules.fixes import az_acr, az_aks, az_network, az_roles, kubectl, shell
+from checks.rules.path.registry_firewall import PublicAccess, public_access
+from checks.rules.pull.errors import PullErrorCause, denied_address
+from checks.text import one_line
+
+Commands = tuple[str, ...]
+
+
+class PullContext(msgspec.Struct, frozen=True):
+    """Where a pull failed: the container that waits, its image's host, and the registry where ARM has it."""
+
+    cluster: Cluster
+    container: ContainerImage
+    host: str
+    registry: Registry | None
+    text: str
+
+
+def remedy(cause: PullErrorCause, context: PullContext) -> Commands:
+    """The steps for a cause; a look at the pod where nothing says more."""
+    steps = _STEPS.get(cause)
+    return steps(context) if steps is not None else _describe(context)
+
+
+def open_firewall(registry: Registry, text: str) -> Commands:
+    """The rule for the address the registry saw, if the error names it (containerd's HEAD gets none). A private
+    address, or a registry that is closed, takes no such rule."""
+    address = denied_address(text)
+    closed = public_access(registry) is PublicAccess.NOBODY
+    if closed or (address and not ip_address(address).is_global):
+        return (az_network.list_endpoint_connections(registry.id),)
+    if address is None:
+        return (az_acr.list_network_rules(registry), az_network.list_endpoint_connections(registry.id))
+    return (az_acr.allow_address(registry, address),)
+
+
+def _note(text: str) -> str:
+    """A line for a person. What pods and images are called must not end it and begin a command."""
+    return f"# {one_line(text)}"
+
+
+def _describe(context: PullContext) -> Commands:
+    return (kubectl.describe_pod(context.container.namespace, context.container.pod),)
+
+
+def _unauthorized(context: PullContext) -> Commands:
+    if context.registry is not None:
+        return (az_aks.check_acr(context.cluster, context.host),)
+    return _pull_secret(context)
+
+
+def _pull_secret(context: PullContext) -> Commands:
+    namespace = context.container.namespace
+    named = next((name.partition("/")[2] or name for name in context.container.pull_secrets), "<name>")
+    return (
+        _note(f"Either renew the pull secret {named} that the pod names, or give its service account one:"),
+        *kubectl.create_pull_secret(namespace, "<new name>", context.host, replace=False),
+    )
+
+
+def _firewall(context: PullContext) -> Commands:
+    return open_firewall(context.registry, context.text) if context.registry is not None else _connection(context)
+
+
+def _dns(context: PullContext) -> Commands:
+    return (
+        shell.look_up_host(context.host),
+        "# On a node the answer may differ: PW204 says which zone its network uses.",
+    )
+
+
+def _connection(context: PullContext) -> Commands:
+    opened = _note(f"Open TCP 443 from the nodes to {context.host} and to the hosts that its layers come from.")
+    if context.registry is not None:
+        return (opened, az_aks.check_acr(context.cluster, context.host))
+    return (opened,)
+
+
+def _tls(context: PullContext) -> Commands:
+    return (
+        _note(f"Either renew the certificate of {context.host}, or let nodes trust the device that inspects TLS:"),
+        az_aks.trust_certificates(context.cluster),
+    )
+
+
+def _proxy(context: PullContext) -> Commands:
+    return (
+        _note(f"Either allow {context.host} at the proxy, or name it in noProxy (nodes are reimaged):"),
+        az_aks.change_proxy(context.cluster),
+    )
+
+
+def _not_found(context: PullContext) -> Commands:
+    parsed = images.parse(context.container.image)
+    if context.registry is not None and parsed is not None:
+        shown = az_acr.show_image(context.registry, parsed.repository, parsed.tag or parsed.digest or "latest")
+        return (shown, "# If it is not there: push it, or correct the image's name or tag.")
+    return (_note(f"Push {context.container.image}, or correct its name or tag."),)
+
+
+def _manifest(context: PullContext) -> Commands:
+    parsed = images.parse(context.container.image)
+    wanted = "# Build the image for the nodes' platform, or select nodes by kubernetes.io/os and kubernetes.io/arch."
+    if context.registry is not None and parsed is not None:
+        return (az_acr.list_manifests(context.registry, parsed.repository), wanted)
+    return (wanted,)
+
+
+def _rate(context: PullContext) -> Commands:
+    if context.registry is not None:
+        return (az_acr.show_usage(context.registry),)
+    return (
+        _note(f"Either pull through a cache rule of an own registry, for which {context.host} may need credentials:"),
+        az_acr.cache_upstream(context.container.image),
+        "# or sign in with a pull secret, which has a limit of its own:",
+        *kubectl.create_pull_secret(context.container.namespace, "<new name>", context.host, replace=False),
+    )
+
+
+def _registry(context: PullContext) -> Commands:
+    if context.registry is not None:
+        return (az_acr.check_health(context.registry),)
+    return (_note(f"{context.host} has an error of its own: see its status page. kubelet tries again by itself."),)
+
+
+def _interrupted(context: PullContext) -> Commands:
+    retried = (
+        "# kubelet tries again by itself. Where one node alone fails, replace it; else a proxy or firewall cuts layers."
+    )
+    return (retried, *_describe(context))
+
+
+def _disk(context: PullContext) -> Commands:
+    node = context.container.node
+    return (kubectl.describe_node(node),) if node else _describe(context)
+
+
+def _reference(context: PullContext) -> Commands:
+    return (_note(f"Correct the image reference {context.container.image}: lower case, no scheme, one tag or digest."),)
+
+
+def _policy(context: PullContext) -> Commands:
+    return (az_roles.list_policy_assignments(context.cluster), *_describe(context))
+
+
+_STEPS: dict[PullErrorCause, Callable[[PullContext], Commands]] = {
+    PullErrorCause.UNAUTHORIZED: _unauthorized,
+    PullErrorCause.CREDENTIALS_EXPIRED: _pull_secret,
+    PullErrorCause.CREDENTIALS_MISSING: _pull_secret,
+    PullErrorCause.FIREWALL_DENIED: _firewall,
+    PullErrorCause.DNS: _dns,
+    PullErrorCause.CONNECT_TIMEOUT: _connection,
+    PullErrorCause.CONNECT_REFUSED: _connection,
+    PullErrorCause.TLS: _tls,
+    PullErrorCause.PROXY: _proxy,
+    PullErrorCause.IMAGE_NOT_FOUND: _not_found,
+    PullErrorCause.INVALID_REFERENCE: _reference,
+    PullErrorCause.PLATFORM_MISMATCH: _manifest,
+    PullErrorCause.UNSUPPORTED_MANIFEST: _manifest,
+    PullErrorCause.RATE_LIMITED: _rate,
+    PullErrorCause.REGISTRY_ERROR: _registry,
+    PullErrorCause.CORRUPT_OR_INTERRUPTED: _interrupted,
+    PullErrorCause.NODE_DISK: _disk,
+    PullErrorCause.POLICY: _policy,
+}
