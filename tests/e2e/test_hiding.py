@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -11,7 +12,7 @@ from simulator import running
 from tests.rules.test_hiding import FACETS, hidings
 from tests.support.cli import Scan, scan
 from tests.support.hiding import LandingZone
-from tests.support.network_world import HOST
+from tests.support.network_world import HOST, World
 from tests.support.tenant_builder import ACR_PULL, Tenant, object_id
 
 CASES, CHUNKS = 100, 4
@@ -60,3 +61,24 @@ def test_an_app_that_sees_less_says_unknown_or_the_same(chunk: int, tmp_path: Pa
             assert less[name] in (full[name], "unknown"), f"seed {seed}: {name} {full[name]}, then {less[name]}"
             compared += 1
     assert compared > len(FACETS) * CASES / CHUNKS / 4, "most clusters are still seen"
+
+
+def test_zone_groups_are_asked_for_once_and_only_of_registries_in_use(tmp_path: Path) -> None:
+    zone = LandingZone(0)
+    zone.world = World().healthy_private()
+    tenant = tenant_of(zone, tmp_path)
+    tenant.cluster("aks-2")
+    tenant.reachable("aks-2")
+    tenant.pod(f"{HOST}/team/web:1", cluster="aks-2")
+    unused = tenant.registry("acrunused")
+    link = {"name": "pe-unused", "properties": {"privateLinkServiceId": unused, "groupIds": ["registry"]}}
+    tenant.resource(
+        "Microsoft.Network/privateEndpoints", "pe-unused", {"properties": {"privateLinkServiceConnections": [link]}}
+    )
+    with running(tenant.root) as sim:
+        result = scan(sim.environment, "--quiet")
+        asked = [request.path for request in sim.requests if request.path.endswith("/privateDnsZoneGroups")]
+        own = [request for request in sim.requests if "atScope" in unquote(request.query)]
+    assert len(result.answer["clusters"]) == 2
+    assert [path.rsplit("/", 2)[-2] for path in asked] == ["pe"]
+    assert len(own) == 1, "the app's own roles are asked for once per subscription"
