@@ -78,7 +78,7 @@ def test_zone_groups_are_asked_for_once_and_only_of_registries_in_use(tmp_path: 
     with running(tenant.root) as sim:
         result = scan(sim.environment, "--quiet")
         asked = [request.path for request in sim.requests if request.path.endswith("/privateDnsZoneGroups")]
-        own = [request for request in sim.requests if "atScope" in unquote(request.query)]
+        own = [request for request in sim.requests if "atScope()" in unquote(request.query)]
     assert len(result.answer["clusters"]) == 2
     assert [path.rsplit("/", 2)[-2] for path in asked] == ["pe"]
     assert len(own) == 1, "the app's own roles are asked for once per subscription"
