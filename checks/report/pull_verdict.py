@@ -13,11 +13,12 @@ from collections.abc import Iterable
 import msgspec
 
 from checks.catalog import pw301_pull_failures, pw305_canary_pull
+from checks.catalog.pw102_pull_permission import RoleCause
 from checks.causes import RowCause
 from checks.findings import Facet, Fail, Finding, Pass, Severity, Unknown
 from checks.rules.pull.canaries import PROVES_PULL, CanaryProof
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause
-from checks.rules.pull.observed_pulls import PullProof, describe_age
+from checks.rules.pull.observed_pulls import PullProof, age_in_minutes, describe_age
 
 FAILURES = pw301_pull_failures.CHECK.code
 CANARY = pw305_canary_pull.CHECK.code
@@ -41,6 +42,14 @@ class NodeReports(msgspec.Struct, frozen=True):
     registry: tuple[Finding, ...]
     image: tuple[Finding, ...]
     unsettled: tuple[Finding, ...]
+
+
+# A node's token for a registry lives up to 3 hours. Source: "ACR authentication", refresh tokens.
+TOKEN_MINUTES = 180
+# What may have been taken away after a node got its token.
+_ROLE_CAUSES = frozenset(
+    (RoleCause.ROLE_MISSING, RoleCause.ROLE_NOT_HONOURED, RoleCause.REPOSITORIES_LEFT_OUT, RoleCause.DENIED)
+)
 
 
 class PullProofs(msgspec.Struct, frozen=True):
@@ -76,6 +85,13 @@ class PullProofs(msgspec.Struct, frozen=True):
         if not self.proof.layers:
             return f'A node asked for {self.proof.image}{when} and heard "not found", which only who may pull hears.'
         return f"A node pulled {self.proof.image}{when}."
+
+    def within(self, minutes: int) -> bool:
+        """Whether the proof is not older than this, as far as its time is known; a canary is of now."""
+        if self.full or self.proof is None:
+            return bool(self.full)
+        age = age_in_minutes(self.proof)
+        return age is None or age <= minutes
 
     @property
     def code(self) -> str:
@@ -128,12 +144,21 @@ def pull_facet(
         return failing, contradictions
     if not reports.registry and not isinstance(access.verdict, Fail):
         return _against_path(failing, path, on_path, proven)
-    why = (
-        "nodes still try and fail"
-        if reports.registry
-        else "a node's cached token outlives a removed role by up to 3 hours"
-    )
-    return failing, (f"{proven.description} The failure stands all the same: {why}.",)
+    why = _why_it_stands(access, reports, proven)
+    return failing, (f"{proven.description} The failure stands all the same: {why}.",) if why else ()
+
+
+def _why_it_stands(access: Facet, reports: NodeReports, proven: PullProofs) -> str:
+    """Why a Fail stands beside a proof; "" where the proof contradicts nothing.
+
+    A node's token outlives a role that was taken away, so only a recent pull beside such a cause is worth a word: an
+    old one was before, and a deleted identity or another tenant is proven without it.
+    """
+    if reports.registry:
+        return "nodes still try and fail"
+    if access.cause not in _ROLE_CAUSES or not proven.within(TOKEN_MINUTES):
+        return ""
+    return "a node's cached token outlives a removed role by up to 3 hours"
 
 
 def _settled(on_path: list[Finding], proven: PullProofs) -> tuple[Facet, tuple[str, ...]]:

@@ -308,3 +308,21 @@ def test_a_canary_that_asked_for_no_layers_settles_nothing_about_them(verdict: A
         proven,
     )
     assert word(facet.verdict) == word(verdict)
+
+
+@pytest.mark.parametrize(
+    ("cause", "when", "says"),
+    [
+        ("role-missing", "2026-11-24T11:30:00Z", True),
+        ("role-missing", "2026-11-17T11:30:00Z", False),
+        ("identity-deleted", "2026-11-24T11:30:00Z", False),
+        ("tenants-differ", "2026-11-24T11:30:00Z", False),
+    ],
+)
+def test_a_cached_token_is_spoken_of_only_beside_a_role_and_a_recent_pull(cause: str, when: str, says: bool) -> None:
+    proven = proofs_about([], ACR, msgspec.structs.replace(PODS, when=when))
+    access, open_path = Facet(Fail(), cause, ("PW102",), "it may not"), Facet(Pass(), "open-to-all")
+    facet, sentences = pull_facet(access, open_path, [], NodeReports((), (), ()), proven)
+    assert (word(facet.verdict), facet.cause) == ("fail", cause)
+    assert any("cached token" in sentence for sentence in sentences) is says
+    assert bool(sentences) is says

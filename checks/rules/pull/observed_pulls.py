@@ -156,14 +156,19 @@ def _refused_without_credentials_only(text: str) -> bool:
     return all("failed to fetch anonymous token" in attempt for attempt in refused)
 
 
-def describe_age(proof: PullProof) -> str:
-    """How long before the scan it was seen, in words; "" if either time is not known."""
+def age_in_minutes(proof: PullProof) -> int | None:
+    """How many minutes before the scan it was seen; None if either time is not known."""
     try:
         seen, read = (datetime.fromisoformat(text or "") for text in (proof.when, proof.read_at))
-        minutes = int((read - seen).total_seconds() // 60)
+        return int((read - seen).total_seconds() // 60)
     except (ValueError, TypeError):
-        return ""
-    if minutes <= 0:
+        return None
+
+
+def describe_age(proof: PullProof) -> str:
+    """How long before the scan it was seen, in words; "" if either time is not known."""
+    minutes = age_in_minutes(proof)
+    if minutes is None or minutes <= 0:
         return ""
     elapsed = f"{minutes} minute{'' if minutes == 1 else 's'}" if minutes < 120 else f"{minutes // 60} hours"
     return f" ({elapsed} before this scan)"
