@@ -59,7 +59,7 @@ async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -
     clusters = {guid: _clusters(part.clusters, known[guid]) for guid, part in facts.items()}
     clusters |= {guid: [cluster.id for cluster in known[guid]] for guid in missing}
     results = [subscription_result(part) for part in facts.values()] + [
-        scan_cluster.not_visible(guid) for guid in missing
+        scan_cluster.not_visible(listing, guid) for guid in missing
     ]
     shards = _shards(clusters, context.settings.shard_size)
     run = await _run(context, ticket, message, chosen, results, shards)

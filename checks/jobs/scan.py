@@ -85,7 +85,7 @@ def _unlisted(listing: Inventory, run: Run, cluster_id: str, remembered: tuple[s
     subscription = cluster_id.split("/")[2].lower()
     facts = listing.subscriptions.get(subscription)
     if facts is None:
-        result = scan_cluster.not_visible(subscription)
+        result = scan_cluster.not_visible(listing, subscription)
         return problem_report(cluster_id, remembered, ClusterProblem(result.cause, result.summary, "Reader"))
     if isinstance(facts.clusters, NotSeen):
         gap = facts.clusters

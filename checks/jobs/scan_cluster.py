@@ -19,6 +19,7 @@ from checks.facts.pulls import PullTimeBaseline
 from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, ScanReport, SubscriptionResult, Unknown
 from checks.report.cluster_report import build_report, problem_report, subscription_result
 from checks.report.outcome import pods_read
+from checks.rules import visibility
 
 LOG = logging.getLogger(__name__)
 Progress = Callable[[str], None]
@@ -77,24 +78,24 @@ async def scan(azure: Azure, scope: ScanScope, progress: Progress) -> ScanReport
     if scope.registries and not scope.clusters:
         reports = tuple(report for report in reports if report.registries or not pods_read(report))
     results = [subscription_result(listing.subscriptions[guid]) for guid in sorted(chosen)]
-    results += [not_visible(guid) for guid in wanted if guid.lower() not in {s.id for s in seen}]
+    results += [not_visible(listing, guid) for guid in wanted if guid.lower() not in {s.id for s in seen}]
     return ScanReport(subscriptions=tuple(results), clusters=reports, arm_calls=dict(azure.calls))
 
 
 def clusters_of(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:
-    """The clusters of one subscription of an estate, or none where they could not be listed."""
+    """The clusters of one subscription of an inventory, or none where they could not be listed."""
     clusters = listing.subscriptions[subscription].clusters
     return clusters.value if isinstance(clusters, Seen) else ()
 
 
-def not_visible(guid: str) -> SubscriptionResult:
+def not_visible(listing: Inventory, guid: str) -> SubscriptionResult:
     """The result of a subscription that was asked for and that the identity cannot see."""
     return SubscriptionResult(
         id=guid.lower(),
-        verdict=Unknown(reads.READER),
+        verdict=Unknown(visibility.READER),
         cause=ScanCause.NOT_VISIBLE,
         summary="The identity cannot see this subscription: it does not exist, or the identity has no role on it.",
-        fix=(reads.grant_reader(guid.lower()),),
+        fix=visibility.grant(listing.visibility, guid.lower()),
     )
 
 

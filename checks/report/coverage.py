@@ -102,12 +102,13 @@ def _networks(networks: Networks | None) -> list[Coverage]:
 def _hidden(visible: Visibility) -> list[Coverage]:
     """The subscriptions of which only a part may be read: what their lists lack is not taken for absent."""
     lines = []
-    for guid in sorted(visible.own_roles):
-        gaps = [(kind, gap) for kind in TYPES if (gap := visibility.hidden_in(visible, guid, kind)) is not None]
-        if gaps:
-            kinds = "everything" if len(gaps) == len(TYPES) else ", ".join(kind for kind, _ in gaps)
-            why = f"only a part of {kinds} may be read, so what is not listed counts as not seen"
-            lines.append(Coverage(f"all of subscription {guid}", False, why, gaps[0][1].fix))
+    for guid, gaps in visibility.hidden_types(visible, TYPES).items():
+        kinds = "everything" if len(gaps) == len(TYPES) else ", ".join(gaps)
+        why = f"only a part of {kinds} may be read, so what is not listed counts as not seen"
+        lines.append(Coverage(f"all of subscription {guid}", False, why, next(iter(gaps.values())).fix))
+    if len(lines) > MAX_NAMED:
+        more = f"{len(lines) - MAX_NAMED} more subscriptions may be read only in part"
+        return [*lines[:MAX_NAMED], Coverage("other subscriptions", False, more)]
     return lines
 
 

@@ -102,9 +102,9 @@ def combined_facet(findings: list[Finding], nothing: str) -> Facet:
         return Facet(
             Unknown(nothing, look_failed=False), skipped.cause if skipped else RowCause.NOT_JUDGED, (), nothing
         )
-    specific = next((f for f in deciding if f.subject.registry is not None), deciding[0])
-    first = next((f for code in REPAIRED_FIRST for f in failed if f.code == code), specific)
-    specific = first if failed else specific
+    first = (f for code in REPAIRED_FIRST for f in failed if f.code == code)
+    about_registry = (f for f in deciding if f.subject.registry is not None)
+    specific = (*first, *about_registry, deciding[0])[0]
     return Facet(specific.verdict, specific.cause, _codes(deciding), specific.summary)
 
 

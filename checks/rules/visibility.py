@@ -7,9 +7,9 @@ Source: learn.microsoft.com/rest/api/authorization/role-assignments/list-for-sub
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from checks.facts import NotSeen, NotSeenReason
+from checks.facts import NotSeen, NotSeenReason, Permission, Seen
 from checks.facts.visibility import Visibility
 from checks.rules import wildcards
 from checks.rules.fixes import az_roles
@@ -47,8 +47,29 @@ def hidden_in(visibility: Visibility, subscription: str, resource_type: str) -> 
 
 def hidden_anywhere(visibility: Visibility, resource_type: str) -> NotSeen | None:
     """The first subscription that the app can see and whose list of a type may lack something."""
-    gaps = (hidden_in(visibility, guid, resource_type) for guid in sorted(visibility.own_roles))
-    return next((gap for gap in gaps if gap is not None), None)
+    return next((gap for _, gap in _gaps(visibility, resource_type)), None)
+
+
+def hidden_types(visibility: Visibility, resource_types: Iterable[str]) -> dict[str, dict[str, NotSeen]]:
+    """Of each subscription whose lists may lack something: why, by type. Subscriptions in order."""
+    types: dict[str, dict[str, NotSeen]] = {}
+    for resource_type in resource_types:
+        for guid, gap in _gaps(visibility, resource_type):
+            types.setdefault(guid, {})[resource_type] = gap
+    return dict(sorted(types.items()))
+
+
+def _gaps(visibility: Visibility, resource_type: str) -> Iterator[tuple[str, NotSeen]]:
+    """The subscriptions whose list of a type may lack something. Most hold the same roles, which are matched once."""
+    whole: set[tuple[Permission, ...]] = set()
+    for guid, roles in sorted(visibility.own_roles.items()):
+        if isinstance(roles, Seen) and roles.value in whole:
+            continue
+        gap = hidden_in(visibility, guid, resource_type)
+        if gap is not None:
+            yield guid, gap
+        elif isinstance(roles, Seen):
+            whole.add(roles.value)
 
 
 def unlisted(visibility: Visibility, subscription: str, what: str) -> NotSeen:
@@ -58,15 +79,12 @@ def unlisted(visibility: Visibility, subscription: str, what: str) -> NotSeen:
 
 
 def grant(visibility: Visibility, subscription: str) -> tuple[str, ...]:
-    """The command that makes a subscription readable."""
+    """The command that makes a subscription readable; none where an id names no subscription."""
+    if not subscription:
+        return ()
     return (az_roles.assign_role(own_identity(visibility), READER, f"/subscriptions/{subscription}"),)
 
 
 def own_identity(visibility: Visibility) -> str:
     """The app's own object id, for commands; a placeholder only where no token showed it."""
     return visibility.object_id or az_roles.OWN_IDENTITY
-
-
-def first_gap(gaps: Iterable[NotSeen | None]) -> NotSeen | None:
-    """The first of several gaps, or None where nothing is hidden."""
-    return next((gap for gap in gaps if gap is not None), None)

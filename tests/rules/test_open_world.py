@@ -273,3 +273,13 @@ def test_the_coverage_names_what_is_hidden_and_the_command_that_shows_it() -> No
         f"az role assignment create --assignee-object-id {OWN} --assignee-principal-type ServicePrincipal "
         f"--role Reader --scope /subscriptions/{HUB}",
     )
+
+
+def test_the_coverage_of_many_partly_readable_subscriptions_is_bounded_and_says_so() -> None:
+    many = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(9)]
+    partly = readable(SUBSCRIPTION, *many, without=(f"{visibility.RULESETS}/*",))
+    lines = build_report(seen_by(World(), partly)).coverage
+    assert sum(line.what.startswith("all of subscription") for line in lines) == 5
+    assert [line.why for line in lines if line.what == "other subscriptions"] == [
+        "5 more subscriptions may be read only in part"
+    ]

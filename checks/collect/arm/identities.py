@@ -20,13 +20,13 @@ from checks.facts import (
     KubeletResource,
     NodeMachines,
     NotSeen,
-    NotSeenReason,
     Seen,
     resource_group_of,
     same_id,
     subscription_of,
 )
 from checks.findings import Evidence
+from checks.rules import visibility
 
 T = TypeVar("T")
 
@@ -88,8 +88,7 @@ async def kubelet_resource(
         return None
     subscription = subscription_of(wanted)
     if subscription not in inventory.subscriptions:
-        why = f"the identity's subscription {subscription} is not one that Pullwatch can see"
-        return NotSeen(NotSeenReason.NOT_ALLOWED, why, reads.READER, (reads.grant_reader(subscription),))
+        return visibility.unlisted(inventory.visibility, subscription, "The kubelet identity")
 
     async def reading() -> Seen[tuple[IdentityResource, ...]] | NotSeen:
         return await reads.seen(_list(azure, subscription, IDENTITIES, IDENTITY_API, bodies.identity_resource))

@@ -107,7 +107,7 @@ class Inventory:
             return NotSeen(
                 NotSeenReason.NOT_ALLOWED,
                 f"{host} is in none of the subscriptions that could be read; the registries of {names} could not",
-                reads.READER,
+                visibility.READER,
                 next((f.registries.fix for f in refused if isinstance(f.registries, NotSeen)), ()),
             )
         if hidden is not None:
@@ -118,7 +118,7 @@ class Inventory:
             NotSeenReason.NOT_FOUND,
             f"{host} is in none of the {len(self.subscriptions)} subscriptions that were read: it does not exist, "
             "or lies where Pullwatch's identity has no Reader role",
-            reads.READER,
+            visibility.READER,
         )
 
     async def zone_groups_of(self, azure: Azure, endpoint_id: str) -> Seen[tuple[str, ...]] | NotSeen:

@@ -49,14 +49,7 @@ async def of_subscription(azure: Azure, subscription: str, clusters: Iterable[Cl
     """All network facts of a subscription. ``registries``: how many it holds, none of which need no rules read."""
     read = _Reading(azure, subscription)
     own = [cluster for cluster in clusters if subscription_of(cluster.id) == subscription.lower()]
-    (
-        (networks, groups, tables, gateways, addresses),
-        (prefixes, endpoints, zones, rules, nodes),
-        (
-            rulesets,
-            managers,
-        ),
-    ) = await asyncio.gather(
+    (networks, groups, tables, gateways, addresses), (prefixes, endpoints, rules, nodes), others = await asyncio.gather(
         asyncio.gather(
             read.listed("virtualNetworks", network_bodies.virtual_network, ("subnets", "virtualNetworkPeerings")),
             read.listed("networkSecurityGroups", network_bodies.security_group, ("securityRules",)),
@@ -67,12 +60,12 @@ async def of_subscription(azure: Azure, subscription: str, clusters: Iterable[Cl
         asyncio.gather(
             read.listed("publicIPPrefixes", network_bodies.public_prefix),
             read.endpoints(),
-            read.zones(),
             read.registry_rules(registries),
             read.node_addresses(own),
         ),
-        asyncio.gather(read.rulesets(), read.managers()),
+        asyncio.gather(read.zones(), read.rulesets(), read.managers()),
     )
+    zones, rulesets, managers = others
     return Network(
         virtual_networks=networks,
         security_groups=groups,

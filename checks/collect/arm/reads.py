@@ -22,7 +22,7 @@ from checks.collect.wire.errors import CollectError, Temporary, translate_errors
 from checks.facts import NotSeen, Seen
 from checks.findings import Evidence
 from checks.rules.access.rbac import role_guid
-from checks.rules.fixes import az_roles
+from checks.rules.visibility import READER
 
 T = TypeVar("T")
 
@@ -31,7 +31,6 @@ CLUSTERS_API = "2026-08-01"
 REGISTRIES_API = "2025-11-01"
 AUTHORIZATION_API = "2022-04-01"
 DENY_API = "2024-07-01-preview"
-READER = "Reader"
 MAX_PAGES = 1_000
 
 
@@ -237,8 +236,3 @@ async def user_kubeconfig(azure: Azure, cluster: facts.Cluster) -> bytes:
         if kubeconfig.value:
             return bytes(kubeconfig.value)
     raise Temporary("listClusterUserCredential answered without a kubeconfig")
-
-
-def grant_reader(subscription: str) -> str:
-    """The command that lets Pullwatch's identity read a subscription."""
-    return az_roles.assign_role(az_roles.OWN_IDENTITY, READER, f"/subscriptions/{subscription}")

@@ -32,7 +32,9 @@ def public_filters(context: PathContext) -> tuple[Result, ...]:
     targets = [("login", context.login_target()), ("layers", context.layers_target())]
     if is_service_principal(context.cluster):
         targets.append(("sign-in", SIGN_IN))
-    return _all_or_unsettled(tuple(_public(context, part, destination) for part, destination in targets))
+    return _all_or_unsettled(
+        tuple(_of_part(part, _public(context, part, destination)) for part, destination in targets)
+    )
 
 
 def private_filters(
@@ -47,10 +49,14 @@ def private_filters(
     targets = [("login", Destination(what="the login server", host=context.login, addresses=login))]
     for host, addresses in data.items():
         targets.append(("layers", Destination(what=f"the layers ({host})", host=host, addresses=addresses)))
-    answers = [_private(context, part, destination) for part, destination in targets]
+    answers = [_of_part(part, _private(context, part, destination)) for part, destination in targets]
     if layers_public:
-        answers.append(_public(context, "layers", context.layers_target()))
+        answers.append(for_layers(_public(context, "layers", context.layers_target())))
     return _all_or_unsettled(tuple(answers))
+
+
+def _of_part(part: str, answer: Result) -> Result:
+    return for_layers(answer) if part == "layers" else answer
 
 
 def proxy(context: PathContext, hosts: tuple[str, ...]) -> Result:
@@ -67,11 +73,6 @@ def _all_or_unsettled(answers: tuple[Result, ...]) -> tuple[Result, ...]:
 
 
 def _public(context: PathContext, part: str, destination: Destination) -> Result:
-    answer = _on_public_path(context, part, destination)
-    return for_layers(answer) if part == "layers" else answer
-
-
-def _on_public_path(context: PathContext, part: str, destination: Destination) -> Result:
     if context.proxied(destination.host):
         return proxy(context, (destination.what,))
     egress_path = egress_route(context, destination)
@@ -152,11 +153,6 @@ def _passed(part: str, destination: Destination, decision: RuleDecision, directi
 
 
 def _private(context: PathContext, part: str, destination: Destination) -> Result:
-    answer = _on_private_path(context, part, destination)
-    return for_layers(answer) if part == "layers" else answer
-
-
-def _on_private_path(context: PathContext, part: str, destination: Destination) -> Result:
     if context.proxied(destination.host):
         return proxy(context, (destination.what,))
     table = context.node_subnet.table

@@ -8,10 +8,12 @@ from checks.facts import NotSeen, Seen
 from checks.facts.network import PrivateEndpoint, Zone
 from checks.findings import Fail, Pass, Severity, Unknown
 from checks.rules.fixes import az_network as fix
+from checks.rules.fixes import shell
 from checks.rules.path.context import PathContext
 from checks.rules.path.destinations import suffix_of
 from checks.rules.path.dns import Resolution, ResolvesTo, resolve
 from checks.rules.path.private_endpoints import Candidate, Reach
+from checks.rules.path.unseen_zones import zones_holding
 from checks.rules.results import Result, fails, for_layers, not_seen, passes, skipped, unknown
 
 _ORDER = (Pass, Unknown, Fail)
@@ -177,7 +179,7 @@ def _names_the_other(context: PathContext, resolution: Resolution, near: Candida
     links = len(zone.links.value) if zone is not None and isinstance(zone.links, Seen) else 0
     if zone is None or links != 1 or zone.link_count not in (None, 1):
         own = context.node_subnet.network.name
-        apart = f"# Other networks use this record. Give {own} a zone of its own with the addresses of {near.name}."
+        apart = shell.note(f"Other networks use this record. Give {own} a zone of its own with those of {near.name}.")
         return fails(f"{what}-record-wrong", summary, apart)
     fix_commands = _fix_record(zone, resolution.host, list(resolution.addresses), right)
     return fails(f"{what}-record-wrong", summary, *fix_commands)
@@ -221,19 +223,13 @@ def absent(context: PathContext, resolution: Resolution, *, severity: Severity =
 def unlinked(context: PathContext) -> Result:
     """PW204 where public access is off and no zone that is linked to the nodes' network knows the registry."""
     zone, network = f"privatelink.{suffix_of(context.registry)}", context.node_subnet.network
-    known = [
-        z
-        for part in context.facts.by_subscription.values()
-        if isinstance(part.zones, Seen)
-        for z in part.zones.value.values()
-        if z.name == zone
-    ]
-    holding = [z for z in known if isinstance(z.records, Seen) and relative(z, context.login) in z.records.value]
     summary = (
         f"No private DNS zone {zone} is linked to {network.name}: {context.login} resolves to the public endpoint, "
     )
     # Only a zone that holds this registry's records: to link another one would hide the right one from the network.
-    fix_commands = tuple(fix.link_dns_zone(one.id, network) for one in holding[:1])
+    fix_commands = tuple(
+        fix.link_dns_zone(one.id, network) for one in zones_holding(context.facts, context.registry)[:1]
+    )
     return fails("zone-not-linked", f"{summary}which is closed.", *fix_commands)
 
 

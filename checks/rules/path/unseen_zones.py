@@ -117,7 +117,7 @@ def _beyond(networks: Networks, node_subnet: NodeSubnet, host: str) -> Result | 
 
 def _nowhere(networks: Networks, registry: Registry, host: str, named: bool) -> Result | None:
     """No zone group names a zone, and none that can be read holds the record: it may lie anywhere, made by hand."""
-    if named or any(_holds(zone, registry) for zone in zones_named(networks, f"privatelink.{suffix_of(registry)}")):
+    if named or zones_holding(networks, registry):
         return None
     summary = (
         f"No zone group of {registry.name}'s private endpoints names a private DNS zone, and no zone that can be read "
@@ -126,12 +126,14 @@ def _nowhere(networks: Networks, registry: Registry, host: str, named: bool) -> 
     return unknown("zone-not-known", summary, "the private DNS zone that holds the registry's records")
 
 
-def zones_named(networks: Networks, name: str) -> list[Zone]:
-    """Every zone of a name that was seen."""
+def zones_holding(networks: Networks, registry: Registry) -> tuple[Zone, ...]:
+    """The private link zones that hold a record of a registry, of those that were seen."""
+    suffix = suffix_of(registry)
+    relative = registry.login_server.removesuffix(f".{suffix}")
     listed = (part.zones for part in networks.by_subscription.values())
-    return [zone for part in listed if isinstance(part, Seen) for zone in part.value.values() if zone.name == name]
-
-
-def _holds(zone: Zone, registry: Registry) -> bool:
-    relative = registry.login_server.removesuffix(f".{suffix_of(registry)}")
-    return isinstance(zone.records, Seen) and relative in zone.records.value
+    seen = (zone for part in listed if isinstance(part, Seen) for zone in part.value.values())
+    return tuple(
+        zone
+        for zone in seen
+        if zone.name == f"privatelink.{suffix}" and isinstance(zone.records, Seen) and relative in zone.records.value
+    )

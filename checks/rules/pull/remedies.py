@@ -16,7 +16,6 @@ from checks.rules import images
 from checks.rules.fixes import az_acr, az_aks, az_network, az_roles, kubectl, shell
 from checks.rules.path.registry_firewall import PublicAccess, public_access
 from checks.rules.pull.errors import PullErrorCause, denied_address
-from checks.text import one_line
 
 Commands = tuple[str, ...]
 
@@ -49,11 +48,6 @@ def open_firewall(registry: Registry, text: str) -> Commands:
     return (az_acr.allow_address(registry, address),)
 
 
-def _note(text: str) -> str:
-    """A line for a person. What pods and images are called must not end it and begin a command."""
-    return f"# {one_line(text)}"
-
-
 def _describe(context: PullContext) -> Commands:
     return (kubectl.describe_pod(context.container.namespace, context.container.pod),)
 
@@ -68,7 +62,7 @@ def _pull_secret(context: PullContext) -> Commands:
     namespace = context.container.namespace
     named = next((name.partition("/")[2] or name for name in context.container.pull_secrets), "<name>")
     return (
-        _note(f"Either renew the pull secret {named} that the pod names, or give its service account one:"),
+        shell.note(f"Either renew the pull secret {named} that the pod names, or give its service account one:"),
         *kubectl.create_pull_secret(namespace, "<new name>", context.host, replace=False),
     )
 
@@ -85,7 +79,7 @@ def _dns(context: PullContext) -> Commands:
 
 
 def _connection(context: PullContext) -> Commands:
-    opened = _note(f"Open TCP 443 from the nodes to {context.host} and to the hosts that its layers come from.")
+    opened = shell.note(f"Open TCP 443 from the nodes to {context.host} and to the hosts that its layers come from.")
     if context.registry is not None:
         return (opened, az_aks.check_acr(context.cluster, context.host))
     return (opened,)
@@ -93,14 +87,14 @@ def _connection(context: PullContext) -> Commands:
 
 def _tls(context: PullContext) -> Commands:
     return (
-        _note(f"Either renew the certificate of {context.host}, or let nodes trust the device that inspects TLS:"),
+        shell.note(f"Either renew the certificate of {context.host}, or let nodes trust the device that inspects TLS:"),
         az_aks.trust_certificates(context.cluster),
     )
 
 
 def _proxy(context: PullContext) -> Commands:
     return (
-        _note(f"Either allow {context.host} at the proxy, or name it in noProxy (nodes are reimaged):"),
+        shell.note(f"Either allow {context.host} at the proxy, or name it in noProxy (nodes are reimaged):"),
         az_aks.change_proxy(context.cluster),
     )
 
@@ -110,7 +104,7 @@ def _not_found(context: PullContext) -> Commands:
     if context.registry is not None and parsed is not None:
         shown = az_acr.show_image(context.registry, parsed.repository, parsed.tag or parsed.digest or "latest")
         return (shown, "# If it is not there: push it, or correct the image's name or tag.")
-    return (_note(f"Push {context.container.image}, or correct its name or tag."),)
+    return (shell.note(f"Push {context.container.image}, or correct its name or tag."),)
 
 
 def _manifest(context: PullContext) -> Commands:
@@ -125,7 +119,7 @@ def _rate(context: PullContext) -> Commands:
     if context.registry is not None:
         return (az_acr.show_usage(context.registry),)
     return (
-        _note(f"Either pull through a cache rule of an own registry, for which {context.host} may need credentials:"),
+        shell.note(f"Either pull through a cache rule of an own registry; {context.host} may need credentials:"),
         az_acr.cache_upstream(context.container.image),
         "# or sign in with a pull secret, which has a limit of its own:",
         *kubectl.create_pull_secret(context.container.namespace, "<new name>", context.host, replace=False),
@@ -135,7 +129,7 @@ def _rate(context: PullContext) -> Commands:
 def _registry(context: PullContext) -> Commands:
     if context.registry is not None:
         return (az_acr.check_health(context.registry),)
-    return (_note(f"{context.host} has an error of its own: see its status page. kubelet tries again by itself."),)
+    return (shell.note(f"{context.host} has an error of its own: see its status page. kubelet tries again by itself."),)
 
 
 def _interrupted(context: PullContext) -> Commands:
@@ -151,7 +145,9 @@ def _disk(context: PullContext) -> Commands:
 
 
 def _reference(context: PullContext) -> Commands:
-    return (_note(f"Correct the image reference {context.container.image}: lower case, no scheme, one tag or digest."),)
+    return (
+        shell.note(f"Correct the image reference {context.container.image}: lower case, no scheme, one tag or digest."),
+    )
 
 
 def _policy(context: PullContext) -> Commands:
