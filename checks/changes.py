@@ -66,12 +66,17 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RowVerdicts(msgspec.Struct, frozen=True):
-    """The answer row of one registry as words ("pass", "fail", "unknown", "skipped") at the time of a change."""
+    """The answer row of one registry as words ("pass", "fail", "unknown", "skipped") at the time of a change.
+
+    ``basis``: what ``pull`` rests on, in the words of ``findings.Basis``.
+    """
 
     registry: str
     access: str
     path: str
     pull: str
+    images: str = "skipped"
+    basis: tuple[str, ...] = ()
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +113,7 @@ class NoticeLine(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     summary: str = ""
     fix: tuple[str, ...] = ()
+    basis: tuple[str, ...] = ()
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):

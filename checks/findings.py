@@ -6,6 +6,7 @@ A check that could not look says ``Unknown`` and why; it never says ``Pass`` and
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -52,6 +53,11 @@ def word(verdict: Verdict) -> str:
     return str(verdict.__struct_config__.tag)
 
 
+def shown(verdict: str) -> str:
+    """A verdict's word as people read it in a row: what nobody can judge does not look like trouble."""
+    return "not judged" if verdict == "skipped" else verdict
+
+
 class Severity(StrEnum):
     """How much a finding matters to the people who run the cluster."""
 
@@ -83,7 +89,8 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One check's answer about one subject. ``cause`` is a stable id, ``fix`` the exact commands (Fail only).
 
-    ``about_layers``: it is about the hosts that layers come from, not about the login server.
+    ``about_layers``: it is about the hosts that layers come from, not about the login server. ``mirror``: the host that
+    failed instead of the registry, because nodes ask it first.
     """
 
     code: str
@@ -95,37 +102,63 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity = Severity.INFO
     fix: tuple[str, ...] = ()
     about_layers: bool = False
+    mirror: str = ""
 
 
 class Facet(msgspec.Struct, frozen=True):
-    """One of a row's three answers: its verdict, its cause and the codes of the findings that decided it."""
+    """One of a row's answers: its verdict, its cause, the codes of the findings that decided it, and for Fail the fix.
+
+    Skipped: nobody can judge it here.
+    """
 
     verdict: Verdict
     cause: str
     decided_by: tuple[str, ...] = ()
     summary: str = ""
+    fix: tuple[str, ...] = ()
+
+
+class Basis(StrEnum):
+    """What a verdict rests on."""
+
+    NODES = "nodes"
+    AZURE = "azure"
+    REGISTRY = "registry"
+
+
+_BASIS = {"nodes": "nodes report", "azure": "Azure shows", "registry": "the registry logged"}
+
+
+def describe_basis(basis: Iterable[str]) -> str:
+    """What a verdict rests on, in words: "nodes report and Azure shows"."""
+    return " and ".join(_BASIS.get(word, word) for word in basis)
 
 
 class RegistryRow(msgspec.Struct, frozen=True, kw_only=True):
     """The answer per cluster and registry.
 
-    ``access``: may it pull; ``path``: is there a network path, as Azure shows it; ``pull``: the answer.
-    ``image_troubles`` counts the workloads whose own image is at fault (absent tag, wrong platform), which does not
-    fail the row. ``disagreements`` are sentences that name where proof and inference differ.
+    ``registry`` is the login server, ``names`` the other hosts of it that were named. ``access``: may it pull;
+    ``path``: is there a network path, as Azure shows it; ``pull``: the answer, and ``basis`` what it rests on (pulls
+    that nodes reported, Azure Resource Manager, the registry's own log; empty where it is not judged). ``images``: can
+    the images in use be pulled, apart from that; ``image_troubles`` counts the workloads whose own image is at fault
+    (absent tag, wrong platform). ``disagreements`` are sentences that name where proof and inference differ.
     """
 
     registry: str
     access: Facet
     path: Facet
     pull: Facet
+    images: Facet = Facet(Skipped("no image was looked at"), "not-judged")
+    basis: tuple[Basis, ...] = ()
+    names: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     image_troubles: int = 0
     disagreements: tuple[str, ...] = ()
     fix: tuple[str, ...] = ()
 
     def facets(self) -> tuple[tuple[str, Facet], ...]:
-        """The three facets with their names, in the order in which they are shown."""
-        return (("access", self.access), ("path", self.path), ("pull", self.pull))
+        """The facets with their names, in the order in which they are shown."""
+        return (("access", self.access), ("path", self.path), ("pull", self.pull), ("images", self.images))
 
 
 class Coverage(msgspec.Struct, frozen=True):

@@ -190,7 +190,7 @@ SETTINGS = (
             "A run that is not complete after this time is closed with what is missing named."),
     Setting("FAIL_AFTER", "fail_after", _number(1, 20), "1", "Consecutive failed checks before it counts as failing."),
     Setting("PASS_AFTER", "pass_after", _number(1, 20), "1", "Consecutive good checks before it counts as recovered."),
-    Setting("ALERT_ON", "alert_on", _choices("access", "path", "pull"), "access,path,pull",
+    Setting("ALERT_ON", "alert_on", _choices("access", "path", "pull", "images"), "access,path,pull",
             "Which of a row's answers send mail when they change."),
     Setting("MAIL_TRANSPORTS", "mail_transports", _choices("folder", "smtp"), "folder",
             "How mail leaves: folder (.eml files), smtp, or both."),

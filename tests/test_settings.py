@@ -78,7 +78,7 @@ def test_a_value_is_read_into_its_type(name: str, value: str, field: str, expect
         ("CANARY", "always", "takes one of off, on-demand, scheduled"),
         ("CANARY_NAMESPACE", "Not_A_Name", "takes the name of a Kubernetes namespace"),
         ("CANARY_IMAGE", "shop.azurecr.io/UPPER CASE", "takes an image reference"),
-        ("ALERT_ON", "access,mail", "takes any of access, path, pull; 'mail' is none of them"),
+        ("ALERT_ON", "access,mail", "takes any of access, path, pull, images; 'mail' is none of them"),
         ("MAIL_TO", "ops", "takes addresses, separated by commas; 'ops' is none"),
         ("ARM_ENDPOINT", "http://localhost", "takes an https:// address"),
         ("CONNECT_TO", "localhost:443", "takes HOST:PORT=HOST:PORT"),

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterable
 from types import ModuleType
 
 from checks.catalog.check import Check, Decides
 from checks.catalog.paths import evaluate_paths
 from checks.catalog.registry_view import views_of
 from checks.facts import ClusterFacts
-from checks.findings import Finding
+from checks.findings import Basis, Finding
 
 MODULES: tuple[ModuleType, ...] = tuple(
     importlib.import_module(f"{__name__}.{name}")
@@ -39,6 +40,12 @@ def check_of(finding: Finding) -> Check:
 def deciding(facet: Decides) -> frozenset[str]:
     """The codes of the checks that decide a facet of a row."""
     return _DECIDING[facet]
+
+
+def basis_of(codes: Iterable[str]) -> tuple[Basis, ...]:
+    """Whose word the findings of these checks are."""
+    told = {_BY_CODE[code].basis for code in codes}
+    return tuple(basis for basis in Basis if basis in told)
 
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ import msgspec
 
 from checks.causes import Cause
 from checks.facts import NotSeen
-from checks.findings import Evidence, Finding, Severity, Subject
+from checks.findings import Basis, Evidence, Finding, Severity, Subject
 from checks.rules import results
 from checks.rules.results import Result
 
@@ -36,7 +36,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     What it means for a row and an exit code stands here and nowhere else. ``decides``: the facet its findings decide.
     ``advisory``: neither its Fail nor its Unknown says anything of whether nodes can pull. ``vantage``: a check that
     looks from Pullwatch leaves nothing open about the nodes when it may not look. ``speaks_of_all_pods``: its Pass
-    claims something of every pod, so a partial read of pods makes it Unknown. ``causes``: the enumerations of what its
+    claims something of every pod, so a partial read of pods makes it Unknown. ``basis``: whose word its findings are.
+    ``causes``: the enumerations of what its
     findings may name as their cause, besides ``ReadCause``.
     """
 
@@ -53,6 +54,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     advisory: bool = False
     vantage: Vantage = Vantage.NODES
     speaks_of_all_pods: bool = False
+    basis: Basis = Basis.AZURE
     causes: tuple[type[Cause], ...] = ()
 
     @property

@@ -11,20 +11,24 @@ from checks.catalog.check import Check
 from checks.facts import ClusterFacts, RegistryUse
 from checks.findings import Finding, Subject, word
 from checks.rules.path.evaluate import PathQuestion, PoolPath, evaluate_path
+from checks.rules.path.internet_path import evaluate_internet_path
 from checks.rules.results import Result
 
 
 class ClusterPaths(msgspec.Struct, frozen=True):
-    """The paths of all node pools of one cluster (its ARM id) to each Azure registry it uses."""
+    """The paths of all node pools of one cluster (its ARM id) to each registry that it uses.
+
+    Of a registry on the internet only some questions have results.
+    """
 
     cluster: str
     paths: tuple[tuple[RegistryUse, tuple[PoolPath, ...]], ...]
 
 
 def evaluate_paths(facts: ClusterFacts) -> ClusterPaths:
-    """Evaluates the path to every Azure registry that the cluster uses."""
-    uses = (use for use in facts.uses if use.acr)
-    return ClusterPaths(facts.cluster.id, tuple((use, evaluate_path(facts, use)) for use in uses))
+    """Evaluates the path to every Azure registry that the cluster uses, and what Azure shows of paths to others."""
+    paths = ((use, evaluate_path(facts, use) if use.acr else evaluate_internet_path(facts, use)) for use in facts.uses)
+    return ClusterPaths(facts.cluster.id, tuple(paths))
 
 
 def path_findings(check: Check, question: PathQuestion, paths: ClusterPaths) -> tuple[Finding, ...]:
@@ -32,6 +36,7 @@ def path_findings(check: Check, question: PathQuestion, paths: ClusterPaths) -> 
     return tuple(
         check.finding(subject, result)
         for use, pools in paths.paths
+        if any(question in path.results for path in pools)
         for subject, result in _results(question, Subject(paths.cluster, registry=use.login_server), pools)
     )
 

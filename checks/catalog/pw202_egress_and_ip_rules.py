@@ -13,6 +13,8 @@ class EgressCause(Cause):
     """Causes of PW202."""
 
     OPEN_TO_ALL = "open-to-all", "The registry's public endpoint is open to all networks."
+    EGRESS_OPEN = "egress-open", "Nodes have outbound access to the internet, where the registry is."
+    NOT_JUDGED = "not-judged", "Azure shows no more of the path to this registry than the nodes' own side."
     IP_ALLOWED = "ip-allowed", "The registry's IP rules allow the addresses that the nodes use for egress."
     IP_NOT_ALLOWED = (
         "ip-not-allowed",
@@ -52,7 +54,8 @@ CHECK = Check(
         "the load balancer's outbound addresses. They are compared with publicNetworkAccess, defaultAction and the "
         "IP rules: all in, some in (intermittent 403), none in. Only IPv4 counts. Addresses behind a proxy, a "
         "route to an appliance or a basic load balancer cannot be read: Unknown. Skipped where the nodes' "
-        "names resolve to a private endpoint."
+        "names resolve to a private endpoint. Of well-known registries on the internet (mcr.microsoft.com, docker.io) "
+        "it is judged whether nodes have outbound access at all."
     ),
     permissions=("Reader on the subscriptions of the cluster, of its virtual network and of its public addresses",),
     fix="Allow the addresses with `az acr network-rule add`, or bring a private endpoint into reach.",

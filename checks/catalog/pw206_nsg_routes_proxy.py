@@ -46,6 +46,7 @@ class FilterCause(Cause):
     CLOSED = "closed", "Public access is disabled and no private endpoint is approved."
     NO_POOLS = "no-pools", "Azure Resource Manager shows no node pool of the cluster."
     POOL_WITHOUT_NODES = "pool-without-nodes", "The node pool has no nodes now."
+    NOT_JUDGED = "not-judged", "Azure shows no more of the path to this registry than the nodes' own side."
     CLUSTER_DELETING = "cluster-deleting", "The cluster is being deleted."
 
 
@@ -59,7 +60,8 @@ CHECK = Check(
         "the next hop None), the network security groups of the subnet and of the nodes (own and default rules by "
         "priority), and the proxy. The login and the layers (storage or data endpoints) are judged apart. What "
         "certainly closes TCP 443 is a Fail that names the rule; what an appliance, a proxy or a rule of unknown "
-        "reach decides is Unknown. The bypass for trusted services does not cover AKS nodes."
+        "reach decides is Unknown (of a registry on the internet: not judged). The bypass for trusted services does "
+        "not cover AKS nodes."
     ),
     permissions=("Reader on the virtual network's subscription (network security groups, route tables)",),
     fix="Add a rule or a route that lets TCP 443 through to the registry and its storage.",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from checks.catalog.check import Check
 from checks.causes import Cause
 from checks.facts import Cluster, ClusterFacts, NotSeen, NotSeenReason, Seen, Workloads
-from checks.findings import Evidence, Finding, Severity, Subject
+from checks.findings import Basis, Evidence, Finding, Severity, Subject
 from checks.rules.azure.node_pools import pool_of
 from checks.rules.pull.errors import PullErrorCause, affected_scope
 from checks.rules.pull.observed_pulls import FailedPull, failed_pulls
@@ -46,6 +48,7 @@ CHECK = Check(
         "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/extensions/cannot-pull-image-from-acr-to-aks-cluster",
     ),
     speaks_of_all_pods=True,
+    basis=Basis.NODES,
     causes=(PodsCause, PullErrorCause),
 )
 
@@ -95,7 +98,7 @@ def _capped(facts: ClusterFacts, failing: tuple[FailedPull, ...], seen: Seen[Wor
     shown: dict[tuple[str | None, PullErrorCause], int] = {}
     for (workload, image), group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         pulls = _settled_first(group)
-        key = (pulls[0].host, pulls[0].classified.cause)
+        key = (pulls[0].registry, pulls[0].classified.cause)
         shown[key] = shown.get(key, 0) + 1
         if shown[key] <= MAX_PER_CAUSE:
             findings.append(_finding(facts, workload, image, pulls, seen.evidence))
@@ -142,18 +145,22 @@ def _finding(facts: ClusterFacts, workload: str, image: str, pulls: list[FailedP
         source=f"pod {first.container.namespace}/{first.container.pod}, container {first.container.container}",
         read_at=evidence.read_at,
     )
+    mirror = first.mirror
+    if mirror:
+        summary += f" The host that failed is {mirror}, a mirror that nodes ask before {first.registry}."
     rule = Evidence(what=f"rule {first.classified.rule}: {first.classified.evidence}", source="pull error classifier")
-    return CHECK.fails(
-        Subject(cluster.id, registry=first.host, image=image, workload=workload),
+    finding = CHECK.fails(
+        Subject(cluster.id, registry=first.registry, image=image, workload=workload),
         cause.value,
         summary,
         (sample, rule, *_events(pulls)),
         fix=remedy(cause, _context(facts, first)),
     )
+    return msgspec.structs.replace(finding, mirror=mirror)
 
 
 def _context(facts: ClusterFacts, pull: FailedPull) -> PullContext:
-    used = (use.registry for use in facts.uses if use.login_server == pull.host)
+    used = (use.registry for use in facts.uses if use.login_server == pull.registry)
     registry = next((part.value for part in used if isinstance(part, Seen)), None)
     return PullContext(facts.cluster, pull.container, pull.host or "the image's registry", registry, pull.text)
 

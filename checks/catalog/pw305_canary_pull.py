@@ -8,7 +8,7 @@ from checks.catalog.check import Check
 from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen
 from checks.facts.canary import Canaries, Canary, CanaryReport
-from checks.findings import Evidence, Finding, Severity, Subject
+from checks.findings import Basis, Evidence, Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.azure import artifact_cache
@@ -81,6 +81,7 @@ CHECK = Check(
     links=(
         "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/extensions/cannot-pull-image-from-acr-to-aks-cluster",
     ),
+    basis=Basis.NODES,
     causes=(CanaryCause, PullErrorCause),
 )
 

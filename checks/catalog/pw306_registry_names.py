@@ -13,7 +13,7 @@ from checks.rules.azure import node_images
 from checks.rules.azure.node_pools import has_nodes
 from checks.rules.fixes import az_aks, kubectl
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
-from checks.rules.registry_names import Oddity, OddName, find_oddity
+from checks.rules.registry_names import Oddity, OddName, find_oddity, login_server_of
 
 
 class NameCause(Cause):
@@ -26,6 +26,10 @@ class NameCause(Cause):
     )
     REGIONAL_HOST = "regional-host", "The image names a regional host of the registry."
     DATA_ENDPOINT = "data-endpoint", "The image names a data endpoint, which is no login server."
+    PRIVATE_LINK_ALIAS = (
+        "privatelink-alias",
+        "The image names the alias of a private endpoint, which no certificate covers.",
+    )
     HOST_LEFT_OUT = "host-left-out", "The image has no host, so it names Docker Hub."
     UPPER_CASE_HOST = "upper-case-host", "The image's host has upper-case letters."
     UPPER_CASE_REPOSITORY = "upper-case-repository", "The image's repository has upper-case letters."
@@ -41,7 +45,8 @@ CHECK = Check(
     severity=Severity.ERROR,
     why="Nodes send their credentials only to host names that they recognize as a registry; other pulls are anonymous.",
     how=(
-        "From the images that pods name: a data endpoint's host is no registry; a regional host needs node images of "
+        "From the images that pods name: a data endpoint's host is no registry, nor is NAME.privatelink.azurecr.io, "
+        "the alias that private DNS leads through; a regional host needs node images of "
         "29 July 2026 or later on every pool (older ones match *.azurecr.io only, one label); repositories are lower "
         "case; where Azure Resource Manager knows the registry under another login server (a domain name label adds "
         "-<hash>) the right one is named; and an image that Docker Hub is asked for although its first part is the "
@@ -59,12 +64,16 @@ FIRST_WITH_REGIONAL = (2026, 7, 29)
 MAX_FINDINGS = 30
 _WORDS = {
     Oddity.DATA_HOST: "names a data endpoint, which serves layers and no manifests",
+    Oddity.PRIVATE_LINK_ALIAS: (
+        "names the alias of the registry's private endpoint, which no certificate covers and to which nodes send no "
+        "credentials"
+    ),
     Oddity.UPPER_CASE_REPOSITORY: "has upper-case letters where only lower-case ones are valid",
     Oddity.UPPER_CASE_HOST: "spells its registry with upper-case letters, which nodes may not match",
     Oddity.OTHER_LOGIN_SERVER: "names a host that is not the login server of the registry of that name",
     Oddity.HOST_LEFT_OUT: "is asked of Docker Hub, though its first part is the name of one of our registries",
 }
-_CERTAIN = (Oddity.DATA_HOST, Oddity.UPPER_CASE_REPOSITORY)
+_CERTAIN = (Oddity.DATA_HOST, Oddity.PRIVATE_LINK_ALIAS, Oddity.UPPER_CASE_REPOSITORY)
 
 
 class _Odd(msgspec.Struct, frozen=True):
@@ -105,7 +114,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
 def _finding(facts: ClusterFacts, one: _Odd) -> Finding | None:
     subject = Subject(
         facts.cluster.id,
-        registry=images.host_of(one.image),
+        registry=login_server_of(images.host_of(one.image) or ""),
         image=one.image,
         workload=one.containers[0].workload,
     )

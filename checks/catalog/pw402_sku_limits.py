@@ -91,7 +91,7 @@ def _throttled(facts: ClusterFacts, host: str) -> Evidence | None:
     """What told of throttling: a pod that waits because of it, or the answer to the probe."""
     if isinstance(facts.workloads, Seen):
         for pull in failed_pulls(facts.workloads.value):
-            if pull.host == host and pull.classified.cause is PullErrorCause.RATE_LIMITED:
+            if pull.registry == host and pull.classified.cause is PullErrorCause.RATE_LIMITED:
                 where = f"pod {pull.container.namespace}/{pull.container.pod}"
                 return Evidence(pull.text[:600], where, facts.workloads.evidence.read_at)
     probe = facts.probes.get(host)

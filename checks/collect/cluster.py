@@ -31,11 +31,12 @@ from checks.facts import (
 )
 from checks.facts.network import Networks
 from checks.findings import ASKED_FOR, SEEN_BEFORE, Evidence
-from checks.rules import images
+from checks.rules import images, registry_names
 from checks.rules.access import identity_access, rbac
 from checks.rules.pull import pull_times
 
 MAX_REGISTRIES = 100
+MAX_NAMES = 20  # of one registry
 TAG = "pullwatch-registries"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -103,13 +104,60 @@ def in_use(
     """The registries that a cluster uses, by all that was read: nothing more is asked.
 
     ``only`` are login servers, or names of Azure registries ("acrshop"); ``unused_too``: whether it uses them or not.
+    A registry is listed once, under its login server, by whichever of its names it is known.
     """
-    by_host = _images_by_host(workloads)
-    names = _sources(azure, inventory, cluster, principal, by_host, remembered)
+    named = _NamedRegistries()
+    _add_images(named, workloads)
+    _add_settings(named, azure, inventory, cluster, remembered)
+    for host, why in _held(inventory, principal, named=bool(named.sources)).items():
+        named.add(host, why)
     if only:
-        hosts = dict.fromkeys(inventory.login_server_of(name) for name in only)
-        names = {host: [*names.get(host, []), ASKED_FOR] for host in hosts if unused_too or host in names}
-    return _uses(inventory, names, by_host)
+        for name in only:
+            named.add(inventory.login_server_of(name), ASKED_FOR, known_only=not unused_too)
+        named.keep(ASKED_FOR)
+    return named.uses(inventory)
+
+
+class _NamedRegistries:
+    """The registries that something names: per login server how it is known, its other names and its images."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, list[str]] = {}
+        self.names: dict[str, set[str]] = {}
+        self.images: dict[str, list[ContainerImage]] = {}
+
+    def add(self, host: str, why: str, *, known_only: bool = False) -> None:
+        """One more way in which a registry is known. ``known_only``: only where there was one before."""
+        login_server = registry_names.login_server_of(host)
+        if known_only and login_server not in self.sources:
+            return
+        self.sources.setdefault(login_server, []).append(why)
+        self.add_name(host)
+
+    def add_name(self, host: str) -> None:
+        """A host by which a registry is named."""
+        login_server = registry_names.login_server_of(host)
+        if host != login_server:
+            self.names.setdefault(login_server, set()).add(host)
+
+    def keep(self, source: str) -> None:
+        """Leaves only the registries that are known in this way."""
+        self.sources = {host: sources for host, sources in self.sources.items() if source in sources}
+
+    def uses(self, inventory: Inventory) -> tuple[RegistryUse, ...]:
+        """The registries with what Azure Resource Manager shows of them, those of images first."""
+        ordered = sorted(self.sources, key=lambda host: (host not in self.images, host))[:MAX_REGISTRIES]
+        return tuple(
+            RegistryUse(
+                login_server=host,
+                sources=tuple(dict.fromkeys(self.sources[host])),
+                registry=inventory.registry(host),
+                acr=inventory.is_acr(host),
+                images=tuple(self.images.get(host, ())),
+                names=tuple(sorted(self.names.get(host, ())))[:MAX_NAMES],
+            )
+            for host in ordered
+        )
 
 
 async def _workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:
@@ -149,61 +197,34 @@ async def _client_secrets(
     return principal if isinstance(principal, NotSeen) else await reads.seen(graph.client_secrets(azure, client_id))
 
 
-def _sources(
-    azure: Azure,
-    inventory: Inventory,
-    cluster: Cluster,
-    principal: Seen[Principal] | NotSeen,
-    by_host: Mapping[str, list[ContainerImage]],
-    remembered: Iterable[str],
-) -> dict[str, list[str]]:
-    """The login servers a cluster uses, each with every way in which that is known."""
-    sources: dict[str, list[str]] = {}
-    for host, container_images in by_host.items():
-        count = len({(image.namespace, image.pod) for image in container_images})
-        sources.setdefault(host, []).append(f"images of {count} pod{'' if count == 1 else 's'}")
-    bootstrap = cluster.bootstrap_registry_id if (cluster.artifact_source or "").lower() == "cache" else None
-    for registry in (r for r in inventory.registries() if same_id(r.id, bootstrap)):
-        sources.setdefault(registry.login_server, []).append("bootstrap registry")
-    for host in _tagged(cluster):
-        sources.setdefault(host, []).append(f"cluster tag {TAG}")
-    for host in azure.settings.registries:
-        sources.setdefault(host, []).append("setting PULLWATCH_REGISTRIES")
-    for host in remembered:
-        sources.setdefault(host.lower(), []).append(SEEN_BEFORE)
-    for host, why in _held(inventory, principal, named=bool(sources)).items():
-        sources.setdefault(host, []).append(why)
-    return sources
-
-
-def _uses(
-    inventory: Inventory, sources: Mapping[str, list[str]], by_host: Mapping[str, list[ContainerImage]]
-) -> tuple[RegistryUse, ...]:
-    ordered = sorted(sources, key=lambda host: (host not in by_host, host))[:MAX_REGISTRIES]
-    return tuple(
-        RegistryUse(
-            login_server=host,
-            sources=tuple(sources[host]),
-            registry=inventory.registry(host),
-            acr=inventory.is_acr(host),
-            images=tuple(by_host.get(host, ())),
-        )
-        for host in ordered
-    )
-
-
-def _images_by_host(workloads: Seen[Workloads] | NotSeen) -> dict[str, list[ContainerImage]]:
-    images_by_host: dict[str, list[ContainerImage]] = {}
-    if isinstance(workloads, NotSeen):
-        return images_by_host
+def _add_images(named: _NamedRegistries, workloads: Seen[Workloads] | NotSeen) -> None:
+    """The registries of the images that pods name."""
     by_image: dict[str, list[ContainerImage]] = {}  # many pods have the same image
-    for container in workloads.value.containers:
+    for container in () if isinstance(workloads, NotSeen) else workloads.value.containers:
         by_image.setdefault(container.image, []).append(container)
-    for image, listed in by_image.items():
+    for image, containers in by_image.items():
         host = images.host_of(image)
         if host is not None:
-            images_by_host.setdefault(host, []).extend(listed)
-    return images_by_host
+            named.images.setdefault(registry_names.login_server_of(host), []).extend(containers)
+            named.add_name(host)
+    for login_server, containers in named.images.items():
+        count = len({(container.namespace, container.pod) for container in containers})
+        named.add(login_server, f"images of {count} pod{'' if count == 1 else 's'}")
+
+
+def _add_settings(
+    named: _NamedRegistries, azure: Azure, inventory: Inventory, cluster: Cluster, remembered: Iterable[str]
+) -> None:
+    """The registries that the cluster's own settings, Pullwatch's settings or earlier runs name."""
+    bootstrap = cluster.bootstrap_registry_id if (cluster.artifact_source or "").lower() == "cache" else None
+    for registry in (r for r in inventory.registries() if same_id(r.id, bootstrap)):
+        named.add(registry.login_server, "bootstrap registry")
+    for host in _tagged(cluster):
+        named.add(host, f"cluster tag {TAG}")
+    for host in azure.settings.registries:
+        named.add(host, "setting PULLWATCH_REGISTRIES")
+    for host in remembered:
+        named.add(host.lower(), SEEN_BEFORE)
 
 
 def _tagged(cluster: Cluster) -> tuple[str, ...]:

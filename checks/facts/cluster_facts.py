@@ -40,7 +40,8 @@ class RegistryUse(msgspec.Struct, frozen=True, kw_only=True):
     """A registry that a cluster uses: how that is known, and what ARM says of it.
 
     ``sources`` are words for a person ("images of 3 pods", "role on the registry", "seen before", "cluster tag",
-    "setting"). ``registry`` is None in ``Seen`` where the host is no Azure registry.
+    "setting"). ``registry`` is None in ``Seen`` where the host is no Azure registry. ``names`` are the other hosts of
+    it that were named: regional endpoints, data endpoints, the privatelink alias.
     """
 
     login_server: str
@@ -48,6 +49,7 @@ class RegistryUse(msgspec.Struct, frozen=True, kw_only=True):
     registry: Seen[Registry] | NotSeen
     acr: bool = True
     images: tuple[ContainerImage, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 class RegistryPerformance(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,15 +15,17 @@ import msgspec
 from checks.changes import Change, Reason, RowVerdicts, Status, Transition
 from checks.findings import SEEN_BEFORE, ClusterReport, Facet, RegistryRow, word
 from checks.history.model import ClusterState, Decision, RunRef, SubjectReason, SubjectState
+from checks.report.outcome import outcome_of
 from checks.rules.pull import pull_times
 from checks.text import clipped, printable, redacted
 
-FACETS = ("access", "path", "pull")
+ALERTED = ("access", "path", "pull")
+FACETS = (*ALERTED, "images")
 KEEP_FOR = timedelta(days=30)
 
 # With these a state always fits an entity (1 MiB) beside a shortened report: 120 subjects of at most some 2,500 stored
 # characters. Commands are left out whole where they do not fit: half a command is worse than none.
-MAX_REGISTRIES = 40
+MAX_REGISTRIES = 30
 MAX_REMEMBERED = 100
 MAX_SUMMARY = 200
 MAX_CAUSE = 100
@@ -41,7 +43,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     fail_after: int = 1
     pass_after: int = 1
-    alert_on: frozenset[str] = frozenset(FACETS)
+    alert_on: frozenset[str] = frozenset(ALERTED)
     baseline: bool = False
 
 
@@ -65,6 +67,11 @@ class _Observed(msgspec.Struct, frozen=True):
     def used(self) -> bool:
         """Whether the cluster really uses the registry now, or it is only remembered."""
         return not self.row.sources or any(source != SEEN_BEFORE for source in self.row.sources)
+
+    @property
+    def basis(self) -> tuple[str, ...]:
+        """What the answer itself rests on; of the other facets their checks speak."""
+        return tuple(basis.value for basis in self.row.basis) if self.facet == "pull" else ()
 
 
 def decide(
@@ -96,6 +103,7 @@ def decide(
         registries=_remembered(previous, report, now),
         capped=len(capped) * len(FACETS),
         baselines=pull_times.update_baselines(previous.baselines if previous else {}, report.pull_times),
+        outcome=outcome_of(report),
     )
     change = _change(report, run, now, tuple(moved for _, _, (_, moved, _) in steps if moved))
     return Decision(state=state, run=run, change=change, reasons=tuple(reasons))
@@ -256,7 +264,8 @@ def _failed(held: SubjectState, first: bool, observed: _Observed, policy: Policy
         cause=cause,
         notified=alert,
         summary=_line(observed.answer.summary),
-        fix=_commands(observed.row.fix),
+        fix=_commands(observed.answer.fix),
+        basis=observed.basis,
     )
     return subject, _moved(None if first else held, subject, reason, alert=alert), reason
 
@@ -264,7 +273,11 @@ def _failed(held: SubjectState, first: bool, observed: _Observed, policy: Policy
 def _failing_still(held: SubjectState, counted: SubjectState, cause: str, observed: _Observed, alert: bool) -> Step:
     """It failed before: the evidence is the latest; another cause is another thing to do, so people are notified."""
     subject = msgspec.structs.replace(
-        counted, cause=cause, summary=_line(observed.answer.summary), fix=_commands(observed.row.fix)
+        counted,
+        cause=cause,
+        summary=_line(observed.answer.summary),
+        fix=_commands(observed.answer.fix),
+        basis=observed.basis,
     )
     if cause == held.cause:
         return subject, None, Reason.STILL_FAILING
@@ -288,7 +301,14 @@ def _passed(held: SubjectState, first: bool, policy: Policy, now: datetime) -> S
         return counted, None, Reason.BELOW_THRESHOLD
     reason = Reason.RECOVERED if held.status is Status.FAILING else Reason.FIRST_SEEN_PASSING
     subject = msgspec.structs.replace(
-        counted, status=Status.PASSING, since=counted.streak_since or now, cause="", notified=False, summary="", fix=()
+        counted,
+        status=Status.PASSING,
+        since=counted.streak_since or now,
+        cause="",
+        notified=False,
+        summary="",
+        fix=(),
+        basis=(),
     )
     return subject, _moved(None if first else held, subject, reason, alert=held.notified), reason
 
@@ -340,12 +360,13 @@ def _change(report: ClusterReport, run: RunRef, now: datetime, transitions: tupl
         sequence=run.sequence,
         at=now,
         transitions=transitions,
-        rows=tuple(
-            RowVerdicts(name, word(row.access.verdict), word(row.path.verdict), word(row.pull.verdict))
-            for name, row in sorted(rows.items())
-            if name in moved
-        ),
+        rows=tuple(_verdicts(name, row) for name, row in sorted(rows.items()) if name in moved),
     )
+
+
+def _verdicts(registry: str, row: RegistryRow) -> RowVerdicts:
+    words = {facet: word(answer.verdict) for facet, answer in row.facets()}
+    return RowVerdicts(registry, **words, basis=tuple(basis.value for basis in row.basis))
 
 
 def _remembered(previous: ClusterState | None, report: ClusterReport, now: datetime) -> dict[str, datetime]:

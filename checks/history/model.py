@@ -13,6 +13,7 @@ import msgspec
 from checks.changes import Change, Reason, Status
 from checks.facts.pulls import PullTimeBaseline
 from checks.findings import SubscriptionResult
+from checks.report.outcome import FacetCounts, Outcome
 
 
 class RunRef(msgspec.Struct, frozen=True):
@@ -29,7 +30,8 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     when the present run of equal Pass or Fail verdicts began. ``bad_streak`` and ``good_streak`` count these verdicts;
     Unknown and Skipped move neither. ``unknown_since``: since when nothing but Unknown was seen, else None.
     ``notified``: people were notified of the current failure, or a pending notification is stored.
-    ``last_seen``: when the cluster last really used the registry (being remembered is not use).
+    ``last_seen``: when the cluster last really used the registry (being remembered is not use). ``basis``: what a
+    failure of ``pull`` rests on.
     """
 
     registry: str
@@ -47,6 +49,7 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     notified: bool = msgspec.field(name="told", default=False)
     summary: str = ""
     fix: tuple[str, ...] = ()
+    basis: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -59,7 +62,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
 
     ``sequence`` and ``run`` are of the last run that counted. ``registries`` remembers when each login server was last
     used. ``capped`` counts subjects that did not fit. ``gone_since``: not in a complete inventory since then.
-    ``baselines`` are how long pulls took, by "registry|pool|unit".
+    ``baselines`` are how long pulls took, by "registry|pool|unit". ``outcome`` is what the last report came to.
     """
 
     cluster: str
@@ -71,6 +74,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     capped: int = 0
     gone_since: datetime | None = None
     baselines: dict[str, PullTimeBaseline] = {}
+    outcome: Outcome = Outcome.UNKNOWN
 
 
 class SubjectReason(msgspec.Struct, frozen=True):
@@ -123,6 +127,7 @@ class StateSummary(msgspec.Struct, frozen=True, kw_only=True):
     worst_cause: str = ""
     failing_since: datetime | None = None
     gone_since: datetime | None = None
+    outcome: Outcome = Outcome.UNKNOWN
 
 
 class KnownCluster(msgspec.Struct, frozen=True):
@@ -150,7 +155,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """What a run or a shard counted. ``clusters`` = ``passing`` + ``failing`` + ``unknown`` + ``errors``.
 
     ``blind``: clusters (among them) where a look failed. ``late``: results of a run older than the one counted.
-    ``changes``: clusters with a history row. ``gone``: clusters missing from a complete inventory.
+    ``changes``: clusters with a history row. ``gone``: clusters missing from a complete inventory. ``rows``: rows by
+    facet and verdict.
     """
 
     clusters: int = 0
@@ -162,6 +168,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     late: int = 0
     changes: int = 0
     gone: int = 0
+    rows: FacetCounts = {}
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

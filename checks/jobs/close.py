@@ -19,6 +19,7 @@ from checks.history.model import ClusterState, Marker, MarkerStatus, Run, RunSta
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.scan import add
+from checks.report.outcome import Outcome
 
 LOG = logging.getLogger(__name__)
 MAX_LINES = 50
@@ -145,7 +146,7 @@ async def _notify_baseline(context: JobContext, run: Run) -> None:
 
 
 def _baseline_notice(run: Run, seen: int, summaries: list[StateSummary], lines: list[NoticeLine]) -> Notice:
-    failing = sum(1 for state in summaries if state.failing)
+    failing = sum(state.outcome is Outcome.FAIL for state in summaries)
     clusters = f"{len(summaries)} cluster{'' if len(summaries) == 1 else 's'}"
     facts = [
         f"{clusters} in {seen} subscription(s) are watched from now on.",
@@ -170,6 +171,7 @@ def _lines(state: ClusterState) -> list[NoticeLine]:
             since=min(known.since, subject.since) if known else subject.since,
             summary=subject.summary or (known.summary if known else ""),
             fix=subject.fix or (known.fix if known else ()),
+            basis=subject.basis or (known.basis if known else ()),
         )
     return list(lines.values())
 

@@ -18,7 +18,7 @@ from checks.jobs import scan_cluster
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, CloseMessage, MessageError, ScanMessage
 from checks.report.cluster_report import problem_report
-from checks.report.outcome import failing, unsettled
+from checks.report.outcome import Outcome, add_counts, count_rows, outcome_of
 
 TRIES = 5  # of a commit that somebody else overtook
 
@@ -116,18 +116,18 @@ async def _commit(context: JobContext, run: Run, report: ClusterReport) -> Total
 def count(report: ClusterReport, *, late: bool, changed: bool) -> Totals:
     """What one cluster adds to its shard's totals."""
     error = report.problem is not None and report.problem.cause == CHECKER_ERROR
-    fails = failing(report)
-    unknown = not fails and unsettled(report)
+    outcome = outcome_of(report)
     blind = any(_unseen(row.access) or _unseen(row.path) for row in report.registries)
     return Totals(
         clusters=1,
         errors=int(error),
-        failing=int(fails and not error),
-        unknown=int(unknown and not error),
-        passing=int(not fails and not unknown and not error),
+        failing=int(outcome is Outcome.FAIL and not error),
+        unknown=int(outcome is Outcome.UNKNOWN and not error),
+        passing=int(outcome is Outcome.PASS and not error),
         blind=int(blind),
         late=int(late),
         changes=int(changed),
+        rows=count_rows([report]),
     )
 
 
@@ -138,7 +138,9 @@ def _unseen(facet: Facet) -> bool:
 
 def add(parts: list[Totals]) -> Totals:
     """The sum of totals, field by field."""
-    return Totals(**{name: sum(getattr(part, name) for part in parts) for name in Totals.__struct_fields__})
+    numbers = [name for name in Totals.__struct_fields__ if name != "rows"]
+    summed = {name: sum(getattr(part, name) for part in parts) for name in numbers}
+    return Totals(**summed, rows=add_counts(part.rows for part in parts))
 
 
 async def _close_when_complete(context: JobContext, run: Run) -> None:

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from checks.arm_ids import name_of
 from checks.changes import NoticeKind
+from checks.findings import describe_basis, shown
 from checks.notify.incidents import MAX_ITEMS, Item, ItemKind, Mail, incident_id, shortened
 from checks.text import printable, redacted
 
@@ -30,6 +31,11 @@ _VERBS = {
     "pull": ("cannot pull from", "can pull from", "could not pull from"),
     "access": ("has no access to", "has access to", "had no access to"),
     "path": ("has no path to", "has a path to", "had no path to"),
+    "images": (
+        "uses images that cannot be pulled from",
+        "can pull all its images from",
+        "used images that could not be pulled from",
+    ),
 }
 _WORD_COLOURS = {"pass": "#1a7f37", "fail": "#cf222e", "unknown": "#9a6700"}
 
@@ -108,7 +114,7 @@ def _predicate(item: Item) -> str:
     """The verb phrase about the registry: that it cannot be pulled from only where that was the answer."""
     if item.kind is ItemKind.REMOVED:
         return f"is no longer checked against {item.registry}"
-    now, again, before = _VERBS[next((facet for facet in ("pull", "access") if facet in item.facets), "path")]
+    now, again, before = _VERBS[next((facet for facet in _VERBS if facet in item.facets), "path")]
     if item.kind is ItemKind.RECOVERED:
         return f"{again} {item.registry} again"
     if item.kind is ItemKind.WAS_BAD:
@@ -160,6 +166,8 @@ def _templates() -> Environment:
         "sentence": sentence,
         "over": lambda item: item.kind in (ItemKind.RECOVERED, ItemKind.WAS_BAD, ItemKind.REMOVED),
         "colour": lambda kind: _COLOURS.get(kind, "#cf222e"),
+        "shown": shown,
+        "basis": describe_basis,
         "word_colour": lambda word: _WORD_COLOURS.get(word, "#57606a"),
     }
     return environment

@@ -1,13 +1,16 @@
 """A report as the plain data that the command line (``--json``) and HTTP answer with.
 
 ``{"subscriptions":[{"id","clusters","verdict","cause","summary","fix"}],"clusters":[{"id","coverage","registries":
-[{"registry","access","path","pull",…}],"findings":[{"code","subject","verdict","cause","summary","evidence",
-"severity","fix"}],"problem"}]}``; a facet is ``{"verdict","cause","decided_by":[codes]}``; a verdict is "pass",
-"fail", "unknown" or "skipped"; ``problem`` is ``{"cause","summary","missing"}`` where a cluster could not be checked.
+[{"registry","access","path","pull","images","basis","names",…}],"findings":[{"code","subject","verdict","cause",
+"summary","evidence","severity","fix"}],"problem"}],"totals":{"clusters","passing","failing","unknown","rows":
+{facet:{verdict:count}}}}``; a facet is ``{"verdict","cause","decided_by":[codes]}``; a verdict is "pass", "fail",
+"unknown" or "skipped" (in a row: nobody can judge it); ``problem`` is ``{"cause","summary","missing"}`` where a cluster
+could not be checked.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -24,6 +27,7 @@ from checks.findings import (
     Verdict,
     word,
 )
+from checks.report.outcome import Outcome, count_rows, outcome_of
 
 
 def scan_answer(report: ScanReport) -> dict[str, Any]:
@@ -31,6 +35,19 @@ def scan_answer(report: ScanReport) -> dict[str, Any]:
     return {
         "subscriptions": [subscription_answer(result) for result in report.subscriptions],
         "clusters": [cluster_answer(cluster) for cluster in report.clusters],
+        "totals": _totals(report),
+    }
+
+
+def _totals(report: ScanReport) -> dict[str, Any]:
+    """Clusters by what they come to, and rows by facet and verdict, counted as runs count them."""
+    outcomes = Counter(outcome_of(cluster) for cluster in report.clusters)
+    return {
+        "clusters": len(report.clusters),
+        "passing": outcomes[Outcome.PASS],
+        "failing": outcomes[Outcome.FAIL],
+        "unknown": outcomes[Outcome.UNKNOWN],
+        "rows": count_rows(report.clusters),
     }
 
 
@@ -61,6 +78,8 @@ def _row(row: RegistryRow) -> dict[str, Any]:
     return {
         "registry": row.registry,
         **{name: _facet(facet) for name, facet in row.facets()},
+        "basis": [basis.value for basis in row.basis],
+        "names": list(row.names),
         "sources": list(row.sources),
         "image_troubles": row.image_troubles,
         "disagreements": list(row.disagreements),
@@ -74,6 +93,7 @@ def _facet(facet: Facet) -> dict[str, Any]:
         "cause": facet.cause,
         "decided_by": list(facet.decided_by),
         "summary": facet.summary,
+        "fix": list(facet.fix),
     }
 
 

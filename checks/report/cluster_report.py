@@ -25,32 +25,34 @@ from checks.report.coverage import coverage_of
 from checks.report.own_identity import name_own_identity
 from checks.report.partial_reads import downgrade_passes
 from checks.report.registry_row import FAILURES, PER_IMAGE, registry_row
+from checks.rules.path import public_registries
 from checks.rules.pull.observed_pulls import FailedPull, PullProof, failed_pulls, not_found_proofs, pull_proofs
 
 
 def build_report(facts: ClusterFacts) -> ClusterReport:
     """Judges one cluster and folds the row of each registry.
 
-    A host that is no Azure registry gets a row where the nodes say something of it (a pull that failed or succeeded);
-    ARM alone has nothing to say of it. A registry that was asked for has a row in any case.
+    A host that is no Azure registry gets a row where the nodes say something of it (a pull that failed or succeeded),
+    or where it is known to be on the internet, so that Azure shows the nodes' side of the path. A registry that was
+    asked for has a row in any case.
     """
     findings = downgrade_passes(catalog.judge(facts), facts.workloads)
     refused = {f.subject.registry for f in findings if f.code == PER_IMAGE and isinstance(f.verdict, Fail)}
-    spoken_of = refused | {f.subject.registry for f in findings if f.code == FAILURES}
+    reported = {f.subject.registry for f in findings if f.code == FAILURES}
     failing: dict[str | None, list[FailedPull]] = {}
     for pull in failed_pulls(facts.workloads.value) if isinstance(facts.workloads, Seen) else ():
-        failing.setdefault(pull.host, []).append(pull)
+        failing.setdefault(pull.registry, []).append(pull)
     proven = _proven(facts, failing)
+    spoken_of = refused | reported | proven.keys() | public_registries.ON_THE_INTERNET
     rows = tuple(
         registry_row(
-            use.login_server,
-            use.sources,
+            use,
             findings,
             proven.get(use.login_server),
             contradictions(facts, use, failing.get(use.login_server, ()), findings),
         )
         for use in facts.uses
-        if use.acr or use.login_server in proven or use.login_server in spoken_of or ASKED_FOR in use.sources
+        if use.acr or use.login_server in spoken_of or ASKED_FOR in use.sources
     )
     report = ClusterReport(
         id=facts.cluster.id,
@@ -63,7 +65,7 @@ def build_report(facts: ClusterFacts) -> ClusterReport:
 
 
 def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]]) -> dict[str, PullProof]:
-    """What nodes proved per host: a pull that succeeded, or else a tag that a registry did not have."""
+    """What nodes proved per registry: a pull that succeeded, or else a tag that a registry did not have."""
     if isinstance(facts.workloads, NotSeen):
         return {}
     pools, read_at = facts.cluster.pools, facts.workloads.evidence.read_at
@@ -108,7 +110,7 @@ def problem_report(cluster_id: str, registries: Iterable[str], problem: ClusterP
     """The report of a cluster that could not be checked: Unknown, its registries kept from earlier runs."""
     facet = Facet(Unknown(problem.missing), problem.cause, (), problem.summary)
     rows = tuple(
-        RegistryRow(registry=name, access=facet, path=facet, pull=facet, sources=(SEEN_BEFORE,))
+        RegistryRow(registry=name, access=facet, path=facet, pull=facet, images=facet, sources=(SEEN_BEFORE,))
         for name in sorted(set(registries))
     )
     return ClusterReport(

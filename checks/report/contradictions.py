@@ -32,11 +32,18 @@ from checks.rules.azure.node_pools import has_nodes
 from checks.rules.path import node_network, public_path, registry_firewall
 from checks.rules.path.context import PathContext
 from checks.rules.path.private_endpoints import candidates
+from checks.rules.pull import mirrors
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, denied_address
 from checks.rules.pull.observed_pulls import FailedPull
 
 MAX_SENTENCES = 10
+_DIVERTED = (
+    pw206_nsg_routes_proxy.FilterCause.ROUTE_DIVERTS_LOGIN,
+    pw206_nsg_routes_proxy.FilterCause.ROUTE_DIVERTS_LAYERS,
+    pw206_nsg_routes_proxy.FilterCause.PROXY_DECIDES,
+)
 TIMED_OUT = (PullErrorCause.CONNECT_TIMEOUT, PullErrorCause.CONNECT_REFUSED)
+BROKEN = (*TIMED_OUT, PullErrorCause.TLS, PullErrorCause.PROXY, PullErrorCause.CORRUPT_OR_INTERRUPTED)
 ROLE = pw102_pull_permission.CHECK.code
 CONNECTIVITY = pw201_registry_connectivity.CHECK.code
 ADDRESSES = pw202_egress_and_ip_rules.CHECK.code
@@ -64,15 +71,15 @@ class RegistryEvidence(msgspec.Struct, frozen=True):
         return not failed and any(isinstance(f.verdict, Pass) for f in passes)
 
     def of(self, *causes: PullErrorCause) -> list[FailedPull]:
-        """The failing pulls of these causes."""
-        return [pull for pull in self.failing if pull.classified.cause in causes]
+        """The failing pulls of these causes that the registry itself, and no mirror of it, caused."""
+        return [pull for pull in self.failing if pull.classified.cause in causes and not pull.mirror]
 
 
 def contradictions(
     facts: ClusterFacts, use: RegistryUse, failing: Iterable[FailedPull], findings: Iterable[Finding]
 ) -> tuple[str, ...]:
     """The sentences about one registry; none where nodes and Azure agree."""
-    own_failed_pulls = tuple(pull for pull in failing if pull.host == use.login_server)
+    own_failed_pulls = tuple(pull for pull in failing if pull.registry == use.login_server)
     if not own_failed_pulls:
         return ()
     about = tuple(f for f in findings if f.subject.registry in (None, use.login_server))
@@ -84,6 +91,8 @@ def contradictions(
         _timed_out,
         _absent,
         _tls,
+        _mirrors,
+        _appliance,
     )
     return tuple(dict.fromkeys(sentence for rule in rules for sentence in rule(evidence)))[:MAX_SENTENCES]
 
@@ -250,6 +259,27 @@ def _tls(evidence: RegistryEvidence) -> Iterable[str]:
         yield (
             f"Nodes do not trust the registry's certificate although it holds from where Pullwatch runs "
             f"({CONNECTIVITY}): something on the nodes' network path intercepts TLS, or their clock is wrong."
+        )
+
+
+def _mirrors(evidence: RegistryEvidence) -> Iterable[str]:
+    for mirror in dict.fromkeys(pull.mirror for pull in evidence.failing if pull.mirror):
+        where = (
+            "on the node itself" if mirrors.is_on_node(mirror) else "which nodes are set up to ask first (hosts.toml)"
+        )
+        yield (
+            f"What failed is the mirror {mirror}, {where}, not {evidence.use.login_server}: what Azure shows of the "
+            "registry says nothing of it."
+        )
+
+
+def _appliance(evidence: RegistryEvidence) -> Iterable[str]:
+    """Connections that break off, beside a route that sends them through an appliance."""
+    diverted = next((f for f in evidence.findings if f.code == FILTERS and f.cause in _DIVERTED), None)
+    if diverted is not None and evidence.of(*BROKEN):
+        yield (
+            f"Nodes' connections break off, and {FILTERS} shows what they pass through: {diverted.summary} Look at its "
+            "rules, and at whether it inspects TLS, first."
         )
 
 

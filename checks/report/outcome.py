@@ -1,9 +1,51 @@
-"""What a cluster's report comes to: whether it fails, and whether it leaves something open. Exit codes rest on it."""
+"""What reports come to: whether a cluster fails or leaves something open, and how many rows have which verdict."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from enum import StrEnum
+
 from checks.catalog import check_of
-from checks.findings import ClusterReport, Fail, Severity, Unknown
+from checks.findings import ClusterReport, Fail, Severity, Unknown, word
+
+FacetCounts = dict[str, dict[str, int]]
+
+
+class Outcome(StrEnum):
+    """What a whole cluster comes to. Runs, mails and tables count clusters by it."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+def outcome_of(report: ClusterReport) -> Outcome:
+    """Fail where anything fails, else Unknown where it is open that the cluster can pull."""
+    if failing(report):
+        return Outcome.FAIL
+    return Outcome.UNKNOWN if unsettled(report) else Outcome.PASS
+
+
+def count_rows(reports: Iterable[ClusterReport]) -> FacetCounts:
+    """How many rows have which verdict, by facet: ``{"images": {"fail": 1, "pass": 3}}``."""
+    counts: FacetCounts = {}
+    for row in (row for report in reports for row in report.registries):
+        for name, facet in row.facets():
+            verdict = word(facet.verdict)
+            by_verdict = counts.setdefault(name, {})
+            by_verdict[verdict] = by_verdict.get(verdict, 0) + 1
+    return counts
+
+
+def add_counts(parts: Iterable[FacetCounts]) -> FacetCounts:
+    """The sum of counts."""
+    total: FacetCounts = {}
+    for part in parts:
+        for name, by_verdict in part.items():
+            summed = total.setdefault(name, {})
+            for verdict, count in by_verdict.items():
+                summed[verdict] = summed.get(verdict, 0) + count
+    return total
 
 
 def failing(report: ClusterReport) -> bool:

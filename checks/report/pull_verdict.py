@@ -37,11 +37,15 @@ _OTHERWISE = "something that Azure Resource Manager does not show is in the path
 
 
 class NodeReports(msgspec.Struct, frozen=True):
-    """The findings about failed pulls from one registry, by whose fault they are."""
+    """The findings about failed pulls from one registry, by whose fault they are.
+
+    ``named``: what PW306 finds about the name of the first image of ``registry``, to which nodes send no credentials.
+    """
 
     registry: tuple[Finding, ...]
     image: tuple[Finding, ...]
     unsettled: tuple[Finding, ...]
+    named: Finding | None = None
 
 
 # A node's token for a registry lives up to 3 hours. Source: "ACR authentication", refresh tokens.
@@ -268,6 +272,9 @@ def _failing(access: Facet, path: Facet, reports: NodeReports) -> Facet | None:
     codes = tuple(dict.fromkeys((*inferred, FAILURES)))
     if isinstance(access.verdict, Fail) and first.cause in CREDENTIALS:
         return Facet(Fail(), access.cause, codes, access.summary)
+    if reports.named is not None and first.cause in CREDENTIALS:
+        named = reports.named
+        return Facet(Fail(), named.cause, (named.code, *codes), f"{named.summary} {first.summary}")
     return Facet(Fail(), first.cause, codes, first.summary)
 
 

@@ -2,7 +2,7 @@
 
 Fail beats Unknown beats Pass; Skipped counts for nothing, and nothing but Skipped is Unknown. A finding that only warns
 fails no row. Kubelet identity, pull secrets and anonymous pull are alternatives: one that holds is enough. ``pull`` is
-in pull_verdict.py.
+in pull_verdict.py, ``images`` in images_facet.py.
 """
 
 from __future__ import annotations
@@ -12,28 +12,29 @@ from collections.abc import Iterable
 import msgspec
 
 from checks.catalog import (
+    basis_of,
     deciding,
     pw101_kubelet_identity,
     pw102_pull_permission,
     pw105_cross_tenant,
     pw301_pull_failures,
-    pw302_images_exist,
     pw303_pull_secrets,
     pw304_images_without_credentials,
 )
 from checks.catalog.check import Decides
 from checks.causes import RowCause
-from checks.findings import Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
+from checks.facts import RegistryUse
+from checks.findings import ASKED_FOR, Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
 from checks.report.contradictions import own_images
+from checks.report.images_facet import WRONG_NAMES, canonical_image, images_facet, names_at_fault, troubles_of
 from checks.report.pull_verdict import NodeReports, proofs_about, pull_facet
-from checks.rules import images
+from checks.rules.pull import mirrors
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, affected_scope
 from checks.rules.pull.observed_pulls import PullProof
 
 ROLE = pw102_pull_permission.CHECK.code
 SECRETS = pw303_pull_secrets.CHECK.code
 PER_IMAGE = pw304_images_without_credentials.CHECK.code
-IMAGES = pw302_images_exist.CHECK.code
 FAILURES = pw301_pull_failures.CHECK.code
 WITH_ROLE = "role-and-others"
 # What has to be repaired before anything else that fails: an identity before its tenant, the tenant before a role.
@@ -48,47 +49,43 @@ OTHER_REPAIR_FIRST = (
 
 
 def registry_row(
-    login_server: str,
-    sources: tuple[str, ...],
-    findings: Iterable[Finding],
-    proof: PullProof | None,
-    explained: tuple[str, ...] = (),
+    use: RegistryUse, findings: Iterable[Finding], proof: PullProof | None, explained: tuple[str, ...] = ()
 ) -> RegistryRow:
     """The row of one registry out of its cluster's findings; those without a registry concern every one.
 
     ``explained`` are the sentences that name where nodes and Azure differ (see contradictions.py).
     """
+    login_server = use.login_server
     own_findings = [f for f in findings if f.subject.registry in (None, login_server)]
     access = access_facet(own_findings)
     on_path = [f for f in own_findings if f.code in deciding(Decides.PATH)]
     path = combined_facet(on_path, "the network path to the registry was not checked")
-    own = own_images(own_findings) if isinstance(access.verdict, Pass) else frozenset()
-    reports = _node_reports([f for f in own_findings if f.code == FAILURES and f.subject.registry == login_server], own)
+    if not use.acr and ASKED_FOR not in use.sources:
+        access, path = _not_judged(access), _not_judged(path)
+    reports = _node_reports(own_findings, login_server, access)
     pull, disagreements = pull_facet(access, path, on_path, reports, proofs_about(own_findings, login_server, proof))
+    troubles = troubles_of((f for f in own_findings if f.subject.registry == login_server), reports.image)
     return RegistryRow(
         registry=login_server,
-        access=access,
-        path=path,
-        pull=pull,
-        sources=sources,
-        image_troubles=len(reports.image) + _absent_images(own_findings, login_server, reports),
+        access=_with_fix(access, own_findings),
+        path=_with_fix(path, own_findings),
+        pull=_with_fix(pull, own_findings),
+        images=images_facet(own_findings, troubles, use),
+        basis=() if isinstance(pull.verdict, Skipped) else basis_of(pull.decided_by),
+        names=use.names,
+        sources=use.sources,
+        image_troubles=troubles.count,
         disagreements=(*disagreements, *explained),
         fix=_fixes(own_findings, pull),
     )
 
 
-def _absent_images(findings: list[Finding], login_server: str, reports: NodeReports) -> int:
-    """Images that the registry itself says are in trouble and that no waiting pod has told of yet."""
-    reported = {_canonical(f.subject.image) for f in reports.image}
-    absent = (f for f in findings if f.code == IMAGES and isinstance(f.verdict, Fail))
-    return sum(
-        f.subject.registry == login_server and f.subject.image not in reported for f in absent if f.subject.image
-    )
-
-
-def _canonical(image: str | None) -> str | None:
-    parsed = images.parse(image or "")
-    return images.canonical(parsed) if parsed else image
+def _not_judged(facet: Facet) -> Facet:
+    """A facet of a host that is no Azure registry: where nothing settles it, nobody can, and nothing is missing."""
+    if not isinstance(facet.verdict, Unknown) or facet.verdict.look_failed:
+        return facet
+    because = "Pullwatch judges Azure registries; of this host it shows what nodes report"
+    return Facet(Skipped(because), RowCause.NOT_JUDGED, (), f"{because}.")
 
 
 def combined_facet(findings: list[Finding], nothing: str) -> Facet:
@@ -150,26 +147,45 @@ def _with_secrets(facet: Facet, secrets: list[Finding]) -> Facet:
     return facet
 
 
-def _node_reports(findings: list[Finding], own: frozenset[str]) -> NodeReports:
-    """``own`` are images that the registry says are in trouble themselves: it may refuse them like a missing role."""
-    failed = [f for f in findings if isinstance(f.verdict, Fail)]
+def _node_reports(findings: list[Finding], login_server: str, access: Facet) -> NodeReports:
+    """The failing pulls of one registry by whose fault they are.
+
+    Where the nodes may pull, the registry may refuse an image in trouble like a missing role, and a host that serves no
+    image refuses everybody: such a failure is the image's own.
+    """
+    own = own_images(findings) if isinstance(access.verdict, Pass) else frozenset()
+    names = names_at_fault(findings)
+    failed = [
+        f for f in findings if f.code == FAILURES and f.subject.registry == login_server and isinstance(f.verdict, Fail)
+    ]
 
     def scope(finding: Finding) -> str:
-        cause = PullErrorCause(finding.cause)
-        return "image" if cause in CREDENTIALS and _canonical(finding.subject.image) in own else affected_scope(cause)
+        cause, image = PullErrorCause(finding.cause), canonical_image(finding.subject.image)
+        if cause in CREDENTIALS and image in own:
+            return "image"
+        if mirrors.is_on_node(finding.mirror):
+            return "node"
+        named = names.get(image)
+        return "image" if named is not None and named.cause in WRONG_NAMES else affected_scope(cause)
 
     def of(wanted: str) -> tuple[Finding, ...]:
         return tuple(f for f in failed if scope(f) == wanted)
 
-    return NodeReports(of("registry"), of("image"), of("unsettled"))
+    at_registry = of("registry")
+    named = names.get(canonical_image(at_registry[0].subject.image)) if at_registry else None
+    return NodeReports(at_registry, of("image"), of("unsettled"), named)
 
 
 def _codes(findings: list[Finding]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f.code for f in findings))
 
 
-def _fixes(findings: list[Finding], pull: Facet) -> tuple[str, ...]:
-    if not isinstance(pull.verdict, Fail):
+def _with_fix(facet: Facet, findings: list[Finding]) -> Facet:
+    return msgspec.structs.replace(facet, fix=_fixes(findings, facet))
+
+
+def _fixes(findings: list[Finding], facet: Facet) -> tuple[str, ...]:
+    if not isinstance(facet.verdict, Fail):
         return ()
-    deciding = [f for f in findings if f.code in pull.decided_by and isinstance(f.verdict, Fail)]
+    deciding = [f for f in findings if f.code in facet.decided_by and isinstance(f.verdict, Fail)]
     return tuple(dict.fromkeys(command for f in deciding for command in f.fix))[:10]

@@ -1,4 +1,4 @@
-"""Registry names in image references, and which of them nodes cannot pull from, or should not.
+"""The names of a registry, and which of them nodes cannot pull from, or should not.
 
 Sources: ACR documentation ("get started", domain name labels: ``<name>-<hash>``; "geo-replication": data and regional
 hosts; kubelet's matchImages globs go label by label, so ``*.azurecr.io`` does not cover a regional host).
@@ -19,6 +19,7 @@ SUFFIXES = (*(cloud.acr_suffix for cloud in CLOUDS.values()), "azurecr.de")
 
 
 MAX_HOST = 255
+PRIVATE_LINK = "privatelink"
 _LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _HOST_OR_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.IGNORECASE)
 
@@ -28,10 +29,14 @@ class Oddity(StrEnum):
 
     DATA_HOST = "data-endpoint"
     REGIONAL_HOST = "regional-host"
+    PRIVATE_LINK_ALIAS = "privatelink-alias"
     UPPER_CASE_REPOSITORY = "upper-case-repository"
     UPPER_CASE_HOST = "upper-case-host"
     OTHER_LOGIN_SERVER = "other-login-server"
     HOST_LEFT_OUT = "host-left-out"
+
+
+_ODD_KINDS = {"data": Oddity.DATA_HOST, "geo": Oddity.REGIONAL_HOST, PRIVATE_LINK: Oddity.PRIVATE_LINK_ALIAS}
 
 
 class OddName(msgspec.Struct, frozen=True):
@@ -55,10 +60,8 @@ def find_oddity(image: str, known: Mapping[str, tuple[str, ...]]) -> OddName | N
     if name is None:
         return None
     servers = known.get(name, ())
-    if kind == "data":
-        return OddName(Oddity.DATA_HOST, _at_login_server(image, servers))
-    if kind == "geo":
-        return OddName(Oddity.REGIONAL_HOST, _at_login_server(image, servers))
+    if kind in _ODD_KINDS:
+        return OddName(_ODD_KINDS[kind], f"{login_server_of(host)}/{image.partition('/')[2]}")
     if servers and host not in servers:
         return OddName(Oddity.OTHER_LOGIN_SERVER, _at_login_server(image, servers))
     if not image.startswith(host):
@@ -66,17 +69,32 @@ def find_oddity(image: str, known: Mapping[str, tuple[str, ...]]) -> OddName | N
     return None
 
 
+def login_server_of(host: str) -> str:
+    """The login server of the registry that a host belongs to; a host that is no other name of a registry as it is.
+
+    ``acrshop.westeurope.geo.azurecr.io`` (regional endpoint), ``acrshop.westeurope.data.azurecr.io`` (data endpoint)
+    and ``acrshop.privatelink.azurecr.io`` (what the login server is an alias of) belong to ``acrshop.azurecr.io``.
+    """
+    label, kind, suffix = _parts(host.lower())
+    return f"{label}.{suffix}" if kind else host
+
+
 def _registry_and_kind(host: str) -> tuple[str | None, str]:
-    """The registry name in an Azure host and the kind of host ("data", "geo", "": login server); else (None, "")."""
+    """The registry name in an Azure host and the kind of host ("": login server); else (None, "")."""
+    label, kind, _ = _parts(host)
+    return (label.partition("-")[0], kind) if label else (None, "")
+
+
+def _parts(host: str) -> tuple[str, str, str]:
+    """The label that names the registry in an Azure host, the kind of host, and the suffix; else empty strings."""
     for suffix in SUFFIXES:
         if host.endswith(f".{suffix}"):
             labels = host.removesuffix(f".{suffix}").split(".")
-            name = labels[0].partition("-")[0]
             if len(labels) == 1:
-                return name, ""
-            if len(labels) == 3 and labels[2] in ("data", "geo"):
-                return name, labels[2]
-    return None, ""
+                return labels[0], "", suffix
+            if (len(labels) == 3 and labels[2] in ("data", "geo")) or labels[1:] == [PRIVATE_LINK]:
+                return labels[0], labels[-1], suffix
+    return "", "", ""
 
 
 def _at_login_server(image: str, servers: tuple[str, ...]) -> str | None:

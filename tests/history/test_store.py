@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.findings import ClusterReport, Evidence, Fail, Finding, Subject
-from checks.history.decide import MAX_REGISTRIES, Policy, decide, fold, statuses
+from checks.history.decide import FACETS, MAX_REGISTRIES, Policy, decide, fold, statuses
 from checks.history.errors import Conflict, LeaseHeld, LeaseLost, LimitError, SchemaError
 from checks.history.model import Committed, Decision, MarkerStatus, Run, RunRef, RunScope, Shard, Totals, new_run_id
 from checks.history.table import keys, rows
@@ -147,7 +147,7 @@ async def test_a_report_of_any_size_fits_and_what_was_cut_is_counted(storage: st
         await store.ensure_tables()
         decision, done = await look(store, 1, seen)
         assert done.written
-        assert decision.state.capped == 50 * 3
+        assert decision.state.capped == 50 * len(FACETS)
         stored = await store.load_state(CLUSTER)
         assert stored is not None
         assert stored.state == decision.state

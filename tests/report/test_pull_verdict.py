@@ -24,6 +24,7 @@ MAY, MAY_NOT, MAYBE = (
     Facet(Fail(), "role-missing", ("PW102",)),
     Facet(OPEN, "?"),
 )
+USE = RegistryUse(login_server=ACR, sources=("images",), registry=NotSeen(NotSeenReason.ERROR, "not read"))
 PODS = PullProof(ACR, WEB, "2026-11-24T11:30:00Z", True, frozenset(), READ_AT)
 
 
@@ -198,7 +199,7 @@ def test_a_canary_of_another_registry_proves_and_fails_nothing() -> None:
 
 def test_the_row_of_a_failing_canary_has_its_fix_and_names_the_pool() -> None:
     findings = [finding("PW102", Pass(), "role-held"), OPEN_PATH, canary(FOUND), canary("dns", "gpu")]
-    row = registry_row(ACR, ("images",), findings, None)
+    row = registry_row(USE, findings, None)
     assert (word(row.access.verdict), word(row.path.verdict), word(row.pull.verdict)) == ("pass", "pass", "fail")
     assert row.fix == ("fix PW305",)
     assert "(pools: gpu)" in row.disagreements[0]
@@ -208,7 +209,7 @@ def test_the_row_of_a_failing_canary_has_its_fix_and_names_the_pool() -> None:
 def test_a_skipped_canary_changes_nothing() -> None:
     findings = [finding("PW102", Pass(), "role-held"), OPEN_PATH]
     skipped = finding("PW305", Skipped("no canary was asked for"), "not-asked")
-    assert registry_row(ACR, (), [*findings, skipped], None) == registry_row(ACR, (), findings, None)
+    assert registry_row(USE, [*findings, skipped], None) == registry_row(USE, findings, None)
 
 
 # the proofs of pods ---------------------------------------------------------------------------------------------------

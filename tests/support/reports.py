@@ -19,7 +19,8 @@ VERDICTS: dict[str, Verdict] = {
 
 def facet(word: str, cause: str = "role-missing") -> Facet:
     """A facet with a verdict by its word."""
-    return Facet(VERDICTS[word], cause if word == "fail" else "", ("PW102",), f"It is a {word}.")
+    fix = ("az role assignment create --role AcrPull",) if word == "fail" else ()
+    return Facet(VERDICTS[word], cause if word == "fail" else "", ("PW102",), f"It is a {word}.", fix)
 
 
 def report(

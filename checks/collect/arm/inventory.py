@@ -33,7 +33,7 @@ from checks.facts.network import networks_of
 from checks.facts.pulls import Manifest
 from checks.facts.registry_details import Probe
 from checks.facts.visibility import Visibility
-from checks.rules import visibility
+from checks.rules import registry_names, visibility
 from checks.rules.access import rbac
 
 AT_ONCE = 8
@@ -130,10 +130,10 @@ class Inventory:
         return await self._zone_groups.get(key, lambda: networks.zone_groups(azure, endpoint_id))
 
     def login_server_of(self, name: str) -> str:
-        """The login server that somebody means: a host as it is; for a registry's name, its own or the cloud's."""
+        """The login server that somebody means by a host of a registry, or by its name: its own or the cloud's."""
         lower = name.strip().lower()
         if "." in lower or lower == "localhost":
-            return lower
+            return registry_names.login_server_of(lower)
         known = self.login_servers.get(lower, ())
         return known[0] if len(known) == 1 else f"{lower}{self._suffix}"
 

@@ -33,6 +33,7 @@ from checks.history.model import (
     SubjectState,
 )
 from checks.history.table import keys
+from checks.report.outcome import Outcome
 
 VERSION = 1
 CHUNK = 30_000  # characters; the service takes 32,768 UTF-16 units a string
@@ -64,6 +65,7 @@ STATE_COLUMNS = (
     "worst_cause",
     "failing_since",
     "gone_since",
+    "outcome",
 )
 
 
@@ -198,6 +200,7 @@ def small_columns(state: ClusterState) -> Entity:
         "worst_registry": worst.registry if worst else "",
         "worst_cause": worst.cause if worst else "",
         "failing_since": worst.since if worst else None,
+        "outcome": state.outcome.value,
     }
 
 
@@ -246,6 +249,7 @@ def read_state(row: Row) -> ClusterState:
         capped=integer(row, "capped"),
         gone_since=moment(row, "gone_since"),
         baselines=read(dict[str, PullTimeBaseline], joined(row, "baselines") if "baselines_n" in row else "{}", where),
+        outcome=_outcome(row),
     )
 
 
@@ -267,7 +271,16 @@ def read_summary(row: Row) -> StateSummary:
         worst_cause=str(row.get("worst_cause", "")),
         failing_since=moment(row, "failing_since"),
         gone_since=moment(row, "gone_since"),
+        outcome=_outcome(row),
     )
+
+
+def _outcome(row: Row) -> Outcome:
+    """What the last report came to; rows of earlier versions do not say."""
+    try:
+        return Outcome(row.get("outcome", Outcome.UNKNOWN))
+    except ValueError as error:
+        raise SchemaError(f"row {row.get('RowKey')!r}: {error}") from error
 
 
 def read_known(row: Row) -> KnownCluster:

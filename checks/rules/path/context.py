@@ -1,4 +1,4 @@
-"""One question of the path: can the nodes of one pool get to one registry. What it is about, gathered."""
+"""One question of the path: can the nodes of one pool get to one host. What it is about, gathered."""
 
 from __future__ import annotations
 
@@ -17,19 +17,12 @@ STORAGE_SERVICE = "Microsoft.Storage"
 _BLOB = {"azurecr.cn": "blob.core.chinacloudapi.cn", "azurecr.us": "blob.core.usgovcloudapi.net"}
 
 
-class PathContext(msgspec.Struct, frozen=True, kw_only=True):
-    """A pool, where its nodes stand, a registry, and its private endpoints as these nodes have them."""
+class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool and where its nodes stand: what a path to any host begins with."""
 
     facts: Networks
     cluster: Cluster
-    registry: Registry
     node_subnet: NodeSubnet
-    endpoints: tuple[Candidate, ...]
-
-    @property
-    def login(self) -> str:
-        """The login server."""
-        return self.registry.login_server
 
     @property
     def network_subscription(self) -> str:
@@ -39,6 +32,18 @@ class PathContext(msgspec.Struct, frozen=True, kw_only=True):
     def proxied(self, host: str) -> bool:
         """Whether nodes connect to a host through the cluster's proxy."""
         return http_proxy.uses_proxy(self.cluster, host)
+
+
+class PathContext(NodeContext, frozen=True, kw_only=True):
+    """A pool's nodes, a registry, and its private endpoints as these nodes have them."""
+
+    registry: Registry
+    endpoints: tuple[Candidate, ...]
+
+    @property
+    def login(self) -> str:
+        """The login server."""
+        return self.registry.login_server
 
     @property
     def home_region(self) -> str | None:

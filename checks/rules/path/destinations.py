@@ -19,6 +19,7 @@ REGISTRY_TAG = "azurecontainerregistry"
 STORAGE_TAG = "storage"
 CLOUD_TAG = "azurecloud"
 SIGN_IN_TAG = "azureactivedirectory"
+MICROSOFT_REGISTRY_TAG = "microsoftcontainerregistry"
 # Where no public service of Azure can be: private, shared, link-local, documentation and multicast space.
 _NEVER_PUBLIC = tuple(
     IPv4Network(text)

@@ -13,9 +13,17 @@ from checks.facts.network import RouteTable, Subnet, VirtualNetwork
 from checks.findings import Pass
 from checks.rules.access.identity_access import is_service_principal
 from checks.rules.fixes import az_network as fix
+from checks.rules.fixes import shell
 from checks.rules.path import node_network, nsg
-from checks.rules.path.context import SIGN_IN, PathContext
-from checks.rules.path.destinations import Destination, Match
+from checks.rules.path.context import SIGN_IN, NodeContext, PathContext
+from checks.rules.path.destinations import (
+    MICROSOFT_REGISTRY_TAG,
+    REGISTRY_TAG,
+    SIGN_IN_TAG,
+    STORAGE_TAG,
+    Destination,
+    Match,
+)
 from checks.rules.path.egress import OutboundType
 from checks.rules.path.nsg import Access, Flow, RuleDecision
 from checks.rules.path.private_endpoints import in_network, managers
@@ -24,6 +32,12 @@ from checks.rules.path.public_path import egress_route
 from checks.rules.path.routes import RouteEffect, Routing, to_private
 from checks.rules.results import Result, fails, for_layers, not_seen, passes, unknown
 
+_TAGS = {
+    REGISTRY_TAG: "AzureContainerRegistry",
+    STORAGE_TAG: "Storage",
+    SIGN_IN_TAG: "AzureActiveDirectory",
+    MICROSOFT_REGISTRY_TAG: "MicrosoftContainerRegistry",
+}
 _INBOUND = ("enabled", "networksecuritygroupenabled")
 
 
@@ -33,7 +47,7 @@ def public_filters(context: PathContext) -> tuple[Result, ...]:
     if is_service_principal(context.cluster):
         targets.append(("sign-in", SIGN_IN))
     return _all_or_unsettled(
-        tuple(_of_part(part, _public(context, part, destination)) for part, destination in targets)
+        tuple(_of_part(part, public_filter(context, part, destination)) for part, destination in targets)
     )
 
 
@@ -51,7 +65,7 @@ def private_filters(
         targets.append(("layers", Destination(what=f"the layers ({host})", host=host, addresses=addresses)))
     answers = [_of_part(part, _private(context, part, destination)) for part, destination in targets]
     if layers_public:
-        answers.append(for_layers(_public(context, "layers", context.layers_target())))
+        answers.append(for_layers(public_filter(context, "layers", context.layers_target())))
     return _all_or_unsettled(tuple(answers))
 
 
@@ -59,7 +73,7 @@ def _of_part(part: str, answer: Result) -> Result:
     return for_layers(answer) if part == "layers" else answer
 
 
-def proxy(context: PathContext, hosts: tuple[str, ...]) -> Result:
+def proxy(context: NodeContext, hosts: tuple[str, ...]) -> Result:
     """A proxy stands between: it resolves the names and opens the connections."""
     names = ", ".join(hosts)
     summary = f"Nodes reach {names} through the cluster's HTTP proxy, which decides; noProxy does not name it."
@@ -72,7 +86,8 @@ def _all_or_unsettled(answers: tuple[Result, ...]) -> tuple[Result, ...]:
     return problems or (passes("open", " ".join(answer.summary for answer in answers)),)
 
 
-def _public(context: PathContext, part: str, destination: Destination) -> Result:
+def public_filter(context: NodeContext, part: str, destination: Destination) -> Result:
+    """What routes, security groups and the proxy do with the traffic to a public host; ``part`` is what it is for."""
     if context.proxied(destination.host):
         return proxy(context, (destination.what,))
     egress_path = egress_route(context, destination)
@@ -92,7 +107,7 @@ def _public(context: PathContext, part: str, destination: Destination) -> Result
     return _through_groups(context, part, destination, in_network(context.facts, context.node_subnet, destination))
 
 
-def _routed(context: PathContext, part: str, destination: Destination, routing: Routing) -> Result | None:
+def _routed(context: NodeContext, part: str, destination: Destination, routing: Routing) -> Result | None:
     """What routes do where they do not leave the traffic as it is."""
     table = context.node_subnet.table
     if routing.only is RouteEffect.AS_IS:
@@ -103,7 +118,7 @@ def _routed(context: PathContext, part: str, destination: Destination, routing: 
     if routing.only is RouteEffect.DROPPED:
         fix_commands = (
             (fix.create_internet_route(table, _tag(destination)),)
-            if isinstance(table, RouteTable) and not destination.addresses
+            if isinstance(table, RouteTable) and not destination.addresses and _tag(destination)
             else ()
         )
         return fails(
@@ -117,11 +132,11 @@ def _routed(context: PathContext, part: str, destination: Destination, routing: 
 
 
 def _tag(destination: Destination) -> str:
-    names = {"azurecontainerregistry": "AzureContainerRegistry", "storage": "Storage"}
-    return next((names[tag] for tag in destination.tags if tag in names), "AzureActiveDirectory")
+    """The service tag that a new rule or route names; "" where the destination has none."""
+    return next((_TAGS[tag] for tag in destination.tags if tag in _TAGS), "")
 
 
-def _through_groups(context: PathContext, part: str, destination: Destination, inside: Match) -> Result:
+def _through_groups(context: NodeContext, part: str, destination: Destination, inside: Match) -> Result:
     """What the network security groups on the nodes' side do."""
     groups = context.node_subnet.groups
     if isinstance(groups, NotSeen):
@@ -146,7 +161,13 @@ def _passed(part: str, destination: Destination, decision: RuleDecision, directi
     fix_commands: tuple[str, ...] = ()
     if decision.group is not None and decision.rule is not None:
         prefix = str(destination.addresses[0]) if destination.addresses else _tag(destination)
-        fix_commands = (fix.create_allow_rule(decision.group, decision.rule, prefix, direction=direction),)
+        fix_commands = (
+            (fix.create_allow_rule(decision.group, decision.rule, prefix, direction=direction),)
+            if prefix
+            else (
+                shell.note(f"Let {destination.host} through by a firewall that filters by name, or through a cache."),
+            )
+        )
     return fails(
         f"nsg-closes-{part}", f"TCP 443 to {destination.what} is closed by {decision.describe()}.", *fix_commands
     )

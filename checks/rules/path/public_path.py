@@ -8,7 +8,7 @@ from checks.facts import NotSeen
 from checks.rules.fixes import az_acr
 from checks.rules.fixes import az_network as fix
 from checks.rules.path import node_network, registry_firewall
-from checks.rules.path.context import REGISTRY_SERVICE, PathContext
+from checks.rules.path.context import REGISTRY_SERVICE, NodeContext, PathContext
 from checks.rules.path.destinations import Destination
 from checks.rules.path.egress import Egress, OutboundType, egress_of, look_failed
 from checks.rules.path.registry_firewall import PublicAccess
@@ -26,7 +26,7 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True):
     gap: NotSeen | None = None
 
 
-def egress_route(context: PathContext, destination: Destination) -> Leaving:
+def egress_route(context: NodeContext, destination: Destination) -> Leaving:
     """How nodes leave towards a public target. A service endpoint outranks routes and the order of egress."""
     node_subnet = context.node_subnet
     if destination.service and node_subnet.subnet.has_service_endpoint(destination.service):

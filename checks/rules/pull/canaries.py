@@ -16,7 +16,7 @@ import msgspec
 
 from checks.facts import Cluster, NotSeen, NotSeenReason, Registry, RegistryUse, Seen
 from checks.facts.canary import CanaryQuestion, CanaryReport
-from checks.rules import images
+from checks.rules import images, registry_names
 from checks.rules.access import identity_access, rbac
 from checks.rules.azure.node_pools import has_nodes
 from checks.rules.pull.errors import CREDENTIALS, Classified, PullErrorCause, affected_scope, classify
@@ -81,9 +81,9 @@ def plan_canaries(
     chosen, skipped = possible[:MAX_REGISTRIES], max(0, len(possible) - MAX_REGISTRIES)
     parsed = images.parse(real_image) if real_image else None
     if parsed is not None:
-        chosen.append(
-            _real_image(parsed, real_image, next((use for use in uses if use.login_server == parsed.host), None))
-        )
+        login_server = registry_names.login_server_of(parsed.host)
+        used = next((use for use in uses if use.login_server == login_server), None)
+        chosen.append(_real_image(parsed, real_image, used))
     pools = [pool.name for pool in cluster.pools if has_nodes(pool)]
     empty = tuple(pool.name for pool in cluster.pools if not has_nodes(pool))
     return tuple(msgspec.structs.replace(ask, pool=pool) for pool in pools for ask in chosen), empty, skipped
@@ -112,7 +112,7 @@ def _real_image(parsed: images.ImageReference, text: str, use: RegistryUse | Non
     own = any(not image.pull_secrets for image in used)
     return CanaryQuestion(
         pool="",
-        login_server=parsed.host,
+        login_server=registry_names.login_server_of(parsed.host),
         repository=parsed.repository,
         image=text,
         real=True,

@@ -17,11 +17,10 @@ from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.access.identity_resource import IdentityState, identity_state
 from checks.rules.access.pull_secrets import CredentialResult, CredentialState, judge_secret, names_of
+from checks.rules.path import public_registries
 from checks.rules.pull import observed_pulls
 from checks.rules.pull.errors import CREDENTIALS
 
-# Registries that allow pulls without credentials.
-PUBLIC = frozenset({"mcr.microsoft.com", "registry.k8s.io", "public.ecr.aws"})
 ROLE, SECRET, ANONYMOUS, PUBLIC_HOST, PULLED = "role", "pull-secret", "anonymous-pull", "public-registry", "pulled"
 NOTHING, ROLE_OPEN, THIRD_PARTY, REFUSED = "nothing-grants", "identity-open", "third-party", "pull-refused"
 _OFFERED = frozenset({"secret-expired", "secret-refused", "secret-refused-repository"})
@@ -205,7 +204,7 @@ def _judge_without(
 
 def _judge_anonymous(use: RegistryUse) -> CredentialResult:
     if not use.acr:
-        if use.login_server in PUBLIC:
+        if use.login_server in public_registries.ANONYMOUS:
             return CredentialResult(
                 CredentialState.HOLDS, PUBLIC_HOST, f"{use.login_server} allows pulls without credentials"
             )

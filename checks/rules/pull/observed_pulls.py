@@ -8,8 +8,9 @@ from datetime import datetime
 import msgspec
 
 from checks.facts import AgentPool, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Workloads
-from checks.rules import images
+from checks.rules import images, registry_names
 from checks.rules.azure.node_pools import pool_of, pools_of_events
+from checks.rules.pull import mirrors
 from checks.rules.pull.canaries import grants_whole_registry, split_attempts
 from checks.rules.pull.errors import Classified, PullErrorCause, classify
 
@@ -42,9 +43,19 @@ class FailedPull(msgspec.Struct, frozen=True):
     events: int = 0
     first_event: str | None = None
 
+    @property
+    def mirror(self) -> str:
+        """The mirror that failed instead of the registry; "" where it was the registry, or the text does not say."""
+        return mirrors.mirror_in(self.text, self.host)
+
+    @property
+    def registry(self) -> str | None:
+        """The login server of the registry that the image names, by whichever of its names."""
+        return registry_names.login_server_of(self.host) if self.host else None
+
 
 class PullProof(msgspec.Struct, frozen=True):
-    """A pull from a host as kubelet reported it, and when (ISO 8601) it was last seen.
+    """A pull from a registry as kubelet reported it, and when (ISO 8601) it was last seen.
 
     ``layers``: the image was pulled; else its tag was not found, an answer that requires permission to pull. ``pools``
     are those whose nodes pulled (empty: not known), ``read_at`` is when kubelet's reports were read.
@@ -102,7 +113,7 @@ def pulled_images(workloads: Workloads) -> frozenset[str]:
 def pull_proofs(
     workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str | None = None
 ) -> dict[str, PullProof]:
-    """The latest successful pull per registry host. "Already present on machine" proves nothing and does not count."""
+    """The latest successful pull per registry (login server). "Already present on machine" proves nothing."""
     events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
     pulls = [event for event in events if event.reason == "Pulled" and event.message.startswith(_PULLED)]
     latest: dict[str, str] = {}
@@ -114,8 +125,8 @@ def pull_proofs(
     proofs_by_host: dict[str, PullProof] = {}
     pools_by_host: dict[str, set[str | None]] = {}
     for image, when in sorted(latest.items(), key=lambda item: item[1]):
-        host = images.host_of(image)
-        if host is not None:
+        host = registry_names.login_server_of(images.host_of(image) or "")
+        if host:
             known = pools_by_host.setdefault(host, set())
             known |= pools_by_image[image]
             by_name = frozenset(name for name in known if name is not None)
@@ -128,7 +139,7 @@ def pull_proofs(
 def not_found_proofs(
     failing: Iterable[FailedPull], uses: Iterable[RegistryUse], pools: Iterable[AgentPool], read_at: str | None
 ) -> dict[str, PullProof]:
-    """Per host, an image that the registry reported as not found, which it does only if the caller may pull.
+    """Per registry, an image that it reported as not found, which it does only if the caller may pull.
 
     Not if anyone may pull (anonymous pull), if repositories may be hidden (ABAC), if a pull secret may have supplied
     the credential, or if one of several attempts was refused: except for the last attempt that kubelet makes on AKS,
@@ -144,10 +155,11 @@ def not_found_proofs(
         absent = pull.classified.cause is PullErrorCause.IMAGE_NOT_FOUND and _refused_without_credentials_only(
             pull.text
         )
-        if absent and pull.host in certain and pull.host is not None and not pull.container.pull_secrets:
-            pool, before = pool_of(pull.container.node, all_pools), proofs_by_host.get(pull.host)
+        host = pull.registry
+        if absent and host in certain and host is not None and not pull.container.pull_secrets:
+            pool, before = pool_of(pull.container.node, all_pools), proofs_by_host.get(host)
             known = (frozenset({pool.name}) if pool else frozenset()) | (before.pools if before else frozenset())
-            proofs_by_host[pull.host] = PullProof(pull.host, pull.container.image, read_at, False, known, read_at)
+            proofs_by_host[host] = PullProof(host, pull.container.image, read_at, False, known, read_at)
     return proofs_by_host
 
 

@@ -15,6 +15,7 @@ from checks.facts import Cluster, ContainerImage, Registry
 from checks.rules import images
 from checks.rules.fixes import az_acr, az_aks, az_network, az_roles, kubectl, shell
 from checks.rules.path.registry_firewall import PublicAccess, public_access
+from checks.rules.pull import mirrors
 from checks.rules.pull.errors import PullErrorCause, denied_address
 
 Commands = tuple[str, ...]
@@ -32,6 +33,9 @@ class PullContext(msgspec.Struct, frozen=True):
 
 def remedy(cause: PullErrorCause, context: PullContext) -> Commands:
     """The steps for a cause; a look at the pod where nothing says more."""
+    mirror = mirrors.mirror_in(context.text, context.host)
+    if mirror:
+        return _mirror(context, mirror)
     steps = _STEPS.get(cause)
     return steps(context) if steps is not None else _describe(context)
 
@@ -54,7 +58,7 @@ def _describe(context: PullContext) -> Commands:
 
 def _unauthorized(context: PullContext) -> Commands:
     if context.registry is not None:
-        return (az_aks.check_acr(context.cluster, context.host),)
+        return (az_aks.check_acr(context.cluster, context.registry.login_server),)
     return _pull_secret(context)
 
 
@@ -81,7 +85,7 @@ def _dns(context: PullContext) -> Commands:
 def _connection(context: PullContext) -> Commands:
     opened = shell.note(f"Open TCP 443 from the nodes to {context.host} and to the hosts that its layers come from.")
     if context.registry is not None:
-        return (opened, az_aks.check_acr(context.cluster, context.host))
+        return (opened, az_aks.check_acr(context.cluster, context.registry.login_server))
     return (opened,)
 
 
@@ -142,6 +146,20 @@ def _interrupted(context: PullContext) -> Commands:
 def _disk(context: PullContext) -> Commands:
     node = context.container.node
     return (kubectl.describe_node(node),) if node else _describe(context)
+
+
+def _mirror(context: PullContext, mirror: str) -> Commands:
+    """What failed is asked before the registry: nothing about the registry has to be repaired."""
+    if not mirrors.is_on_node(mirror):
+        settings = f"/etc/containerd/certs.d/{context.host}/hosts.toml on the nodes"
+        return (shell.note(f"Either repair the mirror {mirror}, or take it out of {settings}."), *_describe(context))
+    return (
+        shell.note(
+            f"{mirror} is on the node: either replace the node, or turn off what listens there (artifact streaming: "
+            "az aks nodepool update --disable-artifact-streaming)."
+        ),
+        *_disk(context),
+    )
 
 
 def _reference(context: PullContext) -> Commands:

@@ -1,0 +1,108 @@
+"""``images``: whether images in use can be pulled, apart from what keeps the cluster from their registry.
+
+An image that does not exist, has no manifest for the nodes' platform or is named by a host that serves no manifests
+is at fault itself: it fails neither ``access`` nor ``pull`` of its registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from checks.catalog import pw301_pull_failures, pw302_images_exist, pw306_registry_names
+from checks.causes import RowCause
+from checks.facts import NotSeen, RegistryUse
+from checks.findings import Facet, Fail, Finding, Pass, Severity, Skipped, Unknown
+from checks.rules import images
+from checks.rules.registry_names import Oddity
+
+FAILURES = pw301_pull_failures.CHECK.code
+IMAGES = pw302_images_exist.CHECK.code
+NAMES = pw306_registry_names.CHECK.code
+# Names that no registry serves images under; a regional host serves them to nodes that are new enough.
+WRONG_NAMES = frozenset(Oddity) - {Oddity.REGIONAL_HOST}
+
+
+class ImageTroubles(msgspec.Struct, frozen=True):
+    """What is wrong with images of one registry: as their names and the registry show, and as nodes report."""
+
+    explained: tuple[Finding, ...]
+    reported: tuple[Finding, ...]
+
+    @property
+    def unreported(self) -> tuple[Finding, ...]:
+        """The troubles that no waiting pod speaks of yet."""
+        waiting = {canonical_image(f.subject.image) for f in self.reported}
+        return tuple(f for f in self.explained if canonical_image(f.subject.image) not in waiting)
+
+    @property
+    def count(self) -> int:
+        """How many workloads wait for such an image, and how many such images none waits for yet."""
+        return len(self.reported) + sum(f.subject.image is not None for f in self.unreported)
+
+
+def canonical_image(image: str | None) -> str | None:
+    """An image in its canonical form; one that no node can parse as it is."""
+    parsed = images.parse(image or "")
+    return images.canonical(parsed) if parsed else image
+
+
+def names_at_fault(findings: Iterable[Finding]) -> dict[str | None, Finding]:
+    """The findings about names that nodes cannot pull by, by image."""
+    return {canonical_image(f.subject.image): f for f in findings if f.code == NAMES and _failed(f)}
+
+
+def troubles_of(findings: Iterable[Finding], reported: tuple[Finding, ...]) -> ImageTroubles:
+    """The troubles of one registry's images; ``reported`` are the failing pulls that are the images' own."""
+    own_findings = list(findings)
+    names = tuple(f for f in names_at_fault(own_findings).values() if f.cause in WRONG_NAMES)
+    return ImageTroubles((*names, *(f for f in own_findings if f.code == IMAGES and _failed(f))), reported)
+
+
+def images_facet(findings: list[Finding], troubles: ImageTroubles, use: RegistryUse) -> Facet:
+    """What nodes and the registry show of a registry's images in use; Skipped where nobody asked."""
+    if troubles.explained or troubles.reported:
+        return _fails(troubles)
+    asked = [f for f in findings if f.code == IMAGES]
+    if use.acr and use.images and isinstance(use.registry, NotSeen):
+        gap = use.registry
+        return Facet(Unknown(gap.role or gap.detail), f"look-{gap.why.value}", (), "The registry could not be read.")
+    for kind in (Unknown, Pass):
+        first = next((f for f in asked if isinstance(f.verdict, kind)), None)
+        if first is not None:
+            return Facet(first.verdict, first.cause, (first.code,), first.summary)
+    if any(f.cause == pw302_images_exist.ImageCause.PODS_NOT_READ for f in asked):
+        return _pods_not_read(findings)
+    skipped = next((f for f in asked if isinstance(f.verdict, Skipped)), None)
+    if skipped is not None:
+        return Facet(skipped.verdict, skipped.cause, (), skipped.summary)
+    because = "whether the images exist was not asked"
+    return Facet(Skipped(because), RowCause.NOT_JUDGED, (), "Whether the images exist was not asked.")
+
+
+def _pods_not_read(findings: list[Finding]) -> Facet:
+    """The pods name the images: why they were not read is why nothing is known of these."""
+    first = next(f for f in findings if f.code == FAILURES and f.subject.registry is None)
+    return Facet(first.verdict, first.cause, (first.code,), first.summary)
+
+
+def _fails(troubles: ImageTroubles) -> Facet:
+    """What explains a trouble leads; the pods that wait for the same image are told with it."""
+    every = (*troubles.explained, *troubles.reported)
+    first = every[0]
+    key = canonical_image(first.subject.image)
+    waiting = [f for f in troubles.reported if f is not first and canonical_image(f.subject.image) == key]
+    rest = troubles.count - max(1, len(waiting))
+    more = (f"{rest} more image{'' if rest == 1 else 's'} cannot be pulled either.",) if rest > 0 else ()
+    return Facet(
+        Fail(),
+        first.cause,
+        tuple(dict.fromkeys(f.code for f in every)),
+        " ".join((first.summary, *(f.summary for f in waiting[:1]), *more)),
+        tuple(dict.fromkeys(command for f in every for command in f.fix))[:10],
+    )
+
+
+def _failed(finding: Finding) -> bool:
+    return isinstance(finding.verdict, Fail) and finding.severity is Severity.ERROR
