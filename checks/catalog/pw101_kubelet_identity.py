@@ -11,15 +11,17 @@ from checks.facts import (
     NodeMachines,
     NotSeen,
     NotSeenReason,
+    Registry,
     Seen,
     subscription_of,
 )
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import visibility
-from checks.rules.access import identity_access
+from checks.rules.access import identity_access, identity_repair
 from checks.rules.access.identity_resource import UNSETTLED, IdentityState, changes, identity_state
+from checks.rules.access.tenants import identity_crosses
 from checks.rules.azure.node_pools import has_nodes
-from checks.rules.fixes import az_aks, az_roles
+from checks.rules.fixes import az_aks
 
 
 class IdentityCause(Cause):
@@ -65,7 +67,7 @@ CHECK = Check(
         "Reader on the cluster, its node resource group and the identity's subscription",
         "Application.Read.All in Microsoft Graph (service-principal clusters only)",
     ),
-    fix="Reconcile the cluster with `az aks update`, or give it a new identity or service principal.",
+    fix="Reconcile the cluster with `az aks update`, or give it a new identity; then grant roles, and renew nodes.",
     article=("role assignments",),
     links=(
         "https://learn.microsoft.com/azure/aks/use-managed-identity",
@@ -135,15 +137,14 @@ def _judge_resource(
     kubelet, state = facts.cluster.kubelet, identity_state(facts)
     if kubelet is None or state is IdentityState.STANDS:
         return None
-    attach = az_aks.assign_kubelet_identity(facts.cluster, resource_id)
-    upgrades = tuple(az_aks.upgrade_node_image(facts.cluster, pool.name) for pool in _running(facts.cluster))
+    pools = tuple(pool.name for pool in _running(facts.cluster))
     if state is IdentityState.DELETED:
         return CHECK.fails(
             subject,
             IdentityCause.IDENTITY_DELETED,
             f"The kubelet identity {resource_id} does not exist any more: it was deleted while the cluster uses it.",
             evidence,
-            fix=(az_roles.create_identity(resource_id), attach, *upgrades),
+            fix=identity_repair.repair_deleted(facts.cluster, resource_id, pools, _registries(facts)),
         )
     seen = facts.kubelet_resource
     now = seen.value.resource.principal_id if isinstance(seen, Seen) and seen.value.resource is not None else None
@@ -153,7 +154,7 @@ def _judge_resource(
         f"The cluster expects the object id {kubelet.object_id} for the kubelet identity {resource_id}, which now "
         f"has {now}: it was deleted and made anew.",
         evidence,
-        fix=(attach, *upgrades),
+        fix=identity_repair.repair_replaced(facts.cluster, resource_id, pools),
     )
 
 
@@ -175,11 +176,14 @@ def _not_attached(
         f"The machines of {', '.join(lacking[:10])} do not carry the kubelet identity {resource_id}: "
         "they get no token.",
         evidence,
-        fix=(
-            az_aks.reconcile_cluster(facts.cluster),
-            *(az_aks.upgrade_node_image(facts.cluster, name) for name in lacking[:10]),
-        ),
+        fix=identity_repair.attach_again(facts.cluster, lacking),
     )
+
+
+def _registries(facts: ClusterFacts) -> tuple[Registry, ...]:
+    """The Azure registries in use that a new identity needs a role on: those of another tenant take none."""
+    used = (use.registry.value for use in facts.uses if use.acr and isinstance(use.registry, Seen))
+    return tuple(registry for registry in used if not identity_crosses(facts, registry))
 
 
 def _running(cluster: Cluster) -> tuple[AgentPool, ...]:
@@ -224,7 +228,9 @@ def _service_principal(facts: ClusterFacts, subject: Subject, evidence: tuple[Ev
             IdentityCause.SERVICE_PRINCIPAL_ABSENT,
             f"The cluster's service principal (application {client_id}) does not exist in the directory.",
             evidence,
-            fix=(az_aks.enable_managed_identity(facts.cluster),),
+            fix=identity_repair.leave_service_principal(
+                facts.cluster, (pool.name for pool in _running(facts.cluster)), _registries(facts)
+            ),
         )
     return CHECK.not_seen(subject, gap, f"The service principal {client_id}")
 

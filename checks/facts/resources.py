@@ -54,6 +54,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     provisioning_state: str | None = None
     power_state: str | None = None
     has_identity: bool = False
+    user_assigned: bool = False
     tenant_id: str | None = None
     kubelet: KubeletIdentity | None = None
     service_principal_client_id: str | None = None

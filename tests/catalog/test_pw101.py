@@ -87,11 +87,28 @@ def test_fail_for_an_identity_that_was_deleted_where_its_neighbours_are_seen(
     resource_id: str, over: dict[str, Any]
 ) -> None:
     result = seen((CARRIED,)) if over.pop("machines", False) else seen(())
-    changed = cluster(kubelet=KubeletIdentity(resource_id, None, ME))
+    changed = cluster(kubelet=KubeletIdentity(resource_id, None, ME), user_assigned=True)
     finding = only(judge(facts(cluster=changed, kubelet_resource=listed(None, **over), machines=result)))
     assert verdict(finding) == ("fail", "identity-deleted")
-    assert finding.fix[0].startswith("az identity create ")
-    assert f"--assign-kubelet-identity {resource_id}" in finding.fix[1]
+    commands = "\n".join(finding.fix)
+    made_by_aks = "/resourceGroups/MC_" in resource_id
+    assert ("az identity create " in commands) is not made_by_aks
+    assert (f"--assign-kubelet-identity {resource_id} --yes" in commands) is not made_by_aks
+    assert "--enable-managed-identity" not in commands, "alone, it takes the control plane its identity"
+    steps = ("OBJECT_ID=$(az aks show ", '--assignee-object-id "$OBJECT_ID"')
+    assert [commands.count(step) for step in steps] == [1, 1], "the new principal has no role yet"
+    assert ("--node-image-only" in commands) is made_by_aks, "assigning an identity upgrades every node pool itself"
+
+
+def test_the_identity_of_a_system_assigned_cluster_is_made_anew_by_a_reconcile() -> None:
+    finding = only(judge(facts(kubelet_resource=listed(None, others=1, siblings=1), machines=seen(()))))
+    commands = [line for line in finding.fix if not line.startswith("#")]
+    assert commands[0].startswith("az aks update ")
+    assert commands[0].endswith("--name aks-1"), "no option: that is what reconciles"
+    assert [line.split(" ")[0] for line in commands[1:3]] == ["OBJECT_ID=$(az", "az"]
+    assert "--role AcrPull --scope" in commands[2]
+    assert commands[3].endswith("--name system --node-image-only")
+    assert "--yes does not answer it" in finding.fix[0]
 
 
 def test_fail_for_an_identity_that_was_made_anew_under_its_name() -> None:
@@ -111,7 +128,7 @@ def test_fail_for_an_identity_that_was_made_anew_under_its_name() -> None:
 def test_fail_where_the_machines_of_a_running_pool_lack_the_identity(machines: NodeMachines) -> None:
     finding = only(judge(facts(kubelet_resource=listed(OWN), machines=seen((machines,)))))
     assert verdict(finding) == ("fail", "identity-not-attached")
-    assert finding.fix[-1].endswith("--name system --node-image-only")
+    assert any(line.endswith("--name system --node-image-only") for line in finding.fix)
 
 
 @pytest.mark.parametrize(

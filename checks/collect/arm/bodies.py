@@ -94,6 +94,7 @@ def cluster(body: Any, evidence: Evidence) -> facts.Cluster | None:
         provisioning_state=text(body, "properties", "provisioningState"),
         power_state=text(body, "properties", "powerState", "code"),
         has_identity=(text(body, "identity", "type") or "None").lower() != "none",
+        user_assigned="userassigned" in (text(body, "identity", "type") or "").lower(),
         tenant_id=text(body, "identity", "tenantId"),
         kubelet=_kubelet(get(body, "properties", "identityProfile", "kubeletidentity")),
         service_principal_client_id=None if (client_id or "msi").lower() == "msi" else client_id,

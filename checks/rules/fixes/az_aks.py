@@ -17,11 +17,17 @@ def show_kubelet_identity(cluster: Cluster) -> str:
 
 
 def assign_kubelet_identity(cluster: Cluster, identity: str) -> str:
-    """``az aks update --assign-kubelet-identity``; nodes use it after an upgrade of their node pool."""
-    return command(
-        *_cluster_command("update", cluster),
-        *("--enable-managed-identity", "--assign-kubelet-identity", identity, "--yes"),
-    )
+    """``az aks update --assign-kubelet-identity``, which upgrades every node pool.
+
+    Never with ``--enable-managed-identity``: alone, it takes the control plane its user-assigned identity.
+    """
+    return command(*_cluster_command("update", cluster), "--assign-kubelet-identity", identity, "--yes")
+
+
+def read_kubelet_object_id(cluster: Cluster, variable: str) -> str:
+    """Puts the object id of the kubelet identity into a shell variable."""
+    query = ("--query", "identityProfile.kubeletidentity.objectId", "--output", "tsv")
+    return f"{variable}=$({command(*_cluster_command('show', cluster), *query)})"
 
 
 def upgrade_node_image(cluster: Cluster, pool: str) -> str:

@@ -22,6 +22,13 @@ def assign_role(object_id: str, role: str, scope: str, condition: str | None = N
     )
 
 
+def assign_role_to(variable: str, role: str, scope: str) -> str:
+    """``az role assignment create`` for the object id in a shell variable."""
+    return f'az role assignment create --assignee-object-id "${variable}" ' + command(
+        *("--assignee-principal-type", "ServicePrincipal", "--role", role, "--scope", scope)
+    )
+
+
 def change_condition(assignment: RoleAssignment, condition: str) -> str:
     """``az rest`` that replaces the condition of a role assignment: Azure allows no second one of the same role."""
     url = f"{assignment.id}?api-version=2022-04-01"

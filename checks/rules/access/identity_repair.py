@@ -1,0 +1,80 @@
+"""Commands that repair a kubelet identity that was deleted or made anew.
+
+Sources: azure-cli acs/managed_cluster_decorator.py (``az aks update`` without options asks, ``--yes`` does not answer
+it; ``--assign-kubelet-identity`` needs a user-assigned control plane identity and upgrades every node pool), "Use a
+managed identity in AKS", "Use a pre-created kubelet managed identity".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from checks.arm_ids import same_id
+from checks.facts import Cluster, Registry, resource_group_of
+from checks.rules.access import rbac
+from checks.rules.fixes import az_aks, az_roles
+
+MAX_REGISTRIES, MAX_POOLS = 3, 5
+_OBJECT_ID = "OBJECT_ID"
+
+
+def repair_deleted(
+    cluster: Cluster, resource_id: str, pools: Iterable[str], registries: Iterable[Registry]
+) -> tuple[str, ...]:
+    """A new identity for the nodes, and its roles: those of the deleted one are lost."""
+    if not _own(cluster, resource_id):
+        return (*_reconciled(cluster), *_granted(cluster, registries), *_new_nodes(cluster, pools))
+    created = (az_roles.create_identity(resource_id), az_aks.assign_kubelet_identity(cluster, resource_id))
+    return (*created, *_granted(cluster, registries))
+
+
+def repair_replaced(cluster: Cluster, resource_id: str, pools: Iterable[str]) -> tuple[str, ...]:
+    """The cluster takes over the identity that was made anew; which roles it holds, the next check says."""
+    roles = "# The new identity needs roles of its own: the next check names those that are missing."
+    if not _own(cluster, resource_id):
+        return (*_reconciled(cluster), roles, *_new_nodes(cluster, pools))
+    return (az_aks.assign_kubelet_identity(cluster, resource_id), roles)
+
+
+def leave_service_principal(cluster: Cluster, pools: Iterable[str], registries: Iterable[Registry]) -> tuple[str, ...]:
+    """A managed identity instead of a service principal that does not exist, its roles, and nodes that use it."""
+    migrated = az_aks.enable_managed_identity(cluster)
+    return (migrated, *_granted(cluster, registries), *_new_nodes(cluster, pools))
+
+
+def attach_again(cluster: Cluster, pools: Iterable[str]) -> tuple[str, ...]:
+    """An identity that stands, and that machines do not carry."""
+    return (*_reconciled(cluster), *_new_nodes(cluster, pools))
+
+
+def _own(cluster: Cluster, resource_id: str) -> bool:
+    """Whether somebody made the identity; AKS makes one in the node resource group, and makes it anew."""
+    made_by_aks = same_id(resource_group_of(resource_id), cluster.node_resource_group)
+    return cluster.user_assigned and not made_by_aks
+
+
+def _reconciled(cluster: Cluster) -> tuple[str, ...]:
+    return ("# Reconciles the cluster; it asks, and --yes does not answer it:", az_aks.reconcile_cluster(cluster))
+
+
+def _granted(cluster: Cluster, registries: Iterable[Registry]) -> tuple[str, ...]:
+    """The roles of the new principal, whose object id is known only then."""
+    needed = list(registries)[:MAX_REGISTRIES]
+    if not needed:
+        return ()
+    roles = (
+        az_roles.assign_role_to(
+            _OBJECT_ID,
+            "Container Registry Repository Reader" if rbac.is_abac(registry.role_assignment_mode) else "AcrPull",
+            registry.id,
+        )
+        for registry in needed
+    )
+    return (az_aks.read_kubelet_object_id(cluster, _OBJECT_ID), *roles)
+
+
+def _new_nodes(cluster: Cluster, pools: Iterable[str]) -> tuple[str, ...]:
+    """Nodes keep the old identity until they are imaged anew."""
+    upgrades = (az_aks.upgrade_node_image(cluster, pool) for pool in list(pools)[:MAX_POOLS])
+    newest = "# A node pool that has the newest image already stays as it is: add a new one, then drain the old one."
+    return (*upgrades, newest)
