@@ -29,10 +29,24 @@ def test_fail_names_the_rule_and_opens_before_it() -> None:
     assert (word(finding.verdict), finding.cause) == ("fail", "nsg-closes-layers")
     assert "rule no (priority 151, Deny) of nsg-nodes" in finding.summary
     assert finding.fix == (
-        f"az network nsg rule create {WHERE} --nsg-name nsg-nodes --name AllowRegistryHttps --priority 149 "
+        f"az network nsg rule create {WHERE} --nsg-name nsg-nodes --name AllowHttpsToStorage --priority 148 "
         "--direction Outbound --access Allow --protocol Tcp --destination-address-prefixes Storage "
         "--destination-port-ranges 443",
     )
+
+
+def test_fail_of_login_and_layers_gives_two_rules_that_stand_beside_each_other() -> None:
+    findings = catalog.judge_with((pw206,), World().nsg(rule("no", 151, "Deny", "Internet")).facts())
+    commands = [command.split("--name ")[1] for finding in findings for command in finding.fix]
+    assert [line.split(" --direction")[0] for line in commands] == [
+        "AllowHttpsToAzureContainerRegistry --priority 150",
+        "AllowHttpsToStorage --priority 149",
+    ]
+
+
+def test_fail_where_no_priority_is_free_deletes_nothing() -> None:
+    findings = catalog.judge_with((pw206,), World().nsg(rule("no", 100, "Deny", "Internet")).facts())
+    assert [command.startswith("# Allow TCP 443 to ") for f in findings for command in f.fix] == [True, True]
 
 
 def test_fail_a_route_to_nowhere_and_the_route_past_it() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from checks.arm_ids import name_of
 from checks.facts import Registry
 from checks.facts.network import RouteTable, SecurityGroup, SecurityRule, Subnet, VirtualNetwork, Zone, ZoneLink
-from checks.rules.fixes.shell import command, resource_options
+from checks.rules.fixes.shell import command, note, resource_options
 
 _FIRST, _LAST = 100, 4096
 
@@ -89,17 +89,24 @@ def change_record(verb: str, zone: Zone, name: str, address: str) -> str:
 
 
 def create_allow_rule(
-    group: SecurityGroup, closing: SecurityRule, destination: str, *, direction: str = "Outbound"
+    group: SecurityGroup, closing: SecurityRule, destination: str, *, direction: str = "Outbound", nth: int = 0
 ) -> str:
-    """Allows TCP 443 ahead of the rule that blocks it; if no priority is free, deletes that rule."""
+    """Allows TCP 443 ahead of the rule that blocks it. ``nth``: how many such rules, made by one repair, come before.
+
+    Each has a name and a priority of its own: Azure refuses a second rule of the same priority, and a second one of the
+    same name replaces the first.
+    """
     taken = {r.priority for r in group.rules if r.direction.lower() == closing.direction.lower()}
     free = [p for p in range(min(closing.priority - 1, _LAST), _FIRST - 1, -1) if p not in taken]
     rule = ("az", "network", "nsg", "rule")
     side = (*resource_options(group.id), "--nsg-name", group.name)
-    if not free:
-        return command(*rule, "delete", *side, "--name", closing.name)
+    if nth >= len(free):
+        return note(
+            f"Allow TCP 443 to {destination} in {group.name} ahead of {closing.name}: no priority is free before it."
+        )
+    name = f"AllowHttpsTo{''.join(c for c in destination if c.isalnum())}"
     return command(
-        *(*rule, "create", *side, "--name", "AllowRegistryHttps", "--priority", str(free[0])),
+        *(*rule, "create", *side, "--name", name, "--priority", str(free[nth])),
         *("--direction", direction, "--access", "Allow", "--protocol", "Tcp"),
         *("--destination-address-prefixes", destination, "--destination-port-ranges", "443"),
     )

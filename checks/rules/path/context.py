@@ -71,6 +71,7 @@ class PathContext(NodeContext, frozen=True, kw_only=True):
             tags=(REGISTRY_TAG, CLOUD_TAG),
             region=self.home_region,
             service=REGISTRY_SERVICE,
+            allow="AzureContainerRegistry",
         )
 
     def layers_target(self) -> Destination:
@@ -84,6 +85,7 @@ class PathContext(NodeContext, frozen=True, kw_only=True):
                 tags=(REGISTRY_TAG, CLOUD_TAG),
                 region=region,
                 service=REGISTRY_SERVICE,
+                allow="AzureContainerRegistry",
             )
         blob = _BLOB.get(suffix_of(self.registry), "blob.core.windows.net")
         return Destination(
@@ -92,6 +94,7 @@ class PathContext(NodeContext, frozen=True, kw_only=True):
             tags=(STORAGE_TAG, CLOUD_TAG),
             region=self.home_region,
             service=STORAGE_SERVICE,
+            allow="Storage",
         )
 
 
@@ -100,4 +103,5 @@ SIGN_IN = Destination(
     host="login.microsoftonline.com",
     tags=(SIGN_IN_TAG,),
     maybe_tags=(CLOUD_TAG,),
+    allow="AzureActiveDirectory",
 )

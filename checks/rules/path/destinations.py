@@ -42,7 +42,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """What nodes connect to on TCP 443. ``addresses`` where it is private; else ``tags`` (lower case) contain it.
 
     ``region`` is the region whose addresses it certainly has; None where another replica's may be meant.
-    ``service`` is the service endpoint that would lead to it.
+    ``service`` is the service endpoint that would lead to it, ``allow`` the service tag that a new rule or route names.
     """
 
     what: str
@@ -52,6 +52,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     maybe_tags: tuple[str, ...] = ()
     region: str | None = None
     service: str | None = None
+    allow: str = ""
 
 
 def network(text: str) -> IPv4Network | None:

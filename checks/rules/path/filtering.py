@@ -16,14 +16,7 @@ from checks.rules.fixes import az_network as fix
 from checks.rules.fixes import shell
 from checks.rules.path import node_network, nsg
 from checks.rules.path.context import SIGN_IN, NodeContext, PathContext
-from checks.rules.path.destinations import (
-    MICROSOFT_REGISTRY_TAG,
-    REGISTRY_TAG,
-    SIGN_IN_TAG,
-    STORAGE_TAG,
-    Destination,
-    Match,
-)
+from checks.rules.path.destinations import Destination, Match
 from checks.rules.path.egress import OutboundType
 from checks.rules.path.nsg import Access, Flow, RuleDecision
 from checks.rules.path.private_endpoints import in_network, managers
@@ -32,12 +25,6 @@ from checks.rules.path.public_path import egress_route
 from checks.rules.path.routes import RouteEffect, Routing, to_private
 from checks.rules.results import Result, fails, for_layers, not_seen, passes, unknown
 
-_TAGS = {
-    REGISTRY_TAG: "AzureContainerRegistry",
-    STORAGE_TAG: "Storage",
-    SIGN_IN_TAG: "AzureActiveDirectory",
-    MICROSOFT_REGISTRY_TAG: "MicrosoftContainerRegistry",
-}
 _INBOUND = ("enabled", "networksecuritygroupenabled")
 
 
@@ -117,8 +104,8 @@ def _routed(context: NodeContext, part: str, destination: Destination, routing: 
         return None
     if routing.only is RouteEffect.DROPPED:
         fix_commands = (
-            (fix.create_internet_route(table, _tag(destination)),)
-            if isinstance(table, RouteTable) and not destination.addresses and _tag(destination)
+            (fix.create_internet_route(table, destination.allow),)
+            if isinstance(table, RouteTable) and not destination.addresses and destination.allow
             else ()
         )
         return fails(
@@ -129,11 +116,6 @@ def _routed(context: NodeContext, part: str, destination: Destination, routing: 
     diverted = f"A route sends the traffic to {destination.what} to an appliance or gateway"
     summary = f"{diverted}, which decides: {routing.describe()}."
     return unknown(f"route-diverts-{part}", summary, "what the appliance or gateway lets through")
-
-
-def _tag(destination: Destination) -> str:
-    """The service tag that a new rule or route names; "" where the destination has none."""
-    return next((_TAGS[tag] for tag in destination.tags if tag in _TAGS), "")
 
 
 def _through_groups(context: NodeContext, part: str, destination: Destination, inside: Match) -> Result:
@@ -158,19 +140,20 @@ def _passed(part: str, destination: Destination, decision: RuleDecision, directi
         allowed = f"Whether TCP 443 to {destination.what} is allowed"
         summary = f"{allowed} is not known: {decision.describe()} may or may not apply."
         return unknown(f"nsg-unclear-{part}", summary, "the addresses that the rule is about")
-    fix_commands: tuple[str, ...] = ()
-    if decision.group is not None and decision.rule is not None:
-        prefix = str(destination.addresses[0]) if destination.addresses else _tag(destination)
-        fix_commands = (
-            (fix.create_allow_rule(decision.group, decision.rule, prefix, direction=direction),)
-            if prefix
-            else (
-                shell.note(f"Let {destination.host} through by a firewall that filters by name, or through a cache."),
-            )
-        )
+    fix_commands = _open_group(destination, decision, direction, ("login", "layers", "sign-in").index(part))
     return fails(
         f"nsg-closes-{part}", f"TCP 443 to {destination.what} is closed by {decision.describe()}.", *fix_commands
     )
+
+
+def _open_group(destination: Destination, decision: RuleDecision, direction: str, nth: int) -> tuple[str, ...]:
+    """A rule for this destination alone; a host without addresses or a service tag no security group can name."""
+    prefix = str(destination.addresses[0]) if destination.addresses else destination.allow
+    if not prefix:
+        return (shell.note(f"Let {destination.host} through by a firewall that filters by name, or use a cache."),)
+    if decision.group is None or decision.rule is None:
+        return ()
+    return (fix.create_allow_rule(decision.group, decision.rule, prefix, direction=direction, nth=nth),)
 
 
 def _private(context: PathContext, part: str, destination: Destination) -> Result:

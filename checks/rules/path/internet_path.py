@@ -58,8 +58,9 @@ def _pool(facts: ClusterFacts, use: RegistryUse, pool: AgentPool) -> PoolPath:
         return _path(pool.name, gap, gap)
     context = NodeContext(facts=networks, cluster=facts.cluster, node_subnet=node_subnet)
     destinations = public_registries.destinations(use.login_server)
-    first, *others = (public_filter(context, "login", destination) for destination in destinations)
-    return _path(pool.name, _egress(context, use), first, *map(for_layers, others))
+    first, *others = zip(("login", "layers"), destinations, strict=False)
+    filters = (public_filter(context, *first), *(for_layers(public_filter(context, *other)) for other in others))
+    return _path(pool.name, _egress(context, use), *filters)
 
 
 def _egress(context: NodeContext, use: RegistryUse) -> Result:

@@ -25,10 +25,17 @@ def destinations(host: str) -> tuple[Destination, ...]:
         return (Destination(what=host, host=host),)
     layers = "*.data.mcr.microsoft.com"
     return (
-        Destination(what=host, host=host, tags=(MICROSOFT_REGISTRY_TAG,), maybe_tags=(_FRONT_DOOR_TAG, CLOUD_TAG)),
+        Destination(
+            what=host,
+            host=host,
+            tags=(MICROSOFT_REGISTRY_TAG,),
+            maybe_tags=(_FRONT_DOOR_TAG, CLOUD_TAG),
+            allow="MicrosoftContainerRegistry",
+        ),
         Destination(
             what=f"the layers ({layers})",
             host=layers.removeprefix("*."),
             maybe_tags=(_FRONT_DOOR_TAG, MICROSOFT_REGISTRY_TAG, CLOUD_TAG),
+            allow="AzureFrontDoor.FirstParty",
         ),
     )
