@@ -39,6 +39,7 @@ def test_pass_for_a_regional_host_where_all_nodes_are_new() -> None:
 
 FAILURES = [
     ("acrone.westeurope.data.azurecr.io/web:1", "data-endpoint", Severity.ERROR, "acrone.azurecr.io/web:1"),
+    ("acrone.privatelink.azurecr.io/web:1", "privatelink-alias", Severity.ERROR, "acrone.azurecr.io/web:1"),
     ("acrone.azurecr.io/Team/Web:1", "upper-case-repository", Severity.ERROR, "acrone.azurecr.io/team/web:1"),
     ("AcrOne.azurecr.io/web:1", "upper-case-host", Severity.WARNING, "acrone.azurecr.io/web:1"),
     ("acrtwo.azurecr.io/web:1", "other-login-server", Severity.WARNING, KNOWN["acrtwo"][0] + "/web:1"),

@@ -80,6 +80,7 @@ def test_an_anonymous_registry_needs_no_role(tmp_path: Path) -> None:
     result = look(tenant)
     assert result.finding("PW102")["verdict"] == "skipped"
     assert result.row()["access"] | {"summary": ""} == {
+        "fix": [],
         "verdict": "pass",
         "cause": "anonymous-pull",
         "decided_by": ["PW304"],
@@ -191,11 +192,33 @@ def test_the_name_of_a_registry_means_its_login_server(tenant: Tenant) -> None:
 
 
 def test_a_registry_that_was_asked_for_has_a_row_whatever_is_known_of_it(tenant: Tenant) -> None:
-    result = look(tenant, "--cluster", "aks-1", "--registry", "ghcr.io")
-    assert {name: result.row("ghcr.io")[name]["verdict"] for name in ("access", "path", "pull")} == dict.fromkeys(
-        ("access", "path", "pull"), "unknown"
-    )
+    result = look(tenant, "--cluster", "aks-1", "--registry", "harbor.corp.example")
+    assert result.verdicts("harbor.corp.example") == ("unknown", "unknown", "unknown")
     assert result.code == 2
+
+
+def test_a_registry_on_the_internet_that_was_asked_for_is_judged_as_far_as_azure_shows(tenant: Tenant) -> None:
+    result = look(tenant, "--cluster", "aks-1", "--registry", "ghcr.io")
+    assert result.verdicts("ghcr.io") == ("unknown", "pass", "unknown")
+    assert result.code == 2
+
+
+def test_a_host_that_nobody_can_judge_does_not_look_like_trouble(tenant: Tenant) -> None:
+    image = "harbor.corp.example/team/web:1"
+    tenant.pulled(image)
+    tenant.pod("docker.io/library/nginx:1", name="hub")
+    result = look(tenant)
+    assert result.code == 0, "nothing fails and nothing that can be known is missing"
+    assert result.verdicts("docker.io") == ("skipped", "pass", "skipped")
+
+
+def test_an_image_in_trouble_is_counted_apart_from_its_registry(tenant: Tenant) -> None:
+    image = "acrone.azurecr.io/team/web:gone"
+    tenant.pod(image, waiting=("ErrImagePull", f'failed to resolve reference "{image}": {image}: not found'))
+    assert look(tenant).answer["totals"] == {
+        "clusters": 1, "passing": 0, "failing": 1, "unknown": 0,
+        "rows": {"access": {"pass": 1}, "path": {"pass": 1}, "pull": {"pass": 1}, "images": {"fail": 1}},
+    }  # fmt: skip
 
 
 def test_without_a_cluster_those_that_do_not_use_the_registry_are_not_judged_on_it(tenant: Tenant) -> None:

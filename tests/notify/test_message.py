@@ -45,6 +45,13 @@ def test_a_regression_leads_with_the_row_and_gives_the_command() -> None:
     assert "Why you get this: regressed (access, pull)." in text
 
 
+def test_a_mail_says_what_the_answer_rests_on_and_shows_what_nobody_judged_as_that() -> None:
+    shown = text_of(mail_of(changes(["pass", "fail"]), "1-abc"))
+    assert "pull fail, images not judged (pull: as nodes report and Azure shows)" in shown
+    html = text_of(mail_of(changes(["pass", "fail"]), "1-abc"), "html")
+    assert "pull: as nodes report and Azure shows" in html and "not judged" in html
+
+
 def test_access_and_pull_with_one_cause_are_one_line() -> None:
     mail = mail_of(changes(["pass", "fail"]), "1-abc")
     assert [len(section.items) for section in mail.sections] == [1]

@@ -93,6 +93,46 @@ def test_a_refusal_of_a_pod_with_a_failing_secret_names_the_secret() -> None:
     assert "default/regcred, secret-missing" in sentences(cluster_facts)
 
 
+MIRRORED = f'failed to do request: Head "{{}}/v2/team/web/manifests/1?ns={ACR}": '
+REFUSED_BY = "dial tcp 127.0.0.1:8578: connect: connection refused"
+
+
+def test_a_mirror_on_the_node_that_fails_is_the_nodes_trouble_not_the_rows() -> None:
+    cluster_facts = world(World(), waiting(MIRRORED.format("http://localhost:8578") + REFUSED_BY))
+    assert "What failed is the mirror localhost:8578, on the node itself" in sentences(cluster_facts)
+    assert word(row_of(cluster_facts).pull.verdict) == "pass"
+    finding = next(f for f in build_report(cluster_facts).findings if f.code == "PW301")
+    assert "a mirror that nodes ask before acrone.azurecr.io" in finding.summary
+    assert "either replace the node" in finding.fix[0]
+
+
+def test_a_mirror_that_refuses_is_named_and_no_cached_token_is_blamed() -> None:
+    text = f"{MIRRORED.format('https://mirror.corp.example')}unexpected status: 401 Unauthorized"
+    cluster_facts = world(World(), waiting(text))
+    assert "What failed is the mirror mirror.corp.example, which nodes are set up to ask first" in sentences(
+        cluster_facts
+    )
+    assert "3 hours" not in sentences(cluster_facts)
+    assert word(row_of(cluster_facts).pull.verdict) == "fail", "the nodes cannot pull, whoever refuses"
+    finding = next(f for f in build_report(cluster_facts).findings if f.code == "PW301")
+    assert "Either repair the mirror mirror.corp.example" in finding.fix[0]
+
+
+ROUTED = World().routes(("0.0.0.0/0", "VirtualAppliance"))
+BROKEN_OFF = f'failed to do request: Head "https://{ACR}/v2/team/web/manifests/1": EOF'
+
+
+@pytest.mark.parametrize("text", [BROKEN_OFF, TIMEOUT, UNTRUSTED])
+def test_connections_that_break_off_are_joined_with_the_appliance_on_the_route(text: str) -> None:
+    cluster_facts = world(ROUTED, waiting(text))
+    assert "PW206 shows what they pass through" in sentences(cluster_facts)
+    assert word(row_of(cluster_facts).pull.verdict) != "pass"
+
+
+def test_connections_that_break_off_without_an_appliance_say_nothing_of_one() -> None:
+    assert "pass through" not in sentences(world(World(), waiting(BROKEN_OFF)))
+
+
 def test_nodes_and_azure_agree_where_the_role_is_missing() -> None:
     cluster_facts = facts(waiting(UNAUTHORIZED), authorization={base.SUBSCRIPTION: base.authorization()})
     assert sentences(cluster_facts) == ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.findings import ClusterReport, Facet, Fail, Pass, RegistryRow, Skipped, Unknown, Verdict
+from checks.findings import Basis, ClusterReport, Facet, Fail, Pass, RegistryRow, Skipped, Unknown, Verdict
 
 CLUSTER = (
     "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers"
@@ -33,6 +33,7 @@ def report(
         path=facet(path),
         pull=facet(pull or access, cause),
         sources=("images of 1 pod",),
+        basis=(Basis.NODES, Basis.AZURE),
         fix=("az role assignment create --role AcrPull",) if access == "fail" else (),
     )
     return ClusterReport(id=cluster, registries=(row,))

@@ -33,7 +33,7 @@ def public_filters(context: PathContext) -> tuple[Result, ...]:
     targets = [("login", context.login_target()), ("layers", context.layers_target())]
     if is_service_principal(context.cluster):
         targets.append(("sign-in", SIGN_IN))
-    return _all_or_unsettled(
+    return all_or_unsettled(
         tuple(_of_part(part, public_filter(context, part, destination)) for part, destination in targets)
     )
 
@@ -53,7 +53,7 @@ def private_filters(
     answers = [_of_part(part, _private(context, part, destination)) for part, destination in targets]
     if layers_public:
         answers.append(for_layers(public_filter(context, "layers", context.layers_target())))
-    return _all_or_unsettled(tuple(answers))
+    return all_or_unsettled(tuple(answers))
 
 
 def _of_part(part: str, answer: Result) -> Result:
@@ -67,7 +67,7 @@ def proxy(context: NodeContext, hosts: tuple[str, ...]) -> Result:
     return unknown("proxy-decides", summary, "what the proxy lets through")
 
 
-def _all_or_unsettled(answers: tuple[Result, ...]) -> tuple[Result, ...]:
+def all_or_unsettled(answers: tuple[Result, ...]) -> tuple[Result, ...]:
     """One answer where everything is open, else those that are not."""
     problems = tuple(answer for answer in answers if not isinstance(answer.verdict, Pass))
     return problems or (passes("open", " ".join(answer.summary for answer in answers)),)

@@ -15,7 +15,7 @@ from checks.rules.path import public_registries
 from checks.rules.path.context import NodeContext
 from checks.rules.path.egress import OutboundType
 from checks.rules.path.evaluate import PathQuestion, PoolPath
-from checks.rules.path.filtering import public_filter
+from checks.rules.path.filtering import all_or_unsettled, public_filter
 from checks.rules.path.node_network import subnet_of_pool
 from checks.rules.path.public_path import egress_route
 from checks.rules.results import Result, fails, for_layers, not_seen, passes, skipped
@@ -60,7 +60,7 @@ def _pool(facts: ClusterFacts, use: RegistryUse, pool: AgentPool) -> PoolPath:
     destinations = public_registries.destinations(use.login_server)
     first, *others = zip(("login", "layers"), destinations, strict=False)
     filters = (public_filter(context, *first), *(for_layers(public_filter(context, *other)) for other in others))
-    return _path(pool.name, _egress(context, use), *filters)
+    return _path(pool.name, _egress(context, use), *all_or_unsettled(filters))
 
 
 def _egress(context: NodeContext, use: RegistryUse) -> Result:
