@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, SUBSCRIPTION, Tenant, guid, object_id
+from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, SUBSCRIPTION, TENANT_ID, Tenant, guid, object_id
 
+CUSTOMER = "c0570e3a-0000-4000-8000-000000000000"
 OTHER = "22222222-2222-4222-8222-222222222222"
 OBJECT_ID, CLIENT_ID = object_id("aks-1"), guid("aks-1 client")
 LOGIN_SERVER = "acrone.azurecr.io"
@@ -48,7 +49,7 @@ class Case:
     """One tenant and both answers. ``build`` returns the registry's id.
 
     ``finds``: role names by question; one that is not there is answered with ``otherwise``. ``verdict`` and ``cause``
-    are those of PW102, and ``told`` is a part of its summary.
+    are those of PW102, ``summary_part`` is a part of its summary. ``access`` is the row's answer where it is another.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Case:
     why: str
     links: tuple[str, ...]
     otherwise: tuple[str, ...] = ()
+    access: str = ""
 
     def answer_to(self, question: str) -> tuple[str, ...]:
         """The roles that az has to find."""
@@ -132,6 +134,20 @@ def direct(tenant: Tenant) -> str:
 
 def graph_refuses(tenant: Tenant) -> str:
     tenant.caller(graph="denied")
+    return direct(tenant)
+
+
+def identity_deleted(tenant: Tenant) -> str:
+    """Another identity of the node resource group is listed, so that this one is known to be gone."""
+    kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
+    tenant.resource(kind, "omsagent-aks-1", {"properties": {"principalId": guid("omsagent")}}, group="MC_aks-1")
+    return direct(tenant)
+
+
+def delegated(tenant: Tenant) -> str:
+    """The cluster's subscription is a customer's, managed through Azure Lighthouse."""
+    tenant.add_subscription(SUBSCRIPTION, tenantId=CUSTOMER, managedByTenants=[{"tenantId": TENANT_ID}])
+    tenant.cluster(identity={"tenantId": CUSTOMER})
     return direct(tenant)
 
 
@@ -390,6 +406,36 @@ CASES: tuple[Case, ...] = (
             "team/web only, and the cluster's pods use team/api too."
         ),
         links=(f"{ACR}/container-registry-rbac-abac-repository-permissions", f"{RBAC}/conditions-overview"),
+    ),
+    Case(
+        name="The cluster's identity was deleted",
+        build=identity_deleted,
+        finds={},
+        otherwise=("AcrPull",),
+        verdict="skipped",
+        cause="identity-first",
+        summary_part="was deleted",
+        access="fail",
+        right=PULLWATCH,
+        why=(
+            "An assignment outlives its principal, and az lists it. Pullwatch reads whether the identity is still there "
+            "(PW101), and says so first: a role for the old object id grants nothing."
+        ),
+        links=(f"{RBAC}/troubleshooting",),
+    ),
+    Case(
+        name="The subscription is managed through Azure Lighthouse",
+        build=delegated,
+        finds={},
+        verdict="unknown",
+        cause="assignments-delegated",
+        summary_part="Lighthouse",
+        right=OPEN,
+        why=(
+            "Azure answers with an empty list: assignments of a customer's principals are not shown to the managing "
+            "tenant. What is not shown may be there, so Pullwatch says unknown, and proposes no role."
+        ),
+        links=(f"{RBAC}/role-assignments-list-rest",),
     ),
     Case(
         name="A condition that nobody can evaluate from here",
