@@ -41,6 +41,7 @@ class Node:
     pool: dict[str, Any]
     network_id: str
     network: dict[str, Any]
+    subnet_id: str
     subnet: dict[str, Any]
 
     @property
@@ -64,12 +65,12 @@ class NodeNetwork:
         if subnet_id:
             network_id = subnet_id.rsplit("/subnets/", 1)[0]
             network, subnet = resources.find(network_id), resources.find(subnet_id)
-            return Node(cluster, pool, network_id, _properties(network), _properties(subnet))
+            return Node(cluster, pool, network_id, _properties(network), subnet_id, _properties(subnet))
         made = _made_by_aks(resources, cluster)
         if made is None:
-            return Node(cluster, pool, "", {}, {})
-        subnets = resources.children(made.id, "subnets")
-        return Node(cluster, pool, made.id, _properties(made), _properties(subnets[0]) if subnets else {})
+            return Node(cluster, pool, "", {}, "", {})
+        subnet = next(iter(resources.children(made.id, "subnets")), None)
+        return Node(cluster, pool, made.id, _properties(made), subnet.id if subnet else "", _properties(subnet))
 
     def lookup(self, node: Node, name: str, registry: Resource) -> str | None:
         """The address one of a registry's names leads to: a private one, "public", or None: there is no such name."""
@@ -124,9 +125,8 @@ class NodeNetwork:
     def allows_subnet(self, node: Node, registry: Resource) -> bool:
         """Whether a virtual network rule of the registry names the node's subnet, which has the service endpoint."""
         rules = table(_properties(registry).get("networkRuleSet")).get("virtualNetworkRules")
-        wanted = ids.key(str(node.pool.get("vnetSubnetID") or ""))
         named = {ids.key(str(rule.get("id", ""))) for rule in items(rules)}
-        return bool(wanted) and _has_service_endpoint(node.subnet) and wanted in named
+        return bool(node.subnet_id) and _has_service_endpoint(node.subnet) and ids.key(node.subnet_id) in named
 
     def _exit(self, node: Node) -> list[str]:
         hop = self._default_hop(node)

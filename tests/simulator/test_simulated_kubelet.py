@@ -106,6 +106,14 @@ def test_a_service_endpoint_hides_the_public_address(tmp_path: Path) -> None:
     assert ABSENT in tried(world, tmp_path / "rule")["Failed"]
 
 
+def test_a_rule_may_name_the_subnet_that_aks_made(tmp_path: Path) -> None:
+    world = World().pools(World().pool("system", None))
+    served = {"serviceEndpoints": [{"service": "Microsoft.ContainerRegistry"}]}
+    network = world.vnet("aks-vnet-1", "10.224.0.0/16", group="MC_aks-1", aks_subnet=served)
+    assert tried(world.deny(), tmp_path / "denied")["Failed"].endswith(FORBIDDEN)
+    assert ABSENT in tried(world.deny(subnets=(f"{network}/subnets/aks-subnet",)), tmp_path / "rule")["Failed"]
+
+
 def test_a_private_endpoint_is_reached_by_its_record_only(tmp_path: Path) -> None:
     assert ABSENT in tried(World().healthy_private(), tmp_path / "good")["Failed"]
     world = World()
