@@ -31,7 +31,18 @@ PLACES = {
 SUBSCRIPTIONS = {"hub subscription": HUB, "shared subscription": SHARED}
 # Subscriptions that are listed, as where the app holds a role that reads nothing, but whose lists are refused.
 CONTENTS = {"all in the hub subscription": HUB, "all in the shared subscription": SHARED}
-HIDEABLE = (*(place for place in PLACES if place != "cluster"), *SUBSCRIPTIONS, *CONTENTS)
+# What a custom role leaves out everywhere.
+TYPES = (
+    "Microsoft.Network/privateDnsZones",
+    "Microsoft.Network/dnsForwardingRulesets",
+    "Microsoft.Network/privateEndpoints",
+    "Microsoft.Network/virtualNetworks",
+    "Microsoft.Network/networkSecurityGroups",
+    "Microsoft.Network/routeTables",
+    "Microsoft.Network/publicIPAddresses",
+    "Microsoft.ContainerRegistry/registries",
+)
+HIDEABLE = (*(place for place in PLACES if place != "cluster"), *SUBSCRIPTIONS, *CONTENTS, *TYPES)
 # Which part of a layout says where a type lies; networks are told apart by name.
 _PARTS = {
     "microsoft.containerregistry/registries": "registry",
@@ -105,12 +116,15 @@ def _placed_by_aks(pool: dict[str, Any]) -> dict[str, Any]:
 
 
 def denials(hidden: Iterable[str]) -> list[dict[str, Any]]:
-    """What caller.json denies: groups and contents that may not be read, subscriptions that are not even listed."""
-    listed = []
-    for name in sorted(hidden):
-        unlisted = ["Microsoft.Resources/subscriptions/read"] if name in SUBSCRIPTIONS else []
-        listed.append({"scope": _scope(name), "actions": ["*", *unlisted]})
-    return listed
+    """What caller.json denies: places, contents and types that may not be read, subscriptions that are not listed."""
+    return [_denial(name) for name in sorted(hidden)]
+
+
+def _denial(name: str) -> dict[str, Any]:
+    if name in TYPES:
+        return {"scope": "/", "actions": [f"{name}/*"]}
+    unlisted = ["Microsoft.Resources/subscriptions/read"] if name in SUBSCRIPTIONS else []
+    return {"scope": _scope(name), "actions": ["*", *unlisted]}
 
 
 def _scope(name: str) -> str:
@@ -121,6 +135,7 @@ def _scope(name: str) -> str:
 
 
 def holds_anything(world: World, hidden: Iterable[str]) -> bool:
-    """Whether something of a world lies where the app may not look."""
-    scopes = tuple(f"{_scope(name)}/" for name in hidden)
-    return any(key.startswith(scopes) for key in world.bodies)
+    """Whether something of a world is what the app may not read."""
+    scopes = tuple(f"{_scope(name)}/" for name in hidden if name not in TYPES)
+    types = {name for name in hidden if name in TYPES}
+    return any(key.startswith(scopes) or body["type"] in types for key, body in world.bodies.items())
