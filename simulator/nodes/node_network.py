@@ -3,7 +3,8 @@
 What Azure does: names go to 168.63.129.16, which asks the private zones linked to the node's virtual network, then the
 forwarding rulesets linked to it, or to the network's own DNS servers. A server, whether a network names it or a rule,
 here answers as the network it stands in would. Network security groups of the subnet and those that AKS puts on the
-nodes' interfaces in a network it was given both have to let traffic out. Traffic leaves by the first that is
+nodes' interfaces in a network it was given both have to let traffic out, and that of a private endpoint's subnet lets
+it in where the subnet's policies for endpoints make groups count. Traffic leaves by the first that is
 there of: a default route, the subnet's NAT gateway, the node's own public address, the load balancer, default outbound
 access. TENANT/egress.json may say with which addresses a cluster leaves that goes through an appliance or a proxy:
 
@@ -20,7 +21,7 @@ from typing import Any
 from simulator.arm import ids
 from simulator.arm.resources import Resource, Resources
 from simulator.jsonfiles import JsonFile
-from simulator.nodes.security_rules import lets_out
+from simulator.nodes.security_rules import lets_in, lets_out
 from simulator.tenant import Tenant
 
 RESOLVER = "168.63.129.16"
@@ -29,6 +30,7 @@ ZONES = "microsoft.network/privatednszones"
 ENDPOINTS = "microsoft.network/privateendpoints"
 RULESETS = "microsoft.network/dnsforwardingrulesets"
 GROUPS = "microsoft.network/networksecuritygroups"
+POLICIES_OF_GROUPS = ("enabled", "networksecuritygroupenabled")
 SERVICE = "microsoft.containerregistry"
 ELSEWHERE = "198.51.100.200"  # the address of an appliance or a proxy of which nothing is told
 
@@ -94,9 +96,16 @@ class NodeNetwork:
         """Whether a private address is one of an approved endpoint of the registry in the node's reach."""
         for endpoint in self._endpoints(registry):
             if address in self._addresses(endpoint) and self._is_approved(endpoint, registry):
-                home = str(table(_properties(endpoint).get("subnet")).get("id", "")).rsplit("/subnets/", 1)[0]
-                return self._is_near(node, home)
+                subnet_id = str(table(_properties(endpoint).get("subnet")).get("id", ""))
+                near = self._is_near(node, subnet_id.rsplit("/subnets/", 1)[0])
+                return near and self._is_let_in(node, address, _properties(self._find(subnet_id)))
         return False
+
+    def _is_let_in(self, node: Node, address: str, subnet: dict[str, Any]) -> bool:
+        """Whether the group of an endpoint's subnet lets a node in; it counts only where the subnet's policies say."""
+        group = self._find(table(subnet.get("networkSecurityGroup")).get("id"))
+        counts = str(subnet.get("privateEndpointNetworkPolicies", "")).lower() in POLICIES_OF_GROUPS
+        return group is None or not counts or lets_in(_properties(group), _private_address(node.subnet), address)
 
     def leaves_with(self, node: Node, seed: str) -> str | None:
         """The source address a registry's public endpoint sees, None where nothing leaves.

@@ -148,6 +148,19 @@ def test_the_group_that_aks_puts_on_interfaces_is_heard_in_a_network_of_ones_own
     assert ABSENT in tried(world, tmp_path / "made")["Failed"]
 
 
+@pytest.mark.parametrize(
+    ("policies", "error"),
+    [("NetworkSecurityGroupEnabled", "dial tcp 10.20.0.4:443: i/o timeout"), ("Disabled", ABSENT)],
+)
+def test_a_group_at_an_endpoint_counts_only_by_the_subnets_policies(tmp_path: Path, policies: str, error: str) -> None:
+    world = World().healthy_private()
+    group = {"id": world.group("nsg-endpoints", rule("no", 100, "Deny", "*", direction="Inbound"))}
+    world.bodies[world.vnet_id("vnet-endpoints")]["properties"]["subnets"][0]["properties"].update(
+        privateEndpointNetworkPolicies=policies, networkSecurityGroup=group
+    )
+    assert error in tried(world, tmp_path)["Failed"]
+
+
 def test_without_a_way_out_nothing_answers(tmp_path: Path) -> None:
     world = World().routes(("0.0.0.0/0", "None"))
     assert tried(world, tmp_path)["Failed"].endswith(":443: i/o timeout")
