@@ -55,7 +55,7 @@ ROLES = ("none", "AcrPull of a group", "AcrPull above", "AcrPull elsewhere", "Re
          "Repository Reader", "denied")  # fmt: skip
 FIREWALLS = ("the egress address", "a range around it", "another address", "the subnet", "closed")
 ENDPOINTS = ("healthy", "no record", "no data record", "stale record", "zone not linked",
-             "pending", "not peered", "peered one way", "redirecting zone")  # fmt: skip
+             "pending", "not peered", "peered one way", "redirecting zone", "closed by its group")  # fmt: skip
 # Names are answered by the hub's resolver, whose rules and forwarders are not read.
 HUB_ANSWERS = ("DNS servers of the hub", "ruleset of the hub")
 EGRESS_KINDS = ("NAT gateway", "block", "none", "routed nowhere",
@@ -240,7 +240,11 @@ def firewall(world: World, name: str) -> None:
 def endpoint(world: World, name: str, *, zone_group: bool) -> None:
     if name == "none":
         return
-    home, nodes = world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={}), world.vnet_id(NODES)
+    filtered: dict[str, Any] = {}
+    if name == "closed by its group":
+        group = world.group("nsg-endpoints", rule("no", 100, "Deny", "*", direction="Inbound"))
+        filtered = {"privateEndpointNetworkPolicies": "Enabled", "networkSecurityGroup": {"id": group}}
+    home, nodes = world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints=filtered), world.vnet_id(NODES)
     if name == "peered one way":
         world.peer(nodes, home, back=None)
     elif name != "not peered":
@@ -447,6 +451,7 @@ PARTLY_HIDDEN: tuple[tuple[dict[str, Any], str, str, str], ...] = (
     (BEHIND, "dns", "unknown", "pass"),
     (BEHIND | {"zone_group": True}, "hub subscription", "unknown", "pass"),
     (BEHIND | {"endpoint": "zone not linked"}, "dns", "unknown", "fail"),
+    (BEHIND | {"endpoint": "closed by its group"}, "hub subscription", "unknown", "fail"),
     (BEHIND, "endpoints", "unknown", "pass"),
     (BEHIND | {"endpoint": "not peered"}, "endpoints", "unknown", "fail"),
     (BEHIND | {"endpoint": "ruleset of the hub", "zones": "endpoints"}, "hub subscription", "unknown", "pass"),
