@@ -241,26 +241,34 @@ def _canary_failed(
 ) -> tuple[Facet, tuple[str, ...]]:
     """A canary that fails is a pull that fails, now. What Azure Resource Manager shows is the reason or contradicts."""
     first = proven.failed[0]
-    pools = ", ".join(sorted({f.subject.pool or "" for f in proven.failed})[:5])
-    about_access = first.cause in CREDENTIALS
-    inferred = access if about_access else path
+    inferred = access if first.cause in CREDENTIALS else path
     codes = (*((FAILURES,) if reports.registry else ()), CANARY)
-    sentences = []
+    sentences = _against_azure(access, path, proven.failed)
+    pools = _pools(proven.failed)
     if proven.description:
-        sentences.append(
-            f"{proven.description} The failure stands all the same: the canary fails now (pools: {pools})."
-        )
+        stands = f"{proven.description} The failure stands all the same: the canary fails now (pools: {pools})."
+        sentences = (stands, *sentences)
     if isinstance(inferred.verdict, Fail):
         decided = tuple(dict.fromkeys((*inferred.decided_by, *codes)))
         summary = f"{inferred.summary} The canary fails too (pools: {pools})."
-        return Facet(Fail(), inferred.cause, decided, summary), tuple(sentences)
-    if isinstance(inferred.verdict, Pass):
-        what = "may pull" if about_access else "have a network path"
-        likely = _LIKELY.get(first.cause, _OTHERWISE)
-        sentences.append(
-            f"The canary fails (pools: {pools}) although Azure Resource Manager shows that nodes {what}: {likely}."
-        )
-    return Facet(Fail(), first.cause, codes, first.summary), tuple(sentences)
+        return Facet(Fail(), inferred.cause, decided, summary), sentences
+    return Facet(Fail(), first.cause, codes, first.summary), sentences
+
+
+def _against_azure(access: Facet, path: Facet, failed: Iterable[Finding]) -> tuple[str, ...]:
+    """What Azure Resource Manager shows against canaries that fail: pools may fail for different reasons."""
+    refused = [f for f in failed if f.cause in CREDENTIALS]
+    stopped = [f for f in failed if f.cause not in CREDENTIALS]
+    return tuple(
+        f"The canary fails (pools: {_pools(heard)}) although Azure Resource Manager shows that nodes {what}: "
+        f"{_LIKELY.get(heard[0].cause, _OTHERWISE)}."
+        for inferred, what, heard in ((access, "may pull", refused), (path, "have a network path", stopped))
+        if heard and isinstance(inferred.verdict, Pass)
+    )
+
+
+def _pools(findings: Iterable[Finding]) -> str:
+    return ", ".join(sorted({f.subject.pool or "" for f in findings})[:5])
 
 
 def _failing(access: Facet, path: Facet, reports: NodeReports) -> Facet | None:

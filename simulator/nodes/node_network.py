@@ -1,7 +1,10 @@
 """Where a node stands and how its traffic to a registry goes: names, routes, the address it leaves with.
 
-What Azure does: names go to 168.63.129.16, which asks the private zones linked to the node's virtual network, or to the
-network's own DNS servers, which here answer as the network they stand in would. Traffic leaves by the first that is
+What Azure does: names go to 168.63.129.16, which asks the private zones linked to the node's virtual network, then the
+forwarding rulesets linked to it, or to the network's own DNS servers. A server, whether a network names it or a rule,
+here answers as the network it stands in would. Network security groups of the subnet and those that AKS puts on the
+nodes' interfaces in a network it was given both have to let traffic out, and that of a private endpoint's subnet lets
+it in where the subnet's policies for endpoints make groups count. Traffic leaves by the first that is
 there of: a default route, the subnet's NAT gateway, the node's own public address, the load balancer, default outbound
 access. TENANT/egress.json may say with which addresses a cluster leaves that goes through an appliance or a proxy:
 
@@ -18,13 +21,16 @@ from typing import Any
 from simulator.arm import ids
 from simulator.arm.resources import Resource, Resources
 from simulator.jsonfiles import JsonFile
-from simulator.nodes.security_rules import lets_out
+from simulator.nodes.security_rules import lets_in, lets_out
 from simulator.tenant import Tenant
 
 RESOLVER = "168.63.129.16"
 NETWORKS = "microsoft.network/virtualnetworks"
 ZONES = "microsoft.network/privatednszones"
 ENDPOINTS = "microsoft.network/privateendpoints"
+RULESETS = "microsoft.network/dnsforwardingrulesets"
+GROUPS = "microsoft.network/networksecuritygroups"
+POLICIES_OF_GROUPS = ("enabled", "networksecuritygroupenabled")
 SERVICE = "microsoft.containerregistry"
 ELSEWHERE = "198.51.100.200"  # the address of an appliance or a proxy of which nothing is told
 
@@ -37,6 +43,7 @@ class Node:
     pool: dict[str, Any]
     network_id: str
     network: dict[str, Any]
+    subnet_id: str
     subnet: dict[str, Any]
 
     @property
@@ -60,19 +67,19 @@ class NodeNetwork:
         if subnet_id:
             network_id = subnet_id.rsplit("/subnets/", 1)[0]
             network, subnet = resources.find(network_id), resources.find(subnet_id)
-            return Node(cluster, pool, network_id, _properties(network), _properties(subnet))
+            return Node(cluster, pool, network_id, _properties(network), subnet_id, _properties(subnet))
         made = _made_by_aks(resources, cluster)
         if made is None:
-            return Node(cluster, pool, "", {}, {})
-        subnets = resources.children(made.id, "subnets")
-        return Node(cluster, pool, made.id, _properties(made), _properties(subnets[0]) if subnets else {})
+            return Node(cluster, pool, "", {}, "", {})
+        subnet = next(iter(resources.children(made.id, "subnets")), None)
+        return Node(cluster, pool, made.id, _properties(made), subnet.id if subnet else "", _properties(subnet))
 
     def lookup(self, node: Node, name: str, registry: Resource) -> str | None:
         """The address one of a registry's names leads to: a private one, "public", or None: there is no such name."""
         if not self._endpoints(registry):
             return "public"
         label, suffix = name.rsplit(".", 2)[0], ".".join(name.rsplit(".", 2)[1:])
-        link = self._link(self._resolving_network(node), f"privatelink.{suffix}")
+        link = self._linked_zone(self._resolving_network(node), name, f"privatelink.{suffix}")
         if link is None:
             return "public"
         zone, properties = link
@@ -89,9 +96,16 @@ class NodeNetwork:
         """Whether a private address is one of an approved endpoint of the registry in the node's reach."""
         for endpoint in self._endpoints(registry):
             if address in self._addresses(endpoint) and self._is_approved(endpoint, registry):
-                home = str(table(_properties(endpoint).get("subnet")).get("id", "")).rsplit("/subnets/", 1)[0]
-                return self._is_near(node, home)
+                subnet_id = str(table(_properties(endpoint).get("subnet")).get("id", ""))
+                near = self._is_near(node, subnet_id.rsplit("/subnets/", 1)[0])
+                return near and self._is_let_in(node, address, _properties(self._find(subnet_id)))
         return False
+
+    def _is_let_in(self, node: Node, address: str, subnet: dict[str, Any]) -> bool:
+        """Whether the group of an endpoint's subnet lets a node in; it counts only where the subnet's policies say."""
+        group = self._find(table(subnet.get("networkSecurityGroup")).get("id"))
+        counts = str(subnet.get("privateEndpointNetworkPolicies", "")).lower() in POLICIES_OF_GROUPS
+        return group is None or not counts or lets_in(_properties(group), _private_address(node.subnet), address)
 
     def leaves_with(self, node: Node, seed: str) -> str | None:
         """The source address a registry's public endpoint sees, None where nothing leaves.
@@ -104,16 +118,24 @@ class NodeNetwork:
         return random.Random(seed).choice(public_addresses) if public_addresses else None
 
     def lets_out(self, node: Node, destination: str) -> bool:
-        """Whether the network security group of the node's subnet lets it go to an address, or to "public"."""
-        group = self._find(table(node.subnet.get("networkSecurityGroup")).get("id"))
-        return group is None or lets_out(_properties(group), _private_address(node.subnet), destination)
+        """Whether the network security groups of subnet and interface let a node go to an address, or to "public"."""
+        groups = (self._find(table(node.subnet.get("networkSecurityGroup")).get("id")), *self._groups_of_aks(node))
+        source = _private_address(node.subnet)
+        return all(lets_out(_properties(group), source, destination) for group in groups if group is not None)
+
+    def _groups_of_aks(self, node: Node) -> list[Resource]:
+        """The groups that AKS puts on interfaces (a network of its own has them at the subnet, as any other)."""
+        if not node.pool.get("vnetSubnetID"):
+            return []
+        subscription, name = node.cluster.path.subscription or "", str(node.properties.get("nodeResourceGroup", ""))
+        listed = self._tenant.resources().of_type(GROUPS, subscription, name)
+        return [group for group in listed if group.path.names[-1].lower().startswith("aks-agentpool-")]
 
     def allows_subnet(self, node: Node, registry: Resource) -> bool:
         """Whether a virtual network rule of the registry names the node's subnet, which has the service endpoint."""
         rules = table(_properties(registry).get("networkRuleSet")).get("virtualNetworkRules")
-        wanted = ids.key(str(node.pool.get("vnetSubnetID") or ""))
         named = {ids.key(str(rule.get("id", ""))) for rule in items(rules)}
-        return bool(wanted) and _has_service_endpoint(node.subnet) and wanted in named
+        return bool(node.subnet_id) and _has_service_endpoint(node.subnet) and ids.key(node.subnet_id) in named
 
     def _exit(self, node: Node) -> list[str]:
         hop = self._default_hop(node)
@@ -194,10 +216,41 @@ class NodeNetwork:
         servers = table(node.network.get("dhcpOptions")).get("dnsServers")
         if not isinstance(servers, list) or not servers or str(servers[0]) == RESOLVER:
             return node.network_id
+        return self._network_around(str(servers[0]))
+
+    def _network_around(self, address: str) -> str:
+        """The network that an address is in; empty where there is none."""
         for network in self._tenant.resources().everywhere(NETWORKS):
-            if _holds(table(_properties(network).get("addressSpace")).get("addressPrefixes"), str(servers[0])):
+            if _holds(table(_properties(network).get("addressSpace")).get("addressPrefixes"), address):
                 return network.id
         return ""
+
+    def _linked_zone(self, network_id: str, name: str, zone_name: str) -> tuple[Resource, dict[str, Any]] | None:
+        """The zone that answers in a network: one linked to it, else one linked where a ruleset forwards the name."""
+        direct = self._link(network_id, zone_name)
+        if direct is not None:
+            return direct
+        server = self._forwarded_to(network_id, name)
+        return self._link(self._network_around(server), zone_name) if server else None
+
+    def _forwarded_to(self, network_id: str, name: str) -> str | None:
+        """The server that the rulesets linked to a network send a name to, by the longest rule that catches it.
+
+        The rule `.` catches no name of Azure's services, and one for `privatelink.…` not the name that is asked first.
+        """
+        resources, caught = self._tenant.resources(), dict[str, str]()
+        for ruleset in resources.everywhere(RULESETS):
+            if network_id and self._is_linked(ruleset, network_id):
+                for rule in resources.children(ruleset.id, "forwardingRules"):
+                    domain, server = _rule(_properties(rule))
+                    if domain and server and f".{name}".endswith(f".{domain}"):
+                        caught[domain] = server
+        return caught[max(caught, key=len)] if caught else None
+
+    def _is_linked(self, parent: Resource, network_id: str) -> bool:
+        links = self._tenant.resources().children(parent.id, "virtualNetworkLinks")
+        named = {ids.key(str(table(_properties(link).get("virtualNetwork")).get("id", ""))) for link in links}
+        return ids.key(network_id) in named
 
     def _link(self, network_id: str, zone_name: str) -> tuple[Resource, dict[str, Any]] | None:
         resources = self._tenant.resources()
@@ -285,6 +338,14 @@ def _connections(endpoint: Resource) -> list[dict[str, Any]]:
     properties = _properties(endpoint)
     names = ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections")
     return [connection for name in names for connection in items(properties.get(name))]
+
+
+def _rule(properties: dict[str, Any]) -> tuple[str, str]:
+    """The domain of a forwarding rule and its first server; empty where the rule is off or has none."""
+    if str(properties.get("forwardingRuleState", "Enabled")).lower() != "enabled":
+        return "", ""
+    servers = [str(server.get("ipAddress", "")) for server in items(properties.get("targetDnsServers"))]
+    return str(properties.get("domainName", "")).lower().rstrip("."), next(iter(servers), "")
 
 
 def _made_by_aks(resources: Resources, cluster: Resource) -> Resource | None:

@@ -1,4 +1,4 @@
-"""Whether network security groups let a node's TCP 443 out: the first rule that fits decides, by priority.
+"""Whether network security groups let a node's TCP 443 out, or in at an endpoint: by priority, the first rule decides.
 
 A registry's public address is in the tags Internet, AzureCloud and AzureContainerRegistry (with or without a region); a
 private endpoint's is in VirtualNetwork. Rules that name an application security group never fit here.
@@ -15,9 +15,18 @@ PUBLIC_TAGS = ("internet", "azurecloud", "azurecontainerregistry")
 
 def lets_out(group: dict[str, Any], source: str, destination: str) -> bool:
     """`group` is a group's properties, `source` the node's address, `destination` an address or "public"."""
+    return _lets(group, "outbound", source, destination)
+
+
+def lets_in(group: dict[str, Any], source: str, destination: str) -> bool:
+    """The same at the other end, where a private endpoint has the address `destination`."""
+    return _lets(group, "inbound", source, destination)
+
+
+def _lets(group: dict[str, Any], direction: str, source: str, destination: str) -> bool:
     listed = [*_rules(group.get("securityRules")), *_rules(group.get("defaultSecurityRules"))]
-    outbound = [rule for rule in listed if str(rule.get("direction")).lower() == "outbound"]
-    for rule in sorted(outbound, key=lambda rule: rule.get("priority", 65500)):
+    rules = [rule for rule in listed if str(rule.get("direction")).lower() == direction]
+    for rule in sorted(rules, key=lambda rule: rule.get("priority", 65500)):
         if _fits(rule, source, destination):
             return str(rule.get("access")).lower() == "allow"
     return not listed

@@ -111,6 +111,26 @@ def test_a_forwarding_ruleset_of_the_nodes_network_may_answer() -> None:
     assert outcome(world.facts()) == ("unknown", "forwarding-ruleset")
 
 
+@pytest.mark.parametrize("group", [True, False])
+def test_a_zone_linked_to_an_unseen_network_may_answer_through_its_resolver(group: bool) -> None:
+    world = World()
+    home, hub = world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={}), world.vnet_id("vnet-hub", sub=HUB)
+    world.peer(world.vnet_id(NODES), home)
+    zone, endpoint = world.zone(RECORDS, home, hub), world.endpoint()
+    if group:
+        world.zone_group(endpoint, zone)
+    world.private()
+    assert outcome(world.facts()) == ("unknown", "look-not-allowed")
+    assert HUB in fixes(world.facts())
+    assert "private-dns" not in fixes(world.facts())
+    world.vnet("vnet-hub", "10.30.0.0/16", sub=HUB, resolver={})
+    assert outcome(world.facts()) == ("fail", "zone-not-linked")
+    del world.bodies[hub]
+    assert outcome(world.facts()) == ("unknown", "look-not-allowed")
+    world.vnet("vnet-other", "10.30.0.0/16", sub=HUB)
+    assert outcome(world.facts()) == ("fail", "zone-not-linked"), "a link to a deleted network"
+
+
 @pytest.mark.parametrize("resource_type", [visibility.PRIVATE_ZONES, visibility.RULESETS])
 def test_a_list_that_shows_a_part_says_nothing_of_the_rest(resource_type: str) -> None:
     partly = readable(SUBSCRIPTION, HUB, without=(f"{resource_type}/*",))

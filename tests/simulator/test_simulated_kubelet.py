@@ -11,7 +11,7 @@ import pytest
 
 from simulator import Simulator, running
 from tests.simulator.test_simulated_kubernetes import Api
-from tests.support.network_world import EGRESS, HOST, NODES, RECORDS, World
+from tests.support.network_world import EGRESS, HOST, NODES, RECORDS, World, rule
 from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, Tenant, object_id
 from tests.support.tenant_server import Client
 
@@ -106,6 +106,14 @@ def test_a_service_endpoint_hides_the_public_address(tmp_path: Path) -> None:
     assert ABSENT in tried(world, tmp_path / "rule")["Failed"]
 
 
+def test_a_rule_may_name_the_subnet_that_aks_made(tmp_path: Path) -> None:
+    world = World().pools(World().pool("system", None))
+    served = {"serviceEndpoints": [{"service": "Microsoft.ContainerRegistry"}]}
+    network = world.vnet("aks-vnet-1", "10.224.0.0/16", group="MC_aks-1", aks_subnet=served)
+    assert tried(world.deny(), tmp_path / "denied")["Failed"].endswith(FORBIDDEN)
+    assert ABSENT in tried(world.deny(subnets=(f"{network}/subnets/aks-subnet",)), tmp_path / "rule")["Failed"]
+
+
 def test_a_private_endpoint_is_reached_by_its_record_only(tmp_path: Path) -> None:
     assert ABSENT in tried(World().healthy_private(), tmp_path / "good")["Failed"]
     world = World()
@@ -119,6 +127,38 @@ def test_a_private_endpoint_is_reached_by_its_record_only(tmp_path: Path) -> Non
     unlinked.peer(unlinked.vnet_id(NODES), home).endpoint(network=home)
     unlinked.zone(RECORDS, home)
     assert "403 Forbidden" in tried(unlinked.private(), tmp_path / "unlinked")["Failed"]
+
+
+def test_a_ruleset_forwards_the_public_name_to_where_the_zone_is_linked(tmp_path: Path) -> None:
+    for domain, error in (("azurecr.io", ABSENT), ("privatelink.azurecr.io", FORBIDDEN), ("", FORBIDDEN)):
+        world = World()
+        home = world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+        world.peer(world.vnet_id(NODES), home).endpoint(network=home)
+        world.zone(RECORDS, home)
+        world.ruleset("rules", world.vnet_id(NODES), rules={domain: "10.20.1.4"})
+        assert error in tried(world.private(), tmp_path / f"rule-{domain}")["Failed"], domain
+
+
+def test_the_group_that_aks_puts_on_interfaces_is_heard_in_a_network_of_ones_own_only(tmp_path: Path) -> None:
+    world = World()
+    world.group("aks-agentpool-1-nsg", rule("no", 100, "Deny", "*"), where="MC_aks-1")
+    assert tried(world, tmp_path / "own")["Failed"].endswith(":443: i/o timeout")
+    world.pools(world.pool("system", None))
+    world.vnet("aks-vnet-1", "10.224.0.0/16", group="MC_aks-1", aks_subnet={})
+    assert ABSENT in tried(world, tmp_path / "made")["Failed"]
+
+
+@pytest.mark.parametrize(
+    ("policies", "error"),
+    [("NetworkSecurityGroupEnabled", "dial tcp 10.20.0.4:443: i/o timeout"), ("Disabled", ABSENT)],
+)
+def test_a_group_at_an_endpoint_counts_only_by_the_subnets_policies(tmp_path: Path, policies: str, error: str) -> None:
+    world = World().healthy_private()
+    group = {"id": world.group("nsg-endpoints", rule("no", 100, "Deny", "*", direction="Inbound"))}
+    world.bodies[world.vnet_id("vnet-endpoints")]["properties"]["subnets"][0]["properties"].update(
+        privateEndpointNetworkPolicies=policies, networkSecurityGroup=group
+    )
+    assert error in tried(world, tmp_path)["Failed"]
 
 
 def test_without_a_way_out_nothing_answers(tmp_path: Path) -> None:

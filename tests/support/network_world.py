@@ -307,8 +307,8 @@ class World:
         self._child(endpoint, "privateDnsZoneGroups/default", kind, {"privateDnsZoneConfigs": configs})
         return self
 
-    def ruleset(self, name: str, *links: str, sub: str = SUBSCRIPTION) -> str:
-        """A DNS forwarding ruleset, linked to networks (by id)."""
+    def ruleset(self, name: str, *links: str, sub: str = SUBSCRIPTION, rules: dict[str, str] | None = None) -> str:
+        """A DNS forwarding ruleset, linked to networks (by id), with the server that each of its domains goes to."""
         kind = "Microsoft.Network/dnsForwardingRulesets"
         ruleset = self.put(kind, name, {}, sub=sub)
         for network_id in links:
@@ -316,6 +316,9 @@ class World:
             self._child(
                 ruleset, f"virtualNetworkLinks/{network_id.rsplit('/', 1)[-1]}", f"{kind}/virtualNetworkLinks", body
             )
+        for domain, server in (rules or {}).items():
+            to = {"domainName": f"{domain}.", "targetDnsServers": [{"ipAddress": server, "port": 53}]}
+            self._child(ruleset, f"forwardingRules/{domain.replace('.', '-')}", f"{kind}/forwardingRules", to)
         return ruleset
 
     def manager(self, *scopes: str, accesses: tuple[str, ...] = ("Connectivity",), sub: str = SUBSCRIPTION) -> str:

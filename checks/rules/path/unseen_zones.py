@@ -36,6 +36,7 @@ def question(networks: Networks, node_subnet: NodeSubnet, registry: Registry, ho
     return (
         _forwarded(networks, node_subnet, host)
         or _beyond(networks, node_subnet, host)
+        or _resolved_elsewhere(networks, registry, host, named)
         or _nowhere(networks, registry, host, bool(named))
     )
 
@@ -112,6 +113,22 @@ def _beyond(networks: Networks, node_subnet: NodeSubnet, host: str) -> Result | 
         remote = node_network.find(networks, "virtual_networks", peering.remote_id, "peered virtual network")
         if isinstance(remote, NotSeen) and remote.why is not NotSeenReason.NOT_FOUND:
             return not_seen(remote, f"The network of a peer, whose owner may have a zone or ruleset for {host},")
+    return None
+
+
+def _resolved_elsewhere(networks: Networks, registry: Registry, host: str, named: tuple[str, ...]) -> Result | None:
+    """A network that the zone with the records is linked to and that cannot be seen: a resolver in it may answer here.
+
+    A ruleset, which lies beside its resolver, makes it answer for networks that are not even peered with it. Source:
+    "Azure DNS Private Resolver endpoints and rulesets".
+    """
+    zones = [node_network.find(networks, "zones", one, "private DNS zone") for one in named]
+    for zone in (*zones, *zones_holding(networks, registry)):
+        assert isinstance(zone, Zone), "zones that cannot be read were told apart before"
+        for link in zone.links.value if isinstance(zone.links, Seen) else ():
+            remote = node_network.find(networks, "virtual_networks", link.network_id, "linked virtual network")
+            if isinstance(remote, NotSeen) and remote.why is not NotSeenReason.NOT_FOUND:
+                return not_seen(remote, f"A network that {zone.name} is linked to, whose resolver may answer {host},")
     return None
 
 
