@@ -15,6 +15,10 @@ class DnsCause(Cause):
     NAMES_LEAD_IN = "names-lead-in", "Private DNS resolves the registry's names to its private endpoint."
     LOGIN_RECORD_MISSING = "login-record-missing", "The private DNS zone has no record for the login server."
     LOGIN_RECORD_WRONG = "login-record-wrong", "The private DNS record of the login server has a wrong address."
+    REGIONAL_RECORD_MISSING = (
+        "regional-record-missing",
+        "The zone has no record of a regional endpoint that images name.",
+    )
     DATA_RECORD_MISSING = "data-record-missing", "The private DNS zone has no record for a data endpoint."
     DATA_RECORD_WRONG = "data-record-wrong", "The private DNS record of a data endpoint has a wrong address."
     REPLICA_DATA_RECORD_WRONG = "replica-data-record-wrong", "The record of another replica's data endpoint is wrong."

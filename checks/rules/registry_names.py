@@ -79,6 +79,11 @@ def login_server_of(host: str) -> str:
     return f"{label}.{suffix}" if kind else host
 
 
+def is_regional(host: str) -> bool:
+    """Whether a host is a regional endpoint of a registry."""
+    return _parts(host)[1] == "geo"
+
+
 def _registry_and_kind(host: str) -> tuple[str | None, str]:
     """The registry name in an Azure host and the kind of host ("": login server); else (None, "")."""
     label, kind, _ = _parts(host)

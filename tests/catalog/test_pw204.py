@@ -1,9 +1,11 @@
 """PW204: private DNS leads names to the endpoint."""
 
+import msgspec
+
 from checks import catalog
 from checks.catalog import pw204_private_dns as pw204
 from checks.findings import Finding, word
-from tests.support.network_world import HOST, NODES, RECORDS, World
+from tests.support.network_world import DATA, HOST, NODES, RECORDS, World
 from tests.support.tenant_builder import SUBSCRIPTION
 
 
@@ -67,3 +69,32 @@ def test_unknown_custom_dns_servers_decide() -> None:
 
 def test_nothing_there_no_zone_and_no_endpoint_is_skipped() -> None:
     assert word(judged(World()).verdict) == "skipped"
+
+
+REGIONAL = "acrone.westeurope.geo.azurecr.io"
+
+
+def by_regional_name(world: World) -> Finding:
+    facts = world.facts()
+    (use,) = facts.uses
+    named = msgspec.structs.replace(facts, uses=(msgspec.structs.replace(use, names=(REGIONAL,)),))
+    (finding,) = catalog.judge_with((pw204,), named)
+    return finding
+
+
+def test_fail_a_regional_endpoint_that_images_name_has_no_record() -> None:
+    world = World().private()
+    home = world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
+    world.peer(world.vnet_id(NODES), home).endpoint(data=(DATA, REGIONAL))
+    world.zone(RECORDS, world.vnet_id(NODES))
+    finding = by_regional_name(world)
+    assert (word(finding.verdict), finding.cause) == ("fail", "regional-record-missing")
+    assert finding.fix == (
+        f"az network private-dns record-set a add-record {WHERE} "
+        "--record-set-name acrone.westeurope.geo --ipv4-address 10.20.0.6",
+    )
+
+
+def test_pass_a_regional_endpoint_with_its_record() -> None:
+    finding = by_regional_name(spoke(RECORDS | {"acrone.westeurope.geo": "10.20.0.6"}))
+    assert (word(finding.verdict), finding.cause) == ("pass", "names-lead-in")

@@ -35,10 +35,14 @@ class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PathContext(NodeContext, frozen=True, kw_only=True):
-    """A pool's nodes, a registry, and its private endpoints as these nodes have them."""
+    """A pool's nodes, a registry, and its private endpoints as these nodes have them.
+
+    ``regional_hosts`` are the regional endpoints that images name, which need records of their own.
+    """
 
     registry: Registry
     endpoints: tuple[Candidate, ...]
+    regional_hosts: tuple[str, ...] = ()
 
     @property
     def login(self) -> str:

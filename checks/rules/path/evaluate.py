@@ -20,6 +20,7 @@ from checks.rules.path.dns import Resolution, ResolvesTo, resolve
 from checks.rules.path.node_network import subnet_of_pool
 from checks.rules.path.private_endpoints import Candidate, candidates
 from checks.rules.path.registry_firewall import PublicAccess
+from checks.rules.registry_names import is_regional
 from checks.rules.results import Result, fails, for_layers, not_seen, skipped, unknown, with_evidence
 
 
@@ -59,7 +60,7 @@ def evaluate_path(facts: ClusterFacts, use: RegistryUse) -> tuple[PoolPath, ...]
     some = any(has_nodes(pool) for pool in cluster.pools)
     results = []
     for pool in cluster.pools:
-        answers = _evidenced(networks, facts, use.registry, _pool(networks, facts, use.registry.value, pool))
+        answers = _evidenced(networks, facts, use.registry, _pool(networks, facts, use, use.registry.value, pool))
         results.append(PoolPath(pool.name, answers if has_nodes(pool) or not some else _empty(pool, answers)))
     return tuple(results)
 
@@ -86,7 +87,7 @@ def _empty(pool: AgentPool, answers: Results) -> Results:
     }
 
 
-def _pool(networks: Networks, facts: ClusterFacts, registry: Registry, pool: AgentPool) -> Results:
+def _pool(networks: Networks, facts: ClusterFacts, use: RegistryUse, registry: Registry, pool: AgentPool) -> Results:
     open_to = registry_firewall.public_access(registry)
     endpoints = candidates(networks, None, registry)
     node_subnet = subnet_of_pool(networks, facts.cluster, pool)
@@ -98,6 +99,7 @@ def _pool(networks: Networks, facts: ClusterFacts, registry: Registry, pool: Age
         registry=registry,
         node_subnet=node_subnet,
         endpoints=candidates(networks, node_subnet, registry),
+        regional_hosts=tuple(filter(is_regional, use.names)),
     )
     if open_to is PublicAccess.NOBODY and not any(_possible(one) for one in endpoints):
         return _shut(context)
@@ -184,7 +186,8 @@ def _public_names(context: PathContext) -> tuple[Result, ...]:
     ]
     lookups = [resolve(context.facts, context.node_subnet, context.registry, host) for host in hosts]
     absent = (one for one in lookups if one.resolves_to is ResolvesTo.ABSENT)
-    return tuple(for_layers(private_path.absent(context, one)) for one in absent)
+    regional = private_path.regional(context) if context.endpoints else ()
+    return (*regional, *(for_layers(private_path.absent(context, one)) for one in absent))
 
 
 def _private_wanted(context: PathContext) -> Results:
@@ -210,7 +213,8 @@ def _private(context: PathContext, resolution: Resolution) -> Results:
         h: one.addresses for h, one in hosts.items() if one.resolves_to is ResolvesTo.PRIVATE and not context.proxied(h)
     }
     public = not hosts or any(one.resolves_to is ResolvesTo.PUBLIC for one in hosts.values())
-    names = tuple(answer for answer in (login, *data) if not isinstance(answer.verdict, Pass))
+    regional = private_path.regional(context)
+    names = tuple(answer for answer in (login, *regional, *data) if not isinstance(answer.verdict, Pass))
     between = filtering.private_filters(context, resolution.addresses, private, layers_public=public and not shut)
     standing = isinstance(login.verdict, Pass) and not reached.failed
     return {

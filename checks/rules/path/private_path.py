@@ -233,6 +233,20 @@ def unlinked(context: PathContext) -> Result:
     return fails("zone-not-linked", f"{summary}which is closed.", *fix_commands)
 
 
+def regional(context: PathContext) -> tuple[Result, ...]:
+    """PW204 for the regional endpoints that images name: only those that do not lead where the login server leads."""
+    hosts = [host for host in context.regional_hosts if not context.proxied(host)]
+    lookups = (resolve(context.facts, context.node_subnet, context.registry, host) for host in hosts)
+    answers = []
+    for one in lookups:
+        if one.resolves_to is ResolvesTo.ABSENT:
+            summary = f"The zone {one.zone.name if one.zone else ''} has no record of {one.host}, which images name."
+            answers.append(fails("regional-record-missing", summary, *_added(context, one)))
+        elif one.question is not None:
+            answers.append(one.question)
+    return tuple(answers)
+
+
 def data(context: PathContext, public: Result | None) -> tuple[Result, ...]:
     """PW204 for the data endpoints. ``public`` is what PW202 says where a name leads there; None: it is closed.
 
