@@ -32,6 +32,7 @@ class ReadCause(Cause):
     NOT_FOUND = "look-not-found", "The service was asked and has no such thing."
     ERROR = "look-error", "The read failed for another reason, which the finding names."
     OFF = "look-off", "A setting turns this read off, or nobody asked for it."
+    LIMIT = "look-limit", "There are more of these than one scan reads; the finding says how many."
     NOT_APPLICABLE = "look-not-applicable", "There is nothing of this kind to read."
     PARTIAL_PODS = (
         "pods-read-in-part",

@@ -9,6 +9,7 @@ from checks.causes import Cause
 from checks.facts import Cluster, ClusterFacts, NotSeen, NotSeenReason, Seen, Workloads
 from checks.findings import Basis, Evidence, Finding, Severity, Subject
 from checks.rules.azure.node_pools import pool_of
+from checks.rules.fair_share import fair_share
 from checks.rules.pull.errors import PullErrorCause, affected_scope
 from checks.rules.pull.observed_pulls import FailedPull, failed_pulls
 from checks.rules.pull.remedies import PullContext, remedy
@@ -54,6 +55,7 @@ CHECK = Check(
 
 MAX_PER_CAUSE = 20
 MAX_TEXT = 600
+_Group = tuple[str, str]  # a workload and an image
 
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
@@ -91,21 +93,24 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
 
 
 def _capped(facts: ClusterFacts, failing: tuple[FailedPull, ...], seen: Seen[Workloads]) -> tuple[Finding, ...]:
-    groups: dict[tuple[str, str], list[FailedPull]] = {}
+    groups: dict[_Group, list[FailedPull]] = {}
     for pull in failing:
         groups.setdefault((pull.container.workload, pull.container.image), []).append(pull)
+    by_cause: dict[tuple[str | None, PullErrorCause], list[_Group]] = {}
+    for group in sorted(groups, key=lambda one: (-len(groups[one]), one)):
+        groups[group] = _settled_first(groups[group])
+        first = groups[group][0]
+        by_cause.setdefault((first.registry, first.classified.cause), []).append(group)
     findings: list[Finding] = []
-    shown: dict[tuple[str | None, PullErrorCause], int] = {}
-    for (workload, image), group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-        pulls = _settled_first(group)
-        key = (pulls[0].registry, pulls[0].classified.cause)
-        shown[key] = shown.get(key, 0) + 1
-        if shown[key] <= MAX_PER_CAUSE:
-            findings.append(_finding(facts, workload, image, pulls, seen.evidence))
-    findings.extend(
-        _rest(facts.cluster, host, cause, count) for (host, cause), count in shown.items() if count > MAX_PER_CAUSE
-    )
-    return tuple(findings)
+    rest: list[Finding] = []
+    for (registry, cause), listed in by_cause.items():
+        shown = fair_share(
+            ((workload.partition("/")[0], (workload, image)) for workload, image in listed), MAX_PER_CAUSE
+        )
+        findings += (_finding(facts, *group, groups[group], seen.evidence) for group in shown)
+        if len(listed) > len(shown):
+            rest.append(_rest(facts.cluster, registry, cause, len(listed) - len(shown)))
+    return (*findings, *rest)
 
 
 def _settled_first(pulls: list[FailedPull]) -> list[FailedPull]:
@@ -165,8 +170,7 @@ def _context(facts: ClusterFacts, pull: FailedPull) -> PullContext:
     return PullContext(facts.cluster, pull.container, pull.host or "the image's registry", registry, pull.text)
 
 
-def _rest(cluster: Cluster, host: str | None, cause: PullErrorCause, count: int) -> Finding:
-    more = count - MAX_PER_CAUSE
+def _rest(cluster: Cluster, host: str | None, cause: PullErrorCause, more: int) -> Finding:
     return CHECK.fails(
         Subject(cluster.id, registry=host),
         cause.value,

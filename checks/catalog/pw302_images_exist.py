@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from checks.catalog.capped import capped
 from checks.catalog.check import Check, Vantage
 from checks.causes import Cause
 from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen, NotSeenReason, RegistryUse, Seen
@@ -97,7 +98,9 @@ def _registry(facts: ClusterFacts, use: RegistryUse) -> list[Finding]:
             problems.append(finding)
         elif isinstance(image.seen, Seen):
             fine.append(image)
-    return [*_capped(subject, problems), *_gaps(subject, registry), *_fine(facts, subject, fine)]
+    what = f"images of {subject.registry} have problems; the first {MAX_PER_REGISTRY} are shown"
+    shown = capped(CHECK, problems, MAX_PER_REGISTRY, subject, ImageCause.MORE_IMAGES, what)
+    return [*shown, *_gaps(subject, registry), *_fine(facts, subject, fine)]
 
 
 def _images(facts: ClusterFacts, use: RegistryUse) -> list[_Image]:
@@ -196,15 +199,6 @@ def _fix(use: RegistryUse, reference: images.ImageReference, cause: str) -> tupl
         return (shell.command(*show),)
     tags = ("az", "acr", "repository", "show-tags", "--name", name, "--repository", reference.repository)
     return (shell.command(*tags, "--orderby", "time_desc", "--top", "20"),)
-
-
-def _capped(subject: Subject, problems: list[Finding]) -> list[Finding]:
-    more = len(problems) - MAX_PER_REGISTRY
-    if more <= 0:
-        return problems
-    summary = f"{more} more images of {subject.registry} have problems; the first {MAX_PER_REGISTRY} are shown."
-    rest = CHECK.fails(subject, ImageCause.MORE_IMAGES, summary, fix=("kubectl get pods --all-namespaces",))
-    return [*problems[:MAX_PER_REGISTRY], rest]
 
 
 def _gaps(subject: Subject, items: list[_Image]) -> list[Finding]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
+from checks.catalog.capped import capped
 from checks.catalog.check import Check
 from checks.causes import Cause
-from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Seen
+from checks.facts import ClusterFacts, NotSeen, Seen
 from checks.findings import Evidence, Fail, Finding, Severity, Subject
-from checks.rules import images
+from checks.rules import images, registry_names
 from checks.rules.access.pull_secrets import NOT_READ, CredentialResult, CredentialState, judge_secret
 from checks.rules.fixes import kubectl
 from checks.rules.pull.image_access import ImageAccess, ImageUse, PullEvidence, judge_images, pull_evidence
@@ -109,10 +112,8 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     if unread:
         because = f"{unread} pull secrets are named and not read: PULLWATCH_READ_PULL_SECRETS is off"
         findings.append(CHECK.skipped(subject, PullSecretCause.SECRETS_NOT_READ, because))
-    if len(findings) > MAX_SECRETS:
-        because = f"{len(findings) - MAX_SECRETS} more findings about pull secrets are not shown"
-        findings = [*findings[:MAX_SECRETS], CHECK.skipped(subject, PullSecretCause.CAPPED, because)]
-    return tuple(findings)
+    what = "findings about pull secrets are not shown"
+    return capped(CHECK, findings, MAX_SECRETS, subject, PullSecretCause.CAPPED, what)
 
 
 def _secrets(facts: ClusterFacts, pulls: PullEvidence) -> tuple[_Secret, ...]:
@@ -147,20 +148,23 @@ def _judged(facts: ClusterFacts, secret: _Secret) -> list[Finding]:
         return [_whole(facts, secret, first)]
     by_host: dict[str, list[tuple[str, CredentialResult]]] = {}
     for image, result in answers.items():
-        host = images.host_of(image)
-        if host is not None and result.state is not CredentialState.ELSEWHERE:
+        host = registry_names.login_server_of(images.host_of(image) or "")
+        if host and result.state is not CredentialState.ELSEWHERE:
             by_host.setdefault(host, []).append((image, result))
     if not by_host:
         return [_mismatch(facts, secret, first)]
     return [_host(facts, secret, host, results) for host, results in sorted(by_host.items())]
 
 
+def _registries(used: Iterable[str]) -> set[str]:
+    """The login servers of images."""
+    return {registry_names.login_server_of(host) for image in used if (host := images.host_of(image))}
+
+
 def _whole(facts: ClusterFacts, secret: _Secret, result: CredentialResult) -> Finding:
-    hosts = {host for image in secret.needing or secret.images if (host := images.host_of(image))}
+    hosts = _registries(secret.needing or secret.images)
     subject = Subject(facts.cluster.id, registry=hosts.pop() if len(hosts) == 1 else None, secret=secret.name)
     if result.state is CredentialState.OPEN and isinstance(secret.facts, NotSeen):
-        if secret.facts.why is NotSeenReason.OFF:
-            return CHECK.skipped(subject, PullSecretCause.CAPPED, secret.facts.detail)
         return CHECK.not_seen(subject, secret.facts, f"The pull secret {secret.name}")
     return _fails(subject, secret, result, secret.needing)
 
@@ -188,7 +192,7 @@ def _mismatch(facts: ClusterFacts, secret: _Secret, result: CredentialResult) ->
     if not secret.needing:
         because = f"the pull secret {secret.name} is for other hosts than its pods' images, which come without it"
         return CHECK.skipped(subject, PullSecretCause.SECRET_NOT_NEEDED, because)
-    hosts = {host for image in secret.needing if (host := images.host_of(image))}
+    hosts = _registries(secret.needing)
     subject = Subject(facts.cluster.id, registry=hosts.pop() if len(hosts) == 1 else None, secret=secret.name)
     return _fails(subject, secret, result, secret.needing)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from checks.catalog.capped import capped
 from checks.catalog.check import Check
 from checks.causes import Cause
 from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen
@@ -102,11 +103,8 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
         if (named := find_oddity(image, facts.arm_registries)) is not None
     ]
     findings = [finding for one in odds if (finding := _finding(facts, one)) is not None]
-    if len(findings) > MAX_FINDINGS:
-        because = f"{len(findings) - MAX_FINDINGS} more images have odd registry names"
-        return (*findings[:MAX_FINDINGS], CHECK.skipped(subject, NameCause.CAPPED, because))
     if findings:
-        return tuple(findings)
+        return capped(CHECK, findings, MAX_FINDINGS, subject, NameCause.CAPPED, "images have odd registry names")
     summary = f"All {len(by_image)} image references name their registry as nodes expect it."
     return (CHECK.passes(subject, NameCause.NAMES_RIGHT, summary, (facts.workloads.evidence,)),)
 

@@ -33,7 +33,9 @@ from checks.facts.network import Networks
 from checks.findings import ASKED_FOR, SEEN_BEFORE, Evidence
 from checks.rules import images, registry_names
 from checks.rules.access import identity_access, rbac
+from checks.rules.fair_share import fair_share
 from checks.rules.pull import pull_times
+from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 
 MAX_REGISTRIES = 100
 MAX_NAMES = 20  # of one registry
@@ -58,7 +60,7 @@ async def gather(
     """
     principal = await _principal(azure, cluster)
     workloads, secrets = await pull_secrets.read(azure, inventory, cluster, await _workloads(azure, cluster))
-    uses = in_use(azure, inventory, cluster, principal, workloads, remembered, only, unused_too=unused_too)
+    uses, cut = in_use(azure, inventory, cluster, principal, workloads, remembered, only, unused_too=unused_too)
     authorization = {
         subscription: inventory.subscriptions[subscription].authorization
         for subscription in _subscriptions(uses)
@@ -71,6 +73,7 @@ async def gather(
         principal=principal,
         workloads=workloads,
         uses=uses,
+        registries_cut=cut,
         authorization=authorization,
         through_groups={key: known.groups for key, known in asked.items() if known.groups is not None},
         denies_through_groups={key: known.denies for key, known in asked.items() if known.denies is not None},
@@ -100,8 +103,8 @@ def in_use(
     only: tuple[str, ...] = (),
     *,
     unused_too: bool = True,
-) -> tuple[RegistryUse, ...]:
-    """The registries that a cluster uses, by all that was read: nothing more is asked.
+) -> tuple[tuple[RegistryUse, ...], int]:
+    """The registries that a cluster uses, by all that was read (nothing more is asked), and how many were cut.
 
     ``only`` are login servers, or names of Azure registries ("acrshop"); ``unused_too``: whether it uses them or not.
     A registry is listed once, under its login server, by whichever of its names it is known.
@@ -144,10 +147,11 @@ class _NamedRegistries:
         """Leaves only the registries that are known in this way."""
         self.sources = {host: sources for host, sources in self.sources.items() if source in sources}
 
-    def uses(self, inventory: Inventory) -> tuple[RegistryUse, ...]:
-        """The registries with what Azure Resource Manager shows of them, those of images first."""
-        ordered = sorted(self.sources, key=lambda host: (host not in self.images, host))[:MAX_REGISTRIES]
-        return tuple(
+    def uses(self, inventory: Inventory) -> tuple[tuple[RegistryUse, ...], int]:
+        """The registries with what Azure Resource Manager shows of them, those of images first; how many were cut."""
+        chosen = self._admitted(inventory)
+        ordered = sorted(chosen, key=lambda host: (host not in self.images, host))
+        uses = tuple(
             RegistryUse(
                 login_server=host,
                 sources=tuple(dict.fromkeys(self.sources[host])),
@@ -158,6 +162,22 @@ class _NamedRegistries:
             )
             for host in ordered
         )
+        return uses, len(self.sources) - len(uses)
+
+    def _admitted(self, inventory: Inventory) -> list[str]:
+        """What the bound lets through. Pods can name any number of hosts: those that Azure Resource Manager knows come
+        first, then those that somebody named on purpose, those of pods that wait, the others; no namespace fills it."""
+        known = sorted(host for host in self.sources if isinstance(inventory.registry(host), Seen))
+        named = sorted(host for host, sources in self.sources.items() if not _of_pods(sources))
+        waiting: list[tuple[str, str]] = []
+        others: list[tuple[str, str]] = []
+        for host, containers in sorted(self.images.items()):
+            for container in containers:
+                queue = waiting if container.waiting_reason in WAITING_FOR_IMAGE else others
+                queue.append((container.namespace, host))
+        of_pods = (fair_share(queue, len(self.sources)) for queue in (waiting, others))
+        first = dict.fromkeys((*known, *named, *(host for queue in of_pods for host in queue), *sorted(self.sources)))
+        return [host for host in first if host in self.sources][:MAX_REGISTRIES]
 
 
 async def _workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:
@@ -195,6 +215,11 @@ async def _client_secrets(
     if not client_id or not identity_access.is_service_principal(cluster):
         return None
     return principal if isinstance(principal, NotSeen) else await reads.seen(graph.client_secrets(azure, client_id))
+
+
+def _of_pods(sources: Iterable[str]) -> bool:
+    """Whether nothing but pods, of now or of earlier runs, names a registry."""
+    return all(source == SEEN_BEFORE or source.startswith("images of ") for source in sources)
 
 
 def _add_images(named: _NamedRegistries, workloads: Seen[Workloads] | NotSeen) -> None:

@@ -68,7 +68,7 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     where the direct assignments did not already answer; ``denies_through_groups`` (names of deny assignments) only
     where one that names groups would matter. ``probes`` and ``performance`` are keyed by login server, ``tenants`` by
     subscription (lower case). ``kubelet_resource``, ``machines`` and ``client_secrets`` are None where there is
-    nothing to look at.
+    nothing to look at. ``registries_cut`` counts the registries that are named and not among ``uses``.
 
     ``pull_secrets`` are keyed by "namespace/name" (empty: not read), ``manifests`` by ``images.canonical``,
     ``baselines`` by "registry|pool|unit"; ``arm_registries`` are the login servers that ARM knows by registry name.
@@ -78,6 +78,7 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     principal: Seen[Principal] | NotSeen
     workloads: Seen[Workloads] | NotSeen
     uses: tuple[RegistryUse, ...] = ()
+    registries_cut: int = 0
     authorization: dict[str, Authorization] = {}
     through_groups: dict[str, Seen[tuple[RoleAssignment, ...]] | NotSeen] = {}
     denies_through_groups: dict[str, Seen[frozenset[str]] | NotSeen] = {}

@@ -21,6 +21,7 @@ class NotSeenReason(StrEnum):
     NOT_FOUND = "not-found"
     ERROR = "error"
     OFF = "off"
+    LIMIT = "limit"
     NOT_APPLICABLE = "not-applicable"
 
 

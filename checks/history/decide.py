@@ -90,8 +90,9 @@ def decide(
         (observed.registry, observed.facet, _step(held.get(key), observed, policy, now))
         for key, observed in observations.items()
     ]
+    displaced = frozenset(capped)
     absent = sorted(key for key in held if key not in observations)
-    steps += [(*key, _absent(held[key], now)) for key in absent]
+    steps += [(*key, _displaced(held[key]) if key[0] in displaced else _absent(held[key], now)) for key in absent]
     reasons = [SubjectReason(registry, facet, step[2]) for registry, facet, step in steps]
     reasons += [SubjectReason(registry, "", Reason.CAPPED) for registry in capped]
     state = ClusterState(
@@ -166,22 +167,31 @@ def fold(changes: Iterable[Change], start: dict[Key, Held] | None = None) -> dic
 def _admitted(held: dict[Key, SubjectState], report: ClusterReport) -> tuple[dict[Key, _Observed], list[str]]:
     """The looks that are counted, and the registries that found no place.
 
-    A registry that is held already keeps its place; then those that fail, then by name: the same report always admits
-    the same ones.
+    What fails comes first, whether people know of it or not; then what is held already, what is judged at all, and by
+    name. So pods that name a hundred hosts displace no failure, and the same report always admits the same ones.
     """
     rows: dict[str, RegistryRow] = {}
     for row in report.registries:
         rows.setdefault(row.registry.lower()[:255], row)
     known = {registry for registry, _ in held}
-    fresh = sorted((name for name in rows if name not in known), key=lambda name: (not _fails(rows[name]), name))
-    room = max(0, MAX_REGISTRIES - len(known))
-    chosen = sorted([name for name in rows if name in known] + fresh[:room])
+    failing = {subject.registry for subject in held.values() if subject.status is Status.FAILING}
+    failing |= {name for name, row in rows.items() if _fails(row)}
+
+    def rank(name: str) -> tuple[bool, bool, bool, str]:
+        return name not in failing, name not in known, name in rows and not _judged(rows[name]), name
+
+    ordered = sorted(known | rows.keys(), key=rank)
+    chosen = [name for name in sorted(ordered[:MAX_REGISTRIES]) if name in rows]
     observations = {
         (name, facet): _Observed(name, facet, answer, rows[name])
         for name in chosen
         for facet, answer in rows[name].facets()
     }
-    return observations, fresh[room:]
+    return observations, ordered[MAX_REGISTRIES:]
+
+
+def _judged(row: RegistryRow) -> bool:
+    return any(word(answer.verdict) != "skipped" for _, answer in row.facets())
 
 
 def _fails(row: RegistryRow) -> bool:
@@ -211,6 +221,11 @@ def _absent(held: SubjectState, now: datetime) -> Step:
     if not _expired(held, now):
         return held, None, Reason.ABSENT
     return None, _leaving(held, Reason.FORGOTTEN), Reason.FORGOTTEN
+
+
+def _displaced(held: SubjectState) -> Step:
+    """It made room for what fails; it does not fail itself, so nobody is notified."""
+    return None, _leaving(held, Reason.CAPPED), Reason.CAPPED
 
 
 def _expired(held: SubjectState, now: datetime) -> bool:

@@ -27,6 +27,7 @@ TYPES = (
     visibility.RULESETS,
     visibility.NETWORK_MANAGERS,
 )
+REGISTRIES_CUT = "other registries"
 MAX_NAMED = 5  # subscriptions that a line of the coverage names
 
 
@@ -53,6 +54,9 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
         lines.append(_line(f"assignments through groups in {subscription}", groups))
     for subscription, denies in sorted(facts.denies_through_groups.items()):
         lines.append(_line(f"deny assignments through groups in {subscription}", denies))
+    if facts.registries_cut:
+        many = f"{facts.registries_cut} more registries are named than the {len(facts.uses)} that one scan judges"
+        lines.append(Coverage(REGISTRIES_CUT, False, many))
     lines.extend(_networks(facts.networks))
     lines.extend(_hidden(facts.visibility))
     lines.extend(_own_network(facts))

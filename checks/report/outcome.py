@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from checks.catalog import check_of
 from checks.findings import ClusterReport, Fail, Severity, Unknown, word
+from checks.report.coverage import REGISTRIES_CUT
 
 FacetCounts = dict[str, dict[str, int]]
 
@@ -62,8 +63,11 @@ def pods_read(report: ClusterReport) -> bool:
 def unsettled(report: ClusterReport) -> bool:
     """Whether it is open that the cluster can pull: it was not checked, a row's answer is Unknown, or a finding is.
 
+    So it is where registries were cut: of those nothing is known.
+
     Unknowns of checks that only advise, or that look from where Pullwatch runs, leave nothing open about the nodes.
     """
     pulls = any(isinstance(row.pull.verdict, Unknown) for row in report.registries)
+    cut = any(line.what == REGISTRIES_CUT for line in report.coverage)
     open_findings = any(isinstance(f.verdict, Unknown) and check_of(f).settles for f in report.findings)
-    return report.problem is not None or pulls or open_findings
+    return report.problem is not None or pulls or cut or open_findings

@@ -11,8 +11,8 @@ from checks.causes import ReadCause
 from checks.facts import NotSeen, NotSeenReason
 from checks.findings import Evidence, Fail, Pass, Severity, Skipped, Unknown, Verdict
 
-# Why a value is absent although no read failed: it was not asked for, or Azure was asked and has no such thing.
-_NO_FAILURE = frozenset({NotSeenReason.OFF, NotSeenReason.NOT_APPLICABLE, NotSeenReason.NOT_FOUND})
+# Why a value is absent although no read failed: it was not asked for, there were too many, or Azure has no such thing.
+_NO_FAILURE = frozenset({NotSeenReason.OFF, NotSeenReason.LIMIT, NotSeenReason.NOT_APPLICABLE, NotSeenReason.NOT_FOUND})
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -98,11 +98,16 @@ def test_nothing_there_without_images_of_an_azure_registry() -> None:
     assert verdict(only(judge(facts(uses=(use_of(ACR, []),))))) == ("skipped", "no-image")
 
 
-def test_skipped_where_it_is_off_capped_or_the_pods_were_not_read() -> None:
+def test_skipped_where_it_is_off_or_the_pods_were_not_read() -> None:
     assert verdict(only(judge(facts(container())))) == ("skipped", "images-not-checked")
     assert verdict(only(judge(facts(workloads=REFUSED)))) == ("skipped", "pods-not-read")
-    capped = NotSeen(NotSeenReason.OFF, "only the 100 most used images of a cluster are asked for")
-    assert verdict(only(judge(looked(capped)))) == ("skipped", "images-not-asked")
+    off = NotSeen(NotSeenReason.OFF, "connections from here go through a proxy")
+    assert verdict(only(judge(looked(off)))) == ("skipped", "images-not-asked")
+
+
+def test_unknown_beyond_the_bound_of_images_that_are_asked_for() -> None:
+    capped = NotSeen(NotSeenReason.LIMIT, "only 100 images of a cluster are asked for")
+    assert verdict(only(judge(looked(capped)))) == ("unknown", "look-limit")
 
 
 def test_many_absent_images_are_capped_and_counted() -> None:

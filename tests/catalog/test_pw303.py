@@ -7,7 +7,7 @@ import pytest
 from checks.catalog.pw303_pull_secrets import judge
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason
 from checks.facts.pulls import CredentialTest, UserKind
-from checks.findings import Severity, word
+from checks.findings import Severity, Unknown, word
 from tests.support.access_facts import REFUSED, only, verdict
 from tests.support.image_facts import ACR, NO_ROLE, WEB, container, entry, event, facts, secret
 
@@ -119,9 +119,11 @@ def test_skipped_where_a_secret_is_for_other_hosts_and_not_needed() -> None:
     assert verdict(finding) == ("skipped", "secret-not-needed")
 
 
-def test_skipped_beyond_the_bound_of_secrets_that_are_read() -> None:
-    capped = {"default/regcred": NotSeen(NotSeenReason.OFF, "only 200 pull secrets of a cluster are read")}
-    assert verdict(only(judge(needing(pull_secrets=capped)))) == ("skipped", "capped")
+def test_unknown_beyond_the_bound_of_secrets_that_are_read() -> None:
+    capped = {"default/regcred": NotSeen(NotSeenReason.LIMIT, "only 200 pull secrets of a cluster are read")}
+    finding = only(judge(needing(pull_secrets=capped)))
+    assert verdict(finding) == ("unknown", "look-limit")
+    assert isinstance(finding.verdict, Unknown) and not finding.verdict.look_failed
 
 
 @pytest.mark.parametrize("key", ["index.docker.io", "docker.io", "docker.io/library"])
@@ -150,4 +152,4 @@ def test_many_findings_are_capped_and_counted() -> None:
         secrets |= secret(name=f"default/s{n}", exists=False)
     judged = judge(facts(*pods, authorization=NO_ROLE, pull_secrets=secrets))
     assert len(judged) == 51
-    assert verdict(judged[-1]) == ("skipped", "capped")
+    assert verdict(judged[-1]) == ("fail", "capped"), "what was cut is as bad as what is shown"

@@ -96,6 +96,16 @@ def test_many_odd_names_are_capped_and_counted() -> None:
     assert judged[-1].summary.startswith("5 more")
 
 
+def test_what_fails_is_shown_before_warnings_and_no_namespace_fills_the_bound() -> None:
+    greedy = [container(f"acrone/web:{n}", pod=f"p-{n}", workload=f"a/Pod/p-{n}") for n in range(MAX_FINDINGS)]
+    modest = container("acrone/api:1", pod="q", workload="b/Pod/q")
+    worse = container("acrone.azurecr.io/Web:1", pod="z", workload="a/Pod/z")
+    judged = judge(facts(*greedy, modest, worse, arm_registries=KNOWN))
+    shown = {finding.subject.image for finding in judged}
+    assert {"acrone/api:1", "acrone.azurecr.io/Web:1"} <= shown
+    assert len(judged) == MAX_FINDINGS + 1
+
+
 def test_a_workload_whose_image_cannot_be_set_is_described() -> None:
     pod = container("acrone/web:1", workload="default/Pod/web")
     finding = only(judge(facts(pod, arm_registries=KNOWN)))

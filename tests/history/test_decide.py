@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from checks.changes import Change, Reason, Status
 from checks.findings import SEEN_BEFORE, ClusterReport
-from checks.history.decide import Policy, decide, fold, gone, mark_notified, statuses
+from checks.history.decide import FACETS, Policy, decide, fold, gone, mark_notified, statuses
 from checks.history.model import ClusterState, Decision, RunRef
 from tests.support.reports import REGISTRY, report
 
@@ -173,3 +173,33 @@ def test_every_recovery_follows_a_failure_that_was_told(words: list[str], policy
     for before, after in zip([None, *reasons], reasons, strict=False):
         if after is Reason.RECOVERED:
             assert before in {Reason.REGRESSED, Reason.FIRST_SEEN_FAILING}
+
+
+def many(*rows: tuple[str, str]) -> ClusterReport:
+    """A report with a row per (registry, word)."""
+    made = [msgspec.structs.replace(report(word).registries[0], registry=name) for name, word in rows]
+    return msgspec.structs.replace(report("pass"), registries=tuple(made))
+
+
+def test_what_fails_displaces_what_passes_and_nobody_is_told_that_it_left() -> None:
+    full = many(*((f"made-up-{n:03}.example", "pass") for n in range(200)))
+    first = decide(None, full, RunRef("run-1", 1), Policy(), START)
+    assert {subject.registry for subject in first.state.subjects} == {f"made-up-{n:03}.example" for n in range(30)}
+    assert first.state.capped == 170 * len(FACETS)
+    worse = msgspec.structs.replace(full, registries=(*full.registries, *many(("zzz.azurecr.io", "fail")).registries))
+    second = decide(first.state, worse, RunRef("run-2", 2), Policy(), START + timedelta(minutes=30))
+    assert any(subject.registry == "zzz.azurecr.io" for subject in second.state.subjects)
+    assert second.change is not None
+    told = {(moved.registry, moved.reason) for moved in second.change.transitions if moved.alert}
+    assert told == {("zzz.azurecr.io", Reason.FIRST_SEEN_FAILING)}
+    left = {moved.registry for moved in second.change.transitions if moved.reason is Reason.CAPPED}
+    assert left == {"made-up-029.example"}
+    assert first.change is not None
+    assert fold([first.change, second.change]) == statuses(second.state), "history and state agree"
+
+
+def test_a_failure_that_people_know_of_keeps_its_place() -> None:
+    first = decide(None, many((REGISTRY, "fail")), RunRef("run-1", 1), Policy(), START)
+    flood = many((REGISTRY, "unknown"), *((f"a-{n:03}.example", "pass") for n in range(200)))
+    second = decide(first.state, flood, RunRef("run-2", 2), Policy(), START + timedelta(minutes=30))
+    assert statuses(second.state)[KEY].status is Status.FAILING

@@ -117,11 +117,12 @@ def enormous(registries: int, findings: int, text: str) -> ClusterReport:
     """A report with more of everything than fits."""
     (row,) = report("fail").registries
     command = f"az role assignment create --scope {text[:700]}"
+    full = msgspec.structs.replace(facet("fail", text), summary=text[:300], fix=(command, command))
     return ClusterReport(
         id=CLUSTER,
         registries=tuple(
             msgspec.structs.replace(
-                row, registry=f"{number:04d}{text[:200]}.azurecr.io", fix=(command, command), access=facet("fail", text)
+                row, registry=f"{number:04d}{text[:200]}.azurecr.io", access=full, path=full, pull=full, images=full
             )
             for number in range(registries)
         ),

@@ -32,6 +32,7 @@ from checks.facts.pulls import CredentialTest, PullSecret
 from checks.facts.registry_details import Outcome
 from checks.rules import images
 from checks.rules.access.pull_secrets import DOCKER_HUB_KEY, key_matches, match_target, names_of
+from checks.rules.fair_share import fair_share
 from checks.rules.fixes import az_roles
 
 MAX_SECRETS = 200
@@ -77,17 +78,16 @@ async def _read(
     async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
         workloads = await _with_accounts(azure, cluster, api, workloads)
         names = named(workloads.value)
+        chosen = fair_share(((name.partition("/")[0], name) for name in names), MAX_SECRETS)
         limit = asyncio.Semaphore(AT_ONCE)
 
         async def bounded(name: str) -> Decoded | NotSeen:
             async with limit:
                 return await _read_secret(azure, cluster, api, name)
 
-        decoded_by_name = dict(
-            zip(names, await asyncio.gather(*(bounded(name) for name in names[:MAX_SECRETS])), strict=False)
-        )
+        decoded_by_name = dict(zip(chosen, await asyncio.gather(*(bounded(name) for name in chosen)), strict=True))
     tried = await _tried(azure, inventory, workloads.value, decoded_by_name)
-    too_many = NotSeen(NotSeenReason.OFF, f"only {MAX_SECRETS} pull secrets of a cluster are read")
+    too_many = NotSeen(NotSeenReason.LIMIT, f"only {MAX_SECRETS} pull secrets of a cluster are read")
     secrets: Secrets = {name: tried.get(name, too_many) for name in names}
     return workloads, secrets
 
@@ -202,10 +202,13 @@ async def _tried(
         else:
             same[2].append(attempt)
 
+    owned = ((attempt.secret.partition("/")[0], n) for n, (_, _, made) in enumerate(groups) for attempt in made)
+    tried = frozenset(fair_share(owned, MAX_TRIED))
+
     async def ask(index: int) -> CredentialTest:
         credential, host, attempts = groups[index]
         repositories = tuple(sorted({r for attempt in attempts for r in attempt.repositories}))[:MAX_REPOSITORIES]
-        if index >= MAX_TRIED:
+        if index not in tried:
             return CredentialTest(registry=host, detail=f"only {MAX_TRIED} credentials of a cluster are tried")
         async with limit:
             return await _ask(azure, inventory, host, credential, repositories)

@@ -26,6 +26,8 @@ from checks.facts import NotSeen, NotSeenReason, RegistryUse, Seen
 from checks.facts.pulls import Manifest
 from checks.facts.registry_details import Outcome
 from checks.rules import images
+from checks.rules.fair_share import fair_share
+from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 
 MAX_PER_CLUSTER = 100
 MAX_PER_RUN = 1_000
@@ -54,7 +56,7 @@ async def of_cluster(azure: Azure, inventory: Inventory, uses: tuple[RegistryUse
     if not azure.settings.check_images:
         return {}
     wanted = _wanted(uses)
-    chosen = dict(sorted(wanted.items(), key=lambda pair: (-pair[1], images.canonical(pair[0])))[:MAX_PER_CLUSTER])
+    chosen = fair_share(wanted, MAX_PER_CLUSTER)
     by_host: dict[str, list[images.ImageReference]] = {}
     for reference in chosen:
         by_host.setdefault(reference.host, []).append(reference)
@@ -65,20 +67,19 @@ async def of_cluster(azure: Azure, inventory: Inventory, uses: tuple[RegistryUse
             return await _host(azure, inventory, host, by_host[host])
 
     manifests = await asyncio.gather(*(bounded(host) for host in by_host))
-    too_many = NotSeen(NotSeenReason.OFF, f"only the {MAX_PER_CLUSTER} most used images of a cluster are asked for")
-    capped: Manifests = {images.canonical(reference): too_many for reference in wanted if reference not in chosen}
+    too_many = NotSeen(NotSeenReason.LIMIT, f"only {MAX_PER_CLUSTER} images of a cluster are asked for")
+    capped: Manifests = {images.canonical(one): too_many for _, one in wanted if one not in frozenset(chosen)}
     return capped | {key: value for part in manifests for key, value in part.items()}
 
 
-def _wanted(uses: tuple[RegistryUse, ...]) -> Counter[images.ImageReference]:
-    """The references at registries that ARM returned, with how many containers want each."""
-    texts = Counter(image.image for use in uses if isinstance(use.registry, Seen) for image in use.images)
-    wanted: Counter[images.ImageReference] = Counter()
-    for text, count in texts.items():
-        reference = images.parse(text)
-        if reference is not None:
-            wanted[reference] += count
-    return wanted
+def _wanted(uses: tuple[RegistryUse, ...]) -> list[tuple[str, images.ImageReference]]:
+    """The references at registries that ARM returned, by namespace: those that pods wait for first, then by use."""
+    used = [image for use in uses if isinstance(use.registry, Seen) for image in use.images]
+    counts = Counter((image.namespace, image.image) for image in used)
+    waiting = {image.image for image in used if image.waiting_reason in WAITING_FOR_IMAGE}
+    ordered = sorted(counts.items(), key=lambda pair: (pair[0][1] not in waiting, -pair[1], pair[0]))
+    parsed = ((namespace, images.parse(text)) for (namespace, text), _ in ordered)
+    return [(namespace, reference) for namespace, reference in parsed if reference is not None]
 
 
 async def _host(azure: Azure, inventory: Inventory, host: str, references: list[images.ImageReference]) -> Manifests:
@@ -112,7 +113,7 @@ async def _all(asker: _Asker, references: list[images.ImageReference], manifests
     for reference in references:
         key = images.canonical(reference)
         if not asker.may_ask(key):
-            manifests[key] = NotSeen(NotSeenReason.OFF, f"only {MAX_PER_RUN} images are asked for in one run")
+            manifests[key] = NotSeen(NotSeenReason.LIMIT, f"only {MAX_PER_RUN} images are asked for in one run")
             continue
         try:
             manifests[key] = await asker.manifest(reference)
