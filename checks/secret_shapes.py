@@ -121,8 +121,8 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _shape(
         "user part of an address, with a slash in the password",
-        r"(?P<keep>://)[^\s/:@\"']++:(?!\d{1,5}(?:[/\s\"'?\#]|\Z))[^\s\"'@]{0,500}+(?=@(?!sha\d)|\Z)",
-        "://",
+        r"(?P<keep>:(?:\\?/){2})[^\s/:@\"'\\]++:(?!\d{1,5}(?:[/\s\"'?\#]|\Z))[^\s\"'@]{0,500}+(?=@(?!sha\d)|\Z)",
+        *("://", ":\\/"),
     ),
     _shape(
         "user part of an address, percent-encoded",
@@ -153,7 +153,7 @@ SHAPES: tuple[Shape, ...] = (
         r"""(?P<keep>\b(?:set-)?cookie["']?+\s*+:[\s\["']*+)(?:[^\s;=,"'\[]{1,200}+=[^\s;,"']++(?:;\s*+)?+)++""",
         "cookie",
     ),
-    _shape("key of a function", r"(?P<keep>[?&]code=)[A-Za-z0-9_=/+%-]{20,}+", "code="),
+    _shape("key of a function", r"(?P<keep>[?&]code=)[A-Za-z0-9_=/+%-]{16,}+", "code="),
     _shape(
         "signature of a shared access signature",
         rf"""(?P<keep>(?<![a-z])sig(?:=|\\*+["']\s*+:\s*+\\*+["']))(?!{_PLACEHOLDER}){_BARE}""",
