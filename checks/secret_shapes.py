@@ -116,13 +116,13 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _shape(
         "user part of an address",
-        r"(?P<keep>:(?:\\?/){2})[^/\s\"'<>@\\]*+(?:@(?!sha\d)[^/\s\"'<>@\\]*+)*(?=@(?!sha\d))",
+        r"(?P<keep>:(?:\\*+/){2})[^/\s\"'<>@\\]*+(?:@(?!sha\d)[^/\s\"'<>@\\]*+)*(?=@(?!sha\d))",
         "@",
     ),
     _shape(
         "user part of an address, with a slash in the password",
-        r"(?P<keep>:(?:\\?/){2})[^\s/:@\"'\\]++:(?!\d{1,5}(?:[/\s\"'?\#]|\Z))[^\s\"'@]{0,500}+(?=@(?!sha\d)|\Z)",
-        *("://", ":\\/"),
+        r"(?P<keep>:(?:\\*+/){2})[^\s/:@\"'\\]++:(?!\d{1,5}(?:[/\s\"'?\#]|\Z))[^\s\"'@]{0,500}+(?=@(?!sha\d)|\Z)",
+        *("://", ":\\"),
     ),
     _shape(
         "user part of an address, percent-encoded",
@@ -207,6 +207,7 @@ NAMINGS: tuple[Naming, ...] = (
         "JSON",
         rf"""(?P<keep>\d?+\\*+["']\s*+(?:=>|[:=]|,(?=\s*+'))[\s\[]*+{_OPEN})(?!{_PLACEHOLDER}){_QUOTED}""",
     ),
+    _naming("a list, as Go prints headers", r"""(?P<keep>:\[)(?!\[?redacted\])[^\s\]]++""", words=False),
     _naming("a number in JSON", r"""(?P<keep>\d?+\\*+["']\s*+:\s*+)\d++""", words=False),
     _naming(
         "an object of a name and a value",
