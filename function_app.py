@@ -22,8 +22,10 @@ from checks.jobs.context import JobContext, open_job_context
 from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan as plan_run
 from checks.jobs.scan import scan_shard
+from checks.logs import redact_logs
 from checks.web import api
 
+redact_logs()
 SETTINGS = settings.load(os.environ)
 INVENTORIES = InventoryCache()
 LOG = logging.getLogger("pullwatch")

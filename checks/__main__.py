@@ -23,10 +23,12 @@ from checks.collect.arm.client import open_azure
 from checks.collect.wire.errors import CollectError
 from checks.findings import Pass, ScanReport
 from checks.jobs.scan_cluster import ScanScope, scan
+from checks.logs import redact_logs
 from checks.report.as_json import scan_answer
 from checks.report.outcome import failing, unsettled
 from checks.rules.registry_names import is_host_or_name
 from checks.settings import Settings
+from checks.text import redacted
 
 USAGE = 64
 
@@ -36,12 +38,13 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {message}\n")
+        self.exit(USAGE, f"{self.prog}: {redacted(message)}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     options = _parser().parse_args(arguments)
+    redact_logs()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if options.verbose else logging.ERROR)
     for noisy in ("azure", "msal", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL if not options.verbose else logging.WARNING)
@@ -77,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _registry(text: str) -> str:
     if not is_host_or_name(text):
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no registry's name or login server")
+        raise argparse.ArgumentTypeError(f"{redacted(text)[:80]!r} is no registry's name or login server")
     return text.lower()
 
 
@@ -149,7 +152,7 @@ def _report_calls(report: ScanReport, quiet: bool) -> None:
 def exit_code(report: ScanReport, scope: ScanScope) -> int:
     """0 all pass, 1 something fails, 2 something is unknown and nothing fails, or nothing was found to check."""
     if not report.clusters:
-        named = f" named {', '.join(scope.clusters)}" if scope.clusters else ""
+        named = f" named {redacted(', '.join(scope.clusters))}" if scope.clusters else ""
         using = f" that uses {', '.join(scope.registries)}" if scope.registries and not scope.clusters else ""
         print(f"pullwatch: no cluster{named}{using} was found to check", file=sys.stderr)
     if any(failing(cluster) for cluster in report.clusters):

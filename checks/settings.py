@@ -16,6 +16,7 @@ import msgspec
 from checks import ncrontab
 from checks.rules.azure.clouds import CLOUDS, Cloud
 from checks.rules.images import parse as parse_image
+from checks.text import redacted
 
 PREFIX = "PULLWATCH_"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -45,6 +46,11 @@ class Setting(msgspec.Struct, frozen=True):
     default: str
     doc: str
     secret: bool = False
+
+
+def _shown(value: str, limit: int) -> str:
+    """A value as an error repeats it: without secrets, for one may stand where it does not belong, and bounded."""
+    return repr(redacted(value)[:limit])
 
 
 def _text(value: str) -> str:
@@ -77,7 +83,7 @@ def _list(pattern: re.Pattern[str], what: str) -> Callable[[str], tuple[str, ...
     def read(value: str) -> tuple[str, ...]:
         for word in _words(value):
             if not pattern.fullmatch(word):
-                raise SettingError(f"takes {what}, separated by commas; {word[:80]!r} is none")
+                raise SettingError(f"takes {what}, separated by commas; {_shown(word, 80)} is none")
         return _words(value)
 
     return read
@@ -93,7 +99,7 @@ def _choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
     def read(value: str) -> tuple[str, ...]:
         for word in _words(value.lower()):
             if word not in allowed:
-                raise SettingError(f"takes any of {', '.join(allowed)}; {word[:80]!r} is none of them")
+                raise SettingError(f"takes any of {', '.join(allowed)}; {_shown(word, 80)} is none of them")
         return _words(value.lower())
 
     return read
@@ -109,7 +115,7 @@ def _choice(*allowed: str) -> Callable[[str], str]:
 
 
 def _schedule(value: str) -> str:
-    wrong = ncrontab.problem(value)
+    wrong = ncrontab.problem(redacted(value))  # it repeats a part of it
     if wrong is not None:
         raise SettingError(f"takes an NCRONTAB expression of six fields; {wrong}")
     return value.strip()
@@ -137,9 +143,14 @@ def _cloud(value: str) -> Cloud:
 def _endpoint(value: str) -> str:
     if not value.strip():
         return ""
-    parts = urlsplit(value.strip())
-    if parts.scheme != "https" or not parts.hostname or parts.username or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(value.strip())
+    except ValueError:
+        raise SettingError("takes an https:// address") from None
+    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
         raise SettingError("takes an https:// address")
+    if "@" in parts.netloc:
+        raise SettingError("takes an https:// address without a user")
     return value.strip().rstrip("/")
 
 
@@ -148,7 +159,7 @@ def _connect_to(value: str) -> tuple[ConnectTo, ...]:
     for word in _words(value):
         match = re.fullmatch(r"([^:=\s]+):([0-9]{1,5})=([^:=\s]+):([0-9]{1,5})", word)
         if not match or not _HOST.fullmatch(match[1]):
-            raise SettingError(f"takes HOST:PORT=HOST:PORT, separated by commas; {word[:80]!r} is none")
+            raise SettingError(f"takes HOST:PORT=HOST:PORT, separated by commas; {_shown(word, 80)} is none")
         entries.append(ConnectTo(match[1].lower(), int(match[2]), match[3], int(match[4])))
     return tuple(entries)
 
@@ -263,7 +274,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         """The fields as they may be shown, for ``repr`` and for rich's tracebacks."""
         values = ((name, getattr(self, name)) for name in self.__struct_fields__)
-        return [(name, "***" if value and name in _SECRET_FIELDS else value) for name, value in values]
+        return [(name, "***" if value and name in _SECRET_FIELDS else _harmless(value)) for name, value in values]
 
     @property
     def arm(self) -> str:
@@ -276,6 +287,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.graph_endpoint or self.cloud.graph
 
 
+def _harmless(value: Any) -> Any:
+    """A value without what looks like a secret: a service URI may hold a shared access signature."""
+    if isinstance(value, tuple):
+        return tuple(map(_harmless, value))
+    return redacted(value) if isinstance(value, str) else value
+
+
 def load(environment: Mapping[str, str]) -> Settings:
     """The settings in an environment. Raises SettingError that names the setting, its value and what it takes."""
     _refuse_unknown(environment)
@@ -286,7 +304,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         try:
             values[setting.field] = setting.read(given)
         except SettingError as error:
-            description = "" if setting.secret else f", not {given[:120]!r}"
+            description = "" if setting.secret else f", not {_shown(given, 120)}"
             raise SettingError(f"{name} {error}{description}.") from None
     settings = Settings(**values, **_storage(environment))
     _refuse_contradictions(settings, environment)

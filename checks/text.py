@@ -8,26 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from checks.secret_shapes import without_secrets
+
 MAX_LINE = 500
 
-# What must not leave even where somebody else's message contains it: values of well-known names, bearer tokens and JSON
-# web tokens, and the user part of an address.
-_SECRETS = (
-    re.compile(
-        r"(?i)\b(AccountKey|SharedAccess(?:Key|Signature)|sig|password|passwd|secret|token|api[_-]?key)=[^\s;&\"']+"
-    ),
-    re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+"),
-    re.compile(r"(?<=://)[^/\s@]+@"),
-)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def redacted(text: str) -> str:
-    """The text without what looks like a secret."""
-    for pattern in _SECRETS:
-        text = pattern.sub(lambda match: f"{match[1]} [redacted]" if match.re.groups else "[redacted]", text)
-    return text
+    """The text without what looks like a secret (``checks.secret_shapes``)."""
+    return without_secrets(text)
 
 
 def printable(text: str, keep: str = "", instead: str = " ") -> str:
@@ -39,8 +29,11 @@ def printable(text: str, keep: str = "", instead: str = " ") -> str:
 
 
 def one_line(text: str) -> str:
-    """A text from the wire as one line without control characters, of at most ``MAX_LINE`` characters."""
-    return _CONTROL.sub(" ", text).strip()[:MAX_LINE]
+    """A text from the wire as one line without secrets and control characters, of at most ``MAX_LINE`` characters.
+
+    Cut last: of a secret that was cut, what is left might have no shape any more.
+    """
+    return redacted(_CONTROL.sub(" ", text)).strip()[:MAX_LINE]
 
 
 def clipped(text: str, limit: int) -> str:

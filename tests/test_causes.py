@@ -13,7 +13,7 @@ import pytest
 from checks import catalog
 from checks.catalog.check import Check
 from checks.causes import Cause, ReadCause
-from tests.support.cause_recorder import VARIABLE
+from tests.support.cause_recorder import REDACTED, VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("tests/catalog", "tests/rules", "tests/report")
@@ -27,15 +27,21 @@ def named(check: Check) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def produced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """The causes that the tests of checks and rules produce, by check."""
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the tests of checks and rules produce, as the plugin writes it down."""
     file = tmp_path_factory.mktemp("causes") / "lines"
     command = [sys.executable, "-m", "pytest", "-p", "tests.support.cause_recorder", "-p", "no:cacheprovider", *FOLDERS]
     environment = os.environ | {VARIABLE: str(file), "PYTEST_ADDOPTS": ""}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+    return file
+
+
+@pytest.fixture(scope="module")
+def produced(recorded: Path) -> dict[str, set[str]]:
+    """The causes that the tests of checks and rules produce, by check."""
     causes: dict[str, set[str]] = defaultdict(set)
-    for line in set(file.read_text(encoding="utf-8").splitlines()):
+    for line in set(recorded.read_text(encoding="utf-8").splitlines()):
         code, _, cause = line.partition(" ")
         causes[code].add(cause)
     return causes
@@ -50,6 +56,11 @@ def test_a_check_answers_only_with_causes_that_it_names(check: Check, produced: 
 def test_every_cause_that_is_named_is_produced_by_a_test(kind: type[Cause], produced: dict[str, set[str]]) -> None:
     by_tests = {cause for check in catalog.checks() if kind in check.causes for cause in produced[check.code]}
     assert {cause.value for cause in kind} - by_tests == set()
+
+
+def test_no_summary_cause_or_command_is_taken_for_a_secret(recorded: Path) -> None:
+    changed = recorded.with_name(recorded.name + REDACTED)
+    assert not changed.exists(), changed.read_text(encoding="utf-8")[:2000]
 
 
 @pytest.mark.parametrize("check", catalog.checks(), ids=lambda check: check.code)

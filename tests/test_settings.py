@@ -134,3 +134,27 @@ def test_the_value_of_a_secret_setting_is_in_no_refusal(monkeypatch: pytest.Monk
     secret = next(setting for setting in SETTINGS if setting.name == "SMTP_PASSWORD")
     monkeypatch.setattr("checks.settings.SETTINGS", (msgspec.structs.replace(secret, read=refuse),))
     assert refusal(SMTP_PASSWORD=PASSWORD) == "PULLWATCH_SMTP_PASSWORD takes something else."
+
+
+@pytest.mark.parametrize("name", ["ARM_ENDPOINT", "GRAPH_ENDPOINT", "CLOUD", "SCHEDULE", "CONNECT_TO", "REGISTRIES"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"https://web:{PASSWORD}@contoso.example",
+        f"https://:{PASSWORD}@contoso.example",
+        f"https://[web:{PASSWORD}@contoso.example",
+        f"https://web:{PASSWORD * 9}@contoso.example",
+        f"password={PASSWORD}",
+        STORAGE,
+    ],
+)
+def test_a_refusal_repeats_no_secret(name: str, value: str) -> None:
+    text = refusal(**{name: value})
+    assert text.startswith(PREFIX + name) and "hunter2" not in text and KEY not in text
+
+
+def test_a_service_uri_with_a_signature_does_not_show_it() -> None:
+    given = {"AzureWebJobsStorage__tableServiceUri": f"https://x.table.core.windows.net/?sv=2024&sig={KEY}"}
+    settings = load(given)
+    assert settings.table_endpoint == given["AzureWebJobsStorage__tableServiceUri"]
+    assert KEY not in repr(settings) and "x.table.core.windows.net" in repr(settings)

@@ -12,11 +12,11 @@ from checks.text import MAX_LINE, clipped, listed, one_line, printable, redacted
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("AccountKey=c2VjcmV0; EndpointSuffix=x", "AccountKey [redacted]; EndpointSuffix=x"),
-        ("GET /?sig=abc%2F&se=2026", "GET /?sig [redacted]&se=2026"),
+        ("AccountKey=c2VjcmV0; EndpointSuffix=x", "AccountKey=[redacted]; EndpointSuffix=x"),
+        ("GET /?sig=abc%2F&se=2026", "GET /?sig=[redacted]&se=2026"),
         ("Authorization: Bearer abcdefgh12345", "Authorization: Bearer [redacted]"),
         ("got eyJhbGciOiJI.eyJzdWIi.c2ln back", "got [redacted] back"),
-        ("https://user:pw@contoso.azurecr.io/v2/", "https://[redacted]contoso.azurecr.io/v2/"),
+        ("https://user:pw@contoso.azurecr.io/v2/", "https://[redacted]@contoso.azurecr.io/v2/"),
         ("a token of the registry", "a token of the registry"),
     ],
 )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from checks.rules.pull.errors import Classified, PullErrorCause, classify
+from checks.text import redacted
 
 MAX_LINE = 1024 * 1024
 _MAX_COMPLAINT = 200
@@ -58,11 +59,11 @@ def _answer(line: bytes, decoder: msgspec.json.Decoder[_Line]) -> tuple[Classifi
         classified = decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _bad(str(error) or type(error).__name__), False
-    return classify(classified.message, classified.reason or "", classified.image or ""), True
+    return classify(redacted(classified.message), classified.reason or "", classified.image or ""), True
 
 
 def _bad(complaint: str) -> Classified:
-    return Classified(PullErrorCause.UNKNOWN, "bad-input", complaint[:_MAX_COMPLAINT])
+    return Classified(PullErrorCause.UNKNOWN, "bad-input", redacted(complaint)[:_MAX_COMPLAINT])
 
 
 def _bounded(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -396,7 +396,10 @@ def _remembered(previous: ClusterState | None, report: ClusterReport, now: datet
 
 
 def _line(text: str) -> str:
-    """One bounded line: control characters would grow sixfold when stored."""
+    """One bounded line: control characters would grow sixfold when stored.
+
+    Facts hold no secrets already; what is written down for good is looked through once more.
+    """
     return clipped(printable(redacted(text)), MAX_SUMMARY)
 
 

@@ -20,6 +20,7 @@ from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.scan import add
 from checks.report.outcome import Outcome
+from checks.text import redacted
 
 LOG = logging.getLogger(__name__)
 MAX_LINES = 50
@@ -219,7 +220,7 @@ async def sweep_runs(context: JobContext) -> int:
 async def record_poison(context: JobContext, queue: str, body: bytes) -> None:
     """Keeps a message that could not be handled; the shard of a scan message ends as failed, so its run can close."""
     reason = "given up after the last try"
-    await context.store.record_poison(queue, body.decode("utf-8", "replace"), reason, context.clock())
+    await context.store.record_poison(queue, redacted(body.decode("utf-8", "replace")), reason, context.clock())
     shard = _shard_of(body)
     if shard is None or await context.store.load_shard(shard.run, shard.shard) is None:
         return

@@ -13,6 +13,8 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
+from checks.text import redacted
+
 PLAN = "pullwatch-plan"
 SCAN = "pullwatch-scan"
 CLOSE = "pullwatch-close"
@@ -66,7 +68,7 @@ def read(kind: type[T], body: bytes | str) -> T:
     try:
         message = msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MessageError(f"no {kind.__name__}: {str(error)[:300]}") from error
+        raise MessageError(f"no {kind.__name__}: {redacted(str(error))[:300]}") from None
     if message.v != VERSION:
         raise MessageError(f"{kind.__name__} of version {message.v}; this program knows version {VERSION}")
     return message

@@ -144,6 +144,8 @@ def utc(moment: datetime) -> str:
 def _harmless(value: object) -> object:
     """What a template shows of a text that came from elsewhere: no secret, nothing that steers a terminal.
 
+    A mail leaves the tenant, and what it is made of may have been stored by an earlier version.
+
     Markup is the template's own output (of a macro), already made of such texts.
     """
     if isinstance(value, str) and not isinstance(value, Markup):

@@ -22,6 +22,7 @@ from checks.jobs.context import JobContext
 from checks.jobs.queues import PLAN, PlanMessage
 from checks.report.as_json import scan_answer, subscription_answer
 from checks.rules.registry_names import is_host_or_name
+from checks.text import redacted
 
 SCAN_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
 MAX_BODY = 65_536
@@ -64,13 +65,13 @@ def read_request(body: bytes) -> ChecksRequest:
     try:
         request = msgspec.json.decode(body or b"{}", type=ChecksRequest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"the body is not what is expected: {str(error)[:300]}") from error
+        raise BadRequest(f"the body is not what is expected: {redacted(str(error))[:300]}") from None
     for guid in request.subscriptions:
         if not _GUID.fullmatch(guid):
-            raise BadRequest(f"{guid[:80]!r} is no subscription id")
+            raise BadRequest(f"{redacted(guid)[:80]!r} is no subscription id")
     for host in request.registries:
         if not is_host_or_name(host):
-            raise BadRequest(f"{host[:80]!r} is no registry's name or login server")
+            raise BadRequest(f"{redacted(host)[:80]!r} is no registry's name or login server")
     if request.registries and request.cluster is None:
         raise BadRequest("registries go with cluster: a run checks every registry that is used")
     if request.canary and request.cluster is None:
@@ -107,7 +108,7 @@ async def _scan_now(context: JobContext, request: ChecksRequest) -> HttpResponse
     except CollectError as error:
         return HttpResponse(502, {"error": f"nothing could be read: {error}", "fix": list(error.as_gap().fix)})
     if not report.clusters:
-        body = {"error": f"no cluster {request.cluster[:200] if request.cluster else ''!r} was found"}
+        body = {"error": f"no cluster {redacted(request.cluster or '')[:200]!r} was found"}
         return HttpResponse(404, body | {"subscriptions": [subscription_answer(s) for s in report.subscriptions]})
     return HttpResponse(200, scan_answer(report))
 

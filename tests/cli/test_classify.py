@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from checks.cli.classify import MAX_LINE, Outcome, classify_lines
+from tests.support.secret_texts import TEXTS, leaks
 
 
 def answers(*lines: bytes) -> tuple[list[dict[str, str]], Outcome]:
@@ -110,3 +111,10 @@ def test_an_answer_is_written_before_the_next_line_is_read() -> None:
 
 def test_nothing_in_nothing_out() -> None:
     assert answers() == ([], Outcome(read=0, bad=0))
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_the_evidence_of_an_error_shows_no_secret(text: str) -> None:
+    shown, outcome = answers(json.dumps({"message": text}).encode(), json.dumps({"message": 5, text: text}).encode())
+    assert outcome == Outcome(read=2, bad=1)
+    assert not leaks(str(shown))

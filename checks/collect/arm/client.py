@@ -47,7 +47,7 @@ class _HostGuard(SansIOHTTPPolicy[Any, Any]):
     def on_request(self, request: PipelineRequest[Any]) -> None:
         netloc = urlsplit(request.http_request.url).netloc.lower()
         if netloc != self._netloc:
-            raise Temporary(f"refused to follow Azure Resource Manager to another host ({netloc})")
+            raise Temporary(f"refused to follow Azure Resource Manager to another host ({netloc.rpartition('@')[2]})")
 
 
 class _Counted(SansIOHTTPPolicy[Any, Any]):

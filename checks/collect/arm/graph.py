@@ -54,7 +54,7 @@ async def _by_application(azure: Azure, client_id: str, *collections: str) -> li
         try:
             token = await azure.token(f"{azure.settings.cloud.graph}/.default")
         except ClientAuthenticationError as error:
-            raise _not_allowed(azure, f"no token for Microsoft Graph: {error.message}") from error
+            raise _not_allowed(azure, f"no token for Microsoft Graph: {error.message}") from None
         async with connections.session(()) as session:
             items = []
             for collection in collections:
@@ -74,8 +74,8 @@ async def _get(
             raise Temporary(f"Microsoft Graph answered {response.status} for {collection}")
         try:
             return await response.json(content_type=None)
-        except ValueError as error:
-            raise Temporary("Microsoft Graph sent what is no JSON") from error
+        except ValueError:
+            raise Temporary("Microsoft Graph sent what is no JSON") from None
 
 
 def _not_allowed(azure: Azure, detail: str) -> NotAllowed:

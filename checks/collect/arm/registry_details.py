@@ -15,6 +15,7 @@ from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.facts import NotSeen, NotSeenReason, Registry, RegistryPerformance, RegistryUse, Seen
 from checks.facts.registry_details import CacheRule, Credential, CredentialSet, Replication, Usage
+from checks.text import redacted
 
 T = TypeVar("T")
 
@@ -132,7 +133,7 @@ def credential_set(body: Any) -> CredentialSet | None:
                 name=bodies.text(item, "name"),
                 health=bodies.text(item, "credentialHealth", "status"),
                 error_code=bodies.text(item, "credentialHealth", "errorCode"),
-                error=bodies.text(item, "credentialHealth", "errorMessage"),
+                error=redacted(bodies.text(item, "credentialHealth", "errorMessage") or "") or None,
                 secret=bodies.text(item, "passwordSecretIdentifier") or bodies.text(item, "usernameSecretIdentifier"),
             )
             for item in bodies.objects(body, "properties", "authCredentials")

@@ -175,7 +175,7 @@ class Reader:
                 async with response:
                     return await self._body(response)
         except ApiException as error:
-            raise self._mapped(error.status or 0, str(error.reason)) from error
+            raise self._mapped(error.status or 0, str(error.reason)) from None
 
     async def _body(self, response: aiohttp.ClientResponse) -> memoryview:
         """A view of the one buffer that all pages share: memory got anew for each costs as much as decrypting it."""
@@ -239,4 +239,4 @@ async def _token(azure: Azure, cluster: Cluster) -> str:
         except ClientAuthenticationError as error:
             raise NotAllowed(
                 f"no token for the AKS server application: {error.message}", RBAC_READER, cluster.id
-            ) from error
+            ) from None

@@ -13,7 +13,7 @@ from checks.collect.wire.errors import Temporary
 from checks.facts.canary import CanaryReport
 from checks.rules.pull.canaries import POD_PREFIX, POOL_LABEL
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
-from checks.text import one_line
+from checks.text import one_line, redacted
 
 LABELS = {"app.kubernetes.io/managed-by": "pullwatch", "app.kubernetes.io/name": "pullwatch-canary"}
 _BACK_OFF_ONLY = re.compile(r'\s*Back-off pulling image "[^"]*"\s*')
@@ -105,7 +105,7 @@ class PodState(msgspec.Struct, frozen=True):
             refused = f"{bodies.text(body, 'status', 'reason')}: {bodies.text(body, 'status', 'message')}"
         given = (bodies.text(secret, "name") for secret in bodies.objects(body, "spec", "imagePullSecrets"))
         secrets = tuple(name for name in given if name)
-        return cls(states, refused, bodies.text(body, "spec", "nodeName"), secrets)
+        return cls(states, one_line(refused), bodies.text(body, "spec", "nodeName"), secrets)
 
     @staticmethod
     def older_than(raw: bytes, before: datetime) -> list[str]:
@@ -138,7 +138,7 @@ def answered(state: PodState, container: str) -> CanaryReport | None:
     ran = isinstance(ended, dict) and ended.get("reason") != "ContainerStatusUnknown"
     if isinstance(status.get("running"), dict) or ran:
         return CanaryReport(pulled=True, reason="Pulled", node=state.node, secrets=state.secrets)
-    reason, text = bodies.text(status, "waiting", "reason"), bodies.text(status, "waiting", "message") or ""
+    reason, text = bodies.text(status, "waiting", "reason"), redacted(bodies.text(status, "waiting", "message") or "")
     if reason in AFTER_THE_PULL:
         return CanaryReport(pulled=True, reason=reason, text=text, node=state.node, secrets=state.secrets)
     if reason not in WAITING_FOR_IMAGE or _BRAKE in text:
@@ -152,7 +152,7 @@ def failed_texts(raw: bytes) -> dict[str, str]:
     texts: dict[str, str] = {}
     for event in bodies.objects(_decoded(raw), "items"):
         where = _FIELD_PATH.fullmatch(bodies.text(event, "involvedObject", "fieldPath") or "")
-        message = bodies.text(event, "message") or ""
+        message = redacted(bodies.text(event, "message") or "")
         if where and event.get("reason") == "Failed" and len(message) > len(texts.get(where[1], "")):
             texts[where[1]] = message
     return texts

@@ -30,6 +30,10 @@ class Kubeconfig(msgspec.Struct, frozen=True):
     certificate_pem: str | None = None
     key_pem: str | None = None
 
+    def __repr__(self) -> str:
+        """Without what signs in: these users are equal to cluster-admin."""
+        return f"Kubeconfig({self.server})"
+
 
 def read(raw: bytes) -> Kubeconfig:
     """A kubeconfig out of its YAML. Raises Temporary where it is none, is too big, or names no https server."""
@@ -37,8 +41,8 @@ def read(raw: bytes) -> Kubeconfig:
         raise Temporary("the kubeconfig is too big to be one")
     try:
         body = yaml.safe_load(raw)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise Temporary("the kubeconfig is no YAML") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
+        raise Temporary("the kubeconfig is no YAML") from None  # the error quotes the line
     cluster = _first(body, "clusters", "cluster")
     user = _first(body, "users", "user")
     server = bodies.text(cluster, "server") or ""

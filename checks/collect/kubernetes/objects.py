@@ -15,6 +15,7 @@ import msgspec
 from checks.collect.wire.errors import Temporary
 from checks.facts import ContainerImage, PodEvent
 from checks.rules.pull.canaries import POD_PREFIX
+from checks.text import redacted
 
 T = TypeVar("T")
 # Events that say nothing of pulls, and are the most: the API server leaves them out.
@@ -203,11 +204,11 @@ def _of_kind(
             workload=owner,
             container=container.name,
             kind=kind,
-            image=container.image,
+            image=redacted(container.image),
             node=spec.node_name,
             os=spec.node_selector.get("kubernetes.io/os") if spec.node_selector else None,
-            waiting_reason=waiting.reason if waiting else None,
-            waiting_message=waiting.message if waiting else None,
+            waiting_reason=_safe(waiting.reason) if waiting else None,
+            waiting_message=_safe(waiting.message) if waiting else None,
             since=pod.status.start_time,
             pull_secrets=tuple(s.name for s in spec.image_pull_secrets if s.name) if spec.image_pull_secrets else (),
             pull_policy=container.image_pull_policy,
@@ -222,6 +223,11 @@ def _waiting(statuses: list[ContainerStatus] | None, name: str) -> Waiting | Non
         if status.name == name and status.state is not None:
             return status.state.waiting
     return None
+
+
+def _safe(text: str | None) -> str | None:
+    """A text of kubelet's without secrets: it repeats what registries answer."""
+    return redacted(text) if text else text
 
 
 def workload(pod: Pod) -> str:
@@ -246,8 +252,8 @@ def pod_event(event: Event) -> PodEvent:
     return PodEvent(
         namespace=event.involved_object.namespace,
         pod=event.involved_object.name,
-        reason=event.reason or "",
-        message=event.message or "",
+        reason=redacted(event.reason or ""),
+        message=redacted(event.message or ""),
         count=event.count or 1,
         last_seen=event.last_timestamp or event.event_time,
         first_seen=event.first_timestamp or event.event_time,

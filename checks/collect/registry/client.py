@@ -70,6 +70,10 @@ class HttpResponse(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     body: bytes
 
+    def __repr__(self) -> str:
+        """Without headers and body: a token endpoint's answer is a token."""
+        return f"HttpResponse({self.status}, {len(self.body)} bytes)"
+
 
 class Challenge(msgspec.Struct, frozen=True):
     """What ``GET /v2/`` asked for. ``realm`` has been found to be on the registry's own host."""
@@ -122,7 +126,7 @@ class RegistryClient:
                 lowered = {name.lower(): value[:4096] for name, value in response.headers.items()}
                 return HttpResponse(response.status, lowered, body)
         except (aiohttp.ClientError, ValueError, OSError) as error:
-            raise RegistryError(Outcome.CHALLENGE, f"{method} {path.partition('?')[0]}: {error}") from error
+            raise RegistryError(Outcome.CHALLENGE, f"{method} {path.partition('?')[0]}: {error}") from None
 
     async def challenge(self) -> Challenge:
         """``GET /v2/``: how the registry asks to be signed in to. Raises RegistryError."""
@@ -139,7 +143,9 @@ class RegistryClient:
         if not realm or not service:
             raise RegistryError(Outcome.AAD_LOGIN, "GET /v2/ named no realm and service to sign in to", answer)
         if not self._is_own(realm):
-            raise RegistryError(Outcome.AAD_LOGIN, f"the realm {realm[:200]} is on another host; nothing is sent there")
+            raise RegistryError(
+                Outcome.AAD_LOGIN, f"the realm {one_line(realm)[:200]} is on another host; nothing is sent there"
+            )
         return Challenge(realm, service)
 
     def _is_own(self, realm: str) -> bool:
@@ -394,7 +400,7 @@ async def _sign_in(azure: Azure, connection: RegistryClient, challenge: Challeng
     except AzureError as error:
         raise RegistryError(
             Outcome.IDENTITY, f"no Entra token for container registries: {type(error).__name__}"
-        ) from error
+        ) from None
     refresh = await connection.refresh_token(challenge, entra)
     step = "POST /oauth2/exchange signs Pullwatch's identity in"
     record.note(step, outcome=Outcome.REACHED, detail=step, signed_in=True)

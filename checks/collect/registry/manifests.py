@@ -28,6 +28,7 @@ from checks.facts.registry_details import Outcome
 from checks.rules import images
 from checks.rules.fair_share import fair_share
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
+from checks.text import one_line
 
 MAX_PER_CLUSTER = 100
 MAX_PER_RUN = 1_000
@@ -191,7 +192,7 @@ class _Asker:
                 entra = await self._azure.token(client.ACR_SCOPE)
             except AzureError as error:
                 config = f"no Entra token for container registries: {type(error).__name__}"
-                raise client.RegistryError(Outcome.IDENTITY, config) from error
+                raise client.RegistryError(Outcome.IDENTITY, config) from None
             return await self._connection.refresh_token(await self._asked(), entra)
 
         async def granting() -> str:
@@ -222,7 +223,7 @@ class _Asker:
 def code_of(body: bytes) -> str:
     """The code of the first error in a registry's answer ("MANIFEST_UNKNOWN", "NAME_UNKNOWN"), or ""."""
     first = next(iter(bodies.objects(_decoded(body), "errors")), {})
-    return (bodies.text(first, "code") or "")[:60]
+    return one_line(bodies.text(first, "code") or "")[:60]
 
 
 def platforms_of(body: bytes) -> tuple[str, ...]:

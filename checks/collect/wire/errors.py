@@ -6,7 +6,8 @@
     ├── NotFound        404: there is no such thing
     └── Unreachable     no name, no connection, no trust, or no answer in time
 
-The rest of the code never sees an SDK exception.
+The rest of the code never sees an SDK exception, nor does a log: its text may be a whole body, and a body may repeat
+the token that was sent. What it says is kept as ``detail``, without secrets; the exception itself is not chained.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _OBJECT_ID = re.compile(r"object id '([0-9a-fA-F-]{36})'")
 
 
 class CollectError(Exception):
-    """Something could not be read. ``detail`` is one bounded line for people."""
+    """Something could not be read. ``detail`` is made one bounded line for people, without secrets."""
 
     why = NotSeenReason.ERROR
 
@@ -96,13 +97,13 @@ async def translate_errors(what: str, role: str, scope: str, seconds: float) -> 
     except TimeoutError:
         raise Unreachable(f"{what}: no answer within {seconds:g} s") from None
     except HttpResponseError as error:
-        raise _from_response(what, role, scope, error) from error
+        raise _from_response(what, role, scope, error) from None
     except (ServiceRequestError, ServiceResponseError, aiohttp.ClientError, OSError) as error:
-        raise Unreachable(f"{what}: {error}") from error
-    except DeserializationError as error:  # its text is the whole body
-        raise Temporary(f"{what}: Azure sent a body that could not be read") from error
+        raise Unreachable(f"{what}: {error}") from None
+    except DeserializationError:  # its text is the whole body
+        raise Temporary(f"{what}: Azure sent a body that could not be read") from None
     except AzureError as error:
-        raise Temporary(f"{what}: {error}") from error
+        raise Temporary(f"{what}: {error}") from None
 
 
 def _from_response(what: str, role: str, scope: str, error: HttpResponseError) -> CollectError:

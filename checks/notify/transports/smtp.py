@@ -18,6 +18,7 @@ import aiosmtplib
 import msgspec
 
 from checks.notify.transports.base import PermanentDelivery, Receipt, TemporaryDelivery
+from checks.text import one_line
 
 
 class Tls(StrEnum):
@@ -79,9 +80,9 @@ class SmtpTransport:
         try:
             await client.connect()
         except aiosmtplib.SMTPAuthenticationError as error:
-            raise TemporaryDelivery(f"smtp: sign-in refused ({error.code})") from error
+            raise TemporaryDelivery(f"smtp: sign-in refused ({error.code})") from None
         except (TimeoutError, aiosmtplib.SMTPException, OSError) as error:
-            raise TemporaryDelivery(f"smtp: no session with {self._settings.host}: {_short(error)}") from error
+            raise TemporaryDelivery(f"smtp: no session with {self._settings.host}: {_short(error)}") from None
 
 
 async def _submit(client: aiosmtplib.SMTP, message: EmailMessage, sender: str, recipients: tuple[str, ...]) -> Receipt:
@@ -94,10 +95,10 @@ async def _submit(client: aiosmtplib.SMTP, message: EmailMessage, sender: str, r
         return _receipt({one.recipient: (one.code, one.message) for one in error.recipients})
     except aiosmtplib.SMTPResponseException as error:
         kind = TemporaryDelivery if error.code < 500 else PermanentDelivery
-        raise kind(f"smtp: {error.code} {_line(error.message)}") from error
+        raise kind(f"smtp: {error.code} {_line(error.message)}") from None
     except (TimeoutError, aiosmtplib.SMTPException, OSError) as error:
         # Whether the server took it before the line broke cannot be known.
-        raise TemporaryDelivery(f"smtp: {_short(error)}", uncertain=True) from error
+        raise TemporaryDelivery(f"smtp: {_short(error)}", uncertain=True) from None
     with contextlib.suppress(aiosmtplib.SMTPException, OSError, asyncio.TimeoutError):
         await client.quit()
     return _receipt({one: (answer.code, answer.message) for one, answer in refusals.items()})
@@ -112,7 +113,8 @@ def _receipt(refusals: Mapping[str, tuple[int, str]]) -> Receipt:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())[:200]
+    """A server's reply as one bounded line. A server may repeat what it was told, and that was a password."""
+    return " ".join(one_line(text).split())[:200]
 
 
 def _short(error: BaseException) -> str:

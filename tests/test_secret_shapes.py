@@ -1,0 +1,130 @@
+"""Secrets in other people's text: each spelling is redacted, what people need is not, hostile text costs little."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.text import MAX_LINE, one_line, redacted
+from tests.support.secret_texts import CANARIES, TEXTS, leaks
+
+GUID = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+SCOPE = f"/subscriptions/{GUID}/resourceGroups/rg1Prod/providers/Microsoft.ContainerRegistry/registries/acrone"
+NORMAL = [
+    f"contoso.azurecr.io/team/web:1.2@{DIGEST}",
+    f"docker://contoso.azurecr.io/team/web:1@{DIGEST}",
+    "forgot-password:1.4.2",
+    'Failed to pull image "contoso.azurecr.io/team/auth-token:Release2024": not found',
+    'Failed to pull image "contoso.azurecr.io/team/password:v2": not found',
+    f"az role assignment create --assignee-object-id {GUID} --role AcrPull --scope {SCOPE}",
+    'kubectl create secret docker-registry regcred --docker-username web --docker-password "$PASSWORD"',
+    "kubectl create secret docker-registry regcred --docker-username '<user name>' --docker-password '<password>'",
+    f"az aks update-credentials --service-principal {GUID} --client-secret '<the new secret>'",
+    "az acr import --image x:1 --username '<token>' --password '<its password>' --force",
+    "az acr login --name acrone --username web --password-stdin",
+    "az acr token create --registry acrone --name pull --repository team/web content/read",
+    'secrets "regcred" not found',
+    'couldn\'t find the secret "default/acr-token": secrets "acr-token" not found',
+    "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.",
+    "unauthorized: incorrect username or password: unauthorized",
+    "failed to authorize: failed to fetch oauth token: unexpected status from GET request to "
+    "https://contoso.azurecr.io/oauth2/token?scope=repository%3Ateam%2Fweb%3Apull&service=contoso.azurecr.io: 401",
+    "failed to fetch anonymous token: unexpected status: 403 Forbidden",
+    'Www-Authenticate: Bearer realm="https://contoso.azurecr.io/oauth2/token",service="contoso.azurecr.io"',
+    "no basic auth credentials; basic authentication is off; the bearer token is missing",
+    "repository does not exist or may require authorization: server message: insufficient_scope",
+    "the token is expired, the secret is missing and the password is wrong or has expired",
+    "AADSTS7000222: The provided client secret keys for app '{GUID}' are expired.",
+    "rpc error: code = Unknown desc = x509: certificate signed by unknown authority",
+    "Get https://contoso.azurecr.io:443/v2/: dial tcp: lookup contoso.azurecr.io on 10.0.0.10:53: no such host",
+    "Microsoft.Authorization/roleAssignments/write, Microsoft.ContainerService/managedClusters/secrets/read",
+    "AuthorizationFailed: The client 'web' with object id '" + GUID + "' does not have authorization",
+    "https://vault.vault.azure.net/secrets/hub-password/0123456789abcdef0123456789abcdef",
+    "PULLWATCH_SMTP_PASSWORD takes a text; mail to ops@example.com, web:1 or user@host",
+    "secret-accepted access-token-error refresh-token-error www-authenticate-error",
+]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_spelling_loses_its_secret_and_only_that(name: str) -> None:
+    shown = redacted(TEXTS[name])
+    assert not leaks(shown)
+    assert "[redacted]" in shown
+    assert redacted(shown) == shown, "what is redacted stays as it is"
+    surrounded = redacted(f"the image contoso.azurecr.io/web:1: {TEXTS[name]}")
+    assert surrounded.startswith("the image contoso.azurecr.io/web:1: ") and not leaks(surrounded)
+
+
+# What makes a secret of these comes after it: "web@host" without its end could be any word.
+NEED_THEIR_END = {
+    "address with a token",
+    "address with signs in the password",
+    "address, percent-encoded",
+    "key by its shape",
+}
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS.keys() - NEED_THEIR_END))
+def test_a_text_that_was_cut_anywhere_does_not_show_a_whole_secret(name: str) -> None:
+    text, canary = TEXTS[name], CANARIES[name]
+    first_whole = text.index(canary) + len(canary)
+    assert not [end for end in range(first_whole, len(text) + 1) if canary in redacted(text[:end])]
+
+
+@pytest.mark.parametrize("text", NORMAL)
+def test_what_people_need_is_not_redacted(text: str) -> None:
+    assert redacted(text) == text
+
+
+def test_a_line_is_cut_after_it_is_redacted() -> None:
+    text = f"{'x' * (MAX_LINE - 30)} https://web:{'s3cret' * 20}@contoso.azurecr.io"
+    assert "s3cret" not in one_line(text)
+    assert len(one_line(text)) <= MAX_LINE
+
+
+@given(st.text(max_size=60), st.sampled_from(sorted(TEXTS)), st.text(max_size=60))
+def test_what_stands_around_a_secret_does_not_save_it(before: str, name: str, after: str) -> None:
+    assert not leaks(redacted(f"{before} {TEXTS[name]} {after}"))
+
+
+HOSTILE = (
+    *("password", "password=", "password: ", 'password":"', "password is ", 'name","value', "\\", '\\"', "'", " "),
+    *("://", "://a:b", "://a@", "user@", "%25", "%3A%2F%2F", "password%3D", "authorization:", "Authorization: Bearer "),
+    *(
+        "basic ",
+        "bearer a",
+        "cookie: a=",
+        "cookie:",
+        "eyJ",
+        "eyJaaaaaaaaaa.",
+        "-----BEGIN",
+        "-----BEGIN PRIVATE KEY-----",
+    ),
+    *(
+        "&quot;",
+        "password&quot;:&quot;",
+        "--a-",
+        "--password ",
+        "token: aaaaaaaaaaaa",
+        "=",
+        "A1/+ASt",
+        "1Q~",
+        "?code=a",
+    ),
+    *("[password:", "A" * 41 + "=", "pwd", "key", "sig=", '"auth":', "Aa1"),
+)
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+@pytest.mark.parametrize("end", ["", '"!'])
+def test_a_hostile_text_costs_time_in_proportion_to_its_length(unit: str, end: str) -> None:
+    text = unit * (1_000_000 // len(unit)) + end
+    started = time.process_time()
+    redacted(text)
+    assert time.process_time() - started < 10, (
+        "a megabyte takes about a second where time is linear, hours where it is not"
+    )
