@@ -75,8 +75,7 @@ async def _list(azure: Azure, registry: Registry, child: str, reader: Callable[[
     path = f"{registry.id}/{child}"
     listing = await reads.raw_list(azure, path, reads.REGISTRIES_API, f"{child} of {registry.name}", registry.id)
     results = tuple(item for body in listing.items[: bodies.MAX_ITEMS] if (item := reader(body)) is not None)
-    lost = min(len(listing.items), bodies.MAX_ITEMS) - len(results)
-    return Seen(results, listing.evidence, f"{lost} of {len(listing.items)} bodies could not be read" if lost else "")
+    return Seen(results, listing.evidence, reads.unreadable(listing.items, results))
 
 
 def replication(body: Any) -> Replication | None:
