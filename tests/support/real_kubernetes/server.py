@@ -8,7 +8,7 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from tests.support.real_kubernetes.audit import POLICY, AuditLog
 from tests.support.real_kubernetes.certificates import Authority, Identity, certificate_user, kubeconfig
 from tests.support.real_kubernetes.etcd import Etcd, etcd
 from tests.support.real_kubernetes.roles import READER, WRITER, cluster_role, name_of
-from tests.support.real_kubernetes.webhooks import webhooks
+from tests.support.real_kubernetes.webhooks import Webhooks, webhooks
 
 ATTEMPTS = 3
 ACCESS_SECONDS = 10.0
@@ -39,9 +39,12 @@ class ApiError(Exception):
 class KubeApiServer:
     """A running API server: ``url``, ``store``, the ``audit`` log, and whatever an administrator may ask."""
 
-    def __init__(self, url: str, store: Etcd, audit: AuditLog, authority: Authority, admin: Identity) -> None:
+    def __init__(
+        self, url: str, store: Etcd, hooks: Webhooks, audit: AuditLog, authority: Authority, admin: Identity
+    ) -> None:
         self.url = url
         self.store = store
+        self.hooks = hooks
         self.audit = audit
         self.authority = authority
         self.admin = admin
@@ -58,11 +61,20 @@ class KubeApiServer:
         except (ApiError, OSError, http.client.HTTPException):
             return False
 
-    def request(self, method: str, path: str, body: Any = None, *, content: str = "application/json") -> Any:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        content: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         """An answer's body: JSON decoded, anything else as text. Raises ApiError for a status of 400 or more."""
+        sent = {"Content-Type": content, "User-Agent": "tests", **(headers or {})}
         with self._lock:
             try:
-                status, kind, raw = self._send(method, path, body, content)
+                status, kind, raw = self._send(method, path, body, sent)
             except (OSError, http.client.HTTPException):
                 self._hang_up()
                 raise
@@ -150,6 +162,10 @@ class KubeApiServer:
             stack.enter_context(programs.running("kube-controller-manager", arguments, lambda: _is_healthy(more)))
             yield
 
+    def second_connection(self) -> KubeApiServer:
+        """The same server for another thread, whose requests do not wait for those of this one. To be closed."""
+        return KubeApiServer(self.url, self.store, self.hooks, self.audit, self.authority, self.admin)
+
     def close(self) -> None:
         """Ends the administrator's connection."""
         with self._lock:
@@ -171,12 +187,12 @@ class KubeApiServer:
             time.sleep(0.02)
         raise RuntimeError(f"the access of {user} did not change within {ACCESS_SECONDS:g} s")
 
-    def _send(self, method: str, path: str, body: Any, content: str) -> tuple[int, str, bytes]:
+    def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, str, bytes]:
         if self._connection is None:
             host = self.url.removeprefix("https://")
             self._connection = http.client.HTTPSConnection(host, context=self._context, timeout=30)
         data = None if body is None else json.dumps(body)
-        self._connection.request(method, path, data, {"Content-Type": content, "User-Agent": "tests"})
+        self._connection.request(method, path, data, headers)
         response = self._connection.getresponse()
         return response.status, response.headers.get("Content-Type", ""), response.read()
 
@@ -219,9 +235,10 @@ def _start(stack: ExitStack) -> KubeApiServer:
     authority = Authority(folder)
     port = programs.free_port()
     admin = authority.user("admin", "system:masters")
-    server = KubeApiServer(f"https://127.0.0.1:{port}", store, AuditLog(folder / "audit.log"), authority, admin)
+    audit = AuditLog(folder / "audit.log")
+    server = KubeApiServer(f"https://127.0.0.1:{port}", store, hooks, audit, authority, admin)
     stack.callback(server.close)
-    arguments = _arguments(folder, authority, port, store.url, hooks)
+    arguments = _arguments(folder, authority, port, store.url, hooks.url)
     stack.enter_context(programs.running("kube-apiserver", arguments, server.is_ready))
     for name in _NAMESPACES:
         server.namespace(name)
@@ -250,6 +267,8 @@ def _arguments(folder: Path, authority: Authority, port: int, store: str, hooks:
         "authentication-token-webhook-config-file": _written(folder / "hook.json", _hook(hooks)),
         "authentication-token-webhook-version": "v1",
         "authentication-token-webhook-cache-ttl": "0s",
+        # Lists come from the store, which a test can make forget; those from memory never expire in its time.
+        "watch-cache": "false",
         "authorization-config": _written(folder / "authorization.json", _authorization(folder / "hook.json")),
     }
     return [f"--{name}={value}" for name, value in options.items()]
@@ -264,7 +283,7 @@ def _authorization(hook: Path) -> dict[str, Any]:
     webhook = {
         "authorizedTTL": "1s",
         "unauthorizedTTL": "1s",
-        "timeout": "10s",
+        "timeout": "30s",
         "subjectAccessReviewVersion": "v1",
         "matchConditionSubjectAccessReviewVersion": "v1",
         "failurePolicy": "NoOpinion",
