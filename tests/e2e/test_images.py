@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from checks.collect.registry import manifests
 from simulator import running
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from tests.support.cli import Scan, scan
@@ -191,6 +192,32 @@ def test_a_registry_that_denies_pullwatch_is_unknown(tenant: Tenant) -> None:
 def test_a_registry_whose_firewall_keeps_pullwatch_out_is_unknown(tenant: Tenant) -> None:
     granted(tenant).registry(properties={"networkRuleSet": {"defaultAction": "Deny", "ipRules": []}})
     assert words(look(tenant).finding("PW302")) == ("unknown", "look-unreachable")
+
+
+def throttle(tenant: Tenant, path: str, **over: Any) -> None:
+    rule = {"service": "registry", "path": path, "effect": {"status": 429, "retry_after": 1}, **over}
+    tenant.write(".", [rule], "faults")
+
+
+@pytest.mark.parametrize("path", ["*/manifests/*", "/oauth2/token", "/v2/"])
+def test_a_registry_that_throttles_is_waited_for(tenant: Tenant, path: str) -> None:
+    throttle(granted(tenant), path, times=2)
+    assert words(look(tenant, PULLWATCH_PROBE="false").finding("PW302")) == ("pass", "images-exist")
+
+
+def test_a_registry_that_does_not_stop_throttling_in_time_is_unknown(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifests, "HOST_SECONDS", 3.0)
+    throttle(granted(tenant), "*/manifests/*")
+    assert words(look(tenant, PULLWATCH_PROBE="false").finding("PW302")) == ("unknown", "look-throttled")
+
+
+def test_a_secret_is_tried_again_where_the_registry_throttles(tenant: Tenant) -> None:
+    add_secret(tenant)
+    throttle(tenant, "/v2/", times=1)
+    result = look(tenant, PULLWATCH_PROBE="false", PULLWATCH_CHECK_IMAGES="false")
+    assert words(result.finding("PW303")) == ("pass", "secret-accepted")
 
 
 def test_images_are_asked_for_once_with_one_token_a_repository(tenant: Tenant) -> None:

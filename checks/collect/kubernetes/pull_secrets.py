@@ -266,8 +266,10 @@ async def _ask(
     if connections.behind_proxy(azure.settings.connect_to, host):
         return CredentialTest(registry=host, detail="connections from here go through a proxy")
     try:
-        async with asyncio.timeout(min(TRY_SECONDS, float(azure.settings.call_seconds))):
-            async with registry.connect(azure.settings, target) as connection:
+        seconds = min(TRY_SECONDS, float(azure.settings.call_seconds))
+        until = asyncio.get_running_loop().time() + seconds - RESERVE
+        async with asyncio.timeout(seconds):
+            async with registry.connect(azure.settings, target, wait_until=until) as connection:
                 return await _try_credential(connection, host, credential, repositories)
     except TimeoutError:
         return CredentialTest(registry=host, detail=f"{host} gave no answer in time")

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from checks.collect.wire.errors import CollectError, NotAllowed, NotAuthenticated, NotFound, Temporary
-from checks.collect.wire.throttling import asked_seconds
+from checks.collect.wire.retry_after import asked_seconds
 from checks.facts import Cluster
 from checks.rules.fixes import az_aks
 from checks.text import one_line

@@ -16,6 +16,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import aiohttp
 from azure.core.exceptions import (
@@ -27,6 +28,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from checks.collect.wire.retry_after import asked_seconds
 from checks.facts import NotSeen, NotSeenReason
 from checks.rules.fixes import az_roles
 from checks.text import one_line
@@ -141,5 +143,4 @@ def _message(error: HttpResponseError) -> str:
 
 def _retry_after(error: HttpResponseError) -> float:
     headers: Mapping[str, str] = getattr(error.response, "headers", {})
-    header = headers.get("Retry-After", "")
-    return float(header) if re.fullmatch(r"[0-9]{1,6}", header) else 0.0
+    return asked_seconds(headers.get("Retry-After", ""), datetime.now(UTC)) or 0.0
