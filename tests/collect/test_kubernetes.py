@@ -104,7 +104,7 @@ def test_a_list_is_read_to_its_end_whatever_the_page(
     pages_of(size)
     with api_server.running(tenant) as sim:
         workloads = read(sim)
-        asked = api_server.lists("pods")
+        asked = api_server.count("pods")
     assert pods_in(workloads) == NAMES
     assert isinstance(workloads, Seen) and isinstance(workloads.value.events, Seen)
     assert [event.message for event in workloads.value.events.value] == [f"event {number}" for number in range(PODS)]
@@ -138,7 +138,7 @@ def test_a_list_that_expires_on_the_way_is_gone_on_with_and_said_to_be_of_two_mo
         else:
             expire_after_the_first_page(api_server.real, monkeypatch)
         workloads = read(sim)
-        asked = api_server.lists("pods")
+        asked = api_server.count("pods")
     assert pods_in(workloads) == NAMES
     assert isinstance(workloads, Seen) and workloads.value.pods == PODS
     assert workloads.evidence.what == f"pods and events{api.TWO_MOMENTS}"
@@ -201,7 +201,7 @@ def test_a_refusal_is_told_in_azures_words_with_the_role_for_whom_they_name(
     tenant: Tenant, api_server: ApiServer
 ) -> None:
     tenant.caller(denied=[{"actions": [PODS_READ], "scope": "/"}])
-    with api_server.running(tenant, role=None) as sim:
+    with api_server.running(tenant, roles=()) as sim:
         gap = gap_of(read(sim))
     assert (gap.why, gap.role) == (NotSeenReason.NOT_ALLOWED, api.RBAC_READER)
     assert gap.detail.startswith(

@@ -20,21 +20,22 @@ class ApiServer:
         self._sim: Simulator | None = None
 
     @contextmanager
-    def running(self, tenant: Tenant, cluster: str = "aks-1", role: str | None = READER) -> Iterator[Simulator]:
-        """The tenant, with the cluster's objects in the API server, where the app has ``role``.
+    def running(
+        self, tenant: Tenant, cluster: str = "aks-1", roles: tuple[str, ...] = (READER,)
+    ) -> Iterator[Simulator]:
+        """The tenant, with the cluster's objects in the API server, where the app has ``roles``.
 
         What the simulated one allows is said by the tenant (authorization/caller.json).
         """
         if self.real is not None:
-            moved(tenant, self.real, cluster, role=role)
+            moved(tenant, self.real, cluster, roles=roles)
         with running(tenant.root) as sim:
             self._sim = sim
             yield sim
 
-    def lists(self, resource: str) -> int:
-        """How many lists of a resource the app asked for, pages counted."""
+    def count(self, resource: str) -> int:
+        """How many requests for a resource came from the app, pages counted."""
         if self.real is not None:
-            asked = self.real.audit.asked(APP)
-            return sum(1 for one in asked if (one.verb, one.resource) == ("list", resource))
+            return sum(1 for one in self.real.audit.asked(APP) if one.resource == resource)
         assert self._sim is not None, "no tenant is running"
         return self._sim.count("kubernetes", f"/{resource}")

@@ -17,7 +17,7 @@ from tests.support.real_kubernetes import programs
 from tests.support.real_kubernetes.audit import POLICY, AuditLog
 from tests.support.real_kubernetes.certificates import Authority, Identity, certificate_user, kubeconfig
 from tests.support.real_kubernetes.etcd import Etcd, etcd
-from tests.support.real_kubernetes.roles import READER, WRITER, cluster_role, name_of
+from tests.support.real_kubernetes.roles import ALL, cluster_role, name_of, verbs_allowed
 from tests.support.real_kubernetes.webhooks import Webhooks, webhooks
 
 ATTEMPTS = 3
@@ -50,7 +50,7 @@ class KubeApiServer:
         self.admin = admin
         self._context = authority.trusting(admin)
         self._kept: set[str] = set()
-        self._granted: list[tuple[str, str]] = []
+        self._granted: list[tuple[str, str, str]] = []
         self._lock = threading.Lock()
         self._connection: http.client.HTTPSConnection | None = None
 
@@ -108,7 +108,7 @@ class KubeApiServer:
         return name
 
     def grant(self, role: str, user: str, namespace: str | None = None) -> None:
-        """A built-in role of Azure for a user, by object id: on one namespace, or on the whole cluster."""
+        """A role of Azure (roles.py) for a user, by object id: on one namespace, or on the whole cluster."""
         kind = "RoleBinding" if namespace else "ClusterRoleBinding"
         where = f"namespaces/{namespace}/rolebindings" if namespace else "clusterrolebindings"
         body = {
@@ -119,8 +119,8 @@ class KubeApiServer:
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
         }
         self.ensure(f"/apis/rbac.authorization.k8s.io/v1/{where}", body)
-        self._granted.append((user, namespace or ""))
-        self._wait_for_access(user, namespace or "", allowed=True)
+        self._granted.append((role, user, namespace or ""))
+        self._wait_for_access(role, user, namespace or "", allowed=True)
 
     def entra_kubeconfig(self) -> dict[str, Any]:
         """What AKS hands out for a cluster with Entra ID: kubelogin gets the token."""
@@ -138,8 +138,8 @@ class KubeApiServer:
     def empty(self) -> None:
         """As it was at ``keep``: whatever was made since is gone, from the log too."""
         self.store.delete(self.store.all_keys() - self._kept)
-        for user, namespace in self._granted:
-            self._wait_for_access(user, namespace, allowed=False)
+        for role, user, namespace in self._granted:
+            self._wait_for_access(role, user, namespace, allowed=False)
         self._granted.clear()
         self.audit.clear()
 
@@ -171,9 +171,10 @@ class KubeApiServer:
         with self._lock:
             self._hang_up()
 
-    def _wait_for_access(self, user: str, namespace: str, *, allowed: bool) -> None:
+    def _wait_for_access(self, role: str, user: str, namespace: str, *, allowed: bool) -> None:
         """The API server learns of a binding a moment after it was made or taken away."""
-        what = {"verb": "list", "resource": "pods", "namespace": namespace}
+        verb, resource = min(verbs_allowed(role))
+        what = {"verb": verb, "resource": resource, "namespace": namespace}
         review = {
             "kind": "SubjectAccessReview",
             "apiVersion": "authorization.k8s.io/v1",
@@ -242,7 +243,7 @@ def _start(stack: ExitStack) -> KubeApiServer:
     stack.enter_context(programs.running("kube-apiserver", arguments, server.is_ready))
     for name in _NAMESPACES:
         server.namespace(name)
-    for role in (READER, WRITER):
+    for role in ALL:
         server.create(cluster_role(role), "/apis/rbac.authorization.k8s.io/v1/clusterroles")
     server.keep()
     return server
