@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
+import gzip
 import ipaddress
 import json
 import ssl
@@ -16,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from checks.collect.arm.client import USER_AGENT
+from checks.collect.kubernetes import lists
 from checks.collect.kubernetes.api import pods_and_events
 from checks.collect.kubernetes.kubeconfig import Kubeconfig
 from checks.collect.wire.errors import Temporary, Unreachable
@@ -120,10 +123,30 @@ async def test_a_redirect_is_not_followed(tmp_path: Path, status: str) -> None:
         await read(tmp_path, authority.server(tmp_path), authority.pem, elsewhere)
 
 
-async def test_requests_say_who_asks(tmp_path: Path) -> None:
+async def test_requests_say_who_asks_and_ask_for_nothing_packed(tmp_path: Path) -> None:
     authority = Authority()
     _, received = await read(tmp_path, authority.server(tmp_path), authority.pem)
     assert f"User-Agent: {USER_AGENT}\r\n".encode() in received
+    assert b"Accept-Encoding: identity\r\n" in received
+
+
+async def test_an_answer_that_is_packed_all_the_same_is_read_and_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"containers": [{"name": "a", "image": "b"}]}}
+    body = gzip.compress(json.dumps({"metadata": {}, "items": [pod] * 5000}).encode())
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+
+    async def packed(writer: asyncio.StreamWriter) -> None:
+        writer.write(head + body)
+        await writer.drain()
+
+    authority = Authority()
+    workloads, _ = await read(tmp_path, authority.server(tmp_path), authority.pem, packed)
+    assert workloads.value.pods == 5000
+    monkeypatch.setattr(lists, "MAX_PAGE_BYTES", 100_000)
+    with pytest.raises(Temporary, match="more than 100000 bytes"):
+        await read(tmp_path, authority.server(tmp_path), authority.pem, packed)
 
 
 def test_pullwatch_calls_itself_by_its_version() -> None:
