@@ -19,7 +19,7 @@ from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import visibility
 from checks.rules.access import identity_access, identity_repair
 from checks.rules.access.identity_resource import UNSETTLED, IdentityState, changes, identity_state
-from checks.rules.access.tenants import identity_crosses
+from checks.rules.access.tenants import identity_crosses, tenants_of
 from checks.rules.azure.node_pools import has_nodes
 from checks.rules.fixes import az_aks
 
@@ -229,7 +229,10 @@ def _service_principal(facts: ClusterFacts, subject: Subject, evidence: tuple[Ev
             f"The cluster's service principal (application {client_id}) does not exist in the directory.",
             evidence,
             fix=identity_repair.leave_service_principal(
-                facts.cluster, (pool.name for pool in _running(facts.cluster)), _registries(facts)
+                facts.cluster,
+                (pool.name for pool in _running(facts.cluster)),
+                _registries(facts),
+                crossing=any(not tenants_of(facts, registry).same for registry in _registries(facts)),
             ),
         )
     return CHECK.not_seen(subject, gap, f"The service principal {client_id}")

@@ -59,6 +59,7 @@ class RoleCause(Cause):
         "Some role assignments could not be read, and one of them may grant the pull.",
     )
     IDENTITY_FIRST = "identity-first", "The kubelet identity was deleted or replaced, which has to be repaired first."
+    MIRROR_ONLY = "mirror-only", "Nodes ask the registry only as a mirror of another one, never with their identity."
     TENANT_FIRST = "tenant-first", "The registry is of another tenant, so no role helps the managed identity."
     ASSIGNMENTS_DELEGATED = (
         "assignments-delegated",
@@ -143,6 +144,9 @@ def _judge(view: RegistryView) -> Finding:
     if state is not IdentityState.STANDS:
         because = f"the kubelet identity was {state.value}, so what its old object id holds settles nothing (PW101)"
         return CHECK.skipped(subject, RoleCause.IDENTITY_FIRST, because)
+    if use.mirror_only:
+        because = "nodes ask it only as a mirror, with credentials for another registry and never with their identity"
+        return CHECK.skipped(subject, RoleCause.MIRROR_ONLY, because)
     if identity_crosses(facts, registry):
         because = "the registry is of another tenant, into which no managed identity crosses (PW105)"
         return CHECK.skipped(subject, RoleCause.TENANT_FIRST, because)
@@ -243,8 +247,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
             f"The {case.noun} {who} has no role that allows pulls from {registry.name}.{held}{other} {_SETTLES}",
             case.evidence,
             fix=(
-                az_roles.assign_role(who, "AcrPull", registry.id),
-                az_aks.attach_acr(case.facts.cluster, registry.id),
+                *az_aks.grant_pull(case.facts.cluster, who, registry.id),
                 bicep.role_assignment(registry, rbac.ACR_PULL, who),
             ),
         )

@@ -154,7 +154,7 @@ def _finding(facts: ClusterFacts, workload: str, image: str, pulls: list[FailedP
     )
     mirror = first.mirror
     if mirror:
-        summary += f" The host that failed is {mirror}, a mirror that nodes ask before {first.registry}."
+        summary += f" The host that failed is {mirror}, a mirror that nodes ask before {first.host}."
     rule = Evidence(what=f"rule {first.classified.rule}: {first.classified.evidence}", source="pull error classifier")
     finding = CHECK.fails(
         Subject(cluster.id, registry=first.registry, image=image, workload=workload),

@@ -13,6 +13,7 @@ from checks.rules.access.identity_resource import IdentityState, identity_state
 from checks.rules.access.pull_secrets import NOT_READ, CredentialState
 from checks.rules.access.tenants import identity_crosses
 from checks.rules.fixes import az_aks, az_roles, kubectl
+from checks.rules.path import public_registries
 from checks.rules.pull import image_access
 from checks.text import listed
 
@@ -73,13 +74,22 @@ _SETTING = "PULLWATCH_READ_PULL_SECRETS=true"
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding per Azure registry in use, and per other registry that images come from."""
     pulls = image_access.pull_evidence(facts)
-    return tuple(_judge_registry(facts, use, pulls) for use in facts.uses if use.acr or use.images)
+    return tuple(
+        _judge_registry(facts, use, pulls) for use in facts.uses if use.acr or use.images or _serves_everybody(use)
+    )
+
+
+def _serves_everybody(use: RegistryUse) -> bool:
+    return use.login_server in public_registries.ANONYMOUS
 
 
 def _judge_registry(facts: ClusterFacts, use: RegistryUse, pulls: image_access.PullEvidence) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, Seen) and not use.images:
         return _no_image(use.registry.value.name, use.registry.value.anonymous_pull, subject, use.registry.evidence)
+    if not use.images and _serves_everybody(use):
+        summary = f"{use.login_server} serves everybody: no credential is needed."
+        return CHECK.passes(subject, image_access.PUBLIC_HOST, summary)
     items = image_access.judge_images(facts, use, pulls)
     if not items:
         return CHECK.skipped(subject, CredentialCause.NO_IMAGE, f"no image in use comes from {use.login_server}")
@@ -189,4 +199,4 @@ def _fix(facts: ClusterFacts, use: RegistryUse, first: image_access.ImageAccess)
         return ()  # PW101 and PW105 say what has to be repaired first: a role would grant nothing
     if rbac.is_abac(registry.role_assignment_mode):
         return (az_roles.assign_role(who, "Container Registry Repository Reader", registry.id),)
-    return (az_roles.assign_role(who, "AcrPull", registry.id), az_aks.attach_acr(facts.cluster, registry.id))
+    return az_aks.grant_pull(facts.cluster, who, registry.id)

@@ -306,7 +306,4 @@ def _grant(answered: _Answered, registry: Registry) -> tuple[str, ...]:
         return (*denies, shell.command(*listed, "--include-groups"))
     if (registry.role_assignment_mode or "").lower() == rbac.ABAC_MODE.lower():
         return (az_roles.assign_role(who, "Container Registry Repository Reader", registry.id),)
-    return (
-        az_roles.assign_role(who, "AcrPull", registry.id),
-        az_aks.attach_acr(answered.facts.cluster, registry.id),
-    )
+    return az_aks.grant_pull(answered.facts.cluster, who, registry.id)

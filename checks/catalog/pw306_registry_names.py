@@ -7,7 +7,7 @@ import msgspec
 from checks.catalog.capped import capped
 from checks.catalog.check import Check
 from checks.causes import Cause
-from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen
+from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen, Seen
 from checks.findings import Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.azure import node_images
@@ -27,6 +27,7 @@ class NameCause(Cause):
         "The image names a registry of another login server than the one Azure shows.",
     )
     REGIONAL_HOST = "regional-host", "The image names a regional host of the registry."
+    REGIONAL_NOT_SERVED = "regional-not-served", "The registry has no regional endpoints."
     DATA_ENDPOINT = "data-endpoint", "The image names a data endpoint, which is no login server."
     PRIVATE_LINK_ALIAS = (
         "privatelink-alias",
@@ -48,7 +49,7 @@ CHECK = Check(
     why="Nodes send their credentials only to host names that they recognize as a registry; other pulls are anonymous.",
     how=(
         "From the images that pods name: a data endpoint's host is no registry, nor is NAME.privatelink.azurecr.io, "
-        "the alias that private DNS leads through; a regional host needs node images of "
+        "the alias that private DNS leads through; a regional host needs a Premium registry and node images of "
         "29 July 2026 or later on every pool (older ones match *.azurecr.io only, one label); repositories are lower "
         "case; where Azure Resource Manager knows the registry under another login server (a domain name label adds "
         "-<hash>) the right one is named; and an image that Docker Hub is asked for although its first part is the "
@@ -131,7 +132,16 @@ def _finding(facts: ClusterFacts, one: _Odd) -> Finding | None:
 
 
 def _regional(facts: ClusterFacts, one: _Odd, subject: Subject) -> Finding | None:
-    """A regional host: the kubelet identity is offered to it by new node images only; a pull secret needs none."""
+    """A regional host: the registry has to have it, and node images to be new where their identity is to be offered."""
+    gone = _not_served(facts, subject)
+    if gone:
+        right = f" It is {one.named.right}." if one.named.right else ""
+        return CHECK.fails(
+            subject,
+            NameCause.REGIONAL_NOT_SERVED,
+            f"{one.image} names a regional host, but {gone}.{right}",
+            fix=_fix(one),
+        )
     if all(container.pull_secrets for container in one.containers):
         return None
     running = [pool for pool in facts.cluster.pools if has_nodes(pool)]
@@ -154,6 +164,18 @@ def _regional(facts: ClusterFacts, one: _Odd, subject: Subject) -> Finding | Non
         )
         return CHECK.unknown(subject, NameCause.NODE_IMAGE_UNCLEAR, summary, missing=missing)
     return None
+
+
+def _not_served(facts: ClusterFacts, subject: Subject) -> str:
+    """Why a registry has no regional endpoints, as far as Azure Resource Manager shows it; "" where it may."""
+    used = (use.registry for use in facts.uses if use.login_server == subject.registry)
+    registry = next((part.value for part in used if isinstance(part, Seen)), None)
+    if registry is None:
+        return ""
+    if (registry.sku or "premium").lower() != "premium":
+        return f"{registry.name} is a {registry.sku} registry, and only Premium ones have regional endpoints"
+    off = (registry.regional_endpoints or "enabled").lower() == "disabled"
+    return f"{registry.name} has regional endpoints disabled" if off else ""
 
 
 def _pools(pools: list[AgentPool]) -> str:

@@ -29,12 +29,13 @@ from checks.facts import (
     same_id,
     subscription_of,
 )
+from checks.facts.cluster_facts import MIRROR_OF
 from checks.facts.network import Networks
 from checks.findings import ASKED_FOR, SEEN_BEFORE, Evidence
 from checks.rules import images, registry_names
 from checks.rules.access import identity_access, rbac
 from checks.rules.fair_share import fair_share
-from checks.rules.pull import pull_times
+from checks.rules.pull import mirrors, pull_times
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 
 MAX_REGISTRIES = 100
@@ -117,6 +118,7 @@ def in_use(
     if only:
         for name in only:
             named.add(inventory.login_server_of(name), ASKED_FOR, known_only=not unused_too)
+            named.add_name(name.lower())
         named.keep(ASKED_FOR)
     return named.uses(inventory)
 
@@ -140,7 +142,7 @@ class _NamedRegistries:
     def add_name(self, host: str) -> None:
         """A host by which a registry is named."""
         login_server = registry_names.login_server_of(host)
-        if host != login_server:
+        if host != login_server and "." in host:
             self.names.setdefault(login_server, set()).add(host)
 
     def keep(self, source: str) -> None:
@@ -219,7 +221,7 @@ async def _client_secrets(
 
 def _of_pods(sources: Iterable[str]) -> bool:
     """Whether nothing but pods, of now or of earlier runs, names a registry."""
-    return all(source == SEEN_BEFORE or source.startswith("images of ") for source in sources)
+    return all(source == SEEN_BEFORE or source.startswith(("images of ", MIRROR_OF)) for source in sources)
 
 
 def _add_images(named: _NamedRegistries, workloads: Seen[Workloads] | NotSeen) -> None:
@@ -232,9 +234,23 @@ def _add_images(named: _NamedRegistries, workloads: Seen[Workloads] | NotSeen) -
         if host is not None:
             named.images.setdefault(registry_names.login_server_of(host), []).extend(containers)
             named.add_name(host)
+    for mirror, host in _mirrors(workloads):
+        named.add(mirror, f"{MIRROR_OF}{host} in pull errors")
     for login_server, containers in named.images.items():
         count = len({(container.namespace, container.pod) for container in containers})
         named.add(login_server, f"images of {count} pod{'' if count == 1 else 's'}")
+
+
+def _mirrors(workloads: Seen[Workloads] | NotSeen) -> list[tuple[str, str]]:
+    """The Azure registries that pull errors name as mirrors, each with the registry that it stands for."""
+    waiting = () if isinstance(workloads, NotSeen) else workloads.value.containers
+    named: dict[tuple[str, str], None] = {}
+    for container in waiting:
+        host = images.host_of(container.image) if container.waiting_message else None
+        mirror = mirrors.mirror_in(container.waiting_message or "", host)
+        if host and registry_names.is_azure(mirror):
+            named[(mirror, host)] = None
+    return list(named)
 
 
 def _add_settings(
@@ -244,18 +260,21 @@ def _add_settings(
     bootstrap = cluster.bootstrap_registry_id if (cluster.artifact_source or "").lower() == "cache" else None
     for registry in (r for r in inventory.registries() if same_id(r.id, bootstrap)):
         named.add(registry.login_server, "bootstrap registry")
-    for host in _tagged(cluster):
-        named.add(host, f"cluster tag {TAG}")
-    for host in azure.settings.registries:
-        named.add(host, "setting PULLWATCH_REGISTRIES")
+    for name in _tagged(cluster):
+        named.add(inventory.login_server_of(name), f"cluster tag {TAG}")
+        named.add_name(name)
+    for name in azure.settings.registries:
+        named.add(inventory.login_server_of(name), "setting PULLWATCH_REGISTRIES")
+        named.add_name(name)
     for host in remembered:
         named.add(host.lower(), SEEN_BEFORE)
 
 
 def _tagged(cluster: Cluster) -> tuple[str, ...]:
-    """Login servers in the cluster's tag, separated by anything but the characters of a host name."""
+    """Registries in the cluster's tag, by host or name, separated by anything but the characters of a host name."""
     value = next((v for k, v in cluster.tags.items() if k.lower() == TAG), "")
-    return tuple(dict.fromkeys(word for word in re.split(r"[^a-z0-9.-]+", value.lower()) if "." in word))
+    words = dict.fromkeys(re.split(r"[^a-z0-9.-]+", value.lower()))
+    return tuple(word for word in words if registry_names.is_host_or_name(word))
 
 
 def _held(inventory: Inventory, principal: Seen[Principal] | NotSeen, *, named: bool) -> dict[str, str]:

@@ -24,6 +24,9 @@ from checks.facts.visibility import NOT_READ, Visibility
 from checks.facts.workloads import ContainerImage, Workloads
 from checks.findings import PullTime
 
+# How the sources of a registry begin that pull errors name as a mirror.
+MIRROR_OF = "mirror of "
+
 
 class SubscriptionFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What belongs to a subscription, read once per run and shared by all its shards."""
@@ -50,6 +53,11 @@ class RegistryUse(msgspec.Struct, frozen=True, kw_only=True):
     acr: bool = True
     images: tuple[ContainerImage, ...] = ()
     names: tuple[str, ...] = ()
+
+    @property
+    def mirror_only(self) -> bool:
+        """Nothing but pull errors names it, as a mirror of another registry: nodes send it no identity of theirs."""
+        return bool(self.sources) and all(source.startswith(MIRROR_OF) for source in self.sources)
 
 
 class RegistryPerformance(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,7 +72,9 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registry(msgspec.Struct, frozen=True, kw_only=True):
-    """A container registry as ARM shows it. ``role_assignment_mode`` None: ARM did not say at this api-version."""
+    """A container registry as ARM shows it. ``role_assignment_mode`` and ``regional_endpoints`` None: ARM did not
+    say at this api-version.
+    """
 
     id: str
     name: str
@@ -85,6 +87,7 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     admin_user_enabled: bool | None = None
     authentication_as_arm: str | None = None
     network_access: NetworkAccess = NetworkAccess()
+    regional_endpoints: str | None = None
     evidence: Evidence | None = None
 
 

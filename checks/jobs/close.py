@@ -141,18 +141,23 @@ async def _notify_baseline(context: JobContext, run: Run) -> None:
     for summary in sorted(failing, key=lambda state: str(state.failing_since)):
         stored = await context.store.load_state(summary.cluster)
         lines += _lines(stored.state) if stored else []
-    await context.store.add_notice(_baseline_notice(run, len(seen), summaries, lines))
+    await context.store.add_notice(_baseline_notice(run, len(seen), summaries, lines, context.settings.alert_on))
     for summary in failing:
         await context.store.mark_notified(summary.cluster, frozenset(context.settings.alert_on))
 
 
-def _baseline_notice(run: Run, seen: int, summaries: list[StateSummary], lines: list[NoticeLine]) -> Notice:
+def _baseline_notice(
+    run: Run, seen: int, summaries: list[StateSummary], lines: list[NoticeLine], alert_on: tuple[str, ...]
+) -> Notice:
     failing = sum(state.outcome is Outcome.FAIL for state in summaries)
     clusters = f"{len(summaries)} cluster{'' if len(summaries) == 1 else 's'}"
     facts = [
         f"{clusters} in {seen} subscription(s) are watched from now on.",
-        "From here on you get mail when a registry can no longer be pulled from, and when it can again.",
+        f"From here on you get mail when {' or '.join(alert_on)} of a registry fails, and when it holds again.",
     ]
+    unknown = sum(state.outcome is Outcome.UNKNOWN for state in summaries)
+    if unknown:
+        facts.append(f"Of {unknown} of them something is unknown, which raises no alert and resolves none.")
     facts += [f"Subscription {s.id}: {s.summary}" for s in run.subscriptions if not isinstance(s.verdict, Pass)][:20]
     title = f"{clusters} watched, {failing} failing"
     return _notice(run, NoticeKind.BASELINE, title, tuple(facts), tuple(lines))

@@ -8,13 +8,11 @@ from checks import catalog
 from checks.causes import ScanCause
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Seen, SubscriptionFacts
 from checks.findings import (
-    ASKED_FOR,
     SEEN_BEFORE,
     ClusterProblem,
     ClusterReport,
     Coverage,
     Facet,
-    Fail,
     Pass,
     RegistryRow,
     SubscriptionResult,
@@ -24,26 +22,21 @@ from checks.report.contradictions import contradictions
 from checks.report.coverage import coverage_of
 from checks.report.own_identity import name_own_identity
 from checks.report.partial_reads import downgrade_passes
-from checks.report.registry_row import FAILURES, PER_IMAGE, registry_row
-from checks.rules.path import public_registries
+from checks.report.registry_row import registry_row
 from checks.rules.pull.observed_pulls import FailedPull, PullProof, failed_pulls, not_found_proofs, pull_proofs
 
 
 def build_report(facts: ClusterFacts) -> ClusterReport:
     """Judges one cluster and folds the row of each registry.
 
-    A host that is no Azure registry gets a row where the nodes say something of it (a pull that failed or succeeded),
-    or where it is known to be on the internet, so that Azure shows the nodes' side of the path. A registry that was
-    asked for has a row in any case.
+    A host that is no Azure registry has a row too: what nodes report of it, and what Azure shows of their side of the
+    path where it is known to be on the internet; the rest is not judged.
     """
     findings = downgrade_passes(catalog.judge(facts), facts.workloads)
-    refused = {f.subject.registry for f in findings if f.code == PER_IMAGE and isinstance(f.verdict, Fail)}
-    reported = {f.subject.registry for f in findings if f.code == FAILURES}
     failing: dict[str | None, list[FailedPull]] = {}
     for pull in failed_pulls(facts.workloads.value) if isinstance(facts.workloads, Seen) else ():
         failing.setdefault(pull.registry, []).append(pull)
     proven = _proven(facts, failing)
-    spoken_of = refused | reported | proven.keys() | public_registries.ON_THE_INTERNET
     rows = tuple(
         registry_row(
             use,
@@ -52,7 +45,6 @@ def build_report(facts: ClusterFacts) -> ClusterReport:
             contradictions(facts, use, failing.get(use.login_server, ()), findings),
         )
         for use in facts.uses
-        if use.acr or use.login_server in spoken_of or ASKED_FOR in use.sources
     )
     report = ClusterReport(
         id=facts.cluster.id,

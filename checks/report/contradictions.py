@@ -72,7 +72,7 @@ class RegistryEvidence(msgspec.Struct, frozen=True):
 
     def of(self, *causes: PullErrorCause) -> list[FailedPull]:
         """The failing pulls of these causes that the registry itself, and no mirror of it, caused."""
-        return [pull for pull in self.failing if pull.classified.cause in causes and not pull.mirror]
+        return [pull for pull in self.failing if pull.classified.cause in causes and not pull.foreign_mirror]
 
 
 def contradictions(
@@ -107,7 +107,7 @@ def own_images(findings: Iterable[Finding]) -> frozenset[str]:
 
 
 def _credentials(evidence: RegistryEvidence) -> Iterable[str]:
-    refused = evidence.of(*CREDENTIALS)
+    refused = [pull for pull in evidence.of(*CREDENTIALS) if not pull.mirror]
     if not refused:
         return
     word = refused[0].classified.cause.value.replace("_", " ")
@@ -263,7 +263,9 @@ def _tls(evidence: RegistryEvidence) -> Iterable[str]:
 
 
 def _mirrors(evidence: RegistryEvidence) -> Iterable[str]:
-    for mirror in dict.fromkeys(pull.mirror for pull in evidence.failing if pull.mirror):
+    for host in dict.fromkeys(pull.host for pull in evidence.failing if pull.mirror and not pull.foreign_mirror):
+        yield f"Nodes ask it as a mirror of {host}: with the credentials for {host}, never with the kubelet identity."
+    for mirror in dict.fromkeys(pull.foreign_mirror for pull in evidence.failing if pull.foreign_mirror):
         where = (
             "on the node itself" if mirrors.is_on_node(mirror) else "which nodes are set up to ask first (hosts.toml)"
         )

@@ -21,7 +21,7 @@ FAILURES = pw301_pull_failures.CHECK.code
 IMAGES = pw302_images_exist.CHECK.code
 NAMES = pw306_registry_names.CHECK.code
 # Names that no registry serves images under; a regional host serves them to nodes that are new enough.
-WRONG_NAMES = frozenset(Oddity) - {Oddity.REGIONAL_HOST}
+WRONG_NAMES = (frozenset(Oddity) - {Oddity.REGIONAL_HOST}) | {pw306_registry_names.NameCause.REGIONAL_NOT_SERVED}
 
 
 class ImageTroubles(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ def names_at_fault(findings: Iterable[Finding]) -> dict[str | None, Finding]:
 def troubles_of(findings: Iterable[Finding], reported: tuple[Finding, ...]) -> ImageTroubles:
     """The troubles of one registry's images; ``reported`` are the failing pulls that are the images' own."""
     own_findings = list(findings)
-    names = tuple(f for f in names_at_fault(own_findings).values() if f.cause in WRONG_NAMES)
+    names = names_at_fault(own_findings).values()
     return ImageTroubles((*names, *(f for f in own_findings if f.code == IMAGES and _failed(f))), reported)
 
 

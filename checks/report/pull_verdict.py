@@ -15,7 +15,7 @@ import msgspec
 from checks.catalog import pw301_pull_failures, pw305_canary_pull
 from checks.catalog.pw102_pull_permission import RoleCause
 from checks.causes import RowCause
-from checks.findings import Facet, Fail, Finding, Pass, Severity, Unknown
+from checks.findings import Facet, Fail, Finding, Pass, Severity, Skipped, Unknown
 from checks.rules.pull.canaries import PROVES_PULL, CanaryProof
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause
 from checks.rules.pull.observed_pulls import PullProof, age_in_minutes, describe_age
@@ -142,7 +142,7 @@ def pull_facet(
     failing = _failing(access, path, reports)
     if failing is None:
         if proven.description:
-            return _settled(on_path, proven)
+            return _not_seen(access, proven) or _settled(on_path, proven)
         return _without_proof(access, path, reports), contradictions
     if not proven.description:
         return failing, contradictions
@@ -150,6 +150,18 @@ def pull_facet(
         return _against_path(failing, path, on_path, proven)
     why = _why_it_stands(access, reports, proven)
     return failing, (f"{proven.description} The failure stands all the same: {why}.",) if why else ()
+
+
+def _not_seen(access: Facet, proven: PullProofs) -> tuple[Facet, tuple[str, ...]] | None:
+    """Pods' proof where what grants the pull may not be read: it may be gone since, and tokens outlive it by hours.
+
+    A canary was made to settle just that, and does.
+    """
+    if proven.full or not isinstance(access.verdict, Unknown) or not access.verdict.look_failed:
+        return None
+    sentence = f"{proven.description} Whether it still may cannot be seen: a token outlives a role by up to 3 hours."
+    codes = tuple(dict.fromkeys((*access.decided_by, proven.code)))
+    return Facet(access.verdict, access.cause, codes, access.summary), (sentence,)
 
 
 def _why_it_stands(access: Facet, reports: NodeReports, proven: PullProofs) -> str:
@@ -278,7 +290,7 @@ def _failing(access: Facet, path: Facet, reports: NodeReports) -> Facet | None:
         return msgspec.structs.replace(agree[0], decided_by=tuple(dict.fromkeys(inferred))) if agree else None
     first = reports.registry[0]
     codes = tuple(dict.fromkeys((*inferred, FAILURES)))
-    if isinstance(access.verdict, Fail) and first.cause in CREDENTIALS:
+    if isinstance(access.verdict, Fail) and first.cause in CREDENTIALS and not first.mirror:
         return Facet(Fail(), access.cause, codes, access.summary)
     if reports.named is not None and first.cause in CREDENTIALS:
         named = reports.named
@@ -292,7 +304,8 @@ def _without_proof(access: Facet, path: Facet, reports: NodeReports) -> Facet:
         missing = "the cause of the failing pulls"
         return Facet(Unknown(missing, look_failed=False), first.cause, (FAILURES,), first.summary)
     codes = tuple(dict.fromkeys((*access.decided_by, *path.decided_by)))
-    for facet in (access, path):
-        if not isinstance(facet.verdict, Pass):
+    for kind in (Unknown, Skipped):  # what a read would settle comes before what nobody can judge
+        facet = next((facet for facet in (access, path) if isinstance(facet.verdict, kind)), None)
+        if facet is not None:
             return Facet(facet.verdict, facet.cause, facet.decided_by, facet.summary)
     return Facet(Pass(), access.cause, codes, "The nodes may pull and have a network path to the registry.")

@@ -36,6 +36,7 @@ ROLE = pw102_pull_permission.CHECK.code
 SECRETS = pw303_pull_secrets.CHECK.code
 PER_IMAGE = pw304_images_without_credentials.CHECK.code
 FAILURES = pw301_pull_failures.CHECK.code
+MAX_FIX_LINES = 20
 WITH_ROLE = "role-and-others"
 # What has to be repaired before anything else that fails: an identity before its tenant, the tenant before a role.
 REPAIRED_FIRST = (pw101_kubelet_identity.CHECK.code, pw105_cross_tenant.CHECK.code)
@@ -188,4 +189,4 @@ def _fixes(findings: list[Finding], facet: Facet) -> tuple[str, ...]:
     if not isinstance(facet.verdict, Fail):
         return ()
     deciding = [f for f in findings if f.code in facet.decided_by and isinstance(f.verdict, Fail)]
-    return tuple(dict.fromkeys(command for f in deciding for command in f.fix))[:10]
+    return tuple(dict.fromkeys(command for f in deciding for command in f.fix))[:MAX_FIX_LINES]

@@ -20,7 +20,9 @@ SUFFIXES = (*(cloud.acr_suffix for cloud in CLOUDS.values()), "azurecr.de")
 
 MAX_HOST = 255
 PRIVATE_LINK = "privatelink"
+_DOCKER_HUB = dict.fromkeys(("index.docker.io", "registry-1.docker.io"), images.DOCKER_HUB)
 _LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_PORT = re.compile("[0-9]{1,5}")
 _HOST_OR_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.IGNORECASE)
 
 
@@ -76,7 +78,12 @@ def login_server_of(host: str) -> str:
     and ``acrshop.privatelink.azurecr.io`` (what the login server is an alias of) belong to ``acrshop.azurecr.io``.
     """
     label, kind, suffix = _parts(host.lower())
-    return f"{label}.{suffix}" if kind else host
+    return f"{label}.{suffix}" if kind else _DOCKER_HUB.get(host.lower(), host)
+
+
+def is_azure(host: str) -> bool:
+    """Whether a host belongs to an Azure registry, by its suffix."""
+    return bool(_parts(host.lower())[0])
 
 
 def is_regional(host: str) -> bool:
@@ -118,8 +125,9 @@ def _missing_host(image: str, known: Mapping[str, tuple[str, ...]]) -> OddName |
 def is_host_or_name(text: str) -> bool:
     """Whether somebody may mean a registry by it: a login server, or the name of an Azure registry ("acrshop").
 
-    An address or a port is neither.
+    An address is neither. A host may have a port, as images write it.
     """
-    if "." in text and text.replace(".", "").isdigit():
+    host, colon, port = text.partition(":")
+    if (colon and not ("." in host and _PORT.fullmatch(port))) or ("." in host and host.replace(".", "").isdigit()):
         return False
-    return len(text) <= MAX_HOST and _HOST_OR_NAME.fullmatch(text) is not None
+    return len(text) <= MAX_HOST and _HOST_OR_NAME.fullmatch(host) is not None

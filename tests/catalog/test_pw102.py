@@ -77,7 +77,8 @@ def test_an_absent_mode_counts_as_legacy_and_the_evidence_says_so() -> None:
 def test_fail_without_a_role_has_the_commands_and_the_bicep() -> None:
     finding = judged()
     assert verdict(finding) == ("fail", "role-missing")
-    create, attach, bicep = finding.fix
+    create, alternative, attach, bicep = finding.fix
+    assert alternative == "# or, with the same effect:"
     assert shlex.split(create)[-4:] == ["--role", "AcrPull", "--scope", REGISTRY_ID]
     assert f"--assignee-object-id {ME}" in create
     assert "--attach-acr" in attach

@@ -204,6 +204,7 @@ def test_fail_without_a_role_names_the_command_that_grants_it() -> None:
     assert legacy.fix == (
         f"az role assignment create --assignee-object-id {base.ME} --assignee-principal-type ServicePrincipal "
         f"--role AcrPull --scope {base.REGISTRY_ID}",
+        "# or, with the same effect:",
         f"az aks update --subscription {base.SUBSCRIPTION} --resource-group rg --name aks-1 "
         f"--attach-acr {base.REGISTRY_ID}",
     )

@@ -12,7 +12,7 @@ from checks.findings import Severity
 from checks.rules.registry_names import find_oddity
 from tests.support import access_facts as base
 from tests.support.access_facts import REFUSED, only, verdict
-from tests.support.image_facts import container, facts
+from tests.support.image_facts import container, facts, use_of
 
 LABELLED = "acrone-exfrbuffaye7ceag.azurecr.io"
 KNOWN = {"acrone": ("acrone.azurecr.io",), "acrtwo": ("acrtwo-exfrbuffaye7ceag.azurecr.io",)}
@@ -35,6 +35,19 @@ def test_pass_where_every_name_is_right() -> None:
 def test_pass_for_a_regional_host_where_all_nodes_are_new() -> None:
     cluster_facts = named("acrone.westeurope.geo.azurecr.io/web:1", pools=(base.pool(node_image_version=NEW),))
     assert verdict(only(judge(cluster_facts))) == ("pass", "names-right")
+
+
+@pytest.mark.parametrize(("sku", "endpoints", "cause"), [
+    ("Basic", None, "regional-not-served"), ("Standard", None, "regional-not-served"),
+    ("Premium", "Disabled", "regional-not-served"), ("Premium", "Enabled", "names-right"),
+    ("Premium", None, "names-right"), (None, None, "names-right"),
+])  # fmt: skip
+def test_a_regional_host_needs_a_registry_that_has_it(sku: str | None, endpoints: str | None, cause: str) -> None:
+    image = container("acrone.westeurope.geo.azurecr.io/web:1")
+    known = base.seen(base.registry(sku=sku, regional_endpoints=endpoints))
+    used = base.changed(use_of("acrone.azurecr.io", [image], known), names=("acrone.westeurope.geo.azurecr.io",))
+    new = base.cluster(pools=(base.pool(node_image_version=NEW),))
+    assert verdict(only(judge(facts(image, cluster=new, uses=(used,), arm_registries=KNOWN))))[1] == cause
 
 
 FAILURES = [

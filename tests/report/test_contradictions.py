@@ -118,6 +118,43 @@ def test_a_mirror_that_refuses_is_named_and_no_cached_token_is_blamed() -> None:
     assert "Either repair the mirror mirror.corp.example" in finding.fix[0]
 
 
+ACR_MIRROR = "acrmir.azurecr.io"
+
+
+def mirrored(text: str) -> dict[str, RegistryRow]:
+    """The rows where an Azure registry is the mirror of docker.io."""
+    image = "docker.io/library/nginx:1"
+    pod = container(image, waiting_reason="ErrImagePull", waiting_message=text)
+    known = base.seen(base.registry(name="acrmir", login_server=ACR_MIRROR))
+    mirror = use_of(ACR_MIRROR, [], known)
+    uses = (
+        use_of("docker.io", [pod]),
+        base.changed(mirror, sources=("mirror of docker.io in pull errors",)),
+    )
+    cluster_facts = facts(pod, uses=uses, authorization={base.SUBSCRIPTION: base.authorization()})
+    return {row.registry: row for row in build_report(cluster_facts).registries}
+
+
+ASKED_AS_MIRROR = f'failed to do request: Head "https://{ACR_MIRROR}/v2/library/nginx/manifests/1?ns=docker.io": '
+
+
+def test_an_azure_registry_that_refuses_as_a_mirror_has_the_row_and_no_role_is_proposed() -> None:
+    rows = mirrored(f"{ASKED_AS_MIRROR}unexpected status: 401 Unauthorized")
+    assert word(rows["docker.io"].access.verdict) == "skipped"
+    assert word(rows["docker.io"].pull.verdict) != "fail"
+    row = rows[ACR_MIRROR]
+    assert (word(row.pull.verdict), row.pull.cause) == ("fail", "unauthorized")
+    assert "with the credentials for docker.io" in " ".join(row.disagreements)
+    assert "role assignment" not in " ".join(row.fix)
+    assert "a pull secret for docker.io that holds a token of acrmir.azurecr.io" in row.fix[0]
+
+
+def test_the_firewall_of_an_azure_registry_that_is_a_mirror_is_opened_there() -> None:
+    row = mirrored(ASKED_AS_MIRROR + DENIED.format("20.1.2.3").split("Forbidden: ")[1])[ACR_MIRROR]
+    assert row.pull.cause == "firewall_denied"
+    assert any("network-rule add --name acrmir" in command and "20.1.2.3" in command for command in row.fix)
+
+
 ROUTED = World().routes(("0.0.0.0/0", "VirtualAppliance"))
 BROKEN_OFF = f'failed to do request: Head "https://{ACR}/v2/team/web/manifests/1": EOF'
 

@@ -22,9 +22,10 @@ OPEN = Unknown("Reader")
 MAY, MAY_NOT, MAYBE = (
     Facet(Pass(), "role-held", ("PW102",)),
     Facet(Fail(), "role-missing", ("PW102",)),
-    Facet(OPEN, "?"),
+    Facet(Unknown("what a condition means", look_failed=False), "?"),
 )
 USE = RegistryUse(login_server=ACR, sources=("images",), registry=NotSeen(NotSeenReason.ERROR, "not read"))
+HIDDEN = Facet(OPEN, "look-not-allowed")
 PODS = PullProof(ACR, WEB, "2026-11-24T11:30:00Z", True, frozenset(), READ_AT)
 
 
@@ -82,6 +83,10 @@ CASES = (
     # A proof settles what is open.
     Case("a canary settles access", ("pass", "pulled"), ("PW305",), MAYBE, canaries=(canary(FOUND),)),
     Case("pods settle access", ("pass", "pulled"), ("PW301",), MAYBE, proof=PODS),
+    Case("pods do not settle an access that may not be read", ("unknown", "look-not-allowed"), ("PW301",), HIDDEN,
+         proof=PODS, says=("a token outlives a role by up to 3 hours",)),
+    Case("a canary settles an access that may not be read", ("pass", "pulled"), ("PW305",), HIDDEN,
+         canaries=(canary(FOUND),)),
     Case("a canary settles the path", ("pass", "pulled"), ("PW305",), on_path=(path(OPEN, "udr"),),
          canaries=(canary(FOUND),)),
     Case("a proof settles what nodes say vaguely", ("pass", "pulled"), ("PW305",), nodes=NODES_VAGUE,

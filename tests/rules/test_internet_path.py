@@ -106,5 +106,18 @@ def test_what_may_not_be_read_is_unknown_and_says_what_is_missing() -> None:
     assert row.path.verdict.look_failed  # type: ignore[union-attr]
 
 
-def test_a_host_that_may_be_inside_the_network_has_no_row_without_word_from_nodes() -> None:
-    assert build_report(facts_of(World().nsg(NO_INTERNET), INSIDE)).registries == ()
+def test_a_host_that_may_be_inside_the_network_is_not_judged_without_word_from_nodes() -> None:
+    assert words(row_of(World().nsg(NO_INTERNET), INSIDE)) == ("skipped", "skipped", "skipped")
+
+
+def test_routes_that_may_not_be_read_are_unknown_in_every_facet_that_rests_on_them() -> None:
+    facts = facts_of(World().routes(("0.0.0.0/0", "None")), HUB)
+    assert facts.networks is not None
+    gap = NotSeen(NotSeenReason.NOT_ALLOWED, "HTTP 403", "Reader")
+    listed = {
+        guid: msgspec.structs.replace(network, route_tables=gap)
+        for guid, network in facts.networks.by_subscription.items()
+    }
+    networks = msgspec.structs.replace(facts.networks, by_subscription=listed)
+    (row,) = build_report(msgspec.structs.replace(facts, networks=networks)).registries
+    assert (word(row.path.verdict), word(row.pull.verdict)) == ("unknown", "unknown")

@@ -150,6 +150,7 @@ def registry(body: Any, evidence: Evidence) -> facts.Registry | None:
         id=resource_id,
         name=name,
         login_server=login.lower(),
+        regional_endpoints=text(body, "properties", "regionalEndpoints"),
         location=text(body, "location"),
         sku=text(body, "sku", "name"),
         provisioning_state=text(body, "properties", "provisioningState"),

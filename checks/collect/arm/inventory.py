@@ -106,7 +106,7 @@ class Inventory:
             names = ", ".join(f.subscription.id for f in refused[:3])
             return NotSeen(
                 NotSeenReason.NOT_ALLOWED,
-                f"{host} is in none of the subscriptions that could be read; the registries of {names} could not",
+                f"{host} is in none of the subscriptions that could be read; those of {names} could not be listed",
                 visibility.READER,
                 next((f.registries.fix for f in refused if isinstance(f.registries, NotSeen)), ()),
             )

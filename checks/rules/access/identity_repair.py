@@ -36,10 +36,19 @@ def repair_replaced(cluster: Cluster, resource_id: str, pools: Iterable[str]) ->
     return (az_aks.assign_kubelet_identity(cluster, resource_id), roles)
 
 
-def leave_service_principal(cluster: Cluster, pools: Iterable[str], registries: Iterable[Registry]) -> tuple[str, ...]:
-    """A managed identity instead of a service principal that does not exist, its roles, and nodes that use it."""
+def leave_service_principal(
+    cluster: Cluster, pools: Iterable[str], registries: Iterable[Registry], *, crossing: bool
+) -> tuple[str, ...]:
+    """Another service principal for one that does not exist; or, for good, a managed identity with roles and new nodes.
+
+    A managed identity crosses into no other tenant, and there is no way back: ``crossing`` registries rule it out.
+    """
+    other = ("# Either give the cluster another service principal:", az_aks.replace_service_principal(cluster))
+    if crossing:
+        return other
+    migrate = "# or move it to a managed identity, from which there is no way back:"
     migrated = az_aks.enable_managed_identity(cluster)
-    return (migrated, *_granted(cluster, registries), *_new_nodes(cluster, pools))
+    return (*other, migrate, migrated, *_granted(cluster, registries), *_new_nodes(cluster, pools))
 
 
 def attach_again(cluster: Cluster, pools: Iterable[str]) -> tuple[str, ...]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from checks.facts import Cluster
+from checks.rules.fixes.az_roles import assign_role
 from checks.rules.fixes.shell import command, resource_options
 
 
 def attach_acr(cluster: Cluster, registry_id: str) -> str:
     """``az aks update --attach-acr``: assigns AcrPull to the kubelet identity. It has no effect on an ABAC registry."""
     return command(*_cluster_command("update", cluster), "--attach-acr", registry_id)
+
+
+def grant_pull(cluster: Cluster, object_id: str, registry_id: str) -> tuple[str, ...]:
+    """Two ways to assign AcrPull, of which one is enough."""
+    alternative = "# or, with the same effect:"
+    return (assign_role(object_id, "AcrPull", registry_id), alternative, attach_acr(cluster, registry_id))
 
 
 def show_kubelet_identity(cluster: Cluster) -> str:
@@ -48,6 +55,14 @@ def reset_service_principal_secret(cluster: Cluster, client_id: str) -> str:
     return command(
         *_cluster_command("update-credentials", cluster),
         *("--reset-service-principal", "--service-principal", client_id, "--client-secret", "<the new secret>"),
+    )
+
+
+def replace_service_principal(cluster: Cluster) -> str:
+    """``az aks update-credentials``: another service principal, which every node takes over."""
+    return command(
+        *_cluster_command("update-credentials", cluster),
+        *("--reset-service-principal", "--service-principal", "<application id>", "--client-secret", "<its secret>"),
     )
 
 

@@ -37,6 +37,15 @@ def create_private_endpoint(registry: Registry, network: VirtualNetwork, subnet:
     )
 
 
+def bring_private_endpoint(registry: Registry, network: VirtualNetwork, subnet: Subnet) -> tuple[str, ...]:
+    """A private endpoint, and what makes names lead to it: which zone that is, the company decides."""
+    return (
+        note("Either create a private endpoint; policies may create its DNS zone group too:"),
+        create_private_endpoint(registry, network, subnet),
+        note(f"Then see that it has a DNS zone group with the private DNS zone that {network.name} resolves by."),
+    )
+
+
 def create_peering(network: VirtualNetwork, remote_id: str, stale: str | None = None) -> tuple[str, ...]:
     """Creates one side of a peering. A side that exists but is not connected (``stale``) is deleted first."""
     peering = ("az", "network", "vnet", "peering")

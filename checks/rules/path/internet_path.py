@@ -33,7 +33,8 @@ def evaluate_internet_path(facts: ClusterFacts, use: RegistryUse) -> tuple[PoolP
         return ()
     paths = tuple(_pool(facts, use, pool) for pool in facts.cluster.pools if has_nodes(pool))
     results = [result for path in paths for answers in path.results.values() for result in answers]
-    open_result = next((result for result in results if not result.failed and _is_open(result)), None)
+    open_results = sorted((r for r in results if not r.failed and _is_open(r)), key=lambda r: not _look_failed(r))
+    open_result = next(iter(open_results), None)
     if open_result is None or any(result.failed for result in results):
         return tuple(_without_doubts(path) for path in paths)
     unsettled = _unsettled(open_result)
@@ -69,9 +70,10 @@ def _egress(context: NodeContext, use: RegistryUse) -> Result:
     if context.proxied(host):
         return skipped(NOT_JUDGED, f"nodes reach {host} through the cluster's proxy, which decides")
     route = egress_route(context, public_registries.destinations(host)[0])
-    if route.gap is not None or route.egress is None:
-        return skipped(NOT_JUDGED, "the route table of the nodes' subnet could not be read")
+    if route.gap is not None:
+        return not_seen(route.gap, "The route table of the nodes' subnet")
     egress = route.egress
+    assert egress is not None, "no service endpoint leads to a registry on the internet"
     if egress.exit is OutboundType.NONE:
         summary = f"The nodes have no outbound access to the internet ({egress.note}), where {host} is."
         return fails("no-egress", summary, *_fix(use))
@@ -93,9 +95,13 @@ def _is_open(result: Result) -> bool:
     return isinstance(result.verdict, Unknown) or result.cause == NOT_JUDGED
 
 
+def _look_failed(result: Result) -> bool:
+    return isinstance(result.verdict, Unknown) and result.verdict.look_failed
+
+
 def _unsettled(result: Result) -> Result:
     """What a read would settle is Unknown; what nobody can tell from here is not judged."""
-    if isinstance(result.verdict, Unknown) and result.verdict.look_failed:
+    if _look_failed(result):
         return result
     return skipped(NOT_JUDGED, result.summary)
 

@@ -29,7 +29,7 @@ def endpoint(context: PathContext, one: Candidate) -> Result:
             else ()
         )
         again = (
-            fix.create_private_endpoint(context.registry, context.node_subnet.network, context.node_subnet.subnet),
+            *fix.bring_private_endpoint(context.registry, context.node_subnet.network, context.node_subnet.subnet),
         )
         summary = f"The private endpoint {one.name} of {context.registry.name} is {one.status}, not Approved."
         return fails(f"endpoint-{status}", summary, *(fix_commands or again))
@@ -96,7 +96,7 @@ def best(context: PathContext) -> Result:
         return fails(
             "no-private-endpoint",
             f"{context.registry.name} has no private endpoint.",
-            fix.create_private_endpoint(context.registry, context.node_subnet.network, context.node_subnet.subnet),
+            *fix.bring_private_endpoint(context.registry, context.node_subnet.network, context.node_subnet.subnet),
         )
     answers = [endpoint(context, one) for one in context.endpoints]
     return min(answers, key=_rank)
@@ -150,9 +150,18 @@ def record(context: PathContext, resolution: Resolution) -> Result:
         question = f"{summary}; whether the private endpoint {gap.name} has that address cannot be read."
         return unknown("endpoint-addresses", question, "the endpoint's network interface")
     right = _right(context, resolution.host)
+    if set(resolution.addresses) - set(wrong):
+        return _one_of_several(what, resolution, summary, wrong)
     expected = f"; the endpoint has {_list(right)}" if right else "; no endpoint of the registry has that address"
     fix_commands = _fix_record(resolution.zone, resolution.host, wrong, right) if resolution.zone else ()
     return fails(f"{what}-record-wrong", f"{summary}{expected}.", *fix_commands)
+
+
+def _one_of_several(what: str, resolution: Resolution, summary: str, wrong: list[IPv4Address]) -> Result:
+    """A right address stands beside wrong ones: it stays, the others go."""
+    beside = ", ".join(str(one) for one in resolution.addresses if one not in wrong)
+    fix_commands = _fix_record(resolution.zone, resolution.host, wrong, ()) if resolution.zone else ()
+    return fails(f"{what}-record-wrong", f"{summary} beside {beside}, which is the endpoint's.", *fix_commands)
 
 
 def _overwritten(context: PathContext, resolution: Resolution) -> Candidate | None:
@@ -199,25 +208,30 @@ def _fix_record(zone: Zone, host: str, wrong: list[IPv4Address], right: tuple[IP
 
 
 def relative(zone: Zone, host: str) -> str:
-    """A host's name in a zone, which is ``privatelink.*`` or the domain itself."""
-    below = zone.name.removeprefix("privatelink.")
-    return host.removesuffix(f".{below}") if host != below else "@"
+    """A host's name in a zone: the domain itself, ``privatelink.*``, or a region's ``*.data.privatelink.*``."""
+    above, private, suffix = zone.name.rpartition("privatelink.")
+    name = f"{host.removesuffix(f'.{suffix}')}.privatelink.{suffix}" if private and above else host
+    below = zone.name if above else zone.name.removeprefix("privatelink.")
+    return name.removesuffix(f".{below}") if name != below else "@"
 
 
 def absent(context: PathContext, resolution: Resolution, *, severity: Severity = Severity.ERROR) -> Result:
     """PW204 for a name that the linked zone lacks: it does not exist for the nodes."""
     what = "login" if resolution.host == context.login else "data"
-    zone, link, right = resolution.zone, resolution.link, _right(context, resolution.host)
-    add = (
-        tuple(fix.change_record("add-record", zone, relative(zone, resolution.host), str(one)) for one in right)
-        if zone
-        else ()
-    )
+    zone, link = resolution.zone, resolution.link
+    add = _missing_records(context, resolution) if what == "login" else _added(context, resolution)
     redirect = (fix.enable_public_fallback(zone, link),) if zone and link and not add else ()
     effect = "the name does not exist for the nodes" if what == "login" else "the login works, the layers time out"
     linked = f"The zone {zone.name if zone else ''} is linked to {context.node_subnet.network.name}"
     summary = f"{linked} and has no record of {resolution.host}"
     return fails(f"{what}-record-missing", f"{summary}: {effect}.", *(add or redirect), severity=severity)
+
+
+def _missing_records(context: PathContext, login: Resolution) -> tuple[str, ...]:
+    """The login server's record, and those of the data endpoints that the same zone lacks: layers fail next."""
+    lookups = (resolve(context.facts, context.node_subnet, context.registry, host) for host in context.data_hosts())
+    data = [one for one in lookups if one.resolves_to is ResolvesTo.ABSENT and one.zone == login.zone]
+    return tuple(command for one in (login, *data) for command in _added(context, one))
 
 
 def unlinked(context: PathContext) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from checks.facts import NotSeen
-from checks.rules.fixes import az_acr
+from checks.rules.fixes import az_acr, shell
 from checks.rules.fixes import az_network as fix
 from checks.rules.path import node_network, registry_firewall
 from checks.rules.path.context import REGISTRY_SERVICE, NodeContext, PathContext
@@ -64,7 +64,8 @@ def closed(context: PathContext) -> Result:
     return fails(
         "public-access-disabled",
         f"{context.registry.name} has public network access disabled, and it has no private endpoint.",
-        fix.create_private_endpoint(context.registry, context.node_subnet.network, context.node_subnet.subnet),
+        *fix.bring_private_endpoint(context.registry, context.node_subnet.network, context.node_subnet.subnet),
+        shell.note(f"or open {context.registry.name} to the public, if that is allowed:"),
         az_acr.enable_public_access(context.registry),
     )
 
@@ -89,7 +90,7 @@ def _exits(context: PathContext, egress: Egress) -> Result | None:
             "no-egress",
             f"The nodes have no outbound access to the internet ({egress.note}), and DNS resolves to the public "
             "endpoint.",
-            fix.create_private_endpoint(context.registry, context.node_subnet.network, context.node_subnet.subnet),
+            *fix.bring_private_endpoint(context.registry, context.node_subnet.network, context.node_subnet.subnet),
         )
     if egress.exit is OutboundType.DROPPED:
         return skipped("route-drops", f"the traffic does not leave: {egress.note}")

@@ -64,7 +64,7 @@ def _approved_endpoints(networks: Networks, registry: Registry) -> tuple[str, ..
 def _links_unseen(networks: Networks, zone_id: str, host: str) -> Result | None:
     """Why the links of a zone that holds the records are not all known."""
     what = f"The private DNS zone {name_of(zone_id)} that holds the records of {host}"
-    zone = node_network.find(networks, "zones", zone_id, f"private DNS zone that holds the records of {host},")
+    zone = node_network.find(networks, "zones", zone_id, "private DNS zone")
     if isinstance(zone, NotSeen):
         return not_seen(zone, f"{what} (subscription {subscription_of(zone_id)})")
     assert isinstance(zone, Zone)

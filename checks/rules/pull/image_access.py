@@ -90,7 +90,7 @@ def pull_evidence(facts: ClusterFacts) -> PullEvidence:
     return PullEvidence(
         missing=missing_secrets(events),
         pulled=observed_pulls.pulled_images(workloads),
-        refused=frozenset(p.container.image for p in failed if p.classified.cause in CREDENTIALS),
+        refused=frozenset(p.container.image for p in failed if p.classified.cause in CREDENTIALS and not p.mirror),
     )
 
 
@@ -161,7 +161,8 @@ def _judge_image(
             return _undetermined(image_use, result.cause, result.why, evidence, name)
     anonymous = _judge_without(use, image_use, results, evidence)
     if role.state is CredentialState.OPEN and anonymous.state is not CredentialState.HOLDS:
-        return _undetermined(image_use, role.cause, role.why, evidence)
+        # A node's token outlives a role by hours: that it pulled settles nothing of the role.
+        return ImageAccess(image_use, CredentialState.OPEN, role.cause, role.why)
     return anonymous
 
 

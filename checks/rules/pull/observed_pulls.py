@@ -50,8 +50,14 @@ class FailedPull(msgspec.Struct, frozen=True):
 
     @property
     def registry(self) -> str | None:
-        """The login server of the registry that the image names, by whichever of its names."""
-        return registry_names.login_server_of(self.host) if self.host else None
+        """The login server of the registry that failed: the image's, or an Azure registry that is its mirror."""
+        host = self.mirror if registry_names.is_azure(self.mirror) else self.host
+        return registry_names.login_server_of(host) if host else None
+
+    @property
+    def foreign_mirror(self) -> str:
+        """The mirror that failed, where it is no Azure registry: Azure shows nothing of it."""
+        return "" if registry_names.is_azure(self.mirror) else self.mirror
 
 
 class PullProof(msgspec.Struct, frozen=True):

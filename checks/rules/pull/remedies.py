@@ -12,11 +12,11 @@ from ipaddress import ip_address
 import msgspec
 
 from checks.facts import Cluster, ContainerImage, Registry
-from checks.rules import images
+from checks.rules import images, registry_names
 from checks.rules.fixes import az_acr, az_aks, az_network, az_roles, kubectl, shell
 from checks.rules.path.registry_firewall import PublicAccess, public_access
 from checks.rules.pull import mirrors
-from checks.rules.pull.errors import PullErrorCause, denied_address
+from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, denied_address
 
 Commands = tuple[str, ...]
 
@@ -34,7 +34,7 @@ class PullContext(msgspec.Struct, frozen=True):
 def remedy(cause: PullErrorCause, context: PullContext) -> Commands:
     """The steps for a cause; a look at the pod where nothing says more."""
     mirror = mirrors.mirror_in(context.text, context.host)
-    if mirror:
+    if mirror and (cause in CREDENTIALS or not registry_names.is_azure(mirror)):
         return _mirror(context, mirror)
     steps = _STEPS.get(cause)
     return steps(context) if steps is not None else _describe(context)
@@ -64,9 +64,10 @@ def _unauthorized(context: PullContext) -> Commands:
 
 def _pull_secret(context: PullContext) -> Commands:
     namespace = context.container.namespace
-    named = next((name.partition("/")[2] or name for name in context.container.pull_secrets), "<name>")
+    named = next((name.partition("/")[2] or name for name in context.container.pull_secrets), "")
+    renew = f"Either renew the pull secret {named} that the pod names, or give" if named else "Give"
     return (
-        shell.note(f"Either renew the pull secret {named} that the pod names, or give its service account one:"),
+        shell.note(f"{renew} its service account one:"),
         *kubectl.create_pull_secret(namespace, "<new name>", context.host, replace=False),
     )
 
@@ -150,6 +151,14 @@ def _disk(context: PullContext) -> Commands:
 
 def _mirror(context: PullContext, mirror: str) -> Commands:
     """What failed is asked before the registry: nothing about the registry has to be repaired."""
+    if registry_names.is_azure(mirror):
+        return (
+            shell.note(
+                f"Nodes send {mirror} what they have for {context.host}: either give the pod a pull secret for "
+                f"{context.host} that holds a token of {mirror}, or let {mirror} be pulled from anonymously:"
+            ),
+            *kubectl.create_pull_secret(context.container.namespace, "<new name>", context.host, replace=False),
+        )
     if not mirrors.is_on_node(mirror):
         settings = f"/etc/containerd/certs.d/{context.host}/hosts.toml on the nodes"
         return (shell.note(f"Either repair the mirror {mirror}, or take it out of {settings}."), *_describe(context))
