@@ -25,10 +25,10 @@ from checks.collect.arm import reads
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes import run_command
 from checks.collect.kubernetes.kubeconfig import Kubeconfig, read
-from checks.collect.kubernetes.objects import EVENTS, Event, Pod, containers, decode_page, pod_events
+from checks.collect.kubernetes.objects import EVENTS, Event, Pod, containers, decode_page, node_of_ready, pod_events
 from checks.collect.wire import connections
 from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, translate_errors
-from checks.facts import Cluster, NotSeen, NotSeenReason, PodEvent, Seen, Workloads
+from checks.facts import Cluster, ContainerImage, NotSeen, NotSeenReason, PodEvent, Seen, Workloads
 from checks.rules.azure.clouds import AKS_SERVER_APPLICATION
 
 T = TypeVar("T")
@@ -84,12 +84,25 @@ def not_to_be_looked_at(cluster: Cluster) -> NotSeen | None:
 
 async def pods_and_events(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> Seen[Workloads]:
     """The workloads, read from the API server that the kubeconfig names. Raises CollectError."""
+    ready: set[str] = set()
+
+    def noted(pod: Pod) -> list[ContainerImage]:
+        if node := node_of_ready(pod):
+            ready.add(node)
+        return containers(pod)
+
     async with open_api(azure, cluster, kubeconfig) as api:
         with azure.buffer() as buffer:
             reader = Reader(azure, cluster, buffer)
-            pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, containers)
+            pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, noted)
             events = await _events(reader, api)
-    result = Workloads(containers=tuple(pods.items), events=events, pods=pods.objects, unreadable=pods.unreadable)
+    result = Workloads(
+        containers=tuple(pods.items),
+        events=events,
+        pods=pods.objects,
+        unreadable=pods.unreadable,
+        ready_nodes=frozenset(ready),
+    )
     return Seen(result, reads.evidence("pods and events", kubeconfig.server, "v1"))
 
 

@@ -29,6 +29,7 @@ class Metadata(msgspec.Struct, rename="camel", gc=False):
     name: str = ""
     namespace: str = ""
     owner_references: list[Owner] | None = None
+    deletion_timestamp: str | None = None
     continue_: str | None = msgspec.field(name="continue", default=None)
 
 
@@ -86,6 +87,13 @@ class ContainerStatus(msgspec.Struct, gc=False):
     state: State | None = None
 
 
+class Condition(msgspec.Struct, gc=False):
+    """Of PodCondition."""
+
+    type: str = ""
+    status: str = ""
+
+
 class PodStatus(msgspec.Struct, rename="camel", gc=False):
     """Of PodStatus."""
 
@@ -93,6 +101,7 @@ class PodStatus(msgspec.Struct, rename="camel", gc=False):
     container_statuses: list[ContainerStatus] | None = None
     init_container_statuses: list[ContainerStatus] | None = None
     ephemeral_container_statuses: list[ContainerStatus] | None = None
+    conditions: list[Condition] | None = None
 
 
 class Pod(msgspec.Struct, gc=False):
@@ -186,6 +195,15 @@ def containers(pod: Pod) -> list[ContainerImage]:
     if spec.ephemeral_containers:
         images += _of_kind(pod, owner, "ephemeral", spec.ephemeral_containers, status.ephemeral_container_statuses)
     return images
+
+
+def node_of_ready(pod: Pod) -> str | None:
+    """The node of a pod that is Ready, which shows that its kubelet works; None for any other pod."""
+    conditions, metadata = pod.status.conditions, pod.metadata
+    if not conditions or not pod.spec.node_name or metadata.deletion_timestamp:
+        return None
+    ready = any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
+    return pod.spec.node_name if ready else None
 
 
 def _of_kind(
