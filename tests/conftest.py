@@ -7,6 +7,9 @@ import pytest
 from localhost.azurite import Storage
 from localhost.azurite import azurite as run_azurite
 from localhost.mailbox import Mailbox, mailbox
+from tests.support.real_kubernetes.programs import NAMES, what_is_missing
+from tests.support.real_kubernetes.server import KubeApiServer
+from tests.support.real_kubernetes.server import kube_apiserver as run_kube_apiserver
 from tests.support.storage import empty
 
 
@@ -29,3 +32,35 @@ def storage(azurite: Storage) -> str:
     """The connection string of storage that holds nothing."""
     empty(azurite.connection_string)
     return azurite.connection_string
+
+
+@pytest.fixture(scope="session")
+def running_kube_apiserver() -> Iterator[KubeApiServer]:
+    """One real API server for the whole run of this process; skipped by name where its programs are not there."""
+    if missing := what_is_missing():
+        pytest.skip(missing)
+    with run_kube_apiserver() as server:
+        yield server
+
+
+@pytest.fixture
+def kube_apiserver(running_kube_apiserver: KubeApiServer) -> Iterator[KubeApiServer]:
+    """A real API server that holds nothing but what every cluster has. No scheduler, no controllers."""
+    running_kube_apiserver.empty()
+    yield running_kube_apiserver
+    running_kube_apiserver.empty()
+
+
+@pytest.fixture(scope="module")
+def running_controllers(running_kube_apiserver: KubeApiServer) -> Iterator[None]:
+    """The real scheduler and controller manager beside the API server, for one module of tests."""
+    if missing := what_is_missing(NAMES):
+        pytest.skip(missing)
+    with running_kube_apiserver.controllers():
+        yield
+
+
+@pytest.fixture
+def kube_cluster(running_controllers: None, kube_apiserver: KubeApiServer) -> KubeApiServer:
+    """A real API server with its scheduler and its controllers; the test makes the nodes and plays the kubelet."""
+    return kube_apiserver

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from checks.catalog.check import Check
 from checks.causes import Cause
-from checks.facts import Cluster, ClusterFacts, NotSeen, NotSeenReason, Seen, Workloads
+from checks.facts import Cluster, ClusterFacts, ContainerImage, NotSeen, NotSeenReason, Seen, Workloads
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure.node_pools import pool_of
+from checks.rules.pull import image_volumes
 from checks.rules.pull.errors import PullErrorCause, affected_scope
 from checks.rules.pull.observed_pulls import FailedPull, failed_pulls
 from checks.rules.pull.remedies import PullContext, remedy
@@ -31,8 +32,9 @@ CHECK = Check(
     why="This is what users feel: a workload does not start because its image does not arrive.",
     how=(
         "Every container (init and ephemeral ones too) that waits for an image is classified by the text kubelet "
-        "passed on; where the status reports only a back-off, the pod's events supply the text. Findings are grouped "
-        "by workload and image."
+        "passed on; where the status reports only a back-off, the pod's events supply the text. An error that names an "
+        "image volume counts for the volume's image, not for that of the container that mounts it. Pods that ended or "
+        "are being deleted wait for nothing. Findings are grouped by workload and image."
     ),
     permissions=(
         "Azure Kubernetes Service Cluster User Role on the cluster",
@@ -139,7 +141,7 @@ def _finding(facts: ClusterFacts, workload: str, image: str, pulls: list[FailedP
     summary = f"{pods} for {image}{where}{f' since {since}' if since else ''}: {cause.value.replace('_', ' ')}."
     sample = Evidence(
         what=f"{first.container.waiting_reason}: {first.text[:MAX_TEXT]}",
-        source=f"pod {first.container.namespace}/{first.container.pod}, container {first.container.container}",
+        source=_describe_source(first.container),
         read_at=evidence.read_at,
     )
     rule = Evidence(what=f"rule {first.classified.rule}: {first.classified.evidence}", source="pull error classifier")
@@ -150,6 +152,11 @@ def _finding(facts: ClusterFacts, workload: str, image: str, pulls: list[FailedP
         (sample, rule, *_events(pulls)),
         fix=remedy(cause, _context(facts, first)),
     )
+
+
+def _describe_source(container: ContainerImage) -> str:
+    kind = "image volume" if container.kind == image_volumes.KIND else "container"
+    return f"pod {container.namespace}/{container.pod}, {kind} {container.container}"
 
 
 def _context(facts: ClusterFacts, pull: FailedPull) -> PullContext:

@@ -12,6 +12,7 @@ from checks.rules import images
 from checks.rules.azure import node_images
 from checks.rules.azure.node_pools import has_nodes
 from checks.rules.fixes import az_aks, kubectl
+from checks.rules.pull import image_volumes
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 from checks.rules.registry_names import Oddity, OddName, find_oddity
 
@@ -153,7 +154,8 @@ def _pools(pools: list[AgentPool]) -> str:
 
 
 def _fix(one: _Odd) -> tuple[str, ...]:
-    first = one.containers[0]
-    right = one.named.right
-    set_image = kubectl.set_image(first.workload, first.container, right) if right else None
+    first, right = one.containers[0], one.named.right
+    # There is no such command for the image of a volume.
+    settable = right and first.kind != image_volumes.KIND
+    set_image = kubectl.set_image(first.workload, first.container, right) if right and settable else None
     return (set_image or kubectl.describe_pod(first.namespace, first.pod),)

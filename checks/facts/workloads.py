@@ -8,10 +8,10 @@ from checks.facts.observation import NotSeen, Seen
 
 
 class ContainerImage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One container of one pod: the image it wants and, where it waits, why.
+    """One container or image volume of one pod: the image it wants and, where it waits, why.
 
-    ``kind`` is "init", "main" or "ephemeral"; ``workload`` is "Kind/name" of the controller as far as the pod tells
-    (a ReplicaSet's hash is cut, so it reads Deployment/name).
+    ``kind`` is "init", "main", "ephemeral" or "volume" (then ``container`` is the volume's name); ``workload`` is
+    "Kind/name" of the controller as far as the pod tells (a ReplicaSet's hash is cut, so it reads Deployment/name).
     """
 
     namespace: str

@@ -57,6 +57,12 @@ def test_fail_names_the_right_reference(image: str, cause: str, severity: Severi
     assert finding.fix == (f"kubectl set image deployment/web main={right} --namespace default",)
 
 
+def test_fail_of_an_image_volume_has_no_command_that_sets_the_image() -> None:
+    finding = only(judge(named("acrone.azurecr.io/Team/Model:1", kind="volume", container="model")))
+    assert verdict(finding) == ("fail", "upper-case-repository")
+    assert finding.fix == ("kubectl describe pod --namespace default pod-0",)
+
+
 def test_fail_is_an_error_where_every_pod_waits() -> None:
     finding = only(judge(named("acrtwo.azurecr.io/web:1", waiting_reason="ImagePullBackOff")))
     assert (verdict(finding), finding.severity) == (("fail", "other-login-server"), Severity.ERROR)

@@ -88,10 +88,23 @@ def statuses(key: str) -> st.SearchStrategy[dict[str, Any]]:
     return maybe(st.lists(STATUS, max_size=3, unique_by=lambda status: status["name"]), key)
 
 
+TIME = st.sampled_from([None, "2026-11-24T08:00:00Z", "2026-11-24T08:00:00.123456Z"])
+VOLUME = merge(
+    NAME.map(lambda name: {"name": name}),
+    st.just({"emptyDir": {}})
+    | merge(maybe(NASTY.filter(bool), "reference"), maybe(POLICY, "pullPolicy")).map(lambda image: {"image": image}),
+)
+
 POD = st.builds(
     lambda metadata, spec, status: {"metadata": metadata, "spec": spec, "status": status},
-    merge(NAME.map(lambda n: {"name": n}), NAME.map(lambda n: {"namespace": n}), listed(OWNER, "ownerReferences")),
     merge(
+        NAME.map(lambda n: {"name": n}),
+        NAME.map(lambda n: {"namespace": n}),
+        listed(OWNER, "ownerReferences"),
+        maybe(TIME.filter(bool), "deletionTimestamp"),
+    ),
+    merge(
+        listed(VOLUME, "volumes"),
         *(listed(CONTAINER, key) for key in ("containers", "initContainers", "ephemeralContainers")),
         listed(NASTY.map(lambda name: {"name": name}), "imagePullSecrets"),
         maybe(NAME, "nodeName"),
@@ -101,9 +114,9 @@ POD = st.builds(
     merge(
         *(statuses(key) for key in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")),
         maybe(st.just("2026-11-24T08:00:00Z"), "startTime"),
+        maybe(st.sampled_from(["Pending", "Running", "Succeeded", "Failed"]), "phase"),
     ),
 )
-TIME = st.sampled_from([None, "2026-11-24T08:00:00Z", "2026-11-24T08:00:00.123456Z"])
 EVENT = st.builds(
     lambda involved, rest: {"metadata": {"namespace": involved["namespace"]}, "involvedObject": involved} | rest,
     merge(
@@ -176,7 +189,7 @@ def test_what_is_left_of_events_that_were_cut_is_told_right_and_never_as_the_who
         assert not result.whole and result.events == each[: len(result.events)]
 
 
-@given(st.lists(NASTY | st.just(NONCE) | st.sampled_from("BPOSCWMNVRAFHE\t\n"), max_size=30).map("".join))
+@given(st.lists(NASTY | st.just(NONCE) | st.sampled_from("BPOSICWMNVRAFHE\t\n"), max_size=30).map("".join))
 def test_output_of_any_kind_is_read_without_an_error(logs: str) -> None:
     for pods in (output.read_pods(logs, NONCE), output.read_events(logs, NONCE)):
         assert pods is None or pods.unreadable >= 0
@@ -185,21 +198,23 @@ def test_output_of_any_kind_is_read_without_an_error(logs: str) -> None:
 @pytest.mark.parametrize(
     "record",
     [
-        "Pdefault\tp\t\t\t\t\tmore",
-        "Pdefault\tp\t\t\t",
-        "P\tp\t\t\t\t",
-        "Pdefault\t\t\t\t\t",
-        "Pdefault\tp\x00\t\t\t\t",
-        f"Pdefault\tp\t\t\t\t{NONCE}Cxname\tAlways\timage",
-        f"Pdefault\tp\t\t\t\t{NONCE}Cmname",
-        f"Pdefault\tp\t\t\t\t{NONCE}Cmna\rme\tAlways\timage",
-        f"Pdefault\tp\t\t\t\t{NONCE}Otrue\tJob",
-        f"Pdefault\tp\t\t\t\t{NONCE}Wmmain\tErrImagePull{NONCE}Cmmain\t\timage",
-        f"Pdefault\tp\t\t\t\t{NONCE}Zwhat",
+        "Pdefault\tp\t\t\t\t\t\t\tmore",
+        "Pdefault\tp\t\t\t\t\t",
+        "P\tp\t\t\t\t\t\t",
+        "Pdefault\t\t\t\t\t\t\t",
+        "Pdefault\tp\x00\t\t\t\t\t\t",
+        f"Pdefault\tp\t\t\t\t\t\t{NONCE}Cxname\tAlways\timage",
+        f"Pdefault\tp\t\t\t\t\t\t{NONCE}Cmname",
+        f"Pdefault\tp\t\t\t\t\t\t{NONCE}Cmna\rme\tAlways\timage",
+        f"Pdefault\tp\t\t\t\t\t\t{NONCE}Otrue\tJob",
+        f"Pdefault\tp\t\t\t\t\t\t{NONCE}Wmmain\tErrImagePull{NONCE}Cmmain\t\timage",
+        f"Pdefault\tp\t\t\t\t\t\t{NONCE}Imodel\tAlways",
+        f"Pdefault\tp\t\t\t\t\t\t{NONCE}Imo\rdel\tAlways\timage",
+        f"Pdefault\tp\t\t\t\t\t\t{NONCE}Zwhat",
     ],
 )
 def test_a_pod_that_is_not_printed_as_asked_is_counted_and_left_out(record: str) -> None:
-    good = f"Pdefault\tgood\t\t\t\t{NONCE}Cmmain\t\timage"
+    good = f"Pdefault\tgood\t\t\t\t\t\t{NONCE}Cmmain\t\timage"
     pods = output.read_pods(f"{NONCE}B\n{NONCE}{record}\n{NONCE}{good}\n{NONCE}E", NONCE)
     assert pods is not None and pods.whole
     assert (pods.pods, pods.unreadable, [c.pod for c in pods.containers]) == (2, 1, ["good"])
@@ -253,6 +268,10 @@ def fill(tenant: Tenant) -> None:
             "serviceAccountName": "web",
             "initContainers": [{"name": "first", "image": "a\tb\nc", "imagePullPolicy": "Always"}],
             "ephemeralContainers": [{"name": "last", "image": "docker.io/library/busybox:1"}],
+            "volumes": [
+                {"name": "model", "image": {"reference": "acrone.azurecr.io/models/llm:1", "pullPolicy": "Always"}},
+                {"name": "scratch", "emptyDir": {}},
+            ],
         },
         status={"initContainerStatuses": [{"name": "first", "state": {"waiting": {"reason": "ErrImagePull"}}}]},
     )
@@ -316,7 +335,7 @@ def test_the_facts_are_those_of_the_direct_way_but_for_the_way_itself(tenant: Te
     with running(tenant.root) as sim:
         direct = whole(read(sim))
         assert not commands(sim)
-    assert by_command.containers == direct.containers and len(direct.containers) == 4
+    assert by_command.containers == direct.containers and len(direct.containers) == 5
     assert (by_command.pods, by_command.unreadable) == (direct.pods, direct.unreadable) == (2, 0)
     assert isinstance(by_command.events, Seen) and isinstance(direct.events, Seen)
     assert by_command.events.value == direct.events.value and len(direct.events.value) == 2
@@ -411,7 +430,7 @@ def test_events_that_may_not_be_listed_cost_the_events_only(tenant: Tenant) -> N
     tenant.caller(denied=[{"scope": f"/subscriptions/{SUBSCRIPTION}", "actions": [action]}])
     with running(tenant.root) as sim:
         workloads = whole(read(sim))
-    assert len(workloads.containers) == 4
+    assert len(workloads.containers) == 5
     assert isinstance(workloads.events, NotSeen) and workloads.events.role == run_command.READER
 
 
@@ -473,7 +492,7 @@ def test_a_command_that_hangs_while_events_are_read_leaves_the_pods(tenant: Tena
     faults(tenant, {**post(hang=True), "after": 1})
     with running(tenant.root) as sim:
         workloads = whole(read(sim, PULLWATCH_CLUSTER_SECONDS="6", PULLWATCH_CALL_SECONDS="5"))
-    assert len(workloads.containers) == 4
+    assert len(workloads.containers) == 5
     assert isinstance(workloads.events, NotSeen) and "gave no result" in workloads.events.detail
 
 
@@ -510,7 +529,7 @@ def test_a_cluster_without_entra_id_sends_no_token_and_needs_both_settings(tenan
     with running(tenant.root) as sim:
         assert gap(read(sim)).role == "PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true"
         assert not commands(sim)
-        assert len(whole(read(sim, PULLWATCH_ALLOW_LOCAL_ACCOUNTS="true")).containers) == 4
+        assert len(whole(read(sim, PULLWATCH_ALLOW_LOCAL_ACCOUNTS="true")).containers) == 5
 
 
 def test_the_nonce_is_new_each_time_and_means_nothing_to_a_shell() -> None:

@@ -15,12 +15,16 @@ import msgspec
 from checks.collect.wire.errors import Temporary
 from checks.facts import ContainerImage, PodEvent
 from checks.rules.pull.canaries import POD_PREFIX
+from checks.rules.pull.image_volumes import KIND as VOLUME
+from checks.rules.pull.image_volumes import failed_image
+from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 
 T = TypeVar("T")
 # Events that say nothing of pulls, and are the most: the API server leaves them out.
 _NOISE = ("Scheduled", "Created", "Started", "Killing", "Pulling", "Unhealthy")
 EVENTS = ",".join(("involvedObject.kind=Pod", *(f"reason!={word}" for word in _NOISE)))
 _HASH = re.compile(r"-[a-z0-9]{5,10}$")
+_ENDED = ("Succeeded", "Failed")
 
 
 class Metadata(msgspec.Struct, rename="camel", gc=False):
@@ -55,6 +59,20 @@ class Named(msgspec.Struct, gc=False):
     name: str | None = None
 
 
+class ImageSource(msgspec.Struct, rename="camel", gc=False):
+    """Of ImageVolumeSource."""
+
+    reference: str | None = None
+    pull_policy: str | None = None
+
+
+class Volume(msgspec.Struct, gc=False):
+    """Of Volume."""
+
+    name: str = ""
+    image: ImageSource | None = None
+
+
 class PodSpec(msgspec.Struct, rename="camel", gc=False):
     """Of PodSpec."""
 
@@ -65,6 +83,7 @@ class PodSpec(msgspec.Struct, rename="camel", gc=False):
     image_pull_secrets: list[Named] | None = None
     node_selector: dict[str, str] | None = None
     service_account_name: str | None = None
+    volumes: list[Volume] | None = None
 
 
 class Waiting(msgspec.Struct, gc=False):
@@ -97,6 +116,7 @@ class Condition(msgspec.Struct, gc=False):
 class PodStatus(msgspec.Struct, rename="camel", gc=False):
     """Of PodStatus."""
 
+    phase: str | None = None
     start_time: str | None = None
     container_statuses: list[ContainerStatus] | None = None
     init_container_statuses: list[ContainerStatus] | None = None
@@ -180,13 +200,16 @@ def _one_by_one(raw: bytes | memoryview, kind: type[T]) -> tuple[list[T], str | 
 
 
 def containers(pod: Pod) -> list[ContainerImage]:
-    """The pod's containers of all three kinds that name an image; none of a canary of Pullwatch's own.
+    """The images that the pod's containers of all three kinds and its volumes name; none of Pullwatch's own canaries.
 
-    There are many pods: this is written for speed (a generator or a property a pod doubles its cost).
+    Pods that ended or are being deleted keep the status that they had: none of their containers waits any more. There
+    are many pods: this is written for speed (a generator or a property a pod doubles its cost).
     """
     if pod.metadata.name.startswith(POD_PREFIX):
         return []
     spec, status, owner = pod.spec, pod.status, workload(pod)
+    if pod.metadata.deletion_timestamp or status.phase in _ENDED:
+        status = PodStatus(start_time=status.start_time)
     images: list[ContainerImage] = []
     if spec.init_containers:
         images += _of_kind(pod, owner, "init", spec.init_containers, status.init_container_statuses)
@@ -194,6 +217,9 @@ def containers(pod: Pod) -> list[ContainerImage]:
         images += _of_kind(pod, owner, "main", spec.containers, status.container_statuses)
     if spec.ephemeral_containers:
         images += _of_kind(pod, owner, "ephemeral", spec.ephemeral_containers, status.ephemeral_container_statuses)
+    for volume in spec.volumes or ():
+        if volume.image is not None and volume.image.reference:
+            return _with_volumes(pod, owner, images)
     return images
 
 
@@ -209,30 +235,55 @@ def node_of_ready(pod: Pod) -> str | None:
 def _of_kind(
     pod: Pod, owner: str, kind: str, listed: list[Container], statuses: list[ContainerStatus] | None
 ) -> list[ContainerImage]:
-    metadata, spec = pod.metadata, pod.spec
     items = []
     for container in listed:
-        if not container.image:
-            continue
-        waiting = _waiting(statuses, container.name)
-        image = ContainerImage(
-            namespace=metadata.namespace,
-            pod=metadata.name,
-            workload=owner,
-            container=container.name,
-            kind=kind,
-            image=container.image,
-            node=spec.node_name,
-            os=spec.node_selector.get("kubernetes.io/os") if spec.node_selector else None,
-            waiting_reason=waiting.reason if waiting else None,
-            waiting_message=waiting.message if waiting else None,
-            since=pod.status.start_time,
-            pull_secrets=tuple(s.name for s in spec.image_pull_secrets if s.name) if spec.image_pull_secrets else (),
-            pull_policy=container.image_pull_policy,
-            service_account=spec.service_account_name,
-        )
-        items.append(image)
+        if container.image:
+            waiting = _waiting(statuses, container.name)
+            items.append(
+                _image(pod, owner, kind, container.name, container.image, container.image_pull_policy, waiting)
+            )
     return items
+
+
+def _image(
+    pod: Pod, owner: str, kind: str, name: str, image: str, policy: str | None, waiting: Waiting | None
+) -> ContainerImage:
+    metadata, spec = pod.metadata, pod.spec
+    return ContainerImage(
+        namespace=metadata.namespace,
+        pod=metadata.name,
+        workload=owner,
+        container=name,
+        kind=kind,
+        image=image,
+        node=spec.node_name,
+        os=spec.node_selector.get("kubernetes.io/os") if spec.node_selector else None,
+        waiting_reason=waiting.reason if waiting else None,
+        waiting_message=waiting.message if waiting else None,
+        since=pod.status.start_time,
+        pull_secrets=tuple(s.name for s in spec.image_pull_secrets if s.name) if spec.image_pull_secrets else (),
+        pull_policy=policy,
+        service_account=spec.service_account_name,
+    )
+
+
+def _with_volumes(pod: Pod, owner: str, found: list[ContainerImage]) -> list[ContainerImage]:
+    """The pod's image volumes too; an error of one that kubelet shows on a container becomes the volume's."""
+    volumes = [(v.name, v.image) for v in pod.spec.volumes or () if v.image is not None and v.image.reference]
+    references = [str(source.reference) for _, source in volumes]
+    waiting: dict[str, Waiting] = {}
+    kept = []
+    for container in found:
+        if container.waiting_reason in WAITING_FOR_IMAGE:
+            failed = failed_image(container.waiting_message or "", container.image, references)
+            if failed != container.image:
+                waiting.setdefault(failed, Waiting(container.waiting_reason, container.waiting_message))
+                container = msgspec.structs.replace(container, waiting_reason=None, waiting_message=None)
+        kept.append(container)
+    return kept + [
+        _image(pod, owner, VOLUME, name, reference, source.pull_policy, waiting.get(reference))
+        for (name, source), reference in zip(volumes, references, strict=True)
+    ]
 
 
 def _waiting(statuses: list[ContainerStatus] | None, name: str) -> Waiting | None:

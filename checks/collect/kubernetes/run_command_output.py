@@ -18,6 +18,7 @@ from checks.collect.kubernetes.objects import (
     Container,
     ContainerStatus,
     Event,
+    ImageSource,
     InvolvedObject,
     Metadata,
     Named,
@@ -27,6 +28,7 @@ from checks.collect.kubernetes.objects import (
     PodStatus,
     Source,
     State,
+    Volume,
     Waiting,
     containers,
     pod_events,
@@ -62,7 +64,8 @@ def pods_command(nonce: str, phase: str = "") -> str:
     """``kubectl get pods`` of all namespaces but Run Command's own (in one phase): just what the checks need."""
     each = (
         *('{"\\n', nonce, 'P"}{.metadata.namespace}{"\\t"}{.metadata.name}{"\\t"}{.status.startTime}{"\\t"}'),
-        *('{.spec.nodeName}{"\\t"}{.spec.nodeSelector.kubernetes\\.io/os}{"\\t"}{.spec.serviceAccountName}',),
+        *('{.spec.nodeName}{"\\t"}{.spec.nodeSelector.kubernetes\\.io/os}{"\\t"}{.spec.serviceAccountName}{"\\t"}',),
+        *('{.status.phase}{"\\t"}{.metadata.deletionTimestamp}',),
         *(
             '{range .metadata.ownerReferences[*]}{"',
             nonce,
@@ -71,6 +74,8 @@ def pods_command(nonce: str, phase: str = "") -> str:
             'N"}{.name}{end}',
         ),
         *('{range .spec.imagePullSecrets[*]}{"', nonce, 'S"}{.name}{end}'),
+        *('{range .spec.volumes[?(@.image)]}{"', nonce, 'I"}{.name}{"\\t"}{.image.pullPolicy}'),
+        '{"\\t"}{.image.reference}{end}',
         *(text for letter, kind in KINDS.items() for text in _containers(nonce, letter, kind)),
     )
     chosen = f"metadata.namespace!={NAMESPACE}" + (f",status.phase={phase}" if phase else "")
@@ -182,7 +187,7 @@ def _pod(record: list[Token]) -> Pod | None:
 
 
 def _read_pod(record: list[Token]) -> Pod:
-    namespace, name, start, node, system, account = _fields(record[0][1], 6)
+    namespace, name, start, node, system, account, phase, deleted = _fields(record[0][1], 8)
     if not namespace or not name:
         raise _Unreadable
     result = _Found()
@@ -198,10 +203,10 @@ def _read_pod(record: list[Token]) -> Pod:
         image_pull_secrets=result.secrets,
         node_selector={"kubernetes.io/os": system} if system else None,
         service_account_name=account or None,
+        volumes=result.volumes,
     )
-    return Pod(
-        Metadata(name, namespace, result.owners), spec, PodStatus(_describe(start), of_mains, of_inits, of_ephemerals)
-    )
+    status = PodStatus(_describe(phase), _describe(start), of_mains, of_inits, of_ephemerals)
+    return Pod(Metadata(name, namespace, result.owners, _describe(deleted)), spec, status)
 
 
 class _Found:
@@ -210,6 +215,7 @@ class _Found:
     def __init__(self) -> None:
         self.owners: list[Owner] = []
         self.secrets: list[Named] = []
+        self.volumes: list[Volume] = []
         self._containers: dict[str, list[Container]] = {letter: [] for letter in KINDS}
         self._waiting: dict[str, list[ContainerStatus]] = {letter: [] for letter in KINDS}
 
@@ -221,6 +227,9 @@ class _Found:
             self.owners.append(Owner(owner, _following(rest, "N"), controls == "true"))
         elif letter == "S":
             self.secrets.append(Named(text))
+        elif letter == "I":
+            name, policy, image = _split(text, 2)
+            self.volumes.append(Volume(_clean(name), ImageSource(image, _clean(policy) or None)))
         elif letter == "C" and kind in KINDS:
             name, policy, image = _split(text[1:], 2)
             self._containers[kind].append(Container(_clean(name), image, _clean(policy) or None))

@@ -632,5 +632,6 @@ REASONS: Mapping[str, PullErrorCause] = MappingProxyType(
         "ImageInspectError": PullErrorCause.UNKNOWN,
         "CreateContainerError": PullErrorCause.UNKNOWN,
         "CreateContainerConfigError": PullErrorCause.UNKNOWN,
+        "PreCreateHookError": PullErrorCause.UNKNOWN,
     }
 )
