@@ -329,6 +329,7 @@ OS = "Pod was rejected: Failed to admit pod as the OS field doesn't match node O
 ADMISSION = {
     f"{POD}exceeded quota: few, requested: pods=1, used: pods=10, limited: pods=10": Refusal.QUOTA,
     f"{POD}failed quota: few: must specify limits.ephemeral-storage for: ask-0": Refusal.QUOTA,
+    f"{POD}status unknown for quota: few, resources: pods": Refusal.QUOTA,
     f"{POD}minimum cpu usage per Container is 10m, but request is 0": Refusal.LIMIT_RANGE,
     f"{POD}cpu max limit to request ratio per Container is 2, but no request is specified": Refusal.LIMIT_RANGE,
     f'{POD}violates PodSecurity "restricted:latest": runAsNonRoot != true': Refusal.POD_SECURITY,

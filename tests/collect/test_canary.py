@@ -430,6 +430,19 @@ async def test_an_api_server_that_is_away_for_a_moment_is_waited_for(tmp_path: P
     assert isinstance(report, CanaryReport) and "NotFound" in report.text
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_an_api_server_that_was_away_may_refuse_for_a_moment(tmp_path: Path, method: str) -> None:
+    """Its authorizers read their bindings anew."""
+    world = World()
+    tenant = tenant_of(world, tmp_path)
+    tenant.write("", [fault(method, close=True), fault(method, status=403)], "faults")
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        (report,) = await answers(sim, world)
+        assert pods(sim, world) == []
+        assert sum(r.status == 403 for r in sim.requests if "/pods/" in r.path and r.method == method) == 2
+    assert isinstance(report, CanaryReport) and "NotFound" in report.text
+
+
 async def test_a_pod_that_could_not_be_deleted_in_time_is_left_and_told(tmp_path: Path) -> None:
     world = World()
     tenant = tenant_of(world, tmp_path)

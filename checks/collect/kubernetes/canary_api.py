@@ -2,7 +2,8 @@
 
 An API server that is busy (429 of API Priority and Fairness, with Retry-After) or away for a moment (it restarts) is
 asked again where a pod is read or deleted, until a time that the caller sets. A pod that is to be made is asked for
-again only where the server said that it did nothing (429): any other failure may have made it.
+again only where the server said that it did nothing (429): any other failure may have made it. A server that was away
+refuses for a moment what it allows (its authorizers have not read their bindings yet): that is asked again too.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ MAX_ANSWER = 4 * 1024 * 1024
 NODES_IN_PAGE = 50
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0  # seconds
 HELD_SECONDS = 2.0  # how long a finalizer may take to be taken off before it is reported
+WARM_UP = 15.0  # seconds in which an API server that was away may refuse what it allows
 BUSY = frozenset({429, 503})
+DENIED = frozenset({401, 403})
 _SECONDS = re.compile(r"[0-9]{1,4}")
 
 
@@ -59,6 +62,7 @@ class CanaryApi:
         self._namespace = namespace
         self._scope = f"{cluster.id}/namespaces/{namespace}"
         self._cluster = cluster.id
+        self._last_away = float("-inf")
 
     async def create(self, body: dict[str, Any]) -> None:
         """Makes a pod. Raises Refused and NotAllowed where none was made; after other errors it may be there."""
@@ -139,7 +143,7 @@ class CanaryApi:
         options |= {"_continue": token} if token else {}
         call = self._api.list_node_without_preload_content
         status, raw = await self._patiently(self._call_seconds, (_Busy,), "list nodes", call, **options)
-        if status in (401, 403):
+        if status in DENIED:
             raise NotAllowed(f"list nodes: {PodState.message_of(raw)}", RBAC_READER, self._cluster)
         if status != 200:
             raise self._error(status, raw, "list nodes")
@@ -151,8 +155,11 @@ class CanaryApi:
         """A call, made again after errors of these kinds for so many seconds."""
         pause, end = FIRST_PAUSE, self._now() + seconds
         while True:
+            wait = pause
             try:
-                return await self._call(what, call, *path, **options)
+                status, raw = await self._call(what, call, *path, **options)
+                if status not in DENIED or self._now() + wait >= min(end, self._last_away + WARM_UP):
+                    return status, raw
             except passing as error:
                 wait = max(pause, getattr(error, "retry_after", None) or 0.0)
                 if self._now() + wait >= end:
@@ -168,6 +175,9 @@ class CanaryApi:
                 async with response:
                     status, raw = int(response.status), await _body(response)
                     wait = response.headers.get("Retry-After", "")
+        except Unreachable:
+            self._last_away = self._now()
+            raise
         except ApiException as error:
             headers = error.headers or {}
             status, raw = int(error.status or 0), str(error.body or error.reason or "").encode()
@@ -184,7 +194,7 @@ class CanaryApi:
         detail = f"{what}: the Kubernetes API answered {status}: {message}"
         if "create" in what and canary_refusals.is_admission_refusal(status, message):
             return Refused(CanaryRefusal(RefusedBy.API_SERVER, str(status), message), detail)
-        if status in (401, 403):
+        if status in DENIED:
             return NotAllowed(detail, RBAC_WRITER, self._scope)
         return NotFound(detail) if status == 404 else Temporary(detail)
 

@@ -72,7 +72,7 @@ _MEANINGS = (
     ),
     _admission(
         _C.QUOTA,
-        r"\b(?:exceeded|failed) quota\b|\binsufficient quota\b",
+        r"\b(?:exceeded|failed|status unknown for) quota\b",
         f"room for one more pod in the namespace's ResourceQuota, or {_ELSEWHERE}",
     ),
     _admission(

@@ -50,6 +50,19 @@ class KubeApiServer:
         self._granted: list[tuple[str, str]] = []
         self._lock = threading.Lock()
         self._connection: http.client.HTTPSConnection | None = None
+        self._process = ExitStack()
+        self._arguments: list[str] = []
+
+    def start(self, arguments: list[str]) -> None:
+        """Starts the process; it is ready when this returns."""
+        self._arguments = arguments
+        self._process.enter_context(programs.running("kube-apiserver", arguments, self.is_ready))
+
+    def restart(self, pause: float = 0.0) -> None:
+        """Ends the process, and after a pause starts it again: the same address, the same store."""
+        self._process.close()
+        time.sleep(pause)
+        self.start(self._arguments)
 
     def is_ready(self) -> bool:
         """Whether it takes requests."""
@@ -151,9 +164,10 @@ class KubeApiServer:
             yield
 
     def close(self) -> None:
-        """Ends the administrator's connection."""
+        """Ends the process and the administrator's connection."""
         with self._lock:
             self._hang_up()
+        self._process.close()
 
     def _wait_for_access(self, user: str, namespace: str, *, allowed: bool) -> None:
         """The API server learns of a binding a moment after it was made or taken away."""
@@ -221,8 +235,7 @@ def _start(stack: ExitStack) -> KubeApiServer:
     admin = authority.user("admin", "system:masters")
     server = KubeApiServer(f"https://127.0.0.1:{port}", store, AuditLog(folder / "audit.log"), authority, admin)
     stack.callback(server.close)
-    arguments = _arguments(folder, authority, port, store.url, hooks)
-    stack.enter_context(programs.running("kube-apiserver", arguments, server.is_ready))
+    server.start(_arguments(folder, authority, port, store.url, hooks))
     for name in _NAMESPACES:
         server.namespace(name)
     for role in (READER, WRITER):
