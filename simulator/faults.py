@@ -26,7 +26,7 @@ from typing import Any
 from aiohttp import web
 
 from simulator.jsonfiles import JsonFile, Report
-from simulator.kubernetes.service import status_error
+from simulator.kubernetes.service import TOO_MANY, expired, status_error
 from simulator.responses import CloseConnection, answer
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -109,7 +109,7 @@ class Faults:
         if effect.get("garbage"):
             return web.Response(body=GARBAGE, status=int(effect.get("status", 200)), content_type="text/html")
         if "status" in effect:
-            return _status(service, effect)
+            return _status(service, effect, request)
         true_answer = await handler(request)
         if "truncate" in effect:
             return await _truncated(request, true_answer, int(effect["truncate"]))
@@ -143,24 +143,26 @@ class Faults:
         return rules
 
 
-def _status(service: str, effect: dict[str, Any]) -> web.Response:
+def _status(service: str, effect: dict[str, Any], request: web.Request) -> web.Response:
     """The status asked for, with the body given or the one the service would send."""
     status = int(effect["status"])
     headers = {str(k): str(v) for k, v in dict(effect.get("headers") or {}).items()}
     if "retry_after" in effect:
         headers["Retry-After"] = str(effect["retry_after"])
     body = effect.get("body")
+    if body is None and service == "kubernetes" and status == 429:
+        # API Priority and Fairness answers in plain text.
+        headers, body = {"Retry-After": "1"} | headers, TOO_MANY
     if isinstance(body, str):
         return web.Response(text=body, status=status, headers=headers)
     if body is None:
-        body = _default_body(service, status, effect.get("retry_after", 0))
+        body = _default_body(service, status, effect.get("retry_after", 0), request.query.get("continue", ""))
     return answer(body, status, headers)
 
 
-def _default_body(service: str, status: int, retry_after: Any) -> Any:
+def _default_body(service: str, status: int, retry_after: Any, token: str) -> Any:
     if service == "kubernetes":
-        expired = "The provided continue parameter is too old to display a consistent list result."
-        return status_error(status, expired if status == 410 else "the server says no").body
+        return expired(token) if status == 410 else status_error(status, "the server says no").body
     if service == "registry":
         code = {429: "TOOMANYREQUESTS", 401: "UNAUTHORIZED", 403: "DENIED"}.get(status, "UNKNOWN")
         return {"errors": [{"code": code, "message": "the simulator was told to refuse this"}]}

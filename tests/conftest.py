@@ -8,6 +8,7 @@ from localhost.azurite import Storage
 from localhost.azurite import azurite as run_azurite
 from localhost.mailbox import Mailbox, mailbox
 from tests.support.real_kubernetes.programs import NAMES, what_is_missing
+from tests.support.real_kubernetes.served import ApiServer
 from tests.support.real_kubernetes.server import KubeApiServer
 from tests.support.real_kubernetes.server import kube_apiserver as run_kube_apiserver
 from tests.support.storage import empty
@@ -64,3 +65,9 @@ def running_controllers(running_kube_apiserver: KubeApiServer) -> Iterator[None]
 def kube_cluster(running_controllers: None, kube_apiserver: KubeApiServer) -> KubeApiServer:
     """A real API server with its scheduler and its controllers; the test makes the nodes and plays the kubelet."""
     return kube_apiserver
+
+
+@pytest.fixture(params=["simulated", "real"])
+def api_server(request: pytest.FixtureRequest) -> ApiServer:
+    """The simulated API server, and the real one: the test has one body for both."""
+    return ApiServer(request.getfixturevalue("kube_apiserver") if request.param == "real" else None)

@@ -136,6 +136,7 @@ async def _ours(folder: Path) -> None:
     from checks.collect.arm import inventory, reads
     from checks.collect.arm.client import open_azure
     from checks.collect.kubernetes import api as kubernetes
+    from checks.collect.kubernetes import lists
     from checks.collect.kubernetes.kubeconfig import read
     from checks.jobs import scan_cluster
     from checks.report.cluster_report import build_report
@@ -168,7 +169,7 @@ async def _ours(folder: Path) -> None:
 
         first = await whole()
         known = await cluster.gather(azure, ours, target)
-        _report(first=first, server=kubeconfig.server, token=token, page=kubernetes.PAGE)
+        _report(first=first, server=kubeconfig.server, token=token, page=lists.PAGE)
         while sys.stdin.readline().strip() == "look":
             _report(cpu=await once(), look=await whole())
         grown = _peak() - idle

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from simulator.fleet import pod_bodies
 from simulator.fleet.arm_bodies import NODE_IMAGE, VERSION, scale_set_name
 from simulator.fleet.model import SYSTEM_REGISTRY, SYSTEM_REPOSITORIES, Cluster, Fleet, made_repositories
 
@@ -121,29 +122,37 @@ def _pod(
     node = draw.choice([n for n, _ in nodes])
     started = _time(fleet.wanted.now - age + timedelta(seconds=4))
     metadata = _metadata(fleet, cluster, "Pod", namespace, name, age)
+    owner = name.rsplit("-", 1)[0]
+    address = f"10.244.{number // 250 % 250}.{number % 250 + 2}"
+    added = {
+        "labels": {"app": app, "pod-template-hash": owner.rsplit("-", 1)[-1]},
+        "generateName": f"{owner}-",
+        "generation": 1,
+        "managedFields": pod_bodies.managed_fields(app, address, started),
+    }
     yield {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {**metadata, "labels": {"app": app}, "generateName": name.rsplit("-", 1)[0] + "-"},
-        "spec": {
-            "containers": [{"name": app, "image": image[0], "imagePullPolicy": "IfNotPresent", "resources": {}}],
-            "nodeName": node,
-            "restartPolicy": "Always",
-            "serviceAccountName": "default",
-        },
-        "status": _running(draw, number, app, image, started),
+        "metadata": metadata | added,
+        "spec": pod_bodies.spec(app, image[0], node, f"{number:05}"),
+        "status": _running(draw, address, app, image, started),
     }
     if fresh:
         yield from _events(fleet, cluster, draw, metadata, node, app, image[0], fleet.wanted.now - age)
 
 
-def _running(draw: random.Random, number: int, container: str, image: tuple[str, str], started: str) -> Body:
+def _running(draw: random.Random, address: str, container: str, image: tuple[str, str], started: str) -> Body:
     """The status of a pod that has run since it started."""
     return {
+        "observedGeneration": 1,
         "phase": "Running",
-        "podIP": f"10.244.{number // 250 % 250}.{number % 250 + 2}",
+        "hostIP": "10.224.0.4",
+        "hostIPs": [{"ip": "10.224.0.4"}],
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "qosClass": "Burstable",
         "startTime": started,
-        "conditions": [{"type": kind, "status": "True"} for kind in ("Initialized", "Ready", "ContainersReady")],
+        "conditions": pod_bodies.conditions(started),
         "containerStatuses": [
             {
                 "name": container,

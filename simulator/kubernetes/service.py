@@ -24,11 +24,19 @@ from simulator.certificates import is_client
 from simulator.entra.tokens import AKS_SERVER, TokenError, Tokens
 from simulator.kubernetes import admission, discovery, rights, table, validation
 from simulator.kubernetes.clusters import Cluster, Clusters
+from simulator.kubernetes.compression import packed
 from simulator.kubernetes.objects import ClusterObjects, KubeObject, kube_object
 from simulator.kubernetes.selectors import SelectorError, field_test, label_test
 from simulator.nodes.kubelet import Kubelet
 from simulator.responses import CloseConnection, Refusal, answer, joined
 
+EXPIRED = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
+TOO_MANY = "Too many requests, please try again later.\n"
 _PREFIX = re.compile(r"/clusters/(?P<subscription>[^/]+)/(?P<group>[^/]+)/(?P<name>[^/]+)(?P<rest>/.*)?")
 REASONS = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed"}
 REASONS |= {409: "AlreadyExists", 410: "Expired", 422: "Invalid", 429: "TooManyRequests", 500: "InternalError"}
@@ -70,7 +78,7 @@ class Kubernetes:
         shown = _about_server(cluster, rest)
         if shown is not None:
             return shown if isinstance(shown, web.Response) else answer(shown)
-        return await self._objects(request, cluster, _target(rest), user)
+        return packed(request, await self._objects(request, cluster, _target(rest), user))
 
     def _authenticate(self, request: web.Request, cluster: Cluster) -> str | None:
         """The Entra object id of the caller, None for a local account. Raises 401."""
@@ -259,11 +267,24 @@ def _paged(
     if limit <= 0 or len(items) <= limit:
         return items, metadata
     page = items[:limit]
-    state = msgspec.json.encode({"v": "meta.k8s.io/v1", "rv": version, "after": page[-1].key})
-    metadata["continue"] = base64.urlsafe_b64encode(state).decode()
+    metadata["continue"] = _token(version, page[-1].key)
     if not selected:
         metadata["remainingItemCount"] = len(items) - limit
     return page, metadata
+
+
+def _token(version: int, after: tuple[str, str]) -> str:
+    state = msgspec.json.encode({"v": "meta.k8s.io/v1", "rv": version, "after": after})
+    return base64.urlsafe_b64encode(state).decode()
+
+
+def expired(token: str) -> dict[str, Any]:
+    """The 410 for a continue token that is too old, with one by which the rest can be read as it is now (rv -1)."""
+    body: dict[str, Any] = status_error(410, EXPIRED).body
+    try:
+        return body | {"metadata": {"continue": _token(-1, _continue_after(token))}}
+    except Refusal:
+        return body
 
 
 def _continue_after(token: str) -> tuple[str, str]:

@@ -6,7 +6,10 @@ import asyncio
 import base64
 import json
 import os
-from collections.abc import Awaitable, Callable
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
@@ -18,15 +21,20 @@ import yaml
 from checks import settings
 from checks.collect.arm import reads
 from checks.collect.arm.client import Azure, open_azure
-from checks.collect.kubernetes import api
+from checks.collect.kubernetes import api, connection, lists
 from checks.facts import Cluster, NotSeen, NotSeenReason, Seen, Workloads
 from simulator import Simulator, running
 from tests.support.cli import clean
+from tests.support.real_kubernetes import nodes, priority
+from tests.support.real_kubernetes.served import ApiServer
+from tests.support.real_kubernetes.server import KubeApiServer
+from tests.support.real_kubernetes.tenant import APP
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant
 
 T = TypeVar("T")
 Found = Seen[Workloads] | NotSeen
 PODS = 30
+PODS_READ = "Microsoft.ContainerService/managedClusters/pods/read"
 
 
 @pytest.fixture
@@ -43,7 +51,7 @@ def tenant(tmp_path: Path) -> Tenant:
 
 @pytest.fixture
 def pages_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    return lambda size: monkeypatch.setattr(api, "PAGE", size)
+    return lambda size: monkeypatch.setattr(lists, "PAGE", size)
 
 
 def run(sim: Simulator, work: Callable[[Azure], Awaitable[T]], **over: str) -> T:
@@ -91,12 +99,12 @@ NAMES = [f"pod-{number:03}" for number in range(PODS)]
 
 @pytest.mark.parametrize("size", [1, 7, PODS, 1000])
 def test_a_list_is_read_to_its_end_whatever_the_page(
-    tenant: Tenant, pages_of: Callable[[int], None], size: int
+    tenant: Tenant, pages_of: Callable[[int], None], size: int, api_server: ApiServer
 ) -> None:
     pages_of(size)
-    with running(tenant.root) as sim:
+    with api_server.running(tenant) as sim:
         workloads = read(sim)
-        asked = sim.count("kubernetes", "/pods")
+        asked = api_server.count("pods")
     assert pods_in(workloads) == NAMES
     assert isinstance(workloads, Seen) and isinstance(workloads.value.events, Seen)
     assert [event.message for event in workloads.value.events.value] == [f"event {number}" for number in range(PODS)]
@@ -106,26 +114,64 @@ def test_a_list_is_read_to_its_end_whatever_the_page(
     assert (workloads.value.pods, workloads.value.unreadable, asked) == (PODS, 0, -(-PODS // size))
 
 
-def test_a_list_that_expires_on_the_way_is_begun_anew(tenant: Tenant, pages_of: Callable[[int], None]) -> None:
+EXPIRED: dict[str, Any] = {"status": 410, "body": {"kind": "Status", "metadata": {}, "message": "too old", "code": 410}}
+
+
+def test_a_list_that_expires_on_the_way_and_cannot_be_gone_on_with_is_begun_anew(
+    tenant: Tenant, pages_of: Callable[[int], None]
+) -> None:
     pages_of(7)
-    fault(tenant, {"status": 410}, path="^/.*/pods\\?.*continue=", times=2)
+    fault(tenant, EXPIRED, path="^/.*/pods\\?.*continue=", times=2)
     with running(tenant.root) as sim:
-        assert pods_in(read(sim)) == NAMES
+        workloads = read(sim)
+    assert pods_in(workloads) == NAMES
+    assert isinstance(workloads, Seen) and workloads.evidence.what == "pods and events"
+
+
+def test_a_list_that_expires_on_the_way_is_gone_on_with_and_said_to_be_of_two_moments(
+    tenant: Tenant, pages_of: Callable[[int], None], api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages_of(7)
+    with api_server.running(tenant) as sim:
+        if api_server.real is None:
+            fault(tenant, {"status": 410}, path="^/.*/pods\\?.*continue=", times=1)
+        else:
+            expire_after_the_first_page(api_server.real, monkeypatch)
+        workloads = read(sim)
+        asked = api_server.count("pods")
+    assert pods_in(workloads) == NAMES
+    assert isinstance(workloads, Seen) and workloads.value.pods == PODS
+    assert workloads.evidence.what == f"pods and events{api.TWO_MOMENTS}"
+    assert asked <= -(-PODS // 7) + 2  # gone on with: begun anew, it would be one more page
+
+
+def expire_after_the_first_page(server: KubeApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store forgets the state at which the list began, as it does after five minutes."""
+    decode, pages = lists.decode_page, []
+
+    def decoded(raw: memoryview, kind: type[Any]) -> Any:
+        page = decode(raw, kind)
+        if not pages:
+            nodes.event(server, "pod-000", "Failed", "the store moves on")
+            server.store.compact()
+        pages.append(kind)
+        return page
+
+    monkeypatch.setattr(lists, "decode_page", decoded)
 
 
 def test_a_list_that_expires_again_and_again_is_given_up(tenant: Tenant, pages_of: Callable[[int], None]) -> None:
     pages_of(7)
-    fault(tenant, {"status": 410}, path="^/.*/pods\\?.*continue=")
+    fault(tenant, EXPIRED, path="^/.*/pods\\?.*continue=")
     with running(tenant.root) as sim:
         gap = gap_of(read(sim))
-        assert sim.count("kubernetes", "/pods") == 2 * api.RESTARTS
+        assert sim.count("kubernetes", "/pods") == 2 * lists.EXPIRIES
     assert (gap.why, "expired 3 times" in gap.detail) == (NotSeenReason.ERROR, True)
 
 
 @pytest.mark.parametrize(
     ("effect", "why", "expected"),
     [
-        ({"status": 401}, NotSeenReason.NOT_ALLOWED, "answered 401"),
         ({"status": 403}, NotSeenReason.NOT_ALLOWED, "answered 403"),
         ({"status": 404}, NotSeenReason.NOT_FOUND, "answered 404"),
         ({"status": 500}, NotSeenReason.ERROR, "answered 500"),
@@ -151,6 +197,77 @@ def test_what_is_wrong_is_told_by_its_own_reason(
         assert gap.fix[0].startswith("az role assignment create") and api.RBAC_READER in gap.fix[0]
 
 
+def test_a_refusal_is_told_in_azures_words_with_the_role_for_whom_they_name(
+    tenant: Tenant, api_server: ApiServer
+) -> None:
+    tenant.caller(denied=[{"actions": [PODS_READ], "scope": "/"}])
+    with api_server.running(tenant, roles=()) as sim:
+        gap = gap_of(read(sim))
+    assert (gap.why, gap.role) == (NotSeenReason.NOT_ALLOWED, api.RBAC_READER)
+    assert gap.detail.startswith(
+        f'the Kubernetes API answered 403: pods is forbidden: User "{APP}" cannot list resource "pods" in API group "" '
+        "at the cluster scope: User does not have access to the resource in Azure."
+    )
+    assert f"--assignee-object-id {APP} " in gap.fix[0]
+
+
+def test_a_token_that_is_not_taken_misses_no_role(
+    tenant: Tenant, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "AKS_SERVER_APPLICATION", "https://management.azure.com")
+    with api_server.running(tenant) as sim:
+        gap = gap_of(read(sim))
+    assert gap.why is NotSeenReason.NOT_ALLOWED
+    assert "the Kubernetes API answered 401: Unauthorized. Missing: a token of the Microsoft Entra tenant" in gap.detail
+    assert gap.role is not None and "Role" not in gap.role and "RBAC" not in gap.detail
+    assert gap.fix == (
+        f"az aks show --subscription {SUBSCRIPTION} --resource-group rg --name aks-1 --query aadProfile",
+    )
+
+
+def test_throttling_is_waited_out(tenant: Tenant, api_server: ApiServer) -> None:
+    with api_server.running(tenant) as sim:
+        began = time.monotonic()
+        with throttled(tenant, api_server, 1.5):
+            workloads = read(sim)
+    assert pods_in(workloads) == NAMES
+    assert time.monotonic() - began > 1
+
+
+def test_throttling_that_does_not_end_in_time_is_named(tenant: Tenant, api_server: ApiServer) -> None:
+    with api_server.running(tenant) as sim, throttled(tenant, api_server, None):
+        gap = gap_of(read(sim, PULLWATCH_CLUSTER_SECONDS="5"))
+    assert gap.why is NotSeenReason.THROTTLED
+    assert gap.detail == ("throttled: the Kubernetes API answered 429: Too many requests, please try again later.")
+
+
+@pytest.mark.parametrize("asked", [86_400, "Fri, 01 Jan 2100 00:00:00 GMT"])
+def test_a_wait_that_would_end_too_late_is_not_begun(tenant: Tenant, asked: int | str) -> None:
+    fault(tenant, {"status": 429, "retry_after": asked})
+    with running(tenant.root) as sim:
+        began = time.monotonic()
+        assert gap_of(read(sim)).why is NotSeenReason.THROTTLED
+        assert sim.count("kubernetes", "/pods") == 1
+    assert time.monotonic() - began < 5
+
+
+@contextmanager
+def throttled(tenant: Tenant, api_server: ApiServer, seconds: float | None) -> Iterator[None]:
+    """The app is refused with 429, for so many seconds or to the end of the block."""
+    if api_server.real is None:
+        fault(tenant, {"status": 429}, **({"times": 1} if seconds else {}))
+        yield
+        return
+    with priority.throttled(api_server.real, APP) as release:
+        timer = threading.Timer(seconds or 60, release)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
 def test_events_that_may_not_be_read_leave_the_pods(tenant: Tenant) -> None:
     fault(tenant, {"status": 403}, path="^/.*/events\\?")
     with running(tenant.root) as sim:
@@ -173,7 +290,7 @@ def test_one_odd_object_is_counted_and_loses_no_other(tenant: Tenant) -> None:
 
 
 def test_a_page_without_end_is_cut_short(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "MAX_PAGE_BYTES", 2000)
+    monkeypatch.setattr(lists, "MAX_PAGE_BYTES", 2000)
     with running(tenant.root) as sim:
         assert "more than 2000 bytes" in gap_of(read(sim)).detail
 
@@ -182,7 +299,7 @@ def test_pages_without_end_are_given_up(
     tenant: Tenant, pages_of: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages_of(1)
-    monkeypatch.setattr(api, "MAX_PAGES", 5)
+    monkeypatch.setattr(lists, "MAX_PAGES", 5)
     with running(tenant.root) as sim:
         assert "more than 5 pages" in gap_of(read(sim)).detail
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
+
+import pytest
 
 from checks import settings
 from checks.collect.arm import identities, inventory, reads
@@ -24,14 +27,14 @@ ONE_OF_TWO = "1 of 2 bodies could not be read"
 COMPUTE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/MC_aks-1/providers/Microsoft.Compute"
 
 
-def read(tenant: Tenant, reading: Callable[[Azure], Awaitable[T]]) -> T:
+def read(tenant: Tenant, reading: Callable[[Azure], Awaitable[T]], **over: str) -> T:
     """What a reading of the tenant gives."""
 
     async def opened() -> T:
         async with open_azure(settings.load(os.environ)) as azure:
             return await reading(azure)
 
-    with running(tenant.root) as sim, mock.patch.dict(os.environ, clean(sim.environment), clear=True):
+    with running(tenant.root) as sim, mock.patch.dict(os.environ, clean(sim.environment | over), clear=True):
         return asyncio.run(opened())
 
 
@@ -125,3 +128,39 @@ def test_an_identity_whose_body_cannot_be_read_is_not_taken_for_deleted(tmp_path
     listing = read(tenant, reading)
     assert isinstance(listing, NotSeen) and listing.why is not NotSeenReason.NOT_FOUND
     assert "has no id" in listing.detail
+
+
+def throttle(tenant: Tenant, asked: int | str, **over: Any) -> None:
+    """ARM throttles the list of managed clusters and asks to wait."""
+    effect = {"status": 429, "retry_after": asked}
+    rule = {"service": "arm", "path": "*/managedclusters", "effect": effect, **over}
+    (tenant.root / "faults.json").write_text(json.dumps([rule]))
+
+
+def test_throttling_is_waited_out(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path)
+    tenant.cluster()
+    throttle(tenant, 1, times=2)
+    listed = read(tenant, lambda azure: reads.clusters(azure, SUBSCRIPTION))
+    assert [cluster.name for cluster in listed.value] == ["aks-1"]
+
+
+@pytest.mark.parametrize("asked", [20, "Fri, 01 Jan 2100 00:00:00 GMT"])
+def test_a_wait_that_would_end_too_late_is_throttling_at_once(tmp_path: Path, asked: int | str) -> None:
+    tenant = Tenant(tmp_path)
+    throttle(tenant, asked)
+    began = time.monotonic()
+    gap = read(tenant, lambda azure: reads.seen(reads.clusters(azure, SUBSCRIPTION)))
+    assert isinstance(gap, NotSeen)
+    assert gap.why is NotSeenReason.THROTTLED and "asks to wait" in gap.detail
+    assert time.monotonic() - began < 5
+
+
+def test_waits_that_end_too_late_together_are_throttling_and_no_silence(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path)
+    throttle(tenant, 1)
+    gap = read(tenant, lambda azure: reads.seen(reads.clusters(azure, SUBSCRIPTION)), PULLWATCH_CALL_SECONDS="2")
+    assert isinstance(gap, NotSeen)
+    assert (gap.why, gap.detail) == (
+        NotSeenReason.THROTTLED, "throttled: Azure Resource Manager asks to wait 1 s"
+    )  # fmt: skip

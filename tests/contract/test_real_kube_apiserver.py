@@ -17,9 +17,10 @@ from simulator.entra.tokens import AKS_SERVER, Tokens
 from tests.support.cli import scan
 from tests.support.real_kubernetes import nodes, programs
 from tests.support.real_kubernetes.audit import Asked
+from tests.support.real_kubernetes.nodes import load_folder
 from tests.support.real_kubernetes.roles import READER, WRITER, verbs_allowed
 from tests.support.real_kubernetes.server import ApiError, KubeApiServer
-from tests.support.real_kubernetes.tenant import APP, moved
+from tests.support.real_kubernetes.tenant import APP, hand_out, moved
 from tests.support.tenant_builder import Tenant, guid
 
 USER = guid("the app")
@@ -149,16 +150,52 @@ def test_programs_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch, 
     )
 
 
-def test_pullwatch_reads_pods_with_the_reader_role_and_asks_for_nothing_else(
-    kube_apiserver: KubeApiServer, tmp_path: Path
-) -> None:
+@pytest.fixture
+def tenant(tmp_path: Path) -> Tenant:
+    """A cluster with a pod that waits and brings a pull secret, and another that has none of its own."""
     tenant = Tenant(tmp_path / "tenant")
     tenant.cluster()
-    tenant.pod("a.azurecr.io/b:1", name="web", namespace="shop", waiting=("ErrImagePull", "text"))
+    secret = {"spec": {"imagePullSecrets": [{"name": "regcred"}]}}
+    tenant.pod("a.azurecr.io/b:1", name="web", namespace="shop", waiting=("ErrImagePull", "text"), **secret)
+    tenant.pod("a.azurecr.io/c:1", name="api", namespace="shop")
     tenant.event("web", "Failed", "text", namespace="shop")
+    return tenant
+
+
+def test_pullwatch_reads_pods_with_the_reader_role_and_asks_for_nothing_else(
+    kube_apiserver: KubeApiServer, tenant: Tenant
+) -> None:
     moved(tenant, kube_apiserver)
     with running(tenant.root) as sim:
         finding = scan(sim.environment).finding("PW301")
     assert (finding["verdict"], finding["subject"]["workload"]) == ("fail", "shop/Pod/web")
-    asked = {(one.verb, one.resource) for one in kube_apiserver.audit.asked(APP)}
-    assert asked and asked <= verbs_allowed(READER)
+    asked = kube_apiserver.audit.asked(APP)
+    assert {(one.verb, one.resource) for one in asked} == {("list", "pods"), ("list", "events")}
+    assert {(one.verb, one.resource) for one in asked} <= verbs_allowed(READER)
+
+
+def test_with_pull_secrets_it_asks_for_their_accounts_and_gets_those_that_pods_name(
+    kube_apiserver: KubeApiServer, tenant: Tenant
+) -> None:
+    """README: "`get` on secrets in their namespaces", beside what the Reader may; never a list of secrets."""
+    moved(tenant, kube_apiserver)
+    with running(tenant.root) as sim:
+        finding = scan(sim.environment | {"PULLWATCH_READ_PULL_SECRETS": "true"}).finding("PW303")
+    assert (finding["verdict"], finding["subject"]["secret"]) == ("unknown", "shop/regcred")
+    beyond = {one for one in kube_apiserver.audit.asked(APP) if one[1:3] not in verbs_allowed(READER)}
+    assert beyond == {Asked(APP, "get", "secrets", "shop")}
+
+
+def test_without_entra_id_the_kubeconfig_is_used_where_a_setting_allows_it(
+    kube_apiserver: KubeApiServer, tenant: Tenant
+) -> None:
+    tenant.cluster(properties={"aadProfile": ...})
+    load_folder(kube_apiserver, tenant.root / "kubernetes" / "aks-1")
+    hand_out(tenant, kube_apiserver, local=True)
+    kube_apiserver.audit.clear()
+    with running(tenant.root) as sim:
+        off = scan(sim.environment).finding("PW301")
+        assert kube_apiserver.audit.asked() == []
+        on = scan(sim.environment | {"PULLWATCH_ALLOW_LOCAL_ACCOUNTS": "true"}).finding("PW301")
+    assert (off["verdict"], on["verdict"]) == ("unknown", "fail")
+    assert {(one.verb, one.resource) for one in kube_apiserver.audit.asked("admin")} <= verbs_allowed(READER)

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from checks.collect.registry import manifests
 from simulator import running
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from tests.support.cli import Scan, scan
+from tests.support.real_kubernetes.roles import READER, SECRET_READER
+from tests.support.real_kubernetes.served import ApiServer
 from tests.support.tenant_builder import ACR_PULL, Tenant, object_id
 
 ACR = "acrone.azurecr.io"
@@ -52,8 +55,9 @@ def tenant(tmp_path: Path) -> Tenant:
     return tenant
 
 
-def look(tenant: Tenant, **settings: str) -> Scan:
-    with running(tenant.root) as simulator:
+def look(tenant: Tenant, api_server: ApiServer | None = None, **settings: str) -> Scan:
+    """A scan that may read pull secrets."""
+    with (api_server or ApiServer(None)).running(tenant, roles=(READER, SECRET_READER)) as simulator:
         return scan(simulator.environment | SECRETS | settings)
 
 
@@ -61,30 +65,30 @@ def words(finding: dict[str, Any]) -> tuple[str, str]:
     return finding["verdict"], finding["cause"]
 
 
-def test_a_secret_that_the_registry_takes_grants_what_no_role_does(tenant: Tenant) -> None:
+def test_a_secret_that_the_registry_takes_grants_what_no_role_does(tenant: Tenant, api_server: ApiServer) -> None:
     add_secret(tenant)
-    result = look(tenant)
+    result = look(tenant, api_server)
     assert words(result.finding("PW303")) == ("pass", "secret-accepted")
     assert words(result.row()["access"]) == ("pass", "pull-secret")
 
 
-def test_a_password_that_was_changed_is_refused(tenant: Tenant) -> None:
+def test_a_password_that_was_changed_is_refused(tenant: Tenant, api_server: ApiServer) -> None:
     add_secret(tenant, value=dockerconfig({f"https://{ACR}": auth(password="old")}))
-    result = look(tenant)
+    result = look(tenant, api_server)
     assert words(result.finding("PW303")) == ("fail", "secret-refused")
     assert words(result.row()["access"]) == ("fail", "secret-refused")
     assert result.row()["access"]["decided_by"] == ["PW303", "PW304"]
     assert result.code == 1
 
 
-def test_a_secret_that_is_not_there_is_named(tenant: Tenant) -> None:
-    result = look(tenant)
+def test_a_secret_that_is_not_there_is_named(tenant: Tenant, api_server: ApiServer) -> None:
+    result = look(tenant, api_server)
     finding = result.finding("PW303")
     assert words(finding) == ("fail", "secret-missing")
     assert finding["subject"]["secret"] == "default/regcred"
 
 
-def test_the_secrets_of_the_service_account_count_for_its_pods(tmp_path: Path) -> None:
+def test_the_secrets_of_the_service_account_count_for_its_pods(tmp_path: Path, api_server: ApiServer) -> None:
     tenant = Tenant(tmp_path / "tenant")
     tenant.cluster()
     tenant.registry()
@@ -98,13 +102,13 @@ def test_the_secrets_of_the_service_account_count_for_its_pods(tmp_path: Path) -
     }
     tenant.write("kubernetes/aks-1", account, "account")
     add_secret(tenant)
-    assert words(look(tenant).finding("PW303")) == ("pass", "secret-accepted")
+    assert words(look(tenant, api_server).finding("PW303")) == ("pass", "secret-accepted")
 
 
-def test_a_legacy_dockercfg_secret_is_read_too(tenant: Tenant) -> None:
+def test_a_legacy_dockercfg_secret_is_read_too(tenant: Tenant, api_server: ApiServer) -> None:
     legacy = base64.b64encode(json.dumps({ACR: {"username": USER, "password": PASSWORD}}).encode()).decode()
     add_secret(tenant, type="kubernetes.io/dockercfg", data={".dockercfg": legacy})
-    assert words(look(tenant).finding("PW303")) == ("pass", "secret-accepted")
+    assert words(look(tenant, api_server).finding("PW303")) == ("pass", "secret-accepted")
 
 
 def test_a_password_goes_to_no_host_that_only_pods_name(tenant: Tenant) -> None:
@@ -118,22 +122,23 @@ def test_a_password_goes_to_no_host_that_only_pods_name(tenant: Tenant) -> None:
     assert asked
 
 
-def test_nothing_secret_is_requested_unless_the_setting_is_on(tenant: Tenant) -> None:
+def test_nothing_secret_is_requested_unless_the_setting_is_on(tenant: Tenant, api_server: ApiServer) -> None:
     add_secret(tenant)
-    with running(tenant.root) as simulator:
+    with api_server.running(tenant) as simulator:
         result = scan(simulator.environment)
-        assert simulator.count("kubernetes", containing="/secrets") == 0
-        assert simulator.count("kubernetes", containing="/serviceaccounts") == 0
+        assert (api_server.count("pods"), api_server.count("secrets"), api_server.count("serviceaccounts")) == (1, 0, 0)
     assert words(result.finding("PW303")) == ("skipped", "secrets-not-read")
     assert words(result.row()["access"]) == ("unknown", "pull-secrets-not-read")
 
 
-def test_secrets_that_may_not_be_read_are_unknown_with_the_permission(tenant: Tenant) -> None:
+def test_secrets_that_may_not_be_read_are_unknown_with_the_permission(tenant: Tenant, api_server: ApiServer) -> None:
     add_secret(tenant)
     cluster = f"{tenant.group()}/providers/Microsoft.ContainerService/managedClusters/aks-1"
     read = "Microsoft.ContainerService/managedClusters/secrets/read"
     tenant.caller(denied=[{"scope": cluster, "actions": [read]}])
-    finding = look(tenant).finding("PW303")
+    with api_server.running(tenant) as simulator:
+        finding = scan(simulator.environment | SECRETS).finding("PW303")
+        assert api_server.count("secrets") == 1
     assert (finding["verdict"], finding["missing"], finding["look_failed"]) == ("unknown", read, True)
     assert read in finding["fix"][0]
     assert finding["fix"][1].endswith("/namespaces/default")
@@ -191,6 +196,32 @@ def test_a_registry_that_denies_pullwatch_is_unknown(tenant: Tenant) -> None:
 def test_a_registry_whose_firewall_keeps_pullwatch_out_is_unknown(tenant: Tenant) -> None:
     granted(tenant).registry(properties={"networkRuleSet": {"defaultAction": "Deny", "ipRules": []}})
     assert words(look(tenant).finding("PW302")) == ("unknown", "look-unreachable")
+
+
+def throttle(tenant: Tenant, path: str, **over: Any) -> None:
+    rule = {"service": "registry", "path": path, "effect": {"status": 429, "retry_after": 1}, **over}
+    tenant.write(".", [rule], "faults")
+
+
+@pytest.mark.parametrize("path", ["*/manifests/*", "/oauth2/token", "/v2/"])
+def test_a_registry_that_throttles_is_waited_for(tenant: Tenant, path: str) -> None:
+    throttle(granted(tenant), path, times=2)
+    assert words(look(tenant, PULLWATCH_PROBE="false").finding("PW302")) == ("pass", "images-exist")
+
+
+def test_a_registry_that_does_not_stop_throttling_in_time_is_unknown(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifests, "HOST_SECONDS", 3.0)
+    throttle(granted(tenant), "*/manifests/*")
+    assert words(look(tenant, PULLWATCH_PROBE="false").finding("PW302")) == ("unknown", "look-throttled")
+
+
+def test_a_secret_is_tried_again_where_the_registry_throttles(tenant: Tenant) -> None:
+    add_secret(tenant)
+    throttle(tenant, "/v2/", times=1)
+    result = look(tenant, PULLWATCH_PROBE="false", PULLWATCH_CHECK_IMAGES="false")
+    assert words(result.finding("PW303")) == ("pass", "secret-accepted")
 
 
 def test_images_are_asked_for_once_with_one_token_a_repository(tenant: Tenant) -> None:

@@ -19,6 +19,8 @@ from simulator import running
 from tests.e2e.test_app import app
 from tests.e2e.test_images import ACR, WEB, add_secret, dockerconfig, holds
 from tests.support.cli import clean
+from tests.support.real_kubernetes.roles import READER, SECRET_READER
+from tests.support.real_kubernetes.served import ApiServer
 from tests.support.tenant_builder import Tenant
 
 CANARY = "canary-7f3a9c"
@@ -42,7 +44,11 @@ NEEDLES = (
 )
 
 
-def fill(tenant: Tenant) -> None:
+# What a real API server does not take: data that is no base64, and a secret of this type that is no JSON.
+REFUSED = ("no-data", "no-json")
+
+
+def fill(tenant: Tenant, without: tuple[str, ...] = ()) -> None:
     """Pods whose secrets hold the canary in every way: accepted, refused, expired, undecodable, of a wrong type."""
     holds(tenant, {"team/web": {"1": {}}}, credentials={USER: PASSWORD})
     values = {
@@ -57,6 +63,8 @@ def fill(tenant: Tenant) -> None:
         "no-data": f"?{CANARY}?",
     }
     for name, value in values.items():
+        if name in without:
+            continue
         add_secret(tenant, name, value)
         tenant.pod(WEB, name=f"pod-{name}", spec={"imagePullSecrets": [{"name": name}]})
     add_secret(tenant, "opaque", type="Opaque", data={"password": base64.b64encode(CANARY.encode()).decode()})
@@ -86,20 +94,22 @@ def run(environment: dict[str, str], *arguments: str) -> str:
 
 
 def test_no_value_is_printed_or_logged_even_for_debugging(
-    tenant: Tenant, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tenant: Tenant, api_server: ApiServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant.cluster()
     tenant.registry()
-    fill(tenant)
+    fill(tenant, REFUSED if api_server.real else ())
     for name in ("", "azure", "msal", "asyncio", "aiohttp", "kubernetes", "checks"):
         caplog.set_level(logging.DEBUG, name)
-    with running(tenant.root) as simulator, monkeypatch.context() as patch:
+    roles = (READER, SECRET_READER)
+    with api_server.running(tenant, roles=roles) as simulator, monkeypatch.context() as patch:
         patch.setattr(logging.Logger, "setLevel", lambda logger, level: None)
         printed = run(simulator.environment | ON, "--json") + run(simulator.environment | ON)
     assert '"secret-accepted"' in printed
     for cause in ("secret-refused", "secret-expired", "secret-undecodable", "secret-wrong-type"):
         assert cause in printed
     assert caplog.records
+    assert api_server.count("secrets") > 1
     assert not leaks(printed + caplog.text + str([record.__dict__ for record in caplog.records]))
 
 

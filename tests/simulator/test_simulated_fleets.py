@@ -53,6 +53,13 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     assert (tmp_path / "mine.txt").exists() and (tmp_path / "arm").is_dir()
 
 
+def test_pods_are_as_long_as_on_a_cluster(tmp_path: Path) -> None:
+    generate(tmp_path, Wanted(subscriptions=1, clusters=1, registries=1, pods=50))
+    (file,) = (tmp_path / "kubernetes").rglob("objects.json")
+    pods = [item for item in json.loads(file.read_bytes())["items"] if item["kind"] == "Pod"]
+    assert 5_500 < len(json.dumps(pods, separators=(",", ":"))) / len(pods) < 6_500
+
+
 def test_every_image_in_a_fleet_can_be_pulled_by_its_cluster(tmp_path: Path) -> None:
     """By rights, by the registry's firewall and by what the registry holds; no network needed to see it."""
     from simulator.arm.rbac import CONTENT, METADATA, PULL, Rights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import socket
 import ssl
@@ -89,8 +90,26 @@ def test_an_expired_continue_token_is_told_as_410(api: Api, folder: Folder) -> N
     folder.write("faults.json", [rule])
     expired = api(f"/api/v1/pods?limit=2&continue={token}")
     assert (expired.status, expired.json["reason"]) == (410, "Expired")
+    assert api.names(f"/api/v1/pods?continue={expired.json['metadata']['continue']}") == ["p2", "p3", "p4"]
     assert api(f"/api/v1/pods?limit=2&continue={token}").status == 200
     assert api("/api/v1/pods?continue=nonsense").status == 400
+
+
+def test_throttling_is_plain_text_with_a_time_to_wait(api: Api, folder: Folder) -> None:
+    folder.write("faults.json", [{"service": "kubernetes", "times": 1, "effect": {"status": 429}}])
+    throttled = api("/api/v1/pods")
+    assert (throttled.status, throttled.headers["Retry-After"]) == (429, "1")
+    assert throttled.headers["Content-Type"].startswith("text/plain")
+    assert throttled.body == b"Too many requests, please try again later.\n"
+
+
+def test_a_long_answer_is_packed_where_that_is_asked_for(api: Api, folder: Folder) -> None:
+    assert "Content-Encoding" not in api("/api/v1/pods", **{"Accept-Encoding": "gzip"}).headers
+    long = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "long", "namespace": "shop"}}
+    folder.write("kubernetes/aks-one/long.json", {**long, "data": {"x": "y" * 200_000}})
+    plain, asked = api("/api/v1/configmaps"), api("/api/v1/configmaps", **{"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert asked.headers["Content-Encoding"] == "gzip" and gzip.decompress(asked.body) == plain.body
 
 
 def test_selectors_choose_by_label_and_field(api: Api) -> None:

@@ -51,8 +51,12 @@ async def server(
     names: tuple[str, ...] = (HOST,),
     expired: bool = False,
     tls: bool = True,
+    identity: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Server]:
-    """Answers by "METHOD path"; what is not named is closed without an answer. Writes its CA to ``folder``/ca.pem."""
+    """Answers by "METHOD path"; what is not named is closed without an answer. Writes its CA to ``folder``/ca.pem.
+
+    ``identity`` takes the place of the certificate that it makes for itself.
+    """
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     now = datetime.datetime.now(datetime.UTC)
@@ -77,7 +81,7 @@ async def server(
         finally:
             writer.transport.abort()
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context if tls else None)
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=(identity or context) if tls else None)
     result.port = listening.sockets[0].getsockname()[1]
     async with listening:
         yield result

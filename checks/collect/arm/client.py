@@ -7,9 +7,11 @@ there. azure-core obeys Retry-After without a cap; here a wait longer than the d
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -31,11 +33,13 @@ from azure.mgmt.core import AsyncARMPipelineClient
 
 from checks.collect.wire import connections
 from checks.collect.wire.errors import Temporary
+from checks.collect.wire.retry_after import asked_seconds
 from checks.settings import Settings
 
 _SUBSCRIPTION = re.compile(r"^/subscriptions/([^/]{1,64})", re.IGNORECASE)
 KEPT_BYTES = 16 * 1024 * 1024
 USER_AGENT = "pullwatch/0.1.0"
+_BEGAN = "pullwatch_began"
 
 
 class _HostGuard(SansIOHTTPPolicy[Any, Any]):
@@ -62,17 +66,25 @@ class _Counted(SansIOHTTPPolicy[Any, Any]):
 
 
 class _NoLongWait(SansIOHTTPPolicy[Any, Any]):
-    """Reports a Retry-After longer than ``seconds`` at once, instead of a wait that looks like a hang."""
+    """Reports a wait that would not end within a call's ``deadline`` at once, or one longer than half of it.
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    azure-core waits as long as Retry-After says; the deadline would end that as if nobody had answered.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        request.context.setdefault(_BEGAN, time.monotonic())  # of the first attempt: they share the context
 
     def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
         header = response.http_response.headers.get("Retry-After", "")
-        if response.http_response.status_code < 400 or not re.fullmatch(r"[0-9]{1,6}", header):
+        asked = asked_seconds(header, datetime.now(UTC))
+        if response.http_response.status_code < 400 or asked is None:
             return
-        if float(header) > self._seconds:
-            raise Temporary(f"throttled: Azure Resource Manager asks to wait {header} s", float(header))
+        spent = time.monotonic() - request.context[_BEGAN]
+        if asked > self._deadline / 2 or spent + asked >= self._deadline:
+            raise Temporary(f"throttled: Azure Resource Manager asks to wait {asked:.0f} s", asked)
 
 
 class Azure:
@@ -107,7 +119,7 @@ class Azure:
             "retry_policy": AsyncRetryPolicy(retry_total=3, retry_backoff_factor=0.5, retry_backoff_max=8),
             "permit_redirects": False,
             "per_call_policies": [_HostGuard(self.settings.arm)],
-            "per_retry_policies": [_Counted(self.calls), _NoLongWait(deadline / 2)],
+            "per_retry_policies": [_Counted(self.calls), _NoLongWait(deadline)],
             "base_user_agent": USER_AGENT,
             "logging_enable": False,
         }

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -20,13 +22,16 @@ from kubernetes.aio.client.exceptions import ApiException
 from checks.collect.arm import reads
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
-from checks.collect.kubernetes import api as kubernetes
+from checks.collect.kubernetes.connection import open_api
 from checks.collect.kubernetes.kubeconfig import read as read_kubeconfig
+from checks.collect.kubernetes.lists import RESERVE, Reader, deadline
 from checks.collect.kubernetes.objects import ServiceAccount
+from checks.collect.kubernetes.refusals import error_of
 from checks.collect.kubernetes.secret_bodies import MAX_BYTES, Credential, Decoded, decode
 from checks.collect.registry import client as registry
 from checks.collect.wire import connections
 from checks.collect.wire.errors import CollectError, Temporary, translate_errors
+from checks.collect.wire.throttling import wait_out
 from checks.facts import Cluster, ContainerImage, NotSeen, NotSeenReason, Seen, Workloads
 from checks.facts.pulls import CredentialTest, PullSecret
 from checks.facts.registry_details import Outcome
@@ -73,15 +78,16 @@ async def read(azure: Azure, inventory: Inventory, cluster: Cluster, workloads: 
 async def _read(
     azure: Azure, inventory: Inventory, cluster: Cluster, workloads: Seen[Workloads]
 ) -> tuple[Found, Secrets]:
+    until = deadline(azure)
     kubeconfig = read_kubeconfig(await reads.user_kubeconfig(azure, cluster))
-    async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
-        workloads = await _with_accounts(azure, cluster, api, workloads)
+    async with open_api(azure, cluster, kubeconfig) as api:
+        workloads = await _with_accounts(Reader(azure, cluster, bytearray(), until), api, workloads)
         names = named(workloads.value)
         limit = asyncio.Semaphore(AT_ONCE)
 
         async def bounded(name: str) -> Decoded | NotSeen:
             async with limit:
-                return await _read_secret(azure, cluster, api, name)
+                return await _read_secret(azure, cluster, api, name, until - RESERVE)
 
         decoded_by_name = dict(
             zip(names, await asyncio.gather(*(bounded(name) for name in names[:MAX_SECRETS])), strict=False)
@@ -98,13 +104,10 @@ def named(workloads: Workloads) -> tuple[str, ...]:
     return tuple(sorted(counted, key=lambda name: (-counted[name], name)))
 
 
-async def _with_accounts(
-    azure: Azure, cluster: Cluster, api: client.CoreV1Api, workloads: Seen[Workloads]
-) -> Seen[Workloads]:
+async def _with_accounts(reader: Reader, api: client.CoreV1Api, workloads: Seen[Workloads]) -> Seen[Workloads]:
     """Accounts that may not be listed change nothing: pods show their secrets themselves in all but odd cases."""
     if all(container.pull_secrets for container in workloads.value.containers):
         return workloads
-    reader = kubernetes.Reader(azure, cluster, bytearray())
     try:
         listed = await reader.whole(
             api.list_service_account_for_all_namespaces_without_preload_content, ServiceAccount, _account
@@ -130,10 +133,12 @@ def _given(container: ContainerImage, accounts: dict[str, tuple[str, ...]]) -> C
     return msgspec.structs.replace(container, pull_secrets=accounts[account])
 
 
-async def _read_secret(azure: Azure, cluster: Cluster, api: client.CoreV1Api, name: str) -> Decoded | NotSeen:
+async def _read_secret(
+    azure: Azure, cluster: Cluster, api: client.CoreV1Api, name: str, until: float
+) -> Decoded | NotSeen:
     namespace, _, secret = name.partition("/")
     try:
-        raw = await _get(azure, cluster, api, namespace, secret)
+        raw = await wait_out(partial(_get, azure, cluster, api, namespace, secret), until)
         return Decoded(PullSecret(name=name, exists=False)) if raw is None else decode(raw, name)
     except CollectError as error:
         return error.as_gap()
@@ -144,7 +149,7 @@ async def _read_secret(azure: Azure, cluster: Cluster, api: client.CoreV1Api, na
 
 
 class _Forbidden(Exception):
-    """401 or 403: the text says what is missing."""
+    """403: the text says what is missing."""
 
 
 async def _get(azure: Azure, cluster: Cluster, api: client.CoreV1Api, namespace: str, name: str) -> bytes | None:
@@ -155,12 +160,14 @@ async def _get(azure: Azure, cluster: Cluster, api: client.CoreV1Api, namespace:
         async with translate_errors(f"read the secret {namespace}/{name}", SECRETS_READ, cluster.id, seconds):
             response = await call(quote(name, safe=""), quote(namespace, safe=""), _request_timeout=seconds)
             async with response:
-                status, raw = response.status, await _bounded(response)
+                status, headers, raw = response.status, response.headers, await _bounded(response)
     except ApiException as error:
-        status, raw = error.status or 0, b""
+        status, headers, raw = error.status or 0, error.headers or {}, b""
     if status == 404:
         return None
-    if status in (401, 403):
+    if status in (401, 429):
+        raise error_of(status, headers, raw, cluster, SECRETS_READ, datetime.now(UTC))
+    if status == 403:
         raise _Forbidden(f"reading the secret {namespace}/{name} is not allowed: get on secrets is missing")
     if status != 200:
         raise Temporary(f"the Kubernetes API answered {status} for the secret {namespace}/{name}")
@@ -259,8 +266,10 @@ async def _ask(
     if connections.behind_proxy(azure.settings.connect_to, host):
         return CredentialTest(registry=host, detail="connections from here go through a proxy")
     try:
-        async with asyncio.timeout(min(TRY_SECONDS, float(azure.settings.call_seconds))):
-            async with registry.connect(azure.settings, target) as connection:
+        seconds = min(TRY_SECONDS, float(azure.settings.call_seconds))
+        until = asyncio.get_running_loop().time() + seconds - RESERVE
+        async with asyncio.timeout(seconds):
+            async with registry.connect(azure.settings, target, wait_until=until) as connection:
                 return await _try_credential(connection, host, credential, repositories)
     except TimeoutError:
         return CredentialTest(registry=host, detail=f"{host} gave no answer in time")

@@ -12,6 +12,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urljoin
 
@@ -22,6 +23,7 @@ from checks.collect.arm import bodies, reads
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes import run_command_output as output
 from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, translate_errors
+from checks.collect.wire.retry_after import asked_seconds
 from checks.facts import Cluster, NotSeen, NotSeenReason, PodEvent, Seen, Workloads
 from checks.rules.fixes import az_aks, az_roles
 
@@ -204,8 +206,7 @@ class _Reading:
             return NotAllowed(detail, role, self._cluster.id, az_roles.grant_run_command(self._cluster))
         if response.status_code == 404:
             return NotFound(detail)
-        header = response.headers.get("Retry-After", "")
-        return Temporary(detail, float(header) if response.status_code == 429 and _is_number(header) else None)
+        return Temporary(detail, (_asked(response) or 0.0) if response.status_code == 429 else None)
 
     def _output(self, properties: Any, nonce: str) -> str:
         """The logs of a command that ended well. Raises CollectError for one that did not."""
@@ -244,11 +245,11 @@ def _body(response: AsyncHttpResponse) -> Any:
         return None
 
 
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[0-9]{1,6}", text) is not None
+def _asked(response: AsyncHttpResponse) -> float | None:
+    return asked_seconds(response.headers.get("Retry-After", ""), datetime.now(UTC))
 
 
 def _wait(response: AsyncHttpResponse, last: float) -> float:
     """Seconds until the result is asked for again: what the answer says, bounded; else a little longer each time."""
-    header = response.headers.get("Retry-After", "")
-    return min(float(header) if _is_number(header) else last * 1.5, LONGEST_WAIT)
+    asked = _asked(response)
+    return min(last * 1.5 if asked is None else asked, LONGEST_WAIT)

@@ -19,11 +19,14 @@ import asyncio
 import base64
 import binascii
 import ipaddress
+import math
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -32,6 +35,9 @@ from azure.core.exceptions import AzureError
 
 from checks.collect.arm.client import USER_AGENT, Azure
 from checks.collect.wire import connections
+from checks.collect.wire.errors import Temporary
+from checks.collect.wire.retry_after import asked_seconds
+from checks.collect.wire.throttling import wait_out
 from checks.facts.registry_details import DataEndpoint, Outcome, Probe
 from checks.settings import Settings
 from checks.text import one_line
@@ -87,6 +93,14 @@ class RegistryError(Exception):
         self.answer = answer
 
 
+class _Throttled(Temporary):
+    """HTTP 429, with the answer."""
+
+    def __init__(self, answer: HttpResponse) -> None:
+        super().__init__("HTTP 429 Too Many Requests", float(retry_after(answer) or 0))
+        self.answer = answer
+
+
 class RegistryClient:
     """An open connection to one registry. Made by ``connect``; not to be used after it closes."""
 
@@ -96,11 +110,13 @@ class RegistryClient:
         host: connections.ResolvedHost,
         certificate: connections.Certificate,
         session: aiohttp.ClientSession,
+        wait_until: float | None = None,
     ) -> None:
         self.target = target
         self.resolved = host
         self.certificate = certificate
         self._session = session
+        self._wait_until = wait_until
 
     async def send(
         self,
@@ -112,10 +128,22 @@ class RegistryClient:
     ) -> HttpResponse:
         """One request to a path of this host. Raises RegistryError where no answer came that makes sense as HTTP.
 
-        The caller bounds the time (``asyncio.timeout``).
+        The caller bounds the time (``asyncio.timeout``). Throttling is an answer like any other, unless the connection
+        waits it out; then it is one that did not end in time.
         """
+        attempt = partial(self._send, method, path, headers or {}, form)
+        if self._wait_until is None:
+            return await attempt()
+        try:
+            return await wait_out(partial(_unless_throttled, attempt), self._wait_until)
+        except _Throttled as error:
+            return error.answer
+
+    async def _send(
+        self, method: str, path: str, headers: Mapping[str, str], form: Mapping[str, str] | None
+    ) -> HttpResponse:
         url = f"https://{self.resolved.host}{path}"
-        sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
+        sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         try:
             async with self._session.request(method, url, headers=sent, data=form, allow_redirects=False) as response:
                 body = await _bounded(response.content)
@@ -184,6 +212,13 @@ class RegistryClient:
         return token
 
 
+async def _unless_throttled(attempt: Callable[[], Awaitable[HttpResponse]]) -> HttpResponse:
+    answer = await attempt()
+    if answer.status == 429:
+        raise _Throttled(answer)
+    return answer
+
+
 @asynccontextmanager
 async def connect(
     settings: Settings,
@@ -191,16 +226,17 @@ async def connect(
     *,
     lookup: connections.Lookup = connections.system_lookup,
     keep_alive: bool = False,
+    wait_until: float | None = None,
 ) -> AsyncIterator[RegistryClient]:
     """Resolves, vets, connects and shakes hands; the client leads to the address that did. Raises RegistryError.
 
     The caller bounds the time. Only names are connected to, at port 443, whoever named them. ``keep_alive`` is for a
-    known registry that is asked many things.
+    known registry that is asked many things. Up to the event loop's time ``wait_until`` throttling is waited out.
     """
     context = ssl.create_default_context()
     host, certificate = await _handshake(await _resolved(settings, target, lookup), context)
     async with connections.pinned_session(host, context, keep_alive=keep_alive) as session:
-        yield RegistryClient(target, host, certificate, session)
+        yield RegistryClient(target, host, certificate, session, wait_until)
 
 
 async def _resolved(settings: Settings, target: Target, lookup: connections.Lookup) -> connections.ResolvedHost:
@@ -276,9 +312,9 @@ def client_address(answer: HttpResponse) -> str | None:
 
 
 def retry_after(answer: HttpResponse) -> int | None:
-    """The seconds of a Retry-After header, where it tells seconds."""
-    header = answer.headers.get("retry-after", "")
-    return int(header) if re.fullmatch(r"[0-9]{1,6}", header) else None
+    """The seconds that a Retry-After header asks for."""
+    asked = asked_seconds(answer.headers.get("retry-after", ""), datetime.now(UTC))
+    return None if asked is None else math.ceil(asked)
 
 
 def token_of(answer: HttpResponse) -> str:

@@ -33,6 +33,7 @@ MAX_PLATFORMS = 50
 REGISTRIES_AT_ONCE = 4
 PACE = 50.0  # requests a second at one registry: 3,000 of the 5,000 a minute that ACR gives one identity
 HOST_SECONDS = 60.0
+RESERVE = 1.0  # seconds kept back, so that throttling that does not end is told as that
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -89,7 +90,8 @@ async def _host(azure: Azure, inventory: Inventory, host: str, references: list[
         try:
             async with asyncio.timeout(HOST_SECONDS):
                 target = client.Target(host=host, known=True, tokens=True)
-                async with client.connect(azure.settings, target, keep_alive=True) as connection:
+                until = asyncio.get_running_loop().time() + HOST_SECONDS - RESERVE
+                async with client.connect(azure.settings, target, keep_alive=True, wait_until=until) as connection:
                     gap = await _all(_Asker(azure, inventory, connection), references, manifests)
         except TimeoutError:
             gap = NotSeen(NotSeenReason.UNREACHABLE, f"{host} did not answer for all images within {HOST_SECONDS:g} s")

@@ -3,6 +3,7 @@
     CollectError        a read failed; the reason is none of the following
     ├── Temporary       throttling, 5xx, a body that makes no sense: it may work later
     ├── NotAllowed      401 or 403: a role or permission is missing
+    ├── NotAuthenticated    401 of a cluster: it does not take who asks, whatever roles they have
     ├── NotFound        404: there is no such thing
     └── Unreachable     no name, no connection, no trust, or no answer in time
 
@@ -15,6 +16,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import aiohttp
 from azure.core.exceptions import (
@@ -26,11 +28,13 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from checks.collect.wire.retry_after import asked_seconds
 from checks.facts import NotSeen, NotSeenReason
 from checks.rules.fixes import az_roles
 from checks.text import one_line
 
-_OBJECT_ID = re.compile(r"object id '([0-9a-fA-F-]{36})'")
+# Whom Azure Resource Manager, and the API server of an AKS cluster, say that they refuse.
+_OBJECT_ID = re.compile(r"""(?:object id '|User ")([0-9a-fA-F-]{36})['"]""")
 
 
 class CollectError(Exception):
@@ -70,6 +74,21 @@ class NotAllowed(CollectError):
     def as_gap(self) -> NotSeen:
         """The fact that this was not allowed, with the role and the command."""
         return NotSeen(self.why, f"{self} Missing role: {self.role}.", self.role, self.fix)
+
+
+class NotAuthenticated(CollectError):
+    """401 where no role is what is ``missing``: the credentials are not taken. ``fix`` looks into it."""
+
+    why = NotSeenReason.NOT_ALLOWED
+
+    def __init__(self, detail: str, missing: str, fix: tuple[str, ...]) -> None:
+        super().__init__(detail)
+        self.missing = missing
+        self.fix = fix
+
+    def as_gap(self) -> NotSeen:
+        """The fact that nobody was let in, with what is missing."""
+        return NotSeen(self.why, f"{self}. Missing: {self.missing}.", self.missing, self.fix)
 
 
 class NotFound(CollectError):
@@ -124,5 +143,4 @@ def _message(error: HttpResponseError) -> str:
 
 def _retry_after(error: HttpResponseError) -> float:
     headers: Mapping[str, str] = getattr(error.response, "headers", {})
-    header = headers.get("Retry-After", "")
-    return float(header) if re.fullmatch(r"[0-9]{1,6}", header) else 0.0
+    return asked_seconds(headers.get("Retry-After", ""), datetime.now(UTC)) or 0.0

@@ -16,6 +16,11 @@ def show_kubelet_identity(cluster: Cluster) -> str:
     return command(*_cluster_command("show", cluster), "--query", "identityProfile.kubeletidentity")
 
 
+def show_entra_profile(cluster: Cluster) -> str:
+    """``az aks show``: how the cluster is set up for Microsoft Entra ID."""
+    return command(*_cluster_command("show", cluster), "--query", "aadProfile")
+
+
 def assign_kubelet_identity(cluster: Cluster, identity: str) -> str:
     """``az aks update --assign-kubelet-identity``; nodes use it after an upgrade of their node pool."""
     return command(

@@ -9,6 +9,9 @@ from simulator.arm.builtin_roles import builtin_roles
 
 READER = "Azure Kubernetes Service RBAC Reader"
 WRITER = "Azure Kubernetes Service RBAC Writer"
+# A custom role, as Pullwatch's own fix makes it.
+SECRET_READER = "Pullwatch pull secret reader"
+ALL = (READER, WRITER, SECRET_READER)
 _PREFIX = "Microsoft.ContainerService/managedClusters/"
 _VERBS = {
     "read": ("get", "list", "watch"),
@@ -18,7 +21,7 @@ _VERBS = {
 
 
 def cluster_role(name: str) -> dict[str, Any]:
-    """The ClusterRole of a built-in role."""
+    """The ClusterRole of one of Azure's."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -33,7 +36,9 @@ def name_of(role: str) -> str:
 
 
 def data_actions(role: str) -> Sequence[str]:
-    """The documented data actions of a built-in role. Raises KeyError."""
+    """The documented data actions of a built-in role, or those of the custom one. Raises KeyError."""
+    if role == SECRET_READER:
+        return (f"{_PREFIX}secrets/read",)
     by_name = {body["properties"]["roleName"]: body["properties"] for body in builtin_roles().values()}
     actions: list[str] = by_name[role]["permissions"][0]["dataActions"]
     return actions

@@ -8,7 +8,7 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from tests.support.real_kubernetes import programs
 from tests.support.real_kubernetes.audit import POLICY, AuditLog
 from tests.support.real_kubernetes.certificates import Authority, Identity, certificate_user, kubeconfig
 from tests.support.real_kubernetes.etcd import Etcd, etcd
-from tests.support.real_kubernetes.roles import READER, WRITER, cluster_role, name_of
-from tests.support.real_kubernetes.webhooks import webhooks
+from tests.support.real_kubernetes.roles import ALL, cluster_role, name_of, verbs_allowed
+from tests.support.real_kubernetes.webhooks import Webhooks, webhooks
 
 ATTEMPTS = 3
 ACCESS_SECONDS = 10.0
@@ -39,15 +39,18 @@ class ApiError(Exception):
 class KubeApiServer:
     """A running API server: ``url``, ``store``, the ``audit`` log, and whatever an administrator may ask."""
 
-    def __init__(self, url: str, store: Etcd, audit: AuditLog, authority: Authority, admin: Identity) -> None:
+    def __init__(
+        self, url: str, store: Etcd, hooks: Webhooks, audit: AuditLog, authority: Authority, admin: Identity
+    ) -> None:
         self.url = url
         self.store = store
+        self.hooks = hooks
         self.audit = audit
         self.authority = authority
         self.admin = admin
         self._context = authority.trusting(admin)
         self._kept: set[str] = set()
-        self._granted: list[tuple[str, str]] = []
+        self._granted: list[tuple[str, str, str]] = []
         self._lock = threading.Lock()
         self._connection: http.client.HTTPSConnection | None = None
         self._process = ExitStack()
@@ -71,11 +74,20 @@ class KubeApiServer:
         except (ApiError, OSError, http.client.HTTPException):
             return False
 
-    def request(self, method: str, path: str, body: Any = None, *, content: str = "application/json") -> Any:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        content: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         """An answer's body: JSON decoded, anything else as text. Raises ApiError for a status of 400 or more."""
+        sent = {"Content-Type": content, "User-Agent": "tests", **(headers or {})}
         with self._lock:
             try:
-                status, kind, raw = self._send(method, path, body, content)
+                status, kind, raw = self._send(method, path, body, sent)
             except (OSError, http.client.HTTPException):
                 self._hang_up()
                 raise
@@ -109,7 +121,7 @@ class KubeApiServer:
         return name
 
     def grant(self, role: str, user: str, namespace: str | None = None) -> None:
-        """A built-in role of Azure for a user, by object id: on one namespace, or on the whole cluster."""
+        """A role of Azure (roles.py) for a user, by object id: on one namespace, or on the whole cluster."""
         kind = "RoleBinding" if namespace else "ClusterRoleBinding"
         where = f"namespaces/{namespace}/rolebindings" if namespace else "clusterrolebindings"
         body = {
@@ -120,8 +132,8 @@ class KubeApiServer:
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
         }
         self.ensure(f"/apis/rbac.authorization.k8s.io/v1/{where}", body)
-        self._granted.append((user, namespace or ""))
-        self._wait_for_access(user, namespace or "", allowed=True)
+        self._granted.append((role, user, namespace or ""))
+        self._wait_for_access(role, user, namespace or "", allowed=True)
 
     def entra_kubeconfig(self) -> dict[str, Any]:
         """What AKS hands out for a cluster with Entra ID: kubelogin gets the token."""
@@ -139,8 +151,8 @@ class KubeApiServer:
     def empty(self) -> None:
         """As it was at ``keep``: whatever was made since is gone, from the log too."""
         self.store.delete(self.store.all_keys() - self._kept)
-        for user, namespace in self._granted:
-            self._wait_for_access(user, namespace, allowed=False)
+        for role, user, namespace in self._granted:
+            self._wait_for_access(role, user, namespace, allowed=False)
         self._granted.clear()
         self.audit.clear()
 
@@ -163,15 +175,20 @@ class KubeApiServer:
             stack.enter_context(programs.running("kube-controller-manager", arguments, lambda: _is_healthy(more)))
             yield
 
+    def second_connection(self) -> KubeApiServer:
+        """The same server for another thread, whose requests do not wait for those of this one. To be closed."""
+        return KubeApiServer(self.url, self.store, self.hooks, self.audit, self.authority, self.admin)
+
     def close(self) -> None:
         """Ends the process and the administrator's connection."""
         with self._lock:
             self._hang_up()
         self._process.close()
 
-    def _wait_for_access(self, user: str, namespace: str, *, allowed: bool) -> None:
+    def _wait_for_access(self, role: str, user: str, namespace: str, *, allowed: bool) -> None:
         """The API server learns of a binding a moment after it was made or taken away."""
-        what = {"verb": "list", "resource": "pods", "namespace": namespace}
+        verb, resource = min(verbs_allowed(role))
+        what = {"verb": verb, "resource": resource, "namespace": namespace}
         review = {
             "kind": "SubjectAccessReview",
             "apiVersion": "authorization.k8s.io/v1",
@@ -185,12 +202,12 @@ class KubeApiServer:
             time.sleep(0.02)
         raise RuntimeError(f"the access of {user} did not change within {ACCESS_SECONDS:g} s")
 
-    def _send(self, method: str, path: str, body: Any, content: str) -> tuple[int, str, bytes]:
+    def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, str, bytes]:
         if self._connection is None:
             host = self.url.removeprefix("https://")
             self._connection = http.client.HTTPSConnection(host, context=self._context, timeout=30)
         data = None if body is None else json.dumps(body)
-        self._connection.request(method, path, data, {"Content-Type": content, "User-Agent": "tests"})
+        self._connection.request(method, path, data, headers)
         response = self._connection.getresponse()
         return response.status, response.headers.get("Content-Type", ""), response.read()
 
@@ -233,12 +250,13 @@ def _start(stack: ExitStack) -> KubeApiServer:
     authority = Authority(folder)
     port = programs.free_port()
     admin = authority.user("admin", "system:masters")
-    server = KubeApiServer(f"https://127.0.0.1:{port}", store, AuditLog(folder / "audit.log"), authority, admin)
+    audit = AuditLog(folder / "audit.log")
+    server = KubeApiServer(f"https://127.0.0.1:{port}", store, hooks, audit, authority, admin)
     stack.callback(server.close)
-    server.start(_arguments(folder, authority, port, store.url, hooks))
+    server.start(_arguments(folder, authority, port, store.url, hooks.url))
     for name in _NAMESPACES:
         server.namespace(name)
-    for role in (READER, WRITER):
+    for role in ALL:
         server.create(cluster_role(role), "/apis/rbac.authorization.k8s.io/v1/clusterroles")
     server.keep()
     return server
@@ -263,6 +281,8 @@ def _arguments(folder: Path, authority: Authority, port: int, store: str, hooks:
         "authentication-token-webhook-config-file": _written(folder / "hook.json", _hook(hooks)),
         "authentication-token-webhook-version": "v1",
         "authentication-token-webhook-cache-ttl": "0s",
+        # Lists come from the store, which a test can make forget; those from memory never expire in its time.
+        "watch-cache": "false",
         "authorization-config": _written(folder / "authorization.json", _authorization(folder / "hook.json")),
     }
     return [f"--{name}={value}" for name, value in options.items()]
@@ -277,7 +297,7 @@ def _authorization(hook: Path) -> dict[str, Any]:
     webhook = {
         "authorizedTTL": "1s",
         "unauthorizedTTL": "1s",
-        "timeout": "10s",
+        "timeout": "30s",
         "subjectAccessReviewVersion": "v1",
         "matchConditionSubjectAccessReviewVersion": "v1",
         "failurePolicy": "NoOpinion",

@@ -16,13 +16,13 @@ from tests.support.tenant_builder import Tenant
 APP = DEFAULT_PRINCIPAL
 
 
-def moved(tenant: Tenant, server: KubeApiServer, cluster: str = "aks-1", *, role: str | None = READER) -> None:
-    """The cluster's objects stand in the real server from now on, and there the app has ``role`` on the cluster.
+def moved(tenant: Tenant, server: KubeApiServer, cluster: str = "aks-1", *, roles: tuple[str, ...] = (READER,)) -> None:
+    """The cluster's objects stand in the real server from now on, and there the app has ``roles`` on the cluster.
 
     Takes the place of the tenant's faults.
     """
     load_folder(server, tenant.root / "kubernetes" / cluster)
-    if role:
+    for role in roles:
         server.grant(role, APP)
     hand_out(tenant, server, cluster)
     server.audit.clear()

@@ -19,6 +19,8 @@ from typing import Any
 from simulator.entra.tokens import AKS_SERVER
 
 NO_ACCESS = "User does not have access to the resource in Azure. Update role assignment to allow access."
+# Less than the API server waits for an answer.
+HOLD_SECONDS = 25.0
 _AUDIENCES = (AKS_SERVER, f"api://{AKS_SERVER}")
 
 
@@ -43,11 +45,30 @@ def answer(review: dict[str, Any]) -> dict[str, Any]:
     return {"authenticated": True, "user": {"username": user, "groups": [], "extra": {"oid": [user]}}}
 
 
+class Webhooks(ThreadingHTTPServer):
+    """Both webhooks at one address, ``url``. While ``released`` is not set, reviews of access to nodes wait for it."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.released = threading.Event()
+        self.released.set()
+
+
+def _is_about_nodes(review: dict[str, Any]) -> bool:
+    return bool(review["spec"].get("resourceAttributes", {}).get("resource") == "nodes")
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: Webhooks
 
     def do_POST(self) -> None:
         review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if _is_about_nodes(review):
+            self.server.released.wait(HOLD_SECONDS)
         known = {"apiVersion": review["apiVersion"], "kind": review["kind"]}
         body = json.dumps({**known, "status": answer(review)}).encode()
         self.send_response(200)
@@ -61,15 +82,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def webhooks() -> Iterator[str]:
-    """Both webhooks at one address, until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+def webhooks() -> Iterator[Webhooks]:
+    """Both webhooks, until the block ends."""
+    server = Webhooks()
     thread = threading.Thread(target=server.serve_forever, name="webhooks", daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield server
     finally:
+        server.released.set()
         server.shutdown()
         server.server_close()
         thread.join()

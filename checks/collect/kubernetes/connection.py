@@ -1,0 +1,100 @@
+"""A connection to a cluster's own API server: its address, the trust in it, the token, and no way elsewhere.
+
+Entra clusters take a token for the AKS server application, got by azure-identity; clusters without Entra ID only their
+kubeconfig, which is equal to cluster-admin and therefore used only where a setting allows it.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+from azure.core.exceptions import ClientAuthenticationError
+from kubernetes.aio import client
+
+from checks.collect.arm.client import USER_AGENT, Azure
+from checks.collect.kubernetes.kubeconfig import Kubeconfig
+from checks.collect.wire import connections
+from checks.collect.wire.errors import NotAllowed, Temporary, translate_errors
+from checks.facts import Cluster
+from checks.rules.azure.clouds import AKS_SERVER_APPLICATION
+
+RBAC_READER = "Azure Kubernetes Service RBAC Reader"
+
+
+@asynccontextmanager
+async def open_api(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> AsyncIterator[client.CoreV1Api]:
+    """The cluster's API over its own trust, closed at the end. Raises CollectError where no token can be had."""
+    token = await cluster_token(azure, cluster) if kubeconfig.exec_plugin else kubeconfig.token
+    connector = connections.connector((), _trust(kubeconfig))
+    api_client = client.ApiClient(_configuration(kubeconfig, token, connector))
+    api_client.user_agent = USER_AGENT
+    # Packing costs the API server and this process more CPU than the bytes are worth within Azure (tools/benchmark.py).
+    api_client.set_default_header("Accept-Encoding", "identity")  # type: ignore[no-untyped-call]
+    try:
+        yield client.CoreV1Api(api_client)
+    finally:
+        await api_client.close()  # type: ignore[no-untyped-call]
+        await connector.close()  # the client leaves a connector that it was given open
+
+
+async def cluster_token(azure: Azure, cluster: Cluster) -> str:
+    """A token for the AKS server application. Raises CollectError."""
+    async with translate_errors("token for the cluster", RBAC_READER, cluster.id, azure.settings.call_seconds):
+        try:
+            return await azure.token(f"{AKS_SERVER_APPLICATION}/.default")
+        except ClientAuthenticationError as error:
+            raise NotAllowed(
+                f"no token for the AKS server application: {error.message}", RBAC_READER, cluster.id
+            ) from error
+
+
+def _configuration(kubeconfig: Kubeconfig, token: str | None, connector: aiohttp.BaseConnector) -> client.Configuration:
+    configuration = client.Configuration(host=kubeconfig.server)
+    # The client makes a context of its own too; with this it does not load the system's authorities for nothing.
+    configuration.ca_cert_data = kubeconfig.ca_pem or None
+    if token:
+        configuration.api_key = {"BearerToken": f"Bearer {token}"}
+    configuration.client_session_kwargs = {
+        "connector": connector,
+        "trust_env": connections.names_proxy(),
+        "middlewares": (_refuse_redirects,),
+    }
+    return configuration
+
+
+async def _refuse_redirects(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """An API server redirects nobody, and the client would follow it to wherever it says."""
+    response = await handler(request)
+    if response.status in (301, 302, 303, 307, 308):
+        location = response.headers.get("Location", "").partition("?")[0][:200]
+        response.close()
+        raise Temporary(f"the Kubernetes API answered {response.status}: a redirect to {location} is not followed")
+    return response
+
+
+def _trust(kubeconfig: Kubeconfig) -> ssl.SSLContext:
+    """The cluster's own CA and nothing else; a client certificate touches the disk only while it is loaded.
+
+    Not as strict as Python 3.13 is, which refuses certificates without key identifiers: kubectl and curl take a CA of
+    that kind. The chain is verified all the same, and so is the name.
+    """
+    try:
+        context = ssl.create_default_context(cadata=kubeconfig.ca_pem or None)
+        if kubeconfig.ca_pem:
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if kubeconfig.certificate_pem and kubeconfig.key_pem:
+            with tempfile.TemporaryDirectory() as folder:
+                pem = Path(folder, "client.pem")
+                pem.touch(mode=0o600)
+                pem.write_text(kubeconfig.certificate_pem + "\n" + kubeconfig.key_pem)
+                context.load_cert_chain(pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise Temporary(f"the kubeconfig's certificates cannot be used: {error}") from error
+    return context
