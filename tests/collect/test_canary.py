@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from checks import settings
 from checks.collect.arm.client import Azure, open_azure
-from checks.collect.kubernetes import canary
+from checks.collect.kubernetes import canary, canary_pod
 from checks.collect.kubernetes.canary import to_the_end
 from checks.collect.kubernetes.canary_api import CanaryApi
 from checks.collect.kubernetes.canary_pod import LABELS, PodState, answered, failed_texts
@@ -359,6 +359,20 @@ async def test_nodes_that_may_be_read_are_chosen_by_their_status(tmp_path: Path)
     with running(tenant.root, kubelet_delay=0.02) as sim:
         (report,) = await answers(sim, world, pods=READY)
     assert isinstance(report, CanaryReport) and report.node == names[4]
+
+
+async def test_a_long_list_of_nodes_is_read_until_one_can_be_asked(tmp_path: Path) -> None:
+    world = World()
+    tenant = tenant_of(world, tmp_path)
+    names = [f"aks-system-12345678-vmss{n:06}" for n in range(130)]
+    cordoned = [node_body(name, spec={"unschedulable": True}) for name in names]
+    listed = {"kind": "NodeList", "apiVersion": "v1", "items": [*cordoned[:60], node_body(names[60]), *cordoned[61:]]}
+    tenant.write("kubernetes/aks-1", listed)
+    tenant.caller(granted=[NODES_READ])
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        (report,) = await answers(sim, world, pods=READY)
+        assert sim.count("kubernetes", "/nodes") == 2, "the third page was not needed"
+    assert isinstance(report, CanaryReport) and report.node == names[60]
 
 
 async def test_a_pool_whose_nodes_cannot_be_asked_is_told_with_what_is_missing(tmp_path: Path) -> None:
@@ -876,6 +890,38 @@ def test_a_kubelet_that_refuses_the_pod_itself_is_not_waited_for() -> None:
     assert PodState.of(json.dumps(body).encode()).refusal == refusal
     ran = {"status": {"phase": "Failed", "containerStatuses": [{"name": "ask-0", "state": {"terminated": {}}}]}}
     assert PodState.of(json.dumps(ran).encode()).refusal is None
+
+
+def test_a_pod_that_never_came_to_pull_says_why_by_its_events() -> None:
+    events = [
+        {"reason": "Scheduled", "message": "assigned"},
+        {"reason": "FailedMount", "message": "no such volume"},
+        {"reason": "FailedCreatePodSandBox", "message": "no runtime for kata is configured\nat all"},
+        {"reason": "Pulling", "message": "pulling"},
+    ]
+    refusal = CanaryRefusal(RefusedBy.KUBELET, "FailedCreatePodSandBox", "no runtime for kata is configured at all")
+    assert canary_pod.stuck(json.dumps({"items": events}).encode()) == refusal
+    assert canary_pod.stuck(json.dumps({"items": events[:1]}).encode()) is None
+
+
+async def test_a_pod_whose_sandbox_fails_is_told_in_the_kubelet_s_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    text = "Failed to create pod sandbox: no address left in the subnet"
+    raw = json.dumps({"items": [{"reason": "FailedCreatePodSandBox", "message": text}]}).encode()
+
+    async def events(api: CanaryApi, name: str) -> bytes:
+        return raw
+
+    monkeypatch.setattr(CanaryApi, "events", events)
+    with running(tenant_of(world, tmp_path).root, kubelet_delay=60) as sim:
+        canaries = await asked(sim, world, canary_seconds=1)
+        assert pods(sim, world) == []
+    assert isinstance(canaries, Canaries)
+    (one,) = canaries.canaries
+    assert one.refusal == CanaryRefusal(RefusedBy.KUBELET, "FailedCreatePodSandBox", text)
+    assert isinstance(one.result, NotSeen) and text in one.result.detail
 
 
 def waiting(reason: str, message: str | None = None) -> PodState:
