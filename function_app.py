@@ -17,6 +17,7 @@ import azure.functions as func
 from checks import settings
 from checks.collect.arm.inventory import InventoryCache
 from checks.jobs import queues
+from checks.jobs.canaries import sweep_canaries
 from checks.jobs.close import close_run, record_poison, sweep_runs
 from checks.jobs.context import JobContext, open_job_context
 from checks.jobs.deliver import deliver_all
@@ -57,8 +58,11 @@ def schedule(timer: func.TimerRequest) -> None:
 
 @app.timer_trigger(arg_name="timer", schedule=SWEEP_SCHEDULE, run_on_startup=False)
 def sweep(timer: func.TimerRequest) -> None:
-    """Closes runs that are past their deadline and has pending mail delivered."""
+    """Closes runs that are past their deadline, has pending mail delivered, and deletes canary pods that were left."""
     _run(sweep_runs)
+    swept = _run(sweep_canaries)
+    if swept.deleted or swept.left:
+        LOG.info("canary pods that were left: %d deleted, %d still there", swept.deleted, swept.left)
 
 
 @app.queue_trigger(arg_name="message", queue_name=queues.PLAN, connection=STORAGE)

@@ -10,9 +10,11 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -31,6 +33,16 @@ from checks.settings import Settings
 from checks.text import redacted
 
 USAGE = 64
+SIGNALLED = 128  # and the signal's number, as shells have it
+T = TypeVar("T")
+
+
+class _Stopped(Exception):
+    """A signal ended the command, which had the time to tidy up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,8 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except settings.SettingError as error:
         print(f"pullwatch: {error}", file=sys.stderr)
         return USAGE
+    except _Stopped as stopped:
+        print(f"pullwatch: stopped by {stopped}", file=sys.stderr)
+        return SIGNALLED + stopped.number
     except KeyboardInterrupt:
-        return 130
+        return SIGNALLED + signal.SIGINT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -112,7 +127,7 @@ def _scan(options: argparse.Namespace) -> int:
     asked = (tuple(options.subscription), tuple(options.cluster), tuple(options.registry))
     scope = ScanScope(*asked, canaries=options.canary)
     try:
-        report = asyncio.run(_scanned(loaded, scope, _progress(options.quiet)))
+        report = asyncio.run(_until_signal(_scanned(loaded, scope, _progress(options.quiet))))
     except CollectError as error:
         print(f"pullwatch: nothing could be checked: {error}", file=sys.stderr)
         for fix in error.as_gap().fix:
@@ -126,6 +141,25 @@ def _scan(options: argparse.Namespace) -> int:
         terminal.show(report, terminal.console(sys.stdout))
     _report_calls(report, options.quiet)
     return exit_code(report, scope)
+
+
+async def _until_signal(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits work; SIGTERM and SIGINT cancel it. Canary pods are deleted on the way, however often a signal comes."""
+    loop, task, received = asyncio.get_running_loop(), asyncio.ensure_future(work), list[int]()
+
+    def stop(number: int) -> None:
+        received.append(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows: asyncio.run turns Ctrl+C into a cancellation itself
+            loop.add_signal_handler(number, stop, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if received:
+            raise _Stopped(received[0]) from None
+        raise
 
 
 async def _scanned(loaded: Settings, scope: ScanScope, progress: Callable[[str], None]) -> ScanReport:

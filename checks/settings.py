@@ -181,7 +181,8 @@ SETTINGS = (
     Setting("CANARY", "canary", _choice("off", "on-demand", "scheduled"), "on-demand",
             "Canary pulls (PW305), which make pods: off, on-demand (only where a request or `scan --canary` asks for "
             "them), scheduled (every run too)."),
-    Setting("CANARY_NAMESPACE", "canary_namespace", _namespace, "default", "The namespace of canary pods."),
+    Setting("CANARY_NAMESPACE", "canary_namespace", _namespace, "default",
+            "The namespace of canary pods. Requests over HTTP need one that is not default."),
     Setting("CANARY_IMAGE", "canary_image", _image, "",
             "A small image that exists, for canaries to pull besides: it proves the path of layers too."),
     Setting("CANARY_SECONDS", "canary_seconds", _number(5, 600), "120", "How long a canary pod waits for its answer."),

@@ -7,16 +7,18 @@ import msgspec
 from checks.catalog.check import Check
 from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen
-from checks.facts.canary import Canaries, Canary, CanaryReport
+from checks.facts.canary import Canaries, Canary, CanaryRefusal, CanaryReport, RefusedBy
 from checks.findings import Basis, Evidence, Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.azure import artifact_cache
 from checks.rules.fixes import az_acr, az_aks, az_roles, shell
-from checks.rules.pull import canaries
+from checks.rules.pull import canaries, canary_refusals
 from checks.rules.pull.canaries import CanaryProof, CanaryReading
+from checks.rules.pull.canary_refusals import CanaryRefusalCause
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, affected_scope
 from checks.rules.pull.remedies import open_firewall
+from checks.text import listed
 
 
 class CanaryCause(Cause):
@@ -35,6 +37,7 @@ class CanaryCause(Cause):
     CANARY_UNANSWERED = "canary-unanswered", "The canary pod got no answer in time."
     CANARY_IMPOSSIBLE = "canary-impossible", "The registry gave an image under a tag that cannot exist."
     CANARY_LEFT_BEHIND = "canary-left-behind", "A canary pod could not be deleted."
+    CANARY_HELD = "canary-held", "A canary pod is deleted, but finalizers keep it in the cluster."
     CANARY_CAPPED = "canary-capped", "More registries are in use than one scan asks for."
     CANARY_UNAUTHORIZED = "canary-unauthorized", "The canary pod was refused, but it may be the repository's fault."
     CANARY_POLICY = "canary-policy", "A policy stopped the canary pod."
@@ -68,13 +71,21 @@ CHECK = Check(
         "layers (an optional real image adds it). With anonymous pull, or pull secrets that the namespace's service "
         "account gives its pods, it proves only the network path; by repositories (ABAC) only that repository. "
         "Failures that may pass (names, connections, the registry's own errors) are asked for again by a second pod, "
-        "whose answer counts. Every other text is classified like those of PW301. The pods are deleted, those of runs"
-        " that crashed too."
+        "whose answer counts. Every other text is classified like those of PW301. The pods do no harm: they name a "
+        "node of the pool on which a pod is Ready (where nodes may be read, one that is not cordoned, virtual or "
+        "under disk pressure), so the scheduler evicts nothing for them; they request no resources and have no "
+        "priority class of their own. They are deleted in any case: when the look ends or is stopped by a signal; by "
+        "the cluster after their deadline; and, where a process died, by the next look or the app's sweep, which "
+        "knows their names from its storage. A pod that stays is reported. Under a ResourceQuota the pools are asked "
+        "one after the other. A refused pod is Unknown with its own cause; what the kubelet says on Windows is taken "
+        "from its source, not from a node. Over HTTP a namespace other than `default` is needed."
     ),
     permissions=(
         "Azure Kubernetes Service Cluster User Role on the cluster",
-        "Azure Kubernetes Service RBAC Writer on the namespace (or a custom role with pods/read, pods/write and "
-        "pods/delete)",
+        "Azure Kubernetes Service RBAC Reader on the cluster: its pods show which nodes can be asked",
+        "Azure Kubernetes Service RBAC Writer on the namespace (or a custom role with pods/read, pods/write, "
+        "pods/delete, events/read and resourcequotas/read)",
+        "nodes/read on the cluster, optional: cordoned nodes and those under disk pressure are then left out",
     ),
     fix="Depends on the cause; the finding names it.",
     article=("worker nodes can pull",),
@@ -82,10 +93,11 @@ CHECK = Check(
         "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/extensions/cannot-pull-image-from-acr-to-aks-cluster",
     ),
     basis=Basis.NODES,
-    causes=(CanaryCause, PullErrorCause),
+    causes=(CanaryCause, CanaryRefusalCause, PullErrorCause),
 )
 
 MAX_TEXT = 600
+MAX_FINALIZERS = 3
 _NODE = "node"
 _PASSED_ON = frozenset({PullErrorCause.RATE_LIMITED, PullErrorCause.REGISTRY_ERROR})
 
@@ -126,8 +138,9 @@ def _empty(facts: ClusterFacts, pool: str) -> Finding:
 
 
 def _left(facts: ClusterFacts, left: Canaries) -> list[Finding]:
+    held = [_held(facts, left)] if left.held else []
     if not left.left:
-        return []
+        return held
     why = left.left_why
     return [
         CHECK.unknown(
@@ -137,8 +150,26 @@ def _left(facts: ClusterFacts, left: Canaries) -> list[Finding]:
             missing=(why.role if why else None) or "pods/delete",
             look_failed=True,
             fix=(*(_delete(pod) for pod in left.left[:5]), *(why.fix if why else ())),
-        )
+        ),
+        *held,
     ]
+
+
+def _held(facts: ClusterFacts, left: Canaries) -> Finding:
+    names = listed(left.finalizers, MAX_FINALIZERS)
+    return CHECK.unknown(
+        Subject(facts.cluster.id),
+        CanaryCause.CANARY_HELD,
+        f"{len(left.held)} canary pod(s) were deleted and are still there: finalizers keep them ({names}).",
+        missing=f"what takes the finalizers off: {names}",
+        look_failed=True,
+        fix=tuple(_show(pod) for pod in left.held[:5]),
+    )
+
+
+def _show(pod: str) -> str:
+    namespace, _, name = pod.partition("/")
+    return shell.command("kubectl", "get", "pod", "--namespace", namespace, name, "--output", "yaml")
 
 
 def _delete(pod: str) -> str:
@@ -172,6 +203,8 @@ class _Answered(msgspec.Struct, frozen=True):
 def _judge_canary(facts: ClusterFacts, canary: Canary) -> Finding:
     ask, result = canary.ask, canary.result
     subject = Subject(facts.cluster.id, registry=ask.login_server, pool=ask.pool, image=ask.image if ask.real else None)
+    if isinstance(result, NotSeen) and canary.refusal is not None:
+        return _refused(subject, ask.pool, result, canary.refusal)
     if isinstance(result, NotSeen):
         if result.why.value == "not-found":
             summary = f"The canary on the pool {ask.pool} got no answer: {result.detail}"
@@ -189,6 +222,18 @@ def _judge_canary(facts: ClusterFacts, canary: Canary) -> Finding:
     if reading.proves is not None:
         return CHECK.passes(subject, reading.proves.value, _proof(answered, reading.proves), evidence)
     return _failed(answered) if reading.failed and not _of_the_repository(answered) else _unsettled(answered)
+
+
+def _refused(subject: Subject, pool: str, gap: NotSeen, refusal: CanaryRefusal) -> Finding:
+    """A pod that was not taken, which says nothing of the registry."""
+    cause = canary_refusals.cause_of(refusal)
+    summary = f"The pool {pool} was not asked. {cause.sentence}"
+    if refusal.message:
+        summary += f" {refusal.by.value[0].upper()}{refusal.by.value[1:]} says: {refusal.message}"
+    evidence = (Evidence(f"{refusal.reason}: {refusal.message}"[:MAX_TEXT], refusal.by.value),)
+    seen = () if refusal.by is RefusedBy.PULLWATCH else evidence
+    missing = canary_refusals.missing_of(refusal)
+    return CHECK.unknown(subject, cause, summary, seen, missing=missing, look_failed=True, fix=gap.fix)
 
 
 def _of_the_repository(answered: _Answered) -> bool:

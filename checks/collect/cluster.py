@@ -12,6 +12,7 @@ from checks.collect.arm import graph, identities, reads, registry_details
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes import api, canary, pull_secrets
+from checks.collect.kubernetes.canary_records import CanaryRecords
 from checks.collect.registry import manifests, probes
 from checks.facts import (
     NO_CANARY,
@@ -52,12 +53,13 @@ async def gather(
     only: tuple[str, ...] = (),
     *,
     unused_too: bool = True,
-    canaries: bool = False,
+    canaries: CanaryRecords | None = None,
 ) -> ClusterFacts:
     """The facts about one cluster. ``remembered`` are login servers it was seen to use before.
 
     ``only`` narrows them to these registries, ``unused_too`` whether it uses them or not. A Kubernetes API that hangs
-    costs the cluster its pods, not its answer from ARM. ``canaries``: pods may be made that ask nodes to pull.
+    costs the cluster its pods, not its answer from ARM. ``canaries``: pods may be made that ask nodes to pull, and
+    this keeps their names.
     """
     principal = await _principal(azure, cluster)
     workloads, secrets = await pull_secrets.read(azure, inventory, cluster, await _workloads(azure, cluster))
@@ -90,7 +92,7 @@ async def gather(
         manifests=await manifests.of_cluster(azure, inventory, uses),
         pull_times=pull_times.measure_pull_times(workloads.value, cluster.pools) if isinstance(workloads, Seen) else (),
         arm_registries=inventory.login_servers,
-        canaries=await canary.of_cluster(azure, cluster, uses) if canaries else NO_CANARY,
+        canaries=await canary.of_cluster(azure, cluster, uses, workloads, canaries) if canaries else NO_CANARY,
     )
 
 

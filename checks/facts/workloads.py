@@ -50,7 +50,7 @@ class PodEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded (counted, not lost).
 
-    ``read_through`` says how it was read, where not directly.
+    ``read_through`` says how it was read, where not directly. ``ready_nodes`` are the nodes on which a pod is Ready.
     """
 
     containers: tuple[ContainerImage, ...] = ()
@@ -58,3 +58,4 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     pods: int = 0
     unreadable: int = 0
     read_through: str = ""
+    ready_nodes: frozenset[str] = frozenset()

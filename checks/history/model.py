@@ -269,6 +269,28 @@ class PendingList(msgspec.Struct, frozen=True):
     unreadable: tuple[str, ...] = ()
 
 
+class StoredCanary(msgspec.Struct, frozen=True, kw_only=True):
+    """A canary pod that was to be made and is not known to be gone. ``cluster`` is its cluster's ARM id.
+
+    ``due``: when it is to be deleted, if its look did not; later after each try that failed (``attempts``), which
+    ``reason`` names.
+    """
+
+    cluster: str
+    namespace: str
+    name: str
+    due: datetime
+    attempts: int = 0
+    reason: str = ""
+
+
+class CanaryList(msgspec.Struct, frozen=True):
+    """The canary pods that were found, and why others could not be read (they stay where they are)."""
+
+    items: tuple[StoredCanary, ...]
+    unreadable: tuple[str, ...] = ()
+
+
 class MailStatus(StrEnum):
     """Where a mail stands. ``SENDING``: it may have gone out already."""
 

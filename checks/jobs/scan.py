@@ -15,6 +15,7 @@ from checks.history.decide import decide
 from checks.history.errors import Conflict
 from checks.history.model import MarkerStatus, Run, Shard, Totals
 from checks.jobs import scan_cluster
+from checks.jobs.canaries import StoredCanaries
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, CloseMessage, MessageError, ScanMessage
 from checks.report.cluster_report import problem_report
@@ -73,7 +74,7 @@ async def _cluster(
         report = _unlisted(listing, run, cluster_id, remembered)
     else:
         baselines = stored.state.baselines if stored else {}
-        canaries = context.settings.canary == "scheduled"
+        canaries = StoredCanaries(context) if context.settings.canary == "scheduled" else None
         report = await scan_cluster.scan_cluster(
             context.azure, listing, target, remembered, baselines=baselines, canaries=canaries
         )

@@ -13,6 +13,7 @@ from checks.collect import cluster
 from checks.collect.arm import inventory, reads
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
+from checks.collect.kubernetes.canary_records import CanaryRecords, Unrecorded
 from checks.collect.wire.errors import CollectError
 from checks.facts import Cluster, Seen, Subscription
 from checks.facts.pulls import PullTimeBaseline
@@ -62,8 +63,11 @@ def in_scope(subscriptions: Iterable[Subscription], wanted: tuple[str, ...]) -> 
     return tuple(s for s in subscriptions if not names or s.id in names)
 
 
-async def scan(azure: Azure, scope: ScanScope, progress: Progress) -> ScanReport:
-    """Looks at everything in a scope once, without history. Raises CollectError where not even a list can be had."""
+async def scan(azure: Azure, scope: ScanScope, progress: Progress, records: CanaryRecords | None = None) -> ScanReport:
+    """Looks at everything in a scope once, without history. Raises CollectError where not even a list can be had.
+
+    ``records`` keeps the names of canary pods, where there is a storage.
+    """
     progress("Listing subscriptions …")
     seen = await visible(azure)
     wanted = scope.subscriptions or azure.settings.subscriptions
@@ -72,8 +76,9 @@ async def scan(azure: Azure, scope: ScanScope, progress: Progress) -> ScanReport
     listing = await inventory.read(azure, seen)
     clusters = [c for guid in sorted(chosen) for c in clusters_of(listing, guid) if scope.wants(c)]
     progress(f"{len(clusters)} clusters to check …")
+    canaries = (records or Unrecorded()) if scope.canaries else None
     reports = await scan_clusters(
-        azure, listing, clusters, progress, scope.registries, unused_too=bool(scope.clusters), canaries=scope.canaries
+        azure, listing, clusters, progress, scope.registries, unused_too=bool(scope.clusters), canaries=canaries
     )
     if scope.registries and not scope.clusters:
         reports = tuple(report for report in reports if report.registries or not pods_read(report))
@@ -107,7 +112,7 @@ async def scan_clusters(
     only: tuple[str, ...] = (),
     *,
     unused_too: bool = True,
-    canaries: bool = False,
+    canaries: CanaryRecords | None = None,
 ) -> tuple[ClusterReport, ...]:
     """Reports of clusters, in their order, without a past.
 
@@ -137,7 +142,7 @@ async def scan_cluster(
     baselines: Mapping[str, PullTimeBaseline] | None = None,
     *,
     unused_too: bool = True,
-    canaries: bool = False,
+    canaries: CanaryRecords | None = None,
 ) -> ClusterReport:
     """One cluster, with whatever goes wrong kept to it. ``remembered`` are registries that earlier runs saw it use.
 

@@ -18,6 +18,7 @@ from checks.collect.wire.errors import CollectError
 from checks.history.errors import HistoryError
 from checks.history.model import Run
 from checks.jobs import scan_cluster
+from checks.jobs.canaries import StoredCanaries
 from checks.jobs.context import JobContext
 from checks.jobs.queues import PLAN, PlanMessage
 from checks.report.as_json import scan_answer, subscription_answer
@@ -26,6 +27,7 @@ from checks.text import redacted
 
 SCAN_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
 MAX_BODY = 65_536
+SHARED_NAMESPACE = "default"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RUN_ID = re.compile(r"[0-9]{6}-[0-9]{12}")
 
@@ -85,8 +87,9 @@ async def post_checks(context: JobContext, body: bytes, caller: str) -> HttpResp
         request = read_request(body)
     except BadRequest as error:
         return HttpResponse(400, {"error": str(error)})
-    if request.canary and context.settings.canary == "off":
-        return HttpResponse(403, {"error": "canary is off: PULLWATCH_CANARY has to be on-demand or scheduled"})
+    refused = _refused_canary(context) if request.canary else None
+    if refused is not None:
+        return refused
     if request.cluster is not None:
         return await _scan_now(context, request)
     message = PlanMessage(request=uuid.uuid4().hex, requested_by=caller, subscriptions=request.subscriptions)
@@ -96,13 +99,27 @@ async def post_checks(context: JobContext, body: bytes, caller: str) -> HttpResp
     return HttpResponse(202, {"run": ticket.run_id, "status": "requested"}, {"Location": location, "Retry-After": "5"})
 
 
+def _refused_canary(context: JobContext) -> HttpResponse | None:
+    """Canaries that the settings do not allow over HTTP, or not where they would stand among somebody's own pods."""
+    settings = context.settings
+    if settings.canary == "off":
+        return HttpResponse(403, {"error": "canary is off: PULLWATCH_CANARY has to be on-demand or scheduled"})
+    if settings.canary_namespace == SHARED_NAMESPACE:
+        why = (
+            f"canary needs a namespace of its own, not {SHARED_NAMESPACE}: create one in the cluster, grant the "
+            "identity Azure Kubernetes Service RBAC Writer on it, and set PULLWATCH_CANARY_NAMESPACE to its name"
+        )
+        return HttpResponse(403, {"error": why, "fix": ["kubectl create namespace pullwatch-canary"]})
+    return None
+
+
 async def _scan_now(context: JobContext, request: ChecksRequest) -> HttpResponse:
     """Scans at once and changes nothing: history counts runs only."""
     hosts = tuple(host.lower() for host in request.registries)
     scope = scan_cluster.ScanScope(request.subscriptions, (request.cluster or "",), hosts, canaries=request.canary)
     try:
         async with asyncio.timeout(SCAN_SECONDS):
-            report = await scan_cluster.scan(context.azure, scope, lambda line: None)
+            report = await scan_cluster.scan(context.azure, scope, lambda line: None, StoredCanaries(context))
     except TimeoutError:
         return HttpResponse(504, {"error": f"not done within {SCAN_SECONDS} s; ask for a run and read its result"})
     except CollectError as error:

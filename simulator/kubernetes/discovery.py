@@ -30,6 +30,8 @@ RESOURCES: dict[str, dict[str, tuple[str, bool]]] = {
         "statefulsets": ("StatefulSet", True),
     },
     "batch/v1": {"cronjobs": ("CronJob", True), "jobs": ("Job", True)},
+    "node.k8s.io/v1": {"runtimeclasses": ("RuntimeClass", False)},
+    "scheduling.k8s.io/v1": {"priorityclasses": ("PriorityClass", False)},
     "networking.k8s.io/v1": {"ingresses": ("Ingress", True), "networkpolicies": ("NetworkPolicy", True)},
 }
 _SHORT = {"pods": ["po"], "events": ["ev"], "nodes": ["no"], "namespaces": ["ns"], "serviceaccounts": ["sa"]}

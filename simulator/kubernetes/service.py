@@ -22,7 +22,7 @@ from aiohttp import web
 
 from simulator.certificates import is_client
 from simulator.entra.tokens import AKS_SERVER, TokenError, Tokens
-from simulator.kubernetes import discovery, pod_security, table
+from simulator.kubernetes import admission, discovery, rights, table, validation
 from simulator.kubernetes.clusters import Cluster, Clusters
 from simulator.kubernetes.compression import packed
 from simulator.kubernetes.objects import ClusterObjects, KubeObject, kube_object
@@ -39,7 +39,7 @@ EXPIRED = (
 TOO_MANY = "Too many requests, please try again later.\n"
 _PREFIX = re.compile(r"/clusters/(?P<subscription>[^/]+)/(?P<group>[^/]+)/(?P<name>[^/]+)(?P<rest>/.*)?")
 REASONS = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed"}
-REASONS |= {409: "AlreadyExists", 410: "Expired", 429: "TooManyRequests", 500: "InternalError"}
+REASONS |= {409: "AlreadyExists", 410: "Expired", 422: "Invalid", 429: "TooManyRequests", 500: "InternalError"}
 REASONS |= {503: "ServiceUnavailable", 504: "Timeout"}
 
 
@@ -116,6 +116,9 @@ class Kubernetes:
         if result is None:
             raise status_error(404, f'{_plural(at)} "{at.name}" not found', at.resource, at.name)
         if verb == "delete":
+            held = _marked(result, objects)
+            if held is not None:
+                return answer(held.raw)
             objects.delete(result)
             gone = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
             return answer(result.raw if at.resource == "pods" else gone)
@@ -124,14 +127,14 @@ class Kubernetes:
         return answer(result.raw)
 
     def _authorize(self, cluster: Cluster, at: Target, verb: str, user: str | None) -> None:
-        """Azure RBAC for Kubernetes: what caller.json denies as a data action on the cluster."""
+        """Azure RBAC for Kubernetes: only what is granted as a data action on the cluster, and not denied."""
         caller = self._clusters.tenant.caller()
         if user is None or user.lower() != caller.principal.lower():
             return
         group = at.group_version.split("/")[0] if "/" in at.group_version else ""
         named = f"{group}/{at.resource}" if group else at.resource
         ends = {"list": "read", "get": "read", "create": "write", "delete": "delete"}[verb]
-        if not caller.is_denied(f"Microsoft.ContainerService/managedClusters/{named}/{ends}", cluster.id):
+        if rights.may(caller, f"{rights.PREFIX}{named}/{ends}", cluster.id):
             return
         where = f'in the namespace "{at.namespace}"' if at.namespace else "at the cluster scope"
         raise status_error(
@@ -196,6 +199,20 @@ def _verb(method: str, at: Target) -> str | None:
     if at.name is None:
         return {"GET": "list", "POST": "create"}.get(method)
     return {"GET": "get", "DELETE": "delete"}.get(method)
+
+
+def _marked(item: KubeObject, objects: ClusterObjects) -> KubeObject | None:
+    """An object with finalizers is only marked: it goes when they are taken off. None for one without."""
+    body = item.body()
+    metadata = body["metadata"]
+    if not metadata.get("finalizers"):
+        return None
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    marks = {"deletionTimestamp": metadata.get("deletionTimestamp") or now, "deletionGracePeriodSeconds": 0}
+    marked = kube_object({**body, "metadata": {**metadata, **marks}})
+    assert marked is not None  # it was one before
+    objects.put(marked)
+    return marked
 
 
 def _plural(at: Target) -> str:
@@ -298,9 +315,11 @@ def _create(data: bytes, objects: ClusterObjects, at: Target) -> KubeObject:
         "resourceVersion": str(objects.next_version()),
     }
     made = {"kind": at.kind, "apiVersion": at.group_version, **body, "metadata": wanted}
+    ending = admission.namespace_refusal(objects, wanted["namespace"]) if at.namespaced else ""
+    if ending:
+        raise _forbidden(at, str(wanted.get("name")), ending)
     if at.resource == "pods":
-        _give_pull_secrets(made, objects)
-        _admit(made, objects)
+        _admit(made, objects, at)
         made["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
     item = kube_object(made)
     if item is None:
@@ -311,29 +330,21 @@ def _create(data: bytes, objects: ClusterObjects, at: Target) -> KubeObject:
     return item
 
 
-def _give_pull_secrets(pod: dict[str, Any], objects: ClusterObjects) -> None:
-    """A pod without pull secrets gets those of its service account (the admission plugin ServiceAccount)."""
-    spec = pod.get("spec")
-    if not isinstance(spec, dict) or spec.get("imagePullSecrets"):
-        return
-    name = str(spec.get("serviceAccountName") or "default")
-    account = objects.get("v1", "serviceaccounts", pod["metadata"]["namespace"], name)
-    secrets_of = account.body().get("imagePullSecrets") if account else None
-    if secrets_of:
-        pod["spec"] = {**spec, "imagePullSecrets": secrets_of}
+def _admit(pod: dict[str, Any], objects: ClusterObjects, at: Target) -> None:
+    """Admission, then validation, in the server's order. Raises 403 and 422."""
+    name = str(pod["metadata"].get("name"))
+    try:
+        admission.admit(pod, objects)
+    except admission.Denied as denied:
+        raise _forbidden(at, name, str(denied)) from denied
+    wrong = validation.problems(pod)
+    if wrong:
+        listed = wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]"
+        raise status_error(422, f'Pod "{name}" is invalid: {listed}', at.resource, name)
 
 
-def _admit(pod: dict[str, Any], objects: ClusterObjects) -> None:
-    """Pod Security: a namespace labelled enforce=restricted takes only pods that keep to it. Raises 403."""
-    name, space = str(pod["metadata"].get("name")), pod["metadata"]["namespace"]
-    namespace = objects.get("v1", "namespaces", "", space)
-    if namespace is None or namespace.labels.get(pod_security.ENFORCE) != "restricted":
-        return
-    spec = pod.get("spec")
-    problems = pod_security.violations(spec if isinstance(spec, dict) else {})
-    if problems:
-        text = f'violates PodSecurity "restricted:latest": {", ".join(problems)}'
-        raise status_error(403, f'pods "{name}" is forbidden: {text}', "pods", name)
+def _forbidden(at: Target, name: str, why: str) -> Refusal:
+    return status_error(403, f'{_plural(at)} "{name}" is forbidden: {why}', at.resource, name)
 
 
 def _namespace(name: str) -> KubeObject:

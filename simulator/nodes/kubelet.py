@@ -1,9 +1,10 @@
 """The scheduler and the kubelets of a cluster, as far as a pod that is made over the wire needs them.
 
-A pod goes to a pool that fits its node selector and whose taints it tolerates. Its images are then pulled, and what
-happened is told as on a real cluster: events Scheduled, Pulling, Pulled or Failed and BackOff, and a status that waits
-in ErrImagePull, then in ImagePullBackOff, where kubelets before 1.32 leave the error out. Pods that stand in files are
-left as they are.
+A pod goes to a node that fits its node selector and whose taints it tolerates (placement.py); one that names its node
+passes the scheduler by and meets the kubelet's own checks. Its images are then pulled, and what happened is told as on
+a real cluster: events Scheduled, Pulling, Pulled or Failed and BackOff, and a status that waits in ErrImagePull, then
+in ImagePullBackOff, where kubelets before 1.32 leave the error out. Pods that stand in files are left as they are,
+unless a pod of higher priority needs their place.
 """
 
 from __future__ import annotations
@@ -17,13 +18,12 @@ from typing import Any
 from simulator.arm.resources import Resource
 from simulator.kubernetes.clusters import Cluster, Clusters
 from simulator.kubernetes.objects import ClusterObjects, KubeObject, kube_object
+from simulator.nodes import placement
 from simulator.nodes.image_pull import Failed, NodePull, Pulled
 from simulator.nodes.node_network import items, table
 
 DELAY_SECONDS = 0.1
 TELLS_WHY = (1, 32)  # kubernetes/kubernetes#127918
-POOL_LABEL = "kubernetes.azure.com/agentpool"
-_TAINT = re.compile(r"(?P<key>[^=:]+)(?:=(?P<value>[^:]*))?:(?P<effect>\w+)")
 
 
 class Kubelet:
@@ -43,20 +43,38 @@ class Kubelet:
         resource = self._clusters.tenant.resources().find(cluster.id)
         if pod.is_gone or resource is None:
             return
-        pool, why = _scheduled(resource, pod.spec)
-        if pool is None:
-            pod.event("FailedScheduling", why, kind="Warning")
-            condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
-            pod.put({"phase": "Pending", "conditions": [condition]})
+        node = self._placed(resource, objects, pod)
+        if node is None:
             return
-        pod.schedule(f"aks-{pool.get('name')}-12345678-vmss000000")
         outcomes = {
-            str(c.get("name")): self._pulls.pull(resource, pool, str(c.get("image")), pod.uid)
+            str(c.get("name")): self._pulls.pull(resource, node.pool, str(c.get("image")), pod.uid)
             for c in items(pod.spec.get("containers"))
         }
         pod.answer(outcomes)
         if any(isinstance(outcome, Failed) for outcome in outcomes.values()):
             asyncio.get_running_loop().call_later(self.delay, pod.back_off, outcomes, _version(cluster) >= TELLS_WHY)
+
+    def _placed(self, cluster: Resource, objects: ClusterObjects, pod: _Pod) -> placement.Node | None:
+        """The node that runs the pod; None where the scheduler or the kubelet refuses it, or no kubelet is there."""
+        name = pod.spec.get("nodeName")
+        if name:
+            node = placement.node_named(cluster, objects, str(name))
+            reason, message = placement.kubelet_refusal(node, objects, pod.spec, pod.key) if node else ("", "")
+            if reason:
+                pod.event(reason, message, kind="Warning")
+                pod.put({"phase": "Failed", "reason": reason, "message": message, "startTime": _now()})
+                return None
+            return node
+        placed = placement.schedule(cluster, objects, pod.spec)
+        for victim in placed.victims:
+            objects.delete(victim)
+        if placed.node is None:
+            pod.event("FailedScheduling", placed.why, kind="Warning")
+            condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": placed.why}
+            pod.put({"phase": "Pending", "conditions": [condition]})
+            return None
+        pod.schedule(placed.node.name)
+        return placed.node
 
 
 class _Pod:
@@ -74,6 +92,10 @@ class _Pod:
         made = self._made
         now = self._objects.get(made.group_version, made.resource, made.namespace, made.name)
         return now is None or table(now.body().get("metadata")).get("uid") != self.uid
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self._made.key
 
     def schedule(self, node: str) -> None:
         self.spec["nodeName"] = node
@@ -150,55 +172,6 @@ class _Pod:
 def _version(cluster: Cluster) -> tuple[int, int]:
     match = re.match(r"(\d+)\.(\d+)", cluster.version)
     return (int(match[1]), int(match[2])) if match else TELLS_WHY
-
-
-def _scheduled(cluster: Resource, spec: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
-    """A pool with a node for the pod, or None and the scheduler's words."""
-    pools = items(table(cluster.body.get("properties")).get("agentPoolProfiles"))
-    having = [pool for pool in pools if pool.get("count") != 0 and not _is_stopped(pool)]
-    fitting = [pool for pool in having if _fits(pool, table(spec.get("nodeSelector")))]
-    tolerated = [pool for pool in fitting if _tolerates(pool, items(spec.get("tolerations")))]
-    if tolerated:
-        return tolerated[0], ""
-    total = sum(count for pool in having if isinstance(count := pool.get("count", 1), int))
-    if not total:
-        return None, "no nodes available to schedule pods"
-    why = (
-        f"{total} node(s) had untolerated taint(s)"
-        if fitting
-        else (f"{total} node(s) didn't match Pod's node affinity/selector")
-    )
-    helpless = f"preemption: 0/{total} nodes are available: {total} Preemption is not helpful for scheduling."
-    return None, f"0/{total} nodes are available: {why}. {helpless}"
-
-
-def _is_stopped(pool: dict[str, Any]) -> bool:
-    return str(table(pool.get("powerState")).get("code", "Running")).lower() == "stopped"
-
-
-def _fits(pool: dict[str, Any], selector: dict[str, Any]) -> bool:
-    labels = table(pool.get("nodeLabels")) | {
-        POOL_LABEL: str(pool.get("name")),
-        "agentpool": str(pool.get("name")),
-        "kubernetes.io/os": str(pool.get("osType") or "Linux").lower(),
-        "kubernetes.azure.com/mode": str(pool.get("mode") or "User").lower(),
-    }
-    return all(labels.get(key) == value for key, value in selector.items())
-
-
-def _tolerates(pool: dict[str, Any], tolerations: list[dict[str, Any]]) -> bool:
-    listed = pool.get("nodeTaints")
-    taints = [_TAINT.fullmatch(str(taint)) for taint in listed] if isinstance(listed, list) else []
-    hard = [taint for taint in taints if taint and taint["effect"] in ("NoSchedule", "NoExecute")]
-    return all(any(_matches(toleration, taint) for toleration in tolerations) for taint in hard)
-
-
-def _matches(toleration: dict[str, Any], taint: re.Match[str]) -> bool:
-    if toleration.get("effect") not in (None, "", taint["effect"]):
-        return False
-    if toleration.get("operator") == "Exists":
-        return toleration.get("key") in (None, "", taint["key"])
-    return toleration.get("key") == taint["key"] and str(toleration.get("value", "")) == (taint["value"] or "")
 
 
 def _waiting(container: dict[str, Any], reason: str, message: str) -> dict[str, Any]:

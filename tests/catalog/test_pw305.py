@@ -8,12 +8,13 @@ import pytest
 
 from checks.catalog.pw305_canary_pull import judge
 from checks.facts import ContainerImage, NotSeen, NotSeenReason, RegistryUse
-from checks.facts.canary import Canaries, Canary, CanaryQuestion, CanaryReport
+from checks.facts.canary import Canaries, Canary, CanaryQuestion, CanaryRefusal, CanaryReport, RefusedBy
 from checks.facts.outbound import NetworkAccess
 from checks.facts.pulls import Manifest
 from checks.findings import Finding, Severity, Unknown
 from checks.rules.access import rbac
-from checks.rules.pull import canaries
+from checks.rules.pull import canaries, canary_refusals
+from checks.rules.pull.canary_refusals import CanaryRefusalCause as Refusal
 from checks.rules.pull.errors import PullErrorCause, affected_scope
 from checks.rules.pull.errors import PullErrorCause as Cause
 from checks.rules.pull.errors.rules import RULES
@@ -320,6 +321,97 @@ def test_unknown_where_a_setting_is_missing_although_canaries_were_wanted() -> N
     finding = only(judge(base.facts(canaries=gap)))
     assert verdict(finding) == ("unknown", "look-off")
     assert finding.verdict == Unknown("PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true", look_failed=False)
+
+
+# pods that were not taken --------------------------------------------------------------------------------------------
+
+POD = 'pods "pullwatch-canary-system-1" is forbidden: '
+OS = "Pod was rejected: Failed to admit pod as the OS field doesn't match node OS"
+ADMISSION = {
+    f"{POD}exceeded quota: few, requested: pods=1, used: pods=10, limited: pods=10": Refusal.QUOTA,
+    f"{POD}failed quota: few: must specify limits.ephemeral-storage for: ask-0": Refusal.QUOTA,
+    f"{POD}status unknown for quota: few, resources: pods": Refusal.QUOTA,
+    f"{POD}minimum cpu usage per Container is 10m, but request is 0": Refusal.LIMIT_RANGE,
+    f"{POD}cpu max limit to request ratio per Container is 2, but no request is specified": Refusal.LIMIT_RANGE,
+    f'{POD}violates PodSecurity "restricted:latest": runAsNonRoot != true': Refusal.POD_SECURITY,
+    f'{POD}error looking up service account watch/default: serviceaccount "default" not found': Refusal.SERVICE_ACCOUNT,
+    f"{POD}unable to create new content in namespace watch because it is being terminated": Refusal.NAMESPACE_ENDING,
+    'namespaces "watch" not found': Refusal.NAMESPACE_MISSING,
+    f'{POD}pod rejected: RuntimeClass "kata" not found': Refusal.RUNTIME_CLASS,
+    f"{POD}no PriorityClass with name low was found": Refusal.PRIORITY,
+    f"{POD}ValidatingAdmissionPolicy 'probes' with binding 'probes' denied request: no probes": Refusal.ADMISSION,
+    'admission webhook "validation.gatekeeper.sh" denied the request: [azurepolicy-x] no probe': Refusal.ADMISSION,
+    'Pod "x" is invalid: spec.os: Forbidden': Refusal.INVALID,
+}
+KUBELET = {
+    ("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu"): Refusal.NODE_RESOURCES,
+    ("OutOfpods", "Pod was rejected: Node didn't have enough resource: pods"): Refusal.NODE_PODS,
+    ("TaintToleration", "Pod was rejected: Predicate TaintToleration failed"): Refusal.TAINT,
+    ("NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed"): Refusal.NODE_AFFINITY,
+    ("PodOSNotSupported", OS): Refusal.OS,
+    ("PodOSSelectorNodeLabelDoesNotMatch", "Failed to admit pod as the `kubernetes.io/os` label …"): Refusal.OS,
+    ("Evicted", "Pod was rejected: The node had condition: [DiskPressure]. "): Refusal.NODE_PRESSURE,
+    ("NodeShutdown", "Pod was rejected as the node is shutting down."): Refusal.NODE_SHUTDOWN,
+    (
+        "FailedCreatePodSandBox",
+        'Failed to create pod sandbox: rpc error: failed to get sandbox runtime: no runtime for "kata" is configured',
+    ): Refusal.RUNTIME_CLASS,
+    ("FailedCreatePodSandBox", "Failed to create pod sandbox: no address left"): Refusal.NODE_REFUSED,
+    ("UnexpectedAdmissionError", "Allocate failed"): Refusal.NODE_REFUSED,
+}
+
+
+@pytest.mark.parametrize(("message", "cause"), ADMISSION.items())
+def test_unknown_where_the_api_server_does_not_take_the_pod(message: str, cause: Refusal) -> None:
+    finding = refused(CanaryRefusal(RefusedBy.API_SERVER, "403", message))
+    assert verdict(finding) == ("unknown", cause.value)
+    assert finding.summary == f"The pool system was not asked. {cause.sentence} The API server says: {message}"
+    assert isinstance(finding.verdict, Unknown) and finding.verdict.look_failed
+
+
+@pytest.mark.parametrize(("said", "cause"), KUBELET.items())
+def test_unknown_where_the_kubelet_does_not_take_the_pod(said: tuple[str, str], cause: Refusal) -> None:
+    finding = refused(CanaryRefusal(RefusedBy.KUBELET, *said))
+    assert verdict(finding) == ("unknown", cause.value)
+    assert f"The kubelet says: {said[1].strip()}" in finding.summary
+    assert finding.evidence[0].what.startswith(f"{said[0]}: ")
+
+
+def test_unknown_where_no_node_can_be_named() -> None:
+    detail = "no node of the pool system can be named: pods could not be read (HTTP 403)"
+    role = "Azure Kubernetes Service RBAC Reader"
+    gap = NotSeen(NotSeenReason.NOT_ALLOWED, detail, role, ("az role …",))
+    finding = refused(CanaryRefusal(RefusedBy.PULLWATCH, role, detail), gap)
+    assert verdict(finding) == ("unknown", "canary-no-node")
+    assert finding.verdict == Unknown(role, look_failed=True)
+    assert (finding.fix, finding.evidence) == (("az role …",), ())
+    assert detail in finding.summary
+
+
+def refused(refusal: CanaryRefusal, gap: NotSeen | None = None) -> Finding:
+    """The finding about a pod that was not taken."""
+    result = gap or NotSeen(NotSeenReason.ERROR, "create a canary pod: the Kubernetes API answered 403")
+    return only(judge(base.facts(canaries=Canaries(canaries=(Canary(ask(), result, refusal),)))))
+
+
+def test_every_refusal_names_something_of_its_own_that_cures_it() -> None:
+    refusals = [CanaryRefusal(RefusedBy.API_SERVER, "403", message) for message in ADMISSION]
+    refusals += [CanaryRefusal(RefusedBy.KUBELET, *said) for said in KUBELET]
+    cures = {canary_refusals.cause_of(one): canary_refusals.missing_of(one) for one in refusals}
+    assert len(set(cures.values())) >= len(cures) - 1, "the two sides of a runtime class have one each"
+
+
+def test_unknown_where_finalizers_keep_pods_that_were_deleted() -> None:
+    held = ("watch/pullwatch-canary-system-1", "watch/pullwatch-canary-user-1")
+    canaries = Canaries(
+        canaries=(Canary(ask(), seen(report())),), held=held, finalizers=("audit.contoso.example/keep",)
+    )
+    passed, finding = judge(base.facts(canaries=canaries))
+    assert passed.cause == "canary-not-found"
+    assert verdict(finding) == ("unknown", "canary-held")
+    assert finding.summary.startswith("2 canary pod(s) were deleted and are still there")
+    assert "audit.contoso.example/keep" in finding.summary
+    assert finding.fix[0] == "kubectl get pod --namespace watch pullwatch-canary-system-1 --output yaml"
 
 
 # nothing to ask ------------------------------------------------------------------------------------------------------

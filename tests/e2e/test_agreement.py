@@ -203,7 +203,7 @@ def build(case: Case, tenant: Tenant) -> World:
     tenant.caller(denied=denials(case.hidden))
     tenant.reachable()
     tenant.write("registries", {"repositories": {"team/web": {"1": {"platforms": ["linux/amd64"]}}}}, HOST)
-    tenant.pod(f"{HOST}/team/web:1")
+    tenant.ready_pods(f"{HOST}/team/web:1", *(["system", "user"] if case.second_pool else ["system"]))
     role(tenant, world, case.role)
     (tenant.root / "tokens.json").write_text(json.dumps({"aks-1": case.tokens} if case.tokens else {}))
     return world

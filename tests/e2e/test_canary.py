@@ -33,7 +33,8 @@ def world() -> World:
 def tenant_of(described: World, folder: Path, *, role: bool = True) -> Tenant:
     tenant = described.into(Tenant(folder / "tenant"))
     tenant.reachable()
-    tenant.pod(IMAGE)
+    pools = described.bodies[described.cluster_id]["properties"]["agentPoolProfiles"]
+    tenant.ready_pods(IMAGE, *(pool["name"] for pool in pools))
     tenant.write("registries", {"repositories": {"team/web": {"1": {"platforms": ["linux/amd64"]}}}}, HOST)
     if role:
         tenant.assign(object_id("aks-1"), ACR_PULL, described.registry_id)
@@ -301,7 +302,9 @@ def test_runs_ask_nodes_only_where_that_is_scheduled(
 
 
 def test_http_asks_nodes_where_that_is_allowed(tmp_path: Path, storage: str, smtp: Mailbox) -> None:
-    with app(tenant_of(world(), tmp_path), storage, smtp) as (running_app, sim):
+    tenant = tenant_of(world(), tmp_path)
+    tenant.write("kubernetes/aks-1", {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "watch"}})
+    with app(tenant, storage, smtp, CANARY_NAMESPACE="watch") as (running_app, sim):
         plain = running_app.host.request("POST", "/api/checks", b'{"cluster": "aks-1"}').json()
         assert pods_made(sim) == 0
         answer = running_app.host.request("POST", "/api/checks", b'{"cluster": "aks-1", "canary": true}')
@@ -312,6 +315,16 @@ def test_http_asks_nodes_where_that_is_allowed(tmp_path: Path, storage: str, smt
     assert [(row["verdict"], row["decided_by"]) for row in rows][1] == ("fail", ["PW305"])
     assert rows[0]["verdict"] == "pass"
     assert wrong.status == 400 and "canary goes with cluster" in str(wrong.json())
+
+
+def test_http_makes_no_pod_in_the_namespace_that_everybody_uses(tmp_path: Path, storage: str, smtp: Mailbox) -> None:
+    with app(tenant_of(world(), tmp_path), storage, smtp) as (running_app, sim):
+        answer = running_app.host.request("POST", "/api/checks", b'{"cluster": "aks-1", "canary": true}')
+        assert sim.count("arm") == sim.count("kubernetes") == 0, "nothing is looked at either"
+    assert answer.status == 403
+    body: Any = answer.json()
+    assert "set PULLWATCH_CANARY_NAMESPACE to its name" in body["error"]
+    assert body["fix"] == ["kubectl create namespace pullwatch-canary"]
 
 
 def test_http_refuses_to_ask_nodes_where_canaries_are_off(tmp_path: Path, storage: str, smtp: Mailbox) -> None:

@@ -130,11 +130,12 @@ def test_a_single_object_is_served_as_it_is_and_a_missing_one_named(api: Api) ->
 
 
 def test_a_pod_can_be_made_once_and_deleted(api: Api) -> None:
-    wanted = {"metadata": {"generateName": "canary-"}, "spec": {"containers": []}}
+    spec = {"containers": [{"name": "main", "image": "acrone.azurecr.io/web:1"}]}
+    wanted = {"metadata": {"generateName": "canary-"}, "spec": spec}
     made = api("/api/v1/namespaces/shop/pods", "POST", wanted)
     name = made.json["metadata"]["name"]
     assert (made.status, made.json["status"]["phase"], made.json["metadata"]["namespace"]) == (201, "Pending", "shop")
-    assert api("/api/v1/namespaces/shop/pods", "POST", {"metadata": {"name": name}}).status == 409
+    assert api("/api/v1/namespaces/shop/pods", "POST", {"metadata": {"name": name}, "spec": spec}).status == 409
     assert name in api.names("/api/v1/pods")
     assert api(f"/api/v1/namespaces/shop/pods/{name}", "DELETE").status == 200
     assert name not in api.names("/api/v1/pods")

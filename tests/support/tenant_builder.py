@@ -208,6 +208,13 @@ class Tenant:
         self.write(f"kubernetes/{cluster}", merged(body, over), f"pod-{namespace}-{name}")
         return name
 
+    def ready_pods(self, image: str, *pools: str, cluster: str = "aks-1") -> None:
+        """A Ready pod on a node of each pool: by these a canary names its node."""
+        for pool in pools:
+            status = {"conditions": [{"type": "Ready", "status": "True"}]}
+            spec = {"nodeName": f"aks-{pool}-12345678-vmss000000"}
+            self.pod(image, cluster=cluster, name=f"web-on-{pool}", spec=spec, status=status)
+
     def event(self, pod: str, reason: str, message: str, *, cluster: str = "aks-1", namespace: str = "default") -> None:
         """An event about a pod."""
         name = f"{pod}.{guid(f'{reason} {message}')[:12]}"

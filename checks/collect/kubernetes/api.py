@@ -15,7 +15,7 @@ from checks.collect.kubernetes import run_command
 from checks.collect.kubernetes.connection import RBAC_READER, cluster_token, open_api
 from checks.collect.kubernetes.kubeconfig import Kubeconfig, read
 from checks.collect.kubernetes.lists import Listed, Reader, deadline
-from checks.collect.kubernetes.objects import EVENTS, Event, Pod, containers, pod_events
+from checks.collect.kubernetes.objects import EVENTS, Event, Pod, containers, node_of_ready, pod_events
 from checks.collect.wire.errors import CollectError, Unreachable
 from checks.facts import Cluster, ContainerImage, NotSeen, NotSeenReason, PodEvent, Seen, Workloads
 
@@ -69,12 +69,25 @@ async def pods_and_events(
 
     ``until``: the event loop's time to end by, the cluster's deadline from now unless given.
     """
+    ready: set[str] = set()
+
+    def noted(pod: Pod) -> list[ContainerImage]:
+        if node := node_of_ready(pod):
+            ready.add(node)
+        return containers(pod)
+
     async with open_api(azure, cluster, kubeconfig) as api:
         with azure.buffer() as buffer:
             reader = Reader(azure, cluster, buffer, deadline(azure) if until is None else until)
-            pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, containers)
+            pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, noted)
             events = await _events(reader, api)
-    result = Workloads(containers=tuple(pods.items), events=events, pods=pods.objects, unreadable=pods.unreadable)
+    result = Workloads(
+        containers=tuple(pods.items),
+        events=events,
+        pods=pods.objects,
+        unreadable=pods.unreadable,
+        ready_nodes=frozenset(ready),
+    )
     return Seen(result, reads.evidence(f"pods and events{_moments(pods)}", kubeconfig.server, "v1"))
 
 

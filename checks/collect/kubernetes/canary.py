@@ -1,49 +1,54 @@
 """Canary pulls: one restricted pod per node pool asks for images that cannot run, kubelet's answers are read.
 
-Source: Kubernetes API reference (pods create, read, delete, events), Pod Security Standards (restricted). A pod never
-outlives the look: it is deleted in any case, also when the look is cancelled; it ends by itself after its deadline; and
-what a crashed run left behind is swept by its label.
+Source: Kubernetes API reference (pods create, read, delete, events), Pod Security Standards (restricted). A pod is put
+on a node by name, so that nothing is scheduled or evicted. It never outlives the look: it is deleted in any case, also
+when the look is cancelled; its name is kept before it is made, so that a later sweep finds what a process that died
+left behind; and the cluster ends it after its deadline.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
+import logging
 import secrets
 from collections.abc import Coroutine, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 from kubernetes.aio import client
-from kubernetes.aio.client.exceptions import ApiException
 
 from checks.collect.arm import reads
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes import api as kubernetes
-from checks.collect.kubernetes.canary_pod import LABELS, PodState, answered, failed_texts, pod
+from checks.collect.kubernetes import canary_pod
+from checks.collect.kubernetes.canary_api import CanaryApi, Refused
+from checks.collect.kubernetes.canary_pod import PodState, answered
+from checks.collect.kubernetes.canary_records import CanaryPod, CanaryRecords
 from checks.collect.kubernetes.kubeconfig import read as read_kubeconfig
-from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, translate_errors
-from checks.facts import Cluster, NotSeen, NotSeenReason, RegistryUse, Seen
-from checks.facts.canary import Canaries, Canary, CanaryQuestion, CanaryReport
-from checks.rules.pull import canaries
+from checks.collect.wire.errors import CollectError, NotAllowed, Unreachable
+from checks.facts import Cluster, NotSeen, NotSeenReason, RegistryUse, Seen, Workloads
+from checks.facts.canary import Canaries, Canary, CanaryNode, CanaryQuestion, CanaryRefusal, CanaryReport, RefusedBy
+from checks.rules.pull import canaries, canary_nodes, canary_refusals
 
-RBAC_WRITER = "Azure Kubernetes Service RBAC Writer"
+LOG = logging.getLogger(__name__)
 FIRST_POLL, LONGEST_POLL = 0.1, 1.0  # seconds
-LEFT_AFTER = timedelta(minutes=20)
 AGAIN_AFTER = 12  # the part of a pod's time after which a doubtful failure is asked for again: 10 s of 120
-MAX_ANSWER = 4 * 1024 * 1024
 PODS_AT_ONCE = 8
-# How an authorizer refuses ('pods is forbidden: User "x" cannot create resource "pods" …'); what else is forbidden, a
-# quota, a limit range, Pod Security or a policy refused at admission.
-_NO_ROLE = re.compile(r"\bcannot [a-z]{1,20} resource\b")
-_ADMISSION = re.compile(r'(?i)\bpods "[^"]{1,253}" is forbidden: |\badmission webhook\b|\bdenied (?:the )?request\b')
+BEYOND = 60  # seconds that the cluster leaves a pod after its time is up, if nobody deletes it
+# A quota's count goes down a moment after a pod was deleted: the controller manager counts, not the API server.
+QUOTA_SECONDS, QUOTA_PAUSE = 10.0, 1.0
 
 Answers = dict[str, CanaryReport | NotSeen]
 
 
-async def of_cluster(azure: Azure, cluster: Cluster, uses: Iterable[RegistryUse]) -> Canaries | NotSeen:
+async def of_cluster(
+    azure: Azure,
+    cluster: Cluster,
+    uses: Iterable[RegistryUse],
+    workloads: Seen[Workloads] | NotSeen,
+    records: CanaryRecords,
+) -> Canaries | NotSeen:
     """Asks every node pool for every registry in use; what could not be asked says why."""
     gap = kubernetes.not_to_be_looked_at(cluster)
     if gap is not None:
@@ -57,34 +62,93 @@ async def of_cluster(azure: Azure, cluster: Cluster, uses: Iterable[RegistryUse]
         if not kubeconfig.exec_plugin and not azure.settings.allow_local_accounts:
             return kubernetes.local_accounts_off()
         async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
-            run = _Run(azure, cluster, api)
-            await run.sweep()
-            items = await run.ask(wanted)
+            run = _Run(azure, cluster, api, workloads, records)
+            items = await run.look(wanted)
     except CollectError as error:
         return error.as_gap()
     return Canaries(
-        canaries=items, empty_pools=empty, left=tuple(run.left), left_why=run.left_why, passed_over=passed_over
+        canaries=items,
+        empty_pools=empty,
+        left=tuple(run.left),
+        left_why=run.left_why,
+        held=tuple(run.held),
+        finalizers=tuple(sorted(run.finalizers)),
+        passed_over=passed_over,
     )
+
+
+async def delete_recorded(azure: Azure, pods: Iterable[CanaryPod]) -> dict[CanaryPod, str]:
+    """Deletes pods of one cluster that earlier looks left; those that are still there, with why.
+
+    Raises CollectError where nothing can be asked of the cluster, NotFound where the cluster itself is gone.
+    """
+    listed = tuple(pods)
+    cluster = Cluster(id=listed[0].cluster, name=listed[0].cluster.rsplit("/", 1)[-1])
+    kubeconfig = read_kubeconfig(await reads.user_kubeconfig(azure, cluster))
+    left: dict[CanaryPod, str] = {}
+    async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
+        for pod in listed:
+            try:
+                state = await CanaryApi(azure, cluster, api, pod.namespace).delete(pod.name)
+            except CollectError as error:
+                left[pod] = str(error)
+            else:
+                left |= {pod: f"finalizers keep it: {', '.join(state.finalizers)}"} if state is not None else {}
+    return left
+
+
+class _Pod(msgspec.Struct, frozen=True):
+    """A pod that is to be made: its pool and node, and the questions by container."""
+
+    name: str
+    pool: str
+    node: str
+    asks: dict[str, CanaryQuestion]
 
 
 class _Run:
     """One look's canaries in one cluster."""
 
-    def __init__(self, azure: Azure, cluster: Cluster, api: client.CoreV1Api) -> None:
-        self._azure = azure
+    def __init__(
+        self,
+        azure: Azure,
+        cluster: Cluster,
+        api: client.CoreV1Api,
+        workloads: Seen[Workloads] | NotSeen,
+        records: CanaryRecords,
+    ) -> None:
+        self._settings = azure.settings
         self._cluster = cluster
-        self._api: Any = api
+        self._workloads = workloads
+        self._records = records
         self._namespace = azure.settings.canary_namespace
-        self._scope = f"{cluster.id}/namespaces/{self._namespace}"
+        self._api = CanaryApi(azure, cluster, api, self._namespace)
+        self._nodes_gap: NotSeen | None = None
+        self._deleted = False
         self.left: list[str] = []
         self.left_why: NotSeen | None = None
+        self.held: list[str] = []
+        self.finalizers: set[str] = set()
 
-    async def ask(self, wanted: tuple[CanaryQuestion, ...]) -> tuple[Canary, ...]:
-        """All questions, the pools side by side. Raises CollectError only where no pod may be made at all."""
+    async def look(self, wanted: tuple[CanaryQuestion, ...]) -> tuple[Canary, ...]:
+        """Sweeps and asks. Where the look is cancelled nobody reads its report: what is left is logged."""
+        try:
+            await self._sweep()
+            return await self._ask(wanted)
+        except asyncio.CancelledError:
+            for pod in (*self.left, *self.held):
+                LOG.error("canary pod %s of %s was left behind", pod, self._cluster.id)
+            raise
+
+    async def _ask(self, wanted: tuple[CanaryQuestion, ...]) -> tuple[Canary, ...]:
+        """All questions. Raises CollectError only where no pod may be made at all.
+
+        The pools are asked side by side, under a quota one after the other: their pods would refuse each other.
+        """
         by_pool: dict[str, list[CanaryQuestion]] = {}
         for ask in wanted:
             by_pool.setdefault(ask.pool, []).append(ask)
-        slots = asyncio.Semaphore(PODS_AT_ONCE)
+        slots = asyncio.Semaphore(1 if await self._has_quota() else PODS_AT_ONCE)
 
         async def bounded(pool: str, listed: list[CanaryQuestion]) -> list[Canary]:
             async with slots:
@@ -98,180 +162,182 @@ class _Run:
             raise several.exceptions[0] from several
         return tuple(canary for task in tasks for canary in task.result())
 
+    async def _has_quota(self) -> bool:
+        """Whether the namespace has a quota; where that may not be read, it may."""
+        raw = await self._api.list_quotas()
+        return raw is None or canary_pod.has_items(raw)
+
     async def _pool(self, pool: str, listed: list[CanaryQuestion]) -> list[Canary]:
         """One pool's answers. Failures that may be gone a moment later are asked for once more, by another pod."""
-        names = {f"ask-{index}": ask for index, ask in enumerate(listed)}
-        items = await self._by_one_pod(pool, names)
+        node = await self._node(pool)
+        if isinstance(node, NotSeen):
+            refusal = CanaryRefusal(RefusedBy.PULLWATCH, node.role or "", node.detail)
+            return [Canary(ask, node, refusal) for ask in listed]
+        asks = {f"ask-{index}": ask for index, ask in enumerate(listed)}
+        items = await self._by_one_pod(pool, node, asks)
         doubtful = {
             container: ask
-            for container, ask in names.items()
+            for container, ask in asks.items()
             if isinstance(result := items[container].result, Seen) and canaries.is_transient(ask, result.value)
         }
         if doubtful:
-            await asyncio.sleep(self._seconds / AGAIN_AFTER)
-            again = await self._by_one_pod(pool, doubtful)
+            await asyncio.sleep(self._settings.canary_seconds / AGAIN_AFTER)
+            again = await self._by_one_pod(pool, node, doubtful)
             items |= {container: canary for container, canary in again.items() if isinstance(canary.result, Seen)}
         return list(items.values())
 
-    async def _by_one_pod(self, pool: str, names: dict[str, CanaryQuestion]) -> dict[str, Canary]:
-        name = f"{canaries.POD_PREFIX}{pool}-{secrets.token_hex(4)}"
-        source = f"canary pod {self._namespace}/{name} on the pool {pool}"
+    async def _node(self, pool: str) -> str | NotSeen:
+        """The node to ask, or why none can be named."""
         try:
-            answers = await self._asked(name, pool, names)
+            nodes: tuple[CanaryNode, ...] | NotSeen = self._nodes_gap or await self._nodes(pool)
         except CollectError as error:
-            answers = dict.fromkeys(names, error.as_gap())
-        return {container: _canary(ask, answers[container], source) for container, ask in names.items()}
+            nodes = error.as_gap()
+            self._nodes_gap = nodes if isinstance(error, NotAllowed) else None
+        return canary_nodes.choose_node(pool, self._cluster.pools, self._workloads, nodes)
 
-    async def _asked(self, name: str, pool: str, names: dict[str, CanaryQuestion]) -> Answers:
-        profile = next((p for p in self._cluster.pools if p.name == pool), None)
-        windows = profile is not None and (profile.os_type or "").lower() == "windows"
-        images = {container: ask.image for container, ask in names.items()}
-        body = pod(name, self._namespace, pool, images, windows=windows, seconds=self._seconds + 60)
-        refused: CollectError | None = None
+    async def _nodes(self, pool: str) -> tuple[CanaryNode, ...]:
+        """A pool's nodes, page by page until one is found that can be asked. Raises CollectError."""
+        nodes: tuple[CanaryNode, ...] = ()
+        token = ""
+        while True:
+            page, token = canary_pod.nodes_of(await self._api.list_nodes(pool, token), pool)
+            nodes += page
+            if not token or not all(canary_nodes.why_not(node) for node in page):
+                return nodes
+
+    async def _by_one_pod(self, pool: str, node: str, asks: dict[str, CanaryQuestion]) -> dict[str, Canary]:
+        pod = _Pod(f"{canaries.POD_PREFIX}{pool}-{secrets.token_hex(4)}", pool, node, asks)
+        source = f"canary pod {self._namespace}/{pod.name} on the pool {pool}"
+        refusal: CanaryRefusal | None = None
         try:
-            refused = await self._create(body)
-            if refused is None:
-                return await self._answers(name, tuple(names))
-        finally:
-            if refused is None:  # also where no answer came: the pod may be there
-                await to_the_end(self._delete(name))
-        raise refused
+            answers, refusal = await self._asked(pod)
+        except CollectError as error:
+            answers = dict.fromkeys(asks, error.as_gap())
+            refusal = error.refusal if isinstance(error, Refused) else None
+        return {container: _canary(ask, answers[container], source, refusal) for container, ask in asks.items()}
 
-    async def _create(self, body: dict[str, Any]) -> CollectError | None:
-        """Why the API server made no pod; None: it made it. Raises CollectError where that is not known."""
-        call = self._api.create_namespaced_pod_without_preload_content
-        status, raw = await self._call("create a canary pod", call, self._namespace, body)
-        if status in (200, 201, 202):
-            return None
-        error = self._refused(status, raw, "create a canary pod")
-        if 400 <= status < 500:
-            return error
-        raise error
+    async def _asked(self, pod: _Pod) -> tuple[Answers, CanaryRefusal | None]:
+        """A pod's life: its name is kept, it is made, it answers, it is deleted, its name is forgotten."""
+        recorded = CanaryPod(self._cluster.id, self._namespace, pod.name)
+        await self._records.add(recorded, self._longest)
+        made = True
+        try:
+            try:
+                await self._create(pod)
+            except (Refused, NotAllowed):
+                made = False
+                raise
+            return await self._answers(pod)
+        finally:  # also where no answer came: the pod may be there
+            await to_the_end(self._end(recorded, made=made))
 
-    async def _answers(self, name: str, containers: tuple[str, ...]) -> Answers:
+    async def _create(self, pod: _Pod) -> None:
+        """Makes the pod; a quota that refuses it may still count one that this look just deleted."""
+        profile = next((p for p in self._cluster.pools if p.name == pod.pool), None)
+        windows = profile is not None and (profile.os_type or "").lower() == "windows"
+        images = {container: ask.image for container, ask in pod.asks.items()}
+        body = canary_pod.pod(
+            *(pod.name, self._namespace, pod.pool, pod.node, images), windows=windows, seconds=self._longest
+        )
+        end = _now() + (QUOTA_SECONDS if self._deleted else 0.0)
+        while True:
+            try:
+                return await self._api.create(body)
+            except Refused as error:
+                quota = canary_refusals.cause_of(error.refusal) is canary_refusals.CanaryRefusalCause.QUOTA
+                if not quota or _now() + QUOTA_PAUSE >= end:
+                    raise
+            await asyncio.sleep(QUOTA_PAUSE)
+
+    async def _answers(self, pod: _Pod) -> tuple[Answers, CanaryRefusal | None]:
         """Reads the pod until each container has an answer, or the time is up."""
-        state, pause = PodState(), FIRST_POLL
-        loop = asyncio.get_running_loop()
-        end = loop.time() + self._seconds
-        while loop.time() < end:
-            state = await self._state(name)
-            if state.unschedulable:
-                gap = NotSeen(
-                    NotSeenReason.NOT_FOUND, f"no node takes the pod: {state.unschedulable}", "a node that takes a pod"
-                )
-                return dict.fromkeys(containers, gap)
-            if all(answered(state, container) for container in containers):
+        state, pause, end = PodState(), FIRST_POLL, _now() + self._settings.canary_seconds
+        while (left := end - _now()) > 0:
+            read = await self._api.read(pod.name, left)
+            if read is None:
+                return dict.fromkeys(pod.asks, _gone(pod)), None
+            state = read
+            if state.refusal is not None:
+                return dict.fromkeys(pod.asks, _refused(pod, state.refusal)), state.refusal
+            if all(answered(state, container) for container in pod.asks):
                 break
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL)
-        late = NotSeen(
-            NotSeenReason.NOT_FOUND, f"kubelet reported nothing within {self._seconds} s", "an answer in time"
-        )
-        reports = {container: answered(state, container) for container in containers}
-        if any(report is not None and not report.pulled and not report.text for report in reports.values()):
-            reports = await self._with_events(name, reports)
-        return {container: report if report is not None else late for container, report in reports.items()}
+        return await self._reports(pod, state)
 
-    async def _state(self, name: str) -> PodState:
-        call = self._api.read_namespaced_pod_without_preload_content
-        status, raw = await self._call("read a canary pod", call, quote(name, safe=""), self._namespace)
-        if status != 200:
-            raise self._refused(status, raw, "read a canary pod")
-        return PodState.of(raw)
+    async def _reports(self, pod: _Pod, state: PodState) -> tuple[Answers, CanaryRefusal | None]:
+        reports = {container: answered(state, container) for container in pod.asks}
+        mute = [report for report in reports.values() if report is None or not (report.pulled or report.text)]
+        events = await self._api.events(pod.name) if mute else None
+        stuck = canary_pod.stuck(events) if events is not None and not any(reports.values()) else None
+        if stuck is not None:
+            return dict.fromkeys(pod.asks, _refused(pod, stuck)), stuck
+        texts = canary_pod.failed_texts(events) if events is not None else {}
+        seconds = self._settings.canary_seconds
+        late = NotSeen(NotSeenReason.NOT_FOUND, f"kubelet reported nothing within {seconds} s", "an answer in time")
+        return {name: _with_text(report, texts.get(name, "")) or late for name, report in reports.items()}, None
 
-    async def _with_events(self, name: str, reports: dict[str, CanaryReport | None]) -> dict[str, CanaryReport | None]:
-        """Older kubelets' status tells only of back-off; then the pod's events have the text."""
-        call = self._api.list_namespaced_event_without_preload_content
-        selector = f"involvedObject.kind=Pod,involvedObject.name={name}"
-        status, raw = await self._call("read events", call, self._namespace, field_selector=selector, limit=200)
-        if status != 200:
-            return reports
-        texts = failed_texts(raw)
-        return {
-            container: msgspec.structs.replace(report, text=report.text or texts.get(container, ""))
-            if report is not None and not report.pulled
-            else report
-            for container, report in reports.items()
-        }
-
-    async def sweep(self) -> None:
-        """Deletes what earlier runs left behind. That it may not list pods is reported when it may not make them.
+    async def _sweep(self) -> None:
+        """Deletes what earlier looks left behind. That it may not list pods is reported when it may not make them.
 
         Raises Unreachable: then there is nobody to ask, and no pod that could be left behind.
         """
-        call = self._api.list_namespaced_pod_without_preload_content
-        selector = ",".join(f"{label}={value}" for label, value in LABELS.items())
         try:
-            status, raw = await self._call(
-                "list canary pods", call, self._namespace, label_selector=selector, limit=500
-            )
+            raw = await self._api.list_canaries()
         except Unreachable:
             raise
         except CollectError:
             return
-        if status != 200:
-            return
-        before = datetime.now(UTC) - LEFT_AFTER
-        for name in PodState.older_than(raw, before):
-            await self._delete(name)
+        for name in PodState.left_behind(raw, datetime.now(UTC)) if raw is not None else ():
+            await self._end(CanaryPod(self._cluster.id, self._namespace, name), made=True)
 
-    async def _delete(self, name: str) -> None:
-        """A pod that could not be deleted is remembered, never silently left."""
-        call = self._api.delete_namespaced_pod_without_preload_content
-        options = {"grace_period_seconds": 0}
-        try:
-            status, raw = await self._call(
-                "delete a canary pod", call, quote(name, safe=""), self._namespace, **options
-            )
-            if status not in (200, 202, 404):
-                raise self._refused(status, raw, "delete a canary pod")
-        except CollectError as error:
-            self.left.append(f"{self._namespace}/{name}")
-            self.left_why = error.as_gap()
-
-    async def _call(self, what: str, call: Any, *arguments: Any, **options: Any) -> tuple[int, bytes]:
-        seconds = float(self._azure.settings.call_seconds)
-        try:
-            async with translate_errors(what, RBAC_WRITER, self._scope, seconds):
-                response = await call(*arguments, **options, _request_timeout=seconds)
-                async with response:
-                    raw = await response.content.read(MAX_ANSWER)
-                    while not response.content.at_eof() and len(raw) < MAX_ANSWER:
-                        raw += await response.content.read(MAX_ANSWER - len(raw))
-                    return int(response.status), raw
-        except ApiException as error:
-            return int(error.status or 0), str(error.body or error.reason or "").encode()
-
-    def _refused(self, status: int, raw: bytes, what: str) -> CollectError:
-        """Permission, admission, or a namespace that is not there: each is cured by something else."""
-        message = PodState.message_of(raw)
-        detail = f"{what}: the Kubernetes API answered {status}: {message}"
-        admission = _ADMISSION.search(message) and not _NO_ROLE.search(message)
-        if status == 401 or (status == 403 and not admission):
-            return NotAllowed(detail, RBAC_WRITER, self._scope)
-        if status in (400, 403, 422):
-            return _Elsewhere(f"{detail}. Name another namespace in PULLWATCH_CANARY_NAMESPACE.")
-        if status == 404 and "create" in what:
-            return _Elsewhere(f"{detail}. PULLWATCH_CANARY_NAMESPACE names the namespace.")
-        return NotFound(detail) if status == 404 else Temporary(detail)
+    async def _end(self, pod: CanaryPod, *, made: bool) -> None:
+        """Deletes a pod and forgets its name. One that stays is remembered, never silently left."""
+        if made:
+            try:
+                state = await self._api.delete(pod.name)
+            except CollectError as error:
+                self.left.append(f"{pod.namespace}/{pod.name}")
+                self.left_why = error.as_gap()
+                return
+            self._deleted = True
+            if state is not None:
+                self.held.append(f"{pod.namespace}/{pod.name}")
+                self.finalizers |= set(state.finalizers)
+                return
+        await self._records.remove(pod)
 
     @property
-    def _seconds(self) -> int:
-        return self._azure.settings.canary_seconds
+    def _longest(self) -> int:
+        """Seconds after which the cluster itself ends a pod."""
+        return self._settings.canary_seconds + BEYOND
 
 
-class _Elsewhere(CollectError):
-    """The namespace does not take the pod; another one might."""
-
-    def as_gap(self) -> NotSeen:
-        """The fact, with the setting that cures it."""
-        return NotSeen(NotSeenReason.ERROR, str(self), "PULLWATCH_CANARY_NAMESPACE")
+def _refused(pod: _Pod, refusal: CanaryRefusal) -> NotSeen:
+    detail = f"the node {pod.node} does not run the pod: {refusal.reason}: {refusal.message}"
+    return NotSeen(NotSeenReason.NOT_FOUND, detail, canary_refusals.missing_of(refusal))
 
 
-def _canary(ask: CanaryQuestion, answer: CanaryReport | NotSeen, source: str) -> Canary:
+def _gone(pod: _Pod) -> NotSeen:
+    detail = f"somebody deleted the pod {pod.name} before the kubelet answered"
+    return NotSeen(NotSeenReason.NOT_FOUND, detail, "a canary pod that is left alone")
+
+
+def _with_text(report: CanaryReport | None, text: str) -> CanaryReport | None:
+    """Older kubelets' status shows only the back-off; then the pod's events have the text."""
+    if report is None or report.pulled or report.text:
+        return report
+    return msgspec.structs.replace(report, text=text)
+
+
+def _canary(ask: CanaryQuestion, answer: CanaryReport | NotSeen, source: str, refusal: CanaryRefusal | None) -> Canary:
     if isinstance(answer, NotSeen):
-        return Canary(ask, answer)
+        return Canary(ask, answer, refusal)
     return Canary(ask, Seen(answer, reads.evidence("canary pull", source, "v1")))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def to_the_end(work: Coroutine[Any, Any, None]) -> None:

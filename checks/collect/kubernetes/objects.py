@@ -107,6 +107,13 @@ class ContainerStatus(msgspec.Struct, gc=False):
     state: State | None = None
 
 
+class Condition(msgspec.Struct, gc=False):
+    """Of PodCondition."""
+
+    type: str = ""
+    status: str = ""
+
+
 class PodStatus(msgspec.Struct, rename="camel", gc=False):
     """Of PodStatus."""
 
@@ -115,6 +122,7 @@ class PodStatus(msgspec.Struct, rename="camel", gc=False):
     container_statuses: list[ContainerStatus] | None = None
     init_container_statuses: list[ContainerStatus] | None = None
     ephemeral_container_statuses: list[ContainerStatus] | None = None
+    conditions: list[Condition] | None = None
 
 
 class Pod(msgspec.Struct, gc=False):
@@ -214,6 +222,15 @@ def containers(pod: Pod) -> list[ContainerImage]:
         if volume.image is not None and volume.image.reference:
             return _with_volumes(pod, owner, images)
     return images
+
+
+def node_of_ready(pod: Pod) -> str | None:
+    """The node of a pod that is Ready, which shows that its kubelet works; None for any other pod."""
+    conditions, metadata = pod.status.conditions, pod.metadata
+    if not conditions or not pod.spec.node_name or metadata.deletion_timestamp:
+        return None
+    ready = any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
+    return pod.spec.node_name if ready else None
 
 
 def _of_kind(

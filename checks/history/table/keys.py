@@ -91,6 +91,11 @@ def notice(kind: str, sequence: int) -> str:
     return check(f"pending|{ascending(sequence)}|~{kind}")
 
 
+def canary(resource_id: str, namespace: str, name: str) -> str:
+    """The row of a canary pod that may be there."""
+    return check(f"canary|{cluster_key(resource_id)}|{namespace}|{name}")
+
+
 def run_table(run_id: str) -> str:
     """The monthly table that holds a run. LimitError where the id is none of ours."""
     match = _RUN_ID.fullmatch(run_id)

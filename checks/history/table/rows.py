@@ -30,6 +30,7 @@ from checks.history.model import (
     Run,
     Shard,
     StateSummary,
+    StoredCanary,
     SubjectState,
 )
 from checks.history.table import keys
@@ -167,6 +168,25 @@ def read(kind: type[T], text: str, where: object) -> T:
 def base(partition: str, row: str) -> Entity:
     """The start of every row."""
     return {"PartitionKey": partition, "RowKey": row, "v": VERSION}
+
+
+# ---- a canary pod ------------------------------------------------------------------------------------------------
+
+
+def canary_row(canary: StoredCanary) -> Entity:
+    """The row of a canary pod."""
+    entity = base(keys.subscription_key(canary.cluster), keys.canary(canary.cluster, canary.namespace, canary.name))
+    columns = {"cluster": canary.cluster, "namespace": canary.namespace, "name": canary.name, "due": canary.due}
+    return checked(entity | columns | {"attempts": canary.attempts, "reason": canary.reason[:1000]})
+
+
+def read_canary(row: Row) -> StoredCanary:
+    """The canary pod in a row."""
+    due = moment(versioned(row), "due")
+    texts = {name: row.get(name) for name in ("cluster", "namespace", "name", "reason")}
+    if due is None or not all(isinstance(text, str) for text in texts.values()):
+        raise SchemaError(f"row {row.get('RowKey')!r} names no canary pod")
+    return StoredCanary(**{name: str(text) for name, text in texts.items()}, due=due, attempts=integer(row, "attempts"))
 
 
 # ---- a cluster's state -------------------------------------------------------------------------------------------

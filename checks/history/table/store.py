@@ -1,9 +1,9 @@
 """The store: everything that is kept, in Azure Table Storage.
 
-Table ``pullwatch``: a partition per subscription with ``state|``, ``change|``, ``late|`` and ``pending|`` rows; the
-partitions ``index``, ``run``, ``mail`` and ``poison``. Monthly tables ``pullwatchruns<YYYYMM>``: a partition per run
-with ``run``, ``shard|`` and ``marker|`` rows. Errors: ``checks.history.errors``; what the service itself fails with is
-``azure.core.exceptions`` and passes through.
+Table ``pullwatch``: a partition per subscription with ``state|``, ``change|``, ``late|``, ``pending|`` and
+``canary|`` rows; the partitions ``index``, ``run``, ``mail`` and ``poison``. Monthly tables
+``pullwatchruns<YYYYMM>``: a partition per run with ``run``, ``shard|`` and ``marker|`` rows. Errors:
+``checks.history.errors``; what the service itself fails with is ``azure.core.exceptions`` and passes through.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.data.tables.aio import TableServiceClient
 
+from checks.history.table.canaries import Canaries
 from checks.history.table.outbox import Outbox
 from checks.history.table.runs import Runs
 
 
-class Store(Outbox, Runs):
+class Store(Canaries, Outbox, Runs):
     """What history offers to the jobs. One per job: it lives in that job's event loop."""
 
 

@@ -53,6 +53,19 @@ class KubeApiServer:
         self._granted: list[tuple[str, str, str]] = []
         self._lock = threading.Lock()
         self._connection: http.client.HTTPSConnection | None = None
+        self._process = ExitStack()
+        self._arguments: list[str] = []
+
+    def start(self, arguments: list[str]) -> None:
+        """Starts the process; it is ready when this returns."""
+        self._arguments = arguments
+        self._process.enter_context(programs.running("kube-apiserver", arguments, self.is_ready))
+
+    def restart(self, pause: float = 0.0) -> None:
+        """Ends the process, and after a pause starts it again: the same address, the same store."""
+        self._process.close()
+        time.sleep(pause)
+        self.start(self._arguments)
 
     def is_ready(self) -> bool:
         """Whether it takes requests."""
@@ -167,9 +180,10 @@ class KubeApiServer:
         return KubeApiServer(self.url, self.store, self.hooks, self.audit, self.authority, self.admin)
 
     def close(self) -> None:
-        """Ends the administrator's connection."""
+        """Ends the process and the administrator's connection."""
         with self._lock:
             self._hang_up()
+        self._process.close()
 
     def _wait_for_access(self, role: str, user: str, namespace: str, *, allowed: bool) -> None:
         """The API server learns of a binding a moment after it was made or taken away."""
@@ -239,8 +253,7 @@ def _start(stack: ExitStack) -> KubeApiServer:
     audit = AuditLog(folder / "audit.log")
     server = KubeApiServer(f"https://127.0.0.1:{port}", store, hooks, audit, authority, admin)
     stack.callback(server.close)
-    arguments = _arguments(folder, authority, port, store.url, hooks.url)
-    stack.enter_context(programs.running("kube-apiserver", arguments, server.is_ready))
+    server.start(_arguments(folder, authority, port, store.url, hooks.url))
     for name in _NAMESPACES:
         server.namespace(name)
     for role in ALL:

@@ -35,7 +35,11 @@ def hand_out(tenant: Tenant, server: KubeApiServer, cluster: str = "aks-1", *, l
 
 def kubeconfig_rule(server: KubeApiServer, cluster: str = "aks-1", *, local: bool = False) -> dict[str, Any]:
     """The rule of faults.json by which listClusterUserCredential answers with the real server's kubeconfig."""
-    config = server.admin_kubeconfig() if local else server.entra_kubeconfig()
+    return handing_out(server.admin_kubeconfig() if local else server.entra_kubeconfig(), cluster)
+
+
+def handing_out(config: dict[str, Any], cluster: str = "aks-1") -> dict[str, Any]:
+    """The rule of faults.json by which listClusterUserCredential answers with a kubeconfig."""
     value = encoded(json.dumps(config).encode())  # JSON is YAML
     path = f"*/managedclusters/{cluster}/listclusterusercredential"
     return {
