@@ -32,6 +32,7 @@ from simulator.entra.app_permissions import Caller, matches_every_read, matches_
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 SINCE = "2026-01-15T09:00:00.0000000Z"
 _PROVIDER = "/providers/Microsoft.Authorization/"
+_SERVED_BY_REGISTRIES = tuple(f"microsoft.containerregistry/registries/{part}/" for part in ("pull", "repositories"))
 Body = dict[str, Any]
 
 
@@ -59,11 +60,16 @@ def own_roles(caller: Caller, resources: Resources, given: Iterable[Body]) -> li
 
 
 def readings(caller: Caller, resources: Resources) -> Iterator[Reading]:
-    denied = [(denial.scope, [p for p in denial.actions if matches_some_read(p)]) for denial in caller.denials]
+    denied = [(denial.scope, [p for p in denial.actions if _is_shown_by_arm(p)]) for denial in caller.denials]
     denied = [(scope, patterns) for scope, patterns in denied if patterns]
     for subscription in resources.subscriptions.values():
         if not caller.hides_subscription(subscription.id):
             yield from _readings(f"/subscriptions/{subscription.id}", denied, resources)
+
+
+def _is_shown_by_arm(pattern: str) -> bool:
+    """Whether a denied action is about what Azure Resource Manager shows: what a registry itself serves is not."""
+    return matches_some_read(pattern) and not pattern.lower().startswith(_SERVED_BY_REGISTRIES)
 
 
 def _readings(scope: str, denied: list[tuple[str, list[str]]], resources: Resources) -> Iterator[Reading]:
