@@ -87,7 +87,7 @@ class KubeApiServer:
         sent = {"Content-Type": content, "User-Agent": "tests", **(headers or {})}
         with self._lock:
             try:
-                status, kind, raw = self._send(method, path, body, sent)
+                status, kind, raw = self._send_anew(method, path, body, sent)
             except (OSError, http.client.HTTPException):
                 self._hang_up()
                 raise
@@ -95,6 +95,17 @@ class KubeApiServer:
         if status >= 400:
             raise ApiError(status, answer)
         return answer
+
+    def _send_anew(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
+        """Sends a request; once more over a new connection where the API server had ended the one that was kept."""
+        kept = self._connection is not None
+        try:
+            return self._send(method, path, body, headers)
+        except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
+            self._hang_up()
+            if not kept:
+                raise
+            return self._send(method, path, body, headers)
 
     def create(self, body: dict[str, Any], path: str) -> dict[str, Any]:
         """Makes an object of a list's path ("/api/v1/nodes")."""
