@@ -96,7 +96,7 @@ class KubeApiServer:
             raise ApiError(status, answer)
         return answer
 
-    def _send_anew(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
+    def _send_anew(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, str, bytes]:
         """Sends a request; once more over a new connection where the API server had ended the one that was kept."""
         kept = self._connection is not None
         try:
