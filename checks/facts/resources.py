@@ -46,7 +46,7 @@ class AgentPool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
-    """A managed cluster as ARM shows it (api 2026-08-01)."""
+    """A managed cluster as ARM shows it (api 2026-08-01). ``api_hosts`` are its API server's names (lower case)."""
 
     id: str
     name: str
@@ -59,6 +59,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     kubelet: KubeletIdentity | None = None
     service_principal_client_id: str | None = None
     node_resource_group: str | None = None
+    api_hosts: tuple[str, ...] = ()
     entra: bool = False
     azure_rbac: bool = False
     private: bool = False

@@ -94,6 +94,9 @@ def cluster(body: Any, evidence: Evidence) -> facts.Cluster | None:
         provisioning_state=text(body, "properties", "provisioningState"),
         power_state=text(body, "properties", "powerState", "code"),
         has_identity=(text(body, "identity", "type") or "None").lower() != "none",
+        api_hosts=tuple(
+            host.lower() for name in ("fqdn", "privateFQDN") if (host := text(body, "properties", name)) is not None
+        ),
         user_assigned="userassigned" in (text(body, "identity", "type") or "").lower(),
         tenant_id=text(body, "identity", "tenantId"),
         kubelet=_kubelet(get(body, "properties", "identityProfile", "kubeletidentity")),

@@ -223,6 +223,15 @@ def _listing_seconds(azure: Azure) -> float:
     return 4.0 * azure.settings.call_seconds
 
 
+async def cluster(azure: Azure, cluster_id: str) -> facts.Cluster:
+    """One managed cluster by its id. Raises CollectError, NotFound where it is gone."""
+    body = await get(azure, cluster_id, CLUSTERS_API, "managed cluster")
+    read = bodies.cluster(body, evidence("managed cluster", cluster_id, CLUSTERS_API))
+    if read is None:
+        raise Temporary(f"what Azure Resource Manager shows of {cluster_id} is no managed cluster")
+    return read
+
+
 async def user_kubeconfig(azure: Azure, cluster: facts.Cluster) -> bytes:
     """``listClusterUserCredential`` (format exec): the kubeconfig, YAML. Raises CollectError."""
     subscription = facts.subscription_of(cluster.id)

@@ -13,7 +13,7 @@ from checks.collect.arm import reads
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes import run_command
 from checks.collect.kubernetes.connection import RBAC_READER, cluster_token, open_api
-from checks.collect.kubernetes.kubeconfig import Kubeconfig, read
+from checks.collect.kubernetes.kubeconfig import Kubeconfig, of_cluster
 from checks.collect.kubernetes.lists import Listed, Reader, deadline
 from checks.collect.kubernetes.objects import EVENTS, Event, Pod, containers, node_of_ready, pod_events
 from checks.collect.wire.errors import CollectError, Unreachable
@@ -30,7 +30,7 @@ async def workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen
     if gap is not None:
         return gap
     try:
-        kubeconfig = read(await reads.user_kubeconfig(azure, cluster))
+        kubeconfig = await of_cluster(azure, cluster)
         if not kubeconfig.exec_plugin and not azure.settings.allow_local_accounts:
             return local_accounts_off()
         try:

@@ -25,7 +25,7 @@ from checks.collect.kubernetes import canary_pod
 from checks.collect.kubernetes.canary_api import CanaryApi, Refused
 from checks.collect.kubernetes.canary_pod import PodState, answered
 from checks.collect.kubernetes.canary_records import CanaryPod, CanaryRecords
-from checks.collect.kubernetes.kubeconfig import read as read_kubeconfig
+from checks.collect.kubernetes.kubeconfig import of_cluster as kubeconfig_of
 from checks.collect.wire.errors import CollectError, NotAllowed, Unreachable
 from checks.facts import Cluster, NotSeen, NotSeenReason, RegistryUse, Seen, Workloads
 from checks.facts.canary import Canaries, Canary, CanaryNode, CanaryQuestion, CanaryRefusal, CanaryReport, RefusedBy
@@ -58,7 +58,7 @@ async def of_cluster(
     if not wanted:
         return Canaries(empty_pools=empty, passed_over=passed_over)
     try:
-        kubeconfig = read_kubeconfig(await reads.user_kubeconfig(azure, cluster))
+        kubeconfig = await kubeconfig_of(azure, cluster)
         if not kubeconfig.exec_plugin and not azure.settings.allow_local_accounts:
             return kubernetes.local_accounts_off()
         async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
@@ -83,8 +83,8 @@ async def delete_recorded(azure: Azure, pods: Iterable[CanaryPod]) -> dict[Canar
     Raises CollectError where nothing can be asked of the cluster, NotFound where the cluster itself is gone.
     """
     listed = tuple(pods)
-    cluster = Cluster(id=listed[0].cluster, name=listed[0].cluster.rsplit("/", 1)[-1])
-    kubeconfig = read_kubeconfig(await reads.user_kubeconfig(azure, cluster))
+    cluster = await reads.cluster(azure, listed[0].cluster)
+    kubeconfig = await kubeconfig_of(azure, cluster)
     left: dict[CanaryPod, str] = {}
     async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
         for pod in listed:

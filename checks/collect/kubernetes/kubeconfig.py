@@ -10,10 +10,15 @@ from urllib.parse import urlsplit
 import msgspec
 import yaml
 
-from checks.collect.arm import bodies
+from checks.collect.arm import bodies, reads
+from checks.collect.arm.client import Azure
+from checks.collect.wire.connections import HTTPS
 from checks.collect.wire.errors import Temporary
+from checks.facts import Cluster
+from checks.text import one_line
 
 MAX_BYTES = 262_144
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Kubeconfig(msgspec.Struct, frozen=True):
@@ -33,6 +38,40 @@ class Kubeconfig(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         """Without what signs in: these users are equal to cluster-admin."""
         return f"Kubeconfig({self.server})"
+
+
+async def of_cluster(azure: Azure, cluster: Cluster) -> Kubeconfig:
+    """The kubeconfig that Azure Resource Manager hands out for a cluster, if its server is the cluster's own.
+
+    A token that is good at every cluster would go to that server. Raises CollectError.
+    """
+    kubeconfig = read(await reads.user_kubeconfig(azure, cluster))
+    refusal = refusal_of_server(kubeconfig.server, cluster, development=bool(azure.settings.connect_to))
+    if refusal:
+        raise Temporary(refusal)
+    return kubeconfig
+
+
+def refusal_of_server(server: str, cluster: Cluster, *, development: bool = False) -> str:
+    """Why the server of a cluster's kubeconfig may not be connected to; "" where it may.
+
+    ``development``: PULLWATCH_CONNECT_TO is set, which the app refuses in Azure: API servers on loopback are simulated.
+    """
+    try:
+        parts = urlsplit(server)
+        host, port = (parts.hostname or "").lower(), parts.port or HTTPS
+    except ValueError:
+        return "the kubeconfig's server is no address"
+    if development and host in LOOPBACK:
+        return ""
+    if not cluster.api_hosts:
+        return f"Azure Resource Manager shows no fqdn of {cluster.name}, so its kubeconfig's server cannot be verified"
+    if host in cluster.api_hosts and port == HTTPS and parts.path in ("", "/"):
+        return ""
+    return (
+        f"the kubeconfig names the server {one_line(parts.netloc)[:100]}, which is not {cluster.name}'s own "
+        f"({', '.join(cluster.api_hosts)})"
+    )
 
 
 def read(raw: bytes) -> Kubeconfig:

@@ -23,7 +23,7 @@ from checks.collect.arm import reads
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes.connection import open_api
-from checks.collect.kubernetes.kubeconfig import read as read_kubeconfig
+from checks.collect.kubernetes.kubeconfig import of_cluster as kubeconfig_of
 from checks.collect.kubernetes.lists import RESERVE, Reader, deadline
 from checks.collect.kubernetes.objects import ServiceAccount
 from checks.collect.kubernetes.refusals import error_of
@@ -80,7 +80,7 @@ async def _read(
     azure: Azure, inventory: Inventory, cluster: Cluster, workloads: Seen[Workloads]
 ) -> tuple[Found, Secrets]:
     until = deadline(azure)
-    kubeconfig = read_kubeconfig(await reads.user_kubeconfig(azure, cluster))
+    kubeconfig = await kubeconfig_of(azure, cluster)
     async with open_api(azure, cluster, kubeconfig) as api:
         workloads = await _with_accounts(Reader(azure, cluster, bytearray(), until), api, workloads)
         names = named(workloads.value)
