@@ -17,6 +17,7 @@ from checks.cli import terminal
 from checks.collect.kubernetes import secret_bodies
 from checks.collect.kubernetes.kubeconfig import read as read_kubeconfig
 from checks.collect.kubernetes.objects import Event, Pod, ServiceAccount, containers, decode_page, pod_event
+from checks.collect.kubernetes.texts import Texts
 from checks.collect.registry import manifests
 from checks.collect.wire.errors import CollectError
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, NotSeenReason, PodEvent
@@ -62,7 +63,11 @@ def quietly(call: Callable[[], T]) -> T | None:
 @given(values | st.lists(values, max_size=5))
 def test_no_page_of_objects_makes_its_reader_raise(body: Any) -> None:
     for raw in (json.dumps(body).encode(), json.dumps({"items": body, "metadata": body}).encode()):
-        for kind, convert in ((Pod, containers), (Event, lambda e: [pod_event(e)]), (ServiceAccount, lambda a: [a])):
+        for kind, convert in (
+            (Pod, lambda p: containers(p, Texts())),
+            (Event, lambda e: [pod_event(e, Texts())]),
+            (ServiceAccount, lambda a: [a]),
+        ):
             page = quietly(lambda raw=raw, kind=kind: decode_page(raw, kind))  # type: ignore[misc]
             for item in page[0] if page else []:
                 list(convert(item))

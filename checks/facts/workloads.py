@@ -51,6 +51,7 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded (counted, not lost).
 
     ``read_through`` says how it was read, where not directly. ``ready_nodes`` are the nodes on which a pod is Ready.
+    ``texts_cut`` counts the texts of pods and events of which a part is missing: they were too many or too long.
     """
 
     containers: tuple[ContainerImage, ...] = ()
@@ -59,3 +60,4 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: int = 0
     read_through: str = ""
     ready_nodes: frozenset[str] = frozenset()
+    texts_cut: int = 0

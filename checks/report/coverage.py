@@ -44,6 +44,9 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
         lines.append(_line("events", workloads.events))
         if workloads.unreadable:
             lines.append(Coverage("pods", False, f"{workloads.unreadable} objects could not be read"))
+        if workloads.texts_cut:
+            cut = f"{workloads.texts_cut} texts of pods and events are too long, or too many, to be read whole"
+            lines.append(Coverage("texts of pods", False, cut))
         pulled = any(proof.layers for proof in proven.values())
         lines.append(Coverage("successful pulls", pulled, "" if pulled else "no recent event reports one"))
     for subscription, authorization in sorted(facts.authorization.items()):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from checks.collect.kubernetes.objects import Pod, containers, decode_page
+from checks.collect.kubernetes.texts import Texts
 from checks.facts import ContainerImage
 
 OWN, MODEL = "acrone.azurecr.io/team/app:1", "acrtwo.azurecr.io/models/llm:1"
@@ -36,7 +37,7 @@ def pod(*statuses: dict[str, Any], names: tuple[str, ...] = ("app",), metadata: 
 def read(raw: bytes) -> list[ContainerImage]:
     (item,), _, unreadable = decode_page(raw, Pod)
     assert unreadable == 0
-    return containers(item)
+    return containers(item, Texts())
 
 
 def test_an_image_volume_is_an_image_of_the_pod() -> None:

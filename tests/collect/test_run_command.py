@@ -23,6 +23,7 @@ from checks.collect.arm.client import open_azure
 from checks.collect.kubernetes import api, run_command
 from checks.collect.kubernetes import run_command_output as output
 from checks.collect.kubernetes.objects import Event, Pod, containers, decode_page, pod_events
+from checks.collect.kubernetes.texts import Texts
 from checks.facts import NotSeen, NotSeenReason, Seen, Workloads
 from simulator import Simulator, running
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
@@ -152,21 +153,21 @@ def test_pods_read_by_run_command_are_those_read_directly_whatever_their_authors
     result = output.read_pods(shown(output.pods_command(NONCE), "List", pods), NONCE)
     assert result is not None and result.whole
     assert (result.pods, result.unreadable) == (len(pods), 0)
-    assert result.containers == tuple(c for pod in directly(pods, Pod) for c in containers(pod))
+    assert result.containers == tuple(c for pod in directly(pods, Pod) for c in containers(pod, Texts()))
 
 
 @given(st.lists(EVENT, max_size=4))
 def test_events_read_by_run_command_are_those_read_directly_whatever_their_authors_wrote(events: list[Any]) -> None:
     result = output.read_events(shown(output.events_command(NONCE), "List", events), NONCE)
     assert result is not None and result.whole and result.unreadable == 0
-    assert result.events == tuple(fact for event in directly(events, Event) for fact in pod_events(event))
+    assert result.events == tuple(fact for event in directly(events, Event) for fact in pod_events(event, Texts()))
 
 
 @given(st.lists(POD, min_size=1, max_size=4), st.data())
 def test_what_is_left_of_pods_that_were_cut_is_told_right_and_never_as_the_whole(pods: list[Any], data: Any) -> None:
     whole = shown(output.pods_command(NONCE), "List", pods).encode()
     cut = data.draw(st.integers(0, len(whole) - 1))
-    each = [containers(pod) for pod in directly(pods, Pod)]
+    each = [containers(pod, Texts()) for pod in directly(pods, Pod)]
     start = output.read_pods(whole[:cut].decode(errors="ignore"), NONCE)
     assert start is None or not start.whole
     if start is not None:
@@ -185,7 +186,7 @@ def test_what_is_left_of_events_that_were_cut_is_told_right_and_never_as_the_who
     whole = shown(output.events_command(NONCE), "List", events).encode()
     result = output.read_events(whole[: data.draw(st.integers(0, len(whole) - 1))].decode(errors="ignore"), NONCE)
     if result is not None:
-        each = tuple(fact for event in directly(events, Event) for fact in pod_events(event))
+        each = tuple(fact for event in directly(events, Event) for fact in pod_events(event, Texts()))
         assert not result.whole and result.events == each[: len(result.events)]
 
 

@@ -1,5 +1,6 @@
 """No bound hides anything: what was cut is counted and leaves a cluster open, and nobody's pods push another's out."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,24 @@ def test_another_namespaces_hosts_get_their_turn(tmp_path: Path) -> None:
         tenant.pod(f"a{number:03}.azurecr.io/x:1", name=f"evil-{number}", namespace="evil")
     tenant.pod("zzz.azurecr.io/x:1", name="web-1", namespace="good")
     assert any(row["registry"] == "zzz.azurecr.io" for row in look(tenant).cluster()["registries"])
+
+
+def test_hostile_texts_cost_nobody_else_an_answer_and_little_time(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path / "tenant")
+    tenant.cluster()
+    tenant.reachable()
+    registry = tenant.registry("zzz")
+    tenant.assign(object_id("aks-1"), ACR_PULL, registry)
+    for number in range(300):
+        text = f"{number} " + "unauthorized: password=" * 5_000
+        tenant.pod(
+            f"zzz.azurecr.io/evil:{number}", name=f"evil-{number}", namespace="evil", waiting=("ErrImagePull", text)
+        )
+    gone = "zzz.azurecr.io/team/web:gone"
+    tenant.pod(gone, name="web-1", namespace="good", waiting=("ErrImagePull", f"{gone}: not found"))
+    started = time.monotonic()
+    result = look(tenant)
+    assert time.monotonic() - started < 30
+    assert any(f["cause"] == "image_not_found" and f["subject"]["image"] == gone for f in result.findings("PW301"))
+    (line,) = [one for one in result.cluster()["coverage"] if one["what"] == "texts of pods"]
+    assert line["why"].startswith("300 texts of pods and events are too long")

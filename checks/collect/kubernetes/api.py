@@ -16,6 +16,7 @@ from checks.collect.kubernetes.connection import RBAC_READER, cluster_token, ope
 from checks.collect.kubernetes.kubeconfig import Kubeconfig, of_cluster
 from checks.collect.kubernetes.lists import Listed, Reader, deadline
 from checks.collect.kubernetes.objects import EVENTS, Event, Pod, containers, node_of_ready, pod_events
+from checks.collect.kubernetes.texts import Texts
 from checks.collect.wire.errors import CollectError, Unreachable
 from checks.facts import Cluster, ContainerImage, NotSeen, NotSeenReason, PodEvent, Seen, Workloads
 
@@ -70,31 +71,33 @@ async def pods_and_events(
     ``until``: the event loop's time to end by, the cluster's deadline from now unless given.
     """
     ready: set[str] = set()
+    texts = Texts()
 
     def noted(pod: Pod) -> list[ContainerImage]:
         if node := node_of_ready(pod):
             ready.add(node)
-        return containers(pod)
+        return containers(pod, texts)
 
     async with open_api(azure, cluster, kubeconfig) as api:
         with azure.buffer() as buffer:
             reader = Reader(azure, cluster, buffer, deadline(azure) if until is None else until)
             pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, noted)
-            events = await _events(reader, api)
+            events = await _events(reader, api, texts)
     result = Workloads(
         containers=tuple(pods.items),
         events=events,
         pods=pods.objects,
         unreadable=pods.unreadable,
         ready_nodes=frozenset(ready),
+        texts_cut=texts.cut,
     )
     return Seen(result, reads.evidence(f"pods and events{_moments(pods)}", kubeconfig.server, "v1"))
 
 
-async def _events(reader: Reader, api: client.CoreV1Api) -> Seen[tuple[PodEvent, ...]] | NotSeen:
+async def _events(reader: Reader, api: client.CoreV1Api, texts: Texts) -> Seen[tuple[PodEvent, ...]] | NotSeen:
     list_events = api.list_event_for_all_namespaces_without_preload_content
     try:
-        events = await reader.whole(list_events, Event, pod_events, field_selector=EVENTS)
+        events = await reader.whole(list_events, Event, partial(pod_events, texts=texts), field_selector=EVENTS)
     except CollectError as error:
         return error.as_gap()
     gaps = f"{events.unreadable} events could not be read" if events.unreadable else ""

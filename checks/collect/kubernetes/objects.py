@@ -12,8 +12,10 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from checks.collect.kubernetes.texts import Texts
 from checks.collect.wire.errors import Temporary
 from checks.facts import ContainerImage, PodEvent
+from checks.rules import images
 from checks.rules.pull.canaries import POD_PREFIX
 from checks.rules.pull.image_volumes import KIND as VOLUME
 from checks.rules.pull.image_volumes import failed_image
@@ -21,6 +23,8 @@ from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 from checks.text import redacted
 
 T = TypeVar("T")
+MAX_IMAGE = images.MAX_LENGTH + 1  # one that is longer is no reference, cut or not
+MAX_REASON = 256
 # Events that say nothing of pulls, and are the most: the API server leaves them out.
 _NOISE = ("Scheduled", "Created", "Started", "Killing", "Pulling", "Unhealthy")
 EVENTS = ",".join(("involvedObject.kind=Pod", *(f"reason!={word}" for word in _NOISE)))
@@ -200,7 +204,7 @@ def _one_by_one(raw: bytes | memoryview, kind: type[T]) -> tuple[list[T], str | 
     return read, page.metadata.continue_, len(page.items or []) - len(read)
 
 
-def containers(pod: Pod) -> list[ContainerImage]:
+def containers(pod: Pod, texts: Texts) -> list[ContainerImage]:
     """The images that the pod's containers of all three kinds and its volumes name; none of Pullwatch's own canaries.
 
     Pods that ended or are being deleted keep the status that they had: none of their containers waits any more. There
@@ -211,17 +215,19 @@ def containers(pod: Pod) -> list[ContainerImage]:
     spec, status, owner = pod.spec, pod.status, workload(pod)
     if pod.metadata.deletion_timestamp or status.phase in _ENDED:
         status = PodStatus(start_time=status.start_time)
-    images: list[ContainerImage] = []
+    found: list[ContainerImage] = []
     if spec.init_containers:
-        images += _of_kind(pod, owner, "init", spec.init_containers, status.init_container_statuses)
+        found += _of_kind(pod, owner, "init", spec.init_containers, status.init_container_statuses, texts)
     if spec.containers:
-        images += _of_kind(pod, owner, "main", spec.containers, status.container_statuses)
+        found += _of_kind(pod, owner, "main", spec.containers, status.container_statuses, texts)
     if spec.ephemeral_containers:
-        images += _of_kind(pod, owner, "ephemeral", spec.ephemeral_containers, status.ephemeral_container_statuses)
+        found += _of_kind(
+            pod, owner, "ephemeral", spec.ephemeral_containers, status.ephemeral_container_statuses, texts
+        )
     for volume in spec.volumes or ():
         if volume.image is not None and volume.image.reference:
-            return _with_volumes(pod, owner, images)
-    return images
+            return _with_volumes(pod, owner, found, texts)
+    return found
 
 
 def node_of_ready(pod: Pod) -> str | None:
@@ -234,20 +240,20 @@ def node_of_ready(pod: Pod) -> str | None:
 
 
 def _of_kind(
-    pod: Pod, owner: str, kind: str, listed: list[Container], statuses: list[ContainerStatus] | None
+    pod: Pod, owner: str, kind: str, listed: list[Container], statuses: list[ContainerStatus] | None, texts: Texts
 ) -> list[ContainerImage]:
     items = []
     for container in listed:
         if container.image:
             waiting = _waiting(statuses, container.name)
             items.append(
-                _image(pod, owner, kind, container.name, container.image, container.image_pull_policy, waiting)
+                _image(pod, owner, kind, container.name, container.image, container.image_pull_policy, waiting, texts)
             )
     return items
 
 
 def _image(
-    pod: Pod, owner: str, kind: str, name: str, image: str, policy: str | None, waiting: Waiting | None
+    pod: Pod, owner: str, kind: str, name: str, image: str, policy: str | None, waiting: Waiting | None, texts: Texts
 ) -> ContainerImage:
     metadata, spec = pod.metadata, pod.spec
     return ContainerImage(
@@ -256,11 +262,11 @@ def _image(
         workload=owner,
         container=name,
         kind=kind,
-        image=redacted(image),
+        image=redacted(image[:MAX_IMAGE]),
         node=spec.node_name,
         os=spec.node_selector.get("kubernetes.io/os") if spec.node_selector else None,
-        waiting_reason=_safe(waiting.reason) if waiting else None,
-        waiting_message=_safe(waiting.message) if waiting else None,
+        waiting_reason=redacted(waiting.reason[:MAX_REASON]) if waiting and waiting.reason else None,
+        waiting_message=texts.safe(metadata.namespace, waiting.message) if waiting and waiting.message else None,
         since=pod.status.start_time,
         pull_secrets=tuple(s.name for s in spec.image_pull_secrets if s.name) if spec.image_pull_secrets else (),
         pull_policy=policy,
@@ -268,7 +274,7 @@ def _image(
     )
 
 
-def _with_volumes(pod: Pod, owner: str, found: list[ContainerImage]) -> list[ContainerImage]:
+def _with_volumes(pod: Pod, owner: str, found: list[ContainerImage], texts: Texts) -> list[ContainerImage]:
     """The pod's image volumes too; an error of one that kubelet shows on a container becomes the volume's."""
     volumes = [(v.name, v.image) for v in pod.spec.volumes or () if v.image is not None and v.image.reference]
     references = [str(source.reference) for _, source in volumes]
@@ -282,7 +288,7 @@ def _with_volumes(pod: Pod, owner: str, found: list[ContainerImage]) -> list[Con
                 container = msgspec.structs.replace(container, waiting_reason=None, waiting_message=None)
         kept.append(container)
     return kept + [
-        _image(pod, owner, VOLUME, name, reference, source.pull_policy, waiting.get(reference))
+        _image(pod, owner, VOLUME, name, reference, source.pull_policy, waiting.get(reference), texts)
         for (name, source), reference in zip(volumes, references, strict=True)
     ]
 
@@ -292,11 +298,6 @@ def _waiting(statuses: list[ContainerStatus] | None, name: str) -> Waiting | Non
         if status.name == name and status.state is not None:
             return status.state.waiting
     return None
-
-
-def _safe(text: str | None) -> str | None:
-    """A text of kubelet's without secrets: it repeats what registries answer."""
-    return redacted(text) if text else text
 
 
 def workload(pod: Pod) -> str:
@@ -311,18 +312,18 @@ def workload(pod: Pod) -> str:
     return f"{metadata.namespace}/{owner.kind}/{owner.name}"
 
 
-def pod_events(event: Event) -> list[PodEvent]:
+def pod_events(event: Event, texts: Texts) -> list[PodEvent]:
     """An event as a fact; none about a canary of Pullwatch's own, which tells of itself (PW305)."""
-    return [] if event.involved_object.name.startswith(POD_PREFIX) else [pod_event(event)]
+    return [] if event.involved_object.name.startswith(POD_PREFIX) else [pod_event(event, texts)]
 
 
-def pod_event(event: Event) -> PodEvent:
+def pod_event(event: Event, texts: Texts) -> PodEvent:
     """An event as a fact."""
     return PodEvent(
         namespace=event.involved_object.namespace,
         pod=event.involved_object.name,
-        reason=redacted(event.reason or ""),
-        message=redacted(event.message or ""),
+        reason=redacted((event.reason or "")[:MAX_REASON]),
+        message=texts.safe(event.involved_object.namespace, event.message or ""),
         count=event.count or 1,
         last_seen=event.last_timestamp or event.event_time,
         first_seen=event.first_timestamp or event.event_time,

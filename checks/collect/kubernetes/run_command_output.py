@@ -33,6 +33,7 @@ from checks.collect.kubernetes.objects import (
     containers,
     pod_events,
 )
+from checks.collect.kubernetes.texts import Texts
 from checks.facts import ContainerImage, PodEvent
 from checks.rules.fixes import shell
 
@@ -121,13 +122,14 @@ def read_pods(logs: str, nonce: str) -> Pods | None:
         return None
     records, whole = parsed
     listed: list[ContainerImage] = []
+    texts = Texts()
     unreadable = 0
     for record in records:
         pod = _pod(record)
         if pod is None:
             unreadable += 1
         else:
-            listed += containers(pod)
+            listed += containers(pod, texts)
     return Pods(tuple(listed), len(records), unreadable, whole)
 
 
@@ -146,7 +148,8 @@ def read_events(logs: str, nonce: str) -> Events | None:
         return None
     records, whole = pair
     read = [event for record in records if (event := _event(record)) is not None]
-    parsed = tuple(fact for event in read for fact in pod_events(event))
+    texts = Texts()
+    parsed = tuple(fact for event in read for fact in pod_events(event, texts))
     return Events(parsed, len(records) - len(read), whole)
 
 

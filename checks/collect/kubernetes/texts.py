@@ -1,0 +1,32 @@
+"""Texts of pods and events: without secrets, and no more of them than a scan can look at.
+
+Whoever may make pods decides how many and how long they are. What exceeds the bounds is cut and counted: of a single
+text, of one namespace's and of the cluster's together. So no namespace takes the room of another.
+"""
+
+from __future__ import annotations
+
+from checks.text import redacted
+
+MAX_TEXT = 8 * 1024  # kubelet's longest texts about pulls have some 2,000 characters
+PER_NAMESPACE = 1024 * 1024
+PER_CLUSTER = 16 * 1024 * 1024
+
+
+class Texts:
+    """The texts of one cluster. ``cut`` counts those of which a part is missing."""
+
+    def __init__(self, per_namespace: int = PER_NAMESPACE, per_cluster: int = PER_CLUSTER) -> None:
+        self.cut = 0
+        self._per_namespace = per_namespace
+        self._left = per_cluster
+        self._taken: dict[str, int] = {}
+
+    def safe(self, namespace: str, text: str) -> str:
+        """A text of a namespace without secrets, as much of it as there is room for."""
+        room = min(MAX_TEXT, self._left, self._per_namespace - self._taken.get(namespace, 0))
+        kept = text[: max(room, 0)]
+        self.cut += len(kept) < len(text)
+        self._left -= len(kept)
+        self._taken[namespace] = self._taken.get(namespace, 0) + len(kept)
+        return redacted(kept) if kept else kept

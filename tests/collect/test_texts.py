@@ -1,0 +1,31 @@
+"""No namespace's texts take the room of another's, and what was cut is counted."""
+
+from checks.collect.kubernetes.texts import MAX_TEXT, Texts
+
+
+def test_a_text_within_bounds_is_kept_without_its_secrets() -> None:
+    texts = Texts()
+    assert texts.safe("a", "no such host") == "no such host"
+    assert "hunter2" not in texts.safe("a", "password=hunter2")
+    assert texts.cut == 0
+
+
+def test_a_text_is_cut_at_its_length_and_counted() -> None:
+    texts = Texts()
+    assert len(texts.safe("a", "x" * (MAX_TEXT + 1))) == MAX_TEXT
+    assert texts.cut == 1
+
+
+def test_a_namespace_has_no_more_than_its_share() -> None:
+    texts = Texts(per_namespace=10, per_cluster=1_000)
+    assert texts.safe("greedy", "x" * 8) == "x" * 8
+    assert texts.safe("greedy", "y" * 8) == "yy"
+    assert texts.safe("greedy", "z") == ""
+    assert texts.safe("modest", "no such host") == "no such ho"
+    assert texts.cut == 3
+
+
+def test_all_of_them_have_no_more_than_the_cluster_has_room_for() -> None:
+    texts = Texts(per_namespace=10, per_cluster=15)
+    assert [len(texts.safe(name, "x" * 10)) for name in "abc"] == [10, 5, 0]
+    assert texts.cut == 2
