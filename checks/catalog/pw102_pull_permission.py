@@ -252,6 +252,8 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
             ),
         )
     nothing = f" {listed(decision.not_honoured, MAX_NAMED)} grants nothing there." if decision.not_honoured else ""
+    others = tuple(role for role in decision.held if role not in decision.not_honoured)
+    held = f" It holds {listed(others, MAX_NAMED)}." if others else ""
     return CHECK.fails(
         case.subject,
         RoleCause.ROLE_NOT_HONOURED if decision.not_honoured else RoleCause.ROLE_MISSING,

@@ -15,7 +15,7 @@ from checks.report.registry_row import registry_row
 from checks.rules.access import rbac
 from checks.rules.pull.observed_pulls import PullProof, describe_age, failed_pulls, not_found_proofs, pull_proofs
 from tests.support.access_facts import READ_AT, cluster, pool, registry, seen, use
-from tests.support.image_facts import ACR, WEB, container, pulled, workloads
+from tests.support.image_facts import ACR, WEB, container, event, pulled, workloads
 
 CLUSTER = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1"
 OPEN = Unknown("Reader")
@@ -338,3 +338,19 @@ def test_a_cached_token_is_spoken_of_only_beside_a_role_and_a_recent_pull(cause:
     assert (word(facet.verdict), facet.cause) == ("fail", cause)
     assert any("cached token" in sentence for sentence in sentences) is says
     assert bool(sentences) is says
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (f'Failed to pull image "{WEB}": not found', True),
+        (f'Failed to pull image "{WEB}0": not found', False),
+        (f"Failed to pull image {WEB}: not found", True),
+        (f"{WEB}0 and {WEB} differ", True),
+        (f"it was {WEB}", True),
+    ],
+)
+def test_an_event_is_about_the_image_it_names_and_no_longer_one(text: str, names: bool) -> None:
+    waiting = container(WEB, waiting_reason="ImagePullBackOff", waiting_message=f'Back-off pulling image "{WEB}"')
+    (pull,) = failed_pulls(workloads(waiting, events=(event("Failed", text),)).value)
+    assert bool(pull.events) is names

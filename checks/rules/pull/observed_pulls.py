@@ -97,7 +97,7 @@ def _failed(
     key = (text, reason, container.image)
     classified = known.get(key) or classify(*key)
     known[key] = classified
-    own = [event for event in events if container.image and container.image in event.message]
+    own = [event for event in events if container.image and _names(event.message, container.image)]
     if classified.cause in (PullErrorCause.BACKOFF_ONLY, PullErrorCause.UNKNOWN):
         for event in sorted(own, key=lambda event: event.last_seen or "", reverse=True):
             by_event = classify(event.message, reason, container.image)
@@ -107,6 +107,18 @@ def _failed(
     first = min((event.first_seen for event in own if event.first_seen), default=None)
     count = sum(event.count for event in own)
     return FailedPull(container, images.host_of(container.image), classified, text, count, first)
+
+
+def _names(text: str, image: str) -> bool:
+    """Whether a text names just this image: "web:1" is no part of "web:10"."""
+    longer = "_.-/@" if ":" in image.rpartition("/")[2] else "_.-/@:"
+    at = text.find(image)
+    while at >= 0:
+        after = text[at + len(image) : at + len(image) + 1]
+        if not after or not (after.isalnum() or after in longer):
+            return True
+        at = text.find(image, at + 1)
+    return False
 
 
 def pulled_images(workloads: Workloads) -> frozenset[str]:
