@@ -5,10 +5,8 @@ from __future__ import annotations
 from checks.catalog.check import Check, Decides
 from checks.causes import Cause
 from checks.facts import (
-    AgentPool,
     Cluster,
     ClusterFacts,
-    NodeMachines,
     NotSeen,
     NotSeenReason,
     Registry,
@@ -18,9 +16,15 @@ from checks.facts import (
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import visibility
 from checks.rules.access import identity_access, identity_repair
-from checks.rules.access.identity_resource import UNSETTLED, IdentityState, changes, identity_state
+from checks.rules.access.identity_resource import (
+    UNSETTLED,
+    IdentityState,
+    changes,
+    identity_state,
+    pools_without_identity,
+    running_pools,
+)
 from checks.rules.access.tenants import identity_crosses, tenants_of
-from checks.rules.azure.node_pools import has_nodes
 from checks.rules.fixes import az_aks
 
 
@@ -137,7 +141,7 @@ def _judge_resource(
     kubelet, state = facts.cluster.kubelet, identity_state(facts)
     if kubelet is None or state is IdentityState.STANDS:
         return None
-    pools = tuple(pool.name for pool in _running(facts.cluster))
+    pools = tuple(pool.name for pool in running_pools(facts.cluster))
     if state is IdentityState.DELETED:
         return CHECK.fails(
             subject,
@@ -161,13 +165,7 @@ def _judge_resource(
 def _not_attached(
     facts: ClusterFacts, resource_id: str, subject: Subject, evidence: tuple[Evidence, ...]
 ) -> Finding | None:
-    if not isinstance(facts.machines, Seen) or (facts.cluster.power_state or "").lower() == "stopped":
-        return None
-    wanted, lacking = resource_id.rstrip("/").lower(), []
-    for pool in _running(facts.cluster):
-        own_machines = [machine for machine in facts.machines.value if _is_of(machine, pool.name)]
-        if any(wanted not in (identity.rstrip("/") for identity in machine.identities) for machine in own_machines):
-            lacking.append(pool.name)
+    lacking = pools_without_identity(facts)
     if not lacking:
         return None
     return CHECK.fails(
@@ -184,19 +182,6 @@ def _registries(facts: ClusterFacts) -> tuple[Registry, ...]:
     """The Azure registries in use that a new identity needs a role on: those of another tenant take none."""
     used = (use.registry.value for use in facts.uses if use.acr and isinstance(use.registry, Seen))
     return tuple(registry for registry in used if not identity_crosses(facts, registry))
-
-
-def _running(cluster: Cluster) -> tuple[AgentPool, ...]:
-    """Pools that have nodes."""
-    return tuple(pool for pool in cluster.pools if has_nodes(pool))
-
-
-def _is_of(machine: NodeMachines, pool: str) -> bool:
-    """By the tag that AKS writes, else by the name that AKS gives: aks-POOL-123-vmss, and aksPOOL on Windows."""
-    if machine.pool is not None:
-        return machine.pool.lower() == pool.lower()
-    name = machine.name.lower()
-    return name == f"aks{pool.lower()}" or name.startswith(f"aks-{pool.lower()}-")
 
 
 def _unseen(facts: ClusterFacts) -> str:
@@ -230,7 +215,7 @@ def _service_principal(facts: ClusterFacts, subject: Subject, evidence: tuple[Ev
             evidence,
             fix=identity_repair.leave_service_principal(
                 facts.cluster,
-                (pool.name for pool in _running(facts.cluster)),
+                (pool.name for pool in running_pools(facts.cluster)),
                 _registries(facts),
                 crossing=any(not tenants_of(facts, registry).same for registry in _registries(facts)),
             ),

@@ -6,10 +6,10 @@ from collections import Counter
 
 from checks.catalog.check import Check
 from checks.causes import Cause
-from checks.facts import ClusterFacts, RegistryUse, Seen
+from checks.facts import ClusterFacts, NotSeen, RegistryUse, Seen
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import rbac
-from checks.rules.access.identity_resource import IdentityState, identity_state
+from checks.rules.access.identity_resource import gets_no_token
 from checks.rules.access.pull_secrets import NOT_READ, CredentialState
 from checks.rules.access.tenants import identity_crosses
 from checks.rules.fixes import az_aks, az_roles, kubectl
@@ -83,6 +83,11 @@ def _serves_everybody(use: RegistryUse) -> bool:
     return use.login_server in public_registries.ANONYMOUS
 
 
+def _by_secrets(use: RegistryUse) -> bool:
+    """Whether images are in use that come with pull secrets, of which more can be said."""
+    return any(image.pull_secrets for image in use.images)
+
+
 def _judge_registry(facts: ClusterFacts, use: RegistryUse, pulls: image_access.PullEvidence) -> Finding:
     subject = Subject(facts.cluster.id, registry=use.login_server)
     if isinstance(use.registry, Seen) and not use.images:
@@ -90,6 +95,8 @@ def _judge_registry(facts: ClusterFacts, use: RegistryUse, pulls: image_access.P
     if not use.images and _serves_everybody(use):
         summary = f"{use.login_server} serves everybody: no credential is needed."
         return CHECK.passes(subject, image_access.PUBLIC_HOST, summary)
+    if isinstance(use.registry, NotSeen) and use.acr and gets_no_token(facts) and not _by_secrets(use):
+        return CHECK.not_seen(subject, use.registry, f"Whether {use.login_server} allows anonymous pulls")
     items = image_access.judge_images(facts, use, pulls)
     if not items:
         return CHECK.skipped(subject, CredentialCause.NO_IMAGE, f"no image in use comes from {use.login_server}")
@@ -195,7 +202,7 @@ def _fix(facts: ClusterFacts, use: RegistryUse, first: image_access.ImageAccess)
     if not isinstance(use.registry, Seen) or not isinstance(facts.principal, Seen):
         return kubectl.create_pull_secret("<namespace>", "<name>", use.login_server, replace=False)
     registry, who = use.registry.value, facts.principal.value.object_id
-    if identity_state(facts) is not IdentityState.STANDS or identity_crosses(facts, registry):
+    if gets_no_token(facts) or identity_crosses(facts, registry):
         return ()  # PW101 and PW105 say what has to be repaired first: a role would grant nothing
     if rbac.is_abac(registry.role_assignment_mode):
         return (az_roles.assign_role(who, "Container Registry Repository Reader", registry.id),)

@@ -32,6 +32,7 @@ from checks.facts import (
 )
 from checks.facts.cluster_facts import MIRROR_OF
 from checks.facts.network import Networks
+from checks.facts.resources import REGISTRIES_TAG as TAG
 from checks.findings import ASKED_FOR, SEEN_BEFORE, Evidence
 from checks.rules import images, registry_names
 from checks.rules.access import identity_access, rbac
@@ -41,7 +42,6 @@ from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 
 MAX_REGISTRIES = 100
 MAX_NAMES = 20  # of one registry
-TAG = "pullwatch-registries"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -262,7 +262,7 @@ def _add_settings(
     bootstrap = cluster.bootstrap_registry_id if (cluster.artifact_source or "").lower() == "cache" else None
     for registry in (r for r in inventory.registries() if same_id(r.id, bootstrap)):
         named.add(registry.login_server, "bootstrap registry")
-    for name in _tagged(cluster):
+    for name in registry_names.listed_registries(cluster.tag(TAG))[0]:
         named.add(inventory.login_server_of(name), f"cluster tag {TAG}")
         named.add_name(name)
     for name in azure.settings.registries:
@@ -270,13 +270,6 @@ def _add_settings(
         named.add_name(name)
     for host in remembered:
         named.add(host.lower(), SEEN_BEFORE)
-
-
-def _tagged(cluster: Cluster) -> tuple[str, ...]:
-    """Registries in the cluster's tag, by host or name, separated by anything but the characters of a host name."""
-    value = next((v for k, v in cluster.tags.items() if k.lower() == TAG), "")
-    words = dict.fromkeys(re.split(r"[^a-z0-9.-]+", value.lower()))
-    return tuple(word for word in words if registry_names.is_host_or_name(word))
 
 
 def _held(inventory: Inventory, principal: Seen[Principal] | NotSeen, *, named: bool) -> dict[str, str]:

@@ -71,6 +71,14 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     evidence: Evidence | None = None
 
+    def tag(self, name: str) -> str:
+        """The value of a tag, whose name Azure takes in any case; "" where there is none."""
+        return next((value for key, value in self.tags.items() if key.lower() == name), "")
+
+
+# A tag of clusters that lists registries which they are judged on.
+REGISTRIES_TAG = "pullwatch-registries"
+
 
 class Registry(msgspec.Struct, frozen=True, kw_only=True):
     """A container registry as ARM shows it. ``role_assignment_mode`` and ``regional_endpoints`` None: ARM did not

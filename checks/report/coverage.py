@@ -7,9 +7,10 @@ from typing import Any
 
 from checks.facts import ClusterFacts, NotSeen, Seen
 from checks.facts.network import Networks
+from checks.facts.resources import REGISTRIES_TAG
 from checks.facts.visibility import Visibility
 from checks.findings import Coverage
-from checks.rules import visibility
+from checks.rules import registry_names, visibility
 from checks.rules.path import node_network
 from checks.rules.pull.observed_pulls import PullProof
 from checks.text import listed
@@ -57,6 +58,11 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
         lines.append(_line(f"assignments through groups in {subscription}", groups))
     for subscription, denies in sorted(facts.denies_through_groups.items()):
         lines.append(_line(f"deny assignments through groups in {subscription}", denies))
+    wrong = registry_names.listed_registries(facts.cluster.tag(REGISTRIES_TAG))[1]
+    if wrong:
+        words = listed([repr(word[:80]) for word in wrong], MAX_NAMED)
+        why = f"{words} name no registry: name login servers or registries, separated by spaces"
+        lines.append(Coverage(f"tag {REGISTRIES_TAG}", False, why))
     if facts.registries_cut:
         many = f"{facts.registries_cut} more registries are named than the {len(facts.uses)} that one scan judges"
         lines.append(Coverage(REGISTRIES_CUT, False, many))

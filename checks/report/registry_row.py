@@ -128,6 +128,9 @@ def access_facet(findings: list[Finding]) -> Facet:
         return identity
     if alternative.cause == WITH_ROLE and not _identity_stands(findings):
         return identity
+    possible = any(isinstance(f.verdict, Unknown) for f in others)
+    if isinstance(identity.verdict, Fail) and isinstance(alternative.verdict, Unknown) and possible:
+        return alternative
     role_needed = any(not isinstance(f.verdict, Skipped) or f.cause in OTHER_REPAIR_FIRST for f in own_findings)
     if not own_findings or isinstance(alternative.verdict, Pass) or (others and not role_needed):
         return alternative

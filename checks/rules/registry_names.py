@@ -22,6 +22,7 @@ MAX_HOST = 255
 PRIVATE_LINK = "privatelink"
 _DOCKER_HUB = dict.fromkeys(("index.docker.io", "registry-1.docker.io"), images.DOCKER_HUB)
 _LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_NAME = re.compile("[a-z0-9]{5,50}")
 _PORT = re.compile("[0-9]{1,5}")
 _HOST_OR_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.IGNORECASE)
 
@@ -122,12 +123,25 @@ def _missing_host(image: str, known: Mapping[str, tuple[str, ...]]) -> OddName |
     return OddName(Oddity.HOST_LEFT_OUT, _at_login_server(image, servers)) if servers else None
 
 
+def listed_registries(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The registries that a tag's value lists, by host or name, and its words that name none.
+
+    Words are separated by spaces, commas or semicolons. Azure's names of registries have 5 to 50 letters and digits.
+    """
+    words = tuple(dict.fromkeys(word for word in re.split(r"[\s,;]+", text.lower()) if word))
+    good = tuple(word for word in words if ("." in word and is_host_or_name(word)) or _NAME.fullmatch(word))
+    return good, tuple(word for word in words if word not in good)
+
+
 def is_host_or_name(text: str) -> bool:
     """Whether somebody may mean a registry by it: a login server, or the name of an Azure registry ("acrshop").
 
     An address is neither. A host may have a port, as images write it.
     """
     host, colon, port = text.partition(":")
-    if (colon and not ("." in host and _PORT.fullmatch(port))) or ("." in host and host.replace(".", "").isdigit()):
+    dotted = "." in host
+    if colon and not ((dotted or host == "localhost") and _PORT.fullmatch(port)):
+        return False
+    if dotted and host.replace(".", "").isdigit():
         return False
     return len(text) <= MAX_HOST and _HOST_OR_NAME.fullmatch(host) is not None

@@ -43,9 +43,10 @@ def leave_service_principal(
 
     A managed identity crosses into no other tenant, and there is no way back: ``crossing`` registries rule it out.
     """
-    other = ("# Either give the cluster another service principal:", az_aks.replace_service_principal(cluster))
+    replace = az_aks.replace_service_principal(cluster)
     if crossing:
-        return other
+        return ("# Give the cluster another service principal:", replace)
+    other = ("# Either give the cluster another service principal:", replace)
     migrate = "# or move it to a managed identity, from which there is no way back:"
     migrated = az_aks.enable_managed_identity(cluster)
     return (*other, migrate, migrated, *_granted(cluster, registries), *_new_nodes(cluster, pools))

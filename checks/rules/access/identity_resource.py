@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-from checks.facts import Cluster, ClusterFacts, KubeletResource, Seen, resource_group_of
+from checks.facts import AgentPool, Cluster, ClusterFacts, KubeletResource, NodeMachines, Seen, resource_group_of
+from checks.rules.azure.node_pools import has_nodes
 
 # States in which ARM may not show the kubelet identity yet; a missing one says nothing then.
 UNSETTLED = frozenset({"creating", "updating", "upgrading", "canceled", "failed", "starting", "migrating"})
@@ -37,6 +38,45 @@ def identity_state(facts: ClusterFacts) -> IdentityState:
         return IdentityState.DELETED if _would_be_seen(facts, seen.value) else IdentityState.STANDS
     replaced = resource.principal_id and resource.principal_id.lower() != (kubelet.object_id or "").lower()
     return IdentityState.REPLACED if replaced else IdentityState.STANDS
+
+
+def gets_no_token(facts: ClusterFacts) -> bool:
+    """Whether nodes get no token for the kubelet identity, whatever roles it holds: it is gone, or machines lack it."""
+    return identity_state(facts) is not IdentityState.STANDS or bool(pools_without_identity(facts))
+
+
+def pools_without_identity(facts: ClusterFacts) -> list[str]:
+    """The running pools of which a machine was seen that does not carry the kubelet identity."""
+    kubelet, cluster = facts.cluster.kubelet, facts.cluster
+    stopped = (cluster.power_state or "").lower() == "stopped"
+    if (
+        kubelet is None
+        or not kubelet.resource_id
+        or not isinstance(facts.machines, Seen)
+        or stopped
+        or changes(cluster)
+    ):
+        return []
+    wanted = kubelet.resource_id.rstrip("/").lower()
+    lacking = []
+    for pool in running_pools(cluster):
+        own_machines = [machine for machine in facts.machines.value if _is_of(machine, pool.name)]
+        if any(wanted not in (identity.rstrip("/") for identity in machine.identities) for machine in own_machines):
+            lacking.append(pool.name)
+    return lacking
+
+
+def running_pools(cluster: Cluster) -> tuple[AgentPool, ...]:
+    """Pools that have nodes."""
+    return tuple(pool for pool in cluster.pools if has_nodes(pool))
+
+
+def _is_of(machine: NodeMachines, pool: str) -> bool:
+    """By the tag that AKS writes, else by the name that AKS gives: aks-POOL-123-vmss, and aksPOOL on Windows."""
+    if machine.pool is not None:
+        return machine.pool.lower() == pool.lower()
+    name = machine.name.lower()
+    return name == f"aks{pool.lower()}" or name.startswith(f"aks-{pool.lower()}-")
 
 
 def _would_be_seen(facts: ClusterFacts, kubelet_resource: KubeletResource) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
-from checks.rules.access.identity_resource import IdentityState, identity_state
+from checks.rules.access.identity_resource import gets_no_token
 from checks.rules.access.pull_secrets import CredentialResult, CredentialState, judge_secret, names_of
 from checks.rules.path import public_registries
 from checks.rules.pull import observed_pulls
@@ -110,7 +110,7 @@ class _IdentityAccess:
         self._decision: rbac.Decision | NotSeen | None = None
         self._third_party = not use.acr
         self._noun = identity_access.identity_noun(facts.cluster)
-        self._gone = identity_state(facts) is not IdentityState.STANDS
+        self._gone = gets_no_token(facts)
         if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
             return
         reads = identity_access.authorization_reads(facts, use.registry.value)
@@ -123,7 +123,7 @@ class _IdentityAccess:
     def judge(self, image: str) -> CredentialResult:
         decision = self._decision
         if self._gone:
-            return CredentialResult(CredentialState.FAILS, NOTHING, f"the {self._noun} was deleted or replaced")
+            return CredentialResult(CredentialState.FAILS, NOTHING, f"nodes get no token for the {self._noun}")
         if self._third_party:
             return CredentialResult(CredentialState.FAILS, NOTHING, f"the {self._noun} has no access to it")
         if isinstance(decision, rbac.Granted):
@@ -192,6 +192,8 @@ def _judge_without(
         if image_use.image in evidence.refused:
             cause, why = (first[1].cause, first[1].why) if first else (REFUSED, "its pull was refused")
             return ImageAccess(image_use, CredentialState.FAILS, cause, why, first[0] if first else None)
+        if use.acr:  # the pull may have been by a role that is gone: a token outlives it by hours
+            return ImageAccess(image_use, CredentialState.OPEN, anonymous.cause, anonymous.why)
         return _undetermined(image_use, anonymous.cause, anonymous.why, evidence)
     if first:
         return ImageAccess(image_use, CredentialState.FAILS, first[1].cause, first[1].why, first[0])

@@ -65,9 +65,9 @@ def _unauthorized(context: PullContext) -> Commands:
 def _pull_secret(context: PullContext) -> Commands:
     namespace = context.container.namespace
     named = next((name.partition("/")[2] or name for name in context.container.pull_secrets), "")
-    renew = f"Either renew the pull secret {named} that the pod names, or give" if named else "Give"
+    renewed = f"Either renew the pull secret {named} that the pod names, or give its service account one:"
     return (
-        shell.note(f"{renew} its service account one:"),
+        shell.note(renewed if named else "Give the pod, or its service account, a pull secret:"),
         *kubectl.create_pull_secret(namespace, "<new name>", context.host, replace=False),
     )
 
