@@ -14,7 +14,7 @@ import msgspec
 
 from checks.catalog import pw301_pull_failures, pw305_canary_pull
 from checks.catalog.pw102_pull_permission import RoleCause
-from checks.causes import RowCause
+from checks.causes import ReadCause, RowCause
 from checks.findings import Facet, Fail, Finding, Pass, Severity, Skipped, Unknown
 from checks.rules.pull.canaries import PROVES_PULL, CanaryProof
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause
@@ -157,7 +157,8 @@ def _not_seen(access: Facet, proven: PullProofs) -> tuple[Facet, tuple[str, ...]
 
     A canary was made to settle just that, and does.
     """
-    if proven.full or not isinstance(access.verdict, Unknown) or not access.verdict.look_failed:
+    hidden = isinstance(access.verdict, Unknown) and (access.verdict.look_failed or access.cause == ReadCause.NOT_FOUND)
+    if proven.full or not hidden:
         return None
     sentence = f"{proven.description} Whether it still may cannot be seen: a token outlives a role by up to 3 hours."
     codes = tuple(dict.fromkeys((*access.decided_by, proven.code)))
