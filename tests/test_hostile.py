@@ -62,7 +62,7 @@ def quietly(call: Callable[[], T]) -> T | None:
 @FUZZ
 @given(values | st.lists(values, max_size=5))
 def test_no_page_of_objects_makes_its_reader_raise(body: Any) -> None:
-    for raw in (json.dumps(body).encode(), json.dumps({"items": body, "metadata": body}).encode()):
+    for raw in (json.dumps(body).encode(), json.dumps({"kind": "PodList", "items": body, "metadata": body}).encode()):
         for kind, convert in (
             (Pod, lambda p: containers(p, Texts())),
             (Event, lambda e: [pod_event(e, Texts())]),

@@ -171,17 +171,22 @@ class _NamedRegistries:
     def _admitted(self, inventory: Inventory) -> list[str]:
         """What the bound lets through. Pods can name any number of hosts: those that Azure Resource Manager knows come
         first, then those that somebody named on purpose, those of pods that wait, the others; no namespace fills it."""
-        known = sorted(host for host in self.sources if isinstance(inventory.registry(host), Seen))
+        known = {host for host in self.sources if isinstance(inventory.registry(host), Seen)}
         named = sorted(host for host, sources in self.sources.items() if not _of_pods(sources))
+        waiting, others = self._of_pods()
+        ordered = (*waiting, *named, *others, *sorted(self.sources))
+        first = dict.fromkeys((*(host for host in ordered if host in known), *ordered))
+        return [host for host in first if host in self.sources][:MAX_REGISTRIES]
+
+    def _of_pods(self) -> tuple[list[str], list[str]]:
+        """The registries of pods that wait for their image, and of the others, each namespace having its turn."""
         waiting: list[tuple[str, str]] = []
         others: list[tuple[str, str]] = []
         for host, containers in sorted(self.images.items()):
             for container in containers:
                 queue = waiting if container.waiting_reason in WAITING_FOR_IMAGE else others
                 queue.append((container.namespace, host))
-        of_pods = (fair_share(queue, len(self.sources)) for queue in (waiting, others))
-        first = dict.fromkeys((*known, *named, *(host for queue in of_pods for host in queue), *sorted(self.sources)))
-        return [host for host in first if host in self.sources][:MAX_REGISTRIES]
+        return fair_share(waiting, len(self.sources)), fair_share(others, len(self.sources))
 
 
 async def _workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:

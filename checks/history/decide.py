@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from checks.changes import Change, Reason, RowVerdicts, Status, Transition
-from checks.findings import SEEN_BEFORE, ClusterReport, Facet, RegistryRow, word
+from checks.findings import SEEN_BEFORE, Basis, ClusterReport, Facet, RegistryRow, word
 from checks.history.model import ClusterState, Decision, RunRef, SubjectReason, SubjectState
-from checks.report.outcome import outcome_of
+from checks.report.outcome import outcome_of, pods_read
 from checks.rules.pull import pull_times
 from checks.text import clipped, printable, redacted
 
@@ -62,6 +62,7 @@ class _Observed(msgspec.Struct, frozen=True):
     facet: str
     answer: Facet
     row: RegistryRow
+    pods_read: bool = True
 
     @property
     def used(self) -> bool:
@@ -183,7 +184,7 @@ def _admitted(held: dict[Key, SubjectState], report: ClusterReport) -> tuple[dic
     ordered = sorted(known | rows.keys(), key=rank)
     chosen = [name for name in sorted(ordered[:MAX_REGISTRIES]) if name in rows]
     observations = {
-        (name, facet): _Observed(name, facet, answer, rows[name])
+        (name, facet): _Observed(name, facet, answer, rows[name], pods_read(report))
         for name in chosen
         for facet, answer in rows[name].facets()
     }
@@ -204,6 +205,8 @@ def _step(held: SubjectState | None, observed: _Observed, policy: Policy, now: d
         return _absent(held, now)
     verdict = word(observed.answer.verdict)
     first, before = held is None, held or _fresh(observed, now)
+    if verdict == "pass" and _said_by_nodes_alone(before) and not observed.pods_read:
+        verdict = "unknown"  # what Azure shows resolves nothing that nodes reported while they cannot be heard
     if verdict == "fail":
         step = _failed(before, first, observed, policy, now)
     elif verdict == "pass":
@@ -214,6 +217,11 @@ def _step(held: SubjectState | None, observed: _Observed, policy: Policy, now: d
     if subject is not None and observed.used:
         subject = msgspec.structs.replace(subject, last_seen=now)
     return subject, moved, reason
+
+
+def _said_by_nodes_alone(held: SubjectState) -> bool:
+    """Whether nodes reported the failure that is held: only they can say that it is over."""
+    return held.status is Status.FAILING and Basis.NODES.value in held.basis
 
 
 def _absent(held: SubjectState, now: datetime) -> Step:

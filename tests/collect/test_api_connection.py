@@ -21,7 +21,7 @@ from checks.collect.arm.client import USER_AGENT
 from checks.collect.kubernetes import lists
 from checks.collect.kubernetes.api import pods_and_events
 from checks.collect.kubernetes.kubeconfig import Kubeconfig
-from checks.collect.wire.errors import Temporary, Unreachable
+from checks.collect.wire.errors import CollectError, Temporary, Unreachable
 from checks.facts import Seen, Workloads
 from tests.support import access_facts as base
 from tests.support.cli import ROOT
@@ -29,7 +29,7 @@ from tests.support.hostile_server import Say, client, raw, server
 
 LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 EMPTY = json.dumps({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": []})
-PODS, EVENTS = "GET /api/v1/pods?limit=1000", "GET /api/v1/events"
+PODS, EVENTS = "GET /api/v1/pods?limit=", "GET /api/v1/events"
 
 
 class Authority:
@@ -134,7 +134,7 @@ async def test_an_answer_that_is_packed_all_the_same_is_read_and_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pod = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"containers": [{"name": "a", "image": "b"}]}}
-    body = gzip.compress(json.dumps({"metadata": {}, "items": [pod] * 5000}).encode())
+    body = gzip.compress(json.dumps({"kind": "PodList", "metadata": {}, "items": [pod] * 5000}).encode())
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
 
     async def packed(writer: asyncio.StreamWriter) -> None:
@@ -145,7 +145,8 @@ async def test_an_answer_that_is_packed_all_the_same_is_read_and_bounded(
     workloads, _ = await read(tmp_path, authority.server(tmp_path), authority.pem, packed)
     assert workloads.value.pods == 5000
     monkeypatch.setattr(lists, "MAX_PAGE_BYTES", 100_000)
-    with pytest.raises(Temporary, match="more than 100000 bytes"):
+    monkeypatch.setattr(lists, "PAGE", 1)  # no shorter page can be asked for
+    with pytest.raises(CollectError, match="more than 100000 bytes"):
         await read(tmp_path, authority.server(tmp_path), authority.pem, packed)
 
 

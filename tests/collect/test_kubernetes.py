@@ -281,7 +281,7 @@ def test_one_odd_object_is_counted_and_loses_no_other(tenant: Tenant) -> None:
     good = {"metadata": {"name": "good", "namespace": "default"},
             "spec": {"containers": [{"name": "main", "image": "acrone.azurecr.io/team/web:1"}]}}  # fmt: skip
     odd = [{"metadata": 7}, None, "pod", {"metadata": {"name": "x"}, "spec": {"containers": "none"}}]
-    fault(tenant, {"status": 200, "body": {"items": [*odd, good], "metadata": {}}})
+    fault(tenant, {"status": 200, "body": {"kind": "PodList", "items": [*odd, good], "metadata": {}}})
     with running(tenant.root) as sim:
         workloads = read(sim)
     assert pods_in(workloads) == ["good"]
@@ -290,9 +290,19 @@ def test_one_odd_object_is_counted_and_loses_no_other(tenant: Tenant) -> None:
 
 
 def test_a_page_without_end_is_cut_short(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lists, "MAX_PAGE_BYTES", 2000)
+    monkeypatch.setattr(lists, "MAX_PAGE_BYTES", 20)
     with running(tenant.root) as sim:
-        assert "more than 2000 bytes" in gap_of(read(sim)).detail
+        assert "more than 20 bytes in one page" in gap_of(read(sim)).detail
+
+
+def test_long_objects_are_read_in_shorter_pages(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(tenant.root) as sim:
+        whole = read(sim)
+        monkeypatch.setattr(lists, "MAX_PAGE_BYTES", 4000)
+        parts = read(sim)
+    assert isinstance(whole, Seen) and isinstance(parts, Seen)
+    assert parts.value.containers == whole.value.containers
+    assert len(whole.value.containers) > 2
 
 
 def test_pages_without_end_are_given_up(

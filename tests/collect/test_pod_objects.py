@@ -31,7 +31,7 @@ def pod(*statuses: dict[str, Any], names: tuple[str, ...] = ("app",), metadata: 
                  "imagePullSecrets": [{"name": "regcred"}], "nodeName": "node-1"},
         "status": {"phase": "Pending", "containerStatuses": list(statuses), **status},
     }  # fmt: skip
-    return json.dumps({"items": [body]}).encode()
+    return json.dumps({"kind": "PodList", "items": [body]}).encode()
 
 
 def read(raw: bytes) -> list[ContainerImage]:

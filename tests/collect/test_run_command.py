@@ -143,7 +143,7 @@ def shown(command: str, kind: str, items: list[dict[str, Any]]) -> str:
 
 
 def directly(items: list[dict[str, Any]], kind: type[Any]) -> list[Any]:
-    objects, _, unreadable = decode_page(json.dumps({"items": items}).encode(), kind)
+    objects, _, unreadable = decode_page(json.dumps({"kind": f"{kind.__name__}List", "items": items}).encode(), kind)
     assert unreadable == 0
     return objects
 

@@ -80,3 +80,15 @@ def test_hostile_texts_cost_nobody_else_an_answer_and_little_time(tmp_path: Path
     assert any(f["cause"] == "image_not_found" and f["subject"]["image"] == gone for f in result.findings("PW301"))
     (line,) = [one for one in result.cluster()["coverage"] if one["what"] == "texts of pods"]
     assert line["why"].startswith("300 texts of pods and events are too long")
+
+
+def test_a_namespace_that_names_the_tenants_own_registries_hides_none_that_another_waits_for(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path / "tenant")
+    tenant.cluster()
+    tenant.reachable()
+    for number in range(110):
+        tenant.registry(f"a{number:03}")
+        tenant.pod(f"a{number:03}.azurecr.io/x:1", name=f"evil-{number}", namespace="evil")
+    tenant.registry("zzz")
+    tenant.pod(IMAGE, name="web-1", namespace="good", waiting=("ErrImagePull", f"{IMAGE}: 401 Unauthorized"))
+    assert look(tenant).row("zzz.azurecr.io")["pull"]["verdict"] == "fail"

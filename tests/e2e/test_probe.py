@@ -238,3 +238,18 @@ def test_bodies_of_wrong_types_lose_nothing_else(tenant: Tenant) -> None:
     assert result.finding("PW401")["verdict"] == "pass"
     assert result.finding("PW403")["verdict"] in ("skipped", "unknown")
     assert result.row()["pull"]["verdict"] == "pass"
+
+
+def test_a_host_that_only_a_request_or_a_tag_names_is_never_connected_to(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path / "tenant")
+    tenant.cluster(tags={"pullwatch-registries": "tagged777.azurecr.io"})
+    tenant.registry()
+    tenant.reachable()
+    with running(tenant.root) as simulator:
+        chosen = {**simulator.environment, "PULLWATCH_PROBE_OTHERS": "true"}
+        result = scan(chosen, "--cluster", "aks-1", "--registry", "attacker777.azurecr.io")
+        tagged = scan(chosen)
+        asked = [request.path for request in simulator.requests if request.service == "registry"]
+    assert asked == []
+    assert result.row("attacker777.azurecr.io")["pull"]["verdict"] == "unknown"
+    assert {f["cause"] for f in (*result.findings("PW201"), *tagged.findings("PW201"))} == {"not-probed"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.changes import Change, Reason, Status
-from checks.findings import SEEN_BEFORE, ClusterReport
+from checks.findings import SEEN_BEFORE, Basis, ClusterReport, Coverage
 from checks.history.decide import FACETS, Policy, decide, fold, gone, mark_notified, statuses
 from checks.history.model import ClusterState, Decision, RunRef
 from tests.support.reports import REGISTRY, report
@@ -203,3 +203,29 @@ def test_a_failure_that_people_know_of_keeps_its_place() -> None:
     flood = many((REGISTRY, "unknown"), *((f"a-{n:03}.example", "pass") for n in range(200)))
     second = decide(first.state, flood, RunRef("run-2", 2), Policy(), START + timedelta(minutes=30))
     assert statuses(second.state)[KEY].status is Status.FAILING
+
+
+def heard(word: str, *, pods: bool) -> ClusterReport:
+    """A report that rests on nodes where the pods were read, and on Azure alone where they were not."""
+    made = report("pass", pull=word)
+    basis = (Basis.NODES,) if pods else (Basis.AZURE,)
+    row = msgspec.structs.replace(made.registries[0], basis=basis)
+    return msgspec.structs.replace(made, registries=(row,), coverage=(Coverage("pods", pods),))
+
+
+def test_what_nodes_reported_is_resolved_by_nodes_alone() -> None:
+    state: ClusterState | None = None
+    statuses_seen, told = [], []
+    for number, (word, pods) in enumerate([("fail", True), ("pass", False), ("pass", False), ("pass", True)], 1):
+        decision = decide(state, heard(word, pods=pods), RunRef(f"run-{number}", number), Policy(), START)
+        state = decision.state
+        statuses_seen.append(statuses(state)[(REGISTRY, "pull")].status)
+        told += [moved.reason for moved in decision.change.transitions if moved.alert] if decision.change else []
+    assert statuses_seen == [Status.FAILING, Status.FAILING, Status.FAILING, Status.PASSING]
+    assert told == [Reason.FIRST_SEEN_FAILING, Reason.RECOVERED]
+
+
+def test_what_azure_alone_showed_is_resolved_by_azure() -> None:
+    first = decide(None, heard("fail", pods=False), RunRef("run-1", 1), Policy(), START)
+    second = decide(first.state, heard("pass", pods=False), RunRef("run-2", 2), Policy(), START)
+    assert statuses(second.state)[(REGISTRY, "pull")].status is Status.PASSING

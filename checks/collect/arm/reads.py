@@ -157,8 +157,11 @@ async def _sdk_list(
     items: list[Any] = []
 
     def take(response: PipelineResponse[Any, Any]) -> None:
-        if response.http_response.status_code == 200:
+        status = response.http_response.status_code
+        if status == 200:
             items.extend(_value(response.http_response.body(), what))
+        elif status < 400:  # those above are errors already
+            raise Temporary(f"list {what}: Azure Resource Manager answered {status}, which is no list")
 
     async with translate_errors(f"list {what}", READER, scope, _listing_seconds(azure)):
         async for _ in pager(raw_response_hook=take):

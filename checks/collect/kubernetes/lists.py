@@ -32,6 +32,10 @@ MAX_PAGE_BYTES = 64 * 1024 * 1024
 RESERVE = 1.0  # seconds kept back of the cluster's, so that a list that stays throttled is told as that
 
 
+class _TooLong(CollectError):
+    """A page has more bytes than there is room for: its objects are long, and fewer fit into one."""
+
+
 class Listed(Generic[R]):
     """What a whole list gave: ``items`` out of ``objects``, of which some were ``unreadable``.
 
@@ -71,13 +75,18 @@ class Reader:
         """
         listed: Listed[R] = Listed()
         token: str | None = None
-        expiries = 0
+        expiries, limit = 0, PAGE
         for _ in range(MAX_PAGES):
             try:
                 # Not kept under a name: the buffer could not grow for the next page.
                 objects, token, bad = decode_page(
-                    await wait_out(partial(self._page, call, token, query), self._until), kind
+                    await wait_out(partial(self._page, call, token, limit, query), self._until), kind
                 )
+            except _TooLong:
+                if limit == 1:
+                    raise
+                limit = max(1, limit // 10)
+                continue
             except Expired as error:
                 expiries += 1
                 if expiries == EXPIRIES:
@@ -86,6 +95,7 @@ class Reader:
                 listed = listed if token else Listed()
                 listed.of_two_moments = bool(token)
                 continue
+            limit = min(PAGE, limit * 10)
             for item in objects:
                 listed.items.extend(convert(item))
             listed.objects += len(objects) + bad
@@ -94,8 +104,10 @@ class Reader:
                 return listed
         raise Temporary(f"the Kubernetes API's list has more than {MAX_PAGES} pages")
 
-    async def _page(self, call: Callable[..., Awaitable[Any]], token: str | None, query: dict[str, Any]) -> memoryview:
-        options = {**query, "limit": PAGE, **({"_continue": token} if token else {})}
+    async def _page(
+        self, call: Callable[..., Awaitable[Any]], token: str | None, limit: int, query: dict[str, Any]
+    ) -> memoryview:
+        options = {**query, "limit": limit, **({"_continue": token} if token else {})}
         seconds = float(self._azure.settings.call_seconds)
         try:
             async with translate_errors("read the Kubernetes API", RBAC_READER, self._cluster.id, seconds):
@@ -111,7 +123,7 @@ class Reader:
         while chunk := await response.content.readany():
             end = size + len(chunk)
             if end > MAX_PAGE_BYTES:
-                raise Temporary(f"the Kubernetes API sent more than {MAX_PAGE_BYTES} bytes for {PAGE} objects")
+                raise _TooLong(f"the Kubernetes API sent more than {MAX_PAGE_BYTES} bytes in one page")
             if end <= len(buffer):
                 memoryview(buffer)[size:end] = chunk  # assigned to the buffer itself, it would be copied twice
             else:

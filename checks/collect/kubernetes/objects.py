@@ -20,7 +20,7 @@ from checks.rules.pull.canaries import POD_PREFIX
 from checks.rules.pull.image_volumes import KIND as VOLUME
 from checks.rules.pull.image_volumes import failed_image
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
-from checks.text import redacted
+from checks.text import one_line, redacted
 
 T = TypeVar("T")
 MAX_IMAGE = images.MAX_LENGTH + 1  # one that is longer is no reference, cut or not
@@ -173,8 +173,9 @@ class Event(msgspec.Struct, rename="camel", gc=False):
 
 
 class Page(msgspec.Struct, Generic[T]):
-    """A list answer: its items (null in Go means none) and where it goes on."""
+    """A list answer: its kind, its items (null in Go means none) and where it goes on."""
 
+    kind: str = ""
     items: list[T] | None = None
     metadata: Metadata = msgspec.field(default_factory=Metadata)
 
@@ -187,7 +188,16 @@ def decode_page(raw: bytes | memoryview, kind: type[T]) -> tuple[list[T], str | 
         return _one_by_one(raw, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Temporary(f"the Kubernetes API sent what is no list: {error}") from error
+    _require_list(page.kind)
     return page.items or [], page.metadata.continue_, 0
+
+
+def _require_list(kind: str) -> None:
+    """An answer that is no list (a Status, an empty object) must not pass for a list of nothing."""
+    if not kind.endswith("List"):
+        raise Temporary(
+            f"the Kubernetes API sent what is no list but {one_line(kind)[:80] or 'an object without a kind'}"
+        )
 
 
 def _one_by_one(raw: bytes | memoryview, kind: type[T]) -> tuple[list[T], str | None, int]:
@@ -195,6 +205,7 @@ def _one_by_one(raw: bytes | memoryview, kind: type[T]) -> tuple[list[T], str | 
         page = msgspec.json.decode(raw, type=Page[msgspec.Raw])
     except (msgspec.DecodeError, RecursionError) as error:
         raise Temporary(f"the Kubernetes API sent what is no list: {error}") from error
+    _require_list(page.kind)
     read: list[T] = []
     for item in page.items or []:
         try:

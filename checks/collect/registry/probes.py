@@ -25,7 +25,7 @@ async def of_cluster(
     A registry that some other cluster of the run uses too is not probed again.
     """
     limit = asyncio.Semaphore(AT_ONCE)
-    wanted = [use for use in uses if use.acr or azure.settings.probe_others]
+    wanted = [use for use in uses if _may_be_probed(use, others=azure.settings.probe_others)]
 
     async def bounded(use: RegistryUse) -> Seen[Probe] | NotSeen:
         async with limit:
@@ -33,6 +33,14 @@ async def of_cluster(
 
     probes = await asyncio.gather(*(bounded(use) for use in wanted))
     return {use.login_server: probe for use, probe in zip(wanted, probes, strict=True)}
+
+
+def _may_be_probed(use: RegistryUse, *, others: bool) -> bool:
+    """Whether a host may be connected to: a registry that ARM returned; where a setting allows it, one of pods' images.
+
+    Never a host that only a request, a tag or an earlier run names: whoever may ask would choose where to.
+    """
+    return isinstance(use.registry, Seen) or (others and bool(use.images))
 
 
 async def _probe_registry(azure: Azure, inventory: Inventory, use: RegistryUse) -> Seen[Probe] | NotSeen:

@@ -123,6 +123,8 @@ async def translate_errors(what: str, role: str, scope: str, seconds: float) -> 
         raise Temporary(f"{what}: Azure sent a body that could not be read") from None
     except AzureError as error:
         raise Temporary(f"{what}: {error}") from None
+    except ValueError:  # the SDK lets what json raises through
+        raise Temporary(f"{what}: what was sent is no JSON") from None
 
 
 def _from_response(what: str, role: str, scope: str, error: HttpResponseError) -> CollectError:

@@ -34,6 +34,7 @@ class FailedPull(msgspec.Struct, frozen=True):
     """A container that waits for its image, the cause, and the text that shows it.
 
     ``events`` counts kubelet's events about failed pulls of this image in the pod, since ``first_event`` (ISO 8601).
+    ``mirror`` is what failed instead of the registry; "" where it was the registry, or the text does not say.
     """
 
     container: ContainerImage
@@ -42,11 +43,7 @@ class FailedPull(msgspec.Struct, frozen=True):
     text: str
     events: int = 0
     first_event: str | None = None
-
-    @property
-    def mirror(self) -> str:
-        """The mirror that failed instead of the registry; "" where it was the registry, or the text does not say."""
-        return mirrors.mirror_in(self.text, self.host)
+    mirror: str = ""
 
     @property
     def registry(self) -> str | None:
@@ -106,7 +103,8 @@ def _failed(
                 break
     first = min((event.first_seen for event in own if event.first_seen), default=None)
     count = sum(event.count for event in own)
-    return FailedPull(container, images.host_of(container.image), classified, text, count, first)
+    host = images.host_of(container.image)
+    return FailedPull(container, host, classified, text, count, first, mirrors.mirror_in(text, host))
 
 
 def _names(text: str, image: str) -> bool:
