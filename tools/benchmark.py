@@ -43,10 +43,13 @@ MAX_MB = 100
 
 def main() -> int:
     """Prints the figures; 0 where all limits hold."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
     if options.measure is not None:
         asyncio.run(_ours(options.measure))
         return 0
+    if shutil.which("curl") is None:
+        parser.error("no curl, which the limit is measured by")
     held: list[bool] = []
     if options.server != "real":
         held += _simulated(options.pods, options.rounds)

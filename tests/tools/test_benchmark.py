@@ -4,8 +4,10 @@ What it measures with a few pods says nothing of its limits: they are for many, 
 """
 
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,15 @@ from tests.support.real_kubernetes.programs import ASSETS, what_is_missing
 from tests.tools.scripts import ROOT
 
 SCRIPT = [sys.executable, str(ROOT / "tools" / "benchmark.py")]
+
+
+@pytest.fixture
+def curl() -> str:
+    """Its path; skipped where there is none."""
+    found = shutil.which("curl")
+    if found is None:
+        pytest.skip("no curl")
+    return found
 
 
 def run(*words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -33,10 +44,12 @@ def check_figures(done: subprocess.CompletedProcess[str], title: str) -> None:
     assert done.returncode == (1 if failed else 0)
 
 
+@pytest.mark.usefixtures("curl")
 def test_simulated_api_server() -> None:
     check_figures(run("--server", "simulated", "--pods", "20", "--rounds", "1"), "simulated API server")
 
 
+@pytest.mark.usefixtures("curl")
 def test_real_api_server() -> None:
     if missing := what_is_missing():
         pytest.skip(missing)
@@ -45,8 +58,15 @@ def test_real_api_server() -> None:
     check_figures(done, "kube-apiserver")
 
 
-def test_a_real_api_server_that_is_asked_for_and_missing_is_a_failure() -> None:
-    done = run("--server", "real", environment={"PATH": "/nonexistent"})
+def test_without_curl_there_is_no_limit_to_measure() -> None:
+    done = run(environment={"PATH": "/nonexistent"})
+    assert "no curl" in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_real_api_server_that_is_asked_for_and_missing_is_a_failure(tmp_path: Path, curl: str) -> None:
+    (tmp_path / "curl").symlink_to(curl)
+    done = run("--server", "real", environment={"PATH": str(tmp_path)})
     assert "no etcd, kube-apiserver" in done.stdout
     assert ASSETS in done.stdout
     assert done.stdout.splitlines()[-1] == "0 passed, 1 failed"
