@@ -255,7 +255,7 @@ _LITERALS = tuple(dict.fromkeys((*NAMED, *(literal for shape in SHAPES for liter
 
 def without_secrets(text: str) -> str:
     """The text with REDACTED in place of each secret. What was redacted before stays as it is."""
-    folded = text.translate(_FOLD)
+    folded = _folded(text)
     present = {literal for literal in _LITERALS if literal in folded}
     if not present:
         return text
@@ -265,9 +265,14 @@ def without_secrets(text: str) -> str:
     return text if present.isdisjoint(NAMED) else _without_named(text)
 
 
+def _folded(text: str) -> str:
+    """The text with its ASCII letters in lower case, each character at its place (``lower`` can make two of one)."""
+    return text.lower() if text.isascii() else text.translate(_FOLD)  # lower is some 30 times faster
+
+
 def _without_named(text: str) -> str:
     parts, done = [], 0
-    for name in _NAMES.finditer(text.translate(_FOLD)):
+    for name in _NAMES.finditer(_folded(text)):
         value = _value(text, name) if name.start() >= done else None
         if value is not None:
             parts += [text[done : value[0]], REDACTED]

@@ -171,6 +171,8 @@ class _NamedRegistries:
     def _admitted(self, inventory: Inventory) -> list[str]:
         """What the bound lets through. Pods can name any number of hosts: those that Azure Resource Manager knows come
         first, then those that somebody named on purpose, those of pods that wait, the others; no namespace fills it."""
+        if len(self.sources) <= MAX_REGISTRIES:
+            return list(self.sources)
         known = {host for host in self.sources if isinstance(inventory.registry(host), Seen)}
         named = sorted(host for host, sources in self.sources.items() if not _of_pods(sources))
         waiting, others = self._of_pods()
@@ -253,8 +255,10 @@ def _mirrors(workloads: Seen[Workloads] | NotSeen) -> list[tuple[str, str]]:
     waiting = () if isinstance(workloads, NotSeen) else workloads.value.containers
     named: dict[tuple[str, str], None] = {}
     for container in waiting:
-        host = images.host_of(container.image) if container.waiting_message else None
-        mirror = mirrors.mirror_in(container.waiting_message or "", host)
+        if not container.waiting_message:
+            continue
+        host = images.host_of(container.image)
+        mirror = mirrors.mirror_in(container.waiting_message, host)
         if host and registry_names.is_azure(mirror):
             named[(mirror, host)] = None
     return list(named)

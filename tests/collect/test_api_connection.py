@@ -29,7 +29,7 @@ from tests.support.hostile_server import Say, client, raw, server
 
 LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 EMPTY = json.dumps({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": []})
-PODS, EVENTS = "GET /api/v1/pods?limit=", "GET /api/v1/events"
+PODS, EVENTS = "GET /api/v1/pods?limit=1000", "GET /api/v1/events"
 
 
 class Authority:
@@ -83,7 +83,8 @@ async def read(
     folder: Path, identity: ssl.SSLContext, trusted: str, answer: Say | None = None
 ) -> tuple[Seen[Workloads], bytes]:
     """What was read of a server, which received that. Raises CollectError."""
-    answers = {PODS: answer or raw("200 OK", EMPTY, Content_Type="application/json")}
+    pods = answer or raw("200 OK", EMPTY, Content_Type="application/json")
+    answers = {PODS: pods, PODS.replace("1000", "1"): pods}
     async with server(folder, answers, identity=identity) as served, client(None) as (azure, _):
         kubeconfig = Kubeconfig(f"https://127.0.0.1:{served.port}", trusted, exec_plugin=False, token="of-the-cluster")
         try:

@@ -10,6 +10,14 @@ def test_a_text_within_bounds_is_kept_without_its_secrets() -> None:
     assert texts.cut == 0
 
 
+def test_an_equal_text_is_redacted_and_counted_each_time() -> None:
+    texts = Texts(per_namespace=40)
+    first, second = texts.safe("a", "password=hunter2"), texts.safe("b", "password=hunter2")
+    assert first == second == texts.redacted("password=hunter2") == "password=[redacted]"
+    assert [len(texts.safe("a", "password=hunter2")) for _ in range(3)] == [len(first), 8, 0]
+    assert texts.cut == 2
+
+
 def test_a_text_is_cut_at_its_length_and_counted() -> None:
     texts = Texts()
     assert len(texts.safe("a", "x" * (MAX_TEXT + 1))) == MAX_TEXT

@@ -20,7 +20,7 @@ from checks.rules.pull.canaries import POD_PREFIX
 from checks.rules.pull.image_volumes import KIND as VOLUME
 from checks.rules.pull.image_volumes import failed_image
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
-from checks.text import one_line, redacted
+from checks.text import one_line
 
 T = TypeVar("T")
 MAX_IMAGE = images.MAX_LENGTH + 1  # one that is longer is no reference, cut or not
@@ -246,8 +246,10 @@ def node_of_ready(pod: Pod) -> str | None:
     conditions, metadata = pod.status.conditions, pod.metadata
     if not conditions or not pod.spec.node_name or metadata.deletion_timestamp:
         return None
-    ready = any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
-    return pod.spec.node_name if ready else None
+    for condition in conditions:
+        if condition.type == "Ready" and condition.status == "True":
+            return pod.spec.node_name
+    return None
 
 
 def _of_kind(
@@ -273,10 +275,10 @@ def _image(
         workload=owner,
         container=name,
         kind=kind,
-        image=redacted(image[:MAX_IMAGE]),
+        image=texts.redacted(image[:MAX_IMAGE]),
         node=spec.node_name,
         os=spec.node_selector.get("kubernetes.io/os") if spec.node_selector else None,
-        waiting_reason=redacted(waiting.reason[:MAX_REASON]) if waiting and waiting.reason else None,
+        waiting_reason=texts.redacted(waiting.reason[:MAX_REASON]) if waiting and waiting.reason else None,
         waiting_message=texts.safe(metadata.namespace, waiting.message) if waiting and waiting.message else None,
         since=pod.status.start_time,
         pull_secrets=tuple(s.name for s in spec.image_pull_secrets if s.name) if spec.image_pull_secrets else (),
@@ -333,7 +335,7 @@ def pod_event(event: Event, texts: Texts) -> PodEvent:
     return PodEvent(
         namespace=event.involved_object.namespace,
         pod=event.involved_object.name,
-        reason=redacted((event.reason or "")[:MAX_REASON]),
+        reason=texts.redacted((event.reason or "")[:MAX_REASON]),
         message=texts.safe(event.involved_object.namespace, event.message or ""),
         count=event.count or 1,
         last_seen=event.last_timestamp or event.event_time,

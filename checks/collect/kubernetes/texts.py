@@ -21,6 +21,7 @@ class Texts:
         self._per_namespace = per_namespace
         self._left = per_cluster
         self._taken: dict[str, int] = {}
+        self._redacted: dict[str, str] = {}
 
     def safe(self, namespace: str, text: str) -> str:
         """A text of a namespace without secrets, as much of it as there is room for."""
@@ -29,4 +30,11 @@ class Texts:
         self.cut += len(kept) < len(text)
         self._left -= len(kept)
         self._taken[namespace] = self._taken.get(namespace, 0) + len(kept)
-        return redacted(kept) if kept else kept
+        return self.redacted(kept)
+
+    def redacted(self, text: str) -> str:
+        """A text without secrets. Most pods name the images of others: equal texts are searched once."""
+        known = self._redacted.get(text)
+        if known is None:
+            known = self._redacted[text] = redacted(text)
+        return known

@@ -1,6 +1,7 @@
 """Nodes and pods of a real API server whose kubelet is the test: objects put there with their status.
 
 load(server, bodies)     objects as a tenant's folder holds them, with the status that they have there
+load_many(server, file)  thousands of them, as a generated fleet's file of a cluster holds them
 node(server, "node-1")   a node that takes pods
 pod(server, "web", ...)  a pod, bound to a node or left to the scheduler
 waits(server, "web", "ImagePullBackOff", "Back-off pulling image …")
@@ -10,6 +11,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,30 @@ def load(server: KubeApiServer, bodies: Iterable[Mapping[str, Any]]) -> None:
 def load_folder(server: KubeApiServer, folder: Path) -> None:
     """Makes the objects of a cluster's folder of a tenant."""
     load(server, [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))])
+
+
+def load_many(server: KubeApiServer, file: Path, connections: int = 8) -> None:
+    """Makes what a generated fleet's file of a cluster lists, through several connections at once.
+
+    The API server fills in itself what it says of an object: its uid, its version and who wrote which field.
+    """
+    bodies = [_without_record(body) for body in json.loads(file.read_text())["items"]]
+    load(server, [body for body in bodies if body["kind"] in _ORDER])
+    rest = [body for body in bodies if body["kind"] not in _ORDER]
+    with ThreadPoolExecutor(connections) as pool:
+        # Each share is told of, so that what the API server refuses is raised here.
+        list(pool.map(lambda start: _load_share(server, rest[start::connections]), range(connections)))
+
+
+def _load_share(server: KubeApiServer, bodies: Iterable[Mapping[str, Any]]) -> None:
+    with closing(server.second_connection()) as connection:
+        for body in bodies:
+            _load(connection, body, body["metadata"].get("namespace"))
+
+
+def _without_record(body: dict[str, Any]) -> dict[str, Any]:
+    record = ("creationTimestamp", "managedFields", "resourceVersion", "uid")
+    return {**body, "metadata": {key: value for key, value in body["metadata"].items() if key not in record}}
 
 
 def node(server: KubeApiServer, name: str, *, cpu: str = "4", pods: int = 110, **spec: Any) -> str:
