@@ -23,7 +23,7 @@ from checks.jobs.context import JobContext, open_job_context
 from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan as plan_run
 from checks.jobs.scan import scan_shard
-from checks.logs import redact_logs
+from checks.logs import redact_logs, redacted_errors
 from checks.web import api
 
 redact_logs()
@@ -39,13 +39,14 @@ app = func.FunctionApp()
 
 
 def _run(job: Callable[[JobContext], Awaitable[T]]) -> T:
-    """Runs one job to its end in an event loop of its own."""
+    """Runs one job to its end in an event loop of its own. The host logs what it raises as it is: without secrets."""
 
     async def opened() -> T:
         async with open_job_context(SETTINGS, INVENTORIES) as context:
             return await job(context)
 
-    return asyncio.run(opened())
+    with redacted_errors():
+        return asyncio.run(opened())
 
 
 @app.timer_trigger(arg_name="timer", schedule=SETTINGS.schedule, run_on_startup=False)

@@ -25,7 +25,7 @@ from checks.collect.arm.client import open_azure
 from checks.collect.wire.errors import CollectError
 from checks.findings import Pass, ScanReport
 from checks.jobs.scan_cluster import ScanScope, scan
-from checks.logs import redact_logs
+from checks.logs import redact_logs, redact_uncaught
 from checks.report.as_json import scan_answer
 from checks.report.outcome import failing, unsettled
 from checks.rules.registry_names import is_host_or_name
@@ -224,4 +224,5 @@ def _settings(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    redact_uncaught()
     sys.exit(main())

@@ -205,7 +205,7 @@ _NAMES = re.compile(rf"{_SECRET_NAMES}|{'|'.join(_WORDS)}")
 NAMINGS: tuple[Naming, ...] = (
     _naming(
         "JSON",
-        rf"""(?P<keep>\d?+\\*+["']\s*+(?:=>|[:=]|,(?=\s*+'))[\s\[]*+{_OPEN})(?!{_PLACEHOLDER}){_QUOTED}""",
+        rf"""(?P<keep>\d?+\\*+["']\s*+(?:=>|[:=]|,(?=\s*+'(?!value')))[\s\[]*+{_OPEN})(?!{_PLACEHOLDER}){_QUOTED}""",
     ),
     _naming("a list, as Go prints headers", r"""(?P<keep>:\[)(?!\[?redacted\])[^\s\]]++""", words=False),
     _naming("a number in JSON", r"""(?P<keep>\d?+\\*+["']\s*+:\s*+)\d++""", words=False),
@@ -225,7 +225,7 @@ NAMINGS: tuple[Naming, ...] = (
     ),
     _naming(
         "name: value",
-        rf"""(?P<keep>\d?+:\s++(?!{_PLACEHOLDER})(?:{_OPEN})?+)(?!{_SENTENCE})(?(quote){_QUOTED}|{_BARE_IN_TEXT})""",
+        rf"""(?P<keep>\d?+\s?+:\s++(?!{_PLACEHOLDER})(?:{_OPEN})?+)(?!{_SENTENCE})(?(quote){_QUOTED}|{_BARE_IN_TEXT})""",
         words=False,
     ),
     _naming(

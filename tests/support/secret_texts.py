@@ -65,6 +65,9 @@ _SPELLINGS = {
     "private key in JSON": '"-----BEGIN PRIVATE KEY-----\\nCANARY\\n-----END PRIVATE KEY-----\\n"',
     "private key cut short": "-----BEGIN PRIVATE KEY-----\nCANARY",
     "private key in base64": f"client-key-data: {base64.b64encode(b'-----BEGIN PRIVATE KEY').decode()}CANARY",
+    "password in an environment of Python": "{'name': 'REGISTRY_PASSWORD', 'value': 'CANARY'}",
+    "passwords of a registry of Python": "{'passwords': [{'name': 'password2', 'value': 'CANARY'}]}",
+    "password in YAML with a space": "username : web password : CANARY",
 }
 
 

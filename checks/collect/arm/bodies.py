@@ -13,6 +13,7 @@ from checks.arm_ids import name_of as resource_name
 from checks.facts import outbound
 from checks.findings import Evidence
 from checks.rules.access.rbac import role_guid
+from checks.text import redacted
 
 MAX_TEXT = 4096
 MAX_STATED = 20_000
@@ -280,8 +281,9 @@ def node_machines(body: Any) -> facts.NodeMachines | None:
 
 
 def client_secret(body: Any) -> facts.ClientSecret:
-    """One of Graph's ``passwordCredentials``."""
-    return facts.ClientSecret(text(body, "endDateTime"), text(body, "displayName"))
+    """One of Graph's ``passwordCredentials``. Its name is free text: people paste the secret itself there too."""
+    name = text(body, "displayName")
+    return facts.ClientSecret(text(body, "endDateTime"), redacted(name) if name else None)
 
 
 def _cluster_outbound(properties: Any) -> outbound.ClusterOutbound:

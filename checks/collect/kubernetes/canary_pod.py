@@ -115,7 +115,7 @@ class PodState(msgspec.Struct, frozen=True):
             node=bodies.text(body, "spec", "nodeName"),
             secrets=tuple(name for name in given if name),
             deleting=bodies.text(body, "metadata", "deletionTimestamp") is not None,
-            finalizers=bodies.strings(body, "metadata", "finalizers"),
+            finalizers=tuple(map(one_line, bodies.strings(body, "metadata", "finalizers"))),
         )
 
     @staticmethod
@@ -210,7 +210,7 @@ def _node(item: dict[str, Any], pool: str) -> CanaryNode:
 
 def _refusal(body: Any) -> CanaryRefusal | None:
     """The kubelet's refusal of a pod that never had a container."""
-    reason = bodies.text(body, "status", "reason") or ""
+    reason = one_line(bodies.text(body, "status", "reason") or "")
     if bodies.text(body, "status", "phase") != "Failed" or reason == _ENDED:
         return None
     return CanaryRefusal(RefusedBy.KUBELET, reason, one_line(bodies.text(body, "status", "message") or ""))

@@ -94,7 +94,7 @@ def _trust(kubeconfig: Kubeconfig) -> ssl.SSLContext:
                 pem = Path(folder, "client.pem")
                 pem.touch(mode=0o600)
                 pem.write_text(kubeconfig.certificate_pem + "\n" + kubeconfig.key_pem)
-                context.load_cert_chain(pem)
+                context.load_cert_chain(pem, password="")  # else OpenSSL asks at the terminal for an encrypted key's
     except (ssl.SSLError, ValueError) as error:
         raise Temporary(f"the kubeconfig's certificates cannot be used: {error}") from error
     return context

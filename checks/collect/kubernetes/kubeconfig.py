@@ -19,6 +19,8 @@ from checks.text import one_line
 
 MAX_BYTES = 262_144
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+# A value that is not what its tag says (!!bool, !!int, !!timestamp) is no YAMLError: PyYAML just fails on it.
+_NO_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
 
 
 class Kubeconfig(msgspec.Struct, frozen=True):
@@ -80,8 +82,8 @@ def read(raw: bytes) -> Kubeconfig:
         raise Temporary("the kubeconfig is too big to be one")
     try:
         body = yaml.safe_load(raw)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
-        raise Temporary("the kubeconfig is no YAML") from None  # the error quotes the line
+    except _NO_YAML:
+        raise Temporary("the kubeconfig is no YAML") from None  # the error quotes the line, or the value itself
     cluster = _first(body, "clusters", "cluster")
     user = _first(body, "users", "user")
     server = bodies.text(cluster, "server") or ""
