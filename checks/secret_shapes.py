@@ -100,8 +100,9 @@ SHAPES: tuple[Shape, ...] = (
     _cased("client secret of Microsoft Entra ID", r"[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{8,}+", "q~"),
     _cased(
         "personal access token",
-        r"(?:gh[opsur]_|github_pat_|glpat-|dckr_[a-z]{1,8}_)[A-Za-z0-9_-]{16,}+",
+        r"(?:gh[opsur]_|github_pat_|glpat-|dckr_[a-z]{1,8}_|npm_|xox[abprs]-|AKCp|AIza|ya29\.)[A-Za-z0-9_-]{16,}+",
         *("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "dckr_"),
+        *("npm_", "xox", "akcp", "aiza", "ya29."),
     ),
     # Keys of Storage (+ASt), Service Bus (+ASb), Event Hubs (+AEh), registries (+ACR) and others end so.
     _cased(
@@ -153,6 +154,23 @@ SHAPES: tuple[Shape, ...] = (
         r"""(?P<keep>\b(?:set-)?cookie["']?+\s*+:[\s\["']*+)(?:[^\s;=,"'\[]{1,200}+=[^\s;,"']++(?:;\s*+)?+)++""",
         "cookie",
     ),
+    _shape(
+        "signature or password in a query",
+        r"(?P<keep>[?&](?:amp;|\\*u0026)?(?:x-(?:amz|goog)-(?:signature|security-token)|signature|verify|assertion"
+        r"|pass|pw)=)[^\s&\"'<>\\]++",
+        *("signature=", "security-token=", "verify=", "assertion=", "pass=", "pw="),
+    ),
+    _shape(
+        "user part of a host without a scheme",
+        rf"(?P<keep>(?<![^\s\"'=(]))[a-z0-9._-]{{1,100}}:(?={_OPAQUE})[^\s\"'@/]{{6,200}}+(?=@(?!sha\d)[a-z0-9-]+\.[a-z])",
+        "@",
+    ),
+    _shape(
+        "element of XML",
+        r"(?P<keep><(?:[a-z]{1,20}:)?(?:password|pwd|passwd|secret|token)>)[^<\s\"']{1,2000}+(?=<|\Z)",
+        *("<password", "<pwd", "<passwd", "<secret", "<token", ":password>", ":token>"),
+    ),
+    _shape("sign-in of SMTP", r"(?P<keep>\bauth\s+(?:plain|login)\s+)[A-Za-z0-9+/=]{8,}+", "auth"),
     _shape("key of a function", r"(?P<keep>[?&]code=)[A-Za-z0-9_=/+%-]{16,}+", "code="),
     _shape(
         "signature of a shared access signature",

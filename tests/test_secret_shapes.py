@@ -128,3 +128,12 @@ def test_a_hostile_text_costs_time_in_proportion_to_its_length(unit: str, end: s
     assert time.process_time() - started < 10, (
         "a megabyte takes about a second where time is linear, hours where it is not"
     )
+
+
+def test_a_password_before_a_host_without_a_scheme_is_redacted_and_no_tag_or_digest() -> None:
+    """Cut before the "@" it is told from no tag: only whole it has a shape."""
+    shown = redacted("pull web:x7Qz9Lm4Tk@contoso.azurecr.io/x:1")
+    assert "x7Qz9Lm4Tk" not in shown
+    assert shown.endswith("[redacted]@contoso.azurecr.io/x:1")
+    for image in ("contoso.azurecr.io/web:V1.2-RC9", "web:V1@sha256:" + "0aF" * 20, "mailto:Ops7@contoso.example"):
+        assert redacted(image) in (image, "mailto:[redacted]@contoso.example")

@@ -67,6 +67,15 @@ _SPELLINGS = {
     "private key in base64": f"client-key-data: {base64.b64encode(b'-----BEGIN PRIVATE KEY').decode()}CANARY",
     "password in an environment of Python": "{'name': 'REGISTRY_PASSWORD', 'value': 'CANARY'}",
     "passwords of a registry of Python": "{'passwords': [{'name': 'password2', 'value': 'CANARY'}]}",
+    "signature of S3": "Get https://bucket.s3.amazonaws.com/x?X-Amz-Date=1&X-Amz-Signature=CANARY&x=1: 403",
+    "signature of Google": "https://storage.googleapis.com/x?X-Goog-Signature=CANARY",
+    "signature of CloudFront": "https://d1.cloudfront.net/x?Expires=1&Signature=CANARY&Key-Pair-Id=K",
+    "signature of Docker Hub": "https://production.cloudflare.docker.com/x?verify=CANARY",
+    "short password in a query": "GET https://host.example/?user=a&pass=CANARY",
+    "password in XML": "<user>web</user><password>CANARY</password>",
+    "sign-in of SMTP": "unrecognized command: AUTH PLAIN CANARY",
+    "key of JFrog": "key AKCpCANARYCANARY is not valid",
+    "token of npm": "npm_CANARYCANARY is not valid",
     "password in YAML with a space": "username : web password : CANARY",
 }
 
