@@ -144,14 +144,17 @@ def _scan(options: argparse.Namespace) -> int:
 
 
 async def _until_signal(work: Coroutine[Any, Any, T]) -> T:
-    """Awaits work; SIGTERM and SIGINT cancel it. Canary pods are deleted on the way, however often a signal comes."""
+    """Awaits work; SIGTERM, SIGINT and SIGHUP (the terminal is gone) cancel it.
+
+    Canary pods are deleted on the way, however often a signal comes.
+    """
     loop, task, received = asyncio.get_running_loop(), asyncio.ensure_future(work), list[int]()
 
     def stop(number: int) -> None:
         received.append(number)
         task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
         with suppress(NotImplementedError):  # Windows: asyncio.run turns Ctrl+C into a cancellation itself
             loop.add_signal_handler(number, stop, number)
     try:

@@ -498,6 +498,26 @@ async def test_finalizers_that_keep_a_pod_are_told_and_counted(tmp_path: Path) -
     assert (canaries.left, canaries.finalizers) == ((), ("audit.contoso.example/keep",))
 
 
+async def test_pods_that_are_held_are_not_joined_by_more(tmp_path: Path) -> None:
+    world = World()
+    tenant = tenant_of(world, tmp_path)
+    annotations = {"simulator/finalizers": "audit.contoso.example/keep"}
+    namespace = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "watch", "annotations": annotations}}
+    tenant.write("kubernetes/aks-1", namespace)
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        first = await asked(sim, world, canary_namespace="watch")
+        second = await asked(sim, world, canary_namespace="watch")
+        there = pods(sim, world, "watch")
+    assert isinstance(first, Canaries) and isinstance(second, Canaries)
+    assert len(there) == 1
+    assert second.held == first.held
+    (gap,) = [canary.result for canary in second.canaries]
+    assert isinstance(gap, NotSeen)
+    assert gap.detail == (
+        "finalizers (audit.contoso.example/keep) still hold 1 canary pod of earlier looks, so no more are made"
+    )
+
+
 async def test_under_a_quota_the_pools_are_asked_one_after_the_other(tmp_path: Path) -> None:
     world = World()
     world.pools(*(world.pool(name) for name in ("system", "user", "gpu")))

@@ -35,6 +35,7 @@ LOG = logging.getLogger(__name__)
 FIRST_POLL, LONGEST_POLL = 0.1, 1.0  # seconds
 AGAIN_AFTER = 12  # the part of a pod's time after which a doubtful failure is asked for again: 10 s of 120
 PODS_AT_ONCE = 8
+MAX_SWEPT = 20  # pods of earlier looks; the next look deletes more
 BEYOND = 60  # seconds that the cluster leaves a pod after its time is up, if nobody deletes it
 # A quota's count goes down a moment after a pod was deleted: the controller manager counts, not the API server.
 QUOTA_SECONDS, QUOTA_PAUSE = 10.0, 1.0
@@ -85,6 +86,8 @@ async def delete_recorded(azure: Azure, pods: Iterable[CanaryPod]) -> dict[Canar
     listed = tuple(pods)
     cluster = await reads.cluster(azure, listed[0].cluster)
     kubeconfig = await kubeconfig_of(azure, cluster)
+    if not kubeconfig.exec_plugin and not azure.settings.allow_local_accounts:
+        raise Temporary(kubernetes.local_accounts_off().detail)
     left: dict[CanaryPod, str] = {}
     async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
         for pod in listed:
@@ -134,11 +137,20 @@ class _Run:
         """Sweeps and asks. Where the look is cancelled nobody reads its report: what is left is logged."""
         try:
             await self._sweep()
+            if self.held:
+                return tuple(Canary(ask, self._none_is_made()) for ask in wanted)
             return await self._ask(wanted)
         except asyncio.CancelledError:
             for pod in (*self.left, *self.held):
                 LOG.error("canary pod %s of %s was left behind", pod, self._cluster.id)
             raise
+
+    def _none_is_made(self) -> NotSeen:
+        """Whoever holds pods that Pullwatch deleted would hold the next ones too: looks would pile them up."""
+        names = ", ".join(sorted(self.finalizers))[:200]
+        pods = "1 canary pod" if len(self.held) == 1 else f"{len(self.held)} canary pods"
+        detail = f"finalizers ({names}) still hold {pods} of earlier looks, so no more are made"
+        return NotSeen(NotSeenReason.ERROR, detail, "what takes these finalizers away")
 
     async def _ask(self, wanted: tuple[CanaryQuestion, ...]) -> tuple[Canary, ...]:
         """All questions. Raises CollectError only where no pod may be made at all.
@@ -220,16 +232,17 @@ class _Run:
         """A pod's life: its name is kept, it is made, it answers, it is deleted, its name is forgotten."""
         recorded = CanaryPod(self._cluster.id, self._namespace, pod.name)
         await self._records.add(recorded, self._longest)
-        made = True
+        made, certain = True, False
         try:
             try:
                 await self._create(pod)
+                certain = True
             except (Refused, NotAllowed):
                 made = False
                 raise
             return await self._answers(pod)
         finally:  # also where no answer came: the pod may be there
-            await to_the_end(self._end(recorded, made=made))
+            await to_the_end(self._end(recorded, made=made, certain=certain))
 
     async def _create(self, pod: _Pod) -> None:
         """Makes the pod; a quota that refuses it may still count one that this look just deleted."""
@@ -288,11 +301,21 @@ class _Run:
             raise
         except CollectError:
             return
-        for name in PodState.left_behind(raw, datetime.now(UTC)) if raw is not None else ():
-            await self._end(CanaryPod(self._cluster.id, self._namespace, name), made=True)
+        names = PodState.left_behind(raw, datetime.now(UTC)) if raw is not None else []
+        slots = asyncio.Semaphore(PODS_AT_ONCE)
 
-    async def _end(self, pod: CanaryPod, *, made: bool) -> None:
-        """Deletes a pod and forgets its name. One that stays is remembered, never silently left."""
+        async def bounded(name: str) -> None:
+            async with slots:
+                await self._end(CanaryPod(self._cluster.id, self._namespace, name), made=True)
+
+        await asyncio.gather(*(bounded(name) for name in names[:MAX_SWEPT]))
+
+    async def _end(self, pod: CanaryPod, *, made: bool, certain: bool = True) -> None:
+        """Deletes a pod and forgets its name. One that stays is remembered, never silently left.
+
+        ``certain``: the API server said that it made the pod. Where it did not, the pod may appear yet: its name is
+        kept, and a later sweep finds it or finds that it never came.
+        """
         if made:
             try:
                 state = await self._api.delete(pod.name)
@@ -304,6 +327,8 @@ class _Run:
             if state is not None:
                 self.held.append(f"{pod.namespace}/{pod.name}")
                 self.finalizers |= set(state.finalizers)
+                return
+            if not certain:
                 return
         await self._records.remove(pod)
 

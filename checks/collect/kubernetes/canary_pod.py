@@ -125,7 +125,9 @@ class PodState(msgspec.Struct, frozen=True):
         for item in bodies.objects(_decoded(raw), "items"):
             name, made = bodies.text(item, "metadata", "name"), bodies.text(item, "metadata", "creationTimestamp")
             ours = name is not None and name.startswith(POD_PREFIX)
-            if name and ours and made and (when := _time(made)) is not None and now - when > _longest_life(item):
+            if name and ours and bodies.text(item, "metadata", "deletionTimestamp"):
+                left.append(name)  # something holds it, however young it is
+            elif name and ours and made and (when := _time(made)) is not None and now - when > _longest_life(item):
                 left.append(name)
         return left
 
