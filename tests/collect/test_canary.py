@@ -498,6 +498,19 @@ async def test_finalizers_that_keep_a_pod_are_told_and_counted(tmp_path: Path) -
     assert (canaries.left, canaries.finalizers) == ((), ("audit.contoso.example/keep",))
 
 
+async def test_pods_of_a_cluster_whose_local_account_may_no_longer_be_used_are_left_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    world = World().cluster(aadProfile=...)
+    pod = CanaryPod(world.cluster_id, "default", "pullwatch-canary-system-00")
+    with running(tenant_of(world, tmp_path).root) as sim:
+        async with opened(sim) as azure:
+            with pytest.raises(Temporary, match="PULLWATCH_ALLOW_LOCAL_ACCOUNTS"):
+                await canary.delete_recorded(azure, [pod])
+        async with opened(sim, allow_local_accounts=True) as azure:
+            assert await canary.delete_recorded(azure, [pod]) == {}
+
+
 async def test_pods_that_are_held_are_not_joined_by_more(tmp_path: Path) -> None:
     world = World()
     tenant = tenant_of(world, tmp_path)

@@ -26,7 +26,7 @@ from checks.collect.kubernetes.canary_api import CanaryApi, Refused
 from checks.collect.kubernetes.canary_pod import PodState, answered
 from checks.collect.kubernetes.canary_records import CanaryPod, CanaryRecords
 from checks.collect.kubernetes.kubeconfig import of_cluster as kubeconfig_of
-from checks.collect.wire.errors import CollectError, NotAllowed, Unreachable
+from checks.collect.wire.errors import CollectError, NotAllowed, Temporary, Unreachable
 from checks.facts import Cluster, NotSeen, NotSeenReason, RegistryUse, Seen, Workloads
 from checks.facts.canary import Canaries, Canary, CanaryNode, CanaryQuestion, CanaryRefusal, CanaryReport, RefusedBy
 from checks.rules.pull import canaries, canary_nodes, canary_refusals
