@@ -7,7 +7,7 @@ import msgspec
 from checks.catalog.check import Check
 from checks.catalog.registry_view import RegistryView
 from checks.causes import Cause
-from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry, Seen
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry, RegistryUse, Seen
 from checks.facts.registry_details import Outcome, Usage
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.azure import registry_skus
@@ -74,7 +74,7 @@ def _judge(view: RegistryView) -> Finding:
         )
     registry, usages = use.registry.value, performance.usages
     case = _Case(subject, registry, SKUS.get((registry.sku or "").lower()), (use.registry.evidence,))
-    throttled = _throttled(facts, use.login_server)
+    throttled = _throttled(facts, use)
     if throttled is not None:
         return _rate_limited(case, throttled)
     if isinstance(usages, NotSeen):
@@ -87,14 +87,15 @@ def _judge(view: RegistryView) -> Finding:
     return _usage(msgspec.structs.replace(case, evidence=evidence), usages)
 
 
-def _throttled(facts: ClusterFacts, host: str) -> Evidence | None:
+def _throttled(facts: ClusterFacts, use: RegistryUse) -> Evidence | None:
     """What told of throttling: a pod that waits because of it, or the answer to the probe."""
     if isinstance(facts.workloads, Seen):
-        for pull in failed_pulls(facts.workloads.value):
-            if pull.registry == host and pull.classified.cause is PullErrorCause.RATE_LIMITED:
+        own_images = msgspec.structs.replace(facts.workloads.value, containers=use.images)
+        for pull in failed_pulls(own_images):
+            if pull.classified.cause is PullErrorCause.RATE_LIMITED:
                 where = f"pod {pull.container.namespace}/{pull.container.pod}"
                 return Evidence(pull.text[:600], where, facts.workloads.evidence.read_at)
-    probe = facts.probes.get(host)
+    probe = facts.probes.get(use.login_server)
     if isinstance(probe, Seen) and probe.value.outcome is Outcome.TOO_MANY_REQUESTS:
         return Evidence(probe.value.detail, probe.evidence.source, probe.evidence.read_at)
     return None

@@ -65,19 +65,21 @@ def registry_row(
         access, path = _not_judged(access), _not_judged(path)
     reports = _node_reports(own_findings, login_server, access)
     pull, disagreements = pull_facet(access, path, on_path, reports, proofs_about(own_findings, login_server, proof))
+    # The pulls that fail for the registry's sake: what helps one image helps no other.
+    concerned = [*(f for f in own_findings if f.code != FAILURES), *reports.registry]
     troubles = troubles_of((f for f in own_findings if f.subject.registry == login_server), reports.image)
     return RegistryRow(
         registry=login_server,
         access=_with_fix(access, own_findings),
         path=_with_fix(path, own_findings),
-        pull=_with_fix(pull, own_findings),
+        pull=_with_fix(pull, concerned),
         images=images_facet(own_findings, troubles, use),
         basis=() if isinstance(pull.verdict, Skipped) else basis_of(pull.decided_by),
         names=use.names,
         sources=use.sources,
         image_troubles=troubles.count,
         disagreements=(*disagreements, *explained),
-        fix=_fixes(own_findings, pull),
+        fix=_fixes(concerned, pull),
     )
 
 

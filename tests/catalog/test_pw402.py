@@ -61,7 +61,8 @@ def test_fail_near_a_hard_limit_is_a_warning(row: Usage, sku: str, described: st
 
 def test_fail_where_pods_wait_because_of_throttling() -> None:
     waiting = image_facts.container(waiting_reason="ErrImagePull", waiting_message=THROTTLED)
-    finding = only(judge(facts(registry={"sku": "Standard"}, workloads=image_facts.workloads(waiting))))
+    pods = image_facts.workloads(waiting)
+    finding = only(judge(facts(registry={"sku": "Standard"}, workloads=pods, images=(waiting,))))
     assert verdict(finding) == ("fail", "rate-limited")
     assert finding.severity is Severity.WARNING
     assert "5,000 of them to one identity" in finding.summary

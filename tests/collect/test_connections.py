@@ -78,6 +78,7 @@ DENIED = {"errors": [{"code": "DENIED", "message": "client with IP '203.0.113.10
         ("192.52.193.1", False, False),
         ("192.175.48.1", False, False),
         ("2620:4f:8000::1", False, False),
+        ("3fff::1", False, False),
         ("198.18.0.1", False, False),
         ("203.0.113.1", False, False),
         ("2001:db8::1", False, False),

@@ -66,3 +66,17 @@ def test_another_tenant_comes_before_a_missing_role() -> None:
     assert "AcrPull" not in text and "reset-service-principal" not in text
     assert "az acr token create" in text and "az acr import" in text
     assert text.index("# Either") < text.index("# or copy")
+
+
+def test_what_helps_one_image_is_no_fix_of_the_registrys_pull() -> None:
+    refused, gone = "acrone.azurecr.io/team/web:1", "acrone.azurecr.io/vol/v57:1"
+    pods = (
+        container(refused, waiting_reason="ErrImagePull", waiting_message=f"{refused}: 401 Unauthorized"),
+        container(
+            gone, pod="vol", waiting_reason="ErrImagePull", waiting_message=f'resolve "{gone}": {gone}: not found'
+        ),
+    )
+    row = row_of(base.facts(workloads=workloads(*pods), uses=(base.use(None, *pods),)))
+    assert word(row.pull.verdict) == word(row.images.verdict) == "fail"
+    assert "vol/v57" not in " ".join(row.pull.fix) and row.fix == row.pull.fix
+    assert "vol/v57" in " ".join(row.images.fix) and "check-acr" not in " ".join(row.images.fix)

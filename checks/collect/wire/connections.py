@@ -34,10 +34,17 @@ _NAME = re.compile(
 )
 # Azure's platform address on every virtual machine's host: public by its range, and no business of a registry.
 _PLATFORM = ipaddress.ip_address("168.63.129.16")
-# Anycast and relay ranges of the IANA registry of special addresses that lead to whoever is near: no registry is there.
+# Anycast, relay and documentation ranges of the IANA registry of special addresses: no registry is there.
 _RELAYS = tuple(
     ipaddress.ip_network(text)
-    for text in ("192.88.99.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.175.48.0/24", "2620:4f:8000::/48")
+    for text in (
+        "192.88.99.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
+        "192.175.48.0/24",
+        "2620:4f:8000::/48",
+        "3fff::/20",
+    )
 )
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
 _PRIVATE = tuple(ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
