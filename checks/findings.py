@@ -104,6 +104,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     about_layers: bool = False
     mirror: str = ""
 
+    @property
+    def failed(self) -> bool:
+        """It does not hold, and that is more than a warning."""
+        return isinstance(self.verdict, Fail) and self.severity is Severity.ERROR
+
 
 class Facet(msgspec.Struct, frozen=True):
     """One of a row's answers: its verdict, its cause, the codes of the findings that decided it, and for Fail the fix.
@@ -154,7 +159,11 @@ class RegistryRow(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...] = ()
     image_troubles: int = 0
     disagreements: tuple[str, ...] = ()
-    fix: tuple[str, ...] = ()
+
+    @property
+    def fix(self) -> tuple[str, ...]:
+        """What makes the pull work again."""
+        return self.pull.fix
 
     def facets(self) -> tuple[tuple[str, Facet], ...]:
         """The facets with their names, in the order in which they are shown."""

@@ -208,6 +208,7 @@ def _service_principal(facts: ClusterFacts, subject: Subject, evidence: tuple[Ev
             (*evidence, gap.evidence),
         )
     if gap.why is NotSeenReason.NOT_FOUND:
+        registries = _registries(facts)
         return CHECK.fails(
             subject,
             IdentityCause.SERVICE_PRINCIPAL_ABSENT,
@@ -216,8 +217,8 @@ def _service_principal(facts: ClusterFacts, subject: Subject, evidence: tuple[Ev
             fix=identity_repair.leave_service_principal(
                 facts.cluster,
                 (pool.name for pool in running_pools(facts.cluster)),
-                _registries(facts),
-                crossing=any(not tenants_of(facts, registry).same for registry in _registries(facts)),
+                registries,
+                crossing=any(not tenants_of(facts, registry).same for registry in registries),
             ),
         )
     return CHECK.not_seen(subject, gap, f"The service principal {client_id}")

@@ -183,8 +183,9 @@ def _admitted(held: dict[Key, SubjectState], report: ClusterReport) -> tuple[dic
 
     ordered = sorted(known | rows.keys(), key=rank)
     chosen = [name for name in sorted(ordered[:MAX_REGISTRIES]) if name in rows]
+    heard = pods_read(report)
     observations = {
-        (name, facet): _Observed(name, facet, answer, rows[name], pods_read(report))
+        (name, facet): _Observed(name, facet, answer, rows[name], heard)
         for name in chosen
         for facet, answer in rows[name].facets()
     }
@@ -205,7 +206,7 @@ def _step(held: SubjectState | None, observed: _Observed, policy: Policy, now: d
         return _absent(held, now)
     verdict = word(observed.answer.verdict)
     first, before = held is None, held or _fresh(observed, now)
-    if verdict == "pass" and _said_by_nodes_alone(before) and not observed.pods_read:
+    if verdict == "pass" and _reported_by_nodes(before) and not observed.pods_read:
         verdict = "unknown"  # what Azure shows resolves nothing that nodes reported while they cannot be heard
     if verdict == "fail":
         step = _failed(before, first, observed, policy, now)
@@ -219,7 +220,7 @@ def _step(held: SubjectState | None, observed: _Observed, policy: Policy, now: d
     return subject, moved, reason
 
 
-def _said_by_nodes_alone(held: SubjectState) -> bool:
+def _reported_by_nodes(held: SubjectState) -> bool:
     """Whether nodes reported the failure that is held: only they can say that it is over."""
     return held.status is Status.FAILING and Basis.NODES.value in held.basis
 

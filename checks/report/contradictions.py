@@ -26,7 +26,7 @@ from checks.catalog import (
 from checks.catalog.check import Decides
 from checks.facts import ClusterFacts, NotSeen, RegistryUse, Seen
 from checks.facts.network import Networks
-from checks.findings import Fail, Finding, Pass, Severity
+from checks.findings import Fail, Finding, Pass
 from checks.rules import images
 from checks.rules.azure.node_pools import has_nodes
 from checks.rules.path import node_network, public_path, registry_firewall
@@ -67,7 +67,7 @@ class RegistryEvidence(msgspec.Struct, frozen=True):
     def passes(self, *codes: str) -> bool:
         """Whether one of these checks passes and none of them fails."""
         passes = [f for f in self.findings if f.code in codes]
-        failed = any(isinstance(f.verdict, Fail) and f.severity is Severity.ERROR for f in passes)
+        failed = any(f.failed for f in passes)
         return not failed and any(isinstance(f.verdict, Pass) for f in passes)
 
     def of(self, *causes: PullErrorCause) -> list[FailedPull]:

@@ -13,7 +13,8 @@ import msgspec
 from checks.catalog import pw301_pull_failures, pw302_images_exist, pw306_registry_names
 from checks.causes import RowCause
 from checks.facts import NotSeen, RegistryUse
-from checks.findings import Facet, Fail, Finding, Pass, Severity, Skipped, Unknown
+from checks.findings import Facet, Fail, Finding, Pass, Skipped, Unknown
+from checks.report.fixes import fixes_of
 from checks.rules import images
 from checks.rules.registry_names import Oddity
 
@@ -50,14 +51,14 @@ def canonical_image(image: str | None) -> str | None:
 
 def names_at_fault(findings: Iterable[Finding]) -> dict[str | None, Finding]:
     """The findings about names that nodes cannot pull by, by image."""
-    return {canonical_image(f.subject.image): f for f in findings if f.code == NAMES and _failed(f)}
+    return {canonical_image(f.subject.image): f for f in findings if f.code == NAMES and f.failed}
 
 
 def troubles_of(findings: Iterable[Finding], reported: tuple[Finding, ...]) -> ImageTroubles:
     """The troubles of one registry's images; ``reported`` are the failing pulls that are the images' own."""
     own_findings = list(findings)
     names = names_at_fault(own_findings).values()
-    return ImageTroubles((*names, *(f for f in own_findings if f.code == IMAGES and _failed(f))), reported)
+    return ImageTroubles((*names, *(f for f in own_findings if f.code == IMAGES and f.failed)), reported)
 
 
 def images_facet(findings: list[Finding], troubles: ImageTroubles, use: RegistryUse) -> Facet:
@@ -100,9 +101,5 @@ def _fails(troubles: ImageTroubles) -> Facet:
         first.cause,
         tuple(dict.fromkeys(f.code for f in every)),
         " ".join((first.summary, *(f.summary for f in waiting[:1]), *more)),
-        tuple(dict.fromkeys(command for f in every for command in f.fix))[:10],
+        fixes_of(every),
     )
-
-
-def _failed(finding: Finding) -> bool:
-    return isinstance(finding.verdict, Fail) and finding.severity is Severity.ERROR

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from checks.catalog import check_of
-from checks.findings import ClusterReport, Fail, Severity, Unknown, word
+from checks.findings import ClusterReport, Fail, Unknown, word
 from checks.report.coverage import REGISTRIES_CUT
 
 FacetCounts = dict[str, dict[str, int]]
@@ -52,7 +52,7 @@ def add_counts(parts: Iterable[FacetCounts]) -> FacetCounts:
 def failing(report: ClusterReport) -> bool:
     """Whether anything in a report fails. A finding that only warns, or only informs, fails nothing."""
     rows = any(isinstance(facet.verdict, Fail) for row in report.registries for _, facet in row.facets())
-    return rows or any(isinstance(f.verdict, Fail) and f.severity is Severity.ERROR for f in report.findings)
+    return rows or any(f.failed for f in report.findings)
 
 
 def pods_read(report: ClusterReport) -> bool:

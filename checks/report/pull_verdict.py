@@ -15,7 +15,7 @@ import msgspec
 from checks.catalog import pw301_pull_failures, pw305_canary_pull
 from checks.catalog.pw102_pull_permission import RoleCause
 from checks.causes import ReadCause, RowCause
-from checks.findings import Facet, Fail, Finding, Pass, Severity, Skipped, Unknown
+from checks.findings import Facet, Fail, Finding, Pass, Skipped, Unknown
 from checks.rules.pull.canaries import PROVES_PULL, CanaryProof
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause
 from checks.rules.pull.observed_pulls import PullProof, age_in_minutes, describe_age
@@ -120,7 +120,7 @@ class PullProofs(msgspec.Struct, frozen=True):
 def proofs_about(findings: Iterable[Finding], login_server: str, proof: PullProof | None) -> PullProofs:
     """What canaries and the successful pulls of pods prove about one registry."""
     own_findings = [f for f in findings if f.code == CANARY and f.subject.registry == login_server]
-    failed = tuple(f for f in own_findings if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR)
+    failed = tuple(f for f in own_findings if f.failed)
     passed = () if failed else tuple(f for f in own_findings if isinstance(f.verdict, Pass))
     return PullProofs(
         proof,
@@ -211,7 +211,7 @@ def _against_path(
 
 def _still_fails(on_path: list[Finding], proven: PullProofs) -> str:
     """Why a path's Fail is not refuted by a proof; "" where it is."""
-    failed = [f for f in on_path if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR]
+    failed = [f for f in on_path if f.failed]
     others = [f for f in failed if not proven.covers(f)]
     if others:
         return f"it is about the pool {others[0].subject.pool}, of which this says nothing"
@@ -238,7 +238,7 @@ def _path_proven(path: Facet, on_path: list[Finding], proven: PullProofs) -> tup
 
 def _where_it_fails(path: Facet, on_path: list[Finding], proven: PullProofs) -> Facet:
     """The path of the pools whose canary fails: a Fail that is about other pools explains nothing of it."""
-    failed = [f for f in on_path if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR]
+    failed = [f for f in on_path if f.failed]
     if not failed:
         return path
     pools = {f.subject.pool for f in proven.failed}

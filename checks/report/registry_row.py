@@ -24,8 +24,9 @@ from checks.catalog import (
 from checks.catalog.check import Decides
 from checks.causes import RowCause
 from checks.facts import RegistryUse
-from checks.findings import ASKED_FOR, Facet, Fail, Finding, Pass, RegistryRow, Severity, Skipped, Unknown
+from checks.findings import ASKED_FOR, Facet, Fail, Finding, Pass, RegistryRow, Skipped, Unknown
 from checks.report.contradictions import own_images
+from checks.report.fixes import fixes_of
 from checks.report.images_facet import WRONG_NAMES, canonical_image, images_facet, names_at_fault, troubles_of
 from checks.report.pull_verdict import NodeReports, proofs_about, pull_facet
 from checks.rules.pull import mirrors
@@ -36,7 +37,6 @@ ROLE = pw102_pull_permission.CHECK.code
 SECRETS = pw303_pull_secrets.CHECK.code
 PER_IMAGE = pw304_images_without_credentials.CHECK.code
 FAILURES = pw301_pull_failures.CHECK.code
-MAX_FIX_LINES = 20
 WITH_ROLE = "role-and-others"
 # What has to be repaired before anything else that fails: an identity before its tenant, the tenant before a role.
 REPAIRED_FIRST = (pw101_kubelet_identity.CHECK.code, pw105_cross_tenant.CHECK.code)
@@ -79,7 +79,6 @@ def registry_row(
         sources=use.sources,
         image_troubles=troubles.count,
         disagreements=(*disagreements, *explained),
-        fix=_fixes(concerned, pull),
     )
 
 
@@ -93,7 +92,7 @@ def _not_judged(facet: Facet) -> Facet:
 
 def combined_facet(findings: list[Finding], nothing: str) -> Facet:
     """Fail beats Unknown beats Pass among findings that all have to hold; ``nothing`` is said where none counts."""
-    failed = [f for f in findings if isinstance(f.verdict, Fail) and f.severity is Severity.ERROR]
+    failed = [f for f in findings if f.failed]
     unknown = [f for f in findings if isinstance(f.verdict, Unknown)]
     passed = [f for f in findings if isinstance(f.verdict, Pass)]
     deciding = failed or unknown or passed
@@ -142,7 +141,7 @@ def access_facet(findings: list[Finding]) -> Facet:
 def _identity_stands(findings: list[Finding]) -> bool:
     """Whether nothing but the role itself is in doubt about the kubelet identity."""
     rest = [f for f in findings if f.code in deciding(Decides.ACCESS) - {ROLE}]
-    failed = any(isinstance(f.verdict, Fail) and f.severity is Severity.ERROR for f in rest)
+    failed = any(f.failed for f in rest)
     return not failed and not any(isinstance(f.verdict, Unknown) for f in rest)
 
 
@@ -194,4 +193,4 @@ def _fixes(findings: list[Finding], facet: Facet) -> tuple[str, ...]:
     if not isinstance(facet.verdict, Fail):
         return ()
     deciding = [f for f in findings if f.code in facet.decided_by and isinstance(f.verdict, Fail)]
-    return tuple(dict.fromkeys(command for f in deciding for command in f.fix))[:MAX_FIX_LINES]
+    return fixes_of(deciding)

@@ -484,12 +484,17 @@ async def test_a_pod_that_somebody_else_deletes_is_told_and_not_deleted_twice(tm
 # finalizers, quotas, names that are kept -----------------------------------------------------------------------------
 
 
-async def test_finalizers_that_keep_a_pod_are_told_and_counted(tmp_path: Path) -> None:
-    world = two_pools()
-    tenant = tenant_of(world, tmp_path)
+def hold_pods(tenant: Tenant) -> None:
+    """A namespace, "watch", in which a finalizer holds every pod that is deleted."""
     annotations = {"simulator/finalizers": "audit.contoso.example/keep"}
     namespace = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "watch", "annotations": annotations}}
     tenant.write("kubernetes/aks-1", namespace)
+
+
+async def test_finalizers_that_keep_a_pod_are_told_and_counted(tmp_path: Path) -> None:
+    world = two_pools()
+    tenant = tenant_of(world, tmp_path)
+    hold_pods(tenant)
     with running(tenant.root, kubelet_delay=0.02) as sim:
         canaries = await asked(sim, world, canary_namespace="watch")
         there = {f"watch/{p['metadata']['name']}" for p in pods(sim, world, "watch")}
@@ -514,9 +519,7 @@ async def test_pods_of_a_cluster_whose_local_account_may_no_longer_be_used_are_l
 async def test_pods_that_are_held_are_not_joined_by_more(tmp_path: Path) -> None:
     world = World()
     tenant = tenant_of(world, tmp_path)
-    annotations = {"simulator/finalizers": "audit.contoso.example/keep"}
-    namespace = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "watch", "annotations": annotations}}
-    tenant.write("kubernetes/aks-1", namespace)
+    hold_pods(tenant)
     with running(tenant.root, kubelet_delay=0.02) as sim:
         first = await asked(sim, world, canary_namespace="watch")
         second = await asked(sim, world, canary_namespace="watch")

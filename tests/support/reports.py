@@ -34,6 +34,5 @@ def report(
         pull=facet(pull or access, cause),
         sources=("images of 1 pod",),
         basis=(Basis.NODES, Basis.AZURE),
-        fix=("az role assignment create --role AcrPull",) if access == "fail" else (),
     )
     return ClusterReport(id=cluster, registries=(row,))

@@ -65,20 +65,6 @@ def link_dns_zone(zone_id: str, network: VirtualNetwork) -> str:
     )
 
 
-def create_dns_zone(name: str, beside: str) -> str:
-    """Creates a private DNS zone in the resource group of another resource."""
-    return command("az", "network", "private-dns", "zone", "create", *resource_options(beside), "--name", name)
-
-
-def create_dns_zone_group(endpoint_id: str, zone_id: str) -> str:
-    """Creates a DNS zone group, with which Azure maintains the endpoint's records in the zone."""
-    return command(
-        *("az", "network", "private-endpoint", "dns-zone-group", "create", *resource_options(endpoint_id)),
-        *("--endpoint-name", _resource_name(endpoint_id), "--name", "default", "--private-dns-zone", zone_id),
-        *("--zone-name", _resource_name(zone_id).replace(".", "-")),
-    )
-
-
 def enable_public_fallback(zone: Zone, link: ZoneLink) -> str:
     """Makes Azure resolve names that a zone does not have through public DNS."""
     return command(

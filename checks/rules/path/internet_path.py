@@ -6,6 +6,7 @@ where nothing of it is left open, it stands; what an appliance, a proxy or the r
 
 from __future__ import annotations
 
+from checks.causes import RowCause
 from checks.facts import AgentPool, Cluster, ClusterFacts, NotSeen, RegistryUse
 from checks.facts.network import Networks
 from checks.findings import Fail, Unknown
@@ -20,7 +21,7 @@ from checks.rules.path.node_network import subnet_of_pool
 from checks.rules.path.public_path import egress_route
 from checks.rules.results import Result, fails, for_layers, not_seen, passes, skipped
 
-NOT_JUDGED = "not-judged"
+NOT_JUDGED = RowCause.NOT_JUDGED
 
 
 def evaluate_internet_path(facts: ClusterFacts, use: RegistryUse) -> tuple[PoolPath, ...]:
@@ -46,7 +47,7 @@ def _path(pool: str, egress: Result, *filters: Result) -> PoolPath:
 
 
 def _elsewhere(cluster: Cluster, host: str) -> bool:
-    """Whether something else than the internet answers for a host: a bootstrap registry, or the cluster's proxy."""
+    """Whether nodes ask nothing on the internet for a host: a bootstrap registry answers, or the cluster goes away."""
     cached = (cluster.artifact_source or "").lower() == "cache" and host == public_registries.MICROSOFT
     return cached or (cluster.provisioning_state or "").lower() == "deleting"
 

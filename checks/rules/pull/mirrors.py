@@ -29,9 +29,8 @@ def mirror_in(text: str, host: str | None) -> str:
 
 
 def _same_registry(one: str, other: str) -> bool:
-    hub = {"registry-1.docker.io": "docker.io", "index.docker.io": "docker.io"}
-    names = {registry_names.login_server_of(hub.get(host, host).removesuffix(":443")) for host in (one, other)}
-    return len(names) == 1
+    one, other = (registry_names.login_server_of(host.removesuffix(":443")) for host in (one, other))
+    return one == other
 
 
 def is_on_node(mirror: str) -> bool:
