@@ -1,0 +1,84 @@
+"""The Bicep compiler: found as the field finds it (BICEP, or PATH), and what it makes of a file.
+
+Source: "Bicep CLI commands" (build, lint, build-params, snapshot) on Microsoft Learn.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+PROGRAM = "BICEP"
+TENANT = "00000000-0000-0000-0000-00000000000a"
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+MANAGEMENT_GROUP = "landing-zones"
+LOCATION = "westeurope"
+SECONDS = 120
+
+
+def find() -> str | None:
+    """The compiler's path, None where there is none."""
+    return os.environ.get(PROGRAM) or shutil.which("bicep")
+
+
+def what_is_missing() -> str:
+    """Why nothing can be compiled here, "" where it can."""
+    return "" if find() else f"no Bicep compiler: set {PROGRAM} to its path, or install it (az bicep install)"
+
+
+def lint(file: Path) -> str:
+    """What the compiler and its linter say of a .bicep file; "" is what is wanted."""
+    return _run("lint", str(file)).stderr.strip()
+
+
+def build(file: Path) -> dict[str, Any]:
+    """The ARM template of a .bicep file. Raises AssertionError with the compiler's words, warnings included."""
+    return _document("build", file)
+
+
+def build_params(file: Path) -> dict[str, Any]:
+    """The parameters of a .bicepparam file by name. Raises AssertionError with the compiler's words."""
+    document = _document("build-params", file)
+    parameters: dict[str, Any] = json.loads(document["parametersJson"])["parameters"]
+    return {name: value.get("value") for name, value in parameters.items()}
+
+
+def snapshot(file: Path, folder: Path, *, management_group: bool = False) -> dict[str, Any]:
+    """What a .bicepparam file would deploy: ``predictedResources``, ``diagnostics``, ``outputs``.
+
+    The compiler writes beside the file, so its whole infra folder is copied into ``folder`` before.
+    """
+    copied = folder / "infra"
+    if not copied.exists():
+        shutil.copytree(_infra(file), copied)
+    parameters = copied / file.relative_to(_infra(file))
+    scope = ["--management-group-id", MANAGEMENT_GROUP] if management_group else ["--subscription-id", SUBSCRIPTION]
+    words = ["--mode", "overwrite", "--tenant-id", TENANT, *scope, "--location", LOCATION]
+    done = _run("snapshot", str(parameters), *words)
+    assert done.returncode == 0 and not done.stderr.strip(), done.stderr
+    document: dict[str, Any] = json.loads(parameters.with_suffix(".snapshot.json").read_text())
+    return document
+
+
+def _infra(file: Path) -> Path:
+    """The infra folder that a file lies in."""
+    return next(parent for parent in file.parents if parent.name == "infra")
+
+
+def _document(command: str, file: Path) -> dict[str, Any]:
+    done = _run(command, str(file), "--stdout")
+    assert done.returncode == 0 and not done.stderr.strip(), done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    program = find()
+    assert program is not None, what_is_missing()
+    # Telemetry and update checks off: tests ask nobody.
+    environment = {**os.environ, "BICEP_TRACING_ENABLED": "false", "DOTNET_CLI_TELEMETRY_OPTOUT": "1"}
+    return subprocess.run([program, *words], capture_output=True, text=True, timeout=SECONDS, env=environment)
