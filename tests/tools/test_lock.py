@@ -86,6 +86,12 @@ def test_azure_installs_the_versions_that_the_tests_run_with() -> None:
     assert pins("requirements-dev.txt").items() <= tested.items(), "run `make lock`"
 
 
+def test_the_pins_are_for_the_pythons_that_setup_takes() -> None:
+    supported = [".".join(map(str, each)) for each in load("setup").PREFERRED]
+    assert supported[-1] == lock.OLDEST_PYTHON
+    assert lock.DEPLOYED_PYTHON in supported
+
+
 def test_every_package_of_the_deployed_app_has_hashes() -> None:
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
     packages = [line.split() for line in lines if line and not line.lstrip().startswith("#")]
