@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo docs check peers lint clean
+.PHONY: help setup test matrix demo docs check lock package peers lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -37,8 +37,14 @@ docs: setup ## write docs/checks/, docs/causes.md and the README's settings from
 check: setup ## write a new check and its test: CODE=PW108 NAME=registry_quarantine
 	@$(RUN) tools/new_check.py "$(CODE)" "$(NAME)"
 
+lock: setup ## pin anew what is installed: constraints.txt and requirements.txt (ARGS=--upgrade)
+	@$(RUN) tools/lock.py $(ARGS)
+
+package: setup ## the zip that is deployed, .package/pullwatch.zip
+	@$(RUN) tools/package.py
+
 peers: setup ## the comparisons with real clients and other tools
 	@$(RUN) tools/peers.py $(ARGS)
 
 clean: ## remove what setup and the tools made
-	rm -rf .venv node_modules .node .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv node_modules .node .demo .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
