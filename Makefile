@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo docs check peers lint clean
+.PHONY: help setup test matrix demo docs snapshots check peers lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -33,6 +33,9 @@ demo: setup ## a simulated tenant, the whole app on it, and its mails
 
 docs: setup ## write docs/checks/, docs/causes.md and the README's settings from the code
 	@$(RUN) tools/docs.py $(ARGS)
+
+snapshots: setup ## write what the samples of infra/ deploy, after a change of infra/ (needs the Bicep compiler)
+	@$(RUN) tools/snapshots.py $(ARGS)
 
 check: setup ## write a new check and its test: CODE=PW108 NAME=registry_quarantine
 	@$(RUN) tools/new_check.py "$(CODE)" "$(NAME)"
