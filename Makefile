@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo docs snapshots check peers lint clean
+.PHONY: help setup test matrix demo docs snapshots checkov check peers lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -36,6 +36,9 @@ docs: setup ## write docs/checks/, docs/causes.md and the README's settings from
 
 snapshots: setup ## write what the samples of infra/ deploy, after a change of infra/ (needs the Bicep compiler)
 	@$(RUN) tools/snapshots.py $(ARGS)
+
+checkov: setup ## what checkov says of infra/, where it is installed (CHECKOV or PATH)
+	@$(RUN) tools/checkov.py
 
 check: setup ## write a new check and its test: CODE=PW108 NAME=registry_quarantine
 	@$(RUN) tools/new_check.py "$(CODE)" "$(NAME)"
