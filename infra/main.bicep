@@ -73,7 +73,7 @@ param tags { *: string } = {}
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Instances at most. Each scans two shards at once.')
+@description('Instances at most: with batchSize of host.json, the shards that are scanned at once.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 40
@@ -109,7 +109,7 @@ param privateStorage bool = false
 @description('Whether requests and deployments reach the app by a private endpoint only.')
 param privateInbound bool = false
 
-@description('Address ranges that requests and deployments may come from, such as 203.0.113.0/24; empty: any. Requests need a key in either case.')
+@description('Address ranges that requests and deployments may come from, such as 203.0.113.0/24; empty: any. Requests need a key in either case, but for /api/health.')
 param allowedAddressRanges string[] = []
 
 @description('Resource ID of an existing subnet for private endpoints, in the installation\'s region. Empty: that of the network that is made.')

@@ -16,6 +16,7 @@ from checks.jobs import queues
 from checks.rules.azure.clouds import CLOUDS
 from checks.text import redacted
 from tests.support import bicep, infra
+from tests.tools.scripts import load
 
 pytestmark = pytest.mark.skipif(bool(bicep.what_is_missing()), reason=bicep.what_is_missing())
 
@@ -169,6 +170,15 @@ def test_azd_finds_the_template_and_asks_for_what_has_no_default(template: dict[
 def test_every_parameter_and_output_is_described(template: dict[str, Any]) -> None:
     for described in (*template["parameters"].values(), *template["outputs"].values()):
         assert described["metadata"]["description"].endswith(".")
+
+
+def test_the_readme_lists_the_parameters(template: dict[str, Any]) -> None:
+    """Written by `make snapshots`."""
+    table = load("snapshots").table(template)
+    assert f"<!-- parameters -->\n{table}\n<!-- /parameters -->" in (infra.INFRA / "README.md").read_text(
+        encoding="utf-8"
+    )
+    assert all(f"`{name}`" in table for name in template["parameters"])
 
 
 @pytest.mark.parametrize("name", SAMPLES)
