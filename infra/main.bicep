@@ -166,6 +166,12 @@ var token = uniqueString(subscription().id, environmentName, location)
 var suffix = 'pullwatch-${checkedName}'
 var identityName = 'id-${suffix}'
 var workspaceName = 'log-${suffix}'
+var workspaceId = resourceId(
+  subscription().subscriptionId,
+  resourceGroupName,
+  'Microsoft.OperationalInsights/workspaces',
+  workspaceName
+)
 var componentName = 'appi-${suffix}'
 var storageName = 'stpullwatch${token}'
 var deploymentContainer = 'app-package'
@@ -396,7 +402,7 @@ output IDENTITY_CLIENT_ID string = identity.outputs.clientId
 output STATIC_OUTBOUND_ADDRESS string = makesNetwork ? network!.outputs.staticAddress : ''
 
 @description('Resource ID of the workspace that the alert rules query.')
-output LOG_WORKSPACE_ID string = monitoring.outputs.workspaceId
+output LOG_WORKSPACE_ID string = workspaceId
 
 @description('Minutes between two runs at most.')
 output SCAN_INTERVAL_MINUTES int = scanIntervalMinutes

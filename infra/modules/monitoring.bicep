@@ -41,6 +41,3 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
     DisableLocalAuth: true
   }
 }
-
-@description('Resource ID of the Log Analytics workspace.')
-output workspaceId string = workspace.id
