@@ -14,7 +14,7 @@ NAME ?=
 RUN := .venv/bin/python
 
 help: ## list the targets
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: ## make .venv with the pinned packages, and install Azurite
 	@PULLWATCH_PYTHON="$(PYTHON)" sh tools/python.sh tools/setup.py
