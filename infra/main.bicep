@@ -115,7 +115,7 @@ param allowedAddressRanges string[] = []
 @description('Resource ID of an existing subnet for private endpoints, in the installation\'s region. Empty: that of the network that is made.')
 param privateEndpointSubnetId string = ''
 
-@description('Resource IDs of existing private DNS zones, by sub-resource. One that is not given is made, and linked to the app\'s network; one that is given is used as it is.')
+@description('Resource IDs of existing private DNS zones, by sub-resource. One that is not given is made, and linked to the app\'s network; one that is given is used as it is. A network that is linked to a zone of that name already needs it given.')
 param privateDnsZoneIds privateDnsZones = {}
 
 @sealed()
