@@ -23,6 +23,7 @@ from checks.jobs.context import JobContext, open_job_context
 from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan as plan_run
 from checks.jobs.scan import scan_shard
+from checks.jobs.watch import watch
 from checks.logs import redact_logs, redacted_errors
 from checks.web import api
 
@@ -59,8 +60,10 @@ def schedule(timer: func.TimerRequest) -> None:
 
 @app.timer_trigger(arg_name="timer", schedule=SWEEP_SCHEDULE, run_on_startup=False)
 def sweep(timer: func.TimerRequest) -> None:
-    """Closes runs that are past their deadline, has pending mail delivered, and deletes canary pods that were left."""
+    """Closes runs that are past their deadline, has pending mail delivered, looks for what is late or stuck, and
+    deletes canary pods that were left."""
     _run(sweep_runs)
+    _run(watch)
     swept = _run(sweep_canaries)
     if swept.deleted or swept.left:
         LOG.info("canary pods that were left: %d deleted, %d still there", swept.deleted, swept.left)
@@ -123,7 +126,6 @@ def deliver_poison(message: func.QueueMessage) -> None:
 def _poison(queue: str, message: func.QueueMessage) -> None:
     body = message.get_body()
     _run(lambda context: record_poison(context, queue, body))
-    LOG.error("a message of %s could not be handled and was recorded", queue)
 
 
 @app.route(route="checks", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)

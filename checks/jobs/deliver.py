@@ -20,6 +20,7 @@ from checks.history.model import DeliveryAttempt, MailRow, MailStatus, Pending, 
 from checks.history.table.outbox import Lease
 from checks.jobs.context import JobContext
 from checks.jobs.queues import DELIVER, DeliverMessage
+from checks.jobs.watch import give_up
 from checks.notify.incidents import DEFAULT_ROUTE, Mail, group, mail_id, mail_of, notice_mail
 from checks.notify.message import compose, message_id_of
 from checks.notify.transports.base import PermanentDelivery, Receipt, TemporaryDelivery, Transport
@@ -149,7 +150,7 @@ class _Delivery:
             return None
         if change is None:
             text = f"{item.ref.partition} {item.ref.row}"
-            await self._context.store.record_poison(DELIVER, text, "what it points to is gone", self._context.clock())
+            await give_up(self._context, DELIVER, text, "what it points to is gone")
             await self._context.store.remove_pending([item.ref])
         return change
 
