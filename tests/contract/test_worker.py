@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from azure.storage.queue import QueueServiceClient
 
+from checks.watchdog import TRIGGERS
 from localhost.azurite import Storage
 from localhost.functions_host import Invocation, RunningHost, functions_host
 
@@ -82,6 +83,10 @@ def test_every_job_and_every_poison_queue_has_its_function(bindings: dict[str, l
         name: trigger(each)["queueName"] for name, each in bindings.items() if trigger(each)["type"] == "queueTrigger"
     }
     assert queues == QUEUES
+
+
+def test_the_alert_rules_watch_every_function_that_answers_nobody(bindings: dict[str, list[dict[str, object]]]) -> None:
+    assert {name for name, each in bindings.items() if trigger(each)["type"] != "httpTrigger"} == set(TRIGGERS)
 
 
 def test_the_http_routes_are_those_of_the_readme(bindings: dict[str, list[dict[str, object]]]) -> None:
