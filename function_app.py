@@ -10,6 +10,7 @@ import logging
 import os
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 import azure.functions as func
@@ -43,11 +44,16 @@ def _run(job: Callable[[JobContext], Awaitable[T]]) -> T:
     """Runs one job to its end in an event loop of its own. The host logs what it raises as it is: without secrets."""
 
     async def opened() -> T:
-        async with open_job_context(SETTINGS, INVENTORIES) as context:
+        async with _open() as context:
             return await job(context)
 
     with redacted_errors():
         return asyncio.run(opened())
+
+
+def _open() -> AbstractAsyncContextManager[JobContext]:
+    """What a job works with."""
+    return open_job_context(SETTINGS, INVENTORIES)
 
 
 @app.timer_trigger(arg_name="timer", schedule=SETTINGS.schedule, run_on_startup=False)
@@ -144,8 +150,16 @@ def runs(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:
-    """Whether storage answers, and which run was the latest."""
-    return _answer(_run(api.get_health))
+    """Whether all is well, in a word."""
+    with redacted_errors():
+        return _answer(asyncio.run(api.get_health(_open)))
+
+
+@app.route(route="health/details", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+def health_details(req: func.HttpRequest) -> func.HttpResponse:
+    """What the word rests on: the latest run, unsent mail, messages that were given up."""
+    with redacted_errors():
+        return _answer(asyncio.run(api.get_health_details(_open)))
 
 
 def _answer(answer: api.HttpResponse) -> func.HttpResponse:
