@@ -195,6 +195,11 @@ async def get_health_details(open_context: OpenContext) -> HttpResponse:
     return HttpResponse(200, _details(signals, poison))
 
 
+def not_configured(problem: str = "") -> HttpResponse:
+    """A setting cannot be used, so nothing else can be answered; ``problem`` is for holders of a key."""
+    return HttpResponse(503, {"status": "not configured"} | ({"error": problem} if problem else {}))
+
+
 def _unavailable(error: Exception) -> HttpResponse:
     """Why is for the log alone."""
     LOG.error("storage does not answer: %s: %s", type(error).__name__, one_line(str(error)))

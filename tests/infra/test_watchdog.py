@@ -259,6 +259,16 @@ def test_a_single_failure_that_is_tried_again_raises_none(deployed: Deployed, st
     assert "failed-functions" not in fired(deployed, rows)
 
 
+def test_a_setting_that_cannot_be_used_raises_the_alarm_for_as_long_as_the_sweep_says_so(
+    deployed: Deployed, storage: str, smtp: Mailbox
+) -> None:
+    with watched(app_settings(storage, smtp, SCHEDULE="every half hour")) as host:
+        assert host.fire("sweep").ok
+        rows = tables(host)
+    assert fired(deployed, rows) == {"no-completed-run", "not-configured"}
+    assert fired(deployed, rows, after=timedelta(minutes=31)) == {"no-completed-run"}
+
+
 async def test_a_mail_server_that_is_away_for_long_raises_the_alarm(
     deployed: Deployed, storage: str, smtp: Mailbox
 ) -> None:
