@@ -31,7 +31,7 @@ _MAIL = re.compile(
 )
 _KEY_VAULT = "@microsoft.keyvault("
 _IN_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID")
-TRANSPORTS = ("folder", "smtp")
+TRANSPORTS = ("folder", "smtp", "graph")
 DEFAULT_SCHEDULE = "0 */30 * * * *"
 
 
@@ -222,8 +222,9 @@ SETTINGS = (
     Setting("ALERT_ON", "alert_on", _choices("access", "path", "pull", "images"), "access,path,pull",
             "Which of a row's answers send mail when they change."),
     Setting("MAIL_TRANSPORTS", "mail_transports", _choices(*TRANSPORTS), "folder",
-            "How mail leaves: folder (.eml files), smtp, or both."),
-    Setting("MAIL_FROM", "mail_from", _list(_MAIL, "an address"), "pullwatch@localhost", "The sender's address."),
+            "How mail leaves: folder (.eml files), smtp, graph (Microsoft Graph, without a password), or several."),
+    Setting("MAIL_FROM", "mail_from", _list(_MAIL, "an address"), "pullwatch@localhost",
+            "The sender's address; with graph a mailbox for which the identity may send."),
     Setting("MAIL_TO", "mail_to", _list(_MAIL, "addresses"), "", "Who gets the mails, separated by commas."),
     Setting("MAIL_FOLDER", "mail_folder", _text, "mail", "Where the folder transport writes .eml files."),
     Setting("SMTP_HOST", "smtp_host", _text, "", "SMTP server."),
@@ -384,6 +385,8 @@ def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -
     remote = [name for name in settings.mail_transports if name != "folder"]
     if remote and not settings.mail_to:
         raise SettingError(f"PULLWATCH_MAIL_TRANSPORTS names {remote[0]}; set PULLWATCH_MAIL_TO to who gets the mails.")
+    if "graph" in settings.mail_transports and "." not in settings.mail_from[0].rpartition("@")[2]:
+        raise SettingError("PULLWATCH_MAIL_TRANSPORTS names graph; set PULLWATCH_MAIL_FROM to the mailbox that sends.")
     if "smtp" in settings.mail_transports:
         _refuse_smtp(settings)
 

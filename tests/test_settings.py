@@ -114,6 +114,9 @@ def test_an_unknown_name_is_refused_with_the_nearest_known_one() -> None:
     [
         ({"MAIL_TRANSPORTS": "smtp", "MAIL_TO": "ops@example.com"}, "set PULLWATCH_SMTP_HOST"),
         ({"MAIL_TRANSPORTS": "smtp", "SMTP_HOST": "mail.example.com"}, "set PULLWATCH_MAIL_TO"),
+        ({"MAIL_TRANSPORTS": "graph", "MAIL_FROM": "ops@example.com"}, "names graph; set PULLWATCH_MAIL_TO"),
+        ({"MAIL_TRANSPORTS": "graph", "MAIL_TO": "ops@example.com"}, "names graph; set PULLWATCH_MAIL_FROM"),
+        ({"MAIL_TRANSPORTS": "folder,graph", "MAIL_TO": "ops@example.com"}, "names graph; set PULLWATCH_MAIL_FROM"),
         ({"MAIL_FROM": "a@example.com,b@example.com"}, "PULLWATCH_MAIL_FROM takes exactly one address"),
     ],
 )
@@ -138,14 +141,16 @@ SMTP = {
 
 @pytest.mark.parametrize("marker", ["WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID"])
 def test_mail_into_a_folder_alone_is_refused_in_azure_where_nobody_gets_it(marker: str) -> None:
-    with pytest.raises(SettingError, match="names only folder, whose files nobody gets in Azure; set it to smtp"):
+    with pytest.raises(
+        SettingError, match="names only folder, whose files nobody gets in Azure; set it to smtp or graph"
+    ):
         load({marker: "app"})
     both = {PREFIX + name: value for name, value in SMTP.items()} | {"PULLWATCH_MAIL_TRANSPORTS": "folder,smtp"}
     assert load(both | {marker: "app"}).mail_transports == ("folder", "smtp")
 
 
 def test_no_way_at_all_to_send_mail_is_refused() -> None:
-    assert refusal(MAIL_TRANSPORTS=" , ") == "PULLWATCH_MAIL_TRANSPORTS takes at least one of folder, smtp."
+    assert refusal(MAIL_TRANSPORTS=" , ") == "PULLWATCH_MAIL_TRANSPORTS takes at least one of folder, smtp, graph."
 
 
 @pytest.mark.parametrize("host", ["mail.example.com", "10.0.0.25", "fd00::25"])
