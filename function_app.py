@@ -33,6 +33,8 @@ from checks.logs import redact_logs, redacted_errors
 from checks.web import api
 
 redact_logs()
+# Alert rules count these lines, whatever level the worker gives its root logger.
+logging.getLogger(watchdog.LOGGER).setLevel(logging.INFO)
 SETTINGS = settings.load_or_explain(os.environ)
 INVENTORIES = InventoryCache()
 LOG = logging.getLogger("pullwatch")

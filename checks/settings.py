@@ -389,6 +389,11 @@ def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -
         raise SettingError("PULLWATCH_MAIL_TRANSPORTS names graph; set PULLWATCH_MAIL_FROM to the mailbox that sends.")
     if "smtp" in settings.mail_transports:
         _refuse_smtp(settings)
+    if in_azure and not settings.storage and not (settings.table_endpoint and settings.queue_endpoint):
+        raise SettingError(
+            "History and queues have no storage: set AzureWebJobsStorage__tableServiceUri and "
+            "AzureWebJobsStorage__queueServiceUri to the addresses of the storage account's services."
+        )
 
 
 def _refuse_smtp(settings: Settings) -> None:

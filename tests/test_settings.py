@@ -146,7 +146,25 @@ def test_mail_into_a_folder_alone_is_refused_in_azure_where_nobody_gets_it(marke
     ):
         load({marker: "app"})
     both = {PREFIX + name: value for name, value in SMTP.items()} | {"PULLWATCH_MAIL_TRANSPORTS": "folder,smtp"}
-    assert load(both | {marker: "app"}).mail_transports == ("folder", "smtp")
+    assert load(both | {marker: "app", "AzureWebJobsStorage": STORAGE}).mail_transports == ("folder", "smtp")
+
+
+@pytest.mark.parametrize(
+    ("storage", "taken"),
+    [
+        ({}, False),
+        ({"AzureWebJobsStorage__accountName": "stpullwatch"}, False),
+        ({"AzureWebJobsStorage__tableServiceUri": "https://st.table.core.windows.net"}, False),
+        ({"AzureWebJobsStorage__tableServiceUri": "https://st.table.core.windows.net",
+          "AzureWebJobsStorage__queueServiceUri": "https://st.queue.core.windows.net"}, True),
+        ({"AzureWebJobsStorage": STORAGE}, True),
+    ],
+)  # fmt: skip
+def test_storage_by_its_account_s_name_alone_is_refused_in_azure(storage: dict[str, str], taken: bool) -> None:
+    environment = {PREFIX + name: value for name, value in SMTP.items()} | {"WEBSITE_SITE_NAME": "app"} | storage
+    assert isinstance(load_or_explain(environment), Settings) is taken
+    if not taken:
+        assert "set AzureWebJobsStorage__tableServiceUri" in str(load_or_explain(environment))
 
 
 def test_no_way_at_all_to_send_mail_is_refused() -> None:
