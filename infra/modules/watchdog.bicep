@@ -1,7 +1,8 @@
 // Who notices that the app is dead, and who is mailed then: alert rules over the app's log, and their action group.
 //
 // The texts that the queries look for are those of checks/watchdog.py. Each query ends in one row, also where its table
-// is empty or not there yet: that is what an absence is found by.
+// is empty or not there yet: that is what an absence is found by. It is found from the first deployment on, so the first
+// alert is resolved by the first run.
 
 @description('What the names of the action group and of the alert rules contain.')
 @minLength(1)
