@@ -1,20 +1,25 @@
 """The triggers, thin: parse, call, answer. Everything that is decided is decided in ``checks``.
 
 A trigger is a plain function that runs its job with ``asyncio.run``: one event loop and one set of clients per job, so
-the Functions worker's own loop stays free. Settings are read here, once: an app with a setting that cannot be used
-does not start, and the host's log names the setting.
+the Functions worker's own loop stays free.
+
+Settings are read here, once. With one that cannot be used the app loads all the same, since an app that does not load
+can tell nobody: each trigger logs the sentence that names the setting, which an alert rule finds, and does no work.
+Timers end; requests get 503; messages fail, so that they come again, and end in their poison queue, which is kept for
+seven days and read once the setting is right.
 """
 
 import asyncio
 import logging
 import os
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
 
 import azure.functions as func
 
-from checks import settings
+from checks import settings, watchdog
 from checks.collect.arm.inventory import InventoryCache
 from checks.jobs import queues
 from checks.jobs.canaries import sweep_canaries
@@ -23,35 +28,62 @@ from checks.jobs.context import JobContext, open_job_context
 from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan as plan_run
 from checks.jobs.scan import scan_shard
+from checks.jobs.watch import watch
 from checks.logs import redact_logs, redacted_errors
 from checks.web import api
 
 redact_logs()
-SETTINGS = settings.load(os.environ)
+# Alert rules count these lines, whatever level the worker gives its root logger.
+logging.getLogger(watchdog.LOGGER).setLevel(logging.INFO)
+SETTINGS = settings.load_or_explain(os.environ)
 INVENTORIES = InventoryCache()
 LOG = logging.getLogger("pullwatch")
 STORAGE = "AzureWebJobsStorage"
 SWEEP_SCHEDULE = "30 */5 * * * *"
+# A timer cannot be without one, and has to fire to say what is wrong.
+SCHEDULE = SETTINGS.schedule if isinstance(SETTINGS, settings.Settings) else settings.DEFAULT_SCHEDULE
 
 T = TypeVar("T")
 
 app = func.FunctionApp()
 
 
+def _problem() -> str | None:
+    """What is wrong with the settings, logged for the watchdog; None where nothing is."""
+    if isinstance(SETTINGS, settings.Settings):
+        return None
+    logging.getLogger(watchdog.LOGGER).error(watchdog.not_configured(SETTINGS.problem))
+    return SETTINGS.problem
+
+
+_problem()  # at the start as well, for whoever reads the host's log
+
+
+def _open() -> AbstractAsyncContextManager[JobContext]:
+    """What a job works with. Raises SettingError where the settings cannot be used."""
+    if isinstance(SETTINGS, settings.UnusableSettings):
+        raise settings.SettingError(SETTINGS.problem)
+    return open_job_context(SETTINGS, INVENTORIES)
+
+
+async def _opened(job: Callable[[JobContext], Awaitable[T]]) -> T:
+    """A job with what it works with."""
+    async with _open() as context:
+        return await job(context)
+
+
 def _run(job: Callable[[JobContext], Awaitable[T]]) -> T:
     """Runs one job to its end in an event loop of its own. The host logs what it raises as it is: without secrets."""
-
-    async def opened() -> T:
-        async with open_job_context(SETTINGS, INVENTORIES) as context:
-            return await job(context)
-
+    _problem()
     with redacted_errors():
-        return asyncio.run(opened())
+        return asyncio.run(_opened(job))
 
 
-@app.timer_trigger(arg_name="timer", schedule=SETTINGS.schedule, run_on_startup=False)
+@app.timer_trigger(arg_name="timer", schedule=SCHEDULE, run_on_startup=False)
 def schedule(timer: func.TimerRequest) -> None:
     """Asks for a run."""
+    if _problem():
+        return
     message = queues.PlanMessage(request=uuid.uuid4().hex, requested_by="timer")
     _run(lambda context: context.queues.send(queues.PLAN, [message]))
     LOG.info("asked for a run%s", " (late)" if timer.past_due else "")
@@ -59,8 +91,12 @@ def schedule(timer: func.TimerRequest) -> None:
 
 @app.timer_trigger(arg_name="timer", schedule=SWEEP_SCHEDULE, run_on_startup=False)
 def sweep(timer: func.TimerRequest) -> None:
-    """Closes runs that are past their deadline, has pending mail delivered, and deletes canary pods that were left."""
+    """Closes runs that are past their deadline, has pending mail delivered, looks for what is late or stuck, and
+    deletes canary pods that were left."""
+    if _problem():
+        return
     _run(sweep_runs)
+    _run(watch)
     swept = _run(sweep_canaries)
     if swept.deleted or swept.left:
         LOG.info("canary pods that were left: %d deleted, %d still there", swept.deleted, swept.left)
@@ -123,27 +159,43 @@ def deliver_poison(message: func.QueueMessage) -> None:
 def _poison(queue: str, message: func.QueueMessage) -> None:
     body = message.get_body()
     _run(lambda context: record_poison(context, queue, body))
-    LOG.error("a message of %s could not be handled and was recorded", queue)
 
 
 @app.route(route="checks", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 def post_checks(req: func.HttpRequest) -> func.HttpResponse:
     """One cluster now, or a run over everything in scope."""
     body = req.get_body()
-    return _answer(_run(lambda context: api.post_checks(context, body, "http")))
+    return _respond(lambda: _opened(lambda context: api.post_checks(context, body, "http")))
 
 
 @app.route(route="runs/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 def runs(req: func.HttpRequest) -> func.HttpResponse:
     """Where a run stands."""
     run_id = req.route_params.get("id", "")
-    return _answer(_run(lambda context: api.get_run(context, run_id)))
+    return _respond(lambda: _opened(lambda context: api.get_run(context, run_id)))
 
 
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:
-    """Whether storage answers, and which run was the latest."""
-    return _answer(_run(api.get_health))
+    """Whether all is well, in a word. What is wrong with the settings is not for anybody."""
+    if _problem():
+        return _answer(api.not_configured())
+    return _respond(lambda: api.get_health(_open))
+
+
+@app.route(route="health/details", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+def health_details(req: func.HttpRequest) -> func.HttpResponse:
+    """What the word rests on: the latest run, unsent mail, messages that were given up, the settings."""
+    return _respond(lambda: api.get_health_details(_open))
+
+
+def _respond(respond: Callable[[], Coroutine[Any, Any, api.HttpResponse]]) -> func.HttpResponse:
+    """The answer to a request, which is 503 with what is wrong where the settings cannot be used."""
+    problem = _problem()
+    if problem is not None:
+        return _answer(api.not_configured(problem))
+    with redacted_errors():
+        return _answer(asyncio.run(respond()))
 
 
 def _answer(answer: api.HttpResponse) -> func.HttpResponse:

@@ -7,6 +7,9 @@ backwards and a step of zero are refused.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import pairwise
 
 import msgspec
 
@@ -14,6 +17,8 @@ FORM = "{second} {minute} {hour} {day} {month} {day of the week}"
 _MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
            "november", "december")  # fmt: skip
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+# From 1901 to 2099 dates fall on the same weekdays every 28 years.
+_FIRST, _CYCLE = date(2001, 1, 1), date(2029, 1, 1) - date(2001, 1, 1)
 _PART = re.compile(r"(?P<first>\*|\w+)(-(?P<last>\w+))?(/(?P<step>[0-9]+))?", re.ASCII)
 
 
@@ -39,6 +44,22 @@ class _Field(msgspec.Struct, frozen=True):
             return match["last"] is None
         first, last = self.number(match["first"]), self.number(match["last"] or match["first"])
         return first is not None and last is not None and first <= last
+
+    def values(self, text: str) -> frozenset[int]:
+        """The numbers that a list of parts stands for; each part is one that the field takes."""
+        return frozenset(number for part in text.split(",") for number in self._values(part))
+
+    def _values(self, part: str) -> range:
+        match = _PART.fullmatch(part)
+        assert match is not None, part
+        step = int(match["step"] or 1)
+        if match["first"] == "*":
+            return range(self.low, self.high + 1, step)
+        first = self.number(match["first"])
+        # "5/15" begins at 5 and goes on to the end of the field.
+        last = self.number(match["last"] or match["first"]) if match["last"] or not match["step"] else self.high
+        assert first is not None and last is not None, part
+        return range(first, last + 1, step)
 
     def described(self) -> str:
         """What the field takes."""
@@ -66,4 +87,38 @@ def problem(expression: str) -> str | None:
     for field, text in zip(_FIELDS, fields, strict=True):
         if not all(field.takes(part) for part in text.split(",")):
             return f"the {field.name} takes {field.described()}; {text[:40]!r} is none"
+    if not _days(fields):
+        return "it never fires: no month named has that day"
     return None
+
+
+def longest_gap(expression: str) -> timedelta:
+    """The longest time between two firings of an expression that has no problem."""
+    fields = expression.split()
+    second, minute, hour = (sorted(field.values(text)) for field, text in zip(_FIELDS[:3], fields[:3], strict=True))
+    instant = _Firings(0, 0, 0)
+    day = instant.repeated(second, 1).repeated(minute, 60).repeated(hour, 3600)
+    days = _days(fields)
+    # The calendar repeats: behind the last day of a cycle comes the first one of the next.
+    cycle = day.repeated((*days, days[0] + _CYCLE.days), 86400)
+    return timedelta(seconds=cycle.gap)
+
+
+class _Firings(msgspec.Struct, frozen=True):
+    """Seconds of the first and the last firing in a stretch of time, and of the longest gap between two in it."""
+
+    first: int
+    last: int
+    gap: int
+
+    def repeated(self, at: Sequence[int], unit: int) -> _Firings:
+        """The same stretch at each of several places, which lie ``unit`` seconds apart."""
+        between = [(later - earlier) * unit - self.last + self.first for earlier, later in pairwise(at)]
+        return _Firings(at[0] * unit + self.first, at[-1] * unit + self.last, max([self.gap, *between]))
+
+
+def _days(fields: Sequence[str]) -> list[int]:
+    """The days on which an expression fires, counted from the first of a cycle; day, month and weekday have to fit."""
+    day, month, weekday = (field.values(text) for field, text in zip(_FIELDS[3:], fields[3:], strict=True))
+    dates = ((number, _FIRST + timedelta(days=number)) for number in range(_CYCLE.days))
+    return [n for n, at in dates if at.day in day and at.month in month and at.isoweekday() % 7 in weekday]

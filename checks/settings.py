@@ -6,6 +6,7 @@ The README's table is made from ``SETTINGS`` (``python -m checks settings``), so
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,11 +22,27 @@ from checks.text import redacted
 PREFIX = "PULLWATCH_"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HOST = re.compile(r"(\*\.)?([a-z0-9-]+\.)*[a-z0-9-]+", re.IGNORECASE)
-_MAIL = re.compile(r"[^@\s,<>\"]+@[^@\s,<>\"]+")
+# An address as every mail server takes it (RFC 5321, 4.1.2: a dot-string and a domain). One that is none makes each
+# mail fail, whoever it is to.
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_MAIL = re.compile(
+    rf"(?=.{{3,254}}$)(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*", re.IGNORECASE | re.ASCII
+)
+_KEY_VAULT = "@microsoft.keyvault("
+_IN_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID")
+TRANSPORTS = ("folder", "smtp", "graph")
+DEFAULT_SCHEDULE = "0 */30 * * * *"
 
 
 class SettingError(ValueError):
     """A setting has a value that cannot be used; the text names it and what it takes."""
+
+
+class UnusableSettings(msgspec.Struct, frozen=True):
+    """What the app has instead of settings where one of them cannot be used: the sentence that says which and why."""
+
+    problem: str
 
 
 class ConnectTo(msgspec.Struct, frozen=True):
@@ -172,7 +189,7 @@ SETTINGS = (
             "Subscription ids never to check."),
     Setting("REGISTRIES", "registries", _lower_list(_HOST, "login servers"), "",
             "Login servers that every cluster is judged on, used or not."),
-    Setting("SCHEDULE", "schedule", _schedule, "0 */30 * * * *",
+    Setting("SCHEDULE", "schedule", _schedule, DEFAULT_SCHEDULE,
             "When a run starts: NCRONTAB with seconds, in UTC. Pod events live about an hour."),
     Setting("ALLOW_LOCAL_ACCOUNTS", "allow_local_accounts", _flag, "false",
             "Read pods of clusters without Entra ID by their kubeconfig, which is equal to cluster-admin."),
@@ -204,9 +221,10 @@ SETTINGS = (
     Setting("PASS_AFTER", "pass_after", _number(1, 20), "1", "Consecutive good checks before it counts as recovered."),
     Setting("ALERT_ON", "alert_on", _choices("access", "path", "pull", "images"), "access,path,pull",
             "Which of a row's answers send mail when they change."),
-    Setting("MAIL_TRANSPORTS", "mail_transports", _choices("folder", "smtp"), "folder",
-            "How mail leaves: folder (.eml files), smtp, or both."),
-    Setting("MAIL_FROM", "mail_from", _list(_MAIL, "an address"), "pullwatch@localhost", "The sender's address."),
+    Setting("MAIL_TRANSPORTS", "mail_transports", _choices(*TRANSPORTS), "folder",
+            "How mail leaves: folder (.eml files), smtp, graph (Microsoft Graph, without a password), or several."),
+    Setting("MAIL_FROM", "mail_from", _list(_MAIL, "an address"), "pullwatch@localhost",
+            "The sender's address; with graph a mailbox for which the identity may send."),
     Setting("MAIL_TO", "mail_to", _list(_MAIL, "addresses"), "", "Who gets the mails, separated by commas."),
     Setting("MAIL_FOLDER", "mail_folder", _text, "mail", "Where the folder transport writes .eml files."),
     Setting("SMTP_HOST", "smtp_host", _text, "", "SMTP server."),
@@ -296,12 +314,16 @@ def _harmless(value: Any) -> Any:
 
 
 def load(environment: Mapping[str, str]) -> Settings:
-    """The settings in an environment. Raises SettingError that names the setting, its value and what it takes."""
+    """The settings in an environment, checked by themselves: nothing is asked of anybody.
+
+    Raises SettingError that names the setting, its value and what it takes.
+    """
     _refuse_unknown(environment)
     values: dict[str, Any] = {}
     for setting in SETTINGS:
         name = PREFIX + setting.name
         given = environment.get(name, setting.default)
+        _refuse_unresolved(name, given)
         try:
             values[setting.field] = setting.read(given)
         except SettingError as error:
@@ -310,6 +332,24 @@ def load(environment: Mapping[str, str]) -> Settings:
     settings = Settings(**values, **_storage(environment))
     _refuse_contradictions(settings, environment)
     return settings
+
+
+def load_or_explain(environment: Mapping[str, str]) -> Settings | UnusableSettings:
+    """The settings, or what is wrong with them: an app that does not load can tell nobody."""
+    try:
+        return load(environment)
+    except SettingError as error:
+        return UnusableSettings(str(error))
+
+
+def _refuse_unresolved(name: str, given: str) -> None:
+    """Azure hands the reference itself over where it cannot read the secret."""
+    if given.strip().lower().startswith(_KEY_VAULT):
+        raise SettingError(
+            f"{name} is a Key Vault reference that Azure could not resolve: give the app's identity the role Key Vault "
+            "Secrets User on the vault, name that identity in the app's keyVaultReferenceIdentity, and see that the "
+            "secret is there and enabled."
+        )
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
@@ -330,14 +370,49 @@ def _storage(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -> None:
-    if settings.connect_to and environment.get("WEBSITE_SITE_NAME"):
-        raise SettingError("PULLWATCH_CONNECT_TO is for development; the app does not start with it in Azure.")
-    if "smtp" in settings.mail_transports and not settings.smtp_host:
-        raise SettingError("PULLWATCH_MAIL_TRANSPORTS names smtp; set PULLWATCH_SMTP_HOST to the server.")
-    if "smtp" in settings.mail_transports and not settings.mail_to:
-        raise SettingError("PULLWATCH_MAIL_TRANSPORTS names smtp; set PULLWATCH_MAIL_TO to who gets the mails.")
+    in_azure = any(environment.get(name) for name in _IN_AZURE)
+    if settings.connect_to and in_azure:
+        raise SettingError("PULLWATCH_CONNECT_TO is for development and refused in Azure; remove it.")
     if len(settings.mail_from) != 1:
         raise SettingError("PULLWATCH_MAIL_FROM takes exactly one address.")
+    if not settings.mail_transports:
+        raise SettingError(f"PULLWATCH_MAIL_TRANSPORTS takes at least one of {', '.join(TRANSPORTS)}.")
+    if in_azure and settings.mail_transports == ("folder",):
+        raise SettingError(
+            "PULLWATCH_MAIL_TRANSPORTS names only folder, whose files nobody gets in Azure; set it to "
+            f"{' or '.join(name for name in TRANSPORTS if name != 'folder')}."
+        )
+    remote = [name for name in settings.mail_transports if name != "folder"]
+    if remote and not settings.mail_to:
+        raise SettingError(f"PULLWATCH_MAIL_TRANSPORTS names {remote[0]}; set PULLWATCH_MAIL_TO to who gets the mails.")
+    if "graph" in settings.mail_transports and "." not in settings.mail_from[0].rpartition("@")[2]:
+        raise SettingError("PULLWATCH_MAIL_TRANSPORTS names graph; set PULLWATCH_MAIL_FROM to the mailbox that sends.")
+    if "smtp" in settings.mail_transports:
+        _refuse_smtp(settings)
+    if in_azure and not settings.storage and not (settings.table_endpoint and settings.queue_endpoint):
+        raise SettingError(
+            "History and queues have no storage: set AzureWebJobsStorage__tableServiceUri and "
+            "AzureWebJobsStorage__queueServiceUri to the addresses of the storage account's services."
+        )
+
+
+def _refuse_smtp(settings: Settings) -> None:
+    if not settings.smtp_host:
+        raise SettingError("PULLWATCH_MAIL_TRANSPORTS names smtp; set PULLWATCH_SMTP_HOST to the server.")
+    if settings.smtp_user and not settings.smtp_password:
+        raise SettingError("PULLWATCH_SMTP_USER is set; set PULLWATCH_SMTP_PASSWORD too, or neither.")
+    if settings.smtp_user and settings.smtp_tls == "none" and not _is_loopback(settings.smtp_host):
+        raise SettingError(
+            "PULLWATCH_SMTP_USER signs in, and PULLWATCH_SMTP_TLS is none: the password would be readable on the way; "
+            "set PULLWATCH_SMTP_TLS to starttls or tls."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def table() -> str:

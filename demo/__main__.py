@@ -78,7 +78,7 @@ def _show(messages: list[EmailMessage], show: Callable[[str], None]) -> None:
 
 def _serve(running: Stage, show: Callable[[str], None]) -> None:
     show(f"serving on {running.host.url} until Ctrl-C, for example:")
-    print(f"    curl -s {running.host.url}/api/health")
+    print(f"    curl -s {running.host.url}/api/health/details")
     print(f"    curl -s -X POST {running.host.url}/api/checks -d '{{}}' -i")
     print(f"    the tenant to edit: {running.tenant}", flush=True)
     signal.pause()

@@ -54,7 +54,7 @@ class Stage:
         return run
 
     def _latest(self) -> str:
-        health = self.host.get("/api/health").json()
+        health = self.host.get("/api/health/details").json()
         assert isinstance(health, dict)
         return str((health.get("latest_run") or {}).get("run", ""))
 

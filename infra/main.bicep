@@ -50,13 +50,11 @@ param subscriptions string[] = []
 @description('When a run starts: NCRONTAB with seconds, in UTC.')
 param schedule string = '0 */30 * * * *'
 
-@description('Minutes between two runs of the schedule at most. Without a completed run in twice that time, somebody is told.')
-@minValue(5)
-@maxValue(1440)
-param scanIntervalMinutes int = 30
-
 @description('Any other setting of Pullwatch, by its name without PULLWATCH_; the README lists them. One that is left out has its default.')
 param settings checkSettings = {}
+
+@description('Who is told by Azure Monitor that the app is dead or its mail is stuck: addresses, separated by commas. Empty: mailRecipients. Each has to be confirmed.')
+param watchdogRecipients string = ''
 
 // Names and tags.
 
@@ -130,6 +128,8 @@ type privateDnsZones = {
   sites: string?
 }
 
+var everyHalfHour = '0 */30 * * * *'
+
 // What contradicts itself fails here, before anything is deployed.
 var makesNetwork = !empty(networkAddressPrefix)
 var hasNetwork = makesNetwork || !empty(subnetId)
@@ -178,6 +178,11 @@ var deploymentContainer = 'app-package'
 var networkName = 'vnet-${suffix}'
 var siteName = 'func-${suffix}-${token}'
 
+var watchdogAddresses = filter(
+  map(split(empty(watchdogRecipients) ? mailRecipients : watchdogRecipients, ','), address => trim(address)),
+  address => !empty(address)
+)
+
 var smtpSettings = mailTransport == 'smtp'
   ? union(
       { PULLWATCH_SMTP_HOST: smtpHost },
@@ -221,6 +226,26 @@ module monitoring 'modules/monitoring.bicep' = {
     retentionDays: logRetentionDays
     dailyCapGb: logDailyCapGb
   }
+}
+
+module watchdog 'modules/watchdog.bicep' = {
+  scope: group
+  params: {
+    name: suffix
+    location: location
+    tags: allTags
+    workspaceId: resourceId(
+      subscription().subscriptionId,
+      resourceGroupName,
+      'Microsoft.OperationalInsights/workspaces',
+      workspaceName
+    )
+    appName: siteName
+    recipients: watchdogAddresses
+    // How far apart the runs of another schedule are, only the app can tell: beyond two days the rule goes by its word.
+    scanIntervalMinutes: schedule == everyHalfHour ? 30 : 2880
+  }
+  dependsOn: [monitoring]
 }
 
 module storage 'modules/storage.bicep' = {
@@ -403,6 +428,3 @@ output STATIC_OUTBOUND_ADDRESS string = makesNetwork ? network!.outputs.staticAd
 
 @description('Resource ID of the workspace that the alert rules query.')
 output LOG_WORKSPACE_ID string = workspaceId
-
-@description('Minutes between two runs at most.')
-output SCAN_INTERVAL_MINUTES int = scanIntervalMinutes

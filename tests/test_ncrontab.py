@@ -1,8 +1,13 @@
 """NCRONTAB expressions: what a timer of Azure Functions takes, and what is said of the rest."""
 
-import pytest
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
-from checks.ncrontab import problem
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.ncrontab import longest_gap, problem
 
 
 @pytest.mark.parametrize(
@@ -49,3 +54,45 @@ def test_what_a_timer_does_not_take_is_named_with_what_to_write(expression: str,
     text = problem(expression)
     assert text is not None
     assert text.startswith(message)
+
+
+@pytest.mark.parametrize("expression", ["0 0 0 31 2 *", "0 0 0 30 feb MON", "0 0 0 31 4,6,9,11 *"])
+def test_a_day_that_no_month_has_never_comes(expression: str) -> None:
+    assert problem(expression) == "it never fires: no month named has that day"
+
+
+@pytest.mark.parametrize(
+    ("expression", "gap"),
+    [
+        ("* * * * * *", timedelta(seconds=1)),
+        ("0 */30 * * * *", timedelta(minutes=30)),
+        ("30 */5 * * * *", timedelta(minutes=5)),
+        ("0 */45 * * * *", timedelta(minutes=45)),
+        ("0 5/40 * * * *", timedelta(minutes=40)),
+        ("0 0 6 * * *", timedelta(days=1)),
+        ("0 0,50 8-9 * * *", timedelta(hours=22, minutes=10)),
+        ("0 0 9-17/2 * * MON-FRI", timedelta(days=2, hours=16)),
+        ("0 0 6 * * 0", timedelta(days=7)),
+        ("0 0 0 1 * *", timedelta(days=31)),
+        ("0 0 0 29 2 *", timedelta(days=1461)),
+        ("0 30 23 31 12 *", timedelta(days=366)),
+        ("0 0 0 1 1 *", timedelta(days=366)),
+        ("0 0 0 29 feb mon", timedelta(days=28 * 365 + 7)),
+    ],
+)
+def test_the_longest_time_between_two_firings(expression: str, gap: timedelta) -> None:
+    assert longest_gap(expression) == gap
+
+
+@given(
+    st.lists(st.integers(0, 59), min_size=1, max_size=3), st.lists(st.integers(0, 23), min_size=1, max_size=3),
+    st.lists(st.integers(0, 6), min_size=1, max_size=3),
+)  # fmt: skip
+def test_the_longest_gap_is_that_of_a_calendar_gone_through_minute_by_minute(
+    minutes: list[int], hours: list[int], weekdays: list[int]
+) -> None:
+    expression = f"0 {','.join(map(str, minutes))} {','.join(map(str, hours))} * * {','.join(map(str, weekdays))}"
+    start = datetime(2026, 11, 1, tzinfo=UTC)
+    moments = (start + timedelta(minutes=number) for number in range(14 * 1440 + 1))
+    fired = [m for m in moments if m.minute in minutes and m.hour in hours and m.isoweekday() % 7 in weekdays]
+    assert longest_gap(expression) == max(later - earlier for earlier, later in pairwise(fired))

@@ -1,11 +1,24 @@
 """Settings: defaults, values that are refused and what is said of them, and that no secret shows."""
 
+import email
+import email.policy
+from email.headerregistry import Address
+from email.message import EmailMessage
 from typing import Any
 
 import msgspec
 import pytest
 
-from checks.settings import PREFIX, SETTINGS, ConnectTo, SettingError, Settings, load
+from checks.settings import (
+    PREFIX,
+    SETTINGS,
+    ConnectTo,
+    SettingError,
+    Settings,
+    UnusableSettings,
+    load,
+    load_or_explain,
+)
 
 GUID = "11111111-1111-4111-8111-11111111ABCD"
 PASSWORD = "hunter2-of-the-mailbox"
@@ -101,6 +114,9 @@ def test_an_unknown_name_is_refused_with_the_nearest_known_one() -> None:
     [
         ({"MAIL_TRANSPORTS": "smtp", "MAIL_TO": "ops@example.com"}, "set PULLWATCH_SMTP_HOST"),
         ({"MAIL_TRANSPORTS": "smtp", "SMTP_HOST": "mail.example.com"}, "set PULLWATCH_MAIL_TO"),
+        ({"MAIL_TRANSPORTS": "graph", "MAIL_FROM": "ops@example.com"}, "names graph; set PULLWATCH_MAIL_TO"),
+        ({"MAIL_TRANSPORTS": "graph", "MAIL_TO": "ops@example.com"}, "names graph; set PULLWATCH_MAIL_FROM"),
+        ({"MAIL_TRANSPORTS": "folder,graph", "MAIL_TO": "ops@example.com"}, "names graph; set PULLWATCH_MAIL_FROM"),
         ({"MAIL_FROM": "a@example.com,b@example.com"}, "PULLWATCH_MAIL_FROM takes exactly one address"),
     ],
 )
@@ -108,9 +124,140 @@ def test_settings_that_contradict_each_other_are_refused(given: dict[str, str], 
     assert message in refusal(**given)
 
 
-def test_connections_are_not_redirected_in_azure() -> None:
-    with pytest.raises(SettingError, match="does not start with it in Azure"):
-        load({"PULLWATCH_CONNECT_TO": "a.azurecr.io:443=localhost:1", "WEBSITE_SITE_NAME": "app"})
+@pytest.mark.parametrize("marker", ["WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID"])
+def test_connections_are_not_redirected_in_azure(marker: str) -> None:
+    with pytest.raises(SettingError, match="for development and refused in Azure"):
+        load({"PULLWATCH_CONNECT_TO": "a.azurecr.io:443=localhost:1", marker: "app"})
+
+
+SMTP = {
+    "MAIL_TRANSPORTS": "smtp",
+    "MAIL_TO": "ops@example.com",
+    "SMTP_HOST": "mail.example.com",
+    "SMTP_USER": "pullwatch",
+    "SMTP_PASSWORD": PASSWORD,
+}
+
+
+@pytest.mark.parametrize("marker", ["WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID"])
+def test_mail_into_a_folder_alone_is_refused_in_azure_where_nobody_gets_it(marker: str) -> None:
+    with pytest.raises(
+        SettingError, match="names only folder, whose files nobody gets in Azure; set it to smtp or graph"
+    ):
+        load({marker: "app"})
+    both = {PREFIX + name: value for name, value in SMTP.items()} | {"PULLWATCH_MAIL_TRANSPORTS": "folder,smtp"}
+    assert load(both | {marker: "app", "AzureWebJobsStorage": STORAGE}).mail_transports == ("folder", "smtp")
+
+
+@pytest.mark.parametrize(
+    ("storage", "taken"),
+    [
+        ({}, False),
+        ({"AzureWebJobsStorage__accountName": "stpullwatch"}, False),
+        ({"AzureWebJobsStorage__tableServiceUri": "https://st.table.core.windows.net"}, False),
+        ({"AzureWebJobsStorage__tableServiceUri": "https://st.table.core.windows.net",
+          "AzureWebJobsStorage__queueServiceUri": "https://st.queue.core.windows.net"}, True),
+        ({"AzureWebJobsStorage": STORAGE}, True),
+    ],
+)  # fmt: skip
+def test_storage_by_its_account_s_name_alone_is_refused_in_azure(storage: dict[str, str], taken: bool) -> None:
+    environment = {PREFIX + name: value for name, value in SMTP.items()} | {"WEBSITE_SITE_NAME": "app"} | storage
+    assert isinstance(load_or_explain(environment), Settings) is taken
+    if not taken:
+        assert "set AzureWebJobsStorage__tableServiceUri" in str(load_or_explain(environment))
+
+
+def test_no_way_at_all_to_send_mail_is_refused() -> None:
+    assert refusal(MAIL_TRANSPORTS=" , ") == "PULLWATCH_MAIL_TRANSPORTS takes at least one of folder, smtp, graph."
+
+
+@pytest.mark.parametrize("host", ["mail.example.com", "10.0.0.25", "fd00::25"])
+def test_a_sign_in_without_tls_is_refused_whose_password_others_could_read(host: str) -> None:
+    sentence = refusal(**SMTP | {"SMTP_TLS": "none", "SMTP_HOST": host})
+    assert "set PULLWATCH_SMTP_TLS to starttls or tls" in sentence
+    assert PASSWORD not in sentence
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"SMTP_TLS": "none", "SMTP_HOST": host} for host in ("127.0.0.1", "127.1.2.3", "::1", "Localhost")),
+        {"SMTP_TLS": "starttls"},
+        {"SMTP_TLS": "tls"},
+        {"SMTP_TLS": "none", "SMTP_USER": "", "SMTP_PASSWORD": ""},
+        {"SMTP_TLS": "none", "MAIL_TRANSPORTS": "folder"},
+    ],
+)
+def test_a_sign_in_over_tls_or_loopback_and_none_at_all_are_taken(given: dict[str, str]) -> None:
+    assert loaded(**SMTP | given).mail_to == ("ops@example.com",)
+
+
+def test_a_user_without_a_password_is_refused_for_it_would_not_sign_in() -> None:
+    assert "set PULLWATCH_SMTP_PASSWORD too" in refusal(**SMTP | {"SMTP_PASSWORD": ""})
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "@Microsoft.KeyVault(SecretUri=https://kv-a.vault.azure.net/secrets/smtp-password)",
+        " @microsoft.keyvault(VaultName=kv-a;SecretName=smtp-password)",
+    ],
+)
+@pytest.mark.parametrize("name", ["SMTP_PASSWORD", "SMTP_USER", "MAIL_TO"])
+def test_a_key_vault_reference_that_azure_did_not_resolve_is_named_with_its_fix(name: str, reference: str) -> None:
+    sentence = refusal(**SMTP | {name: reference})
+    assert sentence.startswith(f"PULLWATCH_{name} is a Key Vault reference that Azure could not resolve")
+    assert "Key Vault Secrets User" in sentence and "keyVaultReferenceIdentity" in sentence
+    assert "kv-a" not in sentence
+
+
+@pytest.mark.parametrize("name", ["MAIL_TO", "MAIL_FROM"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ops",
+        "ops@",
+        "@example.com",
+        "ops@@example.com",
+        "ops@example..com",
+        "ops@.example.com",
+        "ops@-example.com",
+        ".ops@example.com",
+        "ops.@example.com",
+        "o..ps@example.com",
+        "öps@example.com",
+        "ops@exämple.com",
+        "Ops <ops@example.com>",
+        "ops@example.com;dev@example.com",
+        "ops@example.com\r\nBcc: x@example.com",
+        "ops@[127.0.0.1]",
+        f"{'o' * 65}@example.com",
+        f"ops@{'e' * 64}.com",
+        f"ops@{'.'.join(['e' * 60] * 5)}",
+    ],
+)
+def test_an_address_that_would_fail_every_mail_is_refused(name: str, address: str) -> None:
+    assert f"PULLWATCH_{name} takes " in refusal(**{name: address})
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["o'neil+k8s@example.com", "a.b-c_d@xn--exmple-cua.com", "root@localhost", "A@1.example", "x!#$%&*/=?^`{|}~@b"],
+)
+def test_an_address_of_any_form_that_mail_servers_take_is_one_that_a_mail_can_carry(address: str) -> None:
+    settings = loaded(MAIL_FROM=address, MAIL_TO=address)
+    message = EmailMessage()
+    message["From"] = Address("Pullwatch", addr_spec=settings.mail_from[0])
+    message["To"] = ", ".join(settings.mail_to)
+    read = email.message_from_bytes(message.as_bytes(), policy=email.policy.default)
+    assert [one.addr_spec for one in (*read["From"].addresses, *read["To"].addresses)] == [address, address]
+
+
+def test_what_is_wrong_is_told_in_place_of_settings_by_whoever_has_to_go_on() -> None:
+    assert load_or_explain({}) == load({})
+    assert load_or_explain({"PULLWATCH_SHARD_SIZE": "21"}) == UnusableSettings(
+        "PULLWATCH_SHARD_SIZE takes a whole number from 1 to 20, not '21'."
+    )
 
 
 def test_no_secret_shows_in_a_representation() -> None:

@@ -6,7 +6,6 @@ the same rows again. The ETag of the run lets one closer through.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 
 import msgspec
@@ -19,10 +18,10 @@ from checks.history.model import ClusterState, Marker, MarkerStatus, Run, RunSta
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.scan import add
+from checks.jobs.watch import give_up, log_completed
 from checks.report.outcome import Outcome
 from checks.text import redacted
 
-LOG = logging.getLogger(__name__)
 MAX_LINES = 50
 DEGRADED_SHARE = 0.2  # of clusters that could not be read, above which the checker itself is in doubt
 
@@ -53,14 +52,14 @@ async def close_run(context: JobContext, run_id: str) -> Closed:
         return Closed("repeated")
     await context.store.finish_run(run)
     await _ask_delivery(context, f"run {run_id} is closed")
-    LOG.info("scan_completed run=%s clusters=%d failing=%d", run_id, run.totals.clusters, run.totals.failing)
+    log_completed(run)
     return Closed("closed", missing)
 
 
 async def _never_planned(context: JobContext, run_id: str) -> Closed:
     """A plan that died before it wrote its run: the entry among the open runs is all there is of it."""
     await context.store.drop_open(run_id)
-    await context.store.record_poison(CLOSE, run_id, "the run was begun and never planned", context.clock())
+    await give_up(context, CLOSE, run_id, "the run was begun and never planned")
     return Closed("never planned")
 
 
@@ -225,7 +224,7 @@ async def sweep_runs(context: JobContext) -> int:
 async def record_poison(context: JobContext, queue: str, body: bytes) -> None:
     """Keeps a message that could not be handled; the shard of a scan message ends as failed, so its run can close."""
     reason = "given up after the last try"
-    await context.store.record_poison(queue, redacted(body.decode("utf-8", "replace")), reason, context.clock())
+    await give_up(context, queue, redacted(body.decode("utf-8", "replace")), reason)
     shard = _shard_of(body)
     if shard is None or await context.store.load_shard(shard.run, shard.shard) is None:
         return

@@ -15,15 +15,18 @@ from pathlib import Path
 import msgspec
 
 from checks.changes import Change, Notice
+from checks.collect.arm.client import Azure
 from checks.history.errors import LeaseHeld, LeaseLost, SchemaError
 from checks.history.model import DeliveryAttempt, MailRow, MailStatus, Pending, StoredMail
 from checks.history.table.outbox import Lease
 from checks.jobs.context import JobContext
 from checks.jobs.queues import DELIVER, DeliverMessage
+from checks.jobs.watch import give_up
 from checks.notify.incidents import DEFAULT_ROUTE, Mail, group, mail_id, mail_of, notice_mail
 from checks.notify.message import compose, message_id_of
 from checks.notify.transports.base import PermanentDelivery, Receipt, TemporaryDelivery, Transport
 from checks.notify.transports.folder import FolderTransport
+from checks.notify.transports.graph import GraphTransport
 from checks.notify.transports.smtp import SmtpSettings, SmtpTransport, Tls
 from checks.settings import Settings
 
@@ -43,8 +46,8 @@ class Delivered(msgspec.Struct, frozen=True):
     busy: bool = False
 
 
-def transports(settings: Settings) -> tuple[Transport, ...]:
-    """The transports that the settings name."""
+def transports(settings: Settings, azure: Azure) -> tuple[Transport, ...]:
+    """The transports that the settings name. That of Microsoft Graph sends under the app's own identity."""
     made: list[Transport] = []
     if "folder" in settings.mail_transports:
         made.append(FolderTransport(Path(settings.mail_folder)))
@@ -60,13 +63,15 @@ def transports(settings: Settings) -> tuple[Transport, ...]:
                 )
             )
         )
+    if "graph" in settings.mail_transports:
+        made.append(GraphTransport(settings.graph, lambda: azure.token(f"{settings.cloud.graph}/.default")))
     return tuple(made)
 
 
 async def deliver_all(context: JobContext) -> Delivered:
     """Delivers all pending notifications. Where somebody else is delivering, asks again a little later."""
     holder = uuid.uuid4().hex
-    by_transport = transports(context.settings)
+    by_transport = transports(context.settings, context.azure)
     try:
         async with context.store.deliver_lease(holder, context.clock) as lease:
             return await _Delivery(context, by_transport, lease).run()
@@ -149,7 +154,7 @@ class _Delivery:
             return None
         if change is None:
             text = f"{item.ref.partition} {item.ref.row}"
-            await self._context.store.record_poison(DELIVER, text, "what it points to is gone", self._context.clock())
+            await give_up(self._context, DELIVER, text, "what it points to is gone")
             await self._context.store.remove_pending([item.ref])
         return change
 
@@ -208,9 +213,8 @@ class _Delivery:
             receipt = await transport.send(message, sender, recipients)
         except TemporaryDelivery as error:
             state = MailStatus.SENDING if error.uncertain else MailStatus.WRITING
-            after = msgspec.structs.replace(
-                sending, state=state, reason=str(error), next_try=self._next_try(sending.attempts)
-            )
+            next_try = self._next_try(sending.attempts, error.retry_after)
+            after = msgspec.structs.replace(sending, state=state, reason=str(error), next_try=next_try)
         except PermanentDelivery as error:
             after = msgspec.structs.replace(sending, state=MailStatus.FAILED, reason=str(error))
         else:
@@ -239,8 +243,10 @@ class _Delivery:
         state = MailStatus.FAILED if nobody else MailStatus.SENT
         return msgspec.structs.replace(mark, state=state, refused=refused, reason=reason, next_try=None)
 
-    def _next_try(self, attempts: int) -> datetime:
-        return self._context.clock() + min(timedelta(minutes=2 ** min(attempts - 1, 10)), LONGEST_WAIT)
+    def _next_try(self, attempts: int, asked: float | None = None) -> datetime:
+        """Later after each try, and not before a service asks for it (``asked`` seconds), but always within an hour."""
+        wait = max(timedelta(minutes=2 ** min(attempts - 1, 10)), timedelta(seconds=asked or 0))
+        return self._context.clock() + min(wait, LONGEST_WAIT)
 
     async def _marked(self, transport: Transport, stored: StoredMail, mark: DeliveryAttempt) -> StoredMail:
         marks = {**stored.mail.marks, transport.name: mark}

@@ -1,4 +1,4 @@
-"""The HTTP interface: ``POST /api/checks``, ``GET /api/runs/{id}``, ``GET /api/health``.
+"""The HTTP interface: ``POST /api/checks``, ``GET /api/runs/{id}``, ``GET /api/health``, ``GET /api/health/details``.
 
 Bodies are JSON. A request that cannot be used gets 400 with ``{"error": …}`` that says what is wrong; nothing a caller
 sends is ever a host to connect to.
@@ -7,13 +7,18 @@ sends is ever a host to connect to.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import uuid
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from azure.core.exceptions import AzureError
 
+from checks import watchdog
 from checks.collect.wire.errors import CollectError
 from checks.history.errors import HistoryError
 from checks.history.model import Run
@@ -21,15 +26,22 @@ from checks.jobs import scan_cluster
 from checks.jobs.canaries import StoredCanaries
 from checks.jobs.context import JobContext
 from checks.jobs.queues import PLAN, PlanMessage
+from checks.jobs.watch import MAX_POISON, Signals, look_at_signals, read_signals
 from checks.report.as_json import scan_answer, subscription_answer
 from checks.rules.registry_names import is_host_or_name
-from checks.text import redacted
+from checks.text import one_line, redacted
 
+LOG = logging.getLogger(__name__)
 SCAN_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
+HEALTH_SECONDS = 15  # whoever asks how the app is does not wait for storage that is away
+DETAILS_SECONDS = 60
+NO_STORAGE = (AzureError, HistoryError, TimeoutError)
 MAX_BODY = 65_536
 SHARED_NAMESPACE = "default"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RUN_ID = re.compile(r"[0-9]{6}-[0-9]{12}")
+
+OpenContext = Callable[[], AbstractAsyncContextManager[JobContext]]
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
@@ -162,11 +174,78 @@ def _run(run: Run, ended: int) -> dict[str, Any]:
     }
 
 
-async def get_health(context: JobContext) -> HttpResponse:
-    """200 where storage answers, 503 where it does not; the latest closed run beside it. Cheap, without secrets."""
+async def get_health(open_context: OpenContext) -> HttpResponse:
+    """For anybody, cheap: 200 with "ok" or "stale" (no run closed in two intervals, or mail that is stuck), or 503."""
     try:
-        latest = await context.store.latest_run()
-    except (AzureError, HistoryError) as error:
-        return HttpResponse(503, {"status": "unavailable", "storage": type(error).__name__})
-    run = {"run": latest.id, "closed": latest.closed.isoformat() if latest.closed else None} if latest else None
-    return HttpResponse(200, {"status": "ok", "storage": "ok", "latest_run": run})
+        async with asyncio.timeout(HEALTH_SECONDS), open_context() as context:
+            signals = await read_signals(context)
+    except NO_STORAGE as error:
+        return _unavailable(error)
+    return HttpResponse(200, {"status": _word(signals)})
+
+
+async def get_health_details(open_context: OpenContext) -> HttpResponse:
+    """For holders of a key: the signals behind the word, looked up now."""
+    try:
+        async with asyncio.timeout(DETAILS_SECONDS), open_context() as context:
+            signals = await look_at_signals(context)
+            poison = await context.store.list_poison(MAX_POISON)
+    except NO_STORAGE as error:
+        return _unavailable(error)
+    return HttpResponse(200, _details(signals, poison))
+
+
+def not_configured(problem: str = "") -> HttpResponse:
+    """A setting cannot be used, so nothing else can be answered; ``problem`` is for holders of a key."""
+    return HttpResponse(503, {"status": "not configured"} | ({"error": problem} if problem else {}))
+
+
+def _unavailable(error: Exception) -> HttpResponse:
+    """Why is for the log alone."""
+    LOG.error("storage does not answer: %s: %s", type(error).__name__, one_line(str(error)))
+    return HttpResponse(503, {"status": "unavailable"})
+
+
+def _word(signals: Signals) -> str:
+    return "stale" if signals.is_stale else "ok"
+
+
+def _details(signals: Signals, poison: tuple[tuple[datetime, str, str], ...]) -> dict[str, Any]:
+    unsent = signals.unsent
+    return {
+        "status": _word(signals),
+        "now": signals.now.isoformat(),
+        "interval_minutes": _minutes(signals.interval),
+        "overdue_after_minutes": _minutes(watchdog.overdue_after(signals.interval)),
+        "latest_run": _latest(signals),
+        "mail": {
+            "waiting": unsent.waiting if unsent else 0,
+            "unreadable": unsent.unreadable if unsent else 0,
+            "oldest_minutes": _minutes(unsent.age(signals.now)) if unsent and unsent.oldest else None,
+            "stuck": signals.is_stuck,
+        },
+        "poison": {"recorded": len(poison), "latest": _poison(poison[-1]) if poison else None},
+    }
+
+
+def _latest(signals: Signals) -> dict[str, Any] | None:
+    run = signals.latest
+    if run is None or run.closed is None:
+        return None
+    return {
+        "run": run.id,
+        "closed": run.closed.isoformat(),
+        "age_minutes": _minutes(signals.now - run.closed),
+        "recent": signals.is_recent,
+        "degraded": run.degraded,
+        "missing_shards": len(run.missing),
+    }
+
+
+def _poison(recorded: tuple[datetime, str, str]) -> dict[str, str]:
+    at, queue, reason = recorded
+    return {"at": at.isoformat(), "queue": queue, "reason": reason}
+
+
+def _minutes(age: timedelta) -> int:
+    return int(age / timedelta(minutes=1))

@@ -9,7 +9,6 @@ param mailSender = 'pullwatch@contoso.com'
 param mailTransport = 'smtp'
 param smtpHost = 'relay.contoso.com'
 param schedule = '0 0 * * * *'
-param scanIntervalMinutes = 60
 param networkAddressPrefix = '10.20.0.0/24'
 param natGateway = true
 param privateStorage = true

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import email
+import email.utils
 import fnmatch
 import re
 import secrets
@@ -63,7 +65,7 @@ class Graph:
             raise _error(404, "ResourceNotFound", "Invalid version.")
         below = "/" + "/".join(parts[1:])
         if any(fnmatch.fnmatch(below.lower(), pattern.lower()) for pattern in self._tenant.caller().graph_denied):
-            raise _error(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+            raise _denied(is_mail=request.method == "POST" and below.lower().endswith("/sendmail"))
         if request.method == "POST":
             return await self._post(request, parts[1:])
         if request.method != "GET":
@@ -135,15 +137,14 @@ class Graph:
 
     async def _send_mail(self, request: web.Request, sender: str) -> web.Response:
         users = graph_objects.objects(self._tenant)["users"]
-        if users and _by_id(users, "users", sender) is None:
+        user = _by_id(users, "users", sender)
+        if users and user is None:
             raise _error(404, "ErrorInvalidUser", f"The requested user '{sender}' is invalid.")
         data = await request.read()
         if request.content_type == "text/plain":
-            try:
-                mail = SentMail(sender, "mime", base64.b64decode(data, validate=True))
-            except binascii.Error as error:
-                message = "Invalid base64 string for MIME content."
-                raise _error(400, "ErrorMimeContentInvalidBase64String", message) from error
+            mail = SentMail(sender, "mime", _mime(data))
+            if user is not None:
+                _refuse_other_sender(mail.content, user)
         else:
             if not isinstance(_json(data).get("message"), dict):
                 raise _error(400, "BadRequest", "The Message property is required.")
@@ -157,6 +158,36 @@ class Graph:
 
     def _context(self, request: web.Request) -> str:
         return f"{request.scheme}://{request.host}/v1.0/$metadata"
+
+
+def _denied(*, is_mail: bool) -> Refusal:
+    """Exchange, which sends the mail, has words of its own."""
+    if is_mail:
+        return _error(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+    return _error(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+
+
+def _mime(data: bytes) -> bytes:
+    """The message in a body of base64; what is no message is refused with the same words (user: sendMail)."""
+    try:
+        content = base64.b64decode(data, validate=True)
+    except binascii.Error:
+        content = b""
+    if not email.message_from_bytes(content).keys():
+        raise _error(400, "ErrorMimeContentInvalidBase64String", "Invalid base64 string for MIME content.")
+    return content
+
+
+def _refuse_other_sender(content: bytes, user: dict[str, Any]) -> None:
+    """A From that is none of the mailbox's own addresses needs rights that an app has not got."""
+    addresses = {str(user.get(name)).lower() for name in ("userPrincipalName", "mail")}
+    _, sender = email.utils.parseaddr(str(email.message_from_bytes(content).get("From", "")))
+    if sender and sender.lower() not in addresses:
+        message = (
+            "The user account which was used to submit this request does not have the right to send mail on behalf of "
+            "the specified sending account., Cannot submit message."
+        )
+        raise _error(403, "ErrorSendAsDenied", message)
 
 
 def _by_id(documents: dict[str, dict[str, Any]], collection: str, name: str) -> dict[str, Any] | None:

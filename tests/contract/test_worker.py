@@ -15,14 +15,16 @@ from pathlib import Path
 import pytest
 from azure.storage.queue import QueueServiceClient
 
+from checks.watchdog import TRIGGERS
 from localhost.azurite import Storage
 from localhost.functions_host import RunningHost, functions_host
 from tests.support.invocations import wait_for
+from tests.support.storage import empty
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = ("plan", "scan", "close", "deliver")
 QUEUES = {job: f"pullwatch-{job}" for job in JOBS} | {f"{job}_poison": f"pullwatch-{job}-poison" for job in JOBS}
-ROUTES = {("POST", "checks"), ("GET", "runs/{id}"), ("GET", "health")}
+ROUTES = {("POST", "checks"), ("GET", "runs/{id}"), ("GET", "health"), ("GET", "health/details")}
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 13), reason="Microsoft's worker library azure-functions-runtime needs Python 3.13"
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def host(azurite: Storage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
     """The real app, with no Azure to talk to: it is loaded, fired and asked, nothing is scanned."""
+    empty(azurite.connection_string)
     environment = {
         "AzureWebJobsStorage": azurite.connection_string,
         "PULLWATCH_SCHEDULE": "0 */30 * * * *",
@@ -74,6 +77,10 @@ def test_every_job_and_every_poison_queue_has_its_function(bindings: dict[str, l
     assert queues == QUEUES
 
 
+def test_the_alert_rules_watch_every_function_that_answers_nobody(bindings: dict[str, list[dict[str, object]]]) -> None:
+    assert {name for name, each in bindings.items() if trigger(each)["type"] != "httpTrigger"} == set(TRIGGERS)
+
+
 def test_the_http_routes_are_those_of_the_readme(bindings: dict[str, list[dict[str, object]]]) -> None:
     pairs = set()
     for each in bindings.values():
@@ -84,11 +91,20 @@ def test_the_http_routes_are_those_of_the_readme(bindings: dict[str, list[dict[s
     assert pairs >= ROUTES
 
 
+def test_only_the_health_in_a_word_is_for_anybody(bindings: dict[str, list[dict[str, object]]]) -> None:
+    levels = {name: str(trigger(each).get("authLevel")).lower() for name, each in bindings.items()}
+    assert {name for name, level in levels.items() if level == "anonymous"} == {"health"}
+    assert {name for name, level in levels.items() if level == "function"} == {"post_checks", "runs", "health_details"}
+
+
 def test_health_answers_and_gives_no_setting_away(host: RunningHost, azurite: Storage) -> None:
     answer = host.get("/api/health")
     assert answer.status == 200, (answer.body, host.log)
-    assert b"AccountKey" not in answer.body
-    assert azurite.queue_url.encode() not in answer.body
+    assert answer.json() in ({"status": "ok"}, {"status": "stale"})
+    details = host.get("/api/health/details")
+    assert details.status == 200, (details.body, host.log)
+    assert b"AccountKey" not in details.body
+    assert azurite.queue_url.encode() not in details.body
 
 
 def test_the_timer_puts_one_plan_message_that_the_plan_function_then_gets(host: RunningHost) -> None:

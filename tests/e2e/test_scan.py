@@ -269,7 +269,10 @@ def test_an_opted_out_cluster_is_left_alone_unless_it_is_named(tenant: Tenant) -
         ({"PULLWATCH_CLOUD": "AzureMoon"}, "PULLWATCH_CLOUD takes one of AzurePublic"),
         ({"PULLWATCH_SUBSCRIPTION": "x"}, "Did you mean PULLWATCH_SUBSCRIPTIONS?"),
         ({"PULLWATCH_CALL_SECONDS": "soon"}, "PULLWATCH_CALL_SECONDS takes a whole number"),
-        ({"PULLWATCH_CONNECT_TO": "x:443=127.0.0.1:1", "WEBSITE_SITE_NAME": "app"}, "does not start with it in Azure"),
+        (
+            {"PULLWATCH_CONNECT_TO": "x:443=127.0.0.1:1", "WEBSITE_SITE_NAME": "app"},
+            "for development and refused in Azure",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_with_what_it_takes(environment: dict[str, str], described: str) -> None:

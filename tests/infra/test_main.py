@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from checks import settings
+from checks import settings, watchdog
 from checks.history.table import keys
 from checks.jobs import queues
+from checks.ncrontab import longest_gap
 from checks.rules.azure.clouds import CLOUDS
 from checks.text import redacted
 from tests.support import bicep, infra
@@ -214,15 +216,15 @@ def test_every_setting_arrives_as_it_was_given(template: dict[str, Any], everyth
         assert value != setting.read(setting.default)
 
 
-@pytest.mark.parametrize("name", ["smallest", "private"])
+@pytest.mark.parametrize("name", SAMPLES)
 def test_the_program_starts_with_what_a_sample_emits(
     template: dict[str, Any], snapshots: dict[str, Snapshot], name: str
 ) -> None:
     loaded = settings.load(_environment(snapshots[name], template))
     assert loaded.mail_from == ("pullwatch@contoso.com",)
-    assert loaded.mail_to == ("platform-team@contoso.com",)
-    assert loaded.mail_transports == ("smtp",)
-    assert loaded.smtp_host
+    assert loaded.mail_to[0] == "platform-team@contoso.com"
+    assert loaded.mail_transports == (("graph",) if name == "existing-network" else ("smtp",))
+    assert bool(loaded.smtp_host) is (name != "existing-network")
     assert loaded.storage is None
     assert loaded.table_endpoint
     assert loaded.queue_endpoint
@@ -234,10 +236,37 @@ def test_defaults_that_stand_in_both_places_are_the_same(
     by_name = {setting.name: setting for setting in settings.SETTINGS}
     assert template["parameters"]["schedule"]["defaultValue"] == by_name["SCHEDULE"].default
     assert template["parameters"]["subscriptions"]["defaultValue"] == []
-    minutes = {"0 */30 * * * *": 30, "0 0 * * * *": 60}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_watchdog_waits_as_long_as_the_schedule_lets_it(snapshots: dict[str, Snapshot], name: str) -> None:
+    """Two intervals of the half-hourly schedule; of any other, the app's own word that its latest run is recent."""
+    schedule = infra.app_settings(snapshots[name])["PULLWATCH_SCHEDULE"]
+    query = _absence(snapshots[name])["criteria"]["allOf"][0]["query"]
+    window = _absence(snapshots[name])["windowSize"]
+    assert window == "PT1H"
+    if watchdog.RUN_COMPLETED in query:
+        assert longest_gap(schedule) == timedelta(minutes=30)
+    else:
+        assert watchdog.RUN_RECENT in query and longest_gap(schedule) != timedelta(minutes=30)
+
+
+def _absence(snapshot: Snapshot) -> dict[str, Any]:
+    rules = infra.of_type(snapshot, "Insights/scheduledQueryRules")
+    return next(rule["properties"] for rule in rules if rule["name"].endswith("no-completed-run"))
+
+
+def test_the_watchdog_tells_those_who_get_the_mails(snapshots: dict[str, Snapshot]) -> None:
     for name in SAMPLES:
-        schedule = infra.app_settings(snapshots[name])["PULLWATCH_SCHEDULE"]
-        assert snapshots[name]["outputs"]["SCAN_INTERVAL_MINUTES"] == minutes[schedule]
+        group = infra.only(snapshots[name], "Insights/actionGroups")["properties"]
+        to = infra.app_settings(snapshots[name])["PULLWATCH_MAIL_TO"]
+        assert [r["emailAddress"] for r in group["emailReceivers"]] == [a.strip() for a in to.split(",")]
+        (site,) = infra.of_type(snapshots[name], "Web/sites")
+        queries = [
+            rule["properties"]["criteria"]["allOf"][0]["query"]
+            for rule in infra.of_type(snapshots[name], "Insights/scheduledQueryRules")
+        ]
+        assert queries and all(f'"{site["name"]}"' in query for query in queries)
 
 
 def test_every_cloud_has_its_name(template: dict[str, Any]) -> None:
@@ -434,7 +463,8 @@ def _other_value(name: str, kind: dict[str, Any]) -> bool | int | str:
     if kind["type"] == "int":
         return int(default) - 1 if int(default) > 1 else int(default) + 1
     if "allowedValues" in kind:
-        return next(str(value) for value in kind["allowedValues"] if value != default)
+        # None as SMTP_TLS is refused with a sign-in.
+        return next(str(value) for value in kind["allowedValues"] if value not in (default, "none"))
     return TEXTS[name]
 
 
@@ -452,7 +482,14 @@ def _expand_text(text: str, folder: Path) -> Snapshot:
 def _environment(snapshot: Snapshot, template: dict[str, Any]) -> dict[str, str]:
     """The environment of the app in Azure's public cloud, which an expansion does not know."""
     cloud = template["variables"]["cloudNames"]["AzureCloud"]
-    return {**infra.app_settings(snapshot), "PULLWATCH_CLOUD": cloud, "WEBSITE_SITE_NAME": "func-pullwatch-prod"}
+    given = {**infra.app_settings(snapshot), "PULLWATCH_CLOUD": cloud, "WEBSITE_SITE_NAME": "func-pullwatch-prod"}
+    if password := given.get("PULLWATCH_SMTP_PASSWORD"):
+        # The platform puts the secret in place of its reference.
+        assert re.fullmatch(
+            r"@Microsoft\.KeyVault\(SecretUri=https://[a-z.-]+/secrets/[a-z-]+(/[0-9a-f]{32})?\)", password
+        )
+        given["PULLWATCH_SMTP_PASSWORD"] = "resolved"
+    return given
 
 
 def _network_types(snapshot: Snapshot) -> set[str]:

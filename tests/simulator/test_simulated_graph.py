@@ -6,6 +6,8 @@ import base64
 import json
 from typing import Any
 
+import pytest
+
 from simulator import Simulator
 from tests.support.tenant_server import KUBELET, KUBELET_CLIENT, Client, Folder, Reply
 
@@ -89,3 +91,34 @@ def test_mail_that_is_no_mail_or_from_nobody_is_refused(client: Client, sim: Sim
     assert send(client, "application/json", b"{}").status == 400
     assert send(client, "text/plain", base64.b64encode(b"x"), "nobody@simulated.example").status == 404
     assert sim.graph_outbox == []
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"no header at all\r\n\r\nbody"])
+def test_mail_that_is_base64_and_no_message_is_refused(
+    client: Client, sim: Simulator, folder: Folder, content: bytes
+) -> None:
+    folder.write("graph/users.json", [MAILBOX])
+    refused = send(client, "text/plain", base64.b64encode(content))
+    assert (refused.status, refused.json["error"]["code"]) == (400, "ErrorMimeContentInvalidBase64String")
+    assert sim.graph_outbox == []
+
+
+def test_mail_may_be_closed_to_the_app_and_exchange_says_so(client: Client, sim: Simulator, folder: Folder) -> None:
+    folder.write("graph/users.json", [MAILBOX])
+    folder.write("authorization/caller.json", {"graph": ["/users/*/sendMail"]})
+    refused = send(client, "text/plain", base64.b64encode(b"Subject: hello\r\n\r\nworld\r\n"))
+    assert (refused.status, refused.json["error"]["code"]) == (403, "ErrorAccessDenied")
+    assert ask(client, "/v1.0/users/u-1").status == 200
+    assert sim.graph_outbox == []
+
+
+def test_mail_goes_out_under_the_mailbox_s_own_address_alone(client: Client, sim: Simulator, folder: Folder) -> None:
+    folder.write("graph/users.json", [{**MAILBOX, "mail": "Operations@simulated.example"}])
+    for sender, status in (
+        ("Ops <ops@simulated.example>", 202),
+        ("operations@simulated.example", 202),
+        ("boss@simulated.example", 403),
+    ):
+        mime = f"From: {sender}\r\nSubject: hello\r\n\r\nworld\r\n".encode()
+        assert send(client, "text/plain", base64.b64encode(mime)).status == status
+    assert len(sim.graph_outbox) == 2

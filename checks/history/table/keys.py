@@ -19,6 +19,7 @@ INDEX = "index"
 RUN = "run"
 MAIL = "digest"  # the partition of incident mails, under its first name: stored rows have it
 POISON = "poison"
+UNSENT = "unsent"  # the row of what was last seen of unsent mail
 
 MAX_KEY = 512
 LAST = 9_223_372_036_854_775_807  # the largest sequence there can be (int64)

@@ -16,6 +16,7 @@ from checks.history.model import MailRow, MailStatus, Pending, PendingList, RowR
 from checks.history.table import keys, rows
 from checks.history.table.clusters import Clusters
 from checks.history.table.tables import Operation, etag_of, unmodified
+from checks.watchdog import Unsent
 
 LEASE = timedelta(minutes=5)
 SKEW = timedelta(minutes=1)  # how far the clocks of two holders may be apart
@@ -101,6 +102,29 @@ class Outbox(Clusters):
             if there is None or there.mail != mail:
                 raise
             return there  # our own write, whose answer was lost
+
+    async def look_at_unsent(self, now: datetime) -> Unsent:
+        """What is still to be sent, begun or not, and since when the oldest waits. It reads every subscription."""
+        pending = await self.list_pending()
+        since = [item.at for item in pending.items]
+        unreadable = len(pending.unreadable)
+        for mail_id in await self.open_mails():
+            try:
+                stored = await self.load_mail(mail_id)
+            except SchemaError:
+                unreadable += 1
+                continue
+            since += [stored.mail.created] if stored is not None else []
+        return Unsent(seen=now, oldest=min(since, default=None), waiting=len(since), unreadable=unreadable)
+
+    async def save_unsent(self, unsent: Unsent) -> None:
+        """Keep what was seen of unsent mail, for those who have to know at the cost of one read."""
+        await self._put(rows.unsent_row(unsent))
+
+    async def load_unsent(self) -> Unsent | None:
+        """What was last seen of unsent mail; None where nobody has looked yet."""
+        row = await self._get(keys.MAIL, keys.UNSENT)
+        return None if row is None else rows.read_unsent(row)
 
     @asynccontextmanager
     async def deliver_lease(self, holder: str, now: Callable[[], datetime]) -> AsyncIterator[Lease]:

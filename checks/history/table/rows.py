@@ -35,6 +35,7 @@ from checks.history.model import (
 )
 from checks.history.table import keys
 from checks.report.outcome import Outcome
+from checks.watchdog import Unsent
 
 VERSION = 1
 CHUNK = 30_000  # characters; the service takes 32,768 UTF-16 units a string
@@ -365,6 +366,16 @@ def mail_row(mail: MailRow) -> Entity:
 def read_mail(row: Row) -> MailRow:
     """The mail in a row."""
     return read(MailRow, joined(versioned(row), "digest"), row.get("RowKey"))
+
+
+def unsent_row(unsent: Unsent) -> Entity:
+    """What was last seen of unsent mail."""
+    return checked(base(keys.MAIL, keys.UNSENT) | chunked("unsent", text_of(unsent)))
+
+
+def read_unsent(row: Row) -> Unsent:
+    """What was seen of unsent mail, out of its row."""
+    return read(Unsent, joined(versioned(row), "unsent"), row.get("RowKey"))
 
 
 # ---- runs --------------------------------------------------------------------------------------------------------

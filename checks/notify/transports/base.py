@@ -18,11 +18,15 @@ class DeliveryError(Exception):
 
 
 class TemporaryDelivery(DeliveryError):
-    """Nothing is wrong with the message. ``uncertain``: the answer was lost after the message was handed over."""
+    """Nothing is wrong with the message. ``uncertain``: the answer was lost after the message was handed over.
 
-    def __init__(self, reason: str, *, uncertain: bool = False) -> None:
+    ``retry_after``: the seconds for which the service asks to be left alone.
+    """
+
+    def __init__(self, reason: str, *, uncertain: bool = False, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.uncertain = uncertain
+        self.retry_after = retry_after
 
 
 class PermanentDelivery(DeliveryError):

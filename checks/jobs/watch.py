@@ -1,0 +1,95 @@
+"""What the watchdog is shown: signals of the app's own health, and the log lines that its alert rules query."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+import msgspec
+
+from checks import ncrontab, watchdog
+from checks.history.model import Run
+from checks.jobs.context import JobContext
+from checks.watchdog import Unsent
+
+LOG = logging.getLogger(watchdog.LOGGER)
+MAX_POISON = 1000
+
+
+class Signals(msgspec.Struct, frozen=True, kw_only=True):
+    """How the app does. ``interval`` is the longest that its schedule leaves between two runs."""
+
+    now: datetime
+    interval: timedelta
+    latest: Run | None
+    unsent: Unsent | None
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether a run was closed within two intervals."""
+        return watchdog.is_recent(self.latest.closed if self.latest else None, self.interval, self.now)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether mail has been waiting for too long."""
+        return self.unsent is not None and self.unsent.is_stuck(self.now)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether somebody has to look: no run of late, or mail that is stuck."""
+        return not self.is_recent or self.is_stuck
+
+
+async def read_signals(context: JobContext) -> Signals:
+    """The signals at the cost of a few reads: of unsent mail, what the last sweep saw."""
+    return await _signals(context, await context.store.load_unsent())
+
+
+async def look_at_signals(context: JobContext) -> Signals:
+    """The signals as they are now: every subscription is asked for unsent mail."""
+    return await _signals(context, await context.store.look_at_unsent(context.clock()))
+
+
+async def _signals(context: JobContext, unsent: Unsent | None) -> Signals:
+    return Signals(
+        now=context.clock(),
+        interval=ncrontab.longest_gap(context.settings.schedule),
+        latest=await context.store.latest_run(),
+        unsent=unsent,
+    )
+
+
+async def watch(context: JobContext) -> Signals:
+    """Looks, keeps what it saw of unsent mail, and logs what alert rules go by. For the sweep."""
+    signals = await look_at_signals(context)
+    if signals.unsent is not None:
+        await context.store.save_unsent(signals.unsent)
+        if signals.is_stuck:
+            LOG.error(watchdog.mail_stuck(signals.unsent, signals.now))
+    latest = signals.latest
+    if latest is not None and latest.closed is not None and signals.is_recent:
+        LOG.info(watchdog.run_recent(latest.id, latest.closed, signals.now))
+    return signals
+
+
+def log_completed(run: Run) -> None:
+    """Logs that a run reached its end. One of which no shard did has not: its scans hang."""
+    if run.expected and len(run.missing) == len(run.expected):
+        LOG.error("no shard of run %s ended before its deadline", run.id)
+        return
+    totals = run.totals
+    LOG.info(
+        watchdog.run_completed(
+            run.id,
+            clusters=totals.clusters,
+            failing=totals.failing,
+            unknown=totals.unknown,
+            missing=len(run.missing),
+        )
+    )
+
+
+async def give_up(context: JobContext, queue: str, text: str, reason: str) -> None:
+    """Keeps a message that nobody could handle, with why, and logs it."""
+    await context.store.record_poison(queue, text, reason, context.clock())
+    LOG.error(watchdog.poison_recorded(queue, reason))

@@ -1,0 +1,96 @@
+"""What the outside watches the app by: log lines that alert rules query, and when something is late. Pure.
+
+The rules (infra/modules/watchdog.bicep) look for these texts at the start of a line in AppTraces, and for failed
+functions in AppRequests. A text that changes here changes there: a test ties the two.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+LOGGER = "pullwatch.watchdog"
+
+RUN_COMPLETED = "run completed"
+RUN_RECENT = "latest run is recent"
+MAIL_STUCK = "mail stuck"
+POISON_RECORDED = "poison recorded"
+NOT_CONFIGURED = "not configured"
+
+# The functions that nobody waits for an answer of. Those with HTTP triggers are left out: a caller sees what failed.
+TRIGGERS = (
+    "schedule",
+    "sweep",
+    "plan",
+    "scan",
+    "close",
+    "deliver",
+    "plan_poison",
+    "scan_poison",
+    "close_poison",
+    "deliver_poison",
+)
+
+MAIL_STUCK_AFTER = timedelta(hours=1)
+SHORTEST_WATCH = timedelta(hours=1)  # runs take up to their deadline, and log lines arrive some minutes late
+
+
+class Unsent(msgspec.Struct, frozen=True, kw_only=True):
+    """Mail that is still to be sent, as it was ``seen``: how many are ``waiting``, since when the ``oldest`` does.
+
+    ``unreadable`` counts what is kept for a program that can read it.
+    """
+
+    seen: datetime
+    oldest: datetime | None = None
+    waiting: int = 0
+    unreadable: int = 0
+
+    def age(self, now: datetime) -> timedelta:
+        """For how long the oldest has been waiting; zero where none is."""
+        return timedelta() if self.oldest is None else max(now - self.oldest, timedelta())
+
+    def is_stuck(self, now: datetime) -> bool:
+        """Whether the oldest has been waiting longer than a mail server may be away."""
+        return self.age(now) > MAIL_STUCK_AFTER
+
+
+def overdue_after(interval: timedelta) -> timedelta:
+    """How long after a run was closed the next one is missed: two intervals of the schedule."""
+    return max(2 * interval, SHORTEST_WATCH)
+
+
+def is_recent(closed: datetime | None, interval: timedelta, now: datetime) -> bool:
+    """Whether the latest run that was closed is recent enough for its schedule; False where none ever was."""
+    return closed is not None and now - closed <= overdue_after(interval)
+
+
+def run_completed(run: str, *, clusters: int, failing: int, unknown: int, missing: int) -> str:
+    """A run reached its end. ``missing``: shards that did not."""
+    counts = f"clusters={clusters} failing={failing} unknown={unknown} missing_shards={missing}"
+    return f"{RUN_COMPLETED} run={run} {counts}"
+
+
+def run_recent(run: str, closed: datetime, now: datetime) -> str:
+    """The latest run is as recent as its schedule asks. What rules go by where two intervals exceed their window."""
+    return f"{RUN_RECENT} run={run} age_minutes={_minutes(now - closed)}"
+
+
+def mail_stuck(unsent: Unsent, now: datetime) -> str:
+    """Mail has been waiting for too long."""
+    return f"{MAIL_STUCK} oldest_minutes={_minutes(unsent.age(now))} waiting={unsent.waiting}"
+
+
+def poison_recorded(queue: str, reason: str) -> str:
+    """A message was given up and kept."""
+    return f"{POISON_RECORDED} queue={queue} reason={reason}"
+
+
+def not_configured(problem: str) -> str:
+    """The app does no work because of a setting; the problem names it."""
+    return f"{NOT_CONFIGURED} problem={problem}"
+
+
+def _minutes(age: timedelta) -> int:
+    return int(age / timedelta(minutes=1))

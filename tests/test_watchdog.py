@@ -1,0 +1,73 @@
+"""When something is late, and what the log says of it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from checks import watchdog
+from checks.watchdog import Unsent
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+HALF_AN_HOUR = timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("interval", "ago", "recent"),
+    [
+        (timedelta(minutes=5), timedelta(minutes=59), True),
+        (timedelta(minutes=5), timedelta(minutes=61), False),
+        (HALF_AN_HOUR, timedelta(minutes=60), True),
+        (HALF_AN_HOUR, timedelta(minutes=61), False),
+        (timedelta(days=1), timedelta(hours=48), True),
+        (timedelta(days=1), timedelta(hours=49), False),
+        (timedelta(days=7), timedelta(days=13), True),
+        (HALF_AN_HOUR, timedelta(minutes=-1), True),
+    ],
+)
+def test_a_run_is_missed_after_two_intervals_and_never_within_the_hour(
+    interval: timedelta, ago: timedelta, recent: bool
+) -> None:
+    assert watchdog.is_recent(NOW - ago, interval, NOW) is recent
+
+
+def test_no_run_at_all_is_not_recent() -> None:
+    assert not watchdog.is_recent(None, HALF_AN_HOUR, NOW)
+
+
+@pytest.mark.parametrize(("minutes", "stuck"), [(None, False), (0, False), (60, False), (61, True)])
+def test_mail_is_stuck_when_the_oldest_waits_longer_than_an_hour(minutes: int | None, stuck: bool) -> None:
+    oldest = None if minutes is None else NOW - timedelta(minutes=minutes)
+    assert Unsent(seen=NOW, oldest=oldest).is_stuck(NOW) is stuck
+
+
+def test_mail_from_a_clock_ahead_has_no_negative_age() -> None:
+    assert Unsent(seen=NOW, oldest=NOW + timedelta(hours=3)).age(NOW) == timedelta()
+
+
+def test_a_line_starts_with_its_text_and_goes_on_with_fields() -> None:
+    unsent = Unsent(seen=NOW, oldest=NOW - timedelta(minutes=90), waiting=3)
+    run = "202611-000000000001"
+    assert [
+        watchdog.run_completed(run, clusters=3, failing=1, unknown=2, missing=0),
+        watchdog.run_recent(run, NOW - timedelta(minutes=4, seconds=59), NOW),
+        watchdog.mail_stuck(unsent, NOW),
+        watchdog.poison_recorded("pullwatch-scan", "given up after the last try"),
+        watchdog.not_configured("PULLWATCH_SCHEDULE takes …"),
+    ] == [
+        f"run completed run={run} clusters=3 failing=1 unknown=2 missing_shards=0",
+        f"latest run is recent run={run} age_minutes=4",
+        "mail stuck oldest_minutes=90 waiting=3",
+        "poison recorded queue=pullwatch-scan reason=given up after the last try",
+        "not configured problem=PULLWATCH_SCHEDULE takes …",
+    ]
+
+
+def test_no_text_begins_with_another_so_that_each_line_is_one_rule_s() -> None:
+    texts = (
+        watchdog.RUN_COMPLETED,
+        watchdog.RUN_RECENT,
+        watchdog.MAIL_STUCK,
+        watchdog.POISON_RECORDED,
+        watchdog.NOT_CONFIGURED,
+    )
+    assert not [(a, b) for a in texts for b in texts if a != b and b.startswith(a)]
