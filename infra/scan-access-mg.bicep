@@ -1,12 +1,13 @@
-// The roles that scanning needs, once for all subscriptions below a management group, those to come included.
-//   az deployment mg create --management-group-id GROUP --location westeurope --parameters infra/samples/management-group.bicepparam
-// Canary pods and Run Command are never granted here: scan-access.bicep grants them per cluster.
+metadata description = 'Pullwatch: what it may scan. A read-only custom role and built-in roles for its identity, at a management group.'
+
 targetScope = 'managementGroup'
 
-metadata name = 'Pullwatch: access for scanning a management group'
-metadata description = 'A read-only custom role and built-in roles for one identity, at a management group.'
+//   az deployment mg create --management-group-id GROUP --location westeurope --parameters infra/samples/management-group.bicepparam
+// Canary pods and Run Command are never granted here: scan-access.bicep grants them per cluster.
 
-@description('Object id of the identity that scans: the principal id of the app\'s user-assigned managed identity.')
+@description('Object ID of the identity that scans: main.bicep\'s output IDENTITY_PRINCIPAL_ID.')
+@minLength(36)
+@maxLength(36)
 param principalId string
 
 @description('Name of the custom role. Names are unique in a tenant: a second installation needs another.')
@@ -19,15 +20,8 @@ param kubernetesReads bool = true
 param imageReads bool = true
 
 var scanRoles = loadJsonContent('scan-roles.json')
-// Built-in roles with data actions take up to some hours to have effect when assigned here; custom ones cannot be.
-var clusterRoles = [
-  '4abbcc35-e782-43d8-92c5-2d3f1bd2253f' // Azure Kubernetes Service Cluster User Role
-  '7f6c6a51-bcf8-42ba-9220-52d62157d7db' // Azure Kubernetes Service RBAC Reader
-]
-var registryRoles = [
-  '7f951dda-4ed3-4680-a7ca-43fe172d538d' // AcrPull
-  'b93aa761-3e63-49ed-ac28-beffa264f7ac' // Container Registry Repository Reader
-]
+// Of these, the ones with data actions may take some hours to have effect when they are assigned at a management group.
+var builtInRoles = concat(kubernetesReads ? scanRoles.kubernetesReads : [], imageReads ? scanRoles.imageReads : [])
 
 resource readerRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(managementGroup().id, roleName)
@@ -58,10 +52,10 @@ resource readerAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' =
 }
 
 resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for roleGuid in concat(kubernetesReads ? clusterRoles : [], imageReads ? registryRoles : []): {
-    name: guid(managementGroup().id, principalId, roleGuid)
+  for role in builtInRoles: {
+    name: guid(managementGroup().id, principalId, role.id)
     properties: {
-      roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', roleGuid)
+      roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', role.id)
       principalId: principalId
       principalType: 'ServicePrincipal'
     }

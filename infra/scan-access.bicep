@@ -1,17 +1,18 @@
-// The roles that scanning needs, apart from the app: what a security team reviews and deploys by itself.
-//   az deployment sub create --location westeurope --parameters infra/samples/scan-access.bicepparam
-// Whoever deploys needs to write role definitions and role assignments in every subscription of the list.
+metadata description = 'Pullwatch: what it may scan. A read-only custom role and built-in roles for its identity, in a list of subscriptions.'
+
 targetScope = 'subscription'
 
-metadata name = 'Pullwatch: access for scanning'
-metadata description = 'A read-only custom role and built-in roles for one identity, in a list of subscriptions.'
+//   az deployment sub create --location westeurope --parameters infra/samples/scan-access.bicepparam
+// Whoever deploys needs to write role definitions and role assignments in every subscription of the list.
 
-@description('Object id of the identity that scans: the principal id of the app\'s user-assigned managed identity.')
+@description('Object ID of the identity that scans: main.bicep\'s output IDENTITY_PRINCIPAL_ID.')
+@minLength(36)
+@maxLength(36)
 param principalId string
 
-@description('Ids of the subscriptions to scan. The custom role is stored in the first.')
+@description('IDs of the subscriptions to scan. The custom role is stored in the first.')
 @minLength(1)
-param subscriptionIds array
+param subscriptionIds string[]
 
 @description('Name of the custom role. Names are unique in a tenant: a second installation needs another.')
 param roleName string = loadJsonContent('scan-roles.json').reader.name
@@ -22,27 +23,20 @@ param kubernetesReads bool = true
 @description('Ask the registries whether images exist: AcrPull and Container Registry Repository Reader.')
 param imageReads bool = true
 
-@description('Ids of the clusters in which canary pods may be made (PULLWATCH_CANARY). None by default.')
-param canaryClusterIds array = []
+@description('IDs of the clusters in which canary pods may be made (PULLWATCH_CANARY). None by default.')
+param canaryClusterIds string[] = []
 
 @description('The namespace of canary pods in these clusters (PULLWATCH_CANARY_NAMESPACE).')
 param canaryNamespace string = 'pullwatch-canary'
 
-@description('Ids of the clusters that Run Command may be used on (PULLWATCH_ALLOW_RUN_COMMAND). None by default.')
-param runCommandClusterIds array = []
+@description('IDs of the clusters that Run Command may be used on (PULLWATCH_ALLOW_RUN_COMMAND). None by default.')
+param runCommandClusterIds string[] = []
 
 @description('Name of the custom role for Run Command, made only where a cluster is named.')
 param runCommandRoleName string = loadJsonContent('scan-roles.json').runCommand.name
 
 var scanRoles = loadJsonContent('scan-roles.json')
-var clusterRoles = [
-  '4abbcc35-e782-43d8-92c5-2d3f1bd2253f' // Azure Kubernetes Service Cluster User Role
-  '7f6c6a51-bcf8-42ba-9220-52d62157d7db' // Azure Kubernetes Service RBAC Reader
-]
-var registryRoles = [
-  '7f951dda-4ed3-4680-a7ca-43fe172d538d' // AcrPull
-  'b93aa761-3e63-49ed-ac28-beffa264f7ac' // Container Registry Repository Reader
-]
+var builtInRoles = concat(kubernetesReads ? scanRoles.kubernetesReads : [], imageReads ? scanRoles.imageReads : [])
 var runCommandSubscriptions = union(map(runCommandClusterIds, id => split(id, '/')[2]), [])
 
 module readerRole 'modules/scan-role.bicep' = {
@@ -62,11 +56,7 @@ module assignments 'modules/scan-assignments.bicep' = [
     scope: subscription(id)
     params: {
       principalId: principalId
-      roleGuids: concat(
-        [readerRole.outputs.roleGuid],
-        kubernetesReads ? clusterRoles : [],
-        imageReads ? registryRoles : []
-      )
+      roleGuids: concat([readerRole.outputs.roleGuid], map(builtInRoles, role => role.id))
     }
   }
 ]
@@ -78,6 +68,7 @@ module canaries 'modules/cluster-canary.bicep' = [
     params: {
       clusterName: last(split(id, '/'))
       namespaceName: canaryNamespace
+      roleGuid: scanRoles.canary.id
       principalId: principalId
     }
   }

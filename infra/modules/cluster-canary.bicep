@@ -1,4 +1,5 @@
-// Canary pulls in one cluster: write access to one of its namespaces, and nothing beyond it.
+metadata description = 'Pullwatch: canary pulls in one cluster. Write access to one of its namespaces, and nothing beyond it.'
+
 targetScope = 'resourceGroup'
 
 @description('Name of the AKS cluster, in this resource group.')
@@ -7,11 +8,11 @@ param clusterName string
 @description('The namespace of canary pods (PULLWATCH_CANARY_NAMESPACE). It has to exist.')
 param namespaceName string
 
-@description('Object id of the identity.')
-param principalId string
+@description('GUID of the role that may write in a namespace.')
+param roleGuid string
 
-// Azure Kubernetes Service RBAC Writer
-var writer = 'a7ffa36f-339b-4b5c-8bdf-e2c188b2c0eb'
+@description('Object ID of the identity.')
+param principalId string
 
 resource cluster 'Microsoft.ContainerService/managedClusters@2025-05-01' existing = {
   name: clusterName
@@ -25,10 +26,10 @@ resource canaryNamespace 'Microsoft.ContainerService/managedClusters/namespaces@
 }
 
 resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(canaryNamespace.id, principalId, writer)
+  name: guid(canaryNamespace.id, principalId, roleGuid)
   scope: canaryNamespace
   properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', writer)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleGuid)
     principalId: principalId
     principalType: 'ServicePrincipal'
   }

@@ -1,4 +1,5 @@
-// Run Command on one cluster.
+metadata description = 'Pullwatch: Run Command on one cluster.'
+
 targetScope = 'resourceGroup'
 
 @description('Name of the AKS cluster, in this resource group.')
@@ -7,7 +8,7 @@ param clusterName string
 @description('GUID of the custom role that holds the actions of Run Command.')
 param roleGuid string
 
-@description('Object id of the identity.')
+@description('Object ID of the identity.')
 param principalId string
 
 resource cluster 'Microsoft.ContainerService/managedClusters@2025-05-01' existing = {

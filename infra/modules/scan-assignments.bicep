@@ -1,11 +1,12 @@
-// Roles of one principal on a whole subscription.
+metadata description = 'Pullwatch: roles of its identity on a whole subscription.'
+
 targetScope = 'subscription'
 
-@description('Object id of the identity.')
+@description('Object ID of the identity.')
 param principalId string
 
 @description('GUIDs of the role definitions, custom or built in.')
-param roleGuids array
+param roleGuids string[]
 
 resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for roleGuid in roleGuids: {

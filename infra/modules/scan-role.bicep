@@ -1,4 +1,5 @@
-// One custom role of control-plane actions. Its name is unique in the tenant, so one definition serves all subscriptions.
+metadata description = 'Pullwatch: one custom role of control-plane actions. Names of roles are unique in a tenant, so one definition serves all subscriptions.'
+
 targetScope = 'subscription'
 
 @description('Name of the role: unique in the tenant.')
@@ -8,10 +9,10 @@ param roleName string
 param roleDescription string
 
 @description('Its control-plane actions. There are no data actions and no wildcards.')
-param actions array
+param actions string[]
 
-@description('Ids of the subscriptions that it may be assigned in.')
-param assignableScopes array
+@description('IDs of the subscriptions that it may be assigned in.')
+param assignableScopes string[]
 
 resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   // By the tenant, not by the subscription: the same name in another subscription has to be the same role.
@@ -32,5 +33,5 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
-@description('GUID of the role; its id in a subscription is made of it.')
+@description('GUID of the role; its ID in a subscription is made of it.')
 output roleGuid string = role.name

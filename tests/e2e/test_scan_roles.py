@@ -16,12 +16,12 @@ from tests.support.hiding import LandingZone
 from tests.support.scan_access import (
     IMAGE,
     KUBERNETES_ACTION,
-    RBAC_WRITER,
     SCOPES,
     actions_of,
     define,
     everything,
     grant,
+    scan_roles,
 )
 from tests.support.tenant_builder import Tenant
 
@@ -113,7 +113,7 @@ def test_run_command_asks_for_each_action_of_its_role_besides(tmp_path: Path) ->
 def with_canaries(tenant: Tenant, scope: str = f"{CLUSTER}/namespaces/{NAMESPACE}") -> None:
     """Pods on whose nodes canaries may be put, and a namespace that the app may write in."""
     grant(tenant)
-    tenant.assign(DEFAULT_PRINCIPAL, RBAC_WRITER, scope)
+    tenant.assign(DEFAULT_PRINCIPAL, scan_roles()["canary"]["id"], scope)
     tenant.ready_pods(IMAGE, "system")
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     tenant.write("kubernetes/aks-1", body, "namespace")

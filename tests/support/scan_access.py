@@ -11,34 +11,28 @@ from checks.collect.arm.client import USER_AGENT
 from simulator.action_log import noted
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from tests.support.network_world import HOST, NODES, World
-from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, SUBSCRIPTION, Tenant, guid, merged, object_id
+from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, guid, merged, object_id
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 OTHER = guid("another subscription of the scan")
 SCOPES = (f"/subscriptions/{SUBSCRIPTION}", f"/subscriptions/{OTHER}")
-CLUSTER_USER = "4abbcc35-e782-43d8-92c5-2d3f1bd2253f"
-RBAC_READER = "7f6c6a51-bcf8-42ba-9220-52d62157d7db"
-RBAC_WRITER = "a7ffa36f-339b-4b5c-8bdf-e2c188b2c0eb"
-# What each switch of scan-access.bicep assigns besides the custom role, by the parameter's name.
-BUILT_IN = {
-    "kubernetesReads": (CLUSTER_USER, RBAC_READER),
-    "imageReads": (ACR_PULL, REPOSITORY_READER),
-}
-# What the built-in roles of a switch are there for: the control-plane actions that Pullwatch uses of them.
+# The switches of scan-access.bicep that are on unless one says otherwise: each assigns built-in roles.
+SWITCHES = ("kubernetesReads", "imageReads")
+# The one control-plane action that Pullwatch uses of a built-in role (Azure Kubernetes Service Cluster User Role).
 KUBERNETES_ACTION = "Microsoft.ContainerService/managedClusters/listClusterUserCredential/action"
 IMAGE = f"{HOST}/team/web:1"
 OTHER_IMAGE = "acrother.azurecr.io/team/web:1"
 
 
-def custom_roles() -> dict[str, Any]:
-    """infra/scan-roles.json: by key the name, description and actions of each custom role."""
+def scan_roles() -> dict[str, Any]:
+    """infra/scan-roles.json: the custom roles with their actions, and the built-in ones of each switch."""
     document: dict[str, Any] = json.loads((INFRA / "scan-roles.json").read_text(encoding="utf-8"))
     return document
 
 
 def actions_of(role: str) -> frozenset[str]:
     """The actions of a custom role, in lower case: Azure compares them so."""
-    return frozenset(action.lower() for action in custom_roles()[role]["actions"])
+    return frozenset(action.lower() for action in scan_roles()[role]["actions"])
 
 
 def beyond_the_roles(folder: Path) -> list[str]:
@@ -51,9 +45,9 @@ def beyond_the_roles(folder: Path) -> list[str]:
     return sorted(asked - held)
 
 
-def grant(tenant: Tenant, switches: Iterable[str] = tuple(BUILT_IN), scopes: Sequence[str] = SCOPES) -> None:
+def grant(tenant: Tenant, switches: Iterable[str] = SWITCHES, scopes: Sequence[str] = SCOPES) -> None:
     """The app holds the reader role and the built-in ones of some switches at each scope, and nothing else."""
-    guids = [define(tenant, "reader", scopes), *(one for switch in switches for one in BUILT_IN[switch])]
+    guids = [define(tenant, "reader", scopes), *(role["id"] for one in switches for role in scan_roles()[one])]
     for scope in scopes:
         for role in guids:
             tenant.assign(DEFAULT_PRINCIPAL, role, scope)
@@ -61,7 +55,7 @@ def grant(tenant: Tenant, switches: Iterable[str] = tuple(BUILT_IN), scopes: Seq
 
 def define(tenant: Tenant, key: str, scopes: Sequence[str]) -> str:
     """A custom role's definition in the tenant; returns its guid."""
-    role, name = custom_roles()[key], guid(key)
+    role, name = scan_roles()[key], guid(key)
     permission = {"actions": role["actions"], "notActions": [], "dataActions": [], "notDataActions": []}
     body = {
         "id": f"{scopes[0]}/providers/Microsoft.Authorization/roleDefinitions/{name}",
