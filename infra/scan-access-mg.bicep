@@ -31,7 +31,7 @@ resource readerRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     type: 'CustomRole'
     permissions: [
       {
-        actions: scanRoles.reader.actions
+        actions: objectKeys(scanRoles.reader.actions)
         notActions: []
         dataActions: []
         notDataActions: []

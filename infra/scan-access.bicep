@@ -45,7 +45,7 @@ module readerRole 'modules/scan-role.bicep' = {
   params: {
     roleName: roleName
     roleDescription: scanRoles.reader.description
-    actions: scanRoles.reader.actions
+    actions: objectKeys(scanRoles.reader.actions)
     assignableScopes: map(subscriptionIds, id => '/subscriptions/${id}')
   }
 }
@@ -80,7 +80,7 @@ module runCommandRole 'modules/scan-role.bicep' = if (!empty(runCommandClusterId
   params: {
     roleName: runCommandRoleName
     roleDescription: scanRoles.runCommand.description
-    actions: scanRoles.runCommand.actions
+    actions: objectKeys(scanRoles.runCommand.actions)
     assignableScopes: map(runCommandSubscriptions, id => '/subscriptions/${id}')
   }
 }

@@ -164,8 +164,8 @@ def test_custom_roles_hold_what_the_list_says_and_no_data_actions(snapshots: dic
     wanted = {one["name"]: one for one in (scan_roles()["reader"], scan_roles()["runCommand"])}
     for properties in definitions(snapshots[name]).values():
         (permission,) = properties["permissions"]
-        assert permission == {
-            "actions": wanted[properties["roleName"]]["actions"],
+        assert permission | {"actions": sorted(permission["actions"])} == {
+            "actions": sorted(wanted[properties["roleName"]]["actions"]),
             "notActions": [],
             "dataActions": [],
             "notDataActions": [],
@@ -198,7 +198,7 @@ def test_built_in_roles_have_the_ids_that_azure_gave_their_names() -> None:
 
 
 def test_the_reader_role_reads_and_does_nothing_else() -> None:
-    actions = scan_roles()["reader"]["actions"]
+    actions = list(scan_roles()["reader"]["actions"])
     assert all(re.fullmatch(r"Microsoft\.\w+(/\w+)+/read", action) for action in actions), "no wildcard, no write"
     assert actions == sorted(set(actions), key=str.lower)
 

@@ -56,7 +56,7 @@ def grant(tenant: Tenant, switches: Iterable[str] = SWITCHES, scopes: Sequence[s
 def define(tenant: Tenant, key: str, scopes: Sequence[str]) -> str:
     """A custom role's definition in the tenant; returns its guid."""
     role, name = scan_roles()[key], guid(key)
-    permission = {"actions": role["actions"], "notActions": [], "dataActions": [], "notDataActions": []}
+    permission = {"actions": list(role["actions"]), "notActions": [], "dataActions": [], "notDataActions": []}
     body = {
         "id": f"{scopes[0]}/providers/Microsoft.Authorization/roleDefinitions/{name}",
         "name": name,
