@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo docs check peers lint clean
+.PHONY: help setup test matrix demo docs snapshots checkov check lock package peers lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -14,7 +14,7 @@ NAME ?=
 RUN := .venv/bin/python
 
 help: ## list the targets
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: ## make .venv with the pinned packages, and install Azurite
 	@PULLWATCH_PYTHON="$(PYTHON)" sh tools/python.sh tools/setup.py
@@ -34,11 +34,23 @@ demo: setup ## a simulated tenant, the whole app on it, and its mails
 docs: setup ## write docs/checks/, docs/causes.md and the README's settings from the code
 	@$(RUN) tools/docs.py $(ARGS)
 
+snapshots: setup ## write what the samples of infra/ deploy, after a change of infra/ (needs the Bicep compiler)
+	@$(RUN) tools/snapshots.py $(ARGS)
+
+checkov: setup ## what checkov says of infra/, where it is installed (CHECKOV or PATH)
+	@$(RUN) tools/checkov.py
+
 check: setup ## write a new check and its test: CODE=PW108 NAME=registry_quarantine
 	@$(RUN) tools/new_check.py "$(CODE)" "$(NAME)"
+
+lock: setup ## pin anew what is installed: constraints.txt and requirements.txt (ARGS=--upgrade)
+	@$(RUN) tools/lock.py $(ARGS)
+
+package: setup ## the zip that is deployed, .package/pullwatch.zip
+	@$(RUN) tools/package.py
 
 peers: setup ## the comparisons with real clients and other tools
 	@$(RUN) tools/peers.py $(ARGS)
 
 clean: ## remove what setup and the tools made
-	rm -rf .venv node_modules .node .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv node_modules .node .demo .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

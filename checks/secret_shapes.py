@@ -171,6 +171,28 @@ SHAPES: tuple[Shape, ...] = (
         *("<password", "<pwd", "<passwd", "<secret", "<token", ":password>", ":token>"),
     ),
     _shape("sign-in of SMTP", r"(?P<keep>\bauth\s+(?:plain|login)\s+)[A-Za-z0-9+/=]{8,}+", "auth"),
+    _shape(
+        "short name of a password or assertion",
+        rf"(?P<keep>(?<![a-z0-9_.-])(?:assertion|pass|pw)=[\"']?+)(?!{_PLACEHOLDER}){_OPAQUE}{{6,}}+",
+        *("assertion=", "pass=", "pw="),
+    ),
+    _shape(
+        "auth of a Docker configuration in YAML",
+        rf"(?P<keep>(?<![a-z])auth:\s++)(?:[A-Za-z0-9+/]{{6,}}+={{1,2}}|{_OPAQUE}{{8,}}+\Z)",
+        "auth:",
+    ),
+    _shape(
+        "password of a sign-in on the command line",
+        rf"""(?P<keep>\blogin(?:\s++[^\s;|&]{{1,300}}+){{0,8}}?\s++-p[=\s]*+(?!{_PLACEHOLDER})(?:{_OPEN})?+)
+            (?(quote){_QUOTED}|{_BARE})""",
+        "login",
+    ),
+    _shape(
+        "user of curl",
+        rf"""(?P<keep>\bcurl(?:\s++[^\s;|&]{{1,300}}+){{0,12}}?\s++(?:-u|--user)[=\s]*+(?:{_OPEN})?+[^\s:"']{{0,100}}+:)
+            (?!{_PLACEHOLDER})(?(quote){_QUOTED}|{_BARE})""",
+        "curl",
+    ),
     _shape("key of a function", r"(?P<keep>[?&]code=)[A-Za-z0-9_=/+%-]{16,}+", "code="),
     _shape(
         "signature of a shared access signature",
@@ -231,6 +253,11 @@ NAMINGS: tuple[Naming, ...] = (
         "an object of a name and a value",
         rf"""(?P<keep>[\w.-]{{0,20}}\\*+["']\s*+,\s*+\\*+["']value\\*+["']\s*+:\s*+{_OPEN})(?!{_PLACEHOLDER}){_QUOTED}""",
     ),
+    _naming(
+        "an object of a name and a value in YAML, or as Go prints it",
+        rf"""(?P<keep>[\w.-]{{0,20}}["']?+\s++value:\s*+(?!{_PLACEHOLDER}|nil\b|valuefrom:)(?:{_OPEN})?+)
+            (?(quote){_QUOTED}|{_BARE_IN_TEXT})""",
+    ),
     _naming("JSON in entities", rf"(?P<keep>{_ENTITY}\s*+[:=]\s*+{_ENTITY})(?:(?!{_ENTITY}).)++"),
     _naming(
         "name=value",
@@ -269,14 +296,16 @@ NAMINGS: tuple[Naming, ...] = (
 
 
 _LITERALS = tuple(dict.fromkeys((*NAMED, *(literal for shape in SHAPES for literal in shape.literals))))
+# A text that has none of these has none of the others, which contain them.
+_SHORTEST = tuple(word for word in _LITERALS if not any(other != word and other in word for other in _LITERALS))
 
 
 def without_secrets(text: str) -> str:
     """The text with REDACTED in place of each secret. What was redacted before stays as it is."""
     folded = _folded(text)
+    if not any(map(folded.__contains__, _SHORTEST)):
+        return text  # nearly all of them: there are thousands, and each has to be searched
     present = {literal for literal in _LITERALS if literal in folded}
-    if not present:
-        return text
     for shape in SHAPES:
         if not present.isdisjoint(shape.literals):
             text = shape.redact(text)

@@ -44,6 +44,10 @@ NORMAL = [
     "Microsoft.Authorization/roleAssignments/write, Microsoft.ContainerService/managedClusters/secrets/read",
     "AuthorizationFailed: The client 'web' with object id '" + GUID + "' does not have authorization",
     "https://vault.vault.azure.net/secrets/hub-password/0123456789abcdef0123456789abcdef",
+    "docker login -u web -p '<password>' contoso.azurecr.io; curl -u web:$TOKEN https://contoso.azurecr.io/v2/",
+    "env: - name: REGISTRY_PASSWORD valueFrom: secretKeyRef: name: regcred key: password",
+    "Env:[{Name:DB_PASSWORD Value: ValueFrom:&EnvVarSource{SecretKeyRef:nil}}] pass=3 fail=2 auth: required",
+    "az login failed; kubectl port-forward -p 8080; the login of curl -u is missing",
     "PULLWATCH_SMTP_PASSWORD takes a text; mail to ops@example.com, web:1 or user@host",
     "secret-accepted access-token-error refresh-token-error www-authenticate-error",
 ]

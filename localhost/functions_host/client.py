@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,15 +133,17 @@ def functions_host(
     visibility_timeout: float | None = None,
     lease: float | None = None,
     port: int = 0,
+    python: Sequence[str] = (sys.executable,),
 ) -> Iterator[RunningHost]:
     """Run the app in `app_dir` for as long as the block runs.
 
     `environment` are its app settings, AzureWebJobsStorage (a connection string) among them, on top of this process's
     environment without its own AzureWebJobsStorage, PULLWATCH_*, IDENTITY_*, AZURE_* and SSL_CERT_*. Both times are in
     seconds and replace those of host.json (the wait before a retry) and of the real host (the lease of a message in
-    work, 600). Raises RuntimeError with the host's output where the app does not load.
+    work, 600). `python` is the command of the interpreter, which may be another environment's. Raises RuntimeError
+    with the host's output where the app does not load.
     """
-    command = [sys.executable, "-m", "localhost.functions_host", str(Path(app_dir).resolve()), "--port", str(port)]
+    command = [*python, "-m", "localhost.functions_host", str(Path(app_dir).resolve()), "--port", str(port)]
     if visibility_timeout is not None:
         command += ["--visibility-timeout", str(visibility_timeout)]
     if lease is not None:

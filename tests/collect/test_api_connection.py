@@ -9,6 +9,7 @@ import ipaddress
 import json
 import ssl
 import tomllib
+import zlib
 from pathlib import Path
 
 import pytest
@@ -124,31 +125,69 @@ async def test_a_redirect_is_not_followed(tmp_path: Path, status: str) -> None:
         await read(tmp_path, authority.server(tmp_path), authority.pem, elsewhere)
 
 
-async def test_requests_say_who_asks_and_ask_for_nothing_packed(tmp_path: Path) -> None:
+async def test_requests_say_who_asks_and_take_packed_answers(tmp_path: Path) -> None:
     authority = Authority()
     _, received = await read(tmp_path, authority.server(tmp_path), authority.pem)
     assert f"User-Agent: {USER_AGENT}\r\n".encode() in received
-    assert b"Accept-Encoding: identity\r\n" in received
+    assert b"Accept-Encoding: gzip\r\n" in received
 
 
-async def test_an_answer_that_is_packed_all_the_same_is_read_and_bounded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pod = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"containers": [{"name": "a", "image": "b"}]}}
-    body = gzip.compress(json.dumps({"kind": "PodList", "metadata": {}, "items": [pod] * 5000}).encode())
-    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+POD = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"containers": [{"name": "a", "image": "b"}]}}
+LIST = json.dumps({"kind": "PodList", "metadata": {}, "items": [POD] * 5000}).encode()
+PACKED = gzip.compress(LIST)
 
-    async def packed(writer: asyncio.StreamWriter) -> None:
-        writer.write(head + body)
-        await writer.drain()
 
+def packed(body: bytes, encoding: str = "gzip") -> Say:
+    """An answer with a body that is said to be packed."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+
+    async def say(writer: asyncio.StreamWriter) -> None:
+        for start in range(0, max(len(body), 1), 5000):
+            writer.write(head + body[:5000] if start == 0 else body[start : start + 5000])
+            await writer.drain()
+
+    return say
+
+
+@pytest.mark.parametrize(("body", "encoding"), [(PACKED, "gzip"), (PACKED, "GZIP"), (LIST, "identity"), (LIST, "")])
+async def test_packed_answers_are_read(tmp_path: Path, body: bytes, encoding: str) -> None:
     authority = Authority()
-    workloads, _ = await read(tmp_path, authority.server(tmp_path), authority.pem, packed)
+    workloads, _ = await read(tmp_path, authority.server(tmp_path), authority.pem, packed(body, encoding))
     assert workloads.value.pods == 5000
-    monkeypatch.setattr(lists, "MAX_PAGE_BYTES", 100_000)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "says"),
+    [
+        (PACKED[:-8], "gzip", "packed answer was cut off"),
+        (PACKED[: len(PACKED) // 2], "gzip", "packed answer was cut off"),
+        (b"", "gzip", "packed answer was cut off"),
+        (PACKED[:-8] + b"01234567", "gzip", "cannot be unpacked"),
+        (LIST, "gzip", "cannot be unpacked"),
+        (PACKED + PACKED, "gzip", "more after the end of a packed answer"),
+        (zlib.compress(LIST), "deflate", "packed its answer with deflate, which was not asked for"),
+        (PACKED, "br\x1b[31m" + "x" * 99, "packed its answer with br"),
+    ],
+)
+async def test_an_answer_that_cannot_be_unpacked_is_no_list_of_nothing(
+    tmp_path: Path, body: bytes, encoding: str, says: str
+) -> None:
+    authority = Authority()
+    with pytest.raises(CollectError, match=says) as caught:
+        await read(tmp_path, authority.server(tmp_path), authority.pem, packed(body, encoding))
+    assert "\x1b" not in str(caught.value)
+
+
+async def test_an_answer_is_bounded_as_what_it_becomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority()
     monkeypatch.setattr(lists, "PAGE", 1)  # no shorter page can be asked for
+    monkeypatch.setattr(lists, "MAX_PAGE_BYTES", 100_000)
+    assert len(PACKED) < 100_000 < len(LIST)
     with pytest.raises(CollectError, match="more than 100000 bytes"):
-        await read(tmp_path, authority.server(tmp_path), authority.pem, packed)
+        await read(tmp_path, authority.server(tmp_path), authority.pem, packed(PACKED))
+    zeros = gzip.compress(bytes(1 << 30), 1)  # a gibibyte in five mebibytes: read to its end it would take the memory
+    with pytest.raises(CollectError, match="more than 100000 bytes"):
+        await read(tmp_path, authority.server(tmp_path), authority.pem, packed(zeros))
 
 
 def test_pullwatch_calls_itself_by_its_version() -> None:

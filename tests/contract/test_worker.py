@@ -8,7 +8,6 @@ import base64
 import importlib.metadata
 import json
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,8 @@ import pytest
 from azure.storage.queue import QueueServiceClient
 
 from localhost.azurite import Storage
-from localhost.functions_host import Invocation, RunningHost, functions_host
+from localhost.functions_host import RunningHost, functions_host
+from tests.support.invocations import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = ("plan", "scan", "close", "deliver")
@@ -52,16 +52,6 @@ def bindings(host: RunningHost) -> dict[str, list[dict[str, object]]]:
 
 def trigger(bindings: list[dict[str, object]]) -> dict[str, object]:
     return next(each for each in bindings if str(each["type"]).endswith("Trigger"))
-
-
-def wait_for(host: RunningHost, function: str, after: int, seconds: float = 60.0) -> list[Invocation]:
-    """The calls of that function since the first `after` ones, as soon as there is one that ended."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        if invocations := [each for each in host.invocations[after:] if each.function == function]:
-            return invocations
-        time.sleep(0.1)
-    raise TimeoutError(f"{function} was not called within {seconds:g} s:\n{host.log}")
 
 
 def test_the_pinned_version_of_the_library_is_what_runs_the_app(host: RunningHost) -> None:

@@ -76,6 +76,16 @@ _SPELLINGS = {
     "sign-in of SMTP": "unrecognized command: AUTH PLAIN CANARY",
     "key of JFrog": "key AKCpCANARYCANARY is not valid",
     "token of npm": "npm_CANARYCANARY is not valid",
+    "short password by its name": "connect user=a pw=CANARY host=b",
+    "assertion by its name": "body was assertion=CANARY",
+    "auth of a Docker configuration in YAML": "auths: contoso.azurecr.io: auth: CANARY==",
+    "password of docker login": "RUN docker login -u web -p CANARY contoso.azurecr.io",
+    "password of helm's registry login": "helm registry login contoso.azurecr.io --username web -p 'CANARY'",
+    "user of curl": "curl -fsS -u web:CANARY https://contoso.azurecr.io/v2/",
+    "user of curl, in quotes": 'curl --user "web:CANARY" https://contoso.azurecr.io/v2/',
+    "password in an environment in YAML": "env: - name: REGISTRY_PASSWORD value: CANARY",
+    "password in an environment in YAML, in lines": 'env:\n- name: DB_PASSWORD\n  value: "CANARY"\n',
+    "password in an environment of Go": "Env:[{Name:DB_PASSWORD Value:CANARY ValueFrom:nil}]",
     "password in YAML with a space": "username : web password : CANARY",
 }
 

@@ -15,7 +15,15 @@ from checks.collect.kubernetes import run_command
 from checks.collect.kubernetes.connection import RBAC_READER, cluster_token, open_api
 from checks.collect.kubernetes.kubeconfig import Kubeconfig, of_cluster
 from checks.collect.kubernetes.lists import Listed, Reader, deadline
-from checks.collect.kubernetes.objects import EVENTS, Event, Pod, containers, node_of_ready, pod_events
+from checks.collect.kubernetes.objects import (
+    EVENTS,
+    Event,
+    Pod,
+    PodWithConditions,
+    containers,
+    node_of_ready,
+    pod_events,
+)
 from checks.collect.kubernetes.texts import Texts
 from checks.collect.wire.errors import CollectError, Unreachable
 from checks.facts import Cluster, ContainerImage, NotSeen, NotSeenReason, PodEvent, Seen, Workloads
@@ -24,8 +32,11 @@ __all__ = ["RBAC_READER", "local_accounts_off", "not_to_be_looked_at", "open_api
 TWO_MOMENTS = " (the list expired while it was read: its second part is of a later moment)"
 
 
-async def workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen:
-    """The pods' images and what waits, with the events about pods; or why they could not be read."""
+async def workloads(azure: Azure, cluster: Cluster, *, ready_nodes: bool = False) -> Seen[Workloads] | NotSeen:
+    """The pods' images and what waits, with the events about pods; or why they could not be read.
+
+    ``ready_nodes``: the nodes on which a pod is Ready too, where the API is read directly.
+    """
     until = deadline(azure)
     gap = not_to_be_looked_at(cluster)
     if gap is not None:
@@ -35,7 +46,7 @@ async def workloads(azure: Azure, cluster: Cluster) -> Seen[Workloads] | NotSeen
         if not kubeconfig.exec_plugin and not azure.settings.allow_local_accounts:
             return local_accounts_off()
         try:
-            return await pods_and_events(azure, cluster, kubeconfig, until)
+            return await pods_and_events(azure, cluster, kubeconfig, until, ready_nodes=ready_nodes)
         except Unreachable as error:
             token = partial(cluster_token, azure, cluster) if kubeconfig.exec_plugin else None
             return await run_command.instead(azure, cluster, token, error, until)
@@ -64,7 +75,7 @@ def not_to_be_looked_at(cluster: Cluster) -> NotSeen | None:
 
 
 async def pods_and_events(
-    azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig, until: float | None = None
+    azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig, until: float | None = None, *, ready_nodes: bool = False
 ) -> Seen[Workloads]:
     """The workloads, read from the API server that the kubeconfig names. Raises CollectError.
 
@@ -73,7 +84,7 @@ async def pods_and_events(
     ready: set[str] = set()
     texts = Texts()
 
-    def noted(pod: Pod) -> list[ContainerImage]:
+    def with_node(pod: PodWithConditions) -> list[ContainerImage]:
         if node := node_of_ready(pod):
             ready.add(node)
         return containers(pod, texts)
@@ -81,7 +92,11 @@ async def pods_and_events(
     async with open_api(azure, cluster, kubeconfig) as api:
         with azure.buffer() as buffer:
             reader = Reader(azure, cluster, buffer, deadline(azure) if until is None else until)
-            pods = await reader.whole(api.list_pod_for_all_namespaces_without_preload_content, Pod, noted)
+            list_pods = api.list_pod_for_all_namespaces_without_preload_content
+            if ready_nodes:
+                pods = await reader.whole(list_pods, PodWithConditions, with_node)
+            else:
+                pods = await reader.whole(list_pods, Pod, partial(containers, texts=texts))
             events = await _events(reader, api, texts)
     result = Workloads(
         containers=tuple(pods.items),

@@ -13,10 +13,12 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+import aiohttp
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from checks.collect.arm.client import Azure
+from checks.collect.kubernetes.bodies import chunks
 from checks.collect.kubernetes.canary_pod import LABELS, PodState
 from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, translate_errors
 from checks.facts import Cluster, NotSeen, NotSeenReason
@@ -203,8 +205,10 @@ class CanaryApi:
         return asyncio.get_running_loop().time()
 
 
-async def _body(response: Any) -> bytes:
-    raw: bytes = await response.content.read(MAX_ANSWER)
-    while not response.content.at_eof() and len(raw) < MAX_ANSWER:
-        raw += await response.content.read(MAX_ANSWER - len(raw))
-    return raw
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    raw = bytearray()
+    async for chunk in chunks(response):
+        raw += chunk
+        if len(raw) > MAX_ANSWER:
+            raise Temporary(f"the Kubernetes API sent more than {MAX_ANSWER} bytes about a canary pod")
+    return bytes(raw)

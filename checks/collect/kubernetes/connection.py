@@ -17,6 +17,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from kubernetes.aio import client
 
 from checks.collect.arm.client import USER_AGENT, Azure
+from checks.collect.kubernetes.bodies import PACKING
 from checks.collect.kubernetes.kubeconfig import Kubeconfig
 from checks.collect.wire import connections
 from checks.collect.wire.errors import NotAllowed, Temporary, translate_errors
@@ -33,8 +34,7 @@ async def open_api(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> As
     connector = connections.connector((), _trust(kubeconfig))
     api_client = client.ApiClient(_configuration(kubeconfig, token, connector))
     api_client.user_agent = USER_AGENT
-    # Packing costs the API server and this process more CPU than the bytes are worth within Azure (tools/benchmark.py).
-    api_client.set_default_header("Accept-Encoding", "identity")  # type: ignore[no-untyped-call]
+    api_client.set_default_header("Accept-Encoding", PACKING)  # type: ignore[no-untyped-call]
     try:
         yield client.CoreV1Api(api_client)
     finally:
@@ -61,6 +61,7 @@ def _configuration(kubeconfig: Kubeconfig, token: str | None, connector: aiohttp
         configuration.api_key = {"BearerToken": f"Bearer {token}"}
     configuration.client_session_kwargs = {
         "connector": connector,
+        "auto_decompress": False,  # checks.collect.kubernetes.bodies does it, at half the cost
         "trust_env": connections.names_proxy(),
         "middlewares": (_refuse_redirects,),
     }

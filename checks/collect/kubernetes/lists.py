@@ -16,6 +16,7 @@ import aiohttp
 from kubernetes.aio.client.exceptions import ApiException
 
 from checks.collect.arm.client import Azure
+from checks.collect.kubernetes.bodies import chunks
 from checks.collect.kubernetes.connection import RBAC_READER
 from checks.collect.kubernetes.objects import decode_page
 from checks.collect.kubernetes.refusals import MAX_BODY, Expired, error_of
@@ -120,7 +121,7 @@ class Reader:
     async def _body(self, response: aiohttp.ClientResponse) -> memoryview:
         """A view of the one buffer that all pages share: memory got anew for each costs as much as decrypting it."""
         buffer, size = self._buffer, 0
-        while chunk := await response.content.readany():
+        async for chunk in chunks(response):
             end = size + len(chunk)
             if end > MAX_PAGE_BYTES:
                 raise _TooLong(f"the Kubernetes API sent more than {MAX_PAGE_BYTES} bytes in one page")

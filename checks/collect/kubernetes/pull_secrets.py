@@ -22,6 +22,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from checks.collect.arm import reads
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
+from checks.collect.kubernetes.bodies import chunks
 from checks.collect.kubernetes.connection import open_api
 from checks.collect.kubernetes.kubeconfig import of_cluster as kubeconfig_of
 from checks.collect.kubernetes.lists import RESERVE, Reader, deadline
@@ -176,7 +177,7 @@ async def _get(azure: Azure, cluster: Cluster, api: client.CoreV1Api, namespace:
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     raw = bytearray()
-    async for chunk in response.content.iter_any():
+    async for chunk in chunks(response):
         raw += chunk
         if len(raw) > MAX_BYTES:
             raise Temporary(f"the Kubernetes API sent more than {MAX_BYTES} bytes for one secret")

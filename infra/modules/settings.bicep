@@ -1,0 +1,64 @@
+metadata description = 'What checks/settings.py reads, and how it is written into app settings. Deploys nothing.'
+
+@export()
+@description('Settings of Pullwatch by name without PULLWATCH_. One that is left out has the default of checks/settings.py; the README lists them. Lists are separated by commas. Those with a parameter of their own and those for development only are not here.')
+@sealed()
+type checkSettings = {
+  @description('Subscription IDs never to check.')
+  EXCLUDE_SUBSCRIPTIONS: string?
+  @description('Login servers that every cluster is judged on, used or not.')
+  REGISTRIES: string?
+  @description('Read pods of clusters without Entra ID by their kubeconfig, which is equal to cluster-admin.')
+  ALLOW_LOCAL_ACCOUNTS: bool?
+  @description('Read pods of clusters out of reach by Run Command, which makes a pod in their namespace aks-command.')
+  ALLOW_RUN_COMMAND: bool?
+  @description('Canary pulls, which make pods.')
+  CANARY: ('off' | 'on-demand' | 'scheduled')?
+  @description('The namespace of canary pods. Requests over HTTP need one that is not default.')
+  CANARY_NAMESPACE: string?
+  @description('A small image that exists, for canaries to pull besides.')
+  CANARY_IMAGE: string?
+  @description('How long a canary pod waits for its answer.')
+  CANARY_SECONDS: int?
+  @description('Probe the Azure registries in use from where the app runs.')
+  PROBE: bool?
+  @description('Probe other registries that pods name too.')
+  PROBE_OTHERS: bool?
+  @description('Read the secrets that pods name in imagePullSecrets and try them.')
+  READ_PULL_SECRETS: bool?
+  @description('Ask the Azure registries in use whether the images still exist.')
+  CHECK_IMAGES: bool?
+  @description('Clusters of a shard checked at once.')
+  CLUSTERS_AT_ONCE: int?
+  @description('Clusters in one queue message.')
+  SHARD_SIZE: int?
+  @description('Deadline of one call to Azure or Kubernetes, in seconds.')
+  CALL_SECONDS: int?
+  @description('Deadline of all reads for one cluster, in seconds.')
+  CLUSTER_SECONDS: int?
+  @description('Minutes after which a run that is not complete is closed with what is missing named.')
+  RUN_MINUTES: int?
+  @description('Consecutive failed checks before it counts as failing.')
+  FAIL_AFTER: int?
+  @description('Consecutive good checks before it counts as recovered.')
+  PASS_AFTER: int?
+  @description('Which answers send mail when they change: access, path, pull, images.')
+  ALERT_ON: string?
+  @description('Port of the SMTP server; Azure blocks 25 for most subscriptions.')
+  SMTP_PORT: int?
+  @description('starttls (required) or tls from the first byte. Without either, the app refuses to sign in.')
+  SMTP_TLS: ('starttls' | 'tls' | 'none')?
+}
+
+@export()
+@description('A cloud as PULLWATCH_CLOUD names it, by its name in environment().')
+var cloudNames = {
+  AzureCloud: 'AzurePublic'
+  AzureChinaCloud: 'AzureChina'
+  AzureUSGovernment: 'AzureUSGovernment'
+}
+
+@export()
+@description('Settings as environment variables: PULLWATCH_ before each name, values as text.')
+func asEnvironment(settings checkSettings) { *: string } =>
+  toObject(items(settings), s => 'PULLWATCH_${s.key}', s => string(s.value))

@@ -1,0 +1,23 @@
+using '../main.bicep'
+
+// In a landing zone: the app leaves through a subnet that the platform team made and delegated, with the static address of
+// the hub's firewall. Mail by Microsoft Graph, two subscriptions, canary pulls in every run.
+param environmentName = 'prod'
+param location = 'westeurope'
+param mailRecipients = 'platform-team@contoso.com, on-call@contoso.com'
+param mailSender = 'pullwatch@contoso.com'
+param mailTransport = 'graph'
+param subscriptions = [
+  '00000000-0000-0000-0000-000000000003'
+  '00000000-0000-0000-0000-000000000004'
+]
+param subnetId = '/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-network/providers/Microsoft.Network/virtualNetworks/vnet-spoke/subnets/snet-pullwatch'
+param allowedAddressRanges = ['203.0.113.0/24']
+param settings = {
+  CANARY: 'scheduled'
+  CANARY_NAMESPACE: 'pullwatch'
+  FAIL_AFTER: 2
+}
+param tags = {
+  costCenter: '1234'
+}

@@ -1,0 +1,467 @@
+"""What infra/main.bicep deploys: the compiler's word on the files, reviewed snapshots, what must hold in each."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from checks import settings
+from checks.history.table import keys
+from checks.jobs import queues
+from checks.rules.azure.clouds import CLOUDS
+from checks.text import redacted
+from tests.support import bicep, infra
+from tests.tools.scripts import load
+
+pytestmark = pytest.mark.skipif(bool(bicep.what_is_missing()), reason=bicep.what_is_missing())
+
+Snapshot = dict[str, Any]
+
+SAMPLES = ("existing-network", "private", "smallest")
+REQUIRED = {"environmentName", "location", "mailRecipients", "mailSender", "mailTransport"}
+
+# Settings that an installation in Azure never has, and why.
+DEVELOPMENT_ONLY = {
+    "MAIL_FOLDER": "the folder transport writes to an instance's disk, which is not kept",
+    "ARM_ENDPOINT": "PULLWATCH_CLOUD says where Azure Resource Manager is",
+    "GRAPH_ENDPOINT": "PULLWATCH_CLOUD says where Microsoft Graph is",
+    "CONNECT_TO": "for the simulator; the app does not start with it in Azure",
+}
+PLATFORM = {
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "AZURE_CLIENT_ID",
+    "AzureWebJobsStorage__blobServiceUri",
+    "AzureWebJobsStorage__clientId",
+    "AzureWebJobsStorage__credential",
+    "AzureWebJobsStorage__queueServiceUri",
+    "AzureWebJobsStorage__tableServiceUri",
+}
+# Source: "App settings reference for Azure Functions", Flex Consumption plan deprecations, on Microsoft Learn.
+FORBIDDEN_SITE_PROPERTIES = {
+    *("alwaysOn", "containerSize", "ftpsState", "functionAppScaleLimit", "isReserved", "isXenon", "linuxFxVersion"),
+    *("preWarmedInstanceCount", "pythonVersion", "use32BitWorkerProcess", "vnetRouteAllEnabled", "windowsFxVersion"),
+}
+ROLES = {
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+    "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
+    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
+    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
+}
+SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
+
+# Text for the settings that are text, where the default is not one to set.
+TEXTS = {
+    "EXCLUDE_SUBSCRIPTIONS": "00000000-0000-0000-0000-000000000005",
+    "REGISTRIES": "contoso.azurecr.io",
+    "CANARY_NAMESPACE": "pullwatch",
+    "CANARY_IMAGE": "contoso.azurecr.io/pause:3.10",
+    "ALERT_ON": "access,pull",
+}
+HUB = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-network/providers/Microsoft.Network"
+EVERYTHING = f"""using '../main.bicep'
+param environmentName = 'prod'
+param location = 'westeurope'
+param mailRecipients = 'platform-team@contoso.com'
+param mailSender = 'pullwatch@contoso.com'
+param mailTransport = 'smtp'
+param smtpHost = 'smtp.contoso.com'
+param smtpUser = 'pullwatch'
+param smtpPasswordSecretUri = 'https://kv-contoso.vault.azure.net/secrets/smtp-password/0123456789abcdef0123456789abcdef'
+param subnetId = '{HUB}/virtualNetworks/vnet-spoke/subnets/snet-pullwatch'
+param privateStorage = true
+param privateEndpointSubnetId = '{HUB}/virtualNetworks/vnet-spoke/subnets/snet-endpoints'
+param privateDnsZoneIds = {{
+  blob: '{HUB}/privateDnsZones/privatelink.blob.core.windows.net'
+  queue: '{HUB}/privateDnsZones/privatelink.queue.core.windows.net'
+  table: '{HUB}/privateDnsZones/privatelink.table.core.windows.net'
+}}
+param settings = {{
+SETTINGS
+}}
+"""
+CONTRADICTORY = """using '../main.bicep'
+param environmentName = 'prod'
+param location = 'westeurope'
+param mailRecipients = 'platform-team@contoso.com'
+param mailSender = 'pullwatch@contoso.com'
+param mailTransport = 'smtp'
+param smtpUser = 'pullwatch'
+param keyVaultResourceId = '/subscriptions/0/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv-contoso'
+param natGateway = true
+param privateStorage = true
+"""
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return bicep.build(infra.INFRA / "main.bicep")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the compiler works: a copy of infra/, made at the first snapshot."""
+    return tmp_path_factory.mktemp("infra")
+
+
+@pytest.fixture(scope="module")
+def snapshots(folder: Path) -> dict[str, Snapshot]:
+    return {sample.stem: infra.expand(sample, folder) for sample in infra.samples()}
+
+
+@pytest.fixture(scope="module")
+def everything(snapshots: dict[str, Snapshot], folder: Path, template: dict[str, Any]) -> Snapshot:
+    """Every setting that there is, none of them at its default, and storage private in an existing network."""
+    given = {name: _other_value(name, kind) for name, kind in _typed_settings(template).items()}
+    lines = "\n".join(f"  {name}: {_literal(value)}" for name, value in given.items())
+    return _expand_text(EVERYTHING.replace("SETTINGS", lines), folder)
+
+
+def test_every_bicep_file_lints_without_a_word() -> None:
+    assert [(file.name, bicep.lint(file)) for file in infra.roots() if bicep.lint(file)] == []
+
+
+@pytest.mark.parametrize("sample", infra.samples(), ids=lambda sample: sample.stem)
+def test_a_samples_parameters_build(sample: Path) -> None:
+    assert bicep.build_params(sample)
+
+
+def test_samples_deploy_what_their_reviewed_snapshots_say(snapshots: dict[str, Snapshot]) -> None:
+    """Where one differs on purpose: `make snapshots`, and review the difference."""
+    kept = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in infra.SNAPSHOTS.glob("*.json")}
+    assert set(kept) == set(snapshots)
+    for name, snapshot in snapshots.items():
+        assert snapshot == kept[name], f"{name} deploys something else: make snapshots"
+
+
+def test_what_contradicts_itself_is_refused_before_anything_is_deployed(
+    snapshots: dict[str, Snapshot], folder: Path
+) -> None:
+    with pytest.raises(AssertionError) as refused:
+        _expand_text(CONTRADICTORY, folder)
+    for words in (
+        "give smtpHost",
+        "give smtpPasswordSecretUri",
+        "smtpPasswordSecretUri is not in the vault",
+        "an existing subnet is not changed",
+        "privateStorage needs subnetId or networkAddressPrefix",
+    ):
+        assert words in str(refused.value)
+
+
+def test_azd_finds_the_template_and_asks_for_what_has_no_default(template: dict[str, Any]) -> None:
+    project = yaml.safe_load((infra.ROOT / "azure.yaml").read_text(encoding="utf-8"))
+    assert project["infra"] == {"provider": "bicep", "path": "infra", "module": "main"}
+    assert project["services"] == {"app": {"project": ".", "language": "python", "host": "function"}}
+    given = json.loads((infra.INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
+    required = {name for name, parameter in template["parameters"].items() if "defaultValue" not in parameter}
+    assert required == REQUIRED
+    assert set(given) >= required
+    assert set(given) <= set(template["parameters"])
+    # azd asks for a required parameter whose variable is not set; a value without a variable would be nobody's.
+    assert all(re.fullmatch(r"\$\{[A-Z_]+\}", parameter["value"]) for parameter in given.values())
+
+
+def test_every_parameter_and_output_is_described(template: dict[str, Any]) -> None:
+    for described in (*template["parameters"].values(), *template["outputs"].values()):
+        assert described["metadata"]["description"].endswith(".")
+
+
+def test_the_readme_lists_the_parameters(template: dict[str, Any]) -> None:
+    """Written by `make snapshots`."""
+    table = load("snapshots").table(template)
+    assert f"<!-- parameters -->\n{table}\n<!-- /parameters -->" in (infra.INFRA / "README.md").read_text(
+        encoding="utf-8"
+    )
+    assert all(f"`{name}`" in table for name in template["parameters"])
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_azd_finds_the_resource_group_and_the_app_by_their_tags(snapshots: dict[str, Snapshot], name: str) -> None:
+    group = infra.only(snapshots[name], "Resources/resourceGroups")
+    site = infra.only(snapshots[name], "Web/sites")
+    assert group["tags"]["azd-env-name"] == "prod"
+    assert site["tags"]["azd-service-name"] == "app"
+    assert group["name"] == "rg-pullwatch-prod" == snapshots[name]["outputs"]["AZURE_RESOURCE_GROUP"]
+
+
+def test_the_template_and_the_program_know_the_same_settings(
+    template: dict[str, Any], snapshots: dict[str, Snapshot], everything: Snapshot
+) -> None:
+    emitted = {
+        name.removeprefix(settings.PREFIX)
+        for snapshot in (*(snapshots[name] for name in SAMPLES), everything)
+        for name in infra.app_settings(snapshot)
+        if name.startswith(settings.PREFIX)
+    }
+    known = {setting.name for setting in settings.SETTINGS}
+    assert set(DEVELOPMENT_ONLY) <= known
+    assert emitted == known - set(DEVELOPMENT_ONLY)
+
+
+def test_every_setting_arrives_as_it_was_given(template: dict[str, Any], everything: Snapshot) -> None:
+    loaded = settings.load(_environment(everything, template))
+    by_name = {setting.name: setting for setting in settings.SETTINGS}
+    for name, kind in _typed_settings(template).items():
+        setting = by_name[name]
+        value = getattr(loaded, setting.field)
+        assert value == setting.read(str(_other_value(name, kind)))
+        assert value != setting.read(setting.default)
+
+
+@pytest.mark.parametrize("name", ["smallest", "private"])
+def test_the_program_starts_with_what_a_sample_emits(
+    template: dict[str, Any], snapshots: dict[str, Snapshot], name: str
+) -> None:
+    loaded = settings.load(_environment(snapshots[name], template))
+    assert loaded.mail_from == ("pullwatch@contoso.com",)
+    assert loaded.mail_to == ("platform-team@contoso.com",)
+    assert loaded.mail_transports == ("smtp",)
+    assert loaded.smtp_host
+    assert loaded.storage is None
+    assert loaded.table_endpoint
+    assert loaded.queue_endpoint
+
+
+def test_defaults_that_stand_in_both_places_are_the_same(
+    template: dict[str, Any], snapshots: dict[str, Snapshot]
+) -> None:
+    by_name = {setting.name: setting for setting in settings.SETTINGS}
+    assert template["parameters"]["schedule"]["defaultValue"] == by_name["SCHEDULE"].default
+    assert template["parameters"]["subscriptions"]["defaultValue"] == []
+    minutes = {"0 */30 * * * *": 30, "0 0 * * * *": 60}
+    for name in SAMPLES:
+        schedule = infra.app_settings(snapshots[name])["PULLWATCH_SCHEDULE"]
+        assert snapshots[name]["outputs"]["SCAN_INTERVAL_MINUTES"] == minutes[schedule]
+
+
+def test_every_cloud_has_its_name(template: dict[str, Any]) -> None:
+    """environment().name, as `az cloud list` has it, to the program's."""
+    assert template["variables"]["cloudNames"] == {
+        "AzureCloud": "AzurePublic",
+        "AzureChinaCloud": "AzureChina",
+        "AzureUSGovernment": "AzureUSGovernment",
+    }
+    assert set(template["variables"]["cloudNames"].values()) == {cloud.name for cloud in CLOUDS.values()}
+    assert set(template["variables"]["siteZones"]) == set(template["variables"]["cloudNames"])
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_platform_settings_are_those_of_flex_consumption_with_an_identity(
+    snapshots: dict[str, Snapshot], name: str
+) -> None:
+    """Exactly these: no FUNCTIONS_WORKER_RUNTIME, WEBSITE_RUN_FROM_PACKAGE or WEBSITE_TIME_ZONE."""
+    emitted = infra.app_settings(snapshots[name])
+    assert {key for key in emitted if not key.startswith(settings.PREFIX)} == PLATFORM
+    assert emitted["AzureWebJobsStorage__credential"] == "managedidentity"
+    assert emitted["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"].startswith("[format('ClientId={0};Authorization=AAD', ")
+    assert emitted["AZURE_CLIENT_ID"] == emitted["AzureWebJobsStorage__clientId"]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_site_is_a_python_app_on_flex_consumption(snapshots: dict[str, Snapshot], name: str) -> None:
+    site = infra.only(snapshots[name], "Web/sites")["properties"]
+    assert infra.only(snapshots[name], "Web/serverfarms")["sku"] == {"name": "FC1", "tier": "FlexConsumption"}
+    assert site["functionAppConfig"]["runtime"] == {"name": "python", "version": "3.13"}
+    assert not FORBIDDEN_SITE_PROPERTIES & {*site, *site["siteConfig"]}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_roles_are_those_of_the_list_and_no_other(snapshots: dict[str, Snapshot], name: str) -> None:
+    assignments = infra.of_type(snapshots[name], "Authorization/roleAssignments")
+    granted = [assignment["properties"]["roleDefinitionId"].rpartition("/")[2] for assignment in assignments]
+    expected = {*ROLES, SECRETS_USER} if name == "smallest" else set(ROLES)
+    assert sorted(granted) == sorted(expected)
+    for assignment in assignments:
+        assert assignment["properties"]["principalType"] == "ServicePrincipal"
+        assert assignment["properties"]["principalId"] == "[identity.outputs.principalId]"
+
+
+def test_the_vaults_role_is_for_the_secret_alone(snapshots: dict[str, Snapshot]) -> None:
+    assignments = infra.of_type(snapshots["smallest"], "Authorization/roleAssignments")
+    [on_secret] = [a for a in assignments if a["properties"]["roleDefinitionId"].endswith(SECRETS_USER)]
+    vault = (
+        "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-secrets/providers/"
+        "Microsoft.KeyVault/vaults/kv-contoso/secrets/smtp-password"
+    )
+    assert on_secret["id"].startswith(f"[extensionResourceId('{vault}', ")
+    site = infra.only(snapshots["smallest"], "Web/sites")
+    assert site["properties"]["keyVaultReferenceIdentity"] in site["identity"]["userAssignedIdentities"]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_nothing_is_reached_by_key_or_without_tls(snapshots: dict[str, Snapshot], name: str) -> None:
+    storage = infra.only(snapshots[name], "Storage/storageAccounts")["properties"]
+    site = infra.only(snapshots[name], "Web/sites")["properties"]
+    policies = infra.of_type(snapshots[name], "Web/sites/basicPublishingCredentialsPolicies")
+    assert storage["allowSharedKeyAccess"] is False
+    assert storage["allowBlobPublicAccess"] is False
+    assert storage["minimumTlsVersion"] == "TLS1_2"
+    assert storage["supportsHttpsTrafficOnly"] is True
+    assert site["httpsOnly"] is True
+    assert site["siteConfig"]["minTlsVersion"] == site["siteConfig"]["scmMinTlsVersion"] == "1.2"
+    assert [policy["properties"]["allow"] for policy in policies] == [False, False]
+    assert infra.only(snapshots[name], "Insights/components")["properties"]["DisableLocalAuth"] is True
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_secret_is_in_settings_or_outputs(snapshots: dict[str, Snapshot], name: str) -> None:
+    text = infra.text_of(snapshots[name])
+    assert not re.search(r"\blist\w*\(|AccountKey|SharedAccess|InstrumentationKey|\bsig=", text, re.IGNORECASE)
+    password = infra.app_settings(snapshots[name]).get("PULLWATCH_SMTP_PASSWORD")
+    assert password in (
+        None,
+        "@Microsoft.KeyVault(SecretUri=https://kv-contoso.vault.azure.net/secrets/smtp-password)",
+    )
+    outputs = snapshots[name]["outputs"]
+    assert not [key for key, value in outputs.items() if "ConnectionString" in str(value)]
+    for value in (*infra.app_settings(snapshots[name]).values(), *outputs.values()):
+        assert redacted(str(value)) == str(value)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_queues_and_the_table_are_the_programs(snapshots: dict[str, Snapshot], name: str) -> None:
+    names = (queues.PLAN, queues.SCAN, queues.CLOSE, queues.DELIVER)
+    made = infra.of_type(snapshots[name], "Storage/storageAccounts/queueServices/queues")
+    assert sorted(queue["name"].rpartition("/")[2] for queue in made) == sorted(
+        [*names, *(queue + queues.POISON for queue in names)]
+    )
+    table = infra.only(snapshots[name], "Storage/storageAccounts/tableServices/tables")
+    assert table["name"].rpartition("/")[2] == keys.TABLE
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_package_goes_to_the_container_that_is_made(snapshots: dict[str, Snapshot], name: str) -> None:
+    container = infra.only(snapshots[name], "Storage/storageAccounts/blobServices/containers")
+    deployment = infra.only(snapshots[name], "Web/sites")["properties"]["functionAppConfig"]["deployment"]["storage"]
+    account, _, package = container["name"].split("/")
+    assert container["properties"]["publicAccess"] == "None"
+    assert f"/storageAccounts/{account}', " in deployment["value"]
+    assert deployment["value"].endswith(f".primaryEndpoints.blob, '{package}')]")
+    assert deployment["authentication"]["type"] == "UserAssignedIdentity"
+
+
+def test_the_app_comes_after_what_it_needs_to_start(template: dict[str, Any]) -> None:
+    """The container, its roles and the way to storage; its own private endpoint comes after it."""
+    resources = template["resources"]
+    needed = {"identity", "monitoring", "storage", "roleAssignments", "secretAccess", "network", "storageEndpoints"}
+    assert set(resources["app"]["dependsOn"]) >= needed
+    assert set(resources["storageEndpoints"]["dependsOn"]) >= {"storage", "network", "zones"}
+    assert set(resources["zones"]["dependsOn"]) >= {"network"}
+    assert set(resources["roleAssignments"]["dependsOn"]) >= {"identity", "storage", "monitoring"}
+    assert set(resources["siteEndpoint"]["dependsOn"]) >= {"app", "zones"}
+
+
+def test_without_a_network_nothing_of_one_is_made(snapshots: dict[str, Snapshot]) -> None:
+    assert _network_types(snapshots["smallest"]) == set()
+    site = infra.only(snapshots["smallest"], "Web/sites")["properties"]
+    assert site["publicNetworkAccess"] == "Enabled"
+    assert not site.get("virtualNetworkSubnetId")
+    assert "STATIC_OUTBOUND_ADDRESS" in snapshots["smallest"]["outputs"]
+    assert snapshots["smallest"]["outputs"]["STATIC_OUTBOUND_ADDRESS"] == ""
+
+
+def test_an_existing_subnet_is_used_as_it_is(snapshots: dict[str, Snapshot]) -> None:
+    assert _network_types(snapshots["existing-network"]) == set()
+    site = infra.only(snapshots["existing-network"], "Web/sites")["properties"]
+    assert site["virtualNetworkSubnetId"] == f"{HUB}/virtualNetworks/vnet-spoke/subnets/snet-pullwatch"
+    assert site["outboundVnetRouting"] == {"applicationTraffic": True}
+    assert site["siteConfig"]["ipSecurityRestrictionsDefaultAction"] == "Deny"
+    assert site["siteConfig"]["scmIpSecurityRestrictionsUseMain"] is True
+    assert [(rule["action"], rule["ipAddress"]) for rule in site["siteConfig"]["ipSecurityRestrictions"]] == [
+        ("Allow", "203.0.113.0/24")
+    ]
+
+
+def test_private_means_storage_and_app_answer_private_endpoints_only(snapshots: dict[str, Snapshot]) -> None:
+    private = snapshots["private"]
+    storage = infra.only(private, "Storage/storageAccounts")["properties"]
+    assert storage["publicNetworkAccess"] == "Disabled"
+    assert storage["networkAcls"] == {"bypass": "None", "defaultAction": "Deny"}
+    assert infra.only(private, "Web/sites")["properties"]["publicNetworkAccess"] == "Disabled"
+    endpoints = infra.of_type(private, "Network/privateEndpoints")
+    groups = [_connection(endpoint)["groupIds"] for endpoint in endpoints]
+    assert groups == [["blob"], ["queue"], ["sites"], ["table"]]
+    records = infra.of_type(private, "Network/privateEndpoints/privateDnsZoneGroups")
+    assert [record["name"].split("/")[0] for record in records] == [endpoint["name"] for endpoint in endpoints]
+    assert all(record["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"] for record in records)
+
+
+def test_zones_that_are_given_are_not_made(snapshots: dict[str, Snapshot], everything: Snapshot) -> None:
+    made = "".join(zone["name"] for zone in infra.of_type(snapshots["private"], "Network/privateDnsZones"))
+    assert "privatelink.queue" in made
+    assert "privatelink.table" in made
+    assert "privatelink.azurewebsites" in made
+    assert "privatelink.blob" not in made
+    assert _network_types(everything) == {"privateEndpoints", "privateEndpoints/privateDnsZoneGroups"}
+    subnets = {e["properties"]["subnet"]["id"] for e in infra.of_type(everything, "Network/privateEndpoints")}
+    assert subnets == {f"{HUB}/virtualNetworks/vnet-spoke/subnets/snet-endpoints"}
+
+
+def test_the_network_that_is_made_is_delegated_and_has_a_static_address(snapshots: dict[str, Snapshot]) -> None:
+    private = snapshots["private"]
+    network = infra.only(private, "Network/virtualNetworks")
+    app, endpoints = network["properties"]["subnets"]
+    gateway = infra.only(private, "Network/natGateways")
+    assert app["properties"]["delegations"][0]["properties"]["serviceName"] == "Microsoft.App/environments"
+    assert app["properties"]["natGateway"] == {"id": gateway["id"]}
+    assert app["properties"]["addressPrefix"] == "10.20.0.0/25"
+    assert endpoints["properties"]["addressPrefix"] == "10.20.0.128/26"
+    assert "_" not in app["name"]
+    site = infra.only(private, "Web/sites")["properties"]
+    assert site["virtualNetworkSubnetId"] == f"{network['id']}/subnets/{app['name']}"
+    assert infra.only(private, "Network/publicIPAddresses")["properties"]["publicIPAllocationMethod"] == "Static"
+    assert private["outputs"]["STATIC_OUTBOUND_ADDRESS"] == "[network.outputs.staticAddress]"
+
+
+def _typed_settings(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    kind = template["definitions"]["checkSettings"]
+    assert kind["additionalProperties"] is False
+    properties: dict[str, dict[str, Any]] = kind["properties"]
+    return properties
+
+
+def _other_value(name: str, kind: dict[str, Any]) -> bool | int | str:
+    """A value of the type that is not the setting's default."""
+    default = next(setting.default for setting in settings.SETTINGS if setting.name == name)
+    if kind["type"] == "bool":
+        return default != "true"
+    if kind["type"] == "int":
+        return int(default) - 1 if int(default) > 1 else int(default) + 1
+    if "allowedValues" in kind:
+        return next(str(value) for value in kind["allowedValues"] if value != default)
+    return TEXTS[name]
+
+
+def _literal(value: bool | int | str) -> str:
+    return f"'{value}'" if isinstance(value, str) else str(value).lower()
+
+
+def _expand_text(text: str, folder: Path) -> Snapshot:
+    """What parameters deploy that are no sample."""
+    sample = folder / "infra" / "samples" / "written-by-a-test.bicepparam"
+    sample.write_text(text, encoding="utf-8")
+    return infra.expand(sample, folder)
+
+
+def _environment(snapshot: Snapshot, template: dict[str, Any]) -> dict[str, str]:
+    """The environment of the app in Azure's public cloud, which an expansion does not know."""
+    cloud = template["variables"]["cloudNames"]["AzureCloud"]
+    return {**infra.app_settings(snapshot), "PULLWATCH_CLOUD": cloud, "WEBSITE_SITE_NAME": "func-pullwatch-prod"}
+
+
+def _network_types(snapshot: Snapshot) -> set[str]:
+    prefix = "Microsoft.Network/"
+    kinds = {resource["type"] for resource in snapshot["predictedResources"]}
+    return {kind.removeprefix(prefix) for kind in kinds if kind.startswith(prefix)}
+
+
+def _connection(endpoint: dict[str, Any]) -> dict[str, Any]:
+    [connection] = endpoint["properties"]["privateLinkServiceConnections"]
+    properties: dict[str, Any] = connection["properties"]
+    return properties
