@@ -10,10 +10,10 @@ from typing import Any
 from checks.collect.arm.client import USER_AGENT
 from simulator.action_log import noted
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
+from tests.support.infra import INFRA
 from tests.support.network_world import HOST, NODES, World
 from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, guid, merged, object_id
 
-INFRA = Path(__file__).resolve().parents[2] / "infra"
 OTHER = guid("another subscription of the scan")
 SCOPES = (f"/subscriptions/{SUBSCRIPTION}", f"/subscriptions/{OTHER}")
 # The switches of scan-access.bicep that are on unless one says otherwise: each assigns built-in roles.
