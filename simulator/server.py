@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import socket
 import ssl
@@ -14,7 +15,9 @@ from pathlib import Path
 
 from aiohttp import web
 
+from simulator.action_log import VARIABLE, ActionLog
 from simulator.arm import ids
+from simulator.arm.actions import action_of
 from simulator.arm.service import Arm
 from simulator.certificates import Authority
 from simulator.entra.managed_identity import Identity
@@ -40,6 +43,7 @@ class RequestRecord:
     """One request that was answered. `status` is 0 where the connection was closed without an answer.
 
     `subscription` is the id in the path (lower case) or None; `query` is the raw query string; times in seconds.
+    `action` is what Azure Resource Manager wants a role to hold for it, "" for the other services.
     """
 
     service: str
@@ -50,6 +54,7 @@ class RequestRecord:
     status: int
     subscription: str | None
     seconds: float
+    action: str = ""
 
 
 class Server:
@@ -75,6 +80,7 @@ class Server:
         self.arm = Arm(self.tenant, self.tokens, self.clusters, page_size)
         self.graph = Graph(self.tenant, self.tokens, Path(self._folder.name) / "outbox")
         self.requests: list[RequestRecord] = []
+        self._actions = ActionLog(os.environ.get(VARIABLE))
         self.ports: dict[str, int] = {}
         self._record = record
         self._port_base = port_base
@@ -179,6 +185,8 @@ class Server:
 
     def _note(self, name: str, request: web.Request, status: int, seconds: float) -> None:
         subscription = ids.parse(request.path).subscription if name == "arm" else None
+        action = action_of(request.method, request.path) if name == "arm" else ""
+        self._actions.note(request.headers.get("User-Agent", ""), action)
         self.requests.append(
             RequestRecord(
                 service=name,
@@ -189,6 +197,7 @@ class Server:
                 status=status,
                 subscription=subscription.lower() if subscription else None,
                 seconds=seconds,
+                action=action,
             )
         )
 

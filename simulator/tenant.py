@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from simulator.arm.authorization import Authorization, ManagementGroups, is_at_or_above
 from simulator.arm.own_roles import own_roles
+from simulator.arm.rbac import Rights
 from simulator.arm.resources import Resources
 from simulator.entra.app_permissions import DEFAULT_TENANT, Caller, read_caller
 from simulator.jsonfiles import JsonFile, JsonFolder
@@ -72,7 +74,19 @@ class Tenant:
             known, above = read_caller(document, self._tenant_id(resources)), ManagementGroups(management)
             return known.with_denials_below(resources.subscriptions, partial(is_at_or_above, groups=above))
 
-        return self._once("caller", generation, read)
+        known: Caller = self._once("caller", generation, read)
+        return replace(known, roles=self._roles(known, management)) if known.enforced else known
+
+    def _roles(self, caller: Caller, management: Any) -> Rights:
+        """What the app's roles allow, as the folder has them now."""
+        groups = self._groups.value()
+        generation = (self._authorization.refresh(), self._groups.generation, self._caller.generation)
+
+        def index() -> Rights:
+            held = [*(caller.assignments or ()), *self._authorization.bodies()]
+            return Rights(Authorization(held, groups, management), caller.principal)
+
+        return self._once("roles", (*generation, self._management.generation), index)
 
     def graph(self) -> list[tuple[Path, dict[str, Any]]]:
         """Bodies of TENANT/graph with the file each stands in."""

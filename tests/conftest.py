@@ -1,17 +1,49 @@
 """Fixtures that several folders of tests share: real servers on loopback."""
 
+import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from localhost.azurite import Storage
 from localhost.azurite import azurite as run_azurite
 from localhost.mailbox import Mailbox, mailbox
+from simulator.action_log import VARIABLE
 from tests.support.real_kubernetes.programs import NAMES, what_is_missing
 from tests.support.real_kubernetes.served import ApiServer
 from tests.support.real_kubernetes.server import KubeApiServer
 from tests.support.real_kubernetes.server import kube_apiserver as run_kube_apiserver
+from tests.support.scan_access import beyond_the_roles
 from tests.support.storage import empty
+
+ACTIONS = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+BEYOND = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Has every simulator of this run, in any process, keep which actions of Azure it was asked for."""
+    if not hasattr(config, "workerinput"):  # workers of xdist inherit the variable
+        config.stash[ACTIONS] = tempfile.TemporaryDirectory(prefix="pullwatch-actions-")
+        os.environ[VARIABLE] = config.stash[ACTIONS].name
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The run fails where any test had Pullwatch ask for an action that no role of infra/ holds."""
+    if ACTIONS not in session.config.stash:
+        return
+    folder = session.config.stash[ACTIONS]
+    session.config.stash[BEYOND] = beyond_the_roles(Path(folder.name))
+    folder.cleanup()
+    if session.config.stash[BEYOND] and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Names those actions."""
+    for action in config.stash.get(BEYOND, []):
+        terminalreporter.write_line(f"FAILED infra/scan-roles.json: Pullwatch asks for {action}, which no role holds")
 
 
 @pytest.fixture(scope="session")

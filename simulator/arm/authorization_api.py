@@ -15,6 +15,7 @@ from simulator.arm import ids, versions
 from simulator.arm.authorization import (
     PROVIDER,
     Authorization,
+    is_at_or_above,
     parse_filter,
     principals,
     principals_of,
@@ -102,12 +103,15 @@ class ArmAuthorization:
         }
         me = caller.principal.lower()
         own_names = principals_of(me, authorization.members) or {me}
-        asked = subscription_of(ids.key(scope))
+        at = ids.key(scope)
+        asked = subscription_of(at)
 
         def shown(resource: Resource) -> bool:
             subscription = scope_of(resource)
             inside = subscription_of(subscription)
-            if caller.is_denied(f"Microsoft.Authorization/{kind}/read", subscription):
+            # A list shows what is inherited to whoever may list at the scope asked.
+            above = caller.roles is not None and is_at_or_above(subscription, at, authorization.management_groups)
+            if caller.is_denied(f"Microsoft.Authorization/{kind}/read", at if above else subscription):
                 return False
             if not {asked, inside} & delegated:
                 return True

@@ -12,7 +12,6 @@ import msgspec
 import yaml
 from aiohttp import web
 
-from simulator.arm import ids
 from simulator.arm.request import ArmRequest
 from simulator.entra.tokens import AKS_SERVER, TokenError, Tokens
 from simulator.kubernetes.clusters import Cluster, Clusters
@@ -143,7 +142,11 @@ class ArmClusters:
 
         def forbids(resource: str) -> str:
             action = f"Microsoft.ContainerService/managedClusters/{resource}/read"
-            if not user or user.lower() != caller.principal.lower() or not caller.is_denied(action, cluster.id):
+            if (
+                not user
+                or user.lower() != caller.principal.lower()
+                or not caller.is_denied(action, cluster.id, data=True)
+            ):
                 return ""
             return (
                 f'{resource} is forbidden: User "{user}" cannot list resource "{resource}" in API group "" at the '
@@ -163,8 +166,3 @@ def _refusal(status: int, code: str, message: str, subcode: str = "") -> Refusal
 
 def _no_image() -> Outcome:
     return pod_failed("ImagePullBackoff")
-
-
-def action_name(path: ids.ArmPath) -> str:
-    """The RBAC action of a POST: `Microsoft.X/type/child/name/action`."""
-    return path.full_type + "/action"

@@ -46,8 +46,8 @@ class Reading:
 
 def own_roles(caller: Caller, resources: Resources, given: Iterable[Body]) -> list[Body]:
     """Role assignments of the app and the custom role definitions they name; `given` are the folder's bodies."""
-    if caller.assignments is not None:
-        return list(caller.assignments)
+    if caller.assignments is not None or caller.enforced:
+        return list(caller.assignments or ())
     known = {_identity(body) for body in given}
     documents: dict[str, Body] = {}
     for reading in readings(caller, resources):

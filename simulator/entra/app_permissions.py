@@ -5,7 +5,8 @@
      "graph": "denied" | [path globs],   Microsoft Graph answers 403 Authorization_RequestDenied
      "denied": [{"scope": "/subscriptions/...", "actions": ["*"] | ["Microsoft.Authorization/roleAssignments/read"]}],
      "granted": [action patterns],       rights beyond reading, held wherever the app may read
-     "assignments": [role assignments]}  raw bodies: the app's own roles, instead of those derived from the rest
+     "assignments": [role assignments],  raw bodies: the app's own roles, instead of those derived from the rest
+     "enforced": true}                   the app may do what its roles in the folder allow, and nothing else
 
 Without the file the app may read everything. A denial holds at its scope and below it; the scope may be `/`, a
 management group, a subscription, a resource group or a resource. One that names
@@ -19,7 +20,9 @@ cluster, say); its lists of resources may then answer 200 with what little that 
 group to have that.
 
 A denial below the place of a list leaves the list at 200 with the readable part, and nothing in it tells of the rest.
-What the app's own role assignments say of all this: simulator/arm/own_roles.py.
+What the app's own role assignments say of all this: simulator/arm/own_roles.py. With `enforced` it is the other way
+round: nothing is derived, and every request is judged by the role assignments of the folder (and `assignments`), as
+Azure does, denials besides. A list then needs its read at the very scope that is asked.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from simulator.arm.ids import MANAGEMENT_GROUPS, covers, key
 
@@ -66,6 +69,13 @@ class Denial:
     actions: tuple[str, ...]
 
 
+class Roles(Protocol):
+    """What an identity's roles allow."""
+
+    def may(self, action: str, scope: str, *, data: bool = False) -> bool:
+        """Whether an action (`data`: a dataAction) is allowed at a scope."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     principal: str = DEFAULT_PRINCIPAL
@@ -77,17 +87,26 @@ class Caller:
     denials: tuple[Denial, ...] = ()
     granted: tuple[str, ...] = ()
     assignments: tuple[dict[str, Any], ...] | None = None  # None: derived from the denials
+    enforced: bool = False
+    roles: Roles | None = None  # where they are enforced
 
-    def is_denied(self, action: str, scope: str) -> bool:
+    def is_denied(self, action: str, scope: str, *, data: bool = False) -> bool:
         """Whether an action at a scope (any spelling of the id) is refused; in a hidden subscription every one is."""
+        if self.roles is not None and not self.roles.may(action, scope, data=data):
+            return True
         at = key(scope)
         denied = any(
             covers(denial.scope, at) and any(matches(pattern, action) for pattern in denial.actions)
             for denial in self.denials
         )
-        return denied or (at.startswith("/subscriptions/") and self.hides_subscription(at.split("/")[2]))
+        return denied or (at.startswith("/subscriptions/") and self._names_hidden(at.split("/")[2]))
 
     def hides_subscription(self, subscription_id: str) -> bool:
+        """Whether the list of subscriptions lacks it."""
+        refused = self.roles is not None and not self.roles.may(SUBSCRIPTION_READ, f"/subscriptions/{subscription_id}")
+        return refused or self._names_hidden(subscription_id)
+
+    def _names_hidden(self, subscription_id: str) -> bool:
         scope = key(f"/subscriptions/{subscription_id}")
         return any(
             covers(denial.scope, scope) and any(action.lower() == SUBSCRIPTION_READ for action in denial.actions)
@@ -122,6 +141,7 @@ def read_caller(document: Any, tenant_id: str | None) -> Caller:
         denials=tuple(_denials(data.get("denied"))),
         granted=tuple(map(str, granted)) if isinstance(granted, list) else (),
         assignments=tuple(body for body in own if isinstance(body, dict)) if isinstance(own, list) else None,
+        enforced=data.get("enforced") is True,
     )
 
 

@@ -2,7 +2,8 @@
 
 It holds what "Azure Kubernetes Service RBAC Writer" on the cluster gives, which is all that any check needs and
 includes no nodes. `granted` of caller.json adds data actions:
-`["Microsoft.ContainerService/managedClusters/nodes/read"]`.
+`["Microsoft.ContainerService/managedClusters/nodes/read"]`. Where caller.json has its roles enforced, it holds what
+they give it, at the cluster or in a namespace (`{cluster}/namespaces/{name}`).
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ PREFIX = "Microsoft.ContainerService/managedClusters/"
 ROLE = "Azure Kubernetes Service RBAC Writer"
 
 
-def may(caller: Caller, action: str, cluster: str) -> bool:
-    """Whether the app may do something in a cluster."""
-    granted = any(matches(pattern, action) for pattern in (*_data_actions(), *caller.granted))
-    return granted and not caller.is_denied(action, cluster)
+def may(caller: Caller, action: str, cluster: str, namespace: str | None = None) -> bool:
+    """Whether the app may do something in a cluster, or in one of its namespaces."""
+    scope = f"{cluster}/namespaces/{namespace}" if namespace and caller.roles is not None else cluster
+    patterns = ("*",) if caller.roles is not None else (*_data_actions(), *caller.granted)
+    return any(matches(pattern, action) for pattern in patterns) and not caller.is_denied(action, scope, data=True)
 
 
 @cache

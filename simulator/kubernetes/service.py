@@ -134,7 +134,7 @@ class Kubernetes:
         group = at.group_version.split("/")[0] if "/" in at.group_version else ""
         named = f"{group}/{at.resource}" if group else at.resource
         ends = {"list": "read", "get": "read", "create": "write", "delete": "delete"}[verb]
-        if rights.may(caller, f"{rights.PREFIX}{named}/{ends}", cluster.id):
+        if rights.may(caller, f"{rights.PREFIX}{named}/{ends}", cluster.id, at.namespace):
             return
         where = f'in the namespace "{at.namespace}"' if at.namespace else "at the cluster scope"
         raise status_error(

@@ -120,7 +120,7 @@ class Registry:
     def _is_closed(self, action: str, scope: str, principal: str) -> bool:
         """Whether caller.json takes this right away from the app itself; other identities it does not concern."""
         caller = self._tenant.caller()
-        return caller.principal.lower() == principal.lower() and caller.is_denied(action, scope)
+        return caller.principal.lower() == principal.lower() and caller.is_denied(action, scope, data=action == CONTENT)
 
     def _subject(self, request: web.Request, host: Host, values: dict[str, str]) -> tuple[str, Any]:
         """Who asks for an access token, and a function (kind, name) -> actions they have."""

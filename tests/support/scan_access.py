@@ -1,0 +1,141 @@
+"""The roles that infra/ grants for scanning, and a tenant in which a scan asks for everything that it ever asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from checks.collect.arm.client import USER_AGENT
+from simulator.action_log import noted
+from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
+from tests.support.infra import INFRA
+from tests.support.network_world import HOST, NODES, World
+from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, guid, merged, object_id
+
+OTHER = guid("another subscription of the scan")
+SCOPES = (f"/subscriptions/{SUBSCRIPTION}", f"/subscriptions/{OTHER}")
+# The switches of scan-access.bicep that are on unless one says otherwise: each assigns built-in roles.
+SWITCHES = ("kubernetesReads", "imageReads")
+# The one control-plane action that Pullwatch uses of a built-in role (Azure Kubernetes Service Cluster User Role).
+KUBERNETES_ACTION = "Microsoft.ContainerService/managedClusters/listClusterUserCredential/action"
+IMAGE = f"{HOST}/team/web:1"
+OTHER_IMAGE = "acrother.azurecr.io/team/web:1"
+
+
+def scan_roles() -> dict[str, Any]:
+    """infra/scan-roles.json: the custom roles with their actions, and the built-in ones of each switch."""
+    document: dict[str, Any] = json.loads((INFRA / "scan-roles.json").read_text(encoding="utf-8"))
+    return document
+
+
+def actions_of(role: str) -> frozenset[str]:
+    """The actions of a custom role, in lower case: Azure compares them so."""
+    return frozenset(action.lower() for action in scan_roles()[role]["actions"])
+
+
+def beyond_the_roles(folder: Path) -> list[str]:
+    """The actions that Pullwatch asked any simulator for and no role of infra/ holds; ``folder`` has the log.
+
+    What other clients ask, the tests themselves among them, is not Pullwatch's: their User-Agent is another.
+    """
+    held = actions_of("reader") | actions_of("runCommand") | {KUBERNETES_ACTION.lower()}
+    asked = {action.lower() for agent, action in noted(folder) if agent.startswith(USER_AGENT)}
+    return sorted(asked - held)
+
+
+def grant(tenant: Tenant, switches: Iterable[str] = SWITCHES, scopes: Sequence[str] = SCOPES) -> None:
+    """The app holds the reader role and the built-in ones of some switches at each scope, and nothing else."""
+    guids = [define(tenant, "reader", scopes), *(role["id"] for one in switches for role in scan_roles()[one])]
+    for scope in scopes:
+        for role in guids:
+            tenant.assign(DEFAULT_PRINCIPAL, role, scope)
+
+
+def define(tenant: Tenant, key: str, scopes: Sequence[str]) -> str:
+    """A custom role's definition in the tenant; returns its guid."""
+    role, name = scan_roles()[key], guid(key)
+    permission = {"actions": list(role["actions"]), "notActions": [], "dataActions": [], "notDataActions": []}
+    body = {
+        "id": f"{scopes[0]}/providers/Microsoft.Authorization/roleDefinitions/{name}",
+        "name": name,
+        "type": "Microsoft.Authorization/roleDefinitions",
+        "properties": {
+            "roleName": role["name"],
+            "type": "CustomRole",
+            "assignableScopes": list(scopes),
+            "permissions": [permission],
+        },
+    }
+    tenant.write("authorization", body, f"definition-{name}")
+    return name
+
+
+def everything(root: Path, **cluster: Any) -> Tenant:
+    """A tenant of two subscriptions with a body of every kind that a scan reads, and a cause to read it.
+
+    ``cluster`` are properties of the cluster's body.
+    """
+    world = World().healthy_private().cluster(**cluster)
+    world.zone({}, world.vnet_id(NODES), aliases={"alias": HOST}, name="westeurope.azurecr.io")
+    world.zone_group(f"{world.vnet_id(NODES).rsplit('/', 2)[0]}/privateEndpoints/pe", _zone_of(world))
+    world.ruleset("rules", world.vnet_id(NODES), rules={"contoso.example": "10.10.0.4"})
+    world.manager(SUBSCRIPTION)
+    _unembedded(world)
+    _identity_and_machines(world)
+    _registry_details(world)
+    tenant = world.into(Tenant(root))
+    tenant.add_subscription(OTHER)
+    tenant.registry("acrother", sub=OTHER, properties={"roleAssignmentMode": "AbacRepositoryPermissions"})
+    tenant.assign(object_id("aks-1"), ACR_PULL, world.registry_id)
+    for image in (IMAGE, OTHER_IMAGE):
+        host = image.split("/")[0]
+        tenant.write("registries", {"repositories": {"team/web": {"1": {"platforms": ["linux/amd64"]}}}}, host)
+        tenant.pod(image)
+    return tenant
+
+
+def _zone_of(world: World) -> str:
+    return next(key for key, body in world.bodies.items() if body["name"] == "privatelink.azurecr.io")
+
+
+def _unembedded(world: World) -> None:
+    """Bodies that do not mention their children, as no contract of Azure's promises: they are then asked for."""
+    for kind, name in (("virtualNetworks", "bare"), ("networkSecurityGroups", "bare"), ("routeTables", "bare")):
+        world.put(f"Microsoft.Network/{kind}", name, {})
+
+
+def _identity_and_machines(world: World) -> None:
+    """The kubelet identity, which no list shows, and pools of scale sets, with own addresses, and of machines."""
+    name = "Microsoft.ManagedIdentity/userAssignedIdentities"
+    identity = world.put(name, "aks-1-agentpool", {"properties": {"principalId": object_id("aks-1")}}, group="MC_aks-1")
+    world.put(name, "another", {"properties": {"principalId": guid("another")}}, group="MC_aks-1")
+    del world.bodies[identity]
+    pools = [
+        world.pool("system", enableNodePublicIP=True),
+        world.pool("machines", type="VirtualMachines", mode="User"),
+    ]
+    kubelet = {"resourceId": identity, "objectId": object_id("aks-1"), "clientId": guid("aks-1 client")}
+    world.cluster(nodeResourceGroup="MC_aks-1", agentPoolProfiles=pools, identityProfile={"kubeletidentity": kubelet})
+    tags = {"tags": {"aks-managed-poolName": "system"}}
+    world.put("Microsoft.Compute/virtualMachineScaleSets", "aks-system-12345678-vmss", tags, group="MC_aks-1")
+
+
+def _registry_details(world: World) -> None:
+    """A replica, and a cache rule with its credential set."""
+    registry = world.registry_id
+    credentials = f"{registry}/credentialSets/hub"
+    rule = {
+        "sourceRepository": "docker.io/library/nginx",
+        "targetRepository": "nginx",
+        "credentialSetResourceId": credentials,
+    }
+    for path, properties in (
+        ("replications/westeurope", {"provisioningState": "Succeeded"}),
+        ("cacheRules/nginx", rule),
+        ("credentialSets/hub", {"loginServer": "docker.io", "authCredentials": []}),
+    ):
+        kind, name = path.split("/")
+        body = {"id": f"{registry}/{path}", "name": name, "type": f"Microsoft.ContainerRegistry/registries/{kind}"}
+        world.bodies[f"{registry}/{path}"] = merged(body, {"location": "westeurope", "properties": properties})
