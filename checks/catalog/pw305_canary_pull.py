@@ -38,6 +38,7 @@ class CanaryCause(Cause):
     CANARY_IMPOSSIBLE = "canary-impossible", "The registry gave an image under a tag that cannot exist."
     CANARY_LEFT_BEHIND = "canary-left-behind", "A canary pod could not be deleted."
     CANARY_HELD = "canary-held", "A canary pod is deleted, but finalizers keep it in the cluster."
+    CANARY_UNCERTAIN = "canary-uncertain", "The API server did not say whether it made a canary pod."
     CANARY_CAPPED = "canary-capped", "More registries are in use than one scan asks for."
     CANARY_UNAUTHORIZED = "canary-unauthorized", "The canary pod was refused, but it may be the repository's fault."
     CANARY_POLICY = "canary-policy", "A policy stopped the canary pod."
@@ -98,6 +99,9 @@ CHECK = Check(
 
 MAX_TEXT = 600
 MAX_FINALIZERS = 3
+ONE_MAY_COME = (
+    "where something holds the request back, they still come, and the cluster ends them after their deadline."
+)
 _NODE = "node"
 _PASSED_ON = frozenset({PullErrorCause.RATE_LIMITED, PullErrorCause.REGISTRY_ERROR})
 
@@ -138,9 +142,10 @@ def _empty(facts: ClusterFacts, pool: str) -> Finding:
 
 
 def _left(facts: ClusterFacts, left: Canaries) -> list[Finding]:
-    held = [_held(facts, left)] if left.held else []
+    others = [_held(facts, left)] if left.held else []
+    others += [_uncertain(facts, left)] if left.uncertain else []
     if not left.left:
-        return held
+        return others
     why = left.left_why
     return [
         CHECK.unknown(
@@ -151,7 +156,7 @@ def _left(facts: ClusterFacts, left: Canaries) -> list[Finding]:
             look_failed=True,
             fix=(*(_delete(pod) for pod in left.left[:5]), *(why.fix if why else ())),
         ),
-        *held,
+        *others,
     ]
 
 
@@ -164,6 +169,17 @@ def _held(facts: ClusterFacts, left: Canaries) -> Finding:
         missing=f"what takes the finalizers off: {names}",
         look_failed=True,
         fix=tuple(_show(pod) for pod in left.held[:5]),
+    )
+
+
+def _uncertain(facts: ClusterFacts, left: Canaries) -> Finding:
+    return CHECK.unknown(
+        Subject(facts.cluster.id),
+        CanaryCause.CANARY_UNCERTAIN,
+        f"The creation of {len(left.uncertain)} canary pod(s) was not answered, and they are not there: {ONE_MAY_COME}",
+        missing="an answer of the API server",
+        look_failed=True,
+        fix=tuple(_delete(pod) for pod in left.uncertain[:5]),
     )
 
 

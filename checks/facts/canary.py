@@ -82,7 +82,8 @@ class Canaries(msgspec.Struct, frozen=True, kw_only=True):
 
     ``empty_pools`` have no node to ask; ``left`` are pods ("namespace/name") that could not be deleted, ``left_why``
     says why; ``held`` are pods whose deletion the API server accepted and that are still there, because of
-    ``finalizers``; ``passed_over`` counts registries beyond what one look asks for.
+    ``finalizers``; ``uncertain`` are pods whose creation the API server did not answer and that are not there (yet);
+    ``passed_over`` counts registries beyond what one look asks for.
     """
 
     canaries: tuple[Canary, ...] = ()
@@ -91,4 +92,5 @@ class Canaries(msgspec.Struct, frozen=True, kw_only=True):
     left_why: NotSeen | None = None
     held: tuple[str, ...] = ()
     finalizers: tuple[str, ...] = ()
+    uncertain: tuple[str, ...] = ()
     passed_over: int = 0

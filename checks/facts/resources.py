@@ -37,6 +37,7 @@ class AgentPool(msgspec.Struct, frozen=True, kw_only=True):
     os_type: str | None = None
     vm_size: str | None = None
     count: int | None = None
+    max_pods: int | None = None
     power_state: str | None = None
     node_image_version: str | None = None
     os_disk_type: str | None = None

@@ -50,7 +50,8 @@ class PodEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     """What the Kubernetes API said. ``unreadable`` counts objects that could not be decoded (counted, not lost).
 
-    ``read_through`` says how it was read, where not directly. ``ready_nodes`` are the nodes on which a pod is Ready.
+    ``read_through`` says how it was read, where not directly. ``ready_nodes`` are the nodes on which a pod is Ready,
+    ``pods_on_nodes`` how many pods take a place on a node; both only where they were asked for.
     ``texts_cut`` counts the texts of pods and events of which a part is missing: they were too many or too long.
     """
 
@@ -60,4 +61,5 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: int = 0
     read_through: str = ""
     ready_nodes: frozenset[str] = frozenset()
+    pods_on_nodes: dict[str, int] = {}
     texts_cut: int = 0

@@ -316,6 +316,13 @@ def test_unknown_where_pods_were_left_behind_with_the_commands_that_delete_them(
     assert len(finding.fix) == 6 and finding.fix[-1] == "az role …"
 
 
+def test_unknown_where_a_pod_may_come_yet_with_the_command_that_deletes_it() -> None:
+    asked_for = (Canary(ask(), seen(report())),)
+    (_, finding) = judge(base.facts(canaries=Canaries(canaries=asked_for, uncertain=("canaries/pullwatch-canary-a",))))
+    assert verdict(finding) == ("unknown", "canary-uncertain")
+    assert finding.fix == ("kubectl delete pod --namespace canaries pullwatch-canary-a",)
+
+
 def test_unknown_where_a_setting_is_missing_although_canaries_were_wanted() -> None:
     gap = NotSeen(NotSeenReason.OFF, "the cluster has no Entra ID", "PULLWATCH_ALLOW_LOCAL_ACCOUNTS=true")
     finding = only(judge(base.facts(canaries=gap)))

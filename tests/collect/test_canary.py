@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -707,6 +708,37 @@ async def test_a_pod_whose_making_was_not_answered_is_deleted_all_the_same(tmp_p
         assert pods(sim, world) == []
         assert sim.count("kubernetes", "/pods/", "DELETE") == 1
     assert isinstance(gap, NotSeen) and gap.why is NotSeenReason.UNREACHABLE
+
+
+async def test_a_pod_that_may_come_yet_is_told_by_its_name(tmp_path: Path) -> None:
+    """Something between holds the request back: the look ends, and the pod may be made after it."""
+    world = World()
+    tenant = tenant_of(world, tmp_path)
+    never = {"service": "kubernetes", "method": "POST", "path": "*/pods", "effect": {"hang": 30}}
+    tenant.write("", [never], "faults")
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        canaries = await asked(sim, world, call_seconds=1)
+        assert sim.count("kubernetes", "/pods/", "DELETE") == 1
+    assert isinstance(canaries, Canaries) and canaries.left == ()
+    (name,) = canaries.uncertain
+    assert name.startswith("default/pullwatch-canary-system-")
+
+
+async def test_the_name_of_a_pod_that_may_come_yet_is_logged_where_the_look_is_cancelled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+    tenant = tenant_of(world, tmp_path)
+    tenant.write("", [{"service": "kubernetes", "method": "POST", "path": "*/pods", "effect": {"hang": 30}}], "faults")
+    with running(tenant.root, kubelet_delay=0.02) as sim:
+        look = asyncio.ensure_future(asked(sim, world))
+        while not sim.count("kubernetes", "/resourcequotas"):
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5)  # the request is on its way, and is not answered
+        look.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await look
+    assert re.search(r"canary pod default/pullwatch-canary-system-\w+ of .* may still be made", caplog.text)
 
 
 def canary_file(tenant: Tenant, name: str, made: Any, seconds: int | None = None, **labels: str) -> None:

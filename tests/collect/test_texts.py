@@ -1,39 +1,56 @@
 """No namespace's texts take the room of another's, and what was cut is counted."""
 
-from checks.collect.kubernetes.texts import MAX_TEXT, Texts
+from checks.collect.kubernetes.texts import BEGINNING, BEGINNINGS, MAX_TEXT, Texts
 
 
 def test_a_text_within_bounds_is_kept_without_its_secrets() -> None:
     texts = Texts()
-    assert texts.safe("a", "no such host") == "no such host"
-    assert "hunter2" not in texts.safe("a", "password=hunter2")
+    assert texts.safe("a", "web", "no such host") == "no such host"
+    assert "hunter2" not in texts.safe("a", "web", "password=hunter2")
     assert texts.cut == 0
 
 
 def test_an_equal_text_is_redacted_and_counted_each_time() -> None:
-    texts = Texts(per_namespace=40)
-    first, second = texts.safe("a", "password=hunter2"), texts.safe("b", "password=hunter2")
+    texts = Texts(per_namespace=40, beginnings=0)
+    first, second = texts.safe("a", "web", "password=hunter2"), texts.safe("b", "web", "password=hunter2")
     assert first == second == texts.redacted("password=hunter2") == "password=[redacted]"
-    assert [len(texts.safe("a", "password=hunter2")) for _ in range(3)] == [len(first), 8, 0]
+    assert [len(texts.safe("a", "web", "password=hunter2")) for _ in range(3)] == [len(first), 8, 0]
     assert texts.cut == 2
 
 
 def test_a_text_is_cut_at_its_length_and_counted() -> None:
     texts = Texts()
-    assert len(texts.safe("a", "x" * (MAX_TEXT + 1))) == MAX_TEXT
+    assert len(texts.safe("a", "web", "x" * (MAX_TEXT + 1))) == MAX_TEXT
     assert texts.cut == 1
 
 
 def test_a_namespace_has_no_more_than_its_share() -> None:
-    texts = Texts(per_namespace=10, per_cluster=1_000)
-    assert texts.safe("greedy", "x" * 8) == "x" * 8
-    assert texts.safe("greedy", "y" * 8) == "yy"
-    assert texts.safe("greedy", "z") == ""
-    assert texts.safe("modest", "no such host") == "no such ho"
+    texts = Texts(per_namespace=10, per_cluster=1_000, beginnings=0)
+    assert texts.safe("greedy", "web", "x" * 8) == "x" * 8
+    assert texts.safe("greedy", "web", "y" * 8) == "yy"
+    assert texts.safe("greedy", "web", "z") == ""
+    assert texts.safe("modest", "web", "no such host") == "no such ho"
     assert texts.cut == 3
 
 
 def test_all_of_them_have_no_more_than_the_cluster_has_room_for() -> None:
-    texts = Texts(per_namespace=10, per_cluster=15)
-    assert [len(texts.safe(name, "x" * 10)) for name in "abc"] == [10, 5, 0]
+    texts = Texts(per_namespace=10, per_cluster=15, beginnings=0)
+    assert [len(texts.safe(name, "web", "x" * 10)) for name in "abc"] == [10, 5, 0]
     assert texts.cut == 2
+
+
+def test_where_there_is_no_room_the_first_text_about_something_still_begins() -> None:
+    texts = Texts(per_namespace=10, per_cluster=15)
+    long = "y" * 2 * BEGINNING
+    assert texts.safe("greedy", "noise", "x" * 15) == "x" * 15
+    assert len(texts.safe("greedy", "web", long)) == BEGINNING
+    assert texts.safe("greedy", "web", long) == ""
+    assert len(texts.safe("modest", "web", long)) == BEGINNING
+    assert texts.safe("late", "api", "no such host") == "no such host"
+
+
+def test_beginnings_are_counted_too() -> None:
+    texts = Texts(per_namespace=0)
+    kept = [texts.safe("greedy", f"image-{number}", "no such host") for number in range(BEGINNINGS + 5)]
+    assert kept == ["no such host"] * BEGINNINGS + [""] * 5
+    assert texts.cut == 5

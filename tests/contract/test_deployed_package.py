@@ -20,6 +20,7 @@ from localhost.azurite import Storage
 from localhost.functions_host import RunningHost, functions_host
 from tests.support.deployed import DeployedEnvironment, NoPackageIndex, deployed_environment
 from tests.support.invocations import wait_for
+from tests.support.storage import empty
 from tests.tools.scripts import ROOT, load
 
 package = load("package")
@@ -67,6 +68,7 @@ def host(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningHost]:
     """The deployed app, with no Azure to talk to: it is loaded, fired and asked, nothing is scanned."""
+    empty(azurite.connection_string)
     settings = {
         "AzureWebJobsStorage": azurite.connection_string,
         "PULLWATCH_MAIL_TRANSPORTS": "folder",

@@ -133,6 +133,7 @@ def _pool(body: Any) -> facts.AgentPool | None:
         os_type=text(body, "osType"),
         vm_size=text(body, "vmSize"),
         count=number(body, "count"),
+        max_pods=number(body, "maxPods"),
         power_state=text(body, "powerState", "code"),
         node_image_version=text(body, "nodeImageVersion"),
         os_disk_type=text(body, "osDiskType"),

@@ -5,6 +5,7 @@ Where the API server is out of reach, Run Command reads them instead, if a setti
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 
 from kubernetes.aio import client
@@ -22,6 +23,7 @@ from checks.collect.kubernetes.objects import (
     PodWithConditions,
     containers,
     node_of_ready,
+    node_taken_by,
     pod_events,
 )
 from checks.collect.kubernetes.texts import Texts
@@ -35,7 +37,7 @@ TWO_MOMENTS = " (the list expired while it was read: its second part is of a lat
 async def workloads(azure: Azure, cluster: Cluster, *, ready_nodes: bool = False) -> Seen[Workloads] | NotSeen:
     """The pods' images and what waits, with the events about pods; or why they could not be read.
 
-    ``ready_nodes``: the nodes on which a pod is Ready too, where the API is read directly.
+    ``ready_nodes``: also the nodes on which a pod is Ready, and the pods of each, where the API is read directly.
     """
     until = deadline(azure)
     gap = not_to_be_looked_at(cluster)
@@ -82,11 +84,14 @@ async def pods_and_events(
     ``until``: the event loop's time to end by, the cluster's deadline from now unless given.
     """
     ready: set[str] = set()
+    on_nodes: Counter[str] = Counter()
     texts = Texts()
 
     def with_node(pod: PodWithConditions) -> list[ContainerImage]:
         if node := node_of_ready(pod):
             ready.add(node)
+        if node := node_taken_by(pod):
+            on_nodes[node] += 1
         return containers(pod, texts)
 
     async with open_api(azure, cluster, kubeconfig) as api:
@@ -104,6 +109,7 @@ async def pods_and_events(
         pods=pods.objects,
         unreadable=pods.unreadable,
         ready_nodes=frozenset(ready),
+        pods_on_nodes=dict(on_nodes),
         texts_cut=texts.cut,
     )
     return Seen(result, reads.evidence(f"pods and events{_moments(pods)}", kubeconfig.server, "v1"))

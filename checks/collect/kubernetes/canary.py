@@ -74,6 +74,7 @@ async def of_cluster(
         left_why=run.left_why,
         held=tuple(run.held),
         finalizers=tuple(sorted(run.finalizers)),
+        uncertain=tuple(run.uncertain),
         passed_over=passed_over,
     )
 
@@ -92,11 +93,11 @@ async def delete_recorded(azure: Azure, pods: Iterable[CanaryPod]) -> dict[Canar
     async with kubernetes.open_api(azure, cluster, kubeconfig) as api:
         for pod in listed:
             try:
-                state = await CanaryApi(azure, cluster, api, pod.namespace).delete(pod.name)
+                held = (await CanaryApi(azure, cluster, api, pod.namespace).delete(pod.name)).held
             except CollectError as error:
                 left[pod] = str(error)
             else:
-                left |= {pod: f"finalizers keep it: {', '.join(state.finalizers)}"} if state is not None else {}
+                left |= {pod: f"finalizers keep it: {', '.join(held.finalizers)}"} if held is not None else {}
     return left
 
 
@@ -132,6 +133,7 @@ class _Run:
         self.left_why: NotSeen | None = None
         self.held: list[str] = []
         self.finalizers: set[str] = set()
+        self.uncertain: list[str] = []
 
     async def look(self, wanted: tuple[CanaryQuestion, ...]) -> tuple[Canary, ...]:
         """Sweeps and asks. Where the look is cancelled nobody reads its report: what is left is logged."""
@@ -143,6 +145,8 @@ class _Run:
         except asyncio.CancelledError:
             for pod in (*self.left, *self.held):
                 LOG.error("canary pod %s of %s was left behind", pod, self._cluster.id)
+            for pod in self.uncertain:
+                LOG.error("canary pod %s of %s may still be made: its creation was not answered", pod, self._cluster.id)
             raise
 
     def _none_is_made(self) -> NotSeen:
@@ -318,17 +322,18 @@ class _Run:
         """
         if made:
             try:
-                state = await self._api.delete(pod.name)
+                deletion = await self._api.delete(pod.name)
             except CollectError as error:
                 self.left.append(f"{pod.namespace}/{pod.name}")
                 self.left_why = error.as_gap()
                 return
             self._deleted = True
-            if state is not None:
+            if deletion.held is not None:
                 self.held.append(f"{pod.namespace}/{pod.name}")
-                self.finalizers |= set(state.finalizers)
+                self.finalizers |= set(deletion.held.finalizers)
                 return
-            if not certain:
+            if not certain and not deletion.found:
+                self.uncertain.append(f"{pod.namespace}/{pod.name}")
                 return
         await self._records.remove(pod)
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+import msgspec
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
@@ -55,6 +56,13 @@ class _Busy(Temporary):
     """429 or 503: the server says that it did nothing."""
 
 
+class Deletion(msgspec.Struct, frozen=True):
+    """How a deletion ended: whether the pod was ``found``, and its state where finalizers still hold it."""
+
+    found: bool
+    held: PodState | None = None
+
+
 class CanaryApi:
     """One cluster's API, as canaries in one namespace use it."""
 
@@ -86,8 +94,8 @@ class CanaryApi:
             raise self._error(status, raw, "read a canary pod")
         return PodState.of(raw)
 
-    async def delete(self, name: str) -> PodState | None:
-        """Deletes a pod, and looks whether it is gone (None) or is kept by finalizers (its state). Raises CollectError.
+    async def delete(self, name: str) -> Deletion:
+        """Deletes a pod, and looks whether it is gone or is kept by finalizers. Raises CollectError.
 
         DELETE answers 200 for a pod that stays too: then it has a deletionTimestamp, and is there when it is read.
         """
@@ -98,10 +106,10 @@ class CanaryApi:
             grace_period_seconds=0,
         )
         if status == 404:
-            return None
+            return Deletion(found=False)
         if status not in (200, 202):
             raise self._error(status, raw, "delete a canary pod")
-        return await self._until_gone(name, end) if PodState.of(raw).deleting else None
+        return Deletion(found=True, held=await self._until_gone(name, end) if PodState.of(raw).deleting else None)
 
     async def _until_gone(self, name: str, end: float) -> PodState | None:
         pause, held_since = FIRST_PAUSE, self._now()

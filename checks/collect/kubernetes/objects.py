@@ -8,7 +8,7 @@ of the garbage collector's sight (``gc=False``): they hold no cycles, and there 
 from __future__ import annotations
 
 import re
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -19,7 +19,7 @@ from checks.rules import images
 from checks.rules.pull.canaries import POD_PREFIX
 from checks.rules.pull.image_volumes import KIND as VOLUME
 from checks.rules.pull.image_volumes import failed_image
-from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
+from checks.rules.pull.observed_pulls import ABOUT_PULLS, WAITING_FOR_IMAGE
 from checks.text import one_line
 
 T = TypeVar("T")
@@ -191,6 +191,15 @@ class Page(msgspec.Struct, Generic[T]):
     metadata: Metadata = msgspec.field(default_factory=Metadata)
 
 
+# The kind of a list of each.
+_LISTS: dict[type[Any], str] = {
+    Pod: "PodList",
+    PodWithConditions: "PodList",
+    Event: "EventList",
+    ServiceAccount: "ServiceAccountList",
+}
+
+
 def decode_page(raw: bytes | memoryview, kind: type[T]) -> tuple[list[T], str | None, int]:
     """The objects of one page, its continue token, and how many objects could not be read. Raises Temporary."""
     try:
@@ -199,16 +208,16 @@ def decode_page(raw: bytes | memoryview, kind: type[T]) -> tuple[list[T], str | 
         return _one_by_one(raw, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Temporary(f"the Kubernetes API sent what is no list: {error}") from error
-    _require_list(page.kind)
+    _require_list(page.kind, kind)
     return page.items or [], page.metadata.continue_, 0
 
 
-def _require_list(kind: str) -> None:
-    """An answer that is no list (a Status, an empty object) must not pass for a list of nothing."""
-    if not kind.endswith("List"):
-        raise Temporary(
-            f"the Kubernetes API sent what is no list but {one_line(kind)[:80] or 'an object without a kind'}"
-        )
+def _require_list(found: str, kind: type[Any]) -> None:
+    """An answer that is no list of these (a Status, an empty object) must not pass for a list of nothing."""
+    wanted = _LISTS[kind]
+    if found != wanted:
+        what = one_line(found)[:80] or "an object without a kind"
+        raise Temporary(f"the Kubernetes API sent what is no {wanted} but {what}")
 
 
 def _one_by_one(raw: bytes | memoryview, kind: type[T]) -> tuple[list[T], str | None, int]:
@@ -216,7 +225,7 @@ def _one_by_one(raw: bytes | memoryview, kind: type[T]) -> tuple[list[T], str | 
         page = msgspec.json.decode(raw, type=Page[msgspec.Raw])
     except (msgspec.DecodeError, RecursionError) as error:
         raise Temporary(f"the Kubernetes API sent what is no list: {error}") from error
-    _require_list(page.kind)
+    _require_list(page.kind, kind)
     read: list[T] = []
     for item in page.items or []:
         try:
@@ -263,6 +272,11 @@ def node_of_ready(pod: PodWithConditions) -> str | None:
     return None
 
 
+def node_taken_by(pod: Pod) -> str | None:
+    """The node on which a pod takes a place: one that ended takes none."""
+    return None if pod.status.phase in _ENDED else pod.spec.node_name
+
+
 def _of_kind(
     pod: Pod, owner: str, kind: str, listed: list[Container], statuses: list[ContainerStatus] | None, texts: Texts
 ) -> list[ContainerImage]:
@@ -290,7 +304,9 @@ def _image(
         node=spec.node_name,
         os=spec.node_selector.get("kubernetes.io/os") if spec.node_selector else None,
         waiting_reason=texts.redacted(waiting.reason[:MAX_REASON]) if waiting and waiting.reason else None,
-        waiting_message=texts.safe(metadata.namespace, waiting.message) if waiting and waiting.message else None,
+        waiting_message=texts.safe(metadata.namespace, image, waiting.message)
+        if waiting and waiting.message and waiting.reason in WAITING_FOR_IMAGE
+        else None,
         since=pod.status.start_time,
         pull_secrets=tuple(s.name for s in spec.image_pull_secrets if s.name) if spec.image_pull_secrets else (),
         pull_policy=policy,
@@ -347,7 +363,9 @@ def pod_event(event: Event, texts: Texts) -> PodEvent:
         namespace=event.involved_object.namespace,
         pod=event.involved_object.name,
         reason=texts.redacted((event.reason or "")[:MAX_REASON]),
-        message=texts.safe(event.involved_object.namespace, event.message or ""),
+        message=texts.safe(event.involved_object.namespace, event.involved_object.name, event.message)
+        if event.message and event.reason in ABOUT_PULLS
+        else "",
         count=event.count or 1,
         last_seen=event.last_timestamp or event.event_time,
         first_seen=event.first_timestamp or event.event_time,

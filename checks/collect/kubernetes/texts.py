@@ -1,7 +1,8 @@
 """Texts of pods and events: without secrets, and no more of them than a scan can look at.
 
 Whoever may make pods decides how many and how long they are. What exceeds the bounds is cut and counted: of a single
-text, of one namespace's and of the cluster's together. So no namespace takes the room of another.
+text, of one namespace's and of the cluster's together. The beginning of the first text about each image or pod is kept
+all the same, for so many of each namespace: what fills the room hides no other failure, not even one of its namespace.
 """
 
 from __future__ import annotations
@@ -11,26 +12,42 @@ from checks.text import redacted
 MAX_TEXT = 8 * 1024  # kubelet's longest texts about pulls have some 2,000 characters
 PER_NAMESPACE = 1024 * 1024
 PER_CLUSTER = 16 * 1024 * 1024
+BEGINNING = 1024  # shows the cause of nearly every pull error
+BEGINNINGS = 64  # of one namespace
 
 
 class Texts:
     """The texts of one cluster. ``cut`` counts those of which a part is missing."""
 
-    def __init__(self, per_namespace: int = PER_NAMESPACE, per_cluster: int = PER_CLUSTER) -> None:
+    def __init__(
+        self, per_namespace: int = PER_NAMESPACE, per_cluster: int = PER_CLUSTER, beginnings: int = BEGINNINGS
+    ) -> None:
         self.cut = 0
         self._per_namespace = per_namespace
         self._left = per_cluster
+        self._most_beginnings = beginnings
         self._taken: dict[str, int] = {}
+        self._beginnings: dict[str, set[str]] = {}
         self._redacted: dict[str, str] = {}
 
-    def safe(self, namespace: str, text: str) -> str:
-        """A text of a namespace without secrets, as much of it as there is room for."""
+    def safe(self, namespace: str, about: str, text: str) -> str:
+        """A text of a namespace ``about`` an image or a pod without secrets, as much of it as there is room for."""
         room = min(MAX_TEXT, self._left, self._per_namespace - self._taken.get(namespace, 0))
+        if room < min(len(text), BEGINNING) and self._is_first(namespace, about):
+            room = BEGINNING
         kept = text[: max(room, 0)]
         self.cut += len(kept) < len(text)
         self._left -= len(kept)
         self._taken[namespace] = self._taken.get(namespace, 0) + len(kept)
         return self.redacted(kept)
+
+    def _is_first(self, namespace: str, about: str) -> bool:
+        """Whether this is the first text about something for which its namespace has a beginning left."""
+        seen = self._beginnings.setdefault(namespace, set())
+        if about in seen or len(seen) >= self._most_beginnings:
+            return False
+        seen.add(about)
+        return True
 
     def redacted(self, text: str) -> str:
         """A text without secrets. Most pods name the images of others: equal texts are searched once."""

@@ -7,7 +7,7 @@ Reader" does not include nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from checks.facts import AgentPool, NotSeen, NotSeenReason, Seen, Workloads
 from checks.facts.canary import CanaryNode
@@ -15,6 +15,9 @@ from checks.rules.azure.node_pools import pool_of
 from checks.text import listed
 
 MAX_NAMED = 3
+# One for the canary, and one for whoever comes while it is there: on a node that it filled up, a pod of higher priority
+# would evict another.
+PLACES = 2
 
 
 def nodes_with_ready_pods(
@@ -35,17 +38,37 @@ def choose_node(
     nodes: tuple[CanaryNode, ...] | NotSeen,
 ) -> str | NotSeen:
     """The node to ask, or what is missing to name one. ``nodes`` are those of the pool, as far as they may be read."""
+    pools = tuple(pools)
+    profile = next((each for each in pools if each.name == pool), None)
     with_ready_pods = nodes_with_ready_pods(workloads, pool, pools)
     if isinstance(nodes, NotSeen) or not nodes:
-        return with_ready_pods[0] if with_ready_pods else _unnamed(pool, workloads, nodes)
+        return (
+            _with_places(with_ready_pods, profile, workloads) if with_ready_pods else _unnamed(pool, workloads, nodes)
+        )
     fit = sorted(node.name for node in nodes if not why_not(node))
     if fit:
-        return next((name for name in fit if name in with_ready_pods), fit[0])
+        return _with_places(sorted(fit, key=lambda name: name not in with_ready_pods), profile, workloads)
     reasons = listed([f"{node.name} is {why_not(node)}" for node in nodes], MAX_NAMED)
     return NotSeen(
         NotSeenReason.NOT_FOUND,
         f"no node of the pool {pool} can take a canary pod: {reasons}",
         "a node of the pool that is Ready, schedulable and not under DiskPressure",
+    )
+
+
+def _with_places(
+    names: Sequence[str], profile: AgentPool | None, workloads: Seen[Workloads] | NotSeen
+) -> str | NotSeen:
+    """The first node that has places left for pods; where nobody says how many it has, it counts as having them."""
+    most = profile.max_pods if profile is not None else None
+    taken = workloads.value.pods_on_nodes if isinstance(workloads, Seen) else {}
+    for name in names:
+        if most is None or taken.get(name, 0) + PLACES <= most:
+            return name
+    return NotSeen(
+        NotSeenReason.NOT_FOUND,
+        f"the nodes that can be named have less than {PLACES} places left for pods (maxPods is {most})",
+        "a node of the pool with places left",
     )
 
 

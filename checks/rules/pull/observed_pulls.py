@@ -27,6 +27,9 @@ WAITING_FOR_IMAGE = frozenset(
         "SignatureValidationFailed",
     }
 )
+# The reasons of events whose texts tell of pulls; those of all others say nothing here.
+FAILED = frozenset({"Failed", "InspectFailed", "ErrImageNeverPull"})
+ABOUT_PULLS = FAILED | {"Pulled", "FailedToRetrieveImagePullSecret"}
 _PULLED = 'Successfully pulled image "'
 
 
@@ -77,7 +80,7 @@ def failed_pulls(workloads: Workloads) -> tuple[FailedPull, ...]:
     events = workloads.events
     by_pod: dict[tuple[str, str], list[PodEvent]] = {}
     for event in () if isinstance(events, NotSeen) else events.value:
-        if event.reason in ("Failed", "InspectFailed", "ErrImageNeverPull"):
+        if event.reason in FAILED:
             by_pod.setdefault((event.namespace, event.pod), []).append(event)
     waiting = (c for c in workloads.containers if c.waiting_reason in WAITING_FOR_IMAGE)
     known: dict[tuple[str, str, str], Classified] = {}  # many pods wait with the same message
