@@ -724,6 +724,16 @@ async def test_a_pod_that_may_come_yet_is_told_by_its_name(tmp_path: Path) -> No
     assert name.startswith("default/pullwatch-canary-system-")
 
 
+class Announced(Unrecorded):
+    """Says when a pod's name is kept, which is right before the pod is made."""
+
+    def __init__(self) -> None:
+        self.named = asyncio.Event()
+
+    async def add(self, pod: CanaryPod, seconds: int) -> None:
+        self.named.set()
+
+
 async def test_the_name_of_a_pod_that_may_come_yet_is_logged_where_the_look_is_cancelled(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -731,9 +741,8 @@ async def test_the_name_of_a_pod_that_may_come_yet_is_logged_where_the_look_is_c
     tenant = tenant_of(world, tmp_path)
     tenant.write("", [{"service": "kubernetes", "method": "POST", "path": "*/pods", "effect": {"hang": 30}}], "faults")
     with running(tenant.root, kubelet_delay=0.02) as sim:
-        look = asyncio.ensure_future(asked(sim, world))
-        while not sim.count("kubernetes", "/resourcequotas"):
-            await asyncio.sleep(0.02)
+        look = asyncio.ensure_future(asked(sim, world, records=(records := Announced())))
+        await records.named.wait()
         await asyncio.sleep(0.5)  # the request is on its way, and is not answered
         look.cancel()
         with pytest.raises(asyncio.CancelledError):
