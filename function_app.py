@@ -5,8 +5,8 @@ the Functions worker's own loop stays free.
 
 Settings are read here, once. With one that cannot be used the app loads all the same, since an app that does not load
 can tell nobody: each trigger logs the sentence that names the setting, which an alert rule finds, and does no work.
-Timers end; requests get 503; messages fail, so that they come again, and end in their poison queue, which is kept for
-seven days and read once the setting is right.
+Timers end; requests get 503; messages fail, so that they come again, and what still fails at the fifth try is logged
+whole as given up: the host gives no message of a poison queue to its function more than five times.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from checks.jobs.context import JobContext, open_job_context
 from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan as plan_run
 from checks.jobs.scan import scan_shard
-from checks.jobs.watch import watch
+from checks.jobs.watch import log_given_up, watch
 from checks.logs import redact_logs, redacted_errors
 from checks.web import api
 
@@ -158,6 +158,9 @@ def deliver_poison(message: func.QueueMessage) -> None:
 
 def _poison(queue: str, message: func.QueueMessage) -> None:
     body = message.get_body()
+    if _problem():
+        log_given_up(queue, body)
+        return
     _run(lambda context: record_poison(context, queue, body))
 
 

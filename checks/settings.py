@@ -150,6 +150,25 @@ def _image(value: str) -> str:
     return value.strip()
 
 
+def _server(value: str) -> str:
+    host = value.strip()
+    if host and not (_HOST.fullmatch(host) or _is_address(host)):
+        raise SettingError("takes a host name or an address, without scheme and port (PULLWATCH_SMTP_PORT has that)")
+    return host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
+
+
+def _password(value: str) -> str:
+    """Without a line break at its end, which a file has that was put into a Key Vault, and no password."""
+    return value.rstrip("\r\n")
+
+
 def _cloud(value: str) -> Cloud:
     result = CLOUDS.get(value.strip().lower())
     if result is None:
@@ -227,12 +246,12 @@ SETTINGS = (
             "The sender's address; with graph a mailbox for which the identity may send."),
     Setting("MAIL_TO", "mail_to", _list(_MAIL, "addresses"), "", "Who gets the mails, separated by commas."),
     Setting("MAIL_FOLDER", "mail_folder", _text, "mail", "Where the folder transport writes .eml files."),
-    Setting("SMTP_HOST", "smtp_host", _text, "", "SMTP server."),
+    Setting("SMTP_HOST", "smtp_host", _server, "", "SMTP server."),
     Setting("SMTP_PORT", "smtp_port", _number(1, 65535), "587", "SMTP port; Azure blocks 25 for most subscriptions."),
     Setting("SMTP_TLS", "smtp_tls", _choice("starttls", "tls", "none"), "starttls",
             "starttls (required), tls from the first byte, or none."),
     Setting("SMTP_USER", "smtp_user", _text, "", "SMTP user name; empty: no sign-in."),
-    Setting("SMTP_PASSWORD", "smtp_password", str, "", "SMTP password; a Key Vault reference in Azure.", secret=True),
+    Setting("SMTP_PASSWORD", "smtp_password", _password, "", "SMTP password; a Key Vault reference in Azure.", secret=True),
     Setting("ARM_ENDPOINT", "arm_endpoint", _endpoint, "", "Azure Resource Manager, where it is not the cloud's own."),
     Setting("GRAPH_ENDPOINT", "graph_endpoint", _endpoint, "", "Microsoft Graph, where it is not the cloud's own."),
     Setting("CONNECT_TO", "connect_to", _connect_to, "",
@@ -347,8 +366,8 @@ def _refuse_unresolved(name: str, given: str) -> None:
     if given.strip().lower().startswith(_KEY_VAULT):
         raise SettingError(
             f"{name} is a Key Vault reference that Azure could not resolve: give the app's identity the role Key Vault "
-            "Secrets User on the vault, name that identity in the app's keyVaultReferenceIdentity, and see that the "
-            "secret is there and enabled."
+            "Secrets User on the secret or its vault, name that identity in the app's keyVaultReferenceIdentity, and see "
+            "that the secret is there and enabled. Azure looks again within a day, or when the app's settings are saved."
         )
 
 
@@ -389,6 +408,12 @@ def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -
         raise SettingError("PULLWATCH_MAIL_TRANSPORTS names graph; set PULLWATCH_MAIL_FROM to the mailbox that sends.")
     if "smtp" in settings.mail_transports:
         _refuse_smtp(settings)
+    for endpoint in (settings.table_endpoint, settings.queue_endpoint):
+        if endpoint and not settings.storage and not endpoint.lower().startswith("https://"):
+            raise SettingError(
+                "AzureWebJobsStorage__tableServiceUri and AzureWebJobsStorage__queueServiceUri take https:// addresses: "
+                "tokens are not sent in the clear."
+            )
     if in_azure and not settings.storage and not (settings.table_endpoint and settings.queue_endpoint):
         raise SettingError(
             "History and queues have no storage: set AzureWebJobsStorage__tableServiceUri and "

@@ -68,6 +68,9 @@ def test_every_field_is_a_setting_or_of_the_storage() -> None:
         ("CONNECT_TO", "*.azurecr.io:443=localhost:8443", "connect_to",
          (ConnectTo("*.azurecr.io", 443, "localhost", 8443),)),
         ("SMTP_PASSWORD", " kept as it is ", "smtp_password", " kept as it is "),
+        ("SMTP_PASSWORD", "from a file\r\n", "smtp_password", "from a file"),
+        ("SMTP_HOST", " smtp.contoso.com ", "smtp_host", "smtp.contoso.com"),
+        ("SMTP_HOST", "2001:db8::25", "smtp_host", "2001:db8::25"),
     ],
 )  # fmt: skip
 def test_a_value_is_read_into_its_type(name: str, value: str, field: str, expected: Any) -> None:
@@ -93,6 +96,9 @@ def test_a_value_is_read_into_its_type(name: str, value: str, field: str, expect
         ("CANARY_IMAGE", "shop.azurecr.io/UPPER CASE", "takes an image reference"),
         ("ALERT_ON", "access,mail", "takes any of access, path, pull, images; 'mail' is none of them"),
         ("MAIL_TO", "ops", "takes addresses, separated by commas; 'ops' is none"),
+        ("SMTP_HOST", "https://smtp.contoso.com:587", "takes a host name or an address, without scheme and port"),
+        ("SMTP_HOST", "smtp.contoso.com:587", "takes a host name or an address, without scheme and port"),
+        ("SMTP_HOST", "a b", "takes a host name or an address, without scheme and port"),
         ("ARM_ENDPOINT", "http://localhost", "takes an https:// address"),
         ("CONNECT_TO", "localhost:443", "takes HOST:PORT=HOST:PORT"),
     ],
@@ -165,6 +171,16 @@ def test_storage_by_its_account_s_name_alone_is_refused_in_azure(storage: dict[s
     assert isinstance(load_or_explain(environment), Settings) is taken
     if not taken:
         assert "set AzureWebJobsStorage__tableServiceUri" in str(load_or_explain(environment))
+
+
+def test_storage_that_tokens_would_be_sent_to_in_the_clear_is_refused() -> None:
+    uris = {
+        "AzureWebJobsStorage__tableServiceUri": "http://st.table.core.windows.net",
+        "AzureWebJobsStorage__queueServiceUri": "https://st.queue.core.windows.net",
+    }
+    with pytest.raises(SettingError, match="take https:// addresses"):
+        load(uris)
+    assert load(uris | {"AzureWebJobsStorage": STORAGE}).storage == STORAGE, "a connection string comes first"
 
 
 def test_no_way_at_all_to_send_mail_is_refused() -> None:

@@ -200,6 +200,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """The run as decide wants it."""
         return RunRef(self.id, self.sequence)
 
+    @property
+    def hung(self) -> bool:
+        """Whether it was closed although none of its shards had ended."""
+        return bool(self.expected) and len(self.missing) == len(self.expected)
+
     def is_baseline(self, subscription: str) -> bool:
         """Whether this run sees that subscription for the first time."""
         names = {name.lower() for name in self.baseline_subscriptions}

@@ -10,10 +10,12 @@ import msgspec
 from checks import ncrontab, watchdog
 from checks.history.model import Run
 from checks.jobs.context import JobContext
+from checks.text import one_line, redacted
 from checks.watchdog import Unsent
 
 LOG = logging.getLogger(watchdog.LOGGER)
 MAX_POISON = 1000
+MAX_LOGGED = 4096  # bytes of a message; those of Pullwatch have some hundred
 
 
 class Signals(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,8 +28,9 @@ class Signals(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_recent(self) -> bool:
-        """Whether a run was closed within two intervals."""
-        return watchdog.is_recent(self.latest.closed if self.latest else None, self.interval, self.now)
+        """Whether a run was completed within two intervals. A latest one of which no shard ended was not."""
+        completed = self.latest.closed if self.latest and not self.latest.hung else None
+        return watchdog.is_recent(completed, self.interval, self.now)
 
     @property
     def is_stuck(self) -> bool:
@@ -74,7 +77,7 @@ async def watch(context: JobContext) -> Signals:
 
 def log_completed(run: Run) -> None:
     """Logs that a run reached its end. One of which no shard did has not: its scans hang."""
-    if run.expected and len(run.missing) == len(run.expected):
+    if run.hung:
         LOG.error("no shard of run %s ended before its deadline", run.id)
         return
     totals = run.totals
@@ -87,6 +90,12 @@ def log_completed(run: Run) -> None:
             missing=len(run.missing),
         )
     )
+
+
+def log_given_up(queue: str, body: bytes) -> None:
+    """Logs a message whole that nobody could handle, where nothing can be kept: the app is not configured."""
+    text = one_line(redacted(body[:MAX_LOGGED].decode("utf-8", "replace")))
+    LOG.error(watchdog.poison_recorded(queue, f"the app is not configured; the message was {text}"))
 
 
 async def give_up(context: JobContext, queue: str, text: str, reason: str) -> None:

@@ -206,8 +206,9 @@ class QueueListener:
         except ValueError:
             _log.error("%s: message %s cannot be decoded", self.queue, message.id)
             return "leave" if last else "poison"
-        if not last and count > self._rules.max_dequeue_count:
-            return "poison"
+        if count > self._rules.max_dequeue_count:
+            # As in the real host: the function of a poison queue does not get a message more often either.
+            return "leave" if last else "poison"
         outcome = self._run(self.function, _queue_input(message, body))
         if outcome.error is None:
             return "delete"

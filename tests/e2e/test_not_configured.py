@@ -79,9 +79,7 @@ def test_it_answers_and_logs_what_is_wrong_and_does_nothing(
         assert list(queues.list_queues()) == []
 
 
-def test_its_messages_wait_in_poison_queues_and_are_recorded_once_the_setting_is_right(
-    storage: str, smtp: Mailbox
-) -> None:
+def test_a_message_that_fails_to_the_end_is_logged_whole(storage: str, smtp: Mailbox) -> None:
     message = '{"v": 1, "run": "202611-000000000001", "shard": "s-0"}'
     send(storage, "pullwatch-scan", message)
     environment = app_settings(storage, smtp)
@@ -89,12 +87,17 @@ def test_its_messages_wait_in_poison_queues_and_are_recorded_once_the_setting_is
         until(lambda: any(call.function == "scan_poison" for call in host.invocations))
         host.wait_idle()
         calls = [call for call in host.invocations if call.function in ("scan", "scan_poison")]
-    assert [call.function for call in calls][:6] == ["scan"] * 5 + ["scan_poison"]
-    assert all(not call.ok and "PULLWATCH_SCHEDULE takes" in (call.error or "") for call in calls)
-    assert poisoned(storage, "pullwatch-scan") == 1
-    with app(environment) as host:
-        until(lambda: any(call.function == "scan_poison" for call in host.invocations))
-        details = host.get("/api/health/details").json()
-    assert isinstance(details, dict)
-    assert details["poison"]["recorded"] == 1
+        (line,) = [line for line in host.log.splitlines() if watchdog.POISON_RECORDED in line]
+    assert [call.function for call in calls] == ["scan"] * 5 + ["scan_poison"]
+    assert all(not call.ok and "PULLWATCH_SCHEDULE takes" in (call.error or "") for call in calls[:5])
+    assert line.endswith(f"queue=pullwatch-scan reason=the app is not configured; the message was {message}")
     assert poisoned(storage, "pullwatch-scan") == 0
+
+
+def test_a_message_meets_a_setting_that_was_mended_in_time(storage: str, smtp: Mailbox) -> None:
+    environment = app_settings(storage, smtp)
+    with functions_host(ROOT, environment | UNUSABLE[0][0], visibility_timeout=2) as host:
+        send(storage, "pullwatch-deliver", '{"v": 1, "why": "test"}')
+        until(lambda: any(call.function == "deliver" for call in host.invocations))
+    with app(environment) as host:
+        until(lambda: any(call.function == "deliver" and call.ok for call in host.invocations))

@@ -112,6 +112,9 @@ def test_what_no_route_fits_is_not_found(host: RunningHost, method: str, path: s
 def test_an_http_function_that_raises_answers_500_and_one_line_in_the_log(host: RunningHost) -> None:
     answer = host.get("/api/crash")
     assert (answer.status, answer.body) == (500, b"")
+    ends = time.monotonic() + 10
+    while "crash: failed" not in host.log and time.monotonic() < ends:
+        time.sleep(0.05)  # what the process prints is read by a thread
     assert [line for line in host.log.splitlines() if "crashed on purpose" in line] == [
         next(line for line in host.log.splitlines() if "crash: failed" in line)
     ]

@@ -3,12 +3,13 @@
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from checks.changes import Notice, NoticeKind
-from checks.history.model import Run, RunScope, new_run_id
+from checks.history.model import Run, RunScope, Shard, new_run_id
 from checks.jobs.close import close_run, record_poison
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
@@ -18,8 +19,21 @@ from localhost.azurite import ACCOUNT, Storage
 from localhost.mailbox import Mailbox
 from tests.support.storage import Clock, app_settings, job_context
 
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000003"
 OK, STALE = (200, {"status": "ok"}), (200, {"status": "stale"})
 UNAVAILABLE = (503, {"status": "unavailable"})
+
+
+def planned(number: int, now: datetime) -> Run:
+    """A run that is planned now, without shards."""
+    return Run(
+        id=new_run_id(number, now),
+        sequence=number,
+        requested_by="timer",
+        scope=RunScope(()),
+        created=now,
+        deadline=now + timedelta(minutes=25),
+    )
 
 
 class App:
@@ -42,15 +56,7 @@ class App:
 
     async def run(self, number: int) -> str:
         """A run that is closed now."""
-        now = self.clock()
-        run = Run(
-            id=new_run_id(number, now),
-            sequence=number,
-            requested_by="timer",
-            scope=RunScope(()),
-            created=now,
-            deadline=now + timedelta(minutes=25),
-        )
+        run = planned(number, self.clock())
         async with self.open() as job:
             await job.store.create_run(run, [])
             assert (await close_run(job, run.id)).reason == "closed"
@@ -160,3 +166,17 @@ async def test_storage_of_a_later_version_is_unavailable(storage: str, caplog: p
         await job.store._put({**row, "v": 999})
     assert await app.health() == UNAVAILABLE
     assert "schema version 999" in caplog.text
+
+
+async def test_a_run_of_which_no_shard_ended_is_none_of_late(storage: str, smtp: Mailbox) -> None:
+    app = App(app_settings(storage, smtp))
+    await app.run(1)
+    assert await app.health() == OK
+    async with app.open() as job:
+        hung = msgspec.structs.replace(planned(2, app.clock()), expected=("a", "b"))
+        assert await job.store.create_run(hung, [Shard("a", SUBSCRIPTION), Shard("b", SUBSCRIPTION)])
+        app.clock.forward(minutes=26)
+        assert (await close_run(job, hung.id)).missing == ("a", "b")
+    assert await app.health() == STALE
+    await app.run(3)
+    assert await app.health() == OK
