@@ -251,7 +251,8 @@ SETTINGS = (
     Setting("SMTP_TLS", "smtp_tls", _choice("starttls", "tls", "none"), "starttls",
             "starttls (required), tls from the first byte, or none."),
     Setting("SMTP_USER", "smtp_user", _text, "", "SMTP user name; empty: no sign-in."),
-    Setting("SMTP_PASSWORD", "smtp_password", _password, "", "SMTP password; a Key Vault reference in Azure.", secret=True),
+    Setting("SMTP_PASSWORD", "smtp_password", _password, "", "SMTP password; a Key Vault reference in Azure.",
+            secret=True),
     Setting("ARM_ENDPOINT", "arm_endpoint", _endpoint, "", "Azure Resource Manager, where it is not the cloud's own."),
     Setting("GRAPH_ENDPOINT", "graph_endpoint", _endpoint, "", "Microsoft Graph, where it is not the cloud's own."),
     Setting("CONNECT_TO", "connect_to", _connect_to, "",
@@ -366,8 +367,8 @@ def _refuse_unresolved(name: str, given: str) -> None:
     if given.strip().lower().startswith(_KEY_VAULT):
         raise SettingError(
             f"{name} is a Key Vault reference that Azure could not resolve: give the app's identity the role Key Vault "
-            "Secrets User on the secret or its vault, name that identity in the app's keyVaultReferenceIdentity, and see "
-            "that the secret is there and enabled. Azure looks again within a day, or when the app's settings are saved."
+            "Secrets User on the secret or its vault, name that identity in the app's keyVaultReferenceIdentity, and "
+            "see that the secret is there and enabled. Azure looks again within a day, or when settings are saved."
         )
 
 
@@ -411,8 +412,8 @@ def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -
     for endpoint in (settings.table_endpoint, settings.queue_endpoint):
         if endpoint and not settings.storage and not endpoint.lower().startswith("https://"):
             raise SettingError(
-                "AzureWebJobsStorage__tableServiceUri and AzureWebJobsStorage__queueServiceUri take https:// addresses: "
-                "tokens are not sent in the clear."
+                "AzureWebJobsStorage__tableServiceUri and AzureWebJobsStorage__queueServiceUri take https:// "
+                "addresses: tokens are not sent in the clear."
             )
     if in_azure and not settings.storage and not (settings.table_endpoint and settings.queue_endpoint):
         raise SettingError(
