@@ -101,6 +101,8 @@ class NoticeKind(StrEnum):
     BASELINE = "baseline"
     DEGRADED = "degraded"
     DEGRADED_OVER = "degraded-over"
+    VANISHED = "vanished"
+    VISIBLE_AGAIN = "visible-again"
 
 
 class NoticeLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from checks.findings import Pass
 from checks.history.decide import gone
 from checks.history.errors import Conflict
 from checks.history.model import ClusterState, Marker, MarkerStatus, Run, RunStatus, StateSummary, Totals
+from checks.jobs import scope
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.scan import add
@@ -117,6 +118,7 @@ async def _mark_gone(context: JobContext, run: Run, cluster: str) -> int:
 async def _notify(context: JobContext, run: Run) -> None:
     if run.baseline:
         await _notify_baseline(context, run)
+    await scope.notify_of_changes(context, run)
     before = await context.store.latest_run()
     was = before is not None and before.sequence < run.sequence and before.degraded
     if run.degraded and not was:

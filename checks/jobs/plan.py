@@ -6,7 +6,7 @@ shards that have not ended are sent again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 import msgspec
@@ -18,6 +18,7 @@ from checks.history.model import KnownCluster, Run, RunScope, Shard, Ticket
 from checks.jobs import scan_cluster
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, SCAN, CloseMessage, PlanMessage, ScanMessage
+from checks.jobs.scope import vanished, watched_clusters
 from checks.report.cluster_report import subscription_result
 
 
@@ -54,10 +55,9 @@ async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -
     listing = await context.inventories.get(ticket.run_id, lambda: inventory.read(context.azure, visible))
     facts = {s.id: listing.subscriptions[s.id] for s in chosen}
     known = {s.id: await context.store.known_clusters(s.id) for s in chosen}
-    missing = [guid.lower() for guid in wanted if guid.lower() not in {s.id for s in visible}]
-    known |= {guid: await context.store.known_clusters(guid) for guid in missing}
+    missing = _not_visible(wanted, visible) if wanted else await vanished(context, visible)
     clusters = {guid: _clusters(part.clusters, known[guid]) for guid, part in facts.items()}
-    clusters |= {guid: [cluster.id for cluster in known[guid]] for guid in missing}
+    clusters |= {guid: await watched_clusters(context, guid) for guid in missing}
     results = [subscription_result(part) for part in facts.values()] + [
         scan_cluster.not_visible(listing, guid) for guid in missing
     ]
@@ -65,6 +65,12 @@ async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -
     run = await _run(context, ticket, message, chosen, results, shards)
     complete = not missing and all(isinstance(p.clusters, Seen) and not p.clusters.partial for p in facts.values())
     return msgspec.structs.replace(run, inventory_complete=complete), shards
+
+
+def _not_visible(wanted: Iterable[str], visible: Iterable[Subscription]) -> tuple[str, ...]:
+    """The ids of subscriptions that were asked for and that the identity cannot see."""
+    seen = {subscription.id for subscription in visible}
+    return tuple(guid.lower() for guid in wanted if guid.lower() not in seen)
 
 
 async def _run(

@@ -98,10 +98,16 @@ def subject_of(mail: Mail) -> str:
     return printable(redacted(f"[Pullwatch] {_headline(mail)}"))[:MAX_SUBJECT]
 
 
+_PREFIXES = {
+    NoticeKind.BASELINE: "baseline: ",
+    NoticeKind.DEGRADED: "DEGRADED: ",
+    NoticeKind.VANISHED: "UNKNOWN: ",
+}
+
+
 def _headline(mail: Mail) -> str:
     if mail.notice is not None:
-        prefix = {NoticeKind.BASELINE: "baseline: ", NoticeKind.DEGRADED: "DEGRADED: "}
-        return f"{prefix.get(mail.notice.kind, '')}{mail.notice.title}"
+        return f"{_PREFIXES.get(mail.notice.kind, '')}{mail.notice.title}"
     if not mail.sections:
         return "nothing left to report"
     item = mail.sections[0].items[0]

@@ -126,6 +126,71 @@ def test_a_cluster_that_opts_out_is_no_longer_looked_at_and_starts_anew_when_it_
     ]
 
 
+def test_a_subscription_that_vanishes_is_unknown_and_told_once_and_so_is_its_return(
+    tenant: Tenant, storage: str, smtp: Mailbox
+) -> None:
+    """Azure lists none on which the identity has no role: its failing cluster must not vanish with it."""
+    other = with_another_subscription(tenant)
+    with app(tenant, storage, smtp) as running_app:
+        assert running_app.run()["totals"]["failing"] == 1, "aks-2 has no role from the start"
+        hide(tenant, other)
+        for _ in range(2):
+            run = running_app.run()
+            assert run["totals"]["clusters"] == 2 and run["totals"]["unknown"] == 1 and run["totals"]["gone"] == 0
+            (result,) = [each for each in run["subscriptions"] if each["id"] == other]
+            assert (result["verdict"], result["cause"]) == ("unknown", "not-visible")
+        hide(tenant)
+        for _ in range(2):
+            assert running_app.run()["totals"]["failing"] == 1
+    assert sorted(subjects(smtp)) == sorted(
+        [
+            "[Pullwatch] baseline: 2 clusters watched, 1 failing",
+            "[Pullwatch] UNKNOWN: 1 subscription cannot be seen any more",
+            "[Pullwatch] DEGRADED: Pullwatch cannot read many clusters",
+            "[Pullwatch] 1 subscription can be seen again",
+            "[Pullwatch] Pullwatch can read enough clusters again",
+        ]
+    )
+    (told,) = [message for message in smtp.messages if "UNKNOWN" in str(message["Subject"])]
+    text = told.get_body(("plain",)).get_content()
+    assert other in text and "az role assignment create" in text and "PULLWATCH_EXCLUDE_SUBSCRIPTIONS" in text
+
+
+def test_where_all_subscriptions_vanish_there_is_no_complete_run_over_nothing(
+    tenant: Tenant, storage: str, smtp: Mailbox
+) -> None:
+    with app(tenant, storage, smtp) as running_app:
+        running_app.run()
+        hide(tenant, tenant.subscription)
+        run = running_app.run()
+    assert (run["totals"]["clusters"], run["totals"]["unknown"], run["degraded"]) == (1, 1, True)
+    assert "[Pullwatch] UNKNOWN: 1 subscription cannot be seen any more" in subjects(smtp)
+
+
+def test_a_subscription_that_is_excluded_is_not_missed(tenant: Tenant, storage: str, smtp: Mailbox) -> None:
+    other = with_another_subscription(tenant)
+    with app(tenant, storage, smtp) as running_app:
+        running_app.run()
+    hide(tenant, other)
+    with app(tenant, storage, smtp, EXCLUDE_SUBSCRIPTIONS=other) as running_app:
+        assert running_app.run()["totals"]["clusters"] == 1
+    assert [subject.split(":")[0] for subject in subjects(smtp)] == ["[Pullwatch] baseline"]
+
+
+def hide(tenant: Tenant, *subscriptions: str) -> None:
+    """Takes every role on these subscriptions from the app, and none on others."""
+    actions = ["Microsoft.Resources/subscriptions/read", "*"]
+    tenant.caller(denied=[{"scope": f"/subscriptions/{guid}", "actions": actions} for guid in subscriptions])
+
+
+def with_another_subscription(tenant: Tenant) -> str:
+    """The id of a second subscription, whose cluster has no role."""
+    other = guid("other subscription")
+    tenant.add_subscription(other)
+    tenant.cluster("aks-2", sub=other, tags={"pullwatch-registries": "acrone.azurecr.io"})
+    return other
+
+
 def test_a_subscription_that_begins_to_refuse_makes_its_clusters_unknown_and_resolves_nothing(
     tenant: Tenant, storage: str, smtp: Mailbox
 ) -> None:

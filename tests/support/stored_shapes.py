@@ -1,7 +1,8 @@
 """The shapes in which a release stores: its rows as examples, and JSON schemas of the texts in them and of messages.
 
 `python -m tests.support.stored_shapes` writes those of this release to tests/history/stored/. They are kept: the next
-release has to read them, and must write nothing that this one cannot read.
+release has to read them, and must write nothing that this one cannot read. The file of a version that nobody has been
+given yet may be removed and made anew.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from checks.history.model import (
     KnownCluster,
     Pending,
     RowRef,
+    Run,
     StateSummary,
     StoredState,
 )
@@ -53,6 +54,20 @@ class Clusters(Tables):
         """Every subscription that has rows, in lower case."""
         entities = self._range(keys.INDEX, "subscription", select=["RowKey"])
         return tuple([str(row["RowKey"]).partition("|")[2] async for row in entities])
+
+    async def vanished_subscriptions(self) -> frozenset[str]:
+        """The ids of subscriptions that could not be seen any more when a run last looked, as far as people know."""
+        entities = self._range(keys.INDEX, "vanished", select=["RowKey"])
+        return frozenset([str(row["RowKey"]).partition("|")[2] async for row in entities])
+
+    async def remember_vanished(self, subscription: str, run: Run) -> None:
+        """Keep that people are notified of a subscription that cannot be seen any more."""
+        entity = rows.base(keys.INDEX, keys.check(f"vanished|{subscription}"))
+        await self._put(rows.checked(entity | {"run": run.id, "since": run.closed or run.created}))
+
+    async def forget_vanished(self, subscription: str) -> None:
+        """A subscription can be seen again."""
+        await self._delete(keys.INDEX, keys.check(f"vanished|{subscription}"))
 
     async def list_changes(self, cluster: str, limit: int = 100) -> tuple[Change, ...]:
         """The history of a cluster, the newest first."""
