@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from checks.collect.wire import throttling
 from checks.collect.wire.errors import CollectError, Temporary
-from checks.collect.wire.retry_after import asked_seconds
 from checks.collect.wire.throttling import wait_out
+from checks.retry_after import asked_seconds
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 

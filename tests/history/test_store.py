@@ -2,10 +2,13 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import msgspec
 import pytest
+from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableServiceClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -256,3 +259,24 @@ async def test_the_lease_has_one_holder_and_outlives_clocks_that_are_a_minute_ap
                     await lease.renew(now)
         async with store.deliver_lease("third", lambda: now):
             pass
+
+
+async def test_storage_that_asks_to_be_left_alone_for_hours_is_not_waited_for(tmp_path: Path) -> None:
+    """azure-core waits for as long as Retry-After says; a job would hang until the host ends it."""
+    asked: list[float] = []
+
+    async def busy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(asyncio.get_running_loop().time())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 503 Busy\r\nRetry-After: 7200\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(busy, "127.0.0.1", 0)
+    endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/devstoreaccount1"
+    connection = f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=AAAA;TableEndpoint={endpoint}"
+    with mock.patch("checks.history.table.store.LONGEST_PAUSE", 0.2):
+        async with server, open_store(connection_string=connection) as store:
+            with pytest.raises(HttpResponseError):
+                await store.load_state(CLUSTER)
+    assert len(asked) == 4 and asked[-1] - asked[0] < 10

@@ -33,7 +33,7 @@ from azure.mgmt.core import AsyncARMPipelineClient
 
 from checks.collect.wire import connections
 from checks.collect.wire.errors import Temporary
-from checks.collect.wire.retry_after import asked_seconds
+from checks.retry_after import asked_seconds
 from checks.settings import Settings
 
 _SUBSCRIPTION = re.compile(r"^/subscriptions/([^/]{1,64})", re.IGNORECASE)

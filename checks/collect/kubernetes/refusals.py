@@ -8,8 +8,8 @@ from datetime import datetime
 import msgspec
 
 from checks.collect.wire.errors import CollectError, NotAllowed, NotAuthenticated, NotFound, Temporary
-from checks.collect.wire.retry_after import asked_seconds
 from checks.facts import Cluster
+from checks.retry_after import asked_seconds
 from checks.rules.fixes import az_aks
 from checks.text import one_line
 

@@ -23,8 +23,8 @@ from checks.collect.arm import bodies, reads
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes import run_command_output as output
 from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, translate_errors
-from checks.collect.wire.retry_after import asked_seconds
 from checks.facts import Cluster, NotSeen, NotSeenReason, PodEvent, Seen, Workloads
+from checks.retry_after import asked_seconds
 from checks.rules.fixes import az_aks, az_roles
 
 SETTING = "PULLWATCH_ALLOW_RUN_COMMAND=true"

@@ -36,9 +36,9 @@ from azure.core.exceptions import AzureError
 from checks.collect.arm.client import USER_AGENT, Azure
 from checks.collect.wire import connections
 from checks.collect.wire.errors import Temporary
-from checks.collect.wire.retry_after import asked_seconds
 from checks.collect.wire.throttling import wait_out
 from checks.facts.registry_details import DataEndpoint, Outcome, Probe
+from checks.retry_after import asked_seconds
 from checks.settings import Settings
 from checks.text import one_line
 

@@ -29,8 +29,8 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from checks.collect.wire.retry_after import asked_seconds
 from checks.facts import NotSeen, NotSeenReason
+from checks.retry_after import asked_seconds
 from checks.rules.fixes import az_roles
 from checks.text import one_line
 

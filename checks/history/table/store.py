@@ -10,18 +10,31 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.pipeline import PipelineResponse
 from azure.data.tables.aio import TableServiceClient
 
 from checks.history.table.canaries import Canaries
 from checks.history.table.outbox import Outbox
 from checks.history.table.runs import Runs
+from checks.retry_after import asked_seconds
+
+LONGEST_PAUSE = 8  # seconds between two tries
 
 
 class Store(Canaries, Outbox, Runs):
     """What history offers to the jobs. One per job: it lives in that job's event loop."""
+
+
+def _shorten_wait(response: PipelineResponse[Any, Any]) -> None:
+    """azure-core waits for as long as Retry-After says, be it hours: here as long as between other tries at most."""
+    headers = response.http_response.headers
+    asked = asked_seconds(headers.get("Retry-After", ""), datetime.now(UTC))
+    if asked is not None and asked > LONGEST_PAUSE:
+        headers["Retry-After"] = str(LONGEST_PAUSE)
 
 
 @asynccontextmanager
@@ -35,7 +48,10 @@ async def open_store(
 
     Calls are tried again a few times and never wait for long: a queue message has its own patience.
     """
-    patience: dict[str, Any] = {"retry_total": 4, "retry_backoff_max": 8, "connection_timeout": 10, "read_timeout": 30}
+    patience: dict[str, Any] = {
+        **{"retry_total": 4, "retry_backoff_max": LONGEST_PAUSE, "connection_timeout": 10, "read_timeout": 30},
+        "raw_response_hook": _shorten_wait,
+    }
     if connection_string:
         service = TableServiceClient.from_connection_string(connection_string, **patience)
     elif endpoint and credential is not None:

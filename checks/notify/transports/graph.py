@@ -23,8 +23,8 @@ import msgspec
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from checks.collect.wire import connections
-from checks.collect.wire.retry_after import asked_seconds
 from checks.notify.transports.base import DeliveryError, PermanentDelivery, Receipt, TemporaryDelivery
+from checks.retry_after import asked_seconds
 from checks.text import one_line
 
 ACCEPTED = 202
