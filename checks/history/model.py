@@ -138,10 +138,14 @@ class KnownCluster(msgspec.Struct, frozen=True):
 
 
 class RunScope(msgspec.Struct, frozen=True):
-    """What a run was asked to look at. ``clusters`` None: all of them; else ARM ids."""
+    """What a run looks at. ``clusters`` None: all of them; else ARM ids.
+
+    ``asked``: the subscriptions that whoever asked for it named, in order; none: all in scope.
+    """
 
     subscriptions: tuple[str, ...] = ()
     clusters: tuple[str, ...] | None = None
+    asked: tuple[str, ...] = ()
 
 
 class RunStatus(StrEnum):
@@ -209,6 +213,17 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this run sees that subscription for the first time."""
         names = {name.lower() for name in self.baseline_subscriptions}
         return self.baseline and (not names or subscription.lower() in names)
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """Whether the checker is in doubt about a scope, as of the run with that place in the order.
+
+    ``calm``: how many runs in a row lost little since.
+    """
+
+    sequence: int = 0
+    degraded: bool = False
+    calm: int = 0
 
 
 class StoredRun(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from checks.findings import Pass
 from checks.history.decide import gone
 from checks.history.errors import Conflict
 from checks.history.model import ClusterState, Marker, MarkerStatus, Run, RunStatus, StateSummary, Totals
-from checks.jobs import scope
+from checks.jobs import degraded, scope
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.scan import add
@@ -24,7 +24,6 @@ from checks.report.outcome import Outcome
 from checks.text import redacted
 
 MAX_LINES = 50
-DEGRADED_SHARE = 0.2  # of clusters that could not be read, above which the checker itself is in doubt
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -74,16 +73,9 @@ async def _counted(context: JobContext, run: Run, markers: Iterable[Marker], mis
         run,
         totals=totals,
         missing=missing,
-        degraded=_degraded(run, totals, failed + len(missing)),
+        degraded=degraded.is_degraded(run, totals, failed + len(missing)),
         closed=context.clock(),
     )
-
-
-def _degraded(run: Run, totals: Totals, lost_shards: int) -> bool:
-    """Whether so much could not be read that the checker itself is in doubt."""
-    shards = lost_shards / len(run.expected) if run.expected else 0.0
-    clusters = (totals.blind + totals.errors) / totals.clusters if totals.clusters else 0.0
-    return max(shards, clusters) > DEGRADED_SHARE
 
 
 async def _mark_missing_gone(context: JobContext, run: Run) -> int:
@@ -119,13 +111,7 @@ async def _notify(context: JobContext, run: Run) -> None:
     if run.baseline:
         await _notify_baseline(context, run)
     await scope.notify_of_changes(context, run)
-    before = await context.store.latest_run()
-    was = before is not None and before.sequence < run.sequence and before.degraded
-    if run.degraded and not was:
-        await context.store.add_notice(_degraded_notice(run))
-    if was and not run.degraded:
-        title = "Pullwatch can read enough clusters again"
-        await context.store.add_notice(_notice(run, NoticeKind.DEGRADED_OVER, title))
+    await degraded.notify_of_changes(context, run)
 
 
 async def _notify_baseline(context: JobContext, run: Run) -> None:
@@ -181,18 +167,6 @@ def _lines(state: ClusterState) -> list[NoticeLine]:
             basis=subject.basis or (known.basis if known else ()),
         )
     return list(lines.values())
-
-
-def _degraded_notice(run: Run) -> Notice:
-    totals = run.totals
-    facts = [
-        f"{totals.blind + totals.errors} of {totals.clusters} clusters could not be read, "
-        f"{len(run.missing)} of {len(run.expected)} shards did not end.",
-        "Results that could not be read are Unknown: they raise no alert and resolve none.",
-    ]
-    facts += [f"Shard {shard} did not end before the deadline." for shard in run.missing[:20]]
-    facts += [f"Subscription {s.id}: {s.summary}" for s in run.subscriptions if not isinstance(s.verdict, Pass)][:20]
-    return _notice(run, NoticeKind.DEGRADED, "Pullwatch cannot read many clusters", tuple(facts))
 
 
 def _notice(

@@ -89,7 +89,10 @@ async def _run(
         id=ticket.run_id,
         sequence=ticket.sequence,
         requested_by=message.requested_by,
-        scope=RunScope(subscriptions=tuple(result.id for result in results)),
+        scope=RunScope(
+            subscriptions=tuple(result.id for result in results),
+            asked=tuple(sorted({guid.lower() for guid in message.subscriptions})),
+        ),
         created=now,
         deadline=now + timedelta(minutes=context.settings.run_minutes),
         expected=tuple(shard.id for shard in shards),

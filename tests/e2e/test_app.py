@@ -140,7 +140,7 @@ def test_a_subscription_that_vanishes_is_unknown_and_told_once_and_so_is_its_ret
             (result,) = [each for each in run["subscriptions"] if each["id"] == other]
             assert (result["verdict"], result["cause"]) == ("unknown", "not-visible")
         hide(tenant)
-        for _ in range(2):
+        for _ in range(3):
             assert running_app.run()["totals"]["failing"] == 1
     assert sorted(subjects(smtp)) == sorted(
         [

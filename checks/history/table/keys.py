@@ -97,6 +97,11 @@ def canary(resource_id: str, namespace: str, name: str) -> str:
     return check(f"canary|{cluster_key(resource_id)}|{namespace}|{name}")
 
 
+def doubt(asked: tuple[str, ...]) -> str:
+    """The row of what is in doubt about a scope: the subscriptions that were asked for, none for all."""
+    return f"doubt|{hashlib.sha256(','.join(asked).encode()).hexdigest()[:40]}" if asked else "doubt|all"
+
+
 def run_table(run_id: str) -> str:
     """The monthly table that holds a run. LimitError where the id is none of ours."""
     match = _RUN_ID.fullmatch(run_id)

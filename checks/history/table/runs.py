@@ -13,7 +13,18 @@ from datetime import datetime
 import msgspec
 
 from checks.history.errors import Conflict
-from checks.history.model import Marker, MarkerStatus, Run, RunStatus, Shard, StoredRun, Ticket, Totals, new_run_id
+from checks.history.model import (
+    Doubt,
+    Marker,
+    MarkerStatus,
+    Run,
+    RunStatus,
+    Shard,
+    StoredRun,
+    Ticket,
+    Totals,
+    new_run_id,
+)
 from checks.history.table import keys, rows
 from checks.history.table.tables import BATCH, Operation, Tables, etag_of
 
@@ -158,6 +169,16 @@ class Runs(Tables):
             return None
         stored = await self.load_run(str(rows.versioned(row)["run"]))
         return None if stored is None else stored.run
+
+    async def load_doubt(self, asked: tuple[str, ...]) -> Doubt:
+        """What was in doubt about a scope after its latest run."""
+        row = await self._get(keys.RUN, keys.doubt(asked))
+        return Doubt() if row is None else rows.read(Doubt, rows.joined(rows.versioned(row), "doubt"), row["RowKey"])
+
+    async def save_doubt(self, asked: tuple[str, ...], doubt: Doubt) -> None:
+        """Keep what is in doubt about a scope."""
+        entity = rows.base(keys.RUN, keys.doubt(asked)) | rows.chunked("doubt", rows.text_of(doubt))
+        await self._put(rows.checked(entity))
 
     async def record_poison(self, queue: str, text: str, reason: str, now: datetime) -> None:
         """Keep a message nobody could handle, bounded to 4 KiB, with why."""
