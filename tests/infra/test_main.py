@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -189,6 +191,12 @@ TAKEN: dict[str, str | bool] = {
     "privateInbound": True,
 }
 EMPTY_ZONES = "param privateDnsZoneIds = {\n  blob: ''\n}\n"
+# Of Azure's clouds: public, operated by 21Vianet, of the United States' government.
+CLOUD_DOMAINS = re.compile(
+    r"\b(?:windows\.net|azure\.(?:com|net|cn|us)|azure-api\.net|azurewebsites\.\w+|azurecr\.\w+|microsoftonline\.\w+|"
+    r"microsoft\.com|chinacloudapi\.cn|chinacloudsites\.cn|usgovcloudapi\.net)",
+    re.IGNORECASE,
+)
 # Source: "Naming rules and restrictions for Azure resources" on Microsoft Learn: the longest name of a type.
 LONGEST = {
     "Resources/resourceGroups": 90,
@@ -438,6 +446,28 @@ def test_the_readme_lists_every_file_of_its_folder() -> None:
     assert {name for name in files if f"`{name}`" not in readme} == set()
 
 
+def test_a_copy_of_a_sample_is_nobody_elses(tmp_path: Path) -> None:
+    """Its name in the README is one that git and the tests ignore, and beside the samples it finds its template."""
+    readme = (infra.INFRA / "README.md").read_text(encoding="utf-8")
+    sample, copy = re.findall(r"cp infra/samples/(\S+) infra/samples/(\S+)", readme)[0]
+    ignored = subprocess.run(["git", "check-ignore", f"infra/samples/{copy}"], cwd=infra.ROOT, capture_output=True)
+    assert ignored.returncode == 0
+    assert f"--parameters infra/samples/{copy}" in readme
+    for name in (sample, copy):
+        (tmp_path / name).touch()
+    assert infra.samples_in(tmp_path) == [tmp_path / sample]
+    assert infra.INFRA / "samples" / sample in infra.samples()
+
+
+def test_no_file_names_an_endpoint_of_one_cloud(template: dict[str, Any]) -> None:
+    """What differs between clouds is environment()'s, but for the zones of function apps, which it does not know."""
+    for file in infra.roots():
+        texts = list(_texts(template if file.name == "main.bicep" else bicep.build(file)))
+        assert texts
+        named = {text for text in texts if CLOUD_DOMAINS.search(text)}
+        assert named == (set(template["variables"]["siteZones"].values()) if file.name == "main.bicep" else set())
+
+
 def test_every_cloud_has_its_name(template: dict[str, Any]) -> None:
     """environment().name, as `az cloud list` has it, to the program's."""
     assert template["variables"]["cloudNames"] == {
@@ -639,6 +669,19 @@ def _other_value(name: str, kind: dict[str, Any]) -> bool | int | str:
 
 def _literal(value: bool | int | str) -> str:
     return f"'{value}'" if isinstance(value, str) else str(value).lower()
+
+
+def _texts(part: Any) -> Iterator[str]:
+    """Every text of a template but descriptions, schemas and what the compiler says of itself."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key not in ("metadata", "$schema"):
+                yield from _texts(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _texts(value)
+    elif isinstance(part, str):
+        yield part
 
 
 def _with(given: dict[str, str | bool]) -> str:
