@@ -2,11 +2,12 @@ metadata description = 'Pullwatch: everything it runs on, in a resource group of
 
 targetScope = 'subscription'
 
+import { addressesOf, isAddressList, isNamePart, isNetworkRange, isVaultId } from 'modules/parameter-checks.bicep'
 import { asEnvironment, checkSettings, cloudNames } from 'modules/settings.bicep'
 
 // What has no default: azd asks for it.
 
-@description('Name of this installation, such as prod: it is part of every name. Letters, digits and hyphens.')
+@description('Name of this installation, such as prod: it is part of every name. Letters, digits and hyphens, with a letter or digit at both ends.')
 @minLength(1)
 @maxLength(24)
 param environmentName string
@@ -15,7 +16,7 @@ param environmentName string
 @minLength(1)
 param location string
 
-@description('Who gets the mails: addresses, separated by commas.')
+@description('Who gets the mails: addresses, separated by commas. One of more than 64 characters needs watchdogRecipients.')
 @minLength(3)
 param mailRecipients string
 
@@ -53,7 +54,7 @@ param schedule string = '0 */30 * * * *'
 @description('Any other setting of Pullwatch, by its name without PULLWATCH_; the README lists them. One that is left out has its default.')
 param settings checkSettings = {}
 
-@description('Who is told by Azure Monitor that the app is dead or its mail is stuck: addresses, separated by commas. Empty: mailRecipients. Each has to be confirmed.')
+@description('Who is told by Azure Monitor that the app is dead or its mail is stuck: addresses of at most 64 characters, separated by commas. Empty: mailRecipients. Each has to be confirmed.')
 param watchdogRecipients string = ''
 
 // Names and tags.
@@ -79,7 +80,7 @@ param maximumInstanceCount int = 40
 @description('Instances that are always there, such as { name: \'http\', instanceCount: 1 } or { name: \'function:plan\', instanceCount: 1 }. They are billed while they wait.')
 param alwaysReady { name: string, instanceCount: int }[] = []
 
-@description('Whether instances and data are spread over availability zones. Not every region offers it.')
+@description('Whether instances and data are spread over availability zones. Not every region offers it. Azure then keeps at least two always-ready instances for each function that scales by itself and for those with HTTP triggers: 22 instances, billed while they wait.')
 param zoneRedundant bool = false
 
 @description('Days that logs are kept.')
@@ -95,7 +96,7 @@ param logDailyCapGb int = -1
 @description('Resource ID of an existing subnet that the app\'s outbound traffic leaves through: delegated to Microsoft.App/environments, a /27 or larger, no underscore in its name. It is used as it is; a NAT gateway or firewall with a static address is its owner\'s.')
 param subnetId string = ''
 
-@description('Address space of a virtual network to make for the app, a /26 or larger; empty: none. Instead of subnetId.')
+@description('Address space of a virtual network to make for the app, an IPv4 range from /8 to /26 such as 10.20.0.0/24; empty: none. Instead of subnetId.')
 param networkAddressPrefix string = ''
 
 @description('Whether the network that is made gets a NAT gateway, and so outbound traffic a static address, for authorized IP ranges of API servers and IP rules of registries.')
@@ -113,7 +114,7 @@ param allowedAddressRanges string[] = []
 @description('Resource ID of an existing subnet for private endpoints, in the installation\'s region. Empty: that of the network that is made.')
 param privateEndpointSubnetId string = ''
 
-@description('Resource IDs of existing private DNS zones, by sub-resource. One that is not given is made, and linked to the app\'s network; one that is given is used as it is. A network that is linked to a zone of that name already needs it given.')
+@description('Resource IDs of existing private DNS zones, by sub-resource. One that is not given, or empty, is made, and linked to the app\'s network; one that is given is used as it is. A network that is linked to a zone of that name already needs it given.')
 param privateDnsZoneIds privateDnsZones = {}
 
 @sealed()
@@ -133,10 +134,29 @@ var everyHalfHour = '0 */30 * * * *'
 // What contradicts itself fails here, before anything is deployed.
 var makesNetwork = !empty(networkAddressPrefix)
 var hasNetwork = makesNetwork || !empty(subnetId)
-var vault = split(keyVaultResourceId, '/')
+// Without empty parts: an ID that is copied from somewhere may end in a slash.
+var vault = filter(split(keyVaultResourceId, '/'), part => !empty(part))
+var vaultName = empty(vault) ? '' : vault[length(vault) - 1]
 var readsSecret = mailTransport == 'smtp' && !empty(keyVaultResourceId)
+var assignsSecret = readsSecret && isVaultId(vault)
+// https: / / host / secrets / name / version
+var secretUri = split('${smtpPasswordSecretUri}////', '/')
+var secretName = toLower(secretUri[3]) == 'secrets' ? secretUri[4] : ''
+var receivers = empty(watchdogRecipients) ? mailRecipients : watchdogRecipients
 var problems = filter(
   [
+    !isNamePart(environmentName)
+      ? 'environmentName takes letters, digits and hyphens, with a letter or digit at both ends (azd env new).'
+      : ''
+    !isAddressList(mailRecipients)
+      ? 'mailRecipients takes one or more addresses, separated by commas (azd env set MAIL_RECIPIENTS).'
+      : ''
+    !empty(watchdogRecipients) && !isAddressList(watchdogRecipients)
+      ? 'watchdogRecipients takes one or more addresses, separated by commas.'
+      : ''
+    !empty(filter(addressesOf(receivers), address => length(address) > 64))
+      ? 'Azure Monitor takes addresses of at most 64 characters: give such ones as watchdogRecipients.'
+      : ''
     mailTransport == 'smtp' && empty(smtpHost) ? 'mailTransport is smtp: give smtpHost (azd env set SMTP_HOST).' : ''
     mailTransport == 'smtp' && !empty(smtpUser) && empty(smtpPasswordSecretUri)
       ? 'smtpUser signs in: give smtpPasswordSecretUri (azd env set SMTP_PASSWORD_SECRET_URI).'
@@ -144,8 +164,17 @@ var problems = filter(
     readsSecret && empty(smtpPasswordSecretUri)
       ? 'keyVaultResourceId is for the SMTP password: give smtpPasswordSecretUri (azd env set SMTP_PASSWORD_SECRET_URI).'
       : ''
-    readsSecret && !startsWith(toLower(smtpPasswordSecretUri), 'https://${toLower(last(vault))}.')
+    mailTransport == 'smtp' && !empty(smtpPasswordSecretUri) && empty(secretName)
+      ? 'smtpPasswordSecretUri takes the URI of a secret: https://, the vault\'s host name, /secrets/ and the secret\'s name.'
+      : ''
+    readsSecret && !isVaultId(vault)
+      ? 'keyVaultResourceId takes the resource ID of a Key Vault: /subscriptions/ and more, then /providers/Microsoft.KeyVault/vaults/ and its name.'
+      : ''
+    assignsSecret && !startsWith(toLower(smtpPasswordSecretUri), 'https://${toLower(vaultName)}.')
       ? 'smtpPasswordSecretUri is not in the vault that keyVaultResourceId names.'
+      : ''
+    makesNetwork && !isNetworkRange(networkAddressPrefix)
+      ? 'networkAddressPrefix takes an IPv4 range from /8 to /26 by its first address, such as 10.20.0.0/24.'
       : ''
     makesNetwork && !empty(subnetId) ? 'subnetId and networkAddressPrefix exclude each other.' : ''
     natGateway && !makesNetwork ? 'natGateway needs networkAddressPrefix: an existing subnet is not changed.' : ''
@@ -177,11 +206,6 @@ var storageName = 'stpullwatch${token}'
 var deploymentContainer = 'app-package'
 var networkName = 'vnet-${suffix}'
 var siteName = 'func-${suffix}-${token}'
-
-var watchdogAddresses = filter(
-  map(split(empty(watchdogRecipients) ? mailRecipients : watchdogRecipients, ','), address => trim(address)),
-  address => !empty(address)
-)
 
 var smtpSettings = mailTransport == 'smtp'
   ? union(
@@ -241,7 +265,7 @@ module watchdog 'modules/watchdog.bicep' = {
       workspaceName
     )
     appName: siteName
-    recipients: watchdogAddresses
+    recipients: addressesOf(receivers)
     // How far apart the runs of another schedule are, only the app can tell: beyond two days the rule goes by its word.
     scanIntervalMinutes: schedule == everyHalfHour ? 30 : 2880
   }
@@ -270,15 +294,15 @@ module roleAssignments 'modules/role-assignments.bicep' = {
   dependsOn: [storage, monitoring]
 }
 
-module secretAccess 'modules/secret-access.bicep' = if (readsSecret) {
+module secretAccess 'modules/secret-access.bicep' = if (assignsSecret) {
   scope: resourceGroup(
-    readsSecret ? vault[2] : subscription().subscriptionId,
-    readsSecret ? vault[4] : resourceGroupName
+    assignsSecret ? vault[1] : subscription().subscriptionId,
+    assignsSecret ? vault[3] : resourceGroupName
   )
   params: {
     principalId: identity.outputs.principalId
-    vaultName: last(vault)
-    secretName: split('${smtpPasswordSecretUri}////', '/')[4]
+    vaultName: vaultName
+    secretName: secretName
   }
 }
 
@@ -329,16 +353,18 @@ var zoneIds = toObject(
   services,
   service => service,
   service =>
-    privateDnsZoneIds[?service] ?? resourceId(
-      subscription().subscriptionId,
-      resourceGroupName,
-      'Microsoft.Network/privateDnsZones',
-      zoneNames[service]
-    )
+    empty(privateDnsZoneIds[?service])
+      ? resourceId(
+          subscription().subscriptionId,
+          resourceGroupName,
+          'Microsoft.Network/privateDnsZones',
+          zoneNames[service]
+        )
+      : privateDnsZoneIds[service]
 )
 
 module zones 'modules/private-dns-zone.bicep' = [
-  for service in services: if (!contains(privateDnsZoneIds, service)) {
+  for service in services: if (empty(privateDnsZoneIds[?service])) {
     scope: group
     params: {
       name: zoneNames[service]

@@ -10,7 +10,7 @@ targetScope = 'managementGroup'
 @maxLength(36)
 param principalId string
 
-@description('Name of the custom role. Names are unique in a tenant: a second installation needs another.')
+@description('Name of the custom role. Names are unique in a tenant: whoever deploys this file at another management group, or scan-access.bicep, gives another, or the deployment fails with RoleDefinitionWithSameNameExists.')
 param roleName string = loadJsonContent('scan-roles.json').reader.name
 
 @description('Read pods and events of the clusters: Cluster User and RBAC Reader.')
@@ -24,6 +24,7 @@ var scanRoles = loadJsonContent('scan-roles.json')
 var builtInRoles = concat(kubernetesReads ? scanRoles.kubernetesReads : [], imageReads ? scanRoles.imageReads : [])
 
 resource readerRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  // By the management group, too: elsewhere the same name fails, and does not replace this role.
   name: guid(managementGroup().id, roleName)
   properties: {
     roleName: roleName

@@ -10,11 +10,11 @@ targetScope = 'subscription'
 @maxLength(36)
 param principalId string
 
-@description('IDs of the subscriptions to scan. The custom role is stored in the first.')
+@description('IDs of the subscriptions to scan: every deployment repeats the whole list. The custom role is stored in the first, which stays the first, and can be assigned in those of the latest deployment.')
 @minLength(1)
 param subscriptionIds string[]
 
-@description('Name of the custom role. Names are unique in a tenant: a second installation needs another.')
+@description('Name of the custom role. Names are unique in a tenant: whoever deploys this file for other subscriptions gives another, or the deployment fails with RoleDefinitionWithSameNameExists.')
 param roleName string = loadJsonContent('scan-roles.json').reader.name
 
 @description('Read pods and events of the clusters: Cluster User and RBAC Reader.')
@@ -29,10 +29,10 @@ param canaryClusterIds string[] = []
 @description('The namespace of canary pods in these clusters (PULLWATCH_CANARY_NAMESPACE).')
 param canaryNamespace string = 'pullwatch-canary'
 
-@description('IDs of the clusters that Run Command may be used on (PULLWATCH_ALLOW_RUN_COMMAND). None by default.')
+@description('IDs of the clusters that Run Command may be used on (PULLWATCH_ALLOW_RUN_COMMAND): every deployment repeats the whole list, for which the same holds as for subscriptionIds. None by default.')
 param runCommandClusterIds string[] = []
 
-@description('Name of the custom role for Run Command, made only where a cluster is named.')
+@description('Name of the custom role for Run Command, made only where a cluster is named. Whoever deploys this file for other clusters gives another, as of roleName.')
 param runCommandRoleName string = loadJsonContent('scan-roles.json').runCommand.name
 
 var scanRoles = loadJsonContent('scan-roles.json')

@@ -2,7 +2,7 @@ metadata description = 'Pullwatch: one custom role of control-plane actions. Nam
 
 targetScope = 'subscription'
 
-@description('Name of the role: unique in the tenant.')
+@description('Name of the role: unique in the tenant. This subscription and the name say which role it is.')
 param roleName string
 
 @description('What the role is for.')
@@ -15,8 +15,9 @@ param actions string[]
 param assignableScopes string[]
 
 resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  // By the tenant, not by the subscription: the same name in another subscription has to be the same role.
-  name: guid(tenant().tenantId, roleName)
+  // By the subscription that it is stored in, too: a deployment of somebody else's for other subscriptions then fails with
+  // RoleDefinitionWithSameNameExists. By the name alone it would find this role and replace its assignable scopes.
+  name: guid(subscription().id, roleName)
   properties: {
     roleName: roleName
     description: roleDescription

@@ -16,7 +16,6 @@ param privateInbound = true
 param privateDnsZoneIds = {
   blob: '/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/privatelink.blob.core.windows.net'
 }
-param zoneRedundant = true
 param alwaysReady = [
   { name: 'function:plan', instanceCount: 1 }
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -87,17 +89,130 @@ param settings = {{
 SETTINGS
 }}
 """
-CONTRADICTORY = """using '../main.bicep'
+SECRETS = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-secrets/providers"
+VAULT = f"{SECRETS}/Microsoft.KeyVault/vaults"
+SMALL = """using '../main.bicep'
 param environmentName = 'prod'
 param location = 'westeurope'
 param mailRecipients = 'platform-team@contoso.com'
 param mailSender = 'pullwatch@contoso.com'
 param mailTransport = 'smtp'
-param smtpUser = 'pullwatch'
-param keyVaultResourceId = '/subscriptions/0/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv-contoso'
-param natGateway = true
-param privateStorage = true
+param smtpHost = 'smtp.contoso.com'
 """
+SECRET = "https://kv-contoso.vault.azure.net/secrets/smtp-password"
+LONG_ADDRESS = f"{'a' * 53}@contoso.com"  # 65 characters
+# What is said of parameters, in the order of main.bicep, and parameters that it is said of, one set a compile.
+SENTENCES = {
+    "name": "environmentName takes letters, digits and hyphens, with a letter or digit at both ends (azd env new).",
+    "recipients": "mailRecipients takes one or more addresses, separated by commas (azd env set MAIL_RECIPIENTS).",
+    "watchdog": "watchdogRecipients takes one or more addresses, separated by commas.",
+    "long": "Azure Monitor takes addresses of at most 64 characters: give such ones as watchdogRecipients.",
+    "host": "mailTransport is smtp: give smtpHost (azd env set SMTP_HOST).",
+    "password": "smtpUser signs in: give smtpPasswordSecretUri (azd env set SMTP_PASSWORD_SECRET_URI).",
+    "no secret": (
+        "keyVaultResourceId is for the SMTP password: give smtpPasswordSecretUri "
+        "(azd env set SMTP_PASSWORD_SECRET_URI)."
+    ),
+    "secret": (
+        "smtpPasswordSecretUri takes the URI of a secret: "
+        "https://, the vault's host name, /secrets/ and the secret's name."
+    ),
+    "vault": (
+        "keyVaultResourceId takes the resource ID of a Key Vault: /subscriptions/ and more, "
+        "then /providers/Microsoft.KeyVault/vaults/ and its name."
+    ),
+    "other vault": "smtpPasswordSecretUri is not in the vault that keyVaultResourceId names.",
+    "range": "networkAddressPrefix takes an IPv4 range from /8 to /26 by its first address, such as 10.20.0.0/24.",
+    "two networks": "subnetId and networkAddressPrefix exclude each other.",
+    "gateway": "natGateway needs networkAddressPrefix: an existing subnet is not changed.",
+    "storage": "privateStorage needs subnetId or networkAddressPrefix.",
+    "inbound": "privateInbound needs subnetId or networkAddressPrefix.",
+    "endpoints": "Private endpoints in an existing network need privateEndpointSubnetId.",
+}
+REFUSED: dict[str, tuple[dict[str, str | bool], list[str]]] = {
+    "contradictory": (
+        {
+            "smtpHost": "",
+            "smtpUser": "pullwatch",
+            "keyVaultResourceId": f"{VAULT}/kv-contoso",
+            "natGateway": True,
+            "privateStorage": True,
+        },
+        ["host", "password", "no secret", "other vault", "gateway", "storage", "endpoints"],
+    ),
+    "semicolons, a name that only azd takes, a small range, two networks": (
+        {
+            "environmentName": "prod_eu.1",
+            "mailRecipients": "platform-team@contoso.com; on-call@contoso.com",
+            "networkAddressPrefix": "10.20.0.0/27",
+            "subnetId": f"{HUB}/virtualNetworks/vnet-spoke/subnets/snet-pullwatch",
+            "smtpPasswordSecretUri": "https://kv-contoso.vault.azure.net/",
+            "keyVaultResourceId": f"{SECRETS}/Microsoft.Storage/storageAccounts/kv-contoso",
+        },
+        ["name", "recipients", "secret", "vault", "range", "two networks"],
+    ),
+    "nothing between the commas, hyphens at the end, no range": (
+        {
+            "environmentName": "prod-",
+            "mailRecipients": " , ",
+            "watchdogRecipients": " ,",
+            "networkAddressPrefix": "ten/24",
+            "privateInbound": True,
+        },
+        ["name", "recipients", "watchdog", "range"],
+    ),
+    "a long address, hyphens at the beginning, a range by another address": (
+        {
+            "environmentName": "-prod",
+            "mailRecipients": f"platform-team@contoso.com,{LONG_ADDRESS}",
+            "networkAddressPrefix": "10.20.0.4/24",
+            "smtpPasswordSecretUri": SECRET,
+            "keyVaultResourceId": f"{VAULT}/kv-contos",
+        },
+        ["name", "long", "other vault", "range"],
+    ),
+    "a long address of the watchdog, no way to the app": (
+        {"watchdogRecipients": LONG_ADDRESS, "privateInbound": True, "smtpPasswordSecretUri": SECRET},
+        ["long", "inbound", "endpoints"],
+    ),
+}
+# The longest names, and spellings that are taken: a long address of the app's own mail, an ID that ends in a slash, the
+# vault of another cloud, an empty zone, the smallest range.
+LONGEST_NAME = "a" * 24
+TAKEN: dict[str, str | bool] = {
+    "environmentName": LONGEST_NAME,
+    "mailRecipients": f"platform-team@contoso.com, {LONG_ADDRESS}",
+    "watchdogRecipients": " platform-team@contoso.com ,on-call@contoso.com,",
+    "smtpPasswordSecretUri": "https://KV-contoso.vault.usgovcloudapi.net/secrets/smtp-password",
+    "keyVaultResourceId": f"{VAULT}/kv-contoso/",
+    "networkAddressPrefix": "10.20.0.0/26",
+    "natGateway": True,
+    "privateStorage": True,
+    "privateInbound": True,
+}
+EMPTY_ZONES = "param privateDnsZoneIds = {\n  blob: ''\n}\n"
+# Of Azure's clouds: public, operated by 21Vianet, of the United States' government.
+CLOUD_DOMAINS = re.compile(
+    r"\b(?:windows\.net|azure\.(?:com|net|cn|us)|azure-api\.net|azurewebsites\.\w+|azurecr\.\w+|microsoftonline\.\w+|"
+    r"microsoft\.com|chinacloudapi\.cn|chinacloudsites\.cn|usgovcloudapi\.net)",
+    re.IGNORECASE,
+)
+# Source: "Naming rules and restrictions for Azure resources" on Microsoft Learn: the longest name of a type.
+LONGEST = {
+    "Resources/resourceGroups": 90,
+    "Insights/actionGroups": 260,
+    "Insights/components": 260,
+    "Insights/scheduledQueryRules": 260,
+    "ManagedIdentity/userAssignedIdentities": 128,
+    "Network/natGateways": 80,
+    "Network/privateEndpoints": 64,
+    "Network/publicIPAddresses": 80,
+    "Network/virtualNetworks": 64,
+    "OperationalInsights/workspaces": 63,
+    "Storage/storageAccounts": 24,
+    "Web/serverfarms": 60,
+    "Web/sites": 60,
+}
 
 
 @pytest.fixture(scope="module")
@@ -141,19 +256,66 @@ def test_samples_deploy_what_their_reviewed_snapshots_say(snapshots: dict[str, S
         assert snapshot == kept[name], f"{name} deploys something else: make snapshots"
 
 
-def test_what_contradicts_itself_is_refused_before_anything_is_deployed(
-    snapshots: dict[str, Snapshot], folder: Path
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_azure_would_refuse_half_way_is_refused_before_anything_is_deployed(
+    snapshots: dict[str, Snapshot], folder: Path, case: str
 ) -> None:
+    given, expected = REFUSED[case]
     with pytest.raises(AssertionError) as refused:
-        _expand_text(CONTRADICTORY, folder)
-    for words in (
-        "give smtpHost",
-        "give smtpPasswordSecretUri",
-        "smtpPasswordSecretUri is not in the vault",
-        "an existing subnet is not changed",
-        "privateStorage needs subnetId or networkAddressPrefix",
-    ):
-        assert words in str(refused.value)
+        _expand_text(_with(given), folder)
+    said = " ".join(SENTENCES[name] for name in expected)
+    assert f"is not valid: {said}. Please see" in str(refused.value)
+
+
+def test_every_sentence_on_parameters_is_tested() -> None:
+    text = (infra.INFRA / "main.bicep").read_text(encoding="utf-8")
+    [problems] = re.findall(r"^var problems = filter\($(.*?)^\)$", text, re.MULTILINE | re.DOTALL)
+    said = [sentence.replace("\\'", "'") for sentence in re.findall(r"\? '((?:[^'\\]|\\')+)'", problems)]
+    assert said == list(SENTENCES.values())
+    assert {name for _, expected in REFUSED.values() for name in expected} == set(SENTENCES)
+
+
+@pytest.fixture(scope="module")
+def taken(snapshots: dict[str, Snapshot], folder: Path) -> Snapshot:
+    return _expand_text(_with(TAKEN) + EMPTY_ZONES, folder)
+
+
+def test_the_watchdog_mails_its_own_recipients_where_there_are_any(taken: Snapshot) -> None:
+    group = infra.only(taken, "Insights/actionGroups")["properties"]
+    assert [receiver["emailAddress"] for receiver in group["emailReceivers"]] == [
+        "platform-team@contoso.com",
+        "on-call@contoso.com",
+    ]
+    assert LONG_ADDRESS in infra.app_settings(taken)["PULLWATCH_MAIL_TO"]
+
+
+def test_an_id_may_end_in_a_slash_and_a_vault_be_in_any_cloud(taken: Snapshot) -> None:
+    [on_secret] = [a for a in infra.of_type(taken, "Authorization/roleAssignments") if _role(a) == SECRETS_USER]
+    assert on_secret["id"].startswith(f"[extensionResourceId('{VAULT}/kv-contoso/secrets/smtp-password', ")
+
+
+def test_a_zone_whose_id_is_empty_is_made(taken: Snapshot) -> None:
+    made = [zone["name"] for zone in infra.of_type(taken, "Network/privateDnsZones")]
+    assert len(made) == 4
+    assert any("privatelink.blob" in name for name in made)
+    for records in infra.of_type(taken, "Network/privateEndpoints/privateDnsZoneGroups"):
+        [config] = records["properties"]["privateDnsZoneConfigs"]
+        assert "Microsoft.Network/privateDnsZones" in config["properties"]["privateDnsZoneId"]
+
+
+def test_the_smallest_network_holds_both_subnets(taken: Snapshot) -> None:
+    app, endpoints = infra.only(taken, "Network/virtualNetworks")["properties"]["subnets"]
+    assert app["properties"]["addressPrefix"] == "10.20.0.0/27"
+    assert endpoints["properties"]["addressPrefix"] == "10.20.0.32/28"
+
+
+def test_names_fit_with_the_longest_environment_name(template: dict[str, Any], taken: Snapshot) -> None:
+    assert template["parameters"]["environmentName"]["maxLength"] == len(LONGEST_NAME)
+    for kind, longest in LONGEST.items():
+        resources = infra.of_type(taken, kind)
+        assert resources, kind
+        for resource in resources:
+            assert len(resource["name"]) <= longest, resource["name"]
 
 
 def test_azd_finds_the_template_and_asks_for_what_has_no_default(template: dict[str, Any]) -> None:
@@ -267,6 +429,43 @@ def test_the_watchdog_tells_those_who_get_the_mails(snapshots: dict[str, Snapsho
             for rule in infra.of_type(snapshots[name], "Insights/scheduledQueryRules")
         ]
         assert queries and all(f'"{site["name"]}"' in query for query in queries)
+
+
+def test_the_price_of_zones_is_that_of_every_function_and_the_http_group(template: dict[str, Any]) -> None:
+    """Two always-ready instances each. Source: "Reliability in Azure Functions" on Microsoft Learn."""
+    instances = f"{2 * (len(watchdog.TRIGGERS) + 1)} instances"
+    readme = (infra.INFRA / "README.md").read_text(encoding="utf-8")
+    assert instances in template["parameters"]["zoneRedundant"]["metadata"]["description"]
+    assert instances in readme.split("## Availability zones")[1].split("\n## ")[0]
+    assert not [sample.stem for sample in infra.samples() if "zoneRedundant" in sample.read_text(encoding="utf-8")]
+
+
+def test_the_readme_lists_every_file_of_its_folder() -> None:
+    readme = (infra.INFRA / "README.md").read_text(encoding="utf-8")
+    files = {path.relative_to(infra.INFRA).as_posix() for path in infra.INFRA.rglob("*.bicep")}
+    assert {name for name in files if f"`{name}`" not in readme} == set()
+
+
+def test_a_copy_of_a_sample_is_nobody_elses(tmp_path: Path) -> None:
+    """Its name in the README is one that git and the tests ignore, and beside the samples it finds its template."""
+    readme = (infra.INFRA / "README.md").read_text(encoding="utf-8")
+    sample, copy = re.findall(r"cp infra/samples/(\S+) infra/samples/(\S+)", readme)[0]
+    ignored = subprocess.run(["git", "check-ignore", f"infra/samples/{copy}"], cwd=infra.ROOT, capture_output=True)
+    assert ignored.returncode == 0
+    assert f"--parameters infra/samples/{copy}" in readme
+    for name in (sample, copy):
+        (tmp_path / name).touch()
+    assert infra.samples_in(tmp_path) == [tmp_path / sample]
+    assert infra.INFRA / "samples" / sample in infra.samples()
+
+
+def test_no_file_names_an_endpoint_of_one_cloud(template: dict[str, Any]) -> None:
+    """What differs between clouds is environment()'s, but for the zones of function apps, which it does not know."""
+    for file in infra.roots():
+        texts = list(_texts(template if file.name == "main.bicep" else bicep.build(file)))
+        assert texts
+        named = {text for text in texts if CLOUD_DOMAINS.search(text)}
+        assert named == (set(template["variables"]["siteZones"].values()) if file.name == "main.bicep" else set())
 
 
 def test_every_cloud_has_its_name(template: dict[str, Any]) -> None:
@@ -470,6 +669,30 @@ def _other_value(name: str, kind: dict[str, Any]) -> bool | int | str:
 
 def _literal(value: bool | int | str) -> str:
     return f"'{value}'" if isinstance(value, str) else str(value).lower()
+
+
+def _texts(part: Any) -> Iterator[str]:
+    """Every text of a template but descriptions, schemas and what the compiler says of itself."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key not in ("metadata", "$schema"):
+                yield from _texts(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _texts(value)
+    elif isinstance(part, str):
+        yield part
+
+
+def _with(given: dict[str, str | bool]) -> str:
+    """The parameters of a small installation, and others besides or instead."""
+    kept = [line for line in SMALL.splitlines() if line.split()[1] not in given]
+    return "\n".join([*kept, *(f"param {name} = {_literal(value)}" for name, value in given.items()), ""])
+
+
+def _role(assignment: dict[str, Any]) -> str:
+    role: str = assignment["properties"]["roleDefinitionId"]
+    return role.rpartition("/")[2]
 
 
 def _expand_text(text: str, folder: Path) -> Snapshot:

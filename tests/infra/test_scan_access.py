@@ -15,6 +15,7 @@ from checks.rules import visibility
 from simulator.arm.builtin_roles import builtin_roles
 from tests.support import bicep, infra
 from tests.support.infra import INFRA
+from tests.support.permissions_page import PAGE
 from tests.support.scan_access import actions_of, beyond_the_roles, scan_roles
 
 Snapshot = dict[str, Any]
@@ -34,6 +35,7 @@ ALLOWED = {
     "a7ffa36f-339b-4b5c-8bdf-e2c188b2c0eb": "Azure Kubernetes Service RBAC Writer",
 }
 WRITER = "a7ffa36f-339b-4b5c-8bdf-e2c188b2c0eb"
+NAMED = {"reader": "roleName", "runCommand": "runCommandRoleName"}
 ONE_SUBSCRIPTION = f"""using '../scan-access.bicep'
 param principalId = '{PRINCIPAL}'
 param subscriptionIds = ['{ONE.rpartition("/")[2]}']
@@ -153,6 +155,66 @@ def test_custom_roles_hold_what_the_list_says_and_no_data_actions(snapshots: dic
         }
         assert properties["description"] == wanted[properties["roleName"]]["description"]
         assert "/" not in properties["assignableScopes"]
+
+
+@compiled
+def test_another_owners_deployment_does_not_replace_the_custom_roles(
+    snapshots: dict[str, Snapshot], folder: Path
+) -> None:
+    """Other GUIDs with the same names, which Azure refuses with RoleDefinitionWithSameNameExists."""
+    others = _roles_by_name(_of_text(_for_subscriptions(TWO, ONE, cluster_in=ONE), folder))
+    mine = _roles_by_name(snapshots["scan-access"])
+    assert set(mine) == set(others) == {scan_roles()[key]["name"] for key in NAMED}
+    assert not set(mine.values()) & set(others.values())
+    assert set(_roles_by_name(snapshots["management-group"]).values()).isdisjoint(mine.values())
+
+
+@compiled
+def test_the_same_owners_next_deployment_changes_the_custom_roles_that_are_there(
+    snapshots: dict[str, Snapshot], folder: Path
+) -> None:
+    third = ONE.replace("0001", "0003")
+    grown = _of_text(_for_subscriptions(ONE, TWO, third, cluster_in=TWO), folder)
+    assert _roles_by_name(grown) == _roles_by_name(snapshots["scan-access"])
+    reader = definitions(grown)[_roles_by_name(grown)["Pullwatch Reader"]]
+    assert reader["assignableScopes"] == [ONE, TWO, third]
+
+
+@compiled
+def test_another_name_is_another_role(snapshots: dict[str, Snapshot], folder: Path) -> None:
+    named = "".join(f"param {parameter} = 'Pullwatch of the bank {key}'\n" for key, parameter in NAMED.items())
+    others = _roles_by_name(_of_text(_for_subscriptions(ONE, TWO, cluster_in=TWO) + named, folder))
+    mine = _roles_by_name(snapshots["scan-access"])
+    assert set(others) == {f"Pullwatch of the bank {key}" for key in NAMED}
+    assert not set(mine.values()) & set(others.values())
+
+
+@compiled
+def test_what_every_deployment_repeats_and_whose_name_is_another_is_said_where_one_looks(
+    templates: dict[str, dict[str, Any]],
+) -> None:
+    parameters = templates["scan-access"]["parameters"]
+    said = {name: one["metadata"]["description"] for name, one in parameters.items()}
+    for name in ("subscriptionIds", "runCommandClusterIds"):
+        assert "every deployment repeats the whole list" in said[name]
+    group = templates["scan-access-mg"]["parameters"]["roleName"]["metadata"]["description"]
+    for text in (said["roleName"], group, PAGE.read_text("utf-8"), (INFRA / "README.md").read_text("utf-8")):
+        assert "RoleDefinitionWithSameNameExists" in text
+
+
+def _for_subscriptions(*scopes: str, cluster_in: str) -> str:
+    """Parameters for some subscriptions, with Run Command on a cluster in one of them."""
+    listed = ", ".join(f"'{scope.rpartition('/')[2]}'" for scope in scopes)
+    cluster = f"{cluster_in}/resourceGroups/rg-bank/{CLUSTERS}/aks-bank"
+    return (
+        f"using '../scan-access.bicep'\nparam principalId = '{PRINCIPAL}'\nparam subscriptionIds = [{listed}]\n"
+        f"param runCommandClusterIds = ['{cluster}']\n"
+    )
+
+
+def _roles_by_name(snapshot: Snapshot) -> dict[str, str]:
+    """The GUIDs of the custom roles by their names."""
+    return {properties["roleName"]: guid for guid, properties in definitions(snapshot).items()}
 
 
 @compiled

@@ -25,8 +25,13 @@ _USING = re.compile(r"^using '([^']+)'", re.MULTILINE)
 
 
 def samples() -> list[Path]:
-    """The parameter files that show an installation each."""
-    return sorted((INFRA / "samples").glob("*.bicepparam"))
+    """The parameter files that show an installation each, without anybody's copies (my*), which git ignores."""
+    return samples_in(INFRA / "samples")
+
+
+def samples_in(folder: Path) -> list[Path]:
+    """The samples of a folder."""
+    return sorted(path for path in folder.glob("*.bicepparam") if not path.name.startswith("my"))
 
 
 def roots() -> list[Path]:

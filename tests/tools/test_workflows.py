@@ -122,3 +122,44 @@ def test_nothing_is_deployed_but_what_was_tested_built_shown_and_approved() -> N
     assert "--build-remote true" in deploy
     assert "actions/download-artifact" in used(jobs["deploy"])
     assert "make" not in deploy
+
+
+def client_ids(job: dict[str, Any]) -> list[str]:
+    """The identities that a job signs in as, as its variables are called."""
+    signed_in = [step["with"]["client-id"] for step in job.get("steps", ()) if "azure/login@" in step.get("uses", "")]
+    return [re.sub(r"^\$\{\{ vars\.(\w+) \}\}$", r"\1", client) for client in signed_in]
+
+
+def test_the_identity_that_deploys_is_for_the_approved_job_alone() -> None:
+    """A branch's token is any workflow's on it: the identity of a job without an approval may not write."""
+    jobs = read(FOLDER / "deploy.yml")["jobs"]
+    assert {name: client_ids(job) for name, job in jobs.items() if client_ids(job)} == {
+        "what-if": ["AZURE_WHATIF_CLIENT_ID"],
+        "deploy": ["AZURE_CLIENT_ID"],
+    }
+    assert jobs["deploy"]["environment"] == "production"
+    for name, job in jobs.items():
+        assert ("AZURE_CLIENT_ID" in str(job)) == ("environment" in job), name
+
+
+def test_what_would_change_is_asked_with_the_right_to_read() -> None:
+    what_if, deploy = (
+        " ".join(step.get("run", "") for step in read(FOLDER / "deploy.yml")["jobs"][name]["steps"])
+        for name in ("what-if", "deploy")
+    )
+    assert "az deployment sub what-if" in what_if
+    assert "--validation-level ProviderNoRbac" in what_if
+    assert not re.search(r"az deployment \w+ (create|delete)", what_if)
+    assert "az deployment sub create" in deploy
+
+
+def test_the_first_lines_name_every_variable_that_is_read_and_both_credentials() -> None:
+    text = (FOLDER / "deploy.yml").read_text(encoding="utf-8")
+    head, body = text.split("\nname: deploy\n")
+    variables = set(re.findall(r"\bvars\.(\w+)", body))
+    assert variables
+    assert set(re.findall(r"\b(?:AZURE|PULLWATCH)_\w+", head)) == variables
+    for said in ("repo:OWNER/REPOSITORY:environment:production", "repo:OWNER/REPOSITORY:ref:refs/heads/BRANCH"):
+        assert said in head
+    for action in ("read", "whatIf/action", "validate/action"):
+        assert f"Microsoft.Resources/deployments/{action}" in head
