@@ -1,17 +1,11 @@
 """A stand-in for Azure Monitor: evaluates alert rules over rows of log tables, for the part of KQL that the rules use.
 
-    SOURCE | where COLUMN (== | =~ | startswith) LITERAL | where COLUMN in ("…", …) | summarize NAME = count()
+    TABLE | where COLUMN (== | =~ | startswith) LITERAL | where COLUMN in ("…", …) | summarize NAME = count()
 
-SOURCE is a table, or ``union isfuzzy=true TABLE, (datatable(COLUMN: TYPE, …) [])``: the table and an empty one. What a
-rule says beyond that raises ``UnknownQuery``: nothing is passed over in silence. As in Azure Monitor:
-
-- strings are compared with regard to case by ``==`` and ``in`` and without by ``=~`` and ``startswith``;
-- the window ends at the evaluation and is applied to TimeGenerated;
-- a table that is not there ends the query in a semantic error, ``UnresolvedTable``; a fuzzy union leaves it out;
-- a column whose type differs in the two parts of a union is two columns, so it has to be the same;
-- a summary without ``by`` has one row, also of nothing.
-
-Source: "union operator" (isfuzzy, kind=outer) and "datatable operator" of Kusto on Microsoft Learn.
+What a rule says beyond that raises ``UnknownQuery``: nothing is passed over in silence. As in Azure Monitor, strings
+are compared with regard to case by ``==`` and ``in`` and without by ``=~`` and ``startswith``; the window ends at the
+evaluation and is applied to TimeGenerated; a table that is not there is empty; and a summary without ``by`` has one
+row, also of nothing.
 """
 
 from __future__ import annotations
@@ -26,19 +20,6 @@ Row = Mapping[str, Any]
 Tables = Mapping[str, Sequence[Row]]
 TIME = "TimeGenerated"
 
-# Source: the tables AppTraces and AppRequests in the Azure Monitor Logs reference: the columns that rules may name.
-COLUMNS: dict[str, dict[str, str]] = {
-    "AppTraces": {TIME: "datetime", "AppRoleName": "string", "Message": "string", "SeverityLevel": "int"},
-    "AppRequests": {
-        TIME: "datetime",
-        "AppRoleName": "string",
-        "DurationMs": "real",
-        "OperationName": "string",
-        "Success": "bool",
-    },
-}
-
-_UNION = re.compile(r"union isfuzzy=true (\w+), \(datatable\((\w+: \w+(?:, \w+: \w+)*)\) \[\]\)")
 _WHERE = re.compile(r'where (\w+) (==|=~|startswith) ("[^"\\]*"|true|false)')
 _WHERE_IN = re.compile(r'where (\w+) in \(("[^"\\]*"(?:, "[^"\\]*")*)\)')
 _COUNT = re.compile(r"summarize (\w+) = count\(\)")
@@ -59,70 +40,42 @@ class UnknownQuery(AssertionError):
     """A query or a rule says what this stand-in does not know."""
 
 
-class UnresolvedTable(Exception):
-    """A query names a table that is not there: Azure does not evaluate the rule, and nobody is told of anything."""
-
-
 @dataclass(frozen=True)
 class Query:
-    """A query in its parts: the table, what keeps a row, and the name of the count.
-
-    ``fuzzy``: the table is united with an empty one, and may not be there.
-    """
+    """A query in its parts: the table, what keeps a row, and the name of the count."""
 
     table: str
-    fuzzy: bool
     conditions: tuple[Callable[[Row], bool], ...]
     literals: tuple[tuple[str, str], ...]
     count: str
 
     def run(self, tables: Tables) -> dict[str, int]:
-        """The one row that it answers. Raises UnresolvedTable."""
-        if self.table not in tables and not self.fuzzy:
-            raise UnresolvedTable(self.table)
+        """The one row that it answers."""
         rows = tables.get(self.table, ())
         return {self.count: sum(all(keeps(row) for keeps in self.conditions) for row in rows)}
 
 
 def parse(text: str) -> Query:
     """A query out of its text. Raises UnknownQuery."""
-    source, *operators = (part.strip() for part in text.split("\n|"))
-    if not operators:
+    table, *operators = (part.strip() for part in text.split("\n|"))
+    if not re.fullmatch(r"\w+", table) or not operators:
         raise UnknownQuery(text)
-    table, columns, fuzzy = _source(source)
     *filters, last = operators
     count = _COUNT.fullmatch(last)
     if count is None:
         raise UnknownQuery(f"{last!r} at the end of {text}")
-    parsed = [_condition(operator, columns) for operator in filters]
+    parsed = [_condition(operator) for operator in filters]
     literals = tuple(literal for _, found in parsed for literal in found)
-    return Query(table, fuzzy, tuple(condition for condition, _ in parsed), literals, count[1])
+    return Query(table, tuple(condition for condition, _ in parsed), literals, count[1])
 
 
-def _source(source: str) -> tuple[str, Mapping[str, str], bool]:
-    """The table that is read, the columns that may be named with their types, and whether it may not be there."""
-    match = _UNION.fullmatch(source)
-    table = match[1] if match else source
-    known = COLUMNS.get(table)
-    if known is None:
-        raise UnknownQuery(source)
-    if match is None:
-        return table, known, False
-    columns = dict(pair.split(": ") for pair in match[2].split(", "))
-    if TIME not in columns or not columns.items() <= known.items():
-        raise UnknownQuery(f"{columns} beside {known}")
-    return table, columns, True
-
-
-def _condition(operator: str, columns: Mapping[str, str]) -> tuple[Callable[[Row], bool], list[tuple[str, str]]]:
-    """What a where keeps, and the strings in it by their column, which has to be one of ``columns`` and of its type."""
+def _condition(operator: str) -> tuple[Callable[[Row], bool], list[tuple[str, str]]]:
+    """What a where keeps, and the strings in it by their column."""
     if match := _WHERE_IN.fullmatch(operator):
-        if columns.get(match[1]) != "string":
-            raise UnknownQuery(operator)
         name, listed = match[1], re.findall(r'"([^"]*)"', match[2])
         return lambda row: row[name] in listed, [(name, text) for text in listed]
     match = _WHERE.fullmatch(operator)
-    if match is None or columns.get(match[1]) != ("bool" if match[3] in ("true", "false") else "string"):
+    if match is None:
         raise UnknownQuery(operator)
     name, compare, quoted = match[1], _COMPARISONS[match[2]], match[3]
     literal = quoted == "true" if quoted in ("true", "false") else quoted.strip('"')
