@@ -706,6 +706,10 @@ def _environment(snapshot: Snapshot, template: dict[str, Any]) -> dict[str, str]
     """The environment of the app in Azure's public cloud, which an expansion does not know."""
     cloud = template["variables"]["cloudNames"]["AzureCloud"]
     given = {**infra.app_settings(snapshot), "PULLWATCH_CLOUD": cloud, "WEBSITE_SITE_NAME": "func-pullwatch-prod"}
+    for service in ("table", "queue"):
+        # Known once the account is there: an address of its own.
+        assert f"primaryEndpoints.{service}" in given[f"AzureWebJobsStorage__{service}ServiceUri"]
+        given[f"AzureWebJobsStorage__{service}ServiceUri"] = f"https://stpullwatch.{service}.core.windows.net/"
     if password := given.get("PULLWATCH_SMTP_PASSWORD"):
         # The platform puts the secret in place of its reference.
         assert re.fullmatch(
