@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from checks.secret_shapes import without_secrets
+from checks.secrets import without_secrets
 
 MAX_LINE = 500
 
@@ -16,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def redacted(text: str) -> str:
-    """The text without what looks like a secret (``checks.secret_shapes``)."""
+    """The text without what looks like a secret (``checks.secrets``)."""
     return without_secrets(text)
 
 
