@@ -17,6 +17,7 @@ Three rules hold for all shapes:
 
 from __future__ import annotations
 
+from checks.secrets.patterns import REDACTED
 from checks.secrets.redaction import without_secrets
 
-__all__ = ["without_secrets"]
+__all__ = ["REDACTED", "without_secrets"]

@@ -6,7 +6,7 @@ text, of one namespace's and of the cluster's together. So no namespace takes th
 
 from __future__ import annotations
 
-from checks.text import redacted
+from checks.text import redacted, redacted_start
 
 MAX_TEXT = 8 * 1024  # kubelet's longest texts about pulls have some 2,000 characters
 PER_NAMESPACE = 1024 * 1024
@@ -25,12 +25,18 @@ class Texts:
 
     def safe(self, namespace: str, text: str) -> str:
         """A text of a namespace without secrets, as much of it as there is room for."""
-        room = min(MAX_TEXT, self._left, self._per_namespace - self._taken.get(namespace, 0))
-        kept = text[: max(room, 0)]
-        self.cut += len(kept) < len(text)
-        self._left -= len(kept)
-        self._taken[namespace] = self._taken.get(namespace, 0) + len(kept)
-        return self.redacted(kept)
+        room = max(0, min(MAX_TEXT, self._left, self._per_namespace - self._taken.get(namespace, 0)))
+        taken = min(room, len(text))
+        self.cut += taken < len(text)
+        self._left -= taken
+        self._taken[namespace] = self._taken.get(namespace, 0) + taken
+        return self.start(text, room)
+
+    def start(self, text: str, limit: int) -> str:
+        """The first ``limit`` characters of a text without secrets."""
+        if len(text) <= limit:
+            return self.redacted(text)
+        return redacted_start(text, limit, redact=self.redacted) if limit else ""
 
     def redacted(self, text: str) -> str:
         """A text without secrets. Most pods name the images of others: equal texts are searched once."""
