@@ -66,6 +66,8 @@ NORMAL = [
     "<name>web</name><password></password> -p <password> --yes <token>",
     '"rows": {"access": {"pass": 1}}, {"pass": "green", "fail": "red"}, "bypass": "AzureServices", "pass":"#1a7f37"',
     "the header `x-functions-key` instead of the query; `password` | (empty) | the password `",
+    "openssl req -key /etc/kubernetes/PKI/Server1.key; pulled contoso.azurecr.io/team/user:1.2 Status401Error; pass: 3",
+    'status=403, response=https://contoso.azurecr.io/v2/Team1/manifests, pass: all; {"sku":{"value":"Premium1"}}',
     "if token == nil, password != null; password: |",
     "a test_pass; the pass-through; 3 pass, response=Forbidden",
     "hf_hub, hvs.contoso-registry.example, pypi-server:1.2, sk-contoso, gldt-, SG.x",

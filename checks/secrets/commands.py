@@ -51,7 +51,7 @@ COMMANDS: tuple[Shape, ...] = (
     ),
     shape(
         "secret parameter of PowerShell",
-        rf"(?P<keep>(?<![\w-])-[a-z]{{0,20}}?(?:secret|token|key)\ ++[\"']?+)(?![-$(]|{PLACEHOLDER}){OPAQUE}{{16,}}+",
+        rf"(?P<keep>(?<![\w-])-[a-z]{{0,20}}?(?:secret|token|key)\ ++[\"']?+)(?![-$(/.]|{PLACEHOLDER}){OPAQUE}{{16,}}+",
         *("secret ", "token ", "key "),
     ),
     shape(
@@ -61,7 +61,7 @@ COMMANDS: tuple[Shape, ...] = (
     ),
     shape(
         "password of a network drive",
-        rf"(?P<keep>/user:\S{{1,100}}+\s++)(?!/|\*|{PLACEHOLDER}){OPAQUE}{{8,}}+",
+        rf"(?P<keep>(?<=\s)/user:\S{{1,100}}+\s++)(?!/|\*|{PLACEHOLDER}){OPAQUE}{{8,}}+",
         "/user:",
     ),
 )

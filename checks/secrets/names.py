@@ -15,6 +15,7 @@ from checks.secrets.patterns import (
     OPAQUE,
     OPEN,
     PLACEHOLDER,
+    QUOTE,
     QUOTED,
     SENTENCE,
     folding,
@@ -84,6 +85,10 @@ NAMINGS: tuple[Naming, ...] = (
         "JSON",
         rf"""(?P<keep>\d?+\\*+["']\s*+(?:=>|[:=]|,(?=\s*+'(?!value')))[\s\[]*+(?:\]byte\()?+{OPEN})
             (?!{PLACEHOLDER}){QUOTED}""",
+    ),
+    _naming(
+        "an object with a value, as templates have",
+        rf"""(?P<keep>\d?+{QUOTE}\s*+:\s*+\{{\s*+{QUOTE}value{QUOTE}\s*+:\s*+{OPEN})(?!{PLACEHOLDER}){QUOTED}""",
     ),
     _naming("a list, as Go prints headers", r"""(?P<keep>:\[)(?!\[?redacted\])[^\]]++""", words=False),
     _naming("a number in JSON", r"""(?P<keep>\d?+\\*+["']\s*+:\s*+)\d++""", words=False),

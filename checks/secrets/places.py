@@ -38,7 +38,7 @@ _HEADERS = (
     ),
     shape(
         "answer to a challenge",
-        rf"(?P<keep>(?<=[\s,])(?:response|signature)=(?:{QUOTE})?+){OPAQUE}{{16,}}+",
+        rf"(?P<keep>(?<=[\s,])(?:response|signature)=(?:{QUOTE})?+)(?:[0-9a-f]{{32,}}+|{mixed('+/=_-', 16)})",
         *("response=", "signature="),
     ),
     shape(
@@ -110,6 +110,11 @@ _FIELDS = (
         "short name of a password or assertion",
         rf"(?P<keep>(?<![a-z0-9_.-])(?:assertion|pass|pw)=[\"']?+)(?!{PLACEHOLDER}){OPAQUE}{{6,}}+",
         *("assertion=", "pass=", "pw="),
+    ),
+    shape(
+        "short name of a password in YAML",
+        rf"(?P<keep>(?<![a-z0-9_.-])(?:pass|pw):\s++[\"']?+)(?!{PLACEHOLDER}){mixed('~!@#$%^&*_+=-', 8)}",
+        *("pass:", "pw:"),
     ),
     shape(
         "auth of a Docker configuration in YAML",
