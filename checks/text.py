@@ -6,18 +6,45 @@ Text from Azure, registries, clusters and users passes through here before it is
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from checks.secret_shapes import without_secrets
+from checks.secrets import REDACTED, without_secrets
 
 MAX_LINE = 500
 
+# How much more of a text than is kept is searched for secrets: what is cut off gives some of them away.
+_MARGIN = 512
+_MARGIN_OF_A_LINE = 16 * 1024
+_LAST_WORD = re.compile(rf"\S{{0,{_MARGIN}}}")  # of a text read backwards
+# To the end: a quote may stand in what is quoted.
+_BYTES = re.compile(r"""(?<![^\s(])b\\*+["'].*""", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def redacted(text: str) -> str:
-    """The text without what looks like a secret (``checks.secret_shapes``)."""
+    """The text without what looks like a secret (``checks.secrets``)."""
     return without_secrets(text)
+
+
+def redacted_start(text: str, limit: int, margin: int = _MARGIN, redact: Callable[[str], str] = without_secrets) -> str:
+    """The first ``limit`` characters of a text without its secrets.
+
+    Cut last: of a secret that was cut, what is left might have no shape any more (one that its end gives away). No more
+    than ``margin`` characters beyond are looked at; where that cuts a text too, its last word is left out.
+    """
+    looked_at = text[: limit + margin]
+    shown = redact(looked_at)
+    if len(looked_at) < len(text) and (last := _LAST_WORD.match(shown[::-1])):
+        shown = shown[: len(shown) - last.end()]
+    return shown[:limit]
+
+
+def without_bytes(text: str) -> str:
+    """What an error of a connection says, without the bytes that it quotes.
+
+    Of an answer that is no HTTP, aiohttp quotes the line that cannot be read: a secret has lost its place in it.
+    """
+    return _BYTES.sub(REDACTED, text)
 
 
 def printable(text: str, keep: str = "", instead: str = " ") -> str:
@@ -29,11 +56,8 @@ def printable(text: str, keep: str = "", instead: str = " ") -> str:
 
 
 def one_line(text: str) -> str:
-    """A text from the wire as one line without secrets and control characters, of at most ``MAX_LINE`` characters.
-
-    Cut last: of a secret that was cut, what is left might have no shape any more.
-    """
-    return redacted(_CONTROL.sub(" ", text)).strip()[:MAX_LINE]
+    """A text from the wire as one line without secrets and control characters, of at most ``MAX_LINE`` characters."""
+    return redacted_start(_CONTROL.sub(" ", text).lstrip(), MAX_LINE, _MARGIN_OF_A_LINE).rstrip()
 
 
 def clipped(text: str, limit: int) -> str:

@@ -27,6 +27,7 @@ from checks.facts import Seen, Workloads
 from tests.support import access_facts as base
 from tests.support.cli import ROOT
 from tests.support.hostile_server import Say, client, raw, server
+from tests.support.secret_texts import CANARIES
 
 LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 EMPTY = json.dumps({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": []})
@@ -123,6 +124,27 @@ async def test_a_redirect_is_not_followed(tmp_path: Path, status: str) -> None:
     elsewhere = raw(status, "", Location="/elsewhere?token=1")
     with pytest.raises(Temporary, match=f"answered {status[:3]}: a redirect to /elsewhere is not followed"):
         await read(tmp_path, authority.server(tmp_path), authority.pem, elsewhere)
+
+
+async def test_where_a_redirect_would_lead_is_told_without_secrets_however_long_it_is(tmp_path: Path) -> None:
+    authority = Authority()
+    elsewhere = raw("302 Found", "", Location=f"https://web:{'s3cret' * 60}@elsewhere.example/")
+    with pytest.raises(Temporary, match="a redirect to https://") as raised:
+        await read(tmp_path, authority.server(tmp_path), authority.pem, elsewhere)
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("line", ["X-Api-Key {}", "Bad Header: {}", "X 'quoted' \"twice\" {}"])
+async def test_a_header_that_is_none_is_not_quoted(tmp_path: Path, line: str) -> None:
+    authority, canary = Authority(), CANARIES["basic header"]
+
+    async def say(writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 200 OK\r\n{line.format(canary)}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+
+    with pytest.raises(Unreachable, match="read the Kubernetes API: 400") as raised:
+        await read(tmp_path, authority.server(tmp_path), authority.pem, say)
+    assert canary not in str(raised.value)
 
 
 async def test_requests_say_who_asks_and_take_packed_answers(tmp_path: Path) -> None:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import traceback
+from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from checks.collect.arm.bodies import client_secret
-from checks.collect.kubernetes import connection, kubeconfig
+from checks.collect.arm.bodies import client_secret, registry
+from checks.collect.kubernetes import connection, kubeconfig, refusals
 from checks.collect.kubernetes.canary_pod import PodState
 from checks.collect.wire.errors import Temporary
+from checks.findings import Evidence
 from tests.collect.test_api_connection import Authority
 from tests.support.secret_texts import CANARIES, TEXTS, leaks
 
+REGISTRY = (
+    "/subscriptions/7f951dda-4ed3-4680-a7ca-43fe172d538d/resourceGroups/rg/providers/"
+    "Microsoft.ContainerRegistry/registries/acrone"
+)
 CANARY = CANARIES["password of Python"]
 
 
@@ -76,6 +82,39 @@ def test_the_name_of_a_client_secret_is_kept_without_secrets(name: str) -> None:
     assert secret.ends == "2027-01-01T00:00:00Z"
     assert (secret.name or "").startswith("for AKS: ")
     assert not leaks(str(secret))
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_a_registry_says_of_itself_is_kept_without_secrets(name: str) -> None:
+    text = f"Odd {TEXTS[name]}"
+    properties = {
+        "loginServer": "acrone.azurecr.io",
+        "roleAssignmentMode": text,
+        "publicNetworkAccess": text,
+        "networkRuleSet": {"defaultAction": text},
+        "policies": {"azureADAuthenticationAsArmPolicy": {"status": text}},
+    }
+    made = registry({"id": REGISTRY, "name": "acrone", "properties": properties}, Evidence("x", REGISTRY))
+    assert made is not None and (made.role_assignment_mode or "").startswith("Odd ")
+    assert not leaks(str(made))
+
+
+def test_what_a_registry_may_say_is_kept_as_it_is() -> None:
+    properties = {"loginServer": "acrone.azurecr.io", "roleAssignmentMode": "AbacRepositoryPermissions"}
+    made = registry(
+        {"id": REGISTRY, "name": "acrone", "properties": properties | {"publicNetworkAccess": "Disabled"}},
+        Evidence("x", REGISTRY),
+    )
+    assert made is not None and made.role_assignment_mode == "AbacRepositoryPermissions"
+    assert made.network_access.public_network_access == "Disabled"
+
+
+@pytest.mark.parametrize("as_status", [True, False])
+@pytest.mark.parametrize("message_of", [refusals.message_of, PodState.message_of])
+def test_a_refusal_is_cut_after_its_secrets_are_taken_out(message_of: Callable[[bytes], str], as_status: bool) -> None:
+    said = f"{'x' * 235} key {'x9FqB3' * 12}+AStAbCdEf== rejected"
+    shown = message_of((json.dumps({"kind": "Status", "message": said}) if as_status else said).encode())
+    assert shown == f"{'x' * 235} key [redacted] rejected"
 
 
 def test_a_client_secret_without_a_name_has_none() -> None:

@@ -24,6 +24,13 @@ def test_a_text_is_cut_at_its_length_and_counted() -> None:
     assert texts.cut == 1
 
 
+def test_a_secret_at_the_place_of_the_cut_is_taken_out() -> None:
+    texts, key = Texts(), "x9FqB3" * 12 + "+AStAbCdEf=="
+    assert "x9FqB3" not in texts.safe("a", "web", f"{'y ' * (MAX_TEXT // 2 - 20)} {key} {'z' * 2_000}")
+    assert texts.start(f"the reason {key} of it", 40) == "the reason [redacted] of it"
+    assert "x9FqB3" not in texts.start(f"the reason {key} {'z' * 900}", 40)
+
+
 def test_a_namespace_has_no_more_than_its_share() -> None:
     texts = Texts(per_namespace=10, per_cluster=1_000, beginnings=0)
     assert texts.safe("greedy", "web", "x" * 8) == "x" * 8

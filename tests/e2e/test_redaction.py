@@ -1,6 +1,6 @@
 """Whatever a server, a message or a caller says, each kind of secret in it is found in no sink.
 
-There is a subscription, a cluster and a registry for every kind (tests/test_secret_shapes.py has all spellings). Each
+There is a subscription, a cluster and a registry for every kind (tests/test_secrets.py has all spellings). Each
 scan lets some paths answer with these texts that do not get into each other's way, and looks through everything that it
 prints, as JSON and as a table, and logs.
 """

@@ -13,7 +13,7 @@ from checks.arm_ids import name_of as resource_name
 from checks.facts import outbound
 from checks.findings import Evidence
 from checks.rules.access.rbac import role_guid
-from checks.text import redacted
+from checks.text import redacted, redacted_start
 
 MAX_TEXT = 4096
 MAX_STATED = 20_000
@@ -39,6 +39,12 @@ def raw_text(body: Any, *path: str) -> str | None:
     if value is None or value == "":
         return None
     return value[:MAX_STATED] if isinstance(value, str) else f"unreadable ({type(value).__name__})"
+
+
+def said(body: Any, *path: str) -> str | None:
+    """A text that people are shown as it stands, or None: bounded, and without secrets."""
+    value = get(body, *path)
+    return redacted_start(value, MAX_TEXT) if isinstance(value, str) and value else None
 
 
 def boolean(body: Any, *path: str) -> bool | None:
@@ -159,10 +165,10 @@ def registry(body: Any, evidence: Evidence) -> facts.Registry | None:
         location=text(body, "location"),
         sku=text(body, "sku", "name"),
         provisioning_state=text(body, "properties", "provisioningState"),
-        role_assignment_mode=raw_text(body, "properties", "roleAssignmentMode"),
+        role_assignment_mode=_stated(body, "properties", "roleAssignmentMode"),
         anonymous_pull=boolean(body, "properties", "anonymousPullEnabled"),
         admin_user_enabled=boolean(body, "properties", "adminUserEnabled"),
-        authentication_as_arm=raw_text(body, "properties", "policies", "azureADAuthenticationAsArmPolicy", "status"),
+        authentication_as_arm=_stated(body, "properties", "policies", "azureADAuthenticationAsArmPolicy", "status"),
         network_access=_network_access(get(body, "properties")),
         evidence=evidence,
     )
@@ -281,10 +287,15 @@ def node_machines(body: Any) -> facts.NodeMachines | None:
     )
 
 
+def _stated(body: Any, *path: str) -> str | None:
+    """As ``raw_text``, for people: without secrets."""
+    value = raw_text(body, *path)
+    return redacted(value) if value else value
+
+
 def client_secret(body: Any) -> facts.ClientSecret:
     """One of Graph's ``passwordCredentials``. Its name is free text: people paste the secret itself there too."""
-    name = text(body, "displayName")
-    return facts.ClientSecret(text(body, "endDateTime"), redacted(name) if name else None)
+    return facts.ClientSecret(text(body, "endDateTime"), said(body, "displayName"))
 
 
 def _cluster_outbound(properties: Any) -> outbound.ClusterOutbound:
@@ -309,8 +320,8 @@ def _proxy(body: Any) -> outbound.HttpProxy | None:
 def _network_access(properties: Any) -> outbound.NetworkAccess:
     access, rules = get(properties, "publicNetworkAccess"), get(properties, "networkRuleSet")
     return outbound.NetworkAccess(
-        public_network_access="Enabled" if access is None else text(properties, "publicNetworkAccess"),
-        default_action="Allow" if rules is None else text(rules, "defaultAction"),
+        public_network_access="Enabled" if access is None else said(properties, "publicNetworkAccess"),
+        default_action="Allow" if rules is None else said(rules, "defaultAction"),
         ip_rules=tuple(value for rule in objects(rules, "ipRules") if (value := _allowed(rule))),
         data_endpoint_enabled=boolean(properties, "dataEndpointEnabled"),
         data_hosts=tuple(host.lower().rstrip(".") for host in strings(properties, "dataEndpointHostNames")),

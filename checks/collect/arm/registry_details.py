@@ -15,7 +15,6 @@ from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.facts import NotSeen, NotSeenReason, Registry, RegistryPerformance, RegistryUse, Seen
 from checks.facts.registry_details import CacheRule, Credential, CredentialSet, Replication, Usage
-from checks.text import redacted
 
 T = TypeVar("T")
 
@@ -132,7 +131,7 @@ def credential_set(body: Any) -> CredentialSet | None:
                 name=bodies.text(item, "name"),
                 health=bodies.text(item, "credentialHealth", "status"),
                 error_code=bodies.text(item, "credentialHealth", "errorCode"),
-                error=redacted(bodies.text(item, "credentialHealth", "errorMessage") or "") or None,
+                error=bodies.said(item, "credentialHealth", "errorMessage"),
                 secret=bodies.text(item, "passwordSecretIdentifier") or bodies.text(item, "usernameSecretIdentifier"),
             )
             for item in bodies.objects(body, "properties", "authCredentials")

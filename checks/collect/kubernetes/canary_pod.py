@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from checks.collect.arm import bodies
+from checks.collect.kubernetes.refusals import MAX_BODY
 from checks.collect.wire.errors import Temporary
 from checks.facts.canary import CanaryNode, CanaryRefusal, CanaryReport, RefusedBy
 from checks.rules.pull.canaries import POD_PREFIX, POOL_LABEL
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
-from checks.text import one_line, redacted
+from checks.text import one_line
 
 LABELS = {"app.kubernetes.io/managed-by": "pullwatch", "app.kubernetes.io/name": "pullwatch-canary"}
 _BACK_OFF_ONLY = re.compile(r'\s*Back-off pulling image "[^"]*"\s*')
@@ -138,7 +139,7 @@ class PodState(msgspec.Struct, frozen=True):
             message = bodies.text(_decoded(raw), "message")
         except Temporary:
             message = None
-        return one_line(message or raw[:300].decode("utf-8", "replace"))
+        return one_line(message or raw[:MAX_BODY].decode("utf-8", "replace"))
 
 
 def answered(state: PodState, container: str) -> CanaryReport | None:
@@ -151,7 +152,7 @@ def answered(state: PodState, container: str) -> CanaryReport | None:
     ran = isinstance(ended, dict) and ended.get("reason") != "ContainerStatusUnknown"
     if isinstance(status.get("running"), dict) or ran:
         return CanaryReport(pulled=True, reason="Pulled", node=state.node, secrets=state.secrets)
-    reason, text = bodies.text(status, "waiting", "reason"), redacted(bodies.text(status, "waiting", "message") or "")
+    reason, text = bodies.text(status, "waiting", "reason"), bodies.said(status, "waiting", "message") or ""
     if reason in AFTER_THE_PULL:
         return CanaryReport(pulled=True, reason=reason, text=text, node=state.node, secrets=state.secrets)
     if reason not in WAITING_FOR_IMAGE or _BRAKE in text:
@@ -165,7 +166,7 @@ def failed_texts(raw: bytes) -> dict[str, str]:
     texts: dict[str, str] = {}
     for event in bodies.objects(_decoded(raw), "items"):
         where = _FIELD_PATH.fullmatch(bodies.text(event, "involvedObject", "fieldPath") or "")
-        message = redacted(bodies.text(event, "message") or "")
+        message = bodies.said(event, "message") or ""
         if where and event.get("reason") == "Failed" and len(message) > len(texts.get(where[1], "")):
             texts[where[1]] = message
     return texts

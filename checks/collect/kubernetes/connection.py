@@ -23,6 +23,7 @@ from checks.collect.wire import connections
 from checks.collect.wire.errors import NotAllowed, Temporary, translate_errors
 from checks.facts import Cluster
 from checks.rules.azure.clouds import AKS_SERVER_APPLICATION
+from checks.text import one_line
 
 RBAC_READER = "Azure Kubernetes Service RBAC Reader"
 
@@ -74,7 +75,7 @@ async def _refuse_redirects(
     """An API server redirects nobody, and the client would follow it to wherever it says."""
     response = await handler(request)
     if response.status in (301, 302, 303, 307, 308):
-        location = response.headers.get("Location", "").partition("?")[0][:200]
+        location = one_line(response.headers.get("Location", "").partition("?")[0])[:200]
         response.close()
         raise Temporary(f"the Kubernetes API answered {response.status}: a redirect to {location} is not followed")
     return response

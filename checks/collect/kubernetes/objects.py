@@ -300,10 +300,10 @@ def _image(
         workload=owner,
         container=name,
         kind=kind,
-        image=texts.redacted(image[:MAX_IMAGE]),
+        image=texts.start(image, MAX_IMAGE),
         node=spec.node_name,
         os=spec.node_selector.get("kubernetes.io/os") if spec.node_selector else None,
-        waiting_reason=texts.redacted(waiting.reason[:MAX_REASON]) if waiting and waiting.reason else None,
+        waiting_reason=texts.start(waiting.reason, MAX_REASON) if waiting and waiting.reason else None,
         waiting_message=texts.safe(metadata.namespace, image, waiting.message)
         if waiting and waiting.message and waiting.reason in WAITING_FOR_IMAGE
         else None,
@@ -362,7 +362,7 @@ def pod_event(event: Event, texts: Texts) -> PodEvent:
     return PodEvent(
         namespace=event.involved_object.namespace,
         pod=event.involved_object.name,
-        reason=texts.redacted((event.reason or "")[:MAX_REASON]),
+        reason=texts.start(event.reason or "", MAX_REASON),
         message=texts.safe(event.involved_object.namespace, event.involved_object.name, event.message)
         if event.message and event.reason in ABOUT_PULLS
         else "",

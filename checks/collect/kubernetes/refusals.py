@@ -55,7 +55,7 @@ def error_of(
 
 def message_of(body: bytes) -> str:
     """A Status's message; any other text as it stands, as one line."""
-    message = _decoded(body).message or body[:MAX_TEXT].decode("utf-8", "replace")
+    message = _decoded(body).message or body[:MAX_BODY].decode("utf-8", "replace")
     return one_line(message)[:MAX_TEXT]
 
 

@@ -7,7 +7,7 @@ all the same, for so many of each namespace: what fills the room hides no other 
 
 from __future__ import annotations
 
-from checks.text import redacted
+from checks.text import redacted, redacted_start
 
 MAX_TEXT = 8 * 1024  # kubelet's longest texts about pulls have some 2,000 characters
 PER_NAMESPACE = 1024 * 1024
@@ -32,14 +32,20 @@ class Texts:
 
     def safe(self, namespace: str, about: str, text: str) -> str:
         """A text of a namespace ``about`` an image or a pod without secrets, as much of it as there is room for."""
-        room = min(MAX_TEXT, self._left, self._per_namespace - self._taken.get(namespace, 0))
+        room = max(0, min(MAX_TEXT, self._left, self._per_namespace - self._taken.get(namespace, 0)))
         if room < min(len(text), BEGINNING) and self._is_first(namespace, about):
             room = BEGINNING
-        kept = text[: max(room, 0)]
-        self.cut += len(kept) < len(text)
-        self._left -= len(kept)
-        self._taken[namespace] = self._taken.get(namespace, 0) + len(kept)
-        return self.redacted(kept)
+        taken = min(room, len(text))
+        self.cut += taken < len(text)
+        self._left -= taken
+        self._taken[namespace] = self._taken.get(namespace, 0) + taken
+        return self.start(text, room)
+
+    def start(self, text: str, limit: int) -> str:
+        """The first ``limit`` characters of a text without secrets."""
+        if len(text) <= limit:
+            return self.redacted(text)
+        return redacted_start(text, limit, redact=self.redacted) if limit else ""
 
     def _is_first(self, namespace: str, about: str) -> bool:
         """Whether this is the first text about something for which its namespace has a beginning left."""

@@ -40,7 +40,7 @@ from checks.collect.wire.throttling import wait_out
 from checks.facts.registry_details import DataEndpoint, Outcome, Probe
 from checks.retry_after import asked_seconds
 from checks.settings import Settings
-from checks.text import one_line
+from checks.text import one_line, without_bytes
 
 ACR_SCOPE = "https://containerregistry.azure.net/.default"
 PROBE_SECONDS = 20.0
@@ -154,7 +154,8 @@ class RegistryClient:
                 lowered = {name.lower(): value[:4096] for name, value in response.headers.items()}
                 return HttpResponse(response.status, lowered, body)
         except (aiohttp.ClientError, ValueError, OSError) as error:
-            raise RegistryError(Outcome.CHALLENGE, f"{method} {path.partition('?')[0]}: {error}") from None
+            detail = f"{method} {path.partition('?')[0]}: {without_bytes(str(error))}"
+            raise RegistryError(Outcome.CHALLENGE, detail) from None
 
     async def challenge(self) -> Challenge:
         """``GET /v2/``: how the registry asks to be signed in to. Raises RegistryError."""

@@ -24,6 +24,7 @@ import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from checks.settings import ConnectTo
+from checks.text import one_line
 
 HTTPS = 443
 MAX_ADDRESSES = 16
@@ -180,12 +181,12 @@ def refusal_of_name(host: str) -> str | None:
     """Why a host that a pod named may not be contacted, or None: only dotted names, no addresses, no port but 443."""
     name, colon, port = host.partition(":")
     if colon and port != str(HTTPS):
-        return f"only port {HTTPS} is contacted, not {host[:80]}"
+        return f"only port {HTTPS} is contacted, not {one_line(host)[:80]}"
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return None if _NAME.fullmatch(name) else f"{host[:80]} is no host name of a registry"
-    return f"{host[:80]} is an address, no name of a registry"
+        return None if _NAME.fullmatch(name) else f"{one_line(host)[:80]} is no host name of a registry"
+    return f"{one_line(host)[:80]} is an address, no name of a registry"
 
 
 def refusal_of_address(address: str, *, known: bool) -> str | None:
@@ -198,7 +199,7 @@ def refusal_of_address(address: str, *, known: bool) -> str | None:
     try:
         result = _unwrapped(ipaddress.ip_address(address))
     except ValueError:
-        return f"{address[:60]!r} is no address"
+        return f"{one_line(address)[:60]!r} is no address"
     if (
         result.is_loopback
         or result.is_link_local

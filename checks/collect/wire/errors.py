@@ -32,7 +32,7 @@ from azure.core.exceptions import (
 from checks.facts import NotSeen, NotSeenReason
 from checks.retry_after import asked_seconds
 from checks.rules.fixes import az_roles
-from checks.text import one_line
+from checks.text import one_line, without_bytes
 
 # Whom Azure Resource Manager, and the API server of an AKS cluster, say that they refuse.
 _OBJECT_ID = re.compile(r"""(?:object id '|User ")([0-9a-fA-F-]{36})['"]""")
@@ -118,11 +118,11 @@ async def translate_errors(what: str, role: str, scope: str, seconds: float) -> 
     except HttpResponseError as error:
         raise _from_response(what, role, scope, error) from None
     except (ServiceRequestError, ServiceResponseError, aiohttp.ClientError, OSError) as error:
-        raise Unreachable(f"{what}: {error}") from None
+        raise Unreachable(f"{what}: {without_bytes(str(error))}") from None
     except DeserializationError:  # its text is the whole body
         raise Temporary(f"{what}: Azure sent a body that could not be read") from None
     except AzureError as error:
-        raise Temporary(f"{what}: {error}") from None
+        raise Temporary(f"{what}: {without_bytes(str(error))}") from None
     except ValueError:  # the SDK lets what json raises through
         raise Temporary(f"{what}: what was sent is no JSON") from None
 

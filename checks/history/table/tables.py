@@ -23,6 +23,7 @@ from checks.history.errors import Conflict, LimitError
 from checks.history.model import RowRef
 from checks.history.table import keys
 from checks.history.table.rows import MAX_WIRE, Entity, Row, wire
+from checks.text import one_line
 
 BATCH = 100  # operations in a transaction, at most
 
@@ -102,7 +103,7 @@ class Tables:
             done = await self._table(table).submit_transaction(operations)
         except TableTransactionError as error:
             if error.status_code in {404, 409, 412}:
-                raise Conflict(str(error.message).splitlines()[0][:300]) from error
+                raise Conflict(one_line(str(error.message).splitlines()[0])[:300]) from error
             raise
         return [str(item.get("etag", "")) for item in done]
 

@@ -25,7 +25,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError
 from checks.collect.wire import connections
 from checks.notify.transports.base import DeliveryError, PermanentDelivery, Receipt, TemporaryDelivery
 from checks.retry_after import asked_seconds
-from checks.text import one_line
+from checks.text import one_line, without_bytes
 
 ACCEPTED = 202
 SECONDS = 30.0
@@ -73,7 +73,7 @@ class GraphTransport:
             raise TemporaryDelivery(f"graph: no connection to {host}: {_line(str(error))}") from None
         except (TimeoutError, aiohttp.ClientError) as error:
             # Whether it was taken before the line broke cannot be known.
-            reason = f"graph: no answer from {host}: {type(error).__name__} {_line(str(error))}".strip()
+            reason = f"graph: no answer from {host}: {type(error).__name__} {_line(without_bytes(str(error)))}".strip()
             raise TemporaryDelivery(reason, uncertain=True) from None
 
     async def _authorized(self) -> str:

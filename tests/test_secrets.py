@@ -50,6 +50,33 @@ NORMAL = [
     "az login failed; kubectl port-forward -p 8080; the login of curl -u is missing",
     "PULLWATCH_SMTP_PASSWORD takes a text; mail to ops@example.com, web:1 or user@host",
     "secret-accepted access-token-error refresh-token-error www-authenticate-error",
+    "secret: app-Secrets9 not found; Secret=default/regcred1A; secret: app-Secrets9 was not found",
+    'pod="default/web" secret="default/regcred" err="not found"',
+    "pod pwd: /home/app, PWD=/workspace/src",
+    'couldn\'t find key DB_PASSWORD in Secret default/app-secrets; error: secret "my-Secret-4F" not found',
+    "error: password authentication failed for user web; token: node123; registry token: 401",
+    "access token: expired at 2026-11-27T10:00:00Z; name: regcred, key: Password1; secretName: tls-Secret2026",
+    "tokens: MyToken1; the token MyPullTokenOfTeam2026 of the registry; secret team-Secret-of-the-web-2026",
+    "crictl pull --creds web:$TOKEN x; skopeo copy --src-creds 'web:<password>' docker://a docker://b",
+    'echo "$PASSWORD" | docker login contoso.azurecr.io -u web --password-stdin; echo done | tee log',
+    "docker run --user 1000:1000 x; ctr images pull --user web:$TOKEN x; kubectl auth can-i --auth none",
+    "Connect-AzContainerRegistry -Password $password; ConvertTo-SecureString $text -AsPlainText; x -Key",
+    "kubectl create secret generic x --from-literal=password='<password>' --from-literal=user=$NAME",
+    '{"networkAcls":{"bypass":"AzureServices"},"value":"Premium_LRS2024","name":"sku"}',
+    "<name>web</name><password></password> -p <password> --yes <token>",
+    '"rows": {"access": {"pass": 1}}, {"pass": "green", "fail": "red"}, "bypass": "AzureServices", "pass":"#1a7f37"',
+    "the header `x-functions-key` instead of the query; `password` | (empty) | the password `",
+    "openssl req -key /etc/kubernetes/PKI/Server1.key; pulled contoso.azurecr.io/team/user:1.2 Status401Error; pass: 3",
+    'status=403, response=https://contoso.azurecr.io/v2/Team1/manifests, pass: all; {"sku":{"value":"Premium1"}}',
+    "if token == nil, password != null; password: |",
+    "a test_pass; the pass-through; 3 pass, response=Forbidden",
+    "hf_hub, hvs.contoso-registry.example, pypi-server:1.2, sk-contoso, gldt-, SG.x",
+    'https://hooks.example/services/T0000, admission webhook "x" denied the request',
+    'open /etc/tls.key: permission denied; "key":"tls.key"; the credentials acr:5000; machine 7 login',
+    f"{'Ab1+' * 16} is no key; -----END CERTIFICATE-----",
+    "the secret `regcred` in the namespace `web`; the token `pull` was provided; password provided: none",
+    "https://contoso.azurecr.io/v2/team/key?key=name&n=1; auth = none; Auth:NotFound; auth:Release2024",
+    "identity-header-proxy:2; device code; the assertion is within its validity period; assertion: failed",
 ]
 
 
@@ -69,6 +96,13 @@ NEED_THEIR_END = {
     "address with signs in the password",
     "address, percent-encoded",
     "key by its shape",
+    "password on the standard input",
+    "password in quotes on the standard input",
+    "value before its name",
+    "key before its name",
+    "address of MySQL",
+    "host without a dot",
+    "private key without its first line",
 }
 
 
@@ -120,6 +154,20 @@ HOSTILE = (
         "?code=a",
     ),
     *("[password:", "A" * 41 + "=", "pwd", "key", "sig=", '"auth":', "Aa1"),
+    *("A" * 41 + " ", "-----END A KEY-----" + "A" * 41 + " ", "Private-Lines:", "SG.", "sk-ant-a", "$2a$", "1AZDO"),
+    *(
+        'value":"',
+        'value":"a","name":"',
+        'keyname":"a","value":"',
+        "echo ",
+        "echo a|",
+        "ctr a ",
+        "--creds a:",
+        "--a-creds ",
+    ),
+    *("-a-password ", "-password ", "/user:a ", "machine a login a password ", "credential a", "response=", ":thin:a/"),
+    *("password: | ", "password: !!a ", "password `", "token a1", "token 1", "password>", "password>a", "secret: a "),
+    *("secret=a/", "pass", "_pass", "_pw", "hooks.slack.com/a/", "auth=a", "Auth:a", "a.key: a", "secret provided: a"),
 )
 
 
