@@ -66,6 +66,22 @@ def test_on_full_nodes_a_look_evicts_nothing(kube_cluster: KubeApiServer, tmp_pa
     until(lambda: ("default", "placeholder") in deleted(kube_cluster))
 
 
+def test_the_last_place_of_a_node_is_left_to_whoever_comes(kube_cluster: KubeApiServer, tmp_path: Path) -> None:
+    """A canary that took it would make the scheduler evict a placeholder for the next pod."""
+    priority_class(kube_cluster, "overprovisioning", -10)
+    node(kube_cluster, pods=3)
+    ready_pod(kube_cluster, "shop", "10m")
+    ready_pod(kube_cluster, "placeholder", "10m", priorityClassName="overprovisioning")
+    with estate(tmp_path, kube_cluster, max_pods=3) as (sim, _), Kubelets(kube_cluster) as kubelets:
+        kube_cluster.audit.clear()
+        assert look(sim) == {"system": ("unknown", "canary-no-node")}
+        assert not kubelets.seen
+    newcomer = "/api/v1/namespaces/default/pods/newcomer"
+    nodes.pod(kube_cluster, "newcomer", IMAGE, containers=[{"name": "m", "image": IMAGE, "resources": REQUESTS}])
+    until(lambda: kube_cluster.request("GET", newcomer)["spec"].get("nodeName"))
+    assert deleted(kube_cluster) == set()
+
+
 REQUESTS = {"requests": {"cpu": "1m"}}
 
 

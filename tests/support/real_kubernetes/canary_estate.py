@@ -103,11 +103,19 @@ def ready_pod(server: KubeApiServer, name: str, cpu: str = "0", **spec: Any) -> 
 
 @contextmanager
 def estate(
-    folder: Path, server: KubeApiServer, *pools: str, windows: tuple[str, ...] = (), front: Front | None = None
+    folder: Path,
+    server: KubeApiServer,
+    *pools: str,
+    windows: tuple[str, ...] = (),
+    front: Front | None = None,
+    max_pods: int = 110,
 ) -> Iterator[tuple[Simulator, str]]:
-    """A tenant whose cluster is the real server; the app may read pods there and write them in one namespace."""
+    """A tenant whose cluster is the real server; the app may read pods there and write them in one namespace.
+
+    ``max_pods``: of the Linux pools, as Azure Resource Manager shows it.
+    """
     world = World().registry(anonymousPullEnabled=False)
-    linux = [world.pool(name) for name in pools or ("system",)]
+    linux = [world.pool(name, maxPods=max_pods) for name in pools or ("system",)]
     world.pools(*linux, *(world.pool(name, osType="Windows") for name in windows))
     tenant = world.into(Tenant(folder / "tenant"))
     tenant.reachable()
