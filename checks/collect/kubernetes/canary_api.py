@@ -13,13 +13,12 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import msgspec
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from checks.collect.arm.client import Azure
-from checks.collect.kubernetes.bodies import chunks
+from checks.collect.kubernetes import bodies
 from checks.collect.kubernetes.canary_pod import LABELS, PodState
 from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, translate_errors
 from checks.facts import Cluster, NotSeen, NotSeenReason
@@ -183,7 +182,7 @@ class CanaryApi:
             async with translate_errors(what, RBAC_WRITER, self._scope, self._call_seconds):
                 response = await call(*path, **options, _request_timeout=self._call_seconds)
                 async with response:
-                    status, raw = int(response.status), await _body(response)
+                    status, raw = int(response.status), await bodies.whole(response, MAX_ANSWER, "about a canary pod")
                     wait = response.headers.get("Retry-After", "")
         except Unreachable:
             self._last_away = self._now()
@@ -211,12 +210,3 @@ class CanaryApi:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    raw = bytearray()
-    async for chunk in chunks(response):
-        raw += chunk
-        if len(raw) > MAX_ANSWER:
-            raise Temporary(f"the Kubernetes API sent more than {MAX_ANSWER} bytes about a canary pod")
-    return bytes(raw)

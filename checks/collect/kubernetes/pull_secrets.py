@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import aiohttp
 import msgspec
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
@@ -22,7 +21,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from checks.collect.arm import reads
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
-from checks.collect.kubernetes.bodies import chunks
+from checks.collect.kubernetes import bodies
 from checks.collect.kubernetes.connection import open_api
 from checks.collect.kubernetes.kubeconfig import of_cluster as kubeconfig_of
 from checks.collect.kubernetes.lists import RESERVE, Reader, deadline
@@ -161,7 +160,11 @@ async def _get(azure: Azure, cluster: Cluster, api: client.CoreV1Api, namespace:
         async with translate_errors(f"read the secret {namespace}/{name}", SECRETS_READ, cluster.id, seconds):
             response = await call(quote(name, safe=""), quote(namespace, safe=""), _request_timeout=seconds)
             async with response:
-                status, headers, raw = response.status, response.headers, await _bounded(response)
+                status, headers, raw = (
+                    response.status,
+                    response.headers,
+                    await bodies.whole(response, MAX_BYTES, "for one secret"),
+                )
     except ApiException as error:
         status, headers, raw = error.status or 0, error.headers or {}, b""
     if status == 404:
@@ -173,15 +176,6 @@ async def _get(azure: Azure, cluster: Cluster, api: client.CoreV1Api, namespace:
     if status != 200:
         raise Temporary(f"the Kubernetes API answered {status} for the secret {namespace}/{name}")
     return raw
-
-
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
-    raw = bytearray()
-    async for chunk in chunks(response):
-        raw += chunk
-        if len(raw) > MAX_BYTES:
-            raise Temporary(f"the Kubernetes API sent more than {MAX_BYTES} bytes for one secret")
-    return bytes(raw)
 
 
 class _Try(msgspec.Struct, frozen=True):
