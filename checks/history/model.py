@@ -16,6 +16,13 @@ from checks.findings import SubscriptionResult
 from checks.report.outcome import FacetCounts, Outcome
 
 
+class RowRef(msgspec.Struct, frozen=True, order=True, array_like=True):
+    """Where a row is: its partition and its row key."""
+
+    partition: str
+    row: str
+
+
 class RunRef(msgspec.Struct, frozen=True):
     """Which run speaks: its id and its place in the order of runs."""
 
@@ -130,6 +137,20 @@ class StateSummary(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome = Outcome.UNKNOWN
 
 
+class Unreadable(msgspec.Struct, frozen=True, order=True):
+    """A row that cannot be read, and why. It stays as it is: a newer version may have written it."""
+
+    ref: RowRef
+    why: str
+
+
+class StateList(msgspec.Struct, frozen=True):
+    """The states that were found, and the rows of those that cannot be read."""
+
+    items: tuple[StateSummary, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
 class KnownCluster(msgspec.Struct, frozen=True):
     """A cluster that earlier runs saw, with the registries it used in the last 30 days."""
 
@@ -240,21 +261,23 @@ class MarkerStatus(StrEnum):
     FAILED = "failed"
 
 
+class FailedCluster(msgspec.Struct, frozen=True):
+    """A cluster at which Pullwatch itself failed, and why. ``lasting``: trying again does not help."""
+
+    cluster: str
+    reason: str
+    lasting: bool = False
+
+
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
-    """A shard's own row that says it ended. ``reason`` for a failed one."""
+    """A shard's own row that says it ended. ``reason`` for a failed one; ``failed`` are clusters of it."""
 
     shard: str
     status: MarkerStatus
     totals: Totals = Totals()
     reason: str = ""
+    failed: tuple[FailedCluster, ...] = ()
     at: datetime
-
-
-class RowRef(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """Where a row is: its partition and its row key."""
-
-    partition: str
-    row: str
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):

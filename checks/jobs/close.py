@@ -132,7 +132,8 @@ async def _notify_baseline(context: JobContext, run: Run) -> None:
     A subscription without clusters is seen for the first time again and again: only the very first run reports that.
     """
     seen = [name for name in run.scope.subscriptions if run.is_baseline(name)]
-    summaries = [state for name in seen for state in await context.store.list_states(name) if state.gone_since is None]
+    listed = [await context.store.list_states(name) for name in seen]
+    summaries = [state for states in listed for state in states.items if state.gone_since is None]
     if not summaries and run.baseline_subscriptions:
         return
     failing = [state for state in summaries if state.failing]

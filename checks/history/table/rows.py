@@ -84,10 +84,10 @@ def chunked(name: str, text: str) -> Entity:
 
 
 def joined(row: Row, name: str) -> str:
-    """The text that ``chunked`` cut. SchemaError where a part is missing."""
+    """The text that ``chunked`` cut. SchemaError where a part is missing or is no text."""
     try:
         return "".join(row[f"{name}_{index}"] for index in range(int(row[f"{name}_n"])))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise SchemaError(f"row {row.get('RowKey')!r}: the text {name!r} is incomplete") from error
 
 
@@ -142,6 +142,14 @@ def integer(row: Row, name: str) -> int:
     return value
 
 
+def string(row: Row, name: str) -> str:
+    """A text that has to be there; SchemaError where it is none."""
+    value = row.get(name)
+    if not isinstance(value, str):
+        raise SchemaError(f"row {row.get('RowKey')!r}: {name} is {value!r}")
+    return value
+
+
 def moment(row: Row, name: str) -> datetime | None:
     """A time, aware and UTC, or None where the row has none (the client's own datetime type is not let out)."""
     value = row.get(name)
@@ -162,7 +170,7 @@ def read(kind: type[T], text: str, where: object) -> T:
     """JSON as a frozen type; SchemaError where it does not fit."""
     try:
         return msgspec.json.decode(text, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise SchemaError(f"row {where!r}: {error}") from error
 
 
@@ -261,8 +269,8 @@ def read_state(row: Row) -> ClusterState:
     if updated is None:
         raise SchemaError(f"row {where!r}: no time")
     return ClusterState(
-        cluster=str(row["cluster"]),
-        run=str(row["run"]),
+        cluster=string(row, "cluster"),
+        run=string(row, "run"),
         sequence=integer(row, "sequence"),
         updated=updated,
         subjects=read(tuple[SubjectState, ...], joined(row, "subjects"), where),
@@ -280,9 +288,9 @@ def read_summary(row: Row) -> StateSummary:
     if updated is None:
         raise SchemaError(f"row {row.get('RowKey')!r}: no time")
     return StateSummary(
-        cluster=str(row["cluster"]),
+        cluster=string(row, "cluster"),
         sequence=integer(row, "sequence"),
-        run=str(row["run"]),
+        run=string(row, "run"),
         updated=updated,
         failing=integer(row, "failing"),
         unknown=integer(row, "unknown"),
@@ -307,7 +315,7 @@ def _outcome(row: Row) -> Outcome:
 def read_known(row: Row) -> KnownCluster:
     """A cluster that was seen before."""
     names = read(dict[str, datetime], joined(versioned(row), "registries"), row.get("RowKey"))
-    return KnownCluster(str(row["cluster"]), tuple(sorted(names)))
+    return KnownCluster(string(row, "cluster"), tuple(sorted(names)))
 
 
 # ---- history and outbox ------------------------------------------------------------------------------------------
@@ -346,7 +354,7 @@ def read_pending(row: Row) -> Pending:
     at = moment(versioned(row), "at")
     if at is None:
         raise SchemaError(f"row {row.get('RowKey')!r}: no time")
-    target = RowRef(row["change_partition"], row["change_row"]) if row.get("change_row") else None
+    target = RowRef(string(row, "change_partition"), string(row, "change_row")) if row.get("change_row") else None
     return Pending(
         ref=RowRef(row["PartitionKey"], row["RowKey"]),
         sequence=integer(row, "sequence"),

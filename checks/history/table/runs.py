@@ -13,7 +13,18 @@ from datetime import datetime
 import msgspec
 
 from checks.history.errors import Conflict
-from checks.history.model import Marker, MarkerStatus, Run, RunStatus, Shard, StoredRun, Ticket, Totals, new_run_id
+from checks.history.model import (
+    FailedCluster,
+    Marker,
+    MarkerStatus,
+    Run,
+    RunStatus,
+    Shard,
+    StoredRun,
+    Ticket,
+    Totals,
+    new_run_id,
+)
 from checks.history.table import keys, rows
 from checks.history.table.tables import BATCH, Operation, Tables, etag_of
 
@@ -96,11 +107,18 @@ class Runs(Tables):
         return tuple([rows.read_shard(row) async for row in entities])
 
     async def mark_shard(
-        self, run_id: str, shard_id: str, status: MarkerStatus, totals: Totals, now: datetime, reason: str = ""
+        self,
+        run_id: str,
+        shard_id: str,
+        status: MarkerStatus,
+        totals: Totals,
+        now: datetime,
+        reason: str = "",
+        failed: tuple[FailedCluster, ...] = (),
     ) -> None:
         """Say that a shard ended. The first word stands, except that "done" replaces "failed"."""
         table = keys.run_table(run_id)
-        marker = Marker(shard=shard_id, status=status, totals=totals, reason=reason[:1000], at=now)
+        marker = Marker(shard=shard_id, status=status, totals=totals, reason=reason[:1000], failed=failed, at=now)
         if await self._create(rows.marker_row(run_id, marker), table) or status is not MarkerStatus.DONE:
             return
         there = await self._get(run_id, f"marker|{shard_id}", table)
