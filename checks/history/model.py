@@ -138,10 +138,20 @@ class StateSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unreadable(msgspec.Struct, frozen=True, order=True):
-    """A row that cannot be read, and why. It stays as it is: a newer version may have written it."""
+    """A row that cannot be handled, and why. ``readable``: it can be read, and what was made of it not be written."""
 
     ref: RowRef
     why: str
+    readable: bool = False
+
+
+class RecordedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of a row that cannot be handled. ``since``: when its present content was met for the first time."""
+
+    ref: RowRef
+    why: str
+    since: datetime
+    etag: str = ""
 
 
 class StateList(msgspec.Struct, frozen=True):
@@ -262,11 +272,15 @@ class MarkerStatus(StrEnum):
 
 
 class FailedCluster(msgspec.Struct, frozen=True):
-    """A cluster at which Pullwatch itself failed, and why. ``lasting``: trying again does not help."""
+    """A cluster at which Pullwatch itself failed, and why.
+
+    ``lasting``: trying again does not help. ``unreadable``: its state cannot be read.
+    """
 
     cluster: str
     reason: str
     lasting: bool = False
+    unreadable: bool = False
 
 
 class Marker(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,28 +6,48 @@ the same rows again. The ETag of the run lets one closer through.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from checks.changes import Notice, NoticeKind, NoticeLine, Status
 from checks.findings import Pass
 from checks.history.decide import gone
-from checks.history.errors import Conflict
-from checks.history.model import ClusterState, Marker, MarkerStatus, Run, RunStatus, StateSummary, Totals
+from checks.history.errors import Conflict, HistoryError, SchemaError
+from checks.history.model import (
+    ClusterState,
+    Marker,
+    MarkerStatus,
+    RowRef,
+    Run,
+    RunStatus,
+    StateSummary,
+    Totals,
+    Unreadable,
+)
+from checks.history.table import keys
+from checks.history.table.keys import state_ref
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.scan import add
-from checks.jobs.watch import give_up, log_completed
+from checks.jobs.unreadable import report_unreadable
+from checks.jobs.watch import give_up, log_completed, read_latest
 from checks.report.outcome import Outcome
 from checks.text import redacted
 
+LOG = logging.getLogger(__name__)
 MAX_LINES = 50
 DEGRADED_SHARE = 0.2  # of clusters that could not be read, above which the checker itself is in doubt
 
 
 class Closed(msgspec.Struct, frozen=True):
-    """What closing did: "closed", "waiting" (shards are out, the deadline is ahead), "repeated" or "never planned"."""
+    """What closing did.
+
+    "closed", "waiting" (shards are out, the deadline is ahead), "repeated", "never planned", or "unreadable": its row
+    cannot be read, which the sweep records.
+    """
 
     reason: str
     missing: tuple[str, ...] = ()
@@ -35,7 +55,11 @@ class Closed(msgspec.Struct, frozen=True):
 
 async def close_run(context: JobContext, run_id: str) -> Closed:
     """Closes a run whose shards have all ended, or that is past its deadline."""
-    stored = await context.store.load_run(run_id)
+    try:
+        stored = await context.store.load_run(run_id)
+    except SchemaError as error:
+        LOG.error("run %s cannot be closed: %s", run_id, error)
+        return Closed("unreadable")
     if stored is None:
         return await _never_planned(context, run_id)
     if stored.run.status is RunStatus.CLOSED:
@@ -46,8 +70,10 @@ async def close_run(context: JobContext, run_id: str) -> Closed:
     missing = tuple(sorted(set(stored.run.expected) - {marker.shard for marker in markers}))
     if missing and context.clock() < stored.run.deadline:
         return Closed("waiting", missing)
-    run = await _counted(context, stored.run, markers, missing)
+    left = await _missing_gone(context, stored.run, markers)
+    run = _counted(context, stored.run, markers, missing, left.gone)
     await _notify(context, run)
+    await _report_errors(context, run, markers, left)
     if not await context.store.try_close(run, stored.etag):
         return Closed("repeated")
     await context.store.finish_run(run)
@@ -63,12 +89,9 @@ async def _never_planned(context: JobContext, run_id: str) -> Closed:
     return Closed("never planned")
 
 
-async def _counted(context: JobContext, run: Run, markers: Iterable[Marker], missing: tuple[str, ...]) -> Run:
-    ended = list(markers)
-    totals = add([marker.totals for marker in ended])
-    failed = sum(marker.status is MarkerStatus.FAILED for marker in ended)
-    if run.inventory_complete:
-        totals = msgspec.structs.replace(totals, gone=await _mark_missing_gone(context, run))
+def _counted(context: JobContext, run: Run, markers: Sequence[Marker], missing: tuple[str, ...], left: int) -> Run:
+    totals = msgspec.structs.replace(add([marker.totals for marker in markers]), gone=left)
+    failed = sum(marker.status is MarkerStatus.FAILED for marker in markers)
     return msgspec.structs.replace(
         run,
         totals=totals,
@@ -85,19 +108,39 @@ def _degraded(run: Run, totals: Totals, lost_shards: int) -> bool:
     return max(shards, clusters) > DEGRADED_SHARE
 
 
-async def _mark_missing_gone(context: JobContext, run: Run) -> int:
-    """Clusters that earlier runs saw and that this run, of a complete inventory, did not plan; returns how many.
+class _Left(msgspec.Struct, frozen=True):
+    """Clusters that are not there any more: how many were marked so, and the rows that did not let it."""
+
+    gone: int = 0
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+async def _missing_gone(context: JobContext, run: Run, markers: Iterable[Marker]) -> _Left:
+    """Marks clusters as gone that earlier runs saw and that this run, of a complete inventory, did not plan.
 
     They were deleted, or opted out by their tag. Both are recorded as gone: who was notified of a failure is notified
-    that it is no longer checked, and a cluster that opts in again starts anew.
+    that it is no longer checked, and a cluster that opts in again starts anew. Where not every shard can be read, what
+    was planned is not known, and nothing is gone.
     """
-    listed = {cluster.lower() for shard in await context.store.list_shards(run.id) for cluster in shard.clusters}
+    if not run.inventory_complete:
+        return _Left()
+    shards = await context.store.list_shards(run.id)
+    if {shard.id for shard in shards} < set(run.expected):
+        return _Left()
+    listed = {cluster.lower() for shard in shards for cluster in shard.clusters}
     left = 0
+    unreadable: list[Unreadable] = []
     for subscription in run.scope.subscriptions:
         for known in await context.store.known_clusters(subscription):
-            if known.id.lower() not in listed:
+            if known.id.lower() in listed:
+                continue
+            try:
                 left += await _mark_gone(context, run, known.id)
-    return left
+            except HistoryError as error:
+                unreadable.append(
+                    Unreadable(state_ref(known.id), str(error), readable=not isinstance(error, SchemaError))
+                )
+    return _Left(left, tuple(unreadable))
 
 
 async def _mark_gone(context: JobContext, run: Run, cluster: str) -> int:
@@ -114,10 +157,21 @@ async def _mark_gone(context: JobContext, run: Run, cluster: str) -> int:
     return 1
 
 
+async def _report_errors(context: JobContext, run: Run, markers: Iterable[Marker], left: _Left) -> None:
+    """Notifies once of the clusters at which Pullwatch itself fails, run after run; what works again is forgotten."""
+    failed = {state_ref(item.cluster): item for marker in markers for item in marker.failed}
+    found = [Unreadable(ref, item.reason, readable=not item.unreadable) for ref, item in failed.items() if item.lasting]
+    done = {marker.shard for marker in markers if marker.status is MarkerStatus.DONE}
+    shards = await context.store.list_shards(run.id) if await context.store.list_unreadable() else ()
+    seen = {state_ref(name) for shard in shards if shard.id in done for name in shard.clusters}
+    well = seen - failed.keys()
+    await report_unreadable(context, [*found, *left.unreadable], well.__contains__, run=run.id, sequence=run.sequence)
+
+
 async def _notify(context: JobContext, run: Run) -> None:
     if run.baseline:
         await _notify_baseline(context, run)
-    before = await context.store.latest_run()
+    before = await read_latest(context)
     was = before is not None and before.sequence < run.sequence and before.degraded
     if run.degraded and not was:
         await context.store.add_notice(_degraded_notice(run))
@@ -139,11 +193,21 @@ async def _notify_baseline(context: JobContext, run: Run) -> None:
     failing = [state for state in summaries if state.failing]
     lines: list[NoticeLine] = []
     for summary in sorted(failing, key=lambda state: str(state.failing_since)):
-        stored = await context.store.load_state(summary.cluster)
-        lines += _lines(stored.state) if stored else []
+        lines += await _lines_of(context, summary.cluster)
     await context.store.add_notice(_baseline_notice(run, len(seen), summaries, lines, context.settings.alert_on))
     for summary in failing:
-        await context.store.mark_notified(summary.cluster, frozenset(context.settings.alert_on))
+        with suppress(SchemaError):  # no line of it went out
+            await context.store.mark_notified(summary.cluster, frozenset(context.settings.alert_on))
+
+
+async def _lines_of(context: JobContext, cluster: str) -> list[NoticeLine]:
+    """What fails of one cluster; nothing where its state cannot be read, which its scan says."""
+    try:
+        stored = await context.store.load_state(cluster)
+    except SchemaError as error:
+        LOG.error("the first summary leaves out %s: %s", cluster, error)
+        return []
+    return _lines(stored.state) if stored else []
 
 
 def _baseline_notice(
@@ -215,11 +279,20 @@ async def _ask_delivery(context: JobContext, why: str) -> None:
 
 async def sweep_runs(context: JobContext) -> int:
     """Asks for the close of runs past their deadline, and for delivery where notifications are pending."""
-    overdue = await context.store.open_runs(past=context.clock())
+    broken = await _broken_rows(context)
+    overdue = [run for run in await context.store.open_runs(past=context.clock()) if RowRef(run, "run") not in broken]
     await context.queues.send(CLOSE, [CloseMessage(run=run_id) for run_id in overdue])
     if (await context.store.list_pending(limit=1)).items or await context.store.open_mails():
         await _ask_delivery(context, "notifications are pending")
     return len(overdue)
+
+
+async def _broken_rows(context: JobContext) -> set[RowRef]:
+    """The rows of runs and of delivery that cannot be read: recorded and notified once, set aside where they block."""
+    now = context.clock()
+    found = (*await context.store.unreadable_runs(past=now), *await context.store.unreadable_lease())
+    await report_unreadable(context, found, lambda ref: ref.partition == keys.RUN or ref.row in ("run", "lease"))
+    return {item.ref for item in found}
 
 
 async def record_poison(context: JobContext, queue: str, body: bytes) -> None:
@@ -227,10 +300,18 @@ async def record_poison(context: JobContext, queue: str, body: bytes) -> None:
     reason = "given up after the last try"
     await give_up(context, queue, redacted(body.decode("utf-8", "replace")), reason)
     shard = _shard_of(body)
-    if shard is None or await context.store.load_shard(shard.run, shard.shard) is None:
+    if shard is None or not await _is_there(context, shard):
         return
     await context.store.mark_shard(shard.run, shard.shard, MarkerStatus.FAILED, Totals(), context.clock(), reason)
     await context.queues.send(CLOSE, [CloseMessage(run=shard.run)])
+
+
+async def _is_there(context: JobContext, shard: ScanMessage) -> bool:
+    """Whether the run has such a shard. One that cannot be read is there."""
+    try:
+        return await context.store.load_shard(shard.run, shard.shard) is not None
+    except SchemaError:
+        return True
 
 
 def _shard_of(body: bytes) -> ScanMessage | None:

@@ -14,7 +14,7 @@ from checks.collect.arm.inventory import Inventory
 from checks.facts import Cluster, NotSeen
 from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, Facet, Unknown
 from checks.history.decide import decide
-from checks.history.errors import Conflict
+from checks.history.errors import Conflict, SchemaError
 from checks.history.model import FailedCluster, MarkerStatus, Run, Shard, Totals
 from checks.jobs import scan_cluster
 from checks.jobs.canaries import StoredCanaries
@@ -47,7 +47,10 @@ class _Result(msgspec.Struct, frozen=True):
 async def scan_shard(context: JobContext, message: ScanMessage) -> Scanned:
     """Scans the shard a message names. Raises MessageError for a run or shard that is not there."""
     stored = await context.store.load_run(message.run)
-    shard = await context.store.load_shard(message.run, message.shard)
+    try:
+        shard = await context.store.load_shard(message.run, message.shard)
+    except SchemaError as error:
+        return await _unreadable_shard(context, message, error)
     if stored is None or shard is None:
         raise MessageError(f"there is no shard {message.shard!r} of a run {message.run!r}")
     run = stored.run
@@ -64,6 +67,15 @@ async def scan_shard(context: JobContext, message: ScanMessage) -> Scanned:
     await context.store.mark_shard(run.id, shard.id, MarkerStatus.DONE, totals, now, reason, failed)
     await _close_when_complete(context, run)
     return Scanned(totals)
+
+
+async def _unreadable_shard(context: JobContext, message: ScanMessage, error: SchemaError) -> Scanned:
+    """A shard whose row cannot be read ends as failed, so that its run can close."""
+    LOG.error("shard %s of run %s cannot be read: %s", message.shard, message.run, error)
+    now = context.clock()
+    await context.store.mark_shard(message.run, message.shard, MarkerStatus.FAILED, Totals(), now, str(error))
+    await context.queues.send(CLOSE, [CloseMessage(run=message.run)])
+    return Scanned(Totals())
 
 
 def _raise_where_storage_is_away(results: list[_Result]) -> None:
@@ -110,7 +122,8 @@ async def _contained(
     except Exception as error:
         LOG.exception("checker error at %s", cluster_id)
         why = one_line(redacted(f"{type(error).__name__}: {error}"))[:MAX_REASON]
-        failed = FailedCluster(cluster_id, why, lasting=not _passes(error))
+        unreadable = isinstance(error, SchemaError)
+        failed = FailedCluster(cluster_id, why, lasting=not _passes(error), unreadable=unreadable)
     try:
         return _Result(await _record_error(context, run, cluster_id, failed), failed)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""A row that is not what its version promises is refused by name, whichever way it is broken: nothing else is raised."""
+"""A row that is not what its version promises is refused by name, whichever way it is broken."""
 
 from __future__ import annotations
 

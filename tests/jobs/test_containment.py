@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
+import msgspec
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
 from checks.findings import CHECKER_ERROR
 from checks.history.decide import Policy, decide
 from checks.history.errors import Conflict, LimitError, SchemaError
-from checks.history.model import Marker, Run, RunRef, RunScope, Shard
+from checks.history.model import Marker, RowRef, Run, RunScope, Unreadable, new_run_id
+from checks.history.table import keys
 from checks.jobs import scan as scan_job
 from checks.jobs.close import close_run
 from checks.jobs.context import JobContext
@@ -20,10 +22,11 @@ from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan
 from checks.jobs.queues import PlanMessage, ScanMessage
 from checks.jobs.scan import scan_shard
+from checks.jobs.unreadable import report_unreadable
 from localhost.mailbox import Mailbox
 from simulator import Simulator, running
-from tests.support.broken_rows import BREAKS, damage_state, failing_at, stored_row
-from tests.support.reports import report
+from tests.support.broken_rows import BREAKS, damage_state, failing_at, restore, rows_of, stored_row
+from tests.support.reports import CLUSTER, report
 from tests.support.storage import Clock, app_settings, job_context
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant
 
@@ -54,19 +57,25 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
         yield Estate(sim, ids)
 
 
-async def seen_passing(job: JobContext, clusters: list[str], sequence: int = 1) -> None:
-    """A first run saw every cluster pull; it is closed."""
+def planned_run(job: JobContext, sequence: int) -> Run:
+    """A run without shards."""
     now = job.clock()
-    ticket = await job.store.next_sequence(now, "first")
-    assert ticket.sequence == sequence
-    run = Run(
-        id=ticket.run_id,
+    return Run(
+        id=new_run_id(sequence, now),
         sequence=sequence,
         requested_by="timer",
         scope=RunScope((SUBSCRIPTION,)),
         created=now,
         deadline=now,
     )
+
+
+async def seen_passing(job: JobContext, clusters: list[str], sequence: int = 1) -> None:
+    """A first run saw every cluster pull; it is closed."""
+    now = job.clock()
+    ticket = await job.store.next_sequence(now, "first")
+    assert ticket.sequence == sequence
+    run = planned_run(job, sequence)
     await job.store.create_run(run, [])
     for cluster in clusters:
         seen = report("pass", cluster=cluster)
@@ -120,8 +129,8 @@ async def test_a_state_that_cannot_be_read_costs_its_cluster_alone(
         assert (marker.failed[0].lasting, marker.failed[0].reason.partition(":")[0]) == (True, "SchemaError")
         assert marker.reason == "Pullwatch itself failed at 1 of 4 clusters"
     assert stored_row(storage, SUBSCRIPTION, broken["RowKey"]) == broken, "it is left as it was"
-    for index, name in enumerate(NAMES):
-        assert (f"{name} " in text(smtp)) is (index != 1)
+    (incident,) = failures(smtp)
+    assert "aks-0 and 2 more clusters cannot pull" in incident
 
 
 ERRORS: dict[str, Callable[[], Exception]] = {
@@ -196,3 +205,133 @@ async def test_a_shard_of_which_nothing_could_be_kept_for_now_comes_again(estate
         assert await job.store.list_markers(planned.run) == ()
     async with job_context(settings, clock) as job:
         assert (await scan_shard(job, first)).totals.failing == 1
+
+
+def unreadable(box: Mailbox) -> list[str]:
+    """The subjects of the mails that say that a row cannot be handled."""
+    return [str(message["Subject"]) for message in box.messages if "checker error" in str(message["Subject"])]
+
+
+@pytest.mark.parametrize("how", BREAKS)
+async def test_a_state_that_cannot_be_read_is_notified_once_and_again_when_it_breaks_anew(
+    estate: Estate, storage: str, smtp: Mailbox, how: str
+) -> None:
+    async with job_context(estate.settings(storage, smtp), Clock()) as job:
+        await seen_passing(job, estate.ids)
+        whole = stored_row(storage, SUBSCRIPTION, keys.state(estate.ids[1]))
+        damage_state(storage, how, estate.ids[1])
+        for request in ("second", "third", "fourth"):
+            await next_run(job, request)
+        assert unreadable(smtp) == [
+            "[Pullwatch] DEGRADED: checker error: Cluster rg/aks-1 of subscription "
+            "11111111-1111-4111-8111-111111111111 cannot be handled"
+        ]
+        (record,) = await job.store.list_unreadable()
+        assert record.ref == RowRef(SUBSCRIPTION, keys.state(estate.ids[1]))
+        restore(storage, whole)
+        run, _ = await next_run(job, "fifth")
+        assert (run.totals.errors, await job.store.list_unreadable()) == (0, ())
+        damage_state(storage, how, estate.ids[1])
+        await next_run(job, "sixth")
+        assert len(unreadable(smtp)) == 2
+
+
+@pytest.mark.parametrize("how", BREAKS)
+async def test_a_state_that_nobody_repairs_is_set_aside_unless_a_newer_version_wrote_it(
+    estate: Estate, storage: str, smtp: Mailbox, how: str
+) -> None:
+    async with job_context(estate.settings(storage, smtp), Clock()) as job:
+        await seen_passing(job, estate.ids)
+        broken = damage_state(storage, how, estate.ids[1])
+        await next_run(job, "second")
+        job.clock.forward(days=7)  # type: ignore[attr-defined]
+        await next_run(job, "third")
+        run, _ = await next_run(job, "fourth")
+        newer = how == "version 999"
+        assert run.totals.errors == int(newer)
+        assert len(unreadable(smtp)) == 1
+    if newer:
+        assert stored_row(storage, SUBSCRIPTION, broken["RowKey"]) == broken
+        return
+    (aside,) = rows_of(storage, SUBSCRIPTION, "aside|")
+    kept = {key: value for key, value in aside.items() if key != "RowKey"}
+    assert kept == {key: value for key, value in broken.items() if key not in ("RowKey", "etag")}
+    assert any("aks-1 " in subject for subject in failures(smtp)), "it begins anew, and what fails is notified"
+
+
+async def test_a_state_that_can_be_read_and_not_be_written_is_notified_once_and_never_set_aside(
+    estate: Estate, storage: str, smtp: Mailbox
+) -> None:
+    clock = Clock()
+    kind = failing_at(estate.ids[1], "commit", ERRORS["storage refusing"])
+    async with job_context(estate.settings(storage, smtp), clock) as job:
+        await seen_passing(job, estate.ids)
+    async with job_context(estate.settings(storage, smtp), clock, kind) as job:
+        for request in ("second", "third"):
+            await next_run(job, request)
+            clock.forward(days=8)
+        assert len(unreadable(smtp)) == 1
+        assert await job.store.load_state(estate.ids[1]) is not None
+
+
+async def test_a_storm_of_rows_that_cannot_be_read_is_one_mail(storage: str, smtp: Mailbox) -> None:
+    found = [Unreadable(RowRef(SUBSCRIPTION, f"state|rg:aks-{number:03}"), "version 999") for number in range(250)]
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
+        for _ in range(2):
+            await report_unreadable(job, found, lambda ref: False)
+            await deliver_all(job)
+        assert len(await job.store.list_unreadable()) == 250
+    assert unreadable(smtp) == ["[Pullwatch] DEGRADED: checker error: 250 rows of storage cannot be handled"]
+    assert "… and 230 more." in text(smtp)
+
+
+@pytest.mark.parametrize("how", BREAKS)
+async def test_a_cluster_that_left_and_cannot_be_read_keeps_no_other_from_leaving(
+    estate: Estate, storage: str, smtp: Mailbox, how: str
+) -> None:
+    left = [f"{estate.ids[0]}-gone-{number}" for number in range(3)]
+    async with job_context(estate.settings(storage, smtp), Clock()) as job:
+        await seen_passing(job, [*estate.ids, *left])
+        broken = damage_state(storage, how, left[1])
+        for request in ("second", "third"):
+            run, _ = await next_run(job, request)
+            assert (run.totals.gone, run.totals.errors) == (2 if request == "second" else 0, 0)
+        assert len(unreadable(smtp)) == 1
+        states = await job.store.list_states(SUBSCRIPTION)
+        assert [state.cluster for state in states.items if state.gone_since] == [left[0], left[2]]
+    assert stored_row(storage, SUBSCRIPTION, broken["RowKey"]) == broken
+
+
+@pytest.mark.parametrize("how", BREAKS)
+async def test_a_plan_of_what_was_known_goes_on_past_a_row_that_cannot_be_read(storage: str, how: str) -> None:
+    """The subscription is not visible, so the clusters are those that rows name."""
+    ids = [f"{CLUSTER[:-1]}{number}" for number in range(3)]
+    async with job_context(app_settings(storage), Clock()) as job:
+        await seen_passing(job, ids)
+        damage_state(storage, how, ids[1])
+        assert [known.id for known in await job.store.known_clusters(SUBSCRIPTION)] == ids
+
+
+@pytest.mark.parametrize("how", BREAKS)
+async def test_the_first_summary_goes_out_past_a_state_that_cannot_be_read(
+    storage: str, smtp: Mailbox, how: str
+) -> None:
+    ids = [f"{CLUSTER[:-1]}{number}" for number in range(3)]
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
+        ticket = await job.store.next_sequence(job.clock(), "first")
+        run = msgspec.structs.replace(planned_run(job, ticket.sequence), baseline=True)
+        await job.store.create_run(run, [])
+        for cluster in ids:
+            seen = report("fail", cluster=cluster)
+            await job.store.commit(decide(None, seen, run.ref, Policy(baseline=True), job.clock()), seen, None)
+        damage_state(storage, how, ids[1])
+        assert (await close_run(job, run.id)).reason == "closed"
+        await deliver_all(job)
+        (summary,) = smtp.messages
+        assert "watched" in str(summary["Subject"])
+        assert [f"{name} ->" in text(smtp) or name in text(smtp) for name in ("aks-0", "aks-2")] == [True, True]
+        for index, cluster in enumerate(ids):
+            if index != 1:
+                stored = await job.store.load_state(cluster)
+                assert stored is not None
+                assert all(subject.notified for subject in stored.state.subjects if subject.status == "failing")

@@ -69,6 +69,20 @@ def stored_row(storage: str, partition: str, row: str, table: str = keys.TABLE) 
         return {**entity, "etag": entity.metadata["etag"]}
 
 
+def restore(storage: str, row: Row, table: str = keys.TABLE) -> None:
+    """Puts a row back as ``stored_row`` gave it."""
+    with TableServiceClient.from_connection_string(storage) as service:
+        whole = {key: value for key, value in row.items() if key != "etag"}
+        service.get_table_client(table).upsert_entity(whole, mode=UpdateMode.REPLACE)
+
+
+def rows_of(storage: str, partition: str, prefix: str, table: str = keys.TABLE) -> list[Row]:
+    """The rows of a partition whose key begins so."""
+    with TableServiceClient.from_connection_string(storage) as service:
+        found = service.get_table_client(table).query_entities(f"PartitionKey eq '{partition}'")
+        return [dict(row) for row in found if row["RowKey"].startswith(prefix)]
+
+
 def damage(storage: str, how: str, partition: str, row: str, table: str = keys.TABLE) -> Row:
     """Breaks a row in storage; returns it as it is from then on."""
     whole = stored_row(storage, partition, row, table)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from checks.changes import Notice
 from checks.history.errors import Conflict, LeaseHeld, LeaseLost, SchemaError
-from checks.history.model import MailRow, MailStatus, Pending, PendingList, RowRef, StoredMail
+from checks.history.model import MailRow, MailStatus, Pending, PendingList, RowRef, StoredMail, Unreadable
 from checks.history.table import keys, rows
 from checks.history.table.clusters import Clusters
 from checks.history.table.tables import Operation, etag_of, unmodified
@@ -122,9 +122,15 @@ class Outbox(Clusters):
         await self._put(rows.unsent_row(unsent))
 
     async def load_unsent(self) -> Unsent | None:
-        """What was last seen of unsent mail; None where nobody has looked yet."""
+        """What was last seen of unsent mail; None where nobody has looked yet, or what was seen cannot be read.
+
+        The next sweep looks again and replaces it.
+        """
         row = await self._get(keys.MAIL, keys.UNSENT)
-        return None if row is None else rows.read_unsent(row)
+        try:
+            return None if row is None else rows.read_unsent(row)
+        except SchemaError:
+            return None
 
     @asynccontextmanager
     async def deliver_lease(self, holder: str, now: Callable[[], datetime]) -> AsyncIterator[Lease]:
@@ -134,6 +140,16 @@ class Outbox(Clusters):
             yield lease
         finally:
             await self._release(holder, lease, now())
+
+    async def unreadable_lease(self) -> tuple[Unreadable, ...]:
+        """The lease, where it cannot be read."""
+        row = await self._get(keys.MAIL, "lease")
+        try:
+            if row is not None:
+                rows.moment(rows.versioned(row), "expires")
+        except SchemaError as error:
+            return (Unreadable(RowRef(keys.MAIL, "lease"), str(error)),)
+        return ()
 
     async def write_lease(self, holder: str, expires: datetime, etag: str) -> str:
         """Write the lease row against its ETag; the new ETag, or Conflict."""
@@ -152,7 +168,10 @@ class Outbox(Clusters):
             row = await self._get(keys.MAIL, "lease")
         if row is None:
             raise LeaseHeld("the lease row cannot be read")
-        expires = rows.moment(rows.versioned(row), "expires")
+        try:
+            expires = rows.moment(rows.versioned(row), "expires")
+        except SchemaError as error:
+            raise LeaseHeld(f"the lease cannot be read, and is set aside when it is old: {error}") from error
         if row.get("holder") and expires is not None and now < expires + SKEW:
             raise LeaseHeld(f"{row.get('holder')} delivers until {expires:%H:%M:%S} UTC")
         try:

@@ -128,6 +128,12 @@ def versioned(row: Row) -> Row:
     return row
 
 
+def is_newer(row: Row) -> bool:
+    """Whether a later release wrote the row: it is not this one's to replace."""
+    version = row.get("v")
+    return isinstance(version, int) and version > VERSION
+
+
 def number(value: int) -> EntityProperty:
     """An integer that may grow beyond 32 bits."""
     return EntityProperty(value, EdmType.INT64)
