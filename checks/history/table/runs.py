@@ -185,10 +185,7 @@ class Runs(Tables):
         if row is None:
             return None
         _points_at_run(row)
-        try:
-            stored = await self.load_run(rows.string(row, "run"))
-        except LimitError as error:
-            raise SchemaError(f"row {row.get('RowKey')!r}: {error}") from error
+        stored = await self.load_run(rows.string(row, "run"))
         return None if stored is None else stored.run
 
     async def has_closed_run(self) -> bool:
@@ -270,7 +267,10 @@ def _points_at(row: rows.Row) -> int:
 
 def _points_at_run(row: rows.Row) -> int:
     """The sequence that an entry of the latest run names, beside the run."""
-    rows.string(rows.versioned(row), "run")
+    try:
+        keys.run_table(rows.string(rows.versioned(row), "run"))
+    except LimitError as error:
+        raise SchemaError(f"row {row.get('RowKey')!r}: {error}") from error
     return rows.integer(row, "sequence")
 
 
