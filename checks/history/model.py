@@ -202,9 +202,24 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     rows: FacetCounts = {}
 
 
+MAX_MISSING = 100
+
+
+class RunLists(msgspec.Struct, frozen=True, kw_only=True):
+    """What grows with the tenant in a run, fixed when it is planned: kept in rows beside the run's where it is long."""
+
+    subscriptions: tuple[str, ...] = ()
+    clusters: tuple[str, ...] | None = None
+    expected: tuple[str, ...] = ()
+    results: tuple[SubscriptionResult, ...] = ()
+    baseline_subscriptions: tuple[str, ...] = ()
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One run over a scope. ``id`` is ``new_run_id``'s; ``expected`` are the ids of its shards.
 
+    ``missing`` names at most ``MAX_MISSING`` shards that did not end, ``missing_shards`` counts all of them (0 in rows
+    of release 0.1.0, which named every one).
     ``baseline``: first sight; ``baseline_subscriptions`` narrows it to the subscriptions seen for the first time
     (empty: all of them). ``inventory_complete``: every listing of the plan was read to its end.
     """
@@ -223,6 +238,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     inventory_complete: bool = False
     totals: Totals = Totals()
     missing: tuple[str, ...] = ()
+    missing_shards: int = 0
     degraded: bool = False
     closed: datetime | None = None
 
@@ -234,7 +250,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def hung(self) -> bool:
         """Whether it was closed although none of its shards had ended."""
-        return bool(self.expected) and len(self.missing) == len(self.expected)
+        return bool(self.expected) and self.missing_count == len(self.expected)
+
+    @property
+    def missing_count(self) -> int:
+        """How many of its shards did not end."""
+        return max(self.missing_shards, len(self.missing))
 
     def is_baseline(self, subscription: str) -> bool:
         """Whether this run sees that subscription for the first time."""

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 import msgspec
+from azure.core.exceptions import AzureError
 
 from checks.changes import Notice, NoticeKind, NoticeLine, Status
 from checks.findings import Pass
 from checks.history.decide import gone
-from checks.history.errors import Conflict, HistoryError, SchemaError
+from checks.history.errors import Conflict, HistoryError, LimitError, SchemaError
 from checks.history.model import (
+    MAX_MISSING,
     ClusterState,
     Marker,
     MarkerStatus,
@@ -31,8 +33,8 @@ from checks.history.table import keys
 from checks.history.table.keys import state_ref
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
-from checks.jobs.scan import add
-from checks.jobs.unreadable import report_unreadable
+from checks.jobs.scan import add, passes
+from checks.jobs.unreadable import KEEP_FOR, report_unreadable
 from checks.jobs.watch import give_up, log_completed, read_latest
 from checks.report.outcome import Outcome
 from checks.text import redacted
@@ -95,7 +97,8 @@ def _counted(context: JobContext, run: Run, markers: Sequence[Marker], missing: 
     return msgspec.structs.replace(
         run,
         totals=totals,
-        missing=missing,
+        missing=missing[:MAX_MISSING],
+        missing_shards=len(missing),
         degraded=_degraded(run, totals, failed + len(missing)),
         closed=context.clock(),
     )
@@ -136,7 +139,9 @@ async def _missing_gone(context: JobContext, run: Run, markers: Iterable[Marker]
                 continue
             try:
                 left += await _mark_gone(context, run, known.id)
-            except HistoryError as error:
+            except (HistoryError, AzureError) as error:
+                if passes(error):
+                    raise
                 unreadable.append(
                     Unreadable(state_ref(known.id), str(error), readable=not isinstance(error, SchemaError))
                 )
@@ -196,7 +201,7 @@ async def _notify_baseline(context: JobContext, run: Run) -> None:
         lines += await _lines_of(context, summary.cluster)
     await context.store.add_notice(_baseline_notice(run, len(seen), summaries, lines, context.settings.alert_on))
     for summary in failing:
-        with suppress(SchemaError):  # no line of it went out
+        with suppress(SchemaError, LimitError):  # its scans say so, run after run
             await context.store.mark_notified(summary.cluster, frozenset(context.settings.alert_on))
 
 
@@ -250,7 +255,7 @@ def _degraded_notice(run: Run) -> Notice:
     totals = run.totals
     facts = [
         f"{totals.blind + totals.errors} of {totals.clusters} clusters could not be read, "
-        f"{len(run.missing)} of {len(run.expected)} shards did not end.",
+        f"{run.missing_count} of {len(run.expected)} shards did not end.",
         "Results that could not be read are Unknown: they raise no alert and resolve none.",
     ]
     facts += [f"Shard {shard} did not end before the deadline." for shard in run.missing[:20]]
@@ -292,6 +297,10 @@ async def _broken_rows(context: JobContext) -> set[RowRef]:
     now = context.clock()
     found = (*await context.store.unreadable_runs(past=now), *await context.store.unreadable_lease())
     await report_unreadable(context, found, lambda ref: ref.partition == keys.RUN or ref.row in ("run", "lease"))
+    for record in await context.store.list_unreadable():
+        if record.ref.row == "run" and now - record.since >= KEEP_FOR:
+            await give_up(context, CLOSE, record.ref.partition, "its row could not be read for a week")
+            await context.store.drop_open(record.ref.partition)
     return {item.ref for item in found}
 
 

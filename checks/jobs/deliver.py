@@ -110,7 +110,7 @@ class _Delivery:
     async def _guarded(self, name: str) -> str:
         """One mail, with whatever goes wrong kept to it.
 
-        This is the other of the two places where a broad ``except`` stands: a mail that cannot be read or rendered
+        This is one of the places where a broad ``except`` stands: a mail that cannot be read or rendered
         must not keep the others from being sent. It stays begun, so it is tried again and can be seen.
         """
         try:

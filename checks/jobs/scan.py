@@ -80,12 +80,12 @@ async def _unreadable_shard(context: JobContext, message: ScanMessage, error: Sc
 
 def _raise_where_storage_is_away(results: list[_Result]) -> None:
     """Where nothing was kept of any cluster, for reasons that pass, the message is to come again."""
-    errors = [result.lost for result in results if result.lost is not None and _passes(result.lost)]
+    errors = [result.lost for result in results if result.lost is not None and passes(result.lost)]
     if errors and len(errors) == len(results):
         raise errors[0]
 
 
-def _passes(error: Exception) -> bool:
+def passes(error: Exception) -> bool:
     """Whether another try may help: storage was overtaken, away or busy, and did not refuse what it was given."""
     status = getattr(error, "status_code", None)
     return isinstance(error, Conflict) or (isinstance(error, AzureError) and status not in (400, 413))
@@ -123,7 +123,7 @@ async def _contained(
         LOG.exception("checker error at %s", cluster_id)
         why = one_line(redacted(f"{type(error).__name__}: {error}"))[:MAX_REASON]
         unreadable = isinstance(error, SchemaError)
-        failed = FailedCluster(cluster_id, why, lasting=not _passes(error), unreadable=unreadable)
+        failed = FailedCluster(cluster_id, why, lasting=not passes(error), unreadable=unreadable)
     try:
         return _Result(await _record_error(context, run, cluster_id, failed), failed)
     except Exception as error:

@@ -97,7 +97,7 @@ def log_completed(run: Run) -> None:
             clusters=totals.clusters,
             failing=totals.failing,
             unknown=totals.unknown,
-            missing=len(run.missing),
+            missing=run.missing_count,
         )
     )
 

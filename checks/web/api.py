@@ -251,7 +251,7 @@ def _latest(signals: Signals) -> dict[str, Any] | None:
         "age_minutes": _minutes(signals.now - run.closed),
         "recent": signals.is_recent,
         "degraded": run.degraded,
-        "missing_shards": len(run.missing),
+        "missing_shards": run.missing_count,
     }
 
 

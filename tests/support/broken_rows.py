@@ -15,7 +15,21 @@ from checks.history.table.store import Store
 NEWER = 999  # a version that no release of today knows
 
 # The property of each kind of row without which it says nothing; of a text the count and the parts go together.
-ESSENTIAL = ("subjects", "counter", "change", "digest", "run", "shard", "marker", "unsent", "expires", "deadline", "at")
+ESSENTIAL = (
+    "part",
+    "subjects",
+    "counter",
+    "change",
+    "digest",
+    "run",
+    "shard",
+    "marker",
+    "unsent",
+    "expires",
+    "deadline",
+    "since",
+    "at",
+)
 
 Row = dict[str, Any]
 

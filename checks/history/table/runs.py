@@ -83,7 +83,8 @@ class Runs(Tables):
     async def create_run(self, run: Run, shards: Sequence[Shard]) -> bool:
         """Write a run with its shards; false where it is there already (a repeated plan adds nothing).
 
-        The order makes a plan that died in between harmless: the entry among the open runs, the shards, the run.
+        The order makes a plan that died in between harmless: the entry among the open runs, the shards, the lists of a
+        large run, the run.
         """
         table = keys.run_table(run.id)
         await self._service.create_table_if_not_exists(table)
@@ -94,12 +95,19 @@ class Runs(Tables):
         operations: list[Operation] = [("upsert", rows.shard_row(run.id, shard)) for shard in shards]
         for start in range(0, len(operations), BATCH):
             await self._transact(operations[start : start + BATCH], table)
+        for part in rows.run_parts(run):
+            await self._put(part, table)
         return await self._create(rows.run_row(run), table)
 
     async def load_run(self, run_id: str) -> StoredRun | None:
         """A run with its ETag."""
-        row = await self._get(run_id, "run", keys.run_table(run_id))
-        return None if row is None else StoredRun(rows.read_run(row), etag_of(row))
+        table = keys.run_table(run_id)
+        row = await self._get(run_id, "run", table)
+        if row is None:
+            return None
+        prefix = rows.parts_of(row)
+        parts = [part async for part in self._range(run_id, prefix, table)] if prefix else []
+        return StoredRun(rows.read_run(row, parts), etag_of(row))
 
     async def load_shard(self, run_id: str, shard_id: str) -> Shard | None:
         """A shard as planned."""

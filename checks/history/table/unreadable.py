@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from checks.changes import Notice
@@ -23,23 +24,24 @@ class UnreadableRows(Tables):
     """The records of rows that cannot be handled."""
 
     async def list_unreadable(self) -> tuple[RecordedRow, ...]:
-        """The records. One that cannot be read itself is left out: its row is recorded anew."""
+        """The records, less those that cannot be read themselves."""
         recorded: list[RecordedRow] = []
         async for row in self._range(keys.MAIL, "unreadable"):
-            try:
+            with suppress(SchemaError):  # it is there all the same: what it is about is not recorded again
                 recorded.append(_read(row))
-            except SchemaError:
-                continue
         return tuple(recorded)
 
     async def record_unreadable(self, found: Sequence[Unreadable], notice: Notice, now: datetime) -> None:
-        """Record rows with the one notice of them. Conflict where somebody else recorded one of them."""
+        """Record rows with the one notice of them. Conflict where somebody else records one of them right now."""
+        found = [item for item in found if await self._get(keys.MAIL, _key(item.ref)) is None]
+        if not found:
+            return
         first = found[: BATCH - 1]
         told = hashlib.sha256(f"{first[0].ref}{now.isoformat()}".encode()).hexdigest()[:20]
         ref = RowRef(keys.MAIL, keys.notice(f"unreadable-{told}", notice.sequence))
         pending = Pending(ref=ref, sequence=notice.sequence, at=notice.at, notice=rows.text_of(notice))
         records = [await self._record(item, now) for item in found]
-        await self._transact([("create", rows.pending_row(pending)), *_created(records[: len(first)])])
+        await self._transact([("create", rows.pending_row(pending)), *_written(records[: len(first)])])
         for start in range(len(first), len(records), BATCH):
             operations: list[Operation] = [("upsert", record) for record in records[start : start + BATCH]]
             await self._transact(operations)
@@ -50,7 +52,7 @@ class UnreadableRows(Tables):
 
     async def forget_unreadable(self, refs: Sequence[RowRef]) -> None:
         """Drop the records of rows that can be handled again."""
-        await self._drop([RowRef(keys.MAIL, keys.unreadable(ref.partition, ref.row)) for ref in refs])
+        await self._drop([RowRef(keys.MAIL, _key(ref)) for ref in refs])
 
     async def etag_now(self, ref: RowRef) -> str:
         """The ETag of a row of the main table; "" where it is not there."""
@@ -74,12 +76,16 @@ class UnreadableRows(Tables):
         return True
 
     async def _record(self, found: Unreadable, now: datetime) -> rows.Entity:
-        entity = rows.base(keys.MAIL, keys.unreadable(found.ref.partition, found.ref.row))
+        entity = rows.base(keys.MAIL, _key(found.ref))
         entity |= {"of_partition": found.ref.partition, "of_row": found.ref.row, "why": found.why[:MAX_WHY]}
         return rows.checked(entity | {"since": now, "of_etag": await self.etag_now(found.ref)})
 
 
-def _created(records: Sequence[rows.Entity]) -> list[Operation]:
+def _key(ref: RowRef) -> str:
+    return keys.unreadable(ref.partition, ref.row)
+
+
+def _written(records: Sequence[rows.Entity]) -> list[Operation]:
     return [("create", record) for record in records]
 
 
