@@ -25,7 +25,7 @@ from checks.jobs.scan import scan_shard
 from checks.jobs.unreadable import report_unreadable
 from localhost.mailbox import Mailbox
 from simulator import Simulator, running
-from tests.support.broken_rows import BREAKS, damage_state, failing_at, restore, rows_of, stored_row
+from tests.support.broken_rows import BREAKS, damage, damage_state, failing_at, restore, rows_of, stored_row
 from tests.support.reports import CLUSTER, report
 from tests.support.storage import Clock, app_settings, job_context
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant
@@ -272,6 +272,33 @@ async def test_a_state_that_can_be_read_and_not_be_written_is_notified_once_and_
             clock.forward(days=8)
         assert len(unreadable(smtp)) == 1
         assert await job.store.load_state(estate.ids[1]) is not None
+
+
+async def test_an_error_that_passes_does_not_make_one_that_lasts_new_again(
+    estate: Estate, storage: str, smtp: Mailbox
+) -> None:
+    clock = Clock()
+    async with job_context(estate.settings(storage, smtp), clock) as job:
+        await seen_passing(job, estate.ids)
+    for number, name in enumerate(("a limit", "storage away", "a limit")):
+        kind = failing_at(estate.ids[1], "commit", ERRORS[name])
+        async with job_context(estate.settings(storage, smtp), clock, kind) as job:
+            await next_run(job, f"later {number}")
+    assert len(unreadable(smtp)) == 1
+
+
+@pytest.mark.parametrize("how", BREAKS)
+async def test_a_run_is_planned_though_the_latest_cannot_be_read(
+    estate: Estate, storage: str, smtp: Mailbox, how: str
+) -> None:
+    async with job_context(estate.settings(storage, smtp), Clock()) as job:
+        await seen_passing(job, estate.ids)
+        damage(storage, how, keys.RUN, "latest")
+        run, _ = await next_run(job)
+        assert (run.baseline, run.totals.failing) == (False, 4)
+        latest = await job.store.latest_run()
+        assert latest is not None
+        assert latest.id == run.id
 
 
 async def test_a_storm_of_rows_that_cannot_be_read_is_one_mail(storage: str, smtp: Mailbox) -> None:

@@ -97,14 +97,18 @@ async def test_of_two_plans_of_one_run_the_first_counts_whole(storage: str) -> N
         assert stored.run == one
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", [*BREAKS, "gone"])
 async def test_lists_that_cannot_be_read_make_the_run_unreadable_and_no_smaller(storage: str, how: str) -> None:
     run = run_of(575, 3)
     table = keys.run_table(run.id)
     async with job_context(app_settings(storage), Clock()) as job:
         await job.store.create_run(run, [])
-        part = rows_of(storage, run.id, "part|", table)[-1]
-        damage(storage, how, run.id, part["RowKey"], table)
+        parts = rows_of(storage, run.id, "part|", table)
+        for part in parts:
+            if how == "gone":
+                await job.store._delete(run.id, part["RowKey"], table)
+            elif part is parts[-1]:
+                damage(storage, how, run.id, part["RowKey"], table)
         with pytest.raises(SchemaError):
             await job.store.load_run(run.id)
         assert (await close_run(job, run.id)).reason == "unreadable"

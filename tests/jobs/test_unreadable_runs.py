@@ -128,8 +128,8 @@ async def test_everything_else_is_closed_and_notified_and_the_row_is_named_once(
 
 
 @pytest.mark.parametrize("how", BREAKS)
-async def test_without_the_sequence_no_run_is_planned_and_that_is_said(storage: str, how: str) -> None:
-    async with job_context(app_settings(storage), Clock()) as job:
+async def test_without_the_sequence_no_run_is_planned_and_that_is_said(storage: str, smtp: Mailbox, how: str) -> None:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         await begun(job)
         damage(storage, how, *ROWS["sequence"])
         with pytest.raises(SchemaError, match="the run sequence cannot be read, so that no run can be planned"):
@@ -142,8 +142,10 @@ async def test_without_the_sequence_no_run_is_planned_and_that_is_said(storage: 
 
 
 @pytest.mark.parametrize("how", BREAKS)
-async def test_a_latest_run_that_cannot_be_read_is_none_of_late_until_the_next_closes(storage: str, how: str) -> None:
-    async with job_context(app_settings(storage), Clock()) as job:
+async def test_a_latest_run_that_cannot_be_read_is_none_of_late_until_the_next_closes(
+    storage: str, smtp: Mailbox, how: str
+) -> None:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         await begun(job)
         damage(storage, how, *ROWS["latest run"])
         assert (await read_signals(job)).is_stale
@@ -184,8 +186,10 @@ async def test_a_lease_that_cannot_be_read_is_set_aside_when_its_holder_cannot_h
 
 
 @pytest.mark.parametrize("how", BREAKS)
-async def test_a_shard_that_cannot_be_read_ends_as_failed_and_nothing_of_it_is_gone(storage: str, how: str) -> None:
-    async with job_context(app_settings(storage), Clock()) as job:
+async def test_a_shard_that_cannot_be_read_ends_as_failed_and_nothing_of_it_is_gone(
+    storage: str, smtp: Mailbox, how: str
+) -> None:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         await begun(job)
         run = run_of(4, job)
         await job.store.create_run(run, [Shard("s-0", SUBSCRIPTION, (CLUSTER, f"{CLUSTER}2"))])
@@ -216,8 +220,8 @@ async def test_a_message_of_a_shard_that_cannot_be_read_is_recorded_and_ends_it(
 
 
 @pytest.mark.parametrize("how", BREAKS)
-async def test_a_marker_that_cannot_be_read_is_one_shards_failure(storage: str, how: str) -> None:
-    async with job_context(app_settings(storage), Clock()) as job:
+async def test_a_marker_that_cannot_be_read_is_one_shards_failure(storage: str, smtp: Mailbox, how: str) -> None:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         await begun(job)
         before = damage(storage, how, *ROWS["marker"])
         (marker,) = await job.store.list_markers(SECOND)
@@ -231,8 +235,10 @@ async def test_a_marker_that_cannot_be_read_is_one_shards_failure(storage: str, 
 
 
 @pytest.mark.parametrize("how", BREAKS)
-async def test_a_run_that_cannot_be_read_is_answered_and_takes_no_message_for_ever(storage: str, how: str) -> None:
-    async with job_context(app_settings(storage), Clock()) as job:
+async def test_a_run_that_cannot_be_read_is_answered_and_takes_no_message_for_ever(
+    storage: str, smtp: Mailbox, how: str
+) -> None:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
         await begun(job)
         damage(storage, how, *ROWS["run"])
         answer = await api.get_run(job, SECOND)
@@ -254,9 +260,9 @@ async def test_a_record_that_cannot_be_read_itself_notifies_nobody_again(storage
     assert len(subjects(smtp, "checker error")) == 1
 
 
-async def test_an_open_run_that_nobody_repairs_is_given_up_with_a_record(storage: str) -> None:
+async def test_an_open_run_that_nobody_repairs_is_given_up_with_a_record(storage: str, smtp: Mailbox) -> None:
     clock = Clock()
-    async with job_context(app_settings(storage), clock) as job:
+    async with job_context(app_settings(storage, smtp), clock) as job:
         await begun(job)
         damage(storage, "garbage JSON", *ROWS["run"])
         await swept(job)
@@ -292,3 +298,15 @@ async def test_a_death_while_a_row_is_recorded_loses_no_notice_and_sends_none_tw
         if not died:
             break
     assert deaths >= 5
+
+
+@pytest.mark.parametrize("how", BREAKS)
+async def test_the_sequence_is_never_set_aside(storage: str, smtp: Mailbox, how: str) -> None:
+    clock = Clock()
+    async with job_context(app_settings(storage, smtp), clock) as job:
+        await begun(job)
+        before = damage(storage, how, *ROWS["sequence"])
+        for _ in range(3):
+            await swept(job)
+            clock.forward(days=8)
+    assert stored_row(storage, *ROWS["sequence"]) == before
