@@ -326,10 +326,10 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PendingList(msgspec.Struct, frozen=True):
-    """The intents that were found, and why others could not be read (they stay where they are)."""
+    """The intents that were found, and the rows of those that cannot be read (they stay where they are)."""
 
     items: tuple[Pending, ...]
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 class StoredCanary(msgspec.Struct, frozen=True, kw_only=True):

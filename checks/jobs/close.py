@@ -29,7 +29,6 @@ from checks.history.model import (
     Totals,
     Unreadable,
 )
-from checks.history.table import keys
 from checks.history.table.keys import state_ref
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
@@ -293,10 +292,15 @@ async def sweep_runs(context: JobContext) -> int:
 
 
 async def _broken_rows(context: JobContext) -> set[RowRef]:
-    """The rows of runs and of delivery that cannot be read: recorded and notified once, set aside where they block."""
+    """The rows of runs and of mail that cannot be read: recorded and notified once, set aside where they block."""
     now = context.clock()
-    found = (*await context.store.unreadable_runs(past=now), *await context.store.unreadable_lease())
-    await report_unreadable(context, found, lambda ref: ref.partition == keys.RUN or ref.row in ("run", "lease"))
+    store = context.store
+    found = (
+        *await store.unreadable_runs(past=now),
+        *await store.unreadable_lease(),
+        *await store.unreadable_mail(),
+    )
+    await report_unreadable(context, found, lambda ref: not ref.row.startswith("state|"))
     for record in await context.store.list_unreadable():
         if record.ref.row == "run" and now - record.since >= KEEP_FOR:
             await give_up(context, CLOSE, record.ref.partition, "its row could not be read for a week")

@@ -126,7 +126,7 @@ class _Delivery:
         """Turns pointers into written mails; false where there was nothing to turn."""
         pending = await self._context.store.list_pending()
         for problem in pending.unreadable:
-            LOG.error("a pending notification cannot be read and stays where it is: %s", problem)
+            LOG.error("a pending notification cannot be read and stays where it is: %s", problem.why)
         changes = [(item, change) for item in pending.items if (change := await self._change(item)) is not None]
         for indexes in group([change for _, change in changes], lambda change: DEFAULT_ROUTE):
             members = [changes[index] for index in indexes]

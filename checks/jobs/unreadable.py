@@ -29,6 +29,8 @@ LATEST_ROW = RowRef(keys.RUN, "latest")
 
 _NAMES = {LEASE_ROW: "The right to deliver", SEQUENCE_ROW: "The run sequence", LATEST_ROW: "The latest run's entry"}
 
+_KINDS = {"pending": "A notification that waits", "change": "What changed at a cluster", "digest": "A mail"}
+
 
 async def report_unreadable(
     context: JobContext,
@@ -67,7 +69,8 @@ async def report_unreadable(
 
 async def _set_aside_when_ripe(context: JobContext, record: RecordedRow, found: Unreadable) -> None:
     """Moves a row out of the way that has been the same for long enough."""
-    if record.ref == SEQUENCE_ROW or found.readable or not record.etag:
+    kept = record.ref == SEQUENCE_ROW or record.ref.row.startswith("digest|")  # a mail is kept where it is looked for
+    if kept or found.readable or not record.etag:
         return
     now = context.clock()
     if await context.store.etag_now(record.ref) != record.etag:
@@ -111,6 +114,8 @@ def _name(ref: RowRef) -> str:
         return _NAMES[ref]
     if kind == "state":
         return f"Cluster {name.replace(':', '/')} of subscription {ref.partition}"
+    if kind in _KINDS:
+        return f"{_KINDS[kind]} ({name})"
     if kind == "open":
         return f"The entry of run {name} among the open runs"
     return f"Run {ref.partition}" if kind == "run" else f"Row {ref.partition} {ref.row}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from checks.history.decide import Policy, decide
@@ -21,7 +22,7 @@ from checks.jobs.watch import look_at_signals, read_signals, watch
 from checks.web import api
 from localhost.azurite import Storage
 from localhost.mailbox import Mailbox
-from tests.support.broken_rows import BREAKS, damage, rows_of, stored_row
+from tests.support.broken_rows import BREAKS, damage, damage_text, rows_of, stored_row
 from tests.support.reports import CLUSTER, report
 from tests.support.storage import Clock, Death, Mortal, app_settings, empty, job_context
 
@@ -298,6 +299,43 @@ async def test_a_death_while_a_row_is_recorded_loses_no_notice_and_sends_none_tw
         if not died:
             break
     assert deaths >= 5
+
+
+@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("kind", ["pending|", "change|", "notice", "digest|"])
+async def test_mail_that_cannot_be_read_is_notified_once_and_holds_up_no_other(
+    storage: str, smtp: Mailbox, kind: str, how: str
+) -> None:
+    clock = Clock()
+    async with job_context(app_settings(storage, smtp), clock) as job:
+        if kind == "notice":
+            run = msgspec.structs.replace(run_of(9, job), baseline=True, expected=())
+            await job.store.create_run(run, [])
+            await look(job, run, [CLUSTER], "fail")
+            await close_run(job, run.id)
+        else:
+            await begun(job)
+        if kind == "digest|":
+            smtp.refuse("data", 451, "try again later", times=1)
+            await deliver_all(job)
+        partition = keys.MAIL if kind in ("notice", "digest|") else SUBSCRIPTION
+        newest = kind if kind != "notice" else "pending|"
+        key = next(row["RowKey"] for row in rows_of(storage, partition, newest) if row.get("status") != "sent")
+        if kind == "change|":
+            key = next(item.change.row for item in (await job.store.list_pending()).items if item.change)
+        if (kind, how) == ("notice", "garbage JSON"):
+            before = damage_text(storage, "notice", partition, key)
+        else:
+            before = damage(storage, how, partition, key)
+        other = f"{CLUSTER}3"
+        for number, word in ((11, "pass"), (12, "fail")):
+            await look(job, run_of(number, job), [other], word)
+        for _ in range(4):
+            await swept(job)
+    incidents = [message.get_body(("plain",)) for message in smtp.messages if "FAIL" in str(message["Subject"])]
+    assert any("aks-13" in str(body.get_content()) for body in incidents if body is not None), "the other is notified"
+    assert len(subjects(smtp, "checker error")) == 1
+    assert stored_row(storage, partition, key) == before
 
 
 @pytest.mark.parametrize("how", BREAKS)

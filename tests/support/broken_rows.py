@@ -106,6 +106,13 @@ def damage(storage: str, how: str, partition: str, row: str, table: str = keys.T
     return stored_row(storage, partition, row, table)
 
 
+def damage_text(storage: str, name: str, partition: str, row: str) -> Row:
+    """Cuts the JSON of one text of a row; returns the row as it is from then on."""
+    whole = stored_row(storage, partition, row)
+    restore(storage, {**whole, f"{name}_0": '[{"garbage'})
+    return stored_row(storage, partition, row)
+
+
 def damage_state(storage: str, how: str, cluster: str) -> Row:
     """Breaks the row of a cluster's state."""
     return damage(storage, how, keys.subscription_key(cluster), keys.state(cluster))

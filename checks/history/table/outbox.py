@@ -19,6 +19,7 @@ from checks.history.table.tables import Operation, etag_of, unmodified
 from checks.watchdog import Unsent
 
 LEASE = timedelta(minutes=5)
+LOOKED_AT = 200  # intents whose changes one sweep reads
 SKEW = timedelta(minutes=1)  # how far the clocks of two holders may be apart
 
 
@@ -44,13 +45,13 @@ class Outbox(Clusters):
     async def list_pending(self, limit: int = 2000) -> PendingList:
         """Intents to tell, the oldest first, from all subscriptions. A row that cannot be read stops no other."""
         pendings: list[Pending] = []
-        unreadable: list[str] = []
+        unreadable: list[Unreadable] = []
         for partition in (keys.MAIL, *await self.known_subscriptions()):
             async for row in self._range(partition, "pending"):
                 try:
                     pendings.append(rows.read_pending(row))
                 except SchemaError as error:
-                    unreadable.append(str(error))
+                    unreadable.append(Unreadable(RowRef(partition, str(row["RowKey"])), str(error)))
         pendings.sort(key=lambda pending: (pending.sequence, pending.ref))
         return PendingList(tuple(pendings[:limit]), tuple(unreadable))
 
@@ -140,6 +141,28 @@ class Outbox(Clusters):
             yield lease
         finally:
             await self._release(holder, lease, now())
+
+    async def unreadable_mail(self) -> tuple[Unreadable, ...]:
+        """Of what is still to be sent, what cannot be read: intents, the changes they point to, mails that were begun.
+
+        Of the intents it is the oldest that are looked at, for a sweep has others to look at as well.
+        """
+        pending = await self.list_pending(limit=LOOKED_AT)
+        found = list(pending.unreadable)
+        for item in pending.items:
+            try:
+                if item.change is not None:
+                    await self.load_change(item.change)
+                elif item.notice:
+                    rows.read(Notice, item.notice, item.ref.row)
+            except SchemaError as error:
+                found.append(Unreadable(item.change or item.ref, str(error)))
+        for mail_id in await self.open_mails():
+            try:
+                await self.load_mail(mail_id)
+            except SchemaError as error:
+                found.append(Unreadable(RowRef(keys.MAIL, f"digest|{mail_id}"), str(error)))
+        return tuple(found)
 
     async def unreadable_lease(self) -> tuple[Unreadable, ...]:
         """The lease, where it cannot be read."""
