@@ -16,6 +16,13 @@ from checks.findings import SubscriptionResult
 from checks.report.outcome import FacetCounts, Outcome
 
 
+class RowRef(msgspec.Struct, frozen=True, order=True, array_like=True):
+    """Where a row is: its partition and its row key."""
+
+    partition: str
+    row: str
+
+
 class RunRef(msgspec.Struct, frozen=True):
     """Which run speaks: its id and its place in the order of runs."""
 
@@ -130,6 +137,30 @@ class StateSummary(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome = Outcome.UNKNOWN
 
 
+class Unreadable(msgspec.Struct, frozen=True, order=True):
+    """A row that cannot be handled, and why. ``readable``: it can be read, and what was made of it not be written."""
+
+    ref: RowRef
+    why: str
+    readable: bool = False
+
+
+class RecordedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of a row that cannot be handled. ``since``: when its present content was met for the first time."""
+
+    ref: RowRef
+    why: str
+    since: datetime
+    etag: str = ""
+
+
+class StateList(msgspec.Struct, frozen=True):
+    """The states that were found, and the rows of those that cannot be read."""
+
+    items: tuple[StateSummary, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
 class KnownCluster(msgspec.Struct, frozen=True):
     """A cluster that earlier runs saw, with the registries it used in the last 30 days."""
 
@@ -175,9 +206,24 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     rows: FacetCounts = {}
 
 
+MAX_MISSING = 100
+
+
+class RunLists(msgspec.Struct, frozen=True, kw_only=True):
+    """What grows with the tenant in a run, fixed when it is planned: kept in rows beside the run's where it is long."""
+
+    subscriptions: tuple[str, ...] = ()
+    clusters: tuple[str, ...] | None = None
+    expected: tuple[str, ...] = ()
+    results: tuple[SubscriptionResult, ...] = ()
+    baseline_subscriptions: tuple[str, ...] = ()
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One run over a scope. ``id`` is ``new_run_id``'s; ``expected`` are the ids of its shards.
 
+    ``missing`` names at most ``MAX_MISSING`` shards that did not end, ``missing_shards`` counts all of them (0 in rows
+    of release 0.1.0, which named every one).
     ``baseline``: first sight; ``baseline_subscriptions`` narrows it to the subscriptions seen for the first time
     (empty: all of them). ``inventory_complete``: every listing of the plan was read to its end.
     """
@@ -196,6 +242,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     inventory_complete: bool = False
     totals: Totals = Totals()
     missing: tuple[str, ...] = ()
+    missing_shards: int = 0
     degraded: bool = False
     closed: datetime | None = None
 
@@ -207,7 +254,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def hung(self) -> bool:
         """Whether it was closed although none of its shards had ended."""
-        return bool(self.expected) and len(self.missing) == len(self.expected)
+        return bool(self.expected) and self.missing_count == len(self.expected)
+
+    @property
+    def missing_count(self) -> int:
+        """How many of its shards did not end."""
+        return max(self.missing_shards, len(self.missing))
 
     def is_baseline(self, subscription: str) -> bool:
         """Whether this run sees that subscription for the first time."""
@@ -255,21 +307,27 @@ class MarkerStatus(StrEnum):
     FAILED = "failed"
 
 
+class FailedCluster(msgspec.Struct, frozen=True):
+    """A cluster at which Pullwatch itself failed, and why.
+
+    ``lasting``: trying again does not help. ``unreadable``: its state cannot be read.
+    """
+
+    cluster: str
+    reason: str
+    lasting: bool = False
+    unreadable: bool = False
+
+
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
-    """A shard's own row that says it ended. ``reason`` for a failed one."""
+    """A shard's own row that says it ended. ``reason`` for a failed one; ``failed`` are clusters of it."""
 
     shard: str
     status: MarkerStatus
     totals: Totals = Totals()
     reason: str = ""
+    failed: tuple[FailedCluster, ...] = ()
     at: datetime
-
-
-class RowRef(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """Where a row is: its partition and its row key."""
-
-    partition: str
-    row: str
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -283,10 +341,10 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PendingList(msgspec.Struct, frozen=True):
-    """The intents that were found, and why others could not be read (they stay where they are)."""
+    """The intents that were found, and the rows of those that cannot be read (they stay where they are)."""
 
     items: tuple[Pending, ...]
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 class StoredCanary(msgspec.Struct, frozen=True, kw_only=True):

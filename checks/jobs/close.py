@@ -6,28 +6,49 @@ the same rows again. The ETag of the run lets one closer through.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
+from azure.core.exceptions import AzureError
 
 from checks.changes import Notice, NoticeKind, NoticeLine, Status
 from checks.findings import Pass
 from checks.history.decide import gone
-from checks.history.errors import Conflict
-from checks.history.model import ClusterState, Marker, MarkerStatus, Run, RunStatus, StateSummary, Totals
+from checks.history.errors import Conflict, HistoryError, LimitError, SchemaError
+from checks.history.model import (
+    MAX_MISSING,
+    ClusterState,
+    Marker,
+    MarkerStatus,
+    RowRef,
+    Run,
+    RunStatus,
+    StateSummary,
+    Totals,
+    Unreadable,
+)
+from checks.history.table.keys import state_ref
 from checks.jobs import degraded, scope
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
-from checks.jobs.scan import add
+from checks.jobs.scan import add, passes
+from checks.jobs.unreadable import KEEP_FOR, report_unreadable
 from checks.jobs.watch import give_up, log_completed
 from checks.report.outcome import Outcome
 from checks.text import redacted
 
+LOG = logging.getLogger(__name__)
 MAX_LINES = 50
 
 
 class Closed(msgspec.Struct, frozen=True):
-    """What closing did: "closed", "waiting" (shards are out, the deadline is ahead), "repeated" or "never planned"."""
+    """What closing did.
+
+    "closed", "waiting" (shards are out, the deadline is ahead), "repeated", "never planned", or "unreadable": its row
+    cannot be read, which the sweep records.
+    """
 
     reason: str
     missing: tuple[str, ...] = ()
@@ -35,7 +56,11 @@ class Closed(msgspec.Struct, frozen=True):
 
 async def close_run(context: JobContext, run_id: str) -> Closed:
     """Closes a run whose shards have all ended, or that is past its deadline."""
-    stored = await context.store.load_run(run_id)
+    try:
+        stored = await context.store.load_run(run_id)
+    except SchemaError as error:
+        LOG.error("run %s cannot be closed: %s", run_id, error)
+        return Closed("unreadable")
     if stored is None:
         return await _never_planned(context, run_id)
     if stored.run.status is RunStatus.CLOSED:
@@ -46,8 +71,10 @@ async def close_run(context: JobContext, run_id: str) -> Closed:
     missing = tuple(sorted(set(stored.run.expected) - {marker.shard for marker in markers}))
     if missing and context.clock() < stored.run.deadline:
         return Closed("waiting", missing)
-    run = await _counted(context, stored.run, markers, missing)
+    left = await _missing_gone(context, stored.run, markers)
+    run = _counted(context, stored.run, markers, missing, left.gone)
     await _notify(context, run)
+    await _report_errors(context, run, markers, left)
     if not await context.store.try_close(run, stored.etag):
         return Closed("repeated")
     await context.store.finish_run(run)
@@ -63,34 +90,54 @@ async def _never_planned(context: JobContext, run_id: str) -> Closed:
     return Closed("never planned")
 
 
-async def _counted(context: JobContext, run: Run, markers: Iterable[Marker], missing: tuple[str, ...]) -> Run:
-    ended = list(markers)
-    totals = add([marker.totals for marker in ended])
-    failed = sum(marker.status is MarkerStatus.FAILED for marker in ended)
-    if run.inventory_complete:
-        totals = msgspec.structs.replace(totals, gone=await _mark_missing_gone(context, run))
+def _counted(context: JobContext, run: Run, markers: Sequence[Marker], missing: tuple[str, ...], left: int) -> Run:
+    totals = msgspec.structs.replace(add([marker.totals for marker in markers]), gone=left)
+    failed = sum(marker.status is MarkerStatus.FAILED for marker in markers)
     return msgspec.structs.replace(
         run,
         totals=totals,
-        missing=missing,
+        missing=missing[:MAX_MISSING],
+        missing_shards=len(missing),
         degraded=degraded.is_degraded(run, totals, failed + len(missing)),
         closed=context.clock(),
     )
 
 
-async def _mark_missing_gone(context: JobContext, run: Run) -> int:
-    """Clusters that earlier runs saw and that this run, of a complete inventory, did not plan; returns how many.
+class _Left(msgspec.Struct, frozen=True):
+    """Clusters that are not there any more: how many were marked so, and the rows that did not let it."""
+
+    gone: int = 0
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+async def _missing_gone(context: JobContext, run: Run, markers: Iterable[Marker]) -> _Left:
+    """Marks clusters as gone that earlier runs saw and that this run, of a complete inventory, did not plan.
 
     They were deleted, or opted out by their tag. Both are recorded as gone: who was notified of a failure is notified
-    that it is no longer checked, and a cluster that opts in again starts anew.
+    that it is no longer checked, and a cluster that opts in again starts anew. Where not every shard can be read, what
+    was planned is not known, and nothing is gone.
     """
-    listed = {cluster.lower() for shard in await context.store.list_shards(run.id) for cluster in shard.clusters}
+    if not run.inventory_complete:
+        return _Left()
+    shards = await context.store.list_shards(run.id)
+    if {shard.id for shard in shards} < set(run.expected):
+        return _Left()
+    listed = {cluster.lower() for shard in shards for cluster in shard.clusters}
     left = 0
+    unreadable: list[Unreadable] = []
     for subscription in run.scope.subscriptions:
         for known in await context.store.known_clusters(subscription):
-            if known.id.lower() not in listed:
+            if known.id.lower() in listed:
+                continue
+            try:
                 left += await _mark_gone(context, run, known.id)
-    return left
+            except (HistoryError, AzureError) as error:
+                if passes(error):
+                    raise
+                unreadable.append(
+                    Unreadable(state_ref(known.id), str(error), readable=not isinstance(error, SchemaError))
+                )
+    return _Left(left, tuple(unreadable))
 
 
 async def _mark_gone(context: JobContext, run: Run, cluster: str) -> int:
@@ -107,6 +154,17 @@ async def _mark_gone(context: JobContext, run: Run, cluster: str) -> int:
     return 1
 
 
+async def _report_errors(context: JobContext, run: Run, markers: Iterable[Marker], left: _Left) -> None:
+    """Notifies once of the clusters at which Pullwatch itself fails, run after run; what works again is forgotten."""
+    failed = {state_ref(item.cluster): item for marker in markers for item in marker.failed}
+    found = [Unreadable(ref, item.reason, readable=not item.unreadable) for ref, item in failed.items() if item.lasting]
+    done = {marker.shard for marker in markers if marker.status is MarkerStatus.DONE}
+    shards = await context.store.list_shards(run.id) if await context.store.list_unreadable() else ()
+    seen = {state_ref(name) for shard in shards if shard.id in done for name in shard.clusters}
+    well = seen - failed.keys()
+    await report_unreadable(context, [*found, *left.unreadable], well.__contains__, run=run.id, sequence=run.sequence)
+
+
 async def _notify(context: JobContext, run: Run) -> None:
     if run.baseline:
         await _notify_baseline(context, run)
@@ -120,17 +178,28 @@ async def _notify_baseline(context: JobContext, run: Run) -> None:
     A subscription without clusters is seen for the first time again and again: only the very first run reports that.
     """
     seen = [name for name in run.scope.subscriptions if run.is_baseline(name)]
-    summaries = [state for name in seen for state in await context.store.list_states(name) if state.gone_since is None]
+    listed = [await context.store.list_states(name) for name in seen]
+    summaries = [state for states in listed for state in states.items if state.gone_since is None]
     if not summaries and run.baseline_subscriptions:
         return
     failing = [state for state in summaries if state.failing]
     lines: list[NoticeLine] = []
     for summary in sorted(failing, key=lambda state: str(state.failing_since)):
-        stored = await context.store.load_state(summary.cluster)
-        lines += _lines(stored.state) if stored else []
+        lines += await _lines_of(context, summary.cluster)
     await context.store.add_notice(_baseline_notice(run, len(seen), summaries, lines, context.settings.alert_on))
     for summary in failing:
-        await context.store.mark_notified(summary.cluster, frozenset(context.settings.alert_on))
+        with suppress(SchemaError, LimitError):  # its scans say so, run after run
+            await context.store.mark_notified(summary.cluster, frozenset(context.settings.alert_on))
+
+
+async def _lines_of(context: JobContext, cluster: str) -> list[NoticeLine]:
+    """What fails of one cluster; nothing where its state cannot be read, which its scan says."""
+    try:
+        stored = await context.store.load_state(cluster)
+    except SchemaError as error:
+        LOG.error("the first summary leaves out %s: %s", cluster, error)
+        return []
+    return _lines(stored.state) if stored else []
 
 
 def _baseline_notice(
@@ -190,11 +259,29 @@ async def _ask_delivery(context: JobContext, why: str) -> None:
 
 async def sweep_runs(context: JobContext) -> int:
     """Asks for the close of runs past their deadline, and for delivery where notifications are pending."""
-    overdue = await context.store.open_runs(past=context.clock())
+    broken = await _broken_rows(context)
+    overdue = [run for run in await context.store.open_runs(past=context.clock()) if RowRef(run, "run") not in broken]
     await context.queues.send(CLOSE, [CloseMessage(run=run_id) for run_id in overdue])
     if (await context.store.list_pending(limit=1)).items or await context.store.open_mails():
         await _ask_delivery(context, "notifications are pending")
     return len(overdue)
+
+
+async def _broken_rows(context: JobContext) -> set[RowRef]:
+    """The rows of runs and of mail that cannot be read: recorded and notified once, set aside where they block."""
+    now = context.clock()
+    store = context.store
+    found = (
+        *await store.unreadable_runs(past=now),
+        *await store.unreadable_lease(),
+        *await store.unreadable_mail(),
+    )
+    await report_unreadable(context, found, lambda ref: not ref.row.startswith("state|"))
+    for record in await context.store.list_unreadable():
+        if record.ref.row == "run" and now - record.since >= KEEP_FOR:
+            await give_up(context, CLOSE, record.ref.partition, "its row could not be read for a week")
+            await context.store.drop_open(record.ref.partition)
+    return {item.ref for item in found}
 
 
 async def record_poison(context: JobContext, queue: str, body: bytes) -> None:
@@ -202,10 +289,18 @@ async def record_poison(context: JobContext, queue: str, body: bytes) -> None:
     reason = "given up after the last try"
     await give_up(context, queue, redacted(body.decode("utf-8", "replace")), reason)
     shard = _shard_of(body)
-    if shard is None or await context.store.load_shard(shard.run, shard.shard) is None:
+    if shard is None or not await _is_there(context, shard):
         return
     await context.store.mark_shard(shard.run, shard.shard, MarkerStatus.FAILED, Totals(), context.clock(), reason)
     await context.queues.send(CLOSE, [CloseMessage(run=shard.run)])
+
+
+async def _is_there(context: JobContext, shard: ScanMessage) -> bool:
+    """Whether the run has such a shard. One that cannot be read is there."""
+    try:
+        return await context.store.load_shard(shard.run, shard.shard) is not None
+    except SchemaError:
+        return True
 
 
 def _shard_of(body: bytes) -> ScanMessage | None:

@@ -6,11 +6,15 @@ told once stays told until three runs in a row were calm, so that a share around
 
 from __future__ import annotations
 
+import logging
+
 from checks.changes import Notice, NoticeKind
 from checks.findings import Pass
+from checks.history.errors import SchemaError
 from checks.history.model import Doubt, Run, Totals
 from checks.jobs.context import JobContext
 
+LOG = logging.getLogger(__name__)
 DEGRADED_SHARE = 0.2  # of clusters or shards that were lost
 CALM_SHARE = 0.1
 CALM_RUNS = 3
@@ -34,7 +38,7 @@ def follow(before: Doubt, run: Run) -> Doubt:
         return before
     if run.degraded:
         return Doubt(run.sequence, degraded=True)
-    calm = before.calm + 1 if _lost_share(run, run.totals, len(run.missing)) <= CALM_SHARE else 0
+    calm = before.calm + 1 if _lost_share(run, run.totals, run.missing_count) <= CALM_SHARE else 0
     if before.degraded and calm < CALM_RUNS:
         return Doubt(run.sequence, degraded=True, calm=calm)
     return Doubt(run.sequence)
@@ -42,7 +46,11 @@ def follow(before: Doubt, run: Run) -> Doubt:
 
 async def notify_of_changes(context: JobContext, run: Run) -> None:
     """One notice where doubt began, one where it is over. Repeatable: a notice is written once for its run."""
-    before = await context.store.load_doubt(run.scope.asked)
+    try:
+        before = await context.store.load_doubt(run.scope.asked)
+    except SchemaError as error:  # a newer version's: it is neither guessed nor overwritten
+        LOG.error("whether the checker is in doubt cannot be told: %s", error)
+        return
     after = follow(before, run)
     if after.degraded and not before.degraded:
         await context.store.add_notice(_degraded_notice(run))
@@ -57,7 +65,7 @@ def _degraded_notice(run: Run) -> Notice:
     totals = run.totals
     facts = [
         f"{totals.blind + totals.errors} of {totals.clusters} clusters could not be read, "
-        f"{len(run.missing)} of {len(run.expected)} shards did not end.",
+        f"{run.missing_count} of {len(run.expected)} shards did not end.",
         "Results that could not be read are Unknown: they raise no alert and resolve none.",
     ]
     facts += [f"Shard {shard} did not end before the deadline." for shard in run.missing[:MAX_NAMED]]

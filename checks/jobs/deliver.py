@@ -110,7 +110,7 @@ class _Delivery:
     async def _guarded(self, name: str) -> str:
         """One mail, with whatever goes wrong kept to it.
 
-        This is the other of the two places where a broad ``except`` stands: a mail that cannot be read or rendered
+        This is one of the places where a broad ``except`` stands: a mail that cannot be read or rendered
         must not keep the others from being sent. It stays begun, so it is tried again and can be seen.
         """
         try:
@@ -126,7 +126,7 @@ class _Delivery:
         """Turns pointers into written mails; false where there was nothing to turn."""
         pending = await self._context.store.list_pending()
         for problem in pending.unreadable:
-            LOG.error("a pending notification cannot be read and stays where it is: %s", problem)
+            LOG.error("a pending notification cannot be read and stays where it is: %s", problem.why)
         changes = [(item, change) for item in pending.items if (change := await self._change(item)) is not None]
         for indexes in group([change for _, change in changes], lambda change: DEFAULT_ROUTE):
             members = [changes[index] for index in indexes]

@@ -38,14 +38,14 @@ async def plan(context: JobContext, message: PlanMessage) -> Planned:
         run, shards = await _drawn_up(context, ticket, message)
         new = await context.store.create_run(run, shards)
     else:
-        new, shards = False, list(await context.store.list_shards(ticket.run_id))
+        new, run = False, stored.run
     ended = {marker.shard for marker in await context.store.list_markers(ticket.run_id)}
-    waiting = [ScanMessage(run=ticket.run_id, shard=shard.id) for shard in shards if shard.id not in ended]
+    waiting = [ScanMessage(run=run.id, shard=name) for name in run.expected if name not in ended]
     if waiting:
         await context.queues.send(SCAN, waiting)
     else:
         await context.queues.send(CLOSE, [CloseMessage(run=ticket.run_id)])
-    return Planned(ticket.run_id, len(shards), new)
+    return Planned(ticket.run_id, len(run.expected), new)
 
 
 async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -> tuple[Run, list[Shard]]:
@@ -81,7 +81,7 @@ async def _run(
     results: list[SubscriptionResult],
     shards: list[Shard],
 ) -> Run:
-    first = await context.store.latest_run() is None
+    first = not await context.store.has_closed_run()
     known = set(await context.store.known_subscriptions())
     fresh = tuple(s.id for s in chosen if s.id not in known)
     now = context.clock()

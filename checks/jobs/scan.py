@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import msgspec
+from azure.core.exceptions import AzureError
 
 from checks.causes import ScanCause
 from checks.collect.arm import inventory
@@ -12,15 +14,18 @@ from checks.collect.arm.inventory import Inventory
 from checks.facts import Cluster, NotSeen
 from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, Facet, Unknown
 from checks.history.decide import decide
-from checks.history.errors import Conflict
-from checks.history.model import MarkerStatus, Run, Shard, Totals
+from checks.history.errors import Conflict, SchemaError
+from checks.history.model import FailedCluster, MarkerStatus, Run, Shard, Totals
 from checks.jobs import scan_cluster
 from checks.jobs.canaries import StoredCanaries
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, CloseMessage, MessageError, ScanMessage
 from checks.report.cluster_report import problem_report
 from checks.report.outcome import Outcome, add_counts, count_rows, outcome_of
+from checks.text import one_line, redacted
 
+LOG = logging.getLogger(__name__)
+MAX_REASON = 300
 TRIES = 5  # of a commit that somebody else overtook
 
 
@@ -31,10 +36,21 @@ class Scanned(msgspec.Struct, frozen=True):
     repeated: bool = False
 
 
+class _Result(msgspec.Struct, frozen=True):
+    """What became of one cluster. ``lost``: why nothing could be kept of it in this run."""
+
+    totals: Totals
+    failed: FailedCluster | None = None
+    lost: Exception | None = None
+
+
 async def scan_shard(context: JobContext, message: ScanMessage) -> Scanned:
     """Scans the shard a message names. Raises MessageError for a run or shard that is not there."""
     stored = await context.store.load_run(message.run)
-    shard = await context.store.load_shard(message.run, message.shard)
+    try:
+        shard = await context.store.load_shard(message.run, message.shard)
+    except SchemaError as error:
+        return await _unreadable_shard(context, message, error)
     if stored is None or shard is None:
         raise MessageError(f"there is no shard {message.shard!r} of a run {message.run!r}")
     run = stored.run
@@ -42,27 +58,86 @@ async def scan_shard(context: JobContext, message: ScanMessage) -> Scanned:
     if shard.id in done:
         await _close_when_complete(context, run)
         return Scanned(Totals(), repeated=True)
-    totals = await _scan(context, run, shard)
-    await context.store.mark_shard(run.id, shard.id, MarkerStatus.DONE, totals, context.clock())
+    results = await _scan(context, run, shard)
+    _raise_where_storage_is_away(results)
+    totals = add([result.totals for result in results])
+    failed = tuple(result.failed for result in results if result.failed is not None)
+    reason = f"Pullwatch itself failed at {len(failed)} of {len(results)} clusters" if failed else ""
+    now = context.clock()
+    await context.store.mark_shard(run.id, shard.id, MarkerStatus.DONE, totals, now, reason, failed)
     await _close_when_complete(context, run)
     return Scanned(totals)
 
 
-async def _scan(context: JobContext, run: Run, shard: Shard) -> Totals:
+async def _unreadable_shard(context: JobContext, message: ScanMessage, error: SchemaError) -> Scanned:
+    """A shard whose row cannot be read ends as failed, so that its run can close."""
+    LOG.error("shard %s of run %s cannot be read: %s", message.shard, message.run, error)
+    now = context.clock()
+    await context.store.mark_shard(message.run, message.shard, MarkerStatus.FAILED, Totals(), now, str(error))
+    await context.queues.send(CLOSE, [CloseMessage(run=message.run)])
+    return Scanned(Totals())
+
+
+def _raise_where_storage_is_away(results: list[_Result]) -> None:
+    """Where nothing was kept of any cluster, for reasons that pass, the message is to come again."""
+    errors = [result.lost for result in results if result.lost is not None and passes(result.lost)]
+    if errors and len(errors) == len(results):
+        raise errors[0]
+
+
+def passes(error: Exception) -> bool:
+    """Whether another try may help: storage was overtaken, away or busy, and did not refuse what it was given."""
+    status = getattr(error, "status_code", None)
+    return isinstance(error, Conflict) or (isinstance(error, AzureError) and status not in (400, 413))
+
+
+async def _scan(context: JobContext, run: Run, shard: Shard) -> list[_Result]:
     visible = await scan_cluster.visible(context.azure)
     listing = await context.inventories.get(run.id, lambda: inventory.read(context.azure, visible))
     by_id = {c.id.lower(): c for c in _listed(listing, shard.subscription)}
     limit = asyncio.Semaphore(context.settings.clusters_at_once)
 
-    async def bounded(cluster_id: str) -> Totals:
+    async def bounded(cluster_id: str) -> _Result:
         async with limit:
-            return await _cluster(context, run, listing, cluster_id, by_id.get(cluster_id.lower()))
+            return await _contained(context, run, listing, cluster_id, by_id.get(cluster_id.lower()))
 
-    return add(await asyncio.gather(*(bounded(cluster_id) for cluster_id in shard.clusters)))
+    return list(await asyncio.gather(*(bounded(cluster_id) for cluster_id in shard.clusters)))
 
 
 def _listed(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:
     return scan_cluster.clusters_of(listing, subscription) if subscription in listing.subscriptions else ()
+
+
+async def _contained(
+    context: JobContext, run: Run, listing: Inventory, cluster_id: str, target: Cluster | None
+) -> _Result:
+    """One cluster with its state, and whatever goes wrong with that kept to it.
+
+    A broad ``except`` stands here as around the look itself: a state that cannot be read, or a decision that cannot be
+    written, must not cost the others of the shard theirs. The cluster counts as a checker error, and its report says so
+    where its state can take it. A row that cannot be read is left as it is: a newer version may have written it.
+    """
+    try:
+        return _Result(await _cluster(context, run, listing, cluster_id, target))
+    except Exception as error:
+        LOG.exception("checker error at %s", cluster_id)
+        why = one_line(redacted(f"{type(error).__name__}: {error}"))[:MAX_REASON]
+        unreadable = isinstance(error, SchemaError)
+        failed = FailedCluster(cluster_id, why, lasting=not passes(error), unreadable=unreadable)
+    try:
+        return _Result(await _record_error(context, run, cluster_id, failed), failed)
+    except Exception as error:
+        LOG.exception("the checker error at %s could not be kept in its state", cluster_id)
+        return _Result(Totals(clusters=1, errors=1), failed, error)
+
+
+async def _record_error(context: JobContext, run: Run, cluster_id: str, failed: FailedCluster) -> Totals:
+    """The cluster's report: Unknown, for Pullwatch itself failed."""
+    stored = await context.store.load_state(cluster_id)
+    kind = failed.reason.partition(":")[0]
+    why = f"Pullwatch itself failed while checking this cluster ({kind})."
+    problem = ClusterProblem(CHECKER_ERROR, why, "a repair of Pullwatch")
+    return await _commit(context, run, problem_report(cluster_id, stored.state.registries if stored else (), problem))
 
 
 async def _cluster(

@@ -146,7 +146,7 @@ async def scan_cluster(
 ) -> ClusterReport:
     """One cluster, with whatever goes wrong kept to it. ``remembered`` are registries that earlier runs saw it use.
 
-    This is one of the two places where a broad ``except`` stands: a defect met on one cluster must not cost the others
+    This is one of the places where a broad ``except`` stands: a defect met on one cluster must not cost the others
     their answer. It is logged with its traceback, and the cluster is Unknown, never silently missing.
     """
     try:

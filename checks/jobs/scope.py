@@ -27,7 +27,8 @@ async def vanished(context: JobContext, visible: Iterable[Subscription]) -> tupl
 
 async def watched_clusters(context: JobContext, subscription: str) -> list[str]:
     """The ids of a subscription's clusters that were there when it was last seen."""
-    return [state.cluster for state in await context.store.list_states(subscription) if state.gone_since is None]
+    states = (await context.store.list_states(subscription)).items
+    return [state.cluster for state in states if state.gone_since is None]
 
 
 async def notify_of_changes(context: JobContext, run: Run) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from checks import ncrontab, watchdog
+from checks.history.errors import SchemaError
 from checks.history.model import Run
 from checks.jobs.context import JobContext
 from checks.text import one_line, redacted
@@ -57,9 +58,18 @@ async def _signals(context: JobContext, unsent: Unsent | None) -> Signals:
     return Signals(
         now=context.clock(),
         interval=ncrontab.longest_gap(context.settings.schedule),
-        latest=await context.store.latest_run(),
+        latest=await read_latest(context),
         unsent=unsent,
     )
+
+
+async def read_latest(context: JobContext) -> Run | None:
+    """The latest run; None, which is none of late, where that cannot be read."""
+    try:
+        return await context.store.latest_run()
+    except SchemaError as error:
+        LOG.error("the latest run cannot be read: %s", error)
+        return None
 
 
 async def watch(context: JobContext) -> Signals:
@@ -87,7 +97,7 @@ def log_completed(run: Run) -> None:
             clusters=totals.clusters,
             failing=totals.failing,
             unknown=totals.unknown,
-            missing=len(run.missing),
+            missing=run.missing_count,
         )
     )
 

@@ -20,7 +20,7 @@ from azure.core.exceptions import AzureError
 
 from checks import watchdog
 from checks.collect.wire.errors import CollectError
-from checks.history.errors import HistoryError
+from checks.history.errors import HistoryError, SchemaError
 from checks.history.model import Run
 from checks.jobs import scan_cluster
 from checks.jobs.canaries import StoredCanaries
@@ -105,7 +105,10 @@ async def post_checks(context: JobContext, body: bytes, caller: str) -> HttpResp
     if request.cluster is not None:
         return await _scan_now(context, request)
     message = PlanMessage(request=uuid.uuid4().hex, requested_by=caller, subscriptions=request.subscriptions)
-    ticket = await context.store.next_sequence(context.clock(), message.request)
+    try:
+        ticket = await context.store.next_sequence(context.clock(), message.request)
+    except SchemaError as error:
+        return _unreadable(error)
     await context.queues.send(PLAN, [message])
     location = f"/api/runs/{ticket.run_id}"
     return HttpResponse(202, {"run": ticket.run_id, "status": "requested"}, {"Location": location, "Retry-After": "5"})
@@ -146,9 +149,13 @@ async def get_run(context: JobContext, run_id: str) -> HttpResponse:
     """200 with where a run stands, 404 where there is none. One that was asked for and not yet planned is there."""
     if not _RUN_ID.fullmatch(run_id):
         return HttpResponse(404, {"error": "there is no such run"})
-    stored = await context.store.load_run(run_id)
+    try:
+        stored = await context.store.load_run(run_id)
+        promised = stored is None and await context.store.is_promised(run_id)
+    except SchemaError as error:
+        return _unreadable(error)
     if stored is None:
-        if await context.store.is_promised(run_id):
+        if promised:
             return HttpResponse(200, {"run": run_id, "status": "requested"}, {"Retry-After": "5"})
         return HttpResponse(404, {"error": "there is no such run"})
     ended = {marker.shard for marker in await context.store.list_markers(run_id)}
@@ -200,6 +207,12 @@ def not_configured(problem: str = "") -> HttpResponse:
     return HttpResponse(503, {"status": "not configured"} | ({"error": problem} if problem else {}))
 
 
+def _unreadable(error: SchemaError) -> HttpResponse:
+    """A row that the answer needs cannot be read; only who holds a key asks for those."""
+    LOG.error("not answered: %s", error)
+    return HttpResponse(503, {"error": redacted(one_line(str(error)))[:300]})
+
+
 def _unavailable(error: Exception) -> HttpResponse:
     """Why is for the log alone."""
     LOG.error("storage does not answer: %s: %s", type(error).__name__, one_line(str(error)))
@@ -238,7 +251,7 @@ def _latest(signals: Signals) -> dict[str, Any] | None:
         "age_minutes": _minutes(signals.now - run.closed),
         "recent": signals.is_recent,
         "degraded": run.degraded,
-        "missing_shards": len(run.missing),
+        "missing_shards": run.missing_count,
     }
 
 

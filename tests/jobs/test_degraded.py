@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
+from azure.data.tables import TableServiceClient, UpdateMode
 from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.changes import NoticeKind
 from checks.history.model import Doubt, Run, RunScope, Totals, new_run_id
+from checks.history.table import keys
 from checks.jobs import degraded
 from checks.jobs.context import JobContext
 from tests.support.storage import Clock, app_settings, job_context
@@ -89,3 +91,14 @@ async def test_runs_over_another_scope_and_late_ones_are_not_compared(storage: s
         await degraded.notify_of_changes(job, run(9, 0))
         await degraded.notify_of_changes(job, run(9, 0))
         assert sorted(await kinds(job)) == [NoticeKind.DEGRADED, NoticeKind.DEGRADED_OVER]
+
+
+async def test_what_a_newer_version_keeps_of_doubt_is_neither_guessed_nor_overwritten(storage: str) -> None:
+    async with job_context(app_settings(storage), Clock()) as job:
+        await degraded.notify_of_changes(job, run(1, 50))
+        with TableServiceClient.from_connection_string(storage) as service:
+            table = service.get_table_client(keys.TABLE)
+            table.update_entity({"PartitionKey": keys.RUN, "RowKey": keys.doubt(ALL), "v": 999}, mode=UpdateMode.MERGE)
+            await degraded.notify_of_changes(job, run(2, 0))
+            assert table.get_entity(keys.RUN, keys.doubt(ALL))["v"] == 999
+        assert await kinds(job) == [NoticeKind.DEGRADED]

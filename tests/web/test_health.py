@@ -157,15 +157,21 @@ async def test_storage_that_does_not_answer_is_unavailable_and_nothing_is_told_o
     assert "storage does not answer" in caplog.text
 
 
-async def test_storage_of_a_later_version_is_unavailable(storage: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_latest_run_of_a_later_version_is_none_of_late_until_the_next_run(
+    storage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     app = App(app_settings(storage))
     await app.run(1)
     async with app.open() as job:
         row = await job.store._get("run", "latest")
         assert row is not None
         await job.store._put({**row, "v": 999})
-    assert await app.health() == UNAVAILABLE
+    assert await app.health() == STALE
     assert "schema version 999" in caplog.text
+    await app.run(2)
+    assert await app.health() == OK
+    async with app.open() as job:
+        assert await job.store._get("run", "latest") == {**row, "v": 999}, "it is left for the later version"
 
 
 async def test_a_run_of_which_no_shard_ended_is_none_of_late(storage: str, smtp: Mailbox) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from checks.changes import Change
+from checks.facts import subscription_of
 from checks.findings import ClusterReport
 from checks.history.decide import mark_notified
-from checks.history.errors import Conflict
+from checks.history.errors import Conflict, SchemaError
 from checks.history.model import (
     ClusterState,
     Committed,
@@ -14,8 +15,10 @@ from checks.history.model import (
     Pending,
     RowRef,
     Run,
+    StateList,
     StateSummary,
     StoredState,
+    Unreadable,
 )
 from checks.history.table import keys, rows
 from checks.history.table.tables import Operation, Tables, etag_of, unmodified
@@ -38,17 +41,34 @@ class Clusters(Tables):
             return None
         return rows.read(ClusterReport, rows.joined(row, "report"), row.get("RowKey"))
 
-    async def list_states(self, subscription: str) -> tuple[StateSummary, ...]:
-        """The small columns of a subscription's clusters, in key order."""
-        entities = self._range(subscription.lower(), "state", select=rows.STATE_COLUMNS)
-        return tuple([rows.read_summary(row) async for row in entities])
+    async def list_states(self, subscription: str) -> StateList:
+        """The small columns of a subscription's clusters, in key order. A row that cannot be read stops no other."""
+        states: list[StateSummary] = []
+        unreadable: list[Unreadable] = []
+        async for row in self._range(subscription.lower(), "state", select=rows.STATE_COLUMNS):
+            try:
+                states.append(rows.read_summary(row))
+            except SchemaError as error:
+                unreadable.append(Unreadable(RowRef(row["PartitionKey"], row["RowKey"]), str(error)))
+        return StateList(tuple(states), tuple(unreadable))
 
     async def known_clusters(self, subscription: str) -> tuple[KnownCluster, ...]:
-        """The clusters earlier runs saw in a subscription and did not find gone."""
+        """The clusters earlier runs saw in a subscription and did not find gone.
+
+        A row that cannot be read still names its cluster, in most cases: it is planned, so that its shard says what is
+        wrong. One that does not even do that is left out here.
+        """
         chunks = [f"registries_{index}" for index in range(4)]  # 100 names of at most 255 characters
-        columns = ["RowKey", "v", "cluster", "gone_since", "registries_n", *chunks]
-        entities = self._range(subscription.lower(), "state", select=columns)
-        return tuple([rows.read_known(row) async for row in entities if row.get("gone_since") is None])
+        columns = ["PartitionKey", "RowKey", "v", "cluster", "gone_since", "registries_n", *chunks]
+        known: list[KnownCluster] = []
+        async for row in self._range(subscription.lower(), "state", select=columns):
+            if row.get("gone_since") is not None:
+                continue
+            try:
+                known.append(rows.read_known(row))
+            except SchemaError:
+                known += _named(row)
+        return tuple(known)
 
     async def known_subscriptions(self) -> tuple[str, ...]:
         """Every subscription that has rows, in lower case."""
@@ -135,6 +155,15 @@ class Clusters(Tables):
         entity = rows.base(keys.subscription_key(state.cluster), keys.late(state.cluster, decision.run.sequence))
         entity |= {"cluster": state.cluster, "run": decision.run.id, "counted": rows.number(state.sequence)}
         await self._put(rows.checked(entity))
+
+
+def _named(row: rows.Row) -> list[KnownCluster]:
+    """The cluster that a row names which cannot be read otherwise; none where name and key do not go together."""
+    name = row.get("cluster")
+    if not isinstance(name, str):
+        return []
+    where = (subscription_of(name), f"state|{keys.cluster_key(name)}")
+    return [KnownCluster(name)] if where == (row["PartitionKey"], row["RowKey"]) else []
 
 
 def _outbox(partition: str, decision: Decision) -> list[Operation]:

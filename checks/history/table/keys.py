@@ -12,6 +12,7 @@ import re
 
 from checks.facts import resource_group_of, subscription_of
 from checks.history.errors import LimitError
+from checks.history.model import RowRef
 
 TABLE = "pullwatch"
 RUNS = "pullwatchruns"
@@ -72,6 +73,11 @@ def state(resource_id: str) -> str:
     return check(f"state|{cluster_key(resource_id)}")
 
 
+def state_ref(resource_id: str) -> RowRef:
+    """Where the state of a cluster is."""
+    return RowRef(subscription_key(resource_id), state(resource_id))
+
+
 def change(resource_id: str, sequence: int) -> str:
     """The row of what one run changed for a cluster."""
     return check(f"change|{cluster_key(resource_id)}|{descending(sequence)}")
@@ -90,6 +96,12 @@ def pending(resource_id: str, sequence: int) -> str:
 def notice(kind: str, sequence: int) -> str:
     """The row of an intent to tell a run's own notice."""
     return check(f"pending|{ascending(sequence)}|~{kind}")
+
+
+def unreadable(partition: str, row: str) -> str:
+    """The record of a row that cannot be handled."""
+    named = f"{partition}|{row}".encode("utf-8", "surrogatepass")
+    return f"unreadable|{hashlib.sha256(named).hexdigest()[:40]}"
 
 
 def canary(resource_id: str, namespace: str, name: str) -> str:

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 
 from checks.changes import Notice
 from checks.history.errors import Conflict, LeaseHeld, LeaseLost, SchemaError
-from checks.history.model import MailRow, MailStatus, Pending, PendingList, RowRef, StoredMail
+from checks.history.model import MailRow, MailStatus, Pending, PendingList, RowRef, StoredMail, Unreadable
 from checks.history.table import keys, rows
 from checks.history.table.clusters import Clusters
 from checks.history.table.tables import Operation, etag_of, unmodified
 from checks.watchdog import Unsent
 
 LEASE = timedelta(minutes=5)
+LOOKED_AT = 200  # intents whose changes one sweep reads
 SKEW = timedelta(minutes=1)  # how far the clocks of two holders may be apart
 
 
@@ -44,13 +45,13 @@ class Outbox(Clusters):
     async def list_pending(self, limit: int = 2000) -> PendingList:
         """Intents to tell, the oldest first, from all subscriptions. A row that cannot be read stops no other."""
         pendings: list[Pending] = []
-        unreadable: list[str] = []
+        unreadable: list[Unreadable] = []
         for partition in (keys.MAIL, *await self.known_subscriptions()):
             async for row in self._range(partition, "pending"):
                 try:
                     pendings.append(rows.read_pending(row))
                 except SchemaError as error:
-                    unreadable.append(str(error))
+                    unreadable.append(Unreadable(RowRef(partition, str(row["RowKey"])), str(error)))
         pendings.sort(key=lambda pending: (pending.sequence, pending.ref))
         return PendingList(tuple(pendings[:limit]), tuple(unreadable))
 
@@ -122,9 +123,15 @@ class Outbox(Clusters):
         await self._put(rows.unsent_row(unsent))
 
     async def load_unsent(self) -> Unsent | None:
-        """What was last seen of unsent mail; None where nobody has looked yet."""
+        """What was last seen of unsent mail; None where nobody has looked yet, or what was seen cannot be read.
+
+        The next sweep looks again and replaces it.
+        """
         row = await self._get(keys.MAIL, keys.UNSENT)
-        return None if row is None else rows.read_unsent(row)
+        try:
+            return None if row is None else rows.read_unsent(row)
+        except SchemaError:
+            return None
 
     @asynccontextmanager
     async def deliver_lease(self, holder: str, now: Callable[[], datetime]) -> AsyncIterator[Lease]:
@@ -134,6 +141,38 @@ class Outbox(Clusters):
             yield lease
         finally:
             await self._release(holder, lease, now())
+
+    async def unreadable_mail(self) -> tuple[Unreadable, ...]:
+        """Of what is still to be sent, what cannot be read: intents, the changes they point to, mails that were begun.
+
+        Of the intents it is the oldest that are looked at, for a sweep has others to look at as well.
+        """
+        pending = await self.list_pending(limit=LOOKED_AT)
+        found = list(pending.unreadable)
+        for item in pending.items:
+            try:
+                if item.change is not None:
+                    await self.load_change(item.change)
+                elif item.notice:
+                    rows.read(Notice, item.notice, item.ref.row)
+            except SchemaError as error:
+                found.append(Unreadable(item.change or item.ref, str(error)))
+        for mail_id in await self.open_mails():
+            try:
+                await self.load_mail(mail_id)
+            except SchemaError as error:
+                found.append(Unreadable(RowRef(keys.MAIL, f"digest|{mail_id}"), str(error)))
+        return tuple(found)
+
+    async def unreadable_lease(self) -> tuple[Unreadable, ...]:
+        """The lease, where it cannot be read."""
+        row = await self._get(keys.MAIL, "lease")
+        try:
+            if row is not None:
+                rows.moment(rows.versioned(row), "expires")
+        except SchemaError as error:
+            return (Unreadable(RowRef(keys.MAIL, "lease"), str(error)),)
+        return ()
 
     async def write_lease(self, holder: str, expires: datetime, etag: str) -> str:
         """Write the lease row against its ETag; the new ETag, or Conflict."""
@@ -152,7 +191,10 @@ class Outbox(Clusters):
             row = await self._get(keys.MAIL, "lease")
         if row is None:
             raise LeaseHeld("the lease row cannot be read")
-        expires = rows.moment(rows.versioned(row), "expires")
+        try:
+            expires = rows.moment(rows.versioned(row), "expires")
+        except SchemaError as error:
+            raise LeaseHeld(f"the lease cannot be read, and is set aside when it is old: {error}") from error
         if row.get("holder") and expires is not None and now < expires + SKEW:
             raise LeaseHeld(f"{row.get('holder')} delivers until {expires:%H:%M:%S} UTC")
         try:

@@ -7,6 +7,7 @@ emulator accepts what the service refuses.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ from checks.history.model import (
     Pending,
     RowRef,
     Run,
+    RunLists,
+    RunScope,
     Shard,
     StateSummary,
     StoredCanary,
@@ -43,6 +46,8 @@ MAX_ENTITY = 1_000_000  # bytes; the service takes 1 MiB, the rest is margin
 MAX_PROPERTIES = 252  # 255 with the two keys and Timestamp
 MAX_WIRE = 4_000_000  # bytes of one transaction on the wire; the service takes 4 MiB
 STATE_WIRE = 1_900_000  # of them for the texts of a state; its change needs at most about 1,100,000
+RUN_LISTS = 200_000  # UTF-16 units of a run's lists that stand in its own row
+PART_TEXT = 200_000  # characters of them in each row beside it
 STATE_TEXT = 470_000  # characters of JSON in a state row: at 2 bytes each it stays below MAX_ENTITY
 
 Entity = dict[str, Any]
@@ -84,10 +89,10 @@ def chunked(name: str, text: str) -> Entity:
 
 
 def joined(row: Row, name: str) -> str:
-    """The text that ``chunked`` cut. SchemaError where a part is missing."""
+    """The text that ``chunked`` cut. SchemaError where a part is missing or is no text."""
     try:
         return "".join(row[f"{name}_{index}"] for index in range(int(row[f"{name}_n"])))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise SchemaError(f"row {row.get('RowKey')!r}: the text {name!r} is incomplete") from error
 
 
@@ -128,6 +133,12 @@ def versioned(row: Row) -> Row:
     return row
 
 
+def is_newer(row: Row) -> bool:
+    """Whether a later release wrote the row: it is not this one's to replace."""
+    version = row.get("v")
+    return isinstance(version, int) and version > VERSION
+
+
 def number(value: int) -> EntityProperty:
     """An integer that may grow beyond 32 bits."""
     return EntityProperty(value, EdmType.INT64)
@@ -138,6 +149,14 @@ def integer(row: Row, name: str) -> int:
     value = row.get(name)
     value = value[0] if isinstance(value, tuple) else value
     if not isinstance(value, int):
+        raise SchemaError(f"row {row.get('RowKey')!r}: {name} is {value!r}")
+    return value
+
+
+def string(row: Row, name: str) -> str:
+    """A text that has to be there; SchemaError where it is none."""
+    value = row.get(name)
+    if not isinstance(value, str):
         raise SchemaError(f"row {row.get('RowKey')!r}: {name} is {value!r}")
     return value
 
@@ -162,7 +181,7 @@ def read(kind: type[T], text: str, where: object) -> T:
     """JSON as a frozen type; SchemaError where it does not fit."""
     try:
         return msgspec.json.decode(text, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise SchemaError(f"row {where!r}: {error}") from error
 
 
@@ -261,8 +280,8 @@ def read_state(row: Row) -> ClusterState:
     if updated is None:
         raise SchemaError(f"row {where!r}: no time")
     return ClusterState(
-        cluster=str(row["cluster"]),
-        run=str(row["run"]),
+        cluster=string(row, "cluster"),
+        run=string(row, "run"),
         sequence=integer(row, "sequence"),
         updated=updated,
         subjects=read(tuple[SubjectState, ...], joined(row, "subjects"), where),
@@ -280,9 +299,9 @@ def read_summary(row: Row) -> StateSummary:
     if updated is None:
         raise SchemaError(f"row {row.get('RowKey')!r}: no time")
     return StateSummary(
-        cluster=str(row["cluster"]),
+        cluster=string(row, "cluster"),
         sequence=integer(row, "sequence"),
-        run=str(row["run"]),
+        run=string(row, "run"),
         updated=updated,
         failing=integer(row, "failing"),
         unknown=integer(row, "unknown"),
@@ -307,7 +326,7 @@ def _outcome(row: Row) -> Outcome:
 def read_known(row: Row) -> KnownCluster:
     """A cluster that was seen before."""
     names = read(dict[str, datetime], joined(versioned(row), "registries"), row.get("RowKey"))
-    return KnownCluster(str(row["cluster"]), tuple(sorted(names)))
+    return KnownCluster(string(row, "cluster"), tuple(sorted(names)))
 
 
 # ---- history and outbox ------------------------------------------------------------------------------------------
@@ -346,7 +365,7 @@ def read_pending(row: Row) -> Pending:
     at = moment(versioned(row), "at")
     if at is None:
         raise SchemaError(f"row {row.get('RowKey')!r}: no time")
-    target = RowRef(row["change_partition"], row["change_row"]) if row.get("change_row") else None
+    target = RowRef(string(row, "change_partition"), string(row, "change_row")) if row.get("change_row") else None
     return Pending(
         ref=RowRef(row["PartitionKey"], row["RowKey"]),
         sequence=integer(row, "sequence"),
@@ -382,14 +401,65 @@ def read_unsent(row: Row) -> Unsent:
 
 
 def run_row(run: Run) -> Entity:
-    """A run."""
+    """A run. Long lists are left out: ``parts`` counts the rows beside it that hold them, ``parts_of`` names them."""
     entity = base(run.id, "run") | {"status": str(run.status), "created": run.created}
+    parts = run_parts(run)
+    if parts:
+        entity |= {"parts": len(parts), "parts_of": parts[0]["RowKey"].split("|")[1]}
+        run = _with_lists(run, RunLists())
     return checked(entity | {"sequence": number(run.sequence)} | chunked("run", text_of(run)))
 
 
-def read_run(row: Row) -> Run:
-    """The run in a row."""
-    return read(Run, joined(versioned(row), "run"), row.get("RowKey"))
+def run_parts(run: Run) -> list[Entity]:
+    """The rows beside a run's own that hold its lists; none where they are short enough to stand in it.
+
+    They are named by what is in them: a run that is written again has the same, and of two plans of one run each has
+    its own.
+    """
+    text = text_of(_lists_of(run))
+    if units(text) <= RUN_LISTS:
+        return []
+    name = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+    pieces = [text[start : start + PART_TEXT] for start in range(0, len(text), PART_TEXT)]
+    return [
+        checked(base(run.id, f"part|{name}|{index:04d}") | chunked("part", piece)) for index, piece in enumerate(pieces)
+    ]
+
+
+def parts_of(row: Row) -> str:
+    """The start of the keys of the rows beside a run's own that hold its lists; "" where it has none."""
+    return f"part|{string(row, 'parts_of')}" if "parts" in versioned(row) else ""
+
+
+def read_run(row: Row, parts: Sequence[Row] = ()) -> Run:
+    """The run in a row, with the lists in the rows beside it. SchemaError where these are not all there."""
+    run = read(Run, joined(versioned(row), "run"), row.get("RowKey"))
+    expected = integer(row, "parts") if "parts" in row else 0
+    if expected != len(parts):
+        raise SchemaError(f"row {row.get('RowKey')!r}: {len(parts)} of {expected} rows beside it are there")
+    if not parts:
+        return run
+    return _with_lists(run, read(RunLists, "".join(joined(versioned(part), "part") for part in parts), run.id))
+
+
+def _lists_of(run: Run) -> RunLists:
+    return RunLists(
+        subscriptions=run.scope.subscriptions,
+        clusters=run.scope.clusters,
+        expected=run.expected,
+        results=run.subscriptions,
+        baseline_subscriptions=run.baseline_subscriptions,
+    )
+
+
+def _with_lists(run: Run, lists: RunLists) -> Run:
+    return msgspec.structs.replace(
+        run,
+        scope=RunScope(lists.subscriptions, lists.clusters),
+        expected=lists.expected,
+        subscriptions=lists.results,
+        baseline_subscriptions=lists.baseline_subscriptions,
+    )
 
 
 def shard_row(run_id: str, shard: Shard) -> Entity:

@@ -7,22 +7,26 @@ and the latest that was closed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 
 import msgspec
 
-from checks.history.errors import Conflict
+from checks.history.errors import Conflict, HistoryError, LimitError, SchemaError
 from checks.history.model import (
     Doubt,
+    FailedCluster,
     Marker,
     MarkerStatus,
+    RowRef,
     Run,
     RunStatus,
     Shard,
     StoredRun,
     Ticket,
     Totals,
+    Unreadable,
     new_run_id,
 )
 from checks.history.table import keys, rows
@@ -30,6 +34,8 @@ from checks.history.table.tables import BATCH, Operation, Tables, etag_of
 
 TRIES = 50  # of a compare-and-set that others try at the same time
 REMEMBERED = 50  # requests whose ticket is given again
+OURS = "latest-1"  # this version's own entry of the latest run, where a newer version wrote the other
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 POISON_TEXT = 4096  # bytes kept of a message nobody could handle
 
 
@@ -78,7 +84,8 @@ class Runs(Tables):
     async def create_run(self, run: Run, shards: Sequence[Shard]) -> bool:
         """Write a run with its shards; false where it is there already (a repeated plan adds nothing).
 
-        The order makes a plan that died in between harmless: the entry among the open runs, the shards, the run.
+        The order makes a plan that died in between harmless: the entry among the open runs, the shards, the lists of a
+        large run, the run.
         """
         table = keys.run_table(run.id)
         await self._service.create_table_if_not_exists(table)
@@ -89,12 +96,19 @@ class Runs(Tables):
         operations: list[Operation] = [("upsert", rows.shard_row(run.id, shard)) for shard in shards]
         for start in range(0, len(operations), BATCH):
             await self._transact(operations[start : start + BATCH], table)
+        for part in rows.run_parts(run):
+            await self._put(part, table)
         return await self._create(rows.run_row(run), table)
 
     async def load_run(self, run_id: str) -> StoredRun | None:
         """A run with its ETag."""
-        row = await self._get(run_id, "run", keys.run_table(run_id))
-        return None if row is None else StoredRun(rows.read_run(row), etag_of(row))
+        table = keys.run_table(run_id)
+        row = await self._get(run_id, "run", table)
+        if row is None:
+            return None
+        prefix = rows.parts_of(row)
+        parts = [part async for part in self._range(run_id, prefix, table)] if prefix else []
+        return StoredRun(rows.read_run(row, parts), etag_of(row))
 
     async def load_shard(self, run_id: str, shard_id: str) -> Shard | None:
         """A shard as planned."""
@@ -102,26 +116,36 @@ class Runs(Tables):
         return None if row is None else rows.read_shard(row)
 
     async def list_shards(self, run_id: str) -> tuple[Shard, ...]:
-        """The shards of a run."""
-        entities = self._range(run_id, "shard", keys.run_table(run_id))
-        return tuple([rows.read_shard(row) async for row in entities])
+        """The shards of a run, less those that cannot be read."""
+        shards: list[Shard] = []
+        async for row in self._range(run_id, "shard", keys.run_table(run_id)):
+            with suppress(SchemaError):  # its scan says so, and ends it as failed
+                shards.append(rows.read_shard(row))
+        return tuple(shards)
 
     async def mark_shard(
-        self, run_id: str, shard_id: str, status: MarkerStatus, totals: Totals, now: datetime, reason: str = ""
+        self,
+        run_id: str,
+        shard_id: str,
+        status: MarkerStatus,
+        totals: Totals,
+        now: datetime,
+        reason: str = "",
+        failed: tuple[FailedCluster, ...] = (),
     ) -> None:
         """Say that a shard ended. The first word stands, except that "done" replaces "failed"."""
         table = keys.run_table(run_id)
-        marker = Marker(shard=shard_id, status=status, totals=totals, reason=reason[:1000], at=now)
+        marker = Marker(shard=shard_id, status=status, totals=totals, reason=reason[:1000], failed=failed, at=now)
         if await self._create(rows.marker_row(run_id, marker), table) or status is not MarkerStatus.DONE:
             return
         there = await self._get(run_id, f"marker|{shard_id}", table)
-        if there is None or rows.read_marker(there).status is MarkerStatus.FAILED:
+        if there is None or (_marker(there).status is MarkerStatus.FAILED and not rows.is_newer(there)):
             await self._put(rows.marker_row(run_id, marker), table)
 
     async def list_markers(self, run_id: str) -> tuple[Marker, ...]:
-        """The shards of a run that ended."""
+        """The shards of a run that ended. One whose marker cannot be read ended as well, and counts as failed."""
         entities = self._range(run_id, "marker", keys.run_table(run_id))
-        return tuple([rows.read_marker(row) async for row in entities])
+        return tuple([_marker(row) async for row in entities])
 
     async def try_close(self, run: Run, etag: str) -> bool:
         """Write the closed run; false where somebody else closed it. It happens once: the ETag decides."""
@@ -135,10 +159,10 @@ class Runs(Tables):
     async def finish_run(self, run: Run) -> None:
         """After closing: point to it as the latest (never backwards) and take it from the open ones. Repeatable."""
         for _ in range(TRIES):
-            row = await self._get(keys.RUN, "latest")
-            if row is not None and rows.integer(rows.versioned(row), "sequence") >= run.sequence:
+            name, row = await self._latest_row()
+            if row is not None and _points_at(row) >= run.sequence:
                 break
-            entity = rows.base(keys.RUN, "latest") | {"sequence": rows.number(run.sequence), "run": run.id}
+            entity = rows.base(keys.RUN, name) | {"sequence": rows.number(run.sequence), "run": run.id}
             try:
                 if row is None and await self._create(entity):
                     break
@@ -157,17 +181,20 @@ class Runs(Tables):
         """The ids of runs that are not closed; with ``past`` those whose deadline is before it."""
         names: list[str] = []
         async for row in self._range(keys.RUN, "open"):
-            deadline = rows.moment(rows.versioned(row), "deadline")
+            deadline = _deadline(row)
             if past is None or deadline is None or deadline < past:
                 names.append(str(row["RowKey"]).partition("|")[2])
         return tuple(names)
 
     async def latest_run(self) -> Run | None:
-        """The run with the highest sequence among the closed ones."""
-        row = await self._get(keys.RUN, "latest")
+        """The run with the highest sequence among the closed ones. SchemaError where that cannot be read."""
+        _, row = await self._latest_row()
+        if row is None:
+            row = await self._get(keys.RUN, "latest")
         if row is None:
             return None
-        stored = await self.load_run(str(rows.versioned(row)["run"]))
+        _points_at_run(row)
+        stored = await self.load_run(rows.string(row, "run"))
         return None if stored is None else stored.run
 
     async def load_doubt(self, asked: tuple[str, ...]) -> Doubt:
@@ -179,6 +206,33 @@ class Runs(Tables):
         """Keep what is in doubt about a scope."""
         entity = rows.base(keys.RUN, keys.doubt(asked)) | rows.chunked("doubt", rows.text_of(doubt))
         await self._put(rows.checked(entity))
+
+    async def has_closed_run(self) -> bool:
+        """Whether any run was ever closed, be it that which one cannot be read."""
+        return await self._get(keys.RUN, "latest") is not None
+
+    async def _latest_row(self) -> tuple[str, rows.Row | None]:
+        """The entry of the latest run and its name: a second one where a newer version wrote the first."""
+        row = await self._get(keys.RUN, "latest")
+        if row is not None and rows.is_newer(row):
+            return OURS, await self._get(keys.RUN, OURS)
+        return "latest", row
+
+    async def unreadable_runs(self, past: datetime) -> tuple[Unreadable, ...]:
+        """Of the rows that runs are found by, and of open runs overdue by ``past``, those that cannot be read."""
+        found: list[Unreadable] = []
+        for name, read in (("sequence", _read_counter), ("latest", _points_at_run)):
+            row = await self._get(keys.RUN, name)
+            if row is not None:
+                found += _unreadable(RowRef(keys.RUN, name), row, read)
+        async for row in self._range(keys.RUN, "open"):
+            found += _unreadable(RowRef(keys.RUN, str(row["RowKey"])), row, _read_deadline)
+        for run_id in await self.open_runs(past):
+            try:
+                await self.load_run(run_id)
+            except HistoryError as error:
+                found.append(Unreadable(RowRef(run_id, "run"), str(error)))
+        return tuple(found)
 
     async def record_poison(self, queue: str, text: str, reason: str, now: datetime) -> None:
         """Keep a message nobody could handle, bounded to 4 KiB, with why."""
@@ -192,13 +246,67 @@ class Runs(Tables):
         """When, on which queue and why messages were given up; at most ``limit``, the oldest first."""
         messages: list[tuple[datetime, str, str]] = []
         async for row in self._range(keys.POISON, "poison"):
-            at = rows.moment(rows.versioned(row), "at")
-            if at is not None:
-                messages.append((at, str(row["queue"]), str(row["reason"])))
+            with suppress(SchemaError):  # what can be read of the others is worth more than none
+                at = rows.moment(rows.versioned(row), "at")
+                if at is not None:
+                    messages.append((at, rows.string(row, "queue"), rows.string(row, "reason")))
             if len(messages) >= limit:
                 break
         return tuple(messages)
 
 
+def _marker(row: rows.Row) -> Marker:
+    """The marker in a row; of one that cannot be read its name alone, as failed."""
+    try:
+        return rows.read_marker(row)
+    except SchemaError as error:
+        name = str(row["RowKey"]).partition("|")[2]
+        return Marker(shard=name, status=MarkerStatus.FAILED, reason=str(error)[:1000], at=LONG_AGO)
+
+
+def _deadline(row: rows.Row) -> datetime | None:
+    """When an open run is overdue; None, which is now, where the row does not say so in a way that can be read."""
+    try:
+        return _read_deadline(row)
+    except SchemaError:
+        return None
+
+
+def _read_deadline(row: rows.Row) -> datetime | None:
+    return rows.moment(rows.versioned(row), "deadline")
+
+
+def _points_at(row: rows.Row) -> int:
+    """The sequence that an entry of the latest run names; below every run's where it cannot be read."""
+    try:
+        return _points_at_run(row)
+    except SchemaError:
+        return -1
+
+
+def _points_at_run(row: rows.Row) -> int:
+    """The sequence that an entry of the latest run names, beside the run."""
+    try:
+        keys.run_table(rows.string(rows.versioned(row), "run"))
+    except LimitError as error:
+        raise SchemaError(f"row {row.get('RowKey')!r}: {error}") from error
+    return rows.integer(row, "sequence")
+
+
+def _unreadable(ref: RowRef, row: rows.Row, read: Callable[[rows.Row], object]) -> list[Unreadable]:
+    try:
+        read(row)
+    except SchemaError as error:
+        return [Unreadable(ref, str(error))]
+    return []
+
+
 def _read_counter(row: rows.Row) -> _Counter:
+    try:
+        return _counter(row)
+    except SchemaError as error:
+        raise SchemaError(f"the run sequence cannot be read, so that no run can be planned: {error}") from error
+
+
+def _counter(row: rows.Row) -> _Counter:
     return rows.read(_Counter, rows.joined(rows.versioned(row), "counter"), row.get("RowKey"))

@@ -134,6 +134,12 @@ def unmodified(entity: Entity, etag: str, merge: bool = False) -> Operation:
     return ("update", entity, {"mode": mode, "etag": etag, "match_condition": MatchConditions.IfNotModified})
 
 
+def deletion(ref: RowRef, etag: str) -> Operation:
+    """A deletion inside a transaction, against an ETag."""
+    entity = {"PartitionKey": ref.partition, "RowKey": ref.row}
+    return ("delete", entity, {"etag": etag, "match_condition": MatchConditions.IfNotModified})
+
+
 def etag_of(row: Row) -> str:
     """The ETag a row was read with."""
     metadata: dict[str, Any] = getattr(row, "metadata", {})
