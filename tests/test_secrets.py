@@ -172,14 +172,12 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("unit", HOSTILE)
-@pytest.mark.parametrize("end", ["", '"!'])
+@pytest.mark.parametrize("end", [pytest.param("", marks=pytest.mark.matrix), '"!'])
 def test_a_hostile_text_costs_time_in_proportion_to_its_length(unit: str, end: str) -> None:
-    text = unit * (1_000_000 // len(unit)) + end
+    text = unit * (300_000 // len(unit)) + end
     started = time.process_time()
     redacted(text)
-    assert time.process_time() - started < 10, (
-        "a megabyte takes about a second where time is linear, hours where it is not"
-    )
+    assert time.process_time() - started < 4, "it takes less than half a second where time is linear, else minutes"
 
 
 def test_a_password_before_a_host_without_a_scheme_is_redacted_and_no_tag_or_digest() -> None:

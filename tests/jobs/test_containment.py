@@ -25,7 +25,7 @@ from checks.jobs.scan import scan_shard
 from checks.jobs.unreadable import report_unreadable
 from localhost.mailbox import Mailbox
 from simulator import Simulator, running
-from tests.support.broken_rows import BREAKS, damage, damage_state, failing_at, restore, rows_of, stored_row
+from tests.support.broken_rows import EACH_WAY, damage, damage_state, failing_at, restore, rows_of, stored_row
 from tests.support.reports import CLUSTER, report
 from tests.support.storage import Clock, app_settings, job_context
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant
@@ -115,7 +115,7 @@ async def others_are_decided(job: JobContext, estate: Estate, broken: int, seque
             assert (stored.state.sequence, stored.state.outcome) == (sequence, "fail")
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_state_that_cannot_be_read_costs_its_cluster_alone(
     estate: Estate, storage: str, smtp: Mailbox, how: str
 ) -> None:
@@ -212,7 +212,7 @@ def unreadable(box: Mailbox) -> list[str]:
     return [str(message["Subject"]) for message in box.messages if "checker error" in str(message["Subject"])]
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_state_that_cannot_be_read_is_notified_once_and_again_when_it_breaks_anew(
     estate: Estate, storage: str, smtp: Mailbox, how: str
 ) -> None:
@@ -236,7 +236,7 @@ async def test_a_state_that_cannot_be_read_is_notified_once_and_again_when_it_br
         assert len(unreadable(smtp)) == 2
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_state_that_nobody_repairs_is_set_aside_unless_a_newer_version_wrote_it(
     estate: Estate, storage: str, smtp: Mailbox, how: str
 ) -> None:
@@ -287,7 +287,7 @@ async def test_an_error_that_passes_does_not_make_one_that_lasts_new_again(
     assert len(unreadable(smtp)) == 1
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_run_is_planned_though_the_latest_cannot_be_read(
     estate: Estate, storage: str, smtp: Mailbox, how: str
 ) -> None:
@@ -312,7 +312,7 @@ async def test_a_storm_of_rows_that_cannot_be_read_is_one_mail(storage: str, smt
     assert "… and 230 more." in text(smtp)
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_cluster_that_left_and_cannot_be_read_keeps_no_other_from_leaving(
     estate: Estate, storage: str, smtp: Mailbox, how: str
 ) -> None:
@@ -329,7 +329,7 @@ async def test_a_cluster_that_left_and_cannot_be_read_keeps_no_other_from_leavin
     assert stored_row(storage, SUBSCRIPTION, broken["RowKey"]) == broken
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_plan_of_what_was_known_goes_on_past_a_row_that_cannot_be_read(storage: str, how: str) -> None:
     """The subscription is not visible, so the clusters are those that rows name."""
     ids = [f"{CLUSTER[:-1]}{number}" for number in range(3)]
@@ -339,7 +339,7 @@ async def test_a_plan_of_what_was_known_goes_on_past_a_row_that_cannot_be_read(s
         assert [known.id for known in await job.store.known_clusters(SUBSCRIPTION)] == ids
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_the_first_summary_goes_out_past_a_state_that_cannot_be_read(
     storage: str, smtp: Mailbox, how: str
 ) -> None:

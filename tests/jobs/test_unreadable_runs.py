@@ -22,7 +22,7 @@ from checks.jobs.watch import look_at_signals, read_signals, watch
 from checks.web import api
 from localhost.azurite import Storage
 from localhost.mailbox import Mailbox
-from tests.support.broken_rows import BREAKS, damage, damage_text, rows_of, stored_row
+from tests.support.broken_rows import BREAKS, EACH_WAY, damage, damage_text, rows_of, stored_row
 from tests.support.reports import CLUSTER, report
 from tests.support.storage import Clock, Death, Mortal, app_settings, empty, job_context
 
@@ -101,7 +101,7 @@ def subjects(box: Mailbox, word: str) -> list[str]:
     return [str(message["Subject"]) for message in box.messages if word in str(message["Subject"])]
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 @pytest.mark.parametrize("row", ROWS)
 async def test_everything_else_is_closed_and_notified_and_the_row_is_named_once(
     storage: str, smtp: Mailbox, row: str, how: str
@@ -128,7 +128,7 @@ async def test_everything_else_is_closed_and_notified_and_the_row_is_named_once(
         assert stored_row(storage, *ROWS[row]) == before, "it is left as it was"
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_without_the_sequence_no_run_is_planned_and_that_is_said(storage: str, smtp: Mailbox, how: str) -> None:
     async with job_context(app_settings(storage, smtp), Clock()) as job:
         await begun(job)
@@ -142,7 +142,7 @@ async def test_without_the_sequence_no_run_is_planned_and_that_is_said(storage: 
         assert signals.is_recent
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_latest_run_that_cannot_be_read_is_none_of_late_until_the_next_closes(
     storage: str, smtp: Mailbox, how: str
 ) -> None:
@@ -186,7 +186,7 @@ async def test_a_lease_that_cannot_be_read_is_set_aside_when_its_holder_cannot_h
     assert aside.get("expires") == before.get("expires"), "kept whole"
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_shard_that_cannot_be_read_ends_as_failed_and_nothing_of_it_is_gone(
     storage: str, smtp: Mailbox, how: str
 ) -> None:
@@ -204,7 +204,7 @@ async def test_a_shard_that_cannot_be_read_ends_as_failed_and_nothing_of_it_is_g
         assert (stored.run.totals.gone, stored.run.degraded) == (0, True)
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_message_of_a_shard_that_cannot_be_read_is_recorded_and_ends_it(storage: str, how: str) -> None:
     async with job_context(app_settings(storage), Clock()) as job:
         run = run_of(1, job)
@@ -220,7 +220,7 @@ async def test_a_message_of_a_shard_that_cannot_be_read_is_recorded_and_ends_it(
         assert [queue for _, queue, _ in await job.store.list_poison()] == ["another"]
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_marker_that_cannot_be_read_is_one_shards_failure(storage: str, smtp: Mailbox, how: str) -> None:
     async with job_context(app_settings(storage, smtp), Clock()) as job:
         await begun(job)
@@ -235,7 +235,7 @@ async def test_a_marker_that_cannot_be_read_is_one_shards_failure(storage: str, 
             assert stored_row(storage, *ROWS["marker"]) == before
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_run_that_cannot_be_read_is_answered_and_takes_no_message_for_ever(
     storage: str, smtp: Mailbox, how: str
 ) -> None:
@@ -247,7 +247,7 @@ async def test_a_run_that_cannot_be_read_is_answered_and_takes_no_message_for_ev
         assert await sweep_runs(job) == 1, "only the other is asked to close"
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_record_that_cannot_be_read_itself_notifies_nobody_again(storage: str, smtp: Mailbox, how: str) -> None:
     async with job_context(app_settings(storage, smtp), Clock()) as job:
         await begun(job)
@@ -301,7 +301,7 @@ async def test_a_death_while_a_row_is_recorded_loses_no_notice_and_sends_none_tw
     assert deaths >= 5
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 @pytest.mark.parametrize("kind", ["pending|", "change|", "notice", "digest|"])
 async def test_mail_that_cannot_be_read_is_notified_once_and_holds_up_no_other(
     storage: str, smtp: Mailbox, kind: str, how: str
@@ -345,7 +345,7 @@ async def test_mail_that_cannot_be_read_is_notified_once_and_holds_up_no_other(
         assert [row["RowKey"].split("|")[1] for row in rows_of(storage, partition, "aside|")] == [key.split("|")[0]]
 
 
-@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("how", EACH_WAY)
 async def test_the_sequence_is_never_set_aside(storage: str, smtp: Mailbox, how: str) -> None:
     clock = Clock()
     async with job_context(app_settings(storage, smtp), clock) as job:

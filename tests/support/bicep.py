@@ -5,10 +5,12 @@ Source: "Bicep CLI commands" (build, lint, build-params, snapshot) on Microsoft 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 MANAGEMENT_GROUP = "landing-zones"
 LOCATION = "westeurope"
 SECONDS = 120
+# Beside pytest's own; emptied by `make clean`.
+CACHE = Path(__file__).resolve().parents[2] / ".pytest_cache" / "bicep"
 
 
 def find() -> str | None:
@@ -32,7 +36,7 @@ def what_is_missing() -> str:
 
 def lint(file: Path) -> str:
     """What the compiler and its linter say of a .bicep file; "" is what is wanted."""
-    return _run("lint", str(file)).stderr.strip()
+    return _kept(_key(file, "lint"), lambda: _run("lint", str(file)).stderr.strip())
 
 
 def build(file: Path) -> dict[str, Any]:
@@ -52,15 +56,19 @@ def snapshot(file: Path, folder: Path, *, management_group: bool = False) -> dic
 
     The compiler writes beside the file, so its whole infra folder is copied into ``folder`` before.
     """
-    copied = folder / "infra"
-    if not copied.exists():
-        shutil.copytree(_infra(file), copied)
-    parameters = copied / file.relative_to(_infra(file))
     scope = ["--management-group-id", MANAGEMENT_GROUP] if management_group else ["--subscription-id", SUBSCRIPTION]
     words = ["--mode", "overwrite", "--tenant-id", TENANT, *scope, "--location", LOCATION]
-    done = _run("snapshot", str(parameters), *words)
-    assert done.returncode == 0 and not done.stderr.strip(), done.stderr
-    document: dict[str, Any] = json.loads(parameters.with_suffix(".snapshot.json").read_text())
+
+    def made() -> str:
+        copied = folder / "infra"
+        if not copied.exists():
+            shutil.copytree(_infra(file), copied)
+        parameters = copied / file.relative_to(_infra(file))
+        done = _run("snapshot", str(parameters), *words)
+        assert done.returncode == 0 and not done.stderr.strip(), done.stderr
+        return parameters.with_suffix(".snapshot.json").read_text()
+
+    document: dict[str, Any] = json.loads(_kept(_key(file, "snapshot", *words), made))
     return document
 
 
@@ -69,10 +77,37 @@ def _infra(file: Path) -> Path:
     return next(parent for parent in file.parents if parent.name == "infra")
 
 
+def _kept(key: str, made: Callable[[], str]) -> str:
+    """A text that the compiler made once of the same files and words, for this run's workers and for later runs."""
+    file = CACHE / f"{key}.json"
+    if not file.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        text = made()
+        part = file.with_suffix(f".{os.getpid()}")
+        part.write_text(text)
+        part.replace(file)
+    return file.read_text()
+
+
+def _key(file: Path, *words: str) -> str:
+    """Stands for all that the compiler's answer on a file depends on: itself, the words, and the files of infra/."""
+    program, folder = Path(find() or ""), _infra(file)
+    stamp = program.stat()
+    said = (str(program), stamp.st_size, stamp.st_mtime_ns, str(file.relative_to(folder)), *words)
+    digest = hashlib.sha256(repr(said).encode())
+    for each in sorted(path for path in folder.rglob("*") if path.suffix in (".bicep", ".bicepparam", ".json")):
+        if not each.name.endswith(".snapshot.json"):
+            digest.update(f"{each.relative_to(folder)}\0".encode() + each.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
 def _document(command: str, file: Path) -> dict[str, Any]:
-    done = _run(command, str(file), "--stdout")
-    assert done.returncode == 0 and not done.stderr.strip(), done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
+    def made() -> str:
+        done = _run(command, str(file), "--stdout")
+        assert done.returncode == 0 and not done.stderr.strip(), done.stderr
+        return done.stdout
+
+    document: dict[str, Any] = json.loads(_kept(_key(file, command), made))
     return document
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
 from azure.data.tables import TableServiceClient, UpdateMode
 
 from checks.findings import ClusterReport
@@ -74,6 +75,10 @@ BREAKS: dict[str, Callable[[Row], Row]] = {
     "garbage JSON": with_garbage,
     "wrong type": of_a_wrong_type,
 }
+# For parametrize: each way. `make test` takes two of them, a row that may not be touched and one that nobody can read.
+EACH_WAY = [
+    how if how in ("version 999", "garbage JSON") else pytest.param(how, marks=pytest.mark.matrix) for how in BREAKS
+]
 
 
 def stored_row(storage: str, partition: str, row: str, table: str = keys.TABLE) -> Row:
