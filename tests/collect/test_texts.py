@@ -56,6 +56,17 @@ def test_where_there_is_no_room_the_first_text_about_something_still_begins() ->
     assert texts.safe("late", "api", "no such host") == "no such host"
 
 
+def test_a_pull_that_succeeded_is_told_as_it_is_unless_its_image_holds_a_secret() -> None:
+    texts = Texts(per_namespace=300, beginnings=0)
+    usual = 'Successfully pulled image "a.azurecr.io/web:1" in 2.6s (2.6s including waiting). Image size: 39 bytes.'
+    assert [texts.of_pull("a", "web", usual) for _ in range(2)] == [usual, usual]
+    assert texts.of_pull("a", "web", usual) == usual[: 300 - 2 * len(usual)] and texts.cut == 1
+    for secret in ("web:x9FqB3Lm4Tk@a.azurecr.io/web:1", "https://web:hunter2@a.azurecr.io/web"):
+        assert "x9FqB3Lm4Tk" not in (shown := texts.of_pull("b", "web", usual.replace("a.azurecr.io/web:1", secret)))
+        assert "hunter2" not in shown
+    assert "hunter2" not in texts.of_pull("c", "web", f"{usual} password=hunter2")
+
+
 def test_beginnings_are_counted_too() -> None:
     texts = Texts(per_namespace=0)
     kept = [texts.safe("greedy", f"image-{number}", "no such host") for number in range(BEGINNINGS + 5)]

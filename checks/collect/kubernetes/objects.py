@@ -363,7 +363,7 @@ def pod_event(event: Event, texts: Texts) -> PodEvent:
         namespace=event.involved_object.namespace,
         pod=event.involved_object.name,
         reason=texts.start(event.reason or "", MAX_REASON),
-        message=texts.safe(event.involved_object.namespace, event.involved_object.name, event.message)
+        message=texts.of_pull(event.involved_object.namespace, event.involved_object.name, event.message)
         if event.message and event.reason in ABOUT_PULLS
         else "",
         count=event.count or 1,

@@ -7,6 +7,8 @@ all the same, for so many of each namespace: what fills the room hides no other 
 
 from __future__ import annotations
 
+import re
+
 from checks.text import redacted, redacted_start
 
 MAX_TEXT = 8 * 1024  # kubelet's longest texts about pulls have some 2,000 characters
@@ -14,6 +16,12 @@ PER_NAMESPACE = 1024 * 1024
 PER_CLUSTER = 16 * 1024 * 1024
 BEGINNING = 1024  # shows the cause of nearly every pull error
 BEGINNINGS = 64  # of one namespace
+# Kubelet's words about a pull that succeeded: an image and numbers, in which nothing but the image can be secret.
+_TIME = r"[0-9.hmsnu\u00b5]{1,40}"
+_PULLED = re.compile(
+    rf'Successfully pulled image "([^"\s]{{1,600}})" in {_TIME}(?: \({_TIME} including waiting\))?'
+    r"(?:\. Image size: [0-9]{1,20} bytes\.)?"
+)
 
 
 class Texts:
@@ -32,7 +40,7 @@ class Texts:
 
     def safe(self, namespace: str, about: str, text: str) -> str:
         """A text of a namespace ``about`` an image or a pod without secrets, as much of it as there is room for."""
-        room = max(0, min(MAX_TEXT, self._left, self._per_namespace - self._taken.get(namespace, 0)))
+        room = self._room(namespace)
         if room < min(len(text), BEGINNING) and self._is_first(namespace, about):
             room = BEGINNING
         taken = min(room, len(text))
@@ -40,6 +48,18 @@ class Texts:
         self._left -= taken
         self._taken[namespace] = self._taken.get(namespace, 0) + taken
         return self.start(text, room)
+
+    def of_pull(self, namespace: str, about: str, text: str) -> str:
+        """As ``safe``, and cheaper for what kubelet says of pulls that succeeded, the most of all texts."""
+        pulled = _PULLED.fullmatch(text)
+        if pulled is None or self.redacted(pulled[1]) != pulled[1] or len(text) > self._room(namespace):
+            return self.safe(namespace, about, text)
+        self._left -= len(text)
+        self._taken[namespace] = self._taken.get(namespace, 0) + len(text)
+        return text
+
+    def _room(self, namespace: str) -> int:
+        return max(0, min(MAX_TEXT, self._left, self._per_namespace - self._taken.get(namespace, 0)))
 
     def start(self, text: str, limit: int) -> str:
         """The first ``limit`` characters of a text without secrets."""
