@@ -32,6 +32,7 @@ from checks.history.model import (
 from checks.history.table.keys import state_ref
 from checks.jobs import degraded, scope
 from checks.jobs.context import JobContext
+from checks.jobs.notices import notice_of
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.scan import add, passes
 from checks.jobs.unreadable import KEEP_FOR, report_unreadable
@@ -216,7 +217,8 @@ def _baseline_notice(
         facts.append(f"Of {unknown} of them something is unknown, which raises no alert and resolves none.")
     facts += [f"Subscription {s.id}: {s.summary}" for s in run.subscriptions if not isinstance(s.verdict, Pass)][:20]
     title = f"{clusters} watched, {failing} failing"
-    return _notice(run, NoticeKind.BASELINE, title, tuple(facts), tuple(lines))
+    more = max(0, len(lines) - MAX_LINES)
+    return notice_of(run, NoticeKind.BASELINE, title, tuple(facts), tuple(lines[:MAX_LINES]), more)
 
 
 def _lines(state: ClusterState) -> list[NoticeLine]:
@@ -236,21 +238,6 @@ def _lines(state: ClusterState) -> list[NoticeLine]:
             basis=subject.basis or (known.basis if known else ()),
         )
     return list(lines.values())
-
-
-def _notice(
-    run: Run, kind: NoticeKind, title: str, facts: tuple[str, ...] = (), lines: tuple[NoticeLine, ...] = ()
-) -> Notice:
-    return Notice(
-        kind=kind,
-        run=run.id,
-        sequence=run.sequence,
-        at=run.closed or run.created,
-        title=title,
-        facts=facts,
-        lines=lines[:MAX_LINES],
-        more=max(0, len(lines) - MAX_LINES),
-    )
 
 
 async def _ask_delivery(context: JobContext, why: str) -> None:

@@ -13,6 +13,7 @@ from checks.findings import Pass
 from checks.history.errors import SchemaError
 from checks.history.model import Doubt, Run, Totals
 from checks.jobs.context import JobContext
+from checks.jobs.notices import notice_of
 
 LOG = logging.getLogger(__name__)
 DEGRADED_SHARE = 0.2  # of clusters or shards that were lost
@@ -56,7 +57,7 @@ async def notify_of_changes(context: JobContext, run: Run) -> None:
         await context.store.add_notice(_degraded_notice(run))
     if before.degraded and not after.degraded:
         title = "Pullwatch can read enough clusters again"
-        await context.store.add_notice(_notice(run, NoticeKind.DEGRADED_OVER, title))
+        await context.store.add_notice(notice_of(run, NoticeKind.DEGRADED_OVER, title))
     if after != before:
         await context.store.save_doubt(run.scope.asked, after)
 
@@ -70,8 +71,4 @@ def _degraded_notice(run: Run) -> Notice:
     ]
     facts += [f"Shard {shard} did not end before the deadline." for shard in run.missing[:MAX_NAMED]]
     unread = [f"Subscription {s.id}: {s.summary}" for s in run.subscriptions if not isinstance(s.verdict, Pass)]
-    return _notice(run, NoticeKind.DEGRADED, "Pullwatch cannot read many clusters", (*facts, *unread[:MAX_NAMED]))
-
-
-def _notice(run: Run, kind: NoticeKind, title: str, facts: tuple[str, ...] = ()) -> Notice:
-    return Notice(kind=kind, run=run.id, sequence=run.sequence, at=run.closed or run.created, title=title, facts=facts)
+    return notice_of(run, NoticeKind.DEGRADED, "Pullwatch cannot read many clusters", (*facts, *unread[:MAX_NAMED]))

@@ -13,6 +13,7 @@ from checks.changes import Notice, NoticeKind
 from checks.facts import Subscription
 from checks.history.model import Run
 from checks.jobs.context import JobContext
+from checks.jobs.notices import notice_of
 
 MAX_NAMED = 20
 
@@ -65,15 +66,7 @@ def _vanished_notice(run: Run, guids: list[str]) -> Notice:
 
 def _notice(run: Run, kind: NoticeKind, title: str, guids: list[str], facts: Iterable[str] = ()) -> Notice:
     named = [f"Subscription {guid}" for guid in guids[:MAX_NAMED]]
-    return Notice(
-        kind=kind,
-        run=run.id,
-        sequence=run.sequence,
-        at=run.closed or run.created,
-        title=title,
-        facts=(*named, *facts),
-        more=max(0, len(guids) - MAX_NAMED),
-    )
+    return notice_of(run, kind, title, (*named, *facts), more=max(0, len(guids) - MAX_NAMED))
 
 
 def _counted(guids: list[str]) -> str:

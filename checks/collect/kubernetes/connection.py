@@ -62,7 +62,7 @@ def _configuration(kubeconfig: Kubeconfig, token: str | None, connector: aiohttp
         configuration.api_key = {"BearerToken": f"Bearer {token}"}
     configuration.client_session_kwargs = {
         "connector": connector,
-        "auto_decompress": False,  # checks.collect.kubernetes.bodies does it, at half the cost
+        "auto_decompress": False,  # checks.collect.kubernetes.bodies does it, with zlib-ng
         "trust_env": connections.names_proxy(),
         "middlewares": (_refuse_redirects,),
     }
