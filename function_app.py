@@ -5,8 +5,8 @@ the Functions worker's own loop stays free.
 
 Settings are read here, once. With one that cannot be used the app loads all the same, since an app that does not load
 can tell nobody: each trigger logs the sentence that names the setting, which an alert rule finds, and does no work.
-Timers end; requests get 503; messages fail, so that they come again, and what still fails at the fifth try is logged
-whole as given up: the host gives no message of a poison queue to its function more than five times.
+Timers end; requests get 503; messages fail, so that they come again, and what still fails at the fifth try is logged as
+given up, up to 4 KiB of it: the host gives no message of a poison queue to its function more than five times.
 """
 
 import asyncio

@@ -11,12 +11,12 @@ from checks import ncrontab, watchdog
 from checks.history.errors import SchemaError
 from checks.history.model import Run
 from checks.jobs.context import JobContext
-from checks.text import one_line, redacted
+from checks.text import printable, redacted_start
 from checks.watchdog import Unsent
 
 LOG = logging.getLogger(watchdog.LOGGER)
 MAX_POISON = 1000
-MAX_LOGGED = 4096  # bytes of a message; those of Pullwatch have some hundred
+MAX_LOGGED = 4096  # bytes of a message, as many as are kept of one elsewhere; Pullwatch's have some hundred
 
 
 class Signals(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +103,8 @@ def log_completed(run: Run) -> None:
 
 
 def log_given_up(queue: str, body: bytes) -> None:
-    """Logs a message whole that nobody could handle, where nothing can be kept: the app is not configured."""
-    text = one_line(redacted(body[:MAX_LOGGED].decode("utf-8", "replace")))
+    """Logs a message that nobody could handle, where nothing can be kept: the app is not configured."""
+    text = printable(redacted_start(body[: 2 * MAX_LOGGED].decode("utf-8", "replace"), MAX_LOGGED))
     LOG.error(watchdog.poison_recorded(queue, f"the app is not configured; the message was {text}"))
 
 

@@ -11,7 +11,7 @@ from checks.history.model import MarkerStatus, Run, RunScope, Shard, Totals, new
 from checks.jobs.close import close_run, record_poison
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
-from checks.jobs.watch import look_at_signals, read_signals, watch
+from checks.jobs.watch import log_given_up, look_at_signals, read_signals, watch
 from checks.watchdog import Unsent
 from localhost.mailbox import Mailbox
 from tests.support.storage import Clock, app_settings, job_context
@@ -150,3 +150,13 @@ async def test_a_message_that_is_given_up_is_logged(storage: str, lines: pytest.
         "poison recorded queue=pullwatch-plan reason=given up after the last try",
         "poison recorded queue=pullwatch-close reason=the run was begun and never planned",
     ]
+
+
+def test_a_message_that_is_given_up_is_logged_beyond_the_length_of_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    subscriptions = ",".join(f'"{number:08}-0000-0000-0000-000000000000"' for number in range(40))
+    log_given_up("pullwatch-plan", f'{{"subscriptions":[{subscriptions}],"x":"\x1b[31m"}}'.encode())
+    (record,) = caplog.records
+    assert '"00000039-0000-0000-0000-000000000000"' in record.getMessage() and "\x1b" not in record.getMessage()
+    caplog.clear()
+    log_given_up("pullwatch-plan", b"a " * 100_000)
+    assert len(caplog.records[0].getMessage()) < 5_000
