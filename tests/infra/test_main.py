@@ -236,7 +236,7 @@ def everything(snapshots: dict[str, Snapshot], folder: Path, template: dict[str,
     """Every setting that there is, none of them at its default, and storage private in an existing network."""
     given = {name: _other_value(name, kind) for name, kind in _typed_settings(template).items()}
     lines = "\n".join(f"  {name}: {_literal(value)}" for name, value in given.items())
-    return _expand_text(EVERYTHING.replace("SETTINGS", lines), folder)
+    return infra.expand_text(EVERYTHING.replace("SETTINGS", lines), folder)
 
 
 def test_every_bicep_file_lints_without_a_word() -> None:
@@ -262,7 +262,7 @@ def test_what_azure_would_refuse_half_way_is_refused_before_anything_is_deployed
 ) -> None:
     given, expected = REFUSED[case]
     with pytest.raises(AssertionError) as refused:
-        _expand_text(_with(given), folder)
+        infra.expand_text(_with(given), folder)
     said = " ".join(SENTENCES[name] for name in expected)
     assert f"is not valid: {said}. Please see" in str(refused.value)
 
@@ -277,7 +277,7 @@ def test_every_sentence_on_parameters_is_tested() -> None:
 
 @pytest.fixture(scope="module")
 def taken(snapshots: dict[str, Snapshot], folder: Path) -> Snapshot:
-    return _expand_text(_with(TAKEN) + EMPTY_ZONES, folder)
+    return infra.expand_text(_with(TAKEN) + EMPTY_ZONES, folder)
 
 
 def test_the_watchdog_mails_its_own_recipients_where_there_are_any(taken: Snapshot) -> None:
@@ -693,13 +693,6 @@ def _with(given: dict[str, str | bool]) -> str:
 def _role(assignment: dict[str, Any]) -> str:
     role: str = assignment["properties"]["roleDefinitionId"]
     return role.rpartition("/")[2]
-
-
-def _expand_text(text: str, folder: Path) -> Snapshot:
-    """What parameters deploy that are no sample."""
-    sample = folder / "infra" / "samples" / "written-by-a-test.bicepparam"
-    sample.write_text(text, encoding="utf-8")
-    return infra.expand(sample, folder)
 
 
 def _environment(snapshot: Snapshot, template: dict[str, Any]) -> dict[str, str]:

@@ -58,13 +58,6 @@ def templates() -> dict[str, dict[str, Any]]:
     return {name: bicep.build(INFRA / f"{name}.bicep") for name in ("scan-access", "scan-access-mg")}
 
 
-def _of_text(text: str, folder: Path) -> Snapshot:
-    """The compiler works in its copy of infra/, so a file of a test goes there."""
-    sample = folder / "infra" / "samples" / "of-a-test.bicepparam"
-    sample.write_text(text, encoding="utf-8")
-    return infra.expand(sample, folder)
-
-
 def definitions(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
     """The properties of the custom roles by GUID."""
     return {one["name"]: one["properties"] for one in infra.of_type(snapshot, "Authorization/roleDefinitions")}
@@ -131,7 +124,7 @@ def test_a_management_group_gets_the_reads_and_neither_canaries_nor_run_command(
 def test_a_switch_takes_its_own_roles_away(
     snapshots: dict[str, Snapshot], folder: Path, switch: str, other: str
 ) -> None:
-    without = _of_text(f"{ONE_SUBSCRIPTION}param {switch} = false\n", folder)
+    without = infra.expand_text(f"{ONE_SUBSCRIPTION}param {switch} = false\n", folder)
     assert grants(without) == {(ONE, "Pullwatch Reader"), *((ONE, role["name"]) for role in roles(other))}
     assert len(definitions(without)) == 1, "no role for Run Command where no cluster is named"
 
@@ -162,7 +155,7 @@ def test_another_owners_deployment_does_not_replace_the_custom_roles(
     snapshots: dict[str, Snapshot], folder: Path
 ) -> None:
     """Other GUIDs with the same names, which Azure refuses with RoleDefinitionWithSameNameExists."""
-    others = _roles_by_name(_of_text(_for_subscriptions(TWO, ONE, cluster_in=ONE), folder))
+    others = _roles_by_name(infra.expand_text(_for_subscriptions(TWO, ONE, cluster_in=ONE), folder))
     mine = _roles_by_name(snapshots["scan-access"])
     assert set(mine) == set(others) == {scan_roles()[key]["name"] for key in NAMED}
     assert not set(mine.values()) & set(others.values())
@@ -174,7 +167,7 @@ def test_the_same_owners_next_deployment_changes_the_custom_roles_that_are_there
     snapshots: dict[str, Snapshot], folder: Path
 ) -> None:
     third = ONE.replace("0001", "0003")
-    grown = _of_text(_for_subscriptions(ONE, TWO, third, cluster_in=TWO), folder)
+    grown = infra.expand_text(_for_subscriptions(ONE, TWO, third, cluster_in=TWO), folder)
     assert _roles_by_name(grown) == _roles_by_name(snapshots["scan-access"])
     reader = definitions(grown)[_roles_by_name(grown)["Pullwatch Reader"]]
     assert reader["assignableScopes"] == [ONE, TWO, third]
@@ -183,7 +176,7 @@ def test_the_same_owners_next_deployment_changes_the_custom_roles_that_are_there
 @compiled
 def test_another_name_is_another_role(snapshots: dict[str, Snapshot], folder: Path) -> None:
     named = "".join(f"param {parameter} = 'Pullwatch of the bank {key}'\n" for key, parameter in NAMED.items())
-    others = _roles_by_name(_of_text(_for_subscriptions(ONE, TWO, cluster_in=TWO) + named, folder))
+    others = _roles_by_name(infra.expand_text(_for_subscriptions(ONE, TWO, cluster_in=TWO) + named, folder))
     mine = _roles_by_name(snapshots["scan-access"])
     assert set(others) == {f"Pullwatch of the bank {key}" for key in NAMED}
     assert not set(mine.values()) & set(others.values())

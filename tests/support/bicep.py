@@ -54,22 +54,27 @@ def build_params(file: Path) -> dict[str, Any]:
 def snapshot(file: Path, folder: Path, *, management_group: bool = False) -> dict[str, Any]:
     """What a .bicepparam file would deploy: ``predictedResources``, ``diagnostics``, ``outputs``.
 
-    The compiler writes beside the file, so its whole infra folder is copied into ``folder`` before.
+    The compiler writes beside the file, so it works in a copy (``copied``).
     """
     scope = ["--management-group-id", MANAGEMENT_GROUP] if management_group else ["--subscription-id", SUBSCRIPTION]
     words = ["--mode", "overwrite", "--tenant-id", TENANT, *scope, "--location", LOCATION]
 
     def made() -> str:
-        copied = folder / "infra"
-        if not copied.exists():
-            shutil.copytree(_infra(file), copied)
-        parameters = copied / file.relative_to(_infra(file))
+        parameters = copied(_infra(file), folder) / file.relative_to(_infra(file))
         done = _run("snapshot", str(parameters), *words)
         assert done.returncode == 0 and not done.stderr.strip(), done.stderr
         return parameters.with_suffix(".snapshot.json").read_text()
 
     document: dict[str, Any] = json.loads(_kept(_key(file, "snapshot", *words), made))
     return document
+
+
+def copied(infra: Path, folder: Path) -> Path:
+    """The copy of infra/ in ``folder``, made where there is none yet: the place for samples that tests write."""
+    copy = folder / "infra"
+    if not copy.exists():
+        shutil.copytree(infra, copy)
+    return copy
 
 
 def _infra(file: Path) -> Path:

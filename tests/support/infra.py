@@ -56,6 +56,13 @@ def expand(sample: Path, folder: Path) -> dict[str, Any]:
     return readable
 
 
+def expand_text(text: str, folder: Path) -> dict[str, Any]:
+    """What parameters deploy that are no sample. ``text`` names its file as one that lies in infra/samples does."""
+    sample = bicep.copied(INFRA, folder) / "samples" / "of-a-test.bicepparam"
+    sample.write_text(text, encoding="utf-8")
+    return expand(sample, folder)
+
+
 def text_of(snapshot: dict[str, Any]) -> str:
     """A snapshot as its file has it."""
     return json.dumps(snapshot, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
