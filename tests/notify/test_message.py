@@ -128,7 +128,7 @@ def test_a_mail_about_thousands_of_clusters_stays_small_enough_for_a_reader() ->
 
 def test_a_subject_says_what_failed_and_no_more() -> None:
     state, items = None, []
-    for number, path in enumerate(("pass", "fail"), 1):
+    for number, path in enumerate(("pass", "fail", "fail"), 1):
         seen = report("pass", path, "pass")
         decision = decide(state, seen, RunRef(f"run-{number}", number), Policy(), NOW + timedelta(hours=number))
         state, items = decision.state, [decision.change] if decision.change else []
