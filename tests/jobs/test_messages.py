@@ -272,11 +272,12 @@ def makes_sense(message: str, arrival: str, state: str) -> bool:
 
 
 def cells() -> Iterator[Any]:
-    """Every cell. `make test` takes each message in each state once, the arrivals in turn, and each late scan."""
+    """Every cell. `make test` takes each message in each state once, the arrivals in turn, and scans after a close."""
     for message, arrival, state in product(RESULTS, ARRIVALS, STATES):
         if makes_sense(message, arrival, state):
             turn = list(RESULTS).index(message) + ARRIVALS.index(arrival) + list(STATES).index(state)
-            sample = turn % len(ARRIVALS) == 0 or (message, arrival) == ("scan", "late")
+            after_a_close = (message, arrival) == ("scan", "late") and state in ("closed by deadline", "overtaken")
+            sample = turn % len(ARRIVALS) == 0 or after_a_close
             name = f"{message}, {arrival}, {state}"
             yield pytest.param(message, arrival, state, id=name, marks=() if sample else pytest.mark.matrix)
 
@@ -375,3 +376,23 @@ async def everything_is_notified_once(world: World, smtp: Mailbox) -> None:
     notified = {RowRef(SUBSCRIPTION, keys.pending(*look)) for look in expected(world.looks).notified}
     assert {member for member in members if member.partition == SUBSCRIPTION} == notified
     assert sorted(str(message["Message-ID"]) for message in smtp.messages) == sorted(mail.message_id for mail in mails)
+
+
+class DiesBeforeItsMarker(Store):
+    """The store of a process that dies when what it saw is kept, and its shard is not marked."""
+
+    async def mark_shard(self, *args: Any, **options: Any) -> None:
+        raise Death
+
+
+async def test_a_shard_that_is_scanned_again_after_a_death_is_not_late(
+    estate: Estate, storage: str, smtp: Mailbox
+) -> None:
+    async with world(estate, storage, smtp) as made:
+        await put_into(made, "planned")
+        async with job_context(made.settings, made.job.clock, DiesBeforeItsMarker) as job:
+            with pytest.raises(Death):
+                await handle(job, MESSAGES["scan"])
+        assert await made.handled(MESSAGES["scan"]) == ["scanned"]
+        (marker,) = await made.job.store.list_markers(RUN)
+        assert (marker.totals.clusters, marker.totals.late) == (1, 0)
