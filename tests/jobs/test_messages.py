@@ -272,12 +272,12 @@ def makes_sense(message: str, arrival: str, state: str) -> bool:
 
 
 def cells() -> Iterator[Any]:
-    """Every cell. `make test` takes each message in each state once, the arrivals in turn, and scans after a close."""
+    """Every cell. `make test` takes one in seven, with every message, arrival and state, and scans after a close."""
     for message, arrival, state in product(RESULTS, ARRIVALS, STATES):
         if makes_sense(message, arrival, state):
             turn = list(RESULTS).index(message) + ARRIVALS.index(arrival) + list(STATES).index(state)
             after_a_close = (message, arrival) == ("scan", "late") and state in ("closed by deadline", "overtaken")
-            sample = turn % len(ARRIVALS) == 0 or after_a_close
+            sample = turn % 7 == 0 or after_a_close
             name = f"{message}, {arrival}, {state}"
             yield pytest.param(message, arrival, state, id=name, marks=() if sample else pytest.mark.matrix)
 
