@@ -64,9 +64,9 @@ def causes(*names: str) -> list[ClusterReport]:
     return [report("fail", cause=name) for name in names]
 
 
-def unseen() -> ClusterReport:
+def unseen(cluster: str = CLUSTER) -> ClusterReport:
     """A cluster that could not be looked at."""
-    return problem_report(CLUSTER, (REGISTRY,), ClusterProblem("look-not-allowed", "Reader is missing.", "Reader"))
+    return problem_report(cluster, (REGISTRY,), ClusterProblem("look-not-allowed", "Reader is missing.", "Reader"))
 
 
 def only_pull(word: str, cause: str = "dns") -> ClusterReport:
