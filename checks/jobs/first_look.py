@@ -25,9 +25,10 @@ async def introduce(context: JobContext, run: Run) -> None:
     """
     if not run.baseline:
         return
-    very_first = await context.store.claim_summary(INSTALLATION, run)
     fresh = [name for name in run.scope.subscriptions if run.is_baseline(name)]
     mine = [name for name in fresh if await context.store.claim_summary(name, run)]
+    # A run whose subscriptions another one introduces has nothing to say, be it the first to ask for this.
+    very_first = (bool(mine) or not fresh) and await context.store.claim_summary(INSTALLATION, run)
     listed = [await context.store.list_states(name) for name in mine]
     states = [state for states in listed for state in states.items if state.gone_since is None]
     if states or very_first:
