@@ -46,6 +46,7 @@ class RowCause(Cause):
     PULLED_AGAINST_PATH = "pulled-against-path", "Nodes pulled although Azure shows no open path: the pull is proof."
     NOT_JUDGED = "not-judged", "No check judged this."
     OTHER_POOLS = "other-pools", "What is known of the path is about other node pools."
+    MORE_REGISTRIES = "more-registries", "More registries fail than are followed one by one; the mail counts them."
 
 
 class ScanCause(Cause):

@@ -40,6 +40,15 @@ class Reason(StrEnum):
     GONE = "gone"
     STALE_RUN = "stale-run"
     CAPPED = "capped"
+    NOT_NOTIFIED_YET = "not-notified-yet"
+    FLAPPING = "flapping"
+    DAMPED = "damped"
+    SETTLED = "settled"
+    BLIND = "blind"
+    SEEN_AGAIN = "seen-again"
+    MISSED = "missed"
+    OPTED_OUT = "opted-out"
+    CLOCK = "clock"
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,7 +57,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``before`` is None for a subject seen for the first time, ``after`` is None for one that is no longer kept.
     ``cause`` is the cause of ``after``, of ``before`` where the subject recovered or left. ``since`` is when ``after``
     began (where it left: when ``before`` began); ``bad_since`` is when a failure that ended had begun. ``alert`` says
-    that people are to be notified.
+    that people are to be notified. ``unknown_since`` and ``gap`` (a stable cause): where nothing is known any more.
     """
 
     registry: str
@@ -63,6 +72,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     summary: str = ""
     fix: tuple[str, ...] = ()
     alert: bool = False
+    unknown_since: datetime | None = None
+    gap: str = ""
 
 
 class RowVerdicts(msgspec.Struct, frozen=True):
@@ -94,6 +105,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         """Whether anything in it is to be notified."""
         return any(transition.alert for transition in self.transitions)
 
+    @property
+    def first_sight(self) -> bool:
+        """Whether all that is to be notified was seen at the first look at its subscription: a summary says it."""
+        return self.alerts and all(moved.reason is Reason.BASELINE for moved in self.transitions if moved.alert)
+
 
 class NoticeKind(StrEnum):
     """The notices that belong to a run and not to one cluster."""
@@ -103,6 +119,7 @@ class NoticeKind(StrEnum):
     DEGRADED_OVER = "degraded-over"
     VANISHED = "vanished"
     VISIBLE_AGAIN = "visible-again"
+    REMINDER = "reminder"
 
 
 class NoticeLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -92,6 +92,26 @@ def _number(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def _looks(defaults: Mapping[str, int]) -> Callable[[str], dict[str, int]]:
+    """How many looks each facet takes: a number for all of them, or ``path=3,pull=2``, the others as they are."""
+    number = _number(1, 20)
+
+    def read(value: str) -> dict[str, int]:
+        if re.fullmatch(r"\s*[0-9]+\s*", value):
+            return dict.fromkeys(defaults, number(value))
+        looks = dict(defaults)
+        for word in _words(value.lower()):
+            facet, _, count = word.partition("=")
+            if facet.strip() not in defaults:
+                raise SettingError(
+                    f"takes a number, or facet=number for any of {', '.join(defaults)}; {_shown(word, 80)} is neither"
+                )
+            looks[facet.strip()] = number(count)
+        return looks
+
+    return read
+
+
 def _words(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
 
@@ -200,6 +220,15 @@ def _connect_to(value: str) -> tuple[ConnectTo, ...]:
     return tuple(entries)
 
 
+# What Azure says of access is exact. Paths are pieced together, and pulls fail for a moment now and then.
+FAIL_AFTER = {"access": 1, "path": 2, "pull": 2, "images": 2}
+PASS_AFTER = {"access": 1, "path": 1, "pull": 1, "images": 1}
+
+
+def _shown_looks(looks: Mapping[str, int]) -> str:
+    return ",".join(f"{facet}={count}" for facet, count in looks.items())
+
+
 SETTINGS = (
     Setting("CLOUD", "cloud", _cloud, "AzurePublic", "AzurePublic, AzureChina or AzureUSGovernment."),
     Setting("SUBSCRIPTIONS", "subscriptions", _lower_list(_GUID, "subscription ids"), "",
@@ -236,8 +265,15 @@ SETTINGS = (
     Setting("CLUSTER_SECONDS", "cluster_seconds", _number(5, 900), "120", "Deadline of all reads for one cluster."),
     Setting("RUN_MINUTES", "run_minutes", _number(1, 240), "25",
             "A run that is not complete after this time is closed with what is missing named."),
-    Setting("FAIL_AFTER", "fail_after", _number(1, 20), "1", "Consecutive failed checks before it counts as failing."),
-    Setting("PASS_AFTER", "pass_after", _number(1, 20), "1", "Consecutive good checks before it counts as recovered."),
+    Setting("FAIL_AFTER", "fail_after", _looks(FAIL_AFTER), _shown_looks(FAIL_AFTER),
+            "Consecutive failed checks, at least four minutes apart, before a facet counts as failing: one number, or "
+            "facet=number, separated by commas."),
+    Setting("PASS_AFTER", "pass_after", _looks(PASS_AFTER), _shown_looks(PASS_AFTER),
+            "Consecutive good checks before a facet counts as recovered, written in the same way."),
+    Setting("BLIND_HOURS", "blind_hours", _number(1, 720), "6",
+            "After so many hours of Unknown, a mail says what cannot be judged any more and what is missing."),
+    Setting("REMIND_HOURS", "remind_hours", _number(0, 720), "24",
+            "While anything fails, a reminder after so many hours; 0: none."),
     Setting("ALERT_ON", "alert_on", _choices("access", "path", "pull", "images"), "access,path,pull",
             "Which of a row's answers send mail when they change."),
     Setting("MAIL_TRANSPORTS", "mail_transports", _choices(*TRANSPORTS), "folder",
@@ -287,8 +323,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     call_seconds: int
     cluster_seconds: int
     run_minutes: int
-    fail_after: int
-    pass_after: int
+    fail_after: dict[str, int]
+    pass_after: dict[str, int]
+    blind_hours: int
+    remind_hours: int
     alert_on: tuple[str, ...]
     mail_transports: tuple[str, ...]
     mail_from: tuple[str, ...]

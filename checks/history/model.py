@@ -30,15 +30,28 @@ class RunRef(msgspec.Struct, frozen=True):
     sequence: int
 
 
+class Streak(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Equal looks in a row: how many were counted, since when, and when the last of them was.
+
+    ``cause``: of looks that failed for another cause than the one that is held.
+    """
+
+    count: int
+    since: datetime
+    at: datetime
+    cause: str = ""
+
+
 class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is held of one (registry, facet) of a cluster.
 
-    ``since``: when ``status`` began, which is the first observation of the streak that led to it. ``streak_since``:
-    when the present run of equal Pass or Fail verdicts began. ``bad_streak`` and ``good_streak`` count these verdicts;
-    Unknown and Skipped move neither. ``unknown_since``: since when nothing but Unknown was seen, else None.
-    ``notified``: people were notified of the current failure, or a pending notification is stored.
-    ``last_seen``: when the cluster last really used the registry (being remembered is not use). ``basis``: what a
-    failure of ``pull`` rests on.
+    ``since``: when ``status`` began, which is the first observation of the streak that led to it. ``bad`` and ``good``
+    count Fail and Pass in a row; Unknown and Skipped move neither. ``other`` counts failed looks of another cause.
+    ``unknown``: since when nothing but Unknown was seen. ``notified``: people were notified of the current failure, or
+    a pending notification is stored. ``last_seen``: when the cluster last really used the registry (being remembered
+    is not use). ``basis``: what a failure of ``pull`` rests on. ``flips``: the latest, of the last day;
+    ``flapping_since``: since when they are damped. ``blind``: people were notified, last at ``blind_at``, that nothing
+    is known any more.
     """
 
     registry: str
@@ -48,15 +61,19 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     last_verdict: str
     last_seen: datetime
     cause: str = ""
-    bad_streak: int = 0
-    good_streak: int = 0
-    streak_since: datetime | None = None
-    unknown_since: datetime | None = None
+    bad: Streak | None = None
+    good: Streak | None = None
+    other: Streak | None = None
+    unknown: Streak | None = None
     # Stored under its first name, "told": rows written by earlier versions have it.
     notified: bool = msgspec.field(name="told", default=False)
     summary: str = ""
     fix: tuple[str, ...] = ()
     basis: tuple[str, ...] = ()
+    flips: tuple[datetime, ...] = ()
+    flapping_since: datetime | None = None
+    blind: bool = False
+    blind_at: datetime | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -68,7 +85,8 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     """All that is held of one cluster. ``cluster`` is its ARM id as ARM spelt it.
 
     ``sequence`` and ``run`` are of the last run that counted. ``registries`` remembers when each login server was last
-    used. ``capped`` counts subjects that did not fit. ``gone_since``: not in a complete inventory since then.
+    used. ``capped`` counts subjects that did not fit. ``missed``: complete inventories in a row without the cluster;
+    ``gone_since``: it counts as gone since then.
     ``baselines`` are how long pulls took, by "registry|pool|unit". ``outcome`` is what the last report came to.
     """
 
@@ -79,6 +97,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     subjects: tuple[SubjectState, ...] = ()
     registries: dict[str, datetime] = {}
     capped: int = 0
+    missed: Streak | None = None
     gone_since: datetime | None = None
     baselines: dict[str, PullTimeBaseline] = {}
     outcome: Outcome = Outcome.UNKNOWN
@@ -96,6 +115,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What one report did to one cluster.
 
     ``stale``: the run was already counted or is older; the state is the previous one and ``change`` is None.
+    ``keeps_report``: nothing was looked at, so that the latest report stays.
     """
 
     state: ClusterState
@@ -103,6 +123,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     change: Change | None = None
     reasons: tuple[SubjectReason, ...] = ()
     stale: bool = False
+    keeps_report: bool = False
 
 
 class StoredState(msgspec.Struct, frozen=True):
@@ -217,6 +238,7 @@ class RunLists(msgspec.Struct, frozen=True, kw_only=True):
     expected: tuple[str, ...] = ()
     results: tuple[SubscriptionResult, ...] = ()
     baseline_subscriptions: tuple[str, ...] = ()
+    opted_out: tuple[str, ...] = ()
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,8 +246,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     ``missing`` names at most ``MAX_MISSING`` shards that did not end, ``missing_shards`` counts all of them (0 in rows
     of release 0.1.0, which named every one).
-    ``baseline``: first sight; ``baseline_subscriptions`` narrows it to the subscriptions seen for the first time
-    (empty: all of them). ``inventory_complete``: every listing of the plan was read to its end.
+    ``baseline_subscriptions`` had no complete look yet when it was planned; ``baseline``: there are any.
+    ``inventory_complete``: every listing of the plan was read to its end. ``opted_out``: clusters whose tag asks that
+    they are not checked.
     """
 
     id: str
@@ -239,6 +262,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     status: RunStatus = RunStatus.PLANNED
     baseline: bool = False
     baseline_subscriptions: tuple[str, ...] = ()
+    opted_out: tuple[str, ...] = ()
     inventory_complete: bool = False
     totals: Totals = Totals()
     missing: tuple[str, ...] = ()
@@ -262,9 +286,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.missing_shards, len(self.missing))
 
     def is_baseline(self, subscription: str) -> bool:
-        """Whether this run sees that subscription for the first time."""
-        names = {name.lower() for name in self.baseline_subscriptions}
-        return self.baseline and (not names or subscription.lower() in names)
+        """Whether that subscription had no complete look yet when this run was planned."""
+        return subscription.lower() in {name.lower() for name in self.baseline_subscriptions}
 
 
 class Doubt(msgspec.Struct, frozen=True):
@@ -331,13 +354,17 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """An intent to tell. ``change`` points to the history row; None where ``notice`` holds a run's notice as JSON."""
+    """An intent to tell. ``change`` points to the history row; None where ``notice`` holds a run's notice as JSON.
+
+    ``summary_of``: the run whose summary it belongs into; it waits until that run is closed.
+    """
 
     ref: RowRef
     sequence: int
     at: datetime
     change: RowRef | None = None
     notice: str = ""
+    summary_of: str = ""
 
 
 class PendingList(msgspec.Struct, frozen=True):

@@ -7,41 +7,38 @@ the same rows again. The ETag of the run lets one closer through.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 from azure.core.exceptions import AzureError
 
-from checks.changes import Notice, NoticeKind, NoticeLine, Status
-from checks.findings import Pass
-from checks.history.decide import gone
-from checks.history.errors import Conflict, HistoryError, LimitError, SchemaError
+from checks.history.decide import gone, opted_out
+from checks.history.errors import Conflict, HistoryError, SchemaError
 from checks.history.model import (
     MAX_MISSING,
     ClusterState,
+    Decision,
     Marker,
     MarkerStatus,
     RowRef,
     Run,
+    RunRef,
     RunStatus,
-    StateSummary,
     Totals,
     Unreadable,
 )
 from checks.history.table.keys import state_ref
-from checks.jobs import degraded, scope
+from checks.history.table.runs import is_over
+from checks.jobs import degraded, first_look, reminders, scope
 from checks.jobs.context import JobContext
-from checks.jobs.notices import notice_of
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.scan import add, passes
 from checks.jobs.unreadable import KEEP_FOR, report_unreadable
 from checks.jobs.watch import give_up, log_completed
-from checks.report.outcome import Outcome
 from checks.text import redacted
 
 LOG = logging.getLogger(__name__)
-MAX_LINES = 50
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -70,11 +67,11 @@ async def close_run(context: JobContext, run_id: str) -> Closed:
         return Closed("repeated")
     markers = await context.store.list_markers(run_id)
     missing = tuple(sorted(set(stored.run.expected) - {marker.shard for marker in markers}))
-    if missing and context.clock() < stored.run.deadline:
+    if missing and not is_over(stored.run.deadline, context.clock()):
         return Closed("waiting", missing)
-    left = await _missing_gone(context, stored.run, markers)
+    left = await _mark_left(context, stored.run)
     run = _counted(context, stored.run, markers, missing, left.gone)
-    await _notify(context, run)
+    await _notify(context, run, markers)
     await _report_errors(context, run, markers, left)
     if not await context.store.try_close(run, stored.etag):
         return Closed("repeated")
@@ -111,27 +108,23 @@ class _Left(msgspec.Struct, frozen=True):
     unreadable: tuple[Unreadable, ...] = ()
 
 
-async def _missing_gone(context: JobContext, run: Run, markers: Iterable[Marker]) -> _Left:
-    """Marks clusters as gone that earlier runs saw and that this run, of a complete inventory, did not plan.
+async def _mark_left(context: JobContext, run: Run) -> _Left:
+    """Marks clusters that are not there any more: their tag opts out, or complete inventories do not have them.
 
-    They were deleted, or opted out by their tag. Both are recorded as gone: who was notified of a failure is notified
-    that it is no longer checked, and a cluster that opts in again starts anew. Where not every shard can be read, what
-    was planned is not known, and nothing is gone.
+    Who was notified of a failure is notified that it is no longer checked, and a cluster that comes back starts anew.
     """
-    if not run.inventory_complete:
-        return _Left()
-    shards = await context.store.list_shards(run.id)
-    if {shard.id for shard in shards} < set(run.expected):
-        return _Left()
-    listed = {cluster.lower() for shard in shards for cluster in shard.clusters}
+    opted = {cluster.lower() for cluster in run.opted_out}
+    planned = await _planned(context, run) if run.inventory_complete else None
     left = 0
     unreadable: list[Unreadable] = []
     for subscription in run.scope.subscriptions:
         for known in await context.store.known_clusters(subscription):
-            if known.id.lower() in listed:
+            cluster = known.id.lower()
+            out = cluster in opted
+            if not out and (planned is None or cluster in planned):
                 continue
             try:
-                left += await _mark_gone(context, run, known.id)
+                left += await _mark(context, run, known.id, opted_out if out else gone)
             except (HistoryError, AzureError) as error:
                 if passes(error):
                     raise
@@ -141,18 +134,29 @@ async def _missing_gone(context: JobContext, run: Run, markers: Iterable[Marker]
     return _Left(left, tuple(unreadable))
 
 
-async def _mark_gone(context: JobContext, run: Run, cluster: str) -> int:
+async def _planned(context: JobContext, run: Run) -> frozenset[str] | None:
+    """The clusters of a run's shards; None where not every shard can be read: then nothing is gone."""
+    shards = await context.store.list_shards(run.id)
+    if {shard.id for shard in shards} < set(run.expected):
+        return None
+    return frozenset(cluster.lower() for shard in shards for cluster in shard.clusters)
+
+
+async def _mark(
+    context: JobContext, run: Run, cluster: str, decide: Callable[[ClusterState, RunRef, datetime], Decision]
+) -> int:
+    """1 where the cluster left with this."""
     stored = await context.store.load_state(cluster)
     if stored is None:
         return 0
-    decision = gone(stored.state, run.ref, context.clock())
+    decision = decide(stored.state, run.ref, context.clock())
     if decision.stale:
         return 0
     try:
         await context.store.commit(decision, None, stored.etag)
     except Conflict:  # a newer run wrote it: it is there
         return 0
-    return 1
+    return int(decision.state.gone_since is not None)
 
 
 async def _report_errors(context: JobContext, run: Run, markers: Iterable[Marker], left: _Left) -> None:
@@ -166,78 +170,12 @@ async def _report_errors(context: JobContext, run: Run, markers: Iterable[Marker
     await report_unreadable(context, [*found, *left.unreadable], well.__contains__, run=run.id, sequence=run.sequence)
 
 
-async def _notify(context: JobContext, run: Run) -> None:
-    if run.baseline:
-        await _notify_baseline(context, run)
+async def _notify(context: JobContext, run: Run, markers: Sequence[Marker]) -> None:
+    await first_look.introduce(context, run)
+    await first_look.complete(context, run, markers)
     await scope.notify_of_changes(context, run)
     await degraded.notify_of_changes(context, run)
-
-
-async def _notify_baseline(context: JobContext, run: Run) -> None:
-    """One summary of what was seen for the first time; what already fails in it counts as notified.
-
-    A subscription without clusters is seen for the first time again and again: only the very first run reports that.
-    """
-    seen = [name for name in run.scope.subscriptions if run.is_baseline(name)]
-    listed = [await context.store.list_states(name) for name in seen]
-    summaries = [state for states in listed for state in states.items if state.gone_since is None]
-    if not summaries and run.baseline_subscriptions:
-        return
-    failing = [state for state in summaries if state.failing]
-    lines: list[NoticeLine] = []
-    for summary in sorted(failing, key=lambda state: str(state.failing_since)):
-        lines += await _lines_of(context, summary.cluster)
-    await context.store.add_notice(_baseline_notice(run, len(seen), summaries, lines, context.settings.alert_on))
-    for summary in failing:
-        with suppress(SchemaError, LimitError):  # its scans say so, run after run
-            await context.store.mark_notified(summary.cluster, frozenset(context.settings.alert_on))
-
-
-async def _lines_of(context: JobContext, cluster: str) -> list[NoticeLine]:
-    """What fails of one cluster; nothing where its state cannot be read, which its scan says."""
-    try:
-        stored = await context.store.load_state(cluster)
-    except SchemaError as error:
-        LOG.error("the first summary leaves out %s: %s", cluster, error)
-        return []
-    return _lines(stored.state) if stored else []
-
-
-def _baseline_notice(
-    run: Run, seen: int, summaries: list[StateSummary], lines: list[NoticeLine], alert_on: tuple[str, ...]
-) -> Notice:
-    failing = sum(state.outcome is Outcome.FAIL for state in summaries)
-    clusters = f"{len(summaries)} cluster{'' if len(summaries) == 1 else 's'}"
-    facts = [
-        f"{clusters} in {seen} subscription(s) are watched from now on.",
-        f"From here on you get mail when {' or '.join(alert_on)} of a registry fails, and when it holds again.",
-    ]
-    unknown = sum(state.outcome is Outcome.UNKNOWN for state in summaries)
-    if unknown:
-        facts.append(f"Of {unknown} of them something is unknown, which raises no alert and resolves none.")
-    facts += [f"Subscription {s.id}: {s.summary}" for s in run.subscriptions if not isinstance(s.verdict, Pass)][:20]
-    title = f"{clusters} watched, {failing} failing"
-    more = max(0, len(lines) - MAX_LINES)
-    return notice_of(run, NoticeKind.BASELINE, title, tuple(facts), tuple(lines[:MAX_LINES]), more)
-
-
-def _lines(state: ClusterState) -> list[NoticeLine]:
-    """What fails of one cluster: a line for each registry and cause."""
-    lines: dict[tuple[str, str], NoticeLine] = {}
-    for subject in (s for s in state.subjects if s.status is Status.FAILING):
-        key = (subject.registry, subject.cause)
-        known = lines.get(key)
-        lines[key] = NoticeLine(
-            cluster=state.cluster,
-            registry=subject.registry,
-            facets=(*(known.facets if known else ()), subject.facet),
-            cause=subject.cause,
-            since=min(known.since, subject.since) if known else subject.since,
-            summary=subject.summary or (known.summary if known else ""),
-            fix=subject.fix or (known.fix if known else ()),
-            basis=subject.basis or (known.basis if known else ()),
-        )
-    return list(lines.values())
+    await reminders.remind(context, run)
 
 
 async def _ask_delivery(context: JobContext, why: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from checks.collect.arm.client import Azure, open_azure
 from checks.collect.arm.inventory import InventoryCache
@@ -40,6 +40,7 @@ class JobContext:
             fail_after=self.settings.fail_after,
             pass_after=self.settings.pass_after,
             alert_on=frozenset(self.settings.alert_on),
+            blind_after=timedelta(hours=self.settings.blind_hours),
             baseline=baseline,
         )
 

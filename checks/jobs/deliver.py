@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from checks.changes import Change, Notice
+from checks.changes import Change, Notice, NoticeKind
 from checks.collect.arm.client import Azure
 from checks.history.errors import LeaseHeld, LeaseLost, SchemaError
 from checks.history.model import DeliveryAttempt, MailRow, MailStatus, Pending, StoredMail
@@ -22,8 +22,9 @@ from checks.history.table.outbox import Lease
 from checks.jobs.context import JobContext
 from checks.jobs.queues import DELIVER, DeliverMessage
 from checks.jobs.watch import give_up
-from checks.notify.incidents import DEFAULT_ROUTE, Mail, group, mail_id, mail_of, notice_mail
+from checks.notify.incidents import DEFAULT_ROUTE, MAX_CHANGES, Mail, group, mail_id, mail_of, notice_mail
 from checks.notify.message import compose, message_id_of
+from checks.notify.notice_lines import first_sight_lines, with_lines
 from checks.notify.transports.base import PermanentDelivery, Receipt, TemporaryDelivery, Transport
 from checks.notify.transports.folder import FolderTransport
 from checks.notify.transports.graph import GraphTransport
@@ -92,6 +93,7 @@ class _Delivery:
         self._transports = by_transport
         self._lease = lease
         self._ends: dict[str, str] = {}
+        self._began: set[str] = set()
 
     async def run(self) -> Delivered:
         await self._finish_begun()
@@ -115,7 +117,12 @@ class _Delivery:
         """
         try:
             stored = await self._context.store.load_mail(name)
-            return await self._send(stored) if stored is not None else "gone"
+            if stored is None:
+                return "gone"
+            if not stored.mail.marks and name not in self._began:
+                # Whoever began it may have died before it took the pointers away.
+                await self._context.store.remove_pending(stored.mail.members)
+            return await self._send(stored)
         except LeaseLost:
             raise
         except Exception:
@@ -124,21 +131,36 @@ class _Delivery:
 
     async def _begin_pending(self) -> bool:
         """Turns pointers into written mails; false where there was nothing to turn."""
-        pending = await self._context.store.list_pending()
+        store = self._context.store
+        pending = await store.list_pending()
         for problem in pending.unreadable:
             LOG.error("a pending notification cannot be read and stays where it is: %s", problem.why)
-        changes = [(item, change) for item in pending.items if (change := await self._change(item)) is not None]
-        for indexes in group([change for _, change in changes], lambda change: DEFAULT_ROUTE):
-            members = [changes[index] for index in indexes]
+        items = await store.deliverable(pending.items, self._context.clock())
+        changes = [(item, change) for item in items if (change := await self._change(item)) is not None]
+        notices = [(item, notice) for item in items if (notice := _notice(item)) is not None]
+        rest = changes
+        for item, notice in notices:
+            rest = await self._begin_notice(item, notice, rest)
+        for indexes in group([change for _, change in rest], lambda change: DEFAULT_ROUTE):
+            members = [rest[index] for index in indexes]
             sequence = max(item.sequence for item, _ in members)
             name = mail_id([f"{i.ref.partition}|{i.ref.row}" for i, _ in members], sequence)
             mail = mail_of([change for _, change in members], name)
             await self._begin([item for item, _ in members], mail)
-        notices = [(item, notice) for item in pending.items if (notice := _notice(item)) is not None]
-        for item, notice in notices:
-            name = mail_id([f"{item.ref.partition}|{item.ref.row}"], item.sequence)
-            await self._begin([item], notice_mail(notice, name))
         return bool(changes or notices)
+
+    async def _begin_notice(
+        self, item: Pending, notice: Notice, changes: list[tuple[Pending, Change]]
+    ) -> list[tuple[Pending, Change]]:
+        """Begins the mail of a run's notice; the changes that are not in it. A summary takes those of its run."""
+        members: list[tuple[Pending, Change]] = []
+        if notice.kind is NoticeKind.BASELINE:
+            members = [one for one in changes if one[0].summary_of == notice.run][:MAX_CHANGES]
+            notice = with_lines(notice, first_sight_lines(change for _, change in members))
+        name = mail_id([f"{item.ref.partition}|{item.ref.row}"], item.sequence)
+        await self._begin([item, *(one for one, _ in members)], notice_mail(notice, name))
+        taken = {one.ref for one, _ in members}
+        return [one for one in changes if one[0].ref not in taken]
 
     async def _change(self, item: Pending) -> Change | None:
         """The change that a pointer means. One whose change is gone is recorded and taken away.
@@ -170,9 +192,12 @@ class _Delivery:
             content=msgspec.json.encode(mail).decode(),
             created=self._context.clock(),
         )
-        if mail.sections or mail.notice:
-            await self._context.store.begin_mail(row)
-        await self._context.store.remove_pending([item.ref for item in items])
+        members = row.members
+        if (mail.sections or mail.notice) and not await self._context.store.begin_mail(row):
+            there = await self._context.store.load_mail(mail.id)
+            members = there.mail.members if there is not None else ()
+        await self._context.store.remove_pending(members)
+        self._began.add(mail.id)
 
     async def _send(self, stored: StoredMail) -> str:
         """Hands a mail to every transport that has not had it, and marks what became of it."""
@@ -180,7 +205,7 @@ class _Delivery:
             mark = stored.mail.marks.get(transport.name, DeliveryAttempt())
             if mark.state in (MailStatus.SENT, MailStatus.FAILED):
                 continue
-            if mark.next_try is not None and mark.next_try > self._context.clock():
+            if mark.next_try is not None and self._is_ahead(mark.next_try):
                 continue
             stored = await self._send_by(transport, stored, mark)
         marks = [stored.mail.marks.get(transport.name, DeliveryAttempt()) for transport in self._transports]
@@ -242,6 +267,10 @@ class _Delivery:
         nobody = set(everyone) <= set(refused)
         state = MailStatus.FAILED if nobody else MailStatus.SENT
         return msgspec.structs.replace(mark, state=state, refused=refused, reason=reason, next_try=None)
+
+    def _is_ahead(self, next_try: datetime) -> bool:
+        """Whether a try is still to wait for. No wait is that long; a time further ahead is of a clock that jumped."""
+        return timedelta() < next_try - self._context.clock() <= LONGEST_WAIT
 
     def _next_try(self, attempts: int, asked: float | None = None) -> datetime:
         """Later after each try, and not before a service asks for it (``asked`` seconds), but always within an hour."""

@@ -57,14 +57,15 @@ async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -
     known = {s.id: await context.store.known_clusters(s.id) for s in chosen}
     missing = _not_visible(wanted, visible) if wanted else await vanished(context, visible)
     clusters = {guid: _clusters(part.clusters, known[guid]) for guid, part in facts.items()}
+    opted_out = tuple(cluster.id for guid in facts for cluster in scan_cluster.opted_out_of(listing, guid))
     clusters |= {guid: await watched_clusters(context, guid) for guid in missing}
     results = [subscription_result(part) for part in facts.values()] + [
         scan_cluster.not_visible(listing, guid) for guid in missing
     ]
     shards = _shards(clusters, context.settings.shard_size)
-    run = await _run(context, ticket, message, chosen, results, shards)
+    run = await _run(context, ticket, message, results, shards)
     complete = not missing and all(isinstance(p.clusters, Seen) and not p.clusters.partial for p in facts.values())
-    return msgspec.structs.replace(run, inventory_complete=complete), shards
+    return msgspec.structs.replace(run, inventory_complete=complete, opted_out=opted_out), shards
 
 
 def _not_visible(wanted: Iterable[str], visible: Iterable[Subscription]) -> tuple[str, ...]:
@@ -77,13 +78,11 @@ async def _run(
     context: JobContext,
     ticket: Ticket,
     message: PlanMessage,
-    chosen: tuple[Subscription, ...],
     results: list[SubscriptionResult],
     shards: list[Shard],
 ) -> Run:
-    first = not await context.store.has_closed_run()
-    known = set(await context.store.known_subscriptions())
-    fresh = tuple(s.id for s in chosen if s.id not in known)
+    complete = await context.store.baseline_complete()
+    fresh = tuple(result.id for result in results if result.id not in complete)
     now = context.clock()
     return Run(
         id=ticket.run_id,
@@ -97,8 +96,8 @@ async def _run(
         deadline=now + timedelta(minutes=context.settings.run_minutes),
         expected=tuple(shard.id for shard in shards),
         subscriptions=tuple(results),
-        baseline=first or bool(fresh),
-        baseline_subscriptions=() if first else fresh,
+        baseline=bool(fresh),
+        baseline_subscriptions=fresh,
     )
 
 

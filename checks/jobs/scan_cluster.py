@@ -93,6 +93,11 @@ def clusters_of(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:
     return clusters.value if isinstance(clusters, Seen) else ()
 
 
+def opted_out_of(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:
+    """The clusters of one subscription that ask not to be checked."""
+    return tuple(cluster for cluster in clusters_of(listing, subscription) if opted_out(cluster))
+
+
 def not_visible(listing: Inventory, guid: str) -> SubscriptionResult:
     """The result of a subscription that was asked for and that the identity cannot see."""
     return SubscriptionResult(

@@ -27,16 +27,24 @@ class ItemKind(StrEnum):
 
     FAIL = "FAIL"
     CHANGED = "CAUSE CHANGED"
+    FLAPPING = "FLAPPING"
+    BLIND = "BLIND"
     WAS_BAD = "WAS BAD"
     RECOVERED = "RECOVERED"
+    SEEN_AGAIN = "SEEN AGAIN"
     REMOVED = "REMOVED"
+
+
+# What says nothing of the registry, but whether anything is known of it.
+SIGHT = (Reason.BLIND, Reason.SEEN_AGAIN)
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One line: a cluster and a registry, the facets that share a kind and a cause.
 
-    ``since``: when it began to fail; ``until``: when it no longer did (None: it still does). ``again``: it had
-    recovered in between, before anybody was notified.
+    ``since``: when it began to fail, or to be unknown; ``until``: when it no longer did (None: it still does).
+    ``again``: it had recovered in between, before anybody was notified. ``failing``: it fails, as far as is known.
+    Of what is not known any more there is one line for a cluster; ``registry`` is then "".
     """
 
     kind: ItemKind
@@ -49,6 +57,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     before_cause: str = ""
     again: bool = False
+    failing: bool = False
     words: RowVerdicts | None = None
     summary: str = ""
     fix: tuple[str, ...] = ()
@@ -93,7 +102,7 @@ def group(changes: Sequence[Change], route_of: Callable[[Change], str]) -> tuple
     for index, change in enumerate(changes):
         route = route_of(change)
         bonds = {("cluster", change.cluster.lower())}
-        bonds |= {("cause", transition.cause) for transition in change.transitions if transition.alert}
+        bonds |= {_bond(moved) for moved in change.transitions if moved.alert}
         for bond in bonds:
             other = seen.setdefault((route, *bond), index)
             low, high = sorted((leader(index), leader(other)))
@@ -102,6 +111,11 @@ def group(changes: Sequence[Change], route_of: Callable[[Change], str]) -> tuple
     for index in range(len(changes)):
         groups.setdefault(leader(index), []).append(index)
     return tuple(part for _, members in sorted(groups.items()) for part in _parts(members, changes))
+
+
+def _bond(moved: Transition) -> tuple[str, str]:
+    """What brings changes of different clusters together: the cause, or what is missing."""
+    return ("gap", moved.gap) if moved.reason is Reason.BLIND else ("cause", moved.cause)
 
 
 def _parts(members: list[int], changes: Sequence[Change]) -> list[tuple[int, ...]]:
@@ -177,7 +191,7 @@ def _badness(item: Item) -> tuple[int, datetime, str, str]:
 
 def _items(changes: Sequence[Change]) -> list[Item]:
     """One item for each subject's history through the changes, then facets with equal answers folded to one."""
-    histories: dict[tuple[str, str, str], list[Transition]] = {}
+    histories: dict[tuple[str, str, str, bool], list[Transition]] = {}
     words: dict[tuple[str, str], RowVerdicts] = {}
     ids: dict[str, str] = {}
     for change in sorted(changes, key=lambda one: one.sequence):
@@ -186,13 +200,32 @@ def _items(changes: Sequence[Change]) -> list[Item]:
         words |= {(cluster, row.registry): row for row in change.rows}
         for moved in change.transitions:
             if moved.alert:
-                histories.setdefault((cluster, moved.registry, moved.facet), []).append(moved)
+                subject = (cluster, moved.registry, moved.facet, moved.reason in SIGHT)
+                histories.setdefault(subject, []).append(moved)
     folded: dict[tuple[str, str, ItemKind, str], Item] = {}
-    for (cluster, registry, facet), history in histories.items():
-        item = _item(ids[cluster], facet, history, words.get((cluster, registry)))
-        key = (cluster, registry, item.kind, item.cause)
+    for (cluster, registry, facet, sight), history in histories.items():
+        made = _sight(ids[cluster], facet, history[-1]) if sight else None
+        item = made or _item(ids[cluster], facet, history, words.get((cluster, registry)))
+        key = (cluster, item.registry, item.kind, item.cause)
         folded[key] = _merged(folded[key], item) if key in folded else item
     return list(folded.values())
+
+
+def _sight(cluster: str, facet: str, moved: Transition) -> Item:
+    """That nothing is known any more, or that something is again: it is said once for a cluster."""
+    blind = moved.reason is Reason.BLIND
+    return Item(
+        kind=ItemKind.BLIND if blind else ItemKind.SEEN_AGAIN,
+        cluster=cluster,
+        registry="",
+        facets=(facet,),
+        cause=moved.gap if blind else "",
+        since=moved.unknown_since or moved.since,
+        reason=moved.reason,
+        failing=moved.after is Status.FAILING,
+        summary=moved.summary if blind else "",
+        fix=moved.fix if blind else (),
+    )
 
 
 def _item(cluster: str, facet: str, history: list[Transition], words: RowVerdicts | None) -> Item:
@@ -209,7 +242,8 @@ def _item(cluster: str, facet: str, history: list[Transition], words: RowVerdict
         since=bad_since,
         until=last.since if last.after is Status.PASSING else None,
         reason=last.reason,
-        again=last.after is Status.FAILING and any(moved.reason is Reason.RECOVERED for moved in history[:-1]),
+        again=last.after is Status.FAILING and any(moved.after is Status.PASSING for moved in history[:-1]),
+        failing=last.after is Status.FAILING,
         words=words,
         summary=last.summary,
         fix=last.fix,
@@ -217,9 +251,12 @@ def _item(cluster: str, facet: str, history: list[Transition], words: RowVerdict
 
 
 def _kind(first: Transition, last: Transition) -> ItemKind:
-    known_before = first.before is Status.FAILING  # people know already that it failed
+    # People know already that it failed, or that it flapped.
+    known_before = first.before is Status.FAILING or first.reason in (Reason.SETTLED, Reason.FLAPPING)
     if last.after is None:
         return ItemKind.REMOVED
+    if last.reason is Reason.FLAPPING:
+        return ItemKind.FLAPPING
     if last.after is Status.PASSING:
         return ItemKind.RECOVERED if known_before else ItemKind.WAS_BAD
     return ItemKind.CHANGED if first.reason is Reason.CAUSE_CHANGED else ItemKind.FAIL
@@ -228,7 +265,8 @@ def _kind(first: Transition, last: Transition) -> ItemKind:
 def _merged(one: Item, other: Item) -> Item:
     return msgspec.structs.replace(
         one,
-        facets=(*one.facets, *other.facets),
+        facets=tuple(dict.fromkeys((*one.facets, *other.facets))),
+        failing=one.failing or other.failing,
         since=min(one.since, other.since),
         until=max(one.until, other.until) if one.until and other.until else None,
         again=one.again or other.again,

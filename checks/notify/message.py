@@ -16,9 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from checks.arm_ids import name_of
-from checks.changes import NoticeKind
+from checks.changes import NoticeKind, Reason
 from checks.findings import describe_basis, shown
-from checks.notify.incidents import MAX_ITEMS, Item, ItemKind, Mail, incident_id, shortened
+from checks.notify.incidents import MAX_ITEMS, Item, ItemKind, Mail, Section, incident_id, shortened
 from checks.text import printable, redacted
 
 MAX_SUBJECT = 180
@@ -26,7 +26,15 @@ MAX_SUBJECT = 180
 # RFC 5322 allows 998.
 POLICY = EmailPolicy(max_line_length=500)
 MAX_HTML = 90_000
-_COLOURS = {ItemKind.RECOVERED: "#1a7f37", ItemKind.REMOVED: "#57606a", ItemKind.WAS_BAD: "#9a6700"}
+_COLOURS = {
+    ItemKind.RECOVERED: "#1a7f37",
+    ItemKind.SEEN_AGAIN: "#1a7f37",
+    ItemKind.REMOVED: "#57606a",
+    ItemKind.WAS_BAD: "#9a6700",
+    ItemKind.FLAPPING: "#9a6700",
+    ItemKind.BLIND: "#9a6700",
+}
+_OVER = (ItemKind.RECOVERED, ItemKind.WAS_BAD, ItemKind.REMOVED)
 _VERBS = {
     "pull": ("cannot pull from", "can pull from", "could not pull from"),
     "access": ("has no access to", "has access to", "had no access to"),
@@ -102,6 +110,7 @@ _PREFIXES = {
     NoticeKind.BASELINE: "baseline: ",
     NoticeKind.DEGRADED: "DEGRADED: ",
     NoticeKind.VANISHED: "UNKNOWN: ",
+    NoticeKind.REMINDER: "STILL FAILING: ",
 }
 
 
@@ -120,6 +129,12 @@ def _predicate(item: Item) -> str:
     """The verb phrase about the registry: that it cannot be pulled from only where that was the answer."""
     if item.kind is ItemKind.REMOVED:
         return f"is no longer checked against {item.registry}"
+    if item.kind is ItemKind.BLIND:
+        return f"cannot be judged any more ({item.cause})"
+    if item.kind is ItemKind.SEEN_AGAIN:
+        return "can be judged again"
+    if item.kind is ItemKind.FLAPPING:
+        return f"keeps changing its answer about {item.registry}"
     now, again, before = _VERBS[next((facet for facet in _VERBS if facet in item.facets), "path")]
     if item.kind is ItemKind.RECOVERED:
         return f"{again} {item.registry} again"
@@ -128,18 +143,38 @@ def _predicate(item: Item) -> str:
     return f"{now} {item.registry} ({item.cause})"
 
 
+_BLIND_FAILING = "It failed before and counts as failing until a look says otherwise."
+_BLIND_PASSING = "It held before; a failure would not be noticed."
+_DAMPED = "The next mail about it comes when its answer stays the same for six hours; history keeps every change."
+
+
 def sentence(item: Item) -> str:
     """What happened to one cluster and registry, with when."""
     since = utc(item.since)
+    if item.reason is Reason.SETTLED:
+        return f"It kept changing, and has stayed the same since {since}: it {'fails' if item.failing else 'holds'}."
     if item.kind is ItemKind.RECOVERED:
         return f"It holds again since {utc(item.until or item.since)}; it failed since {since}."
     if item.kind is ItemKind.WAS_BAD:
         return f"It failed from {since} to {utc(item.until or item.since)} and recovered before it could be reported."
     if item.kind is ItemKind.REMOVED:
-        return f"It is no longer checked, which is not a recovery; it failed since {since}."
+        why = "Its tag asks that it is not checked" if item.reason is Reason.OPTED_OUT else "It is no longer checked"
+        return f"{why}, which is not a recovery; it failed since {since}."
+    if item.kind is ItemKind.BLIND:
+        return f"Nothing is known since {since}. {_BLIND_FAILING if item.failing else _BLIND_PASSING}"
+    if item.kind is ItemKind.SEEN_AGAIN:
+        return f"It is known again: {'it fails' if item.failing else 'it holds'}."
+    if item.kind is ItemKind.FLAPPING:
+        answer = "fails" if item.failing else "holds"
+        return f"It {answer} at the moment. {_DAMPED}"
     if item.kind is ItemKind.CHANGED:
         return f"It still fails, since {since}, now for another cause (before: {item.before_cause or 'unknown'})."
     return f"It fails since {since}{', again after a recovery' if item.again else ''}."
+
+
+def _heading(section: Section) -> str:
+    """What a section is about."""
+    return ": ".join(filter(None, (section.registry, section.cause))) or "known again"
 
 
 def utc(moment: datetime) -> str:
@@ -172,7 +207,8 @@ def _templates() -> Environment:
         "name": name_of,
         "utc": utc,
         "sentence": sentence,
-        "over": lambda item: item.kind in (ItemKind.RECOVERED, ItemKind.WAS_BAD, ItemKind.REMOVED),
+        "heading": _heading,
+        "over": lambda item: item.kind in _OVER or (item.kind is ItemKind.FLAPPING and not item.failing),
         "colour": lambda kind: _COLOURS.get(kind, "#cf222e"),
         "shown": shown,
         "basis": describe_basis,

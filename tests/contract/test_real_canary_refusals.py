@@ -47,7 +47,11 @@ def take_service_account(server: KubeApiServer) -> None:
 
 @contextmanager
 def policy(server: KubeApiServer) -> Iterator[None]:
-    """A ValidatingAdmissionPolicy that takes no pods in this namespace, until it has no effect any more."""
+    """A ValidatingAdmissionPolicy that takes no pods in this namespace, until it has no effect any more.
+
+    Admission may remember a limit of the test before for a moment: pods must be taken before they are not.
+    """
+    until(lambda: takes_pods(server))
     rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
     labels = {"kubernetes.io/metadata.name": NAMESPACE}
     spec = {

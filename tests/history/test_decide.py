@@ -1,6 +1,7 @@
 """The rules of deciding, a sentence each, and what must hold over any history."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,12 +10,17 @@ from hypothesis import strategies as st
 
 from checks.changes import Change, Reason, Status
 from checks.findings import SEEN_BEFORE, Basis, ClusterReport, Coverage
-from checks.history.decide import FACETS, Policy, decide, fold, gone, mark_notified, statuses
+from checks.history.decide import FACETS, Policy, decide, fold, gone, opted_out, statuses
 from checks.history.model import ClusterState, Decision, RunRef
 from tests.support.reports import REGISTRY, report
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 KEY = (REGISTRY, "access")
+
+
+def after(looks: int = 1, passes: int = 1, **more: Any) -> Policy:
+    """A policy under which every facet takes so many looks."""
+    return Policy(fail_after=dict.fromkeys(FACETS, looks), pass_after=dict.fromkeys(FACETS, passes), **more)
 
 
 def play(words: list[str], policy: Policy | None = None) -> list[Decision]:
@@ -51,21 +57,23 @@ def alerts(decisions: list[Decision]) -> list[tuple[int, Reason]]:
          Reason.FIRST_SEEN_PASSING, Status.PASSING, []),
         ("what fails at first sight is reported", ["fail"], Policy(),
          Reason.FIRST_SEEN_FAILING, Status.FAILING, [(1, Reason.FIRST_SEEN_FAILING)]),
-        ("the baseline records what fails and tells nobody by itself", ["fail"], Policy(baseline=True),
-         Reason.BASELINE, Status.FAILING, []),
+        ("what fails at the first look of all goes into the summary", ["fail"], Policy(baseline=True),
+         Reason.BASELINE, Status.FAILING, [(1, Reason.BASELINE)]),
+        ("a regression is none of the summary's, whatever the run", ["pass", "fail"], Policy(baseline=True),
+         Reason.REGRESSED, Status.FAILING, [(2, Reason.REGRESSED)]),
         ("a fail after a pass is a regression", ["pass", "fail"], Policy(),
          Reason.REGRESSED, Status.FAILING, [(2, Reason.REGRESSED)]),
         ("still failing tells nobody again", ["pass", "fail", "fail"], Policy(),
          Reason.STILL_FAILING, Status.FAILING, [(2, Reason.REGRESSED)]),
         ("a pass after a told fail is a recovery", ["pass", "fail", "pass"], Policy(),
          Reason.RECOVERED, Status.PASSING, [(2, Reason.REGRESSED), (3, Reason.RECOVERED)]),
-        ("one fail below the threshold moves nothing", ["pass", "fail"], Policy(fail_after=2),
+        ("one fail below the threshold moves nothing", ["pass", "fail"], after(2),
          Reason.BELOW_THRESHOLD, Status.PASSING, []),
-        ("the threshold counts fails in a row", ["pass", "fail", "pass", "fail"], Policy(fail_after=2),
+        ("the threshold counts fails in a row", ["pass", "fail", "pass", "fail"], after(2),
          Reason.BELOW_THRESHOLD, Status.PASSING, []),
-        ("Unknown between two fails breaks no streak", ["pass", "fail", "unknown", "fail"], Policy(fail_after=2),
+        ("Unknown between two fails breaks no streak", ["pass", "fail", "unknown", "fail"], after(2),
          Reason.REGRESSED, Status.FAILING, [(4, Reason.REGRESSED)]),
-        ("one pass below the threshold resolves nothing", ["pass", "fail", "pass"], Policy(pass_after=2),
+        ("one pass below the threshold resolves nothing", ["pass", "fail", "pass"], after(1, 2),
          Reason.BELOW_THRESHOLD, Status.FAILING, [(2, Reason.REGRESSED)]),
         ("Unknown resolves nothing", ["pass", "fail", "unknown"], Policy(),
          Reason.UNKNOWN, Status.FAILING, [(2, Reason.REGRESSED)]),
@@ -109,7 +117,12 @@ def test_a_registry_that_is_missing_from_a_report_has_not_recovered() -> None:
     assert soon.change is None
     assert statuses(soon.state)[KEY].status is Status.FAILING
     late = decide(soon.state, empty, RunRef("run-4", 4), Policy(), START + timedelta(days=40))
-    assert late.change is not None
+    assert late.change is None, "nobody looked for weeks, so nothing is known to be unused"
+    for day in range(41, 80):
+        late = decide(late.state, empty, RunRef(f"run-{day}", day), Policy(), START + timedelta(days=day))
+        if late.change is not None:
+            break
+    assert day == 69
     assert {moved.reason for moved in late.change.transitions} == {Reason.FORGOTTEN}
     assert not late.state.subjects
 
@@ -119,30 +132,49 @@ def test_a_registry_that_is_only_remembered_is_forgotten_after_thirty_days() -> 
     full = report("pass")
     rows = tuple(msgspec.structs.replace(row, sources=(SEEN_BEFORE,)) for row in full.registries)
     remembered = msgspec.structs.replace(full, registries=rows)
-    for day in (10, 20, 29):
+    for day in range(2, 31):
         state = decide(state, remembered, RunRef(f"run-{day}", day), Policy(), START + timedelta(days=day)).state
         assert REGISTRY in state.registries
-    state = decide(state, remembered, RunRef("run-32", 32), Policy(), START + timedelta(days=32)).state
+    for day in (31, 32):
+        state = decide(state, remembered, RunRef(f"run-{day}", day), Policy(), START + timedelta(days=day)).state
     assert REGISTRY not in state.registries
 
 
 def test_a_cluster_that_is_gone_has_not_recovered() -> None:
     state = play(["pass", "fail"])[-1].state
-    decision = gone(state, RunRef("run-3", 3), START + timedelta(hours=3))
+    for number, minutes in ((3, 180), (4, 180), (5, 183)):  # looks of one minute are one, and two come too soon
+        missed = gone(state, RunRef(f"run-{number}", number), START + timedelta(minutes=minutes))
+        assert (missed.change, missed.keeps_report) == (None, True)
+        assert [reason.reason for reason in missed.reasons] == [Reason.MISSED]
+        state = missed.state
+    decision = gone(state, RunRef("run-6", 6), START + timedelta(hours=4))
     assert decision.change is not None
     assert {moved.reason for moved in decision.change.transitions} == {Reason.GONE}
     assert all(moved.after is None for moved in decision.change.transitions)
 
 
+def test_a_cluster_that_is_listed_again_was_never_gone() -> None:
+    state = gone(play(["pass"])[-1].state, RunRef("run-2", 2), START + timedelta(hours=2)).state
+    state = decide(state, report("pass"), RunRef("run-3", 3), Policy(), START + timedelta(hours=3)).state
+    assert gone(state, RunRef("run-4", 4), START + timedelta(hours=4)).change is None
+
+
+def test_a_cluster_that_opts_out_leaves_at_once_and_says_why() -> None:
+    state = play(["pass", "fail"])[-1].state
+    decision = opted_out(state, RunRef("run-3", 3), START + timedelta(hours=3))
+    assert decision.change is not None
+    assert {moved.reason for moved in decision.change.transitions} == {Reason.OPTED_OUT}
+
+
 def test_what_a_summary_told_of_gets_a_recovery_mail() -> None:
-    state = mark_notified(play(["fail"], Policy(baseline=True))[-1].state, frozenset({"access"}))
+    state = play(["fail"], Policy(baseline=True))[-1].state
     decision = decide(state, report("pass"), RunRef("run-2", 2), Policy(), START + timedelta(hours=2))
     assert decision.change is not None
-    assert [moved.facet for moved in decision.change.transitions if moved.alert] == ["access"]
+    assert [moved.facet for moved in decision.change.transitions if moved.alert] == ["access", "pull"]
 
 
 WORDS = st.lists(st.sampled_from(["pass", "fail", "unknown", "skipped"]), min_size=1, max_size=40)
-POLICIES = st.builds(Policy, fail_after=st.integers(1, 4), pass_after=st.integers(1, 4))
+POLICIES = st.builds(after, st.integers(1, 4), st.integers(1, 4))
 
 
 @given(WORDS, POLICIES)
@@ -157,9 +189,21 @@ def test_history_folded_is_the_state(words: list[str], policy: Policy) -> None:
 def test_unknown_put_anywhere_changes_no_status_and_tells_nobody(words: list[str], policy: Policy, where: int) -> None:
     plain = play(words, policy)
     number = min(where, len(words))
-    with_unknown = play([*words[:number], "unknown", *words[number:]], policy)
-    assert len(alerts(with_unknown)) == len(alerts(plain))
-    assert statuses(with_unknown[-1].state)[KEY].status is statuses(plain[-1].state)[KEY].status
+    state = plain[number - 1].state if number else None
+    told = alerts(plain[:number])
+    between = RunRef("between", number * 10 + 5)
+    state = decide(state, report("unknown"), between, policy, START + timedelta(minutes=30 * number + 15)).state
+    for later, word in enumerate(words[number:], number + 1):
+        now = START + timedelta(minutes=30 * later)
+        decision = decide(state, report(word), RunRef(f"run-{later}", later * 10 + 9), policy, now)
+        state, told = decision.state, told + [(later, reason) for _, reason in alerts([decision])]
+    first_seen = {Reason.FIRST_SEEN_FAILING: Reason.REGRESSED}
+    assert [first_seen.get(reason, reason) for _, reason in told] == [
+        first_seen.get(reason, reason) for _, reason in alerts(plain)
+    ]
+    assert {key: held.status for key, held in statuses(state).items() if key == KEY} == {
+        key: held.status for key, held in statuses(plain[-1].state).items() if key == KEY
+    } or not words[number:]
 
 
 @given(st.sampled_from(["pass", "fail"]), POLICIES)
@@ -170,9 +214,9 @@ def test_a_hundred_equal_looks_tell_once_at_most(word: str, policy: Policy) -> N
 @given(WORDS, POLICIES)
 def test_every_recovery_follows_a_failure_that_was_told(words: list[str], policy: Policy) -> None:
     reasons = [reason for _, reason in alerts(play(words, policy))]
-    for before, after in zip([None, *reasons], reasons, strict=False):
-        if after is Reason.RECOVERED:
-            assert before in {Reason.REGRESSED, Reason.FIRST_SEEN_FAILING}
+    for before, now in zip([None, *reasons], reasons, strict=False):
+        if now is Reason.RECOVERED:
+            assert before in {Reason.REGRESSED, Reason.FIRST_SEEN_FAILING, Reason.SETTLED}
 
 
 def many(*rows: tuple[str, str]) -> ClusterReport:
@@ -217,7 +261,7 @@ def test_what_nodes_reported_is_resolved_by_nodes_alone() -> None:
     state: ClusterState | None = None
     statuses_seen, told = [], []
     for number, (word, pods) in enumerate([("fail", True), ("pass", False), ("pass", False), ("pass", True)], 1):
-        decision = decide(state, heard(word, pods=pods), RunRef(f"run-{number}", number), Policy(), START)
+        decision = decide(state, heard(word, pods=pods), RunRef(f"run-{number}", number), after(), START)
         state = decision.state
         statuses_seen.append(statuses(state)[(REGISTRY, "pull")].status)
         told += [moved.reason for moved in decision.change.transitions if moved.alert] if decision.change else []
@@ -226,6 +270,6 @@ def test_what_nodes_reported_is_resolved_by_nodes_alone() -> None:
 
 
 def test_what_azure_alone_showed_is_resolved_by_azure() -> None:
-    first = decide(None, heard("fail", pods=False), RunRef("run-1", 1), Policy(), START)
-    second = decide(first.state, heard("pass", pods=False), RunRef("run-2", 2), Policy(), START)
+    first = decide(None, heard("fail", pods=False), RunRef("run-1", 1), after(), START)
+    second = decide(first.state, heard("pass", pods=False), RunRef("run-2", 2), after(), START)
     assert statuses(second.state)[(REGISTRY, "pull")].status is Status.PASSING

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.findings import ClusterReport, Evidence, Fail, Finding, Subject
-from checks.history.decide import FACETS, MAX_REGISTRIES, Policy, decide, fold, statuses
+from checks.history.decide import FACETS, Policy, decide, fold, statuses
+from checks.history.decide.admission import MAX_REGISTRIES
 from checks.history.errors import Conflict, LeaseHeld, LeaseLost, LimitError, SchemaError
 from checks.history.model import Committed, Decision, MarkerStatus, Run, RunRef, RunScope, Shard, Totals, new_run_id
 from checks.history.table import keys, rows

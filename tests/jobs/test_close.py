@@ -20,6 +20,7 @@ from tests.support.storage import Clock, Death, Mortal, app_settings, empty, job
 SUBSCRIPTION = CLUSTER.split("/")[2]
 EMPTY = "22222222-2222-4222-8222-222222222222"
 DONE = Totals(clusters=1, passing=1)
+FIRST = {"baseline": True, "baseline_subscriptions": (SUBSCRIPTION,)}
 
 
 async def planned(job: JobContext, number: int, clusters: dict[str, str], **more: object) -> Run:
@@ -79,7 +80,7 @@ async def test_two_that_close_at_once_close_once_and_tell_once(storage: str, smt
         job_context(app_settings(storage, smtp), Clock()) as one,
         job_context(app_settings(storage, smtp), Clock()) as other,
     ):
-        run = await planned(one, 1, {CLUSTER: "fail"}, baseline=True)
+        run = await planned(one, 1, {CLUSTER: "fail"}, **FIRST)
         results = await asyncio.gather(close_run(one, run.id), close_run(other, run.id))
         assert sorted(result.reason for result in results) == ["closed", "repeated"]
         await deliver_all(one)
@@ -90,7 +91,7 @@ async def test_two_that_close_at_once_close_once_and_tell_once(storage: str, smt
 async def test_the_first_look_is_one_summary_and_what_it_told_gets_its_recovery(storage: str, smtp: Mailbox) -> None:
     async with job_context(app_settings(storage, smtp), Clock()) as job:
         clusters = dict.fromkeys(named(60), "fail")
-        await closed(job, await planned(job, 1, clusters, baseline=True))
+        await closed(job, await planned(job, 1, clusters, **FIRST))
         await deliver_all(job)
         (summary,) = smtp.messages
         assert "60 clusters watched, 60 failing" in str(summary["Subject"])
@@ -108,7 +109,7 @@ async def test_the_first_look_is_one_summary_and_what_it_told_gets_its_recovery(
 async def test_a_subscription_without_clusters_is_not_told_of_in_every_run(storage: str, smtp: Mailbox) -> None:
     scope = RunScope((SUBSCRIPTION, EMPTY))
     async with job_context(app_settings(storage, smtp), Clock()) as job:
-        await closed(job, await planned(job, 1, {CLUSTER: "pass"}, baseline=True, scope=scope))
+        await closed(job, await planned(job, 1, {CLUSTER: "pass"}, **FIRST, scope=scope))
         for number in (2, 3):
             fresh = {"baseline": True, "baseline_subscriptions": (EMPTY,), "scope": scope}
             await closed(job, await planned(job, number, {CLUSTER: "pass"}, **fresh))
@@ -123,9 +124,12 @@ async def test_a_cluster_leaves_only_by_a_complete_inventory(storage: str, smtp:
         await closed(job, await planned(job, 1, {CLUSTER: "pass", other: "pass"}))
         await closed(job, await planned(job, 2, {CLUSTER: "pass", other: "fail"}))
         await deliver_all(job)
-        run = await closed(job, await planned(job, 3, {CLUSTER: "pass"}, inventory_complete=complete))
-        await deliver_all(job)
-        assert run.totals.gone == int(complete)
+        for number, gone in ((3, 0), (4, 0), (5, int(complete))):
+            job.clock.forward(minutes=30 if number > 4 else 0)  # type: ignore[attr-defined]
+            run = await closed(job, await planned(job, number, {CLUSTER: "pass"}, inventory_complete=complete))
+            await deliver_all(job)
+            assert run.totals.gone == gone, "after two lists that are not of the same minute"
+            assert (await job.store.load_report(other) is None) is bool(gone)
         stored = await job.store.load_state(other)
         assert stored is not None
         assert bool(stored.state.subjects) is not complete
@@ -175,7 +179,7 @@ async def test_a_death_at_any_operation_of_a_close_loses_no_summary(
     for at in range(1, 100):
         empty(azurite.connection_string)
         async with job_context(environment, Clock()) as job:
-            run = await planned(job, 1, {CLUSTER: "fail"}, baseline=True)
+            run = await planned(job, 1, {CLUSTER: "fail"}, **FIRST)
         before = len(smtp.messages)
         Mortal.at, Mortal.after, Mortal.count = at, after, 0
         died = False

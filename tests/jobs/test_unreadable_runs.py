@@ -150,7 +150,6 @@ async def test_a_latest_run_that_cannot_be_read_is_none_of_late_until_the_next_c
         await begun(job)
         damage(storage, how, *ROWS["latest run"])
         assert (await read_signals(job)).is_stale
-        assert await job.store.has_closed_run(), "the next run is not the first"
         assert (await close_run(job, THIRD)).reason == "closed"
         assert not (await read_signals(job)).is_stale
         assert (await close_run(job, SECOND)).reason == "closed"

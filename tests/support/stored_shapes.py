@@ -33,6 +33,7 @@ from checks.history.model import (
     RunStatus,
     Shard,
     StoredCanary,
+    Streak,
     SubjectState,
     Totals,
 )
@@ -75,8 +76,8 @@ SUBJECT = SubjectState(
     last_verdict="fail",
     last_seen=AT,
     cause="role-missing",
-    bad_streak=2,
-    streak_since=AT,
+    bad=Streak(2, AT, AT),
+    flips=(AT,),
     notified=True,
     summary="no role",
     fix=("az role assignment create",),

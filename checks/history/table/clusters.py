@@ -5,7 +5,6 @@ from __future__ import annotations
 from checks.changes import Change
 from checks.facts import subscription_of
 from checks.findings import ClusterReport
-from checks.history.decide import mark_notified
 from checks.history.errors import Conflict, SchemaError
 from checks.history.model import (
     ClusterState,
@@ -22,8 +21,6 @@ from checks.history.model import (
 )
 from checks.history.table import keys, rows
 from checks.history.table.tables import Operation, Tables, etag_of, unmodified
-
-TRIES = 5  # of a write that only adds a mark to a state somebody else may be writing
 
 
 class Clusters(Tables):
@@ -89,6 +86,30 @@ class Clusters(Tables):
         """A subscription can be seen again."""
         await self._delete(keys.INDEX, keys.check(f"vanished|{subscription}"))
 
+    async def baseline_complete(self) -> frozenset[str]:
+        """The subscriptions that had a complete look: what fails there from now on is new."""
+        names = [row async for row in self._range(keys.INDEX, "baseline", select=["RowKey", "complete"])]
+        return frozenset(str(row["RowKey"]).partition("|")[2] for row in names if row.get("complete") is True)
+
+    async def claim_summary(self, subscription: str, run: Run) -> bool:
+        """Whether this run is the one whose summary introduces a subscription: the first that asks, for good.
+
+        "" is the installation itself. What a newer version wrote is somebody else's.
+        """
+        name = keys.check(f"baseline|{subscription}")
+        if await self._create(rows.checked(rows.base(keys.INDEX, name) | {"run": run.id, "complete": False})):
+            return True
+        row = await self._get(keys.INDEX, name)
+        return row is not None and row.get("run") == run.id
+
+    async def complete_baseline(self, subscription: str) -> None:
+        """A subscription had a complete look. Repeatable."""
+        row = await self._get(keys.INDEX, keys.check(f"baseline|{subscription}"))
+        if row is None or row.get("complete") is True or rows.is_newer(row):
+            return
+        entity = rows.base(keys.INDEX, str(row["RowKey"])) | {"run": str(row.get("run", "")), "complete": True}
+        await self._put(rows.checked(entity))
+
     async def list_changes(self, cluster: str, limit: int = 100) -> tuple[Change, ...]:
         """The history of a cluster, the newest first."""
         prefix = f"change|{keys.cluster_key(cluster)}"
@@ -117,7 +138,8 @@ class Clusters(Tables):
         partition = keys.subscription_key(decision.state.cluster)
         await self._index(partition)
         entity = rows.state_row(decision.state, report)
-        first: Operation = ("create", entity) if etag is None else unmodified(entity, etag)
+        keeps = decision.keeps_report  # a merge leaves the columns of the report as they are
+        first: Operation = ("create", entity) if etag is None else unmodified(entity, etag, merge=keeps)
         try:
             etags = await self._transact([first, *_outbox(partition, decision)])
         except Conflict:
@@ -126,21 +148,6 @@ class Clusters(Tables):
                 raise
             return Committed(written=False, etag=stored.etag)
         return Committed(written=True, etag=etags[0])
-
-    async def mark_notified(self, cluster: str, alert_on: frozenset[str]) -> None:
-        """Record that a summary mail reported a cluster's failures. Repeatable; Conflict after five lost races."""
-        for attempt in range(TRIES):
-            stored = await self.load_state(cluster)
-            notified = None if stored is None else mark_notified(stored.state, alert_on)
-            if stored is None or notified is None or notified == stored.state:
-                return
-            try:
-                await self._replace(rows.notified_row(notified), stored.etag, merge=True)
-            except Conflict:
-                if attempt == TRIES - 1:
-                    raise
-            else:
-                return
 
     async def _index(self, subscription: str) -> None:
         """Enter a subscription into the list that delivering walks, before its first row can be pending."""
@@ -178,6 +185,7 @@ def _outbox(partition: str, decision: Decision) -> list[Operation]:
             sequence=change.sequence,
             at=change.at,
             change=RowRef(partition, keys.change(change.cluster, change.sequence)),
+            summary_of=change.run if change.first_sight else "",
         )
         operations.append(("create", rows.pending_row(pending)))
     return operations

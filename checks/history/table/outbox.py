@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
-from checks.changes import Notice
+from checks.changes import Notice, NoticeKind
 from checks.history.errors import Conflict, LeaseHeld, LeaseLost, SchemaError
 from checks.history.model import MailRow, MailStatus, Pending, PendingList, RowRef, StoredMail, Unreadable
 from checks.history.table import keys, rows
 from checks.history.table.clusters import Clusters
+from checks.history.table.runs import Runs
 from checks.history.table.tables import Operation, etag_of, unmodified
 from checks.watchdog import Unsent
 
@@ -39,7 +40,7 @@ class Lease:
             raise LeaseLost("the lease was taken by somebody else") from error
 
 
-class Outbox(Clusters):
+class Outbox(Clusters, Runs):
     """The rows of what people are to be notified of and of what they were."""
 
     async def list_pending(self, limit: int = 2000) -> PendingList:
@@ -52,16 +53,28 @@ class Outbox(Clusters):
                     pendings.append(rows.read_pending(row))
                 except SchemaError as error:
                     unreadable.append(Unreadable(RowRef(partition, str(row["RowKey"])), str(error)))
-        pendings.sort(key=lambda pending: (pending.sequence, pending.ref))
+        # A run's own notice comes before what it is about: the first summary takes the first failures with it.
+        pendings.sort(key=lambda pending: (pending.sequence, not pending.notice, pending.ref))
         return PendingList(tuple(pendings[:limit]), tuple(unreadable))
 
+    async def deliverable(self, items: Sequence[Pending], now: datetime) -> tuple[Pending, ...]:
+        """Those that do not wait for the summary of a run that is still to be closed."""
+        if not any(item.summary_of for item in items):
+            return tuple(items)
+        awaited = await self.awaited_runs(now)
+        return tuple(item for item in items if item.summary_of not in awaited)
+
     async def add_notice(self, notice: Notice) -> None:
-        """An intent to tell a run's own notice. Repeating it writes the same row."""
+        """An intent to tell a run's own notice. Repeating it writes the same row.
+
+        A summary waits, like what belongs into it, until its run is closed.
+        """
         pending = Pending(
             ref=RowRef(keys.MAIL, keys.notice(notice.kind, notice.sequence)),
             sequence=notice.sequence,
             at=notice.at,
             notice=rows.text_of(notice),
+            summary_of=notice.run if notice.kind is NoticeKind.BASELINE else "",
         )
         await self._create(rows.pending_row(pending))
 
@@ -107,7 +120,7 @@ class Outbox(Clusters):
     async def look_at_unsent(self, now: datetime) -> Unsent:
         """What is still to be sent, begun or not, and since when the oldest waits. It reads every subscription."""
         pending = await self.list_pending()
-        since = [item.at for item in pending.items]
+        since = [item.at for item in await self.deliverable(pending.items, now)]
         unreadable = len(pending.unreadable)
         for mail_id in await self.open_mails():
             try:
@@ -195,7 +208,7 @@ class Outbox(Clusters):
             expires = rows.moment(rows.versioned(row), "expires")
         except SchemaError as error:
             raise LeaseHeld(f"the lease cannot be read, and is set aside when it is old: {error}") from error
-        if row.get("holder") and expires is not None and now < expires + SKEW:
+        if row.get("holder") and expires is not None and _holds(expires, now):
             raise LeaseHeld(f"{row.get('holder')} delivers until {expires:%H:%M:%S} UTC")
         try:
             return await self.write_lease(holder, now + LEASE, etag_of(row))
@@ -207,6 +220,11 @@ class Outbox(Clusters):
             await self.write_lease("", now, lease.etag)
         except Conflict:  # it was taken from us: nothing is ours to release
             return
+
+
+def _holds(expires: datetime, now: datetime) -> bool:
+    """Whether a lease may still be held. One that ends later than any is given is that of a clock that had jumped."""
+    return now < expires + SKEW and expires - now <= LEASE + SKEW
 
 
 def _lease_row(holder: str, expires: datetime) -> rows.Entity:

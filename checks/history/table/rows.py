@@ -34,6 +34,7 @@ from checks.history.model import (
     Shard,
     StateSummary,
     StoredCanary,
+    Streak,
     SubjectState,
 )
 from checks.history.table import keys
@@ -220,6 +221,7 @@ def state_row(state: ClusterState, report: ClusterReport | None) -> Entity:
     baselines = text_of(state.baselines)
     entity |= {"cluster": state.cluster, "sequence": number(state.sequence), "run": state.run}
     entity |= {"updated": state.updated, "capped": state.capped, "gone_since": state.gone_since}
+    entity |= {"missed": text_of(state.missed) if state.missed else None}
     entity |= small_columns(state) | chunked("subjects", subjects) | chunked("registries", registries)
     entity |= chunked("baselines", baselines)
     if report is not None:
@@ -242,12 +244,6 @@ def small_columns(state: ClusterState) -> Entity:
         "failing_since": worst.since if worst else None,
         "outcome": state.outcome.value,
     }
-
-
-def notified_row(state: ClusterState) -> Entity:
-    """Only what ``told`` lives in, to be merged into the row."""
-    entity = base(keys.subscription_key(state.cluster), keys.state(state.cluster))
-    return checked(entity | chunked("subjects", text_of(state.subjects)))
 
 
 def report_text(report: ClusterReport, budget: int, on_wire: int = STATE_WIRE) -> tuple[str, int]:
@@ -287,6 +283,7 @@ def read_state(row: Row) -> ClusterState:
         subjects=read(tuple[SubjectState, ...], joined(row, "subjects"), where),
         registries=read(dict[str, datetime], joined(row, "registries"), where),
         capped=integer(row, "capped"),
+        missed=read(Streak, string(row, "missed"), where) if "missed" in row else None,
         gone_since=moment(row, "gone_since"),
         baselines=read(dict[str, PullTimeBaseline], joined(row, "baselines") if "baselines_n" in row else "{}", where),
         outcome=_outcome(row),
@@ -357,6 +354,8 @@ def pending_row(pending: Pending) -> Entity:
     entity |= {"sequence": number(pending.sequence), "at": pending.at}
     if pending.change is not None:
         entity |= {"change_partition": pending.change.partition, "change_row": pending.change.row}
+    if pending.summary_of:
+        entity |= {"summary_of": pending.summary_of}
     return checked(entity | chunked("notice", pending.notice))
 
 
@@ -372,6 +371,7 @@ def read_pending(row: Row) -> Pending:
         at=at,
         change=target,
         notice=joined(row, "notice"),
+        summary_of=string(row, "summary_of") if "summary_of" in row else "",
     )
 
 
@@ -449,16 +449,18 @@ def _lists_of(run: Run) -> RunLists:
         expected=run.expected,
         results=run.subscriptions,
         baseline_subscriptions=run.baseline_subscriptions,
+        opted_out=run.opted_out,
     )
 
 
 def _with_lists(run: Run, lists: RunLists) -> Run:
     return msgspec.structs.replace(
         run,
-        scope=RunScope(lists.subscriptions, lists.clusters),
+        scope=RunScope(lists.subscriptions, lists.clusters, run.scope.asked),
         expected=lists.expected,
         subscriptions=lists.results,
         baseline_subscriptions=lists.baseline_subscriptions,
+        opted_out=lists.opted_out,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -34,9 +34,17 @@ from checks.history.table.tables import BATCH, Operation, Tables, etag_of
 
 TRIES = 50  # of a compare-and-set that others try at the same time
 REMEMBERED = 50  # requests whose ticket is given again
+REMINDED = "reminded"
 OURS = "latest-1"  # this version's own entry of the latest run, where a newer version wrote the other
+LONGEST_RUN = timedelta(minutes=240)  # PULLWATCH_RUN_MINUTES takes no more
+LAST_WAIT = timedelta(hours=1)  # what belongs into the summary of a run waits so long for a close that is overdue
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 POISON_TEXT = 4096  # bytes kept of a message nobody could handle
+
+
+def is_over(deadline: datetime, now: datetime) -> bool:
+    """Whether a run's deadline has passed, or is none: further ahead than any run is given."""
+    return deadline <= now or deadline - now > LONGEST_RUN + 2 * LAST_WAIT
 
 
 class _Counter(msgspec.Struct, frozen=True):
@@ -178,13 +186,20 @@ class Runs(Tables):
         await self._delete(keys.RUN, keys.check(f"open|{run_id}"))
 
     async def open_runs(self, past: datetime | None = None) -> tuple[str, ...]:
-        """The ids of runs that are not closed; with ``past`` those whose deadline is before it."""
+        """The ids of runs that are not closed; with ``past`` those whose deadline is before it.
+
+        A deadline further ahead than any run is given is that of a clock that had jumped: it is over.
+        """
         names: list[str] = []
         async for row in self._range(keys.RUN, "open"):
             deadline = _deadline(row)
-            if past is None or deadline is None or deadline < past:
+            if past is None or deadline is None or is_over(deadline, past):
                 names.append(str(row["RowKey"]).partition("|")[2])
         return tuple(names)
+
+    async def awaited_runs(self, now: datetime) -> frozenset[str]:
+        """The runs whose summary is still to come: they are open, and not long overdue."""
+        return frozenset(await self.open_runs()) - frozenset(await self.open_runs(past=now - LAST_WAIT))
 
     async def latest_run(self) -> Run | None:
         """The run with the highest sequence among the closed ones. SchemaError where that cannot be read."""
@@ -207,9 +222,26 @@ class Runs(Tables):
         entity = rows.base(keys.RUN, keys.doubt(asked)) | rows.chunked("doubt", rows.text_of(doubt))
         await self._put(rows.checked(entity))
 
-    async def has_closed_run(self) -> bool:
-        """Whether any run was ever closed, be it that which one cannot be read."""
-        return await self._get(keys.RUN, "latest") is not None
+    async def claim_reminder(self, run: Run, now: datetime, every: timedelta) -> bool:
+        """Whether this run is to remind of what fails: the last reminder is so long ago, and nobody else was faster.
+
+        A time ahead of now, of a clock that had jumped, is void.
+        """
+        row = await self._get(keys.RUN, REMINDED)
+        entity = rows.base(keys.RUN, REMINDED) | {"at": now, "run": run.id}
+        if row is None:
+            return await self._create(rows.checked(entity))
+        if rows.is_newer(row):
+            return False
+        if row.get("run") == run.id:
+            return True
+        at = rows.moment(rows.versioned(row), "at")
+        if at is not None and timedelta() <= now - at < every:
+            return False
+        with suppress(Conflict):
+            await self._replace(rows.checked(entity), etag_of(row))
+            return True
+        return False
 
     async def _latest_row(self) -> tuple[str, rows.Row | None]:
         """The entry of the latest run and its name: a second one where a newer version wrote the first."""

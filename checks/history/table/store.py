@@ -19,14 +19,13 @@ from azure.data.tables.aio import TableServiceClient
 
 from checks.history.table.canaries import Canaries
 from checks.history.table.outbox import Outbox
-from checks.history.table.runs import Runs
 from checks.history.table.unreadable import UnreadableRows
 from checks.retry_after import asked_seconds
 
 LONGEST_PAUSE = 8  # seconds between two tries
 
 
-class Store(Canaries, Outbox, Runs, UnreadableRows):
+class Store(Canaries, Outbox, UnreadableRows):
     """What history offers to the jobs. One per job: it lives in that job's event loop."""
 
 

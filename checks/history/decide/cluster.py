@@ -1,0 +1,135 @@
+"""One report of one cluster: every facet of every registry stepped, and the history row of what moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from checks.causes import ScanCause
+from checks.changes import Change, Reason, RowVerdicts, Transition
+from checks.findings import SEEN_BEFORE, ClusterReport, RegistryRow, word
+from checks.history.decide.admission import OTHERS, Admitted, admit, name_of
+from checks.history.decide.looks import aged
+from checks.history.decide.policy import FACETS, KEEP_FOR, Policy
+from checks.history.decide.replay import Key
+from checks.history.decide.subject import Look, Step, absent, company_of, displaced, step
+from checks.history.model import ClusterState, Decision, RunRef, SubjectReason, SubjectState
+from checks.report.outcome import outcome_of, pods_read
+from checks.rules.pull import pull_times
+
+MAX_REMEMBERED = 100
+
+Steps = dict[Key, Step]
+
+
+def decide(
+    previous: ClusterState | None, report: ClusterReport, run: RunRef, policy: Policy, now: datetime
+) -> Decision:
+    """Fold one report into the state of its cluster.
+
+    A stale run (the same or older than the last counted) gives back the previous state, no change, and says so.
+    """
+    if previous is not None and run.sequence <= previous.sequence:
+        stale = (SubjectReason("", "", Reason.STALE_RUN),)
+        return Decision(state=previous, run=run, reasons=stale, stale=True)
+    before = None if previous is None else aged(previous, now)
+    held = {subject.key: subject for subject in before.subjects} if before else {}
+    admitted = admit(tuple(held.values()), report)
+    steps = _stepped(held, admitted, report, policy, now, before.updated if before else now)
+    steps |= _unseen(held, steps, admitted, now)
+    reasons = [SubjectReason(*key, done.reason) for key, done in steps.items()]
+    reasons += [SubjectReason(registry, "", Reason.CAPPED) for registry in admitted.capped]
+    kept = [done.subject for done in steps.values() if done.subject is not None]
+    state = ClusterState(
+        cluster=report.id,
+        run=run.id,
+        sequence=run.sequence,
+        updated=now,
+        subjects=tuple(sorted(kept, key=lambda subject: subject.key)),
+        registries=_remembered(before, report, now),
+        capped=len(admitted.capped) * len(FACETS),
+        baselines=pull_times.update_baselines(before.baselines if before else {}, report.pull_times),
+        outcome=outcome_of(report),
+    )
+    moved = tuple(done.moved for done in steps.values() if done.moved is not None)
+    return Decision(state=state, run=run, change=_change(report, admitted, run, now, moved), reasons=tuple(reasons))
+
+
+def _stepped(
+    held: Mapping[Key, SubjectState],
+    admitted: Admitted,
+    report: ClusterReport,
+    policy: Policy,
+    now: datetime,
+    before: datetime,
+) -> Steps:
+    """Every facet of every row that is counted. A facet is stepped knowing what became of those before it."""
+    heard = pods_read(report)
+    excused = report.problem is not None and report.problem.cause == ScanCause.NOT_VISIBLE
+    steps: Steps = {}
+    for name, row in admitted.rows.items():
+        for facet, answer in row.facets():
+            look = Look(
+                registry=name,
+                facet=facet,
+                answer=answer,
+                row=row,
+                policy=policy,
+                now=now,
+                before=before,
+                pods_read=heard,
+                excused=excused,
+            )
+            company = company_of((_of(held, steps, (name, other)) for other in FACETS if other != facet), now)
+            steps[name, facet] = step(held.get((name, facet)), look, company)
+    return steps
+
+
+def _of(
+    held: Mapping[Key, SubjectState], steps: Steps, key: Key
+) -> tuple[SubjectState | None, SubjectState | None, Transition | None]:
+    """Another facet as it was, as it is as far as it was stepped, and what moved."""
+    before, done = held.get(key), steps.get(key)
+    return (before, before, None) if done is None else (before, done.subject, done.moved)
+
+
+def _unseen(held: Mapping[Key, SubjectState], steps: Steps, admitted: Admitted, now: datetime) -> Steps:
+    """What is held and was not looked at: it found no place, or the report does not name it."""
+    gone = frozenset(admitted.capped)
+    left = sorted(key for key in held if key not in steps)
+    return {key: displaced(held[key]) if key[0] in gone else absent(held[key], now) for key in left}
+
+
+def _change(
+    report: ClusterReport, admitted: Admitted, run: RunRef, now: datetime, transitions: tuple[Transition, ...]
+) -> Change | None:
+    """The history row, or None where nothing moved. It shows the whole row of each registry that moved."""
+    if not transitions:
+        return None
+    moved = {transition.registry for transition in transitions}
+    rows = {name_of(row): row for row in reversed(report.registries)}
+    rows |= {OTHERS: admitted.rows[OTHERS]} if OTHERS in admitted.rows else {}
+    return Change(
+        cluster=report.id,
+        run=run.id,
+        sequence=run.sequence,
+        at=now,
+        transitions=transitions,
+        rows=tuple(_verdicts(name, row) for name, row in sorted(rows.items()) if name in moved),
+    )
+
+
+def _verdicts(registry: str, row: RegistryRow) -> RowVerdicts:
+    words = {facet: word(answer.verdict) for facet, answer in row.facets()}
+    return RowVerdicts(registry, **words, basis=tuple(basis.value for basis in row.basis))
+
+
+def _remembered(previous: ClusterState | None, report: ClusterReport, now: datetime) -> dict[str, datetime]:
+    """When each registry was last used: 30 days, the newest 100."""
+    seen = dict(previous.registries) if previous else {}
+    for row in report.registries:
+        name = name_of(row)
+        if name not in seen or not row.sources or any(source != SEEN_BEFORE for source in row.sources):
+            seen[name] = now
+    kept = sorted(((at, name) for name, at in seen.items() if now - at <= KEEP_FOR), reverse=True)[:MAX_REMEMBERED]
+    return {name: at for at, name in sorted(kept, key=lambda pair: pair[1])}

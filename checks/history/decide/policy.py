@@ -1,0 +1,37 @@
+"""After how many looks a facet moves, of which facets people are notified, and the measures of patience."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import msgspec
+
+from checks.settings import FAIL_AFTER, PASS_AFTER
+
+ALERTED = ("access", "path", "pull")
+FACETS = (*ALERTED, "images")
+
+KEEP_FOR = timedelta(days=30)
+ONE_LOOK = timedelta(minutes=1)  # looks within it are one: a timer's and a request's that came together
+PACE = timedelta(minutes=4)  # what has to pass, beside the looks, for each look after the first
+FLIPS = 3  # in FLIPS_WITHIN; more than these is flapping
+FLIPS_WITHIN = timedelta(hours=24)
+STEADY_AFTER = timedelta(hours=6)  # without a flip: it flaps no more
+LONGEST_STEP = timedelta(hours=2)  # the latest step of an age counts as this at most: its clock may have jumped
+BLIND_AGAIN_AFTER = timedelta(hours=24)
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules that settings make, and whether the subscription is still in its baseline.
+
+    ``fail_after`` and ``pass_after``: how many equal verdicts in a row move a facet. ``blind_after``: how long
+    something may be Unknown, after a verdict, before people are notified. With ``baseline`` what fails at first sight
+    goes into the run's summary.
+    """
+
+    fail_after: Mapping[str, int] = msgspec.field(default_factory=FAIL_AFTER.copy)
+    pass_after: Mapping[str, int] = msgspec.field(default_factory=PASS_AFTER.copy)
+    alert_on: frozenset[str] = frozenset(ALERTED)
+    blind_after: timedelta = timedelta(hours=6)
+    baseline: bool = False
