@@ -97,7 +97,9 @@ class MemoryTable:
         if self._name not in self._service.tables:
             raise _transaction_error(0, 404, "The table specified does not exist.")
         if len(listed) > BATCH:
-            raise _transaction_error(0, 400, "The batch request operation exceeds the maximum 100 changes per change set.")
+            raise _transaction_error(
+                0, 400, "The batch request operation exceeds the maximum 100 changes per change set."
+            )
         rows = dict(self._service.tables[self._name])
         seen: set[str] = set()
         etags: list[dict[str, Any]] = []

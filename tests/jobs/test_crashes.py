@@ -1,0 +1,296 @@
+"""The process dies at every point of a whole run in turn, and at two and three points at random: nothing is lost.
+
+The tables and queues are in memory and the looks at clusters prepared; everything else is the product's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from checks import ncrontab, settings
+from checks.collect.arm import inventory
+from checks.collect.arm.inventory import Inventory, InventoryCache
+from checks.facts import Authorization, Cluster, Seen, Subscription, SubscriptionFacts
+from checks.findings import ClusterReport, Evidence
+from checks.history.decide.replay import fold, statuses
+from checks.history.model import MailStatus, RunStatus
+from checks.history.table.store import Store
+from checks.jobs import deliver, scan_cluster
+from checks.jobs.context import JobContext
+from checks.jobs.queues import PLAN, PlanMessage, Queues
+from checks.notify import message as mail_message
+from tests.support.crashing import (
+    Accepted,
+    Host,
+    MemoryQueues,
+    MortalQueues,
+    MortalTables,
+    Reaper,
+    RecordingTransport,
+    points_of,
+)
+from tests.support.memory_tables import MemoryTables
+from tests.support.reports import report
+from tests.support.storage import Clock, app_settings
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+NAMES = ("aks-0", "aks-1", "aks-2")
+BAD = "aks-1"
+REPEAT = "This mail may be a repeat"
+NAMED = re.compile(r"^([A-Z ]+?)  (aks-\d) <- (\S+)", re.MULTILINE)
+
+Look = Mapping[str, str]  # what a run sees: by the name of a cluster that is there, how it fares
+ALL_PASS: Look = dict.fromkeys(NAMES, "pass")
+ONE_FAILS: Look = {**ALL_PASS, BAD: "fail"}
+ONE_IS_GONE: Look = {name: "pass" for name in NAMES if name != BAD}
+
+
+SETTINGS = settings.load(
+    app_settings(
+        "UseDevelopmentStorage=true",
+        SHARD_SIZE="2",
+        MAIL_TRANSPORTS="folder",
+        MAIL_FOLDER="not used",
+        MAIL_FROM="pullwatch@contoso.example",
+        MAIL_TO="team@contoso.example",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Runs that went well, the run under test, and what its mails say of the one cluster; ``summaries`` among them."""
+
+    before: tuple[Look, ...]
+    last: Look
+    kind: str
+    summaries: int = 0
+
+
+SCENARIOS = {
+    "flip": Scenario((ALL_PASS,), ONE_FAILS, "FAIL"),
+    "baseline": Scenario((), ONE_FAILS, "FAIL", summaries=1),
+    "recovery": Scenario((ALL_PASS, ONE_FAILS), ALL_PASS, "RECOVERED"),
+    "gone": Scenario((ALL_PASS, ONE_FAILS, ONE_IS_GONE), ONE_IS_GONE, "REMOVED"),
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def what_never_changes_is_made_once() -> Iterator[None]:
+    """Reading the templates and the schedule takes longer than all the rest of a run."""
+    with (
+        mock.patch.object(mail_message, "_templates", cache(mail_message._templates)),
+        mock.patch.object(ncrontab, "longest_gap", cache(ncrontab.longest_gap)),
+    ):
+        yield
+
+
+def cluster_id(name: str) -> str:
+    return (
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/{name}"
+    )
+
+
+def seen(value: Any) -> Seen[Any]:
+    return Seen(value, Evidence("arm", "read"))
+
+
+@dataclass
+class World:
+    """Tables, queues and a clock that outlive the process, and what Azure shows."""
+
+    tables: MemoryTables = field(default_factory=MemoryTables)
+    clock: Clock = field(default_factory=Clock)
+    runs: int = 0
+
+    def copy(self) -> World:
+        other = World(self.tables.copy(), Clock(), self.runs)
+        other.clock.now = self.clock.now
+        return other
+
+    @property
+    def store(self) -> Store:
+        """What is stored, for whoever does not die."""
+        return Store(self.tables)  # type: ignore[arg-type]
+
+    async def is_quiet(self) -> bool:
+        """Whether no run is open and nothing is left to be sent."""
+        store = self.store
+        pending = await store.list_pending()
+        return not pending.items and not await store.open_mails() and not await store.open_runs()
+
+    async def run(self, look: Look, reaper: Reaper) -> list[Accepted]:
+        """A run from the request of the timer until all is quiet; the mails that were accepted."""
+        self.runs += 1
+        self.clock.forward(hours=1)
+        queues = MemoryQueues(self.clock)
+        await Queues(MortalQueues(queues, Reaper())).send(  # type: ignore[arg-type]
+            PLAN, [PlanMessage(request=f"request {self.runs}", requested_by="timer")]
+        )
+        transport = RecordingTransport(reaper)
+        caches = [InventoryCache()]
+
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[JobContext]:
+            store = Store(MortalTables(self.tables, reaper))  # type: ignore[arg-type]
+            await store.ensure_tables()
+            messages = Queues(MortalQueues(queues, reaper))  # type: ignore[arg-type]
+            yield JobContext(SETTINGS, None, store, messages, caches[-1], self.clock)  # type: ignore[arg-type]
+
+        host = Host(queues, self.clock, reaper, opened, lambda: caches.append(InventoryCache()))
+        with looks(look, reaper), mock.patch.object(deliver, "transports", lambda *_: (transport,)):
+            await host.settle(self.is_quiet)
+        return transport.accepted
+
+
+@contextmanager
+def looks(look: Look, reaper: Reaper) -> Iterator[None]:
+    """What Azure shows, prepared; each look at it is an operation."""
+    subscription = Subscription(SUBSCRIPTION, "one", None, "Enabled")
+    facts = SubscriptionFacts(
+        subscription=subscription,
+        clusters=seen(tuple(Cluster(id=cluster_id(name), name=name) for name in look)),
+        registries=seen(()),
+        authorization=Authorization(assignments=seen(()), definitions=seen({}), denies=seen(())),
+    )
+
+    async def visible(azure: object) -> tuple[Subscription, ...]:
+        return (subscription,)
+
+    async def read(azure: object, subscriptions: object) -> Inventory:
+        return Inventory([facts], "azurecr.io")
+
+    async def scan(azure: object, listing: object, target: Cluster, *rest: object, **more: object) -> ClusterReport:
+        return report(look[target.name], cluster=target.id)
+
+    with (
+        mock.patch.object(scan_cluster, "visible", reaper.mortal("list subscriptions", visible)),
+        mock.patch.object(inventory, "read", reaper.mortal("read inventory", read)),
+        mock.patch.object(scan_cluster, "scan_cluster", reaper.mortal("scan a cluster", scan)),
+    ):
+        yield
+
+
+@cache
+def started(name: str) -> World:
+    """The world in which the run under test begins."""
+
+    async def runs() -> World:
+        world = World()
+        for look in SCENARIOS[name].before:
+            await world.run(look, Reaper())
+        return world
+
+    return asyncio.run(runs())
+
+
+def explored(name: str, *at: int) -> Reaper:
+    """One run with deaths at these points. Fails where anything is lost, sent twice or left."""
+    world = started(name).copy()
+    reaper = Reaper(*at)
+
+    async def judged() -> None:
+        sent = await world.run(SCENARIOS[name].last, reaper)
+        judge_mails(SCENARIOS[name], sent)
+        await judge_store(SCENARIOS[name], world, sent)
+
+    try:
+        asyncio.run(judged())
+    except AssertionError as error:
+        points = points_of(reaper.names)
+        error.add_note(f"{name}, deaths at {', '.join(f'{point} ({points[point]})' for point in reaper.deaths)}")
+        raise
+    return reaper
+
+
+def judge_mails(scenario: Scenario, sent: list[Accepted]) -> None:
+    """What is to be notified is, in one mail, which comes again only after a death and then says so."""
+    named: dict[tuple[str, str], set[str]] = {}
+    for mail in sent:
+        for kind, cluster, _ in NAMED.findall(mail.text):
+            named.setdefault((kind, cluster), set()).add(mail.message_id)
+            assert "(access, pull" in mail.text
+    ids = {mail.message_id for mail in sent}
+    assert named == {(scenario.kind, BAD): ids}, "lost, or something else is in a mail"
+    assert len(ids) == 1
+    assert len({mail.message_id for mail in sent if "baseline:" in mail.subject}) == scenario.summaries
+    for before, again in pairwise(sent):
+        assert again.deaths > before.deaths, "nobody died in between"
+        assert REPEAT in again.text
+    assert len({(mail.subject, mail.text.replace(REPEAT, "")) for mail in sent[1:]}) <= 1
+    assert sent[0].deaths or REPEAT not in sent[0].text
+
+
+async def judge_store(scenario: Scenario, world: World, sent: list[Accepted]) -> None:
+    """Nothing is left to do, and the history comes to what is held."""
+    store = world.store
+    assert await world.is_quiet()
+    assert await store.list_poison() == ()
+    latest = await store.latest_run()
+    assert latest is not None
+    assert (latest.sequence, latest.status, latest.missing) == (world.runs, RunStatus.CLOSED, ())
+    looked = scenario.last
+    failing = sum(word == "fail" for word in looked.values())
+    assert (latest.totals.clusters, latest.totals.failing) == (len(looked), failing)
+    for name in NAMES:
+        stored = await store.load_state(cluster_id(name))
+        assert stored is not None
+        state = stored.state
+        assert fold(await store.list_changes(cluster_id(name))) == statuses(state)
+        assert (state.gone_since is None) == (name in looked)
+        assert {s.status.value for s in state.subjects if s.facet == "access"} == {
+            {"pass": "passing", "fail": "failing"}[word] for word in [looked.get(name)] if word
+        }
+        assert all(s.notified == (s.status == "failing") for s in state.subjects)
+    assert await store.baseline_complete() >= {SUBSCRIPTION}
+    mails = [mail for mail in await store.list_mails() if mail.message_id in {one.message_id for one in sent}]
+    assert [mail.status for mail in mails] == [MailStatus.SENT]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_death_at_any_point_of_a_run_loses_nothing_and_sends_nothing_else_twice(name: str) -> None:
+    points = explored(name).points
+    assert points > 200
+    for at in range(points):
+        assert explored(name, at).deaths == [at]
+
+
+# Of each scenario and number of deaths. A later death may come too late: at least so many of a hundred come in time.
+SEEDS = 1_000
+IN_TIME = 60
+
+
+@pytest.mark.matrix
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("deaths", [2, 3])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_deaths_at_random_points_lose_nothing_and_send_nothing_else_twice(name: str, deaths: int) -> None:
+    assert some_deaths(name, deaths, range(SEEDS)) > SEEDS * IN_TIME // 100
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_sample_of_two_and_three_deaths(name: str) -> None:
+    for deaths in (2, 3):
+        assert some_deaths(name, deaths, range(SEEDS, SEEDS + 20)) > 5
+
+
+def some_deaths(name: str, deaths: int, seeds: Iterable[int]) -> int:
+    """A run for each seed, with deaths at random; of how many all deaths came in time."""
+    points = explored(name).points
+    in_time = 0
+    for seed in seeds:
+        chance = random.Random(f"{name} {deaths} {seed}")
+        at = chance.sample(range(points), deaths)
+        in_time += len(explored(name, *at).deaths) == deaths
+    return in_time
