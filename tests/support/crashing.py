@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -50,12 +50,11 @@ T = TypeVar("T")
 class Reaper:
     """Counts the points of a process's life, two around each operation, and ends it at those it is told.
 
-    ``names`` are the operations that were begun. ``deaths`` are the points at which it died so far.
+    ``names`` says what each point was. ``deaths`` are the points at which it died so far.
     """
 
     def __init__(self, *at: int) -> None:
         self.at = frozenset(at)
-        self.points = 0
         self.names: list[str] = []
         self.deaths: list[int] = []
         self.dead = False
@@ -63,20 +62,19 @@ class Reaper:
     async def step(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
         """One operation, between two points. Nothing more has an effect once the process died."""
         await asyncio.sleep(0)  # others go on meanwhile, as they do where it goes over a wire
-        self.names.append(name)
-        self._point()
+        self._point(f"before {name}")
         done = await work()
-        self._point()
+        self._point(f"after {name}")
         return done
 
-    def _point(self) -> None:
+    def _point(self, name: str) -> None:
         if self.dead:
             raise Death
-        if self.points in self.at:
+        point = len(self.names)
+        self.names.append(name)
+        if point in self.at:
             self.dead = True
-            self.deaths.append(self.points)
-        self.points += 1
-        if self.dead:
+            self.deaths.append(point)
             raise Death
 
     def mortal(self, name: str, work: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
@@ -327,12 +325,3 @@ class Host:
 def decoded(text: str) -> str:
     """A message out of base64, as the host reads it."""
     return base64.b64decode(text).decode()
-
-
-def points_of(names: Iterable[str]) -> dict[int, str]:
-    """What each point is called."""
-    return {
-        2 * index + after: f"{'after' if after else 'before'} {name}"
-        for index, name in enumerate(names)
-        for after in (0, 1)
-    }
