@@ -7,30 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import pairwise
 from typing import Any
 from unittest import mock
 
 import pytest
 
 from checks import ncrontab, settings
-from checks.changes import Status
 from checks.collect.arm import inventory
 from checks.collect.arm.inventory import Inventory, InventoryCache
 from checks.facts import Authorization, Cluster, Seen, Subscription, SubscriptionFacts
 from checks.findings import ClusterReport, Evidence
-from checks.history.decide.replay import fold, statuses
-from checks.history.model import MailStatus, Run, RunStatus
 from checks.history.table.store import Store
 from checks.jobs import deliver, scan_cluster
 from checks.jobs.context import JobContext
 from checks.jobs.queues import PLAN, PlanMessage, Queues
 from checks.notify import message as mail_message
+from tests.support.crash_scenarios import SCENARIOS, Look, cluster_id, is_quiet, judge_mails, judged_run
 from tests.support.crashing import (
     Accepted,
     Host,
@@ -43,18 +39,7 @@ from tests.support.crashing import (
 from tests.support.memory_tables import MemoryTables
 from tests.support.reports import report
 from tests.support.storage import Clock, app_settings
-
-SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
-NAMES = ("aks-0", "aks-1", "aks-2")
-BAD = "aks-1"
-REPEAT = "This mail may be a repeat"
-NAMED = re.compile(r"^([A-Z ]+?)  (aks-\d) <- (\S+)", re.MULTILINE)
-
-Look = Mapping[str, str]  # what a run sees: by the name of a cluster that is there, how it fares
-ALL_PASS: Look = dict.fromkeys(NAMES, "pass")
-ONE_FAILS: Look = {**ALL_PASS, BAD: "fail"}
-ONE_IS_GONE: Look = {name: "pass" for name in NAMES if name != BAD}
-
+from tests.support.tenant_builder import SUBSCRIPTION
 
 SETTINGS = settings.load(
     app_settings(
@@ -68,24 +53,6 @@ SETTINGS = settings.load(
 )
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """Runs that went well, the run under test, and what its mails say of the one cluster; ``summaries`` among them."""
-
-    before: tuple[Look, ...]
-    last: Look
-    kind: str
-    summaries: int = 0
-
-
-SCENARIOS = {
-    "flip": Scenario((ALL_PASS,), ONE_FAILS, "FAIL"),
-    "baseline": Scenario((), ONE_FAILS, "FAIL", summaries=1),
-    "recovery": Scenario((ALL_PASS, ONE_FAILS), ALL_PASS, "RECOVERED"),
-    "gone": Scenario((ALL_PASS, ONE_FAILS, ONE_IS_GONE), ONE_IS_GONE, "REMOVED"),
-}
-
-
 @pytest.fixture(autouse=True, scope="module")
 def what_never_changes_is_made_once() -> Iterator[None]:
     """Reading the templates and the schedule takes longer than all the rest of a run."""
@@ -94,12 +61,6 @@ def what_never_changes_is_made_once() -> Iterator[None]:
         mock.patch.object(ncrontab, "longest_gap", cache(ncrontab.longest_gap)),
     ):
         yield
-
-
-def cluster_id(name: str) -> str:
-    return (
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/{name}"
-    )
 
 
 def seen(value: Any) -> Seen[Any]:
@@ -124,12 +85,6 @@ class World:
         """What is stored, for whoever does not die."""
         return Store(self.tables)  # type: ignore[arg-type]
 
-    async def is_quiet(self) -> bool:
-        """Whether no run is open and nothing is left to be sent."""
-        store = self.store
-        pending = await store.list_pending()
-        return not pending.items and not await store.open_mails() and not await store.open_runs()
-
     async def run(self, look: Look, reaper: Reaper) -> list[Accepted]:
         """A run from the request of the timer until all is quiet; the mails that were accepted."""
         self.runs += 1
@@ -150,7 +105,7 @@ class World:
 
         host = Host(queues, self.clock, reaper, opened, lambda: caches.append(InventoryCache()))
         with looks(look, reaper), mock.patch.object(deliver, "transports", lambda *_: (transport,)):
-            await host.settle(self.is_quiet)
+            await host.settle(lambda: is_quiet(self.store))
         return transport.accepted
 
 
@@ -202,7 +157,7 @@ def explored(name: str, *at: int) -> Reaper:
 
     async def judged() -> None:
         sent = await world.run(SCENARIOS[name].last, reaper)
-        run = await judged_run(SCENARIOS[name], world, sent)
+        run = await judged_run(SCENARIOS[name], world.store, sent)
         judge_mails(SCENARIOS[name], run, sent)
 
     try:
@@ -211,70 +166,6 @@ def explored(name: str, *at: int) -> Reaper:
         error.add_note(f"{name}, deaths at {', '.join(f'{at} ({reaper.names[at]})' for at in reaper.deaths)}")
         raise
     return reaper
-
-
-def judge_mails(scenario: Scenario, run: Run, sent: list[Accepted]) -> None:
-    """What is to be notified is, in one mail, which comes again only after a death and then says so.
-
-    Beside it there is one mail at most: that shards did not end, where deaths kept them past the run's deadline.
-    """
-    named: dict[tuple[str, str], set[str]] = {}
-    mails: dict[str, list[Accepted]] = {}
-    for mail in sent:
-        mails.setdefault(mail.message_id, []).append(mail)
-        for kind, cluster, _ in NAMED.findall(mail.text):
-            named.setdefault((kind, cluster), set()).add(mail.message_id)
-            assert "(access, pull" in mail.text
-    degraded = {mail.message_id for mail in sent if "DEGRADED:" in mail.subject}
-    assert len(degraded) == run.degraded
-    assert named == {(scenario.kind, BAD): mails.keys() - degraded}, "lost, or something else is in a mail"
-    assert len(mails) == 1 + len(degraded)
-    assert len({mail.message_id for mail in sent if "baseline:" in mail.subject}) == scenario.summaries
-    for same in mails.values():
-        judge_repeats(same)
-
-
-def judge_repeats(same: list[Accepted]) -> None:
-    """What was sent of one mail: again only where the process died in between, and then it says so."""
-    assert same[0].deaths or REPEAT not in same[0].text
-    for before, again in pairwise(same):
-        assert again.deaths > before.deaths, "nobody died in between"
-        assert REPEAT in again.text
-    assert len({mail.subject for mail in same}) == 1
-
-
-async def judged_run(scenario: Scenario, world: World, sent: list[Accepted]) -> Run:
-    """The run, which is closed. Nothing is left to do, and the history comes to what is held."""
-    store = world.store
-    assert await world.is_quiet()
-    assert await store.list_poison() == ()
-    run = await store.latest_run()
-    assert run is not None
-    assert (run.sequence, run.status) == (world.runs, RunStatus.CLOSED)
-    if run.missing_count:
-        assert run.closed is not None
-        assert run.closed >= run.deadline
-    else:
-        failing = sum(word == "fail" for word in scenario.last.values())
-        assert (run.totals.clusters, run.totals.failing, run.degraded) == (len(scenario.last), failing, False)
-        assert await store.baseline_complete() == {SUBSCRIPTION}
-    for name in NAMES:
-        await judge_cluster(store, name, scenario.last.get(name))
-    mails = [mail for mail in await store.list_mails() if mail.message_id in {one.message_id for one in sent}]
-    assert {mail.status for mail in mails} == {MailStatus.SENT}
-    return run
-
-
-async def judge_cluster(store: Store, name: str, word: str | None) -> None:
-    """Its state is what the last look makes of it, and what its history comes to. ``word`` None: it is gone."""
-    stored = await store.load_state(cluster_id(name))
-    assert stored is not None
-    state = stored.state
-    assert fold(await store.list_changes(cluster_id(name))) == statuses(state)
-    assert (state.gone_since is None) == (word is not None)
-    access = [subject.status for subject in state.subjects if subject.facet == "access"]
-    assert access == {"pass": [Status.PASSING], "fail": [Status.FAILING], None: []}[word]
-    assert all(subject.notified == (subject.status is Status.FAILING) for subject in state.subjects)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -310,6 +201,8 @@ def some_deaths(name: str, deaths: int, seeds: Iterable[int]) -> int:
     in_time = 0
     for seed in seeds:
         chance = random.Random(f"{name} {deaths} {seed}")
-        at = chance.sample(range(points), deaths)
+        at = [chance.randrange(points)]
+        while len(at) < deaths:
+            at.append(at[-1] + chance.randrange(1, points // 2))
         in_time += len(explored(name, *at).deaths) == deaths
     return in_time

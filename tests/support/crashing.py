@@ -16,6 +16,7 @@ from email.message import EmailMessage
 from typing import Any, Protocol, TypeVar
 
 from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.queue import QueueServiceClient
 
 from checks.jobs.canaries import sweep_canaries
 from checks.jobs.close import close_run, sweep_runs
@@ -121,12 +122,13 @@ class MortalTable:
 
 @dataclass
 class QueueMessage:
-    """A message in a queue: hidden until ``visible``; taken ``tries`` times."""
+    """A message in a queue: hidden until ``visible``; taken ``tries`` times. ``received``: as a service gave it."""
 
     queue: str
     text: str
     visible: datetime
     tries: int = 0
+    received: Any = None
 
 
 class MemoryQueues:
@@ -141,6 +143,36 @@ class MemoryQueues:
         """The message that the host takes next: the one that has been visible longest."""
         there = [message for message in self.messages if message.visible <= self.clock()]
         return min(there, key=lambda message: message.visible, default=None)
+
+    def delete(self, message: QueueMessage) -> None:
+        """Takes away what was handled."""
+        self.messages.remove(message)
+
+
+class ServedQueues:
+    """Queues of a real service, as the host sees them: what it has taken is hidden there and kept here."""
+
+    def __init__(self, connection_string: str, clock: Clock) -> None:
+        self._connection_string = connection_string
+        self.clock = clock
+        self.messages: list[QueueMessage] = []
+
+    def next_visible(self) -> QueueMessage | None:
+        """The message that the host takes next: the one that has been visible longest."""
+        with QueueServiceClient.from_connection_string(self._connection_string) as service:
+            for queue in service.list_queues():
+                for message in service.get_queue_client(queue.name).receive_messages(visibility_timeout=3600):
+                    text = base64.b64decode(message.content).decode()
+                    taken = QueueMessage(queue.name, text, self.clock(), received=message)
+                    self.messages.append(taken)
+        there = [message for message in self.messages if message.visible <= self.clock()]
+        return min(there, key=lambda message: message.visible, default=None)
+
+    def delete(self, message: QueueMessage) -> None:
+        """Takes away what was handled."""
+        with QueueServiceClient.from_connection_string(self._connection_string) as service:
+            service.get_queue_client(message.queue).delete_message(message.received)
+        self.messages.remove(message)
 
 
 class MortalQueues:
@@ -215,12 +247,15 @@ def accepted(message: EmailMessage, deaths: int) -> Accepted:
 
 
 class HostQueues(Protocol):
-    """What the host does with queues: look, and take away what was handled."""
+    """What the host does with queues. ``messages`` are those that are known to be there."""
 
     messages: list[QueueMessage]
 
     def next_visible(self) -> QueueMessage | None:
         """The message to be handled next."""
+
+    def delete(self, message: QueueMessage) -> None:
+        """Takes away what was handled."""
 
 
 async def _handle(context: JobContext, message: QueueMessage) -> None:
@@ -305,7 +340,7 @@ class Host:
         await self._reaper.step("delete message", lambda: self._deleted(message))
 
     async def _deleted(self, message: QueueMessage) -> None:
-        self._queues.messages.remove(message)
+        self._queues.delete(message)
 
     async def _lived(self, work: Callable[[], Awaitable[None]]) -> None:
         """Does something in the process. Of one that dies nothing goes on; another is started."""
@@ -320,8 +355,3 @@ class Host:
             await asyncio.gather(*left, return_exceptions=True)
             self._reaper.dead = False
             self._restarted()
-
-
-def decoded(text: str) -> str:
-    """A message out of base64, as the host reads it."""
-    return base64.b64decode(text).decode()
