@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -21,12 +21,15 @@ from checks.collect.arm import inventory
 from checks.collect.arm.inventory import Inventory, InventoryCache
 from checks.facts import Authorization, Cluster, Seen, Subscription, SubscriptionFacts
 from checks.findings import ClusterReport, Evidence
+from checks.history.model import Unreadable
+from checks.history.table.keys import state_ref
 from checks.history.table.store import Store
 from checks.jobs import deliver, scan_cluster
 from checks.jobs.context import JobContext
-from checks.jobs.queues import PLAN, PlanMessage, Queues
+from checks.jobs.queues import CLOSE, DELIVER, PLAN, PlanMessage, Queues
+from checks.jobs.unreadable import report_unreadable
 from checks.notify import message as mail_message
-from tests.support.crash_scenarios import SCENARIOS, Look, cluster_id, is_quiet, judge_mails, judged_run
+from tests.support.crash_scenarios import NAMES, SCENARIOS, Look, cluster_id, is_quiet, judge_mails, judged_run
 from tests.support.crashing import (
     Accepted,
     Host,
@@ -38,7 +41,7 @@ from tests.support.crashing import (
 )
 from tests.support.memory_tables import MemoryTables
 from tests.support.reports import report
-from tests.support.storage import Clock, app_settings
+from tests.support.storage import Clock, Death, app_settings
 from tests.support.tenant_builder import SUBSCRIPTION
 
 SETTINGS = settings.load(
@@ -85,7 +88,13 @@ class World:
         """What is stored, for whoever does not die."""
         return Store(self.tables)  # type: ignore[arg-type]
 
-    async def run(self, look: Look, reaper: Reaper) -> list[Accepted]:
+    def context(self, reaper: Reaper, queues: MemoryQueues, cache: InventoryCache) -> JobContext:
+        """What a job of the process works with."""
+        store = Store(MortalTables(self.tables, reaper))  # type: ignore[arg-type]
+        messages = Queues(MortalQueues(queues, reaper))  # type: ignore[arg-type]
+        return JobContext(SETTINGS, None, store, messages, cache, self.clock)  # type: ignore[arg-type]
+
+    async def run(self, look: Look, reaper: Reaper, tries: Mapping[str, int] | None = None) -> list[Accepted]:
         """A run from the request of the timer until all is quiet; the mails that were accepted."""
         self.runs += 1
         self.clock.forward(hours=1)
@@ -98,12 +107,11 @@ class World:
 
         @asynccontextmanager
         async def opened() -> AsyncIterator[JobContext]:
-            store = Store(MortalTables(self.tables, reaper))  # type: ignore[arg-type]
-            await store.ensure_tables()
-            messages = Queues(MortalQueues(queues, reaper))  # type: ignore[arg-type]
-            yield JobContext(SETTINGS, None, store, messages, caches[-1], self.clock)  # type: ignore[arg-type]
+            context = self.context(reaper, queues, caches[-1])
+            await context.store.ensure_tables()
+            yield context
 
-        host = Host(queues, self.clock, reaper, opened, lambda: caches.append(InventoryCache()))
+        host = Host(queues, self.clock, reaper, opened, lambda: caches.append(InventoryCache()), tries)
         with looks(look, reaper), mock.patch.object(deliver, "transports", lambda *_: (transport,)):
             await host.settle(lambda: is_quiet(self.store))
         return transport.accepted
@@ -150,14 +158,14 @@ def started(name: str) -> World:
     return asyncio.run(runs())
 
 
-def explored(name: str, *at: int) -> Reaper:
+def explored(name: str, *at: int, tries: Mapping[str, int] | None = None) -> Reaper:
     """One run with deaths at these points. Fails where anything is lost, sent twice or left."""
     world = started(name).copy()
     reaper = Reaper(*at)
 
     async def judged() -> None:
-        sent = await world.run(SCENARIOS[name].last, reaper)
-        run = await judged_run(SCENARIOS[name], world.store, sent)
+        sent = await world.run(SCENARIOS[name].last, reaper, tries)
+        run = await judged_run(SCENARIOS[name], world.store, sent, tries or ())
         judge_mails(SCENARIOS[name], run, sent)
 
     try:
@@ -168,12 +176,21 @@ def explored(name: str, *at: int) -> Reaper:
     return reaper
 
 
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.matrix)])
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_death_at_any_point_of_a_run_loses_nothing_and_sends_nothing_else_twice(name: str) -> None:
+def test_a_death_at_any_point_of_a_run_loses_nothing_and_sends_nothing_else_twice(name: str, step: int) -> None:
     points = len(explored(name).names)
     assert points > 200
-    for at in range(points):
+    for at in range(0, points, step):
         assert explored(name, at).deaths == [at]
+
+
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.matrix)])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_sweep_makes_good_what_a_message_that_was_given_up_would_have_done(name: str, step: int) -> None:
+    names = explored(name).names
+    for at in range(names.index(f"before send {CLOSE}"), len(names), step):
+        assert explored(name, at, tries={CLOSE: 1, DELIVER: 1}).deaths == [at]
 
 
 # Of each scenario and number of deaths. A later death may come too late: at least so many of a hundred come in time.
@@ -206,3 +223,28 @@ def some_deaths(name: str, deaths: int, seeds: Iterable[int]) -> int:
             at.append(at[-1] + chance.randrange(1, points // 2))
         in_time += len(explored(name, *at).deaths) == deaths
     return in_time
+
+
+def test_a_death_while_rows_that_cannot_be_read_are_recorded_loses_no_notice_and_adds_none() -> None:
+    names = asyncio.run(recorded())
+    assert len(names) > 10
+    for at in range(len(names)):
+        asyncio.run(recorded(at))
+
+
+async def recorded(*at: int) -> list[str]:
+    """Three rows are found, with deaths at these points, and found again."""
+    found = [Unreadable(state_ref(cluster_id(name)), "version 999") for name in NAMES]
+    world, reaper = World(), Reaper(*at)
+    await world.store.ensure_tables()
+    with suppress(Death):
+        await report_unreadable(
+            world.context(reaper, MemoryQueues(world.clock), InventoryCache()), found, lambda ref: False
+        )
+    assert reaper.deaths == list(at)
+    await report_unreadable(
+        world.context(Reaper(), MemoryQueues(world.clock), InventoryCache()), found, lambda ref: False
+    )
+    assert len((await world.store.list_pending()).items) == 1
+    assert len(await world.store.list_unreadable()) == 3
+    return reaper.names

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueServiceClient
 
 from checks.jobs.canaries import sweep_canaries
-from checks.jobs.close import close_run, sweep_runs
+from checks.jobs.close import close_run, record_poison, sweep_runs
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan
@@ -27,6 +27,7 @@ from checks.jobs.queues import (
     CLOSE,
     DELIVER,
     PLAN,
+    POISON,
     SCAN,
     CloseMessage,
     DeliverMessage,
@@ -40,7 +41,7 @@ from checks.notify.transports.base import Receipt
 from tests.support.storage import Clock, Death
 
 LEASE = timedelta(minutes=10)  # for which the host hides a message it has taken; a dead host renews nothing
-LAST_TRY = 5  # host.json: after it a message is poison
+TRIES = 5  # host.json: a message that was taken so often in vain is poison
 SWEEP = timedelta(minutes=5)
 HANDLING = timedelta(seconds=20)  # what a message takes
 MOST = 400  # messages and ticks until all is quiet, at most
@@ -64,7 +65,11 @@ class Reaper:
         """One operation, between two points. Nothing more has an effect once the process died."""
         await asyncio.sleep(0)  # others go on meanwhile, as they do where it goes over a wire
         self._point(f"before {name}")
-        done = await work()
+        try:
+            done = await work()
+        except Exception:  # an answer as well, such as that a row is not there
+            self._point(f"after {name}")
+            raise
         self._point(f"after {name}")
         return done
 
@@ -260,7 +265,9 @@ class HostQueues(Protocol):
 
 async def _handle(context: JobContext, message: QueueMessage) -> None:
     """What the function of a queue does."""
-    if message.queue == PLAN:
+    if message.queue.endswith(POISON):
+        await record_poison(context, message.queue.removesuffix(POISON), message.text.encode())
+    elif message.queue == PLAN:
         await plan(context, read(PlanMessage, message.text))
     elif message.queue == SCAN:
         await scan_shard(context, read(ScanMessage, message.text))
@@ -285,12 +292,15 @@ class Host:
         reaper: Reaper,
         opened: Callable[[], AbstractAsyncContextManager[JobContext]],
         restarted: Callable[[], None],
+        tries: Mapping[str, int] | None = None,
     ) -> None:
+        """``restarted``: called where another process begins. ``tries``: of a queue, fewer than the usual."""
         self._queues = queues
         self._clock = clock
         self._reaper = reaper
         self._opened = opened
         self._restarted = restarted
+        self._tries = tries or {}
         self._next_sweep = clock() + SWEEP
 
     async def settle(self, is_quiet: Callable[[], Awaitable[bool]]) -> None:
@@ -328,8 +338,9 @@ class Host:
                 await job(context)
 
     async def _take(self, message: QueueMessage) -> None:
+        if message.tries >= self._tries.get(message.queue, TRIES):
+            message.queue, message.tries = message.queue + POISON, 0
         message.tries += 1
-        assert message.tries <= LAST_TRY, f"{message} is poison"
         message.visible = self._clock() + LEASE
         self._clock.now += HANDLING
         await self._lived(lambda: self._handled(message))
