@@ -103,6 +103,7 @@ async def judged_run(scenario: Scenario, store: Store, sent: list[Accepted], giv
     else:
         failing = sum(word == "fail" for word in scenario.last.values())
         assert (run.totals.clusters, run.totals.failing, run.degraded) == (len(scenario.last), failing, False)
+        assert run.totals.late == 0
         assert await store.baseline_complete() == {SUBSCRIPTION}
     for name in NAMES:
         await judge_cluster(store, name, scenario.last.get(name))
