@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,6 +16,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from checks import ncrontab
 from checks.collect.arm.inventory import InventoryCache
 from checks.history.decide import Policy, decide
 from checks.history.model import Run, RunScope, new_run_id
@@ -52,6 +54,16 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
             made.assign(object_id(name), ACR_PULL, registry)
     with running(made.root) as sim:
         yield sim
+
+
+@pytest.fixture(autouse=True, scope="module")
+def the_schedule_is_read_once() -> Iterator[None]:
+    """It never changes, and each of a thousand jobs would read it for a tenth of a second."""
+    with (
+        mock.patch.object(ncrontab, "problem", cache(ncrontab.problem)),
+        mock.patch.object(ncrontab, "longest_gap", cache(ncrontab.longest_gap)),
+    ):
+        yield
 
 
 class Served:
