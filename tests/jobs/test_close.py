@@ -12,10 +12,9 @@ from checks.history.model import MarkerStatus, Run, RunScope, Shard, Totals, new
 from checks.jobs.close import close_run, record_poison, sweep_runs
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
-from localhost.azurite import Storage
 from localhost.mailbox import Mailbox
 from tests.support.reports import CLUSTER, report
-from tests.support.storage import Clock, Death, Mortal, app_settings, empty, job_context
+from tests.support.storage import Clock, app_settings, job_context
 
 SUBSCRIPTION = CLUSTER.split("/")[2]
 EMPTY = "22222222-2222-4222-8222-222222222222"
@@ -167,38 +166,3 @@ async def test_a_shard_whose_message_is_poison_ends_as_failed_so_that_its_run_cl
         await record_poison(job, "pullwatch-scan", b"\xff\xfe nothing " + b"x" * 10_000)
         assert (await closed(job, run)).degraded
         assert len(await job.store.list_poison()) == 2
-
-
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("after", [False, True], ids=["before its effect", "after its effect"])
-async def test_a_death_at_any_operation_of_a_close_loses_no_summary(
-    azurite: Storage, smtp: Mailbox, after: bool
-) -> None:
-    """Kills the process at every storage operation of a close in turn; closing and delivering again make it good."""
-    environment = app_settings(azurite.connection_string, smtp)
-    for at in range(1, 100):
-        empty(azurite.connection_string)
-        async with job_context(environment, Clock()) as job:
-            run = await planned(job, 1, {CLUSTER: "fail"}, **FIRST)
-        before = len(smtp.messages)
-        Mortal.at, Mortal.after, Mortal.count = at, after, 0
-        died = False
-        try:
-            async with job_context(environment, Clock(), Mortal) as job:
-                await close_run(job, run.id)
-        except Death:
-            died = True
-        async with job_context(environment, Clock()) as job:
-            await deliver_all(job)  # delivering in between must not make a second one
-            await close_run(job, run.id)
-            await deliver_all(job)
-            assert await job.store.open_runs() == ()
-            latest = await job.store.latest_run()
-            assert latest is not None
-            stored = await job.store.load_state(CLUSTER)
-            assert stored is not None
-            assert all(s.notified for s in stored.state.subjects if s.status == "failing")
-        assert len(smtp.messages) - before == 1, f"a death at operation {at}"
-        if not died:
-            return
-    raise AssertionError("a close takes more operations than were tried")

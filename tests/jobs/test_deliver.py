@@ -4,16 +4,13 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
-
 from checks.history.decide import Policy, decide
 from checks.history.model import RunRef
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
-from localhost.azurite import Storage
 from localhost.mailbox import Mailbox
 from tests.support.reports import CLUSTER, report
-from tests.support.storage import Clock, Death, Mortal, app_settings, empty, job_context
+from tests.support.storage import Clock, app_settings, job_context
 
 
 async def commit(job: JobContext, words: Iterable[str], *, cluster: str = CLUSTER, first: int = 1) -> None:
@@ -174,34 +171,3 @@ async def test_a_mail_that_every_recipient_refused_in_turn_is_no_sent_mail(stora
         smtp.refuse("rcpt", 550, "gone as well", recipient="full@a.example")
         assert await deliver_all(job) == Delivered(failed=1)
     assert smtp.deliveries == []
-
-
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("after", [False, True], ids=["before its effect", "after its effect"])
-async def test_a_death_at_any_operation_loses_no_mail(azurite: Storage, smtp: Mailbox, after: bool) -> None:
-    """Kills the process at every storage operation of a delivery in turn; the next delivery makes it good."""
-    for at in range(1, 100):
-        empty(azurite.connection_string)
-        clock = Clock()
-        environment = app_settings(azurite.connection_string, smtp)
-        async with job_context(environment, clock) as job:
-            await commit(job, ["pass", "fail"])
-        before = len(smtp.messages)
-        Mortal.at, Mortal.after, Mortal.count = at, after, 0
-        died = False
-        try:
-            async with job_context(environment, clock, Mortal) as job:
-                await deliver_all(job)
-        except Death:
-            died = True
-        clock.forward(minutes=10)  # the dead holder's lease runs out
-        async with job_context(environment, clock) as job:
-            await deliver_all(job)
-            assert await left(job) == 0, f"something is left after a death at operation {at}"
-        sent = smtp.messages[before:]
-        assert sent, f"a death at operation {at} lost the mail"
-        assert len({message["Message-ID"] for message in sent}) == 1
-        assert len(sent) <= 2
-        if not died:
-            return
-    raise AssertionError("a delivery takes more operations than were tried")

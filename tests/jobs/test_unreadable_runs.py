@@ -9,7 +9,7 @@ import pytest
 
 from checks.history.decide import Policy, decide
 from checks.history.errors import SchemaError
-from checks.history.model import MarkerStatus, RowRef, Run, RunScope, RunStatus, Shard, Totals, Unreadable, new_run_id
+from checks.history.model import MarkerStatus, Run, RunScope, RunStatus, Shard, Totals, new_run_id
 from checks.history.table import keys
 from checks.jobs.close import close_run, record_poison, sweep_runs
 from checks.jobs.context import JobContext
@@ -17,14 +17,12 @@ from checks.jobs.deliver import Delivered, deliver_all
 from checks.jobs.plan import plan
 from checks.jobs.queues import SCAN, PlanMessage, ScanMessage
 from checks.jobs.scan import scan_shard
-from checks.jobs.unreadable import report_unreadable
 from checks.jobs.watch import look_at_signals, read_signals, watch
 from checks.web import api
-from localhost.azurite import Storage
 from localhost.mailbox import Mailbox
 from tests.support.broken_rows import BREAKS, EACH_WAY, damage, damage_text, rows_of, stored_row
 from tests.support.reports import CLUSTER, report
-from tests.support.storage import Clock, Death, Mortal, app_settings, empty, job_context
+from tests.support.storage import Clock, app_settings, job_context
 
 SUBSCRIPTION = CLUSTER.split("/")[2]
 FIRST, SECOND, THIRD = (new_run_id(number, Clock().now) for number in (1, 2, 3))
@@ -272,32 +270,6 @@ async def test_an_open_run_that_nobody_repairs_is_given_up_with_a_record(storage
         assert await job.store.open_runs() == ()
         assert [reason for *_, reason in await job.store.list_poison()] == ["its row could not be read for a week"]
         assert await job.store.list_unreadable() == ()
-
-
-@pytest.mark.parametrize("after", [False, True])
-async def test_a_death_while_a_row_is_recorded_loses_no_notice_and_sends_none_twice(
-    azurite: Storage, smtp: Mailbox, after: bool
-) -> None:
-    found = [Unreadable(RowRef(SUBSCRIPTION, f"state|rg:aks-{number}"), "version 999") for number in range(3)]
-    deaths = 0
-    for at in range(1, 30):
-        empty(azurite.connection_string)
-        settings = app_settings(azurite.connection_string, smtp)
-        Mortal.at, Mortal.after, Mortal.count = at, after, 0
-        died = False
-        try:
-            async with job_context(settings, Clock(), Mortal) as job:
-                await report_unreadable(job, found, lambda ref: False)
-        except Death:
-            died = True
-        async with job_context(settings, Clock()) as job:
-            await report_unreadable(job, found, lambda ref: False)
-            assert len((await job.store.list_pending()).items) == 1
-            assert len(await job.store.list_unreadable()) == 3
-        deaths += died
-        if not died:
-            break
-    assert deaths >= 5
 
 
 @pytest.mark.parametrize("how", EACH_WAY)

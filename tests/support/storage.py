@@ -1,4 +1,4 @@
-"""What tests of the jobs share: emptied storage, tools on it, and a process that dies at a chosen write or read."""
+"""What tests of the jobs share: emptied storage, tools on it, and how a process dies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from unittest import mock
 
 from azure.data.tables import TableServiceClient
@@ -39,43 +38,6 @@ class Clock:
 
 class Death(BaseException):
     """The process died. No ``except Exception`` may survive it."""
-
-
-class Mortal(Store):
-    """The real store, in a process that dies at the ``at``-th operation, before or after its effect."""
-
-    at = 0
-    after = False
-    count = 0
-
-    async def _step(self, work: Any) -> Any:
-        type(self).count += 1
-        dies = type(self).count == type(self).at
-        if dies and not type(self).after:
-            work.close()
-            raise Death
-        result = await work
-        if dies:
-            raise Death
-        return result
-
-    async def _get(self, *args: Any, **options: Any) -> Any:
-        return await self._step(super()._get(*args, **options))
-
-    async def _create(self, *args: Any, **options: Any) -> Any:
-        return await self._step(super()._create(*args, **options))
-
-    async def _put(self, *args: Any, **options: Any) -> Any:
-        return await self._step(super()._put(*args, **options))
-
-    async def _replace(self, *args: Any, **options: Any) -> Any:
-        return await self._step(super()._replace(*args, **options))
-
-    async def _transact(self, *args: Any, **options: Any) -> Any:
-        return await self._step(super()._transact(*args, **options))
-
-    async def _drop(self, *args: Any, **options: Any) -> Any:
-        return await self._step(super()._drop(*args, **options))
 
 
 def empty(connection_string: str) -> None:
