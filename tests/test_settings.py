@@ -46,6 +46,20 @@ def test_without_an_environment_every_setting_has_its_documented_default() -> No
     assert (settings.storage, settings.table_endpoint, settings.queue_endpoint) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("0", "takes a whole number from 1 to 20"),
+        ("path=21", "takes a whole number from 1 to 20"),
+        ("path", "takes a whole number from 1 to 20"),
+        ("often", "takes a number, or facet=number for any of access, path, pull, images; 'often' is neither"),
+        ("dns=2", "takes a number, or facet=number for any of access, path, pull, images; 'dns=2' is neither"),
+    ],
+)
+def test_a_threshold_that_is_none_says_what_it_takes(value: str, said: str) -> None:
+    assert said in refusal(FAIL_AFTER=value)
+
+
 def test_every_field_is_a_setting_or_of_the_storage() -> None:
     fields = {field.name for field in msgspec.structs.fields(Settings)}
     assert fields == {setting.field for setting in SETTINGS} | {"storage", "table_endpoint", "queue_endpoint"}
@@ -56,6 +70,9 @@ def test_every_field_is_a_setting_or_of_the_storage() -> None:
     [
         ("SUBSCRIPTIONS", f" {GUID} , {GUID.lower()},", "subscriptions", (GUID.lower(),)),
         ("REGISTRIES", "Shop.azurecr.io,*.example.com", "registries", ("shop.azurecr.io", "*.example.com")),
+        ("FAIL_AFTER", "3", "fail_after", {"access": 3, "path": 3, "pull": 3, "images": 3}),
+        ("FAIL_AFTER", " Path = 4,pull=20 ", "fail_after", {"access": 1, "path": 4, "pull": 20, "images": 2}),
+        ("PASS_AFTER", "pull=2,", "pass_after", {"access": 1, "path": 1, "pull": 2, "images": 1}),
         ("PROBE", "No", "probe", False),
         ("PROBE_OTHERS", "1", "probe_others", True),
         ("SCHEDULE", " 0 0 6 * * MON-FRI ", "schedule", "0 0 6 * * MON-FRI"),

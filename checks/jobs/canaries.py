@@ -19,11 +19,12 @@ from checks.collect.kubernetes.canary_records import CanaryPod
 from checks.collect.wire.errors import CollectError, NotFound, Temporary
 from checks.history.errors import HistoryError
 from checks.history.model import StoredCanary
+from checks.history.table.canaries import LONGEST_WAIT
 from checks.jobs.context import JobContext
 
 LOG = logging.getLogger(__name__)
 MARGIN = timedelta(minutes=2)  # beyond a pod's own end: until then its look deletes it
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=10), timedelta(hours=12)  # between tries that fail
+FIRST_PAUSE = timedelta(minutes=10)  # between tries that fail, longer each time
 
 
 class StoredCanaries:
@@ -91,7 +92,7 @@ async def _sweep_cluster(context: JobContext, rows: list[StoredCanary]) -> Swept
 
 async def _try_later(context: JobContext, row: StoredCanary, reason: str) -> None:
     LOG.error("canary pod %s/%s of %s could not be deleted: %s", row.namespace, row.name, row.cluster, reason)
-    pause = min(FIRST_PAUSE * 2 ** min(row.attempts, 10), LONGEST_PAUSE)
+    pause = min(FIRST_PAUSE * 2 ** min(row.attempts, 10), LONGEST_WAIT)
     later = msgspec.structs.replace(row, due=context.clock() + pause, attempts=row.attempts + 1, reason=reason)
     await context.store.put_canary(later)
 

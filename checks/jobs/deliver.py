@@ -205,7 +205,7 @@ class _Delivery:
             mark = stored.mail.marks.get(transport.name, DeliveryAttempt())
             if mark.state in (MailStatus.SENT, MailStatus.FAILED):
                 continue
-            if mark.next_try is not None and mark.next_try > self._context.clock():
+            if mark.next_try is not None and self._is_ahead(mark.next_try):
                 continue
             stored = await self._send_by(transport, stored, mark)
         marks = [stored.mail.marks.get(transport.name, DeliveryAttempt()) for transport in self._transports]
@@ -267,6 +267,10 @@ class _Delivery:
         nobody = set(everyone) <= set(refused)
         state = MailStatus.FAILED if nobody else MailStatus.SENT
         return msgspec.structs.replace(mark, state=state, refused=refused, reason=reason, next_try=None)
+
+    def _is_ahead(self, next_try: datetime) -> bool:
+        """Whether a try is still to wait for. No wait is that long; a time further ahead is of a clock that jumped."""
+        return timedelta() < next_try - self._context.clock() <= LONGEST_WAIT
 
     def _next_try(self, attempts: int, asked: float | None = None) -> datetime:
         """Later after each try, and not before a service asks for it (``asked`` seconds), but always within an hour."""

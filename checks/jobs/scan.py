@@ -185,7 +185,8 @@ async def _commit(context: JobContext, run: Run, report: ClusterReport) -> Total
             if attempt == TRIES - 1:
                 raise
         else:
-            return count(report, late=decision.stale, changed=decision.change is not None)
+            late = run.sequence < decision.state.sequence  # one of this very run is a repeat
+            return count(report, late=late, changed=decision.change is not None)
     raise Conflict(f"the state of {report.id} could not be written")
 
 

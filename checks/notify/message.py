@@ -34,6 +34,7 @@ _COLOURS = {
     ItemKind.FLAPPING: "#9a6700",
     ItemKind.BLIND: "#9a6700",
 }
+_OVER = (ItemKind.RECOVERED, ItemKind.WAS_BAD, ItemKind.REMOVED)
 _VERBS = {
     "pull": ("cannot pull from", "can pull from", "could not pull from"),
     "access": ("has no access to", "has access to", "had no access to"),
@@ -150,6 +151,8 @@ _DAMPED = "The next mail about it comes when its answer stays the same for six h
 def sentence(item: Item) -> str:
     """What happened to one cluster and registry, with when."""
     since = utc(item.since)
+    if item.reason is Reason.SETTLED:
+        return f"It kept changing, and has stayed the same since {since}: it {'fails' if item.failing else 'holds'}."
     if item.kind is ItemKind.RECOVERED:
         return f"It holds again since {utc(item.until or item.since)}; it failed since {since}."
     if item.kind is ItemKind.WAS_BAD:
@@ -171,9 +174,7 @@ def sentence(item: Item) -> str:
 
 def _heading(section: Section) -> str:
     """What a section is about."""
-    if section.registry:
-        return f"{section.registry}: {section.cause or 'no cause given'}"
-    return section.cause or "known again"
+    return ": ".join(filter(None, (section.registry, section.cause))) or "known again"
 
 
 def utc(moment: datetime) -> str:
@@ -207,7 +208,7 @@ def _templates() -> Environment:
         "utc": utc,
         "sentence": sentence,
         "heading": _heading,
-        "over": lambda item: item.kind in (ItemKind.RECOVERED, ItemKind.WAS_BAD, ItemKind.REMOVED),
+        "over": lambda item: item.kind in _OVER or (item.kind is ItemKind.FLAPPING and not item.failing),
         "colour": lambda kind: _COLOURS.get(kind, "#cf222e"),
         "shown": shown,
         "basis": describe_basis,

@@ -38,10 +38,14 @@ type checkSettings = {
   CLUSTER_SECONDS: int?
   @description('Minutes after which a run that is not complete is closed with what is missing named.')
   RUN_MINUTES: int?
-  @description('Consecutive failed checks before it counts as failing.')
-  FAIL_AFTER: int?
-  @description('Consecutive good checks before it counts as recovered.')
-  PASS_AFTER: int?
+  @description('Consecutive failed checks before a facet counts as failing: one number, or facet=number separated by commas.')
+  FAIL_AFTER: string?
+  @description('Consecutive good checks before a facet counts as recovered, written in the same way.')
+  PASS_AFTER: string?
+  @description('Hours of Unknown after which a mail says what cannot be judged any more.')
+  BLIND_HOURS: int?
+  @description('Hours after which a mail reminds of what still fails; 0: none.')
+  REMIND_HOURS: int?
   @description('Which answers send mail when they change: access, path, pull, images.')
   ALERT_ON: string?
   @description('Port of the SMTP server; Azure blocks 25 for most subscriptions.')

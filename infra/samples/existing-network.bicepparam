@@ -16,7 +16,7 @@ param allowedAddressRanges = ['203.0.113.0/24']
 param settings = {
   CANARY: 'scheduled'
   CANARY_NAMESPACE: 'pullwatch'
-  FAIL_AFTER: 2
+  FAIL_AFTER: 'path=3,pull=3'
 }
 param tags = {
   costCenter: '1234'

@@ -89,9 +89,13 @@ class _Pod:
 
     @property
     def is_gone(self) -> bool:
+        return self._metadata().get("uid") != self.uid
+
+    def _metadata(self) -> dict[str, Any]:
+        """The metadata of whatever pod has this name now; none where there is none."""
         made = self._made
         now = self._objects.get(made.group_version, made.resource, made.namespace, made.name)
-        return now is None or table(now.body().get("metadata")).get("uid") != self.uid
+        return {} if now is None else table(now.body().get("metadata"))
 
     @property
     def key(self) -> tuple[str, str]:
@@ -141,7 +145,10 @@ class _Pod:
         self.put(status)
 
     def put(self, status: dict[str, Any]) -> None:
-        metadata = table(self._body.get("metadata")) | {"resourceVersion": str(self._objects.next_version())}
+        if self.is_gone:
+            return
+        # A kubelet writes the status alone: a pod that was marked as deleted in between stays marked.
+        metadata = self._metadata() | {"resourceVersion": str(self._objects.next_version())}
         item = kube_object({**self._body, "metadata": metadata, "spec": self.spec, "status": status})
         assert item is not None  # it was one before
         self._objects.put(item)

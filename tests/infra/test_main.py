@@ -66,6 +66,8 @@ TEXTS = {
     "CANARY_NAMESPACE": "pullwatch",
     "CANARY_IMAGE": "contoso.azurecr.io/pause:3.10",
     "ALERT_ON": "access,pull",
+    "FAIL_AFTER": "path=3,pull=3",
+    "PASS_AFTER": "2",
 }
 HUB = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-network/providers/Microsoft.Network"
 EVERYTHING = f"""using '../main.bicep'

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from checks.changes import Change, Notice, NoticeKind
-from checks.history.decide import Policy, decide
+from checks.findings import ClusterReport
+from checks.history.decide import Policy, decide, opted_out
 from checks.history.model import ClusterState, RunRef
 from checks.notify.incidents import Mail, group, mail_of, notice_mail
 from checks.notify.message import MAX_HTML, MAX_SUBJECT, compose, message_id_of, subject_of, thread_of
+from tests.history.test_noise import play, unseen
 from tests.support.reports import CLUSTER, report
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -133,6 +135,58 @@ def test_a_subject_says_what_failed_and_no_more() -> None:
         decision = decide(state, seen, RunRef(f"run-{number}", number), Policy(), NOW + timedelta(hours=number))
         state, items = decision.state, [decision.change] if decision.change else []
     assert subject_of(mail_of(items, "1-a")).startswith("[Pullwatch] FAIL: aks-1 has no path to acrone.azurecr.io")
+
+
+def of_looks(looks: list[ClusterReport]) -> list[Mail]:
+    """The mail that each change of a sequence of looks makes."""
+    made = [decision.change for decision in play(looks) if decision.change and decision.change.alerts]
+    return [mail_of([change], "1-a") for change in made]
+
+
+def test_what_is_not_known_any_more_is_one_line_for_a_cluster_with_what_is_missing() -> None:
+    blind, again = of_looks([report("pass"), *[unseen()] * 16, report("pass")])
+    assert subject_of(blind) == "[Pullwatch] BLIND: aks-1 cannot be judged any more (look-not-allowed)"
+    assert [len(section.items) for section in blind.sections] == [1]
+    for text in ("Nothing is known since 2026-11-24 09:00 UTC. It held before;", "Reader is missing."):
+        assert text in text_of(blind) and text in text_of(blind, "html")
+    assert subject_of(again) == "[Pullwatch] SEEN AGAIN: aks-1 can be judged again"
+    assert "It is known again: it holds." in text_of(again)
+
+
+def test_clusters_that_lack_the_same_are_blind_in_one_mail() -> None:
+    names = [f"{CLUSTER}{number}" for number in range(3)]
+    blind = [
+        decision.change
+        for name in names
+        for decision in play([report("pass", cluster=name), *[unseen(name)] * 16])
+        if decision.change and decision.change.alerts
+    ]
+    assert group(blind, lambda change: "") == ((0, 1, 2),)
+    assert subject_of(mail_of(blind, "1-a")).startswith("[Pullwatch] BLIND: aks-10 and 2 more clusters cannot be")
+
+
+def test_what_flaps_says_so_and_then_where_it_stays() -> None:
+    *_, flapping, settled = of_looks([report(word) for word in ["pass", *("fail", "pass") * 3, *["pass"] * 14]])
+    assert subject_of(flapping) == "[Pullwatch] FLAPPING: aks-1 keeps changing its answer about acrone.azurecr.io"
+    assert "It holds at the moment. The next mail about it comes when its answer stays" in text_of(flapping)
+    assert "It was: It is a fail." in text_of(flapping)
+    assert subject_of(settled) == "[Pullwatch] RECOVERED: aks-1 can pull from acrone.azurecr.io again"
+    assert "It kept changing, and has stayed the same since 2026-11-24 11:30 UTC: it holds." in text_of(settled)
+
+
+def test_a_failure_that_nobody_was_notified_of_is_not_hidden_by_not_knowing() -> None:
+    made = play([report("pass"), report("fail"), *[unseen()] * 16])
+    both = [decision.change for decision in made if decision.change and decision.change.alerts]
+    mail = mail_of(both, "1-a")
+    assert mail.counts == {"FAIL": 1, "BLIND": 1}
+    assert "It failed before and counts as failing until a look says otherwise." in text_of(mail)
+
+
+def test_a_cluster_that_opted_out_says_why_it_is_removed() -> None:
+    decisions = play([report("pass"), report("fail")])
+    change = opted_out(decisions[-1].state, RunRef("run-9", 9), NOW + timedelta(days=1)).change
+    assert change is not None
+    assert "Its tag asks that it is not checked, which is not a recovery;" in text_of(mail_of([change], "1-a"))
 
 
 @pytest.mark.parametrize("secret", ["AccountKey=Zm9vYmFyY2FuYXJ5", "Bearer eyJhbGciOi.canary", "https://u:canary@h/x"])

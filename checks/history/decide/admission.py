@@ -50,7 +50,7 @@ def admit(held: Sequence[SubjectState], report: ClusterReport) -> Admitted:
     admitted = {name: rows[name] for name in sorted(ordered[:MAX_REGISTRIES]) if name in rows}
     capped = tuple(ordered[MAX_REGISTRIES:])
     left_out = [rows[name] for name in capped if name in rows and _fails(rows[name])]
-    if left_out or any(subject.registry == OTHERS for subject in held):
+    if left_out or OTHERS in kept_failing:
         admitted[OTHERS] = _others(left_out)
     return Admitted(admitted, capped)
 

@@ -14,10 +14,13 @@ LONGEST_PAUSE = timedelta(days=1)
 
 
 def counted(streak: Streak | None, now: datetime, cause: str = "") -> Streak:
-    """The streak with one more look. Looks within a minute are one; another ``cause`` begins anew."""
+    """The streak with one more look. Looks within a minute are one; another ``cause`` begins anew.
+
+    A start that lies ahead is void once two looks in a row say so: after one, either clock may have jumped.
+    """
     if streak is None or streak.cause != cause:
         return Streak(1, now, now, cause)
-    since = min(streak.since, now)
+    since = streak.at if streak.since > max(streak.at, now) else streak.since
     if elapsed(streak.at, now) < ONE_LOOK:
         return Streak(streak.count, since, min(streak.at, now), cause)
     return Streak(streak.count + 1, since, now, cause)

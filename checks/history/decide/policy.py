@@ -18,7 +18,7 @@ PACE = timedelta(minutes=4)  # what has to pass, beside the looks, for each look
 FLIPS = 3  # in FLIPS_WITHIN; more than these is flapping
 FLIPS_WITHIN = timedelta(hours=24)
 STEADY_AFTER = timedelta(hours=6)  # without a flip: it flaps no more
-BLIND_LOOKS = 2
+LONGEST_STEP = timedelta(hours=2)  # the latest step of an age counts as this at most: its clock may have jumped
 BLIND_AGAIN_AFTER = timedelta(hours=24)
 
 

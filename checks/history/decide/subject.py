@@ -12,7 +12,7 @@ from checks.changes import Reason, Status, Transition
 from checks.findings import SEEN_BEFORE, Basis, Facet, RegistryRow, Unknown, word
 from checks.history.decide.leaving import leaving
 from checks.history.decide.looks import LONGEST_PAUSE, counted, elapsed, reached, recent
-from checks.history.decide.policy import BLIND_AGAIN_AFTER, BLIND_LOOKS, FLIPS, KEEP_FOR, STEADY_AFTER, Policy
+from checks.history.decide.policy import BLIND_AGAIN_AFTER, FLIPS, KEEP_FOR, LONGEST_STEP, STEADY_AFTER, Policy
 from checks.history.model import Streak, SubjectState
 from checks.text import clipped, printable, redacted
 
@@ -224,21 +224,22 @@ def _unsettled(held: SubjectState | None, before: SubjectState, look: Look, verd
     reason = Reason.UNKNOWN if verdict == "unknown" else Reason.SKIPPED
     if held is None:
         return Step(subject, _moved(None, subject, Reason.FIRST_SEEN_UNKNOWN), Reason.FIRST_SEEN_UNKNOWN)
-    if unknown is None or not _blind(subject, look):
+    if unknown is None or not _blind(before, unknown, look):
         return Step(subject, None, reason)
     blind = msgspec.structs.replace(subject, blind=True, blind_at=look.now)
     moved = msgspec.structs.replace(_moved(held, blind, Reason.BLIND, alert=True), unknown_since=unknown.since)
     return Step(blind, _with_gap(moved, look), Reason.BLIND)
 
 
-def _blind(subject: SubjectState, look: Look) -> bool:
+def _blind(before: SubjectState, unknown: Streak, look: Look) -> bool:
     """Whether people are to be notified that a verdict was there and nothing is known any more."""
-    unknown = subject.unknown
-    if unknown is None or subject.blind or subject.status is Status.UNKNOWN_YET or look.excused or not look.wanted:
+    if before.blind or before.status is Status.UNKNOWN_YET or look.excused or not look.wanted:
         return False
-    if unknown.count < BLIND_LOOKS or elapsed(unknown.since, look.now) < look.policy.blind_after:
+    last = min(before.unknown.at, look.now) if before.unknown else look.now
+    age = elapsed(unknown.since, last) + min(elapsed(last, look.now), LONGEST_STEP)
+    if age < look.policy.blind_after:
         return False
-    return subject.blind_at is None or elapsed(subject.blind_at, look.now) >= BLIND_AGAIN_AFTER
+    return before.blind_at is None or elapsed(before.blind_at, look.now) >= BLIND_AGAIN_AFTER
 
 
 def _with_gap(moved: Transition, look: Look) -> Transition:

@@ -6,12 +6,14 @@ subscriptions of the index.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from checks.history.errors import SchemaError
 from checks.history.model import CanaryList, RowRef, StoredCanary
 from checks.history.table import keys, rows
 from checks.history.table.clusters import Clusters
+
+LONGEST_WAIT = timedelta(hours=12)  # for a pod to be deleted; a time further ahead is of a clock that had jumped
 
 
 class Canaries(Clusters):
@@ -37,4 +39,5 @@ class Canaries(Clusters):
                     found.append(rows.read_canary(row))
                 except SchemaError as error:
                     unreadable.append(str(error))
-        return CanaryList(tuple(canary for canary in found if canary.due <= now), tuple(unreadable))
+        due = [canary for canary in found if not timedelta() < canary.due - now <= LONGEST_WAIT]
+        return CanaryList(tuple(due), tuple(unreadable))

@@ -1,0 +1,99 @@
+"""More registries than are followed one by one: who fills the places x who finds none. No failure is silent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from checks.changes import Reason, Status
+from checks.findings import SEEN_BEFORE, ClusterReport, Coverage, RegistryRow
+from checks.history.decide import Policy, decide
+from checks.history.decide.admission import MAX_REGISTRIES, OTHERS
+from checks.history.model import ClusterState, Decision, RunRef
+from tests.history.test_noise import history_agrees
+from tests.support.reports import report
+
+START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+FILLERS = ["pass", "fail", "unknown", "skipped", "remembered"]
+NEWCOMER = "zzz.azurecr.io"
+
+
+def row(name: str, word: str) -> RegistryRow:
+    """A registry's row; "remembered": it fails, and nobody uses it."""
+    made = report("fail" if word == "remembered" else word).registries[0]
+    sources = (SEEN_BEFORE,) if word == "remembered" else made.sources
+    return msgspec.structs.replace(made, registry=name, sources=sources)
+
+
+def look(*rows: RegistryRow) -> ClusterReport:
+    return msgspec.structs.replace(report("pass"), registries=rows, coverage=(Coverage("pods", True),))
+
+
+def filled(word: str, count: int = MAX_REGISTRIES) -> list[RegistryRow]:
+    return [row(f"acr{number:03}.azurecr.io", word) for number in range(count)]
+
+
+def play(*looks: ClusterReport) -> list[Decision]:
+    state: ClusterState | None = None
+    decisions = []
+    for number, seen in enumerate(looks, 1):
+        now = START + timedelta(minutes=30 * number)
+        decision = decide(state, seen, RunRef(f"run-{number}", number), Policy(), now)
+        state = decision.state
+        decisions.append(decision)
+    return decisions
+
+
+def told(decision: Decision) -> set[tuple[str, Reason]]:
+    moved = decision.change.transitions if decision.change else ()
+    return {(one.registry, one.reason) for one in moved if one.alert and one.facet == "access"}
+
+
+@pytest.mark.parametrize("passed_first", [True, False], ids=["passed before", "new"])
+@pytest.mark.parametrize("word", FILLERS)
+@pytest.mark.parametrize("count", [MAX_REGISTRIES - 1, MAX_REGISTRIES, MAX_REGISTRIES + 20])
+def test_a_failure_is_notified_at_once_whoever_has_the_places(word: str, count: int, passed_first: bool) -> None:
+    others = filled(word, count)
+    before = [*others, row(NEWCOMER, "pass")] if passed_first else others
+    *_, last = play(look(*before), look(*before), look(*others, row(NEWCOMER, "fail")))
+    named = {name for name, _ in told(last)} & {NEWCOMER, OTHERS}
+    counted = {name for name, _ in told(play(look(*before))[0])} & {OTHERS}  # more failed than places from the start
+    assert named or counted
+
+
+def test_failures_beyond_the_places_are_one_row_that_counts_and_names_them() -> None:
+    first, second, third = play(
+        look(*filled("fail")),
+        look(*filled("fail"), *(row(f"zz{number}.azurecr.io", "fail") for number in range(5))),
+        look(*filled("fail")),
+    )
+    assert OTHERS not in {subject.registry for subject in first.state.subjects}
+    assert told(second) == {(OTHERS, Reason.FIRST_SEEN_FAILING)}
+    access = next(s for s in second.state.subjects if s.key == (OTHERS, "access"))
+    assert access.cause == "more-registries"
+    assert access.summary.startswith("5 more registries fail than the 30 that are followed one by one: zz0.azurecr.io")
+    assert second.state.capped == 5 * 4
+    assert second.change is not None
+    assert next(words for words in second.change.rows if words.registry == OTHERS).access == "fail"
+    assert told(third) == {(OTHERS, Reason.RECOVERED)}
+    assert history_agrees([first, second, third])
+
+
+def test_who_finds_a_place_later_is_named() -> None:
+    crowd = [row(NEWCOMER, "fail")]
+    _, second = play(look(*filled("fail"), *crowd), look(*filled("fail", MAX_REGISTRIES - 1), *crowd))
+    assert (NEWCOMER, Reason.FIRST_SEEN_FAILING) not in told(second), "the failure that is held keeps its place"
+    *_, last = play(
+        look(*filled("fail"), *crowd), look(*filled("fail")[1:], row("acr000.azurecr.io", "pass"), *crowd),
+        look(*filled("fail")[1:], row("acr000.azurecr.io", "pass"), *crowd),
+    )  # fmt: skip
+    held = {subject.registry: subject.status for subject in last.state.subjects if subject.facet == "access"}
+    assert held[NEWCOMER] is Status.FAILING
+
+
+def test_a_crowd_that_passes_makes_no_row_for_the_others() -> None:
+    (only,) = play(look(*filled("pass", 200)))
+    assert OTHERS not in {subject.registry for subject in only.state.subjects}
+    assert len({subject.registry for subject in only.state.subjects}) == MAX_REGISTRIES
