@@ -36,18 +36,9 @@ from checks.jobs.queues import (
     PlanMessage,
     Queues,
 )
-from tests.jobs.test_crashes import (
-    ALL_PASS,
-    BAD,
-    NAMED,
-    NAMES,
-    ONE_FAILS,
-    SETTINGS,
-    Look,
-    World,
-    cluster_id,
-    looks,  # noqa: F401: a fixture of this module too
-)
+from tests.jobs.test_crashes import SETTINGS, World, looks
+from tests.jobs.test_crashes import what_never_changes_is_made_once as what_never_changes_is_made_once
+from tests.support.crash_scenarios import ALL_PASS, BAD, NAMED, NAMES, ONE_FAILS, Look, cluster_id
 from tests.support.crashing import (
     Accepted,
     Host,
