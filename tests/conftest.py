@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from localhost.azurite import Storage
@@ -17,6 +18,10 @@ from tests.support.real_kubernetes.server import KubeApiServer
 from tests.support.real_kubernetes.server import kube_apiserver as run_kube_apiserver
 from tests.support.scan_access import beyond_the_roles
 from tests.support.storage import empty
+
+# How long an example takes says more of what else the machine does than of the code.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 ACTIONS = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 BEYOND = pytest.StashKey[list[str]]()
