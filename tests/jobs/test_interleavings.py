@@ -38,7 +38,7 @@ from checks.jobs.queues import (
 )
 from tests.jobs.test_crashes import SETTINGS, World, looks
 from tests.jobs.test_crashes import what_never_changes_is_made_once as what_never_changes_is_made_once
-from tests.support.crash_scenarios import ALL_PASS, BAD, NAMED, NAMES, ONE_FAILS, Look, cluster_id
+from tests.support.crash_scenarios import ALL_PASS, BAD, NAMED, NAMES, ONE_FAILS, Look, cluster_id, is_quiet
 from tests.support.crashing import (
     Accepted,
     Host,
@@ -188,7 +188,7 @@ def interleaved(name: str, seed: int) -> Interleaved:
             rest = Reaper()
             transport.reaper = rest
             host = Host(queues, world.clock, rest, _opened(world, queues, rest), lambda: None)
-            await host.settle(world.is_quiet)
+            await host.settle(lambda: is_quiet(world.store))
         await judge(world, done.sent, before={BAD: "FAIL"} if ONE_FAILS in scenario.before else {})
 
     try:
@@ -206,7 +206,7 @@ async def _nothing() -> None:
 async def judge(world: World, sent: list[Accepted], before: dict[str, str]) -> None:
     """Nothing is lost, sent twice or left; what was said last of a cluster is what is held of it."""
     store = world.store
-    assert await world.is_quiet()
+    assert await is_quiet(store)
     assert await store.list_poison() == ()
     ids = [mail.message_id for mail in sent]
     assert len(ids) == len(set(ids)), "nobody died, so nothing is sent twice"
@@ -216,9 +216,13 @@ async def judge(world: World, sent: list[Accepted], before: dict[str, str]) -> N
     for mail in sent:
         for kind, cluster, _ in NAMED.findall(mail.text):
             said[cluster] = kind
+    latest = await store.latest_run()
+    assert latest is not None
+    newest = latest.sequence
     for name in NAMES:
         stored = await store.load_state(cluster_id(name))
         assert stored is not None
+        assert stored.state.sequence == newest, "the look of the newest run was counted"
         assert fold(await store.list_changes(cluster_id(name))) == statuses(stored.state)
         access = next(subject for subject in stored.state.subjects if subject.facet == "access")
         failing = access.status is Status.FAILING
