@@ -48,10 +48,11 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ``since``: when ``status`` began, which is the first observation of the streak that led to it. ``bad`` and ``good``
     count Fail and Pass in a row; Unknown and Skipped move neither. ``other`` counts failed looks of another cause.
     ``unknown``: since when nothing but Unknown was seen. ``notified``: people were notified of the current failure, or
-    a pending notification is stored. ``last_seen``: when the cluster last really used the registry (being remembered
-    is not use). ``basis``: what a failure of ``pull`` rests on. ``flips``: the latest, of the last day;
-    ``flapping_since``: since when they are damped. ``blind``: people were notified, last at ``blind_at``, that nothing
-    is known any more.
+    a pending notification is stored; ``covered``: of another facet, that fails for the same cause. ``last_seen``: when
+    the cluster last really used the registry (being remembered is not use). ``basis``: what a failure of ``pull`` rests
+    on. ``flips``: the latest, of the last day; ``flapping_since``: since when they are damped; ``flapped_at``: when
+    people were last notified of that. ``blind``: they were notified, last at ``blind_at``, that nothing is known any
+    more.
     """
 
     registry: str
@@ -72,6 +73,8 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     basis: tuple[str, ...] = ()
     flips: tuple[datetime, ...] = ()
     flapping_since: datetime | None = None
+    flapped_at: datetime | None = None
+    covered: bool = False
     blind: bool = False
     blind_at: datetime | None = None
 

@@ -25,7 +25,8 @@ async def introduce(context: JobContext, run: Run) -> None:
     """
     if not run.baseline:
         return
-    fresh = [name for name in run.scope.subscriptions if run.is_baseline(name)]
+    hidden = {result.id for result in run.subscriptions if not isinstance(result.verdict, Pass)}
+    fresh = [name for name in run.scope.subscriptions if run.is_baseline(name) and name not in hidden]
     mine = [name for name in fresh if await context.store.claim_summary(name, run)]
     # A run whose subscriptions another one introduces has nothing to say, be it the first to ask for this.
     very_first = (bool(mine) or not fresh) and await context.store.claim_summary(INSTALLATION, run)
@@ -40,7 +41,12 @@ async def complete(context: JobContext, run: Run, markers: Sequence[Marker]) -> 
     if not run.baseline:
         return
     listed = {result.id for result in run.subscriptions if isinstance(result.verdict, Pass)}
-    whole = {marker.shard for marker in markers if marker.status is MarkerStatus.DONE and not marker.failed}
+    # A cluster at which Pullwatch fails for good is said by itself, and keeps no baseline open.
+    whole = {
+        marker.shard
+        for marker in markers
+        if marker.status is MarkerStatus.DONE and all(failed.lasting for failed in marker.failed)
+    }
     lost = {subscription_of_shard(shard) for shard in run.expected if shard not in whole}
     for name in run.scope.subscriptions:
         if run.is_baseline(name) and name in listed and name not in lost:

@@ -103,6 +103,8 @@ def group(changes: Sequence[Change], route_of: Callable[[Change], str]) -> tuple
         route = route_of(change)
         bonds = {("cluster", change.cluster.lower())}
         bonds |= {_bond(moved) for moved in change.transitions if moved.alert}
+        if change.first_sight:  # what would have been in a summary comes together, too
+            bonds |= {("first sight", "")}
         for bond in bonds:
             other = seen.setdefault((route, *bond), index)
             low, high = sorted((leader(index), leader(other)))
@@ -253,6 +255,7 @@ def _item(cluster: str, facet: str, history: list[Transition], words: RowVerdict
 def _kind(first: Transition, last: Transition) -> ItemKind:
     # People know already that it failed, or that it flapped.
     known_before = first.before is Status.FAILING or first.reason in (Reason.SETTLED, Reason.FLAPPING)
+    known_before = known_before and first.reason is not Reason.NOT_NOTIFIED_YET
     if last.after is None:
         return ItemKind.REMOVED
     if last.reason is Reason.FLAPPING:

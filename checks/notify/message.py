@@ -145,7 +145,7 @@ def _predicate(item: Item) -> str:
 
 _BLIND_FAILING = "It failed before and counts as failing until a look says otherwise."
 _BLIND_PASSING = "It held before; a failure would not be noticed."
-_DAMPED = "The next mail about it comes when its answer stays the same for six hours; history keeps every change."
+_DAMPED = "The next mail about it comes when its answer stays the same for eight hours; history keeps every change."
 
 
 def sentence(item: Item) -> str:
@@ -154,9 +154,9 @@ def sentence(item: Item) -> str:
     if item.reason is Reason.SETTLED:
         return f"It kept changing, and has stayed the same since {since}: it {'fails' if item.failing else 'holds'}."
     if item.kind is ItemKind.RECOVERED:
-        return f"It holds again since {utc(item.until or item.since)}; it failed since {since}."
+        return f"It holds again since {utc(_until(item))}; it failed since {since}."
     if item.kind is ItemKind.WAS_BAD:
-        return f"It failed from {since} to {utc(item.until or item.since)} and recovered before it could be reported."
+        return f"It failed from {since} to {utc(_until(item))} and recovered before it could be reported."
     if item.kind is ItemKind.REMOVED:
         why = "Its tag asks that it is not checked" if item.reason is Reason.OPTED_OUT else "It is no longer checked"
         return f"{why}, which is not a recovery; it failed since {since}."
@@ -170,6 +170,11 @@ def sentence(item: Item) -> str:
     if item.kind is ItemKind.CHANGED:
         return f"It still fails, since {since}, now for another cause (before: {item.before_cause or 'unknown'})."
     return f"It fails since {since}{', again after a recovery' if item.again else ''}."
+
+
+def _until(item: Item) -> datetime:
+    """When it ended; not before it began, whatever a clock said."""
+    return max(item.until or item.since, item.since)
 
 
 def _heading(section: Section) -> str:

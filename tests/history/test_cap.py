@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -12,7 +13,7 @@ from checks.findings import SEEN_BEFORE, ClusterReport, Coverage, RegistryRow
 from checks.history.decide import Policy, decide
 from checks.history.decide.admission import MAX_REGISTRIES, OTHERS
 from checks.history.model import ClusterState, Decision, RunRef
-from tests.history.test_noise import history_agrees
+from tests.history.test_noise import history_agrees, unseen
 from tests.support.reports import report
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -64,10 +65,11 @@ def test_a_failure_is_notified_at_once_whoever_has_the_places(word: str, count: 
 
 
 def test_failures_beyond_the_places_are_one_row_that_counts_and_names_them() -> None:
+    beyond = [f"zz{number}.azurecr.io" for number in range(5)]
     first, second, third = play(
         look(*filled("fail")),
-        look(*filled("fail"), *(row(f"zz{number}.azurecr.io", "fail") for number in range(5))),
-        look(*filled("fail")),
+        look(*filled("fail"), *(row(name, "fail") for name in beyond)),
+        look(*filled("fail"), *(row(name, "pass") for name in beyond)),
     )
     assert OTHERS not in {subject.registry for subject in first.state.subjects}
     assert told(second) == {(OTHERS, Reason.FIRST_SEEN_FAILING)}
@@ -97,3 +99,27 @@ def test_a_crowd_that_passes_makes_no_row_for_the_others() -> None:
     (only,) = play(look(*filled("pass", 200)))
     assert OTHERS not in {subject.registry for subject in only.state.subjects}
     assert len({subject.registry for subject in only.state.subjects}) == MAX_REGISTRIES
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        lambda: unseen(),
+        lambda: look(*filled("fail"), row("zz0.azurecr.io", "unknown"), row("zz1.azurecr.io", "pass")),
+        lambda: msgspec.structs.replace(look(*filled("fail")), coverage=(Coverage("pods", False),)),
+    ],
+    ids=["the cluster cannot be read", "one of them is unknown", "they are missing and pods were not read"],
+)
+def test_what_is_not_known_of_those_beyond_the_places_is_no_recovery(then: Callable[[], ClusterReport]) -> None:
+    crowd = look(*filled("fail"), row("zz0.azurecr.io", "fail"))
+    decisions = play(crowd, crowd, then(), then(), crowd)
+    said = set().union(*map(told, decisions[2:]))
+    assert not said & {(OTHERS, Reason.RECOVERED), (OTHERS, Reason.REGRESSED)}
+    assert (OTHERS, "access") in {subject.key for subject in decisions[-1].state.subjects}
+
+
+def test_once_all_have_places_the_row_of_the_others_leaves() -> None:
+    crowd = look(*filled("fail"), row("zz0.azurecr.io", "fail"))
+    *_, last = play(crowd, look(*filled("fail")))
+    assert told(last) == {(OTHERS, Reason.CAPPED)}
+    assert OTHERS not in {subject.registry for subject in last.state.subjects}

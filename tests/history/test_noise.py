@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.changes import Change, Reason, Status
-from checks.findings import SEEN_BEFORE, ClusterProblem, ClusterReport, Coverage
+from checks.findings import SEEN_BEFORE, ClusterProblem, ClusterReport, Coverage, Fail
 from checks.history.decide import Policy, decide, fold, statuses
 from checks.history.model import ClusterState, Decision, RunRef
 from checks.report.cluster_report import problem_report
@@ -75,6 +75,11 @@ def only_pull(word: str, cause: str = "dns") -> ClusterReport:
     return msgspec.structs.replace(made, registries=(row,))
 
 
+def turns(hours: float, *words: str) -> list[ClusterReport]:
+    """So many hours of each word in turn, half an hour apart, for some days."""
+    return [report(word) for word in words for _ in range(int(2 * hours))] * 4
+
+
 SHAPES: dict[str, Callable[[], Looks]] = {
     "fail and pass in turn": lambda: [report(word) for word in ("fail", "pass") * 24],
     "two fails and two passes in turn": lambda: [report(word) for word in ("fail", "fail", "pass", "pass") * 12],
@@ -89,6 +94,9 @@ SHAPES: dict[str, Callable[[], Looks]] = {
         report(access, pull=pull) for access, pull in (("pass", "fail"), ("fail", "fail"), ("fail", "pass")) * 16
     ],
     "fails and is unknown in turn": lambda: [report(word) for word in ("fail", "unknown") * 24],
+    "six and a half hours each": lambda: turns(6.5, "pass", "fail"),
+    "seven hours each": lambda: turns(7, "pass", "fail"),
+    "seven and a half hours each": lambda: turns(7.5, "pass", "fail"),
     "seen for an hour, unseen for seven": lambda: ([report("pass")] * 2 + [unseen()] * 14) * 3,
 }
 
@@ -161,6 +169,70 @@ def test_another_cause_counts_once_it_lasts() -> None:
     assert told(play([only_pull("pass"), *looks]), "pull") == [Reason.REGRESSED, Reason.CAUSE_CHANGED]
 
 
+# a row is one matter -------------------------------------------------------------------------------------------------
+
+
+def row_of(
+    access: str, path: str = "pass", pull: str = "pass", cause: str = "x", pull_cause: str = ""
+) -> ClusterReport:
+    """A look whose failing facets have a cause each."""
+    made = report("pass")
+    facets = {"access": facet(access, cause), "path": facet(path, cause), "pull": facet(pull, pull_cause or cause)}
+    return msgspec.structs.replace(made, registries=(msgspec.structs.replace(made.registries[0], **facets),))
+
+
+ENDS: dict[str, list[ClusterReport]] = {
+    "unknown after a recovery": [
+        report("pass"), report("fail"), report("pass", pull="unknown"), *[report("fail")] * 50
+    ],
+    "another facet, when both recover": [row_of("pass"), row_of("fail", pull="fail"), *[row_of("pass", "fail")] * 50],
+    "the facet that spoke for it recovers": [
+        row_of("pass"), row_of("fail"), *[row_of("fail", pull="fail")] * 2, *[row_of("pass", pull="fail")] * 50
+    ],
+    "days later": [
+        report("pass"), report("fail"), *[report("pass", pull="unknown")] * 144, *[report("fail")] * 50
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_a_failure_after_a_recovery_is_never_covered_by_what_was_said_before_it(what: str) -> None:
+    said: dict[str, bool] = {}
+    for decision in play(ENDS[what]):
+        for moved in decision.change.transitions if decision.change else ():
+            if moved.alert and moved.reason not in (Reason.BLIND, Reason.SEEN_AGAIN):
+                said = {**said, moved.facet: moved.after is Status.FAILING}
+    last = {name for name, answer in ENDS[what][-1].registries[0].facets() if isinstance(answer.verdict, Fail)}
+    assert any(said.get(name) for name in last), "the last that was said of a facet that fails is that it fails"
+
+
+def test_one_incident_of_three_causes_is_no_flapping_and_hides_nothing() -> None:
+    looks = [
+        row_of("pass"), row_of("fail", cause="a"), *[row_of("fail", "fail", cause="a")] * 2,
+        *[row_of("fail", "fail", "fail", cause="a", pull_cause="c")] * 2, row_of("pass"),
+        *[row_of("pass")] * 2, *[row_of("fail", "fail", "fail", cause="d")] * 10,
+    ]  # fmt: skip
+    assert Reason.FLAPPING not in [reason for name in ("access", "path", "pull") for reason in told(play(looks), name)]
+    assert told(play(looks)) == [Reason.REGRESSED, Reason.RECOVERED, Reason.REGRESSED]
+
+
+def test_what_nobody_is_notified_of_damps_nothing() -> None:
+    made = report("pass")
+    tags = [
+        msgspec.structs.replace(made, registries=(msgspec.structs.replace(made.registries[0], images=facet(word)),))
+        for word in ("pass", "fail", "fail", "pass", "fail", "fail", "pass", "fail", "fail", "pass")
+    ]
+    assert told(play([*tags, report("fail")])) == [Reason.REGRESSED]
+
+
+def test_a_failure_that_nobody_was_notified_of_is_notified_though_its_cause_alternates() -> None:
+    made = remembered("pass", pods=True)
+    row = msgspec.structs.replace(made.registries[0], pull=facet("fail", "a"))
+    unused = [msgspec.structs.replace(made, registries=(row,))] * 4
+    used = [only_pull("fail", cause) for cause in ("b", "c") * 20]
+    assert told(play([report("pass"), *unused, *used]), "pull")[0] is Reason.NOT_NOTIFIED_YET
+
+
 # what is not known ---------------------------------------------------------------------------------------------------
 
 
@@ -174,6 +246,19 @@ def test_a_cluster_that_cannot_be_judged_any_more_is_one_notice_and_one_when_it_
         "look-not-allowed", START + 2 * HALF_HOUR, "Reader is missing."
     )  # fmt: skip
     assert history_agrees(decisions)
+
+
+def test_nodes_that_cannot_be_heard_any_more_are_what_is_missing() -> None:
+    silent = msgspec.structs.replace(report("pass"), coverage=(Coverage("pods", False),))
+    blind = next(
+        moved
+        for decision in play([report("pass"), *[only_pull("fail")] * 2, *[silent] * 20])
+        if decision.change
+        for moved in decision.change.transitions
+        if moved.reason is Reason.BLIND
+    )
+    assert (blind.facet, blind.gap) == ("pull", "pods-read-in-part")
+    assert blind.summary.startswith("Nodes reported that it fails, and not all pods can be read now")
 
 
 def test_a_short_outage_is_no_notice() -> None:
@@ -209,6 +294,14 @@ def test_a_registry_that_nobody_uses_raises_no_alert_and_does_once_it_is_used() 
     assert statuses(decisions[-1].state)[REGISTRY, "access"].status is Status.FAILING
     used = play([report("fail")], state=decisions[-1].state, first=10)
     assert told(used) == [Reason.NOT_NOTIFIED_YET]
+
+
+@pytest.mark.parametrize("word", ["fail", "pass"])
+def test_thirty_days_without_a_look_at_pods_make_nothing_unused(word: str) -> None:
+    looks = [report("pass"), *[remembered(word, pods=False)] * (33 * 24)]
+    decisions = play(looks, timedelta(hours=1))
+    assert REGISTRY in decisions[-1].state.registries
+    assert told(decisions) == [Reason.REGRESSED] * (word == "fail")
 
 
 def test_a_registry_that_may_be_used_raises_one() -> None:

@@ -166,7 +166,7 @@ def test_clusters_that_lack_the_same_are_blind_in_one_mail() -> None:
 
 
 def test_what_flaps_says_so_and_then_where_it_stays() -> None:
-    *_, flapping, settled = of_looks([report(word) for word in ["pass", *("fail", "pass") * 3, *["pass"] * 14]])
+    *_, flapping, settled = of_looks([report(word) for word in ["pass", *("fail", "pass") * 3, *["pass"] * 20]])
     assert subject_of(flapping) == "[Pullwatch] FLAPPING: aks-1 keeps changing its answer about acrone.azurecr.io"
     assert "It holds at the moment. The next mail about it comes when its answer stays" in text_of(flapping)
     assert "It was: It is a fail." in text_of(flapping)

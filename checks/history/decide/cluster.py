@@ -32,10 +32,11 @@ def decide(
     if previous is not None and run.sequence <= previous.sequence:
         stale = (SubjectReason("", "", Reason.STALE_RUN),)
         return Decision(state=previous, run=run, reasons=stale, stale=True)
-    before = None if previous is None else aged(previous, now)
+    heard = pods_read(report)
+    before = None if previous is None else aged(previous, now, pods_read=heard)
     held = {subject.key: subject for subject in before.subjects} if before else {}
-    admitted = admit(tuple(held.values()), report)
-    steps = _stepped(held, admitted, report, policy, now, before.updated if before else now)
+    admitted = admit(tuple(held.values()), report, pods_read=heard)
+    steps = _stepped(held, admitted, report, policy, now, previous.updated if previous else now)
     steps |= _unseen(held, steps, admitted, now)
     reasons = [SubjectReason(*key, done.reason) for key, done in steps.items()]
     reasons += [SubjectReason(registry, "", Reason.CAPPED) for registry in admitted.capped]
@@ -64,7 +65,6 @@ def _stepped(
     before: datetime,
 ) -> Steps:
     """Every facet of every row that is counted. A facet is stepped knowing what became of those before it."""
-    heard = pods_read(report)
     excused = report.problem is not None and report.problem.cause == ScanCause.NOT_VISIBLE
     steps: Steps = {}
     for name, row in admitted.rows.items():
@@ -77,25 +77,21 @@ def _stepped(
                 policy=policy,
                 now=now,
                 before=before,
-                pods_read=heard,
+                pods_read=pods_read(report),
                 excused=excused,
             )
-            company = company_of((_of(held, steps, (name, other)) for other in FACETS if other != facet), now)
+            others = [(name, other) for other in FACETS if other != facet]
+            stepped = [steps[key] for key in others if key in steps]
+            rest = [held[key] for key in others if key in held and key not in steps]
+            as_held = [*rest, *(done.subject for done in stepped if done.subject is not None)]
+            company = company_of(stepped, as_held, policy, now)
             steps[name, facet] = step(held.get((name, facet)), look, company)
     return steps
 
 
-def _of(
-    held: Mapping[Key, SubjectState], steps: Steps, key: Key
-) -> tuple[SubjectState | None, SubjectState | None, Transition | None]:
-    """Another facet as it was, as it is as far as it was stepped, and what moved."""
-    before, done = held.get(key), steps.get(key)
-    return (before, before, None) if done is None else (before, done.subject, done.moved)
-
-
 def _unseen(held: Mapping[Key, SubjectState], steps: Steps, admitted: Admitted, now: datetime) -> Steps:
     """What is held and was not looked at: it found no place, or the report does not name it."""
-    gone = frozenset(admitted.capped)
+    gone = frozenset(admitted.capped) | ({OTHERS} if admitted.all_have_places else frozenset())
     left = sorted(key for key in held if key not in steps)
     return {key: displaced(held[key]) if key[0] in gone else absent(held[key], now) for key in left}
 

@@ -13,13 +13,15 @@ from checks.history.model import ClusterState, Streak, SubjectState
 LONGEST_PAUSE = timedelta(days=1)
 
 
-def counted(streak: Streak | None, now: datetime, cause: str = "") -> Streak:
-    """The streak with one more look. Looks within a minute are one; another ``cause`` begins anew.
+def counted(streak: Streak | None, now: datetime, cause: str = "", before: datetime | None = None) -> Streak:
+    """The streak with one more look. It begins no earlier than ``before``, the look before it: a clock may be put back.
+
+    Looks within a minute are one; another ``cause`` begins anew.
 
     A start that lies ahead is void once two looks in a row say so: after one, either clock may have jumped.
     """
     if streak is None or streak.cause != cause:
-        return Streak(1, now, now, cause)
+        return Streak(1, max(now, before or now), now, cause)
     since = streak.at if streak.since > max(streak.at, now) else streak.since
     if elapsed(streak.at, now) < ONE_LOOK:
         return Streak(streak.count, since, min(streak.at, now), cause)
@@ -41,13 +43,14 @@ def recent(flips: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:
     return tuple(flip for flip in flips if timedelta() <= now - flip < FLIPS_WITHIN)
 
 
-def aged(previous: ClusterState, now: datetime) -> ClusterState:
+def aged(previous: ClusterState, now: datetime, *, pods_read: bool) -> ClusterState:
     """The state with its times of last use as old as was watched.
 
-    What is forgotten after 30 days was not used in 30 days of looking. A pause of a year, be it that of a clock that
-    jumped for one run, makes nothing a year old; a time ahead is now.
+    What is forgotten after 30 days was not used in 30 days of looking at all pods. A pause of a year, be it that of a
+    clock that jumped for one run, makes nothing a year old; a time ahead is now.
     """
-    pause = max(elapsed(previous.updated, now) - LONGEST_PAUSE, timedelta())
+    watched = LONGEST_PAUSE if pods_read else timedelta()
+    pause = max(elapsed(previous.updated, now) - watched, timedelta())
 
     def moved(moment: datetime) -> datetime:
         return min(moment + pause, now)

@@ -17,7 +17,7 @@ ONE_LOOK = timedelta(minutes=1)  # looks within it are one: a timer's and a requ
 PACE = timedelta(minutes=4)  # what has to pass, beside the looks, for each look after the first
 FLIPS = 3  # in FLIPS_WITHIN; more than these is flapping
 FLIPS_WITHIN = timedelta(hours=24)
-STEADY_AFTER = timedelta(hours=6)  # without a flip: it flaps no more
+STEADY_AFTER = FLIPS_WITHIN / FLIPS  # without a flip: it flaps no more, and what is slower never did
 LONGEST_STEP = timedelta(hours=2)  # the latest step of an age counts as this at most: its clock may have jumped
 BLIND_AGAIN_AFTER = timedelta(hours=24)
 

@@ -8,11 +8,20 @@ from typing import NamedTuple
 
 import msgspec
 
+from checks.causes import ReadCause
 from checks.changes import Reason, Status, Transition
 from checks.findings import SEEN_BEFORE, Basis, Facet, RegistryRow, Unknown, word
 from checks.history.decide.leaving import leaving
 from checks.history.decide.looks import LONGEST_PAUSE, counted, elapsed, reached, recent
-from checks.history.decide.policy import BLIND_AGAIN_AFTER, FLIPS, KEEP_FOR, LONGEST_STEP, STEADY_AFTER, Policy
+from checks.history.decide.policy import (
+    BLIND_AGAIN_AFTER,
+    FLIPS,
+    FLIPS_WITHIN,
+    KEEP_FOR,
+    LONGEST_STEP,
+    STEADY_AFTER,
+    Policy,
+)
 from checks.history.model import Streak, SubjectState
 from checks.text import clipped, printable, redacted
 
@@ -34,8 +43,9 @@ class Step(NamedTuple):
 class Company(msgspec.Struct, frozen=True):
     """What the other facets of the same registry are like at this look.
 
-    ``failing``: the causes of those that fail. ``known``: the causes of those whose failure people knew of before.
-    ``flips``: when they flipped. ``flapping``: people know that one of them flaps.
+    ``failing``: the causes of those before it that this look found failing. ``known``: of these, the causes that people
+    knew of before. ``flips``: when facets that people are notified of flipped once more. ``flapping``: people know
+    that one of them flaps.
     """
 
     failing: frozenset[str] = frozenset()
@@ -111,21 +121,24 @@ def displaced(held: SubjectState) -> Step:
     return Step(None, leaving(held, Reason.CAPPED), Reason.CAPPED)
 
 
-def company_of(
-    others: Iterable[tuple[SubjectState | None, SubjectState | None, Transition | None]], now: datetime
-) -> Company:
-    """The company of a facet. ``others``: each other facet as it was, as it is and what moved."""
+def company_of(stepped: Iterable[Step], held: Iterable[SubjectState], policy: Policy, now: datetime) -> Company:
+    """The company of a facet: what this look made of those before it, and all the others as they are held.
+
+    What only was held says nothing of this look: it may have recovered by it. The first flip of a facet is a failure or
+    a recovery like any other, and no sign of flapping.
+    """
     failing, known, flips, flapping = set(), set(), set(), False
-    for before, after, moved in others:
-        if after is None:
+    for subject, moved, _ in stepped:
+        if subject is None or subject.status is not Status.FAILING or subject.last_verdict != "fail":
             continue
-        flips |= set(recent(after.flips, now))
-        flapping = flapping or (after.flapping_since is not None and after.notified)
-        if after.status is not Status.FAILING:
-            continue
-        failing.add(after.cause)
-        if before is not None and before.notified and after.notified and (moved is None or not moved.alert):
-            known.add(after.cause)
+        if subject.good is None and subject.other is None:
+            failing.add(subject.cause)
+            if subject.notified and (moved is None or not moved.alert):
+                known.add(subject.cause)
+    for other in held:
+        if other.facet in policy.alert_on:
+            flips |= set(recent(other.flips, now)[1:])
+        flapping = flapping or (other.flapping_since is not None and other.notified)
     return Company(frozenset(failing), frozenset(known), frozenset(flips), flapping)
 
 
@@ -166,7 +179,7 @@ def _expired(held: SubjectState, now: datetime) -> bool:
 
 
 def _failed(held: SubjectState | None, before: SubjectState, look: Look, company: Company) -> Step:
-    bad = counted(before.bad, look.now)
+    bad = counted(before.bad, look.now, before=look.before)
     subject = msgspec.structs.replace(before, last_verdict="fail", bad=bad, good=None, unknown=None)
     if before.status is Status.FAILING:
         return _failing_still(before, subject, look, company)
@@ -191,18 +204,20 @@ def _enough(bad: Streak, before: SubjectState, look: Look, company: Company) -> 
 def _failing_still(before: SubjectState, subject: SubjectState, look: Look, company: Company) -> Step:
     """It failed before: the evidence is the latest. Another cause is another thing to do, once it lasts."""
     if look.cause == before.cause:
-        same = _with_evidence(subject, look, status=Status.FAILING, since=before.since)
+        same = msgspec.structs.replace(
+            _with_evidence(subject, look, status=Status.FAILING, since=before.since), other=None
+        )
         return _steady(before, same, Reason.STILL_FAILING, look, company)
-    other = counted(before.other, look.now, look.cause)
+    other = counted(before.other, look.now, look.cause, look.before)
     if look.cause not in company.failing and not reached(other, look.policy.fail_after[look.facet], look.now):
         waiting = msgspec.structs.replace(subject, other=other)
-        return _in_sight(before, Step(waiting, None, Reason.BELOW_THRESHOLD))
+        return _steady(before, waiting, Reason.BELOW_THRESHOLD, look, company)
     changed = _with_evidence(subject, look, status=Status.FAILING, since=before.since)
     return _flipped(before, changed, Reason.CAUSE_CHANGED, look, company)
 
 
 def _passed(held: SubjectState | None, before: SubjectState, look: Look, company: Company) -> Step:
-    good = counted(before.good, look.now)
+    good = counted(before.good, look.now, before=look.before)
     subject = msgspec.structs.replace(before, last_verdict="pass", good=good, bad=None, other=None, unknown=None)
     if before.status is Status.PASSING:
         return _steady(before, subject, Reason.STILL_PASSING, look, company)
@@ -219,7 +234,7 @@ def _passed(held: SubjectState | None, before: SubjectState, look: Look, company
 
 def _unsettled(held: SubjectState | None, before: SubjectState, look: Look, verdict: str) -> Step:
     """Unknown or Skipped: neither a streak nor a status moves; only Unknown has an age."""
-    unknown = counted(before.unknown, look.now) if verdict == "unknown" else None
+    unknown = counted(before.unknown, look.now, before=look.before) if verdict == "unknown" else None
     subject = msgspec.structs.replace(before, last_verdict=verdict, unknown=unknown)
     reason = Reason.UNKNOWN if verdict == "unknown" else Reason.SKIPPED
     if held is None:
@@ -245,8 +260,10 @@ def _blind(before: SubjectState, unknown: Streak, look: Look) -> bool:
 def _with_gap(moved: Transition, look: Look) -> Transition:
     """The transition with what is missing, so that whoever lacks the same is in one mail."""
     verdict = look.answer.verdict
-    missing = verdict.missing if isinstance(verdict, Unknown) else ""
-    text = look.answer.summary or (f"It needs {missing}." if missing else "")
+    if not isinstance(verdict, Unknown):  # Azure shows an answer, and it is the nodes that have to be heard
+        text = "Nodes reported that it fails, and not all pods can be read now: only they can say that it is over."
+        return msgspec.structs.replace(moved, gap=ReadCause.PARTIAL_PODS.value, summary=text, fix=())
+    text = look.answer.summary or f"It needs {verdict.missing}."
     return msgspec.structs.replace(moved, gap=look.cause, summary=_line(text), fix=_commands(look.answer.fix))
 
 
@@ -257,27 +274,34 @@ def _flipped(held: SubjectState | None, subject: SubjectState, reason: Reason, l
     """A flip: notified where people want to know, or know of what it ends; damped where there are too many."""
     known = held is not None and held.notified
     flips = (*recent(held.flips if held else (), look.now), look.now)[-FLIPS - 1 :]
-    subject = msgspec.structs.replace(subject, flips=flips, other=None, blind=False)
+    subject = msgspec.structs.replace(subject, flips=flips, other=None, blind=False, covered=False)
     if held is not None and held.flapping_since is not None:
         alert, notified, reason = False, known, Reason.DAMPED
     elif len(company.flips | set(flips)) > FLIPS:
-        subject = msgspec.structs.replace(subject, flapping_since=look.now)
-        alert = (look.wanted or known) and not company.flapping
-        notified, reason = alert or known or company.flapping, Reason.DAMPED if company.flapping else Reason.FLAPPING
+        said = company.flapping or _said_lately(subject, look.now)
+        alert = (look.wanted or known) and not said
+        notified, reason = alert or known or said, Reason.DAMPED if said else Reason.FLAPPING
+        flapped_at = look.now if alert else subject.flapped_at
+        subject = msgspec.structs.replace(subject, flapping_since=look.now, flapped_at=flapped_at)
     elif subject.status is Status.FAILING:
-        covered = look.cause in company.known
+        covered = look.wanted and look.cause in company.known
         alert = look.wanted and not covered
         notified = known or look.wanted
+        subject = msgspec.structs.replace(subject, covered=covered)
     else:
         alert, notified = known, False
     subject = msgspec.structs.replace(subject, notified=notified)
     return Step(subject, _moved(held, subject, reason, alert=alert), reason)
 
 
+def _said_lately(subject: SubjectState, now: datetime) -> bool:
+    """Whether people were notified within a day that it flaps: they know."""
+    return subject.flapped_at is not None and elapsed(subject.flapped_at, now) < FLIPS_WITHIN
+
+
 def _steady(before: SubjectState, subject: SubjectState, reason: Reason, look: Look, company: Company) -> Step:
     """No flip: what flapped settles after a while, and what nobody was notified of yet is notified."""
     failing = subject.status is Status.FAILING
-    subject = msgspec.structs.replace(subject, other=None)
     last = max(recent(before.flips, look.now), default=None)
     if before.flapping_since is not None:
         if last is not None and elapsed(last, look.now) < STEADY_AFTER:
@@ -286,10 +310,12 @@ def _steady(before: SubjectState, subject: SubjectState, reason: Reason, look: L
         notified = failing and (alert or before.notified)
         settled = msgspec.structs.replace(subject, flapping_since=None, notified=notified, blind=False)
         return Step(settled, _moved(before, settled, Reason.SETTLED, alert=alert), Reason.SETTLED)
-    if failing and look.wanted and not before.notified:
-        due = msgspec.structs.replace(subject, notified=True, blind=False)
-        alert = look.cause not in company.known
-        return Step(due, _moved(before, due, Reason.NOT_NOTIFIED_YET, alert=alert), Reason.NOT_NOTIFIED_YET)
+    if failing and look.wanted and (not before.notified or before.covered):
+        covered = subject.cause in company.known
+        due = msgspec.structs.replace(subject, notified=True, blind=False, covered=covered)
+        if not covered:  # nobody was notified, or of another facet that does not fail for it any more
+            return Step(due, _moved(before, due, Reason.NOT_NOTIFIED_YET, alert=True), Reason.NOT_NOTIFIED_YET)
+        subject = due
     return _in_sight(before, Step(subject, None, reason))
 
 
