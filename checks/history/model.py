@@ -301,6 +301,13 @@ class Doubt(msgspec.Struct, frozen=True):
     calm: int = 0
 
 
+class Sight(msgspec.Struct, frozen=True):
+    """Whether the identity could see a subscription, as of the run with that place in the order."""
+
+    sequence: int = 0
+    visible: bool = True
+
+
 class StoredRun(msgspec.Struct, frozen=True):
     """A run as it was read, with its ETag."""
 
