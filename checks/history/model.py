@@ -167,12 +167,16 @@ class Unreadable(msgspec.Struct, frozen=True, order=True):
 
 
 class RecordedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The record of a row that cannot be handled. ``since``: when its present content was met for the first time."""
+    """The record of a row that cannot be handled. ``since``: when its present content was met for the first time.
+
+    ``sequence``: the place of the last run that met it; 0 where no run did.
+    """
 
     ref: RowRef
     why: str
     since: datetime
     etag: str = ""
+    sequence: int = 0
 
 
 class StateList(msgspec.Struct, frozen=True):
