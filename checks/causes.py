@@ -54,6 +54,7 @@ class ScanCause(Cause):
 
     NOT_LISTED = "not-listed", "The cluster was known before and is not listed now, though its list may be incomplete."
     NOT_VISIBLE = "not-visible", "The subscription was asked for and is not one that Pullwatch's identity can see."
+    EXCLUDED = "excluded", "The subscription was asked for, and a setting of Pullwatch excludes it."
     NOT_LOOKED_AT = "not-looked-at", "The cluster was not checked in this run."
     CHECKER_ERROR = "checker-error", "Pullwatch itself failed on this cluster: a defect of Pullwatch."
     NOT_ALLOWED = "not-allowed", "Pullwatch's identity may not list the subscription's clusters or registries."

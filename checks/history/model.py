@@ -170,12 +170,16 @@ class Unreadable(msgspec.Struct, frozen=True, order=True):
 
 
 class RecordedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The record of a row that cannot be handled. ``since``: when its present content was met for the first time."""
+    """The record of a row that cannot be handled. ``since``: when its present content was met for the first time.
+
+    ``sequence``: the place of the last run that met it; 0 where no run did.
+    """
 
     ref: RowRef
     why: str
     since: datetime
     etag: str = ""
+    sequence: int = 0
 
 
 class StateList(msgspec.Struct, frozen=True):
@@ -302,6 +306,13 @@ class Doubt(msgspec.Struct, frozen=True):
     sequence: int = 0
     degraded: bool = False
     calm: int = 0
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """Whether the identity could see a subscription, as of the run with that place in the order."""
+
+    sequence: int = 0
+    visible: bool = True
 
 
 class StoredRun(msgspec.Struct, frozen=True):

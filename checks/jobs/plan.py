@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import msgspec
 
+from checks.causes import ScanCause
 from checks.collect.arm import inventory
 from checks.facts import Cluster, NotSeen, Seen, Subscription
 from checks.findings import SubscriptionResult
@@ -55,12 +56,13 @@ async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -
     listing = await context.inventories.get(ticket.run_id, lambda: inventory.read(context.azure, visible))
     facts = {s.id: listing.subscriptions[s.id] for s in chosen}
     known = {s.id: await context.store.known_clusters(s.id) for s in chosen}
-    missing = _not_visible(wanted, visible) if wanted else await vanished(context, visible)
+    unseen = _unseen(wanted, visible) if wanted else await vanished(context, visible)
+    missing = [guid for guid in unseen if guid not in context.settings.exclude_subscriptions]
     clusters = {guid: _clusters(part.clusters, known[guid]) for guid, part in facts.items()}
     opted_out = tuple(cluster.id for guid in facts for cluster in scan_cluster.opted_out_of(listing, guid))
     clusters |= {guid: await watched_clusters(context, guid) for guid in missing}
     results = [subscription_result(part) for part in facts.values()] + [
-        scan_cluster.not_visible(listing, guid) for guid in missing
+        scan_cluster.unseen(context.settings, listing, guid) for guid in unseen
     ]
     shards = _shards(clusters, context.settings.shard_size)
     run = await _run(context, ticket, message, results, shards)
@@ -68,8 +70,8 @@ async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -
     return msgspec.structs.replace(run, inventory_complete=complete, opted_out=opted_out), shards
 
 
-def _not_visible(wanted: Iterable[str], visible: Iterable[Subscription]) -> tuple[str, ...]:
-    """The ids of subscriptions that were asked for and that the identity cannot see."""
+def _unseen(wanted: Iterable[str], visible: Iterable[Subscription]) -> tuple[str, ...]:
+    """The ids of subscriptions that were asked for and that are excluded or that the identity cannot see."""
     seen = {subscription.id for subscription in visible}
     return tuple(guid.lower() for guid in wanted if guid.lower() not in seen)
 
@@ -82,14 +84,15 @@ async def _run(
     shards: list[Shard],
 ) -> Run:
     complete = await context.store.baseline_complete()
-    fresh = tuple(result.id for result in results if result.id not in complete)
+    covered = tuple(result.id for result in results if result.cause != ScanCause.EXCLUDED)
+    fresh = tuple(guid for guid in covered if guid not in complete)
     now = context.clock()
     return Run(
         id=ticket.run_id,
         sequence=ticket.sequence,
         requested_by=message.requested_by,
         scope=RunScope(
-            subscriptions=tuple(result.id for result in results),
+            subscriptions=covered,
             asked=tuple(sorted({guid.lower() for guid in message.subscriptions})),
         ),
         created=now,

@@ -21,6 +21,7 @@ from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, ScanRe
 from checks.report.cluster_report import build_report, problem_report, subscription_result
 from checks.report.outcome import pods_read
 from checks.rules import visibility
+from checks.settings import Settings
 
 LOG = logging.getLogger(__name__)
 Progress = Callable[[str], None]
@@ -83,7 +84,7 @@ async def scan(azure: Azure, scope: ScanScope, progress: Progress, records: Cana
     if scope.registries and not scope.clusters:
         reports = tuple(report for report in reports if report.registries or not pods_read(report))
     results = [subscription_result(listing.subscriptions[guid]) for guid in sorted(chosen)]
-    results += [not_visible(listing, guid) for guid in wanted if guid.lower() not in {s.id for s in seen}]
+    results += [unseen(azure.settings, listing, guid) for guid in wanted if guid.lower() not in {s.id for s in seen}]
     return ScanReport(subscriptions=tuple(results), clusters=reports, arm_calls=dict(azure.calls))
 
 
@@ -96,6 +97,21 @@ def clusters_of(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:
 def opted_out_of(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:
     """The clusters of one subscription that ask not to be checked."""
     return tuple(cluster for cluster in clusters_of(listing, subscription) if opted_out(cluster))
+
+
+def unseen(settings: Settings, listing: Inventory, guid: str) -> SubscriptionResult:
+    """The result of a subscription that was asked for and is not among the visible ones."""
+    return excluded(guid) if guid.lower() in settings.exclude_subscriptions else not_visible(listing, guid)
+
+
+def excluded(guid: str) -> SubscriptionResult:
+    """The result of a subscription that was asked for and that the settings exclude."""
+    return SubscriptionResult(
+        id=guid.lower(),
+        verdict=Unknown("PULLWATCH_EXCLUDE_SUBSCRIPTIONS without this subscription"),
+        cause=ScanCause.EXCLUDED,
+        summary="PULLWATCH_EXCLUDE_SUBSCRIPTIONS names this subscription, so it is not checked.",
+    )
 
 
 def not_visible(listing: Inventory, guid: str) -> SubscriptionResult:

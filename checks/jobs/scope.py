@@ -6,12 +6,12 @@ failing cluster vanish, and the run that no longer looks at it would count as co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from checks.causes import ScanCause
 from checks.changes import Notice, NoticeKind
 from checks.facts import Subscription
-from checks.history.model import Run
+from checks.history.model import Run, Sight
 from checks.jobs.context import JobContext
 from checks.jobs.notices import notice_of
 
@@ -37,20 +37,41 @@ async def notify_of_changes(context: JobContext, run: Run) -> None:
 
     Repeatable: a notice is written once for its run, and what was noticed is kept after it.
     """
-    before = await context.store.vanished_subscriptions()
-    known = set(await context.store.known_subscriptions())
-    hidden = {result.id for result in run.subscriptions if result.cause == ScanCause.NOT_VISIBLE}
-    new = sorted(hidden & known - before)
-    back = sorted({result.id for result in run.subscriptions if result.id not in hidden} & before)
+    before = await context.store.list_sights()
+    after = {guid: sight for guid, sight in (await _sights(context, run)).items() if _is_later(before, guid, sight)}
+    changed = sorted(guid for guid, sight in after.items() if _was_visible(before, guid) is not sight.visible)
+    new = [guid for guid in changed if not after[guid].visible]
+    back = [guid for guid in changed if after[guid].visible]
     if new:
         await context.store.add_notice(_vanished_notice(run, new))
     if back:
         title = f"{_counted(back)} can be seen again"
         await context.store.add_notice(_notice(run, NoticeKind.VISIBLE_AGAIN, title, back))
-    for guid in new:
-        await context.store.remember_vanished(guid, run)
-    for guid in back:
-        await context.store.forget_vanished(guid)
+    await context.store.save_sights(after)
+
+
+async def _sights(context: JobContext, run: Run) -> dict[str, Sight]:
+    """What a run saw of its subscriptions. Of excluded ones, and of lost ones without clusters, it has nothing to say.
+
+    Those that were seen are kept as well: an older run that closes later must not take them for lost.
+    """
+    sights: dict[str, Sight] = {}
+    for result in run.subscriptions:
+        visible = result.cause != ScanCause.NOT_VISIBLE
+        if result.cause != ScanCause.EXCLUDED and (visible or await watched_clusters(context, result.id)):
+            sights[result.id] = Sight(run.sequence, visible)
+    return sights
+
+
+def _is_later(before: Mapping[str, Sight | None], guid: str, sight: Sight) -> bool:
+    """Whether no run of the same place or a later one spoke. A row of a newer version is left as it is."""
+    known = before.get(guid, Sight())
+    return known is not None and known.sequence < sight.sequence
+
+
+def _was_visible(before: Mapping[str, Sight | None], guid: str) -> bool:
+    known = before.get(guid)
+    return known is None or known.visible
 
 
 def _vanished_notice(run: Run, guids: list[str]) -> Notice:

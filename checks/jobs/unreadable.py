@@ -42,7 +42,7 @@ async def report_unreadable(
 ) -> None:
     """Records and notifies what was ``found`` and is not known yet; forgets what was ``looked_at`` and is well again.
 
-    Of what is known nobody is notified again.
+    Of what is known nobody is notified again. What a later run met is not forgotten by an older one that closes late.
     """
     now = context.clock()
     by_ref = {item.ref: item for item in found}
@@ -60,21 +60,25 @@ async def report_unreadable(
             break
     for item in new:
         LOG.error("a row cannot be handled: %s", item.why)
-    well = [ref for ref in recorded if looked_at(ref) and ref not in by_ref]
+    well = [
+        ref for ref, record in recorded.items() if looked_at(ref) and ref not in by_ref and record.sequence <= sequence
+    ]
     if well:
         await context.store.forget_unreadable(well)
     for ref in by_ref.keys() & recorded.keys():
-        await _set_aside_when_ripe(context, recorded[ref], by_ref[ref])
+        if recorded[ref].sequence < sequence:
+            await context.store.met_again(recorded[ref], sequence)
+        await _set_aside_when_ripe(context, recorded[ref], by_ref[ref], max(sequence, recorded[ref].sequence))
 
 
-async def _set_aside_when_ripe(context: JobContext, record: RecordedRow, found: Unreadable) -> None:
+async def _set_aside_when_ripe(context: JobContext, record: RecordedRow, found: Unreadable, sequence: int) -> None:
     """Moves a row out of the way that has been the same for long enough."""
     kept = record.ref == SEQUENCE_ROW or record.ref.row.startswith("digest|")  # a mail is kept where it is looked for
     if kept or found.readable or not record.etag:
         return
     now = context.clock()
     if await context.store.etag_now(record.ref) != record.etag:
-        await context.store.renew_unreadable(found, now)
+        await context.store.renew_unreadable(found, now, sequence)
         return
     lease = record.ref == LEASE_ROW  # whoever holds it, by whatever version, does not any more when it is that old
     age = LEASE + SKEW if lease else KEEP_FOR

@@ -238,6 +238,22 @@ async def test_a_state_that_cannot_be_read_is_notified_once_and_again_when_it_br
         assert len(unreadable(smtp)) == 2
 
 
+@pytest.mark.parametrize("met", [1, 2], ids=["first", "again"])
+async def test_an_older_run_that_closes_late_does_not_forget_what_a_newer_one_could_not_read(
+    storage: str, smtp: Mailbox, met: int
+) -> None:
+    ref = RowRef(SUBSCRIPTION, "state|rg:aks-1")
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
+        for sequence in (3, 5)[:met]:
+            await report_unreadable(job, [Unreadable(ref, "version 999")], lambda _: False, sequence=sequence)
+        older, same = 2 * met, 2 * met + 1
+        await report_unreadable(job, [], lambda _: True, sequence=older)
+        (record,) = await job.store.list_unreadable()
+        assert (record.ref, record.sequence) == (ref, same)
+        await report_unreadable(job, [], lambda _: True, sequence=same)
+        assert await job.store.list_unreadable() == ()
+
+
 @pytest.mark.parametrize("how", EACH_WAY)
 async def test_a_state_that_nobody_repairs_is_set_aside_unless_a_newer_version_wrote_it(
     estate: Estate, storage: str, smtp: Mailbox, how: str

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+
 from checks.changes import Change
 from checks.facts import subscription_of
 from checks.findings import ClusterReport
@@ -14,13 +17,16 @@ from checks.history.model import (
     Pending,
     RowRef,
     Run,
+    Sight,
     StateList,
     StateSummary,
     StoredState,
     Unreadable,
 )
 from checks.history.table import keys, rows
-from checks.history.table.tables import Operation, Tables, etag_of, unmodified
+from checks.history.table.tables import BATCH, Operation, Tables, etag_of, unmodified
+
+LOG = logging.getLogger(__name__)
 
 
 class Clusters(Tables):
@@ -72,19 +78,23 @@ class Clusters(Tables):
         entities = self._range(keys.INDEX, "subscription", select=["RowKey"])
         return tuple([str(row["RowKey"]).partition("|")[2] async for row in entities])
 
-    async def vanished_subscriptions(self) -> frozenset[str]:
-        """The ids of subscriptions that could not be seen any more when a run last looked, as far as people know."""
-        entities = self._range(keys.INDEX, "vanished", select=["RowKey"])
-        return frozenset([str(row["RowKey"]).partition("|")[2] async for row in entities])
+    async def list_sights(self) -> dict[str, Sight | None]:
+        """Whether the identity could see each subscription; None where the row is not this version's to read."""
+        sights: dict[str, Sight | None] = {}
+        async for row in self._range(keys.INDEX, "sight"):
+            try:
+                sights[str(row["RowKey"]).partition("|")[2]] = rows.read_sight(row)
+            except SchemaError as error:
+                LOG.error("whether a subscription was visible cannot be told: %s", error)
+                sights[str(row["RowKey"]).partition("|")[2]] = None
+        return sights
 
-    async def remember_vanished(self, subscription: str, run: Run) -> None:
-        """Keep that people are notified of a subscription that cannot be seen any more."""
-        entity = rows.base(keys.INDEX, keys.check(f"vanished|{subscription}"))
-        await self._put(rows.checked(entity | {"run": run.id, "since": run.closed or run.created}))
-
-    async def forget_vanished(self, subscription: str) -> None:
-        """A subscription can be seen again."""
-        await self._delete(keys.INDEX, keys.check(f"vanished|{subscription}"))
+    async def save_sights(self, sights: Mapping[str, Sight]) -> None:
+        """Keep whether the identity could see subscriptions. Repeatable."""
+        written = [rows.checked(rows.sight_row(guid, sight)) for guid, sight in sorted(sights.items())]
+        for start in range(0, len(written), BATCH):
+            operations: list[Operation] = [("upsert", row) for row in written[start : start + BATCH]]
+            await self._transact(operations)
 
     async def baseline_complete(self) -> frozenset[str]:
         """The subscriptions that had a complete look: what fails there from now on is new."""

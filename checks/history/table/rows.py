@@ -32,6 +32,7 @@ from checks.history.model import (
     RunLists,
     RunScope,
     Shard,
+    Sight,
     StateSummary,
     StoredCanary,
     Streak,
@@ -324,6 +325,20 @@ def read_known(row: Row) -> KnownCluster:
     """A cluster that was seen before."""
     names = read(dict[str, datetime], joined(versioned(row), "registries"), row.get("RowKey"))
     return KnownCluster(string(row, "cluster"), tuple(sorted(names)))
+
+
+def sight_row(subscription: str, sight: Sight) -> Entity:
+    """Whether a subscription was visible."""
+    entity = base(keys.INDEX, keys.check(f"sight|{subscription}"))
+    return entity | {"sequence": number(sight.sequence), "visible": sight.visible}
+
+
+def read_sight(row: Row) -> Sight:
+    """Whether a subscription was visible, back."""
+    visible = versioned(row).get("visible")
+    if not isinstance(visible, bool):
+        raise SchemaError(f"row {row.get('RowKey')!r}: visible is {visible!r}")
+    return Sight(integer(row, "sequence"), visible)
 
 
 # ---- history and outbox ------------------------------------------------------------------------------------------

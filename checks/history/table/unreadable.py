@@ -40,15 +40,24 @@ class UnreadableRows(Tables):
         told = hashlib.sha256(f"{first[0].ref}{now.isoformat()}".encode()).hexdigest()[:20]
         ref = RowRef(keys.MAIL, keys.notice(f"unreadable-{told}", notice.sequence))
         pending = Pending(ref=ref, sequence=notice.sequence, at=notice.at, notice=rows.text_of(notice))
-        records = [await self._record(item, now) for item in found]
+        records = [await self._record(item, now, notice.sequence) for item in found]
         await self._transact([("create", rows.pending_row(pending)), *_written(records[: len(first)])])
         for start in range(len(first), len(records), BATCH):
             operations: list[Operation] = [("upsert", record) for record in records[start : start + BATCH]]
             await self._transact(operations)
 
-    async def renew_unreadable(self, found: Unreadable, now: datetime) -> None:
+    async def renew_unreadable(self, found: Unreadable, now: datetime, sequence: int) -> None:
         """Record that the row has another content by now, which is as unreadable: its age begins anew."""
-        await self._put(await self._record(found, now))
+        await self._put(await self._record(found, now, sequence))
+
+    async def met_again(self, record: RecordedRow, sequence: int) -> None:
+        """Keep the place of a later run that met the row; a record that was forgotten stays forgotten."""
+        row = await self._get(keys.MAIL, _key(record.ref))
+        if row is None:
+            return
+        entity = rows.base(keys.MAIL, _key(record.ref)) | {"met_by": rows.number(sequence)}
+        with suppress(Conflict):  # somebody else wrote or forgot it: theirs counts
+            await self._replace(entity, etag_of(row), merge=True)
 
     async def forget_unreadable(self, refs: Sequence[RowRef]) -> None:
         """Drop the records of rows that can be handled again."""
@@ -75,10 +84,11 @@ class UnreadableRows(Tables):
             return False
         return True
 
-    async def _record(self, found: Unreadable, now: datetime) -> rows.Entity:
+    async def _record(self, found: Unreadable, now: datetime, sequence: int) -> rows.Entity:
         entity = rows.base(keys.MAIL, _key(found.ref))
         entity |= {"of_partition": found.ref.partition, "of_row": found.ref.row, "why": found.why[:MAX_WHY]}
-        return rows.checked(entity | {"since": now, "of_etag": await self.etag_now(found.ref)})
+        entity |= {"since": now, "met_by": rows.number(sequence)}
+        return rows.checked(entity | {"of_etag": await self.etag_now(found.ref)})
 
 
 def _key(ref: RowRef) -> str:
@@ -98,4 +108,5 @@ def _read(row: rows.Row) -> RecordedRow:
         why=rows.string(row, "why"),
         since=since,
         etag=rows.string(row, "of_etag"),
+        sequence=rows.integer(row, "met_by"),
     )
