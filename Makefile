@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo docs snapshots checkov check lock package peers lint clean
+.PHONY: help setup test matrix demo docs snapshots checkov check lock package peers mutants lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -52,5 +52,8 @@ package: setup ## the zip that is deployed, .package/pullwatch.zip
 peers: setup ## the comparisons with real clients and other tools
 	@$(RUN) tools/peers.py $(ARGS)
 
+mutants: setup ## whether the tests notice when a rule is broken (ARGS="-k WORD", ARGS=--mutmut)
+	@$(RUN) tools/mutants.py $(ARGS)
+
 clean: ## remove what setup and the tools made
-	rm -rf .venv node_modules .node .demo .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv node_modules .node .demo .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants
