@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo docs snapshots checkov check lock package peers lint clean
+.PHONY: help setup test matrix mutants demo docs snapshots checkov check lock package peers lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -24,6 +24,9 @@ test: setup ## lint, types, layers and every test
 
 matrix: setup ## the long matrices, of which make test runs a sample
 	@$(RUN) -m pytest -m matrix -n auto --dist worksteal --durations=5 $(ARGS)
+
+mutants: setup ## whether the tests notice: mutants of the product, each of which they have to kill (ARGS=--help)
+	@$(RUN) tools/mutants.py $(ARGS)
 
 lint: setup ## only lint, types and layers
 	@$(RUN) tools/check.py --lint
