@@ -108,5 +108,6 @@ MUTANTS = (
     Mutant("doubt without hysteresis", "checks/jobs/degraded.py",
            "if before.degraded and calm < CALM_RUNS:", "if False:", ("tests/jobs/test_degraded.py",)),
     Mutant("a row that cannot be read stops the list", "checks/history/table/clusters.py",
-           'unreadable.append(Unreadable(RowRef(row["PartitionKey"], row["RowKey"]), str(error)))', "raise", ("tests/jobs/test_containment.py", "tests/history/test_unreadable_rows.py")),
+           'unreadable.append(Unreadable(RowRef(row["PartitionKey"], row["RowKey"]), str(error)))', "raise",
+           ("tests/jobs/test_containment.py", "tests/history/test_unreadable_rows.py")),
 )  # fmt: skip
