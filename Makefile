@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix mutants demo docs snapshots checkov check lock package peers lint clean
+.PHONY: help setup test matrix demo docs snapshots checkov check lock package peers mutants lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -24,9 +24,6 @@ test: setup ## lint, types, layers and every test
 
 matrix: setup ## the long matrices, of which make test runs a sample
 	@$(RUN) -m pytest -m matrix -n auto --dist worksteal --durations=5 $(ARGS)
-
-mutants: setup ## whether the tests notice: mutants of the product, each of which they have to kill (ARGS=--help)
-	@$(RUN) tools/mutants.py $(ARGS)
 
 lint: setup ## only lint, types and layers
 	@$(RUN) tools/check.py --lint
@@ -55,5 +52,8 @@ package: setup ## the zip that is deployed, .package/pullwatch.zip
 peers: setup ## the comparisons with real clients and other tools
 	@$(RUN) tools/peers.py $(ARGS)
 
+mutants: setup ## whether the tests notice when a rule is broken (ARGS="-k WORD", ARGS=--mutmut)
+	@$(RUN) tools/mutants.py $(ARGS)
+
 clean: ## remove what setup and the tools made
-	rm -rf .venv node_modules .node .demo .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv node_modules .node .demo .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants

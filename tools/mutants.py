@@ -1,147 +1,239 @@
-"""Whether the tests would notice: each mutant is put into a copy of the product, and its tests have to fail.
+"""Whether the tests notice when a rule of the product is broken. Run by `make mutants`.
 
-    python tools/mutants.py [-k WORDS] [--mutmut] [--list]
+Each mutant of mutants.toml breaks one rule by a small replacement, and names the tests that have to fail for it. It is
+applied to a copy of the tracked files; the checkout itself is never touched. First those tests have to pass as the code
+is: a test that fails anyway kills nothing. A mutant whose text is not in its file exactly once is out of date.
 
-    -k WORDS    only the mutants made by hand whose name has these words
-    --mutmut    besides: mutmut over checks/history/decide, in .mutants (takes up to an hour; lists what survived)
-    --list      only name them
-
-A line for each mutant: killed, SURVIVED, or OUT OF DATE where its text is not in the file exactly once. Exit code 1 if
-any is not killed. The checkout itself is left alone: mutants live in copies of what git tracks.
+`make mutants ARGS="-k etag"` takes those whose name has that word. `make mutants ARGS=--mutmut` has mutmut change
+checks/history/decide in every way it knows, some 20 minutes of two cores; what survived is judged in docs/mutants.md.
+mutmut gets an environment of its own, .mutants/venv.
 """
 
-from __future__ import annotations
-
 import argparse
+import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+import tomllib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from queue import Queue
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))  # the tool is run by its path
-
-from mutant_list import MUTANTS, Mutant  # noqa: E402
-
+LIST = ROOT / "tools" / "mutants.toml"
+FOLDER = ROOT / ".mutants"
+INSTALLED = ("node_modules", ".node")  # what tests need beside the tracked files
 AT_ONCE = 2
-SECONDS = 600
-LINKED = (".venv", "node_modules", ".node")
-MUTMUT = """
+SECONDS = 300  # for the tests of one mutant
+KILLED, SURVIVED, TIMED_OUT, BROKEN = "killed", "SURVIVED", "timed out", "broken"
+
+MUTMUT = "mutmut==3.8.1"
+PURE_TESTS = tuple(f"tests/history/test_{name}.py" for name in ("decide", "cap", "noise", "clocks", "baselines"))
+# The tests of deciding need no server, so mutmut gets a conftest.py without any; examples are the same each time.
+CONFTEST = '''"""Examples are the same each time."""
+
+import hypothesis
+
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("same")
+'''
+CONFIG = f"""
 [tool.mutmut]
-paths_to_mutate = ["checks/history/decide/"]
-tests_dir = ["tests/history/test_decide.py", "tests/history/test_noise.py", "tests/history/test_clocks.py", "tests/history/test_cap.py"]
-also_copy = ["checks", "tests", "localhost", "simulator", "demo", "tools", "infra", "docs", "function_app.py", "host.json", "README.md"]
-"""  # noqa: E501
+source_paths = ["checks"]
+only_mutate = ["checks/history/decide/*.py"]
+also_copy = ["tests"]
+pytest_add_cli_args = ["-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
+pytest_add_cli_args_test_selection = {list(PURE_TESTS)}
+"""
 
 
-def copy_of_the_checkout(folder: Path) -> Path:
-    """What git tracks, as it is in the working tree."""
-    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
-    subprocess.run(
-        ["tar", "--create", "--null", "--files-from=-", "--file", str(folder / "tracked.tar")],
-        cwd=ROOT, input=names, check=True,
-    )  # fmt: skip
-    checkout = folder / "checkout"
-    checkout.mkdir()
-    subprocess.run(["tar", "--extract", "--file", str(folder / "tracked.tar")], cwd=checkout, check=True)
-    for name in LINKED:
-        if (ROOT / name).exists():
-            (checkout / name).symlink_to(ROOT / name)
-    return checkout
+class OutOfDateError(Exception):
+    """The code is not any more what a mutant changes."""
 
 
-def judged(mutant: Mutant, checkout: Path) -> str:
-    """What became of a mutant in this copy, which is as it was before when this returns."""
-    file = checkout / mutant.file
-    text = file.read_text(encoding="utf-8")
-    if text.count(mutant.old) != 1:
-        return f"OUT OF DATE: its text is in {mutant.file} {text.count(mutant.old)} times"
-    file.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
-    try:
-        words = [str(checkout / ".venv/bin/python"), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-        done = subprocess.run(
-            [*words, *mutant.tests], cwd=checkout, capture_output=True, text=True, timeout=SECONDS, check=False
+@dataclass(frozen=True)
+class Mutant:
+    """One rule broken: the text that is replaced in a file, and the tests that have to notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def applied(self, text: str) -> str:
+        """The file's text with the rule broken."""
+        found = text.count(self.old)
+        if found != 1:
+            raise OutOfDateError(f"{self.name}: its text is {found} times in {self.file}, not once")
+        return text.replace(self.old, self.new)
+
+
+def mutants(text: str) -> tuple[Mutant, ...]:
+    """The mutants of a list in TOML."""
+    return tuple(
+        Mutant(
+            name=one["name"],
+            file=one["file"],
+            old=one["old"],
+            new=one["new"],
+            tests=tuple(one["tests"]),
         )
-    except subprocess.TimeoutExpired:
-        return "killed (its tests never end)"
-    finally:
-        file.write_text(text, encoding="utf-8")
-    if done.returncode == 1:
-        failed = next((line for line in done.stdout.splitlines() if line.startswith("FAILED")), "")
-        return f"killed by {failed.removeprefix('FAILED ').split(' - ')[0]}"
-    if done.returncode == 0:
-        return "SURVIVED"
-    return f"SURVIVED: its tests did not run (exit code {done.returncode}): {done.stdout[-300:]}"
+        for one in tomllib.loads(text)["mutant"]
+    )
 
 
-def run_by_hand(mutants: list[Mutant]) -> int:
-    """Judges mutants, two at a time; how many were not killed."""
-    begun = time.monotonic()
-    alive = 0
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
-        copies: Queue[Path] = Queue()
-        for number in range(AT_ONCE):
-            place = Path(folder, str(number))
-            place.mkdir()
-            copies.put(copy_of_the_checkout(place))
+def out_of_date(chosen: Sequence[Mutant]) -> list[str]:
+    """Of which mutants the code is not any more what they change, and why."""
+    found = []
+    for one in chosen:
+        try:
+            one.applied((ROOT / one.file).read_text(encoding="utf-8"))
+        except OutOfDateError as error:
+            found.append(str(error))
+    return found
 
-        def one(mutant: Mutant) -> str:
-            checkout = copies.get()
-            try:
-                return judged(mutant, checkout)
-            finally:
-                copies.put(checkout)
 
-        for number, (mutant, said) in enumerate(zip(mutants, pool.map(one, mutants), strict=True), 1):
-            alive += not said.startswith("killed")
-            print(f"[{number}/{len(mutants)}] {mutant.name}: {said}", flush=True)
-    print(f"{len(mutants) - alive} killed, {alive} not, {time.monotonic() - begun:.0f} s")
-    return alive
+def verdict(code: int) -> str:
+    """What pytest's exit code says. Only a test that ran and failed kills: a mutant that cannot be imported proves
+    nothing."""
+    return {0: SURVIVED, 1: KILLED}.get(code, BROKEN)
+
+
+def main(words: list[str]) -> int:
+    """0 where every chosen mutant is killed, 1 where one is not, 2 where nothing can be said."""
+    parser = argparse.ArgumentParser(prog="make mutants", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("-k", metavar="WORD", default="", help="only mutants whose name has this word")
+    parser.add_argument("--list", action="store_true", help="name the mutants and run none")
+    parser.add_argument("--mutmut", action="store_true", help="have mutmut change checks/history/decide instead")
+    asked = parser.parse_args(words)
+    if asked.mutmut:
+        return run_mutmut()
+    chosen = [one for one in mutants(LIST.read_text(encoding="utf-8")) if asked.k.lower() in one.name.lower()]
+    if not chosen:
+        print(f"no mutant has {asked.k!r} in its name", file=sys.stderr)
+        return 2
+    if old := out_of_date(chosen):
+        print("\n".join(f"out of date: {why}" for why in old), file=sys.stderr)
+        return 2
+    if asked.list:
+        print("\n".join(one.name for one in chosen))
+        return 0
+    return judge(chosen)
+
+
+def judge(chosen: Sequence[Mutant]) -> int:
+    """Runs the tests as the code is, and then each mutant; the table, and the exit code."""
+    tests = sorted({test for one in chosen for test in one.tests})
+    print(f"the tests of {len(chosen)} mutants, as the code is …", flush=True)
+    with copied() as copy:
+        code, seconds, output = pytest(copy, tests, SECONDS * 3)
+    if code != 0:
+        print(f"{output}\nthey do not pass, so they can tell nothing", file=sys.stderr)
+        return 2
+    print(f"they pass, {seconds:.0f} s", flush=True)
+    said: dict[str, str] = {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = {pool.submit(tried, one): one for one in chosen}
+        for number, done in enumerate(as_completed(running), 1):
+            one = running[done]
+            said[one.name], seconds = done.result()
+            print(f"[{number}/{len(chosen)}] {said[one.name]:<9} {seconds:4.0f} s  {one.name}", flush=True)
+    print()
+    for one in chosen:
+        print(f"{said[one.name]:<9} {one.name}")
+    killed = sum(word == KILLED for word in said.values())
+    print(f"{killed} of {len(chosen)} killed")
+    return int(killed != len(chosen))
+
+
+def tried(one: Mutant) -> tuple[str, float]:
+    """What became of one mutant, and how long that took."""
+    with copied() as copy:
+        file = copy / one.file
+        file.write_text(one.applied(file.read_text(encoding="utf-8")), encoding="utf-8")
+        code, seconds, _ = pytest(copy, one.tests, SECONDS)
+    return (TIMED_OUT if code is None else verdict(code)), seconds
+
+
+@contextmanager
+def copied() -> Iterator[Path]:
+    """A copy of the tracked files, as they are in the working tree, beside what is installed."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)
+    with tempfile.TemporaryDirectory(prefix="pullwatch-mutant-") as name:
+        copy = Path(name)
+        for file in filter(None, listed.stdout.split("\0")):
+            if (ROOT / file).is_file():  # one that was deleted and is still tracked is none of the copy's
+                (copy / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / file, copy / file)
+        for installed in INSTALLED:
+            if (ROOT / installed).exists():
+                (copy / installed).symlink_to((ROOT / installed).resolve())
+        yield copy
+
+
+def pytest(copy: Path, tests: Sequence[str], seconds: float) -> tuple[int | None, float, str]:
+    """pytest's exit code in a copy (None: it took too long), how long it took, and what it said.
+
+    It leads a group of its own, so that what it started, such as Azurite, ends with it.
+    """
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", *tests]
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    started = time.monotonic()
+    with subprocess.Popen(
+        command,
+        cwd=copy,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        try:
+            output, _ = running.communicate(timeout=seconds)
+            code: int | None = running.returncode
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            output, _ = running.communicate()
+            code = None
+    return code, time.monotonic() - started, output
 
 
 def run_mutmut() -> int:
-    """mutmut in an environment of its own; its exit code. What survived is listed at the end."""
-    folder = ROOT / ".mutants"
-    if not (folder / "venv").exists():
-        folder.mkdir(exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
-        subprocess.run([str(folder / "venv/bin/pip"), "install", "--quiet", "mutmut==3.8.1"], check=True)
-        packages = next((ROOT / ".venv/lib").glob("python3*/site-packages"))
-        place = next((folder / "venv/lib").glob("python3*/site-packages"))
-        (place / "project.pth").write_text(f"{packages}\n", encoding="utf-8")
-    with tempfile.TemporaryDirectory(prefix="mutmut-") as temporary:
-        checkout = copy_of_the_checkout(Path(temporary))
-        with (checkout / "pyproject.toml").open("a", encoding="utf-8") as file:
-            file.write(MUTMUT)
-        python = str(folder / "venv/bin/python")
-        code = subprocess.run([python, "-m", "mutmut", "run", "--max-children", str(AT_ONCE)], cwd=checkout).returncode
-        subprocess.run([python, "-m", "mutmut", "results"], cwd=checkout, check=False)
-        return code
+    """Has mutmut change checks/history/decide, and names what survived. 0 where it came to its end."""
+    program = _mutmut()
+    copy = FOLDER / "mutmut"
+    shutil.rmtree(copy, ignore_errors=True)
+    for folder in ("checks", "tests"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "tests" / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (copy / "pyproject.toml").write_text(settings + CONFIG, encoding="utf-8")
+    code = subprocess.run([program, "run", "--max-children", str(AT_ONCE)], cwd=copy, check=False).returncode
+    done = subprocess.run([program, "results"], cwd=copy, check=True, capture_output=True, text=True)
+    left = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    print("\n".join(left))
+    print(f"{len(left)} were not killed; docs/mutants.md judges them. Show one: cd {copy} && {program} show NAME")
+    return code
 
 
-def main() -> int:
-    """Runs what was asked for."""
-    assert __doc__
-    parser = argparse.ArgumentParser(
-        "mutants", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("-k", dest="words", default="", help="only mutants whose name has these words")
-    parser.add_argument("--mutmut", action="store_true", help="mutmut over the package that decides, besides")
-    parser.add_argument("--list", action="store_true", help="only name the mutants")
-    given = parser.parse_args()
-    chosen = [mutant for mutant in MUTANTS if given.words.lower() in mutant.name.lower()]
-    if not chosen:
-        parser.error(f"no mutant has {given.words!r} in its name")
-    if given.list:
-        print("\n".join(mutant.name for mutant in chosen))
-        return 0
-    alive = run_by_hand(chosen)
-    code = run_mutmut() if given.mutmut else 0
-    return 1 if alive or code else 0
+def _mutmut() -> Path:
+    """mutmut in an environment of its own, which sees what the project has installed."""
+    venv = FOLDER / "venv"
+    program = venv / "bin" / "mutmut"
+    if not program.exists():
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        subprocess.run([venv / "bin" / "python", "-m", "pip", "install", "--quiet", MUTMUT], check=True)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = Path("lib", version, "site-packages")
+    (venv / packages / "project.pth").write_text(f"{(Path(sys.prefix) / packages).resolve()}\n", encoding="utf-8")
+    return program
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
