@@ -123,3 +123,9 @@ def test_once_all_have_places_the_row_of_the_others_leaves() -> None:
     *_, last = play(crowd, look(*filled("fail")))
     assert told(last) == {(OTHERS, Reason.CAPPED)}
     assert OTHERS not in {subject.registry for subject in last.state.subjects}
+
+
+def test_a_new_failure_displaces_none_that_is_held_whatever_its_name() -> None:
+    *_, last = play(look(*filled("fail")), look(*filled("fail"), row("aaa.azurecr.io", "fail")))
+    assert "aaa.azurecr.io" not in {subject.registry for subject in last.state.subjects}
+    assert told(last) == {(OTHERS, Reason.FIRST_SEEN_FAILING)}

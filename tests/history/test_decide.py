@@ -82,6 +82,8 @@ def alerts(decisions: list[Decision]) -> list[tuple[int, Reason]]:
          Reason.SKIPPED, Status.FAILING, [(2, Reason.REGRESSED)]),
         ("what alerts are off for is recorded all the same", ["pass", "fail"], Policy(alert_on=frozenset({"path"})),
          Reason.REGRESSED, Status.FAILING, []),
+        ("a recovery is told to those alone who were told of the failure", ["pass", "fail", "pass"],
+         Policy(alert_on=frozenset({"path"})), Reason.RECOVERED, Status.PASSING, []),
     ],
 )  # fmt: skip
 def test_the_rules_of_deciding(
@@ -273,3 +275,48 @@ def test_what_azure_alone_showed_is_resolved_by_azure() -> None:
     first = decide(None, heard("fail", pods=False), RunRef("run-1", 1), after(), START)
     second = decide(first.state, heard("pass", pods=False), RunRef("run-2", 2), after(), START)
     assert statuses(second.state)[(REGISTRY, "pull")].status is Status.PASSING
+
+
+def test_path_and_pull_fail_after_two_looks_and_access_after_one() -> None:
+    state = decide(None, report("pass"), RunRef("run-1", 1), Policy(), START).state
+    failing = []
+    for number in (2, 3):
+        made = report("fail", path="fail", cause=f"cause-{number}")
+        facets = {name: msgspec.structs.replace(answer, cause=name) for name, answer in made.registries[0].facets()}
+        made = msgspec.structs.replace(made, registries=(msgspec.structs.replace(made.registries[0], **facets),))
+        now = START + timedelta(minutes=30 * number)
+        state = decide(state, made, RunRef(f"run-{number}", number), Policy(), now).state
+        failing.append({subject.facet for subject in state.subjects if subject.status is Status.FAILING})
+    assert failing == [{"access"}, {"access", "path", "pull"}]
+
+
+def test_looks_of_one_minute_are_one_whatever_time_passed_since_the_first() -> None:
+    state = play(["pass"], after(3))[-1].state
+    begin = START + timedelta(hours=2)
+    for number, seconds in ((2, 0), (3, 50), (4, 540), (5, 590)):
+        now = begin + timedelta(seconds=seconds)
+        decision = decide(state, report("fail"), RunRef(f"run-{number}", number), after(3), now)
+        state = decision.state
+        assert decision.change is None, "three looks in ten minutes, of which two are one, and a fourth that is one too"
+    decision = decide(state, report("fail"), RunRef("run-6", 6), after(3), begin + timedelta(seconds=620))
+    assert decision.change is not None
+    assert {moved.since for moved in decision.change.transitions} == {begin}
+
+
+def test_what_is_stored_of_a_failure_holds_no_secret() -> None:
+    secret = "Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MA=="
+    made = report("fail")
+    leaky = msgspec.structs.replace(
+        made.registries[0].access,
+        summary=f"The server said: AccountKey={secret}",
+        fix=(f"az storage container list --account-key {secret}\nAccountKey={secret}", "az acr show"),
+    )
+    row = msgspec.structs.replace(made.registries[0], access=leaky)
+    full = msgspec.structs.replace(made, registries=(row,))
+    decision = decide(None, full, RunRef("run-1", 1), Policy(), START)
+    subject = next(subject for subject in decision.state.subjects if subject.key == KEY)
+    assert subject.summary.startswith("The server said: ")
+    assert subject.fix[0].startswith("az storage container list")
+    assert subject.fix[1:] == ("az acr show",)
+    for kept in (decision.state.subjects, decision.change):
+        assert secret.encode() not in msgspec.json.encode(kept)

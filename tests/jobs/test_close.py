@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from checks.changes import Reason
 from checks.findings import Pass, SubscriptionResult, Unknown
 from checks.history.decide import Policy, decide
 from checks.history.model import MarkerStatus, Run, RunScope, Shard, Totals, new_run_id
@@ -139,6 +140,30 @@ async def test_a_cluster_leaves_only_by_a_complete_inventory(storage: str, smtp:
         assert bool(stored.state.subjects) is not complete
     subjects = [str(message["Subject"]).split(":")[0] for message in smtp.messages]
     assert subjects == ["[Pullwatch] FAIL"] + ["[Pullwatch] REMOVED"] * complete
+
+
+@pytest.mark.parametrize("complete", [True, False])
+async def test_a_cluster_that_opts_out_leaves_at_once_whatever_else_is_listed(
+    storage: str, smtp: Mailbox, complete: bool
+) -> None:
+    other = f"{CLUSTER}2"
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
+        await closed(job, await planned(job, 1, {CLUSTER: "pass", other: "fail"}))
+        await deliver_all(job)
+        more = {"inventory_complete": complete, "opted_out": (other.upper(),)}
+        run = await closed(job, await planned(job, 2, {CLUSTER: "pass"}, **more))
+        assert run.totals.gone == 1
+        stored = await job.store.load_state(other)
+        assert stored is not None
+        assert (stored.state.subjects, stored.state.gone_since) == ((), job.clock())
+        (change, *_) = await job.store.list_changes(other)
+        assert {moved.reason for moved in change.transitions} == {Reason.OPTED_OUT}
+        there = await job.store.load_state(CLUSTER)
+        assert there is not None
+        assert there.state.gone_since is None
+        await deliver_all(job)
+    subjects = [str(message["Subject"]).split(":")[0] for message in smtp.messages]
+    assert subjects == ["[Pullwatch] FAIL", "[Pullwatch] REMOVED"]
 
 
 async def test_a_checker_that_cannot_look_says_so_once_and_when_it_can_again(storage: str, smtp: Mailbox) -> None:
