@@ -136,8 +136,11 @@ class _Delivery:
         for problem in pending.unreadable:
             LOG.error("a pending notification cannot be read and stays where it is: %s", problem.why)
         items = await store.deliverable(pending.items, self._context.clock())
-        changes = [(item, change) for item in items if (change := await self._change(item)) is not None]
         notices = [(item, notice) for item in items if (notice := _notice(item)) is not None]
+        if any(notice.kind is NoticeKind.BASELINE for _, notice in notices):
+            # A first summary says what was seen by then, be it by another run that still waits for its own.
+            items = (*items, *(item for item in pending.items if item.summary_of and item not in items))
+        changes = [(item, change) for item in items if (change := await self._change(item)) is not None]
         rest = changes
         for item, notice in notices:
             rest = await self._begin_notice(item, notice, rest)
@@ -152,10 +155,10 @@ class _Delivery:
     async def _begin_notice(
         self, item: Pending, notice: Notice, changes: list[tuple[Pending, Change]]
     ) -> list[tuple[Pending, Change]]:
-        """Begins the mail of a run's notice; the changes that are not in it. A summary takes those of its run."""
+        """Begins the mail of a run's notice; the changes that are not in it. A summary takes what was seen first."""
         members: list[tuple[Pending, Change]] = []
         if notice.kind is NoticeKind.BASELINE:
-            members = [one for one in changes if one[0].summary_of == notice.run][:MAX_CHANGES]
+            members = [one for one in changes if one[0].summary_of][:MAX_CHANGES]
             notice = with_lines(notice, first_sight_lines(change for _, change in members))
         name = mail_id([f"{item.ref.partition}|{item.ref.row}"], item.sequence)
         await self._begin([item, *(one for one, _ in members)], notice_mail(notice, name))

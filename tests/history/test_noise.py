@@ -144,6 +144,17 @@ def test_runs_that_come_together_do_not_defeat_a_threshold(apart: timedelta) -> 
     assert later.change.alerts
 
 
+def test_looks_within_a_minute_are_one_however_much_time_passes_then() -> None:
+    policy = Policy(fail_after=dict.fromkeys(("access", "path", "pull", "images"), 3))
+    state: ClusterState | None = play([only_pull("pass")])[-1].state
+    statuses_seen = []
+    for number, seconds in enumerate((3600, 3630, 4200, 4800), 2):
+        now = START + timedelta(seconds=seconds)
+        state = decide(state, only_pull("fail"), RunRef(f"run-{number}", number), policy, now).state
+        statuses_seen.append(statuses(state)[REGISTRY, "pull"].status)
+    assert statuses_seen == [Status.PASSING, Status.PASSING, Status.PASSING, Status.FAILING]
+
+
 def test_a_threshold_takes_time_beside_looks() -> None:
     state = play([only_pull("pass")])[-1].state
     for number, minutes in ((2, 60), (3, 62), (4, 63)):

@@ -25,6 +25,11 @@ DONE = Totals(clusters=1, passing=1)
 FIRST = {"baseline": True, "baseline_subscriptions": (SUBSCRIPTION,)}
 
 
+def shard_id(number: int) -> str:
+    """As plans name them."""
+    return f"{SUBSCRIPTION}-{number}"
+
+
 async def planned(job: JobContext, number: int, clusters: dict[str, str], **more: object) -> Run:
     """A run over clusters, each a shard of its own and looked at with the word given; "" leaves its shard out."""
     run = Run(
@@ -34,11 +39,11 @@ async def planned(job: JobContext, number: int, clusters: dict[str, str], **more
         scope=RunScope((SUBSCRIPTION,)),
         created=job.clock(),
         deadline=job.clock() + timedelta(minutes=25),
-        expected=tuple(f"s-{index}" for index in range(len(clusters))),
+        expected=tuple(shard_id(index) for index in range(len(clusters))),
         inventory_complete=True,
     )
     run = msgspec.structs.replace(run, **more)
-    shards = [Shard(f"s-{index}", SUBSCRIPTION, (cluster,)) for index, cluster in enumerate(clusters)]
+    shards = [Shard(shard_id(index), SUBSCRIPTION, (cluster,)) for index, cluster in enumerate(clusters)]
     assert await job.store.create_run(run, shards)
     for shard, (cluster, word) in zip(shards, clusters.items(), strict=True):
         if not word:
@@ -72,7 +77,7 @@ async def test_a_run_waits_for_its_shards_and_at_its_deadline_names_what_is_miss
         assert await sweep_runs(job) == 0
         clock.forward(minutes=26)
         assert await sweep_runs(job) == 1
-        assert (await close_run(job, run.id)).missing == ("s-1",)
+        assert (await close_run(job, run.id)).missing == (shard_id(1),)
         assert (await close_run(job, run.id)).reason == "repeated"
         assert await sweep_runs(job) == 0
 
@@ -197,7 +202,7 @@ async def test_a_checker_that_cannot_look_says_so_once_and_when_it_can_again(sto
             results = (refused if blind else looked,)
             run = await planned(job, number, {CLUSTER: ""}, subscriptions=results)
             totals = Totals(clusters=1, unknown=blind, blind=blind, passing=1 - blind)
-            await job.store.mark_shard(run.id, "s-0", MarkerStatus.DONE, totals, job.clock())
+            await job.store.mark_shard(run.id, shard_id(0), MarkerStatus.DONE, totals, job.clock())
             assert (await closed(job, run)).degraded is bool(blind)
             await deliver_all(job)
     assert [str(message["Subject"]) for message in smtp.messages] == [
@@ -210,7 +215,9 @@ async def test_a_checker_that_cannot_look_says_so_once_and_when_it_can_again(sto
 async def test_a_shard_whose_message_is_poison_ends_as_failed_so_that_its_run_closes(storage: str) -> None:
     async with job_context(app_settings(storage), Clock()) as job:
         run = await planned(job, 1, {CLUSTER: ""})
-        await record_poison(job, "pullwatch-scan", b'{"v": 1, "run": "%s", "shard": "s-0"}' % run.id.encode())
+        await record_poison(
+            job, "pullwatch-scan", b'{"v": 1, "run": "%s", "shard": "%s"}' % (run.id.encode(), shard_id(0).encode())
+        )
         await record_poison(job, "pullwatch-scan", b"\xff\xfe nothing " + b"x" * 10_000)
         assert (await closed(job, run)).degraded
         assert len(await job.store.list_poison()) == 2

@@ -10,7 +10,7 @@ TOOL = load("mutants")
 MUTANTS = TOOL.mutants(TOOL.LIST.read_text(encoding="utf-8"))
 
 
-def made(tmp_path: Path, body: str, seconds: float) -> object:
+def made(tmp_path: Path, body: str, seconds: int = 120) -> object:
     (tmp_path / "test_one.py").write_text(body, encoding="utf-8")
     return TOOL.pytest(tmp_path, ["test_one.py"], seconds)[0]
 
@@ -39,10 +39,10 @@ def test_a_mutant_whose_text_is_not_there_once_is_out_of_date(text: str) -> None
     ],
 )
 def test_only_a_test_that_ran_and_failed_kills(tmp_path: Path, body: str, word: str) -> None:
-    code = made(tmp_path, body, 90)
+    code = made(tmp_path, body)
     assert isinstance(code, int)
     assert TOOL.verdict(code) == word
 
 
 def test_tests_that_take_too_long_are_ended(tmp_path: Path) -> None:
-    assert made(tmp_path, "import time\ndef test_it(): time.sleep(60)", 3) is None
+    assert made(tmp_path, "import time\ndef test_it(): time.sleep(60)", seconds=3) is None
