@@ -168,7 +168,7 @@ async def test_a_cluster_that_opts_out_leaves_at_once_whatever_else_is_listed(
     assert subjects == ["[Pullwatch] FAIL", "[Pullwatch] REMOVED"]
 
 
-@pytest.mark.parametrize("step", ["add_notice", "load_state"], ids=["its notices are written", "a cluster leaves"])
+@pytest.mark.parametrize("step", ["add_notice", "commit"], ids=["its notices are written", "a cluster leaves"])
 async def test_a_run_whose_storage_is_away_while_it_closes_is_closed_later_and_nothing_is_left_out(
     storage: str, smtp: Mailbox, step: str
 ) -> None:
