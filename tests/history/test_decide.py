@@ -364,3 +364,14 @@ def test_commands_are_kept_whole_as_many_as_fit() -> None:
         full = msgspec.structs.replace(made, registries=(row,))
         state = decide(None, full, RunRef("run-1", 1), Policy(), START).state
         assert next(subject for subject in state.subjects if subject.key == KEY).fix == expected
+
+
+@pytest.mark.parametrize(("words", "status"), [("pf", Status.FAILING), ("fp", Status.PASSING)])
+def test_what_begins_begins_no_earlier_than_the_look_before_it_though_the_clock_was_put_back(
+    words: str, status: Status
+) -> None:
+    first, second = ({"p": "pass", "f": "fail"}[word] for word in words)
+    looked = START + timedelta(hours=2)
+    state = decide(None, report(first), RunRef("run-1", 1), Policy(), looked).state
+    state = decide(state, report(second), RunRef("run-2", 2), Policy(), START).state
+    assert (statuses(state)[KEY].status, statuses(state)[KEY].since) == (status, looked)

@@ -99,3 +99,67 @@ def test_after_a_recovery_nobody_knows_of_a_failure() -> None:
     recovered = play([look("pass"), look("fail"), look("pass")])[-1]
     assert not held(recovered).notified
     assert moved(recovered).bad_since == START + 2 * HALF_HOUR
+
+
+def reason_of(decision: Decision, name: str = "access") -> Reason:
+    """What deciding says it did with a facet."""
+    return next(one.reason for one in decision.reasons if one.facet == name)
+
+
+def test_a_failure_of_a_registry_that_is_used_again_is_notified_once_and_so_is_its_recovery() -> None:
+    unused = play([look("pass"), *[look("fail", used=False)] * 3])[-1]
+    assert not held(unused).notified
+    due, still, back = play([look("fail"), look("fail"), look("pass")], unused.state)
+    said = moved(due)
+    assert (said.before, said.after, said.reason, said.alert) == (
+        Status.FAILING, Status.FAILING, Reason.NOT_NOTIFIED_YET, True
+    )  # fmt: skip
+    assert reason_of(due) is Reason.NOT_NOTIFIED_YET
+    assert (held(due).notified, held(due).blind, held(due).since) == (True, False, START + 2 * HALF_HOUR)
+    assert (still.change, reason_of(still)) == (None, Reason.STILL_FAILING)
+    assert (moved(back).reason, moved(back).alert) == (Reason.RECOVERED, True)
+
+
+def test_what_another_facet_speaks_for_is_held_for_as_long_as_it_fails() -> None:
+    last = play([report("pass"), report("fail", pull="pass"), *[report("fail")] * 9])[-1]
+    pull = held(last, "pull")
+    assert (pull.status, pull.notified, pull.covered) == (Status.FAILING, True, True)
+
+
+def test_what_flapped_and_fails_settles_with_a_notice_to_those_who_knew_of_nothing() -> None:
+    unused = play([look(word, used=False) for word in ("pass", "fail", "pass", "fail", "pass", "fail")])
+    assert [moved(one).alert for one in unused] == [False] * 6
+    assert (held(unused[-1]).flapping_since is not None, held(unused[-1]).notified) == (True, False)
+    settled = next(one for one in play([look("fail")] * 20, unused[-1].state) if one.change)
+    said = moved(settled)
+    assert (said.before, said.after, said.reason, said.alert) == (
+        Status.FAILING, Status.FAILING, Reason.SETTLED, True
+    )  # fmt: skip
+    assert reason_of(settled) is Reason.SETTLED
+    assert (held(settled).notified, held(settled).blind) == (True, False)
+
+
+def test_what_flapped_unnoticed_and_holds_settles_unnoticed() -> None:
+    unused = play([look(word, used=False) for word in FLAPS])[-1]
+    settled = next(one for one in play([look("pass")] * 20, unused.state) if one.change)
+    assert (moved(settled).reason, moved(settled).alert) == (Reason.SETTLED, False)
+
+
+def test_what_is_known_again_says_how_it_is() -> None:
+    silent = [look("unknown", "unknown")] * 14
+    blind = play([look("pass"), *silent])[-1]
+    assert held(blind).blind
+    back = play([look("pass")], blind.state)[-1]
+    said = moved(back)
+    assert (said.before, said.after, said.reason, said.alert) == (
+        Status.PASSING, Status.PASSING, Reason.SEEN_AGAIN, True
+    )  # fmt: skip
+    assert reason_of(back) is Reason.SEEN_AGAIN
+    assert held(back).blind is False
+
+
+def test_what_is_not_in_a_report_is_kept_and_said_to_be_absent() -> None:
+    seen = play([look("fail")])[-1]
+    later = play([msgspec.structs.replace(look("fail"), registries=())], seen.state)[-1]
+    assert reason_of(later) is Reason.ABSENT
+    assert held(later) == held(seen)
