@@ -358,7 +358,7 @@ def test_a_look_that_fails_ends_what_was_not_known_before_it() -> None:
 def test_commands_are_kept_whole_as_many_as_fit() -> None:
     made = report("fail")
     long = tuple(letter * 300 for letter in "abc")
-    for fix, expected in ((long, long[:2]), (("d" * 801,), ()), (("e" * 800,), ("e" * 800,))):
+    for fix, expected in ((long, long[:2]), (("d" * 801,), ()), (("e" * 800,), ("e" * 800,)), (("f\ng",), ("f\ng",))):
         access = msgspec.structs.replace(made.registries[0].access, fix=fix)
         row = msgspec.structs.replace(made.registries[0], access=access)
         full = msgspec.structs.replace(made, registries=(row,))

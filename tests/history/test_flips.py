@@ -121,9 +121,12 @@ def test_a_failure_of_a_registry_that_is_used_again_is_notified_once_and_so_is_i
 
 
 def test_what_another_facet_speaks_for_is_held_for_as_long_as_it_fails() -> None:
-    last = play([report("pass"), report("fail", pull="pass"), *[report("fail")] * 9])[-1]
-    pull = held(last, "pull")
-    assert (pull.status, pull.notified, pull.covered) == (Status.FAILING, True, True)
+    _, before, *decisions = play([report("pass"), report("fail", pull="pass"), *[report("fail")] * 9])
+    assert held(before, "pull").status is Status.PASSING
+    for decision in decisions:
+        pull = held(decision, "pull")
+        assert (pull.status, pull.notified, pull.covered) == (Status.FAILING, True, True)
+        assert pull.since == START + 3 * HALF_HOUR
 
 
 def test_what_flapped_and_fails_settles_with_a_notice_to_those_who_knew_of_nothing() -> None:
