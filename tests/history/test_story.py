@@ -2,9 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
-from checks.changes import Reason, Status, Transition
+import msgspec
+import pytest
+
+from checks.changes import Reason, RowVerdicts, Status, Transition
+from checks.findings import SEEN_BEFORE, ClusterReport
 from checks.history.decide import FACETS, Policy, decide
-from checks.history.model import ClusterState, RunRef, Streak, SubjectState
+from checks.history.model import ClusterState, Decision, RunRef, Streak, SubjectReason, SubjectState
+from checks.report.outcome import Outcome
 from tests.support.reports import REGISTRY, report
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -137,3 +142,60 @@ def test_what_nodes_reported_is_held_of_a_pull_for_as_long_as_it_fails() -> None
         bases.append(next(subject for subject in state.subjects if subject.facet == "pull").basis)
     assert [bool(basis) for basis in bases] == [False, True, True, False]
     assert bases[3] == ()
+
+
+def test_the_history_row_shows_the_whole_row_of_what_moved_and_no_other() -> None:
+    made = report("fail")
+    calm = msgspec.structs.replace(report("pass").registries[0], registry="calm.azurecr.io")
+    first = decide(None, report("pass"), RunRef("run-1", 1), Policy(), at(1)).state
+    first = decide(
+        first,
+        msgspec.structs.replace(made, registries=(*report("pass").registries, calm)),
+        RunRef("run-2", 2),
+        Policy(),
+        at(2),
+    ).state
+    both = msgspec.structs.replace(made, registries=(*made.registries, calm))
+    decision = decide(first, both, RunRef("run-3", 3), Policy(), at(3))
+    assert decision.run == RunRef("run-3", 3)
+    assert decision.state.outcome is Outcome.FAIL
+    change = decision.change
+    assert change is not None
+    assert (change.cluster, change.run, change.sequence, change.at) == (made.id, "run-3", 3, at(3))
+    assert change.rows == (
+        RowVerdicts(REGISTRY, access="fail", path="pass", pull="fail", images="skipped", basis=("nodes", "azure")),
+    )
+
+
+@pytest.mark.parametrize("sequence", [1, 2])
+def test_a_run_that_is_not_newer_says_so_and_gives_back_what_was(sequence: int) -> None:
+    before = decide(None, report("pass"), RunRef("run-2", 2), Policy(), at(1)).state
+    run = RunRef("late", sequence)
+    stale = (SubjectReason("", "", Reason.STALE_RUN),)
+    assert decide(before, report("fail"), run, Policy(), at(2)) == Decision(
+        state=before, run=run, reasons=stale, stale=True
+    )
+
+
+def test_the_hundred_registries_that_were_used_last_are_remembered() -> None:
+    made = report("pass")
+
+    def look(first: int, count: int, *sources: str) -> ClusterReport:
+        rows = [
+            msgspec.structs.replace(made.registries[0], registry=f"r{number:03}.example", sources=sources)
+            for number in range(first, first + count)
+        ]
+        return msgspec.structs.replace(made, registries=tuple(rows))
+
+    old = decide(None, look(0, 60, "images of 1 pod"), RunRef("run-1", 1), Policy(), at(1)).state
+    new = decide(old, look(60, 60, "images of 1 pod"), RunRef("run-2", 2), Policy(), at(2))
+    assert list(new.state.registries.values()) == [at(1)] * 40 + [at(2)] * 60
+    assert {f"r{number:03}.example" for number in range(60, 120)} < new.state.registries.keys()
+    assert list(new.state.registries) == sorted(new.state.registries)
+    capped = [reason for reason in new.reasons if not reason.facet]
+    assert capped
+    assert {(reason.facet, reason.reason) for reason in capped} == {("", Reason.CAPPED)}
+    assert {reason.registry for reason in capped} < {f"r{number:03}.example" for number in range(120)}
+    for sources, last in (((SEEN_BEFORE,), at(2)), ((), at(3)), ((SEEN_BEFORE, "images of 1 pod"), at(3))):
+        later = decide(new.state, look(60, 1, *sources), RunRef("run-3", 3), Policy(), at(3)).state
+        assert later.registries["r060.example"] == last
