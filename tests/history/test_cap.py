@@ -163,3 +163,14 @@ def test_the_row_of_the_others_is_of_all_of_them() -> None:
     unread = admit((), look(*filled("fail"), *crowd[:3]), pods_read=False).rows[OTHERS]
     unknown = Facet(Unknown("a look at every registry of the cluster"), "more-registries")
     assert (unread.access, unread.path, unread.images) == (three.access, unknown, unknown)
+
+
+def test_what_is_judged_comes_before_what_is_skipped_whatever_its_name() -> None:
+    skipped = Facet(Skipped("another way is taken"), "")
+    idle = [
+        msgspec.structs.replace(made, access=skipped, path=skipped, pull=skipped, images=skipped)
+        for made in filled("pass")
+    ]
+    admitted = admit((), look(*idle, row(NEWCOMER, "pass")), pods_read=True)
+    assert NEWCOMER in admitted.rows
+    assert admitted.capped == (idle[-1].registry,)

@@ -375,3 +375,14 @@ def test_what_begins_begins_no_earlier_than_the_look_before_it_though_the_clock_
     state = decide(None, report(first), RunRef("run-1", 1), Policy(), looked).state
     state = decide(state, report(second), RunRef("run-2", 2), Policy(), START).state
     assert (statuses(state)[KEY].status, statuses(state)[KEY].since) == (status, looked)
+
+
+def test_another_cause_counts_after_as_many_looks_as_the_failure_itself() -> None:
+    state = play(["fail"] * 3, after(3))[-1].state
+    reasons = []
+    for number in (4, 5, 6):
+        now = START + timedelta(minutes=30 * number)
+        decision = decide(state, report("fail", cause="denied"), RunRef(f"run-{number}", number), after(3), now)
+        state = decision.state
+        reasons.append(last_reason(decision))
+    assert reasons == [Reason.BELOW_THRESHOLD, Reason.BELOW_THRESHOLD, Reason.CAUSE_CHANGED]
