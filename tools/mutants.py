@@ -33,7 +33,10 @@ SECONDS = 300  # for the tests of one mutant
 KILLED, SURVIVED, TIMED_OUT, BROKEN = "killed", "SURVIVED", "timed out", "broken"
 
 MUTMUT = "mutmut==3.8.1"
-PURE_TESTS = tuple(f"tests/history/test_{name}.py" for name in ("decide", "cap", "noise", "clocks", "baselines"))
+PURE_TESTS = tuple(
+    f"tests/history/test_{name}.py"
+    for name in ("decide", "cap", "noise", "clocks", "flips", "leaving", "story", "baselines")
+)
 # The tests of deciding need no server, so mutmut gets a conftest.py without any; examples are the same each time.
 CONFTEST = '''"""Examples are the same each time."""
 

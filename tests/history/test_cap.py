@@ -9,9 +9,19 @@ import msgspec
 import pytest
 
 from checks.changes import Reason, Status
-from checks.findings import SEEN_BEFORE, ClusterReport, Coverage, RegistryRow
+from checks.findings import (
+    SEEN_BEFORE,
+    ClusterReport,
+    Coverage,
+    Facet,
+    Fail,
+    Pass,
+    RegistryRow,
+    Skipped,
+    Unknown,
+)
 from checks.history.decide import Policy, decide
-from checks.history.decide.admission import MAX_REGISTRIES, OTHERS
+from checks.history.decide.admission import MAX_REGISTRIES, OTHERS, admit
 from checks.history.model import ClusterState, Decision, RunRef
 from tests.history.test_noise import history_agrees, unseen
 from tests.support.reports import report
@@ -129,3 +139,38 @@ def test_a_new_failure_displaces_none_that_is_held_whatever_its_name() -> None:
     *_, last = play(look(*filled("fail")), look(*filled("fail"), row("aaa.azurecr.io", "fail")))
     assert "aaa.azurecr.io" not in {subject.registry for subject in last.state.subjects}
     assert told(last) == {(OTHERS, Reason.FIRST_SEEN_FAILING)}
+
+
+def test_the_row_of_the_others_is_of_all_of_them() -> None:
+    crowd = [
+        msgspec.structs.replace(row(f"zz{number}.azurecr.io", "fail"), sources=(f"images of {number} pods",))
+        for number in range(4)
+    ]
+    passes = msgspec.structs.replace(row("zz9.azurecr.io", "pass"), sources=("images of 1 pods",))
+    others = admit((), look(*filled("fail"), *crowd, passes), pods_read=True).rows[OTHERS]
+    summary = "4 more registries fail than the 30 that are followed one by one: "
+    failing = Facet(Fail(), "more-registries", (), f"{summary}zz0.azurecr.io, zz1.azurecr.io, zz2.azurecr.io, …")
+    assert others == RegistryRow(
+        registry=OTHERS,
+        access=failing,
+        path=Facet(Pass(), "not-judged"),
+        pull=failing,
+        images=Facet(Skipped("none of them fails"), "not-judged"),
+        sources=tuple(f"images of {number} pods" for number in range(4)),
+    )
+    three = admit((), look(*filled("fail"), *crowd[:3]), pods_read=True).rows[OTHERS]
+    assert three.access.summary.endswith(": zz0.azurecr.io, zz1.azurecr.io, zz2.azurecr.io")
+    unread = admit((), look(*filled("fail"), *crowd[:3]), pods_read=False).rows[OTHERS]
+    unknown = Facet(Unknown("a look at every registry of the cluster"), "more-registries")
+    assert (unread.access, unread.path, unread.images) == (three.access, unknown, unknown)
+
+
+def test_what_is_judged_comes_before_what_is_skipped_whatever_its_name() -> None:
+    skipped = Facet(Skipped("another way is taken"), "")
+    idle = [
+        msgspec.structs.replace(made, access=skipped, path=skipped, pull=skipped, images=skipped)
+        for made in filled("pass")
+    ]
+    admitted = admit((), look(*idle, row(NEWCOMER, "pass")), pods_read=True)
+    assert NEWCOMER in admitted.rows
+    assert admitted.capped == (idle[-1].registry,)

@@ -320,3 +320,69 @@ def test_what_is_stored_of_a_failure_holds_no_secret() -> None:
     assert subject.fix[1:] == ("az acr show",)
     for kept in (decision.state.subjects, decision.change):
         assert secret.encode() not in msgspec.json.encode(kept)
+
+
+def test_a_summary_says_what_was_seen_once_and_nothing_else_does() -> None:
+    made = report("pass", path="fail")
+    for policy, expected in ((Policy(baseline=True), Reason.BASELINE), (Policy(), Reason.BELOW_THRESHOLD)):
+        decision = decide(None, made, RunRef("run-1", 1), policy, START)
+        assert decision.change is not None
+        moved = next(moved for moved in decision.change.transitions if moved.facet == "path")
+        assert (moved.reason, moved.alert) == (expected, expected is Reason.BASELINE)
+    state = decide(None, report("pass"), RunRef("run-1", 1), Policy(baseline=True), START).state
+    later = decide(state, made, RunRef("run-2", 2), Policy(baseline=True), START + timedelta(hours=1))
+    assert later.change is None, "what passed before fails after two looks, in a baseline as well"
+
+
+def test_what_is_not_known_any_more_says_which_command_helps() -> None:
+    made = report("unknown")
+    needs = msgspec.structs.replace(made.registries[0].access, fix=("az role assignment create --role Reader",))
+    silent = msgspec.structs.replace(made, registries=(msgspec.structs.replace(made.registries[0], access=needs),))
+    state = decide(None, report("pass"), RunRef("run-1", 1), Policy(), START).state
+    for number in range(2, 16):
+        now = START + timedelta(minutes=30 * number)
+        decision = decide(state, silent, RunRef(f"run-{number}", number), Policy(), now)
+        state = decision.state
+        if decision.change:
+            break
+    assert decision.change is not None
+    blind = next(moved for moved in decision.change.transitions if moved.facet == "access")
+    assert (blind.reason, blind.fix) == (Reason.BLIND, ("az role assignment create --role Reader",))
+
+
+def test_a_look_that_fails_ends_what_was_not_known_before_it() -> None:
+    decisions = play(["pass", *["unknown"] * 11, "fail", *["unknown"] * 11])
+    assert alerts(decisions) == [(13, Reason.REGRESSED)]
+
+
+def test_commands_are_kept_whole_as_many_as_fit() -> None:
+    made = report("fail")
+    long = tuple(letter * 300 for letter in "abc")
+    for fix, expected in ((long, long[:2]), (("d" * 801,), ()), (("e" * 800,), ("e" * 800,)), (("f\ng",), ("f\ng",))):
+        access = msgspec.structs.replace(made.registries[0].access, fix=fix)
+        row = msgspec.structs.replace(made.registries[0], access=access)
+        full = msgspec.structs.replace(made, registries=(row,))
+        state = decide(None, full, RunRef("run-1", 1), Policy(), START).state
+        assert next(subject for subject in state.subjects if subject.key == KEY).fix == expected
+
+
+@pytest.mark.parametrize(("words", "status"), [("pf", Status.FAILING), ("fp", Status.PASSING)])
+def test_what_begins_begins_no_earlier_than_the_look_before_it_though_the_clock_was_put_back(
+    words: str, status: Status
+) -> None:
+    first, second = ({"p": "pass", "f": "fail"}[word] for word in words)
+    looked = START + timedelta(hours=2)
+    state = decide(None, report(first), RunRef("run-1", 1), Policy(), looked).state
+    state = decide(state, report(second), RunRef("run-2", 2), Policy(), START).state
+    assert (statuses(state)[KEY].status, statuses(state)[KEY].since) == (status, looked)
+
+
+def test_another_cause_counts_after_as_many_looks_as_the_failure_itself() -> None:
+    state = play(["fail"] * 3, after(3))[-1].state
+    reasons = []
+    for number in (4, 5, 6):
+        now = START + timedelta(minutes=30 * number)
+        decision = decide(state, report("fail", cause="denied"), RunRef(f"run-{number}", number), after(3), now)
+        state = decision.state
+        reasons.append(last_reason(decision))
+    assert reasons == [Reason.BELOW_THRESHOLD, Reason.BELOW_THRESHOLD, Reason.CAUSE_CHANGED]

@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import timedelta
+from unittest import mock
 
 import msgspec
 import pytest
+from azure.core.exceptions import ServiceRequestError
 
 from checks.changes import Reason
 from checks.findings import Pass, SubscriptionResult, Unknown
@@ -164,6 +166,27 @@ async def test_a_cluster_that_opts_out_leaves_at_once_whatever_else_is_listed(
         await deliver_all(job)
     subjects = [str(message["Subject"]).split(":")[0] for message in smtp.messages]
     assert subjects == ["[Pullwatch] FAIL", "[Pullwatch] REMOVED"]
+
+
+@pytest.mark.parametrize("step", ["add_notice", "commit"], ids=["its notices are written", "a cluster leaves"])
+async def test_a_run_whose_storage_is_away_while_it_closes_is_closed_later_and_nothing_is_left_out(
+    storage: str, smtp: Mailbox, step: str
+) -> None:
+    other = f"{CLUSTER}2"
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
+        await closed(job, await planned(job, 1, {CLUSTER: "pass", other: "pass"}))
+        run = await planned(job, 2, {CLUSTER: "fail"}, **FIRST, opted_out=(other,))
+        away = ServiceRequestError("connection refused")
+        with mock.patch.object(job.store, step, side_effect=away), pytest.raises(ServiceRequestError):
+            await close_run(job, run.id)
+        assert run.id in await job.store.open_runs()
+        assert (await closed(job, run)).subscriptions == run.subscriptions
+        await deliver_all(job)
+        stored = await job.store.load_state(other)
+        assert stored is not None
+        assert stored.state.gone_since is not None
+    subjects = sorted(str(message["Subject"]).partition(":")[0] for message in smtp.messages)
+    assert subjects == ["[Pullwatch] FAIL", "[Pullwatch] baseline"]
 
 
 async def test_a_checker_that_cannot_look_says_so_once_and_when_it_can_again(storage: str, smtp: Mailbox) -> None:

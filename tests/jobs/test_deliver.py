@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from unittest import mock
 
 from checks.history.decide import Policy, decide
-from checks.history.model import RunRef
+from checks.history.model import RunRef, StoredMail
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
 from localhost.mailbox import Mailbox
@@ -115,6 +117,23 @@ async def test_two_that_deliver_at_once_send_one_mail(storage: str, smtp: Mailbo
         assert sum(result.sent for result in results) == 1
         assert await left(one) == 0
     assert len(smtp.messages) == 1
+
+
+async def test_whoever_lost_the_right_to_deliver_sends_nothing_more(storage: str, smtp: Mailbox) -> None:
+    clock = Clock()
+    async with job_context(app_settings(storage, smtp), clock) as job, AsyncExitStack() as other:
+        await commit(job, ["pass", "fail"])
+        load = job.store.load_mail
+
+        async def slow(mail_id: str) -> StoredMail | None:
+            clock.forward(minutes=10)
+            await other.enter_async_context(job.store.deliver_lease("somebody else", clock))
+            return await load(mail_id)
+
+        with mock.patch.object(job.store, "load_mail", slow):
+            assert await deliver_all(job) == Delivered(busy=True)
+        assert smtp.messages == []
+        assert await left(job) == 1, "it is left for whoever has the right now"
 
 
 async def test_one_mail_that_cannot_be_read_keeps_no_other_from_being_sent(storage: str, smtp: Mailbox) -> None:

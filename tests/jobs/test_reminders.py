@@ -1,5 +1,7 @@
 """Reminders: one a day for all that fails, what has failed longest first, and none where nothing does."""
 
+from datetime import timedelta
+
 import pytest
 
 from checks.history.model import RunScope
@@ -56,3 +58,14 @@ async def test_a_run_over_a_part_reminds_of_nothing(storage: str, smtp: Mailbox)
         assert len(subjects(smtp)) == 1
         await hours(job, {CLUSTER: "fail"}, 31, 1)
     assert subjects(smtp)[1:] == ["STILL FAILING: 1 cluster still fails"]
+
+
+async def test_a_reminder_is_claimed_once_a_day_and_one_that_lies_ahead_is_void(storage: str) -> None:
+    clock, day = Clock(), timedelta(hours=24)
+    async with job_context(app_settings(storage), clock) as job:
+        one, other = await planned(job, 1, {}), await planned(job, 2, {})
+        assert await job.store.claim_reminder(one, clock() + 30 * day, day), "by a clock that had jumped"
+        assert await job.store.claim_reminder(other, clock(), day)
+        assert not await job.store.claim_reminder(one, clock() + day / 2, day)
+        assert await job.store.claim_reminder(other, clock() + day / 2, day), "a repeat"
+        assert await job.store.claim_reminder(one, clock() + day, day)

@@ -199,6 +199,10 @@ async def test_a_shard_that_cannot_be_read_ends_as_failed_and_nothing_of_it_is_g
         stored = await job.store.load_run(run.id)
         assert stored is not None
         assert (stored.run.totals.gone, stored.run.degraded) == (0, True)
+        for cluster in (CLUSTER, f"{CLUSTER}2"):
+            kept = await job.store.load_state(cluster)
+            assert kept is not None
+            assert kept.state.missed is None, "no inventory missed it"
 
 
 @pytest.mark.parametrize("how", EACH_WAY)
