@@ -30,6 +30,7 @@ class Reason(StrEnum):
     REGRESSED = "regressed"
     RECOVERED = "recovered"
     CAUSE_CHANGED = "cause-changed"
+    MORE_FAILING = "more-failing"
     STILL_FAILING = "still-failing"
     STILL_PASSING = "still-passing"
     UNKNOWN = "unknown"

@@ -3,6 +3,7 @@
 Each step runs even where an earlier one failed; the exit code is 0 only where all passed. Arguments go to pytest.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -14,7 +15,9 @@ BIN = Path(sys.executable).parent
 TYPED = ("checks", "simulator", "localhost", "demo", "tools", "tests/support", "function_app.py")
 
 # A module's tests stay together: they share what is dear to make. What the slowest cost is shown at the end.
-PARALLEL = ("-n", "auto", "--dist", "loadscope", "--durations=15")
+# Many wait for a server to answer: three for two cores keep both busy.
+WORKERS = max(2, (os.cpu_count() or 2) * 3 // 2)
+PARALLEL = ("-n", str(WORKERS), "--dist", "loadscope", "--durations=15")
 
 
 def main(arguments: list[str]) -> int:

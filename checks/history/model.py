@@ -52,7 +52,7 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     the cluster last really used the registry (being remembered is not use). ``basis``: what a failure of ``pull`` rests
     on. ``flips``: the latest, of the last day; ``flapping_since``: since when they are damped; ``flapped_at``: when
     people were last notified of that. ``blind``: they were notified, last at ``blind_at``, that nothing is known any
-    more.
+    more. ``members``: of the one row that stands for many registries, those that count as failing, as digests.
     """
 
     registry: str
@@ -77,6 +77,7 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     covered: bool = False
     blind: bool = False
     blind_at: datetime | None = None
+    members: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:

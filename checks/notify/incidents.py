@@ -27,6 +27,7 @@ class ItemKind(StrEnum):
 
     FAIL = "FAIL"
     CHANGED = "CAUSE CHANGED"
+    MORE = "MORE FAIL"
     FLAPPING = "FLAPPING"
     BLIND = "BLIND"
     WAS_BAD = "WAS BAD"
@@ -262,6 +263,8 @@ def _kind(first: Transition, last: Transition) -> ItemKind:
         return ItemKind.FLAPPING
     if last.after is Status.PASSING:
         return ItemKind.RECOVERED if known_before else ItemKind.WAS_BAD
+    if first.reason is Reason.MORE_FAILING:
+        return ItemKind.MORE
     return ItemKind.CHANGED if first.reason is Reason.CAUSE_CHANGED else ItemKind.FAIL
 
 

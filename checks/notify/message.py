@@ -167,6 +167,8 @@ def sentence(item: Item) -> str:
     if item.kind is ItemKind.FLAPPING:
         answer = "fails" if item.failing else "holds"
         return f"It {answer} at the moment. {_DAMPED}"
+    if item.kind is ItemKind.MORE:
+        return f"It fails since {since}; now more of these registries fail than were reported."
     if item.kind is ItemKind.CHANGED:
         return f"It still fails, since {since}, now for another cause (before: {item.before_cause or 'unknown'})."
     return f"It fails since {since}{', again after a recovery' if item.again else ''}."

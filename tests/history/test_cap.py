@@ -22,6 +22,7 @@ from checks.findings import (
 )
 from checks.history.decide import Policy, decide
 from checks.history.decide.admission import MAX_REGISTRIES, OTHERS, admit
+from checks.history.decide.subject import MAX_MEMBERS
 from checks.history.model import ClusterState, Decision, RunRef
 from tests.history.test_noise import history_agrees, unseen
 from tests.support.reports import report
@@ -174,3 +175,64 @@ def test_what_is_judged_comes_before_what_is_skipped_whatever_its_name() -> None
     admitted = admit((), look(*idle, row(NEWCOMER, "pass")), pods_read=True)
     assert NEWCOMER in admitted.rows
     assert admitted.capped == (idle[-1].registry,)
+
+
+def crowd_of(**words: str) -> ClusterReport:
+    """Thirty registries that fail and have the places, and more of the given words that find none."""
+    return look(*filled("fail"), *(row(f"zz{name}.azurecr.io", word) for name, word in words.items()))
+
+
+def others_told(*looks: ClusterReport) -> list[set[Reason]]:
+    return [{reason for name, reason in told(decision) if name == OTHERS} for decision in play(*looks)]
+
+
+def test_one_more_that_fails_where_others_fail_already_is_notified_and_named_first() -> None:
+    few = crowd_of(a="fail", b="fail", c="fail", d="pass")
+    many = crowd_of(a="fail", b="fail", c="fail", d="fail")
+    decisions = play(few, few, many, many)
+    more = [one for one in map(told, decisions[2:]) if one]
+    assert more == [{(OTHERS, Reason.MORE_FAILING)}], "once, not at each look"
+    access = next(s for s in decisions[-2].state.subjects if s.key == (OTHERS, "access"))
+    assert ": zzd.azurecr.io, zza.azurecr.io, zzb.azurecr.io, …" in access.summary
+    assert history_agrees(decisions)
+
+
+def test_one_that_fails_in_place_of_another_is_notified_though_as_many_fail() -> None:
+    before, after = crowd_of(a="fail", b="pass"), crowd_of(a="pass", b="fail")
+    assert others_told(before, before, after) == [{Reason.FIRST_SEEN_FAILING}, set(), {Reason.MORE_FAILING}]
+
+
+def test_one_that_recovered_and_fails_again_is_notified_until_it_is_too_often() -> None:
+    both, one = crowd_of(a="fail", b="fail"), crowd_of(a="fail", b="pass")
+    said = others_told(*[both, one] * 24)
+    reasons = [reason for reasons in said for reason in reasons]
+    assert reasons[:3] == [Reason.FIRST_SEEN_FAILING, Reason.MORE_FAILING, Reason.MORE_FAILING]
+    assert reasons[3:] == [Reason.FLAPPING], "and then silence"
+
+
+@pytest.mark.parametrize("then", ["unknown", "skipped", ""], ids=["unknown", "skipped", "not in the report"])
+def test_one_of_the_others_that_was_not_seen_for_a_while_is_not_news(then: str) -> None:
+    both, one = crowd_of(a="fail", b="fail"), crowd_of(a="fail", **({"b": then} if then else {}))
+    assert others_told(both, both, one, one, both, both)[1:] == [set()] * 5
+
+
+def test_one_more_whose_path_fails_is_notified_after_two_looks() -> None:
+    def path(*failing: str) -> ClusterReport:
+        down = Facet(Fail(), "not-resolved")
+        crowd = [row(f"zz{name}.azurecr.io", "pass") for name in "bc"]
+        return look(
+            *filled("fail"),
+            *(msgspec.structs.replace(one, path=down) if one.registry[2] in failing else one for one in crowd),
+        )
+
+    reasons = []
+    for decision in play(path("b"), path("b"), path("b", "c"), path("b"), path("b", "c"), path("b", "c")):
+        moved = decision.change.transitions if decision.change else ()
+        reasons.append({one.reason for one in moved if one.alert and (one.registry, one.facet) == (OTHERS, "path")})
+    assert reasons == [set(), {Reason.FIRST_SEEN_FAILING}, set(), set(), set(), {Reason.MORE_FAILING}]
+
+
+def test_what_is_held_of_the_others_is_bounded() -> None:
+    *_, last = play(*(crowd_of(**{f"{batch}-{n}": "fail" for n in range(70)}) for batch in range(4)))
+    access = next(s for s in last.state.subjects if s.key == (OTHERS, "access"))
+    assert len(access.members) == MAX_MEMBERS

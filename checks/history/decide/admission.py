@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -17,15 +18,24 @@ OTHERS = "other-registries"
 MAX_NAMED = 3
 
 
+class Others(msgspec.Struct, frozen=True):
+    """Of the registries that found no place, those that fail and those that pass in one facet, as digests."""
+
+    failing: frozenset[str] = frozenset()
+    passing: frozenset[str] = frozenset()
+
+
 class Admitted(msgspec.Struct, frozen=True):
     """The rows that are counted, by registry, and the registries that found no place.
 
-    ``all_have_places``: none was left out, and all that are in use are in the report.
+    ``all_have_places``: none was left out, and all that are in use are in the report. ``others``: who the row of the
+    others stands for, by facet.
     """
 
     rows: dict[str, RegistryRow]
     capped: tuple[str, ...] = ()
     all_have_places: bool = False
+    others: Mapping[str, Others] = msgspec.field(default_factory=dict)
 
 
 def name_of(row: RegistryRow) -> str:
@@ -56,25 +66,45 @@ def admit(held: Sequence[SubjectState], report: ClusterReport, *, pods_read: boo
     all_have_places = not capped and pods_read
     left_out = [rows[name] for name in capped if name in rows]
     if any(map(_fails, left_out)) or (OTHERS in kept_failing and not all_have_places):
-        admitted[OTHERS] = _others(left_out, known=pods_read and bool(left_out))
-    return Admitted(admitted, capped, all_have_places)
+        members = {subject.facet: subject.members for subject in held if subject.registry == OTHERS}
+        admitted[OTHERS] = _others(left_out, members, known=pods_read and bool(left_out))
+    others = {facet: _who(facet, left_out) for facet in ("access", "path", "pull", "images")}
+    return Admitted(admitted, capped, all_have_places, others)
 
 
-def _others(left_out: Sequence[RegistryRow], *, known: bool) -> RegistryRow:
+def _who(facet: str, left_out: Iterable[RegistryRow]) -> Others:
+    words = {_digest(row.registry): word(dict(row.facets())[facet].verdict) for row in left_out}
+    return Others(
+        failing=frozenset(name for name, said in words.items() if said == "fail"),
+        passing=frozenset(name for name, said in words.items() if said == "pass"),
+    )
+
+
+def _digest(registry: str) -> str:
+    """What is held of a name: it only has to be told from some seventy others."""
+    return hashlib.sha256(registry.lower().encode()).hexdigest()[:10]
+
+
+def _others(left_out: Sequence[RegistryRow], members: Mapping[str, Sequence[str]], *, known: bool) -> RegistryRow:
     """One row for all of them: a facet fails where it does for any, and holds where it is ``known`` to for all."""
+
+    def together(facet: str) -> Facet:
+        return _together(facet, left_out, members.get(facet, ()), known)
+
     return RegistryRow(
         registry=OTHERS,
-        access=_together("access", left_out, known),
-        path=_together("path", left_out, known),
-        pull=_together("pull", left_out, known),
-        images=_together("images", left_out, known),
+        access=together("access"),
+        path=together("path"),
+        pull=together("pull"),
+        images=together("images"),
         sources=tuple(sorted({source for row in left_out for source in row.sources})),
     )
 
 
-def _together(facet: str, left_out: Iterable[RegistryRow], known: bool) -> Facet:
+def _together(facet: str, left_out: Iterable[RegistryRow], members: Sequence[str], known: bool) -> Facet:
     verdicts = {row.registry: dict(row.facets())[facet].verdict for row in left_out}
-    names = sorted(name for name, verdict in verdicts.items() if isinstance(verdict, Fail))
+    failing = (name for name, verdict in verdicts.items() if isinstance(verdict, Fail))
+    names = sorted(failing, key=lambda name: (_digest(name) in members, name))  # few are named: the new ones first
     if not names and (not known or any(isinstance(verdict, Unknown) for verdict in verdicts.values())):
         return Facet(Unknown("a look at every registry of the cluster"), RowCause.MORE_REGISTRIES)
     if not names:

@@ -8,7 +8,7 @@ from datetime import datetime
 from checks.causes import ScanCause
 from checks.changes import Change, Reason, RowVerdicts, Transition
 from checks.findings import SEEN_BEFORE, ClusterReport, RegistryRow, word
-from checks.history.decide.admission import OTHERS, Admitted, admit, name_of
+from checks.history.decide.admission import OTHERS, Admitted, Others, admit, name_of
 from checks.history.decide.looks import aged
 from checks.history.decide.policy import FACETS, KEEP_FOR, Policy
 from checks.history.decide.replay import Key
@@ -79,6 +79,7 @@ def _stepped(
                 before=before,
                 pods_read=pods_read(report),
                 excused=excused,
+                others=admitted.others[facet] if name == OTHERS else Others(),
             )
             others = [(name, other) for other in FACETS if other != facet]
             stepped = [steps[key] for key in others if key in steps]

@@ -11,6 +11,7 @@ import msgspec
 from checks.causes import ReadCause
 from checks.changes import Reason, Status, Transition
 from checks.findings import SEEN_BEFORE, Basis, Facet, RegistryRow, Unknown, word
+from checks.history.decide.admission import Others
 from checks.history.decide.leaving import leaving
 from checks.history.decide.looks import LONGEST_PAUSE, counted, elapsed, reached, recent
 from checks.history.decide.policy import (
@@ -30,6 +31,7 @@ from checks.text import clipped, printable, redacted
 MAX_SUMMARY = 200
 MAX_CAUSE = 100
 MAX_FIX = 800
+MAX_MEMBERS = 100  # as many registries as one report names
 
 
 class Step(NamedTuple):
@@ -58,7 +60,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """One facet as one report shows it, with the row it belongs to.
 
     ``pods_read``: all pods of the cluster were. ``excused``: why nothing is known is notified otherwise. ``before``:
-    when the cluster was last looked at.
+    when the cluster was last looked at. ``others``: of the one row that stands for many registries, who they are.
     """
 
     registry: str
@@ -70,6 +72,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     before: datetime
     pods_read: bool = True
     excused: bool = False
+    others: Others = Others()
 
     @property
     def used(self) -> bool:
@@ -202,18 +205,23 @@ def _enough(bad: Streak, before: SubjectState, look: Look, company: Company) -> 
 
 
 def _failing_still(before: SubjectState, subject: SubjectState, look: Look, company: Company) -> Step:
-    """It failed before: the evidence is the latest. Another cause is another thing to do, once it lasts."""
-    if look.cause == before.cause:
+    """It failed before: the evidence is the latest. Another cause is another thing to do, once it lasts.
+
+    So is one more registry of those that one row stands for.
+    """
+    more = look.others.failing - set(before.members)
+    if look.cause == before.cause and not more:
         same = msgspec.structs.replace(
             _with_evidence(subject, look, status=Status.FAILING, since=before.since), other=None
         )
         return _steady(before, same, Reason.STILL_FAILING, look, company)
     other = counted(before.other, look.now, look.cause, look.before)
     if look.cause not in company.failing and not reached(other, look.policy.fail_after[look.facet], look.now):
-        waiting = msgspec.structs.replace(subject, other=other)
+        waiting = msgspec.structs.replace(subject, other=other, members=_members(before, look.others, frozenset()))
         return _steady(before, waiting, Reason.BELOW_THRESHOLD, look, company)
     changed = _with_evidence(subject, look, status=Status.FAILING, since=before.since)
-    return _flipped(before, changed, Reason.CAUSE_CHANGED, look, company)
+    reason = Reason.MORE_FAILING if look.cause == before.cause else Reason.CAUSE_CHANGED
+    return _flipped(before, changed, reason, look, company)
 
 
 def _passed(held: SubjectState | None, before: SubjectState, look: Look, company: Company) -> Step:
@@ -225,7 +233,7 @@ def _passed(held: SubjectState | None, before: SubjectState, look: Look, company
     if before.status is Status.FAILING and not reached(good, look.policy.pass_after[look.facet], look.now):
         return _in_sight(before, Step(subject, None, Reason.BELOW_THRESHOLD))
     passing = msgspec.structs.replace(
-        subject, status=Status.PASSING, since=good.since, cause="", summary="", fix=(), basis=()
+        subject, status=Status.PASSING, since=good.since, cause="", summary="", fix=(), basis=(), members=()
     )
     if before.status is Status.FAILING:
         return _flipped(held, passing, Reason.RECOVERED, look, company)
@@ -339,7 +347,14 @@ def _with_evidence(subject: SubjectState, look: Look, *, status: Status, since: 
         summary=_line(look.answer.summary),
         fix=_commands(look.answer.fix),
         basis=look.basis,
+        members=_members(subject, look.others, look.others.failing),
     )
+
+
+def _members(held: SubjectState, others: Others, failing: frozenset[str]) -> tuple[str, ...]:
+    """Who counts as failing: those that do, and those that did and were not seen to pass since."""
+    kept = sorted(set(held.members) - others.passing - failing)
+    return tuple(sorted([*sorted(failing), *kept][:MAX_MEMBERS]))
 
 
 def _moved(held: SubjectState | None, subject: SubjectState, reason: Reason, alert: bool = False) -> Transition:
