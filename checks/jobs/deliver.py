@@ -25,7 +25,7 @@ from checks.jobs.watch import give_up
 from checks.notify.incidents import DEFAULT_ROUTE, MAX_CHANGES, Mail, group, mail_id, mail_of, notice_mail
 from checks.notify.message import compose, message_id_of
 from checks.notify.notice_lines import first_sight_lines, with_lines
-from checks.notify.transports.base import PermanentDelivery, Receipt, TemporaryDelivery, Transport
+from checks.notify.transports.base import Outgoing, PermanentDelivery, Receipt, TemporaryDelivery, Transport
 from checks.notify.transports.folder import FolderTransport
 from checks.notify.transports.graph import GraphTransport
 from checks.notify.transports.smtp import SmtpSettings, SmtpTransport, Tls
@@ -238,7 +238,7 @@ class _Delivery:
             repeat=repeat,
         )
         try:
-            receipt = await transport.send(message, sender, recipients)
+            receipt = await transport.send(Outgoing(message=message, mail=mail), sender, recipients)
         except TemporaryDelivery as error:
             state = MailStatus.SENDING if error.uncertain else MailStatus.WRITING
             next_try = self._next_try(sending.attempts, error.retry_after)

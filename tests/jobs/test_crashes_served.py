@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from email.message import EmailMessage
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from checks.jobs import deliver
 from checks.jobs.close import close_run
 from checks.jobs.context import JobContext
 from checks.jobs.queues import PLAN, PlanMessage
-from checks.notify.transports.base import Receipt
+from checks.notify.transports.base import Outgoing, Receipt
 from checks.notify.transports.smtp import SmtpTransport
 from localhost.azurite import Storage
 from localhost.mailbox import Mailbox
@@ -131,11 +130,11 @@ class Served:
                 raise
 
         async def mortal_send(
-            transport: SmtpTransport, message: EmailMessage, sender: str, recipients: tuple[str, ...]
+            transport: SmtpTransport, outgoing: Outgoing, sender: str, recipients: tuple[str, ...]
         ) -> Receipt:
             async def taken() -> Receipt:
                 before = len(self.box.messages)
-                receipt = await send(transport, message, sender, recipients)
+                receipt = await send(transport, outgoing, sender, recipients)
                 new = self.box.messages[before:]
                 self.accepted += [accepted(mail, len(self.reaper.deaths)) for mail in new]
                 return receipt

@@ -15,7 +15,8 @@ from checks.changes import Notice, NoticeKind
 from checks.history.model import MailStatus
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
-from checks.notify.transports.base import DeliveryError, PermanentDelivery, Receipt, TemporaryDelivery
+from checks.notify.incidents import Mail
+from checks.notify.transports.base import DeliveryError, Outgoing, PermanentDelivery, Receipt, TemporaryDelivery
 from checks.notify.transports.graph import GraphTransport
 from simulator import Simulator, running
 from tests.support.storage import Clock, app_settings, job_context
@@ -54,6 +55,10 @@ def a_message(sender: str = MAILBOX) -> EmailMessage:
     return message
 
 
+def outgoing(sender: str = MAILBOX) -> Outgoing:
+    return Outgoing(message=a_message(sender), mail=Mail(id="one"))
+
+
 @asynccontextmanager
 async def a_job(simulator: Simulator, storage: str, clock: Clock, **more: str) -> AsyncIterator[JobContext]:
     async with job_context(simulator.environment | app_settings(storage, **SETTINGS | more), clock) as job:
@@ -65,7 +70,7 @@ async def sent(simulator: Simulator, storage: str, *, sender: str = MAILBOX, tim
     async with a_job(simulator, storage, Clock()) as job:
         scope = f"{job.settings.cloud.graph}/.default"
         transport = GraphTransport(job.settings.graph, lambda: job.azure.token(scope), timeout)
-        return await transport.send(a_message(sender), sender, TEAM)
+        return await transport.send(outgoing(sender), sender, TEAM)
 
 
 async def refused(simulator: Simulator, storage: str, **options: Any) -> DeliveryError:
@@ -170,7 +175,7 @@ async def test_a_server_that_cannot_be_reached_or_whose_authority_is_unknown_get
 
     for endpoint in ("https://127.0.0.1:1", simulator.environment["PULLWATCH_GRAPH_ENDPOINT"]):
         with pytest.raises(TemporaryDelivery) as raised:
-            await GraphTransport(endpoint, token, 5.0).send(a_message(), MAILBOX, TEAM)
+            await GraphTransport(endpoint, token, 5.0).send(outgoing(), MAILBOX, TEAM)
         assert not raised.value.uncertain
         assert str(raised.value).startswith("graph: no connection to 127.0.0.1")
         assert "a-token" not in str(raised.value)

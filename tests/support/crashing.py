@@ -37,7 +37,7 @@ from checks.jobs.queues import (
 )
 from checks.jobs.scan import scan_shard
 from checks.jobs.watch import watch
-from checks.notify.transports.base import Receipt
+from checks.notify.transports.base import Outgoing, Receipt
 from tests.support.storage import Clock, Death
 
 LEASE = timedelta(minutes=10)  # for which the host hides a message it has taken; a dead host renews nothing
@@ -235,9 +235,9 @@ class RecordingTransport:
     accepted: list[Accepted] = field(default_factory=list)
     name: str = "smtp"
 
-    async def send(self, message: EmailMessage, sender: str, recipients: tuple[str, ...]) -> Receipt:
+    async def send(self, outgoing: Outgoing, sender: str, recipients: tuple[str, ...]) -> Receipt:
         """Takes it."""
-        return await self.reaper.step("send mail", lambda: self._take(message))
+        return await self.reaper.step("send mail", lambda: self._take(outgoing.message))
 
     async def _take(self, message: EmailMessage) -> Receipt:
         self.accepted.append(accepted(message, len(self.reaper.deaths)))

@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from checks.notify.incidents import Mail
+
 
 class DeliveryError(Exception):
     """Base of the two."""
@@ -40,6 +42,13 @@ class Receipt(msgspec.Struct, frozen=True):
     later: dict[str, str] = {}
 
 
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """What is handed over: the message for mailboxes, and what it says as data, for programs."""
+
+    message: EmailMessage
+    mail: Mail
+
+
 class Transport(Protocol):
     """A way to hand a message over. ``name`` is stable: it is stored with what became of each mail."""
 
@@ -47,5 +56,5 @@ class Transport(Protocol):
     def name(self) -> str:
         """The stable name: "smtp", "folder", …"""
 
-    async def send(self, message: EmailMessage, sender: str, recipients: tuple[str, ...]) -> Receipt:
+    async def send(self, outgoing: Outgoing, sender: str, recipients: tuple[str, ...]) -> Receipt:
         """Hand it over, bounded in time. DeliveryError where nobody got it."""

@@ -8,7 +8,7 @@ import re
 from email.message import EmailMessage
 from pathlib import Path
 
-from checks.notify.transports.base import Receipt, TemporaryDelivery
+from checks.notify.transports.base import Outgoing, Receipt, TemporaryDelivery
 
 
 class FolderTransport:
@@ -19,10 +19,10 @@ class FolderTransport:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def send(self, message: EmailMessage, sender: str, recipients: tuple[str, ...]) -> Receipt:
+    async def send(self, outgoing: Outgoing, sender: str, recipients: tuple[str, ...]) -> Receipt:
         """Write the file at once and whole. TemporaryDelivery where the folder cannot be written."""
         try:
-            await asyncio.to_thread(self._write, _file_name(message), message.as_bytes())
+            await asyncio.to_thread(self._write, _file_name(outgoing.message), outgoing.message.as_bytes())
         except OSError as error:
             raise TemporaryDelivery(f"folder: {error.strerror or type(error).__name__}") from error
         return Receipt()

@@ -23,7 +23,7 @@ import msgspec
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from checks.collect.wire import connections
-from checks.notify.transports.base import DeliveryError, PermanentDelivery, Receipt, TemporaryDelivery
+from checks.notify.transports.base import DeliveryError, Outgoing, PermanentDelivery, Receipt, TemporaryDelivery
 from checks.retry_after import asked_seconds
 from checks.text import one_line, without_bytes
 
@@ -61,14 +61,14 @@ class GraphTransport:
         self._token = token
         self._timeout = timeout
 
-    async def send(self, message: EmailMessage, sender: str, recipients: tuple[str, ...]) -> Receipt:
+    async def send(self, outgoing: Outgoing, sender: str, recipients: tuple[str, ...]) -> Receipt:
         """Hand it over. TemporaryDelivery or PermanentDelivery where Exchange did not take it."""
         url = f"{self._endpoint}/v1.0/users/{quote(sender, safe='@')}/sendMail"
         headers = {"Authorization": f"Bearer {await self._authorized()}", "Content-Type": "text/plain"}
         host = urlsplit(url).hostname
         try:
             async with asyncio.timeout(self._timeout):
-                return await _post(url, headers, _encoded(message))
+                return await _post(url, headers, _encoded(outgoing.message))
         except aiohttp.ClientConnectorError as error:
             raise TemporaryDelivery(f"graph: no connection to {host}: {_line(str(error))}") from None
         except (TimeoutError, aiohttp.ClientError) as error:

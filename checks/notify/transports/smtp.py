@@ -17,7 +17,7 @@ from enum import StrEnum
 import aiosmtplib
 import msgspec
 
-from checks.notify.transports.base import PermanentDelivery, Receipt, TemporaryDelivery
+from checks.notify.transports.base import Outgoing, PermanentDelivery, Receipt, TemporaryDelivery
 from checks.text import one_line
 
 
@@ -54,12 +54,12 @@ class SmtpTransport:
         self._settings = settings
         self._context = tls_context
 
-    async def send(self, message: EmailMessage, sender: str, recipients: tuple[str, ...]) -> Receipt:
+    async def send(self, outgoing: Outgoing, sender: str, recipients: tuple[str, ...]) -> Receipt:
         """Submit it. TemporaryDelivery or PermanentDelivery where nobody got it."""
         client = self._client()
         try:
             await self._connect(client)
-            return await _submit(client, message, sender, recipients)
+            return await _submit(client, outgoing.message, sender, recipients)
         finally:
             client.close()
 
