@@ -281,6 +281,8 @@ SETTINGS = (
     Setting("MAIL_FROM", "mail_from", _list(_MAIL, "an address"), "pullwatch@localhost",
             "The sender's address; with graph a mailbox for which the identity may send."),
     Setting("MAIL_TO", "mail_to", _list(_MAIL, "addresses"), "", "Who gets the mails, separated by commas."),
+    Setting("MAILS_PER_HOUR", "mails_per_hour", _number(1, 1000), "20",
+            "At most so many mails an hour to the same people; what there is no room for is one mail."),
     Setting("MAIL_FOLDER", "mail_folder", _text, "mail", "Where the folder transport writes .eml files."),
     Setting("SMTP_HOST", "smtp_host", _server, "", "SMTP server."),
     Setting("SMTP_PORT", "smtp_port", _number(1, 65535), "587", "SMTP port; Azure blocks 25 for most subscriptions."),
@@ -331,6 +333,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_transports: tuple[str, ...]
     mail_from: tuple[str, ...]
     mail_to: tuple[str, ...]
+    mails_per_hour: int
     mail_folder: str
     smtp_host: str
     smtp_port: int

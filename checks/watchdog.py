@@ -37,15 +37,22 @@ SHORTEST_WATCH = timedelta(hours=1)  # runs take up to their deadline, and log l
 
 
 class Unsent(msgspec.Struct, frozen=True, kw_only=True):
-    """Mail that is still to be sent, as it was ``seen``: how many are ``waiting``, since when the ``oldest`` does.
+    """Mail that is still to be sent, as it was ``seen``: how many are ``waiting``, and since when the oldest does.
 
-    ``unreadable`` counts what is kept for a program that can read it.
+    ``oldest_pointer``: of what no mail was begun for; ``oldest_mail``: of mails. ``unreadable`` counts what is kept for
+    a program that can read it.
     """
 
     seen: datetime
-    oldest: datetime | None = None
+    oldest_pointer: datetime | None = None
+    oldest_mail: datetime | None = None
     waiting: int = 0
     unreadable: int = 0
+
+    @property
+    def oldest(self) -> datetime | None:
+        """Since when the oldest of all waits."""
+        return min((at for at in (self.oldest_pointer, self.oldest_mail) if at is not None), default=None)
 
     def age(self, now: datetime) -> timedelta:
         """For how long the oldest has been waiting; zero where none is."""

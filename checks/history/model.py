@@ -411,42 +411,73 @@ class CanaryList(msgspec.Struct, frozen=True):
     unreadable: tuple[str, ...] = ()
 
 
-class MailStatus(StrEnum):
-    """Where a mail stands. ``SENDING``: it may have gone out already."""
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken out of the pointers to be notified of together: changes of one root cause, or a run's notice.
 
-    WRITING = "writing"
-    SENDING = "sending"
-    SENT = "sent"
-    FAILED = "failed"
-
-
-class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one transport did with a mail. ``remaining``: recipients still to be tried (empty at first: everyone)."""
-
-    state: MailStatus = MailStatus.WRITING
-    attempts: int = 0
-    next_try: datetime | None = None
-    reason: str = ""
-    remaining: tuple[str, ...] = ()
-    refused: dict[str, str] = {}
-
-
-class MailRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail that was begun: written before its pointers are removed, kept after it was sent.
-
-    ``content`` is the mail as JSON (``checks.notify.incidents.Mail``). ``marks`` holds the latest delivery attempt by
-    the transport's name (the name is stored).
+    ``pointers`` are removed once it is written. ``changes`` are the history rows they point to. ``since``: when the
+    oldest of them was written. Its ``id`` follows from its pointers.
     """
 
     id: str
+    sequence: int
+    since: datetime
+    pointers: tuple[RowRef, ...]
+    changes: tuple[RowRef, ...] = ()
+    notice: str = ""
+
+
+class Channel(msgspec.Struct, frozen=True, order=True):
+    """A way to somebody: the route's name and the transport's."""
+
     route: str
+    transport: str
+
+
+class MailStatus(StrEnum):
+    """Where a mail stands.
+
+    ``SENDING``: it may have gone out already. ``EMPTY``: nothing was left to say when it was to be sent. ``MERGED``:
+    another mail says what it would have said. ``REFUSED``: by every recipient, for good.
+    """
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    EMPTY = "empty"
+    MERGED = "merged"
+    REFUSED = "refused"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be sent."""
+        return self in (MailStatus.WAITING, MailStatus.SENDING)
+
+
+class MailRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One mail by one channel. What it says is made from its ``batches`` when it is sent.
+
+    ``recipients``: those it is still to be sent to; empty: all of the route, as it is then. ``refused``: who refused it
+    for good, and why. ``accepted``: anybody took it. ``after``: mails that are to be finished before it.
+    ``held_back``: how many mails it stands for that the hourly limit kept back. ``since``: when the oldest of what it
+    says was decided.
+    """
+
+    id: str
+    channel: Channel
     message_id: str
-    recipients: tuple[str, ...]
-    members: tuple[RowRef, ...]
-    content: str
+    batches: tuple[str, ...]
+    since: datetime
     created: datetime
-    status: MailStatus = MailStatus.WRITING
-    marks: dict[str, DeliveryAttempt] = {}
+    status: MailStatus = MailStatus.WAITING
+    recipients: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    attempts: int = 0
+    next_try: datetime | None = None
+    reason: str = ""
+    refused: dict[str, str] = {}
+    accepted: bool = False
+    held_back: int = 0
+    finished: datetime | None = None
 
 
 class StoredMail(msgspec.Struct, frozen=True):
@@ -454,6 +485,15 @@ class StoredMail(msgspec.Struct, frozen=True):
 
     mail: MailRow
     etag: str
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A recipient who refused a mail for good, last at that time."""
+
+    recipient: str
+    transport: str
+    reason: str
+    at: datetime
 
 
 def new_run_id(sequence: int, created: datetime) -> str:

@@ -187,7 +187,7 @@ async def sweep_runs(context: JobContext) -> int:
     broken = await _broken_rows(context)
     overdue = [run for run in await context.store.open_runs(past=context.clock()) if RowRef(run, "run") not in broken]
     await context.queues.send(CLOSE, [CloseMessage(run=run_id) for run_id in overdue])
-    if (await context.store.list_pending(limit=1)).items or await context.store.open_mails():
+    if await context.store.has_unsent():
         await _ask_delivery(context, "notifications are pending")
     return len(overdue)
 

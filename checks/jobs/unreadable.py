@@ -1,8 +1,8 @@
 """What to do about rows that cannot be handled: say so once, forget it once they can be, set aside what nobody repairs.
 
 A row of a newer version waits for the newer version, however long that takes. One that is broken is kept whole under
-another key after a week, and what it was about begins anew; the lease, which blocks all delivery, after six minutes.
-The run sequence is never set aside: to begin it anew would make every later run older than what is known.
+another key after a week, and what it was about begins anew; the lease, which blocks all delivery, when it is older than
+any lasts. The run sequence is never set aside: to begin it anew would make every later run older than what is known.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from checks.changes import Notice, NoticeKind
 from checks.history.errors import Conflict
 from checks.history.model import RecordedRow, RowRef, Unreadable
 from checks.history.table import keys
-from checks.history.table.outbox import LEASE, SKEW
+from checks.history.table.lease import LEASE, SKEW
 from checks.jobs.context import JobContext
 
 LOG = logging.getLogger(__name__)
@@ -29,7 +29,13 @@ LATEST_ROW = RowRef(keys.RUN, "latest")
 
 _NAMES = {LEASE_ROW: "The right to deliver", SEQUENCE_ROW: "The run sequence", LATEST_ROW: "The latest run's entry"}
 
-_KINDS = {"pending": "A notification that waits", "change": "What changed at a cluster", "digest": "A mail"}
+_KINDS = {
+    "pending": "A notification that waits",
+    "postponed": "A notification that waits",
+    "batch": "A mail",
+    "change": "What changed at a cluster",
+    "digest": "A mail",
+}
 
 
 async def report_unreadable(

@@ -7,7 +7,7 @@ changes of one cluster, because a failure and its recovery must be reported toge
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -16,7 +16,6 @@ import msgspec
 from checks.arm_ids import name_of
 from checks.changes import Change, Notice, Reason, RowVerdicts, Status, Transition
 
-MAX_CHANGES = 1000  # in one mail: its list of members must fit a row
 MAX_ITEMS = 60  # shown in full; the others are counted
 
 DEFAULT_ROUTE = ""
@@ -36,6 +35,7 @@ class ItemKind(StrEnum):
     REMOVED = "REMOVED"
 
 
+_ENDS = (ItemKind.RECOVERED, ItemKind.REMOVED)
 # What says nothing of the registry, but whether anything is known of it.
 SIGHT = (Reason.BLIND, Reason.SEEN_AGAIN)
 
@@ -89,7 +89,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     notice: Notice | None = None
 
 
-def group(changes: Sequence[Change], route_of: Callable[[Change], str]) -> tuple[tuple[int, ...], ...]:
+def group(changes: Sequence[Change]) -> tuple[tuple[int, ...], ...]:
     """Which of ``changes`` (by index) belong into one mail. Each is in exactly one group; groups by their oldest."""
     leaders = list(range(len(changes)))
 
@@ -99,21 +99,20 @@ def group(changes: Sequence[Change], route_of: Callable[[Change], str]) -> tuple
             index = leaders[index]
         return index
 
-    seen: dict[tuple[str, str, str], int] = {}
+    seen: dict[tuple[str, str], int] = {}
     for index, change in enumerate(changes):
-        route = route_of(change)
         bonds = {("cluster", change.cluster.lower())}
         bonds |= {_bond(moved) for moved in change.transitions if moved.alert}
         if change.first_sight:  # what would have been in a summary comes together, too
             bonds |= {("first sight", "")}
         for bond in bonds:
-            other = seen.setdefault((route, *bond), index)
+            other = seen.setdefault(bond, index)
             low, high = sorted((leader(index), leader(other)))
             leaders[high] = low
     groups: dict[int, list[int]] = {}
     for index in range(len(changes)):
         groups.setdefault(leader(index), []).append(index)
-    return tuple(part for _, members in sorted(groups.items()) for part in _parts(members, changes))
+    return tuple(tuple(members) for _, members in sorted(groups.items()))
 
 
 def _bond(moved: Transition) -> tuple[str, str]:
@@ -121,22 +120,8 @@ def _bond(moved: Transition) -> tuple[str, str]:
     return ("gap", moved.gap) if moved.reason is Reason.BLIND else ("cause", moved.cause)
 
 
-def _parts(members: list[int], changes: Sequence[Change]) -> list[tuple[int, ...]]:
-    """A group in pieces that fit a row, the changes of a cluster never torn apart."""
-    clusters: dict[str, list[int]] = {}
-    for index in members:
-        clusters.setdefault(changes[index].cluster.lower(), []).append(index)
-    parts: list[list[int]] = [[]]
-    for indexes in clusters.values():
-        if parts[-1] and len(parts[-1]) + len(indexes) > MAX_CHANGES:
-            parts.append([])
-        parts[-1] += indexes
-    return [tuple(part) for part in parts]
-
-
-def mail_of(changes: Sequence[Change], mail_id: str, route: str = DEFAULT_ROUTE) -> Mail:
-    """What one mail says of its changes. Its sections may be empty: then nothing is left to report."""
-    items = sorted(_items(changes), key=_badness)
+def mail_of(items: Sequence[Item], mail_id: str, route: str = DEFAULT_ROUTE) -> Mail:
+    """What one mail says. Its sections may be empty: then nothing is left to report."""
     counts = {kind.value: sum(item.kind is kind for item in items) for kind in ItemKind}
     incidents: dict[tuple[str, str], list[Item]] = {}
     for item in items:
@@ -192,8 +177,12 @@ def _badness(item: Item) -> tuple[int, datetime, str, str]:
     return (list(ItemKind).index(item.kind), item.since, item.cluster.lower(), item.registry)
 
 
-def _items(changes: Sequence[Change]) -> list[Item]:
-    """One item for each subject's history through the changes, then facets with equal answers folded to one."""
+def items_of(changes: Sequence[Change], notified: Collection[tuple[str, str, str]] | None = None) -> tuple[Item, ...]:
+    """One item for each subject's history through the changes, then facets with equal answers folded to one.
+
+    The worst come first. ``notified``: of which failures (cluster in lower case, registry, facet) people were; they
+    need not hear of the end of others.
+    """
     histories: dict[tuple[str, str, str, bool], list[Transition]] = {}
     words: dict[tuple[str, str], RowVerdicts] = {}
     ids: dict[str, str] = {}
@@ -209,9 +198,11 @@ def _items(changes: Sequence[Change]) -> list[Item]:
     for (cluster, registry, facet, sight), history in histories.items():
         made = _sight(ids[cluster], facet, history[-1]) if sight else None
         item = made or _item(ids[cluster], facet, history, words.get((cluster, registry)))
+        if notified is not None and item.kind in _ENDS and (cluster, registry, facet) not in notified:
+            continue
         key = (cluster, item.registry, item.kind, item.cause)
         folded[key] = _merged(folded[key], item) if key in folded else item
-    return list(folded.values())
+    return tuple(sorted(folded.values(), key=_badness))
 
 
 def _sight(cluster: str, facet: str, moved: Transition) -> Item:

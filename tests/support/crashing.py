@@ -234,6 +234,7 @@ class RecordingTransport:
     reaper: Reaper
     accepted: list[Accepted] = field(default_factory=list)
     name: str = "smtp"
+    addressed: bool = True
 
     async def send(self, outgoing: Outgoing, sender: str, recipients: tuple[str, ...]) -> Receipt:
         """Takes it."""

@@ -22,6 +22,7 @@ from checks.facts.pulls import PullTimeBaseline
 from checks.findings import ClusterReport, Finding, word
 from checks.history.errors import LimitError, SchemaError
 from checks.history.model import (
+    Batch,
     ClusterState,
     KnownCluster,
     MailRow,
@@ -388,6 +389,26 @@ def read_pending(row: Row) -> Pending:
         notice=joined(row, "notice"),
         summary_of=string(row, "summary_of") if "summary_of" in row else "",
     )
+
+
+def batch_rows(batch: Batch) -> list[Entity]:
+    """A batch, its own row last: what is too long for that stands in rows beside it, named by what is in them."""
+    text = text_of(batch)
+    pieces = [text[start : start + PART_TEXT] for start in range(0, len(text), PART_TEXT)]
+    beside = [
+        checked(base(keys.MAIL, f"batch|{batch.id}|part|{index:04d}") | chunked("batch", piece))
+        for index, piece in enumerate(pieces[1:], 1)
+    ]
+    own = base(keys.MAIL, f"batch|{batch.id}") | {"parts": len(beside), "since": batch.since}
+    return [*beside, checked(own | chunked("batch", pieces[0]))]
+
+
+def read_batch(row: Row, parts: Sequence[Row] = ()) -> Batch:
+    """The batch in a row, with the rest of it in the rows beside it. SchemaError where these are not all there."""
+    if integer(versioned(row), "parts") != len(parts):
+        raise SchemaError(f"row {row.get('RowKey')!r}: {len(parts)} of {row.get('parts')} rows beside it are there")
+    text = joined(row, "batch") + "".join(joined(versioned(part), "batch") for part in parts)
+    return read(Batch, text, row.get("RowKey"))
 
 
 def mail_row(mail: MailRow) -> Entity:

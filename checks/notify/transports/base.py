@@ -56,5 +56,9 @@ class Transport(Protocol):
     def name(self) -> str:
         """The stable name: "smtp", "folder", …"""
 
+    @property
+    def addressed(self) -> bool:
+        """Whether it goes to the recipients of a route; else to one place, which takes the default route."""
+
     async def send(self, outgoing: Outgoing, sender: str, recipients: tuple[str, ...]) -> Receipt:
         """Hand it over, bounded in time. DeliveryError where nobody got it."""

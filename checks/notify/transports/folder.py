@@ -15,6 +15,7 @@ class FolderTransport:
     """Writes into ``folder``, which is made where it is missing. The same Message-ID is the same file."""
 
     name = "folder"
+    addressed = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -55,6 +55,7 @@ class GraphTransport:
     """Sends as the mailbox of the sender. ``endpoint`` is Microsoft Graph's, ``token`` gets a token for it."""
 
     name = "graph"
+    addressed = True
 
     def __init__(self, endpoint: str, token: Callable[[], Awaitable[str]], timeout: float = SECONDS) -> None:
         self._endpoint = endpoint

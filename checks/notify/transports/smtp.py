@@ -49,6 +49,7 @@ class SmtpTransport:
     """Submits through one connection a mail. ``tls_context`` None: the system's authorities."""
 
     name = "smtp"
+    addressed = True
 
     def __init__(self, settings: SmtpSettings, tls_context: ssl.SSLContext | None = None) -> None:
         self._settings = settings
