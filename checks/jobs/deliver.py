@@ -82,8 +82,7 @@ async def deliver_all(context: JobContext) -> Delivered:
 
 
 async def _deliver(turn: Turn) -> Delivered:
-    await _open_mails(turn)
-    ends: dict[str, str] = {}
+    ends = dict.fromkeys(await _open_mails(turn), LATER)
     await spread_all(turn)
     for _ in range(ROUNDS):
         began = await begin_batches(turn)
@@ -95,13 +94,16 @@ async def _deliver(turn: Turn) -> Delivered:
     return Delivered(found.count(SENT), found.count(LATER), found.count(FAILED))
 
 
-async def _open_mails(turn: Turn) -> None:
-    """Reads the mails that were begun. One that cannot be read keeps no other from being sent; the sweep records it."""
+async def _open_mails(turn: Turn) -> list[str]:
+    """Reads the mails that were begun; those that cannot be read, which the sweep records."""
+    unreadable = []
     for name in await turn.context.store.open_mails():
         try:
             mail = await turn.context.store.load_mail(name)
         except SchemaError as error:
             LOG.error("a mail cannot be read and is kept: %s", error)
+            unreadable.append(name)
             continue
         if mail is not None:
             turn.mails[name] = mail
+    return unreadable

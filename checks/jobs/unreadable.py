@@ -79,7 +79,8 @@ async def report_unreadable(
 
 async def _set_aside_when_ripe(context: JobContext, record: RecordedRow, found: Unreadable, sequence: int) -> None:
     """Moves a row out of the way that has been the same for long enough."""
-    kept = record.ref == SEQUENCE_ROW or record.ref.row.startswith("digest|")  # a mail is kept where it is looked for
+    # Mails are kept where they are looked for.
+    kept = record.ref == SEQUENCE_ROW or record.ref.row.startswith(("digest|", "batch|"))
     if kept or found.readable or not record.etag:
         return
     now = context.clock()

@@ -198,7 +198,8 @@ def items_of(changes: Sequence[Change], notified: Collection[tuple[str, str, str
     for (cluster, registry, facet, sight), history in histories.items():
         made = _sight(ids[cluster], facet, history[-1]) if sight else None
         item = made or _item(ids[cluster], facet, history, words.get((cluster, registry)))
-        if notified is not None and item.kind in _ENDS and (cluster, registry, facet) not in notified:
+        unheard = notified is not None and (cluster, registry, facet) not in notified
+        if unheard and item.kind in _ENDS and history[0].before is Status.FAILING:
             continue
         key = (cluster, item.registry, item.kind, item.cause)
         folded[key] = _merged(folded[key], item) if key in folded else item

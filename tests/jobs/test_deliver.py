@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from unittest import mock
 
+from checks.changes import Change
 from checks.history.decide import Policy, decide
-from checks.history.model import RunRef, StoredMail
+from checks.history.model import MailStatus, RowRef, RunRef
+from checks.jobs.close import sweep_runs
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
 from localhost.mailbox import Mailbox
@@ -28,7 +30,8 @@ async def commit(job: JobContext, words: Iterable[str], *, cluster: str = CLUSTE
 
 async def left(job: JobContext) -> int:
     """How much is still to be told."""
-    return len((await job.store.list_pending()).items) + len(await job.store.open_mails())
+    store = job.store
+    return len((await store.list_pending()).items) + len(await store.unspread()) + len(await store.open_mails())
 
 
 def eml_files(folder: Path) -> list[Path]:
@@ -62,14 +65,17 @@ async def test_a_server_that_is_away_delays_mail_and_loses_none(storage: str, sm
     assert len(smtp.messages) == 1
 
 
-async def test_a_mail_that_is_refused_for_good_is_recorded_and_not_tried_for_ever(storage: str, smtp: Mailbox) -> None:
-    async with job_context(app_settings(storage, smtp), Clock()) as job:
+async def test_a_mail_that_its_recipient_refuses_for_good_is_recorded(storage: str, smtp: Mailbox) -> None:
+    clock = Clock()
+    async with job_context(app_settings(storage, smtp) | {"PULLWATCH_MAIL_TO": "gone@a.example"}, clock) as job:
         await commit(job, ["pass", "fail"])
-        smtp.refuse("data", 554, "not here")
+        smtp.refuse("rcpt", 550, "no such mailbox")
         assert await deliver_all(job) == Delivered(failed=1)
         (mail,) = await job.store.list_mails()
-        assert mail.status.value == "failed"
-        assert "554" in mail.marks["smtp"].reason
+        assert mail.status is MailStatus.REFUSED
+        assert "550" in mail.refused["gone@a.example"]
+        (refusal,) = await job.store.list_refusals(clock())
+        assert (refusal.recipient, refusal.transport) == ("gone@a.example", "smtp")
         assert await left(job) == 0
 
 
@@ -123,14 +129,14 @@ async def test_whoever_lost_the_right_to_deliver_sends_nothing_more(storage: str
     clock = Clock()
     async with job_context(app_settings(storage, smtp), clock) as job, AsyncExitStack() as other:
         await commit(job, ["pass", "fail"])
-        load = job.store.load_mail
+        load = job.store.load_change
 
-        async def slow(mail_id: str) -> StoredMail | None:
+        async def slow(ref: RowRef) -> Change | None:
             clock.forward(minutes=10)
             await other.enter_async_context(job.store.deliver_lease("somebody else", clock))
-            return await load(mail_id)
+            return await load(ref)
 
-        with mock.patch.object(job.store, "load_mail", slow):
+        with mock.patch.object(job.store, "load_change", slow):
             assert await deliver_all(job) == Delivered(busy=True)
         assert smtp.messages == []
         assert await left(job) == 1, "it is left for whoever has the right now"
@@ -160,7 +166,12 @@ async def test_a_change_that_cannot_be_read_keeps_no_other_from_being_told(stora
         await job.store._put({**row, "v": 999})
         await commit(job, ["pass", "fail"], cluster=f"{CLUSTER}2")
         assert await deliver_all(job) == Delivered(sent=1)
-        assert (await job.store.list_pending()).items == (pending,), "it waits for a program that can read it"
+        for version in (999, 1):
+            await job.store._put({**row, "v": version})
+            await sweep_runs(job)
+            waiting = (await job.store.list_pending()).items
+            assert (pending in waiting) is (version == 1)
+        assert await deliver_all(job) == Delivered(sent=2), "a program that can read it sends it"
 
 
 async def test_each_recipient_has_its_own_fate(storage: str, smtp: Mailbox) -> None:
@@ -174,7 +185,7 @@ async def test_each_recipient_has_its_own_fate(storage: str, smtp: Mailbox) -> N
         clock.forward(minutes=2)
         assert await deliver_all(job) == Delivered(sent=1)
         (mail,) = await job.store.list_mails()
-        assert list(mail.marks["smtp"].refused) == ["gone@a.example"]
+        assert list(mail.refused) == ["gone@a.example"]
     assert [delivery.recipients for delivery in smtp.deliveries] == [("good@a.example",), ("full@a.example",)]
 
 

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from checks.history.errors import SchemaError
-from checks.history.model import MarkerStatus, RowRef, RunStatus, new_run_id
+from checks.history.model import MailStatus, MarkerStatus, RowRef, RunStatus, new_run_id
 from checks.history.table import keys
 from checks.history.table.store import Store
 from checks.jobs.close import record_poison, sweep_runs
@@ -370,8 +370,10 @@ async def everything_is_notified_once(world: World, smtp: Mailbox) -> None:
     """Each change is in one mail, each mail was sent once, and nothing waits."""
     assert (await world.job.store.list_pending()).items == ()
     assert await world.job.store.open_mails() == ()
-    mails = await world.job.store.list_mails()
-    members = Counter(member for mail in mails for member in mail.members)
+    assert await world.job.store.unspread() == ()
+    mails = [mail for mail in await world.job.store.list_mails() if mail.status is MailStatus.SENT]
+    batches = [await world.job.store.load_batch(name) for mail in mails for name in mail.batches]
+    members = Counter(pointer for batch in batches if batch is not None for pointer in batch.pointers)
     assert set(members.values()) <= {1}
     notified = {RowRef(SUBSCRIPTION, keys.pending(*look)) for look in expected(world.looks).notified}
     assert {member for member in members if member.partition == SUBSCRIPTION} == notified

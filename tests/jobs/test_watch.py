@@ -125,7 +125,9 @@ async def test_the_oldest_is_named_whether_its_mail_was_begun_or_not(storage: st
         await deliver_all(job)
         clock.forward(minutes=5)
         await a_notice(job, 2)
-        assert await job.store.look_at_unsent(clock()) == Unsent(seen=clock(), oldest=begun, waiting=2)
+        assert await job.store.look_at_unsent(clock()) == Unsent(
+            seen=clock(), oldest_pointer=clock(), oldest_mail=begun, waiting=2
+        )
 
 
 async def test_a_mail_that_cannot_be_read_is_counted_and_hides_no_other(storage: str, smtp: Mailbox) -> None:
@@ -139,7 +141,9 @@ async def test_a_mail_that_cannot_be_read_is_counted_and_hides_no_other(storage:
         assert row is not None
         await job.store._put({**row, "v": 999})
         await a_notice(job, 2)
-        assert await job.store.look_at_unsent(clock()) == Unsent(seen=clock(), oldest=clock(), waiting=1, unreadable=1)
+        assert await job.store.look_at_unsent(clock()) == Unsent(
+            seen=clock(), oldest_pointer=clock(), waiting=1, unreadable=1
+        )
 
 
 async def test_a_message_that_is_given_up_is_logged(storage: str, lines: pytest.LogCaptureFixture) -> None:

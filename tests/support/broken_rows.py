@@ -17,6 +17,8 @@ NEWER = 999  # a version that no release of today knows
 
 # The property of each kind of row without which it says nothing; of a text the count and the parts go together.
 ESSENTIAL = (
+    "batch",
+    "refusal",
     "part",
     "subjects",
     "counter",

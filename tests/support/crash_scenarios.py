@@ -84,7 +84,7 @@ def judge_repeats(same: list[Accepted]) -> None:
 async def is_quiet(store: Store) -> bool:
     """Whether no run is open and nothing is left to be sent."""
     pending = await store.list_pending()
-    return not pending.items and not await store.open_mails() and not await store.open_runs()
+    return not pending.items and not await store.has_unsent() and not await store.open_runs()
 
 
 async def judged_run(scenario: Scenario, store: Store, sent: list[Accepted], given_up: Collection[str] = ()) -> Run:

@@ -20,13 +20,15 @@ from checks.changes import Change, Notice, Reason, RowVerdicts, Status, Transiti
 from checks.facts.pulls import PullTimeBaseline
 from checks.findings import ClusterReport
 from checks.history.model import (
+    Batch,
+    Channel,
     ClusterState,
-    DeliveryAttempt,
     MailRow,
     MailStatus,
     Marker,
     MarkerStatus,
     Pending,
+    Refusal,
     RowRef,
     Run,
     RunScope,
@@ -39,7 +41,6 @@ from checks.history.model import (
 )
 from checks.history.table import rows
 from checks.jobs import queues
-from checks.notify.incidents import Mail
 from checks.report.outcome import Outcome
 from tests.support.reports import CLUSTER, report
 
@@ -57,8 +58,9 @@ TEXTS: dict[str, Any] = {
     "report": ClusterReport,
     "change": Change,
     "notice": Notice,
+    "batch": Batch,
     "mail": MailRow,
-    "mail's content": Mail,
+    "refusal": Refusal,
     "run": Run,
     "shard": Shard,
     "marker": Marker,
@@ -117,14 +119,17 @@ PENDING = Pending(
 )
 MAIL = MailRow(
     id="m1",
-    route="default",
+    channel=Channel("", "smtp"),
     message_id="<m1@pullwatch>",
-    recipients=("ops@contoso.com",),
-    members=(PENDING.ref,),
-    content="{}",
+    batches=("b1",),
+    since=AT,
     created=AT,
-    marks={"smtp": DeliveryAttempt(state=MailStatus.SENT, attempts=1)},
+    status=MailStatus.WAITING,
+    recipients=("ops@contoso.com",),
+    attempts=1,
+    refused={"gone@contoso.com": "550"},
 )
+BATCH = Batch(id="b1", sequence=7, since=AT, pointers=(PENDING.ref,), changes=(RowRef(SUBSCRIPTION, "change|x"),))
 RUN = Run(
     id="202611-000000000007",
     sequence=7,
@@ -148,6 +153,7 @@ def entities() -> dict[str, rows.Entity]:
         "state": rows.state_row(STATE, report("fail")),
         "change": rows.change_row(CHANGE),
         "pending": rows.pending_row(PENDING),
+        "batch": rows.batch_rows(BATCH)[-1],
         "mail": rows.mail_row(MAIL),
         "run": rows.run_row(RUN),
         "shard": rows.shard_row(RUN.id, SHARD),
@@ -160,6 +166,7 @@ READERS: dict[str, tuple[Any, Any]] = {
     "state": (rows.read_state, STATE),
     "change": (rows.read_change, CHANGE),
     "pending": (rows.read_pending, PENDING),
+    "batch": (rows.read_batch, BATCH),
     "mail": (rows.read_mail, MAIL),
     "run": (rows.read_run, RUN),
     "shard": (rows.read_shard, SHARD),

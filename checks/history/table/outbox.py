@@ -74,10 +74,13 @@ class Outbox(Clusters, Runs, Mails):
         found: list[Unreadable] = []
         async for row in self._postponed():
             ref = RowRef(str(row["PartitionKey"]), str(row["RowKey"]))
+            what = ref
             try:
-                await self._try_to_read(rows.read_pending(row))
+                item = rows.read_pending(row)
+                what = item.change or ref
+                await self._try_to_read(item)
             except SchemaError as error:
-                found.append(Unreadable(_of_row(row) or ref, str(error)))
+                found.append(Unreadable(what, str(error)))
             else:
                 await self._move(ref, f"pending|{ref.row.partition('|')[2]}")
             if len(found) >= LOOKED_AT:
@@ -147,9 +150,3 @@ class Outbox(Clusters, Runs, Mails):
     async def has_unsent(self) -> bool:
         """Whether anything is to be sent, begun or not."""
         return bool((await self.list_pending(limit=1)).items or await self.unspread() or await self.open_mails())
-
-
-def _of_row(row: rows.Row) -> RowRef | None:
-    """The change that a pointer means, where it says so."""
-    partition, name = row.get("change_partition"), row.get("change_row")
-    return RowRef(partition, name) if isinstance(partition, str) and isinstance(name, str) else None
