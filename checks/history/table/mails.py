@@ -7,7 +7,7 @@ mail; a ``begun`` row finds a mail again until it is finished. Whoever writes he
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -22,6 +22,7 @@ from checks.history.table.tables import BATCH, Operation
 Subject = tuple[str, str, str]
 
 HOUR = timedelta(hours=1)
+MAX_WHO = 2000  # recipients of a route: as many as fit a property
 
 
 class Mails(Leases):
@@ -80,21 +81,24 @@ class Mails(Leases):
         """All mails that are kept, the oldest first."""
         return tuple([rows.read_mail(row) async for row in self._range(keys.MAIL, "digest")])
 
-    async def notified(self, channel: Channel) -> frozenset[Subject]:
-        """Of which failures the channel was notified."""
-        found = [
-            row async for row in self._range(_partition(channel), "notified", select=["cluster", "registry", "facet"])
-        ]
-        return frozenset((str(row["cluster"]), str(row["registry"]), str(row["facet"])) for row in found)
+    async def notified(self, channel: Channel) -> dict[Subject, frozenset[str]]:
+        """Of which failures the channel was notified, and who was: recipients as ``who`` names them."""
+        columns = ["cluster", "registry", "facet", "who"]
+        found = [row async for row in self._range(_partition(channel), "notified", select=columns)]
+        return {
+            (str(row["cluster"]), str(row["registry"]), str(row["facet"])): frozenset(str(row["who"]).split())
+            for row in found
+        }
 
-    async def set_notified(self, channel: Channel, failing: Iterable[Subject], over: Iterable[Subject]) -> None:
-        """Keep of which failures a channel was notified, and of which ends. Repeating it changes nothing."""
+    async def set_notified(self, channel: Channel, notified: Mapping[Subject, Collection[str]]) -> None:
+        """Keep who was notified of these failures; nobody: it is over for all. Repeating it changes nothing."""
         partition = _partition(channel)
-        names = {_key(subject): subject for subject in failing}
-        entities = [_notified_row(partition, key, subject) for key, subject in sorted(names.items())]
-        for start in range(0, len(entities), BATCH):
-            await self._transact([("upsert", entity) for entity in entities[start : start + BATCH]])
-        await self._drop([RowRef(partition, key) for key in sorted(set(map(_key, over)) - names.keys())])
+        entities = {_key(subject): _notified_row(partition, subject, who) for subject, who in notified.items() if who}
+        rest = sorted(entities.items())
+        for start in range(0, len(rest), BATCH):
+            await self._transact([("upsert", entity) for _, entity in rest[start : start + BATCH]])
+        over = {_key(subject) for subject, who in notified.items() if not who}
+        await self._drop([RowRef(partition, key) for key in sorted(over - entities.keys())])
 
     async def sent_lately(self, channel: Channel, now: datetime) -> tuple[datetime, ...]:
         """When mails of a channel were accepted within the last hour. A time ahead is of a clock that jumped: void."""
@@ -163,6 +167,12 @@ def _key(subject: Subject) -> str:
     return f"notified|{hashlib.sha256(rows.text_of(subject).encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
 
 
-def _notified_row(partition: str, key: str, subject: Subject) -> rows.Entity:
+def _notified_row(partition: str, subject: Subject, notified: Collection[str]) -> rows.Entity:
     cluster, registry, facet = subject
-    return rows.checked(rows.base(partition, key) | {"cluster": cluster, "registry": registry, "facet": facet})
+    entity = rows.base(partition, _key(subject)) | {"cluster": cluster, "registry": registry, "facet": facet}
+    return rows.checked(entity | {"who": " ".join(sorted(notified)[:MAX_WHO])})
+
+
+def who(recipients: Iterable[str]) -> frozenset[str]:
+    """Recipients as it is kept who was notified: they only have to be told apart."""
+    return frozenset(hashlib.sha256(one.encode("utf-8", "surrogatepass")).hexdigest()[:12] for one in recipients)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from checks.changes import Change, Notice, NoticeKind, NoticeLine, Reason, Transition
 from checks.history.errors import SchemaError
 from checks.history.model import MailRow
-from checks.history.table.mails import Subject
+from checks.history.table.mails import Subject, who
 from checks.jobs.delivery.turn import Turn
-from checks.notify.incidents import ItemKind, Mail, items_of, mail_of
+from checks.notify.incidents import Item, ItemKind, Mail, items_of, mail_of
 from checks.notify.notice_lines import first_sight_lines, with_lines
 from checks.notify.routes import Route
 
 LOG = logging.getLogger(__name__)
-# After these nobody has to be told that it is over.
-_OVER = frozenset({ItemKind.RECOVERED, ItemKind.WAS_BAD, ItemKind.REMOVED, ItemKind.SEEN_AGAIN})
+# The end of what people were notified of.
+_OVER = frozenset({ItemKind.RECOVERED, ItemKind.REMOVED, ItemKind.SEEN_AGAIN})
+# Both the beginning and the end.
+_WHOLE = frozenset({ItemKind.WAS_BAD})
 
 
 class Unreadable(Exception):
@@ -26,12 +28,22 @@ class Unreadable(Exception):
 
 
 class Composed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a mail says and to whom; ``failing`` and ``over``: what its channel is notified of by it."""
+    """What a mail says and to whom; ``failing`` and ``over``: what its recipients are notified of by it.
+
+    ``notified``: who of the channel was notified of what before.
+    """
 
     mail: Mail
     route: Route
     failing: frozenset[Subject] = frozenset()
     over: frozenset[Subject] = frozenset()
+    notified: Mapping[Subject, frozenset[str]] = {}
+
+    def after(self, accepted: Iterable[str]) -> dict[Subject, frozenset[str]]:
+        """Who is notified of what, once these recipients took the mail: only of what that changes."""
+        some = who(accepted)
+        added = {subject: self.notified.get(subject, frozenset()) | some for subject in self.failing}
+        return added | {subject: self.notified[subject] - some for subject in self.over if subject in self.notified}
 
     @property
     def is_empty(self) -> bool:
@@ -50,25 +62,20 @@ async def composed(turn: Turn, row: MailRow) -> Composed | None:
         changes = [change for change in changes if route.name in turn.routes([change], notice=False)]
     notice, lines, changes = _with_first_sights(notices, changes)
     notified = await turn.context.store.notified(row.channel)
-    items = items_of(changes, notified)
+    recipients = who(row.recipients or route.recipients)
+    items = items_of(changes, frozenset(subject for subject, some in notified.items() if some & recipients))
     mail = mail_of(items, row.id, route.name)
-    failing = {
-        (item.cluster.lower(), item.registry, facet)
-        for item in items
-        if item.kind not in _OVER
-        for facet in item.facets
-    }
-    over = {
-        (item.cluster.lower(), item.registry, facet) for item in items if item.kind in _OVER for facet in item.facets
-    }
     return Composed(
         mail=msgspec.structs.replace(mail, notice=notice),
         route=route,
-        failing=frozenset(
-            failing | {(line.cluster.lower(), line.registry, facet) for line in lines for facet in line.facets}
-        ),
-        over=frozenset(over),
+        failing=_subjects([*lines, *(item for item in items if item.kind not in _OVER | _WHOLE)]),
+        over=_subjects(item for item in items if item.kind in _OVER),
+        notified=notified,
     )
+
+
+def _subjects(parts: Iterable[Item | NoticeLine]) -> frozenset[Subject]:
+    return frozenset((part.cluster.lower(), part.registry, facet) for part in parts for facet in part.facets)
 
 
 async def _read(turn: Turn, row: MailRow) -> tuple[list[Notice], list[Change]]:

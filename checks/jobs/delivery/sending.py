@@ -86,6 +86,8 @@ async def _hand_over(turn: Turn, mail: MailRow, what: Composed) -> str:
         now=mail.created,
         repeat=mail.status is MailStatus.SENDING,
     )
+    # What may have gone out once stays so: it is one mail with no other.
+    open_as = mail.status
     mail = msgspec.structs.replace(mail, status=MailStatus.SENDING, attempts=mail.attempts + 1)
     await turn.save([mail])  # and the lease is held on to: a send takes less than it lasts
     transport = turn.transports[mail.channel.transport]
@@ -93,10 +95,10 @@ async def _hand_over(turn: Turn, mail: MailRow, what: Composed) -> str:
         receipt = await transport.send(Outgoing(message=message, mail=what.mail), sender, recipients)
     except TemporaryDelivery as error:
         LOG.warning("mail %s by %s: %s", mail.id, transport.name, error)
-        mail = msgspec.structs.replace(mail, status=MailStatus.SENDING if error.uncertain else MailStatus.WAITING)
+        mail = msgspec.structs.replace(mail, status=MailStatus.SENDING if error.uncertain else open_as)
         await turn.save([_later(turn, mail, str(error), error.retry_after)])
         return LATER
-    return await _received(turn, mail, what, recipients, receipt)
+    return await _received(turn, msgspec.structs.replace(mail, status=open_as), what, recipients, receipt)
 
 
 async def _received(turn: Turn, mail: MailRow, what: Composed, recipients: tuple[str, ...], receipt: Receipt) -> str:
@@ -109,7 +111,6 @@ async def _received(turn: Turn, mail: MailRow, what: Composed, recipients: tuple
     accepted = not set(recipients) <= set(told)
     mail = msgspec.structs.replace(
         mail,
-        status=MailStatus.WAITING,
         refused={**mail.refused, **receipt.refused},
         accepted=mail.accepted or accepted,
     )
@@ -118,7 +119,7 @@ async def _received(turn: Turn, mail: MailRow, what: Composed, recipients: tuple
         for who, why in receipt.refused.items()
     ]
     if accepted:
-        await turn.context.store.set_notified(mail.channel, what.failing, what.over)
+        await turn.context.store.set_notified(mail.channel, what.after(set(recipients) - told.keys()))
         lately = await turn.context.store.sent_lately(mail.channel, now)
         more.append(turn.context.store.rate_row(mail.channel, (*lately, now)))
     if receipt.later:
