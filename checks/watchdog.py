@@ -15,6 +15,8 @@ LOGGER = "pullwatch.watchdog"
 RUN_COMPLETED = "run completed"
 RUN_RECENT = "latest run is recent"
 MAIL_STUCK = "mail stuck"
+MAIL_REFUSED = "mail refused"
+MAIL_SET_ASIDE = "mail set aside"
 POISON_RECORDED = "poison recorded"
 NOT_CONFIGURED = "not configured"
 
@@ -32,6 +34,7 @@ TRIGGERS = (
     "deliver_poison",
 )
 
+REFUSED_FOR = timedelta(days=1)  # for which a refusal is said
 MAIL_STUCK_AFTER = timedelta(hours=1)
 SHORTEST_WATCH = timedelta(hours=1)  # runs take up to their deadline, and log lines arrive some minutes late
 
@@ -39,8 +42,8 @@ SHORTEST_WATCH = timedelta(hours=1)  # runs take up to their deadline, and log l
 class Unsent(msgspec.Struct, frozen=True, kw_only=True):
     """Mail that is still to be sent, as it was ``seen``: how many are ``waiting``, and since when the oldest does.
 
-    ``oldest_pointer``: of what no mail was begun for; ``oldest_mail``: of mails. ``unreadable`` counts what is kept for
-    a program that can read it.
+    ``oldest_pointer``: of what no mail was begun for; ``oldest_mail``: of mails. ``unreadable`` counts what is set
+    aside for a program that can read it. ``refused``: recipients who refused a mail for good within a day, with why.
     """
 
     seen: datetime
@@ -48,6 +51,7 @@ class Unsent(msgspec.Struct, frozen=True, kw_only=True):
     oldest_mail: datetime | None = None
     waiting: int = 0
     unreadable: int = 0
+    refused: dict[str, str] = {}
 
     @property
     def oldest(self) -> datetime | None:
@@ -87,6 +91,17 @@ def run_recent(run: str, closed: datetime, now: datetime) -> str:
 def mail_stuck(unsent: Unsent, now: datetime) -> str:
     """Mail has been waiting for too long."""
     return f"{MAIL_STUCK} oldest_minutes={_minutes(unsent.age(now))} waiting={unsent.waiting}"
+
+
+def mail_refused(unsent: Unsent) -> str:
+    """Somebody refused a mail for good within a day: the setting names an address that gets nothing."""
+    who, why = next(iter(unsent.refused.items()))
+    return f"{MAIL_REFUSED} recipients={len(unsent.refused)} one={who} reason={why}"
+
+
+def mail_set_aside(unsent: Unsent) -> str:
+    """What is to be sent cannot be read by this version, and is kept."""
+    return f"{MAIL_SET_ASIDE} items={unsent.unreadable}"
 
 
 def poison_recorded(queue: str, reason: str) -> str:

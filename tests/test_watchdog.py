@@ -37,26 +37,31 @@ def test_no_run_at_all_is_not_recent() -> None:
 @pytest.mark.parametrize(("minutes", "stuck"), [(None, False), (0, False), (60, False), (61, True)])
 def test_mail_is_stuck_when_the_oldest_waits_longer_than_an_hour(minutes: int | None, stuck: bool) -> None:
     oldest = None if minutes is None else NOW - timedelta(minutes=minutes)
-    assert Unsent(seen=NOW, oldest=oldest).is_stuck(NOW) is stuck
+    assert Unsent(seen=NOW, oldest_mail=oldest).is_stuck(NOW) is stuck
 
 
 def test_mail_from_a_clock_ahead_has_no_negative_age() -> None:
-    assert Unsent(seen=NOW, oldest=NOW + timedelta(hours=3)).age(NOW) == timedelta()
+    assert Unsent(seen=NOW, oldest_pointer=NOW + timedelta(hours=3)).age(NOW) == timedelta()
 
 
 def test_a_line_starts_with_its_text_and_goes_on_with_fields() -> None:
-    unsent = Unsent(seen=NOW, oldest=NOW - timedelta(minutes=90), waiting=3)
+    since = NOW - timedelta(minutes=90)
+    unsent = Unsent(seen=NOW, oldest_mail=since, waiting=3, unreadable=2, refused={"a@b.example": "smtp: 550 gone"})
     run = "202611-000000000001"
     assert [
         watchdog.run_completed(run, clusters=3, failing=1, unknown=2, missing=0),
         watchdog.run_recent(run, NOW - timedelta(minutes=4, seconds=59), NOW),
         watchdog.mail_stuck(unsent, NOW),
+        watchdog.mail_refused(unsent),
+        watchdog.mail_set_aside(unsent),
         watchdog.poison_recorded("pullwatch-scan", "given up after the last try"),
         watchdog.not_configured("PULLWATCH_SCHEDULE takes …"),
     ] == [
         f"run completed run={run} clusters=3 failing=1 unknown=2 missing_shards=0",
         f"latest run is recent run={run} age_minutes=4",
         "mail stuck oldest_minutes=90 waiting=3",
+        "mail refused recipients=1 one=a@b.example reason=smtp: 550 gone",
+        "mail set aside items=2",
         "poison recorded queue=pullwatch-scan reason=given up after the last try",
         "not configured problem=PULLWATCH_SCHEDULE takes …",
     ]
@@ -67,6 +72,8 @@ def test_no_text_begins_with_another_so_that_each_line_is_one_rule_s() -> None:
         watchdog.RUN_COMPLETED,
         watchdog.RUN_RECENT,
         watchdog.MAIL_STUCK,
+        watchdog.MAIL_REFUSED,
+        watchdog.MAIL_SET_ASIDE,
         watchdog.POISON_RECORDED,
         watchdog.NOT_CONFIGURED,
     )

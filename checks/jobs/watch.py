@@ -79,6 +79,10 @@ async def watch(context: JobContext) -> Signals:
         await context.store.save_unsent(signals.unsent)
         if signals.is_stuck:
             LOG.error(watchdog.mail_stuck(signals.unsent, signals.now))
+        if signals.unsent.refused:
+            LOG.error(watchdog.mail_refused(signals.unsent))
+        if signals.unsent.unreadable:
+            LOG.error(watchdog.mail_set_aside(signals.unsent))
     latest = signals.latest
     if latest is not None and latest.closed is not None and signals.is_recent:
         LOG.info(watchdog.run_recent(latest.id, latest.closed, signals.now))

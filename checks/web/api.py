@@ -233,12 +233,19 @@ def _details(signals: Signals, poison: tuple[tuple[datetime, str, str], ...]) ->
         "latest_run": _latest(signals),
         "mail": {
             "waiting": unsent.waiting if unsent else 0,
-            "unreadable": unsent.unreadable if unsent else 0,
-            "oldest_minutes": _minutes(unsent.age(signals.now)) if unsent and unsent.oldest else None,
+            "set_aside": unsent.unreadable if unsent else 0,
+            "oldest_minutes": _age(signals, unsent.oldest if unsent else None),
+            "oldest_pointer_minutes": _age(signals, unsent.oldest_pointer if unsent else None),
+            "oldest_mail_minutes": _age(signals, unsent.oldest_mail if unsent else None),
+            "refused": unsent.refused if unsent else {},
             "stuck": signals.is_stuck,
         },
         "poison": {"recorded": len(poison), "latest": _poison(poison[-1]) if poison else None},
     }
+
+
+def _age(signals: Signals, since: datetime | None) -> int | None:
+    return None if since is None else _minutes(max(signals.now - since, timedelta()))
 
 
 def _latest(signals: Signals) -> dict[str, Any] | None:

@@ -99,6 +99,28 @@ var rules = [
     frequency: 'PT15M'
   }
   {
+    name: 'mail-refused'
+    title: 'Somebody does not get the mail of Pullwatch'
+    description: 'A mail server refused an address for good. The log line names one; correct the setting or the tag that names it. Everybody else gets the mail.'
+    severity: 2
+    query: '${traces} "mail refused"${counted}'
+    operator: 'GreaterThan'
+    threshold: 0
+    window: 'PT30M'
+    frequency: 'PT15M'
+  }
+  {
+    name: 'mail-set-aside'
+    title: 'Pullwatch keeps notifications that it cannot read'
+    description: 'Rows of a newer or of no known version are set aside. After a rollback, upgrade again; /api/health/details has how many there are.'
+    severity: 2
+    query: '${traces} "mail set aside"${counted}'
+    operator: 'GreaterThan'
+    threshold: 0
+    window: 'PT30M'
+    frequency: 'PT15M'
+  }
+  {
     name: 'poison'
     title: 'Pullwatch gave up a message'
     description: 'A message failed at every try and was recorded. What it stood for is missing from its run, or stays pending.'

@@ -35,6 +35,8 @@ TEXTS = {
     watchdog.RUN_COMPLETED,
     watchdog.RUN_RECENT,
     watchdog.MAIL_STUCK,
+    watchdog.MAIL_REFUSED,
+    watchdog.MAIL_SET_ASIDE,
     watchdog.POISON_RECORDED,
     watchdog.NOT_CONFIGURED,
 }
@@ -119,7 +121,7 @@ def test_a_rule_can_be_deployed_before_its_tables_resolves_by_itself_and_tells_t
     resources = deployed(interval)
     (group,) = [resource for resource in resources if resource["type"].endswith("/actionGroups")]
     rules = alert_rules.rules(resources)
-    assert len(rules) == len(resources) - 1 == 5
+    assert len(rules) == len(resources) - 1 == 7
     for rule in rules.values():
         assert rule["enabled"] and rule["autoMitigate"] and rule["skipQueryValidation"]
         assert "muteActionsDuration" not in rule, "Azure refuses it beside autoMitigate"

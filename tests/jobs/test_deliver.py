@@ -12,6 +12,7 @@ from checks.history.model import MailStatus, RowRef, RunRef
 from checks.jobs.close import sweep_runs
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
+from checks.jobs.watch import watch
 from localhost.mailbox import Mailbox
 from tests.support.reports import CLUSTER, report
 from tests.support.storage import Clock, app_settings, job_context
@@ -76,6 +77,11 @@ async def test_a_mail_that_its_recipient_refuses_for_good_is_recorded(storage: s
         assert "550" in mail.refused["gone@a.example"]
         (refusal,) = await job.store.list_refusals(clock())
         assert (refusal.recipient, refusal.transport) == ("gone@a.example", "smtp")
+        unsent = (await watch(job)).unsent
+        assert unsent is not None
+        assert list(unsent.refused) == ["gone@a.example"]
+        clock.forward(days=2)
+        assert (await job.store.look_at_unsent(clock())).refused == {}
         assert await left(job) == 0
 
 

@@ -126,7 +126,15 @@ async def test_the_details_are_the_signals_as_they_are_now(storage: str, smtp: M
             "degraded": False,
             "missing_shards": 0,
         },
-        "mail": {"waiting": 1, "unreadable": 0, "oldest_minutes": 70, "stuck": True},
+        "mail": {
+            "waiting": 1,
+            "set_aside": 0,
+            "oldest_minutes": 70,
+            "oldest_pointer_minutes": None,
+            "oldest_mail_minutes": 70,
+            "refused": {},
+            "stuck": True,
+        },
         "poison": {
             "recorded": 1,
             "latest": {
@@ -141,7 +149,15 @@ async def test_the_details_are_the_signals_as_they_are_now(storage: str, smtp: M
 async def test_before_the_first_run_the_details_have_nothing_to_show(storage: str) -> None:
     _, body = await App(app_settings(storage)).details()
     assert (body["status"], body["latest_run"]) == ("stale", None)
-    assert body["mail"] == {"waiting": 0, "unreadable": 0, "oldest_minutes": None, "stuck": False}
+    assert body["mail"] == {
+        "waiting": 0,
+        "set_aside": 0,
+        "oldest_minutes": None,
+        "oldest_pointer_minutes": None,
+        "oldest_mail_minutes": None,
+        "refused": {},
+        "stuck": False,
+    }
     assert body["poison"] == {"recorded": 0, "latest": None}
 
 

@@ -18,7 +18,7 @@ from checks.history.table.clusters import Clusters
 from checks.history.table.mails import Mails
 from checks.history.table.runs import Runs
 from checks.history.table.tables import deletion, etag_of
-from checks.watchdog import Unsent
+from checks.watchdog import REFUSED_FOR, Unsent
 
 LOOKED_AT = 200  # postponed pointers that one sweep looks at again
 
@@ -124,6 +124,7 @@ class Outbox(Clusters, Runs, Mails):
             oldest_mail=min(mails, default=None),
             waiting=len(pointers) + len(mails),
             unreadable=unreadable,
+            refused={one.recipient: one.reason for one in await self.list_refusals(now - REFUSED_FOR)},
         )
 
     async def save_unsent(self, unsent: Unsent) -> None:
