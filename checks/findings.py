@@ -161,6 +161,11 @@ class RegistryRow(msgspec.Struct, frozen=True, kw_only=True):
     disagreements: tuple[str, ...] = ()
 
     @property
+    def used(self) -> bool:
+        """Whether the cluster uses the registry now, or it is only remembered."""
+        return not self.sources or any(source != SEEN_BEFORE for source in self.sources)
+
+    @property
     def fix(self) -> tuple[str, ...]:
         """What makes the pull work again."""
         return self.pull.fix

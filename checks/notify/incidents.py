@@ -238,7 +238,7 @@ def _item(cluster: str, facet: str, history: list[Transition], words: RowVerdict
         until=last.since if last.after is Status.PASSING else None,
         reason=last.reason,
         again=last.after is Status.FAILING and any(moved.after is Status.PASSING for moved in history[:-1]),
-        failing=last.after is Status.FAILING,
+        failing=(last.after or last.before) is Status.FAILING,
         words=words,
         summary=last.summary,
         fix=last.fix,

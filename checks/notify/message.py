@@ -159,6 +159,8 @@ def sentence(item: Item) -> str:
         return f"It failed from {since} to {utc(_until(item))} and recovered before it could be reported."
     if item.kind is ItemKind.REMOVED:
         why = "Its tag asks that it is not checked" if item.reason is Reason.OPTED_OUT else "It is no longer checked"
+        if not item.failing:
+            return f"{why}; its answer had kept changing, and it held at last."
         return f"{why}, which is not a recovery; it failed since {since}."
     if item.kind is ItemKind.BLIND:
         return f"Nothing is known since {since}. {_BLIND_FAILING if item.failing else _BLIND_PASSING}"

@@ -46,7 +46,6 @@ type checkSettings = {
   BLIND_HOURS: int?
   @description('Hours after which a mail reminds of what still fails; 0: none.')
   REMIND_HOURS: int?
-
   @description('At most so many mails an hour to the same people; what there is no room for is one mail.')
   MAILS_PER_HOUR: int?
   @description('Which answers send mail when they change: access, path, pull, images.')

@@ -210,6 +210,43 @@ def test_one_that_recovered_and_fails_again_is_notified_until_it_is_too_often() 
     assert reasons[3:] == [Reason.FLAPPING], "and then silence"
 
 
+UNUSED_AMONG_THE_OTHERS = {
+    "a used one passes": ([crowd_of(a="pass", b="pass"), crowd_of(a="pass", b="remembered")], []),
+    "a used one fails": ([crowd_of(a="fail"), crowd_of(a="fail", b="remembered")], [Reason.FIRST_SEEN_FAILING]),
+    "it failed while it was used": (
+        [crowd_of(a="pass", b="fail"), crowd_of(a="pass", b="remembered")], [Reason.FIRST_SEEN_FAILING]
+    ),
+    "it is used again": (
+        [crowd_of(a="fail", b="remembered"), crowd_of(a="fail", b="fail")],
+        [Reason.FIRST_SEEN_FAILING, Reason.MORE_FAILING],
+    ),
+    "it is used again, and was alone": (
+        [crowd_of(a="pass", b="remembered"), crowd_of(a="pass", b="fail")], [Reason.FIRST_SEEN_FAILING]
+    ),
+    "pods cannot be read": (
+        [
+            crowd_of(a="pass", b="pass"),
+            msgspec.structs.replace(crowd_of(a="pass", b="remembered"), coverage=(Coverage("pods", False),)),
+        ],
+        [Reason.FIRST_SEEN_FAILING],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNUSED_AMONG_THE_OTHERS)
+def test_what_nobody_uses_any_more_is_no_news_among_the_others_and_no_recovery(case: str) -> None:
+    looks, reasons = UNUSED_AMONG_THE_OTHERS[case]
+    said = others_told(looks[0], looks[0], looks[1], looks[1], looks[1])
+    assert [reason for each in said for reason in each] == reasons
+
+
+def test_the_others_are_used_where_one_that_fails_is() -> None:
+    used, unused = crowd_of(a="pass", b="fail"), crowd_of(a="pass", b="remembered")
+    *_, before, last = play(used, used, unused)
+    seen = [next(s for s in one.state.subjects if s.key == (OTHERS, "access")).last_seen for one in (before, last)]
+    assert seen[0] == seen[1], "the one that passes is no use of what fails"
+
+
 @pytest.mark.parametrize("then", ["unknown", "skipped", ""], ids=["unknown", "skipped", "not in the report"])
 def test_one_of_the_others_that_was_not_seen_for_a_while_is_not_news(then: str) -> None:
     both, one = crowd_of(a="fail", b="fail"), crowd_of(a="fail", **({"b": then} if then else {}))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from checks.changes import Change, Reason, Status
 from checks.findings import SEEN_BEFORE, ClusterProblem, ClusterReport, Coverage, Fail
-from checks.history.decide import Policy, decide, fold, statuses
+from checks.history.decide import Policy, decide, fold, gone, opted_out, statuses
 from checks.history.model import ClusterState, Decision, RunRef
 from checks.report.cluster_report import problem_report
 from tests.support.reports import CLUSTER, REGISTRY, facet, report
@@ -130,6 +130,23 @@ def test_a_recovery_while_it_flaps_is_said_when_it_has_lasted() -> None:
     decisions = play([report(word) for word in ["pass", *("fail", "pass") * 4, *["pass"] * 20]])
     assert told(decisions)[-1] is Reason.SETTLED
     assert decisions[-1].state.subjects[0].notified is False
+
+
+@pytest.mark.parametrize("leaves", [gone, opted_out])
+def test_what_leaves_while_it_flaps_and_holds_leaves_nobody_with_a_failure(
+    leaves: Callable[[ClusterState, RunRef, datetime], Decision],
+) -> None:
+    *_, last = play([report(word) for word in ["pass", *("fail", "pass") * 4]])
+    state, now = last.state, last.state.updated
+    assert {subject.status for subject in state.subjects if subject.notified} == {Status.PASSING}
+    for number in (1, 2):
+        left = leaves(state, RunRef(f"later-{number}", state.sequence + 1), now + number * HALF_HOUR)
+        if left.change is not None:
+            break
+        state = left.state
+    assert left.change is not None
+    alerted = {(moved.facet, moved.after) for moved in left.change.transitions if moved.alert}
+    assert alerted == {("access", None), ("pull", None)}
 
 
 @pytest.mark.parametrize("apart", [timedelta(seconds=1), timedelta(seconds=59)])

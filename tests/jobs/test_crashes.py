@@ -40,7 +40,7 @@ from tests.support.crashing import (
     RecordingTransport,
 )
 from tests.support.memory_tables import MemoryTables
-from tests.support.reports import report
+from tests.support.reports import seen_of
 from tests.support.storage import Clock, Death, app_settings
 from tests.support.tenant_builder import SUBSCRIPTION
 
@@ -135,7 +135,7 @@ def looks(look: Look, reaper: Reaper) -> Iterator[None]:
         return Inventory([facts], "azurecr.io")
 
     async def scan(azure: object, listing: object, target: Cluster, *rest: object, **more: object) -> ClusterReport:
-        return report(look[target.name], cluster=target.id)
+        return seen_of(look[target.name], cluster=target.id)
 
     with (
         mock.patch.object(scan_cluster, "visible", reaper.mortal("list subscriptions", visible)),

@@ -174,6 +174,22 @@ def test_what_flaps_says_so_and_then_where_it_stays() -> None:
     assert "It kept changing, and has stayed the same since 2026-11-24 11:30 UTC: it holds." in text_of(settled)
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("fail", "pass") * 4, "checked; its answer had kept changing, and it held at last."),
+        (("fail",), "checked, which is not a recovery; it failed since 2026-11-24 09:00 UTC."),
+    ],
+)
+def test_what_leaves_says_whether_it_failed_in_the_end(words: tuple[str, ...], says: str) -> None:
+    last = play([report(word) for word in ("pass", *words)])[-1].state
+    left = opted_out(last, RunRef("run-99", 99), last.updated).change
+    assert left is not None
+    mail = mail_of([left], "1-a")
+    assert subject_of(mail) == "[Pullwatch] REMOVED: aks-1 is no longer checked against acrone.azurecr.io"
+    assert f"Its tag asks that it is not {says}" in text_of(mail)
+
+
 def test_a_failure_that_nobody_was_notified_of_is_not_hidden_by_not_knowing() -> None:
     made = play([report("pass"), report("fail"), *[unseen()] * 16])
     both = [decision.change for decision in made if decision.change and decision.change.alerts]

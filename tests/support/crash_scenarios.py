@@ -22,6 +22,7 @@ NAMED = re.compile(r"^([A-Z ]+?)  (aks-\d) <- (\S+)", re.MULTILINE)
 Look = Mapping[str, str]  # what a run sees: by the name of a cluster that is there, how it fares
 ALL_PASS: Look = dict.fromkeys(NAMES, "pass")
 ONE_FAILS: Look = {**ALL_PASS, BAD: "fail"}
+ONE_HAS_NO_PATH: Look = {**ALL_PASS, BAD: "no path"}
 ONE_IS_GONE: Look = {name: "pass" for name in NAMES if name != BAD}
 
 

@@ -24,6 +24,7 @@ class Turns:
         self.deaths: list[int] = []
         self.given = 0
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+        self._idle = asyncio.Event()
         self._order = hashlib.sha256()
 
     @property
@@ -37,7 +38,10 @@ class Turns:
         self._waiting.append((_worker.get(), turn))
         await turn
         self._order.update(f"{_worker.get()} {name}\n".encode())
-        return await work()
+        try:
+            return await work()
+        finally:
+            self._idle.set()
 
     def mortal(self, name: str, work: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
         """A function of which each call is an operation."""
@@ -48,13 +52,17 @@ class Turns:
         return stepped
 
     async def run(self, workers: Mapping[str, Callable[[], Coroutine[Any, Any, None]]]) -> None:
-        """Lets all workers go on, an operation at a time, until they are done."""
+        """Lets all workers go on, an operation at a time, until they are done. Over a wire, too, each is waited for."""
         tasks = [asyncio.create_task(_named(name, work)) for name, work in workers.items()]
         idle = 0
         while not all(task.done() for task in tasks):
             for _ in range(QUIET):
                 await asyncio.sleep(0)
-            idle = 0 if self._give() else idle + 1
+            if self._give():
+                await self._idle.wait()
+                idle = 0
+            else:
+                idle += 1
             assert idle < STUCK, "nobody asks for a turn"
         await asyncio.gather(*tasks)
 
@@ -65,6 +73,7 @@ class Turns:
         name = self.chance.choice(sorted({name for name, _ in self._waiting}))
         turn = next(one for one in self._waiting if one[0] == name)
         self._waiting.remove(turn)
+        self._idle.clear()
         turn[1].set_result(None)
         self.given += 1
         return True

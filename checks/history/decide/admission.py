@@ -16,6 +16,7 @@ MAX_REGISTRIES = 30
 # Stands for the failing registries beyond them. No host has this name: it has neither a dot nor a port.
 OTHERS = "other-registries"
 MAX_NAMED = 3
+UNUSED = Facet(Skipped("no pod uses any more what fails"), RowCause.NOT_JUDGED)
 
 
 class Others(msgspec.Struct, frozen=True):
@@ -64,12 +65,20 @@ def admit(held: Sequence[SubjectState], report: ClusterReport, *, pods_read: boo
     admitted = {name: rows[name] for name in sorted(ordered[:MAX_REGISTRIES]) if name in rows}
     capped = tuple(ordered[MAX_REGISTRIES:])
     all_have_places = not capped and pods_read
-    left_out = [rows[name] for name in capped if name in rows]
+    left_out = [_as_used(rows[name], pods_read) for name in capped if name in rows]
     if any(map(_fails, left_out)) or (OTHERS in kept_failing and not all_have_places):
         members = {subject.facet: subject.members for subject in held if subject.registry == OTHERS}
         admitted[OTHERS] = _others(left_out, members, known=pods_read and bool(left_out))
     others = {facet: _who(facet, left_out) for facet in ("access", "path", "pull", "images")}
     return Admitted(admitted, capped, all_have_places, others)
+
+
+def _as_used(row: RegistryRow, pods_read: bool) -> RegistryRow:
+    """The row as it counts among the others: what no pod uses any more fails for nobody, and has not recovered."""
+    if row.used or not pods_read:
+        return row
+    failing = [facet for facet, answer in row.facets() if isinstance(answer.verdict, Fail)]
+    return msgspec.structs.replace(row, **dict.fromkeys(failing, UNUSED))
 
 
 def _who(facet: str, left_out: Iterable[RegistryRow]) -> Others:
@@ -97,16 +106,26 @@ def _others(left_out: Sequence[RegistryRow], members: Mapping[str, Sequence[str]
         path=together("path"),
         pull=together("pull"),
         images=together("images"),
-        sources=tuple(sorted({source for row in left_out for source in row.sources})),
+        sources=tuple(sorted({source for row in _concerned(left_out) for source in row.sources})),
     )
 
 
+def _concerned(left_out: Sequence[RegistryRow]) -> Sequence[RegistryRow]:
+    """Whose use counts as that of the others: who fails, else who failed while it was used, else all."""
+    failing = [row for row in left_out if _fails(row)]
+    unused = [row for row in left_out if any(answer == UNUSED for _, answer in row.facets())]
+    return failing or unused or left_out
+
+
 def _together(facet: str, left_out: Iterable[RegistryRow], members: Sequence[str], known: bool) -> Facet:
-    verdicts = {row.registry: dict(row.facets())[facet].verdict for row in left_out}
+    answers = {row.registry: dict(row.facets())[facet] for row in left_out}
+    verdicts = {registry: answer.verdict for registry, answer in answers.items()}
     failing = (name for name, verdict in verdicts.items() if isinstance(verdict, Fail))
     names = sorted(failing, key=lambda name: (_digest(name) in members, name))  # few are named: the new ones first
     if not names and (not known or any(isinstance(verdict, Unknown) for verdict in verdicts.values())):
         return Facet(Unknown("a look at every registry of the cluster"), RowCause.MORE_REGISTRIES)
+    if not names and UNUSED in answers.values():
+        return UNUSED
     if not names:
         return Facet(Pass() if facet != "images" else Skipped("none of them fails"), RowCause.NOT_JUDGED)
     shown = ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from checks.causes import ScanCause
 from checks.changes import Change, Reason, RowVerdicts, Transition
-from checks.findings import SEEN_BEFORE, ClusterReport, RegistryRow, word
+from checks.findings import ClusterReport, RegistryRow, word
 from checks.history.decide.admission import OTHERS, Admitted, Others, admit, name_of
 from checks.history.decide.looks import aged
 from checks.history.decide.policy import FACETS, KEEP_FOR, Policy
@@ -126,7 +126,7 @@ def _remembered(previous: ClusterState | None, report: ClusterReport, now: datet
     seen = dict(previous.registries) if previous else {}
     for row in report.registries:
         name = name_of(row)
-        if name not in seen or not row.sources or any(source != SEEN_BEFORE for source in row.sources):
+        if name not in seen or row.used:
             seen[name] = now
     kept = sorted(((at, name) for name, at in seen.items() if now - at <= KEEP_FOR), reverse=True)[:MAX_REMEMBERED]
     return {name: at for at, name in sorted(kept, key=lambda pair: pair[1])}

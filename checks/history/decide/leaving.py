@@ -32,7 +32,10 @@ def opted_out(previous: ClusterState, run: RunRef, now: datetime) -> Decision:
 
 
 def leaving(subject: SubjectState, reason: Reason) -> Transition:
-    """The step of a subject that is no longer kept. Who was notified of its failure is notified of that."""
+    """The step of a subject that is no longer kept. Who was notified of its failure is notified of that.
+
+    So are those who know that it flaps: whether it held in the end was still to be said.
+    """
     failing = subject.status is Status.FAILING
     return Transition(
         registry=subject.registry,
@@ -45,7 +48,7 @@ def leaving(subject: SubjectState, reason: Reason) -> Transition:
         before_cause=subject.cause,
         bad_since=subject.since if failing else None,
         summary=subject.summary,
-        alert=failing and subject.notified,
+        alert=subject.notified,
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from checks.causes import ReadCause
 from checks.changes import Reason, Status, Transition
-from checks.findings import SEEN_BEFORE, Basis, Facet, RegistryRow, Unknown, word
+from checks.findings import Basis, Facet, RegistryRow, Unknown, word
 from checks.history.decide.admission import Others
 from checks.history.decide.leaving import leaving
 from checks.history.decide.looks import LONGEST_PAUSE, counted, elapsed, reached, recent
@@ -77,7 +77,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def used(self) -> bool:
         """Whether the cluster really uses the registry now, or it is only remembered."""
-        return not self.row.sources or any(source != SEEN_BEFORE for source in self.row.sources)
+        return self.row.used
 
     @property
     def wanted(self) -> bool:
@@ -120,7 +120,7 @@ def absent(held: SubjectState, now: datetime) -> Step:
 
 
 def displaced(held: SubjectState) -> Step:
-    """It made room for what fails; it does not fail itself, so nobody is notified."""
+    """It made room for what fails, and does not fail itself."""
     return Step(None, leaving(held, Reason.CAPPED), Reason.CAPPED)
 
 
