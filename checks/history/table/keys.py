@@ -93,9 +93,9 @@ def pending(resource_id: str, sequence: int) -> str:
     return check(f"pending|{ascending(sequence)}|{cluster_key(resource_id)}")
 
 
-def notice(kind: str, sequence: int) -> str:
-    """The row of an intent to tell a run's own notice."""
-    return check(f"pending|{ascending(sequence)}|~{kind}")
+def notice(kind: str, sequence: int, about: str = "") -> str:
+    """The row of an intent to tell a run's own notice. ``about`` tells it from another one of its kind."""
+    return check(f"pending|{ascending(sequence)}|~{kind}{f'-{about}' if about else ''}")
 
 
 def unreadable(partition: str, row: str) -> str:
