@@ -29,7 +29,14 @@ LATEST_ROW = RowRef(keys.RUN, "latest")
 
 _NAMES = {LEASE_ROW: "The right to deliver", SEQUENCE_ROW: "The run sequence", LATEST_ROW: "The latest run's entry"}
 
-_KINDS = {"pending": "A notification that waits", "change": "What changed at a cluster", "digest": "A mail"}
+_KINDS = {
+    "pending": "A notification that waits",
+    "change": "What changed at a cluster",
+    "digest": "A mail",
+    "silence": "A silence, which silences nothing until it can be read",
+    "held": "What a silence held back",
+    "ending": "The end of a silence",
+}
 
 
 async def report_unreadable(
