@@ -205,6 +205,6 @@ def with_refused(report: ClusterReport, settings: Settings) -> ClusterReport:
     if not refused or not (settings.mail_to or settings.notify_domains is not None):
         return report
     allowed = listed(sorted(allowed_domains(settings)), MAX_NAMED) or "none"
-    why = f"{listed(refused, MAX_NAMED)} get no mail: the domains of PULLWATCH_NOTIFY_DOMAINS are {allowed}"
+    why = f"no mail to {listed(refused, MAX_NAMED)}: the domains of PULLWATCH_NOTIFY_DOMAINS are {allowed}"
     line = Coverage(f"tag {NOTIFY_TAG}", False, why)
     return msgspec.structs.replace(report, coverage=(*report.coverage, line))

@@ -87,7 +87,7 @@ def _notify_tag(text: str) -> list[Coverage]:
     lines = []
     if listing.wrong:
         words = listed([repr(word[:80]) for word in listing.wrong], MAX_NAMED)
-        why = f"{words} are no mail addresses: name addresses, separated by spaces or commas"
+        why = f"no mail addresses: {words}; name addresses, separated by spaces or commas"
         lines.append(Coverage(f"tag {NOTIFY_TAG}", False, why))
     if listing.beyond:
         why = f"it names {listing.beyond} more addresses than the {mail_addresses.MAX_NAMED} that are notified"
