@@ -19,13 +19,14 @@ from checks.history.decide import FACETS
 from checks.history.errors import HistoryError, SchemaError
 from checks.history.model import ClusterState, RunRef, SubjectState
 from checks.history.table.silences import Ending, HeldSubject
+from checks.history.table.store import Store
 from checks.jobs.context import JobContext
 from checks.jobs.queues import DELIVER, DeliverMessage
 from checks.jobs.watch import read_latest
 from checks.notify.message import utc
 from checks.notify.notice_lines import folded, with_lines
 from checks.notify.silences import ended, matches, silenced_by
-from checks.silences import LONGEST, Silence, SilenceKind
+from checks.silences import LONGEST, Matchers, Silence, SilenceKind
 
 LOG = logging.getLogger(__name__)
 MAX_NAMED = 20
@@ -84,8 +85,8 @@ async def _end_recovered(context: JobContext) -> int:
 async def _still_fails(context: JobContext, ack: Silence) -> bool:
     """Whether anything that was acknowledged fails, or may fail: a state that cannot be read ends nothing."""
     try:
-        async for state in _states(context, ack):
-            if any(_falls_under(ack, state, subject, context.clock()) for subject in _failing(state)):
+        async for state in failing_states(context.store, ack.matchers):
+            if any(_cover((ack,), state.cluster, subject, context.clock()) for subject in failing(state)):
                 return True
     except HistoryError as error:
         LOG.warning("whether %s is over cannot be told: %s", ack.id, error)
@@ -93,27 +94,23 @@ async def _still_fails(context: JobContext, ack: Silence) -> bool:
     return False
 
 
-async def _states(context: JobContext, ack: Silence) -> AsyncIterator[ClusterState]:
-    """The states of clusters that an acknowledgement may be of and that fail. SchemaError where one cannot be read."""
-    cluster = ack.matchers.cluster
+async def failing_states(store: Store, matchers: Matchers) -> AsyncIterator[ClusterState]:
+    """The states of clusters that fail and that matchers may be of. SchemaError where one cannot be read."""
+    cluster = matchers.cluster
     if subscription_of(cluster):
-        stored = await context.store.load_state(cluster)
+        stored = await store.load_state(cluster)
         if stored is not None:
             yield stored.state
         return
-    subscription = ack.matchers.subscription.lower()
-    for name in (subscription,) if subscription else await context.store.known_subscriptions():
-        listing = await context.store.list_states(name)
+    subscription = matchers.subscription.lower()
+    for name in (subscription,) if subscription else await store.known_subscriptions():
+        listing = await store.list_states(name)
         for summary in listing.items:
             of_it = not cluster or name_of(summary.cluster).lower() == cluster.lower()
-            if of_it and summary.failing and (stored := await context.store.load_state(summary.cluster)) is not None:
+            if of_it and summary.failing and (stored := await store.load_state(summary.cluster)) is not None:
                 yield stored.state
         if listing.unreadable:
             raise SchemaError(listing.unreadable[0].why)
-
-
-def _falls_under(silence: Silence, state: ClusterState, subject: SubjectState, now: datetime) -> bool:
-    return _cover((silence,), state.cluster, subject, now) is not None
 
 
 def _cover(silences: Iterable[Silence], cluster: str, subject: SubjectState, now: datetime) -> Silence | None:
@@ -130,7 +127,7 @@ def _cover(silences: Iterable[Silence], cluster: str, subject: SubjectState, now
     )
 
 
-def _failing(state: ClusterState) -> list[SubjectState]:
+def failing(state: ClusterState) -> list[SubjectState]:
     """What counts as failing; nothing of a cluster that is gone."""
     if state.gone_since is not None:
         return []
@@ -216,7 +213,7 @@ def _subject(
     if not held.registry:
         known = state.gone_since is not None or not any(subject.blind for subject in state.subjects)
         return None if known else _as_held(held)
-    for subject in _failing(state):
+    for subject in failing(state):
         if subject.key == (held.registry, held.facet):
             of_it = silence is None or matches(
                 silence.matchers, held.cluster, subject.registry, subject.cause, subject.codes
