@@ -28,6 +28,7 @@ from checks.jobs.context import JobContext, open_job_context
 from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan as plan_run
 from checks.jobs.scan import scan_shard
+from checks.jobs.silences import end_silences
 from checks.jobs.watch import log_given_up, watch
 from checks.logs import redact_logs, redacted_errors
 from checks.web import api
@@ -91,12 +92,15 @@ def schedule(timer: func.TimerRequest) -> None:
 
 @app.timer_trigger(arg_name="timer", schedule=SWEEP_SCHEDULE, run_on_startup=False)
 def sweep(timer: func.TimerRequest) -> None:
-    """Closes runs that are past their deadline, has pending mail delivered, looks for what is late or stuck, and
-    deletes canary pods that were left."""
+    """Closes runs that are past their deadline, has pending mail delivered, looks for what is late or stuck, ends
+    silences, and deletes canary pods that were left."""
     if _problem():
         return
     _run(sweep_runs)
     _run(watch)
+    ended = _run(end_silences)
+    if ended.recovered or ended.notices:
+        LOG.info("acknowledged and recovered: %d; mails about silences that ended: %d", ended.recovered, ended.notices)
     swept = _run(sweep_canaries)
     if swept.deleted or swept.left:
         LOG.info("canary pods that were left: %d deleted, %d still there", swept.deleted, swept.left)

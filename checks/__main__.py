@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from checks import catalog, settings
-from checks.cli import terminal
+from checks.cli import silences, terminal
 from checks.cli.classify import classify_lines
 from checks.collect.arm.client import open_azure
 from checks.collect.wire.errors import CollectError
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log to standard error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _scan_options(commands.add_parser("scan", help="check clusters now, read-only", description=_scan.__doc__))
+    silences.add_commands(commands)
     reader = commands.add_parser("classify", help="name the cause of pull errors", description=_classify.__doc__)
     reader.set_defaults(command=_classify)
     listing = commands.add_parser("list", help="the checks, one a line", description=_list.__doc__)

@@ -59,6 +59,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``cause`` is the cause of ``after``, of ``before`` where the subject recovered or left. ``since`` is when ``after``
     began (where it left: when ``before`` began); ``bad_since`` is when a failure that ended had begun. ``alert`` says
     that people are to be notified. ``unknown_since`` and ``gap`` (a stable cause): where nothing is known any more.
+    ``codes`` are the checks that decided ``cause``.
     """
 
     registry: str
@@ -75,6 +76,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alert: bool = False
     unknown_since: datetime | None = None
     gap: str = ""
+    codes: tuple[str, ...] = ()
 
 
 class RowVerdicts(msgspec.Struct, frozen=True):
@@ -92,7 +94,10 @@ class RowVerdicts(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that changed for one cluster in one run: one history row. ``cluster`` is its ARM id."""
+    """Everything that changed for one cluster in one run: one history row. ``cluster`` is its ARM id.
+
+    ``notify``: the addresses that the cluster's tag names, whoever they are (``checks.notify.routes`` chooses).
+    """
 
     cluster: str
     run: str
@@ -100,6 +105,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     transitions: tuple[Transition, ...]
     rows: tuple[RowVerdicts, ...] = ()
+    notify: tuple[str, ...] = ()
 
     @property
     def alerts(self) -> bool:
@@ -121,10 +127,11 @@ class NoticeKind(StrEnum):
     VANISHED = "vanished"
     VISIBLE_AGAIN = "visible-again"
     REMINDER = "reminder"
+    SILENCE_ENDED = "silence-ended"
 
 
 class NoticeLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What already fails, in the first summary: one cluster and registry with the failing facets of one cause."""
+    """What fails: one cluster and registry with the failing facets of one cause, and the checks that decided it."""
 
     cluster: str
     registry: str
@@ -134,10 +141,14 @@ class NoticeLine(msgspec.Struct, frozen=True, kw_only=True):
     summary: str = ""
     fix: tuple[str, ...] = ()
     basis: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A run's own message. ``facts`` are whole sentences; ``lines`` worst first; ``more`` counts what was cut."""
+    """A run's own message. ``facts`` are whole sentences; ``lines`` worst first; ``more`` counts what was cut.
+
+    ``about``: what tells it from another notice of its kind and run; "" where a run has one of a kind.
+    """
 
     kind: NoticeKind
     run: str
@@ -147,3 +158,4 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     facts: tuple[str, ...] = ()
     lines: tuple[NoticeLine, ...] = ()
     more: int = 0
+    about: str = ""

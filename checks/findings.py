@@ -212,6 +212,7 @@ class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one scan says about one cluster. ``id`` is the ARM resource id as ARM spelt it.
 
     Where ``problem`` is there, no check ran: there are no findings, and the rows are those of earlier runs, Unknown.
+    ``notify`` are the addresses that its tag names.
     """
 
     id: str
@@ -220,6 +221,7 @@ class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     pull_times: tuple[PullTime, ...] = ()
     problem: ClusterProblem | None = None
+    notify: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

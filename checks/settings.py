@@ -17,21 +17,18 @@ import msgspec
 from checks import ncrontab
 from checks.rules.azure.clouds import CLOUDS, Cloud
 from checks.rules.images import parse as parse_image
+from checks.rules.mail_addresses import ADDRESS, DOMAIN
 from checks.text import redacted
 
 PREFIX = "PULLWATCH_"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HOST = re.compile(r"(\*\.)?([a-z0-9-]+\.)*[a-z0-9-]+", re.IGNORECASE)
-# An address as every mail server takes it (RFC 5321, 4.1.2: a dot-string and a domain). One that is none makes each
-# mail fail, whoever it is to.
-_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_MAIL = re.compile(
-    rf"(?=.{{3,254}}$)(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*", re.IGNORECASE | re.ASCII
-)
 _KEY_VAULT = "@microsoft.keyvault("
 _IN_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID")
 TRANSPORTS = ("folder", "smtp", "graph")
+AT_LEAST = ("failing", "down")  # what a route is notified of, the least first
+ALL_ROUTES = "*"
+ROUTES = ("default", "subscriptions", "tags")
 DEFAULT_SCHEDULE = "0 */30 * * * *"
 
 
@@ -220,6 +217,49 @@ def _connect_to(value: str) -> tuple[ConnectTo, ...]:
     return tuple(entries)
 
 
+def _routes(value: str) -> dict[str, tuple[str, ...]]:
+    """Who is notified of which subscription: ``<id>=a@x.example,b@x.example;<id>=…``."""
+    read = _list(ADDRESS, "addresses")
+    routes: dict[str, tuple[str, ...]] = {}
+    for entry in filter(None, (part.strip() for part in value.split(";"))):
+        guid, equals, addresses = entry.partition("=")
+        guid = guid.strip().lower()
+        if not equals or not _GUID.fullmatch(guid):
+            form = "takes <subscription id>=<addresses separated by commas>, these separated by semicolons"
+            raise SettingError(f"{form}; {_shown(entry, 80)} is none")
+        if guid in routes:
+            raise SettingError(f"takes each subscription once; {guid} is there twice")
+        routes[guid] = read(addresses)
+        if not routes[guid]:
+            raise SettingError(f"takes at least one address for each subscription; {guid} has none")
+    return routes
+
+
+def _thresholds(value: str) -> dict[str, str]:
+    """What each route is notified of: a word for all, or ``tags=down,<subscription id>=down``, the others failing."""
+    words = _words(value.lower())
+    if len(words) == 1 and words[0] in AT_LEAST:
+        return {ALL_ROUTES: words[0]}
+    thresholds: dict[str, str] = {}
+    for word in words:
+        route, _, level = (part.strip() for part in word.partition("="))
+        if level not in AT_LEAST or not (route in ROUTES or _GUID.fullmatch(route)):
+            raise SettingError(
+                f"takes {' or '.join(AT_LEAST)}, or <route>=<one of them> where a route is {', '.join(ROUTES)} or a "
+                f"subscription id; {_shown(word, 80)} is neither"
+            )
+        thresholds[route] = level
+    return thresholds
+
+
+def _domains(value: str) -> tuple[str, ...] | None:
+    """The domains; none of them where it says so; None where it says nothing."""
+    words = _lower_list(DOMAIN, "domains")(value)
+    if words == ("none",):
+        return ()
+    return words or None
+
+
 # What Azure says of access is exact. Paths are pieced together, and pulls fail for a moment now and then.
 FAIL_AFTER = {"access": 1, "path": 2, "pull": 2, "images": 2}
 PASS_AFTER = {"access": 1, "path": 1, "pull": 1, "images": 1}
@@ -278,11 +318,20 @@ SETTINGS = (
             "Which of a row's answers send mail when they change."),
     Setting("MAIL_TRANSPORTS", "mail_transports", _choices(*TRANSPORTS), "folder",
             "How mail leaves: folder (.eml files), smtp, graph (Microsoft Graph, without a password), or several."),
-    Setting("MAIL_FROM", "mail_from", _list(_MAIL, "an address"), "pullwatch@localhost",
+    Setting("MAIL_FROM", "mail_from", _list(ADDRESS, "an address"), "pullwatch@localhost",
             "The sender's address; with graph a mailbox for which the identity may send."),
-    Setting("MAIL_TO", "mail_to", _list(_MAIL, "addresses"), "", "Who gets the mails, separated by commas."),
     Setting("MAILS_PER_HOUR", "mails_per_hour", _number(1, 1000), "20",
             "At most so many mails an hour to the same people; what there is no room for is one mail."),
+    Setting("MAIL_TO", "mail_to", _list(ADDRESS, "addresses"), "", "Who gets the mails, separated by commas."),
+    Setting("ROUTES", "routes", _routes, "",
+            "Who gets the mails about a subscription as well: `<subscription id>=<addresses separated by commas>`, "
+            "several of these separated by semicolons."),
+    Setting("NOTIFY_DOMAINS", "notify_domains", _domains, "",
+            "The domains of the addresses that a cluster's tag `pullwatch-notify` may name; empty: those of "
+            "PULLWATCH_MAIL_TO; none: the tag is not followed."),
+    Setting("MAIL_AT_LEAST", "mail_at_least", _thresholds, "failing",
+            "What is notified: failing (whatever PULLWATCH_ALERT_ON names) or down (only pulls that fail); or "
+            "route=word, separated by commas, a route being default, subscriptions, tags or a subscription id."),
     Setting("MAIL_FOLDER", "mail_folder", _text, "mail", "Where the folder transport writes .eml files."),
     Setting("SMTP_HOST", "smtp_host", _server, "", "SMTP server."),
     Setting("SMTP_PORT", "smtp_port", _number(1, 65535), "587", "SMTP port; Azure blocks 25 for most subscriptions."),
@@ -334,6 +383,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: tuple[str, ...]
     mail_to: tuple[str, ...]
     mails_per_hour: int
+    routes: dict[str, tuple[str, ...]]
+    notify_domains: tuple[str, ...] | None
+    mail_at_least: dict[str, str]
     mail_folder: str
     smtp_host: str
     smtp_port: int
@@ -446,6 +498,9 @@ def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -
     remote = [name for name in settings.mail_transports if name != "folder"]
     if remote and not settings.mail_to:
         raise SettingError(f"PULLWATCH_MAIL_TRANSPORTS names {remote[0]}; set PULLWATCH_MAIL_TO to who gets the mails.")
+    unserved = [name for name in settings.mail_at_least if _GUID.fullmatch(name) and name not in settings.routes]
+    if unserved:
+        raise SettingError(f"PULLWATCH_MAIL_AT_LEAST names {unserved[0]}, for which PULLWATCH_ROUTES has nobody.")
     if "graph" in settings.mail_transports and "." not in settings.mail_from[0].rpartition("@")[2]:
         raise SettingError("PULLWATCH_MAIL_TRANSPORTS names graph; set PULLWATCH_MAIL_FROM to the mailbox that sends.")
     if "smtp" in settings.mail_transports:

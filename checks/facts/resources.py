@@ -79,6 +79,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
 # A tag of clusters that lists registries which they are judged on.
 REGISTRIES_TAG = "pullwatch-registries"
+# One that names who is to be notified of it, too.
+NOTIFY_TAG = "pullwatch-notify"
 
 
 class Registry(msgspec.Struct, frozen=True, kw_only=True):

@@ -53,6 +53,7 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     on. ``flips``: the latest, of the last day; ``flapping_since``: since when they are damped; ``flapped_at``: when
     people were last notified of that. ``blind``: they were notified, last at ``blind_at``, that nothing is known any
     more. ``members``: of the one row that stands for many registries, those that count as failing, as digests.
+    ``codes`` are the checks that decided ``cause``.
     """
 
     registry: str
@@ -78,6 +79,7 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     blind: bool = False
     blind_at: datetime | None = None
     members: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -91,6 +93,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     ``sequence`` and ``run`` are of the last run that counted. ``registries`` remembers when each login server was last
     used. ``capped`` counts subjects that did not fit. ``missed``: complete inventories in a row without the cluster;
     ``gone_since``: it counts as gone since then.
+    ``notify`` are the addresses that its tag named when it was last read.
     ``baselines`` are how long pulls took, by "registry|pool|unit". ``outcome`` is what the last report came to.
     """
 
@@ -105,6 +108,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     gone_since: datetime | None = None
     baselines: dict[str, PullTimeBaseline] = {}
     outcome: Outcome = Outcome.UNKNOWN
+    notify: tuple[str, ...] = ()
 
 
 class SubjectReason(msgspec.Struct, frozen=True):

@@ -200,6 +200,7 @@ async def _broken_rows(context: JobContext) -> set[RowRef]:
         *await store.unreadable_runs(past=now),
         *await store.unreadable_lease(),
         *await store.unreadable_mail(),
+        *await store.unreadable_silences(),
     )
     await report_unreadable(context, found, lambda ref: not ref.row.startswith("state|"))
     for record in await context.store.list_unreadable():

@@ -64,6 +64,7 @@ def _lines(state: ClusterState, now: datetime) -> list[NoticeLine]:
             summary=subject.summary,
             fix=subject.fix,
             basis=subject.basis,
+            codes=subject.codes,
         )
         for subject in state.subjects
         if subject.status is Status.FAILING and subject.notified and not _unused(subject, now)

@@ -17,11 +17,23 @@ from checks.collect.kubernetes.canary_records import CanaryRecords, Unrecorded
 from checks.collect.wire.errors import CollectError
 from checks.facts import Cluster, Seen, Subscription
 from checks.facts.pulls import PullTimeBaseline
-from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, ScanReport, SubscriptionResult, Unknown
+from checks.facts.resources import NOTIFY_TAG
+from checks.findings import (
+    CHECKER_ERROR,
+    ClusterProblem,
+    ClusterReport,
+    Coverage,
+    ScanReport,
+    SubscriptionResult,
+    Unknown,
+)
+from checks.notify.routes import allowed_domains, outside
 from checks.report.cluster_report import build_report, problem_report, subscription_result
 from checks.report.outcome import pods_read
 from checks.rules import visibility
+from checks.rules.mail_addresses import MAX_NAMED
 from checks.settings import Settings
+from checks.text import listed
 
 LOG = logging.getLogger(__name__)
 Progress = Callable[[str], None]
@@ -172,7 +184,8 @@ async def scan_cluster(
     """
     try:
         facts = await cluster.gather(azure, listing, target, remembered, only, unused_too=unused_too, canaries=canaries)
-        return build_report(msgspec.structs.replace(facts, baselines=dict(baselines or {})))
+        report = build_report(msgspec.structs.replace(facts, baselines=dict(baselines or {})))
+        return with_refused(report, azure.settings)
     except CollectError as error:
         return problem_report(
             target.id, remembered, ClusterProblem(ScanCause.NOT_LOOKED_AT, str(error), "a run that reaches it")
@@ -181,3 +194,17 @@ async def scan_cluster(
         LOG.exception("checker error at %s", target.id)
         why = f"Pullwatch itself failed while checking this cluster ({type(error).__name__})."
         return problem_report(target.id, remembered, ClusterProblem(CHECKER_ERROR, why, "a repair of Pullwatch"))
+
+
+def with_refused(report: ClusterReport, settings: Settings) -> ClusterReport:
+    """The report with a line that says whom the cluster's tag names in vain: whoever set the tag reads it there.
+
+    Without a word of who may be named, as on a desk, nobody is notified at all.
+    """
+    refused = outside(report.notify, settings)
+    if not refused or not (settings.mail_to or settings.notify_domains is not None):
+        return report
+    allowed = listed(sorted(allowed_domains(settings)), MAX_NAMED) or "none"
+    why = f"no mail to {listed(refused, MAX_NAMED)}: the domains of PULLWATCH_NOTIFY_DOMAINS are {allowed}"
+    line = Coverage(f"tag {NOTIFY_TAG}", False, why)
+    return msgspec.structs.replace(report, coverage=(*report.coverage, line))

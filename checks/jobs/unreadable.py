@@ -35,6 +35,9 @@ _KINDS = {
     "batch": "A mail",
     "change": "What changed at a cluster",
     "digest": "A mail",
+    "silence": "A silence, which silences nothing until it can be read",
+    "held": "What a silence held back",
+    "ending": "The end of a silence",
 }
 
 

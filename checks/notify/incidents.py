@@ -62,6 +62,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     words: RowVerdicts | None = None
     summary: str = ""
     fix: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -242,6 +243,7 @@ def _item(cluster: str, facet: str, history: list[Transition], words: RowVerdict
         words=words,
         summary=last.summary,
         fix=last.fix,
+        codes=last.codes,
     )
 
 
@@ -270,4 +272,5 @@ def _merged(one: Item, other: Item) -> Item:
         again=one.again or other.again,
         summary=other.summary if "pull" in other.facets and other.summary else one.summary,
         fix=one.fix or other.fix,
+        codes=tuple(dict.fromkeys((*one.codes, *other.codes))),
     )

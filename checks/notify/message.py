@@ -111,6 +111,7 @@ _PREFIXES = {
     NoticeKind.DEGRADED: "DEGRADED: ",
     NoticeKind.VANISHED: "UNKNOWN: ",
     NoticeKind.REMINDER: "STILL FAILING: ",
+    NoticeKind.SILENCE_ENDED: "SILENCE ENDED: ",
 }
 
 

@@ -44,6 +44,7 @@ def _lines(change: Change) -> list[NoticeLine]:
             summary=moved.summary,
             fix=moved.fix,
             basis=basis.get(moved.registry, ()) if moved.facet == "pull" else (),
+            codes=moved.codes,
         )
         for moved in change.transitions
         if moved.reason is Reason.BASELINE and moved.after is Status.FAILING
@@ -58,4 +59,5 @@ def _merged(one: NoticeLine, other: NoticeLine) -> NoticeLine:
         summary=other.summary or one.summary,
         fix=other.fix or one.fix,
         basis=other.basis or one.basis,
+        codes=tuple(dict.fromkeys((*one.codes, *other.codes))),
     )

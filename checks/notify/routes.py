@@ -1,29 +1,124 @@
-"""Routes: who is notified of what. Pure."""
+"""Routes: who is notified of a change, of what, and why. Pure.
+
+The default route always comes first. A subscription's route and the addresses of a cluster's tag are added to it, never
+put in its place: whoever may write tags cannot keep anything from those who watch over the tenant.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from enum import StrEnum
+
 import msgspec
 
-from checks.changes import Change
-from checks.notify.incidents import DEFAULT_ROUTE
-from checks.settings import Settings
+from checks.arm_ids import name_of, subscription_of
+from checks.changes import Change, Transition
+from checks.facts.resources import NOTIFY_TAG
+from checks.notify.incidents import DEFAULT_ROUTE, SIGHT, Item
+from checks.rules.mail_addresses import ADDRESS, MAX_NAMED, domain_of, folded
+from checks.settings import ALL_ROUTES, Settings
+
+
+class Threshold(StrEnum):
+    """What a route is notified of, the least first.
+
+    ``FAILING``: whatever people are notified of at all (PULLWATCH_ALERT_ON). ``DOWN``: nodes cannot pull.
+    """
+
+    FAILING = "failing"
+    DOWN = "down"
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is notified: its stored ``name`` and the addresses; ``why`` says why they are."""
+    """Some people who are notified together.
+
+    ``name`` is stored and stays the same: "" for the default, "subscription:<id>", "tag:<address>". ``why`` says to its
+    recipients why they get mail.
+    """
 
     name: str
     recipients: tuple[str, ...]
+    at_least: Threshold = Threshold.FAILING
     why: str = ""
 
 
+def routes_of(change: Change, settings: Settings) -> tuple[Route, ...]:
+    """The routes of a change, the broadest first. Nobody is in two of them where the first gets all of the second."""
+    routes = [notice_route(settings)]
+    for route in (*_of_subscription(change, settings), *_of_tag(change, settings)):
+        served = {
+            folded(address)
+            for broader in routes
+            if broader.at_least in (Threshold.FAILING, route.at_least)
+            for address in broader.recipients
+        }
+        left = tuple(address for address in route.recipients if folded(address) not in served)
+        if left:
+            routes.append(msgspec.structs.replace(route, recipients=left))
+    return tuple(routes)
+
+
 def notice_route(settings: Settings) -> Route:
-    """The route of a run's own notices: the default one."""
+    """The default route, which alone gets the notices of runs."""
     return Route(
-        name=DEFAULT_ROUTE, recipients=settings.mail_to or settings.mail_from, why="PULLWATCH_MAIL_TO names you"
+        name=DEFAULT_ROUTE,
+        recipients=settings.mail_to or settings.mail_from,
+        at_least=_threshold(settings, "default"),
+        why="PULLWATCH_MAIL_TO names you",
     )
 
 
-def routes_of(change: Change, settings: Settings) -> tuple[Route, ...]:
-    """The routes that a change goes to, the default one first."""
-    return (notice_route(settings),)
+def wanted(told: Item | Transition, route: Route) -> bool:
+    """Whether a route is notified of something. A recovery is wanted where its failure was: both are of one facet."""
+    if route.at_least is Threshold.FAILING:
+        return True
+    facets = (told.facet,) if isinstance(told, Transition) else told.facets
+    return "pull" in facets and told.reason not in SIGHT
+
+
+def refused_by_tag(change: Change, settings: Settings) -> tuple[str, ...]:
+    """The addresses that the cluster's tag names and that get no mail: their domains are not allowed."""
+    return outside(change.notify, settings)
+
+
+def outside(addresses: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
+    """Those of the addresses whose domain a tag may not name."""
+    domains = allowed_domains(settings)
+    return tuple(address for address in addresses if domain_of(address) not in domains)
+
+
+def allowed_domains(settings: Settings) -> frozenset[str]:
+    """The domains of the addresses that a tag may name."""
+    if settings.notify_domains is not None:
+        return frozenset(settings.notify_domains)
+    return frozenset(map(domain_of, settings.mail_to))
+
+
+def _of_subscription(change: Change, settings: Settings) -> Iterator[Route]:
+    guid = subscription_of(change.cluster)
+    if guid in settings.routes:
+        yield Route(
+            name=f"subscription:{guid}",
+            recipients=settings.routes[guid],
+            at_least=_threshold(settings, guid, "subscriptions"),
+            why=f"PULLWATCH_ROUTES names you for the subscription {guid}",
+        )
+
+
+def _of_tag(change: Change, settings: Settings) -> Iterator[Route]:
+    """A route for each address, so that it stays the same whoever else the tag names."""
+    refused = outside(change.notify, settings)
+    for address in change.notify[:MAX_NAMED]:
+        if ADDRESS.fullmatch(address) and address not in refused:
+            yield Route(
+                name=f"tag:{folded(address)}",
+                recipients=(address,),
+                at_least=_threshold(settings, "tags"),
+                why=f"the tag {NOTIFY_TAG} of the cluster {name_of(change.cluster)} names you",
+            )
+
+
+def _threshold(settings: Settings, *names: str) -> Threshold:
+    """What the settings say of the first of these names that they say anything of."""
+    given = (settings.mail_at_least.get(name) for name in (*names, ALL_ROUTES))
+    return Threshold(next(filter(None, given), Threshold.FAILING))

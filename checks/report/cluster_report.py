@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from checks import catalog
 from checks.causes import ScanCause
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Seen, SubscriptionFacts
+from checks.facts.resources import NOTIFY_TAG
 from checks.findings import (
     SEEN_BEFORE,
     ClusterProblem,
@@ -23,6 +24,7 @@ from checks.report.coverage import coverage_of
 from checks.report.own_identity import name_own_identity
 from checks.report.partial_reads import downgrade_passes
 from checks.report.registry_row import registry_row
+from checks.rules import mail_addresses
 from checks.rules.pull.observed_pulls import FailedPull, PullProof, failed_pulls, not_found_proofs, pull_proofs
 
 
@@ -52,6 +54,7 @@ def build_report(facts: ClusterFacts) -> ClusterReport:
         registries=rows,
         findings=findings,
         pull_times=facts.pull_times,
+        notify=mail_addresses.listed(facts.cluster.tag(NOTIFY_TAG)).named,
     )
     return name_own_identity(report, facts.visibility.object_id)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from checks.facts import ClusterFacts, NotSeen, Seen
 from checks.facts.network import Networks
-from checks.facts.resources import REGISTRIES_TAG
+from checks.facts.resources import NOTIFY_TAG, REGISTRIES_TAG
 from checks.facts.visibility import Visibility
 from checks.findings import Coverage
-from checks.rules import registry_names, visibility
+from checks.rules import mail_addresses, registry_names, visibility
 from checks.rules.path import node_network
 from checks.rules.pull.observed_pulls import PullProof
 from checks.text import listed
@@ -63,6 +63,7 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
         words = listed([repr(word[:80]) for word in wrong], MAX_NAMED)
         why = f"{words} name no registry: name login servers or registries, separated by spaces"
         lines.append(Coverage(f"tag {REGISTRIES_TAG}", False, why))
+    lines.extend(_notify_tag(facts.cluster.tag(NOTIFY_TAG)))
     if facts.registries_cut:
         many = f"{facts.registries_cut} more registries are named than the {len(facts.uses)} that one scan judges"
         lines.append(Coverage(REGISTRIES_CUT, False, many))
@@ -78,6 +79,20 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
     lines.append(_canaries(facts))
     lines += _counted("pull secrets", facts.pull_secrets.values()) + _counted("images", facts.manifests.values())
     return tuple(lines)
+
+
+def _notify_tag(text: str) -> list[Coverage]:
+    """What the tag says that names who is to be notified, where not everybody in it is."""
+    listing = mail_addresses.listed(text)
+    lines = []
+    if listing.wrong:
+        words = listed([repr(word[:80]) for word in listing.wrong], MAX_NAMED)
+        why = f"no mail addresses: {words}; name addresses, separated by spaces or commas"
+        lines.append(Coverage(f"tag {NOTIFY_TAG}", False, why))
+    if listing.beyond:
+        why = f"it names {listing.beyond} more addresses than the {mail_addresses.MAX_NAMED} that are notified"
+        lines.append(Coverage(f"tag {NOTIFY_TAG}", False, why))
+    return lines
 
 
 def _canaries(facts: ClusterFacts) -> Coverage:

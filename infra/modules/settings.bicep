@@ -50,6 +50,12 @@ type checkSettings = {
   MAILS_PER_HOUR: int?
   @description('Which answers send mail when they change: access, path, pull, images.')
   ALERT_ON: string?
+  @description('Who gets the mails about a subscription as well: subscription ID=addresses separated by commas, several of these separated by semicolons.')
+  ROUTES: string?
+  @description('Domains of the addresses that a cluster\'s tag pullwatch-notify may name; left out: those of mailRecipients; none: the tag is not followed.')
+  NOTIFY_DOMAINS: string?
+  @description('What is notified: failing or down (only pulls that fail); or route=word for the routes default, subscriptions, tags or a subscription ID.')
+  MAIL_AT_LEAST: string?
   @description('Port of the SMTP server; Azure blocks 25 for most subscriptions.')
   SMTP_PORT: int?
   @description('starttls (required) or tls from the first byte. Without either, the app refuses to sign in.')

@@ -139,6 +139,24 @@ def test_an_api_server_out_of_reach_costs_the_pods_and_not_the_answer_from_arm(t
     assert any(line["what"] == "pods" and not line["looked"] for line in result.cluster()["coverage"])
 
 
+def test_whom_a_tag_names_in_vain_is_said_in_the_coverage(tenant: Tenant) -> None:
+    tags = {"Pullwatch-Notify": "app@contoso.example, x@evil.example nobody"}
+    tenant.cluster(tags=tags)
+    with running(tenant.root) as simulator:
+        notified = scan({**simulator.environment, "PULLWATCH_MAIL_TO": "team@contoso.example"})
+        nobody = scan(simulator.environment)
+    wrong = "no mail addresses: 'nobody'; name addresses, separated by spaces or commas"
+    outside = "no mail to x@evil.example: the domains of PULLWATCH_NOTIFY_DOMAINS are contoso.example"
+    assert tag_lines(notified) == [wrong, outside]
+    assert tag_lines(nobody) == [wrong], "on a desk nobody is notified"
+
+
+def tag_lines(result: Scan) -> list[str]:
+    lines = [line for line in result.cluster()["coverage"] if line["what"] == "tag pullwatch-notify"]
+    assert not any(line["looked"] for line in lines)
+    return [line["why"] for line in lines]
+
+
 def test_a_cluster_without_pods_is_unknown(tmp_path: Path) -> None:
     tenant = Tenant(tmp_path / "tenant")
     tenant.cluster()

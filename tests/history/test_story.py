@@ -74,7 +74,7 @@ def run_of(count: int, since: int, last: int, cause: str = "") -> Streak:
 
 def test_a_story_is_held_and_said_to_the_last_field() -> None:
     unknown, passing, failing = Status.UNKNOWN_YET, Status.PASSING, Status.FAILING
-    denied = {"cause": "denied", "summary": "It is a fail.", "fix": FIX, "notified": True}
+    denied = {"cause": "denied", "summary": "It is a fail.", "fix": FIX, "notified": True, "codes": ("PW102",)}
     expired = denied | {"cause": "expired"}
     flips = (at(4), at(6))
     expected = [
@@ -92,7 +92,8 @@ def test_a_story_is_held_and_said_to_the_last_field() -> None:
         (
             access(4, failing, 3, "fail", bad=run_of(2, 3, 4), flips=flips[:1], **denied),
             said(
-                passing, failing, Reason.REGRESSED, 3, cause="denied", summary="It is a fail.", fix=FIX, alert=True
+                passing, failing, Reason.REGRESSED, 3, cause="denied", summary="It is a fail.", fix=FIX, alert=True,
+                codes=("PW102",),
             ),
             Reason.REGRESSED,
         ),
@@ -108,6 +109,7 @@ def test_a_story_is_held_and_said_to_the_last_field() -> None:
             said(
                 failing, failing, Reason.CAUSE_CHANGED, 3,
                 cause="expired", before_cause="denied", summary="It is a fail.", fix=FIX, alert=True,
+                codes=("PW102",),
             ),
             Reason.CAUSE_CHANGED,
         ),
@@ -126,6 +128,7 @@ def test_a_story_is_held_and_said_to_the_last_field() -> None:
             said(
                 failing, passing, Reason.RECOVERED, 8,
                 cause="expired", before_cause="expired", bad_since=at(3), summary="It is a fail.", alert=True,
+                codes=("PW102",),
             ),
             Reason.RECOVERED,
         ),

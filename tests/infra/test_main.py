@@ -67,6 +67,9 @@ TEXTS = {
     "CANARY_IMAGE": "contoso.azurecr.io/pause:3.10",
     "ALERT_ON": "access,pull",
     "FAIL_AFTER": "path=3,pull=3",
+    "ROUTES": "00000000-0000-0000-0000-000000000001=shop@contoso.com,on-call@contoso.com",
+    "NOTIFY_DOMAINS": "contoso.com",
+    "MAIL_AT_LEAST": "tags=down",
     "PASS_AFTER": "2",
 }
 HUB = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-network/providers/Microsoft.Network"

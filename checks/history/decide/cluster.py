@@ -51,9 +51,10 @@ def decide(
         capped=len(admitted.capped) * len(FACETS),
         baselines=pull_times.update_baselines(before.baselines if before else {}, report.pull_times),
         outcome=outcome_of(report),
+        notify=_notify(previous, report),
     )
     moved = tuple(done.moved for done in steps.values() if done.moved is not None)
-    return Decision(state=state, run=run, change=_change(report, admitted, run, now, moved), reasons=tuple(reasons))
+    return Decision(state=state, run=run, change=_change(report, admitted, run, state, moved), reasons=tuple(reasons))
 
 
 def _stepped(
@@ -98,7 +99,7 @@ def _unseen(held: Mapping[Key, SubjectState], steps: Steps, admitted: Admitted, 
 
 
 def _change(
-    report: ClusterReport, admitted: Admitted, run: RunRef, now: datetime, transitions: tuple[Transition, ...]
+    report: ClusterReport, admitted: Admitted, run: RunRef, state: ClusterState, transitions: tuple[Transition, ...]
 ) -> Change | None:
     """The history row, or None where nothing moved. It shows the whole row of each registry that moved."""
     if not transitions:
@@ -110,10 +111,18 @@ def _change(
         cluster=report.id,
         run=run.id,
         sequence=run.sequence,
-        at=now,
+        at=state.updated,
         transitions=transitions,
         rows=tuple(_verdicts(name, row) for name, row in sorted(rows.items()) if name in moved),
+        notify=state.notify,
     )
+
+
+def _notify(previous: ClusterState | None, report: ClusterReport) -> tuple[str, ...]:
+    """Who is to be notified by the cluster's tag. Where the cluster could not be looked at, as it was before."""
+    if report.problem is not None:
+        return previous.notify if previous else ()
+    return report.notify
 
 
 def _verdicts(registry: str, row: RegistryRow) -> RowVerdicts:

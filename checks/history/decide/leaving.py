@@ -49,6 +49,7 @@ def leaving(subject: SubjectState, reason: Reason) -> Transition:
         bad_since=subject.since if failing else None,
         summary=subject.summary,
         alert=subject.notified,
+        codes=subject.codes,
     )
 
 
@@ -70,7 +71,15 @@ def _left(previous: ClusterState, run: RunRef, now: datetime, reason: Reason) ->
         registries=previous.registries,
         baselines=previous.baselines,
         gone_since=now,
+        notify=previous.notify,
     )
-    change = Change(cluster=previous.cluster, run=run.id, sequence=run.sequence, at=now, transitions=moved)
+    change = Change(
+        cluster=previous.cluster,
+        run=run.id,
+        sequence=run.sequence,
+        at=now,
+        transitions=moved,
+        notify=previous.notify,
+    )
     reasons = tuple(SubjectReason(subject.registry, subject.facet, reason) for subject in previous.subjects)
     return Decision(state=state, run=run, change=change if moved else None, reasons=reasons)

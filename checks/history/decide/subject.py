@@ -32,6 +32,7 @@ MAX_SUMMARY = 200
 MAX_CAUSE = 100
 MAX_FIX = 800
 MAX_MEMBERS = 100  # as many registries as one report names
+MAX_CODES = 10
 
 
 class Step(NamedTuple):
@@ -233,7 +234,7 @@ def _passed(held: SubjectState | None, before: SubjectState, look: Look, company
     if before.status is Status.FAILING and not reached(good, look.policy.pass_after[look.facet], look.now):
         return _in_sight(before, Step(subject, None, Reason.BELOW_THRESHOLD))
     passing = msgspec.structs.replace(
-        subject, status=Status.PASSING, since=good.since, cause="", summary="", fix=(), basis=(), members=()
+        subject, status=Status.PASSING, since=good.since, cause="", summary="", fix=(), basis=(), members=(), codes=()
     )
     if before.status is Status.FAILING:
         return _flipped(held, passing, Reason.RECOVERED, look, company)
@@ -347,6 +348,7 @@ def _with_evidence(subject: SubjectState, look: Look, *, status: Status, since: 
         summary=_line(look.answer.summary),
         fix=_commands(look.answer.fix),
         basis=look.basis,
+        codes=look.answer.decided_by[:MAX_CODES],
         members=_members(subject, look.others, look.others.failing),
     )
 
@@ -373,6 +375,7 @@ def _moved(held: SubjectState | None, subject: SubjectState, reason: Reason, ale
         summary=told.summary,
         fix=subject.fix,
         alert=alert,
+        codes=told.codes,
     )
 
 

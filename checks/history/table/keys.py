@@ -20,6 +20,7 @@ INDEX = "index"
 RUN = "run"
 MAIL = "digest"  # the partition of incident mails, under its first name: stored rows have it
 POISON = "poison"
+SILENCE = "silence"
 UNSENT = "unsent"  # the row of what was last seen of unsent mail
 
 MAX_KEY = 512
@@ -30,6 +31,7 @@ _PLAIN = re.compile(r"[\w.()\-]{1,150}")
 _CLUSTER = re.compile(
     r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.containerservice/managedclusters/([^/]+)"
 )
+_SILENCE_ID = re.compile(r"[a-z0-9]{1,40}")
 _RUN_ID = re.compile(r"(\d{6})-\d{1,19}")
 
 
@@ -93,15 +95,32 @@ def pending(resource_id: str, sequence: int) -> str:
     return check(f"pending|{ascending(sequence)}|{cluster_key(resource_id)}")
 
 
-def notice(kind: str, sequence: int) -> str:
-    """The row of an intent to tell a run's own notice."""
-    return check(f"pending|{ascending(sequence)}|~{kind}")
+def notice(kind: str, sequence: int, about: str = "") -> str:
+    """The row of an intent to tell a run's own notice. ``about`` tells it from another one of its kind."""
+    return check(f"pending|{ascending(sequence)}|~{kind}{f'-{about}' if about else ''}")
 
 
 def unreadable(partition: str, row: str) -> str:
     """The record of a row that cannot be handled."""
     named = f"{partition}|{row}".encode("utf-8", "surrogatepass")
     return f"unreadable|{hashlib.sha256(named).hexdigest()[:40]}"
+
+
+def silence_id(name: str) -> str:
+    """The id of a silence, or LimitError where it is none."""
+    if not _SILENCE_ID.fullmatch(name):
+        raise LimitError(f"not the id of a silence: {name[:100]!r}")
+    return name
+
+
+def silence(name: str) -> str:
+    """The row of a silence."""
+    return f"silence|{silence_id(name)}"
+
+
+def held(name: str, subject: str) -> str:
+    """The row of a subject that a silence holds."""
+    return check(f"held|{silence_id(name)}|{subject}")
 
 
 def canary(resource_id: str, namespace: str, name: str) -> str:

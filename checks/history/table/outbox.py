@@ -53,7 +53,7 @@ class Outbox(Clusters, Runs, Mails):
         A summary waits, like what belongs into it, until its run is closed.
         """
         pending = Pending(
-            ref=RowRef(keys.MAIL, keys.notice(notice.kind, notice.sequence)),
+            ref=RowRef(keys.MAIL, keys.notice(notice.kind, notice.sequence, notice.about)),
             sequence=notice.sequence,
             at=notice.at,
             notice=rows.text_of(notice),

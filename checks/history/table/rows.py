@@ -224,6 +224,7 @@ def state_row(state: ClusterState, report: ClusterReport | None) -> Entity:
     entity |= {"cluster": state.cluster, "sequence": number(state.sequence), "run": state.run}
     entity |= {"updated": state.updated, "capped": state.capped, "gone_since": state.gone_since}
     entity |= {"missed": text_of(state.missed) if state.missed else None}
+    entity |= {"notify": text_of(state.notify) if state.notify else None}
     entity |= small_columns(state) | chunked("subjects", subjects) | chunked("registries", registries)
     entity |= chunked("baselines", baselines)
     if report is not None:
@@ -289,6 +290,7 @@ def read_state(row: Row) -> ClusterState:
         gone_since=moment(row, "gone_since"),
         baselines=read(dict[str, PullTimeBaseline], joined(row, "baselines") if "baselines_n" in row else "{}", where),
         outcome=_outcome(row),
+        notify=read(tuple[str, ...], string(row, "notify"), where) if "notify" in row else (),
     )
 
 
