@@ -22,7 +22,7 @@ from checks.history.table.outbox import Lease
 from checks.jobs.context import JobContext
 from checks.jobs.queues import DELIVER, DeliverMessage
 from checks.jobs.watch import give_up
-from checks.notify.incidents import DEFAULT_ROUTE, MAX_CHANGES, Mail, group, mail_id, mail_of, notice_mail
+from checks.notify.incidents import Mail, group, items_of, mail_id, mail_of, notice_mail
 from checks.notify.message import compose, message_id_of
 from checks.notify.notice_lines import first_sight_lines, with_lines
 from checks.notify.transports.base import Outgoing, PermanentDelivery, Receipt, TemporaryDelivery, Transport
@@ -32,6 +32,7 @@ from checks.notify.transports.smtp import SmtpSettings, SmtpTransport, Tls
 from checks.settings import Settings
 
 LOG = logging.getLogger(__name__)
+MAX_CHANGES = 1000  # in one mail: its list of members must fit a row
 ROUNDS = 10  # of pointers that came while others were being delivered
 BUSY = timedelta(seconds=15)
 LONGEST_WAIT = timedelta(hours=1)
@@ -144,11 +145,12 @@ class _Delivery:
         rest = changes
         for item, notice in notices:
             rest = await self._begin_notice(item, notice, rest)
-        for indexes in group([change for _, change in rest], lambda change: DEFAULT_ROUTE):
+        groups = group([change for _, change in rest])
+        for indexes in [part[at : at + MAX_CHANGES] for part in groups for at in range(0, len(part), MAX_CHANGES)]:
             members = [rest[index] for index in indexes]
             sequence = max(item.sequence for item, _ in members)
             name = mail_id([f"{i.ref.partition}|{i.ref.row}" for i, _ in members], sequence)
-            mail = mail_of([change for _, change in members], name)
+            mail = mail_of(items_of([change for _, change in members]), name)
             await self._begin([item for item, _ in members], mail)
         return bool(changes or notices)
 

@@ -12,13 +12,15 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from checks.arm_ids import name_of
 from checks.changes import NoticeKind, Reason
 from checks.findings import describe_basis, shown
-from checks.notify.incidents import MAX_ITEMS, Item, ItemKind, Mail, Section, incident_id, shortened
+from checks.notify.incidents import Mail, Section
+from checks.notify.items import Item, ItemKind
 from checks.text import printable, redacted
 
 MAX_SUBJECT = 180
@@ -26,6 +28,7 @@ MAX_SUBJECT = 180
 # RFC 5322 allows 998.
 POLICY = EmailPolicy(max_line_length=500)
 MAX_HTML = 90_000
+MAX_ITEMS = 60  # shown in full; the others are counted
 _COLOURS = {
     ItemKind.RECOVERED: "#1a7f37",
     ItemKind.SEEN_AGAIN: "#1a7f37",
@@ -76,12 +79,30 @@ def compose(
     return message
 
 
+class _Shown(msgspec.Struct, frozen=True):
+    """A section with as many lines as are shown; ``more`` counts the others."""
+
+    section: Section
+    items: tuple[Item, ...]
+    more: int
+
+
+def _shown(mail: Mail, limit: int) -> tuple[_Shown, ...]:
+    room = limit
+    parts: list[_Shown] = []
+    for section in mail.sections:
+        items = section.items[: max(room, 0)]
+        room -= len(items)
+        parts.append(_Shown(section, items, len(section.items) - len(items)))
+    return tuple(parts)
+
+
 def _bodies(mail: Mail, subject: str, repeat: bool) -> tuple[str, str]:
     """Text and HTML of the same content, as much of it as readers show: they clip HTML of about 100 KB."""
     templates = _templates()
     limit = MAX_ITEMS
     while True:
-        shown = {"mail": shortened(mail, limit), "subject": subject, "repeat": repeat}
+        shown = {"mail": mail, "parts": _shown(mail, limit), "subject": subject, "repeat": repeat}
         html = templates.get_template("incidents.html.j2").render(shown)
         if len(html.encode()) <= MAX_HTML or limit <= 1:
             return templates.get_template("incidents.txt.j2").render(shown), html
@@ -95,10 +116,9 @@ def message_id_of(mail_id: str, sender: str) -> str:
 
 def thread_of(mail: Mail, sender: str) -> str:
     """What the mails of one incident refer to, so that readers show them together; "" for a run's own notice."""
-    if not mail.sections:
+    if not mail.incidents:
         return ""
-    first = mail.sections[0]
-    return f"<incident-{incident_id(mail.route, first.registry, first.cause)}@{sender.rpartition('@')[2]}>"
+    return f"<incident-{mail.incidents[0]}@{sender.rpartition('@')[2]}>"
 
 
 def subject_of(mail: Mail) -> str:
