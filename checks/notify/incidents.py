@@ -16,7 +16,7 @@ from checks.arm_ids import subscription_of
 from checks.changes import Notice
 from checks.notify.items import Item, ItemKind, item_of_line
 from checks.notify.items import items_of as items_of
-from checks.notify.roots import Root, most_shared, root_of
+from checks.notify.roots import Root, root_of
 from checks.notify.roots import group as group
 
 DEFAULT_ROUTE = ""
@@ -61,9 +61,10 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """What one mail says: incidents, or a run's own notice with what fails already.
 
-    ``sections`` hold every line, the worst first; ``counts`` has the lines of each kind. ``incidents`` are the ids of
-    the threads that it belongs to, its own first. ``held_back`` counts mails that were not sent because of the limit
-    for each hour, and are in this one. The others are of ``MailContext``.
+    ``sections`` hold every line: the worst first, then what most clusters share; a notice's are in its own order.
+    ``counts`` has the lines of each kind. ``incidents`` are the ids of the threads that it belongs to, its own first.
+    ``held_back`` counts mails that were not sent because of the limit for each hour, and are in this one. The others
+    are of ``MailContext``.
     """
 
     id: str
@@ -98,13 +99,15 @@ def mail_of(
 ) -> Mail:
     """What one mail says of its lines. Its sections may be empty: then nothing is left to report."""
     counts = {kind.value: sum(item.kind is kind for item in items) for kind in ItemKind}
+    order = list(ItemKind)
+    sections = sorted(_sections(items, known), key=lambda one: (order.index(one.kind), -one.clusters))
     return Mail(
         id=mail_id,
         route=route,
-        sections=_sections(items, known),
+        sections=tuple(sections),
         counts={kind: count for kind, count in counts.items() if count},
         clusters=clusters_in(items),
-        incidents=_incidents(items, route),
+        incidents=_incidents(sections, route),
         held_back=held_back,
         refused=known.refused,
         portal=known.portal,
@@ -117,8 +120,9 @@ def notice_mail(
     notice: Notice, mail_id: str, route: str = DEFAULT_ROUTE, *, known: MailContext = _NOTHING_KNOWN
 ) -> Mail:
     """A run's own notice as a mail of its own, its lines as sections. It belongs to no incident's thread."""
-    mail = mail_of([item_of_line(line) for line in notice.lines], mail_id, route, known=known)
-    return msgspec.structs.replace(mail, notice=notice, incidents=())
+    items = [item_of_line(line) for line in notice.lines]
+    mail = mail_of(items, mail_id, route, known=known)
+    return msgspec.structs.replace(mail, notice=notice, sections=_sections(items, known), incidents=())
 
 
 def _sections(items: Sequence[Item], known: MailContext) -> tuple[Section, ...]:
@@ -145,13 +149,14 @@ def _with_context(item: Item, known: MailContext) -> Item:
     return msgspec.structs.replace(item, subscription=subscription, waiting=waiting)
 
 
-def _incidents(items: Sequence[Item], route: str) -> tuple[str, ...]:
-    """The threads of a mail, that of what most of its worst lines share first; where a cause changed, the old one's."""
-    worst = items[0].kind if items else None
-    roots = most_shared(item.root for item in items if item.kind is worst)
-    roots += most_shared(item.root for item in items if item.kind is not worst)
-    roots += [root_of(item.cluster, item.registry, item.before_cause) for item in items if item.before_cause]
-    return tuple(dict.fromkeys(incident_id(route, root) for root in roots))[:MAX_INCIDENTS]
+def _incidents(sections: Sequence[Section], route: str) -> tuple[str, ...]:
+    """The threads of a mail, that of its first section first; where a cause changed, the old one's, too."""
+    roots = [item.root for section in sections for item in section.items]
+    for section in sections:
+        roots += [
+            root_of(item.cluster, item.registry, item.before_cause) for item in section.items if item.before_cause
+        ]
+    return tuple(dict.fromkeys(incident_id(route, root) for root in dict.fromkeys(roots)))[:MAX_INCIDENTS]
 
 
 def clusters_in(items: Iterable[Item]) -> int:

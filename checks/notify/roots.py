@@ -8,7 +8,7 @@ clusters behind one firewall or zone share the registries that it closes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -87,9 +87,3 @@ def _badness(moved: Transition) -> int:
     if moved.reason in SIGHT:
         return 1 if moved.reason is Reason.BLIND else 3
     return 0 if moved.after is Status.FAILING else 2
-
-
-def most_shared(roots: Iterable[Root]) -> list[Root]:
-    """The roots, each once, the most common first."""
-    counts = Counter(roots)
-    return sorted(counts, key=lambda root: (-counts[root], root))

@@ -37,6 +37,7 @@ _COLOURS = {
     "": GREEN,
 }
 _WORD_COLOURS = {"pass": GREEN, "fail": RED, "unknown": AMBER}
+_NAMES = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+", re.IGNORECASE)
 _VALUE = re.compile(r"(?<=[ =])(?!-)(\"[^\"]*\"|'[^']*'|\S+)")
 
 
@@ -60,7 +61,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 # From what a person wants to read to what always fits.
 BUDGETS = (
-    Budget(sections=20, rows=5, fixes=3, names=200, others=100, text=4000),
+    Budget(sections=20, rows=5, fixes=3, names=100, others=100, text=4000),
     Budget(sections=10, rows=5, fixes=3, names=100, others=100, text=2000),
     Budget(sections=5, rows=5, fixes=2, names=50, others=50, text=1000),
     Budget(sections=2, rows=3, fixes=1, names=20, others=20, text=500),
@@ -124,7 +125,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     waiting: tuple[str, ...]
     evidence: tuple[str, ...]
-    more_evidence: int
+    more_evidence: str
     fixes: tuple[Fix, ...]
     more_fixes: str
     why: str
@@ -148,6 +149,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     colour: str
     headline: str
+    because: str
     preview: str
     remarks: tuple[str, ...]
     facts: tuple[str, ...]
@@ -174,10 +176,12 @@ def view_of(mail: Mail, now: datetime, budget: Budget, *, repeat: bool = False) 
     full, names, rest = _split(mail.sections, budget)
     facts = mail.notice.facts if mail.notice else ()
     kind = wording.kind_of(mail)
+    headline, because = _in_two(_text(wording.headline(mail), MAX_NAME * 3))
     view = View(
         kind=kind,
         colour=_COLOURS.get(kind, RED),
-        headline=_text(wording.headline(mail), MAX_NAME * 3),
+        headline=headline,
+        because=because,
         preview=_preview(mail, now),
         remarks=_remarks(mail, repeat),
         facts=tuple(_text(fact, budget.text) for fact in facts[:MAX_FACTS]) + _more(len(facts) - MAX_FACTS, "more"),
@@ -222,6 +226,12 @@ def _preview(mail: Mail, now: datetime) -> str:
     return _text(" · ".join([wording.state(item, now), *commands[:1]]), MAX_NAME * 2)
 
 
+def _in_two(headline: str) -> tuple[str, str]:
+    """A headline, and the cause in brackets that it ends with."""
+    found = re.fullmatch(r"(.*) (\([^()]*\))(, and \d+ more)?", headline)
+    return (f"{found[1]}", f"{found[2]}{found[3] or ''}") if found else (headline, "")
+
+
 def _remarks(mail: Mail, repeat: bool) -> tuple[str, ...]:
     made: list[str] = []
     if repeat:
@@ -239,7 +249,7 @@ def _lines(sections: Iterable[Section]) -> tuple[Line, ...]:
             colour=_COLOURS.get(section.kind.value, RED),
             heading=_heading(section),
             clusters=wording.counted(section.clusters, "cluster"),
-            since=wording.utc(min(item.since for item in section.items)),
+            since=wording.utc(min(wording.began(item) for item in section.items)),
             lines=len(section.items),
         )
         for section in sections
@@ -253,7 +263,7 @@ def _part(section: Section, mail: Mail, now: datetime, budget: Budget) -> Part:
     first = section.items[0]
     alike = len({(_words(item), item.basis) for item in section.items}) == 1
     sentences = {wording.sentence(item) for item in section.items}
-    evidence = _evidence(section.items)
+    evidence, more_evidence = _evidence(section.items, budget)
     fixes, more_fixes = _fixes(section.items, budget)
     return Part(
         kind=section.kind.value,
@@ -265,10 +275,10 @@ def _part(section: Section, mail: Mail, now: datetime, budget: Budget) -> Part:
         others=_listed([_text(item.name) for item in others], budget.names) if budget.names else "",
         words=_words(first) if alike else (),
         basis=describe_basis(first.basis) if alike else "",
-        sentence=sentences.pop() if len(sentences) == 1 else "",
+        sentence=_text(sentences.pop(), MAX_NAME * 3) if len(sentences) == 1 and wording.says_more(first) else "",
         waiting=_waiting(section.items, budget.rows),
-        evidence=tuple(_text(text, budget.text) for text in evidence[: budget.fixes]),
-        more_evidence=max(len(evidence) - budget.fixes, 0),
+        evidence=evidence,
+        more_evidence=more_evidence,
         fixes=fixes,
         more_fixes=more_fixes,
         why=_why(section.items),
@@ -290,7 +300,7 @@ def _row(item: Item, portal: str, now: datetime, alike: bool, one_sentence: bool
         subscription=_text(item.subscription),
         facets=", ".join(_text(facet) for facet in item.facets),
         cause=_text(item.cause),
-        since=wording.utc(item.since),
+        since=wording.utc(wording.began(item)),
         state=wording.state(item, now),
         basis="" if alike else describe_basis(item.basis),
         words=() if alike else _words(item),
@@ -309,15 +319,21 @@ def _words(item: Item) -> tuple[Word, ...]:
     return tuple(Word(facet, _text(shown(word)), _WORD_COLOURS.get(word, GREY)) for facet, word in answers)
 
 
-def _evidence(items: Sequence[Item]) -> list[str]:
-    """What the findings say, each once; with the cluster's name where clusters differ."""
-    by_summary: dict[str, Item] = {}
+def _evidence(items: Sequence[Item], budget: Budget) -> tuple[tuple[str, ...], str]:
+    """What the findings say, each once. Of those that differ only in names one is shown, and the others are counted."""
+    alike: dict[str, list[Item]] = {}
     for item in items:
         if item.summary:
-            by_summary.setdefault(item.summary, item)
-    prefix = "It was: " if wording.is_over(items[0]) else ""
-    whose = len(by_summary) > 1
-    return [f"{f'{_text(item.name)}: ' if whose else ''}{prefix}{text}" for text, item in by_summary.items()]
+            alike.setdefault(_NAMES.sub("", item.summary.replace(item.name, "")), []).append(item)
+    shown_ones = list(alike.values())[: budget.fixes]
+    same = len({item.summary for item in items}) == 1
+    texts = [_said(members[0], budget.text, "" if same else f"{_text(members[0].name)}: ") for members in shown_ones]
+    left = 0 if same else sum(len(members) for members in alike.values()) - len(texts)
+    return tuple(texts), f"… and the like of {wording.counted(left, 'more cluster')}." if left else ""
+
+
+def _said(item: Item, limit: int, whose: str) -> str:
+    return f"{whose}{'It was: ' if wording.is_over(item) else ''}{_text(item.summary, limit)}"
 
 
 def _waiting(items: Sequence[Item], limit: int) -> tuple[str, ...]:
@@ -349,7 +365,8 @@ def _fixes(items: Sequence[Item], budget: Budget) -> tuple[tuple[Fix, ...], str]
         names = _listed([_text(item.name) for item in members], MAX_WORKLOADS) if several else ""
         made.append(Fix(tuple(_steps(commands, budget.text)), names))
     alike = "the same commands with their own names" if len(shapes) == 1 else "commands of their own"
-    more = f"… and {wording.counted(left, 'more cluster')} with {alike}: `python -m checks scan` shows them."
+    need = "needs" if left == 1 else "need"
+    more = f"… and {wording.counted(left, 'more cluster')} {need} {alike}; `python -m checks scan` shows them."
     return tuple(made), more if left else ""
 
 

@@ -40,10 +40,11 @@ def headline(mail: Mail) -> str:
         return mail.notice.title
     if not mail.sections:
         return "nothing left to report"
-    item = mail.sections[0].items[0]
-    others = mail.clusters - 1
+    section, *more = mail.sections
+    item = section.items[0]
+    others = section.clusters - 1
     who = item.name if others < 1 else f"{item.name} and {counted(others, 'more cluster')}"
-    return f"{who} {_predicate(item)}"
+    return f"{who} {_predicate(item)}{f', and {len(more)} more' if more else ''}"
 
 
 def _predicate(item: Item) -> str:
@@ -95,9 +96,13 @@ def sentence(item: Item) -> str:
 
 
 def says_more(item: Item) -> bool:
-    """Whether the sentence says more than since when, for how long and how it stands, which a table shows."""
-    plain = (item.kind is ItemKind.FAIL and not item.again) or item.kind is ItemKind.RECOVERED
-    return not plain or item.reason is Reason.SETTLED
+    """Whether the sentence says more than since when and for how long, which a table shows."""
+    return item.kind is not ItemKind.FAIL or item.again or item.reason is Reason.SETTLED
+
+
+def began(item: Item) -> datetime:
+    """Since when it has been as it is called: failing, or recovered."""
+    return _until(item) if item.kind is ItemKind.RECOVERED else item.since
 
 
 def state(item: Item, now: datetime) -> str:
