@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from checks.arm_ids import subscription_of
-from checks.changes import Notice
+from checks.changes import Notice, NoticeKind, Reason
 from checks.notify.items import Item, ItemKind, item_of_line
 from checks.notify.items import items_of as items_of
 from checks.notify.roots import Root, root_of
@@ -120,7 +120,8 @@ def notice_mail(
     notice: Notice, mail_id: str, route: str = DEFAULT_ROUTE, *, known: MailContext = _NOTHING_KNOWN
 ) -> Mail:
     """A run's own notice as a mail of its own, its lines as sections. It belongs to no incident's thread."""
-    items = [item_of_line(line) for line in notice.lines]
+    reason = Reason.BASELINE if notice.kind is NoticeKind.BASELINE else Reason.STILL_FAILING
+    items = [item_of_line(line, reason) for line in notice.lines]
     mail = mail_of(items, mail_id, route, known=known)
     return msgspec.structs.replace(mail, notice=notice, sections=_sections(items, known), incidents=())
 

@@ -111,7 +111,7 @@ def items_of(changes: Sequence[Change], notified: Collection[NotifiedKey] | None
     return folded(made)
 
 
-def item_of_line(line: NoticeLine) -> Item:
+def item_of_line(line: NoticeLine, reason: Reason) -> Item:
     """A line of a run's own notice: a failure that lasts."""
     return Item(
         kind=ItemKind.FAIL,
@@ -120,7 +120,7 @@ def item_of_line(line: NoticeLine) -> Item:
         facets=line.facets,
         cause=line.cause,
         since=line.since,
-        reason=Reason.STILL_FAILING,
+        reason=reason,
         subjects=tuple((line.registry, facet) for facet in line.facets),
         failing=True,
         basis=line.basis,

@@ -89,6 +89,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     since: str
     state: str
+    length: str
     basis: str
     words: tuple[Word, ...]
     note: str
@@ -223,7 +224,7 @@ def _preview(mail: Mail, now: datetime) -> str:
         return ""
     item = mail.sections[0].items[0]
     commands = [step for step in item.fix if not step.startswith("#")] if not wording.is_over(item) else []
-    return _text(" · ".join([wording.state(item, now), *commands[:1]]), MAX_NAME * 2)
+    return _text(" · ".join([" ".join(filter(None, wording.state(item, now))), *commands[:1]]), MAX_NAME * 2)
 
 
 def _in_two(headline: str) -> tuple[str, str]:
@@ -292,6 +293,7 @@ def _heading(section: Section) -> str:
 
 
 def _row(item: Item, portal: str, now: datetime, alike: bool, one_sentence: bool) -> Row:
+    state, length = wording.state(item, now)
     return Row(
         kind=item.kind.value,
         colour=_COLOURS.get(item.kind.value, RED),
@@ -301,7 +303,8 @@ def _row(item: Item, portal: str, now: datetime, alike: bool, one_sentence: bool
         facets=", ".join(_text(facet) for facet in item.facets),
         cause=_text(item.cause),
         since=wording.utc(wording.began(item)),
-        state=wording.state(item, now),
+        state=state,
+        length=length,
         basis="" if alike else describe_basis(item.basis),
         words=() if alike else _words(item),
         note=_text(wording.sentence(item), MAX_NAME * 3) if wording.says_more(item) and not one_sentence else "",
@@ -339,7 +342,7 @@ def _said(item: Item, limit: int, whose: str) -> str:
 def _waiting(items: Sequence[Item], limit: int) -> tuple[str, ...]:
     """The workloads that wait, by cluster where there are several."""
     lines: list[str] = []
-    waiting = [item for item in items if item.waiting]
+    waiting = [item for item in items if item.waiting and not wording.is_over(item)]
     for item in waiting[:limit]:
         workloads = _listed([_text(workload) for workload in item.waiting], MAX_WORKLOADS)
         lines.append(workloads if len(items) == 1 else f"{_text(item.name)}: {workloads}")

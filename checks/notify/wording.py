@@ -105,19 +105,19 @@ def began(item: Item) -> datetime:
     return _until(item) if item.kind is ItemKind.RECOVERED else item.since
 
 
-def state(item: Item, now: datetime) -> str:
-    """How it stands, and for how long it has or had."""
+def state(item: Item, now: datetime) -> tuple[str, str]:
+    """How it stands, and for how long it has or had ("" where that says nothing)."""
     if item.kind is ItemKind.RECOVERED and item.reason is not Reason.SETTLED:
-        return f"recovered after {duration(_until(item) - item.since)}"
+        return "recovered after", duration(_until(item) - item.since)
     if item.kind is ItemKind.WAS_BAD:
-        return f"failed for {duration(_until(item) - item.since)}"
+        return "failed for", duration(_until(item) - item.since)
     if item.kind is ItemKind.REMOVED:
-        return "no longer checked"
+        return "no longer checked", ""
     if item.kind is ItemKind.BLIND:
-        return f"unknown for {duration(now - item.since)}"
+        return "unknown for", duration(now - item.since)
     if item.kind in _OF_A_FAILURE:
-        return f"failing for {duration(now - item.since)}"
-    return "fails at the moment" if item.failing else "holds"
+        return "failing for", duration(now - item.since)
+    return ("fails" if item.failing else "holds") + (" at the moment" if item.kind is ItemKind.FLAPPING else ""), ""
 
 
 def is_over(item: Item) -> bool:
