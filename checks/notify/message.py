@@ -21,7 +21,7 @@ from markupsafe import Markup
 from checks.notify import wording
 from checks.notify.incidents import Mail
 from checks.notify.view import BUDGETS, View, view_of
-from checks.text import clipped, printable, redacted
+from checks.text import clipped, printable, redacted, redacted_start
 
 MAX_SUBJECT = 180
 # Headers are not folded at 78: a long subject would be folded right behind its name, and readers show the space.
@@ -85,7 +85,7 @@ def _addresses(recipients: Iterable[str]) -> tuple[Address, ...]:
     made: list[Address] = []
     for recipient in recipients:
         try:
-            made.append(Address(addr_spec=recipient))
+            made += [Address(addr_spec=recipient)] if recipient.isascii() else []
         except (ValueError, MessageError, IndexError):
             continue
     return tuple(made)
@@ -108,7 +108,8 @@ def _domain(sender: str) -> str:
 def subject_of(mail: Mail) -> str:
     """One bounded line: what, where, why."""
     text = ": ".join(filter(None, (wording.kind_of(mail), wording.headline(mail))))
-    return clipped(printable(redacted(f"[Pullwatch] {text}")), MAX_SUBJECT)
+    line = f"[Pullwatch] {text}"
+    return clipped(printable(redacted_start(line, MAX_SUBJECT + 1)), MAX_SUBJECT)
 
 
 def _harmless(value: object) -> object:

@@ -16,7 +16,7 @@ from checks.notify import wording
 from checks.notify.incidents import Mail, Section
 from checks.notify.items import Item, ItemKind
 from checks.notify.links import portal_link, web_address
-from checks.text import clipped, printable, redacted
+from checks.text import printable, redacted_start
 
 MAX_NAME = 120  # of a cluster, registry, subscription or cause: Azure's own are shorter
 MAX_FACTS = 30
@@ -275,7 +275,7 @@ def _part(section: Section, mail: Mail, now: datetime, budget: Budget) -> Part:
         more=len(others),
         others=_listed([_text(item.name) for item in others], budget.names) if budget.names else "",
         words=_words(first) if alike else (),
-        basis=describe_basis(first.basis) if alike else "",
+        basis=_text(describe_basis(first.basis)) if alike else "",
         sentence=_text(sentences.pop(), MAX_NAME * 3) if len(sentences) == 1 and wording.says_more(first) else "",
         waiting=_waiting(section.items, budget.rows),
         evidence=evidence,
@@ -305,7 +305,7 @@ def _row(item: Item, portal: str, now: datetime, alike: bool, one_sentence: bool
         since=wording.utc(wording.began(item)),
         state=state,
         length=length,
-        basis="" if alike else describe_basis(item.basis),
+        basis="" if alike else _text(describe_basis(item.basis)),
         words=() if alike else _words(item),
         note=_text(wording.sentence(item), MAX_NAME * 3) if wording.says_more(item) and not one_sentence else "",
         link=portal_link(portal, item.cluster),
@@ -407,4 +407,5 @@ def _text(text: str, limit: int = MAX_NAME, keep: str = "") -> str:
 
     A mail leaves the tenant, and what it is made of may have been stored by an earlier version.
     """
-    return clipped(printable(redacted(text), keep=keep), limit)
+    start = printable(redacted_start(text, limit), keep=keep)
+    return start if len(text) <= limit else f"{start[: limit - 1]}…"
