@@ -19,7 +19,7 @@ from checks.notify.links import portal_link, web_address
 from checks.text import printable, redacted_start
 
 MAX_NAME = 120  # of a cluster, registry, subscription or cause: Azure's own are shorter
-MAX_FACTS = 30
+MAX_FACTS = 50
 MAX_WORKLOADS = 5  # of one cluster
 MAX_OVERVIEW = 8
 MAX_REFUSED = 10
