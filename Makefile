@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo docs snapshots checkov check lock package peers mutants lint clean
+.PHONY: help setup test matrix demo mail-preview docs snapshots checkov check lock package peers mutants lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -14,7 +14,7 @@ NAME ?=
 RUN := .venv/bin/python
 
 help: ## list the targets
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: ## make .venv with the pinned packages, and install Azurite
 	@PULLWATCH_PYTHON="$(PYTHON)" sh tools/python.sh tools/setup.py
@@ -30,6 +30,9 @@ lint: setup ## only lint, types and layers
 
 demo: setup ## a simulated tenant, the whole app on it, and its mails
 	@$(RUN) -m demo $(ARGS)
+
+mail-preview: setup ## every kind of mail as message, HTML, text and pictures (ARGS="--out DIR")
+	@$(RUN) tools/mail_preview.py $(ARGS)
 
 docs: setup ## write docs/checks/, docs/causes.md and the README's settings from the code
 	@$(RUN) tools/docs.py $(ARGS)
@@ -56,4 +59,4 @@ mutants: setup ## whether the tests notice when a rule is broken (ARGS="-k WORD"
 	@$(RUN) tools/mutants.py $(ARGS)
 
 clean: ## remove what setup and the tools made
-	rm -rf .venv node_modules .node .demo .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants
+	rm -rf .venv node_modules .node .demo .mail-preview .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants

@@ -230,9 +230,13 @@ class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SubscriptionResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A subscription has a result too: looked at (and how many clusters it holds), or not and why."""
+    """A subscription has a result too: looked at (and how many clusters it holds), or not and why.
+
+    ``name`` is its display name, where it can be seen.
+    """
 
     id: str
+    name: str = ""
     clusters: int = 0
     verdict: Verdict = Unknown("nothing was checked")
     cause: str = "not-judged"

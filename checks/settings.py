@@ -207,6 +207,19 @@ def _endpoint(value: str) -> str:
     return value.strip().rstrip("/")
 
 
+def _link(value: str) -> str:
+    """The address of a page for people; it may have a query and a fragment, unlike that of a service."""
+    address = value.strip()
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        raise SettingError("takes an https:// address") from None
+    plain = address.isascii() and address.isprintable() and not set(address) & set(" \"'<>\\`")
+    if address and not (plain and parts.scheme == "https" and parts.hostname and "@" not in parts.netloc):
+        raise SettingError("takes an https:// address without a user")
+    return address
+
+
 def _connect_to(value: str) -> tuple[ConnectTo, ...]:
     entries = []
     for word in _words(value):
@@ -332,6 +345,7 @@ SETTINGS = (
     Setting("MAIL_AT_LEAST", "mail_at_least", _thresholds, "failing",
             "What is notified: failing (whatever PULLWATCH_ALERT_ON names) or down (only pulls that fail); or "
             "route=word, separated by commas, a route being default, subscriptions, tags or a subscription id."),
+    Setting("DASHBOARD", "dashboard", _link, "", "The https:// address of a dashboard, to which mails then link."),
     Setting("MAIL_FOLDER", "mail_folder", _text, "mail", "Where the folder transport writes .eml files."),
     Setting("SMTP_HOST", "smtp_host", _server, "", "SMTP server."),
     Setting("SMTP_PORT", "smtp_port", _number(1, 65535), "587", "SMTP port; Azure blocks 25 for most subscriptions."),
@@ -383,6 +397,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: tuple[str, ...]
     mail_to: tuple[str, ...]
     mails_per_hour: int
+    dashboard: str
     routes: dict[str, tuple[str, ...]]
     notify_domains: tuple[str, ...] | None
     mail_at_least: dict[str, str]

@@ -25,7 +25,7 @@ from checks.facts.pulls import CredentialTest, Manifest, PullSecret, SecretEntry
 from checks.findings import ScanReport
 from checks.history.decide import Policy, decide
 from checks.history.model import RunRef
-from checks.notify.incidents import mail_of
+from checks.notify.incidents import items_of, mail_of
 from checks.notify.message import compose, message_id_of
 from checks.report.as_json import scan_answer
 from checks.report.cluster_report import build_report
@@ -256,7 +256,7 @@ def test_hostile_texts_come_out_escaped_in_mail() -> None:
 
 
 def mail(change: Any) -> Any:
-    grouped = mail_of([change], "1-abc")
+    grouped = mail_of(items_of([change]), "1-abc")
     sender = "pullwatch@contoso.example"
     now = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
     message_id = message_id_of(grouped.id, sender)

@@ -23,9 +23,9 @@ from checks.history.table.store import Store
 from checks.jobs.context import JobContext
 from checks.jobs.queues import DELIVER, DeliverMessage
 from checks.jobs.watch import read_latest
-from checks.notify.message import utc
 from checks.notify.notice_lines import folded, with_lines
 from checks.notify.silences import ended, matches, silenced_by
+from checks.notify.wording import utc
 from checks.silences import LONGEST, Matchers, Silence, SilenceKind
 
 LOG = logging.getLogger(__name__)

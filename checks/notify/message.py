@@ -1,12 +1,15 @@
 """A mail as a message: text first, HTML second, one thread per incident.
 
-RFC 5322, RFC 3834 (Auto-Submitted). The Message-ID follows from the mail's id, so a repeat is the same message. Gmail
-cuts HTML off at about 102 KB: beyond ``MAX_HTML``, fewer lines are shown in full and more counted.
+RFC 5322, RFC 3834 (Auto-Submitted), RFC 2919 (List-Id). The Message-ID follows from the mail's id, so a repeat is the
+same message. Gmail cuts HTML off at 102 KB, and some gateways hold back what is larger than 100 kB: a message stays
+below that as it is sent, with fewer lines in full and more counted where there is much to say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
@@ -15,37 +18,20 @@ from email.utils import format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from checks.arm_ids import name_of
-from checks.changes import NoticeKind, Reason
-from checks.findings import describe_basis, shown
-from checks.notify.incidents import MAX_ITEMS, Item, ItemKind, Mail, Section, incident_id, shortened
-from checks.text import printable, redacted
+from checks.notify import wording
+from checks.notify.incidents import Mail
+from checks.notify.view import BUDGETS, View, view_of
+from checks.text import clipped, printable, redacted, redacted_start
 
 MAX_SUBJECT = 180
 # Headers are not folded at 78: a long subject would be folded right behind its name, and readers show the space.
 # RFC 5322 allows 998.
 POLICY = EmailPolicy(max_line_length=500)
-MAX_HTML = 90_000
-_COLOURS = {
-    ItemKind.RECOVERED: "#1a7f37",
-    ItemKind.SEEN_AGAIN: "#1a7f37",
-    ItemKind.REMOVED: "#57606a",
-    ItemKind.WAS_BAD: "#9a6700",
-    ItemKind.FLAPPING: "#9a6700",
-    ItemKind.BLIND: "#9a6700",
-}
-_OVER = (ItemKind.RECOVERED, ItemKind.WAS_BAD, ItemKind.REMOVED)
-_VERBS = {
-    "pull": ("cannot pull from", "can pull from", "could not pull from"),
-    "access": ("has no access to", "has access to", "had no access to"),
-    "path": ("has no path to", "has a path to", "had no path to"),
-    "images": (
-        "uses images that cannot be pulled from",
-        "can pull all its images from",
-        "used images that could not be pulled from",
-    ),
-}
-_WORD_COLOURS = {"pass": "#1a7f37", "fail": "#cf222e", "unknown": "#9a6700"}
+MAX_MESSAGE = 100_000  # bytes as it is sent
+
+
+class MessageTooLarge(Exception):
+    """Not even the shortest form of a mail fits: a defect of Pullwatch, or thousands of recipients."""
 
 
 def compose(
@@ -57,145 +43,77 @@ def compose(
     now: datetime,
     repeat: bool = False,
 ) -> EmailMessage:
-    """The message of a mail. ``repeat``: it may have gone out already, and says so. ``now`` is its Date."""
+    """The message of a mail. ``repeat``: it may have gone out already, and says so. ``now`` is its Date.
+
+    IncompleteMail or MessageTooLarge where a line would be lost: neither shown, nor counted, nor delivered.
+    """
+    templates = _templates()
+    for budget in BUDGETS:
+        message = _headed(mail, message_id, sender, recipients, now)
+        _fill(message, view_of(mail, now, budget, repeat=repeat), str(message["Subject"]), templates)
+        if len(message.as_bytes(policy=POLICY.clone(linesep="\r\n"))) < MAX_MESSAGE:
+            return message
+    raise MessageTooLarge(f"mail {mail.id} of {len(mail.items)} lines and {len(recipients)} recipients does not fit")
+
+
+def _headed(mail: Mail, message_id: str, sender: str, recipients: Iterable[str], now: datetime) -> EmailMessage:
+    """A message without a body."""
     message = EmailMessage(policy=POLICY)
-    subject = subject_of(mail)
-    message["Subject"] = subject
+    message["Subject"] = subject_of(mail)
     message["From"] = Address("Pullwatch", addr_spec=sender)
-    message["To"] = ", ".join(recipients)
+    message["To"] = _addresses(recipients) or "undisclosed-recipients:;"
     message["Date"] = format_datetime(now.astimezone(UTC))
     message["Message-ID"] = message_id
+    message["List-Id"] = f"Pullwatch <pullwatch.{_domain(sender)}>"
     message["Auto-Submitted"] = "auto-generated"
-    thread = thread_of(mail, sender)
-    if thread:
-        message["In-Reply-To"] = thread
-        message["References"] = thread
-    text, html = _bodies(mail, subject, repeat)
-    message.set_content(text)
-    message.add_alternative(html, subtype="html")
+    threads = threads_of(mail, sender)
+    if threads:
+        message["In-Reply-To"] = threads[0]
+        message["References"] = " ".join(reversed(threads))  # the nearest is the last
     return message
 
 
-def _bodies(mail: Mail, subject: str, repeat: bool) -> tuple[str, str]:
-    """Text and HTML of the same content, as much of it as readers show: they clip HTML of about 100 KB."""
-    templates = _templates()
-    limit = MAX_ITEMS
-    while True:
-        shown = {"mail": shortened(mail, limit), "subject": subject, "repeat": repeat}
-        html = templates.get_template("incidents.html.j2").render(shown)
-        if len(html.encode()) <= MAX_HTML or limit <= 1:
-            return templates.get_template("incidents.txt.j2").render(shown), html
-        limit //= 2
+def _fill(message: EmailMessage, view: View, subject: str, templates: Environment) -> None:
+    """Text and HTML of one view."""
+    content = {"view": view, "subject": subject}
+    message.set_content(templates.get_template("mail.txt.j2").render(content))
+    message.add_alternative(templates.get_template("mail.html.j2").render(content), subtype="html")
+
+
+def _addresses(recipients: Iterable[str]) -> tuple[Address, ...]:
+    """The recipients that a header can name; one that none can keeps no other from getting the mail."""
+    made: list[Address] = []
+    for recipient in recipients:
+        try:
+            made += [Address(addr_spec=recipient)] if recipient.isascii() else []
+        except (ValueError, MessageError, IndexError):
+            continue
+    return tuple(made)
 
 
 def message_id_of(mail_id: str, sender: str) -> str:
     """The Message-ID of a mail: always the same for the same one."""
-    return f"<{mail_id}@{sender.rpartition('@')[2] or 'pullwatch'}>"
+    return f"<{mail_id}@{_domain(sender)}>"
 
 
-def thread_of(mail: Mail, sender: str) -> str:
-    """What the mails of one incident refer to, so that readers show them together; "" for a run's own notice."""
-    if not mail.sections:
-        return ""
-    first = mail.sections[0]
-    return f"<incident-{incident_id(mail.route, first.registry, first.cause)}@{sender.rpartition('@')[2]}>"
+def threads_of(mail: Mail, sender: str) -> tuple[str, ...]:
+    """What the mails of one incident refer to, so that readers show them together; none for a run's own notice."""
+    return tuple(f"<incident-{incident}@{_domain(sender)}>" for incident in mail.incidents)
+
+
+def _domain(sender: str) -> str:
+    return sender.rpartition("@")[2] or "pullwatch"
 
 
 def subject_of(mail: Mail) -> str:
     """One bounded line: what, where, why."""
-    return printable(redacted(f"[Pullwatch] {_headline(mail)}"))[:MAX_SUBJECT]
-
-
-_PREFIXES = {
-    NoticeKind.BASELINE: "baseline: ",
-    NoticeKind.DEGRADED: "DEGRADED: ",
-    NoticeKind.VANISHED: "UNKNOWN: ",
-    NoticeKind.REMINDER: "STILL FAILING: ",
-    NoticeKind.SILENCE_ENDED: "SILENCE ENDED: ",
-}
-
-
-def _headline(mail: Mail) -> str:
-    if mail.notice is not None:
-        return f"{_PREFIXES.get(mail.notice.kind, '')}{mail.notice.title}"
-    if not mail.sections:
-        return "nothing left to report"
-    item = mail.sections[0].items[0]
-    others = mail.clusters - 1
-    who = item.name if others < 1 else f"{item.name} and {others} more cluster{'' if others == 1 else 's'}"
-    return f"{item.kind.value}: {who} {_predicate(item)}"
-
-
-def _predicate(item: Item) -> str:
-    """The verb phrase about the registry: that it cannot be pulled from only where that was the answer."""
-    if item.kind is ItemKind.REMOVED:
-        return f"is no longer checked against {item.registry}"
-    if item.kind is ItemKind.BLIND:
-        return f"cannot be judged any more ({item.cause})"
-    if item.kind is ItemKind.SEEN_AGAIN:
-        return "can be judged again"
-    if item.kind is ItemKind.FLAPPING:
-        return f"keeps changing its answer about {item.registry}"
-    now, again, before = _VERBS[next((facet for facet in _VERBS if facet in item.facets), "path")]
-    if item.kind is ItemKind.RECOVERED:
-        return f"{again} {item.registry} again"
-    if item.kind is ItemKind.WAS_BAD:
-        return f"{before} {item.registry} for a while ({item.cause})"
-    return f"{now} {item.registry} ({item.cause})"
-
-
-_BLIND_FAILING = "It failed before and counts as failing until a look says otherwise."
-_BLIND_PASSING = "It held before; a failure would not be noticed."
-_DAMPED = "The next mail about it comes when its answer stays the same for eight hours; history keeps every change."
-
-
-def sentence(item: Item) -> str:
-    """What happened to one cluster and registry, with when."""
-    since = utc(item.since)
-    if item.reason is Reason.SETTLED:
-        return f"It kept changing, and has stayed the same since {since}: it {'fails' if item.failing else 'holds'}."
-    if item.kind is ItemKind.RECOVERED:
-        return f"It holds again since {utc(_until(item))}; it failed since {since}."
-    if item.kind is ItemKind.WAS_BAD:
-        return f"It failed from {since} to {utc(_until(item))} and recovered before it could be reported."
-    if item.kind is ItemKind.REMOVED:
-        why = "Its tag asks that it is not checked" if item.reason is Reason.OPTED_OUT else "It is no longer checked"
-        if not item.failing:
-            return f"{why}; its answer had kept changing, and it held at last."
-        return f"{why}, which is not a recovery; it failed since {since}."
-    if item.kind is ItemKind.BLIND:
-        return f"Nothing is known since {since}. {_BLIND_FAILING if item.failing else _BLIND_PASSING}"
-    if item.kind is ItemKind.SEEN_AGAIN:
-        return f"It is known again: {'it fails' if item.failing else 'it holds'}."
-    if item.kind is ItemKind.FLAPPING:
-        answer = "fails" if item.failing else "holds"
-        return f"It {answer} at the moment. {_DAMPED}"
-    if item.kind is ItemKind.MORE:
-        return f"It fails since {since}; now more of these registries fail than were reported."
-    if item.kind is ItemKind.CHANGED:
-        return f"It still fails, since {since}, now for another cause (before: {item.before_cause or 'unknown'})."
-    return f"It fails since {since}{', again after a recovery' if item.again else ''}."
-
-
-def _until(item: Item) -> datetime:
-    """When it ended; not before it began, whatever a clock said."""
-    return max(item.until or item.since, item.since)
-
-
-def _heading(section: Section) -> str:
-    """What a section is about."""
-    return ": ".join(filter(None, (section.registry, section.cause))) or "known again"
-
-
-def utc(moment: datetime) -> str:
-    """A time for people."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    text = ": ".join(filter(None, (wording.kind_of(mail), wording.headline(mail))))
+    line = f"[Pullwatch] {text}"
+    return clipped(printable(redacted_start(line, MAX_SUBJECT + 1)), MAX_SUBJECT)
 
 
 def _harmless(value: object) -> object:
-    """What a template shows of a text that came from elsewhere: no secret, nothing that steers a terminal.
-
-    A mail leaves the tenant, and what it is made of may have been stored by an earlier version.
+    """What a template shows of a text, without secrets and what steers a terminal, also where a view forgot it.
 
     Markup is the template's own output (of a macro), already made of such texts.
     """
@@ -205,7 +123,7 @@ def _harmless(value: object) -> object:
 
 
 def _templates() -> Environment:
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("checks.notify"),
         autoescape=lambda name: bool(name) and ".html" in str(name),
         trim_blocks=True,
@@ -213,15 +131,3 @@ def _templates() -> Environment:
         undefined=StrictUndefined,
         finalize=_harmless,
     )
-    environment.filters |= {
-        "name": name_of,
-        "utc": utc,
-        "sentence": sentence,
-        "heading": _heading,
-        "over": lambda item: item.kind in _OVER or (item.kind is ItemKind.FLAPPING and not item.failing),
-        "colour": lambda kind: _COLOURS.get(kind, "#cf222e"),
-        "shown": shown,
-        "basis": describe_basis,
-        "word_colour": lambda word: _WORD_COLOURS.get(word, "#57606a"),
-    }
-    return environment

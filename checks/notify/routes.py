@@ -14,7 +14,9 @@ import msgspec
 from checks.arm_ids import name_of, subscription_of
 from checks.changes import Change, Transition
 from checks.facts.resources import NOTIFY_TAG
-from checks.notify.incidents import DEFAULT_ROUTE, SIGHT, Item
+from checks.notify.incidents import DEFAULT_ROUTE
+from checks.notify.items import Item
+from checks.notify.roots import SIGHT
 from checks.rules.mail_addresses import ADDRESS, MAX_NAMED, domain_of, folded
 from checks.settings import ALL_ROUTES, Settings
 

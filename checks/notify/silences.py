@@ -13,7 +13,7 @@ import msgspec
 
 from checks.arm_ids import name_of, subscription_of
 from checks.changes import Notice, NoticeKind, NoticeLine
-from checks.notify.incidents import Item, ItemKind
+from checks.notify.items import Item, ItemKind
 from checks.silences import SKEW, Matchers, Silence, SilenceKind
 
 __all__ = ["Matchers", "Silence", "SilenceKind", "ended", "item_silenced_by", "silenced_by", "without_silenced"]

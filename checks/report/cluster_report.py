@@ -26,6 +26,9 @@ from checks.report.partial_reads import downgrade_passes
 from checks.report.registry_row import registry_row
 from checks.rules import mail_addresses
 from checks.rules.pull.observed_pulls import FailedPull, PullProof, failed_pulls, not_found_proofs, pull_proofs
+from checks.text import clipped
+
+MAX_SUBSCRIPTION_NAME = 100
 
 
 def build_report(facts: ClusterFacts) -> ClusterReport:
@@ -71,11 +74,13 @@ def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]])
 def subscription_result(facts: SubscriptionFacts) -> SubscriptionResult:
     """Whether a subscription could be looked at; where not, the role that is missing and the command that grants it."""
     guid, clusters = facts.subscription.id, facts.clusters
+    name = clipped(facts.subscription.name, MAX_SUBSCRIPTION_NAME)
     for part, what in ((clusters, "clusters"), (facts.registries, "registries")):
         if isinstance(part, NotSeen):
             count = len(clusters.value) if isinstance(clusters, Seen) else 0
             return SubscriptionResult(
                 id=guid,
+                name=name,
                 clusters=count,
                 verdict=Unknown(part.role or part.detail),
                 cause=ScanCause.NOT_ALLOWED if part.why is NotSeenReason.NOT_ALLOWED else f"look-{part.why.value}",
@@ -87,6 +92,7 @@ def subscription_result(facts: SubscriptionFacts) -> SubscriptionResult:
     if partial:
         return SubscriptionResult(
             id=guid,
+            name=name,
             clusters=count,
             verdict=Unknown("readable bodies"),
             cause=ScanCause.BODIES_UNREADABLE,
@@ -94,6 +100,7 @@ def subscription_result(facts: SubscriptionFacts) -> SubscriptionResult:
         )
     return SubscriptionResult(
         id=guid,
+        name=name,
         clusters=count,
         verdict=Pass(),
         cause=ScanCause.LOOKED_AT,

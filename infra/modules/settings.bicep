@@ -48,6 +48,8 @@ type checkSettings = {
   REMIND_HOURS: int?
   @description('At most so many mails an hour to the same people; what there is no room for is one mail.')
   MAILS_PER_HOUR: int?
+  @description('The https:// address of a dashboard, to which mails then link.')
+  DASHBOARD: string?
   @description('Which answers send mail when they change: access, path, pull, images.')
   ALERT_ON: string?
   @description('Who gets the mails about a subscription as well: subscription ID=addresses separated by commas, several of these separated by semicolons.')

@@ -26,7 +26,7 @@ from checks.jobs import deliver
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
 from checks.jobs.queues import Queues
-from checks.notify.incidents import ItemKind
+from checks.notify.items import ItemKind
 from checks.notify.transports.base import Outgoing, Receipt, TemporaryDelivery
 from checks.settings import load
 from tests.support.crashing import MemoryQueues, MortalQueues, MortalTables, Reaper

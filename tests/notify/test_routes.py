@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from checks import settings
 from checks.changes import Change, Reason, Status, Transition
-from checks.notify.incidents import ItemKind, mail_of
+from checks.notify.incidents import mail_of
+from checks.notify.items import ItemKind
 from checks.notify.routes import Route, Threshold, notice_route, refused_by_tag, routes_of, wanted
 from checks.settings import SettingError, Settings
 from tests.support.reports import CLUSTER, REGISTRY

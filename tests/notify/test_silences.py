@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.changes import Notice, NoticeKind, NoticeLine, Reason
-from checks.notify.incidents import Item, ItemKind
+from checks.notify.items import Item, ItemKind
 from checks.notify.silences import (
     Matchers,
     Silence,

@@ -1,4 +1,7 @@
-"""What a mail says when it is sent: made from its batches, for its route, less what its channel need not know."""
+"""What a mail says when it is sent: made from its batches, for its route, less what its recipients need not know.
+
+Silences act here and nowhere else: what one keeps back is recorded, so that its end can say it.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from checks.changes import Change, Notice, NoticeKind, NoticeLine, Reason, Transition
+from checks.changes import Change, Notice, NoticeKind, Reason, Transition
 from checks.history.errors import SchemaError
 from checks.history.model import MailRow
 from checks.history.table.mails import Subject, who
+from checks.history.table.silences import HeldSubject
 from checks.jobs.delivery.turn import Turn
-from checks.notify.incidents import Item, ItemKind, Mail, items_of, mail_of
-from checks.notify.notice_lines import first_sight_lines, with_lines
-from checks.notify.routes import Route
+from checks.notify.incidents import Mail, items_of, mail_of, notice_mail
+from checks.notify.items import Item, ItemKind, NotifiedKey, item_of_line, notified_keys
+from checks.notify.notice_lines import first_sight_lines
+from checks.notify.routes import Route, wanted
+from checks.notify.silences import item_silenced_by, without_silenced
 
 LOG = logging.getLogger(__name__)
 # The end of what people were notified of.
@@ -60,22 +66,29 @@ async def composed(turn: Turn, row: MailRow) -> Composed | None:
     if row.channel.route:  # a run's own notice goes to the default route, what failed in it to its own
         notices = []
         changes = [change for change in changes if route.name in turn.routes([change], notice=False)]
-    notice, lines, changes = _with_first_sights(notices, changes)
+    notice, changes = _with_first_sights(notices, changes)
     notified = await turn.context.store.notified(row.channel)
     recipients = who(row.recipients or route.recipients)
-    items = items_of(changes, frozenset(subject for subject, some in notified.items() if some & recipients))
-    mail = mail_of(items, row.id, route.name)
+    known = frozenset(subject for subject, some in notified.items() if some & recipients)
+    items = await _without_silenced(turn, [item for item in items_of(changes, known) if wanted(item, route)])
+    notice = await _unsilenced(turn, notice)
+    listed = [item_of_line(line, _reason(notice)) for line in notice.lines] if notice is not None else []
+    known_besides = await turn.knowledge.of_mail([*listed, *items], route)
+    if notice is not None and not items:
+        mail = notice_mail(notice, row.id, route.name, known=known_besides)
+    else:
+        mail = mail_of([*listed, *items], row.id, route.name, known=known_besides, held_back=row.held_back)
     return Composed(
         mail=msgspec.structs.replace(mail, notice=notice),
         route=route,
-        failing=_subjects([*lines, *(item for item in items if item.kind not in _OVER | _WHOLE)]),
+        failing=_subjects([*listed, *(item for item in items if item.kind not in _OVER | _WHOLE)]),
         over=_subjects(item for item in items if item.kind in _OVER),
         notified=notified,
     )
 
 
-def _subjects(parts: Iterable[Item | NoticeLine]) -> frozenset[Subject]:
-    return frozenset((part.cluster.lower(), part.registry, facet) for part in parts for facet in part.facets)
+def _subjects(items: Iterable[Item]) -> frozenset[NotifiedKey]:
+    return frozenset(key for item in items for key in notified_keys(item))
 
 
 async def _read(turn: Turn, row: MailRow) -> tuple[list[Notice], list[Change]]:
@@ -105,31 +118,32 @@ async def _read(turn: Turn, row: MailRow) -> tuple[list[Notice], list[Change]]:
     return notices, sorted(changes.values(), key=lambda change: change.sequence)
 
 
-def _with_first_sights(
-    notices: Sequence[Notice], changes: Sequence[Change]
-) -> tuple[Notice | None, tuple[NoticeLine, ...], list[Change]]:
-    """The notice with the lines of what failed at the first look; the lines; and what is left of the changes.
+# ---- a run's own notice ------------------------------------------------------------------------------------------
+
+
+def _with_first_sights(notices: Sequence[Notice], changes: Sequence[Change]) -> tuple[Notice | None, list[Change]]:
+    """The notice, a first summary with the lines of what failed at the first look; and what is left of the changes.
 
     What moved again since, before the summary went out, is told like any other change.
     """
     if not notices:
-        return None, (), list(changes)
+        return None, list(changes)
     notice = notices[-1]
     if notice.kind is not NoticeKind.BASELINE:
-        return notice, notice.lines, list(changes)
-    moves: dict[tuple[str, str, str], int] = {}
+        return notice, list(changes)
+    moves: dict[Subject, int] = {}
     for change in changes:
         for moved in change.transitions:
             if moved.alert:
                 moves[_subject(change, moved)] = moves.get(_subject(change, moved), 0) + 1
-    still = [_only(change, lambda c, m: _first(m) and moves[_subject(c, m)] == 1) for change in changes]
+
+    def only_seen_first(change: Change, moved: Transition) -> bool:
+        return moved.reason is Reason.BASELINE and moves[_subject(change, moved)] == 1
+
+    still = [_only(change, only_seen_first) for change in changes]
     lines = tuple(first_sight_lines(change for change in still if change.alerts))
-    rest = [_only(change, lambda c, m: not (_first(m) and moves[_subject(c, m)] == 1)) for change in changes]
-    return with_lines(notice, lines), lines, rest
-
-
-def _first(moved: Transition) -> bool:
-    return moved.reason is Reason.BASELINE
+    rest = [_only(change, lambda change, moved: not only_seen_first(change, moved)) for change in changes]
+    return msgspec.structs.replace(notice, lines=lines), rest
 
 
 def _subject(change: Change, moved: Transition) -> Subject:
@@ -143,3 +157,58 @@ def _only(change: Change, wanted: Callable[[Change, Transition], bool]) -> Chang
         for moved in change.transitions
     )
     return msgspec.structs.replace(change, transitions=kept)
+
+
+def _reason(notice: Notice) -> Reason:
+    return Reason.BASELINE if notice.kind is NoticeKind.BASELINE else Reason.STILL_FAILING
+
+
+# ---- silences ----------------------------------------------------------------------------------------------------
+
+
+async def _without_silenced(turn: Turn, items: Sequence[Item]) -> list[Item]:
+    """The items that no silence keeps back; the others are recorded."""
+    silences = await turn.silences()
+    kept: list[Item] = []
+    held: dict[str, list[HeldSubject]] = {}
+    for item in items:
+        silence = item_silenced_by(silences, item, turn.context.clock())
+        if silence is None:
+            kept.append(item)
+        else:
+            held.setdefault(silence.id, []).extend(_held(item))
+    await _hold(turn, held)
+    return kept
+
+
+async def _unsilenced(turn: Turn, notice: Notice | None) -> Notice | None:
+    """The notice without the lines that a silence keeps back; None where nothing is left to be reminded of."""
+    if notice is None:
+        return None
+    silences = await turn.silences()
+    left = without_silenced(notice, silences, turn.context.clock())
+    if len(left.lines) == len(notice.lines):
+        return notice
+    held: dict[str, list[HeldSubject]] = {}
+    for line in notice.lines:
+        item = item_of_line(line, _reason(notice))
+        silence = item_silenced_by(silences, item, turn.context.clock()) if line not in left.lines else None
+        if silence is not None:
+            held.setdefault(silence.id, []).extend(_held(item))
+    await _hold(turn, held)
+    gone = notice.kind is NoticeKind.REMINDER and not left.lines and not left.more
+    return None if gone else left
+
+
+def _held(item: Item) -> list[HeldSubject]:
+    """What is held back of an item; where nothing is known of a cluster any more, that, without a registry."""
+    subjects = item.subjects if item.registry else (("", item.facets[0]),)
+    return [
+        HeldSubject(cluster=item.cluster, registry=registry, facet=facet, since=item.since, cause=item.cause)
+        for registry, facet in subjects
+    ]
+
+
+async def _hold(turn: Turn, held: Mapping[str, Sequence[HeldSubject]]) -> None:
+    for name, subjects in held.items():
+        await turn.context.store.hold(name, subjects)

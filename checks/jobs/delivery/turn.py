@@ -10,8 +10,10 @@ from checks.history.model import Batch, Channel, MailRow, RowRef
 from checks.history.table.lease import Lease
 from checks.history.table.rows import Entity
 from checks.jobs.context import JobContext
+from checks.jobs.delivery.knowledge import Knowledge
 from checks.notify.routes import Route, notice_route, routes_of
 from checks.notify.transports.base import Transport
+from checks.silences import Silence
 
 LOG = logging.getLogger(__name__)
 
@@ -24,7 +26,9 @@ class Turn:
         self.transports = {transport.name: transport for transport in transports}
         self.lease = lease
         self.mails: dict[str, MailRow] = {}  # the open ones
+        self.knowledge = Knowledge(context)
         self._batches: dict[str, Batch] = {}
+        self._silences: tuple[Silence, ...] | None = None
 
     async def batch(self, batch_id: str) -> Batch | None:
         """A batch; None where there is none. SchemaError where it cannot be read."""
@@ -34,6 +38,12 @@ class Turn:
                 return None
             self._batches[batch_id] = batch
         return self._batches[batch_id]
+
+    async def silences(self) -> tuple[Silence, ...]:
+        """The silences as this turn began to ask for them. One that cannot be read silences nothing."""
+        if self._silences is None:
+            self._silences = (await self.context.store.list_silences()).silences
+        return self._silences
 
     async def save(self, mails: Iterable[MailRow], more: Iterable[Entity] = ()) -> None:
         """Write mails; those that are finished are no longer among the open ones."""

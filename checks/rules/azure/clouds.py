@@ -20,6 +20,7 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     authority: str
     graph: str
     acr_suffix: str
+    portal: str
 
 
 CLOUDS = {
@@ -32,6 +33,7 @@ CLOUDS = {
             authority="https://login.microsoftonline.com",
             graph="https://graph.microsoft.com",
             acr_suffix="azurecr.io",
+            portal="https://portal.azure.com",
         ),
         Cloud(
             name="AzureChina",
@@ -40,6 +42,7 @@ CLOUDS = {
             authority="https://login.chinacloudapi.cn",
             graph="https://microsoftgraph.chinacloudapi.cn",
             acr_suffix="azurecr.cn",
+            portal="https://portal.azure.cn",
         ),
         Cloud(
             name="AzureUSGovernment",
@@ -48,6 +51,7 @@ CLOUDS = {
             authority="https://login.microsoftonline.us",
             graph="https://graph.microsoft.us",
             acr_suffix="azurecr.us",
+            portal="https://portal.azure.us",
         ),
     )
 }
