@@ -61,9 +61,9 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 # From what a person wants to read to what always fits.
 BUDGETS = (
-    Budget(sections=20, rows=5, fixes=3, names=100, others=100, text=4000),
-    Budget(sections=10, rows=5, fixes=3, names=100, others=100, text=2000),
-    Budget(sections=5, rows=5, fixes=2, names=50, others=50, text=1000),
+    Budget(sections=20, rows=4, fixes=3, names=100, others=100, text=4000),
+    Budget(sections=10, rows=4, fixes=3, names=100, others=100, text=2000),
+    Budget(sections=5, rows=4, fixes=2, names=50, others=50, text=1000),
     Budget(sections=2, rows=3, fixes=1, names=20, others=20, text=500),
     Budget(sections=1, rows=1, fixes=1, names=0, others=0, text=200),
 )

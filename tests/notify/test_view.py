@@ -69,7 +69,7 @@ def test_whatever_is_put_in_it_fits_and_no_line_is_lost(sizes: list[int], length
 def test_a_storm_of_one_cause_is_one_small_mail_that_counts_all(count: int) -> None:
     mail = mailed(fleet(count))
     text = body(mail)
-    assert f"… and {count - 5} more clusters for the same cause." in text
+    assert f"… and {count - 4} more clusters for the same cause." in text
     assert f"… and {count - 3} more clusters need the same commands with their own names" in text
     assert len(composed(mail).as_bytes()) < MAX_MESSAGE
 
