@@ -25,7 +25,7 @@ from checks.jobs.watch import give_up
 from checks.notify.incidents import DEFAULT_ROUTE, MAX_CHANGES, Mail, group, mail_id, mail_of, notice_mail
 from checks.notify.message import compose, message_id_of
 from checks.notify.notice_lines import first_sight_lines, with_lines
-from checks.notify.transports.base import Outgoing, PermanentDelivery, Receipt, TemporaryDelivery, Transport
+from checks.notify.transports.base import NotDelivered, Outgoing, Receipt, Transport
 from checks.notify.transports.folder import FolderTransport
 from checks.notify.transports.graph import GraphTransport
 from checks.notify.transports.smtp import SmtpSettings, SmtpTransport, Tls
@@ -239,12 +239,10 @@ class _Delivery:
         )
         try:
             receipt = await transport.send(Outgoing(message=message, mail=mail), sender, recipients)
-        except TemporaryDelivery as error:
+        except NotDelivered as error:
             state = MailStatus.SENDING if error.uncertain else MailStatus.WRITING
             next_try = self._next_try(sending.attempts, error.retry_after)
             after = msgspec.structs.replace(sending, state=state, reason=str(error), next_try=next_try)
-        except PermanentDelivery as error:
-            after = msgspec.structs.replace(sending, state=MailStatus.FAILED, reason=str(error))
         else:
             after = self._received(sending, receipt, stored.mail.recipients)
         if after.reason:
@@ -261,7 +259,7 @@ class _Delivery:
         if receipt.later:
             return msgspec.structs.replace(
                 mark,
-                state=MailStatus.WRITING,
+                state=MailStatus.SENDING if receipt.uncertain else MailStatus.WRITING,
                 remaining=tuple(receipt.later),
                 refused=refused,
                 reason=reason,

@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Literal
 from unittest import mock
+
+import pytest
 
 from checks.history.decide import Policy, decide
 from checks.history.model import RunRef, StoredMail
@@ -62,15 +65,22 @@ async def test_a_server_that_is_away_delays_mail_and_loses_none(storage: str, sm
     assert len(smtp.messages) == 1
 
 
-async def test_a_mail_that_is_refused_for_good_is_recorded_and_not_tried_for_ever(storage: str, smtp: Mailbox) -> None:
-    async with job_context(app_settings(storage, smtp), Clock()) as job:
+@pytest.mark.parametrize("stage", ["connect", "mail", "data"])
+async def test_a_server_that_refuses_the_mail_delays_it_whatever_it_says(
+    storage: str, smtp: Mailbox, stage: Literal["connect", "mail", "data"]
+) -> None:
+    clock = Clock()
+    async with job_context(app_settings(storage, smtp), clock) as job:
         await commit(job, ["pass", "fail"])
-        smtp.refuse("data", 554, "not here")
-        assert await deliver_all(job) == Delivered(failed=1)
-        (mail,) = await job.store.list_mails()
-        assert mail.status.value == "failed"
-        assert "554" in mail.marks["smtp"].reason
+        smtp.refuse(stage, 554, "not here", times=3)
+        for hours in (1, 1, 1):
+            assert await deliver_all(job) == Delivered(later=1)
+            (mail,) = await job.store.list_mails()
+            assert "554 not here" in mail.marks["smtp"].reason
+            clock.forward(hours=hours)
+        assert await deliver_all(job) == Delivered(sent=1)
         assert await left(job) == 0
+    assert len(smtp.messages) == 1
 
 
 async def test_a_lost_answer_is_sent_again_under_the_same_id_and_says_so(storage: str, smtp: Mailbox) -> None:
