@@ -17,7 +17,7 @@ import msgspec
 from checks import ncrontab
 from checks.rules.azure.clouds import CLOUDS, Cloud
 from checks.rules.images import parse as parse_image
-from checks.rules.mail_addresses import ADDRESS, DOMAIN
+from checks.rules.mail_addresses import ADDRESS, DOMAIN, LABEL
 from checks.text import redacted
 
 PREFIX = "PULLWATCH_"
@@ -25,10 +25,15 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HOST = re.compile(r"(\*\.)?([a-z0-9-]+\.)*[a-z0-9-]+", re.IGNORECASE)
 _KEY_VAULT = "@microsoft.keyvault("
 _IN_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID")
-TRANSPORTS = ("folder", "smtp", "graph")
 AT_LEAST = ("failing", "down")  # what a route is notified of, the least first
 ALL_ROUTES = "*"
 ROUTES = ("default", "subscriptions", "tags")
+TRANSPORTS = ("folder", "smtp", "graph", "webhook")
+_TO_MAILBOXES = ("smtp", "graph")
+# What a receiver of webhooks is called: a dotted name, as public names are, and none that networks use inside.
+_PUBLIC_NAME = re.compile(rf"(?=.{{4,253}}$)({LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?", re.IGNORECASE | re.ASCII)
+_INWARD_NAMES = ("localhost", "localdomain", "local", "internal", "intranet", "lan", "home", "corp", "private", "arpa")
+MIN_SECRET = 16
 DEFAULT_SCHEDULE = "0 */30 * * * *"
 
 
@@ -220,6 +225,35 @@ def _link(value: str) -> str:
     return address
 
 
+def _webhook(value: str) -> str:
+    """An address that holds a secret, as those of Teams and Slack do: it is in no refusal."""
+    url = value.strip()
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        usual_port = parts.port in (None, 443)
+    except ValueError:
+        raise SettingError("takes an https:// address") from None
+    if parts.scheme != "https" or not url.isprintable() or not url.isascii() or " " in url:
+        raise SettingError("takes an https:// address")
+    if "@" in parts.netloc or parts.fragment:
+        raise SettingError("takes an https:// address without a user and a fragment")
+    if not usual_port:
+        raise SettingError("takes an https:// address on port 443")
+    host = parts.hostname or ""
+    if not _PUBLIC_NAME.fullmatch(host) or host.rpartition(".")[2] in _INWARD_NAMES:
+        raise SettingError("takes an https:// address with a public host name, such as hooks.example.com")
+    return url
+
+
+def _signing_secret(value: str) -> str:
+    secret = _password(value)
+    if secret and len(secret) < MIN_SECRET:
+        raise SettingError(f"takes a secret of at least {MIN_SECRET} characters")
+    return secret
+
+
 def _connect_to(value: str) -> tuple[ConnectTo, ...]:
     entries = []
     for word in _words(value):
@@ -330,7 +364,8 @@ SETTINGS = (
     Setting("ALERT_ON", "alert_on", _choices("access", "path", "pull", "images"), "access,path,pull",
             "Which of a row's answers send mail when they change."),
     Setting("MAIL_TRANSPORTS", "mail_transports", _choices(*TRANSPORTS), "folder",
-            "How mail leaves: folder (.eml files), smtp, graph (Microsoft Graph, without a password), or several."),
+            "How mail leaves: folder (.eml files), smtp, graph (Microsoft Graph, without a password), webhook "
+            "(JSON over HTTPS), or several."),
     Setting("MAIL_FROM", "mail_from", _list(ADDRESS, "an address"), "pullwatch@localhost",
             "The sender's address; with graph a mailbox for which the identity may send."),
     Setting("MAILS_PER_HOUR", "mails_per_hour", _number(1, 1000), "20",
@@ -353,6 +388,11 @@ SETTINGS = (
             "starttls (required), tls from the first byte, or none."),
     Setting("SMTP_USER", "smtp_user", _text, "", "SMTP user name; empty: no sign-in."),
     Setting("SMTP_PASSWORD", "smtp_password", _password, "", "SMTP password; a Key Vault reference in Azure.",
+            secret=True),
+    Setting("WEBHOOK_URL", "webhook_url", _webhook, "",
+            "Where the webhook posts to: https, a public name; a Key Vault reference in Azure.", secret=True),
+    Setting("WEBHOOK_SECRET", "webhook_secret", _signing_secret, "",
+            "Signs what the webhook posts: at least 16 characters; a Key Vault reference in Azure.",
             secret=True),
     Setting("ARM_ENDPOINT", "arm_endpoint", _endpoint, "", "Azure Resource Manager, where it is not the cloud's own."),
     Setting("GRAPH_ENDPOINT", "graph_endpoint", _endpoint, "", "Microsoft Graph, where it is not the cloud's own."),
@@ -407,6 +447,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_tls: str
     smtp_user: str
     smtp_password: str
+    webhook_url: str
+    webhook_secret: str
     arm_endpoint: str
     graph_endpoint: str
     connect_to: tuple[ConnectTo, ...]
@@ -510,7 +552,7 @@ def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -
             "PULLWATCH_MAIL_TRANSPORTS names only folder, whose files nobody gets in Azure; set it to "
             f"{' or '.join(name for name in TRANSPORTS if name != 'folder')}."
         )
-    remote = [name for name in settings.mail_transports if name != "folder"]
+    remote = [name for name in settings.mail_transports if name in _TO_MAILBOXES]
     if remote and not settings.mail_to:
         raise SettingError(f"PULLWATCH_MAIL_TRANSPORTS names {remote[0]}; set PULLWATCH_MAIL_TO to who gets the mails.")
     unserved = [name for name in settings.mail_at_least if _GUID.fullmatch(name) and name not in settings.routes]
@@ -520,6 +562,8 @@ def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -
         raise SettingError("PULLWATCH_MAIL_TRANSPORTS names graph; set PULLWATCH_MAIL_FROM to the mailbox that sends.")
     if "smtp" in settings.mail_transports:
         _refuse_smtp(settings)
+    if "webhook" in settings.mail_transports and not settings.webhook_url:
+        raise SettingError("PULLWATCH_MAIL_TRANSPORTS names webhook; set PULLWATCH_WEBHOOK_URL to the receiver.")
     for endpoint in (settings.table_endpoint, settings.queue_endpoint):
         if endpoint and not settings.storage and not endpoint.lower().startswith("https://"):
             raise SettingError(

@@ -140,6 +140,8 @@ def test_an_unknown_name_is_refused_with_the_nearest_known_one() -> None:
         ({"MAIL_TRANSPORTS": "graph", "MAIL_FROM": "ops@example.com"}, "names graph; set PULLWATCH_MAIL_TO"),
         ({"MAIL_TRANSPORTS": "graph", "MAIL_TO": "ops@example.com"}, "names graph; set PULLWATCH_MAIL_FROM"),
         ({"MAIL_TRANSPORTS": "folder,graph", "MAIL_TO": "ops@example.com"}, "names graph; set PULLWATCH_MAIL_FROM"),
+        ({"MAIL_TRANSPORTS": "webhook"}, "names webhook; set PULLWATCH_WEBHOOK_URL"),
+        ({"MAIL_TRANSPORTS": "smtp,webhook", "WEBHOOK_URL": "https://hooks.example.com/x"}, "set PULLWATCH_MAIL_TO"),
         ({"MAIL_FROM": "a@example.com,b@example.com"}, "PULLWATCH_MAIL_FROM takes exactly one address"),
     ],
 )
@@ -201,7 +203,10 @@ def test_storage_that_tokens_would_be_sent_to_in_the_clear_is_refused() -> None:
 
 
 def test_no_way_at_all_to_send_mail_is_refused() -> None:
-    assert refusal(MAIL_TRANSPORTS=" , ") == "PULLWATCH_MAIL_TRANSPORTS takes at least one of folder, smtp, graph."
+    assert (
+        refusal(MAIL_TRANSPORTS=" , ")
+        == "PULLWATCH_MAIL_TRANSPORTS takes at least one of folder, smtp, graph, webhook."
+    )
 
 
 @pytest.mark.parametrize("host", ["mail.example.com", "10.0.0.25", "fd00::25"])
@@ -225,6 +230,55 @@ def test_a_sign_in_over_tls_or_loopback_and_none_at_all_are_taken(given: dict[st
     assert loaded(**SMTP | given).mail_to == ("ops@example.com",)
 
 
+WEBHOOK = "https://prod-7.westeurope.logic.azure.com:443/workflows/1/invoke?sp=%2Frun&sig=aSignatureNobodyMaySee"
+
+
+@pytest.mark.parametrize("url", [WEBHOOK, "https://hooks.example.com", f" {WEBHOOK}\n", "https://xn--exmple-cua.com/a"])
+def test_a_webhook_alone_needs_no_recipients_of_mail_and_keeps_its_address_as_it_is(url: str) -> None:
+    settings = loaded(MAIL_TRANSPORTS="webhook", WEBHOOK_URL=url, WEBHOOK_SECRET="a secret of enough characters\n")
+    assert (settings.webhook_url, settings.mail_to) == (url.strip(), ())
+    assert settings.webhook_secret == "a secret of enough characters"
+    assert "aSignature" not in repr(settings) and "enough" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example.com/x",
+        "hooks.example.com/x",
+        "https://web:aSignatureNobodyMaySee@hooks.example.com/x",
+        "https://hooks.example.com:8443/x",
+        "https://hooks.example.com:port/x",
+        "https://hooks.example.com/x#aSignatureNobodyMaySee",
+        "https://hooks.example.com/x y",
+        "https://hooks.example.com/x\r\nX: y",
+        "https://hooks.exämple.com/x",
+        "https://hooks/x",
+        "https://localhost/x",
+        "https://app.localhost/x",
+        "https://metadata.google.internal/x",
+        "https://printer.local/x",
+        "https://hooks.corp/x",
+        "https://10.0.0.4/x",
+        "https://169.254.169.254/metadata",
+        "https://[::1]/x",
+        "https://[aSignatureNobodyMaySee/x",
+        "https://2130706433/x",
+        "https:///x",
+        "https://hooks.example.com\\@10.0.0.4/x",
+    ],
+)
+def test_an_address_that_no_webhook_may_have_is_refused_and_not_repeated(url: str) -> None:
+    sentence = refusal(MAIL_TRANSPORTS="webhook", WEBHOOK_URL=url)
+    assert sentence.startswith("PULLWATCH_WEBHOOK_URL takes an https:// address")
+    assert "aSignature" not in sentence and "example" not in sentence.replace("such as hooks.example.com", "")
+
+
+def test_a_secret_that_could_be_guessed_is_refused_and_not_repeated() -> None:
+    sentence = refusal(WEBHOOK_SECRET="too short")
+    assert sentence == "PULLWATCH_WEBHOOK_SECRET takes a secret of at least 16 characters."
+
+
 def test_a_user_without_a_password_is_refused_for_it_would_not_sign_in() -> None:
     assert "set PULLWATCH_SMTP_PASSWORD too" in refusal(**SMTP | {"SMTP_PASSWORD": ""})
 
@@ -236,7 +290,7 @@ def test_a_user_without_a_password_is_refused_for_it_would_not_sign_in() -> None
         " @microsoft.keyvault(VaultName=kv-a;SecretName=smtp-password)",
     ],
 )
-@pytest.mark.parametrize("name", ["SMTP_PASSWORD", "SMTP_USER", "MAIL_TO"])
+@pytest.mark.parametrize("name", ["SMTP_PASSWORD", "SMTP_USER", "MAIL_TO", "WEBHOOK_URL", "WEBHOOK_SECRET"])
 def test_a_key_vault_reference_that_azure_did_not_resolve_is_named_with_its_fix(name: str, reference: str) -> None:
     sentence = refusal(**SMTP | {name: reference})
     assert sentence.startswith(f"PULLWATCH_{name} is a Key Vault reference that Azure could not resolve")

@@ -26,6 +26,7 @@ from checks.notify.transports.base import Transport
 from checks.notify.transports.folder import FolderTransport
 from checks.notify.transports.graph import GraphTransport
 from checks.notify.transports.smtp import SmtpSettings, SmtpTransport, Tls
+from checks.notify.transports.webhook import WebhookTransport
 from checks.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -62,6 +63,8 @@ def transports(settings: Settings, azure: Azure) -> tuple[Transport, ...]:
         )
     if "graph" in settings.mail_transports:
         made.append(GraphTransport(settings.graph, lambda: azure.token(f"{settings.cloud.graph}/.default")))
+    if "webhook" in settings.mail_transports:
+        made.append(WebhookTransport(settings.webhook_url, settings.webhook_secret))
     return tuple(made)
 
 

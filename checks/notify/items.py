@@ -68,7 +68,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def keys(self) -> tuple[NotifiedKey, ...]:
         """What whoever gets this line is notified of."""
-        return tuple((self.cluster.lower(), registry, facet) for registry, facet in self.subjects)
+        sight = self.kind in (ItemKind.BLIND, ItemKind.SEEN_AGAIN)
+        return tuple(_key(self.cluster.lower(), registry, facet, sight) for registry, facet in self.subjects)
 
     @property
     def over(self) -> bool:
@@ -110,12 +111,6 @@ def items_of(changes: Sequence[Change], notified: Collection[NotifiedKey] | None
             found = _item(ids[cluster], facet, history, words.get((cluster, registry)), known)
         made += [found] if found else []
     return folded(made)
-
-
-def notified_keys(item: Item) -> tuple[NotifiedKey, ...]:
-    """What people are notified of by an item, as ``items_of`` asks for it."""
-    sight = item.kind in (ItemKind.BLIND, ItemKind.SEEN_AGAIN)
-    return tuple(_key(item.cluster.lower(), registry, facet, sight) for registry, facet in item.subjects)
 
 
 def _key(cluster: str, registry: str, facet: str, sight: bool) -> NotifiedKey:

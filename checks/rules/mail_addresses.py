@@ -9,11 +9,11 @@ import msgspec
 # An address as every mail server takes it (RFC 5321, 4.1.2: a dot-string and a domain). One that is none makes each
 # mail fail, whoever it is to.
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 ADDRESS = re.compile(
-    rf"(?=.{{3,254}}$)(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*", re.IGNORECASE | re.ASCII
+    rf"(?=.{{3,254}}$)(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@{LABEL}(\.{LABEL})*", re.IGNORECASE | re.ASCII
 )
-DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", re.IGNORECASE | re.ASCII)
+DOMAIN = re.compile(rf"(?=.{{1,253}}$){LABEL}(\.{LABEL})*", re.IGNORECASE | re.ASCII)
 
 MAX_NAMED = 5  # of one cluster's tag: whoever may write tags decides who gets mail
 MAX_READ = 256  # characters of a tag's value: Azure takes no more

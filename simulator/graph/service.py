@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import email
+import email.policy
 import email.utils
 import fnmatch
 import re
@@ -28,6 +29,9 @@ PAGE = 100
 _EQUALS = re.compile(r"(?P<name>\w+)\s+eq\s+'(?P<value>(?:[^']|'')*)'", re.IGNORECASE)
 _ANY = re.compile(r"(?P<name>\w+)/any\(\s*(\w+)\s*:\s*\2\s+eq\s+'(?P<value>(?:[^']|'')*)'\s*\)", re.IGNORECASE)
 _BY_KEY = re.compile(r"(?P<collection>\w+)\((?P<name>\w+)='(?P<value>[^']*)'\)", re.IGNORECASE)
+# RFC 5321, 4.1.2 and 4.5.3.1; a local part may be in any script (RFC 6531).
+_LABEL = r"[^\W_]([\w-]*[^\W_])?"
+_ADDRESS = re.compile(rf"[^@\s]{{1,64}}@{_LABEL}(\.{_LABEL})*")
 _COLLECTIONS = {"serviceprincipals": "servicePrincipals", "users": "users", "groups": "groups"}
 _COLLECTIONS |= {"applications": "applications"}
 _TYPES = {"servicePrincipals": "servicePrincipal", "users": "user", "groups": "group", "applications": "application"}
@@ -145,6 +149,7 @@ class Graph:
             mail = SentMail(sender, "mime", _mime(data))
             if user is not None:
                 _refuse_other_sender(mail.content, user)
+            _refuse_recipients(mail.content)
         else:
             if not isinstance(_json(data).get("message"), dict):
                 raise _error(400, "BadRequest", "The Message property is required.")
@@ -188,6 +193,21 @@ def _refuse_other_sender(content: bytes, user: dict[str, Any]) -> None:
             "the specified sending account., Cannot submit message."
         )
         raise _error(403, "ErrorSendAsDenied", message)
+
+
+def _refuse_recipients(content: bytes) -> None:
+    """Exchange takes a message for all its recipients or not at all; what is no SMTP address it cannot resolve."""
+    message = email.message_from_bytes(content, policy=email.policy.SMTPUTF8)
+    headers = (header for name in ("To", "Cc", "Bcc") for header in message.get_all(name, []))
+    named = [address.addr_spec for header in headers for address in header.addresses]
+    unresolved = [address for address in named if not _ADDRESS.fullmatch(address)]
+    if named and not unresolved:
+        return
+    why = "A message can't be sent because it contains no recipients."
+    if unresolved:
+        rule = "All recipients must be resolved before a message can be submitted."
+        why = f"Recipient '{unresolved[0]}' is not resolved. {rule}"
+    raise _error(400, "ErrorInvalidRecipients", f"At least one recipient is not valid., {why}")
 
 
 def _by_id(documents: dict[str, dict[str, Any]], collection: str, name: str) -> dict[str, Any] | None:

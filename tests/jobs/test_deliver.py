@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Literal
 from unittest import mock
+
+import pytest
 
 from checks.changes import Change
 from checks.history.decide import Policy, decide
@@ -83,6 +86,24 @@ async def test_a_mail_that_its_recipient_refuses_for_good_is_recorded(storage: s
         clock.forward(days=2)
         assert (await job.store.look_at_unsent(clock())).refused == {}
         assert await left(job) == 0
+
+
+@pytest.mark.parametrize("stage", ["connect", "mail", "data"])
+async def test_a_server_that_refuses_the_mail_delays_it_whatever_it_says(
+    storage: str, smtp: Mailbox, stage: Literal["connect", "mail", "data"]
+) -> None:
+    clock = Clock()
+    async with job_context(app_settings(storage, smtp), clock) as job:
+        await commit(job, ["pass", "fail"])
+        smtp.refuse(stage, 554, "not here", times=3)
+        for hours in (1, 1, 1):
+            assert await deliver_all(job) == Delivered(later=1)
+            (mail,) = await job.store.list_mails()
+            assert "554 not here" in mail.reason
+            clock.forward(hours=hours)
+        assert await deliver_all(job) == Delivered(sent=1)
+        assert await left(job) == 0
+    assert len(smtp.messages) == 1
 
 
 async def test_a_lost_answer_is_sent_again_under_the_same_id_and_says_so(storage: str, smtp: Mailbox) -> None:

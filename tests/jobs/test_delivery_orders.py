@@ -27,7 +27,7 @@ from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
 from checks.jobs.queues import Queues
 from checks.notify.items import ItemKind
-from checks.notify.transports.base import Outgoing, Receipt, TemporaryDelivery
+from checks.notify.transports.base import NotDelivered, Outgoing, Receipt
 from checks.settings import load
 from tests.support.crashing import MemoryQueues, MortalQueues, MortalTables, Reaper
 from tests.support.memory_tables import MemoryTables
@@ -77,9 +77,9 @@ class Server:
     async def _answer(self, outgoing: Outgoing, recipients: tuple[str, ...]) -> Receipt:
         answer = "well" if self.well else self.chance.choice(["well", "well", "no", "lost", "lost and taken", "some"])
         if answer == "no":
-            raise TemporaryDelivery(f"{self.name}: 554 no")
+            raise NotDelivered(f"{self.name}: 554 no")
         if answer == "lost":
-            raise TemporaryDelivery(f"{self.name}: broken", uncertain=True)
+            raise NotDelivered(f"{self.name}: broken", uncertain=True)
         refused = {who: "550" for who in recipients if who in self.gone}
         later = {}
         if answer == "some":
@@ -91,7 +91,7 @@ class Server:
             self.got.setdefault(who, []).append(got)
         if answer == "lost and taken":
             self.uncertain += 1
-            raise TemporaryDelivery(f"{self.name}: broken", uncertain=True)
+            raise NotDelivered(f"{self.name}: broken", uncertain=True)
         return Receipt(refused=refused, later=later)
 
 

@@ -16,7 +16,7 @@ from checks.history.model import MailStatus
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
 from checks.notify.incidents import Mail
-from checks.notify.transports.base import DeliveryError, Outgoing, PermanentDelivery, Receipt, TemporaryDelivery
+from checks.notify.transports.base import NotDelivered, Outgoing, Receipt
 from checks.notify.transports.graph import GraphTransport
 from simulator import Simulator, running
 from tests.support.storage import Clock, app_settings, job_context
@@ -65,16 +65,23 @@ async def a_job(simulator: Simulator, storage: str, clock: Clock, **more: str) -
         yield job
 
 
-async def sent(simulator: Simulator, storage: str, *, sender: str = MAILBOX, timeout: float = 20.0) -> Receipt:
+async def sent(
+    simulator: Simulator,
+    storage: str,
+    *,
+    sender: str = MAILBOX,
+    recipients: tuple[str, ...] = TEAM,
+    seconds: float = 20.0,
+) -> Receipt:
     """Sends one message by the app's own identity."""
     async with a_job(simulator, storage, Clock()) as job:
         scope = f"{job.settings.cloud.graph}/.default"
-        transport = GraphTransport(job.settings.graph, lambda: job.azure.token(scope), timeout)
-        return await transport.send(outgoing(sender), sender, TEAM)
+        transport = GraphTransport(job.settings.graph, lambda: job.azure.token(scope), seconds)
+        return await transport.send(outgoing(sender), sender, recipients)
 
 
-async def refused(simulator: Simulator, storage: str, **options: Any) -> DeliveryError:
-    with pytest.raises(DeliveryError) as raised:
+async def refused(simulator: Simulator, storage: str, **options: Any) -> NotDelivered:
+    with pytest.raises(NotDelivered) as raised:
         await sent(simulator, storage, **options)
     return raised.value
 
@@ -113,20 +120,99 @@ async def test_what_the_identity_may_not_do_and_a_mailbox_that_is_not_there_are_
 ) -> None:
     tenant.caller(**caller)
     error = await refused(simulator, storage, sender=sender)
-    assert isinstance(error, TemporaryDelivery)
     assert not error.uncertain
     assert str(error).startswith(told)
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
-async def test_a_message_that_would_be_refused_again_is_refused_for_good(
-    simulator: Simulator, tenant: Tenant, storage: str, status: int
+@pytest.mark.parametrize("status", [400, 402, 409, 413, 415, 422, 451])
+@pytest.mark.parametrize("code", ["ErrorMessageSizeExceeded", "ErrorInvalidRequest", "ErrorSendAsDenied"])
+async def test_no_answer_ends_a_mail_for_good(
+    simulator: Simulator, tenant: Tenant, storage: str, status: int, code: str
 ) -> None:
-    body = {"error": {"code": "ErrorInvalidRecipients", "message": "At least one recipient isn't valid."}}
-    fault(tenant, {"status": status, "body": body})
+    fault(tenant, {"status": status, "body": {"error": {"code": code, "message": "No."}}})
     error = await refused(simulator, storage)
-    assert isinstance(error, PermanentDelivery)
-    assert str(error) == f"graph: {status} ErrorInvalidRecipients: At least one recipient isn't valid."
+    assert (str(error), error.uncertain) == (f"graph: {status} {code}: No.", False)
+
+
+GONE = f"{'o' * 65}@contoso.example"
+
+
+def to_of(simulator: Simulator) -> list[list[str]]:
+    """Whom the messages that Exchange took are addressed to."""
+    texts = [mail.content.decode() for mail in simulator.graph_outbox]
+    read = [email.message_from_string(text, policy=email.policy.SMTPUTF8) for text in texts]
+    return [[address.addr_spec for address in message["To"].addresses] for message in read]
+
+
+async def test_a_recipient_that_cannot_be_resolved_is_refused_alone(simulator: Simulator, storage: str) -> None:
+    receipt = await sent(simulator, storage, recipients=(TEAM[0], GONE, TEAM[1]))
+    assert list(receipt.refused) == [GONE]
+    assert receipt.refused[GONE].startswith("graph: 400 ErrorInvalidRecipients: At least one recipient is not valid., ")
+    assert (receipt.later, receipt.uncertain) == ({}, False)
+    assert to_of(simulator) == [[TEAM[0]], [TEAM[1]]]
+
+
+async def test_where_no_recipient_can_be_resolved_each_is_refused(simulator: Simulator, storage: str) -> None:
+    gone = (GONE, "ops@-contoso.example")
+    receipt = await sent(simulator, storage, recipients=gone)
+    assert (tuple(receipt.refused), receipt.later, simulator.graph_outbox) == (gone, {}, [])
+
+
+@pytest.mark.parametrize(
+    ("effect", "uncertain"),
+    [({"status": 503}, False), ({"status": 429}, False), ({"status": 500}, True), ({"hang": True}, True)],
+    ids=str,
+)
+async def test_recipients_that_were_not_reached_in_time_are_tried_later(
+    simulator: Simulator, tenant: Tenant, storage: str, effect: dict[str, Any], uncertain: bool
+) -> None:
+    # For all of them, for the first alone, for the one that is refused; what comes next is for the last.
+    rule = {"service": "graph", "effect": effect, "after": 3}
+    tenant.write("", [rule], "faults")
+    receipt = await sent(simulator, storage, recipients=(TEAM[0], GONE, TEAM[1]), seconds=2.0)
+    assert (list(receipt.refused), list(receipt.later), receipt.uncertain) == ([GONE], [TEAM[1]], uncertain)
+    assert to_of(simulator) == [[TEAM[0]]]
+
+
+async def test_a_message_that_is_said_to_have_no_recipients_is_tried_again(
+    simulator: Simulator, tenant: Tenant, storage: str
+) -> None:
+    said = "At least one recipient is not valid., A message can't be sent because it contains no recipients."
+    fault(tenant, {"status": 400, "body": {"error": {"code": "ErrorInvalidRecipients", "message": said}}})
+    error = await refused(simulator, storage)
+    assert not error.uncertain
+    assert simulator.count("graph") == 1
+
+
+async def test_only_the_recipients_of_this_send_get_the_message(simulator: Simulator, storage: str) -> None:
+    assert await sent(simulator, storage, recipients=TEAM[1:]) == Receipt()
+    assert to_of(simulator) == [[TEAM[1]]], "the first had it already"
+
+
+async def test_an_address_that_is_not_ascii_costs_no_other_the_mail(
+    simulator: Simulator, tenant: Tenant, storage: str
+) -> None:
+    assert await sent(simulator, storage, recipients=("öps@contoso.example", *TEAM)) == Receipt()
+    assert to_of(simulator) == [list(TEAM), ["öps@contoso.example"]]
+
+
+@pytest.mark.parametrize("malformed", ["ops", "a b@c.example", "a@b.example\r\nBcc: x@y.example", "", "<a@b.example>"])
+async def test_a_malformed_recipient_is_refused_alone(simulator: Simulator, storage: str, malformed: str) -> None:
+    receipt = await sent(simulator, storage, recipients=(malformed, *TEAM))
+    assert receipt == Receipt(refused={malformed: "graph: it is no address of a mailbox"})
+    assert to_of(simulator) == [list(TEAM)]
+
+
+@pytest.mark.parametrize("malformed", ["ops", "a b@c.example", "a@b.example\r\nBcc: x@y.example", ""])
+async def test_a_malformed_sender_is_told_by_the_name_of_its_setting(
+    simulator: Simulator, storage: str, malformed: str
+) -> None:
+    async with a_job(simulator, storage, Clock()) as job:
+        transport = GraphTransport(job.settings.graph, lambda: job.azure.token("x"))
+        with pytest.raises(NotDelivered, match="PULLWATCH_MAIL_FROM") as raised:
+            await transport.send(outgoing(), malformed, TEAM)
+    assert not raised.value.uncertain
+    assert simulator.count("graph") == 0
 
 
 @pytest.mark.parametrize(
@@ -151,8 +237,7 @@ async def test_what_may_go_better_later_is_temporary_and_uncertain_where_it_may_
     simulator: Simulator, tenant: Tenant, storage: str, effect: dict[str, Any], uncertain: bool, asked: float | None
 ) -> None:
     fault(tenant, effect)
-    error = await refused(simulator, storage, timeout=1.0)
-    assert isinstance(error, TemporaryDelivery)
+    error = await refused(simulator, storage, seconds=1.0)
     assert (error.uncertain, error.retry_after) == (uncertain, asked)
     assert len(str(error)) < 450
     assert len([r for r in simulator.requests if r.service == "graph"]) <= 1
@@ -161,7 +246,6 @@ async def test_what_may_go_better_later_is_temporary_and_uncertain_where_it_may_
 async def test_without_a_token_nothing_is_asked_of_graph(simulator: Simulator, tenant: Tenant, storage: str) -> None:
     fault(tenant, {"status": 400, "body": {"statusCode": 400, "message": "no identity"}}, service="identity")
     error = await refused(simulator, storage)
-    assert isinstance(error, TemporaryDelivery)
     assert str(error).startswith("graph: no token for Microsoft Graph")
     assert not error.uncertain
     assert simulator.count("graph") == 0
@@ -174,7 +258,7 @@ async def test_a_server_that_cannot_be_reached_or_whose_authority_is_unknown_get
         return "a-token-that-nobody-may-see"
 
     for endpoint in ("https://127.0.0.1:1", simulator.environment["PULLWATCH_GRAPH_ENDPOINT"]):
-        with pytest.raises(TemporaryDelivery) as raised:
+        with pytest.raises(NotDelivered) as raised:
             await GraphTransport(endpoint, token, 5.0).send(outgoing(), MAILBOX, TEAM)
         assert not raised.value.uncertain
         assert str(raised.value).startswith("graph: no connection to 127.0.0.1")

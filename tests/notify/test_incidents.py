@@ -152,8 +152,8 @@ def test_what_is_checked_no_more_is_for_those_who_know_that_it_failed() -> None:
 def test_that_something_is_known_again_is_for_those_who_know_that_it_was_not() -> None:
     again = change(moved(Reason.SEEN_AGAIN, after=Status.PASSING), sequence=9)
     assert items_of([again], set()) == ()
-    (item,) = items_of([again], {(WEB.lower(), ACR, "pull")})
-    assert (item.kind.value, item.registry, item.keys) == ("SEEN AGAIN", "", ((WEB.lower(), ACR, "pull"),))
+    (item,) = items_of([again], {(WEB.lower(), ACR, "sight of pull")})
+    assert (item.kind.value, item.registry, item.keys) == ("SEEN AGAIN", "", ((WEB.lower(), ACR, "sight of pull"),))
 
 
 def test_only_what_ended_and_fails_no_more_is_over() -> None:

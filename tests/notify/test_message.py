@@ -189,7 +189,7 @@ def test_what_leaves_says_whether_it_failed_in_the_end(words: tuple[str, ...], s
     last = play([report(word) for word in ("pass", *words)])[-1].state
     left = opted_out(last, RunRef("run-99", 99), last.updated).change
     assert left is not None
-    mail = mail_of([left], "1-a")
+    mail = mailed([left])
     assert subject_of(mail) == "[Pullwatch] REMOVED: aks-1 is no longer checked against acrone.azurecr.io"
     assert f"Its tag asks that it is not {says}" in text_of(mail)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from checks import settings
 from checks.changes import Change, Reason, Status, Transition
-from checks.notify.incidents import mail_of
+from checks.notify.incidents import items_of, mail_of
 from checks.notify.items import ItemKind
 from checks.notify.routes import Route, Threshold, notice_route, refused_by_tag, routes_of, wanted
 from checks.settings import SettingError, Settings
@@ -137,7 +137,7 @@ def test_a_recovery_is_wanted_where_its_failure_was(
 ) -> None:
     given = change(facet=facet, before=before, after=after, reason=reason)
     sight = reason in (Reason.BLIND, Reason.SEEN_AGAIN)
-    (item,) = (item for section in mail_of([given], "m").sections for item in section.items)
+    (item,) = (item for section in mail_of(items_of([given]), "m").sections for item in section.items)
     for told in (given.transitions[0], item):
         assert wanted(told, Route(name="", recipients=TEAM))
         assert wanted(told, Route(name="", recipients=TEAM, at_least=Threshold.DOWN)) == (facet == "pull" and not sight)

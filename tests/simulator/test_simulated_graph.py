@@ -73,7 +73,7 @@ def send(client: Client, kind: str, data: bytes, who: str = "ops@simulated.examp
 
 def test_mail_is_taken_as_mime_and_as_json_and_kept(client: Client, sim: Simulator, folder: Folder) -> None:
     folder.write("graph/users.json", [MAILBOX])
-    mime = b"Subject: hello\r\n\r\nworld\r\n"
+    mime = b"To: team@contoso.example\r\nSubject: hello\r\n\r\nworld\r\n"
     document: dict[str, Any] = {"message": {"subject": "hello"}, "saveToSentItems": False}
     assert send(client, "text/plain", base64.b64encode(mime)).status == 202
     assert send(client, "application/json", json.dumps(document).encode()).status == 202
@@ -119,6 +119,23 @@ def test_mail_goes_out_under_the_mailbox_s_own_address_alone(client: Client, sim
         ("operations@simulated.example", 202),
         ("boss@simulated.example", 403),
     ):
-        mime = f"From: {sender}\r\nSubject: hello\r\n\r\nworld\r\n".encode()
+        mime = f"From: {sender}\r\nTo: team@contoso.example\r\nSubject: hello\r\n\r\nworld\r\n".encode()
         assert send(client, "text/plain", base64.b64encode(mime)).status == status
     assert len(sim.graph_outbox) == 2
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [
+        ("", "A message can't be sent because it contains no recipients."),
+        ("To: team@contoso.example, bad\r\n", "Recipient 'bad' is not resolved."),
+        ("To: team@contoso.example\r\nCc: o@-contoso.example\r\n", "Recipient 'o@-contoso.example' is not resolved."),
+        (f"Bcc: {'o' * 65}@contoso.example\r\n", f"Recipient '{'o' * 65}@contoso.example' is not resolved."),
+    ],
+)
+def test_mail_is_taken_for_all_its_recipients_or_for_none(client: Client, sim: Simulator, to: str, why: str) -> None:
+    mime = f"{to}Subject: hello\r\n\r\nworld\r\n".encode()
+    refused = send(client, "text/plain", base64.b64encode(mime))
+    assert (refused.status, refused.json["error"]["code"]) == (400, "ErrorInvalidRecipients")
+    assert refused.json["error"]["message"].startswith(f"At least one recipient is not valid., {why}")
+    assert sim.graph_outbox == []

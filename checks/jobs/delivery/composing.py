@@ -17,7 +17,7 @@ from checks.history.table.mails import Subject, who
 from checks.history.table.silences import HeldSubject
 from checks.jobs.delivery.turn import Turn
 from checks.notify.incidents import Mail, items_of, mail_of, notice_mail
-from checks.notify.items import Item, ItemKind, NotifiedKey, item_of_line, notified_keys
+from checks.notify.items import Item, ItemKind, NotifiedKey, item_of_line
 from checks.notify.notice_lines import first_sight_lines
 from checks.notify.routes import Route, wanted
 from checks.notify.silences import item_silenced_by, without_silenced
@@ -88,7 +88,7 @@ async def composed(turn: Turn, row: MailRow) -> Composed | None:
 
 
 def _subjects(items: Iterable[Item]) -> frozenset[NotifiedKey]:
-    return frozenset(key for item in items for key in notified_keys(item))
+    return frozenset(key for item in items for key in item.keys)
 
 
 async def _read(turn: Turn, row: MailRow) -> tuple[list[Notice], list[Change]]:

@@ -18,7 +18,7 @@ from checks.jobs.delivery.pacing import LONGEST_WAIT, due_mails
 from checks.jobs.delivery.spreading import finished
 from checks.jobs.delivery.turn import Turn
 from checks.notify.message import compose
-from checks.notify.transports.base import Outgoing, Receipt, TemporaryDelivery
+from checks.notify.transports.base import NotDelivered, Outgoing, Receipt
 
 LOG = logging.getLogger(__name__)
 SENT, LATER, FAILED, NOTHING = "sent", "later", "failed", "nothing"
@@ -93,7 +93,7 @@ async def _hand_over(turn: Turn, mail: MailRow, what: Composed) -> str:
     transport = turn.transports[mail.channel.transport]
     try:
         receipt = await transport.send(Outgoing(message=message, mail=what.mail), sender, recipients)
-    except TemporaryDelivery as error:
+    except NotDelivered as error:
         LOG.warning("mail %s by %s: %s", mail.id, transport.name, error)
         mail = msgspec.structs.replace(mail, status=MailStatus.SENDING if error.uncertain else open_as)
         await turn.save([_later(turn, mail, str(error), error.retry_after)])
@@ -123,6 +123,8 @@ async def _received(turn: Turn, mail: MailRow, what: Composed, recipients: tuple
         lately = await turn.context.store.sent_lately(mail.channel, now)
         more.append(turn.context.store.rate_row(mail.channel, (*lately, now)))
     if receipt.later:
+        if receipt.uncertain:
+            mail = msgspec.structs.replace(mail, status=MailStatus.SENDING)
         later = _later(turn, mail, reason)
         await turn.save([msgspec.structs.replace(later, recipients=tuple(receipt.later))], more)
         return LATER

@@ -1,8 +1,7 @@
 """What a transport is: it takes a finished message and says what became of it.
 
-DeliveryError
-  TemporaryDelivery   try again later (connection, 4xx); ``uncertain``: it may have been accepted
-  PermanentDelivery   this message will not be taken (5xx)
+Nothing that happens to a send ends a mail for good. It was accepted (``Receipt``), perhaps not for everybody: a refusal
+is final for one recipient alone. Or nobody got it (``NotDelivered``), and it is tried again.
 """
 
 from __future__ import annotations
@@ -13,14 +12,15 @@ from typing import Protocol
 import msgspec
 
 from checks.notify.incidents import Mail
+from checks.text import one_line
+
+# A send ends within this time, however slow the server is: below what the lease of whoever delivers lasts (90 s).
+SEND_SECONDS = 45.0
+MAX_REASON = 200
 
 
-class DeliveryError(Exception):
-    """Base of the two."""
-
-
-class TemporaryDelivery(DeliveryError):
-    """Nothing is wrong with the message. ``uncertain``: the answer was lost after the message was handed over.
+class NotDelivered(Exception):
+    """Nobody got it, as far as is known: try again. ``uncertain``: it may have been accepted, and the answer was lost.
 
     ``retry_after``: the seconds for which the service asks to be left alone.
     """
@@ -31,15 +31,15 @@ class TemporaryDelivery(DeliveryError):
         self.retry_after = retry_after
 
 
-class PermanentDelivery(DeliveryError):
-    """The message was refused, and would be again."""
-
-
 class Receipt(msgspec.Struct, frozen=True):
-    """Who did not get it: ``refused`` for good and ``later`` for now, each with the reason. All others did."""
+    """Who did not get it: ``refused`` for good and ``later`` for now, each with the reason. All others did.
+
+    ``uncertain``: some of ``later`` may have got it all the same.
+    """
 
     refused: dict[str, str] = {}
     later: dict[str, str] = {}
+    uncertain: bool = False
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,4 +61,9 @@ class Transport(Protocol):
         """Whether it goes to the recipients of a route; else to one place, which takes the default route."""
 
     async def send(self, outgoing: Outgoing, sender: str, recipients: tuple[str, ...]) -> Receipt:
-        """Hand it over, bounded in time. DeliveryError where nobody got it."""
+        """Hand it over within SEND_SECONDS. NotDelivered where nobody got it."""
+
+
+def reason_of(text: str) -> str:
+    """What somebody else said as one bounded line without secrets: a server may repeat what it was told."""
+    return " ".join(one_line(text).split())[:MAX_REASON]

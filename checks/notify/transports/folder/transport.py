@@ -8,7 +8,7 @@ import re
 from email.message import EmailMessage
 from pathlib import Path
 
-from checks.notify.transports.base import Outgoing, Receipt, TemporaryDelivery
+from checks.notify.transports.base import NotDelivered, Outgoing, Receipt
 
 
 class FolderTransport:
@@ -21,11 +21,11 @@ class FolderTransport:
         self._folder = folder
 
     async def send(self, outgoing: Outgoing, sender: str, recipients: tuple[str, ...]) -> Receipt:
-        """Write the file at once and whole. TemporaryDelivery where the folder cannot be written."""
+        """Write the file at once and whole. NotDelivered where the folder cannot be written."""
         try:
             await asyncio.to_thread(self._write, _file_name(outgoing.message), outgoing.message.as_bytes())
         except OSError as error:
-            raise TemporaryDelivery(f"folder: {error.strerror or type(error).__name__}") from error
+            raise NotDelivered(f"folder: {error.strerror or type(error).__name__}") from error
         return Receipt()
 
     def _write(self, name: str, content: bytes) -> None:
