@@ -14,8 +14,9 @@ from unittest import mock
 import msgspec
 import pytest
 
+from checks import settings
 from checks.__main__ import main
-from checks.cli.silences import _claims
+from checks.cli.silences import _claims, _signed_in
 from checks.findings import ClusterReport
 from checks.history.decide import FACETS, Policy, decide
 from checks.history.model import RunRef
@@ -194,6 +195,35 @@ def token(claims: object) -> str:
 ])  # fmt: skip
 def test_a_token_says_who_it_was_given_to_or_nothing(text: str, claims: dict[str, Any]) -> None:
     assert _claims(text) == claims
+
+
+class SignedIn:
+    """The part of ``Azure`` that says who asks."""
+
+    def __init__(self, text: str) -> None:
+        self.scopes: list[str] = []
+        self._text = text
+
+    async def token(self, scope: str) -> str:
+        """The token that was given."""
+        self.scopes.append(scope)
+        return self._text
+
+
+@pytest.mark.parametrize(("claims", "who"), [
+    ({"upn": "kim@contoso.example", "unique_name": "other", "oid": "o"}, "kim@contoso.example"),
+    ({"unique_name": "kim@contoso.example", "appid": "a"}, "kim@contoso.example"),
+    ({"appid": "a-b", "oid": "o"}, "a-b"),
+    ({"upn": "", "oid": "o"}, "o"),
+    ({"upn": "k" * 500}, "k" * MAX_AUTHOR),
+    ({"aud": "x"}, "user-of-the-system"),
+])  # fmt: skip
+def test_with_an_identity_the_author_is_whom_its_token_was_given_to(claims: dict[str, str], who: str) -> None:
+    loaded = settings.load({"AzureWebJobsStorage__tableServiceUri": "https://x.table.core.windows.net"})
+    azure = SignedIn(token(claims))
+    with mock.patch("getpass.getuser", return_value="user-of-the-system"):
+        assert asyncio.run(_signed_in(loaded, azure)) == who  # type: ignore[arg-type]
+    assert azure.scopes == ["https://storage.azure.com/.default"]
 
 
 def test_with_a_connection_string_the_author_is_who_is_signed_in_to_the_system(storage: str) -> None:

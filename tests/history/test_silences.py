@@ -120,7 +120,7 @@ class Racing(Store):
         if self.rivals:
             first, *rest = self.rivals
             self.rivals = tuple(rest)
-            await super()._put(module._row(first))
+            await super()._put(module.silence_row(first))
         return await super()._replace(entity, etag, table, merge)
 
 
@@ -128,6 +128,7 @@ class Racing(Store):
     ([silence(reason="other words")], "other words"),
     ([silence(reason="other"), silence(reason="again")], "again"),
     ([silence(ended=NOW + timedelta(minutes=1))], "why"),
+    ([silence(ended=NOW + timedelta(minutes=61))], "why"),
 ])  # fmt: skip
 async def test_what_somebody_else_wrote_in_between_is_kept(storage: str, rivals: list[Silence], expected: str) -> None:
     with mock.patch("checks.history.table.store.Store", Racing):

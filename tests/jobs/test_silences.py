@@ -97,6 +97,39 @@ async def test_what_still_fails_when_a_silence_is_over_is_said_in_one_mail(stora
     assert "az role assignment create" in str(body.get_content())
 
 
+async def test_hostile_words_reach_the_mail_as_text(storage: str, smtp: Mailbox) -> None:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
+        await looked(job, 1, report("fail"))
+        await job.store.remove_pending([item.ref for item in (await job.store.list_pending()).items])
+        secret = "AccountKey=" + "Q" * 86 + "=="
+        made = Silence(
+            id="one",
+            kind=SilenceKind.ACK,
+            matchers=Matchers(registry=REGISTRY),
+            author="<img src=x>\r\nBcc: x@evil.example",
+            reason=f"<script>alert(1)</script>\u202e\x1b[2J {{{{7*7}}}} {secret}",
+            created=job.clock(),
+            expires=job.clock() + HOURS,
+        )
+        await job.store.add_silence(made)
+        await job.store.hold("one", [held()])
+        forward(job, hours=2)
+        await end_silences(job)
+        await deliver_all(job)
+    (message,) = smtp.messages
+    assert message["Bcc"] is None
+    assert str(message["Subject"]).endswith("after an acknowledgement ended")
+    html, text = (str(message.get_body((kind,)).get_content()) for kind in ("html", "plain"))  # type: ignore[union-attr]
+    assert "&lt;script&gt;" in html
+    assert "<script>" not in html
+    assert "<img" not in html
+    for body in (html, text):
+        assert "QQQQ" not in body
+        assert "\x1b" not in body
+        assert "\u202e" not in body
+        assert "{{7*7}}" in body
+
+
 @pytest.mark.parametrize("seen", [report("pass"), report("fail", cause="another-cause")], ids=["recovered", "other"])
 async def test_what_does_not_fail_any_more_or_for_another_cause_is_not_said(storage: str, seen: ClusterReport) -> None:
     async with job_context(app_settings(storage), Clock()) as job:

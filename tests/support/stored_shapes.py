@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from checks.history.model import (
     Refusal,
     RowRef,
     Run,
+    RunRef,
     RunScope,
     RunStatus,
     Shard,
@@ -39,9 +41,11 @@ from checks.history.model import (
     SubjectState,
     Totals,
 )
-from checks.history.table import rows
+from checks.history.table import rows, silences
+from checks.history.table.silences import Ending, HeldSubject
 from checks.jobs import queues
 from checks.report.outcome import Outcome
+from checks.silences import Matchers, Silence, SilenceKind
 from tests.support.reports import CLUSTER, report
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -64,6 +68,9 @@ TEXTS: dict[str, Any] = {
     "run": Run,
     "shard": Shard,
     "marker": Marker,
+    "silence": Silence,
+    "held": HeldSubject,
+    "ending": Ending,
     "plan message": queues.PlanMessage,
     "scan message": queues.ScanMessage,
     "close message": queues.CloseMessage,
@@ -146,6 +153,26 @@ SHARD = Shard("0001", SUBSCRIPTION, (CLUSTER,))
 MARKER = Marker(shard="0001", status=MarkerStatus.DONE, totals=Totals(clusters=1, failing=1), at=AT)
 CANARY = StoredCanary(cluster=CLUSTER, namespace="pullwatch", name="pullwatch-canary-x", due=AT, reason="409")
 
+SILENCE = Silence(
+    id="0a1b2c3d",
+    kind=SilenceKind.ACK,
+    matchers=Matchers(cluster=CLUSTER, registry=HOST, cause="role-missing"),
+    author="kim@contoso.com",
+    reason="known",
+    created=AT,
+    expires=AT,
+    ended=AT,
+)
+HELD = HeldSubject(
+    cluster=CLUSTER,
+    registry=HOST,
+    facet="pull",
+    since=AT,
+    cause="role-missing",
+    change=RowRef(SUBSCRIPTION, "change|x"),
+)
+ENDING = Ending(run=RunRef("202611-000000000007", 7), at=AT, keys=(HELD.key,))
+
 
 def entities() -> dict[str, rows.Entity]:
     """One row of each kind, as this release writes it."""
@@ -159,6 +186,9 @@ def entities() -> dict[str, rows.Entity]:
         "shard": rows.shard_row(RUN.id, SHARD),
         "marker": rows.marker_row(RUN.id, MARKER),
         "canary": rows.canary_row(CANARY),
+        "silence": silences.silence_row(SILENCE),
+        "held": silences.held_row(SILENCE.id, HELD),
+        "ending": silences.ending_row(SILENCE.id, ENDING),
     }
 
 
@@ -172,6 +202,9 @@ READERS: dict[str, tuple[Any, Any]] = {
     "shard": (rows.read_shard, SHARD),
     "marker": (rows.read_marker, MARKER),
     "canary": (rows.read_canary, CANARY),
+    "silence": (partial(silences.read_row, Silence), SILENCE),
+    "held": (partial(silences.read_row, HeldSubject), HELD),
+    "ending": (partial(silences.read_row, Ending), ENDING),
 }
 
 

@@ -118,6 +118,11 @@ def silence(name: str) -> str:
     return f"silence|{silence_id(name)}"
 
 
+def ending(name: str) -> str:
+    """The row of what the mail about a silence's end is about."""
+    return f"ending|{silence_id(name)}"
+
+
 def held(name: str, subject: str) -> str:
     """The row of a subject that a silence holds."""
     return check(f"held|{silence_id(name)}|{subject}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -96,7 +97,7 @@ class Silences(Tables):
         unreadable: list[Unreadable] = []
         async for row in self._range(keys.SILENCE, "silence"):
             try:
-                found.append(StoredSilence(_read(Silence, row, "silence"), etag_of(row)))
+                found.append(StoredSilence(read_row(Silence, row), etag_of(row)))
             except SchemaError as error:
                 unreadable.append(Unreadable(_ref(row), str(error)))
         found.sort(key=lambda item: (item.silence.created, item.silence.id))
@@ -105,7 +106,7 @@ class Silences(Tables):
     async def load_silence(self, silence_id: str) -> StoredSilence | None:
         """A silence with its ETag. SchemaError where its row cannot be read."""
         row = await self._get(keys.SILENCE, keys.silence(silence_id))
-        return None if row is None else StoredSilence(_read(Silence, row, "silence"), etag_of(row))
+        return None if row is None else StoredSilence(read_row(Silence, row), etag_of(row))
 
     async def add_silence(self, silence: Silence) -> None:
         """Keep a new silence, its texts bounded and without secrets.
@@ -119,7 +120,7 @@ class Silences(Tables):
         others = [one for one in (await self.list_silences()).silences if one.id != silence.id]
         if sum(not one.is_over(silence.created) for one in others) >= MAX_SILENCES:
             raise LimitError(f"{MAX_SILENCES} silences hold already: end some of them")
-        if await self._create(_row(silence)):
+        if await self._create(silence_row(silence)):
             return
         there = await self.load_silence(silence.id)
         if there is None or there.silence != silence:
@@ -131,12 +132,13 @@ class Silences(Tables):
             stored = await self.load_silence(silence_id)
             if stored is None:
                 return None
-            if stored.silence.is_over(now):
+            # Whoever was faster may have ended it a moment later than our now.
+            if stored.silence.ended is not None or stored.silence.is_over(now):
                 return stored.silence
             # One that was made by a clock that is ahead ends before it began.
             over = msgspec.structs.replace(stored.silence, ended=now)
             try:
-                await self._replace(_row(over), stored.etag)
+                await self._replace(silence_row(over), stored.etag)
             except Conflict:
                 continue  # somebody else ended it, or our own answer was lost: look again
             return over
@@ -148,7 +150,7 @@ class Silences(Tables):
 
     async def hold(self, silence_id: str, subjects: Iterable[HeldSubject]) -> None:
         """Keep what a silence kept from being sent, so that its end can say it. Repeatable: one row for a subject."""
-        by_key = {subject.key: _held_row(silence_id, subject) for subject in subjects}
+        by_key = {subject.key: held_row(silence_id, subject) for subject in subjects}
         written = [row for _, row in sorted(by_key.items())]
         for start in range(0, len(written), BATCH):
             operations: list[Operation] = [("upsert", row) for row in written[start : start + BATCH]]
@@ -160,7 +162,7 @@ class Silences(Tables):
         unreadable: list[Unreadable] = []
         async for row in self._range(keys.SILENCE, f"held|{keys.silence_id(silence_id)}"):
             try:
-                found.append(_read(HeldSubject, row, "held"))
+                found.append(read_row(HeldSubject, row))
             except SchemaError as error:
                 unreadable.append(Unreadable(_ref(row), str(error)))
         return HeldList(tuple(found), tuple(unreadable))
@@ -177,46 +179,58 @@ class Silences(Tables):
     async def begin_ending(self, silence_id: str, ending: Ending) -> Ending:
         """Fix what the mail about a silence's end is about; what was fixed before, where that was begun already."""
         ending = msgspec.structs.replace(ending, keys=ending.keys[:MAX_ENDING])
-        name = keys.check(f"ending|{keys.silence_id(silence_id)}")
-        entity = rows.base(keys.SILENCE, name) | rows.chunked("ending", rows.text_of(ending))
-        if await self._create(rows.checked(entity)):
+        entity = ending_row(silence_id, ending)
+        if await self._create(entity):
             return ending
-        row = await self._get(keys.SILENCE, name)
-        return ending if row is None else _read(Ending, row, "ending")
+        row = await self._get(keys.SILENCE, str(entity["RowKey"]))
+        return ending if row is None else read_row(Ending, row)
 
     async def finish_ending(self, silence_id: str) -> None:
         """The mail's pointer is written and what it is about is dropped."""
-        await self._drop([RowRef(keys.SILENCE, keys.check(f"ending|{keys.silence_id(silence_id)}"))])
+        await self._drop([RowRef(keys.SILENCE, keys.ending(silence_id))])
 
     async def unreadable_silences(self) -> tuple[Unreadable, ...]:
         """The rows of silences, of what they hold and of their ends that cannot be read."""
         found: list[Unreadable] = []
-        for prefix, kind in (("silence", Silence), ("held", HeldSubject), ("ending", Ending)):
-            async for row in self._range(keys.SILENCE, prefix):
+        for kind, name in _KINDS.items():
+            async for row in self._range(keys.SILENCE, name):
                 try:
-                    _read(kind, row, prefix)
+                    read_row(kind, row)
                 except SchemaError as error:
                     found.append(Unreadable(_ref(row), str(error)))
         return tuple(found)
 
 
-def _read(kind: type[rows.T], row: rows.Row, name: str) -> rows.T:
-    return rows.read(kind, rows.joined(rows.versioned(row), name), row.get("RowKey"))
+# How the rows of each begin, which is also what their text is called.
+_KINDS: dict[type[Any], str] = {Silence: "silence", HeldSubject: "held", Ending: "ending"}
+
+
+def read_row(kind: type[rows.T], row: rows.Row) -> rows.T:
+    """What a row of the kind holds."""
+    return rows.read(kind, rows.joined(rows.versioned(row), _KINDS[kind]), row.get("RowKey"))
 
 
 def _ref(row: rows.Row) -> RowRef:
     return RowRef(keys.SILENCE, str(row["RowKey"]))
 
 
-def _row(silence: Silence) -> rows.Entity:
+def silence_row(silence: Silence) -> rows.Entity:
+    """The row of a silence."""
     entity = rows.base(keys.SILENCE, keys.silence(silence.id))
     return rows.checked(entity | rows.chunked("silence", rows.text_of(silence)))
 
 
-def _held_row(silence_id: str, subject: HeldSubject) -> rows.Entity:
+def held_row(silence_id: str, subject: HeldSubject) -> rows.Entity:
+    """The row of what a silence holds."""
     subject = msgspec.structs.replace(subject, cause=subject.cause[:MAX_CAUSE])
     entity = rows.base(keys.SILENCE, keys.held(silence_id, subject.key))
     return rows.checked(entity | rows.chunked("held", rows.text_of(subject)))
+
+
+def ending_row(silence_id: str, ending: Ending) -> rows.Entity:
+    """The row of a silence's end."""
+    entity = rows.base(keys.SILENCE, keys.ending(silence_id))
+    return rows.checked(entity | rows.chunked("ending", rows.text_of(ending)))
 
 
 def _bounded(silence: Silence) -> Silence:
