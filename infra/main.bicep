@@ -2,7 +2,7 @@ metadata description = 'Pullwatch: everything it runs on, in a resource group of
 
 targetScope = 'subscription'
 
-import { addressesOf, isAddressList, isNamePart, isNetworkRange, isVaultId } from 'modules/parameter-checks.bicep'
+import { addressesOf, isAddressList, isInVault, isNamePart, isNetworkRange, isVaultId, secretNameOf } from 'modules/parameter-checks.bicep'
 import { asEnvironment, checkSettings, cloudNames } from 'modules/settings.bicep'
 
 // What has no default: azd asks for it.
@@ -24,8 +24,8 @@ param mailRecipients string
 @minLength(3)
 param mailSender string
 
-@description('How mail leaves: smtp, or graph (Microsoft Graph, with the app\'s identity and no password).')
-@allowed(['smtp', 'graph'])
+@description('How mail leaves: smtp, graph (Microsoft Graph, with the app\'s identity and no password), or webhook: no mail but JSON to webhookUrlSecretUri, which the others can have besides.')
+@allowed(['smtp', 'graph', 'webhook'])
 param mailTransport string
 
 // Mail by SMTP.
@@ -40,7 +40,15 @@ param smtpUser string = ''
 #disable-next-line secure-secrets-in-params // where the secret is, not what it is
 param smtpPasswordSecretUri string = ''
 
-@description('Resource ID of that Key Vault, which may be in another subscription. The app\'s identity gets Key Vault Secrets User on the secret alone. Empty: somebody else assigns that role.')
+@description('URI of the existing Key Vault secret that holds the address that the webhook posts to: that of a Teams or Slack workflow is a secret. Empty: no webhook.')
+#disable-next-line secure-secrets-in-params // where the secret is, not what it is
+param webhookUrlSecretUri string = ''
+
+@description('URI of the existing Key Vault secret that signs what the webhook posts, of at least 16 characters; empty: no signature.')
+#disable-next-line secure-secrets-in-params // where the secret is, not what it is
+param webhookSecretUri string = ''
+
+@description('Resource ID of the Key Vault with these secrets, which may be in another subscription. The app\'s identity gets Key Vault Secrets User on each of them and nothing else. Empty: somebody else assigns that role.')
 param keyVaultResourceId string = ''
 
 // What is checked, and when.
@@ -137,11 +145,13 @@ var hasNetwork = makesNetwork || !empty(subnetId)
 // Without empty parts: an ID that is copied from somewhere may end in a slash.
 var vault = filter(split(keyVaultResourceId, '/'), part => !empty(part))
 var vaultName = empty(vault) ? '' : vault[length(vault) - 1]
-var readsSecret = mailTransport == 'smtp' && !empty(keyVaultResourceId)
-var assignsSecret = readsSecret && isVaultId(vault)
-// https: / / host / secrets / name / version
-var secretUri = split('${smtpPasswordSecretUri}////', '/')
-var secretName = toLower(secretUri[3]) == 'secrets' ? secretUri[4] : ''
+// The secrets that are read.
+var secretUris = filter(
+  [mailTransport == 'smtp' ? smtpPasswordSecretUri : '', webhookUrlSecretUri, webhookSecretUri],
+  uri => !empty(uri)
+)
+var namesVault = !empty(keyVaultResourceId) && (mailTransport == 'smtp' || !empty(secretUris))
+var assignsSecrets = namesVault && isVaultId(vault)
 var receivers = empty(watchdogRecipients) ? mailRecipients : watchdogRecipients
 var problems = filter(
   [
@@ -161,17 +171,35 @@ var problems = filter(
     mailTransport == 'smtp' && !empty(smtpUser) && empty(smtpPasswordSecretUri)
       ? 'smtpUser signs in: give smtpPasswordSecretUri (azd env set SMTP_PASSWORD_SECRET_URI).'
       : ''
-    readsSecret && empty(smtpPasswordSecretUri)
+    namesVault && empty(secretUris)
       ? 'keyVaultResourceId is for the SMTP password: give smtpPasswordSecretUri (azd env set SMTP_PASSWORD_SECRET_URI).'
       : ''
-    mailTransport == 'smtp' && !empty(smtpPasswordSecretUri) && empty(secretName)
+    mailTransport == 'webhook' && empty(webhookUrlSecretUri)
+      ? 'mailTransport is webhook: give webhookUrlSecretUri (azd env set WEBHOOK_URL_SECRET_URI).'
+      : ''
+    !empty(webhookSecretUri) && empty(webhookUrlSecretUri)
+      ? 'webhookSecretUri signs what a webhook posts: give webhookUrlSecretUri (azd env set WEBHOOK_URL_SECRET_URI).'
+      : ''
+    mailTransport == 'smtp' && !empty(smtpPasswordSecretUri) && empty(secretNameOf(smtpPasswordSecretUri))
       ? 'smtpPasswordSecretUri takes the URI of a secret: https://, the vault\'s host name, /secrets/ and the secret\'s name.'
       : ''
-    readsSecret && !isVaultId(vault)
+    !empty(webhookUrlSecretUri) && empty(secretNameOf(webhookUrlSecretUri))
+      ? 'webhookUrlSecretUri takes the URI of a secret: https://, the vault\'s host name, /secrets/ and the secret\'s name.'
+      : ''
+    !empty(webhookSecretUri) && empty(secretNameOf(webhookSecretUri))
+      ? 'webhookSecretUri takes the URI of a secret: https://, the vault\'s host name, /secrets/ and the secret\'s name.'
+      : ''
+    namesVault && !isVaultId(vault)
       ? 'keyVaultResourceId takes the resource ID of a Key Vault: /subscriptions/ and more, then /providers/Microsoft.KeyVault/vaults/ and its name.'
       : ''
-    assignsSecret && !startsWith(toLower(smtpPasswordSecretUri), 'https://${toLower(vaultName)}.')
+    assignsSecrets && mailTransport == 'smtp' && !isInVault(smtpPasswordSecretUri, vaultName)
       ? 'smtpPasswordSecretUri is not in the vault that keyVaultResourceId names.'
+      : ''
+    assignsSecrets && !isInVault(webhookUrlSecretUri, vaultName)
+      ? 'webhookUrlSecretUri is not in the vault that keyVaultResourceId names.'
+      : ''
+    assignsSecrets && !isInVault(webhookSecretUri, vaultName)
+      ? 'webhookSecretUri is not in the vault that keyVaultResourceId names.'
       : ''
     makesNetwork && !isNetworkRange(networkAddressPrefix)
       ? 'networkAddressPrefix takes an IPv4 range from /8 to /26 by its first address, such as 10.20.0.0/24.'
@@ -216,11 +244,17 @@ var smtpSettings = mailTransport == 'smtp'
         : { PULLWATCH_SMTP_PASSWORD: '@Microsoft.KeyVault(SecretUri=${smtpPasswordSecretUri})' }
     )
   : {}
+var webhookSettings = union(
+  empty(webhookUrlSecretUri) ? {} : { PULLWATCH_WEBHOOK_URL: '@Microsoft.KeyVault(SecretUri=${webhookUrlSecretUri})' },
+  empty(webhookSecretUri) ? {} : { PULLWATCH_WEBHOOK_SECRET: '@Microsoft.KeyVault(SecretUri=${webhookSecretUri})' }
+)
 var ownSettings = {
   PULLWATCH_CLOUD: cloudNames[environment().name]
   PULLWATCH_MAIL_FROM: mailSender
   PULLWATCH_MAIL_TO: mailRecipients
-  PULLWATCH_MAIL_TRANSPORTS: mailTransport
+  PULLWATCH_MAIL_TRANSPORTS: mailTransport != 'webhook' && !empty(webhookUrlSecretUri)
+    ? '${mailTransport},webhook'
+    : mailTransport
   PULLWATCH_SCHEDULE: schedule
   PULLWATCH_SUBSCRIPTIONS: join(subscriptions, ',')
 }
@@ -294,15 +328,15 @@ module roleAssignments 'modules/role-assignments.bicep' = {
   dependsOn: [storage, monitoring]
 }
 
-module secretAccess 'modules/secret-access.bicep' = if (assignsSecret) {
+module secretAccess 'modules/secret-access.bicep' = if (assignsSecrets) {
   scope: resourceGroup(
-    assignsSecret ? vault[1] : subscription().subscriptionId,
-    assignsSecret ? vault[3] : resourceGroupName
+    assignsSecrets ? vault[1] : subscription().subscriptionId,
+    assignsSecrets ? vault[3] : resourceGroupName
   )
   params: {
     principalId: identity.outputs.principalId
     vaultName: vaultName
-    secretName: secretName
+    secretNames: map(secretUris, uri => secretNameOf(uri))
   }
 }
 
@@ -408,7 +442,7 @@ module app 'modules/function-app.bicep' = {
     storageName: storageName
     deploymentContainer: deploymentContainer
     componentName: componentName
-    environment: union(asEnvironment(settings), smtpSettings, ownSettings)
+    environment: union(asEnvironment(settings), smtpSettings, webhookSettings, ownSettings)
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     alwaysReady: alwaysReady

@@ -40,3 +40,13 @@ func isNetworkRange(prefix string) bool =>
 @description('Whether the parts of a resource ID are those of a Key Vault.')
 func isVaultId(parts string[]) bool =>
   length(parts) == 8 && toLower(join(skip(take(parts, 7), 4), '/')) == 'providers/microsoft.keyvault/vaults'
+
+@export()
+@description('The name of a secret in its URI (https: / / host / secrets / name / version); empty where it is none.')
+func secretNameOf(uri string) string =>
+  toLower(split('${uri}////', '/')[3]) == 'secrets' ? split('${uri}////', '/')[4] : ''
+
+@export()
+@description('Whether the URI of a secret is in a vault of that name, in any cloud; an empty one is in any.')
+func isInVault(uri string, vaultName string) bool =>
+  empty(uri) || startsWith(toLower(uri), 'https://${toLower(vaultName)}.')

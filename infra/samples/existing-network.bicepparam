@@ -1,12 +1,15 @@
 using '../main.bicep'
 
 // In a landing zone: the app leaves through a subnet that the platform team made and delegated, with the static address of
-// the hub's firewall. Mail by Microsoft Graph, two subscriptions, canary pulls in every run.
+// the hub's firewall. Mail by Microsoft Graph and a signed webhook, two subscriptions, canary pulls in every run.
 param environmentName = 'prod'
 param location = 'westeurope'
 param mailRecipients = 'platform-team@contoso.com, on-call@contoso.com'
 param mailSender = 'pullwatch@contoso.com'
 param mailTransport = 'graph'
+param webhookUrlSecretUri = 'https://kv-contoso.vault.azure.net/secrets/webhook-url'
+param webhookSecretUri = 'https://kv-contoso.vault.azure.net/secrets/webhook-secret'
+param keyVaultResourceId = '/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-secrets/providers/Microsoft.KeyVault/vaults/kv-contoso'
 param subscriptions = [
   '00000000-0000-0000-0000-000000000003'
   '00000000-0000-0000-0000-000000000004'

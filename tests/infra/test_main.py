@@ -118,15 +118,28 @@ SENTENCES = {
         "keyVaultResourceId is for the SMTP password: give smtpPasswordSecretUri "
         "(azd env set SMTP_PASSWORD_SECRET_URI)."
     ),
+    "webhook": "mailTransport is webhook: give webhookUrlSecretUri (azd env set WEBHOOK_URL_SECRET_URI).",
+    "unsigned": (
+        "webhookSecretUri signs what a webhook posts: give webhookUrlSecretUri (azd env set WEBHOOK_URL_SECRET_URI)."
+    ),
     "secret": (
         "smtpPasswordSecretUri takes the URI of a secret: "
         "https://, the vault's host name, /secrets/ and the secret's name."
+    ),
+    "address": (
+        "webhookUrlSecretUri takes the URI of a secret: "
+        "https://, the vault's host name, /secrets/ and the secret's name."
+    ),
+    "signature": (
+        "webhookSecretUri takes the URI of a secret: https://, the vault's host name, /secrets/ and the secret's name."
     ),
     "vault": (
         "keyVaultResourceId takes the resource ID of a Key Vault: /subscriptions/ and more, "
         "then /providers/Microsoft.KeyVault/vaults/ and its name."
     ),
     "other vault": "smtpPasswordSecretUri is not in the vault that keyVaultResourceId names.",
+    "other vault of the address": "webhookUrlSecretUri is not in the vault that keyVaultResourceId names.",
+    "other vault of the signature": "webhookSecretUri is not in the vault that keyVaultResourceId names.",
     "range": "networkAddressPrefix takes an IPv4 range from /8 to /26 by its first address, such as 10.20.0.0/24.",
     "two networks": "subnetId and networkAddressPrefix exclude each other.",
     "gateway": "natGateway needs networkAddressPrefix: an existing subnet is not changed.",
@@ -143,7 +156,7 @@ REFUSED: dict[str, tuple[dict[str, str | bool], list[str]]] = {
             "natGateway": True,
             "privateStorage": True,
         },
-        ["host", "password", "no secret", "other vault", "gateway", "storage", "endpoints"],
+        ["host", "password", "no secret", "gateway", "storage", "endpoints"],
     ),
     "semicolons, a name that only azd takes, a small range, two networks": (
         {
@@ -180,6 +193,25 @@ REFUSED: dict[str, tuple[dict[str, str | bool], list[str]]] = {
         {"watchdogRecipients": LONG_ADDRESS, "privateInbound": True, "smtpPasswordSecretUri": SECRET},
         ["long", "inbound", "endpoints"],
     ),
+    "a webhook without its address": (
+        {"mailTransport": "webhook", "webhookSecretUri": SECRET},
+        ["webhook", "unsigned"],
+    ),
+    "a webhook by URIs of no secret": (
+        {
+            "webhookUrlSecretUri": "https://hooks.example.com/services/x",
+            "webhookSecretUri": "https://kv-contoso.vault.azure.net/secrets",
+        },
+        ["address", "signature"],
+    ),
+    "a webhook by secrets of another vault": (
+        {
+            "webhookUrlSecretUri": "https://kv-other.vault.azure.net/secrets/webhook-url",
+            "webhookSecretUri": "https://kv-other.vault.azure.net/secrets/webhook-secret",
+            "keyVaultResourceId": f"{VAULT}/kv-contoso",
+        },
+        ["other vault of the address", "other vault of the signature"],
+    ),
 }
 # The longest names, and spellings that are taken: a long address of the app's own mail, an ID that ends in a slash, the
 # vault of another cloud, an empty zone, the smallest range.
@@ -194,6 +226,12 @@ TAKEN: dict[str, str | bool] = {
     "natGateway": True,
     "privateStorage": True,
     "privateInbound": True,
+}
+# The settings that are secrets, and the samples' names of these in the vault.
+SECRETS_OF = {
+    "PULLWATCH_SMTP_PASSWORD": "smtp-password",
+    "PULLWATCH_WEBHOOK_URL": "webhook-url",
+    "PULLWATCH_WEBHOOK_SECRET": "webhook-secret",
 }
 EMPTY_ZONES = "param privateDnsZoneIds = {\n  blob: ''\n}\n"
 # Of Azure's clouds: public, operated by 21Vianet, of the United States' government.
@@ -390,7 +428,7 @@ def test_the_program_starts_with_what_a_sample_emits(
     loaded = settings.load(_environment(snapshots[name], template))
     assert loaded.mail_from == ("pullwatch@contoso.com",)
     assert loaded.mail_to[0] == "platform-team@contoso.com"
-    assert loaded.mail_transports == (("graph",) if name == "existing-network" else ("smtp",))
+    assert loaded.mail_transports == (("graph", "webhook") if name == "existing-network" else ("smtp",))
     assert bool(loaded.smtp_host) is (name != "existing-network")
     assert loaded.storage is None
     assert loaded.table_endpoint
@@ -508,7 +546,8 @@ def test_the_site_is_a_python_app_on_flex_consumption(snapshots: dict[str, Snaps
 def test_roles_are_those_of_the_list_and_no_other(snapshots: dict[str, Snapshot], name: str) -> None:
     assignments = infra.of_type(snapshots[name], "Authorization/roleAssignments")
     granted = [assignment["properties"]["roleDefinitionId"].rpartition("/")[2] for assignment in assignments]
-    expected = {*ROLES, SECRETS_USER} if name == "smallest" else set(ROLES)
+    secrets = {"smallest": 1, "existing-network": 2}.get(name, 0)
+    expected = [*ROLES, *[SECRETS_USER] * secrets]
     assert sorted(granted) == sorted(expected)
     for assignment in assignments:
         assert assignment["properties"]["principalType"] == "ServicePrincipal"
@@ -546,11 +585,10 @@ def test_nothing_is_reached_by_key_or_without_tls(snapshots: dict[str, Snapshot]
 def test_no_secret_is_in_settings_or_outputs(snapshots: dict[str, Snapshot], name: str) -> None:
     text = infra.text_of(snapshots[name])
     assert not re.search(r"\blist\w*\(|AccountKey|SharedAccess|InstrumentationKey|\bsig=", text, re.IGNORECASE)
-    password = infra.app_settings(snapshots[name]).get("PULLWATCH_SMTP_PASSWORD")
-    assert password in (
-        None,
-        "@Microsoft.KeyVault(SecretUri=https://kv-contoso.vault.azure.net/secrets/smtp-password)",
-    )
+    given = infra.app_settings(snapshots[name])
+    for setting, secret in SECRETS_OF.items():
+        reference = f"@Microsoft.KeyVault(SecretUri=https://kv-contoso.vault.azure.net/secrets/{secret})"
+        assert given.get(setting) in (None, reference)
     outputs = snapshots[name]["outputs"]
     assert not [key for key, value in outputs.items() if "ConnectionString" in str(value)]
     for value in (*infra.app_settings(snapshots[name]).values(), *outputs.values()):
@@ -708,12 +746,12 @@ def _environment(snapshot: Snapshot, template: dict[str, Any]) -> dict[str, str]
         # Known once the account is there: an address of its own.
         assert f"primaryEndpoints.{service}" in given[f"AzureWebJobsStorage__{service}ServiceUri"]
         given[f"AzureWebJobsStorage__{service}ServiceUri"] = f"https://stpullwatch.{service}.core.windows.net/"
-    if password := given.get("PULLWATCH_SMTP_PASSWORD"):
+    for setting in SECRETS_OF.keys() & given.keys():
         # The platform puts the secret in place of its reference.
         assert re.fullmatch(
-            r"@Microsoft\.KeyVault\(SecretUri=https://[a-z.-]+/secrets/[a-z-]+(/[0-9a-f]{32})?\)", password
+            r"@Microsoft\.KeyVault\(SecretUri=https://[a-z.-]+/secrets/[a-z-]+(/[0-9a-f]{32})?\)", given[setting]
         )
-        given["PULLWATCH_SMTP_PASSWORD"] = "resolved"
+        given[setting] = "https://hooks.contoso.com/resolved"
     return given
 
 

@@ -53,7 +53,7 @@ def item(number: int = 0, **over: Any) -> Item:
 
 
 def a_mail(*items: Item) -> Mail:
-    section = Section(registry="contoso.azurecr.io", cause="role-missing", items=items or (item(),))
+    section = Section(kind=ItemKind.FAIL, registry="contoso.azurecr.io", cause="role-missing", items=items or (item(),))
     return Mail(id="0000000000000000007-0123456789abcdef01234567", sections=(section,))
 
 
@@ -255,7 +255,9 @@ def test_a_run_s_own_notice_is_in_the_body() -> None:
 def test_the_body_is_bounded_and_counts_what_it_leaves_out(sections: int, size: int) -> None:
     long = ("x " * size)[:size]
     items = tuple(item(number, summary=long, cause=long, fix=(long,) * 50) for number in range(1, 301))
-    made = tuple(Section(registry="r", cause=long, items=items[: 300 // sections]) for _ in range(sections))
+    made = tuple(
+        Section(kind=ItemKind.FAIL, registry="r", cause=long, items=items[: 300 // sections]) for _ in range(sections)
+    )
     content = payload_of(Mail(id="one", sections=made), long)
     body = json.loads(content)
     assert len(content) <= MAX_BYTES
