@@ -67,12 +67,15 @@ def group(changes: Sequence[Change]) -> tuple[tuple[int, ...], ...]:
 
 
 def _worst(changes: Sequence[Change]) -> set[Root]:
-    """The roots of the worst that is to be notified of one cluster; its own where there is nothing."""
-    if all(change.first_sight for change in changes):
-        return {Root(RootKind.FIRST_LOOK, "", "")}
+    """The roots of the worst that is to be notified of one cluster; its own where there is nothing.
+
+    A first look is one more: it brings together what was seen first, unless more clusters share what is broken.
+    """
     moves = [(change.cluster, moved) for change in changes for moved in change.transitions if moved.alert]
     worst = min((_badness(moved) for _, moved in moves), default=0)
     found = {_root(cluster, moved) for cluster, moved in moves if _badness(moved) == worst}
+    if all(change.first_sight for change in changes):
+        found.add(Root(RootKind.FIRST_LOOK, "", ""))
     return found or {Root(RootKind.CLUSTER, changes[0].cluster.lower(), "")}
 
 

@@ -78,11 +78,6 @@ def wanted(told: Item | Transition, route: Route) -> bool:
     return "pull" in facets and told.reason not in SIGHT
 
 
-def refused_by_tag(change: Change, settings: Settings) -> tuple[str, ...]:
-    """The addresses that the cluster's tag names and that get no mail: their domains are not allowed."""
-    return outside(change.notify, settings)
-
-
 def outside(addresses: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
     """Those of the addresses whose domain a tag may not name."""
     domains = allowed_domains(settings)

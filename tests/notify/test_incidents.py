@@ -103,6 +103,13 @@ def test_what_was_seen_first_comes_together() -> None:
     assert group(made) == ((0, 1, 2),)
 
 
+def test_what_was_seen_first_comes_with_what_fails_for_the_same_by_now() -> None:
+    made = [*(at(f"aks-{n}", moved(Reason.BASELINE)) for n in range(4)), at("known", moved(Reason.REGRESSED))]
+    assert group(made) == ((0, 1, 2, 3, 4),)
+    made.append(at("other", moved(Reason.BASELINE, registry=OTHER)))
+    assert sorted(index for indexes in group(made) for index in indexes) == list(range(6))
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.sampled_from(["role-missing", "identity-deleted"]))))
 def test_each_change_is_in_one_group_and_no_cluster_in_two(drawn: list[tuple[int, int, str]]) -> None:

@@ -11,7 +11,7 @@ from checks import settings
 from checks.changes import Change, Reason, Status, Transition
 from checks.notify.incidents import items_of, mail_of
 from checks.notify.items import ItemKind
-from checks.notify.routes import Route, Threshold, notice_route, refused_by_tag, routes_of, wanted
+from checks.notify.routes import Route, Threshold, notice_route, outside, routes_of, wanted
 from checks.settings import SettingError, Settings
 from tests.support.reports import CLUSTER, REGISTRY
 
@@ -91,8 +91,8 @@ def test_a_tag_s_addresses_are_added_within_the_allowed_domains(
 
 def test_what_a_tag_names_in_vain_is_known() -> None:
     given = change("app@contoso.example", "x@evil.example")
-    assert refused_by_tag(given, loaded()) == ("x@evil.example",)
-    assert refused_by_tag(given, loaded(NOTIFY_DOMAINS="none")) == given.notify
+    assert outside(given.notify, loaded()) == ("x@evil.example",)
+    assert outside(given.notify, loaded(NOTIFY_DOMAINS="none")) == given.notify
 
 
 @pytest.mark.parametrize(("levels", "left"), [
