@@ -63,7 +63,8 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
 
     ``sections`` hold every line: the worst first, then what most clusters share; a notice's are in its own order.
     ``counts`` has the lines of each kind. ``incidents`` are the ids of the threads that it belongs to, its own first.
-    ``held_back`` counts mails that were not sent because of the limit for each hour, and are in this one. The others
+    ``held_back`` counts mails that were not sent because of the limit for each hour, and are in this one;
+    ``unread`` changes that belong to it and cannot be read. The others
     are of ``MailContext``.
     """
 
@@ -75,6 +76,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     notice: Notice | None = None
     incidents: tuple[str, ...] = ()
     held_back: int = 0
+    unread: int = 0
     refused: tuple[str, ...] = ()
     portal: str = ""
     dashboard: str = ""

@@ -240,6 +240,9 @@ def _remarks(mail: Mail, repeat: bool) -> tuple[str, ...]:
     if mail.held_back:
         were = "mail was" if mail.held_back == 1 else "mails were"
         made.append(f"{mail.held_back} {were} held back by the limit of mails an hour; this one has what they said.")
+    if mail.unread:
+        changes = "1 more change" if mail.unread == 1 else f"{mail.unread} more changes"
+        made.append(f"{changes} cannot be read by this version of Pullwatch; history keeps what is there.")
     return tuple(made)
 
 

@@ -228,3 +228,22 @@ async def test_a_mail_that_every_recipient_refused_in_turn_is_no_sent_mail(stora
         smtp.refuse("rcpt", 550, "gone as well", recipient="full@a.example")
         assert await deliver_all(job) == Delivered(failed=1)
     assert smtp.deliveries == []
+
+
+async def test_a_mail_says_how_many_of_its_changes_cannot_be_read_any_more(storage: str, smtp: Mailbox) -> None:
+    clock = Clock()
+    async with job_context(app_settings(storage, smtp), clock) as job:
+        for name in (CLUSTER, f"{CLUSTER}2"):
+            await commit(job, ["pass", "fail"], cluster=name)
+        refs = [item.change for item in (await job.store.list_pending()).items]
+        smtp.refuse("data", 451, "try again later")
+        await deliver_all(job)
+        assert refs[1] is not None
+        row = await job.store._get(refs[1].partition, refs[1].row)
+        assert row is not None
+        await job.store._put({**row, "v": 999})
+        clock.forward(minutes=2)
+        assert await deliver_all(job) == Delivered(sent=1)
+    body = smtp.messages[-1].get_body(("plain",))
+    assert body is not None
+    assert "1 more change cannot be read by this version of Pullwatch" in str(body.get_content())

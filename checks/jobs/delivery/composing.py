@@ -59,7 +59,7 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
 
 async def composed(turn: Turn, row: MailRow) -> Composed | None:
     """What a mail says now; None where its route is no more. Unreadable where nothing of it can be read."""
-    notices, changes = await _read(turn, row)
+    notices, changes, unread = await _read(turn, row)
     route = turn.routes(changes, notice=bool(notices)).get(row.channel.route)
     if route is None:
         return None
@@ -79,7 +79,7 @@ async def composed(turn: Turn, row: MailRow) -> Composed | None:
     else:
         mail = mail_of([*listed, *items], row.id, route.name, known=known_besides, held_back=row.held_back)
     return Composed(
-        mail=msgspec.structs.replace(mail, notice=notice),
+        mail=msgspec.structs.replace(mail, notice=notice, unread=unread),
         route=route,
         failing=_subjects([*listed, *(item for item in items if item.kind not in _OVER | _WHOLE)]),
         over=_subjects(item for item in items if item.kind in _OVER),
@@ -91,8 +91,8 @@ def _subjects(items: Iterable[Item]) -> frozenset[NotifiedKey]:
     return frozenset(key for item in items for key in item.keys)
 
 
-async def _read(turn: Turn, row: MailRow) -> tuple[list[Notice], list[Change]]:
-    """The notices and changes of a mail. What cannot be read by this version is left out, and logged."""
+async def _read(turn: Turn, row: MailRow) -> tuple[list[Notice], list[Change], int]:
+    """The notices and changes of a mail, and of how many changes it cannot be read what they were."""
     notices: list[Notice] = []
     changes: dict[tuple[str, int], Change] = {}
     lost = 0
@@ -115,7 +115,7 @@ async def _read(turn: Turn, row: MailRow) -> tuple[list[Notice], list[Change]]:
                 changes[change.cluster.lower(), change.sequence] = change
     if lost and not notices and not changes:
         raise Unreadable(f"nothing of mail {row.id} can be read")
-    return notices, sorted(changes.values(), key=lambda change: change.sequence)
+    return notices, sorted(changes.values(), key=lambda change: change.sequence), lost
 
 
 # ---- a run's own notice ------------------------------------------------------------------------------------------
