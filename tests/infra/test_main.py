@@ -63,6 +63,7 @@ SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 TEXTS = {
     "EXCLUDE_SUBSCRIPTIONS": "00000000-0000-0000-0000-000000000005",
     "REGISTRIES": "contoso.azurecr.io",
+    "DASHBOARD": "https://contoso.grafana.net/d/pullwatch?orgId=1",
     "CANARY_NAMESPACE": "pullwatch",
     "CANARY_IMAGE": "contoso.azurecr.io/pause:3.10",
     "ALERT_ON": "access,pull",

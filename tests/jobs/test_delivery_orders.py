@@ -219,9 +219,9 @@ def told(seeds: Iterable[int]) -> Counter[str]:
 
 
 def test_a_sample_of_stories() -> None:
-    happened = told(range(25))
-    assert happened["deaths"] > 5
-    assert happened["uncertain"] > 20
+    happened = told(range(12))
+    assert happened["deaths"] > 3
+    assert happened["uncertain"] > 10
 
 
 @pytest.mark.matrix

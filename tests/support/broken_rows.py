@@ -19,6 +19,9 @@ NEWER = 999  # a version that no release of today knows
 ESSENTIAL = (
     "batch",
     "refusal",
+    "silence",
+    "held",
+    "ending",
     "part",
     "subjects",
     "counter",
