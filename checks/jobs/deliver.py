@@ -19,7 +19,7 @@ from checks.history.errors import LeaseHeld, LeaseLost, SchemaError
 from checks.jobs.context import JobContext
 from checks.jobs.delivery.batching import begin_batches
 from checks.jobs.delivery.sending import FAILED, LATER, SENT, send_all
-from checks.jobs.delivery.spreading import spread_all
+from checks.jobs.delivery.spreading import spread_all, take_over
 from checks.jobs.delivery.turn import Turn
 from checks.jobs.queues import DELIVER, DeliverMessage
 from checks.notify.transports.base import Transport
@@ -86,6 +86,7 @@ async def deliver_all(context: JobContext) -> Delivered:
 
 async def _deliver(turn: Turn) -> Delivered:
     ends = dict.fromkeys(await _open_mails(turn), LATER)
+    await take_over(turn)
     await spread_all(turn)
     for _ in range(ROUNDS):
         began = await begin_batches(turn)

@@ -247,3 +247,19 @@ async def test_a_mail_says_how_many_of_its_changes_cannot_be_read_any_more(stora
     body = smtp.messages[-1].get_body(("plain",))
     assert body is not None
     assert "1 more change cannot be read by this version of Pullwatch" in str(body.get_content())
+
+
+async def test_what_waits_for_a_transport_that_is_not_set_any_more_goes_by_the_one_that_is(
+    storage: str, smtp: Mailbox, tmp_path: Path
+) -> None:
+    clock = Clock()
+    smtp.refuse("data", 451, "try again later", times=9)
+    async with job_context(app_settings(storage, smtp), clock) as job:
+        await commit(job, ["pass", "fail"])
+        assert await deliver_all(job) == Delivered(later=1)
+    folder = app_settings(storage, MAIL_TRANSPORTS="folder", MAIL_FOLDER=str(tmp_path))
+    async with job_context(folder, clock) as job:
+        assert await deliver_all(job) == Delivered(sent=1)
+        assert len(eml_files(tmp_path)) == 1
+        assert await left(job) == 0
+        assert await deliver_all(job) == Delivered()

@@ -15,7 +15,7 @@ import msgspec
 from checks.history.errors import SchemaError
 from checks.history.model import Batch, Channel, MailRow, Refusal, RowRef, Unreadable
 from checks.history.table import keys, rows
-from checks.history.table.lease import Lease, Leases
+from checks.history.table.lease import FENCED, Lease, Leases
 from checks.history.table.tables import BATCH, Operation
 
 # (cluster, registry, facet): the cluster's ARM id in lower case. Of what is known of no registry, that is "".
@@ -34,6 +34,12 @@ class Mails(Leases):
         for row in beside:
             await self._put(row)
         await self.fenced(lease, now, [("upsert", own), ("upsert", _mark("spread", batch.id))])
+
+    async def spread_again(self, batch_ids: Sequence[str], lease: Lease, now: datetime) -> None:
+        """Have batches become mails of the channels that have none of them."""
+        marks: list[Operation] = [("upsert", _mark("spread", name)) for name in batch_ids]
+        for start in range(0, len(marks), FENCED):
+            await self.fenced(lease, now, marks[start : start + FENCED])
 
     async def unspread(self) -> tuple[str, ...]:
         """The ids of batches that are not mails of every channel yet, the oldest first."""

@@ -56,11 +56,9 @@ async def _guarded(turn: Turn, mail: MailRow) -> str:
 
 
 async def _send(turn: Turn, mail: MailRow) -> str:
-    transport = turn.transports.get(mail.channel.transport)
-    what = await composed(turn, mail) if transport is not None else None
-    if transport is None or what is None:
-        reason = f"no transport {mail.channel.transport!r}" if transport is None else "nobody is notified by this route"
-        return await _drop(turn, mail, f"{reason} any more: the settings changed")
+    what = await composed(turn, mail)
+    if what is None:
+        return await _drop(turn, mail, "nobody is notified by this route any more: the settings or a tag changed")
     if what.is_empty and mail.status is not MailStatus.SENDING:
         return await _drop(turn, mail, "nothing is left to say")
     if what.is_empty:  # it was accepted, and its end is all that was lost

@@ -27,6 +27,17 @@ async def spread_all(turn: Turn) -> None:
         await _guarded(turn, name)
 
 
+async def take_over(turn: Turn) -> None:
+    """What waits for a transport that the settings no longer name goes to those that they do.
+
+    Whoever changes the transport may do so because the one before sends nothing.
+    """
+    for mail in [mail for mail in turn.mails.values() if mail.channel.transport not in turn.transports]:
+        LOG.warning("mail %s waits for %s, which is not set any more", mail.id, mail.channel.transport)
+        await turn.context.store.spread_again(mail.batches, turn.lease, turn.context.clock())
+        await turn.save([finished(mail, MailStatus.MERGED, turn, "its transport is not set any more")])
+
+
 async def _guarded(turn: Turn, name: str) -> None:
     """One batch, with whatever goes wrong kept to it.
 
