@@ -1,9 +1,9 @@
-"""How a run's own notices are made."""
+"""How notices are made, and their lines."""
 
 from __future__ import annotations
 
 from checks.changes import Notice, NoticeKind, NoticeLine
-from checks.history.model import Run
+from checks.history.model import Run, SubjectState
 
 
 def notice_of(
@@ -24,4 +24,19 @@ def notice_of(
         facts=facts,
         lines=lines,
         more=more,
+    )
+
+
+def line_of(cluster: str, subject: SubjectState) -> NoticeLine:
+    """The line of a failure that is held."""
+    return NoticeLine(
+        cluster=cluster,
+        registry=subject.registry,
+        facets=(subject.facet,),
+        cause=subject.cause,
+        since=subject.since,
+        summary=subject.summary,
+        fix=subject.fix,
+        basis=subject.basis,
+        codes=subject.codes,
     )

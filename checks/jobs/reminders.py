@@ -9,7 +9,7 @@ from checks.changes import NoticeKind, NoticeLine, Status
 from checks.history.errors import SchemaError
 from checks.history.model import ClusterState, Run, SubjectState
 from checks.jobs.context import JobContext
-from checks.jobs.notices import notice_of
+from checks.jobs.notices import line_of, notice_of
 from checks.notify.notice_lines import folded, with_lines
 
 LOG = logging.getLogger(__name__)
@@ -55,17 +55,7 @@ async def _lines_of(context: JobContext, cluster: str, now: datetime) -> list[No
 
 def _lines(state: ClusterState, now: datetime) -> list[NoticeLine]:
     return [
-        NoticeLine(
-            cluster=state.cluster,
-            registry=subject.registry,
-            facets=(subject.facet,),
-            cause=subject.cause,
-            since=subject.since,
-            summary=subject.summary,
-            fix=subject.fix,
-            basis=subject.basis,
-            codes=subject.codes,
-        )
+        line_of(state.cluster, subject)
         for subject in state.subjects
         if subject.status is Status.FAILING and subject.notified and not _unused(subject, now)
     ]

@@ -21,6 +21,7 @@ from checks.history.model import ClusterState, RunRef, SubjectState
 from checks.history.table.silences import Ending, HeldSubject
 from checks.history.table.store import Store
 from checks.jobs.context import JobContext
+from checks.jobs.notices import line_of
 from checks.jobs.queues import DELIVER, DeliverMessage
 from checks.jobs.watch import read_latest
 from checks.notify.notice_lines import folded, with_lines
@@ -183,7 +184,7 @@ async def _left(
             if other is not None:
                 covered.append((other, one))
             elif one.registry:
-                lines.append(_line(one.cluster, subject))
+                lines.append(line_of(one.cluster, subject))
             else:
                 blind.append(one)
     return _Left(lines=tuple(folded(lines)), blind=tuple(blind), covered=tuple(covered))
@@ -231,20 +232,6 @@ def _as_held(held: HeldSubject) -> SubjectState:
         last_verdict="unknown",
         last_seen=held.since,
         cause=held.cause,
-    )
-
-
-def _line(cluster: str, subject: SubjectState) -> NoticeLine:
-    return NoticeLine(
-        cluster=cluster,
-        registry=subject.registry,
-        facets=(subject.facet,),
-        cause=subject.cause,
-        since=subject.since,
-        summary=subject.summary,
-        fix=subject.fix,
-        basis=subject.basis,
-        codes=subject.codes,
     )
 
 
