@@ -105,9 +105,19 @@ def crowd(failing: Callable[[int], bool], count: int) -> ClusterReport:
     return look(*(row("fail" if failing(number) else "pass", name=named(number)) for number in range(count)))
 
 
+def off_and_on(times: int) -> list[Step]:
+    turn: list[Step] = [look(row("fail")), opted_out]
+    return turn * times
+
+
+def gone_and_back(times: int) -> list[Step]:
+    turn: list[Step] = [look(row("fail")), gone, gone]
+    return turn * times
+
+
 SHAPES: dict[str, list[Step]] = {
-    "the tag goes off and on while it fails": [look(row("pass")), *[look(row("fail")), opted_out] * 48],
-    "it is gone and back while it fails": [look(row("pass")), *[look(row("fail")), gone, gone] * 32],
+    "the tag goes off and on while it fails": [look(row("pass")), *off_and_on(48)],
+    "it is gone and back while it fails": [look(row("pass")), *gone_and_back(32)],
     "a 31st that fails is in every second report": [
         crowd(lambda _: True, MAX_REGISTRIES + number % 2) for number in range(96)
     ],
@@ -132,7 +142,7 @@ def test_no_shape_exceeds_what_a_registry_may_bring_in_a_day(shape: str) -> None
 
 
 def test_a_tag_that_goes_off_and_on_is_four_notices_a_day() -> None:
-    decisions = play([look(row("pass")), *[look(row("fail")), opted_out] * 24])
+    decisions = play([look(row("pass")), *off_and_on(24)])
     reasons = [transitions[0].reason for _, transitions in said(decisions)[REGISTRY]]
     assert reasons[:4] == [Reason.REGRESSED, Reason.OPTED_OUT, Reason.FIRST_SEEN_FAILING, Reason.OPTED_OUT]
     assert len(reasons) == 4
