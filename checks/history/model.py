@@ -95,6 +95,8 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     ``gone_since``: it counts as gone since then.
     ``notify`` are the addresses that its tag named when it was last read.
     ``baselines`` are how long pulls took, by "registry|pool|unit". ``outcome`` is what the last report came to.
+    ``notices``: when people were notified of each registry in the last day, also of those that are not held any more;
+    registries as digests of their names, which may be long.
     """
 
     cluster: str
@@ -109,6 +111,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     baselines: dict[str, PullTimeBaseline] = {}
     outcome: Outcome = Outcome.UNKNOWN
     notify: tuple[str, ...] = ()
+    notices: dict[str, tuple[datetime, ...]] = {}
 
 
 class SubjectReason(msgspec.Struct, frozen=True):

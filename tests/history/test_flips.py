@@ -74,7 +74,7 @@ def test_that_it_flaps_is_said_once_a_day_though_it_settles_in_between() -> None
 
 def test_that_it_flaps_is_said_again_a_day_later() -> None:
     first = play([*map(look, FLAPS)])
-    calm = play([look("pass")] * 60, first[-1].state)
+    calm = play([look("pass")] * 70, first[-1].state)  # that it settled is a day ago, too
     again = play([*map(look, ("fail", "pass", "fail", "pass"))], calm[-1].state)
     assert [moved(one).reason for one in again] == [
         Reason.REGRESSED, Reason.RECOVERED, Reason.REGRESSED, Reason.FLAPPING

@@ -9,6 +9,7 @@ from checks.changes import Change, Reason, Status, Transition
 from checks.facts.pulls import PullTimeBaseline
 from checks.findings import ClusterReport
 from checks.history.decide import Policy, decide, gone, opted_out
+from checks.history.decide.admission import digest_of
 from checks.history.model import ClusterState, Decision, RunRef, Streak, SubjectReason, SubjectState
 from tests.support.reports import CLUSTER, REGISTRY, report
 
@@ -84,6 +85,7 @@ def test_a_cluster_that_leaves_says_what_there_was_to_those_who_knew_and_keeps_w
             registries=SEEN,
             baselines=BASELINES,
             gone_since=LATER,
+            notices={digest_of(REGISTRY): (LATER,)},
         ),
         run=RunRef("run-8", 8),
         change=Change(

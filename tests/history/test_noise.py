@@ -234,14 +234,14 @@ def test_a_failure_after_a_recovery_is_never_covered_by_what_was_said_before_it(
     assert any(said.get(name) for name in last), "the last that was said of a facet that fails is that it fails"
 
 
-def test_one_incident_of_three_causes_is_no_flapping_and_hides_nothing() -> None:
+def test_an_incident_of_three_causes_hides_nothing_that_comes_after_it() -> None:
     looks = [
         row_of("pass"), row_of("fail", cause="a"), *[row_of("fail", "fail", cause="a")] * 2,
         *[row_of("fail", "fail", "fail", cause="a", pull_cause="c")] * 2, row_of("pass"),
-        *[row_of("pass")] * 2, *[row_of("fail", "fail", "fail", cause="d")] * 10,
+        *[row_of("pass")] * 2, *[row_of("fail", "fail", "fail", cause="d")] * 20,
     ]  # fmt: skip
-    assert Reason.FLAPPING not in [reason for name in ("access", "path", "pull") for reason in told(play(looks), name)]
-    assert told(play(looks)) == [Reason.REGRESSED, Reason.RECOVERED, Reason.REGRESSED]
+    assert told(play(looks)) == [Reason.REGRESSED, Reason.RECOVERED, Reason.FLAPPING, Reason.SETTLED]
+    assert mails(play(looks))[-2:] == [START + 10 * HALF_HOUR, START + 26 * HALF_HOUR], "at once, and that it lasts"
 
 
 def test_what_nobody_is_notified_of_damps_nothing() -> None:

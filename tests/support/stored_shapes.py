@@ -59,6 +59,7 @@ TEXTS: dict[str, Any] = {
     "subjects": tuple[SubjectState, ...],
     "registries": dict[str, datetime],
     "baselines": dict[str, PullTimeBaseline],
+    "notices": dict[str, tuple[datetime, ...]],
     "report": ClusterReport,
     "change": Change,
     "notice": Notice,
@@ -101,6 +102,7 @@ STATE = ClusterState(
     registries={HOST: AT},
     capped=1,
     outcome=Outcome.FAIL,
+    notices={"d2f8a1c09b": (AT,)},
 )
 CHANGE = Change(
     cluster=CLUSTER,

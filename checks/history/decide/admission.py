@@ -44,6 +44,11 @@ def name_of(row: RegistryRow) -> str:
     return row.registry.lower()[:255]
 
 
+def digest_of(registry: str) -> str:
+    """What is held of a name that only has to be told from some hundred others."""
+    return hashlib.sha256(registry.lower().encode()).hexdigest()[:10]
+
+
 def admit(held: Sequence[SubjectState], report: ClusterReport, *, pods_read: bool) -> Admitted:
     """What fails comes first, whether people know of it or not; then what is held already, what is judged, by name.
 
@@ -66,11 +71,17 @@ def admit(held: Sequence[SubjectState], report: ClusterReport, *, pods_read: boo
     capped = tuple(ordered[MAX_REGISTRIES:])
     all_have_places = not capped and pods_read
     left_out = [_as_used(rows[name], pods_read) for name in capped if name in rows]
-    if any(map(_fails, left_out)) or (OTHERS in kept_failing and not all_have_places):
+    followed = any(_unfinished(subject) for subject in held if subject.registry == OTHERS)
+    if any(map(_fails, left_out)) or (followed and not all_have_places):
         members = {subject.facet: subject.members for subject in held if subject.registry == OTHERS}
         admitted[OTHERS] = _others(left_out, members, known=pods_read and bool(left_out))
     others = {facet: _who(facet, left_out) for facet in ("access", "path", "pull", "images")}
     return Admitted(admitted, capped, all_have_places, others)
+
+
+def _unfinished(subject: SubjectState) -> bool:
+    """Whether more is to be said of it: that it holds again, or settled."""
+    return subject.status is Status.FAILING or subject.flapping_since is not None
 
 
 def _as_used(row: RegistryRow, pods_read: bool) -> RegistryRow:
@@ -82,16 +93,11 @@ def _as_used(row: RegistryRow, pods_read: bool) -> RegistryRow:
 
 
 def _who(facet: str, left_out: Iterable[RegistryRow]) -> Others:
-    words = {_digest(row.registry): word(dict(row.facets())[facet].verdict) for row in left_out}
+    words = {digest_of(row.registry): word(dict(row.facets())[facet].verdict) for row in left_out}
     return Others(
         failing=frozenset(name for name, said in words.items() if said == "fail"),
         passing=frozenset(name for name, said in words.items() if said == "pass"),
     )
-
-
-def _digest(registry: str) -> str:
-    """What is held of a name: it only has to be told from some seventy others."""
-    return hashlib.sha256(registry.lower().encode()).hexdigest()[:10]
 
 
 def _others(left_out: Sequence[RegistryRow], members: Mapping[str, Sequence[str]], *, known: bool) -> RegistryRow:
@@ -121,7 +127,7 @@ def _together(facet: str, left_out: Iterable[RegistryRow], members: Sequence[str
     answers = {row.registry: dict(row.facets())[facet] for row in left_out}
     verdicts = {registry: answer.verdict for registry, answer in answers.items()}
     failing = (name for name, verdict in verdicts.items() if isinstance(verdict, Fail))
-    names = sorted(failing, key=lambda name: (_digest(name) in members, name))  # few are named: the new ones first
+    names = sorted(failing, key=lambda name: (digest_of(name) in members, name))  # few are named: the new ones first
     if not names and (not known or any(isinstance(verdict, Unknown) for verdict in verdicts.values())):
         return Facet(Unknown("a look at every registry of the cluster"), RowCause.MORE_REGISTRIES)
     if not names and UNUSED in answers.values():

@@ -9,6 +9,7 @@ from checks.causes import ScanCause
 from checks.changes import Change, Reason, RowVerdicts, Transition
 from checks.findings import ClusterReport, RegistryRow, word
 from checks.history.decide.admission import OTHERS, Admitted, Others, admit, name_of
+from checks.history.decide.budget import within_budget
 from checks.history.decide.looks import aged
 from checks.history.decide.policy import FACETS, KEEP_FOR, Policy
 from checks.history.decide.replay import Key
@@ -38,6 +39,7 @@ def decide(
     admitted = admit(tuple(held.values()), report, pods_read=heard)
     steps = _stepped(held, admitted, report, policy, now, previous.updated if previous else now)
     steps |= _unseen(held, steps, admitted, now)
+    steps, notices = within_budget(steps, held, before.notices if before else {}, now)
     reasons = [SubjectReason(*key, done.reason) for key, done in steps.items()]
     reasons += [SubjectReason(registry, "", Reason.CAPPED) for registry in admitted.capped]
     kept = [done.subject for done in steps.values() if done.subject is not None]
@@ -52,6 +54,7 @@ def decide(
         baselines=pull_times.update_baselines(before.baselines if before else {}, report.pull_times),
         outcome=outcome_of(report),
         notify=_notify(previous, report),
+        notices=notices,
     )
     moved = tuple(done.moved for done in steps.values() if done.moved is not None)
     return Decision(state=state, run=run, change=_change(report, admitted, run, state, moved), reasons=tuple(reasons))

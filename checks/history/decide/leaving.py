@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from checks.changes import Change, Reason, Status, Transition
-from checks.history.decide.looks import counted, reached
+from checks.history.decide.looks import counted, reached, with_notices
 from checks.history.model import ClusterState, Decision, RunRef, SubjectReason, SubjectState
 
 INVENTORIES = 2  # complete ones that have to miss a cluster: a list may be short once
@@ -72,6 +72,7 @@ def _left(previous: ClusterState, run: RunRef, now: datetime, reason: Reason) ->
         baselines=previous.baselines,
         gone_since=now,
         notify=previous.notify,
+        notices=with_notices(previous.notices, sorted({one.registry for one in moved if one.alert}), now),
     )
     change = Change(
         cluster=previous.cluster,

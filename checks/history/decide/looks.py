@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 
+from checks.history.decide.admission import digest_of
 from checks.history.decide.policy import FLIPS_WITHIN, ONE_LOOK, PACE
 from checks.history.model import ClusterState, Streak, SubjectState
 
 # A longer pause between two counted looks counts as this: nobody looked, or a clock had jumped.
 LONGEST_PAUSE = timedelta(days=1)
+MAX_COUNTED = 100  # as many registries as one report names
+
+Notices = Mapping[str, tuple[datetime, ...]]
 
 
 def counted(streak: Streak | None, now: datetime, cause: str = "", before: datetime | None = None) -> Streak:
@@ -41,6 +46,19 @@ def elapsed(since: datetime, now: datetime) -> timedelta:
 def recent(flips: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:
     """Those of the last day."""
     return tuple(flip for flip in flips if timedelta() <= now - flip < FLIPS_WITHIN)
+
+
+def notices_of(notices: Notices, registry: str, now: datetime) -> tuple[datetime, ...]:
+    """When people were notified of the registry in the last day."""
+    return recent(notices.get(digest_of(registry), ()), now)
+
+
+def with_notices(notices: Notices, registries: Iterable[str], now: datetime) -> dict[str, tuple[datetime, ...]]:
+    """When people were notified of each registry in the last day, now of these: the hundred with the latest notices."""
+    times = {digest: recent(given, now) for digest, given in notices.items()}
+    times |= {digest_of(registry): (*notices_of(notices, registry, now), now) for registry in registries}
+    latest = sorted(((max(given), digest) for digest, given in times.items() if given), reverse=True)
+    return {digest: times[digest] for digest in sorted(digest for _, digest in latest[:MAX_COUNTED])}
 
 
 def aged(previous: ClusterState, now: datetime, *, pods_read: bool) -> ClusterState:

@@ -18,6 +18,8 @@ PACE = timedelta(minutes=4)  # what has to pass, beside the looks, for each look
 FLIPS = 3  # in FLIPS_WITHIN; more than these is flapping
 FLIPS_WITHIN = timedelta(hours=24)
 STEADY_AFTER = FLIPS_WITHIN / FLIPS  # without a flip: it flaps no more, and what is slower never did
+CHANGES = FLIPS + 1  # notices of a registry in FLIPS_WITHIN that may say that it changed; the last says that it flaps
+SETTLINGS = 2  # more of them, which say that it stays as it is, the second only that it fails
 LONGEST_STEP = timedelta(hours=2)  # the latest step of an age counts as this at most: its clock may have jumped
 BLIND_AGAIN_AFTER = timedelta(hours=24)
 

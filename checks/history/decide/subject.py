@@ -189,7 +189,7 @@ def _failed(held: SubjectState | None, before: SubjectState, look: Look, company
         return _failing_still(before, subject, look, company)
     if not _enough(bad, before, look, company):
         moved = _moved(None, subject, Reason.BELOW_THRESHOLD) if held is None else None
-        return _in_sight(before, Step(subject, moved, Reason.BELOW_THRESHOLD))
+        return in_sight(before, Step(subject, moved, Reason.BELOW_THRESHOLD))
     failing = _with_evidence(subject, look, status=Status.FAILING, since=bad.since)
     if before.status is Status.PASSING:
         reason = Reason.REGRESSED
@@ -232,7 +232,7 @@ def _passed(held: SubjectState | None, before: SubjectState, look: Look, company
         return _steady(before, subject, Reason.STILL_PASSING, look, company)
     # Nobody is notified of "new and passing", so the threshold guards recoveries only.
     if before.status is Status.FAILING and not reached(good, look.policy.pass_after[look.facet], look.now):
-        return _in_sight(before, Step(subject, None, Reason.BELOW_THRESHOLD))
+        return in_sight(before, Step(subject, None, Reason.BELOW_THRESHOLD))
     passing = msgspec.structs.replace(
         subject, status=Status.PASSING, since=good.since, cause="", summary="", fix=(), basis=(), members=(), codes=()
     )
@@ -283,7 +283,7 @@ def _flipped(held: SubjectState | None, subject: SubjectState, reason: Reason, l
     """A flip: notified where people want to know, or know of what it ends; damped where there are too many."""
     known = held is not None and held.notified
     flips = (*recent(held.flips if held else (), look.now), look.now)[-FLIPS - 1 :]
-    subject = msgspec.structs.replace(subject, flips=flips, other=None, blind=False, covered=False)
+    subject = msgspec.structs.replace(subject, flips=flips, other=None, covered=False)
     if held is not None and held.flapping_since is not None:
         alert, notified, reason = False, known, Reason.DAMPED
     elif len(company.flips | set(flips)) > FLIPS:
@@ -299,7 +299,8 @@ def _flipped(held: SubjectState | None, subject: SubjectState, reason: Reason, l
         subject = msgspec.structs.replace(subject, covered=covered)
     else:
         alert, notified = known, False
-    subject = msgspec.structs.replace(subject, notified=notified)
+    # Whoever knows that nothing is known hears how it is: of this flip, or else at the next look.
+    subject = msgspec.structs.replace(subject, notified=notified, blind=subject.blind and not alert)
     return Step(subject, _moved(held, subject, reason, alert=alert), reason)
 
 
@@ -314,10 +315,12 @@ def _steady(before: SubjectState, subject: SubjectState, reason: Reason, look: L
     last = max(recent(before.flips, look.now), default=None)
     if before.flapping_since is not None:
         if last is not None and elapsed(last, look.now) < STEADY_AFTER:
-            return _in_sight(before, Step(subject, None, reason))
+            return in_sight(before, Step(subject, None, reason))
         alert = look.wanted if failing else before.notified
         notified = failing and (alert or before.notified)
-        settled = msgspec.structs.replace(subject, flapping_since=None, notified=notified, blind=False)
+        settled = msgspec.structs.replace(
+            subject, flapping_since=None, notified=notified, blind=before.blind and not alert
+        )
         return Step(settled, _moved(before, settled, Reason.SETTLED, alert=alert), Reason.SETTLED)
     if failing and look.wanted and (not before.notified or before.covered):
         covered = subject.cause in company.known
@@ -325,14 +328,16 @@ def _steady(before: SubjectState, subject: SubjectState, reason: Reason, look: L
         if not covered:  # nobody was notified, or of another facet that does not fail for it any more
             return Step(due, _moved(before, due, Reason.NOT_NOTIFIED_YET, alert=True), Reason.NOT_NOTIFIED_YET)
         subject = due
-    return _in_sight(before, Step(subject, None, reason))
+    return in_sight(before, Step(subject, None, reason))
 
 
-def _in_sight(before: SubjectState, done: Step) -> Step:
-    """After a notice that nothing was known, one that something is known again."""
+def in_sight(before: SubjectState, done: Step) -> Step:
+    """The step with a notice that something is known again, after one that nothing was."""
     if not before.blind or done.subject is None:
         return done
-    seen = msgspec.structs.replace(done.subject, blind=False)
+    # What flaps and fails is not always known to fail: that it is seen again says so.
+    known = done.subject.flapping_since is not None and done.subject.status is Status.FAILING
+    seen = msgspec.structs.replace(done.subject, blind=False, notified=done.subject.notified or known)
     return Step(seen, _moved(before, seen, Reason.SEEN_AGAIN, alert=True), Reason.SEEN_AGAIN)
 
 

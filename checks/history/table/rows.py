@@ -221,14 +221,15 @@ def state_row(state: ClusterState, report: ClusterReport | None) -> Entity:
     subjects = text_of(state.subjects)
     registries = text_of(state.registries)
     baselines = text_of(state.baselines)
+    notices = text_of(state.notices)
     entity |= {"cluster": state.cluster, "sequence": number(state.sequence), "run": state.run}
     entity |= {"updated": state.updated, "capped": state.capped, "gone_since": state.gone_since}
     entity |= {"missed": text_of(state.missed) if state.missed else None}
     entity |= {"notify": text_of(state.notify) if state.notify else None}
     entity |= small_columns(state) | chunked("subjects", subjects) | chunked("registries", registries)
-    entity |= chunked("baselines", baselines)
+    entity |= chunked("baselines", baselines) | chunked("notices", notices)
     if report is not None:
-        held = (subjects, registries, baselines)
+        held = (subjects, registries, baselines, notices)
         text, cut = report_text(report, STATE_TEXT - sum(map(units, held)), STATE_WIRE - sum(map(wire, held)))
         entity |= chunked("report", text) | {"report_cut": cut}
     return checked({name: value for name, value in entity.items() if value is not None})
@@ -291,6 +292,7 @@ def read_state(row: Row) -> ClusterState:
         baselines=read(dict[str, PullTimeBaseline], joined(row, "baselines") if "baselines_n" in row else "{}", where),
         outcome=_outcome(row),
         notify=read(tuple[str, ...], string(row, "notify"), where) if "notify" in row else (),
+        notices=read(dict[str, tuple[datetime, ...]], joined(row, "notices") if "notices_n" in row else "{}", where),
     )
 
 
