@@ -275,6 +275,13 @@ class _Server(SMTP):
         super().__init__(*arguments, **options)
         self._box = box
 
+    def eof_received(self) -> bool | None:
+        """A client that is gone, be it while it is held up, ends its session: nothing else would close it."""
+        keep_open = super().eof_received()
+        if self.transport is not None:
+            self.transport.close()
+        return keep_open
+
     async def smtp_DATA(self, arg: str) -> None:
         await self._box._pause("data")
         await super().smtp_DATA(arg)
