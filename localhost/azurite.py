@@ -3,12 +3,18 @@
     with azurite() as storage:
         TableServiceClient.from_connection_string(storage.connection_string)
 
+    with azurite(certificate=certificate) as storage:  # over TLS, by Entra tokens alone
+        TableServiceClient(storage.table_url, credential=DefaultAzureCredential())
+
 `make setup` installs Azurite from npm into node_modules, and a Node.js into .venv where the machine has none.
 """
 
+import base64
 import contextlib
 import importlib.util
+import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -27,7 +33,7 @@ OLDEST_NODE = 18
 
 _ROOT = Path(__file__).resolve().parent.parent
 _ENTRY = Path("node_modules", "azurite", "dist", "src", "azurite.js")
-_LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (http://\S+)")
+_LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (https?://\S+)")
 
 
 class AzuriteMissing(RuntimeError):
@@ -35,8 +41,19 @@ class AzuriteMissing(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """The files of a server's certificate for 127.0.0.1 and of its key, both PEM."""
+
+    file: Path
+    key_file: Path
+
+
+@dataclass(frozen=True)
 class Storage:
-    """Where one running Azurite is. The URLs end in the account: http://127.0.0.1:PORT/devstoreaccount1."""
+    """Where one running Azurite is. The URLs end in the account: http://127.0.0.1:PORT/devstoreaccount1.
+
+    With a certificate they begin with https, and the connection string is of no use: its key is not the account's.
+    """
 
     blob_url: str
     queue_url: str
@@ -53,12 +70,18 @@ class Storage:
 
 
 @contextlib.contextmanager
-def azurite(folder: Path | None = None, ports: tuple[int, int, int] = (0, 0, 0)) -> Iterator[Storage]:
+def azurite(
+    folder: Path | None = None,
+    ports: tuple[int, int, int] = (0, 0, 0),
+    certificate: Certificate | None = None,
+) -> Iterator[Storage]:
     """Start Azurite on 127.0.0.1, wait until blob, queue and table answer, and stop it at the end of the block.
 
     `folder` keeps the data there; without it everything stays in memory and is gone afterwards. `ports` are those of
-    blob, queue and table; 0 lets the system choose. Raises AzuriteMissing where it is not installed, RuntimeError with
-    what it printed where it does not come up.
+    blob, queue and table; 0 lets the system choose. With a `certificate` it serves TLS and takes bearer tokens of
+    Microsoft Entra (it looks at issuer, audience and lifetime, not at the signature nor at roles); the account's key is
+    then one that nobody knows. Raises AzuriteMissing where it is not installed, RuntimeError with what it printed where
+    it does not come up.
     """
     urls: dict[str, str] = {}
 
@@ -67,7 +90,8 @@ def azurite(folder: Path | None = None, ports: tuple[int, int, int] = (0, 0, 0))
             urls[match.group(1)] = f"{match.group(2)}/{ACCOUNT}"
         return len(urls) == 3
 
-    process = Process([find_node(), str(find_azurite()), *_arguments(folder, ports)], is_ready)
+    command = [find_node(), str(find_azurite()), *_arguments(folder, ports), *_security(certificate)]
+    process = Process(command, is_ready, environment=_environment(certificate))
     try:
         process.wait_ready(START_SECONDS)
         yield Storage(urls["Blob"], urls["Queue"], urls["Table"], process.pid)
@@ -121,3 +145,18 @@ def _arguments(folder: Path | None, ports: tuple[int, int, int]) -> list[str]:
     for service, port in zip(("blob", "queue", "table"), ports, strict=True):
         arguments += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
     return arguments
+
+
+def _security(certificate: Certificate | None) -> list[str]:
+    """TLS and tokens, which come together: a token is refused without TLS."""
+    if certificate is None:
+        return []
+    return ["--oauth", "basic", "--cert", str(certificate.file), "--key", str(certificate.key_file)]
+
+
+def _environment(certificate: Certificate | None) -> dict[str, str]:
+    """What is inherited; where tokens are taken, with a key of the account that is made up now and kept by nobody."""
+    if certificate is None:
+        return dict(os.environ)
+    key = base64.b64encode(secrets.token_bytes(64)).decode()
+    return {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"}

@@ -25,6 +25,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 START_SECONDS = 10.0
 Stage = Literal["connect", "mail", "rcpt", "data"]
+# Where a session can be held up: `data` is before the client may begin to write the message, `reply` after it was kept.
+StallStage = Literal["connect", "mail", "rcpt", "data", "reply"]
 ACCEPTED = "250 OK"
 
 
@@ -54,6 +56,32 @@ class _Refusal:
     left: int | None
 
 
+class Stall:
+    """One session that is held up, until it is released or its client is gone. Any thread may use it."""
+
+    def __init__(self, stage: StallStage) -> None:
+        self.stage = stage
+        self._reached = threading.Event()
+        self._go = asyncio.Event()  # the server's loop alone touches it once there is one
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def wait_reached(self, timeout: float = 60.0) -> None:
+        """Until a client waits there. Raises TimeoutError."""
+        if not self._reached.wait(timeout):
+            raise TimeoutError(f"no client came to {self.stage} within {timeout:g} s")
+
+    def release(self) -> None:
+        """Lets the session that waits there go on. Raises RuntimeError where none came to it."""
+        if self._loop is None:
+            raise RuntimeError(f"no client waits at {self.stage}")
+        self._loop.call_soon_threadsafe(self._go.set)
+
+    async def _hold(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._reached.set()
+        await self._go.wait()
+
+
 @dataclass
 class Mailbox:
     """A running server. Any thread may use it."""
@@ -64,6 +92,7 @@ class Mailbox:
     ca_file: Path | None
     _deliveries: list[Delivery] = field(default_factory=list)
     _refusals: list[_Refusal] = field(default_factory=list)
+    _stalls: list[Stall] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -87,10 +116,11 @@ class Mailbox:
         return self.messages
 
     def clear(self) -> None:
-        """Forget messages and refusals."""
+        """Forget messages, refusals and stalls that no session came to."""
         with self._lock:
             self._deliveries.clear()
             self._refusals.clear()
+            self._stalls.clear()
 
     def refuse(
         self, stage: Stage, code: int, text: str = "refused", recipient: str | None = None, times: int | None = 1
@@ -105,6 +135,27 @@ class Mailbox:
     def drop(self, stage: Literal["connect", "data"] = "data", times: int | None = 1) -> None:
         """Cut the connection without an answer. At `data` the message is kept, which the sender cannot know."""
         self._add(_Refusal(stage, None, None, times))
+
+    def stall(self, stage: StallStage) -> Stall:
+        """Hold the next session that comes to that stage up there.
+
+        `connect`: before the greeting; `mail`, `rcpt`: before the answer; `data`: before the client may write the
+        message; `reply`: when the message is kept, before the answer that says so. A client that is gone meanwhile ends
+        its session.
+        """
+        stall = Stall(stage)
+        with self._lock:
+            self._stalls.append(stall)
+        return stall
+
+    async def _pause(self, stage: StallStage) -> None:
+        """Holds a session up where it was asked for."""
+        with self._lock:
+            stall = next((each for each in self._stalls if each.stage == stage), None)
+            if stall is not None:
+                self._stalls.remove(stall)
+        if stall is not None:
+            await stall._hold()
 
     def _add(self, refusal: _Refusal) -> None:
         with self._lock:
@@ -224,7 +275,19 @@ class _Server(SMTP):
         super().__init__(*arguments, **options)
         self._box = box
 
+    def eof_received(self) -> bool | None:
+        """A client that is gone, be it while it is held up, ends its session: nothing else would close it."""
+        keep_open = super().eof_received()
+        if self.transport is not None:
+            self.transport.close()
+        return keep_open
+
+    async def smtp_DATA(self, arg: str) -> None:
+        await self._box._pause("data")
+        await super().smtp_DATA(arg)
+
     async def _handle_client(self) -> None:
+        await self._box._pause("connect")
         refusal = self._box._refusal("connect")
         if refusal is None:
             await super()._handle_client()
@@ -244,6 +307,7 @@ class _Handler:
     async def handle_MAIL(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        await self._box._pause("mail")
         if refusal := self._box._refusal("mail"):
             return refusal.answer or ACCEPTED
         envelope.mail_from = address
@@ -253,6 +317,7 @@ class _Handler:
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        await self._box._pause("rcpt")
         if refusal := self._box._refusal("rcpt", address):
             return refusal.answer or ACCEPTED
         envelope.rcpt_tos.append(address)
@@ -266,6 +331,7 @@ class _Handler:
         self._box._keep(_delivery(session, envelope))
         if refusal and isinstance(server.transport, asyncio.WriteTransport):
             server.transport.abort()
+        await self._box._pause("reply")
         return ACCEPTED
 
 

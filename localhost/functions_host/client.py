@@ -137,11 +137,12 @@ def functions_host(
 ) -> Iterator[RunningHost]:
     """Run the app in `app_dir` for as long as the block runs.
 
-    `environment` are its app settings, AzureWebJobsStorage (a connection string) among them, on top of this process's
-    environment without its own AzureWebJobsStorage, PULLWATCH_*, IDENTITY_*, AZURE_* and SSL_CERT_*. Both times are in
-    seconds and replace those of host.json (the wait before a retry) and of the real host (the lease of a message in
-    work, 600). `python` is the command of the interpreter, which may be another environment's. Raises RuntimeError
-    with the host's output where the app does not load.
+    `environment` are its app settings, AzureWebJobsStorage (a connection string) or
+    AzureWebJobsStorage__queueServiceUri among them, on top of this process's environment without its own
+    AzureWebJobsStorage*, PULLWATCH_*, IDENTITY_*, AZURE_* and SSL_CERT_*. Both times are in seconds and replace those
+    of host.json (the wait before a retry) and of the real host (the lease of a message in work, 600). `python` is the
+    command of the interpreter, which may be another environment's. Raises RuntimeError with the host's output where
+    the app does not load.
     """
     command = [*python, "-m", "localhost.functions_host", str(Path(app_dir).resolve()), "--port", str(port)]
     if visibility_timeout is not None:

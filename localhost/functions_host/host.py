@@ -35,6 +35,7 @@ from localhost.functions_host.queues import QueueListener, QueueStorage
 from localhost.functions_host.routes import Route, find, route_of
 
 STORAGE_SETTING = "AzureWebJobsStorage"
+QUEUE_URI = "__queueServiceUri"
 # What Core Tools users write in local.settings.json for an Azurite on its usual ports.
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
 KEPT_INVOCATIONS = 10_000
@@ -170,7 +171,7 @@ class Host:
         """The account a binding names by its connection setting."""
         setting = str(binding.get("connection") or STORAGE_SETTING)
         if setting not in self._storages:
-            self._storages[setting] = QueueStorage(_connection(setting))
+            self._storages[setting] = _open(setting)
         return self._storages[setting]
 
 
@@ -211,14 +212,21 @@ def apply_local_settings(folder: Path) -> None:
         os.environ.setdefault(name, str(value))
 
 
-def _connection(setting: str) -> str:
-    """The connection string in an app setting. Raises HostError where there is none."""
-    value = os.environ.get(setting, "")
-    if not value:
-        raise HostError(f"the app setting {setting} is not set; pass --storage CONNECTION_STRING or set it")
+def _open(setting: str) -> QueueStorage:
+    """The account that an app setting names: a connection string, or SETTING__queueServiceUri with the app's identity.
+
+    Raises HostError where there is neither.
+    """
+    value, uri = os.environ.get(setting, ""), os.environ.get(f"{setting}{QUEUE_URI}", "")
     if value.strip().rstrip(";").lower() == DEVELOPMENT_STORAGE.lower():
-        return _azurite_on_usual_ports()
-    return value
+        return QueueStorage.by_connection_string(_azurite_on_usual_ports())
+    if value:
+        return QueueStorage.by_connection_string(value)
+    if uri:
+        return QueueStorage.by_identity(uri)
+    raise HostError(
+        f"the app setting {setting} is not set; pass --storage CONNECTION_STRING, or set it or {setting}{QUEUE_URI}"
+    )
 
 
 def _azurite_on_usual_ports() -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.identity import DefaultAzureCredential
 from azure.storage.queue import QueueClient, QueueMessage, QueueServiceClient
 
 from localhost.functions_host.model import Function, HostError, Outcome, QueueInput, QueueRules
@@ -24,21 +25,30 @@ RETRY_GRACE = 5.0
 # One page of the service.
 MOST_AT_ONCE = 32
 
+# One quick second try: the SDK's own default waits for most of a minute.
+_PATIENCE: dict[str, Any] = {"retry_total": 1, "initial_backoff": 1, "increment_base": 1}
+
 _log = logging.getLogger(__name__)
 
 
 class QueueStorage:
     """The queue service of one storage account."""
 
-    def __init__(self, connection: str) -> None:
-        """`connection` is a connection string. Raises HostError where it is none."""
+    def __init__(self, service: QueueServiceClient) -> None:
+        self._service = service
+
+    @classmethod
+    def by_connection_string(cls, connection: str) -> "QueueStorage":
+        """The account of a connection string. Raises HostError where it is none."""
         try:
-            # One quick second try: the SDK's own default waits for most of a minute.
-            self._service = QueueServiceClient.from_connection_string(
-                connection, retry_total=1, initial_backoff=1, increment_base=1
-            )
+            return cls(QueueServiceClient.from_connection_string(connection, **_PATIENCE))
         except ValueError as error:
             raise HostError(f"the storage connection string cannot be used: {error}") from error
+
+    @classmethod
+    def by_identity(cls, uri: str) -> "QueueStorage":
+        """The queue service at a URI, with tokens of the app's own identity."""
+        return cls(QueueServiceClient(uri, credential=DefaultAzureCredential(), **_PATIENCE))
 
     def queue(self, name: str) -> QueueClient:
         """A client that neither encodes nor decodes: that is done here, where a failure can be handled."""

@@ -2,11 +2,12 @@
 
 import smtplib
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 
 import pytest
 
-from localhost.mailbox import Mailbox, mailbox
+from localhost.mailbox import Mailbox, StallStage, mailbox
 
 
 def letter(subject: str = "hello") -> EmailMessage:
@@ -127,3 +128,38 @@ def test_a_login_without_tls_is_a_mistake_of_the_test() -> None:
 def test_waiting_for_mail_that_does_not_come_says_how_much_came(smtp: Mailbox) -> None:
     with pytest.raises(TimeoutError, match="0 of 1"):
         smtp.wait_for(1, timeout=0.1)
+
+
+@pytest.mark.parametrize(("stage", "kept"), [("mail", 0), ("rcpt", 0), ("data", 0), ("reply", 1)])
+def test_a_session_is_held_up_until_it_is_let_go_on(smtp: Mailbox, stage: StallStage, kept: int) -> None:
+    stall = smtp.stall(stage)
+    with ThreadPoolExecutor() as threads, client(smtp) as connection:
+        sending = threads.submit(connection.send_message, letter())
+        stall.wait_reached()
+        assert not sending.done()
+        assert len(smtp.messages) == kept
+        stall.release()
+        sending.result(10)
+    assert len(smtp.messages) == 1
+
+
+def test_a_client_that_goes_while_it_is_held_up_frees_the_server(smtp: Mailbox) -> None:
+    stall = smtp.stall("data")
+    connection = client(smtp)
+    connection.ehlo()
+    connection.mail("watch@example.com")
+    connection.rcpt("ann@example.com")
+    connection.putcmd("DATA")
+    stall.wait_reached()
+    connection.close()
+    with client(smtp) as another:
+        another.send_message(letter("another"))
+    assert [message["Subject"] for message in smtp.messages] == ["another"]
+
+
+def test_letting_go_on_what_nobody_waits_at_is_an_error(smtp: Mailbox) -> None:
+    stall = smtp.stall("connect")
+    with pytest.raises(RuntimeError, match="no client waits at connect"):
+        stall.release()
+    with pytest.raises(TimeoutError, match="no client came to connect"):
+        stall.wait_reached(0.01)
