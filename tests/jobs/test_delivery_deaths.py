@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -150,13 +151,14 @@ class World:
     async def _lived(self, job: Callable[[JobContext], Awaitable[object]]) -> None:
         while True:
             try:
-                await job(self.context())
+                done = await job(self.context())
             except Death:
                 assert self.reaper.dead
             if not self.reaper.dead:
+                assert not (isinstance(done, Delivered) and done.busy), "a dead process still has the lease"
                 return
             self.reaper.dead = False
-            self.clock.forward(minutes=3)  # for longer than a dead process has the lease
+            self.clock.forward(minutes=2)
 
     async def settle(self) -> None:
         """Servers take everything by now, and every wait is over."""
@@ -394,6 +396,46 @@ def some_deaths(name: str, deaths: int, seeds: Iterable[int]) -> int:
         at = sorted(chance.sample(range(points), deaths))
         in_time += len(told(name, *at).reaper.deaths) == deaths
     return in_time
+
+
+# ---- when a mail goes out -----------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def delivering(settings: Any = SETTINGS) -> AsyncIterator[tuple[World, list[Got], list[Any]]]:
+    """A world with one server: what its first recipient got, and the answers that it will give."""
+    world = World(settings=settings)
+    server = Server("smtp", world.reaper)
+    world.servers = (server,)
+    await world.store.ensure_tables()
+    await world.look(("aks-1", "pass"), ("aks-2", "pass"), ("aks-3", "pass"))
+    with mock.patch.object(deliver, "transports", lambda *_: world.servers):
+        yield world, server.got.setdefault(TEAM[0], []), server.answers
+
+
+async def test_what_has_no_room_in_its_hour_waits_and_is_counted() -> None:
+    async with delivering(msgspec.structs.replace(SETTINGS, mails_per_hour=1)) as (world, got, _):
+        for number in (1, 2, 3):
+            await world.look((f"aks-{number}", "fail"), cause=f"cause-{number}")
+            await world.deliver()
+            assert kinds(got) == ("FAIL",)
+            world.clock.forward(minutes=10)
+        world.clock.forward(minutes=31)
+        await world.deliver()
+        assert kinds(got) == ("FAIL", "FAIL FAIL")
+        assert "2 mails were held back" in got[1].mail.text
+
+
+async def test_a_next_try_that_lies_far_ahead_is_not_waited_for() -> None:
+    async with delivering() as (world, got, answers):
+        answers.append(NO)
+        world.clock.forward(days=30)
+        await world.look(("aks-1", "fail"))
+        await world.deliver()
+        assert not got
+        world.clock.forward(days=-30)
+        await world.deliver()
+        assert kinds(got) == ("FAIL",)
 
 
 # ---- two that deliver at once ------------------------------------------------------------------------------------
