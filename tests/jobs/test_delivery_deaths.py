@@ -474,7 +474,7 @@ def rivals(seed: int, slow: int) -> tuple[World, list[Delivered]]:
         world.servers = (SlowServer("smtp", turns, clock=world.clock, slow=slow),)
 
         async def delivers() -> None:
-            for _ in range(3):
+            while not did or did[-1].busy:  # until somebody had the lease to the end
                 did.append(await deliver_all(world.context()))
 
         with mock.patch.object(deliver, "transports", lambda *_: world.servers):
@@ -510,7 +510,7 @@ def judge_rivals(seeds: Iterable[int], slow: int) -> int:
 
 def test_a_sample_of_two_that_deliver_at_once() -> None:
     assert judge_rivals(range(SEEDS, SEEDS + 15), slow=0) == 0
-    judge_rivals(range(SEEDS, SEEDS + 15), slow=1)
+    assert judge_rivals(range(SEEDS, SEEDS + 15), slow=1) > 0
 
 
 @pytest.mark.matrix
