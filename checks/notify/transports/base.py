@@ -14,7 +14,7 @@ import msgspec
 from checks.notify.incidents import Mail
 from checks.text import one_line
 
-# A send ends within this time, however slow the server is: below what the lease of whoever delivers lasts (90 s).
+# A send ends within this time, however slow the server is: below what the lease of whoever delivers lasts (75 s).
 SEND_SECONDS = 45.0
 MAX_REASON = 200
 
