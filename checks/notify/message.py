@@ -42,12 +42,14 @@ def compose(
     recipients: tuple[str, ...],
     now: datetime,
     repeat: bool = False,
+    templates: Environment | None = None,
 ) -> EmailMessage:
     """The message of a mail. ``repeat``: it may have gone out already, and says so. ``now`` is its Date.
 
+    ``templates``: of whoever makes many, because to compile them takes longer than all the rest.
     IncompleteMail or MessageTooLarge where a line would be lost: neither shown, nor counted, nor delivered.
     """
-    templates = _templates()
+    templates = templates or templates_of_mails()
     for budget in BUDGETS:
         message = _headed(mail, message_id, sender, recipients, now)
         _fill(message, view_of(mail, now, budget, repeat=repeat), str(message["Subject"]), templates)
@@ -122,7 +124,8 @@ def _harmless(value: object) -> object:
     return value
 
 
-def _templates() -> Environment:
+def templates_of_mails() -> Environment:
+    """The templates, each compiled when it is first used."""
     return Environment(
         loader=PackageLoader("checks.notify"),
         autoescape=lambda name: bool(name) and ".html" in str(name),

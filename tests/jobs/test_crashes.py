@@ -26,9 +26,9 @@ from checks.history.table.keys import state_ref
 from checks.history.table.store import Store
 from checks.jobs import deliver, scan_cluster
 from checks.jobs.context import JobContext
+from checks.jobs.delivery import turn
 from checks.jobs.queues import CLOSE, DELIVER, PLAN, PlanMessage, Queues
 from checks.jobs.unreadable import report_unreadable
-from checks.notify import message as mail_message
 from tests.support.crash_scenarios import NAMES, SCENARIOS, Look, cluster_id, is_quiet, judge_mails, judged_run
 from tests.support.crashing import (
     Accepted,
@@ -60,7 +60,7 @@ SETTINGS = settings.load(
 def what_never_changes_is_made_once() -> Iterator[None]:
     """Reading the templates and the schedule takes longer than all the rest of a run."""
     with (
-        mock.patch.object(mail_message, "_templates", cache(mail_message._templates)),
+        mock.patch.object(turn, "templates_of_mails", cache(turn.templates_of_mails)),
         mock.patch.object(ncrontab, "longest_gap", cache(ncrontab.longest_gap)),
     ):
         yield

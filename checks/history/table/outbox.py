@@ -26,7 +26,7 @@ LOOKED_AT = 200  # postponed pointers that one sweep looks at again
 class Outbox(Clusters, Runs, Mails):
     """The rows of what people are to be notified of and of what they were."""
 
-    async def list_pending(self, limit: int = 2000) -> PendingList:
+    async def list_pending(self, limit: int | None = None) -> PendingList:
         """Intents to tell, the oldest first, from all subscriptions. A row that cannot be read stops no other."""
         pendings: list[Pending] = []
         unreadable: list[Unreadable] = []

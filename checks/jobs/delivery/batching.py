@@ -9,7 +9,8 @@ import msgspec
 
 from checks.changes import Change, Notice, NoticeKind
 from checks.history.errors import SchemaError
-from checks.history.model import Batch, Pending
+from checks.history.model import Batch, Pending, RowRef
+from checks.jobs.delivery.reading import several
 from checks.jobs.delivery.turn import Turn
 from checks.jobs.queues import DELIVER
 from checks.jobs.watch import give_up
@@ -17,23 +18,29 @@ from checks.notify.incidents import group, mail_id
 
 LOG = logging.getLogger(__name__)
 
+MAX_ITEMS = 2000  # pointers of one round
+
 Member = tuple[Pending, Change]
 
 
 async def begin_batches(turn: Turn) -> bool:
-    """Writes batches of the pointers that are there; false where there was nothing to write."""
+    """Writes batches of the pointers that are there, and sets those aside that cannot be read; false: there were none.
+
+    What waits for a first summary, or cannot be read, takes no place of what can be sent.
+    """
     store = turn.context.store
     pending = await store.list_pending()
     for problem in pending.unreadable:
         LOG.error("a pointer cannot be read and is postponed: %s", problem.why)
-        await store.postpone(problem.ref)
-    items = await store.deliverable(pending.items, turn.context.clock())
+    await several(store.postpone, [problem.ref for problem in pending.unreadable])
+    items = (await store.deliverable(pending.items, turn.context.clock()))[:MAX_ITEMS]
+    any_items = bool(items)
     notices = [(item, notice) for item in items if item.notice and (notice := await _notice(turn, item)) is not None]
     if any(notice.kind is NoticeKind.BASELINE for _, notice in notices):
         # A first summary says what was seen by then, be it by another run that still waits for its own.
-        items = (*items, *(item for item in pending.items if item.summary_of and item not in items))
-    rest = [(item, change) for item in items if (change := await _change(turn, item)) is not None]
-    any_changes = bool(rest)
+        there = {item.ref for item in items}
+        items = (*items, *(item for item in pending.items if item.summary_of and item.ref not in there))
+    rest = await _members(turn, items)
     for item, notice in notices:
         members: list[Member] = []
         if notice.kind is NoticeKind.BASELINE:
@@ -41,7 +48,7 @@ async def begin_batches(turn: Turn) -> bool:
         await _begin(turn, [item, *(member for member, _ in members)], item.notice)
     for indexes in group([change for _, change in rest]):
         await _begin(turn, [rest[index][0] for index in indexes])
-    return any_changes or bool(notices)
+    return any_items or bool(pending.unreadable)
 
 
 async def _begin(turn: Turn, items: Sequence[Pending], notice: str = "") -> None:
@@ -58,24 +65,26 @@ async def _begin(turn: Turn, items: Sequence[Pending], notice: str = "") -> None
     await turn.context.store.begin_batch(batch, turn.lease, turn.context.clock())
 
 
-async def _change(turn: Turn, item: Pending) -> Change | None:
-    """The change that a pointer means. One whose change is gone is recorded and taken away.
+async def _members(turn: Turn, items: Sequence[Pending]) -> list[Member]:
+    """The pointers to changes, with the changes. One whose change is gone is recorded and taken away.
 
     One whose change cannot be read is postponed, for a program that can: it keeps no other from being sent.
     """
-    if item.change is None:
-        return None
-    store = turn.context.store
-    try:
-        change = await store.load_change(item.change)
-    except SchemaError as error:
-        LOG.error("a change cannot be read, and its notification is postponed: %s", error)
-        await store.postpone(item.ref)
-        return None
-    if change is None:
-        await give_up(turn.context, DELIVER, f"{item.ref.partition} {item.ref.row}", "what it points to is gone")
-        await store.remove_pending([item.ref])
-    return change
+    found = await turn.read(item.change for item in items if item.change is not None)
+    members: list[Member] = []
+    unreadable: list[RowRef] = []
+    for item in items:
+        change = found.get(item.change) if item.change is not None else None
+        if isinstance(change, SchemaError):
+            LOG.error("a change cannot be read, and its notification is postponed: %s", change)
+            unreadable.append(item.ref)
+        elif change is not None:
+            members.append((item, change))
+        elif item.change is not None:
+            await give_up(turn.context, DELIVER, f"{item.ref.partition} {item.ref.row}", "what it points to is gone")
+            await turn.context.store.remove_pending([item.ref])
+    await several(turn.context.store.postpone, unreadable)
+    return members
 
 
 async def _notice(turn: Turn, item: Pending) -> Notice | None:

@@ -103,13 +103,11 @@ async def _read(turn: Turn, row: MailRow) -> tuple[list[Notice], list[Change], i
             continue
         if batch.notice:
             notices.append(msgspec.json.decode(batch.notice, type=Notice))
-        for ref in batch.changes:
-            try:
-                change = await turn.context.store.load_change(ref)
-            except SchemaError as error:
-                LOG.error("a change of mail %s cannot be read: %s", row.id, error)
-                change = None
-            if change is None:
+        found = await turn.read(batch.changes)
+        lost += len(batch.changes) - len(found)
+        for change in found.values():
+            if isinstance(change, SchemaError):
+                LOG.error("a change of mail %s cannot be read: %s", row.id, change)
                 lost += 1
             else:
                 changes[change.cluster.lower(), change.sequence] = change

@@ -83,6 +83,7 @@ async def _hand_over(turn: Turn, mail: MailRow, what: Composed) -> str:
         recipients=what.route.recipients,
         now=mail.created,
         repeat=mail.status is MailStatus.SENDING,
+        templates=turn.templates,
     )
     # What may have gone out once stays so: it is one mail with no other.
     open_as = mail.status

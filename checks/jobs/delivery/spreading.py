@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from checks.history.errors import LeaseLost
-from checks.history.model import Batch, Channel, MailRow, MailStatus, RowRef
+from checks.history.model import Batch, Channel, MailRow, MailStatus
 from checks.jobs.delivery.turn import Turn
 from checks.notify.message import message_id_of
 
@@ -147,17 +147,11 @@ def _following(turn: Turn, replaced: Sequence[MailRow], by: Sequence[MailRow]) -
 
 async def _share(turn: Turn, mail: MailRow, batch: Batch) -> bool:
     """Whether a mail is about a cluster that a batch is about, too."""
-    clusters = set(map(_cluster, batch.changes))
+    clusters = await turn.clusters_of(batch.id)
     for name in mail.batches if clusters else ():
-        other = await turn.batch(name)
-        if other is not None and clusters & set(map(_cluster, other.changes)):
+        if not clusters.isdisjoint(await turn.clusters_of(name)):
             return True
     return False
-
-
-def _cluster(change: RowRef) -> tuple[str, str]:
-    """The cluster of a history row, as its key names it: "change|<cluster>|<sequence>" in its subscription."""
-    return change.partition, change.row.rpartition("|")[0]
 
 
 def _mail_id(batch_id: str, channel: Channel) -> str:

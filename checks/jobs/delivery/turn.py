@@ -6,16 +6,21 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from checks.changes import Change
+from checks.history.errors import SchemaError
 from checks.history.model import Batch, Channel, MailRow, RowRef
 from checks.history.table.lease import Lease
 from checks.history.table.rows import Entity
 from checks.jobs.context import JobContext
 from checks.jobs.delivery.knowledge import Knowledge
+from checks.jobs.delivery.reading import Changes, Found
+from checks.notify.message import templates_of_mails
 from checks.notify.routes import Route, notice_route, routes_of
 from checks.notify.transports.base import Transport
 from checks.silences import Silence
 
 LOG = logging.getLogger(__name__)
+
+Cluster = tuple[str, str]  # its partition, and the start of the keys of its history rows
 
 
 class Turn:
@@ -27,7 +32,12 @@ class Turn:
         self.lease = lease
         self.mails: dict[str, MailRow] = {}  # the open ones
         self.knowledge = Knowledge(context)
+        self.templates = templates_of_mails()
         self._batches: dict[str, Batch] = {}
+        self._clusters: dict[str, frozenset[Cluster]] = {}
+        # Not the bound method: whoever replaces it in the store is asked.
+        self._changes = Changes(lambda ref: context.store.load_change(ref))
+        self._routes: dict[tuple[str, int], tuple[Route, ...]] = {}
         self._silences: tuple[Silence, ...] | None = None
 
     async def batch(self, batch_id: str) -> Batch | None:
@@ -38,6 +48,13 @@ class Turn:
                 return None
             self._batches[batch_id] = batch
         return self._batches[batch_id]
+
+    async def clusters_of(self, batch_id: str) -> frozenset[Cluster]:
+        """The clusters that a batch is about; none where it is gone. SchemaError where it cannot be read."""
+        if batch_id not in self._clusters:
+            batch = await self.batch(batch_id)
+            self._clusters[batch_id] = frozenset(map(_cluster, batch.changes if batch is not None else ()))
+        return self._clusters[batch_id]
 
     async def silences(self) -> tuple[Silence, ...]:
         """The silences as this turn began to ask for them. One that cannot be read silences nothing."""
@@ -55,17 +72,31 @@ class Turn:
             else:
                 self.mails.pop(mail.id, None)
 
+    async def read(self, refs: Iterable[RowRef]) -> dict[RowRef, Found]:
+        """What is in these history rows: changes, or why they cannot be read. Rows that are gone are left out."""
+        return await self._changes.read(refs)
+
     async def changes_of(self, refs: Iterable[RowRef]) -> list[Change]:
         """The changes that are there, in their order. SchemaError where one cannot be read."""
-        found = [await self.context.store.load_change(ref) for ref in dict.fromkeys(refs)]
-        return sorted((change for change in found if change is not None), key=lambda change: change.sequence)
+        changes: list[Change] = []
+        for found in (await self.read(refs)).values():
+            if isinstance(found, SchemaError):
+                raise found
+            changes.append(found)
+        return sorted(changes, key=lambda change: change.sequence)
 
     def routes(self, changes: Iterable[Change], *, notice: bool) -> dict[str, Route]:
         """The routes, by name, that any of the changes concerns; a run's notice goes to the default route."""
-        settings = self.context.settings
-        routes = {route.name: route for change in changes for route in routes_of(change, settings)}
-        default = notice_route(settings)
+        routes = {route.name: route for change in changes for route in self._routes_of(change)}
+        default = notice_route(self.context.settings)
         return {default.name: default, **routes} if notice else routes
+
+    def _routes_of(self, change: Change) -> tuple[Route, ...]:
+        """The routes of a change, which every mail that it concerns asks for."""
+        key = (change.cluster, change.sequence)
+        if key not in self._routes:
+            self._routes[key] = routes_of(change, self.context.settings)
+        return self._routes[key]
 
     def channels(self, routes: Iterable[str]) -> list[Channel]:
         """The channels of these routes. What goes to no mailboxes goes to one place, which takes the default route."""
@@ -75,3 +106,8 @@ class Turn:
             for name, transport in self.transports.items()
             if transport.addressed or not route
         ]
+
+
+def _cluster(change: RowRef) -> Cluster:
+    """The cluster of a history row, as its key names it: "change|<cluster>|<sequence>" in its subscription."""
+    return change.partition, change.row.rpartition("|")[0]
