@@ -204,7 +204,7 @@ async def test_five_hundred_registries_are_no_more_mails_than_an_hour_has_room_f
         told = [(item.name, item.registry) for mail in mails for item in mail.mail.items]
         assert sorted(told) == [(f"aks-{number:04d}", registry_of(number)) for number in range(500)]
         assert sum(map(named_or_counted, mails)) == 500
-        assert "481 mails were held back" in mails[-1].text
+        assert "480 mails were held back" in mails[-1].text
         assert not await storm.store.has_unsent()
         # Within the hour everything waits, and then it is one mail that says how many it stands for.
         await storm.run(seen(number, registry_of(number)) for number in range(0, 500, 5))
@@ -215,7 +215,7 @@ async def test_five_hundred_registries_are_no_more_mails_than_an_hour_has_room_f
         mails = storm.take()
         assert [len(mail.names) for mail in mails] == [1] * 19 + [81]
         assert {name for mail in mails for name in mail.names} == {f"aks-{number:04d}" for number in range(0, 500, 5)}
-        assert "81 mails were held back" in mails[-1].text
+        assert "80 mails were held back" in mails[-1].text
         assert not await storm.store.has_unsent()
 
 

@@ -207,7 +207,7 @@ def test_text_and_html_say_when_for_how_long_who_waits_and_why() -> None:
             "1 of 27 clusters that use it",
             "shop/Deployment/web (3 pods), shop/CronJob/report (1 pod)",
             "or, with the same effect:",
-            "You get this because of PULLWATCH_MAIL_TO.",
+            "You get this because PULLWATCH_MAIL_TO names you.",
             "https://pullwatch.contoso.example/dashboard",
             f"https://portal.azure.com/#resource{WEB}",
             f"https://portal.azure.com/#resource{ACR_ID}",

@@ -45,7 +45,7 @@ KNOWN = MailContext(
     registry_ids={ACR: ACR_ID},
     portal="https://portal.azure.com",
     dashboard="https://pullwatch.contoso.example/dashboard",
-    why="PULLWATCH_MAIL_TO",
+    why="PULLWATCH_MAIL_TO names you",
 )
 
 

@@ -73,7 +73,7 @@ async def _together(turn: Turn, channel: Channel, mails: Sequence[MailRow]) -> M
             since=taken[0].since,
             created=turn.context.clock(),
         )
-        one = msgspec.structs.replace(merge(start, taken), held_back=sum(mail.held_back or 1 for mail in taken))
+        one = msgspec.structs.replace(merge(start, taken), held_back=sum(mail.held_back + 1 for mail in taken) - 1)
         await turn.save([one, *(finished(mail, MailStatus.MERGED, turn) for mail in taken)])
         rest.insert(0, one)
     return rest[0]
