@@ -29,7 +29,7 @@ class MailContext(msgspec.Struct, frozen=True, kw_only=True):
     ``subscriptions``: display names by id. ``used_by``: how many clusters use a registry. ``waiting``: by cluster (in
     lower case) and registry, the workloads that wait, such as "shop/web (3 pods)". ``registry_ids``: ARM ids by login
     server. ``refused``: recipients that were refused lately. ``portal``: the Azure portal's address in this cloud.
-    ``dashboard``: "" where there is none. ``why``: why the readers get this mail, such as "PULLWATCH_MAIL_TO names you".
+    ``dashboard``: "" where there is none. ``why`` the readers get this mail, such as "PULLWATCH_MAIL_TO names you".
     """
 
     subscriptions: Mapping[str, str] = {}

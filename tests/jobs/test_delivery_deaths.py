@@ -30,7 +30,6 @@ from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
 from checks.jobs.queues import Queues
 from checks.jobs.silences import end_silences
-from checks.notify import message as mail_message
 from checks.notify.items import ItemKind
 from checks.notify.transports.base import NotDelivered, Outgoing, Receipt
 from checks.settings import load
@@ -57,7 +56,7 @@ NO, LOST, LOST_AND_TAKEN = "no", "lost", "lost and taken"
 @pytest.fixture(autouse=True, scope="module")
 def templates_are_read_once() -> Iterator[None]:
     """Reading them takes longer than all the rest of a story."""
-    with mock.patch.object(mail_message, "_templates", cache(mail_message._templates)):
+    with mock.patch.object(turn, "templates_of_mails", cache(turn.templates_of_mails)):
         yield
 
 
