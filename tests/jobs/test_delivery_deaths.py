@@ -28,6 +28,7 @@ from checks.history.table.store import Store
 from checks.jobs import deliver
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
+from checks.jobs.delivery import turn
 from checks.jobs.queues import Queues
 from checks.jobs.silences import end_silences
 from checks.notify.items import ItemKind
