@@ -36,11 +36,12 @@ class Unreadable(Exception):
 class Composed(msgspec.Struct, frozen=True, kw_only=True):
     """What a mail says and to whom; ``failing`` and ``over``: what its recipients are notified of by it.
 
-    ``notified``: who of the channel was notified of what before.
+    ``recipients``: those of its route who get it. ``notified``: who of the channel was notified of what before.
     """
 
     mail: Mail
     route: Route
+    recipients: tuple[str, ...]
     failing: frozenset[Subject] = frozenset()
     over: frozenset[Subject] = frozenset()
     notified: Mapping[Subject, frozenset[str]] = {}
@@ -68,7 +69,8 @@ async def composed(turn: Turn, row: MailRow) -> Composed | None:
         changes = [change for change in changes if route.name in turn.routes([change], notice=False)]
     notice, changes = _with_first_sights(notices, changes)
     notified = await turn.context.store.notified(row.channel)
-    recipients = who(row.recipients or route.recipients)
+    asked = row.recipients or route.recipients
+    recipients = who(asked)
     known = frozenset(subject for subject, some in notified.items() if some & recipients)
     items = await _without_silenced(turn, [item for item in items_of(changes, known) if wanted(item, route)])
     notice = await _unsilenced(turn, notice)
@@ -81,10 +83,21 @@ async def composed(turn: Turn, row: MailRow) -> Composed | None:
     return Composed(
         mail=msgspec.structs.replace(mail, notice=notice, unread=unread),
         route=route,
+        recipients=asked if notice is not None else _concerned(asked, items, notified),
         failing=_subjects([*listed, *(item for item in items if item.kind not in _OVER | _WHOLE)]),
         over=_subjects(item for item in items if item.kind in _OVER),
         notified=notified,
     )
+
+
+def _concerned(
+    recipients: tuple[str, ...], items: Sequence[Item], notified: Mapping[Subject, frozenset[str]]
+) -> tuple[str, ...]:
+    """Those whom a mail concerns: of one that only says the end of failures, whoever was notified of one of them."""
+    if not items or any(item.kind not in _OVER for item in items):
+        return recipients
+    know = frozenset[str]().union(*(notified.get(subject, frozenset()) for subject in _subjects(items)))
+    return tuple(one for one in recipients if who([one]) <= know)
 
 
 def _subjects(items: Iterable[Item]) -> frozenset[NotifiedKey]:

@@ -75,7 +75,6 @@ async def _drop(turn: Turn, mail: MailRow, reason: str) -> str:
 
 async def _hand_over(turn: Turn, mail: MailRow, what: Composed) -> str:
     sender = turn.context.settings.mail_from[0]
-    recipients = mail.recipients or what.route.recipients
     message = compose(
         what.mail,
         message_id=mail.message_id,
@@ -91,18 +90,19 @@ async def _hand_over(turn: Turn, mail: MailRow, what: Composed) -> str:
     await turn.save([mail])  # and the lease is held on to: a send takes less than it lasts
     transport = turn.transports[mail.channel.transport]
     try:
-        receipt = await transport.send(Outgoing(message=message, mail=what.mail), sender, recipients)
+        receipt = await transport.send(Outgoing(message=message, mail=what.mail), sender, what.recipients)
     except NotDelivered as error:
         LOG.warning("mail %s by %s: %s", mail.id, transport.name, error)
         mail = msgspec.structs.replace(mail, status=MailStatus.SENDING if error.uncertain else open_as)
         await turn.save([_later(turn, mail, str(error), error.retry_after)])
         return LATER
-    return await _received(turn, msgspec.structs.replace(mail, status=open_as), what, recipients, receipt)
+    return await _received(turn, msgspec.structs.replace(mail, status=open_as), what, receipt)
 
 
-async def _received(turn: Turn, mail: MailRow, what: Composed, recipients: tuple[str, ...], receipt: Receipt) -> str:
+async def _received(turn: Turn, mail: MailRow, what: Composed, receipt: Receipt) -> str:
     """Keeps what a receipt says: those to be tried later keep the mail open; those who refused are recorded."""
     now = turn.context.clock()
+    recipients = what.recipients
     told = {**receipt.refused, **receipt.later}
     reason = "; ".join(f"{who}: {why}" for who, why in told.items())[:1000]
     if reason:
