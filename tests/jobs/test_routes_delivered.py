@@ -13,7 +13,7 @@ import msgspec
 
 from checks.changes import Notice, NoticeKind, NoticeLine
 from checks.findings import ClusterReport
-from checks.history.decide import Policy, decide
+from checks.history.decide import decide
 from checks.history.model import RunRef
 from checks.jobs import deliver
 from checks.notify.notice_lines import with_lines
@@ -86,7 +86,8 @@ class Tenant(World):
         self.runs += 1
         stored = await self.store.load_state(seen.id)
         run = RunRef(f"run-{self.runs}", self.runs)
-        decision = decide(stored.state if stored else None, seen, run, Policy(fail_after=AT_ONCE), self.clock())
+        policy = msgspec.structs.replace(self.context().policy(), fail_after=AT_ONCE)
+        decision = decide(stored.state if stored else None, seen, run, policy, self.clock())
         await self.store.commit(decision, seen, stored.etag if stored else None)
 
     async def tell(self, word: str, *names: str, notify: tuple[str, ...] = (), pull: str = "") -> None:
@@ -185,6 +186,18 @@ async def test_a_route_of_pulls_alone_does_not_hear_that_access_fails() -> None:
         for word in ("pass", "fail", "pass"):
             await world.tell(word, "aks-2", notify=(OWNER,))
     assert world.got == {TEAM: ("FAIL", "RECOVERED") * 2, OWNER: ("FAIL", "RECOVERED")}
+
+
+async def test_a_route_of_pulls_alone_hears_of_a_pull_that_fails_for_what_others_know_already() -> None:
+    async with tenant(MAIL_AT_LEAST="tags=down") as world:
+        await world.tell("pass", "aks-1", notify=(OWNER,))
+        for pull in ("pass", "fail", "fail"):
+            world.clock.forward(hours=2)
+            await world.tell("fail", "aks-1", notify=(OWNER,), pull=pull)
+        assert world.got == {TEAM: ("FAIL",), OWNER: ("FAIL",)}
+        world.clock.forward(hours=2)
+        await world.tell("pass", "aks-1", notify=(OWNER,))
+    assert world.got == {TEAM: ("FAIL", "RECOVERED"), OWNER: ("FAIL", "RECOVERED")}
 
 
 async def test_a_refused_recipient_is_named_in_the_next_mail_of_the_others() -> None:

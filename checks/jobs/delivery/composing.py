@@ -19,7 +19,7 @@ from checks.jobs.delivery.turn import Turn
 from checks.notify.incidents import Mail, items_of, mail_of, notice_mail
 from checks.notify.items import Item, ItemKind, NotifiedKey, item_of_line
 from checks.notify.notice_lines import first_sight_lines
-from checks.notify.routes import Route, wanted
+from checks.notify.routes import Route, news_of, wanted
 from checks.notify.silences import item_silenced_by, without_silenced
 
 LOG = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ async def composed(turn: Turn, row: MailRow) -> Composed | None:
     if row.channel.route:  # a run's own notice goes to the default route, what failed in it to its own
         notices = []
         changes = [change for change in changes if route.name in turn.routes([change], notice=False)]
+    changes = [news_of(change, route) for change in changes]
     notice, changes = _with_first_sights(notices, changes)
     notified = await turn.context.store.notified(row.channel)
     recipients = who(row.recipients or route.recipients)
