@@ -149,7 +149,8 @@ class NoticeLine(msgspec.Struct, frozen=True, kw_only=True):
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A run's own message. ``facts`` are whole sentences; ``lines`` worst first; ``more`` counts what was cut.
 
-    ``about``: what tells it from another notice of its kind and run; "" where a run has one of a kind.
+    ``about``: what tells it from another notice of its kind and run; "" where a run has one of a kind. ``lines_only``:
+    without a line there is nothing to say.
     """
 
     kind: NoticeKind
@@ -161,3 +162,4 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[NoticeLine, ...] = ()
     more: int = 0
     about: str = ""
+    lines_only: bool = False

@@ -20,7 +20,7 @@ from checks.notify.notice_lines import with_lines
 from checks.notify.transports.base import Outgoing, Receipt
 from checks.settings import load
 from checks.silences import Matchers, Silence, SilenceKind
-from tests.jobs.test_delivery_deaths import AT_ONCE, Server, World, kinds
+from tests.jobs.test_delivery_deaths import AT_ONCE, LOST_AND_TAKEN, NO, Server, World, kinds
 from tests.support.crash_scenarios import cluster_id
 from tests.support.reports import REGISTRY, report
 from tests.support.storage import app_settings
@@ -136,6 +136,7 @@ class Tenant(World):
             sequence=self.runs,
             at=self.clock(),
             title="they still fail",
+            lines_only=True,
         )
         await self.store.add_notice(with_lines(notice, lines))
         await self.deliver()
@@ -296,3 +297,46 @@ async def test_nobody_is_reminded_of_what_is_silenced() -> None:
         await world.store.end_silence("one", world.clock())
         await world.remind("aks-1", "aks-2")
     assert [subject.partition(":")[0] for subject in world.smtp.subjects[TEAM]] == ["FAIL", "STILL FAILING"]
+
+
+async def test_a_silence_whose_end_waits_says_nothing_of_what_recovered_meanwhile() -> None:
+    async with tenant() as world:
+        await world.tell("pass", "aks-1", "aks-2")
+        await world.silence()
+        await world.tell("fail", "aks-1", "aks-2")
+        world.clock.forward(hours=5)
+        world.smtp.answers += [NO]
+        await world.over()
+        await world.tell("pass", "aks-1")
+        world.clock.forward(minutes=10)
+        await world.deliver()
+        (mail,) = world.smtp.got[TEAM]
+        assert {name for name, _, _ in mail.said} == {"aks-2"}
+        assert "Meanwhile 1 of these recovered, and is left out." in mail.mail.text
+        await world.tell("pass", "aks-2")
+    assert [subject.partition(":")[0] for subject in world.smtp.subjects[TEAM]] == ["SILENCE ENDED", "RECOVERED"]
+
+
+async def test_a_reminder_that_waits_is_not_sent_once_all_recovered() -> None:
+    async with tenant() as world:
+        await world.tell("pass", "aks-1")
+        await world.tell("fail", "aks-1")
+        world.smtp.answers += [NO]
+        await world.remind("aks-1")
+        await world.tell("pass", "aks-1")
+        world.clock.forward(minutes=10)
+        await world.deliver()
+    assert world.got == {TEAM: ("FAIL", "RECOVERED")}
+
+
+async def test_a_recovery_waits_for_the_end_of_a_silence_that_may_have_gone_out() -> None:
+    async with tenant() as world:
+        await world.tell("pass", "aks-1")
+        await world.silence()
+        await world.tell("fail", "aks-1")
+        world.clock.forward(hours=5)
+        world.smtp.answers += [LOST_AND_TAKEN]
+        await world.over()
+        await world.tell("pass", "aks-1")
+    heard = [subject.partition(":")[0] for subject in world.smtp.subjects[TEAM]]
+    assert heard == ["SILENCE ENDED", "RECOVERED"], "the first of the two came without an answer"

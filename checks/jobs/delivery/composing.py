@@ -12,9 +12,10 @@ import msgspec
 
 from checks.changes import Change, Notice, NoticeKind, Reason, Transition
 from checks.history.errors import SchemaError
-from checks.history.model import MailRow
+from checks.history.model import MailRow, MailStatus
 from checks.history.table.mails import Subject, who
 from checks.history.table.silences import HeldSubject
+from checks.jobs.delivery.lasting import lasting
 from checks.jobs.delivery.turn import Turn
 from checks.notify.incidents import Mail, items_of, mail_of, notice_mail
 from checks.notify.items import Item, ItemKind, NotifiedKey, item_of_line
@@ -72,6 +73,8 @@ async def composed(turn: Turn, row: MailRow) -> Composed | None:
     recipients = who(row.recipients or route.recipients)
     known = frozenset(subject for subject, some in notified.items() if some & recipients)
     items = await _without_silenced(turn, [item for item in items_of(changes, known) if wanted(item, route)])
+    if notice is not None and row.status is not MailStatus.SENDING:  # what may have gone out says the same again
+        notice = await lasting(turn.context, notice)
     notice = await _unsilenced(turn, notice)
     listed = [item_of_line(line, _reason(notice)) for line in notice.lines] if notice is not None else []
     known_besides = await turn.knowledge.of_mail([*listed, *items], route)
