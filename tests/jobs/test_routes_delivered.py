@@ -340,3 +340,24 @@ async def test_a_recovery_waits_for_the_end_of_a_silence_that_may_have_gone_out(
         await world.tell("pass", "aks-1")
     heard = [subject.partition(":")[0] for subject in world.smtp.subjects[TEAM]]
     assert heard == ["SILENCE ENDED", "RECOVERED"], "the first of the two came without an answer"
+
+
+async def test_what_may_have_gone_out_before_a_silence_began_is_repeated_and_its_recovery_told() -> None:
+    async with tenant() as world:
+        await world.tell("pass", "aks-1")
+        world.smtp.answers += [LOST_AND_TAKEN]
+        await world.tell("fail", "aks-1")
+        await world.silence()
+        world.clock.forward(minutes=10)
+        await world.deliver()
+        await world.tell("pass", "aks-1")
+    assert kinds(world.smtp.got[TEAM]) == ("FAIL", "FAIL", "RECOVERED")
+
+
+async def test_whoever_is_written_in_another_case_hears_of_the_recovery() -> None:
+    async with tenant() as world:
+        await world.tell("pass", "aks-1")
+        await world.tell("fail", "aks-1")
+        world.settings = settings_of(MAIL_TO=TEAM.capitalize())
+        await world.tell("pass", "aks-1")
+    assert world.got == {TEAM: ("FAIL",), TEAM.capitalize(): ("RECOVERED",)}

@@ -72,10 +72,12 @@ async def composed(turn: Turn, row: MailRow) -> Composed | None:
     notified = await turn.context.store.notified(row.channel)
     recipients = who(row.recipients or route.recipients)
     known = frozenset(subject for subject, some in notified.items() if some & recipients)
-    items = await _without_silenced(turn, [item for item in items_of(changes, known) if wanted(item, route)])
-    if notice is not None and row.status is not MailStatus.SENDING:  # what may have gone out says the same again
-        notice = await lasting(turn.context, notice)
-    notice = await _unsilenced(turn, notice)
+    items = [item for item in items_of(changes, known) if wanted(item, route)]
+    # What may have gone out says the same again: who has it is to be known, or nobody hears of the recovery.
+    if row.status is not MailStatus.SENDING:
+        items = await _without_silenced(turn, items)
+        notice = await lasting(turn.context, notice) if notice is not None else None
+        notice = await _unsilenced(turn, notice)
     listed = [item_of_line(line, _reason(notice)) for line in notice.lines] if notice is not None else []
     known_besides = await turn.knowledge.of_mail([*listed, *items], route)
     if notice is not None and not items:
