@@ -59,7 +59,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``cause`` is the cause of ``after``, of ``before`` where the subject recovered or left. ``since`` is when ``after``
     began (where it left: when ``before`` began); ``bad_since`` is when a failure that ended had begun. ``alert`` says
     that people are to be notified. ``unknown_since`` and ``gap`` (a stable cause): where nothing is known any more.
-    ``codes`` are the checks that decided ``cause``.
+    ``codes`` are the checks that decided ``cause``. ``covered``: whoever was notified of another answer knows of this
+    cause already, so only those are to be notified who are notified of pulls alone.
     """
 
     registry: str
@@ -77,6 +78,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unknown_since: datetime | None = None
     gap: str = ""
     codes: tuple[str, ...] = ()
+    covered: bool = False
 
 
 class RowVerdicts(msgspec.Struct, frozen=True):
@@ -147,7 +149,8 @@ class NoticeLine(msgspec.Struct, frozen=True, kw_only=True):
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A run's own message. ``facts`` are whole sentences; ``lines`` worst first; ``more`` counts what was cut.
 
-    ``about``: what tells it from another notice of its kind and run; "" where a run has one of a kind.
+    ``about``: what tells it from another notice of its kind and run; "" where a run has one of a kind. ``lines_only``:
+    without a line there is nothing to say.
     """
 
     kind: NoticeKind
@@ -159,3 +162,4 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[NoticeLine, ...] = ()
     more: int = 0
     about: str = ""
+    lines_only: bool = False

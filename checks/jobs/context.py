@@ -11,6 +11,7 @@ from checks.collect.arm.inventory import InventoryCache
 from checks.history.decide import Policy
 from checks.history.table.store import Store, open_store
 from checks.jobs.queues import Queues, open_queues
+from checks.notify.routes import Threshold
 from checks.settings import Settings
 
 Clock = Callable[[], datetime]
@@ -42,6 +43,7 @@ class JobContext:
             alert_on=frozenset(self.settings.alert_on),
             blind_after=timedelta(hours=self.settings.blind_hours),
             baseline=baseline,
+            pulls_alone=Threshold.DOWN.value in self.settings.mail_at_least.values(),
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+import msgspec
+
 from checks.changes import NoticeKind, NoticeLine, Status
 from checks.history.errors import SchemaError
 from checks.history.model import ClusterState, Run, SubjectState
@@ -30,7 +32,8 @@ async def remind(context: JobContext, run: Run) -> None:
     title = f"{clusters} cluster{' still fails' if clusters == 1 else 's still fail'}"
     hours = every // timedelta(hours=1)
     facts = (f"People were notified of all of these before. The next reminder comes in {hours} hours.",)
-    await context.store.add_notice(with_lines(notice_of(run, NoticeKind.REMINDER, title, facts), lines))
+    notice = msgspec.structs.replace(notice_of(run, NoticeKind.REMINDER, title, facts), lines_only=True)
+    await context.store.add_notice(with_lines(notice, lines))
 
 
 async def _still_failing(context: JobContext, run: Run, now: datetime) -> list[NoticeLine]:

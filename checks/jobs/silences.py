@@ -253,6 +253,7 @@ def _notice(name: str, silence: Silence | None, ending: Ending, left: _Left) -> 
         title=f"{len(clusters)} cluster{'s' if many else ''} still {what} after {said} ended",
         facts=tuple(facts),
         about=f"{name}-{ending.about}",
+        lines_only=not left.blind,
     )
     return with_lines(notice, left.lines)
 

@@ -78,6 +78,14 @@ def wanted(told: Item | Transition, route: Route) -> bool:
     return "pull" in facets and told.reason not in SIGHT
 
 
+def news_of(change: Change, route: Route) -> Change:
+    """The change as a route is notified of it: without what those know already who are notified of every answer."""
+    if route.at_least is not Threshold.FAILING:
+        return change
+    kept = (msgspec.structs.replace(moved, alert=False) if moved.covered else moved for moved in change.transitions)
+    return msgspec.structs.replace(change, transitions=tuple(kept))
+
+
 def outside(addresses: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
     """Those of the addresses whose domain a tag may not name."""
     domains = allowed_domains(settings)

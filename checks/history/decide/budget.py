@@ -33,7 +33,8 @@ def within_budget(
     given: list[str] = []
     asking: dict[str, dict[Key, Step]] = {}
     for key, one in steps.items():
-        if one.moved is not None and one.moved.alert and one.reason not in BESIDE:
+        # What is covered is no notice to those who know of the registry, and no more of these come than flips.
+        if one.moved is not None and one.moved.alert and not one.moved.covered and one.reason not in BESIDE:
             asking.setdefault(key[0], {})[key] = one
     for registry, asked in asking.items():
         spent = len(notices_of(notices, registry, now))

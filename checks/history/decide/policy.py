@@ -29,7 +29,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     ``fail_after`` and ``pass_after``: how many equal verdicts in a row move a facet. ``blind_after``: how long
     something may be Unknown, after a verdict, before people are notified. With ``baseline`` what fails at first sight
-    goes into the run's summary.
+    goes into the run's summary. ``pulls_alone``: some people are notified of pulls alone, and so do not know a cause by
+    any other answer.
     """
 
     fail_after: Mapping[str, int] = msgspec.field(default_factory=FAIL_AFTER.copy)
@@ -37,3 +38,4 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     alert_on: frozenset[str] = frozenset(ALERTED)
     blind_after: timedelta = timedelta(hours=6)
     baseline: bool = False
+    pulls_alone: bool = False

@@ -282,6 +282,7 @@ def _with_gap(moved: Transition, look: Look) -> Transition:
 def _flipped(held: SubjectState | None, subject: SubjectState, reason: Reason, look: Look, company: Company) -> Step:
     """A flip: notified where people want to know, or know of what it ends; damped where there are too many."""
     known = held is not None and held.notified
+    apart = False
     flips = (*recent(held.flips if held else (), look.now), look.now)[-FLIPS - 1 :]
     subject = msgspec.structs.replace(subject, flips=flips, other=None, covered=False)
     if held is not None and held.flapping_since is not None:
@@ -294,14 +295,16 @@ def _flipped(held: SubjectState | None, subject: SubjectState, reason: Reason, l
         subject = msgspec.structs.replace(subject, flapping_since=look.now, flapped_at=flapped_at)
     elif subject.status is Status.FAILING:
         covered = look.wanted and look.cause in company.known
-        alert = look.wanted and not covered
+        apart = covered and look.facet == "pull" and look.policy.pulls_alone
+        alert = look.wanted and (not covered or apart)
         notified = known or look.wanted
         subject = msgspec.structs.replace(subject, covered=covered)
     else:
         alert, notified = known, False
     # Whoever knows that nothing is known hears how it is: of this flip, or else at the next look.
-    subject = msgspec.structs.replace(subject, notified=notified, blind=subject.blind and not alert)
-    return Step(subject, _moved(held, subject, reason, alert=alert), reason)
+    subject = msgspec.structs.replace(subject, notified=notified, blind=subject.blind and (not alert or apart))
+    moved = _moved(held, subject, reason, alert=alert)
+    return Step(subject, msgspec.structs.replace(moved, covered=apart), reason)
 
 
 def _said_lately(subject: SubjectState, now: datetime) -> bool:

@@ -17,6 +17,7 @@ from checks.history.model import Batch, Channel, MailRow, Refusal, RowRef, Unrea
 from checks.history.table import keys, rows
 from checks.history.table.lease import FENCED, Lease, Leases
 from checks.history.table.tables import BATCH, Operation
+from checks.rules.mail_addresses import folded
 
 # (cluster, registry, facet): the cluster's ARM id in lower case. Of what is known of no registry, that is "".
 Subject = tuple[str, str, str]
@@ -180,5 +181,6 @@ def _notified_row(partition: str, subject: Subject, notified: Collection[str]) -
 
 
 def who(recipients: Iterable[str]) -> frozenset[str]:
-    """Recipients as it is kept who was notified: they only have to be told apart."""
-    return frozenset(hashlib.sha256(one.encode("utf-8", "surrogatepass")).hexdigest()[:12] for one in recipients)
+    """Recipients as it is kept who was notified: they only have to be told apart, in whatever case they are written."""
+    names = (folded(one).encode("utf-8", "surrogatepass") for one in recipients)
+    return frozenset(hashlib.sha256(name).hexdigest()[:12] for name in names)

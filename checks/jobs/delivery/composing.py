@@ -12,14 +12,15 @@ import msgspec
 
 from checks.changes import Change, Notice, NoticeKind, Reason, Transition
 from checks.history.errors import SchemaError
-from checks.history.model import MailRow
+from checks.history.model import MailRow, MailStatus
 from checks.history.table.mails import Subject, who
 from checks.history.table.silences import HeldSubject
+from checks.jobs.delivery.lasting import lasting
 from checks.jobs.delivery.turn import Turn
 from checks.notify.incidents import Mail, items_of, mail_of, notice_mail
 from checks.notify.items import Item, ItemKind, NotifiedKey, item_of_line
 from checks.notify.notice_lines import first_sight_lines
-from checks.notify.routes import Route, wanted
+from checks.notify.routes import Route, news_of, wanted
 from checks.notify.silences import item_silenced_by, without_silenced
 
 LOG = logging.getLogger(__name__)
@@ -67,13 +68,18 @@ async def composed(turn: Turn, row: MailRow) -> Composed | None:
     if row.channel.route:  # a run's own notice goes to the default route, what failed in it to its own
         notices = []
         changes = [change for change in changes if route.name in turn.routes([change], notice=False)]
+    changes = [news_of(change, route) for change in changes]
     notice, changes = _with_first_sights(notices, changes)
     notified = await turn.context.store.notified(row.channel)
     asked = row.recipients or route.recipients
     recipients = who(asked)
     known = frozenset(subject for subject, some in notified.items() if some & recipients)
-    items = await _without_silenced(turn, [item for item in items_of(changes, known) if wanted(item, route)])
-    notice = await _unsilenced(turn, notice)
+    items = [item for item in items_of(changes, known) if wanted(item, route)]
+    # What may have gone out says the same again: who has it is to be known, or nobody hears of the recovery.
+    if row.status is not MailStatus.SENDING:
+        items = await _without_silenced(turn, items)
+        notice = await lasting(turn.context, notice) if notice is not None else None
+        notice = await _unsilenced(turn, notice)
     listed = [item_of_line(line, _reason(notice)) for line in notice.lines] if notice is not None else []
     known_besides = await turn.knowledge.of_mail([*listed, *items], route)
     if notice is not None and not items:

@@ -146,10 +146,15 @@ def _following(turn: Turn, replaced: Sequence[MailRow], by: Sequence[MailRow]) -
 
 
 async def _share(turn: Turn, mail: MailRow, batch: Batch) -> bool:
-    """Whether a mail is about a cluster that a batch is about, too."""
+    """Whether a mail is about a cluster that a batch is about, too.
+
+    What the lines of a run's own notice say is looked at anew when it is sent, so only one that may have gone out is.
+    """
     clusters = await turn.clusters_of(batch.id)
     for name in mail.batches if clusters else ():
         if not clusters.isdisjoint(await turn.clusters_of(name)):
+            return True
+        if mail.status is MailStatus.SENDING and not clusters.isdisjoint(await turn.listed_by(name)):
             return True
     return False
 

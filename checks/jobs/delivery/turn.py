@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-from checks.changes import Change
+import msgspec
+
+from checks.arm_ids import subscription_of
+from checks.changes import Change, Notice
 from checks.history.errors import SchemaError
 from checks.history.model import Batch, Channel, MailRow, RowRef
+from checks.history.table import keys
 from checks.history.table.lease import Lease
 from checks.history.table.rows import Entity
 from checks.jobs.context import JobContext
@@ -55,6 +59,15 @@ class Turn:
             batch = await self.batch(batch_id)
             self._clusters[batch_id] = frozenset(map(_cluster, batch.changes if batch is not None else ()))
         return self._clusters[batch_id]
+
+    async def listed_by(self, batch_id: str) -> frozenset[Cluster]:
+        """The clusters that the lines of a batch's notice name. SchemaError where it cannot be read."""
+        batch = await self.batch(batch_id)
+        if batch is None or not batch.notice:
+            return frozenset()
+        lines = msgspec.json.decode(batch.notice, type=Notice).lines
+        partitions = ((line.cluster, subscription_of(line.cluster)) for line in lines)
+        return frozenset(_cluster(RowRef(part, keys.change(name, 0))) for name, part in partitions)
 
     async def silences(self) -> tuple[Silence, ...]:
         """The silences as this turn began to ask for them. One that cannot be read silences nothing."""
