@@ -100,7 +100,8 @@ def _concerned(
     recipients: tuple[str, ...], items: Sequence[Item], notified: Mapping[Subject, frozenset[str]]
 ) -> tuple[str, ...]:
     """Those whom a mail concerns: of one that only says the end of failures, whoever was notified of one of them."""
-    if not items or any(item.kind not in _OVER for item in items):
+    whole = (item.kind not in _OVER or not any(notified.get(key) for key in item.keys) for item in items)
+    if not items or any(whole):  # what failed and was removed before a mail said either is news to everybody
         return recipients
     know = frozenset[str]().union(*(notified.get(subject, frozenset()) for subject in _subjects(items)))
     return tuple(one for one in recipients if who([one]) <= know)
