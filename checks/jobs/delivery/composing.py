@@ -104,7 +104,7 @@ def _concerned(
     if not items or any(whole):  # what failed and was removed before a mail said either is news to everybody
         return recipients
     know = frozenset[str]().union(*(notified.get(subject, frozenset()) for subject in _subjects(items)))
-    return tuple(one for one in recipients if who([one]) <= know)
+    return tuple(one for one in recipients if who([one]) <= know) or recipients
 
 
 def _subjects(items: Iterable[Item]) -> frozenset[NotifiedKey]:
