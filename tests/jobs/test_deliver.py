@@ -263,3 +263,18 @@ async def test_what_waits_for_a_transport_that_is_not_set_any_more_goes_by_the_o
         assert len(eml_files(tmp_path)) == 1
         assert await left(job) == 0
         assert await deliver_all(job) == Delivered()
+
+
+async def test_a_recovery_reaches_those_who_were_notified_by_the_transport_before(
+    storage: str, smtp: Mailbox, tmp_path: Path
+) -> None:
+    team = {"PULLWATCH_MAIL_TO": "team@contoso.example"}
+    async with job_context(app_settings(storage, smtp) | team, Clock()) as job:
+        await commit(job, ["pass", "fail"])
+        assert await deliver_all(job) == Delivered(sent=1)
+    folder = app_settings(storage, MAIL_TRANSPORTS="folder", MAIL_FOLDER=str(tmp_path)) | team
+    async with job_context(folder, Clock()) as job:
+        await commit(job, ["pass"], first=3)
+        assert await deliver_all(job) == Delivered(sent=1)
+    (file,) = eml_files(tmp_path)
+    assert "RECOVERED" in file.read_text()
