@@ -127,6 +127,7 @@ def test_the_storage_takes_no_key_and_no_token_for_something_else(
         assert [queue.name for queue in queues.list_queues()] == ["taken"]
 
 
+@pytest.mark.matrix
 @pytest.mark.timeout(300)
 def test_the_app_and_its_commands_need_no_key_of_the_storage(
     tmp_path: Path, token_storage: Storage, authority: trustme.CA, smtp: Mailbox

@@ -176,7 +176,7 @@ def explored(name: str, *at: int, tries: Mapping[str, int] | None = None) -> Rea
     return reaper
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.matrix)])
+@pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.matrix)])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_death_at_any_point_of_a_run_loses_nothing_and_sends_nothing_else_twice(name: str, step: int) -> None:
     points = len(explored(name).names)
@@ -185,7 +185,7 @@ def test_a_death_at_any_point_of_a_run_loses_nothing_and_sends_nothing_else_twic
         assert explored(name, at).deaths == [at]
 
 
-@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.matrix)])
+@pytest.mark.parametrize("step", [14, pytest.param(1, marks=pytest.mark.matrix)])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_sweep_makes_good_what_a_message_that_was_given_up_would_have_done(name: str, step: int) -> None:
     names = explored(name).names

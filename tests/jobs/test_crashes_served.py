@@ -36,7 +36,7 @@ from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, object_
 
 IMAGE = "acrone.azurecr.io/team/web:1"
 FLIP = replace(SCENARIOS["flip"], facets="(access")
-SAMPLE = 6
+SAMPLE = 4
 BLOCKS = 8  # of points, for several processes
 
 
