@@ -11,7 +11,7 @@ import pytest
 
 from checks.changes import Change
 from checks.history.decide import Policy, decide
-from checks.history.model import MailStatus, RowRef, RunRef
+from checks.history.model import Channel, MailStatus, RowRef, RunRef
 from checks.jobs.close import sweep_runs
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
@@ -276,5 +276,7 @@ async def test_a_recovery_reaches_those_who_were_notified_by_the_transport_befor
     async with job_context(folder, Clock()) as job:
         await commit(job, ["pass"], first=3)
         assert await deliver_all(job) == Delivered(sent=1)
+        for transport in ("smtp", "folder"):
+            assert await job.store.notified(Channel("", transport)) == {}
     (file,) = eml_files(tmp_path)
     assert "RECOVERED" in file.read_text()

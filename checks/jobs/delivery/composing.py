@@ -12,7 +12,7 @@ import msgspec
 
 from checks.changes import Change, Notice, NoticeKind, Reason, Transition
 from checks.history.errors import SchemaError
-from checks.history.model import Channel, MailRow, MailStatus
+from checks.history.model import MailRow, MailStatus
 from checks.history.table.mails import Subject, who
 from checks.history.table.silences import HeldSubject
 from checks.jobs.delivery.lasting import lasting
@@ -22,7 +22,6 @@ from checks.notify.items import Item, ItemKind, NotifiedKey, item_of_line
 from checks.notify.notice_lines import first_sight_lines
 from checks.notify.routes import Route, news_of, wanted
 from checks.notify.silences import item_silenced_by, without_silenced
-from checks.settings import TRANSPORTS
 
 LOG = logging.getLogger(__name__)
 # The end of what people were notified of.
@@ -71,7 +70,7 @@ async def composed(turn: Turn, row: MailRow) -> Composed | None:
         changes = [change for change in changes if route.name in turn.routes([change], notice=False)]
     changes = [news_of(change, route) for change in changes]
     notice, changes = _with_first_sights(notices, changes)
-    notified = await _notified(turn, row.channel)
+    notified = await turn.notified(row.channel)
     asked = row.recipients or route.recipients
     recipients = who(asked)
     known = frozenset(subject for subject, some in notified.items() if some & recipients)
@@ -95,16 +94,6 @@ async def composed(turn: Turn, row: MailRow) -> Composed | None:
         over=_subjects(item for item in items if item.kind in _OVER),
         notified=notified,
     )
-
-
-async def _notified(turn: Turn, channel: Channel) -> dict[Subject, frozenset[str]]:
-    """Who was notified of what by a channel, or by a transport that the settings named before."""
-    notified = await turn.context.store.notified(channel)
-    for name in TRANSPORTS:
-        if name not in turn.transports:
-            before = await turn.context.store.notified(Channel(channel.route, name))
-            notified |= {subject: some | notified.get(subject, frozenset()) for subject, some in before.items()}
-    return notified
 
 
 def _concerned(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 
 from checks.findings import ClusterReport, Fail
 from checks.history.errors import SchemaError
@@ -16,9 +15,9 @@ from checks.jobs.context import JobContext
 from checks.notify.incidents import MailContext
 from checks.notify.items import Item
 from checks.notify.routes import Route
+from checks.watchdog import REFUSED_FOR
 
 LOG = logging.getLogger(__name__)
-REFUSED_FOR = timedelta(days=1)  # for which the others are told of a refusal
 MAX_LOOKED_UP = 30  # clusters of one mail whose reports are read
 MAX_WORKLOADS = 20  # of one cluster and registry
 PULL_ERRORS = "PW301"

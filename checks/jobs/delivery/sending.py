@@ -118,7 +118,7 @@ async def _received(turn: Turn, mail: MailRow, what: Composed, receipt: Receipt)
         for who, why in receipt.refused.items()
     ]
     if accepted:
-        await turn.context.store.set_notified(mail.channel, what.after(set(recipients) - told.keys()))
+        await turn.set_notified(mail.channel, what.after(set(recipients) - told.keys()))
         lately = await turn.context.store.sent_lately(mail.channel, now)
         more.append(turn.context.store.rate_row(mail.channel, (*lately, now)))
     if receipt.later:

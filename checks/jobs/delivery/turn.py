@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from checks.history.errors import SchemaError
 from checks.history.model import Batch, Channel, MailRow, RowRef
 from checks.history.table import keys
 from checks.history.table.lease import Lease
+from checks.history.table.mails import Subject
 from checks.history.table.rows import Entity
 from checks.jobs.context import JobContext
 from checks.jobs.delivery.knowledge import Knowledge
@@ -20,6 +21,7 @@ from checks.jobs.delivery.reading import Changes, Found
 from checks.notify.message import templates_of_mails
 from checks.notify.routes import Route, notice_route, routes_of
 from checks.notify.transports.base import Transport
+from checks.settings import TRANSPORTS
 from checks.silences import Silence
 
 LOG = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ class Turn:
         self._changes = Changes(lambda ref: context.store.load_change(ref))
         self._routes: dict[tuple[str, int], tuple[Route, ...]] = {}
         self._silences: tuple[Silence, ...] | None = None
+        self._before: dict[str, dict[str, dict[Subject, frozenset[str]]]] = {}
 
     async def batch(self, batch_id: str) -> Batch | None:
         """A batch; None where there is none. SchemaError where it cannot be read."""
@@ -97,6 +100,29 @@ class Turn:
                 raise found
             changes.append(found)
         return sorted(changes, key=lambda change: change.sequence)
+
+    async def notified(self, channel: Channel) -> dict[Subject, frozenset[str]]:
+        """Who was notified of what by a channel, or by a transport that the settings named before."""
+        notified = await self.context.store.notified(channel)
+        for before in (await self._notified_before(channel.route)).values():
+            notified |= {subject: some | notified.get(subject, frozenset()) for subject, some in before.items()}
+        return notified
+
+    async def set_notified(self, channel: Channel, notified: Mapping[Subject, Collection[str]]) -> None:
+        """Keep who is notified of what from now on, and that of nothing of this by a transport named before."""
+        await self.context.store.set_notified(channel, notified)
+        for name, before in (await self._notified_before(channel.route)).items():
+            taken = before.keys() & notified.keys()
+            if taken:
+                await self.context.store.set_notified(Channel(channel.route, name), dict.fromkeys(taken, ()))
+                self._before[channel.route][name] = {key: before[key] for key in before.keys() - taken}
+
+    async def _notified_before(self, route: str) -> dict[str, dict[Subject, frozenset[str]]]:
+        """By transport, what those that are not set any more have notified a route of. Read once in a turn."""
+        if route not in self._before:
+            names = [name for name in TRANSPORTS if name not in self.transports]
+            self._before[route] = {name: await self.context.store.notified(Channel(route, name)) for name in names}
+        return self._before[route]
 
     def routes(self, changes: Iterable[Change], *, notice: bool) -> dict[str, Route]:
         """The routes, by name, that any of the changes concerns; a run's notice goes to the default route."""
