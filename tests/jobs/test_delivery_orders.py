@@ -41,6 +41,9 @@ SETTINGS = load(
     app_settings("UseDevelopmentStorage=true")
     | {"PULLWATCH_MAIL_TO": ",".join(TEAM), "PULLWATCH_MAIL_FROM": "pullwatch@contoso.example"}
 )
+# The last two are for mutants that the others do not notice: who is told of a recovery, a mail for a part of the
+# recipients, a mail that waits for one that was replaced.
+SAMPLE = (*range(10), 13, 14)
 OPEN_KINDS = {ItemKind.FAIL, ItemKind.CHANGED, ItemKind.MORE, ItemKind.FLAPPING}
 
 
@@ -219,7 +222,7 @@ def told(seeds: Iterable[int]) -> Counter[str]:
 
 
 def test_a_sample_of_stories() -> None:
-    happened = told(range(12))
+    happened = told(SAMPLE)
     assert happened["deaths"] > 3
     assert happened["uncertain"] > 10
 
