@@ -132,7 +132,7 @@ class NoticeKind(StrEnum):
     SILENCE_ENDED = "silence-ended"
 
 
-class NoticeLine(msgspec.Struct, frozen=True, kw_only=True):
+class NoticeLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What fails: one cluster and registry with the failing facets of one cause, and the checks that decided it."""
 
     cluster: str
@@ -150,7 +150,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A run's own message. ``facts`` are whole sentences; ``lines`` worst first; ``more`` counts what was cut.
 
     ``about``: what tells it from another notice of its kind and run; "" where a run has one of a kind. ``lines_only``:
-    without a line there is nothing to say.
+    without a line there is nothing to say. ``route``: whom it is for, "" the default one.
     """
 
     kind: NoticeKind
@@ -163,3 +163,4 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     more: int = 0
     about: str = ""
     lines_only: bool = False
+    route: str = ""

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from checks.changes import NoticeKind, NoticeLine, Status
+from checks.changes import NoticeKind, NoticeLine, Reason, Status
 from checks.history.errors import SchemaError
 from checks.history.model import ClusterState, Run, SubjectState
 from checks.jobs.context import JobContext
 from checks.jobs.notices import line_of, notice_of
-from checks.notify.notice_lines import folded, with_lines
+from checks.notify.items import item_of_line
+from checks.notify.notice_lines import folded, still_failing, with_lines
+from checks.notify.routes import notice_route, wanted
 
 LOG = logging.getLogger(__name__)
 
@@ -23,13 +25,14 @@ async def remind(context: JobContext, run: Run) -> None:
     now = run.closed or context.clock()
     if not every or run.scope.asked:
         return
-    lines = folded(await _still_failing(context, run, now))
+    route = notice_route(context.settings)
+    failing = folded(await _still_failing(context, run, now))
+    lines = [line for line in failing if wanted(item_of_line(line, Reason.STILL_FAILING), route)]
     if not any(now - line.since >= every for line in lines):
         return
     if not await context.store.claim_reminder(run, now, every):
         return
-    clusters = len({line.cluster.lower() for line in lines})
-    title = f"{clusters} cluster{' still fails' if clusters == 1 else 's still fail'}"
+    title = still_failing(len({line.cluster.lower() for line in lines}))
     hours = every // timedelta(hours=1)
     facts = (f"People were notified of all of these before. The next reminder comes in {hours} hours.",)
     notice = msgspec.structs.replace(notice_of(run, NoticeKind.REMINDER, title, facts), lines_only=True)

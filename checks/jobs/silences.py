@@ -1,4 +1,4 @@
-"""The end of silences: what one held back and still fails is said, in one mail for each silence.
+"""The end of silences: what one held back and still fails is said, in one mail for each silence and route.
 
 An acknowledgement ends when what was acknowledged does not fail any more. What another silence covers as well goes over
 to that one. A death at any point repeats what was begun: what a mail is about is fixed before its pointer is written,
@@ -7,6 +7,7 @@ under a key that follows from it.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
@@ -17,16 +18,18 @@ from checks.arm_ids import name_of, subscription_of
 from checks.changes import Notice, NoticeKind, NoticeLine, Status
 from checks.history.decide import FACETS
 from checks.history.errors import HistoryError, SchemaError
-from checks.history.model import ClusterState, RunRef, SubjectState
+from checks.history.model import Channel, ClusterState, RunRef, SubjectState
+from checks.history.table.mails import Subject
 from checks.history.table.silences import Ending, HeldSubject
 from checks.history.table.store import Store
 from checks.jobs.context import JobContext
 from checks.jobs.notices import line_of
 from checks.jobs.queues import DELIVER, DeliverMessage
 from checks.jobs.watch import read_latest
-from checks.notify.notice_lines import folded, with_lines
+from checks.notify.notice_lines import folded, still_failing, with_lines
 from checks.notify.silences import ended, matches, silenced_by
 from checks.notify.wording import utc
+from checks.settings import TRANSPORTS
 from checks.silences import LONGEST, Matchers, Silence, SilenceKind
 
 LOG = logging.getLogger(__name__)
@@ -139,7 +142,7 @@ def failing(state: ClusterState) -> list[SubjectState]:
 
 
 async def _end(context: JobContext, name: str, silence: Silence | None, silences: tuple[Silence, ...]) -> int:
-    """Says what a silence held back and still fails; how many mails (one, or none).
+    """Says what a silence held back and still fails; how many mails: one for each route that it was kept from, or none.
 
     ``silence`` None: it cannot be read, or is gone. What it held back is said all the same.
     """
@@ -153,21 +156,25 @@ async def _end(context: JobContext, name: str, silence: Silence | None, silences
     except SchemaError as error:
         LOG.error("what the silence %s held back cannot be said: %s", name, error)
         return 0
-    left = await _left(context, silence, [one for one in held if one.key in ending.keys], silences)
-    for other, subject in left.covered:
-        await store.hold(other.id, [subject])
-    said = bool(left.lines or left.blind)
-    if said:
-        await store.add_notice(_notice(name, silence, ending, left))
+    said = 0
+    kept_back = [one for one in held if one.key in ending.keys]
+    for route in sorted({one.route for one in kept_back}):
+        left = await _left(context, silence, [one for one in kept_back if one.route == route], silences)
+        for other, subject in left.covered:
+            await store.hold(other.id, [subject])
+        if left.lines or left.blind:
+            await store.add_notice(_notice(name, silence, ending, left, route))
+            said += 1
     await store.drop_held(name, ending.keys)
     await store.finish_ending(name)
-    return int(said)
+    return said
 
 
 async def _left(
     context: JobContext, silence: Silence | None, held: list[HeldSubject], silences: tuple[Silence, ...]
 ) -> _Left:
-    """What became of what was held back."""
+    """What became of what was held back from one route."""
+    told = await _told(context, held[0].route)
     clusters: dict[str, list[HeldSubject]] = {}
     for one in sorted(held, key=lambda one: FACETS.index(one.facet) if one.facet in FACETS else len(FACETS)):
         clusters.setdefault(one.cluster.rstrip("/").lower(), []).append(one)
@@ -177,7 +184,7 @@ async def _left(
     for subjects in clusters.values():
         state = await _state(context, subjects[0].cluster)
         for one in subjects:
-            subject = _subject(one, state, silence)
+            subject = _subject(one, state, silence, told)
             if subject is None:
                 continue
             other = _cover(silences, one.cluster, subject, context.clock())
@@ -200,8 +207,17 @@ async def _state(context: JobContext, cluster: str) -> ClusterState | SchemaErro
     return None if stored is None else stored.state
 
 
+async def _told(context: JobContext, route: str) -> frozenset[Subject]:
+    """Of which failures a route was notified by any transport."""
+    found = [await context.store.notified(Channel(route, name)) for name in TRANSPORTS]
+    return frozenset(subject for notified in found for subject in notified)
+
+
 def _subject(
-    held: HeldSubject, state: ClusterState | SchemaError | None, silence: Silence | None
+    held: HeldSubject,
+    state: ClusterState | SchemaError | None,
+    silence: Silence | None,
+    told: frozenset[Subject],
 ) -> SubjectState | None:
     """What fails of what was held back; None where it does not any more, or for something else that was notified.
 
@@ -219,7 +235,8 @@ def _subject(
             of_it = silence is None or matches(
                 silence.matchers, held.cluster, subject.registry, subject.cause, subject.codes
             )
-            return subject if of_it else None
+            known = (held.cluster.rstrip("/").lower(), held.registry, held.facet) in told
+            return subject if of_it or not known else None
     return None
 
 
@@ -235,11 +252,11 @@ def _as_held(held: HeldSubject) -> SubjectState:
     )
 
 
-def _notice(name: str, silence: Silence | None, ending: Ending, left: _Left) -> Notice:
-    """The mail's notice. Its key follows from the silence and what is said of it."""
+def _notice(name: str, silence: Silence | None, ending: Ending, left: _Left, route: str) -> Notice:
+    """The mail's notice. Its key follows from the silence, what is said of it, and to whom."""
+    whom = f"-{hashlib.sha256(route.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}" if route else ""
     clusters = {line.cluster.lower() for line in left.lines} | {one.cluster.lower() for one in left.blind}
-    many = len(clusters) != 1
-    what = ("fail" if many else "fails") if left.lines else ("are" if many else "is") + " unknown"
+    unknown = "1 cluster is still unknown" if len(clusters) == 1 else f"{len(clusters)} clusters are still unknown"
     said = "an acknowledgement" if silence is not None and silence.kind is SilenceKind.ACK else "a silence"
     facts = [*_facts(silence), "Meanwhile none of this was sent."]
     facts += [f"Nothing is known of {name_of(one.cluster)} since {utc(one.since)}." for one in left.blind[:MAX_NAMED]]
@@ -250,10 +267,11 @@ def _notice(name: str, silence: Silence | None, ending: Ending, left: _Left) -> 
         run=ending.run.id,
         sequence=ending.run.sequence,
         at=ending.at,
-        title=f"{len(clusters)} cluster{'s' if many else ''} still {what} after {said} ended",
+        title=f"{still_failing(len(clusters)) if left.lines else unknown} after {said} ended",
         facts=tuple(facts),
-        about=f"{name}-{ending.about}",
+        about=f"{name}-{ending.about}{whom}",
         lines_only=not left.blind,
+        route=route,
     )
     return with_lines(notice, left.lines)
 

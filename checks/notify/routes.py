@@ -6,7 +6,7 @@ put in its place: whoever may write tags cannot keep anything from those who wat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -46,18 +46,41 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 def routes_of(change: Change, settings: Settings) -> tuple[Route, ...]:
     """The routes of a change, the broadest first. Nobody is in two of them where the first gets all of the second."""
-    routes = [notice_route(settings)]
-    for route in (*_of_subscription(change, settings), *_of_tag(change, settings)):
+    default = notice_route(settings)
+    return default, *_besides([default], [*_of_subscription(change, settings), *_of_tag(change, settings)])
+
+
+def _besides(broader: Sequence[Route], routes: Iterable[Route]) -> list[Route]:
+    """The routes without whom a broader one serves as well."""
+    made: list[Route] = []
+    for route in routes:
         served = {
             folded(address)
-            for broader in routes
-            if broader.at_least in (Threshold.FAILING, route.at_least)
-            for address in broader.recipients
+            for other in (*broader, *made)
+            if other.at_least in (Threshold.FAILING, route.at_least)
+            for address in other.recipients
         }
         left = tuple(address for address in route.recipients if folded(address) not in served)
         if left:
-            routes.append(msgspec.structs.replace(route, recipients=left))
-    return tuple(routes)
+            made.append(msgspec.structs.replace(route, recipients=left))
+    return made
+
+
+def route_named(name: str, settings: Settings, *, apart: bool = False) -> Route | None:
+    """A route as it is now, by the name that is stored of it; None where its people are not to be notified any more.
+
+    ``apart``: without whom the default route serves as well. Whether a cluster's tag still names somebody is not asked:
+    it did when something was held back from them, or sent.
+    """
+    default = notice_route(settings)
+    kind, _, rest = name.partition(":")
+    if not name:
+        return default
+    if kind == "subscription":
+        made = [_subscription_route(rest, settings)] if rest in settings.routes else []
+    else:
+        made = [] if outside((rest,), settings) else [_tag_route(rest, "a cluster named you", settings)]
+    return next(iter(_besides([default] if apart else [], made)), None)
 
 
 def notice_route(settings: Settings) -> Route:
@@ -102,12 +125,16 @@ def allowed_domains(settings: Settings) -> frozenset[str]:
 def _of_subscription(change: Change, settings: Settings) -> Iterator[Route]:
     guid = subscription_of(change.cluster)
     if guid in settings.routes:
-        yield Route(
-            name=f"subscription:{guid}",
-            recipients=settings.routes[guid],
-            at_least=_threshold(settings, guid, "subscriptions"),
-            why=f"PULLWATCH_ROUTES names you for the subscription {guid}",
-        )
+        yield _subscription_route(guid, settings)
+
+
+def _subscription_route(guid: str, settings: Settings) -> Route:
+    return Route(
+        name=f"subscription:{guid}",
+        recipients=settings.routes[guid],
+        at_least=_threshold(settings, guid, "subscriptions"),
+        why=f"PULLWATCH_ROUTES names you for the subscription {guid}",
+    )
 
 
 def _of_tag(change: Change, settings: Settings) -> Iterator[Route]:
@@ -115,12 +142,16 @@ def _of_tag(change: Change, settings: Settings) -> Iterator[Route]:
     refused = outside(change.notify, settings)
     for address in change.notify[:MAX_NAMED]:
         if ADDRESS.fullmatch(address) and address not in refused:
-            yield Route(
-                name=f"tag:{folded(address)}",
-                recipients=(address,),
-                at_least=_threshold(settings, "tags"),
-                why=f"the tag {NOTIFY_TAG} of the cluster {name_of(change.cluster)} names you",
-            )
+            yield _tag_route(address, f"the cluster {name_of(change.cluster)} names you", settings)
+
+
+def _tag_route(address: str, whose: str, settings: Settings) -> Route:
+    return Route(
+        name=f"tag:{folded(address)}",
+        recipients=(address,),
+        at_least=_threshold(settings, "tags"),
+        why=f"the tag {NOTIFY_TAG} of {whose}",
+    )
 
 
 def _threshold(settings: Settings, *names: str) -> Threshold:

@@ -14,6 +14,7 @@ import msgspec
 from checks.arm_ids import name_of, subscription_of
 from checks.changes import Notice, NoticeKind, NoticeLine
 from checks.notify.items import Item, ItemKind
+from checks.notify.notice_lines import keeping
 from checks.silences import SKEW, Matchers, Silence, SilenceKind
 
 __all__ = ["Matchers", "Silence", "SilenceKind", "ended", "item_silenced_by", "silenced_by", "without_silenced"]
@@ -71,7 +72,7 @@ def without_silenced(notice: Notice, silences: Iterable[Silence], now: datetime)
     if notice.kind not in _OF_FAILURES or not count:
         return notice
     fact = f"{count} more {'is' if count == 1 else 'are'} silenced or acknowledged, and not listed."
-    return msgspec.structs.replace(notice, lines=lines, facts=(*notice.facts, fact))
+    return keeping(msgspec.structs.replace(notice, facts=(*notice.facts, fact)), lines)
 
 
 def line_silenced_by(silences: Iterable[Silence], line: NoticeLine, now: datetime) -> Silence | None:

@@ -28,7 +28,7 @@ def silence(name: str = "one", **more: Any) -> Silence:
 
 
 def held(number: int = 1, facet: str = "pull", **more: Any) -> HeldSubject:
-    fields = {"cause": "role-missing", "change": RowRef("p", "r")} | more
+    fields = {"cause": "role-missing", "route": "tag:team@contoso.example"} | more
     return HeldSubject(cluster=f"{CLUSTER}{number}", registry=REGISTRY, facet=facet, since=NOW, **fields)
 
 

@@ -223,6 +223,54 @@ async def test_what_has_no_mailboxes_gets_what_goes_to_everybody_once() -> None:
     assert {who: kinds(mails) for who, mails in hook.got.items()} == {TEAM: ("FAIL", "RECOVERED")}
 
 
+async def test_whoever_a_tag_named_when_it_failed_hears_of_the_recovery_and_of_nothing_else() -> None:
+    async with tenant(NOTIFY_DOMAINS="contoso.example") as world:
+        await world.tell("pass", "aks-1", notify=(OWNER,))
+        await world.tell("fail", "aks-1", notify=(OWNER,))
+        await world.tell("pass", "aks-1", notify=(SHOP,))
+        await world.tell("fail", "aks-1")
+    assert world.got == {TEAM: ("FAIL", "RECOVERED", "FAIL"), OWNER: ("FAIL", "RECOVERED")}
+
+
+async def test_whoever_is_about_to_hear_of_a_failure_hears_that_it_is_over_though_the_tag_is_gone() -> None:
+    async with tenant() as world:
+        await world.tell("pass", "aks-1", notify=(OWNER,))
+        world.smtp.answers += [NO, NO]
+        await world.tell("fail", "aks-1", notify=(OWNER,))
+        assert world.got == {}
+        await world.tell("pass", "aks-1")
+        await world.settle()
+    assert world.got == {TEAM: ("WAS BAD",), OWNER: ("WAS BAD",)}
+
+
+async def test_whoever_moves_from_a_tag_to_everything_hears_of_the_recovery_once() -> None:
+    async with tenant() as world:
+        await world.tell("pass", "aks-1", notify=(SHOP,))
+        await world.tell("fail", "aks-1", notify=(SHOP,))
+        world.settings = settings_of(MAIL_TO=f"{TEAM},{SHOP}")
+        await world.tell("pass", "aks-1", notify=(SHOP,))
+    assert world.got == {TEAM: ("FAIL", "RECOVERED"), SHOP: ("FAIL", "RECOVERED")}
+
+
+async def test_whoever_is_out_of_the_settings_gets_nothing_more() -> None:
+    async with tenant(ROUTES=f"{SUBSCRIPTION}={SHOP}") as world:
+        await world.tell("pass", "aks-1")
+        await world.tell("fail", "aks-1")
+        world.settings = settings_of()
+        await world.tell("pass", "aks-1")
+    assert world.got == {TEAM: ("FAIL", "RECOVERED"), SHOP: ("FAIL",)}
+
+
+async def test_a_threshold_that_is_raised_keeps_no_recovery_back() -> None:
+    async with tenant() as world:
+        await world.tell("pass", "aks-1")
+        await world.see(report("fail", pull="pass", cluster=cluster_id("aks-1")))
+        await world.deliver()
+        world.settings = settings_of(MAIL_AT_LEAST="down")
+        await world.tell("pass", "aks-1")
+    assert world.got == {TEAM: ("FAIL", "RECOVERED")}
+
+
 # ---- silences ----------------------------------------------------------------------------------------------------
 
 
@@ -312,7 +360,7 @@ async def test_a_silence_whose_end_waits_says_nothing_of_what_recovered_meanwhil
         await world.deliver()
         (mail,) = world.smtp.got[TEAM]
         assert {name for name, _, _ in mail.said} == {"aks-2"}
-        assert "Meanwhile 1 of these recovered, and is left out." in mail.mail.text
+        assert "Meanwhile 1 has recovered, and is left out." in mail.mail.text
         await world.tell("pass", "aks-2")
     assert [subject.partition(":")[0] for subject in world.smtp.subjects[TEAM]] == ["SILENCE ENDED", "RECOVERED"]
 
@@ -361,3 +409,36 @@ async def test_whoever_is_written_in_another_case_hears_of_the_recovery() -> Non
         world.settings = settings_of(MAIL_TO=TEAM.capitalize())
         await world.tell("pass", "aks-1")
     assert world.got == {TEAM: ("FAIL",), TEAM.capitalize(): ("RECOVERED",)}
+
+
+async def test_the_end_of_a_silence_reaches_every_route_that_it_was_kept_from() -> None:
+    async with tenant(ROUTES=f"{SUBSCRIPTION}={SHOP}") as world:
+        await world.tell("pass", "aks-1", notify=(OWNER,))
+        await world.silence()
+        await world.tell("fail", "aks-1", notify=(OWNER,))
+        assert world.got == {}
+        world.clock.forward(hours=5)
+        await world.over()
+        await world.tell("pass", "aks-1", notify=(OWNER,))
+    heard = {who: [one.partition(":")[0] for one in subjects] for who, subjects in world.smtp.subjects.items()}
+    assert heard == {who: ["SILENCE ENDED", "RECOVERED"] for who in (TEAM, SHOP, OWNER)}
+
+
+async def test_a_failure_that_another_check_decides_by_now_is_said_when_the_silence_of_the_first_ends() -> None:
+    async with tenant() as world:
+        await world.tell("pass", "aks-1")
+        await world.silence(code="PW102")
+        await world.tell("fail", "aks-1")
+        seen = report("fail", cluster=cluster_id("aks-1"))
+        (row,) = seen.registries
+        access, pull = (msgspec.structs.replace(facet, decided_by=("PW301",)) for facet in (row.access, row.pull))
+        await world.see(
+            msgspec.structs.replace(seen, registries=(msgspec.structs.replace(row, access=access, pull=pull),))
+        )
+        await world.deliver()
+        assert world.got == {}, "no flip: nobody is notified of what decides"
+        world.clock.forward(hours=5)
+        await world.over()
+        await world.tell("pass", "aks-1")
+    heard = [subject.partition(":")[0] for subject in world.smtp.subjects[TEAM]]
+    assert heard == ["SILENCE ENDED", "RECOVERED"]

@@ -9,7 +9,7 @@ from azure.core.exceptions import ServiceRequestError
 from checks.changes import Notice, NoticeKind
 from checks.findings import ClusterReport
 from checks.history.decide import Policy, decide
-from checks.history.model import RowRef, RunRef
+from checks.history.model import Channel, RowRef, RunRef
 from checks.history.table import keys
 from checks.history.table.silences import Ending, HeldSubject
 from checks.history.table.store import Store
@@ -138,6 +138,8 @@ async def test_what_does_not_fail_any_more_or_for_another_cause_is_not_said(stor
         await job.store.hold("one", [held()])
         forward(job, hours=1)
         await looked(job, 2, seen)
+        # Of another cause people are notified when it is seen.
+        await job.store.set_notified(Channel("", "smtp"), {(CLUSTER.lower(), REGISTRY, "access"): {"somebody"}})
         forward(job, hours=4)
         assert (await end_silences(job)).notices == 0
         assert await notices(job) == []
@@ -208,7 +210,7 @@ async def test_that_nothing_is_known_of_a_cluster_is_said_when_it_was_silenced(s
         forward(job, hours=5)
         assert (await end_silences(job)).notices == 1
         (notice,) = await notices(job)
-        assert notice.title == "1 cluster still is unknown after a silence ended"
+        assert notice.title == "1 cluster is still unknown after a silence ended"
         assert "Nothing is known of aks-1 since 2026-11-24 08:00 UTC." in notice.facts
 
 

@@ -7,12 +7,14 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
 import msgspec
 import pytest
 
+from checks.changes import Notice, NoticeKind
 from checks.collect.arm.inventory import InventoryCache
 from checks.findings import ClusterReport, Facet, Fail, Pass, RegistryRow
 from checks.history.decide import Policy, decide
@@ -21,11 +23,15 @@ from checks.history.table.store import Store, open_store
 from checks.jobs import deliver
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
+from checks.jobs.notices import line_of
 from checks.jobs.queues import Queues
+from checks.jobs.silences import end_silences, failing
 from checks.notify.incidents import Mail
 from checks.notify.message import MAX_MESSAGE
-from checks.notify.transports.base import Outgoing, Receipt
+from checks.notify.notice_lines import folded, still_failing, with_lines
+from checks.notify.transports.base import NotDelivered, Outgoing, Receipt
 from checks.settings import load
+from checks.silences import Matchers, Silence, SilenceKind
 from tests.support.crashing import MemoryQueues, MortalQueues, Reaper
 from tests.support.memory_tables import MemoryTables
 from tests.support.storage import Clock, app_settings
@@ -262,3 +268,102 @@ async def test_three_hundred_clusters_with_an_address_each(where: str, request: 
         assert await storm.deliver() == Delivered(sent=301)
         assert {mail.recipients: mail.names for mail in storm.take()} == {mail.recipients: mail.names for mail in mails}
         assert not await storm.store.has_unsent()
+
+
+# ---- what is said of many ----------------------------------------------------------------------------------------
+
+
+def _silence(storm: Storm, hours: int) -> Silence:
+    now = storm.clock()
+    matchers = Matchers(cause=CAUSES[0])
+    return Silence(
+        id="one",
+        kind=SilenceKind.SILENCE,
+        matchers=matchers,
+        author="kim@contoso.example",
+        reason="maintenance",
+        created=now,
+        expires=now + timedelta(hours=hours),
+    )
+
+
+async def _ended(storm: Storm) -> None:
+    """The sweep ends silences."""
+    made = load(app_settings("UseDevelopmentStorage=true"))
+    queues: Any = MortalQueues(MemoryQueues(storm.clock), Reaper())
+    await end_silences(JobContext(made, None, storm.store, Queues(queues), InventoryCache(), storm.clock))  # type: ignore[arg-type]
+
+
+async def _reminded(storm: Storm, count: int) -> None:
+    """A reminder of so many clusters, as a run writes it."""
+    storm.runs += 1
+    states = [await storm.store.load_state(cluster_id(number)) for number in range(count)]
+    lines = folded(line_of(one.state.cluster, subject) for one in states if one for subject in failing(one.state))
+    notice = Notice(
+        kind=NoticeKind.REMINDER,
+        run=f"run-{storm.runs}",
+        sequence=storm.runs,
+        at=storm.clock(),
+        title=still_failing(count),
+        lines_only=True,
+    )
+    await storm.store.add_notice(with_lines(notice, lines))
+
+
+@asynccontextmanager
+async def _failing(count: int, silenced: bool = False) -> AsyncIterator[Storm]:
+    """So many clusters that fail for one cause, under a silence of four hours or told."""
+    storm = Storm(Store(MemoryTables()))  # type: ignore[arg-type]
+    await storm.store.ensure_tables()
+    await storm.run(seen(number) for number in range(count))
+    if silenced:
+        await storm.store.add_silence(_silence(storm, 4))
+    await storm.run(seen(number, cause=CAUSES[0]) for number in range(count))
+    await storm.deliver()
+    assert len(storm.take()) == (0 if silenced else 1)
+    yield storm
+
+
+async def test_the_end_of_a_silence_of_thousands_is_one_mail_and_so_are_all_their_recoveries() -> None:
+    async with _failing(MANY, silenced=True) as storm:
+        storm.clock.forward(hours=5)
+        await _ended(storm)
+        await storm.deliver()
+        (ended,) = storm.take()
+        assert ended.subject == f"[Pullwatch] SILENCE ENDED: {MANY} clusters still fail after a silence ended"
+        assert len(ended.names) == MANY
+        storm.clock.forward(hours=1)
+        await storm.run(seen(number) for number in range(MANY))
+        await storm.deliver()
+        (recovered,) = storm.take()
+        assert recovered.kinds == {"RECOVERED"}
+        assert len(recovered.names) == MANY
+
+
+async def test_of_sixty_that_are_silenced_nobody_is_reminded() -> None:
+    async with _failing(60) as storm:
+        storm.clock.forward(hours=20)
+        await storm.store.add_silence(_silence(storm, 48))
+        await _reminded(storm, 60)
+        await storm.deliver()
+        assert storm.take() == []
+
+
+@pytest.mark.parametrize("left", [0, 7])
+@pytest.mark.parametrize("kind", ["reminder", "end of a silence"])
+async def test_what_recovers_while_a_mail_of_sixty_waits_is_not_said_to_fail(kind: str, left: int) -> None:
+    async with _failing(60, silenced=kind != "reminder") as storm:
+        storm.clock.forward(hours=5)
+        await (_reminded(storm, 60) if kind == "reminder" else _ended(storm))
+        with mock.patch.object(storm.transport, "send", side_effect=NotDelivered("451 not now")):
+            await storm.deliver()
+        await storm.run(seen(number) for number in range(left, 60))
+        storm.clock.forward(hours=2)
+        await storm.deliver()
+        mails = storm.take()
+    told = [mail for mail in mails if "still fail" in mail.subject]
+    assert len(told) == (1 if left else 0)
+    for mail in told:
+        assert f"{left} clusters still fail" in mail.subject
+        assert len(mail.names) == left
+        assert "more" not in mail.text.replace("more clusters", "")

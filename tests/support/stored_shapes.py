@@ -171,7 +171,7 @@ HELD = HeldSubject(
     facet="pull",
     since=AT,
     cause="role-missing",
-    change=RowRef(SUBSCRIPTION, "change|x"),
+    route="tag:team@contoso.example",
 )
 ENDING = Ending(run=RunRef("202611-000000000007", 7), at=AT, keys=(HELD.key,))
 

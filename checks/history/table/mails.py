@@ -118,7 +118,13 @@ class Mails(Leases):
 
     def rate_row(self, channel: Channel, times: Sequence[datetime]) -> rows.Entity:
         """The row that says when mails of a channel were accepted."""
-        return rows.checked(rows.base(keys.MAIL, _rate_key(channel)) | rows.chunked("times", rows.text_of(times)))
+        entity = rows.base(keys.MAIL, _rate_key(channel)) | {"route": channel.route, "transport": channel.transport}
+        return rows.checked(entity | rows.chunked("times", rows.text_of(times)))
+
+    async def channels(self) -> tuple[Channel, ...]:
+        """The channels by which a mail was ever accepted."""
+        found = self._range(keys.MAIL, "rate", select=["route", "transport"])
+        return tuple([Channel(str(row["route"]), str(row["transport"])) async for row in found])
 
     def refusal_row(self, refusal: Refusal) -> rows.Entity:
         """The row of a recipient who refuses mail for good."""

@@ -40,6 +40,7 @@ from checks.history.model import (
     SubjectState,
 )
 from checks.history.table import keys
+from checks.packing import packed, unpacked
 from checks.report.outcome import Outcome
 from checks.watchdog import Unsent
 
@@ -376,7 +377,7 @@ def pending_row(pending: Pending) -> Entity:
         entity |= {"change_partition": pending.change.partition, "change_row": pending.change.row}
     if pending.summary_of:
         entity |= {"summary_of": pending.summary_of}
-    return checked(entity | chunked("notice", pending.notice))
+    return checked(entity | chunked("notice", packed(pending.notice)))
 
 
 def read_pending(row: Row) -> Pending:
@@ -385,12 +386,16 @@ def read_pending(row: Row) -> Pending:
     if at is None:
         raise SchemaError(f"row {row.get('RowKey')!r}: no time")
     target = RowRef(string(row, "change_partition"), string(row, "change_row")) if row.get("change_row") else None
+    try:
+        notice = unpacked(joined(row, "notice"))
+    except ValueError as error:
+        raise SchemaError(f"row {row.get('RowKey')!r}: {error}") from error
     return Pending(
         ref=RowRef(row["PartitionKey"], row["RowKey"]),
         sequence=integer(row, "sequence"),
         at=at,
         change=target,
-        notice=joined(row, "notice"),
+        notice=notice,
         summary_of=string(row, "summary_of") if "summary_of" in row else "",
     )
 

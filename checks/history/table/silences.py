@@ -48,10 +48,10 @@ class SilenceList(msgspec.Struct, frozen=True):
 
 
 class HeldSubject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a silence kept from being sent: a facet of a registry of a cluster (ARM id), and the change that said it.
+    """What a silence kept from being sent: a facet of a registry of a cluster (ARM id).
 
     ``registry`` is "" where it was that nothing is known of the cluster any more; ``cause`` is then what is missing.
-    ``since``: when it began.
+    ``since``: when it began; ``route``: whom it was kept from.
     """
 
     cluster: str
@@ -59,12 +59,12 @@ class HeldSubject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     facet: str
     since: datetime
     cause: str = ""
-    change: RowRef | None = None
+    route: str = ""
 
     @property
     def key(self) -> str:
         """What identifies it among those that one silence holds."""
-        named = f"{self.cluster.rstrip('/').lower()}\n{self.registry}\n{self.facet}"
+        named = f"{self.cluster.rstrip('/').lower()}\n{self.registry}\n{self.facet}\n{self.route}"
         return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

@@ -16,11 +16,11 @@ from checks.history.model import MailRow, MailStatus
 from checks.history.table.mails import Subject, who
 from checks.history.table.silences import HeldSubject
 from checks.jobs.delivery.lasting import lasting
-from checks.jobs.delivery.turn import Turn
+from checks.jobs.delivery.turn import Turn, notice_in
 from checks.notify.incidents import Mail, items_of, mail_of, notice_mail
 from checks.notify.items import Item, ItemKind, NotifiedKey, item_of_line
 from checks.notify.notice_lines import first_sight_lines
-from checks.notify.routes import Route, news_of, wanted
+from checks.notify.routes import Route, news_of, route_named, wanted
 from checks.notify.silences import item_silenced_by, without_silenced
 
 LOG = logging.getLogger(__name__)
@@ -62,24 +62,30 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
 async def composed(turn: Turn, row: MailRow) -> Composed | None:
     """What a mail says now; None where its route is no more. Unreadable where nothing of it can be read."""
     notices, changes, unread = await _read(turn, row)
-    route = turn.routes(changes, notice=bool(notices)).get(row.channel.route)
+    current = turn.routes(changes, notices).get(row.channel.route)
+    route = current or route_named(row.channel.route, turn.context.settings)
     if route is None:
         return None
-    if row.channel.route:  # a run's own notice goes to the default route, what failed in it to its own
-        notices = []
-        changes = [change for change in changes if route.name in turn.routes([change], notice=False)]
+    # What failed at a first look goes to its own routes, the summary of it to the default one alone.
+    notices = [notice for notice in notices if notice.route == route.name]
+    if current is not None and route.name:
+        concerned = {change.cluster.lower() for change in changes if route.name in turn.routes([change])}
+        changes = [change for change in changes if change.cluster.lower() in concerned]
     changes = [news_of(change, route) for change in changes]
     notice, changes = _with_first_sights(notices, changes)
     notified = await turn.notified(row.channel)
     asked = row.recipients or route.recipients
     recipients = who(asked)
     known = frozenset(subject for subject, some in notified.items() if some & recipients)
-    items = [item for item in items_of(changes, known) if wanted(item, route)]
+    # Whoever was notified of a failure hears of its end, wherever their route stands now; of nothing else, then.
+    items = [
+        item for item in items_of(changes, known) if _ends(item, known) or (current is not None and wanted(item, route))
+    ]
     # What may have gone out says the same again: who has it is to be known, or nobody hears of the recovery.
     if row.status is not MailStatus.SENDING:
-        items = await _without_silenced(turn, items)
+        items = await _without_silenced(turn, items, route)
         notice = await lasting(turn.context, notice) if notice is not None else None
-        notice = await _unsilenced(turn, notice)
+        notice = await _unsilenced(turn, notice, route)
     listed = [item_of_line(line, _reason(notice)) for line in notice.lines] if notice is not None else []
     known_besides = await turn.knowledge.of_mail([*listed, *items], route)
     if notice is not None and not items:
@@ -107,6 +113,11 @@ def _concerned(
     return tuple(one for one in recipients if who([one]) <= know) or recipients
 
 
+def _ends(item: Item, known: frozenset[Subject]) -> bool:
+    """Whether it says the end of what its readers know of."""
+    return item.kind in _OVER and not known.isdisjoint(item.keys)
+
+
 def _subjects(items: Iterable[Item]) -> frozenset[NotifiedKey]:
     return frozenset(key for item in items for key in item.keys)
 
@@ -122,7 +133,7 @@ async def _read(turn: Turn, row: MailRow) -> tuple[list[Notice], list[Change], i
             lost += 1
             continue
         if batch.notice:
-            notices.append(msgspec.json.decode(batch.notice, type=Notice))
+            notices.append(notice_in(batch))
         found = await turn.read(batch.changes)
         lost += len(batch.changes) - len(found)
         for change in found.values():
@@ -184,7 +195,7 @@ def _reason(notice: Notice) -> Reason:
 # ---- silences ----------------------------------------------------------------------------------------------------
 
 
-async def _without_silenced(turn: Turn, items: Sequence[Item]) -> list[Item]:
+async def _without_silenced(turn: Turn, items: Sequence[Item], route: Route) -> list[Item]:
     """The items that no silence keeps back; the others are recorded."""
     silences = await turn.silences()
     kept: list[Item] = []
@@ -194,12 +205,12 @@ async def _without_silenced(turn: Turn, items: Sequence[Item]) -> list[Item]:
         if silence is None:
             kept.append(item)
         else:
-            held.setdefault(silence.id, []).extend(_held(item))
+            held.setdefault(silence.id, []).extend(_held(item, route))
     await _hold(turn, held)
     return kept
 
 
-async def _unsilenced(turn: Turn, notice: Notice | None) -> Notice | None:
+async def _unsilenced(turn: Turn, notice: Notice | None, route: Route) -> Notice | None:
     """The notice without the lines that a silence keeps back; None where nothing is left to be reminded of."""
     if notice is None:
         return None
@@ -212,17 +223,24 @@ async def _unsilenced(turn: Turn, notice: Notice | None) -> Notice | None:
         item = item_of_line(line, _reason(notice))
         silence = item_silenced_by(silences, item, turn.context.clock()) if line not in left.lines else None
         if silence is not None:
-            held.setdefault(silence.id, []).extend(_held(item))
+            held.setdefault(silence.id, []).extend(_held(item, route))
     await _hold(turn, held)
     gone = notice.kind is NoticeKind.REMINDER and not left.lines and not left.more
     return None if gone else left
 
 
-def _held(item: Item) -> list[HeldSubject]:
-    """What is held back of an item; where nothing is known of a cluster any more, that, without a registry."""
+def _held(item: Item, route: Route) -> list[HeldSubject]:
+    """What is held back of an item from a route: that nothing is known of a cluster any more, without a registry."""
     subjects = item.subjects if item.registry else (("", item.facets[0]),)
     return [
-        HeldSubject(cluster=item.cluster, registry=registry, facet=facet, since=item.since, cause=item.cause)
+        HeldSubject(
+            cluster=item.cluster,
+            registry=registry,
+            facet=facet,
+            since=item.since,
+            cause=item.cause,
+            route=route.name,
+        )
         for registry, facet in subjects
     ]
 

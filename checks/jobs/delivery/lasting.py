@@ -11,6 +11,7 @@ from checks.history.errors import SchemaError
 from checks.history.model import ClusterState
 from checks.jobs.context import JobContext
 from checks.jobs.delivery.reading import several
+from checks.notify.notice_lines import keeping
 
 LOG = logging.getLogger(__name__)
 
@@ -33,8 +34,10 @@ async def lasting(context: JobContext, notice: Notice) -> Notice | None:
         return notice
     if not lines and not notice.more and notice.lines_only:
         return None
-    fact = f"Meanwhile {count} of these recovered, and {'is' if count == 1 else 'are'} left out."
-    return msgspec.structs.replace(notice, lines=lines, facts=(*notice.facts, fact))
+    fact = (
+        f"Meanwhile {count} {'has' if count == 1 else 'have'} recovered, and {'is' if count == 1 else 'are'} left out."
+    )
+    return keeping(msgspec.structs.replace(notice, facts=(*notice.facts, fact)), lines)
 
 
 async def _state(context: JobContext, cluster: str) -> ClusterState | None:

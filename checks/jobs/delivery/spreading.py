@@ -14,8 +14,9 @@ import msgspec
 
 from checks.history.errors import LeaseLost
 from checks.history.model import Batch, Channel, MailRow, MailStatus
-from checks.jobs.delivery.turn import Turn
+from checks.jobs.delivery.turn import Turn, notice_in
 from checks.notify.message import message_id_of
+from checks.notify.routes import Route, route_named
 
 LOG = logging.getLogger(__name__)
 MERGED_AT_ONCE = 30  # a transaction has room for these, with the mails that follow them
@@ -58,11 +59,27 @@ async def _guarded(turn: Turn, name: str) -> None:
 async def _spread(turn: Turn, batch: Batch) -> None:
     await turn.context.store.remove_pending(batch.pointers)
     changes = await turn.changes_of(batch.changes)
-    routes = turn.routes(changes, notice=bool(batch.notice))
+    routes = turn.routes(changes, [notice_in(batch)] if batch.notice else [])
+    routes = await _with_begun(turn, batch, await turn.former_routes(changes) | routes)
     for channel in turn.channels(routes):
         name = _mail_id(batch.id, channel)
         if name not in turn.mails and await turn.context.store.load_mail(name) is None:
             await _begin_mail(turn, name, batch, channel, routes[channel.route].recipients)
+
+
+async def _with_begun(turn: Turn, batch: Batch, routes: dict[str, Route]) -> dict[str, Route]:
+    """The routes, and those that a mail about the same clusters is open for: who is about to hear that it fails.
+
+    By now a tag may name somebody else.
+    """
+    if batch.notice:
+        return routes
+    for mail in turn.mails.values():
+        name = mail.channel.route
+        if name not in routes and await _share(turn, mail, batch):
+            begun = route_named(name, turn.context.settings)
+            routes = routes if begun is None else {**routes, name: begun}
+    return routes
 
 
 async def _begin_mail(turn: Turn, name: str, batch: Batch, channel: Channel, route: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from checks.arm_ids import subscription_of
-from checks.changes import Change, Notice
+from checks.changes import Change, Notice, Status, Transition
 from checks.history.errors import SchemaError
 from checks.history.model import Batch, Channel, MailRow, RowRef
 from checks.history.table import keys
@@ -19,7 +19,7 @@ from checks.jobs.context import JobContext
 from checks.jobs.delivery.knowledge import Knowledge
 from checks.jobs.delivery.reading import Changes, Found
 from checks.notify.message import templates_of_mails
-from checks.notify.routes import Route, notice_route, routes_of
+from checks.notify.routes import Route, route_named, routes_of
 from checks.notify.transports.base import Transport
 from checks.settings import TRANSPORTS
 from checks.silences import Silence
@@ -46,6 +46,7 @@ class Turn:
         self._routes: dict[tuple[str, int], tuple[Route, ...]] = {}
         self._silences: tuple[Silence, ...] | None = None
         self._before: dict[str, dict[str, dict[Subject, frozenset[str]]]] = {}
+        self._known: dict[Channel, frozenset[Subject]] | None = None
 
     async def batch(self, batch_id: str) -> Batch | None:
         """A batch; None where there is none. SchemaError where it cannot be read."""
@@ -68,7 +69,7 @@ class Turn:
         batch = await self.batch(batch_id)
         if batch is None or not batch.notice:
             return frozenset()
-        lines = msgspec.json.decode(batch.notice, type=Notice).lines
+        lines = notice_in(batch).lines
         partitions = ((line.cluster, subscription_of(line.cluster)) for line in lines)
         return frozenset(_cluster(RowRef(part, keys.change(name, 0))) for name, part in partitions)
 
@@ -124,11 +125,36 @@ class Turn:
             self._before[route] = {name: await self.context.store.notified(Channel(route, name)) for name in names}
         return self._before[route]
 
-    def routes(self, changes: Iterable[Change], *, notice: bool) -> dict[str, Route]:
-        """The routes, by name, that any of the changes concerns; a run's notice goes to the default route."""
-        routes = {route.name: route for change in changes for route in self._routes_of(change)}
-        default = notice_route(self.context.settings)
-        return {default.name: default, **routes} if notice else routes
+    def routes(self, changes: Iterable[Change], notices: Iterable[Notice] = ()) -> dict[str, Route]:
+        """The routes, by name, that any of the changes concerns, and those that notices are for."""
+        named = [route_named(notice.route, self.context.settings, apart=True) for notice in notices]
+        routes = (*named, *(route for change in changes for route in self._routes_of(change)))
+        return {route.name: route for route in routes if route is not None}
+
+    async def former_routes(self, changes: Sequence[Change]) -> dict[str, Route]:
+        """The other routes, by name, that know of a failure of these clusters, where the changes end one.
+
+        A tag may name somebody else by now.
+        """
+        ends = (one.cluster.lower() for one in changes for moved in one.transitions if moved.alert and _is_end(moved))
+        clusters = frozenset(ends)
+        if not clusters:
+            return {}
+        current = self.routes(changes)
+        knowing = {
+            channel.route
+            for channel, subjects in (await self._knowing()).items()
+            if channel.route not in current and any(subject[0] in clusters for subject in subjects)
+        }
+        routes = (route_named(name, self.context.settings) for name in sorted(knowing))
+        return {route.name: route for route in routes if route is not None}
+
+    async def _knowing(self) -> dict[Channel, frozenset[Subject]]:
+        """Of which failures each channel was notified when this turn first asked."""
+        if self._known is None:
+            store = self.context.store
+            self._known = {channel: frozenset(await store.notified(channel)) for channel in await store.channels()}
+        return self._known
 
     def _routes_of(self, change: Change) -> tuple[Route, ...]:
         """The routes of a change, which every mail that it concerns asks for."""
@@ -145,6 +171,16 @@ class Turn:
             for name, transport in self.transports.items()
             if transport.addressed or not route
         ]
+
+
+def notice_in(batch: Batch) -> Notice:
+    """The notice of a batch that has one."""
+    return msgspec.json.decode(batch.notice, type=Notice)
+
+
+def _is_end(moved: Transition) -> bool:
+    """Whether what people were notified of may be over."""
+    return moved.after is not Status.FAILING
 
 
 def _cluster(change: RowRef) -> Cluster:

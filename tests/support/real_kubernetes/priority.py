@@ -15,7 +15,7 @@ from tests.support.real_kubernetes.server import ApiError, KubeApiServer
 _PATH = "/apis/flowcontrol.apiserver.k8s.io/v1"
 _NAME = "one-seat"
 SECONDS = 40.0
-# One that sits down before the limit applies holds no seat of it for as long as Azure does not answer: another is needed.
+# One that sits down before the limit applies holds no seat of it for as long as Azure does not answer.
 NEXT_SITS = 1.0
 
 
