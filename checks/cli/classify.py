@@ -1,9 +1,9 @@
 """``python -m checks classify``: pull errors in as JSON Lines, their causes out, one line for one line.
 
 In: ``{"message": "…", "reason": "ErrImagePull", "image": "contoso.azurecr.io/web:1"}``; reason and image may be absent
-or null, other members are ignored. Out: ``{"cause": "…", "rule": "…", "evidence": "…"}``, in the order of the input. A
-line that cannot be read gets an answer too (rule "bad-input"), so that both sides stay aligned; only blank lines get
-none.
+or null, other members are ignored. Out: ``{"cause": "…", "rule": "…", "evidence": "…"}``, in the order of the input; of
+an event about something else than a pull that failed (a probe, a mount) the cause is "not_a_pull". A line that cannot
+be read gets an answer too (rule "bad-input"), so that both sides stay aligned; only blank lines get none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from checks.rules.pull.errors import Classified, PullErrorCause, classify
+from checks.rules.pull.errors import Classified, OtherEvent, PullErrorCause, classify_event
 from checks.text import redacted
 
 MAX_LINE = 1024 * 1024
@@ -52,14 +52,14 @@ def classify_lines(lines: Iterable[bytes], write: Callable[[bytes], None]) -> Ou
     return Outcome(read, bad)
 
 
-def _answer(line: bytes, decoder: msgspec.json.Decoder[_Line]) -> tuple[Classified, bool]:
+def _answer(line: bytes, decoder: msgspec.json.Decoder[_Line]) -> tuple[Classified | OtherEvent, bool]:
     if len(line) > MAX_LINE:
         return _bad(f"the line is longer than {MAX_LINE} bytes"), False
     try:
         classified = decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _bad(str(error) or type(error).__name__), False
-    return classify(redacted(classified.message), classified.reason or "", classified.image or ""), True
+    return classify_event(redacted(classified.message), classified.reason or "", classified.image or ""), True
 
 
 def _bad(complaint: str) -> Classified:

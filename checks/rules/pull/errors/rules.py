@@ -408,9 +408,11 @@ _ANSWERED = (
         r"does not match (?:the )?(?:specified |detected |requested |expected )?"
         r"(?:host|platform|architecture|operating system)"
         r"|incompatible with (?:a|the|this) .{1,80}host|cannot be used on this platform|exec format error"
-        r"|image operating system \S{1,40} cannot|is not supported on this (?:platform|host|version)",
+        r"|image operating system \S{1,40} cannot|is not supported on this (?:platform|host|version)"
+        r"|(?:processbaselayer|importlayer)\b.{0,600}the system cannot find the path specified",
         "a Windows version 10.0.20348-based image is incompatible with a 10.0.17763 host",
         "moby, hcsshim",
+        note='hcsshim finds no Windows folders in the layers of a Linux image: "cannot find the path"',
     ),
     _rule(
         PullErrorCause.UNSUPPORTED_MANIFEST,
@@ -550,11 +552,29 @@ _ANSWERED = (
     ),
     _rule(
         PullErrorCause.CORRUPT_OR_INTERRUPTED,
+        "interrupted-read",
+        r"happened during read|(?:while|after) reconnecting",
+        "writing blob: happened during read: unexpected EOF",
+        "containers/image",
+        note="Part of the layer had been transferred",
+    ),
+    _rule(
+        PullErrorCause.CONNECT_REFUSED,
+        "cut",
+        r"\b(?:get|head|post) \"?https?://[^\s\"]{1,1000}\"?: (?:unexpected )?eof\b"
+        r"|\b(?:get|head|post) \"?https?://[^\s\"]{1,1000}\"?: http: server closed idle connection",
+        'failed to do request: Head "https://contoso.azurecr.io/v2/web/manifests/1": EOF',
+        "Go net/http",
+        note="Closed before the answer to a request: nothing was transferred, so nothing can be corrupt. A firewall or "
+        "a proxy does this far more often than a registry",
+    ),
+    _rule(
+        PullErrorCause.CORRUPT_OR_INTERRUPTED,
         "interrupted",
         r"unexpected eof|(?:^|: |\")eof(?=$|[\s,;.:)\]\"])|stream error|internal_error|goaway|connection lost"
         r"|short read|\bhttp2: |server closed|transport is closing|connection (?:was )?closed|happened during read"
         r"|retry limit|download interrupted",
-        'Get "https://contoso.azurecr.io/v2/": EOF',
+        "failed to copy: unexpected EOF",
         "Go io, net/http",
     ),
     _rule(
