@@ -203,6 +203,14 @@ _NAMED = (
     ),
     _rule(
         PullErrorCause.UNKNOWN,
+        "extraction-helper",
+        r"stream processor for .{0,300}(?:exec format error|executable file not found|no such file)",
+        "failed to get stream processor for application/x: fork/exec /usr/bin/unpigz: exec format error",
+        "containerd",
+        note="The program on the node that unpacks layers does not start; the image is not at fault",
+    ),
+    _rule(
+        PullErrorCause.UNKNOWN,
         "runtime-unreachable",
         r"dial unix |unix://|cannot connect to the docker daemon|//\./pipe/|runtime is (?:down|not ready)",
         'connection error: desc = "transport: Error while dialing: dial unix /run/x.sock: connect: connection refused"',
@@ -293,7 +301,7 @@ _NETWORK = (
     _rule(
         PullErrorCause.CONNECT_TIMEOUT,
         "timeout-io",
-        r"i/o timeout|tls handshake timeout|connection timed out"
+        r"i/o timeout|tls handshake timeout|connection timed out|a connection attempt failed"
         r"|(?:connection|connect|operation|request|network|read|dial|pull) time-?out\b"
         r"|did not properly respond after a period|timeout awaiting response|wait(?:ing)? for connection",
         "dial tcp 203.0.113.9:443: i/o timeout",
@@ -409,10 +417,10 @@ _ANSWERED = (
         r"(?:host|platform|architecture|operating system)"
         r"|incompatible with (?:a|the|this) .{1,80}host|cannot be used on this platform|exec format error"
         r"|image operating system \S{1,40} cannot|is not supported on this (?:platform|host|version)"
-        r"|(?:processbaselayer|importlayer)\b.{0,600}the system cannot find the path specified",
+        r"|processbaselayer\b.{0,600}the system cannot find the path specified",
         "a Windows version 10.0.20348-based image is incompatible with a 10.0.17763 host",
         "moby, hcsshim",
-        note='hcsshim finds no Windows folders in the layers of a Linux image: "cannot find the path"',
+        note="ProcessBaseLayer finds no Windows folders in a Linux image; ImportLayer's same words have other causes",
     ),
     _rule(
         PullErrorCause.UNSUPPORTED_MANIFEST,
@@ -546,7 +554,8 @@ _ANSWERED = (
         r"|checksum (?:mismatch|error)|invalid (?:tar header|checksum|header|compressed)|archive/tar|\bgzip: |\bzlib: "
         r"|\bflate: |corrupt input|\bcorrupt|magic number mismatch|(?:content digest|blob) \S{1,120} not found"
         r"|unexpected end of json|\bzstd: |reserved bit set"
-        r"|does not match (?:the )?(?:expected |manifest )?(?:digest|checksum|size)",
+        r"|does not match (?:the )?(?:expected |manifest )?(?:digest|checksum|size)"
+        r"|parent snapshot \S{1,120} does not exist|missing parent \S{0,120} ?bucket",
         'failed commit on ref "layer-sha256:5f0c": unexpected commit digest sha256:77, expected sha256:5f0c',
         "containerd, Go archive/tar",
     ),
@@ -571,7 +580,7 @@ _ANSWERED = (
     _rule(
         PullErrorCause.CORRUPT_OR_INTERRUPTED,
         "interrupted",
-        r"unexpected eof|(?:^|: |\")eof(?=$|[\s,;.:)\]\"])|stream error|internal_error|goaway|connection lost"
+        r"unexpected eof|(?:^|: |\")eof(?=$|[\s,;.:)\]\"])|stream error: stream id|internal_error|goaway|connection lost"
         r"|short read|\bhttp2: |server closed|transport is closing|connection (?:was )?closed|happened during read"
         r"|retry limit|download interrupted",
         "failed to copy: unexpected EOF",
