@@ -76,7 +76,8 @@ _OTHER_TEXT = re.compile(
 )
 # These may hold a pull's error: the pause image's, or that of an image that a driver mounts.
 _OTHER_UNLESS_PULL = re.compile(
-    _PREFIX + r"(?:(?:mount|unmount)volume|unable to (?:attach or )?mount volumes|failed to create pod sandbox"
+    _PREFIX + r"(?:rpc error: code = \w{1,30} desc = )?"
+    r"(?:(?:mount|unmount)volume|unable to (?:attach or )?mount volumes|failed to create pod sandbox"
     r"|failed to (?:setup|set up) network for sandbox|failed to start sandbox"
     r"|error: (?:secrets?|configmaps?|couldn't find key|cannot find volume|container has runasnonroot)\b"
     r"|(?:error: )?(?:error response from daemon: )?(?:failed to (?:create|start) (?:containerd )?(?:task|container)\b"

@@ -212,7 +212,8 @@ _NAMED = (
     _rule(
         PullErrorCause.UNKNOWN,
         "runtime-unreachable",
-        r"dial unix |unix://|cannot connect to the docker daemon|//\./pipe/|runtime is (?:down|not ready)",
+        r"dial unix |unix://|cannot connect to the docker daemon|//\./pipe/|runtime is (?:down|not ready)"
+        r"|error reading from server: ",
         'connection error: desc = "transport: Error while dialing: dial unix /run/x.sock: connect: connection refused"',
         "kubelet, gRPC",
         note="The node's container runtime is down; the refused connection in this text is not the registry's",
@@ -420,7 +421,7 @@ _ANSWERED = (
         r"|processbaselayer\b.{0,600}the system cannot find the path specified",
         "a Windows version 10.0.20348-based image is incompatible with a 10.0.17763 host",
         "moby, hcsshim",
-        note="ProcessBaseLayer finds no Windows folders in a Linux image; ImportLayer's same words have other causes",
+        note="ProcessBaseLayer finds no Windows folders in a Linux image; ImportLayer's words have other causes",
     ),
     _rule(
         PullErrorCause.UNSUPPORTED_MANIFEST,
