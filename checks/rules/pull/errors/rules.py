@@ -130,7 +130,7 @@ _NAMED = (
         r"|(?:verify|verifying|validate) (?:\w{1,12} )?signature"
         r"|failed verification|no (?:valid |matching |trusted )?signatures?\b"
         r"|image verification failed|\btrust policy|no matching attestations|remote trust data does not exist"
-        r"|invalid (?:gpg )?signature",
+        r"|invalid (?:gpg )?signature|(?:reading|parsing) signatures?\b|unrecognized signature format",
         "Source image rejected: None of the signatures were accepted, a signature was required",
         "containers/image, Ratify, Docker Content Trust",
     ),
@@ -141,7 +141,7 @@ _NAMED = (
         r"|(?:denied|rejected|blocked|forbidden|prevented|disallowed) by (?:\S{1,80} ){0,4}"
         r"(?:policy|policies|attestor|admission rule)"
         r"|imagepolicywebhook|\[azurepolicy-|not from an? (?:allowed|trusted|approved) registr"
-        r"|is blocked in \S{1,80}registries",
+        r"|is blocked in \S{1,80}registries|registry \S{1,300} is blocked in\b",
         'admission webhook "validation.gatekeeper.sh" denied the request: image is not from an allowed registry',
         "Gatekeeper, Kyverno, registries.conf",
     ),
@@ -170,7 +170,7 @@ _NAMED = (
     _rule(
         PullErrorCause.INVALID_REFERENCE,
         "reference-short-name",
-        r"did not resolve to an alias|short-?name mode is enforcing|unqualified-search registr|returns ambiguous list",
+        r"did not resolve to an alias|short-?name (?:mode is enforcing|resolution enforced)|unqualified-search registr|returns ambiguous list",
         'short-name "web:1" did not resolve to an alias and no unqualified-search registries are defined',
         "containers/image",
         note="The name has no registry and the node has no search list",
@@ -421,7 +421,7 @@ _ANSWERED = (
         r"|processbaselayer\b.{0,600}the system cannot find the path specified",
         "a Windows version 10.0.20348-based image is incompatible with a 10.0.17763 host",
         "moby, hcsshim",
-        note="ProcessBaseLayer finds no Windows folders in a Linux image; ImportLayer's words have other causes",
+        note="ProcessBaseLayer finds no Windows folders in a Linux image; ImportLayer has other causes",
     ),
     _rule(
         PullErrorCause.UNSUPPORTED_MANIFEST,
