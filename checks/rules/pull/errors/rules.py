@@ -170,7 +170,8 @@ _NAMED = (
     _rule(
         PullErrorCause.INVALID_REFERENCE,
         "reference-short-name",
-        r"did not resolve to an alias|short-?name (?:mode is enforcing|resolution enforced)|unqualified-search registr|returns ambiguous list",
+        r"did not resolve to an alias|short-?name (?:mode is enforcing|resolution enforced)"
+        r"|unqualified-search registr|returns ambiguous list",
         'short-name "web:1" did not resolve to an alias and no unqualified-search registries are defined',
         "containers/image",
         note="The name has no registry and the node has no search list",
@@ -581,7 +582,8 @@ _ANSWERED = (
     _rule(
         PullErrorCause.CORRUPT_OR_INTERRUPTED,
         "interrupted",
-        r"unexpected eof|(?:^|: |\")eof(?=$|[\s,;.:)\]\"])|stream error: stream id|internal_error|goaway|connection lost"
+        r"unexpected eof|(?:^|: |\")eof(?=$|[\s,;.:)\]\"])|stream error: stream id|internal_error|goaway"
+        r"|connection lost"
         r"|short read|\bhttp2: |server closed|transport is closing|connection (?:was )?closed|happened during read"
         r"|retry limit|download interrupted",
         "failed to copy: unexpected EOF",
