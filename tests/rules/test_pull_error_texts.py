@@ -63,3 +63,9 @@ def test_no_address_of_anybody_is_in_them() -> None:
     }
 
     assert found and not any(ipaddress.ip_address(address).is_global for address in found)
+
+
+def test_the_document_says_what_every_cause_means() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "classifier.md").read_text(encoding="utf-8")
+
+    assert all(f"| `{cause.value}` | {cause.sentence} |" in document for cause in CAUSES)
