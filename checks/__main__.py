@@ -201,8 +201,8 @@ def exit_code(report: ScanReport, scope: ScanScope) -> int:
 
 
 def _classify(options: argparse.Namespace) -> int:
-    """Reads JSON Lines {"message","reason","image"} and writes {"cause","rule","evidence"} lines in the same order. It
-    needs no access to Azure."""
+    """Reads JSON Lines {"message","reason","image"} and writes {"cause","rule","evidence"} lines in the same order; or
+    reads what kubectl get events -o json, get pods -o json or describe pod print. It needs no access to Azure."""
     outcome = classify_lines(sys.stdin.buffer, _write_line)
     if outcome.bad:
         print(f"pullwatch: {outcome.bad} of {outcome.read} lines could not be read", file=sys.stderr)

@@ -121,7 +121,8 @@ def causes_page(checks: tuple[Check, ...]) -> str:
             (
                 GENERATED.replace("the check's module", "the checks' enumerations"),
                 "# Causes",
-                "The word in brackets in a mail's subject, and `cause` in `scan --json`. Each is stable.",
+                "The word in brackets in a mail's subject, and `cause` in `scan --json`. Each is stable. Those of "
+                "failed pulls come from a text: [classifier.md](classifier.md) says how, and how often that is right.",
                 "## Of single checks",
                 _table(("cause", "check", "what it means"), own),
                 "## Of any check",

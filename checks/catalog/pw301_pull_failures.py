@@ -35,9 +35,10 @@ CHECK = Check(
     why="This is what users feel: a workload does not start because its image does not arrive.",
     how=(
         "Every container (init and ephemeral ones too) that waits for an image is classified by the text kubelet "
-        "passed on; where the status reports only a back-off, the pod's events supply the text. An error that names an "
-        "image volume counts for the volume's image, not for that of the container that mounts it. Pods that ended or "
-        "are being deleted wait for nothing. Findings are grouped by workload and image."
+        "passed on; where the status reports only a back-off, the pod's events supply the text, except for those about "
+        "something else (a probe, a mount, the start of a container). An error that names an image volume counts for "
+        "the volume's image, not for that of the container that mounts it. Pods that ended or are being deleted wait "
+        "for nothing. Findings are grouped by workload and image."
     ),
     permissions=(
         "Azure Kubernetes Service Cluster User Role on the cluster",

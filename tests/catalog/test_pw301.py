@@ -76,3 +76,9 @@ def test_nothing_there_without_pods() -> None:
 def test_nothing_there_in_a_cluster_that_is_stopped() -> None:
     stopped = NotSeen(NotSeenReason.NOT_APPLICABLE, "the cluster is stopped")
     assert verdict(only(judge(base.facts(workloads=stopped)))) == ("skipped", "cluster-not-running")
+
+
+def test_an_event_about_something_else_tells_no_cause() -> None:
+    held = waiting(f'Back-off pulling image "{WEB}"', "ImagePullBackOff")
+    text = f"Error: failed to start container: OCI runtime create failed: {WEB}: 401 Unauthorized"
+    assert verdict(only(judge(facts(held, events=[event("Failed", text)])))) == ("fail", "backoff_only")

@@ -236,7 +236,7 @@ def test_fail_by_the_firewall_adds_no_rule_where_none_would_help() -> None:
     ("text", "cause"),
     [
         ("failed to copy: write /var/lib/containerd/x: no space left on device", Cause.NODE_DISK),
-        (f'{START}failed to do request: Head "https://{ACR}/v2/": EOF', Cause.CORRUPT_OR_INTERRUPTED),
+        (f"{START}failed to copy: unexpected EOF", Cause.CORRUPT_OR_INTERRUPTED),
     ],
 )
 def test_fail_of_the_node_only_warns_and_leads_to_its_nodes(text: str, cause: Cause) -> None:

@@ -23,15 +23,17 @@ def test_every_line_gets_its_answer_in_order() -> None:
     shown, outcome = answers(
         b'{"message": "dial tcp: lookup contoso.azurecr.io: no such host", "reason": "ErrImagePull", "image": "x"}\n',
         b'{"message": "", "reason": "ErrImageNeverPull", "image": null, "pod": "web-1"}\n',
-        b'{"message": "something new"}',
+        b'{"message": "something new"}\n',
+        b'{"message": "Readiness probe failed: connection refused", "reason": "Unhealthy"}',
     )
 
     assert [(one["cause"], one["rule"]) for one in shown] == [
         ("dns", "dns-no-such-host"),
         ("policy", "reason"),
         ("unknown", "none"),
+        ("not_a_pull", "event-reason"),
     ]
-    assert outcome == Outcome(read=3, bad=0)
+    assert outcome == Outcome(read=4, bad=0)
     assert all(set(one) == {"cause", "rule", "evidence"} for one in shown)
 
 

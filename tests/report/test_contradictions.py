@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from checks.facts import ClusterFacts, ContainerImage
+from checks.facts import ClusterFacts, ContainerImage, NotSeen, NotSeenReason
 from checks.facts.pulls import Manifest
 from checks.facts.registry_details import Outcome, Probe
 from checks.findings import RegistryRow, word
@@ -116,6 +116,27 @@ def test_a_mirror_that_refuses_is_named_and_no_cached_token_is_blamed() -> None:
     assert word(row_of(cluster_facts).pull.verdict) == "fail", "the nodes cannot pull, whoever refuses"
     finding = next(f for f in build_report(cluster_facts).findings if f.code == "PW301")
     assert "Either repair the mirror mirror.corp.example" in finding.fix[0]
+
+
+@pytest.mark.parametrize("mirror", ["http://localhost:8578", "http://127.0.0.1:65001", "http://10.224.0.4:30020"])
+def test_a_mirrors_refusal_fails_no_access(mirror: str) -> None:
+    text = f"{MIRRORED.format(mirror)}unexpected status: 401 Unauthorized"
+    row = row_of(world(World(), waiting(text)))
+    assert (word(row.access.verdict), row.access.cause) == ("pass", "role-held")
+    assert "role assignment" not in " ".join(row.fix) and "attach-acr" not in " ".join(row.fix)
+
+
+UNSEEN = NotSeen(NotSeenReason.NOT_FOUND, f"{ACR} is in none of the 2 subscriptions that were read", "Reader")
+
+
+@pytest.mark.parametrize("text", [UNAUTHORIZED, DENIED.format("20.1.2.3"), BARE_403, TIMEOUT, NOT_FOUND])
+def test_somebody_elses_registry_is_not_visible_and_no_role_on_it_is_proposed(text: str) -> None:
+    pod = waiting(text)
+    cluster_facts = facts(pod, uses=(use_of(ACR, [pod], UNSEEN),))
+    row = row_of(cluster_facts)
+    assert (word(row.access.verdict), row.access.cause) == ("unknown", "look-not-found")
+    fixes = [line for finding in build_report(cluster_facts).findings for line in finding.fix]
+    assert not [line for line in (*row.fix, *fixes) if "role assignment create" in line or "attach-acr" in line]
 
 
 ACR_MIRROR = "acrmir.azurecr.io"

@@ -288,6 +288,12 @@ def test_the_latest_pull_per_host_is_the_proof_and_a_cached_image_is_none() -> N
                                                               pod="web-1"),)).value) == {}  # fmt: skip
 
 
+def test_an_image_that_a_pod_may_use_from_the_node_proves_nothing_about_the_registry() -> None:
+    text = f'Container image "{WEB}" already present on machine and can be accessed by the pod'
+    allowed = event("Pulled", text)
+    assert pull_proofs(workloads(container(), events=(allowed,)).value) == {}
+
+
 @pytest.mark.parametrize(
     ("when", "read_at", "says"),
     [

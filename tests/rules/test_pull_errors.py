@@ -162,7 +162,7 @@ def test_quotes_and_line_feeds_that_a_log_escaped_are_unescaped() -> None:
         (f"unexpected status from GET request to {TOKEN}: 503 Service Unavailable", PullErrorCause.REGISTRY_ERROR),
         (f'Post "{TOKEN}": dial tcp 203.0.113.9:443: i/o timeout', PullErrorCause.CONNECT_TIMEOUT),
         (f'Get "{TOKEN}": dial tcp: lookup contoso.azurecr.io: no such host', PullErrorCause.DNS),
-        (f'Get "{TOKEN}": EOF', PullErrorCause.CORRUPT_OR_INTERRUPTED),
+        (f'Get "{TOKEN}": EOF', PullErrorCause.CONNECT_REFUSED),
         ("something new", PullErrorCause.UNKNOWN),
     ],
 )
@@ -287,6 +287,32 @@ def test_words_whose_meaning_depends_on_their_context(text: str, expected: str) 
         ("image denied by cluster admission rule", PullErrorCause.POLICY),
         ("[azurepolicy-k8s-allowed-images-1] container image has not been allowed", PullErrorCause.POLICY),
         ("unexpected status from HEAD request: 412 Precondition Failed", PullErrorCause.POLICY),
+        ('Get "https://registry.contoso.example/v2/": EOF', PullErrorCause.CONNECT_REFUSED),
+        (
+            'failed open: failed to do request: Get "https://registry.contoso.example/v2/web/blobs/sha256:5f0c": '
+            "unexpected EOF",
+            PullErrorCause.CONNECT_REFUSED,
+        ),
+        ("failed to copy: unexpected EOF", PullErrorCause.CORRUPT_OR_INTERRUPTED),
+        (
+            "writing blob: happened during read: unexpected EOF (while reconnecting: Get "
+            '"https://cdn.contoso.example/sha256/5f/5f0c": EOF)',
+            PullErrorCause.CORRUPT_OR_INTERRUPTED,
+        ),
+        (
+            "failed to extract layer sha256:5f0c: hcsshim::ProcessBaseLayer \\\\?\\C:\\ProgramData\\x\\snapshots\\7: "
+            "The system cannot find the path specified.: unknown",
+            PullErrorCause.PLATFORM_MISMATCH,
+        ),
+        (
+            "failed to extract layer sha256:5f0c: hcsshim::ImportLayer failed in Win32: The system cannot find the "
+            "file specified. (0x2)",
+            PullErrorCause.UNKNOWN,
+        ),
+        (
+            'Container image "contoso.azurecr.io/web:1" is not present with pull policy of Never',
+            PullErrorCause.POLICY,
+        ),
         (
             'error parsing image name "docker://contoso.azurecr.io/web": authentication required',
             PullErrorCause.UNAUTHORIZED,

@@ -65,3 +65,71 @@ def test_alternatives_are_named_as_such() -> None:
     lines = steps(PullErrorCause.RATE_LIMITED, known=False)
     assert lines[0].startswith("# Either ") and any(line.startswith("# or ") for line in lines)
     assert any(line.startswith("az acr cache create") for line in lines)
+
+
+OWNERS = ("role assignment", "--attach-acr", "network-rule", "az acr update", "check-health", "show-usage", "az aks")
+
+
+def remedy_at(host: str, cause: PullErrorCause, text: str = "", *, known: bool = False) -> tuple[str, ...]:
+    waiting = container(f"{host}/team/web:1", node="aks-system-12345678-vmss000000")
+    return remedy(cause, PullContext(cluster(), waiting, host, registry() if known else None, text))
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        PullErrorCause.UNAUTHORIZED,
+        PullErrorCause.CREDENTIALS_MISSING,
+        PullErrorCause.FIREWALL_DENIED,
+        PullErrorCause.RATE_LIMITED,
+        PullErrorCause.REGISTRY_ERROR,
+        PullErrorCause.IMAGE_NOT_FOUND,
+    ],
+)
+def test_nothing_is_proposed_that_only_the_owner_of_an_unseen_registry_can_do(cause: PullErrorCause) -> None:
+    lines = remedy_at("acrothers.azurecr.io", cause, "client with IP '20.50.1.1' is not allowed access")
+    assert not [line for line in lines if any(word in line for word in OWNERS)]
+
+
+def test_the_owner_of_an_unseen_registry_is_asked_with_the_address_that_it_sees() -> None:
+    text = "client with IP '20.50.1.1' is not allowed access"
+    (line,) = remedy_at("acrothers.azurecr.io", PullErrorCause.FIREWALL_DENIED, text)
+    assert "If it is yours, give Pullwatch Reader there" in line and "20.50.1.1" in line
+    assert remedy_at("acrone.azurecr.io", PullErrorCause.FIREWALL_DENIED, text, known=True)[0].startswith("az acr")
+
+
+@pytest.mark.parametrize(
+    ("host", "connected"),
+    [("10.1.2.3:5000", True), ("quay.io", False), ("acrothers.azurecr.io", False), ("127.0.0.1:5000", False)],
+)
+def test_a_registry_by_its_address_may_be_a_connected_one_and_takes_a_pull_secret(
+    host: str, *, connected: bool
+) -> None:
+    lines = remedy_at(host, PullErrorCause.UNAUTHORIZED)
+    assert any("connected registry" in line for line in lines) is connected
+    assert any(line.startswith("kubectl create secret docker-registry") for line in lines)
+    assert not [line for line in lines if "role assignment" in line or line.startswith("az aks")]
+
+
+@pytest.mark.parametrize("cause", [PullErrorCause.CONNECT_REFUSED, PullErrorCause.UNAUTHORIZED])
+@pytest.mark.parametrize(
+    ("mirror", "says"),
+    [
+        ("http://localhost:8578", "--name system --disable-artifact-streaming"),
+        ("http://127.0.0.1:65001", "Spegel, Dragonfly"),
+        ("http://10.224.0.4:30020", "a peer's, such as Spegel's"),
+        ("https://mirror.corp.example", "Either repair the mirror mirror.corp.example, or take it out of /etc"),
+    ],
+)
+def test_the_mirror_that_failed_is_repaired_not_the_registry(cause: PullErrorCause, mirror: str, says: str) -> None:
+    text = f'Head "{mirror}/v2/team/web/manifests/1?ns=acrone.azurecr.io": connection refused'
+    lines = remedy_at("acrone.azurecr.io", cause, text, known=True)
+    assert any(says in line for line in lines)
+    assert not [line for line in lines if "role assignment" in line or "check-acr" in line or "--attach-acr" in line]
+
+
+def test_the_pool_of_an_unknown_node_is_left_for_a_person_to_fill_in() -> None:
+    text = 'Head "http://localhost:8578/v2/team/web/manifests/1?ns=acrone.azurecr.io": connection refused'
+    waiting = container("acrone.azurecr.io/team/web:1", node=None)
+    lines = remedy(PullErrorCause.CONNECT_REFUSED, PullContext(cluster(), waiting, "acrone.azurecr.io", None, text))
+    assert any("--name '<node pool>' --disable-artifact-streaming" in line for line in lines)

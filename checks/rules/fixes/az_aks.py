@@ -104,5 +104,13 @@ def add_larger_pool(cluster: Cluster) -> str:
     )
 
 
+def disable_artifact_streaming(cluster: Cluster, pool: str) -> str:
+    """``az aks nodepool update --disable-artifact-streaming``: nodes pull from registries again, not from a mirror."""
+    return command(
+        *("az", "aks", "nodepool", "update", *resource_options(cluster.id), "--cluster-name", cluster.name),
+        *("--name", pool, "--disable-artifact-streaming"),
+    )
+
+
 def _cluster_command(verb: str, cluster: Cluster) -> tuple[str, ...]:
     return ("az", "aks", verb, *resource_options(cluster.id), "--name", cluster.name)

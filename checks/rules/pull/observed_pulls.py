@@ -12,7 +12,7 @@ from checks.rules import images, registry_names
 from checks.rules.azure.node_pools import pool_of, pools_of_events
 from checks.rules.pull import mirrors
 from checks.rules.pull.canaries import grants_whole_registry, split_attempts
-from checks.rules.pull.errors import Classified, PullErrorCause, classify
+from checks.rules.pull.errors import Classified, OtherEvent, PullErrorCause, classify, classify_event
 
 # The waiting reasons for image errors (kubernetes/pkg/kubelet/images/types.go and the reasons that the CRI runtimes
 # pass on).
@@ -98,16 +98,20 @@ def _failed(
     classified = known.get(key) or classify(*key)
     known[key] = classified
     own = [event for event in events if container.image and _names(event.message, container.image)]
-    if classified.cause in (PullErrorCause.BACKOFF_ONLY, PullErrorCause.UNKNOWN):
+    if _settles_nothing(classified):
         for event in sorted(own, key=lambda event: event.last_seen or "", reverse=True):
-            by_event = classify(event.message, reason, container.image)
-            if by_event.cause not in (PullErrorCause.BACKOFF_ONLY, PullErrorCause.UNKNOWN):
+            by_event = classify_event(event.message, event.reason, container.image)
+            if not isinstance(by_event, OtherEvent) and not _settles_nothing(by_event):
                 classified, text = by_event, event.message
                 break
     first = min((event.first_seen for event in own if event.first_seen), default=None)
     count = sum(event.count for event in own)
     host = images.host_of(container.image)
     return FailedPull(container, host, classified, text, count, first, mirrors.mirror_in(text, host))
+
+
+def _settles_nothing(classified: Classified) -> bool:
+    return classified.cause in (PullErrorCause.BACKOFF_ONLY, PullErrorCause.UNKNOWN)
 
 
 def _names(text: str, image: str) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 
 from checks.facts import Cluster, ContainerImage, Registry
 from checks.rules import images, registry_names
+from checks.rules.azure.node_pools import pool_of
 from checks.rules.fixes import az_acr, az_aks, az_network, az_roles, kubectl, shell
 from checks.rules.path.registry_firewall import PublicAccess, public_access
 from checks.rules.pull import mirrors
@@ -56,9 +57,22 @@ def _describe(context: PullContext) -> Commands:
     return (kubectl.describe_pod(context.container.namespace, context.container.pod),)
 
 
+def _of_others(context: PullContext) -> str:
+    """What to think of an Azure registry that was not read; "" where it was, or is no Azure registry.
+
+    It may be another organization's, so nothing is proposed that only its owner can do: a role, a network rule, a SKU.
+    """
+    if context.registry is not None or not registry_names.is_azure(context.host):
+        return ""
+    return f"Pullwatch could not read {context.host} in Azure. If it is yours, give Pullwatch Reader there; "
+
+
 def _unauthorized(context: PullContext) -> Commands:
     if context.registry is not None:
         return (az_aks.check_acr(context.cluster, context.registry.login_server),)
+    others = _of_others(context)
+    if others:
+        return (shell.note(f"{others}else ask its owner for a token (az acr token create)."), *_pull_secret(context))
     return _pull_secret(context)
 
 
@@ -67,13 +81,28 @@ def _pull_secret(context: PullContext) -> Commands:
     named = next((name.partition("/")[2] or name for name in context.container.pull_secrets), "")
     renewed = f"Either renew the pull secret {named} that the pod names, or give its service account one:"
     return (
+        *_connected_registry(context),
         shell.note(renewed if named else "Give the pod, or its service account, a pull secret:"),
         *kubectl.create_pull_secret(namespace, "<new name>", context.host, replace=False),
     )
 
 
+def _connected_registry(context: PullContext) -> Commands:
+    """What differs at a connected registry, which images name by an address in the network."""
+    if not mirrors.is_in_network(context.host):
+        return ()
+    return (shell.note("If it is a connected registry: it takes its client tokens, never the nodes' identity."),)
+
+
 def _firewall(context: PullContext) -> Commands:
-    return open_firewall(context.registry, context.text) if context.registry is not None else _connection(context)
+    if context.registry is not None:
+        return open_firewall(context.registry, context.text)
+    others, address = _of_others(context), denied_address(context.text)
+    if others:
+        seen_as = f", which it sees as {address}," if address else ""
+        ask = f"else ask its owner to let the nodes{seen_as} through its firewall, or to approve a private endpoint."
+        return (shell.note(others + ask),)
+    return _connection(context)
 
 
 def _dns(context: PullContext) -> Commands:
@@ -123,6 +152,9 @@ def _manifest(context: PullContext) -> Commands:
 def _rate(context: PullContext) -> Commands:
     if context.registry is not None:
         return (az_acr.show_usage(context.registry),)
+    if others := _of_others(context):
+        ask = "else ask its owner for a higher SKU, or pull through a cache rule of an own registry:"
+        return (shell.note(others + ask), az_acr.cache_upstream(context.container.image))
     return (
         shell.note(f"Either pull through a cache rule of an own registry; {context.host} may need credentials:"),
         az_acr.cache_upstream(context.container.image),
@@ -134,6 +166,8 @@ def _rate(context: PullContext) -> Commands:
 def _registry(context: PullContext) -> Commands:
     if context.registry is not None:
         return (az_acr.check_health(context.registry),)
+    if others := _of_others(context):
+        return (shell.note(f"{others}else ask its owner. kubelet tries again by itself."),)
     return (shell.note(f"{context.host} has an error of its own: see its status page. kubelet tries again by itself."),)
 
 
@@ -159,13 +193,24 @@ def _mirror(context: PullContext, mirror: str) -> Commands:
             ),
             *kubectl.create_pull_secret(context.container.namespace, "<new name>", context.host, replace=False),
         )
+    settings = f"/etc/containerd/certs.d/{context.host}/hosts.toml on the nodes"
     if not mirrors.is_on_node(mirror):
-        settings = f"/etc/containerd/certs.d/{context.host}/hosts.toml on the nodes"
-        return (shell.note(f"Either repair the mirror {mirror}, or take it out of {settings}."), *_describe(context))
+        peer = " (a peer's, such as Spegel's, or a registry in the network)" if mirrors.is_in_network(mirror) else ""
+        return (
+            shell.note(f"Either repair the mirror {mirror}{peer}, or take it out of {settings}."),
+            *_describe(context),
+        )
+    if mirrors.is_artifact_streaming(mirror):
+        pool = pool_of(context.container.node, context.cluster.pools)
+        return (
+            shell.note(f"{mirror} is artifact streaming, on the node: either replace the node, or turn it off:"),
+            az_aks.disable_artifact_streaming(context.cluster, pool.name if pool else "<node pool>"),
+            *_disk(context),
+        )
     return (
         shell.note(
-            f"{mirror} is on the node: either replace the node, or turn off what listens there (artifact streaming: "
-            "az aks nodepool update --disable-artifact-streaming)."
+            f"{mirror} is on the node: either replace the node, or repair what listens there (Spegel, Dragonfly), or "
+            f"take it out of {settings}."
         ),
         *_disk(context),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from checks.rules.pull.errors.causes import CREDENTIALS, PullErrorCause
 from checks.rules.pull.errors.classify import Classified, Scope, affected_scope, classify, denied_address
+from checks.rules.pull.errors.other_events import OtherEvent, OtherEventCause, classify_event
 from checks.rules.pull.errors.rules import REASONS, RULES, Rule
 
 __all__ = [
@@ -11,10 +12,13 @@ __all__ = [
     "REASONS",
     "RULES",
     "Classified",
+    "OtherEvent",
+    "OtherEventCause",
     "PullErrorCause",
     "Rule",
     "Scope",
     "affected_scope",
     "classify",
+    "classify_event",
     "denied_address",
 ]

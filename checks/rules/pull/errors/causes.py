@@ -17,7 +17,7 @@ class PullErrorCause(Cause):
     FIREWALL_DENIED = "firewall_denied", "The registry's firewall refused the node's address."
     DNS = "dns", "The node could not resolve a name."
     CONNECT_TIMEOUT = "connect_timeout", "The node's connection timed out."
-    CONNECT_REFUSED = "connect_refused", "The node's connection was refused."
+    CONNECT_REFUSED = "connect_refused", "The node's connection was refused, or was cut before an answer."
     TLS = "tls", "TLS failed: an untrusted or expired certificate, or something that intercepts the connection."
     PROXY = "proxy", "A proxy refused or failed."
     IMAGE_NOT_FOUND = (

@@ -130,7 +130,7 @@ _NAMED = (
         r"|(?:verify|verifying|validate) (?:\w{1,12} )?signature"
         r"|failed verification|no (?:valid |matching |trusted )?signatures?\b"
         r"|image verification failed|\btrust policy|no matching attestations|remote trust data does not exist"
-        r"|invalid (?:gpg )?signature",
+        r"|invalid (?:gpg )?signature|(?:reading|parsing) signatures?\b|unrecognized signature format",
         "Source image rejected: None of the signatures were accepted, a signature was required",
         "containers/image, Ratify, Docker Content Trust",
     ),
@@ -141,7 +141,7 @@ _NAMED = (
         r"|(?:denied|rejected|blocked|forbidden|prevented|disallowed) by (?:\S{1,80} ){0,4}"
         r"(?:policy|policies|attestor|admission rule)"
         r"|imagepolicywebhook|\[azurepolicy-|not from an? (?:allowed|trusted|approved) registr"
-        r"|is blocked in \S{1,80}registries",
+        r"|is blocked in \S{1,80}registries|registry \S{1,300} is blocked in\b",
         'admission webhook "validation.gatekeeper.sh" denied the request: image is not from an allowed registry',
         "Gatekeeper, Kyverno, registries.conf",
     ),
@@ -170,7 +170,8 @@ _NAMED = (
     _rule(
         PullErrorCause.INVALID_REFERENCE,
         "reference-short-name",
-        r"did not resolve to an alias|short-?name mode is enforcing|unqualified-search registr|returns ambiguous list",
+        r"did not resolve to an alias|short-?name (?:mode is enforcing|resolution enforced)"
+        r"|unqualified-search registr|returns ambiguous list",
         'short-name "web:1" did not resolve to an alias and no unqualified-search registries are defined',
         "containers/image",
         note="The name has no registry and the node has no search list",
@@ -203,8 +204,17 @@ _NAMED = (
     ),
     _rule(
         PullErrorCause.UNKNOWN,
+        "extraction-helper",
+        r"stream processor for .{0,300}(?:exec format error|executable file not found|no such file)",
+        "failed to get stream processor for application/x: fork/exec /usr/bin/unpigz: exec format error",
+        "containerd",
+        note="The program on the node that unpacks layers does not start; the image is not at fault",
+    ),
+    _rule(
+        PullErrorCause.UNKNOWN,
         "runtime-unreachable",
-        r"dial unix |unix://|cannot connect to the docker daemon|//\./pipe/|runtime is (?:down|not ready)",
+        r"dial unix |unix://|cannot connect to the docker daemon|//\./pipe/|runtime is (?:down|not ready)"
+        r"|error reading from server: ",
         'connection error: desc = "transport: Error while dialing: dial unix /run/x.sock: connect: connection refused"',
         "kubelet, gRPC",
         note="The node's container runtime is down; the refused connection in this text is not the registry's",
@@ -293,7 +303,7 @@ _NETWORK = (
     _rule(
         PullErrorCause.CONNECT_TIMEOUT,
         "timeout-io",
-        r"i/o timeout|tls handshake timeout|connection timed out"
+        r"i/o timeout|tls handshake timeout|connection timed out|a connection attempt failed"
         r"|(?:connection|connect|operation|request|network|read|dial|pull) time-?out\b"
         r"|did not properly respond after a period|timeout awaiting response|wait(?:ing)? for connection",
         "dial tcp 203.0.113.9:443: i/o timeout",
@@ -408,9 +418,11 @@ _ANSWERED = (
         r"does not match (?:the )?(?:specified |detected |requested |expected )?"
         r"(?:host|platform|architecture|operating system)"
         r"|incompatible with (?:a|the|this) .{1,80}host|cannot be used on this platform|exec format error"
-        r"|image operating system \S{1,40} cannot|is not supported on this (?:platform|host|version)",
+        r"|image operating system \S{1,40} cannot|is not supported on this (?:platform|host|version)"
+        r"|processbaselayer\b.{0,600}the system cannot find the path specified",
         "a Windows version 10.0.20348-based image is incompatible with a 10.0.17763 host",
         "moby, hcsshim",
+        note="ProcessBaseLayer finds no Windows folders in a Linux image; ImportLayer has other causes",
     ),
     _rule(
         PullErrorCause.UNSUPPORTED_MANIFEST,
@@ -544,17 +556,37 @@ _ANSWERED = (
         r"|checksum (?:mismatch|error)|invalid (?:tar header|checksum|header|compressed)|archive/tar|\bgzip: |\bzlib: "
         r"|\bflate: |corrupt input|\bcorrupt|magic number mismatch|(?:content digest|blob) \S{1,120} not found"
         r"|unexpected end of json|\bzstd: |reserved bit set"
-        r"|does not match (?:the )?(?:expected |manifest )?(?:digest|checksum|size)",
+        r"|does not match (?:the )?(?:expected |manifest )?(?:digest|checksum|size)"
+        r"|parent snapshot \S{1,120} does not exist|missing parent \S{0,120} ?bucket",
         'failed commit on ref "layer-sha256:5f0c": unexpected commit digest sha256:77, expected sha256:5f0c',
         "containerd, Go archive/tar",
     ),
     _rule(
         PullErrorCause.CORRUPT_OR_INTERRUPTED,
+        "interrupted-read",
+        r"happened during read|(?:while|after) reconnecting",
+        "writing blob: happened during read: unexpected EOF",
+        "containers/image",
+        note="Part of the layer had been transferred",
+    ),
+    _rule(
+        PullErrorCause.CONNECT_REFUSED,
+        "cut",
+        r"\b(?:get|head|post) \"?https?://[^\s\"]{1,1000}\"?: (?:unexpected )?eof\b"
+        r"|\b(?:get|head|post) \"?https?://[^\s\"]{1,1000}\"?: http: server closed idle connection",
+        'failed to do request: Head "https://contoso.azurecr.io/v2/web/manifests/1": EOF',
+        "Go net/http",
+        note="Closed before the answer to a request: nothing was transferred, so nothing can be corrupt. A firewall or "
+        "a proxy does this far more often than a registry",
+    ),
+    _rule(
+        PullErrorCause.CORRUPT_OR_INTERRUPTED,
         "interrupted",
-        r"unexpected eof|(?:^|: |\")eof(?=$|[\s,;.:)\]\"])|stream error|internal_error|goaway|connection lost"
+        r"unexpected eof|(?:^|: |\")eof(?=$|[\s,;.:)\]\"])|stream error: stream id|internal_error|goaway"
+        r"|connection lost"
         r"|short read|\bhttp2: |server closed|transport is closing|connection (?:was )?closed|happened during read"
         r"|retry limit|download interrupted",
-        'Get "https://contoso.azurecr.io/v2/": EOF',
+        "failed to copy: unexpected EOF",
         "Go io, net/http",
     ),
     _rule(

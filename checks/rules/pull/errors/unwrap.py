@@ -30,6 +30,7 @@ _BREAKS = r"\s\"'`,\[\]{}()"
 _WITH_SLASH = re.compile(rf"(?<![^{_BREAKS}])[^/{_BREAKS}]*+/[^{_BREAKS}]*+")
 _MIRRORS = re.compile(r"(?i)\(mirrors also failed: \[.{0,8000}?\]\): ")
 _LIST = re.compile(r"(?:^|: ?|, skipping: )\[(?!manifests |deprecation )", re.I)
+_DAEMON_STATUS = re.compile(r"(?i)failed with status code [45]\d\d \"[a-z ]{1,60}\" and message \"")
 _NEXT_IN_LIST = re.compile(
     r", (?=rpc error: |failed to |error response from daemon|errimagepull: |unable to pull |get \"|head \")", re.I
 )
@@ -79,8 +80,9 @@ def first_error(text: str) -> str:
     """The first of several errors: in ``[err1, err2]`` the second is a retry without credentials and shows less.
 
     CRI-O's errors about mirrors are left out, because the registry's own error comes after them; so are its errors
-    about trying the reference as an artifact.
+    about trying the reference as an artifact. The status with which a Docker daemon passes an error on is its own.
     """
+    text = _DAEMON_STATUS.sub("", text)
     text = _MIRRORS.sub("", text.partition("; artifact err:")[0])
     if opened := _LIST.search(text):
         if following := _NEXT_IN_LIST.search(text, opened.end()):
