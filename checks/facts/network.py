@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from checks.arm_ids import subscription_of
+from checks.facts.name_servers import NameServers
 from checks.facts.observation import NotSeen, NotSeenReason, Seen
 from checks.facts.visibility import Visibility
 
@@ -174,11 +175,15 @@ class Zone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ForwardingRuleset(msgspec.Struct, frozen=True, kw_only=True):
-    """A DNS forwarding ruleset and the networks (ids) that it is linked to: it answers before public DNS does."""
+    """A DNS forwarding ruleset and the networks (ids) that it is linked to: it answers before public DNS does.
+
+    ``resolver_ids`` are the resolvers whose outbound endpoints ask the servers that its rules name.
+    """
 
     id: str
     name: str
     links: Seen[tuple[str, ...]] | NotSeen
+    resolver_ids: tuple[str, ...] = ()
 
 
 class NetworkManager(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,7 +250,7 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
 
     ``zones_of`` and ``rulesets_of`` are keyed by the network linked, ``endpoints_of`` by the resource connected to.
     ``zone_groups`` are the private DNS zones (ids) that the zone groups of an endpoint name, by the endpoint's id: only
-    those of endpoints of registries in use are read.
+    those of endpoints of registries in use are read. ``name_servers``: what stands between the nodes and their zones.
     """
 
     by_subscription: dict[str, Network] = {}
@@ -253,6 +258,7 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
     zones_of: dict[str, tuple[tuple[Zone, ZoneLink], ...]] = {}
     rulesets_of: dict[str, tuple[ForwardingRuleset, ...]] = {}
     zone_groups: dict[str, Seen[tuple[str, ...]] | NotSeen] = {}
+    name_servers: NameServers = NameServers()
     visibility: Visibility = Visibility()
 
     def of(self, resource_id: str) -> Network | None:

@@ -23,7 +23,7 @@ from checks.facts import (
 )
 from checks.facts.network import networks_of
 from checks.facts.visibility import Visibility
-from tests.support import access_facts
+from tests.support import access_facts, name_server_world
 from tests.support.network_world import EGRESS, HOST, NODES, READ, RECORDS, World, rule
 from tests.support.readable import OWN, readable
 from tests.support.tenant_builder import SUBSCRIPTION, guid, object_id
@@ -170,7 +170,12 @@ def hidden(zone: LandingZone, subscriptions: set[str], groups: set[tuple[str, st
     if not shown(world.registry_id):
         use = RegistryUse(login_server=HOST, sources=use.sources, registry=REFUSED)
     return msgspec.structs.replace(
-        whole, uses=(use,), networks=msgspec.structs.replace(listed, zone_groups=zone_groups), visibility=rights
+        whole,
+        uses=(use,),
+        networks=msgspec.structs.replace(
+            listed, zone_groups=zone_groups, name_servers=name_server_world.name_servers(visible, rights)
+        ),
+        visibility=rights,
     )
 
 
