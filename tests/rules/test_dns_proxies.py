@@ -9,27 +9,14 @@ import pytest
 
 from checks.facts import ClusterFacts
 from checks.findings import word
-from tests.rules.test_name_servers import HUB, names
+from tests.rules.test_name_servers import names
 from tests.rules.test_open_world import fixes, outcome, seen_by
-from tests.support.name_server_world import firewall
-from tests.support.network_world import NODES, RECORDS, REFUSED, World
+from tests.support.hub_world import ADDRESS, HUB, proxied
+from tests.support.network_world import RECORDS, REFUSED, World
 from tests.support.readable import readable
 from tests.support.tenant_builder import SUBSCRIPTION
 
-ADDRESS = "10.40.1.4"
 AZURE_DNS = "168.63.129.16"
-
-
-def proxied(records: dict[str, Any] = RECORDS, *, linked: bool = True, **settings: Any) -> World:
-    """A spoke that asks the firewall of a hub in another subscription; the registry is closed but for its endpoint."""
-    world = World().private()
-    home = world.vnet("vnet-endpoints", "10.20.0.0/16", endpoints={})
-    hub = world.vnet("vnet-hub", "10.40.0.0/16", sub=HUB, AzureFirewallSubnet={})
-    world.peer(world.vnet_id(NODES), home).peer(world.vnet_id(NODES), hub)
-    zone = world.zone(records, *([hub] if linked else []), sub=HUB)
-    world.zone_group(world.endpoint(), zone)
-    firewall(world, hub, ADDRESS, sub=HUB, **settings)
-    return world.dns(ADDRESS)
 
 
 def test_a_proxy_of_azure_dns_answers_as_its_network_does() -> None:

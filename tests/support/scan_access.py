@@ -41,7 +41,8 @@ def beyond_the_roles(folder: Path) -> list[str]:
 
     What other clients ask, the tests themselves among them, is not Pullwatch's: their User-Agent is another.
     """
-    held = actions_of("reader") | actions_of("runCommand") | {KUBERNETES_ACTION.lower()}
+    custom = [key for key, role in scan_roles().items() if isinstance(role, dict) and "actions" in role]
+    held = {KUBERNETES_ACTION.lower()}.union(*map(actions_of, custom))
     asked = {action.lower() for agent, action in noted(folder) if agent.startswith(USER_AGENT)}
     return sorted(asked - held)
 
