@@ -60,6 +60,7 @@ class DnsCause(Cause):
         "resolution-loop",
         "A forwarding rule sends the name to a server whose network has the same rule: nobody answers it.",
     )
+    LOCAL_DNS = "local-dns", "LocalDNS on the nodes sends the name to the cluster's CoreDNS."
     NETWORK_NOT_LISTED = "network-not-listed", "The node network is not listed, so neither are its DNS settings."
     NO_ENDPOINT = "no-endpoint", "No private endpoint is in reach that a record could name."
     NO_PATH = "no-way", "No private endpoint lets the nodes in."

@@ -1,9 +1,9 @@
 """Names as nodes look them up: whose answer counts, from the nodes' network to the zone that has the record.
 
-Custom DNS servers of a network get every question. Else the private DNS zones linked to it answer, before the rules of
-the forwarding rulesets linked to it do, before public DNS does. Public DNS leads a registry's names to
-``privatelink.*`` once the registry has a private endpoint; a registry without any is not affected by zones of that
-name, nor by rules.
+LocalDNS of a pool may send a domain to CoreDNS. Custom DNS servers of a network get every question. Else the private DNS
+zones linked to it answer, before the rules of the forwarding rulesets linked to it do, before public DNS does. Public
+DNS leads a registry's names to ``privatelink.*`` once the registry has a private endpoint; a registry without any is not
+affected by zones of that name, nor by rules.
 Source: "What is Azure DNS Private Resolver", DNS resolution process; "Azure Private Endpoint DNS integration".
 """
 
@@ -16,7 +16,7 @@ from checks.facts.network import Networks, VirtualNetwork
 from checks.rules.path import unseen_zones
 from checks.rules.path.destinations import address, suffix_of
 from checks.rules.path.destinations import network as as_network
-from checks.rules.path.names import rulesets
+from checks.rules.path.names import local_dns, rulesets
 from checks.rules.path.names.servers import AZURE_DNS, Unclear, answering
 from checks.rules.path.names.zones import Resolution, ResolvesTo, in_zones, unsettled
 from checks.rules.path.node_network import NodeSubnet
@@ -65,6 +65,9 @@ def custom_servers(network: VirtualNetwork) -> tuple[str, ...]:
 def resolve(networks: Networks, node_subnet: NodeSubnet, registry: Registry, host: str) -> Resolution:
     """Where a name of a registry leads for the nodes of a subnet."""
     asked, network = _Asked(networks=networks, registry=registry, host=host), node_subnet.network
+    by_pods = local_dns.question(node_subnet.pool, host, asked.private)
+    if by_pods is not None:
+        return unsettled(host, by_pods)
     if custom_servers(network):
         return _by_servers(asked, network)
     return _by_azure(asked, network, listed=node_subnet.listed)
