@@ -60,6 +60,10 @@ class DnsCause(Cause):
         "resolution-loop",
         "A forwarding rule sends the name to a server whose network has the same rule: nobody answers it.",
     )
+    ZONES_OVERLAP = (
+        "zones-overlap",
+        "Two linked zones are about the name, and the closer one lacks the record that the other has.",
+    )
     LOCAL_DNS = "local-dns", "LocalDNS on the nodes sends the name to the cluster's CoreDNS."
     NETWORK_NOT_LISTED = "network-not-listed", "The node network is not listed, so neither are its DNS settings."
     NO_ENDPOINT = "no-endpoint", "No private endpoint is in reach that a record could name."

@@ -61,6 +61,7 @@ ENDPOINTS = ("healthy", "no record", "no data record", "stale record", "zone not
 MACHINES = ("DNS servers of the hub", "ruleset of the hub")
 RESOLVERS = ("resolver of the hub", "ruleset to the resolver", "firewall of the hub")
 BROKEN_RESOLVERS = ("resolver of the hub, no record", "ruleset to the resolver, stale record")
+OWN_DATA_ZONE = "zone of the data endpoints"
 HUB_ANSWERS = MACHINES + RESOLVERS + BROKEN_RESOLVERS
 EGRESS_KINDS = ("NAT gateway", "block", "none", "routed nowhere",
         "service endpoint", "group denies the Internet", "group denies all but the network",
@@ -105,7 +106,7 @@ CASES = st.builds(
     by_repository=mostly(False, (True,)),
     anonymous=mostly(False, (True,)),
     firewall=mostly("open", FIREWALLS),
-    endpoint=mostly("none", ENDPOINTS + HUB_ANSWERS),
+    endpoint=mostly("none", (*ENDPOINTS, OWN_DATA_ZONE, *HUB_ANSWERS)),
     egress=mostly("load balancer", EGRESS_KINDS),
     second_pool=mostly(False, (True,)),
     data_endpoints=st.booleans(),
@@ -259,14 +260,19 @@ def endpoint(world: World, name: str, *, zone_group: bool) -> None:
         "redirecting zone": {},
         "no data record": {"acrone": RECORDS["acrone"]},
         "stale record": {**RECORDS, "acrone": "10.20.0.99"},
+        OWN_DATA_ZONE: {"acrone": RECORDS["acrone"]},
         "resolver of the hub, no record": {},
         "ruleset to the resolver, stale record": {**RECORDS, "acrone": "10.20.0.99"},
     }
     linked = home if name == "zone not linked" else resolver(world, name) if name in HUB_ANSWERS else nodes
     policy = "NxDomainRedirect" if name == "redirecting zone" else None
     zone = world.zone(records.get(name, RECORDS), linked, policy=policy)
+    zones = [zone]
+    if name == OWN_DATA_ZONE:
+        own = {"acrone": RECORDS["acrone.westeurope.data"]}
+        zones.append(world.zone(own, nodes, name="westeurope.data.privatelink.azurecr.io"))
     if zone_group:
-        world.zone_group(private_endpoint, zone)
+        world.zone_group(private_endpoint, *zones)
 
 
 def resolver(world: World, name: str) -> str:
@@ -369,7 +375,7 @@ ALONE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"firewall": "the subnet", "egress": "service endpoint"}, "pass"),
     ({"firewall": "the egress address", "egress": "service endpoint"}, "fail"),
     ({"firewall": "the egress address", "egress": "NAT gateway"}, "pass"),
-    *(({"endpoint": name, "firewall": "closed"}, "pass") for name in ("healthy", *RESOLVERS)),
+    *(({"endpoint": name, "firewall": "closed"}, "pass") for name in ("healthy", OWN_DATA_ZONE, *RESOLVERS)),
     *(({"endpoint": name, "firewall": "closed"}, "fail") for name in (*ENDPOINTS[1:], *BROKEN_RESOLVERS)),
     *(({"egress": name}, "fail") for name in ("block", "routed nowhere", "group denies the Internet")),
     ({"egress": "group denies the Internet", "endpoint": "healthy"}, "pass"),

@@ -1,9 +1,9 @@
 """Names as nodes look them up: whose answer counts, from the nodes' network to the zone that has the record.
 
-LocalDNS of a pool may send a domain to CoreDNS. Custom DNS servers of a network get every question. Else the private DNS
-zones linked to it answer, before the rules of the forwarding rulesets linked to it do, before public DNS does. Public
-DNS leads a registry's names to ``privatelink.*`` once the registry has a private endpoint; a registry without any is not
-affected by zones of that name, nor by rules.
+LocalDNS of a pool may send a domain to CoreDNS. Custom DNS servers of a network get every question. Else the private
+DNS zones linked to it answer, before the rules of the forwarding rulesets linked to it do, before public DNS does.
+Public DNS leads a registry's names to ``privatelink.*`` once the registry has a private endpoint; a registry without
+any is not affected by zones of that name, nor by rules.
 Source: "What is Azure DNS Private Resolver", DNS resolution process; "Azure Private Endpoint DNS integration".
 """
 
@@ -124,7 +124,8 @@ def _of_zones(asked: _Asked, network: VirtualNetwork) -> Resolution | None:
     if resolution.resolves_to in (ResolvesTo.ABSENT, ResolvesTo.PRIVATE) and not certain:
         why = "no private endpoint of the registry is approved, so whether public DNS points to the zone is not certain"
         return unsettled(asked.host, unknown("no-approved-endpoint", f"{asked.host}: {why}.", "an approved endpoint"))
-    return msgspec.structs.replace(resolution, host=asked.host)
+    closer = unseen_zones.closer_zone(asked.networks, asked.registry, asked.private, resolution.zone)
+    return unsettled(asked.host, closer) if closer else msgspec.structs.replace(resolution, host=asked.host)
 
 
 def _of_rulesets(asked: _Asked, network: VirtualNetwork, visited: tuple[str, ...]) -> Resolution | None:

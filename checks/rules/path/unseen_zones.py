@@ -15,6 +15,7 @@ from checks.rules import visibility
 from checks.rules.path import node_network
 from checks.rules.path.destinations import suffix_of
 from checks.rules.path.names import rulesets
+from checks.rules.path.names.zones import covers
 from checks.rules.results import Result, not_seen, unknown
 
 # Lists the rulesets of any subscription that are linked to a network; Reader does not allow it.
@@ -36,6 +37,24 @@ def zones_question(
         return named
     hidden = next((result for zone in named if (result := _links_unseen(networks, zone, host)) is not None), None)
     return hidden or _list_unseen(networks, network, visibility.PRIVATE_ZONES, host)
+
+
+def closer_zone(networks: Networks, registry: Registry, name: str, answered: Zone | None) -> Result | None:
+    """Why the zone that answered may not be the closest: the endpoints' zone groups name a closer one that is hidden.
+
+    Records of data endpoints may lie in ``{region}.data.privatelink.*``, a zone of its own beside ``privatelink.*``.
+    Source: "Azure Private Endpoint private DNS zone values".
+    """
+    named = _named_zones(networks, registry)
+    if isinstance(named, Result) or answered is None:
+        return None
+    closer = [z for z in named if covers(name_of(z).lower(), name) and len(name_of(z)) > len(answered.name)]
+    there = (one for one in closer if not _is_gone(node_network.find(networks, "zones", one, "private DNS zone")))
+    return next((result for zone in there if (result := _links_unseen(networks, zone, name)) is not None), None)
+
+
+def _is_gone(zone: object) -> bool:
+    return isinstance(zone, NotSeen) and zone.why is NotSeenReason.NOT_FOUND
 
 
 def rulesets_question(networks: Networks, network: VirtualNetwork, registry: Registry, host: str) -> Result | None:

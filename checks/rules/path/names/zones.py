@@ -78,9 +78,24 @@ def in_zones(networks: Networks, network: VirtualNetwork, name: str, depth: int 
         return _addressed(name, zone, link, listed)
     if alias is not None and depth < MAX_ALIASES:
         return in_zones(networks, network, alias, depth + 1) or Resolution(resolves_to=ResolvesTo.PUBLIC, host=name)
+    wider = next((other for other, _ in about if other is not zone and _has(other, name)), None)
+    if wider is not None:
+        return unsettled(name, _overlap(name, zone, wider))
     return Resolution(
         resolves_to=ResolvesTo.PUBLIC if link.redirects() else ResolvesTo.ABSENT, host=name, zone=zone, link=link
     )
+
+
+def _has(zone: Zone, name: str) -> bool:
+    """Whether a zone has a record of a name, or may have it."""
+    relative = name.removesuffix(zone.name).rstrip(".") or "@"
+    return any(isinstance(part, NotSeen) or relative in part.value for part in (zone.records, zone.aliases))
+
+
+def _overlap(name: str, zone: Zone, wider: Zone) -> Result:
+    """The closer zone is taken to answer, but no page says so of zones that overlap."""
+    summary = f"{name} has a record in the zone {wider.name}, and none in {zone.name}, which is linked too and closer."
+    return unknown("zones-overlap", summary, f"which of the zones {wider.name} and {zone.name} answers {name}")
 
 
 def _addressed(name: str, zone: Zone, link: ZoneLink, listed: tuple[str, ...]) -> Resolution:
