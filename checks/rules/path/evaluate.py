@@ -280,6 +280,9 @@ def _evidenced(networks: Networks, facts: ClusterFacts, registry: Seen[Registry]
         SUBNETS: ("virtual_networks", "registry_rules"),
         BETWEEN: ("security_groups", "route_tables"),
     }
+    followed = networks.name_servers
+    on_the_way = [*followed.rules.values(), *followed.resolvers.values(), *followed.firewalls.values()]
+    asked = {NAMES: [*on_the_way, *followed.policies.values(), *followed.linked.values()]}
     key = (facts.cluster.id, registry.value.id)
     near = [n for guid in dict.fromkeys(subscription_of(i) for i in key) if (n := networks.by_subscription.get(guid))]
     return {
@@ -288,6 +291,7 @@ def _evidenced(networks: Networks, facts: ClusterFacts, registry: Seen[Registry]
                 answer,
                 registry.evidence,
                 *(_read(getattr(network, kind)) for network in near for kind in lists[question]),
+                *(_read(part) for part in asked.get(question, ())),
             )
             for answer in results
         )
