@@ -60,6 +60,7 @@ class DnsCause(Cause):
         "resolution-loop",
         "A forwarding rule sends the name to a server whose network has the same rule: nobody answers it.",
     )
+    LINK_IN_PROGRESS = "link-in-progress", "The link of the zone to the node network is not completed."
     ZONES_OVERLAP = (
         "zones-overlap",
         "Two linked zones are about the name, and the closer one lacks the record that the other has.",

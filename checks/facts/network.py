@@ -149,11 +149,16 @@ class PrivateEndpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ZoneLink(msgspec.Struct, frozen=True):
-    """A virtual network link of a private DNS zone."""
+    """A virtual network link of a private DNS zone. ``state`` is ``virtualNetworkLinkState``."""
 
     name: str
     network_id: str
     resolution_policy: str | None = None
+    state: str | None = None
+
+    def completed(self) -> bool:
+        """Names are answered by it: no other state is shown, as the one of a link that is being made."""
+        return (self.state or "Completed").lower() == "completed"
 
     def redirects(self) -> bool:
         """Names that the zone lacks are asked of public DNS (``NxDomainRedirect``)."""

@@ -71,6 +71,14 @@ def test_nothing_there_no_zone_and_no_endpoint_is_skipped() -> None:
     assert word(judged(World()).verdict) == "skipped"
 
 
+def test_unknown_a_link_that_is_not_completed() -> None:
+    for state, expected in (("Completed", "names-lead-in"), ("InProgress", "link-in-progress")):
+        world = spoke(RECORDS)
+        link = next(key for key in world.bodies if "/virtualNetworkLinks/" in key)
+        world.change(link, virtualNetworkLinkState=state)
+        assert judged(world).cause == expected
+
+
 DATA_ZONE = "westeurope.data.privatelink.azurecr.io"
 
 

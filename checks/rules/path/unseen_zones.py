@@ -9,7 +9,7 @@ application teams hold no rights), "What is Azure DNS Private Resolver" (a linke
 from __future__ import annotations
 
 from checks.arm_ids import name_of
-from checks.facts import NotSeen, NotSeenReason, Registry, Seen, subscription_of
+from checks.facts import NotSeen, NotSeenReason, Registry, Seen
 from checks.facts.network import Networks, VirtualNetwork, Zone
 from checks.rules import visibility
 from checks.rules.path import node_network
@@ -120,10 +120,10 @@ def _approved_endpoints(networks: Networks, registry: Registry) -> tuple[str, ..
 
 def _links_unseen(networks: Networks, zone_id: str, host: str) -> Result | None:
     """Why the links of a zone that holds the records are not all known."""
-    what = f"The private DNS zone {name_of(zone_id)} that holds the records of {host}"
+    what = f"The private DNS zone {zone_id}, which the records of {host} are written to,"
     zone = node_network.find(networks, "zones", zone_id, "private DNS zone")
     if isinstance(zone, NotSeen):
-        return not_seen(zone, f"{what} (subscription {subscription_of(zone_id)})")
+        return not_seen(zone, what)
     assert isinstance(zone, Zone)
     if isinstance(zone.links, NotSeen):
         return not_seen(zone.links, f"The links of {zone_id}")

@@ -66,6 +66,9 @@ def in_zones(networks: Networks, network: VirtualNetwork, name: str, depth: int 
     zone, link = max(about, key=lambda pair: len(pair[0].name), default=(None, None))
     if zone is None or link is None:
         return None
+    if not link.completed():
+        summary = f"The link {link.name} of the zone {zone.name} to {network.name} is {link.state}, not Completed."
+        return unsettled(name, unknown("link-in-progress", summary, f"whether the zone answers {name}"))
     for part in (zone.records, zone.aliases):
         if isinstance(part, NotSeen):
             return unsettled(name, not_seen(part, f"The records of the zone {zone.name}"))
