@@ -94,7 +94,10 @@ CHECK = Check(
         "inbound endpoint of a DNS Private Resolver, or to an Azure Firewall that is a DNS proxy: the zones linked to "
         "its network answer then. Any other server decides for itself: Unknown."
     ),
-    permissions=("Reader on the subscriptions of the zones, the private endpoints and the virtual network",),
+    permissions=(
+        "Reader on the subscriptions of the zones, the private endpoints and the virtual network",
+        "Reader on the subscriptions of the rulesets, resolvers and firewalls that names pass",
+    ),
     fix="Link the zone to the network, or add the record that is missing.",
     article=("VNet access", "DNS"),
     links=(

@@ -76,7 +76,7 @@ def resolve(networks: Networks, node_subnet: NodeSubnet, registry: Registry, hos
 def _by_servers(asked: _Asked, network: VirtualNetwork) -> Resolution:
     """The answer of a network's own DNS servers."""
     servers = network.dns_servers
-    through = f"the DNS servers of {network.name} ({', '.join(servers[:MAX_SERVERS])})"
+    through = f"the DNS servers of {network.name}, {', '.join(servers[:MAX_SERVERS])}"
     resolution = _of_servers(asked, network, servers, through)
     if isinstance(resolution, Resolution):
         return msgspec.structs.replace(resolution, custom=True)

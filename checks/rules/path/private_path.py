@@ -139,6 +139,7 @@ def record(context: PathContext, resolution: Resolution) -> Result:
         return _names_the_other(context, resolution, near)
     what = "login" if resolution.host == context.login else "data"
     zone = resolution.zone.name if resolution.zone else "a private DNS zone"
+    zone += f" of {_view(context, resolution).name}" if resolution.through else ""
     if not wrong:
         summary = f"{resolution.host} resolves to {_list(resolution.addresses)} by the zone {zone}{_way(resolution)}."
         return passes("names-lead-in", summary)
