@@ -125,7 +125,7 @@ def _firewall(networks: Networks, home: VirtualNetwork, one: IPv4Address) -> Vir
         gap = visibility.hidden_in(networks.visibility, subscription, kind)
         if gap is not None:
             return Unclear(f"who has {one} in {home.name} may be hidden", gap)
-    return Unclear(f"{one} in {home.name} is no inbound endpoint of a resolver and no Azure Firewall's")
+    return Unclear(f"no resolver and no Azure Firewall in the subscription of {home.name} has {one}")
 
 
 def _proxy(networks: Networks, home: VirtualNetwork, firewall: Firewall) -> VirtualNetwork | Unclear:
