@@ -149,7 +149,8 @@ def with_actions(permissions: str, roles: str) -> str:
     document = json.loads(roles)
     parts = [
         part
-        for role in (document["reader"], document["runCommand"])
+        for role in document.values()
+        if isinstance(role, dict) and "actions" in role
         for part in (
             f"## The actions of {role['name']}",
             role["description"],

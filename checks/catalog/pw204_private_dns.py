@@ -27,7 +27,7 @@ class DnsCause(Cause):
         "The private DNS zone has no record for the data endpoint of another region's replica.",
     )
     ZONE_NOT_LINKED = "zone-not-linked", "No private DNS zone with the registry's names is linked to the node network."
-    CUSTOM_DNS = "custom-dns", "The network has DNS servers of its own, which decide for themselves."
+    CUSTOM_DNS = "custom-dns", "The network has DNS servers of its own, and what they answer is not known."
     RECORD_NOT_PRIVATE = "record-not-private", "The private DNS record has an address that is not private."
     NO_APPROVED_ENDPOINT = "no-approved-endpoint", "A private DNS record exists, but no approved private endpoint."
     BOTH_CLOSED = "both-closed", "Both the public and the private path are closed, whatever DNS answers."
@@ -52,7 +52,20 @@ class DnsCause(Cause):
     )
     ZONE_NOT_KNOWN = "zone-not-known", "Where the registry's records are kept is not known: no zone group names a zone."
     ZONE_LINKS_HIDDEN = "zone-links-hidden", "The zone that holds the records has more links than can be read."
-    FORWARDING_RULESET = "forwarding-ruleset", "A DNS forwarding ruleset is linked to the node network."
+    FORWARDING_RULESET = (
+        "forwarding-ruleset",
+        "A DNS forwarding ruleset is linked to the node network, and what its rule comes to is not known.",
+    )
+    RESOLUTION_LOOP = (
+        "resolution-loop",
+        "A forwarding rule sends the name to a server whose network has the same rule: nobody answers it.",
+    )
+    LINK_IN_PROGRESS = "link-in-progress", "The link of the zone to the node network is not completed."
+    ZONES_OVERLAP = (
+        "zones-overlap",
+        "Two linked zones are about the name, and the closer one lacks the record that the other has.",
+    )
+    LOCAL_DNS = "local-dns", "LocalDNS on the nodes sends the name to the cluster's CoreDNS."
     NETWORK_NOT_LISTED = "network-not-listed", "The node network is not listed, so neither are its DNS settings."
     NO_ENDPOINT = "no-endpoint", "No private endpoint is in reach that a record could name."
     NO_PATH = "no-way", "No private endpoint lets the nodes in."
@@ -77,10 +90,14 @@ CHECK = Check(
         "The private DNS zones that are linked to the nodes' network answer the names of the login server and of "
         "each data endpoint; the addresses have to be those of the registry's private endpoint. A zone without the "
         "record means that the name does not exist, unless the link says NxDomainRedirect. A record that only "
-        "another region's replica lacks is a warning. Custom DNS servers in the network decide for themselves: "
-        "Unknown."
+        "another region's replica lacks is a warning. Custom DNS servers and forwarding rules are followed to the "
+        "inbound endpoint of a DNS Private Resolver, or to an Azure Firewall that is a DNS proxy: the zones linked to "
+        "its network answer then. Any other server decides for itself: Unknown."
     ),
-    permissions=("Reader on the subscriptions of the zones, the private endpoints and the virtual network",),
+    permissions=(
+        "Reader on the subscriptions of the zones, the private endpoints and the virtual network",
+        "Reader on the subscriptions of the rulesets, resolvers and firewalls that names pass",
+    ),
     fix="Link the zone to the network, or add the record that is missing.",
     article=("VNet access", "DNS"),
     links=(

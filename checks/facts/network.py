@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from checks.arm_ids import subscription_of
+from checks.facts.name_servers import NameServers
 from checks.facts.observation import NotSeen, NotSeenReason, Seen
 from checks.facts.visibility import Visibility
 
@@ -148,11 +149,16 @@ class PrivateEndpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ZoneLink(msgspec.Struct, frozen=True):
-    """A virtual network link of a private DNS zone."""
+    """A virtual network link of a private DNS zone. ``state`` is ``virtualNetworkLinkState``."""
 
     name: str
     network_id: str
     resolution_policy: str | None = None
+    state: str | None = None
+
+    def completed(self) -> bool:
+        """Names are answered by it: no other state is shown, as the one of a link that is being made."""
+        return (self.state or "Completed").lower() == "completed"
 
     def redirects(self) -> bool:
         """Names that the zone lacks are asked of public DNS (``NxDomainRedirect``)."""
@@ -174,11 +180,15 @@ class Zone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ForwardingRuleset(msgspec.Struct, frozen=True, kw_only=True):
-    """A DNS forwarding ruleset and the networks (ids) that it is linked to: it answers before public DNS does."""
+    """A DNS forwarding ruleset and the networks (ids) that it is linked to: it answers before public DNS does.
+
+    ``resolver_ids`` are the resolvers whose outbound endpoints ask the servers that its rules name.
+    """
 
     id: str
     name: str
     links: Seen[tuple[str, ...]] | NotSeen
+    resolver_ids: tuple[str, ...] = ()
 
 
 class NetworkManager(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,7 +255,7 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
 
     ``zones_of`` and ``rulesets_of`` are keyed by the network linked, ``endpoints_of`` by the resource connected to.
     ``zone_groups`` are the private DNS zones (ids) that the zone groups of an endpoint name, by the endpoint's id: only
-    those of endpoints of registries in use are read.
+    those of endpoints of registries in use are read. ``name_servers``: what stands between the nodes and their zones.
     """
 
     by_subscription: dict[str, Network] = {}
@@ -253,6 +263,7 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
     zones_of: dict[str, tuple[tuple[Zone, ZoneLink], ...]] = {}
     rulesets_of: dict[str, tuple[ForwardingRuleset, ...]] = {}
     zone_groups: dict[str, Seen[tuple[str, ...]] | NotSeen] = {}
+    name_servers: NameServers = NameServers()
     visibility: Visibility = Visibility()
 
     def of(self, resource_id: str) -> Network | None:

@@ -29,7 +29,11 @@ class KubeletIdentity(msgspec.Struct, frozen=True):
 
 
 class AgentPool(msgspec.Struct, frozen=True, kw_only=True):
-    """One element of ``agentPoolProfiles``."""
+    """One element of ``agentPoolProfiles``.
+
+    ``core_dns_zones`` are the domains (lower case) that LocalDNS on its nodes has CoreDNS answer for pulls: the
+    ``vnetDNSOverrides`` with ClusterCoreDNS, where LocalDNS is enabled.
+    """
 
     name: str
     mode: str | None = None
@@ -44,6 +48,7 @@ class AgentPool(msgspec.Struct, frozen=True, kw_only=True):
     os_disk_size_gb: int | None = None
     vnet_subnet_id: str | None = None
     outbound: PoolOutbound = PoolOutbound()
+    core_dns_zones: tuple[str, ...] = ()
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):

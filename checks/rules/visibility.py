@@ -45,6 +45,13 @@ def hidden_in(visibility: Visibility, subscription: str, resource_type: str) -> 
     return NotSeen(NotSeenReason.NOT_ALLOWED, what, READER, grant(visibility, guid))
 
 
+def allows(visibility: Visibility, subscription: str, action: str) -> bool:
+    """Whether the app's own roles at a subscription, or above it, certainly allow an action there."""
+    roles = visibility.roles_in(subscription)
+    held = roles.value if isinstance(roles, Seen) else ()
+    return any(wildcards.leaves(role.actions, role.not_actions, action) for role in held)
+
+
 def hidden_anywhere(visibility: Visibility, resource_type: str) -> NotSeen | None:
     """The first subscription that the app can see and whose list of a type may lack something."""
     return next((gap for _, gap in _gaps(visibility, resource_type)), None)

@@ -22,6 +22,7 @@ OWN_CALL = {
     "microsoft.network/privateendpoints": ("privateDnsZoneGroups",),
     "microsoft.network/virtualhubs": ("hubVirtualNetworkConnections", "hubRouteTables", "routingIntent"),
     "microsoft.network/dnsforwardingrulesets": ("forwardingRules", "virtualNetworkLinks"),
+    "microsoft.network/dnsresolvers": ("inboundEndpoints", "outboundEndpoints"),
     "microsoft.network/networkmanagers": ("connectivityConfigurations", "networkGroups"),
 }
 

@@ -1,12 +1,11 @@
 """Where a node stands and how its traffic to a registry goes: names, routes, the address it leaves with.
 
-What Azure does: names go to 168.63.129.16, which asks the private zones linked to the node's virtual network, then the
-forwarding rulesets linked to it, or to the network's own DNS servers. A server, whether a network names it or a rule,
-here answers as the network it stands in would. Network security groups of the subnet and those that AKS puts on the
-nodes' interfaces in a network it was given both have to let traffic out, and that of a private endpoint's subnet lets
-it in where the subnet's policies for endpoints make groups count. Traffic leaves by the first that is
-there of: a default route, the subnet's NAT gateway, the node's own public address, the load balancer, default outbound
-access. TENANT/egress.json may say with which addresses a cluster leaves that goes through an appliance or a proxy:
+What Azure does: names are looked up as simulator/nodes/names.py has it. Network security groups of the subnet and those
+that AKS puts on the nodes' interfaces in a network it was given both have to let traffic out, and that of a private
+endpoint's subnet lets it in where the subnet's policies for endpoints make groups count. Traffic leaves by the first
+that is there of: a default route, the subnet's NAT gateway, the node's own public address, the load balancer, default
+outbound access. TENANT/egress.json may say with which addresses a cluster leaves that goes through an appliance or a
+proxy:
 
     {"<cluster name>": ["198.51.100.7"]}
 """
@@ -21,14 +20,13 @@ from typing import Any
 from simulator.arm import ids
 from simulator.arm.resources import Resource, Resources
 from simulator.jsonfiles import JsonFile
+from simulator.nodes.names import AZURE_DNS, PUBLIC, Names
 from simulator.nodes.security_rules import lets_in, lets_out
 from simulator.tenant import Tenant
 
-RESOLVER = "168.63.129.16"
+RESOLVER = AZURE_DNS
 NETWORKS = "microsoft.network/virtualnetworks"
-ZONES = "microsoft.network/privatednszones"
 ENDPOINTS = "microsoft.network/privateendpoints"
-RULESETS = "microsoft.network/dnsforwardingrulesets"
 GROUPS = "microsoft.network/networksecuritygroups"
 POLICIES_OF_GROUPS = ("enabled", "networksecuritygroupenabled")
 SERVICE = "microsoft.containerregistry"
@@ -77,17 +75,8 @@ class NodeNetwork:
     def lookup(self, node: Node, name: str, registry: Resource) -> str | None:
         """The address one of a registry's names leads to: a private one, "public", or None: there is no such name."""
         if not self._endpoints(registry):
-            return "public"
-        label, suffix = name.rsplit(".", 2)[0], ".".join(name.rsplit(".", 2)[1:])
-        link = self._linked_zone(self._resolving_network(node), name, f"privatelink.{suffix}")
-        if link is None:
-            return "public"
-        zone, properties = link
-        addresses = self._records(zone, label)
-        if addresses:
-            return addresses[0]
-        redirects = str(properties.get("resolutionPolicy", "")).lower() == "nxdomainredirect"
-        return "public" if redirects else None
+            return PUBLIC
+        return Names(self._tenant.resources()).lookup(node.network_id, name)
 
     def has_endpoint(self, registry: Resource) -> bool:
         return bool(self._endpoints(registry))
@@ -211,62 +200,6 @@ class NodeNetwork:
             addresses += _hosts(properties.get("ipPrefix"))
         return [address for address in addresses if ":" not in address]
 
-    def _resolving_network(self, node: Node) -> str:
-        """The network whose zones answer: the node's, or that in which its own DNS server stands."""
-        servers = table(node.network.get("dhcpOptions")).get("dnsServers")
-        if not isinstance(servers, list) or not servers or str(servers[0]) == RESOLVER:
-            return node.network_id
-        return self._network_around(str(servers[0]))
-
-    def _network_around(self, address: str) -> str:
-        """The network that an address is in; empty where there is none."""
-        for network in self._tenant.resources().everywhere(NETWORKS):
-            if _holds(table(_properties(network).get("addressSpace")).get("addressPrefixes"), address):
-                return network.id
-        return ""
-
-    def _linked_zone(self, network_id: str, name: str, zone_name: str) -> tuple[Resource, dict[str, Any]] | None:
-        """The zone that answers in a network: one linked to it, else one linked where a ruleset forwards the name."""
-        direct = self._link(network_id, zone_name)
-        if direct is not None:
-            return direct
-        server = self._forwarded_to(network_id, name)
-        return self._link(self._network_around(server), zone_name) if server else None
-
-    def _forwarded_to(self, network_id: str, name: str) -> str | None:
-        """The server that the rulesets linked to a network send a name to, by the longest rule that catches it.
-
-        The rule `.` catches no name of Azure's services, and one for `privatelink.…` not the name that is asked first.
-        """
-        resources, caught = self._tenant.resources(), dict[str, str]()
-        for ruleset in resources.everywhere(RULESETS):
-            if network_id and self._is_linked(ruleset, network_id):
-                for rule in resources.children(ruleset.id, "forwardingRules"):
-                    domain, server = _rule(_properties(rule))
-                    if domain and server and f".{name}".endswith(f".{domain}"):
-                        caught[domain] = server
-        return caught[max(caught, key=len)] if caught else None
-
-    def _is_linked(self, parent: Resource, network_id: str) -> bool:
-        links = self._tenant.resources().children(parent.id, "virtualNetworkLinks")
-        named = {ids.key(str(table(_properties(link).get("virtualNetwork")).get("id", ""))) for link in links}
-        return ids.key(network_id) in named
-
-    def _link(self, network_id: str, zone_name: str) -> tuple[Resource, dict[str, Any]] | None:
-        resources = self._tenant.resources()
-        for zone in resources.everywhere(ZONES):
-            if zone.path.names[-1].lower() != zone_name:
-                continue
-            for link in resources.children(zone.id, "virtualNetworkLinks"):
-                linked = str(table(_properties(link).get("virtualNetwork")).get("id", ""))
-                if network_id and ids.key(linked) == ids.key(network_id):
-                    return zone, _properties(link)
-        return None
-
-    def _records(self, zone: Resource, label: str) -> list[str]:
-        resource = self._find(f"{zone.id}/A/{label}")
-        return [str(record.get("ipv4Address")) for record in items(_properties(resource).get("aRecords"))]
-
     def _endpoints(self, registry: Resource) -> list[Resource]:
         """Endpoints that lead to the registry: by their own word, or by the registry's list of connections."""
         endpoints = []
@@ -340,14 +273,6 @@ def _connections(endpoint: Resource) -> list[dict[str, Any]]:
     return [connection for name in names for connection in items(properties.get(name))]
 
 
-def _rule(properties: dict[str, Any]) -> tuple[str, str]:
-    """The domain of a forwarding rule and its first server; empty where the rule is off or has none."""
-    if str(properties.get("forwardingRuleState", "Enabled")).lower() != "enabled":
-        return "", ""
-    servers = [str(server.get("ipAddress", "")) for server in items(properties.get("targetDnsServers"))]
-    return str(properties.get("domainName", "")).lower().rstrip("."), next(iter(servers), "")
-
-
 def _made_by_aks(resources: Resources, cluster: Resource) -> Resource | None:
     """The network in the node resource group of a cluster that was not given one."""
     group = str(_properties(cluster).get("nodeResourceGroup", ""))
@@ -371,12 +296,3 @@ def _hosts(prefix: Any) -> list[str]:
     except ValueError:
         return []
     return [str(network[index]) for index in range(min(network.num_addresses, 16))]
-
-
-def _holds(prefixes: Any, address: str) -> bool:
-    try:
-        wanted = ipaddress.ip_address(address)
-        networks = [ipaddress.ip_network(str(p), strict=False) for p in prefixes] if isinstance(prefixes, list) else []
-    except ValueError:
-        return False
-    return any(wanted in network for network in networks)

@@ -71,6 +71,65 @@ def test_nothing_there_no_zone_and_no_endpoint_is_skipped() -> None:
     assert word(judged(World()).verdict) == "skipped"
 
 
+def test_unknown_a_link_that_is_not_completed() -> None:
+    for state, expected in (("Completed", "names-lead-in"), ("InProgress", "link-in-progress")):
+        world = spoke(RECORDS)
+        link = next(key for key in world.bodies if "/virtualNetworkLinks/" in key)
+        world.change(link, virtualNetworkLinkState=state)
+        assert judged(world).cause == expected
+
+
+DATA_ZONE = "westeurope.data.privatelink.azurecr.io"
+
+
+def with_data_zone(records: dict[str, str | tuple[str, ...]], own: dict[str, str | tuple[str, ...]]) -> World:
+    """The data endpoint's records have a zone of their own beside that of the login server."""
+    world = spoke(records)
+    world.zone(own, world.vnet_id(NODES), name=DATA_ZONE)
+    return world
+
+
+LOGIN: dict[str, str | tuple[str, ...]] = {"acrone": "10.20.0.4"}
+
+
+def test_pass_the_data_endpoint_has_a_zone_of_its_own() -> None:
+    assert judged(with_data_zone(LOGIN, {"acrone": "10.20.0.5"})).cause == "names-lead-in"
+
+
+def test_fail_no_zone_has_the_record_of_the_data_endpoint_and_the_command_adds_it_to_the_closer() -> None:
+    finding = judged(with_data_zone(LOGIN, {}))
+    assert (word(finding.verdict), finding.cause) == ("fail", "data-record-missing")
+    assert f"--zone-name {DATA_ZONE} --record-set-name acrone " in finding.fix[0]
+
+
+def test_unknown_the_record_is_in_the_wider_of_two_zones() -> None:
+    finding = judged(with_data_zone(RECORDS, {}))
+    assert (word(finding.verdict), finding.cause) == ("unknown", "zones-overlap")
+    assert DATA_ZONE in finding.summary
+
+
+def test_unknown_a_zone_group_names_a_closer_zone_that_is_hidden() -> None:
+    hub = "22222222-2222-4222-8222-222222222222"
+    for hidden, expected in ((False, ("pass", "names-lead-in")), (True, ("unknown", "look-not-allowed"))):
+        world = spoke(RECORDS)
+        closer = world.zone({"acrone": "10.20.0.5"}, name=DATA_ZONE, sub=hub)
+        login = next(key for key, body in world.bodies.items() if body["name"] == "privatelink.azurecr.io")
+        endpoint = next(key for key, body in world.bodies.items() if key.endswith("/privateEndpoints/pe"))
+        world.zone_group(endpoint, login, closer)
+        world.hidden |= {hub} if hidden else set()
+        finding = judged(world)
+        assert (word(finding.verdict), finding.cause) == expected
+        assert not hidden or hub in finding.summary
+
+
+def test_a_closer_zone_that_is_gone_hides_nothing() -> None:
+    world = spoke(RECORDS)
+    login = next(key for key, body in world.bodies.items() if body["name"] == "privatelink.azurecr.io")
+    endpoint = next(key for key in world.bodies if key.endswith("/privateEndpoints/pe"))
+    world.zone_group(endpoint, login, login.replace("privatelink.azurecr.io", DATA_ZONE))
+    assert judged(world).cause == "names-lead-in"
+
+
 REGIONAL = "acrone.westeurope.geo.azurecr.io"
 
 

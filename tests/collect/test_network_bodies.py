@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.collect.arm import bodies, network_bodies
+from checks.collect.arm import bodies, name_server_bodies, network_bodies
+from checks.facts import Seen
 from checks.report.cluster_report import build_report
 from checks.rules.path.registry_firewall import PublicAccess, public_access
+from tests.support.hub_world import Hub, proxied
 from tests.support.network_world import HOST, READ, World
 
 READERS = [
@@ -51,6 +53,42 @@ def paths(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def test_a_world_with_one_value_replaced_is_judged_without_an_exception(data: st.DataObject, value: Any) -> None:
     world = World().healthy_private().nsg().routes(("0.0.0.0/0", "VirtualAppliance"))
     resource = data.draw(st.sampled_from(sorted(k for k in world.bodies if "/microsoft.container" not in k.lower())))
+    location = data.draw(st.sampled_from([p for p in paths(world.bodies[resource]) if p[0] in ("properties", "name")]))
+    target: Any = world.bodies[resource]
+    for key in location[:-1]:
+        target = target[key]
+    target[location[-1]] = value
+    build_report(world.facts())
+
+
+NAME_SERVER_READERS: list[Any] = [
+    name_server_bodies.resolver_ids,
+    name_server_bodies.network_of_resolver,
+    name_server_bodies.firewall,
+    name_server_bodies.firewall_policy,
+    lambda body: name_server_bodies.resolver(body, Seen((), READ)),
+    lambda body: name_server_bodies.forwarding_rules([body]),
+    lambda body: name_server_bodies.inbound_addresses([body]),
+    lambda body: name_server_bodies.rulesets_of_network([body]),
+]
+
+
+@pytest.mark.parametrize("reader", NAME_SERVER_READERS)
+@given(body=JSON)
+@settings(max_examples=30, deadline=None)
+def test_any_json_about_name_servers_is_read_without_an_exception(reader: Any, body: Any) -> None:
+    reader(body)
+
+
+@pytest.mark.parametrize("build", [lambda: Hub().forwards().world, lambda: Hub().serves().world, proxied])
+@given(data=st.data(), value=JSON)
+@settings(max_examples=100, deadline=None)
+def test_a_hub_with_one_value_replaced_is_judged_without_an_exception(
+    build: Any, data: st.DataObject, value: Any
+) -> None:
+    world = build()
+    kinds = ("/dnsresolvers/", "/dnsforwardingrulesets/", "/azurefirewalls/", "/firewallpolicies/")
+    resource = data.draw(st.sampled_from(sorted(k for k in world.bodies if any(kind in k.lower() for kind in kinds))))
     location = data.draw(st.sampled_from([p for p in paths(world.bodies[resource]) if p[0] in ("properties", "name")]))
     target: Any = world.bodies[resource]
     for key in location[:-1]:

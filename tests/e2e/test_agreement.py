@@ -22,6 +22,7 @@ from checks.catalog import deciding
 from checks.catalog.check import Decides
 from checks.facts import subscription_of
 from simulator import Simulator, running
+from tests.support import name_server_world
 from tests.support.cli import Scan, scan
 from tests.support.layout import HIDEABLE, Layout, denials, holds_anything
 from tests.support.network_world import EGRESS, HOST, NODES, RECORDS, World, rule
@@ -56,8 +57,12 @@ ROLES = ("none", "AcrPull of a group", "AcrPull above", "AcrPull elsewhere", "Re
 FIREWALLS = ("the egress address", "a range around it", "another address", "the subnet", "closed")
 ENDPOINTS = ("healthy", "no record", "no data record", "stale record", "zone not linked",
              "pending", "not peered", "peered one way", "redirecting zone", "closed by its group")  # fmt: skip
-# Names are answered by the hub's resolver, whose rules and forwarders are not read.
-HUB_ANSWERS = ("DNS servers of the hub", "ruleset of the hub")
+# Names are answered in the hub: by a machine of which nothing is known, or by somebody who answers as the hub does.
+MACHINES = ("DNS servers of the hub", "ruleset of the hub")
+RESOLVERS = ("resolver of the hub", "ruleset to the resolver", "firewall of the hub")
+BROKEN_RESOLVERS = ("resolver of the hub, no record", "ruleset to the resolver, stale record")
+OWN_DATA_ZONE = "zone of the data endpoints"
+HUB_ANSWERS = MACHINES + RESOLVERS + BROKEN_RESOLVERS
 EGRESS_KINDS = ("NAT gateway", "block", "none", "routed nowhere",
         "service endpoint", "group denies the Internet", "group denies all but the network",
         "group of AKS denies all")  # fmt: skip
@@ -101,7 +106,7 @@ CASES = st.builds(
     by_repository=mostly(False, (True,)),
     anonymous=mostly(False, (True,)),
     firewall=mostly("open", FIREWALLS),
-    endpoint=mostly("none", ENDPOINTS + HUB_ANSWERS),
+    endpoint=mostly("none", (*ENDPOINTS, OWN_DATA_ZONE, *HUB_ANSWERS)),
     egress=mostly("load balancer", EGRESS_KINDS),
     second_pool=mostly(False, (True,)),
     data_endpoints=st.booleans(),
@@ -189,7 +194,7 @@ def build(case: Case, tenant: Tenant) -> World:
     egress(world, case.egress)
     if case.hub or case.endpoint in HUB_ANSWERS:
         hub = world.vnet("vnet-hub", "10.40.0.0/16", resolver={})
-        if case.hub or case.endpoint == "DNS servers of the hub":
+        if case.hub or not case.endpoint.startswith("ruleset"):
             world.peer(world.vnet_id(NODES), hub)
     endpoint(world, case.endpoint, zone_group=case.zone_group)
     firewall(world, case.firewall)
@@ -255,21 +260,33 @@ def endpoint(world: World, name: str, *, zone_group: bool) -> None:
         "redirecting zone": {},
         "no data record": {"acrone": RECORDS["acrone"]},
         "stale record": {**RECORDS, "acrone": "10.20.0.99"},
+        OWN_DATA_ZONE: {"acrone": RECORDS["acrone"]},
+        "resolver of the hub, no record": {},
+        "ruleset to the resolver, stale record": {**RECORDS, "acrone": "10.20.0.99"},
     }
     linked = home if name == "zone not linked" else resolver(world, name) if name in HUB_ANSWERS else nodes
     policy = "NxDomainRedirect" if name == "redirecting zone" else None
     zone = world.zone(records.get(name, RECORDS), linked, policy=policy)
+    zones = [zone]
+    if name == OWN_DATA_ZONE:
+        own = {"acrone": RECORDS["acrone.westeurope.data"]}
+        zones.append(world.zone(own, nodes, name="westeurope.data.privatelink.azurecr.io"))
     if zone_group:
-        world.zone_group(private_endpoint, zone)
+        world.zone_group(private_endpoint, *zones)
 
 
 def resolver(world: World, name: str) -> str:
     """Makes the hub's resolver answer the nodes; the id of the hub's network, which zones are linked to then."""
-    if name == "DNS servers of the hub":
-        world.dns(RESOLVER)
+    hub, outbound = world.vnet_id("vnet-hub"), None
+    if name == "firewall of the hub":
+        name_server_world.firewall(world, hub, RESOLVER)
+    elif name not in MACHINES:
+        outbound = name_server_world.resolver(world, hub, RESOLVER)
+    if name.startswith("ruleset"):
+        world.ruleset("ruleset", world.vnet_id(NODES), rules={FORWARDED: RESOLVER}, resolver=outbound)
     else:
-        world.ruleset("ruleset", world.vnet_id(NODES), rules={FORWARDED: RESOLVER})
-    return world.vnet_id("vnet-hub")
+        world.dns(RESOLVER)
+    return hub
 
 
 def egress(world: World, name: str) -> None:
@@ -358,8 +375,8 @@ ALONE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"firewall": "the subnet", "egress": "service endpoint"}, "pass"),
     ({"firewall": "the egress address", "egress": "service endpoint"}, "fail"),
     ({"firewall": "the egress address", "egress": "NAT gateway"}, "pass"),
-    *(({"endpoint": name, "firewall": "closed"}, "pass") for name in ("healthy",)),
-    *(({"endpoint": name, "firewall": "closed"}, "fail") for name in ENDPOINTS[1:]),
+    *(({"endpoint": name, "firewall": "closed"}, "pass") for name in ("healthy", OWN_DATA_ZONE, *RESOLVERS)),
+    *(({"endpoint": name, "firewall": "closed"}, "fail") for name in (*ENDPOINTS[1:], *BROKEN_RESOLVERS)),
     *(({"egress": name}, "fail") for name in ("block", "routed nowhere", "group denies the Internet")),
     ({"egress": "group denies the Internet", "endpoint": "healthy"}, "pass"),
     ({"egress": "group denies all but the network", "endpoint": "healthy"}, "pass"),
@@ -373,7 +390,7 @@ def test_each_choice_alone(served: Served, choices: dict[str, Any], both: str) -
     assert agree(served, replace(USUAL, **choices)) == (both, both)
 
 
-@pytest.mark.parametrize("name", HUB_ANSWERS)
+@pytest.mark.parametrize("name", MACHINES)
 def test_what_a_hub_answers_is_not_known_without_its_nodes(served: Served, name: str) -> None:
     assert agree(served, replace(USUAL, endpoint=name, firewall="closed")) == ("unknown", "pass")
 
@@ -453,6 +470,11 @@ PARTLY_HIDDEN: tuple[tuple[dict[str, Any], str, str, str], ...] = (
     (BEHIND, "endpoints", "unknown", "pass"),
     (BEHIND | {"endpoint": "not peered"}, "endpoints", "unknown", "fail"),
     (BEHIND | {"endpoint": "ruleset of the hub", "zones": "endpoints"}, "hub subscription", "unknown", "pass"),
+    (BEHIND | {"endpoint": "resolver of the hub"}, "Microsoft.Network/dnsResolvers", "unknown", "pass"),
+    (BEHIND | {"endpoint": BROKEN_RESOLVERS[0]}, "Microsoft.Network/dnsResolvers", "unknown", "fail"),
+    (BEHIND | {"endpoint": "resolver of the hub"}, "hub subscription", "unknown", "pass"),
+    (BEHIND | {"endpoint": "resolver of the hub"}, "Microsoft.Network/publicIPAddresses", "pass", "pass"),
+    (BEHIND | {"endpoint": BROKEN_RESOLVERS[1]}, "Microsoft.Network/publicIPAddresses", "fail", "fail"),
 )
 
 

@@ -10,6 +10,7 @@ import pytest
 from simulator import running
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from tests.support.cli import Scan, scan
+from tests.support.hub_world import HUB, Hub
 from tests.support.permissions_page import Quoted, quoted
 from tests.support.scan_access import IMAGE, SCOPES, everything, grant, scan_roles
 from tests.support.tenant_builder import Tenant, guid
@@ -60,6 +61,14 @@ def without_writer(folder: Path) -> Scan:
     return look(tenant, "--canary", PULLWATCH_CANARY_NAMESPACE="pullwatch-canary")
 
 
+def without_rulesets(folder: Path) -> Scan:
+    tenant = Hub().world.into(Tenant(folder))
+    tenant.pod(IMAGE)
+    hidden = {"scope": f"/subscriptions/{HUB}", "actions": ["Microsoft.Network/dnsForwardingRulesets/*"]}
+    tenant.caller(denied=[hidden])
+    return look(tenant)
+
+
 def without_run_command(folder: Path) -> Scan:
     tenant = everything(folder, apiServerAccessProfile={"enablePrivateCluster": True})
     grant(tenant)
@@ -90,6 +99,7 @@ WITHOUT: dict[str, Callable[[Path], Scan]] = {
     "Azure Kubernetes Service RBAC Reader": without_rbac_reader,
     "AcrPull, and Container Registry Repository Reader for registries in ABAC mode": without_image_reads,
     "Azure Kubernetes Service RBAC Writer": without_writer,
+    "Pullwatch Ruleset Reader (custom, below)": without_rulesets,
     "Pullwatch Run Command (custom, below)": without_run_command,
     "a custom role with `Microsoft.ContainerService/managedClusters/secrets/read`": without_secrets,
     "Application.Read.All (Microsoft Graph)": without_graph,

@@ -107,7 +107,9 @@ def test_a_forwarding_ruleset_of_the_nodes_network_may_answer() -> None:
     world = closed()
     world.ruleset("rules", world.vnet_id("vnet-endpoints"))
     assert outcome(world.facts()) == ("fail", "zone-not-linked")
-    world.ruleset("rules", world.vnet_id(NODES), sub=HUB)
+    world.ruleset("rules", world.vnet_id(NODES), sub=HUB, rules={"corp.example": "10.9.9.9"})
+    assert outcome(world.facts()) == ("fail", "zone-not-linked")
+    world.ruleset("rules", world.vnet_id(NODES), sub=HUB, rules={"azurecr.io": "10.9.9.9"})
     assert outcome(world.facts()) == ("unknown", "forwarding-ruleset")
 
 

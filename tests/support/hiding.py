@@ -23,13 +23,14 @@ from checks.facts import (
 )
 from checks.facts.network import networks_of
 from checks.facts.visibility import Visibility
-from tests.support import access_facts
+from tests.support import access_facts, name_server_world
 from tests.support.network_world import EGRESS, HOST, NODES, READ, RECORDS, World, rule
 from tests.support.readable import OWN, readable
 from tests.support.tenant_builder import SUBSCRIPTION, guid, object_id
 
 HUB = "22222222-2222-4222-8222-222222222222"
 SHARED = "33333333-3333-4333-8333-333333333333"
+SERVER = "10.30.0.4"
 REFUSED = NotSeen(NotSeenReason.NOT_ALLOWED, "403", "Reader", ("az role assignment create",))
 
 
@@ -71,8 +72,8 @@ class LandingZone:
         if self.chance(0.3):
             self.network = self.world.vnet("aks-vnet-1", "10.224.0.0/16", group="MC_aks-1", aks_subnet={})
             self.world.pools(self.world.pool("system", None))
-        elif self.chance(0.1):
-            self.world.dns("10.30.0.4")
+        elif self.chance(0.2):
+            self.world.dns(SERVER)
 
     def _registry(self) -> None:
         kind = self.pick("open", "open", "private", "private", "address", "other")
@@ -86,8 +87,11 @@ class LandingZone:
             return
         hub = self.world.vnet("vnet-hub", "10.30.0.0/16", sub=HUB, group="rg-hub", dns_in={})
         self.world.peer(self.network, hub)
-        if self.chance(0.2):
-            self.world.ruleset("rules", *([self.network] if self.chance(0.7) else [hub]), sub=HUB)
+        resolver = name_server_world.resolver(self.world, hub, SERVER, sub=HUB) if self.chance(0.7) else None
+        if self.chance(0.3):
+            links = [self.network] if self.chance(0.7) else [hub]
+            rules = {self.pick("azurecr.io", "azurecr.io", "corp.example"): SERVER}
+            self.world.ruleset("rules", *links, sub=HUB, rules=rules, resolver=resolver)
         if self.chance(0.15):  # security admin rules of a manager that is hidden show nowhere: a known limit
             self.world.manager(SUBSCRIPTION, HUB, SHARED, sub=HUB)
 
@@ -108,6 +112,8 @@ class LandingZone:
         elif self.chance(0.15):
             records["acrone"] = "10.20.0.99"
         links = [home, *([self.network] if self.chance(0.6) else [])]
+        hub = self.world.vnet_id("vnet-hub", sub=HUB, group="rg-hub")
+        links += [hub] if hub in self.world.bodies and self.chance(0.6) else []
         zone = self.world.zone(records, *links, sub=self.pick(SUBSCRIPTION, HUB, HUB, SHARED))
         if self.chance(0.8):
             self.world.zone_group(endpoint, zone)
@@ -170,7 +176,12 @@ def hidden(zone: LandingZone, subscriptions: set[str], groups: set[tuple[str, st
     if not shown(world.registry_id):
         use = RegistryUse(login_server=HOST, sources=use.sources, registry=REFUSED)
     return msgspec.structs.replace(
-        whole, uses=(use,), networks=msgspec.structs.replace(listed, zone_groups=zone_groups), visibility=rights
+        whole,
+        uses=(use,),
+        networks=msgspec.structs.replace(
+            listed, zone_groups=zone_groups, name_servers=name_server_world.name_servers(visible, rights)
+        ),
+        visibility=rights,
     )
 
 

@@ -35,6 +35,7 @@ CONTENTS = {"all in the hub subscription": HUB, "all in the shared subscription"
 TYPES = (
     "Microsoft.Network/privateDnsZones",
     "Microsoft.Network/dnsForwardingRulesets",
+    "Microsoft.Network/dnsResolvers",
     "Microsoft.Network/privateEndpoints",
     "Microsoft.Network/virtualNetworks",
     "Microsoft.Network/networkSecurityGroups",
@@ -50,6 +51,9 @@ _PARTS = {
     "microsoft.network/networkinterfaces": "endpoint",
     "microsoft.network/privatednszones": "zones",
     "microsoft.network/dnsforwardingrulesets": "rulesets",
+    "microsoft.network/dnsresolvers": "hub",
+    "microsoft.network/azurefirewalls": "hub",
+    "microsoft.network/firewallpolicies": "hub",
     "microsoft.network/networksecuritygroups": "filters",
     "microsoft.network/routetables": "filters",
     "microsoft.network/natgateways": "egress",

@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 
-from checks.collect.arm import bodies, network_bodies
+from checks.collect.arm import bodies, name_server_bodies, network_bodies
 from checks.collect.arm import networks as network
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Principal, RegistryUse, Seen, subscription_of
 from checks.facts.network import ForwardingRuleset, Network, Networks, Zone, networks_of
 from checks.facts.visibility import Visibility
 from checks.findings import Evidence
+from tests.support import name_server_world
 from tests.support.readable import readable
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant, guid, merged, object_id
 
@@ -307,10 +308,15 @@ class World:
         self._child(endpoint, "privateDnsZoneGroups/default", kind, {"privateDnsZoneConfigs": configs})
         return self
 
-    def ruleset(self, name: str, *links: str, sub: str = SUBSCRIPTION, rules: dict[str, str] | None = None) -> str:
-        """A DNS forwarding ruleset, linked to networks (by id), with the server that each of its domains goes to."""
+    def ruleset(self, name: str, *links: str, sub: str = SUBSCRIPTION, rules: dict[str, str] | None = None,
+                resolver: str | None = None) -> str:  # fmt: skip
+        """A DNS forwarding ruleset, linked to networks (by id), with the server that each of its domains goes to.
+
+        ``resolver``: the id of the one whose outbound endpoint asks them.
+        """
         kind = "Microsoft.Network/dnsForwardingRulesets"
-        ruleset = self.put(kind, name, {}, sub=sub)
+        outbound = [{"id": f"{resolver}/outboundEndpoints/out"}] if resolver else []
+        ruleset = self.put(kind, name, {"properties": {"dnsResolverOutboundEndpoints": outbound}}, sub=sub)
         for network_id in links:
             body = {"virtualNetwork": {"id": network_id}}
             self._child(
@@ -318,6 +324,7 @@ class World:
             )
         for domain, server in (rules or {}).items():
             to = {"domainName": f"{domain}.", "targetDnsServers": [{"ipAddress": server, "port": 53}]}
+            to["forwardingRuleState"] = "Enabled"
             self._child(ruleset, f"forwardingRules/{domain.replace('.', '-')}", f"{kind}/forwardingRules", to)
         return ruleset
 
@@ -366,7 +373,8 @@ class World:
         guids = {subscription_of(key) for key in self.bodies} - {one.lower() for one in self.hidden}
         visible = readable(*guids)
         listed = networks_of(((one, self._network(one)) for one in sorted(guids)), visible)
-        return msgspec.structs.replace(listed, zone_groups=self._zone_groups(visible))
+        servers = name_server_world.name_servers(self, visible)
+        return msgspec.structs.replace(listed, zone_groups=self._zone_groups(visible), name_servers=servers)
 
     def _zone_groups(self, visible: Visibility) -> dict[str, Seen[tuple[str, ...]] | NotSeen]:
         """The zones that the zone groups of endpoints name, where the endpoint can be seen."""
@@ -405,7 +413,8 @@ class World:
         for body in self._of(sub, "microsoft.network/dnsforwardingrulesets"):
             below = [b for key, b in self.bodies.items() if key.startswith(f"{body['id']}/virtualNetworkLinks/")]
             links = Seen(network_bodies.linked_networks(below), READ)
-            rulesets.append(ForwardingRuleset(id=body["id"], name=body["name"], links=links))
+            asked_by = name_server_bodies.resolver_ids(body)
+            rulesets.append(ForwardingRuleset(id=body["id"], name=body["name"], links=links, resolver_ids=asked_by))
         return rulesets
 
     def _node_addresses(self, sub: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from checks.collect.arm.client import USER_AGENT
 from simulator.action_log import noted
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
+from tests.support import name_server_world
 from tests.support.infra import INFRA
 from tests.support.network_world import HOST, NODES, World
 from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, guid, merged, object_id
@@ -40,7 +41,8 @@ def beyond_the_roles(folder: Path) -> list[str]:
 
     What other clients ask, the tests themselves among them, is not Pullwatch's: their User-Agent is another.
     """
-    held = actions_of("reader") | actions_of("runCommand") | {KUBERNETES_ACTION.lower()}
+    custom = [key for key, role in scan_roles().items() if isinstance(role, dict) and "actions" in role]
+    held = {KUBERNETES_ACTION.lower()}.union(*map(actions_of, custom))
     asked = {action.lower() for agent, action in noted(folder) if agent.startswith(USER_AGENT)}
     return sorted(asked - held)
 
@@ -80,7 +82,7 @@ def everything(root: Path, **cluster: Any) -> Tenant:
     world = World().healthy_private().cluster(**cluster)
     world.zone({}, world.vnet_id(NODES), aliases={"alias": HOST}, name="westeurope.azurecr.io")
     world.zone_group(f"{world.vnet_id(NODES).rsplit('/', 2)[0]}/privateEndpoints/pe", _zone_of(world))
-    world.ruleset("rules", world.vnet_id(NODES), rules={"contoso.example": "10.10.0.4"})
+    _name_servers(world)
     world.manager(SUBSCRIPTION)
     _unembedded(world)
     _identity_and_machines(world)
@@ -100,6 +102,15 @@ def _zone_of(world: World) -> str:
     return next(key for key, body in world.bodies.items() if body["name"] == "privatelink.azurecr.io")
 
 
+def _name_servers(world: World) -> None:
+    """A network whose DNS servers are a hub's resolver and firewall; a ruleset of the hub's sends names on."""
+    hub = world.vnet("vnet-hub", "10.40.0.0/16", inbound={})
+    world.peer(world.vnet("vnet-machines", "10.50.0.0/16", nodes={}, dns=("10.40.0.4", "10.40.1.4")), hub)
+    resolver = name_server_world.resolver(world, hub, "10.40.0.4")
+    name_server_world.firewall(world, hub, "10.40.1.4")
+    world.ruleset("rules", hub, rules={"azurecr.io": "10.40.0.9"}, resolver=resolver)
+
+
 def _unembedded(world: World) -> None:
     """Bodies that do not mention their children, as no contract of Azure's promises: they are then asked for."""
     for kind, name in (("virtualNetworks", "bare"), ("networkSecurityGroups", "bare"), ("routeTables", "bare")):
@@ -114,7 +125,7 @@ def _identity_and_machines(world: World) -> None:
     del world.bodies[identity]
     pools = [
         world.pool("system", enableNodePublicIP=True),
-        world.pool("machines", type="VirtualMachines", mode="User"),
+        world.pool("machines", "vnet-machines", type="VirtualMachines", mode="User"),
     ]
     kubelet = {"resourceId": identity, "objectId": object_id("aks-1"), "clientId": guid("aks-1 client")}
     world.cluster(nodeResourceGroup="MC_aks-1", agentPoolProfiles=pools, identityProfile={"kubeletidentity": kubelet})

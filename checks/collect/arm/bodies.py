@@ -149,7 +149,20 @@ def _pool(body: Any) -> facts.AgentPool | None:
             enable_node_public_ip=bool(boolean(body, "enableNodePublicIP")),
             node_public_ip_prefix_id=text(body, "nodePublicIPPrefixID"),
         ),
+        core_dns_zones=_core_dns_zones(get(body, "localDNSProfile")),
     )
+
+
+def _core_dns_zones(profile: Any) -> tuple[str, ...]:
+    """The domains for which a node's LocalDNS asks CoreDNS. Its ``mode`` is a wish: what counts is ``state``.
+
+    Source: learn.microsoft.com/azure/aks/localdns-custom.
+    """
+    overrides = get(profile, "vnetDNSOverrides")
+    if (text(profile, "state") or "").lower() != "enabled" or not isinstance(overrides, dict):
+        return ()
+    to = ((zone, text(override, "forwardDestination") or "") for zone, override in list(overrides.items())[:MAX_ITEMS])
+    return tuple(zone[:MAX_TEXT].lower().rstrip(".") for zone, given in to if given.lower() == "clustercoredns")
 
 
 def registry(body: Any, evidence: Evidence) -> facts.Registry | None:

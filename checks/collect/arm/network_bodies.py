@@ -184,7 +184,8 @@ def zone_link(body: Any) -> network.ZoneLink | None:
     remote = text(body, "properties", "virtualNetwork", "id")
     if not remote:
         return None
-    return network.ZoneLink(name_of(body) or "", remote, text(body, "properties", "resolutionPolicy"))
+    policy, state = (text(body, "properties", key) for key in ("resolutionPolicy", "virtualNetworkLinkState"))
+    return network.ZoneLink(name_of(body) or "", remote, policy, state)
 
 
 def a_record(body: Any) -> tuple[str, tuple[str, ...]] | None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from checks.collect.arm import bodies, network_bodies, reads
+from checks.collect.arm import bodies, name_server_bodies, network_bodies, reads
 from checks.collect.arm.client import Azure
 from checks.collect.wire.errors import NotAllowed, NotFound, Temporary
 from checks.facts import Cluster, NotSeen, NotSeenReason, Seen, subscription_of
@@ -177,7 +177,10 @@ class _Reading:
         )
         read = {
             ruleset_id.rstrip("/").lower(): ForwardingRuleset(
-                id=ruleset_id, name=bodies.name_of(item) or "", links=_mapped(linked, network_bodies.linked_networks)
+                id=ruleset_id,
+                name=bodies.name_of(item) or "",
+                links=_mapped(linked, network_bodies.linked_networks),
+                resolver_ids=name_server_bodies.resolver_ids(item),
             )
             for (ruleset_id, item), linked in zip(named, links, strict=True)
         }

@@ -179,30 +179,30 @@ async def get(azure: Azure, resource_id: str, api_version: str, what: str) -> di
 
 
 async def raw_list(
-    azure: Azure, path: str, api_version: str, what: str, scope: str, odata: str | None = None
+    azure: Azure, path: str, api_version: str, what: str, scope: str, odata: str | None = None, *, method: str = "GET"
 ) -> Listing:
     """A list call at any api-version, nextLink followed on the same host. ``odata`` is its $filter.
 
-    Raises CollectError.
+    ``method``: some lists are actions (POST), whose later pages are read like others. Raises CollectError.
     """
     items: list[Any] = []
     narrowed = f"&$filter={quote(odata)}" if odata else ""
     async with translate_errors(f"list {what}", READER, scope, _listing_seconds(azure)):
-        async for page in _pages(azure, f"{azure.settings.arm}{path}?api-version={api_version}{narrowed}"):
+        async for page in _pages(azure, f"{azure.settings.arm}{path}?api-version={api_version}{narrowed}", method):
             items.extend(_value(page, what))
     return Listing(items, evidence(what, f"{path} (Azure Resource Manager)", api_version))
 
 
-async def _pages(azure: Azure, url: str) -> AsyncIterator[bytes]:
+async def _pages(azure: Azure, url: str, method: str) -> AsyncIterator[bytes]:
     for _ in range(MAX_PAGES):
-        response = await azure.raw().send_request(HttpRequest("GET", url))
+        response = await azure.raw().send_request(HttpRequest(method, url))
         response.raise_for_status()
         page = response.content
         yield page
         following = _decoded(page).get("nextLink")
         if not isinstance(following, str) or not following:
             return
-        url = following
+        url, method = following, "GET"
     raise Temporary(f"more than {MAX_PAGES} pages")
 
 

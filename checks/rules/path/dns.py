@@ -1,48 +1,55 @@
-"""Names as nodes look them up: private DNS zones linked to their network, else public DNS.
+"""Names as nodes look them up: whose answer counts, from the nodes' network to the zone that has the record.
 
-In a network only the zones linked to it count, and the closest zone of a name answers for it: a record it lacks does
-not exist (NXDOMAIN), unless the link says NxDomainRedirect. Public DNS leads a registry's names to ``privatelink.*``
-once the registry has a private endpoint; a registry without any is not affected by such a zone. Custom DNS servers
-decide for themselves. Source: Azure Private Link and Private DNS documentation ("fallback to internet").
+LocalDNS of a pool may send a domain to CoreDNS. Custom DNS servers of a network get every question. Else the private
+DNS zones linked to it answer, before the rules of the forwarding rulesets linked to it do, before public DNS does.
+Public DNS leads a registry's names to ``privatelink.*`` once the registry has a private endpoint; a registry without
+any is not affected by zones of that name, nor by rules.
+Source: "What is Azure DNS Private Resolver", DNS resolution process; "Azure Private Endpoint DNS integration".
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from ipaddress import IPv4Address
-
 import msgspec
 
-from checks.facts import NotSeen, Registry, Seen
-from checks.facts.network import Networks, VirtualNetwork, Zone, ZoneLink
+from checks.facts import Registry, Seen
+from checks.facts.network import Networks, VirtualNetwork
 from checks.rules.path import unseen_zones
-from checks.rules.path.destinations import address, may_be_public, suffix_of
+from checks.rules.path.destinations import address, suffix_of
 from checks.rules.path.destinations import network as as_network
+from checks.rules.path.names import local_dns, rulesets
+from checks.rules.path.names.servers import AZURE_DNS, Unclear, answering
+from checks.rules.path.names.zones import Resolution, ResolvesTo, in_zones, unsettled
 from checks.rules.path.node_network import NodeSubnet
 from checks.rules.results import Result, not_seen, unknown
 
-AZURE_DNS = "168.63.129.16"
-MAX_ALIASES = 5
+MAX_HOPS, MAX_SERVERS = 3, 10
+CUSTOM_DNS = "custom-dns"
 
 
-class ResolvesTo(StrEnum):
-    """Where a name leads."""
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """One name of a registry, and the networks it is looked up in."""
 
-    PUBLIC = "public"
-    PRIVATE = "private"
-    ABSENT = "absent"
-    UNSETTLED = "unsettled"
-
-
-class Resolution(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a name leads, by which zone and link; ``question`` says why that is not known."""
-
-    resolves_to: ResolvesTo
+    networks: Networks
+    registry: Registry
     host: str
-    addresses: tuple[IPv4Address, ...] = ()
-    zone: Zone | None = None
-    link: ZoneLink | None = None
-    question: Result | None = None
+
+    @property
+    def private(self) -> str:
+        """The name that public DNS leads to where the registry has a private endpoint."""
+        return private_name(self.host, suffix_of(self.registry))
+
+
+def is_public(networks: Networks, registry: Registry) -> bool:
+    """A registry has no private endpoint that anybody knows of, so public DNS has its names."""
+    known = networks.endpoints_of.get(registry.id.rstrip("/").lower(), ())
+    approved = any((endpoint.status or "").lower() == "approved" for endpoint in known)
+    return not registry.network_access.connections and not approved
+
+
+def zones_answer(networks: Networks, network: VirtualNetwork, registry: Registry) -> bool:
+    """Whether a zone that is linked to a network answers for a registry's names, so that nobody else is asked."""
+    names = (registry.login_server, private_name(registry.login_server, suffix_of(registry)))
+    return any(in_zones(networks, network, name) is not None for name in names)
 
 
 def private_name(host: str, suffix: str) -> str:
@@ -57,78 +64,133 @@ def custom_servers(network: VirtualNetwork) -> tuple[str, ...]:
 
 def resolve(networks: Networks, node_subnet: NodeSubnet, registry: Registry, host: str) -> Resolution:
     """Where a name of a registry leads for the nodes of a subnet."""
-    network = node_subnet.network
-    servers = custom_servers(network)
-    if servers:
-        return _unsettled(host, _custom(networks, network, servers))
-    direct = _in_zones(networks, network, host)
+    asked, network = _Asked(networks=networks, registry=registry, host=host), node_subnet.network
+    by_pods = local_dns.question(node_subnet.pool, host, asked.private)
+    if by_pods is not None:
+        return unsettled(host, by_pods)
+    if custom_servers(network):
+        return _by_servers(asked, network)
+    return _by_azure(asked, network, listed=node_subnet.listed)
+
+
+def _by_servers(asked: _Asked, network: VirtualNetwork) -> Resolution:
+    """The answer of a network's own DNS servers."""
+    servers = network.dns_servers
+    through = f"the DNS servers of {network.name}, {', '.join(servers[:MAX_SERVERS])}"
+    resolution = _of_servers(asked, network, servers, through)
+    if isinstance(resolution, Resolution):
+        return msgspec.structs.replace(resolution, custom=True)
+    hint = _hint(asked.networks, custom_servers(network))
+    summary = (
+        f"The network {network.name} uses the DNS servers {', '.join(custom_servers(network)[:MAX_SERVERS])}, which "
+        f"decide where names lead: {resolution.why}.{hint}"
+    )
+    if resolution.gap is not None:
+        gap = msgspec.structs.replace(resolution.gap, detail=f"{resolution.why}. {resolution.gap.detail}")
+        return unsettled(asked.host, not_seen(gap, f"What the DNS servers of {network.name} answer"))
+    return unsettled(asked.host, unknown(CUSTOM_DNS, summary, "what the custom DNS servers answer"))
+
+
+def _by_azure(
+    asked: _Asked, network: VirtualNetwork, visited: tuple[str, ...] = (), *, listed: bool = True
+) -> Resolution:
+    """The answer of Azure DNS in a network: its zones, then its rulesets, then public DNS."""
+    known = _of_zones(asked, network)
+    if known is None:
+        question = unseen_zones.zones_question(asked.networks, network, asked.registry, asked.host, listed=listed)
+        known = unsettled(asked.host, question) if question else None
+    if known is None:
+        known = _of_rulesets(asked, network, visited)
+    if known is None:
+        question = unseen_zones.elsewhere(asked.networks, network, asked.registry, asked.host)
+        known = unsettled(asked.host, question) if question else None
+    if known is None:
+        known = Resolution(resolves_to=ResolvesTo.PUBLIC, host=asked.host)
+    return known if known.view is not None else msgspec.structs.replace(known, view=network)
+
+
+def _of_zones(asked: _Asked, network: VirtualNetwork) -> Resolution | None:
+    """The answer of the zones that are linked to a network, or of public DNS for a registry that is public."""
+    direct = in_zones(asked.networks, network, asked.host)
     if direct is not None:
-        return msgspec.structs.replace(direct, host=host)
-    connections = registry.network_access.connections
-    if not connections and not any(_approved(e.status) for e in networks.endpoints_of.get(registry.id.lower(), ())):
-        return Resolution(resolves_to=ResolvesTo.PUBLIC, host=host)
-    resolution = _in_zones(networks, network, private_name(host, suffix_of(registry)))
+        return msgspec.structs.replace(direct, host=asked.host)
+    if is_public(asked.networks, asked.registry):
+        return Resolution(resolves_to=ResolvesTo.PUBLIC, host=asked.host)
+    resolution = in_zones(asked.networks, network, asked.private)
     if resolution is None:
-        question = unseen_zones.question(networks, node_subnet, registry, host)
-        return _unsettled(host, question) if question else Resolution(resolves_to=ResolvesTo.PUBLIC, host=host)
-    resolution = msgspec.structs.replace(resolution, host=host)
+        return None
+    connections = asked.registry.network_access.connections
     certain = any(c.approved() for c in connections) or not connections
     if resolution.resolves_to in (ResolvesTo.ABSENT, ResolvesTo.PRIVATE) and not certain:
         why = "no private endpoint of the registry is approved, so whether public DNS points to the zone is not certain"
-        return _unsettled(host, unknown("no-approved-endpoint", f"{host}: {why}.", "an approved endpoint"))
-    return resolution
+        return unsettled(asked.host, unknown("no-approved-endpoint", f"{asked.host}: {why}.", "an approved endpoint"))
+    closer = unseen_zones.closer_zone(asked.networks, asked.registry, asked.private, resolution.zone)
+    return unsettled(asked.host, closer) if closer else msgspec.structs.replace(resolution, host=asked.host)
 
 
-def _approved(status: str | None) -> bool:
-    return (status or "").lower() == "approved"
-
-
-def _unsettled(host: str, question: Result) -> Resolution:
-    return Resolution(resolves_to=ResolvesTo.UNSETTLED, host=host, question=question)
-
-
-def _in_zones(networks: Networks, network: VirtualNetwork, name: str, depth: int = 0) -> Resolution | None:
-    """The answer of the closest linked zone, or None where no linked zone is about the name (public DNS answers)."""
-    linked = networks.zones_of.get(network.id.rstrip("/").lower(), ())
-    about = [(z, link) for z, link in linked if name == z.name or name.endswith(f".{z.name}")]
-    zone, link = max(about, key=lambda pair: len(pair[0].name), default=(None, None))
-    if zone is None or link is None:
+def _of_rulesets(asked: _Asked, network: VirtualNetwork, visited: tuple[str, ...]) -> Resolution | None:
+    """The answer of the rule that decides in a network; None where none does."""
+    question = unseen_zones.rulesets_question(asked.networks, network, asked.registry, asked.host)
+    decision = question or rulesets.deciding(asked.networks, network, asked.host, asked.private)
+    if decision is None:
         return None
-    for part in (zone.records, zone.aliases):
-        if isinstance(part, NotSeen):
-            return _unsettled(name, not_seen(part, f"The records of the zone {zone.name}"))
-    assert isinstance(zone.records, Seen) and isinstance(zone.aliases, Seen)
-    relative = name.removesuffix(zone.name).rstrip(".") or "@"
-    keys = (relative, f"*.{relative.split('.', 1)[1]}" if "." in relative else "*")
-    alias = next((zone.aliases.value[key] for key in keys if key in zone.aliases.value), None)
-    listed = next((zone.records.value[key] for key in keys if zone.records.value.get(key)), ())
-    if listed:
-        return _addressed(name, zone, link, listed)
-    if alias is not None and depth < MAX_ALIASES:
-        return _in_zones(networks, network, alias, depth + 1) or Resolution(resolves_to=ResolvesTo.PUBLIC, host=name)
-    return Resolution(
-        resolves_to=ResolvesTo.PUBLIC if link.redirects() else ResolvesTo.ABSENT, host=name, zone=zone, link=link
+    if isinstance(decision, Result):
+        return unsettled(asked.host, decision)
+    if network.id in visited:
+        return Resolution(resolves_to=ResolvesTo.ABSENT, host=asked.host, view=network, loops=True)
+    beyond = unseen_zones.zones_beyond(asked.networks, network, asked.host)
+    if beyond is not None:
+        return unsettled(asked.host, beyond)
+    near = rulesets.asking(asked.networks, decision.ruleset)
+    through = f"{decision}, which is linked to {network.name}"
+    servers = decision.rule.servers
+    resolution = (
+        near
+        if isinstance(near, Unclear)
+        else _of_servers(asked, near, servers, through, (*visited, network.id), by_rule=True)
     )
+    if isinstance(resolution, Resolution):
+        return resolution
+    what = f"In {network.name}, {decision} sends {asked.host} to {', '.join(servers[:MAX_SERVERS]) or 'no server'}"
+    if resolution.gap is not None:
+        gap = msgspec.structs.replace(resolution.gap, detail=f"{resolution.why}. {resolution.gap.detail}")
+        return unsettled(asked.host, not_seen(gap, f"{what}, whose answer"))
+    summary = f"{what}: {resolution.why}."
+    return unsettled(asked.host, unknown(rulesets.CAUSE, summary, "what that server answers"))
 
 
-def _addressed(name: str, zone: Zone, link: ZoneLink, listed: tuple[str, ...]) -> Resolution:
-    addresses = tuple(addressed for text in listed if (addressed := address(text)))
-    if not addresses or any((p := as_network(str(one))) and may_be_public(p) for one in addresses):
-        shown = ", ".join(listed)
-        summary = f"The record of {name} in the zone {zone.name} holds {shown}, which is no private address."
-        return _unsettled(name, unknown("record-not-private", summary, "what answers at that address"))
-    return Resolution(resolves_to=ResolvesTo.PRIVATE, host=name, addresses=addresses, zone=zone, link=link)
+def _of_servers(
+    asked: _Asked,
+    near: VirtualNetwork,
+    servers: tuple[str, ...],
+    through: str,
+    visited: tuple[str, ...] = (),
+    *,
+    by_rule: bool = False,
+) -> Resolution | Unclear:
+    """The answer of DNS servers, which have to agree: any of them may be asked."""
+    if not servers or len(servers) > MAX_SERVERS or len(visited) > MAX_HOPS:
+        return Unclear("they name no server that can be followed")
+    views: dict[str, VirtualNetwork] = {}
+    for server in servers:
+        if by_rule and server.strip() == AZURE_DNS:
+            return Unclear(f"a rule may not name {AZURE_DNS}")
+        view = answering(asked.networks, near, server)
+        if isinstance(view, Unclear):
+            return view
+        views[view.id.lower()] = view
+    answers = [_by_azure(asked, view, visited) for view in views.values()]
+    first = next((one for one in answers if one.resolves_to is ResolvesTo.UNSETTLED), answers[0])
+    same = {(one.resolves_to, frozenset(one.addresses), one.loops) for one in answers}
+    if first.resolves_to is not ResolvesTo.UNSETTLED and len(same) > 1:
+        return Unclear("they do not all answer the same")
+    return msgspec.structs.replace(first, through=(through, *first.through))
 
 
-def _custom(networks: Networks, network: VirtualNetwork, servers: tuple[str, ...]) -> Result:
-    """Custom servers decide; where they stand in a network that the zone is linked to, that is the usual good case."""
+def _hint(networks: Networks, servers: tuple[str, ...]) -> str:
+    """Where custom servers stand in a network that a zone of registries is linked to, that is the usual good case."""
     hub = next((h for h in _holding(networks, servers) if h in networks.zones_of), None)
-    hint = f" They stand in {hub.rsplit('/', 1)[-1]}, which a zone of registries is linked to." if hub else ""
-    return unknown(
-        "custom-dns",
-        f"The network {network.name} uses the DNS servers {', '.join(servers)}, which decide where names lead.{hint}",
-        "what the custom DNS servers answer",
-    )
+    return f" They stand in {hub.rsplit('/', 1)[-1]}, which a zone of registries is linked to." if hub else ""
 
 
 def _holding(networks: Networks, servers: tuple[str, ...]) -> list[str]:

@@ -16,7 +16,8 @@ from checks.findings import Evidence, Fail, Pass, Unknown
 from checks.rules.azure.node_pools import has_nodes
 from checks.rules.path import filtering, private_path, public_path, registry_firewall
 from checks.rules.path.context import PathContext
-from checks.rules.path.dns import Resolution, ResolvesTo, resolve
+from checks.rules.path.dns import resolve
+from checks.rules.path.names.zones import Resolution, ResolvesTo
 from checks.rules.path.node_network import subnet_of_pool
 from checks.rules.path.private_endpoints import Candidate, candidates
 from checks.rules.path.registry_firewall import PublicAccess
@@ -165,7 +166,7 @@ def _proxied(context: PathContext) -> Results:
 def _public(context: PathContext, resolution: Resolution) -> Results:
     """Names lead to the public endpoint."""
     if registry_firewall.public_access(context.registry) is PublicAccess.NOBODY:
-        return _private_wanted(context)
+        return _private_wanted(context, resolution)
     by_address = public_path.addresses(context)
     names = _public_names(context)
     return {
@@ -190,14 +191,14 @@ def _public_names(context: PathContext) -> tuple[Result, ...]:
     return (*regional, *(for_layers(private_path.absent(context, one)) for one in absent))
 
 
-def _private_wanted(context: PathContext) -> Results:
+def _private_wanted(context: PathContext, resolution: Resolution) -> Results:
     """Public access is off, and names resolve to the public endpoint."""
     reached = private_path.best(context)
     names = _skipping("no-endpoint", "no private endpoint is in reach that a name could resolve to", NAMES)[NAMES]
     return {
         **_skipping("public-access-disabled", "public network access is disabled", ADDRESSES, SUBNETS),
         ENDPOINT: (reached,),
-        NAMES: names if reached.failed else (private_path.unlinked(context),),
+        NAMES: names if reached.failed else (private_path.unlinked(context, resolution),),
         **_skipping("no-way", "names do not resolve to a private endpoint", BETWEEN),
     }
 
@@ -279,6 +280,9 @@ def _evidenced(networks: Networks, facts: ClusterFacts, registry: Seen[Registry]
         SUBNETS: ("virtual_networks", "registry_rules"),
         BETWEEN: ("security_groups", "route_tables"),
     }
+    followed = networks.name_servers
+    on_the_way = [*followed.rules.values(), *followed.resolvers.values(), *followed.firewalls.values()]
+    asked = {NAMES: [*on_the_way, *followed.policies.values(), *followed.linked.values()]}
     key = (facts.cluster.id, registry.value.id)
     near = [n for guid in dict.fromkeys(subscription_of(i) for i in key) if (n := networks.by_subscription.get(guid))]
     return {
@@ -287,6 +291,7 @@ def _evidenced(networks: Networks, facts: ClusterFacts, registry: Seen[Registry]
                 answer,
                 registry.evidence,
                 *(_read(getattr(network, kind)) for network in near for kind in lists[question]),
+                *(_read(part) for part in asked.get(question, ())),
             )
             for answer in results
         )

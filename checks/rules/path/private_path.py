@@ -5,13 +5,14 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 from checks.facts import NotSeen, Seen
-from checks.facts.network import PrivateEndpoint, Zone
+from checks.facts.network import PrivateEndpoint, VirtualNetwork, Zone
 from checks.findings import Fail, Pass, Severity, Unknown
 from checks.rules.fixes import az_network as fix
 from checks.rules.fixes import shell
 from checks.rules.path.context import PathContext
 from checks.rules.path.destinations import suffix_of
-from checks.rules.path.dns import Resolution, ResolvesTo, resolve
+from checks.rules.path.dns import resolve
+from checks.rules.path.names.zones import Resolution, ResolvesTo
 from checks.rules.path.private_endpoints import Candidate, Reach
 from checks.rules.path.unseen_zones import zones_holding
 from checks.rules.results import Result, fails, for_layers, not_seen, passes, skipped, unknown
@@ -138,12 +139,12 @@ def record(context: PathContext, resolution: Resolution) -> Result:
         return _names_the_other(context, resolution, near)
     what = "login" if resolution.host == context.login else "data"
     zone = resolution.zone.name if resolution.zone else "a private DNS zone"
+    zone += f" of {_view(context, resolution).name}" if resolution.through else ""
     if not wrong:
-        return passes(
-            "names-lead-in", f"{resolution.host} resolves to {_list(resolution.addresses)} by the zone {zone}."
-        )
+        summary = f"{resolution.host} resolves to {_list(resolution.addresses)} by the zone {zone}{_way(resolution)}."
+        return passes("names-lead-in", summary)
     gap = next((one for one in context.endpoints if not one.readable), None)
-    summary = f"In {zone}, {resolution.host} resolves to {_list(tuple(wrong))}"
+    summary = f"In {zone}{_way(resolution)}, {resolution.host} resolves to {_list(tuple(wrong))}"
     if gap is not None:
         if isinstance(gap.endpoint, NotSeen):
             return not_seen(gap.endpoint, f"The private endpoint {gap.name}, whose address {resolution.host} may have,")
@@ -154,7 +155,7 @@ def record(context: PathContext, resolution: Resolution) -> Result:
         return _one_of_several(what, resolution, summary, wrong)
     expected = f"; the endpoint has {_list(right)}" if right else "; no endpoint of the registry has that address"
     fix_commands = _fix_record(resolution.zone, resolution.host, wrong, right) if resolution.zone else ()
-    return fails(f"{what}-record-wrong", f"{summary}{expected}.", *fix_commands)
+    return fails(f"{what}-record-wrong", f"{summary}{expected}.{_older(resolution)}", *fix_commands)
 
 
 def _one_of_several(what: str, resolution: Resolution, summary: str, wrong: list[IPv4Address]) -> Result:
@@ -219,12 +220,15 @@ def absent(context: PathContext, resolution: Resolution, *, severity: Severity =
     """PW204 for a name that the linked zone lacks: it does not exist for the nodes."""
     what = "login" if resolution.host == context.login else "data"
     zone, link = resolution.zone, resolution.link
+    if resolution.loops:
+        return _looping(context, resolution, severity)
     add = _missing_records(context, resolution) if what == "login" else _added(context, resolution)
     redirect = (fix.enable_public_fallback(zone, link),) if zone and link and not add else ()
     effect = "the name does not exist for the nodes" if what == "login" else "the login works, the layers time out"
-    linked = f"The zone {zone.name if zone else ''} is linked to {context.node_subnet.network.name}"
+    linked = f"The zone {zone.name if zone else ''} is linked to {_view(context, resolution).name}{_way(resolution)},"
     summary = f"{linked} and has no record of {resolution.host}"
-    return fails(f"{what}-record-missing", f"{summary}: {effect}.", *(add or redirect), severity=severity)
+    whole = f"{summary}: {effect}.{_older(resolution)}"
+    return fails(f"{what}-record-missing", whole, *(add or redirect), severity=severity)
 
 
 def _missing_records(context: PathContext, login: Resolution) -> tuple[str, ...]:
@@ -234,17 +238,48 @@ def _missing_records(context: PathContext, login: Resolution) -> tuple[str, ...]
     return tuple(command for one in (login, *data) for command in _added(context, one))
 
 
-def unlinked(context: PathContext) -> Result:
-    """PW204 where public access is off and no zone that is linked to the nodes' network knows the registry."""
-    zone, network = f"privatelink.{suffix_of(context.registry)}", context.node_subnet.network
+def _looping(context: PathContext, resolution: Resolution, severity: Severity) -> Result:
+    """A ruleset is linked to the very network in which its target answers: the name goes round. A zone would end it."""
+    view = _view(context, resolution)
     summary = (
-        f"No private DNS zone {zone} is linked to {network.name}: {context.login} resolves to the public endpoint, "
+        f"{resolution.host} is sent in a circle: {resolution.through[-1]}, sends it to a server that answers as "
+        f"{view.name} does, and no zone linked to {view.name} answers it, so the name does not exist for the nodes."
+        f"{_older(resolution)}"
     )
-    # Only a zone that holds this registry's records: to link another one would hide the right one from the network.
-    fix_commands = tuple(
-        fix.link_dns_zone(one.id, network) for one in zones_holding(context.facts, context.registry)[:1]
+    apart = shell.note(f"Or unlink the ruleset from {view.name}, in which its own target answers.")
+    return fails("resolution-loop", summary, *_link_zone(context, view), apart, severity=severity)
+
+
+def unlinked(context: PathContext, resolution: Resolution) -> Result:
+    """PW204 where public access is off and no zone that is linked where names are answered knows the registry."""
+    zone, network = f"privatelink.{suffix_of(context.registry)}", _view(context, resolution)
+    where = f", which answers the nodes{_way(resolution)}" if resolution.through else ""
+    summary = (
+        f"No private DNS zone {zone} is linked to {network.name}{where}: {context.login} resolves to the public "
+        f"endpoint, which is closed.{_older(resolution)}"
     )
-    return fails("zone-not-linked", f"{summary}which is closed.", *fix_commands)
+    return fails("zone-not-linked", summary, *_link_zone(context, network))
+
+
+def _link_zone(context: PathContext, network: VirtualNetwork) -> tuple[str, ...]:
+    """Only a zone that holds this registry's records: to link another one would hide the right one from the network."""
+    holding = zones_holding(context.facts, context.registry)[:1]
+    return tuple(fix.link_dns_zone(one.id, network) for one in holding)
+
+
+def _view(context: PathContext, resolution: Resolution) -> VirtualNetwork:
+    """The network whose zones answer the nodes."""
+    return resolution.view or context.node_subnet.network
+
+
+def _way(resolution: Resolution) -> str:
+    """Who asked where the answer came from, as the end of a clause; empty where it is the nodes' own network."""
+    return f" (through {'; then '.join(resolution.through)})" if resolution.through else ""
+
+
+def _older(resolution: Resolution) -> str:
+    """Running nodes keep the DNS servers that they began with. Source: "Configure LocalDNS in AKS"."""
+    return " Nodes made before these DNS servers were set still ask the former ones." if resolution.custom else ""
 
 
 def regional(context: PathContext) -> tuple[Result, ...]:
@@ -253,7 +288,9 @@ def regional(context: PathContext) -> tuple[Result, ...]:
     lookups = (resolve(context.facts, context.node_subnet, context.registry, host) for host in hosts)
     answers = []
     for one in lookups:
-        if one.resolves_to is ResolvesTo.ABSENT:
+        if one.loops:
+            answers.append(_looping(context, one, Severity.ERROR))
+        elif one.resolves_to is ResolvesTo.ABSENT:
             summary = f"The zone {one.zone.name if one.zone else ''} has no record of {one.host}, which images name."
             answers.append(fails("regional-record-missing", summary, *_added(context, one)))
         elif one.question is not None:

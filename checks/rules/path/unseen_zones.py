@@ -9,36 +9,93 @@ application teams hold no rights), "What is Azure DNS Private Resolver" (a linke
 from __future__ import annotations
 
 from checks.arm_ids import name_of
-from checks.facts import NotSeen, NotSeenReason, Registry, Seen, subscription_of
-from checks.facts.network import Networks, Zone
+from checks.facts import NotSeen, NotSeenReason, Registry, Seen
+from checks.facts.network import Networks, VirtualNetwork, Zone
 from checks.rules import visibility
 from checks.rules.path import node_network
 from checks.rules.path.destinations import suffix_of
-from checks.rules.path.node_network import NodeSubnet
+from checks.rules.path.names import rulesets
+from checks.rules.path.names.zones import covers
 from checks.rules.results import Result, not_seen, unknown
 
+# Lists the rulesets of any subscription that are linked to a network; Reader does not allow it.
+LINKED_ACTION = "Microsoft.Network/virtualNetworks/listDnsForwardingRulesets/action"
 
-def question(networks: Networks, node_subnet: NodeSubnet, registry: Registry, host: str) -> Result | None:
-    """Why it is not certain that no private zone answers for a name of a registry; None where it is."""
-    if not node_subnet.listed:
+
+def zones_question(
+    networks: Networks, network: VirtualNetwork, registry: Registry, host: str, *, listed: bool = True
+) -> Result | None:
+    """Why it is not certain that no private zone is linked to a network that answers for a registry's name.
+
+    ``listed`` False: Azure Resource Manager does not list the network. None: no such zone is, for certain.
+    """
+    if not listed:
         summary = f"No network of the nodes is listed, so whether a private DNS zone answers for {host} is not known."
         return unknown("network-not-listed", summary, "the nodes' virtual network")
     named = _named_zones(networks, registry)
     if isinstance(named, Result):
         return named
     hidden = next((result for zone in named if (result := _links_unseen(networks, zone, host)) is not None), None)
-    if hidden is not None:
-        return hidden
-    for resource_type in (visibility.PRIVATE_ZONES, visibility.RULESETS):
-        gap = visibility.hidden_anywhere(networks.visibility, resource_type) or _refused(networks, resource_type)
-        if gap is not None:
-            return not_seen(gap, f"The DNS zones and rulesets that may answer for {host} in {node_subnet.network.name}")
+    return hidden or _list_unseen(networks, network, visibility.PRIVATE_ZONES, host)
+
+
+def closer_zone(networks: Networks, registry: Registry, name: str, answered: Zone | None) -> Result | None:
+    """Why the zone that answered may not be the closest: the endpoints' zone groups name a closer one that is hidden.
+
+    Records of data endpoints may lie in ``{region}.data.privatelink.*``, a zone of its own beside ``privatelink.*``.
+    Source: "Azure Private Endpoint private DNS zone values".
+    """
+    named = _named_zones(networks, registry)
+    if isinstance(named, Result) or answered is None:
+        return None
+    closer = [z for z in named if covers(name_of(z).lower(), name) and len(name_of(z)) > len(answered.name)]
+    there = (one for one in closer if not _is_gone(node_network.find(networks, "zones", one, "private DNS zone")))
+    return next((result for zone in there if (result := _links_unseen(networks, zone, name)) is not None), None)
+
+
+def _is_gone(zone: object) -> bool:
+    return isinstance(zone, NotSeen) and zone.why is NotSeenReason.NOT_FOUND
+
+
+def rulesets_question(networks: Networks, network: VirtualNetwork, registry: Registry, host: str) -> Result | None:
+    """Why it is not certain that all DNS forwarding rulesets are known that are linked to a network."""
+    if rulesets.are_known(networks, network):
+        return None
+    return _list_unseen(networks, network, visibility.RULESETS, host)
+
+
+def elsewhere(networks: Networks, network: VirtualNetwork, registry: Registry, host: str) -> Result | None:
+    """Why public DNS may not be what answers in a network where no zone and no ruleset does that can be seen.
+
+    To be asked where ``zones_question`` and ``rulesets_question`` have no answer.
+    """
+    named = _named_zones(networks, registry)
+    if isinstance(named, Result):
+        return named
     return (
-        _forwarded(networks, node_subnet, host)
-        or _beyond(networks, node_subnet, host)
-        or _resolved_elsewhere(networks, registry, host, named)
+        zones_beyond(networks, network, host)
+        or (None if rulesets.are_known(networks, network) else _resolved_elsewhere(networks, registry, host, named))
         or _nowhere(networks, registry, host, bool(named))
     )
+
+
+def rulesets_uncertain(networks: Networks, network: VirtualNetwork, registry: Registry) -> bool:
+    """Whether a ruleset that is linked to a network may be hidden, so that the network itself has to be asked."""
+    host, named = registry.login_server, _named_zones(networks, registry)
+    return (
+        _list_unseen(networks, network, visibility.RULESETS, host) is not None
+        or zones_beyond(networks, network, host) is not None
+        or isinstance(named, Result)
+        or _resolved_elsewhere(networks, registry, host, named) is not None
+    )
+
+
+def _list_unseen(networks: Networks, network: VirtualNetwork, resource_type: str, host: str) -> Result | None:
+    gap = visibility.hidden_anywhere(networks.visibility, resource_type) or _refused(networks, resource_type)
+    what = f"The DNS zones and rulesets that may answer for {host} in {network.name}"
+    if resource_type == visibility.RULESETS:
+        what = f"Which DNS forwarding rulesets are linked to {network.name} ({LINKED_ACTION} there would show them)"
+    return not_seen(gap, what) if gap is not None else None
 
 
 def _named_zones(networks: Networks, registry: Registry) -> tuple[str, ...] | Result:
@@ -63,10 +120,10 @@ def _approved_endpoints(networks: Networks, registry: Registry) -> tuple[str, ..
 
 def _links_unseen(networks: Networks, zone_id: str, host: str) -> Result | None:
     """Why the links of a zone that holds the records are not all known."""
-    what = f"The private DNS zone {name_of(zone_id)} that holds the records of {host}"
+    what = f"The private DNS zone {zone_id}, which the records of {host} are written to,"
     zone = node_network.find(networks, "zones", zone_id, "private DNS zone")
     if isinstance(zone, NotSeen):
-        return not_seen(zone, f"{what} (subscription {subscription_of(zone_id)})")
+        return not_seen(zone, what)
     assert isinstance(zone, Zone)
     if isinstance(zone.links, NotSeen):
         return not_seen(zone.links, f"The links of {zone_id}")
@@ -91,23 +148,12 @@ def _refused(networks: Networks, resource_type: str) -> NotSeen | None:
     return None
 
 
-def _forwarded(networks: Networks, node_subnet: NodeSubnet, host: str) -> Result | None:
-    rulesets = networks.rulesets_of.get(node_subnet.network.id.rstrip("/").lower(), ())
-    if not rulesets:
-        return None
-    summary = (
-        f"The DNS forwarding ruleset {rulesets[0].name} is linked to {node_subnet.network.name}: "
-        f"whether its rules catch {host} was not read."
-    )
-    return unknown("forwarding-ruleset", summary, f"the rules of {rulesets[0].id}")
-
-
-def _beyond(networks: Networks, node_subnet: NodeSubnet, host: str) -> Result | None:
+def zones_beyond(networks: Networks, network: VirtualNetwork, host: str) -> Result | None:
     """A peered network that cannot be seen, as a hub is: zones and rulesets of its subscription may answer here too.
 
     The network of a Virtual WAN hub (``HV_…``) lies in a subscription of Microsoft's, where no customer keeps zones.
     """
-    for peering in node_subnet.network.peerings:
+    for peering in network.peerings:
         if name_of(peering.remote_id).lower().startswith("hv_"):
             continue
         remote = node_network.find(networks, "virtual_networks", peering.remote_id, "peered virtual network")
@@ -124,7 +170,8 @@ def _resolved_elsewhere(networks: Networks, registry: Registry, host: str, named
     """
     zones = [node_network.find(networks, "zones", one, "private DNS zone") for one in named]
     for zone in (*zones, *zones_holding(networks, registry)):
-        assert isinstance(zone, Zone), "zones that cannot be read were told apart before"
+        if not isinstance(zone, Zone):  # told apart before, by its links
+            continue
         for link in zone.links.value if isinstance(zone.links, Seen) else ():
             remote = node_network.find(networks, "virtual_networks", link.network_id, "linked virtual network")
             if isinstance(remote, NotSeen) and remote.why is not NotSeenReason.NOT_FOUND:
