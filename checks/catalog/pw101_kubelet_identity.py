@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from checks.catalog.check import Check, Decides
 from checks.causes import Cause
 from checks.facts import (
@@ -13,7 +15,7 @@ from checks.facts import (
     Seen,
     subscription_of,
 )
-from checks.findings import Evidence, Finding, Severity, Subject
+from checks.findings import Evidence, Fail, Finding, Severity, Subject, Unknown
 from checks.rules import visibility
 from checks.rules.access import identity_access, identity_repair
 from checks.rules.access.identity_resource import (
@@ -24,6 +26,7 @@ from checks.rules.access.identity_resource import (
     pools_without_identity,
     running_pools,
 )
+from checks.rules.access.pullers import needs_kubelet_identity
 from checks.rules.access.tenants import identity_crosses, tenants_of
 from checks.rules.fixes import az_aks
 
@@ -51,6 +54,10 @@ class IdentityCause(Cause):
     SERVICE_PRINCIPAL_ABSENT = (
         "service-principal-absent",
         "Microsoft Entra ID has no service principal with the cluster's client id.",
+    )
+    NOT_THE_PULLER = (
+        "not-the-puller",
+        "Pods pull with the identities of their service accounts, so nothing depends on the kubelet identity.",
     )
     CLUSTER_DELETING = "cluster-deleting", "The cluster is being deleted."
 
@@ -82,6 +89,9 @@ CHECK = Check(
 )
 
 
+_ACCOUNTS_PULL = "pods pull with the identities of their service accounts (serviceAccountImagePullProfile)"
+
+
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     """One finding about the cluster."""
     cluster = facts.cluster
@@ -90,10 +100,21 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     if (cluster.provisioning_state or "").lower() == "deleting":
         return (CHECK.skipped(subject, IdentityCause.CLUSTER_DELETING, "the cluster is being deleted"),)
     if cluster.kubelet is not None:
-        return (_managed(facts, subject, evidence),)
+        finding = _managed(facts, subject, evidence)
+        return (finding if needs_kubelet_identity(facts) else _beside_the_pulls(finding),)
     if identity_access.is_service_principal(cluster):
         return (_service_principal(facts, subject, evidence),)
     return (_absent(cluster, subject, evidence),)
+
+
+def _beside_the_pulls(finding: Finding) -> Finding:
+    """What is found about an identity that no node pulls with: no reason for a pull to fail."""
+    if isinstance(finding.verdict, Fail):
+        summary = f"{finding.summary} It fails no pull: {_ACCOUNTS_PULL}."
+        return msgspec.structs.replace(finding, severity=Severity.WARNING, summary=summary)
+    if isinstance(finding.verdict, Unknown):
+        return CHECK.skipped(finding.subject, IdentityCause.NOT_THE_PULLER, _ACCOUNTS_PULL)
+    return finding
 
 
 def _managed(facts: ClusterFacts, subject: Subject, evidence: tuple[Evidence, ...]) -> Finding:

@@ -11,8 +11,9 @@ from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import rbac
 from checks.rules.access.identity_resource import gets_no_token
 from checks.rules.access.pull_secrets import NOT_READ, CredentialState
+from checks.rules.access.pullers import PullerKind
 from checks.rules.access.tenants import identity_crosses
-from checks.rules.fixes import az_aks, az_roles, kubectl
+from checks.rules.fixes import az_aks, az_roles, kubectl, service_accounts
 from checks.rules.path import public_registries
 from checks.rules.pull import image_access
 from checks.text import listed
@@ -45,6 +46,10 @@ class CredentialCause(Cause):
     )
     SECRET_WRONG_TYPE = "secret-wrong-type", "The secret is not of a type that kubelet uses for pulls."
     PULL_SECRETS_NOT_READ = "pull-secrets-not-read", "Pods name pull secrets that were not read."
+    VIRTUAL_NODE_SECRETS = (
+        "virtual-node-secrets",
+        "Pods on virtual nodes pull with pull secrets only, and whether these hold is not known.",
+    )
     NO_IMAGE = "no-image", "No image of the registry is in use."
 
 
@@ -170,6 +175,8 @@ def _open(
         f"{first.secret}; {first.why}."
     )
     cause = CredentialCause.PULL_SECRETS_NOT_READ if first.cause == NOT_READ else first.cause
+    if any(one.use.puller.kind is PullerKind.VIRTUAL_NODE for one in by_secret):
+        cause = CredentialCause.VIRTUAL_NODE_SECRETS
     return CHECK.unknown(subject, cause, summary, evidence, missing=missing)
 
 
@@ -194,16 +201,22 @@ def _fails(
 
 
 def _fix(facts: ClusterFacts, use: RegistryUse, first: image_access.ImageAccess) -> tuple[str, ...]:
+    puller = first.use.puller
     if first.secret is not None:
         namespace, _, name = first.secret.partition("/")
         return kubectl.create_pull_secret(
             namespace, name, use.login_server, replace=first.cause != CredentialCause.SECRET_MISSING
         )
-    if not isinstance(use.registry, Seen) or not isinstance(facts.principal, Seen):
+    if puller.kind is PullerKind.NOBODY:
+        return service_accounts.name_an_identity(facts.cluster)
+    virtual = puller.kind is PullerKind.VIRTUAL_NODE
+    if virtual or not isinstance(use.registry, Seen) or not isinstance(facts.principal, Seen):
         return kubectl.create_pull_secret("<namespace>", "<name>", use.login_server, replace=False)
-    registry, who = use.registry.value, facts.principal.value.object_id
-    if gets_no_token(facts) or identity_crosses(facts, registry):
+    registry, who = use.registry.value, puller.object_id or facts.principal.value.object_id
+    if (not puller.object_id and gets_no_token(facts)) or identity_crosses(facts, registry):
         return ()  # PW101 and PW105 say what has to be repaired first: a role would grant nothing
     if rbac.is_abac(registry.role_assignment_mode):
         return (az_roles.assign_role(who, "Container Registry Repository Reader", registry.id),)
+    if puller.object_id:
+        return (az_roles.assign_role(who, "AcrPull", registry.id),)
     return az_aks.grant_pull(facts.cluster, who, registry.id)

@@ -19,6 +19,7 @@ from simulator.arm.resources import Resource
 from simulator.kubernetes.clusters import Cluster, Clusters
 from simulator.kubernetes.objects import ClusterObjects, KubeObject, kube_object
 from simulator.nodes import placement
+from simulator.nodes.account_identity import service_account
 from simulator.nodes.image_pull import Failed, NodePull, Pulled
 from simulator.nodes.node_network import items, table
 
@@ -46,8 +47,9 @@ class Kubelet:
         node = self._placed(resource, objects, pod)
         if node is None:
             return
+        account = service_account(objects, made.namespace or "", pod.spec)
         outcomes = {
-            str(c.get("name")): self._pulls.pull(resource, node.pool, str(c.get("image")), pod.uid)
+            str(c.get("name")): self._pulls.pull(resource, node.pool, str(c.get("image")), pod.uid, account)
             for c in items(pod.spec.get("containers"))
         }
         pod.answer(outcomes)

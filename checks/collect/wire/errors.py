@@ -60,6 +60,10 @@ class Temporary(CollectError):
         self.why = NotSeenReason.THROTTLED if retry_after is not None else NotSeenReason.ERROR
 
 
+class NotOffered(Temporary):
+    """400: the service does not take the request as it is. Of a plain list: it does not offer the api-version."""
+
+
 class NotAllowed(CollectError):
     """401 or 403. ``role`` names the role that is missing; ``fix`` the command that grants it."""
 
@@ -136,6 +140,8 @@ def _from_response(what: str, role: str, scope: str, error: HttpResponseError) -
         return NotFound(detail)
     if status == 429:
         return Temporary(detail, _retry_after(error))
+    if status == 400:
+        return NotOffered(detail)
     return Temporary(detail)
 
 
