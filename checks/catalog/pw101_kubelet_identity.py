@@ -9,6 +9,7 @@ from checks.causes import Cause
 from checks.facts import (
     Cluster,
     ClusterFacts,
+    NodeMachines,
     NotSeen,
     NotSeenReason,
     Registry,
@@ -24,11 +25,13 @@ from checks.rules.access.identity_resource import (
     changes,
     identity_state,
     pools_without_identity,
+    provisioned_without_identity,
     running_pools,
 )
 from checks.rules.access.pullers import needs_kubelet_identity
 from checks.rules.access.tenants import identity_crosses, tenants_of
 from checks.rules.fixes import az_aks
+from checks.text import listed
 
 
 class IdentityCause(Cause):
@@ -72,7 +75,8 @@ CHECK = Check(
         "or an add-on's identity); on a service-principal cluster Graph turns servicePrincipalProfile.clientId "
         "into an object id. A cluster that is still being created does not show it yet: Unknown. The identity's "
         "resource is looked up in its own subscription (deleted, or made anew with another object id), and the scale "
-        "sets and machines of running pools must carry it; where these cannot be read, the finding says so and passes."
+        "sets and machines of running pools must carry it; where these cannot be read, the finding says so and passes. "
+        "So must the machines of node auto-provisioning (by Karpenter's tag): where these may be hidden, it is Unknown."
     ),
     permissions=(
         "Reader on the cluster, its node resource group and the identity's subscription",
@@ -89,6 +93,7 @@ CHECK = Check(
 )
 
 
+MAX_NAMED = 5
 _ACCOUNTS_PULL = "pods pull with the identities of their service accounts (serviceAccountImagePullProfile)"
 
 
@@ -151,8 +156,21 @@ def _hidden(facts: ClusterFacts, resource_id: str) -> tuple[NotSeen, str] | None
         return gap, f"The kubelet identity {resource_id}, which may have been deleted,"
     if facts.machines is None:
         return None
+    if facts.cluster.node_provisioning:
+        hidden = _hidden_machines(facts, facts.machines)
+        if hidden is not None:
+            return hidden, "The machines of node auto-provisioning, which may lack the kubelet identity,"
     gap = visibility.hidden_in(facts.visibility, subscription_of(facts.cluster.id), visibility.SCALE_SETS)
     return (gap, "The node machines, which may lack the kubelet identity,") if gap is not None else None
+
+
+def _hidden_machines(facts: ClusterFacts, machines: Seen[tuple[NodeMachines, ...]] | NotSeen) -> NotSeen | None:
+    """Why machines of node auto-provisioning may be there that were not looked at: nothing else shows them."""
+    if isinstance(machines, NotSeen):
+        return machines
+    if machines.partial:
+        return NotSeen(NotSeenReason.ERROR, machines.partial)
+    return visibility.hidden_in(facts.visibility, subscription_of(facts.cluster.id), visibility.MACHINES)
 
 
 def _judge_resource(
@@ -186,16 +204,19 @@ def _judge_resource(
 def _not_attached(
     facts: ClusterFacts, resource_id: str, subject: Subject, evidence: tuple[Evidence, ...]
 ) -> Finding | None:
-    lacking = pools_without_identity(facts)
-    if not lacking:
+    lacking, provisioned = pools_without_identity(facts), provisioned_without_identity(facts)
+    if not lacking and not provisioned:
         return None
+    named = [f"the machines of {', '.join(lacking[:10])}"] if lacking else []
+    if provisioned:
+        named.append(f"machines of node auto-provisioning ({listed(provisioned, MAX_NAMED)})")
+    who = " and ".join(named)
     return CHECK.fails(
         subject,
         IdentityCause.IDENTITY_NOT_ATTACHED,
-        f"The machines of {', '.join(lacking[:10])} do not carry the kubelet identity {resource_id}: "
-        "they get no token.",
+        f"{who[0].upper()}{who[1:]} do not carry the kubelet identity {resource_id}: they get no token.",
         evidence,
-        fix=identity_repair.attach_again(facts.cluster, lacking),
+        fix=identity_repair.attach_again(facts.cluster, lacking, provisioned),
     )
 
 

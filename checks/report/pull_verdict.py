@@ -54,7 +54,13 @@ class NodeReports(msgspec.Struct, frozen=True):
 TOKEN_MINUTES = 180
 # What may have been taken away after a node got its token.
 _ROLE_CAUSES = frozenset(
-    (RoleCause.ROLE_MISSING, RoleCause.ROLE_NOT_HONOURED, RoleCause.REPOSITORIES_LEFT_OUT, RoleCause.DENIED)
+    (
+        RoleCause.ROLE_MISSING,
+        RoleCause.ROLE_NOT_HONOURED,
+        RoleCause.REPOSITORIES_LEFT_OUT,
+        RoleCause.DENIED,
+        RoleCause.NO_IDENTITY,
+    )
 )
 
 

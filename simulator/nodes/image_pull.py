@@ -74,10 +74,17 @@ class NodePull:
         self._tokens = JsonFile(tenant.root / "tokens.json", {}, tenant.report)
 
     def pull(
-        self, cluster: Resource, pool: dict[str, Any], reference: str, seed: str, account: dict[str, Any] | None = None
+        self,
+        cluster: Resource,
+        pool: dict[str, Any],
+        reference: str,
+        seed: str,
+        account: dict[str, Any] | None = None,
+        *,
+        tokens: bool = True,
     ) -> Pulled | Failed:
         """`seed` decides what chance decides on a node: which of several addresses it leaves with. `account` is the
-        body of the pod's service account."""
+        body of the pod's service account; `tokens`: the machine carries the kubelet identity."""
         image = _parsed(reference)
         host = find_host(self._tenant, image.host)
         node = self._network.node(cluster, pool)
@@ -87,7 +94,7 @@ class NodePull:
         refused = self._network_refusal(node, resource, host, image, seed)
         if refused is not None:
             return refused
-        principal = self._principal(node, account or {})
+        principal = self._principal(node, account or {}, tokens=tokens)
         if not self._may_pull(node, host, image, principal):
             return self._unauthorized(node, host, image, principal)
         failed = self._content(node, resource, host, image)
@@ -153,11 +160,13 @@ class NodePull:
             return _anonymous(image)
         return replace(_token_refused(image, "oauth"), again=_anonymous(image))
 
-    def _principal(self, node: Node, account: dict[str, Any]) -> str | None:
+    def _principal(self, node: Node, account: dict[str, Any], *, tokens: bool) -> str | None:
         """The object id that tokens are for: of the service account's identity where the cluster has that on, else of
         the kubelet identity or the cluster's service principal."""
         if pulls_by_account(node.cluster, node.pool):
             return principal_of_account(node.cluster, account, self._tenant.resources())
+        if not tokens:
+            return None
         kubelet = table(table(node.properties.get("identityProfile")).get("kubeletidentity"))
         if isinstance(kubelet.get("objectId"), str):
             return str(kubelet["objectId"])

@@ -21,6 +21,7 @@ from simulator.kubernetes.objects import ClusterObjects, KubeObject, kube_object
 from simulator.nodes import placement
 from simulator.nodes.account_identity import service_account
 from simulator.nodes.image_pull import Failed, NodePull, Pulled
+from simulator.nodes.machines import carries_kubelet_identity, pool_of, provisioned_machine
 from simulator.nodes.node_network import items, table
 
 DELAY_SECONDS = 0.1
@@ -48,8 +49,12 @@ class Kubelet:
         if node is None:
             return
         account = service_account(objects, made.namespace or "", pod.spec)
+        machine = provisioned_machine(resource, node.name, self._clusters.tenant.resources())
+        tokens = machine is None or carries_kubelet_identity(resource, machine)
         outcomes = {
-            str(c.get("name")): self._pulls.pull(resource, node.pool, str(c.get("image")), pod.uid, account)
+            str(c.get("name")): self._pulls.pull(
+                resource, node.pool, str(c.get("image")), pod.uid, account, tokens=tokens
+            )
             for c in items(pod.spec.get("containers"))
         }
         pod.answer(outcomes)
@@ -60,7 +65,7 @@ class Kubelet:
         """The node that runs the pod; None where the scheduler or the kubelet refuses it, or no kubelet is there."""
         name = pod.spec.get("nodeName")
         if name:
-            node = placement.node_named(cluster, objects, str(name))
+            node = placement.node_named(cluster, objects, str(name)) or self._provisioned(cluster, str(name))
             reason, message = placement.kubelet_refusal(node, objects, pod.spec, pod.key) if node else ("", "")
             if reason:
                 pod.event(reason, message, kind="Warning")
@@ -77,6 +82,11 @@ class Kubelet:
             return None
         pod.schedule(placed.node.name)
         return placed.node
+
+    def _provisioned(self, cluster: Resource, name: str) -> placement.Node | None:
+        """A node that node auto-provisioning made."""
+        machine = provisioned_machine(cluster, name, self._clusters.tenant.resources())
+        return placement.without_object(pool_of(machine), name) if machine is not None else None
 
 
 class _Pod:

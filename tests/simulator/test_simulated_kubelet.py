@@ -238,3 +238,23 @@ def test_a_pod_without_pull_secrets_gets_its_service_account_s(tmp_path: Path, o
         api = Cluster(sim, world.cluster_id)
         made = api("/api/v1/namespaces/default/pods", "POST", pod(imagePullSecrets=own)).json
     assert made["spec"]["imagePullSecrets"] == (own or [{"name": "regcred"}])
+
+
+@pytest.mark.parametrize("carries", [True, False])
+def test_a_provisioned_machine_gets_tokens_of_the_identities_it_carries(tmp_path: Path, carries: bool) -> None:
+    world = World()
+    group = world.cluster_id.partition("/resourceGroups/")[0] + "/resourceGroups/MC_aks-1"
+    kubelet = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/aks-1-agentpool"
+    world.cluster(identityProfile={"kubeletidentity": {"resourceId": kubelet, "objectId": object_id("aks-1")}})
+    machine = f"{group}/providers/Microsoft.Compute/virtualMachines/aks-default-2jf98"
+    world.bodies[machine] = {
+        "id": machine,
+        "name": "aks-default-2jf98",
+        "type": "Microsoft.Compute/virtualMachines",
+        "tags": {"karpenter.azure.com_cluster": "aks-1", "karpenter.sh_nodepool": "default"},
+        "identity": {"userAssignedIdentities": {kubelet.upper() if carries else "/other": {}}},
+        "properties": {"hardwareProfile": {"vmSize": "Standard_D4s_v5"}},
+    }
+    shown = tried(world, tmp_path, pod(f"{HOST}/team/web:1", nodeName="aks-default-2jf98"))
+    assert ("Pulled" in shown) is carries
+    assert carries or ANONYMOUS in shown["Failed"]

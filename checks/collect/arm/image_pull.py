@@ -13,7 +13,7 @@ from typing import Any
 from checks.collect.arm import bodies, reads
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
-from checks.collect.wire.errors import NotFound, NotOffered
+from checks.collect.wire.errors import CollectError, NotFound, NotOffered
 from checks.facts import Cluster, NotSeen, NotSeenReason, Seen, subscription_of
 from checks.facts.image_pull import IdentityBinding, ImagePullProfile
 
@@ -28,10 +28,12 @@ async def profile(azure: Azure, inventory: Inventory, cluster: Cluster) -> Seen[
 
     async def reading() -> Seen[dict[str, ImagePullProfile]] | NotSeen:
         try:
-            return await reads.seen(_profiles(azure, subscription))
+            return await _profiles(azure, subscription)
         except (NotOffered, NotFound):
             why = f"Azure Resource Manager does not offer the api-version {PREVIEW_API} of managed clusters here"
             return NotSeen(NotSeenReason.NOT_APPLICABLE, why)
+        except CollectError as error:
+            return error.as_gap()
 
     listed = await inventory.image_pull_profiles.get(subscription, reading)
     if isinstance(listed, NotSeen):
