@@ -16,7 +16,8 @@ from checks.facts import (
     Seen,
     subscription_of,
 )
-from checks.findings import Evidence, Fail, Finding, Severity, Subject, Unknown
+from checks.facts.node_identity import FormerIdentityNode
+from checks.findings import Evidence, Fail, Finding, Pass, Severity, Subject, Unknown
 from checks.rules import visibility
 from checks.rules.access import identity_access, identity_repair
 from checks.rules.access.identity_resource import (
@@ -30,7 +31,9 @@ from checks.rules.access.identity_resource import (
 )
 from checks.rules.access.pullers import needs_kubelet_identity
 from checks.rules.access.tenants import identity_crosses, tenants_of
+from checks.rules.azure.node_pools import pool_of
 from checks.rules.fixes import az_aks
+from checks.rules.pull import former_identity
 from checks.text import listed
 
 
@@ -46,6 +49,10 @@ class IdentityCause(Cause):
         "A managed identity of the same name exists, but it is another one: it was deleted and created again.",
     )
     IDENTITY_NOT_ATTACHED = "identity-not-attached", "The node machines do not carry the kubelet identity."
+    NODES_ON_FORMER_IDENTITY = (
+        "nodes-on-former-identity",
+        "Nodes whose pulls are refused were made with an earlier kubelet identity and still ask for its tokens.",
+    )
     IDENTITY_NOT_YET_KNOWN = (
         "identity-not-yet-known",
         "The cluster is still being created and shows no kubelet identity yet.",
@@ -76,11 +83,14 @@ CHECK = Check(
         "into an object id. A cluster that is still being created does not show it yet: Unknown. The identity's "
         "resource is looked up in its own subscription (deleted, or made anew with another object id), and the scale "
         "sets and machines of running pools must carry it; where these cannot be read, the finding says so and passes. "
-        "So must the machines of node auto-provisioning (by Karpenter's tag): where these may be hidden, it is Unknown."
+        "So must the machines of node auto-provisioning (by Karpenter's tag): where they may be hidden, Unknown. "
+        "Where a registry refuses pulls on nodes, and nodes may be read, it names those that by their label were "
+        "made with an earlier identity."
     ),
     permissions=(
         "Reader on the cluster, its node resource group and the identity's subscription",
         "Application.Read.All in Microsoft Graph (service-principal clusters only)",
+        "Microsoft.ContainerService/managedClusters/nodes/read in the cluster (optional: which identity nodes have)",
     ),
     fix="Reconcile the cluster with `az aks update`, or give it a new identity; then grant roles, and renew nodes.",
     article=("role assignments",),
@@ -98,7 +108,7 @@ _ACCOUNTS_PULL = "pods pull with the identities of their service accounts (servi
 
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
-    """One finding about the cluster."""
+    """One finding about the cluster; and one per registry that refuses nodes with an earlier identity."""
     cluster = facts.cluster
     subject = Subject(cluster.id)
     evidence = (cluster.evidence,) if cluster.evidence else ()
@@ -106,10 +116,42 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
         return (CHECK.skipped(subject, IdentityCause.CLUSTER_DELETING, "the cluster is being deleted"),)
     if cluster.kubelet is not None:
         finding = _managed(facts, subject, evidence)
-        return (finding if needs_kubelet_identity(facts) else _beside_the_pulls(finding),)
+        if not needs_kubelet_identity(facts):
+            return (_beside_the_pulls(finding),)
+        return (finding, *_on_former_identity(facts)) if isinstance(finding.verdict, Pass) else (finding,)
     if identity_access.is_service_principal(cluster):
         return (_service_principal(facts, subject, evidence),)
     return (_absent(cluster, subject, evidence),)
+
+
+def _on_former_identity(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per registry that refuses nodes which were made with an earlier identity."""
+    seen = facts.former_identity_nodes
+    if not isinstance(seen, Seen) or changes(facts.cluster):
+        return ()
+    refused = former_identity.refused_by_registry(seen.value, facts.workloads)
+    return tuple(_former(facts, registry, nodes, seen.evidence) for registry, nodes in refused.items())
+
+
+def _former(facts: ClusterFacts, registry: str, nodes: tuple[FormerIdentityNode, ...], evidence: Evidence) -> Finding:
+    cluster, subject = facts.cluster, Subject(facts.cluster.id, registry=registry)
+    now = cluster.kubelet.client_id if cluster.kubelet else None
+    settled = tuple(node for node in nodes if not node.provisioned)
+    names = listed([node.name for node in settled or nodes], MAX_NAMED)
+    clients = listed(sorted({node.client_id for node in settled or nodes}), MAX_NAMED)
+    summary = (
+        f"{registry} refuses pulls on {names}, which were made with an earlier kubelet identity (client id {clients}; "
+        f"the cluster's now has {now}) and keep it until they are imaged anew."
+    )
+    cause = IdentityCause.NODES_ON_FORMER_IDENTITY
+    if not settled:
+        lag = f"{summary} Labels of nodes from node auto-provisioning may lag behind."
+        return CHECK.unknown(subject, cause, lag, (evidence,), missing="which identity these nodes have")
+    pools = dict.fromkeys(p.name for node in settled if (p := pool_of(node.name, cluster.pools)) is not None)
+    all_pools = (pool.name for pool in running_pools(cluster))
+    return CHECK.fails(
+        subject, cause, summary, (evidence,), fix=identity_repair.image_again(cluster, pools or all_pools)
+    )
 
 
 def _beside_the_pulls(finding: Finding) -> Finding:
@@ -236,6 +278,8 @@ def _unseen(facts: ClusterFacts) -> str:
         unverified.append("whether its resource still exists (ARM shows nothing of its resource group)")
     if isinstance(machines, NotSeen):
         unverified.append(f"whether the machines carry it ({machines.detail})")
+    if isinstance(facts.former_identity_nodes, NotSeen):
+        unverified.append(f"whether nodes still have an earlier identity ({facts.former_identity_nodes.detail})")
     return f" Not verified: {'; '.join(unverified)}." if unverified else ""
 
 

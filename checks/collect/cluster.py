@@ -11,7 +11,7 @@ import msgspec
 from checks.collect.arm import graph, identities, image_pull, reads, registry_details, through_groups
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
-from checks.collect.kubernetes import api, canary, pull_secrets, service_accounts
+from checks.collect.kubernetes import api, canary, node_identities, pull_secrets, service_accounts
 from checks.collect.kubernetes.canary_records import CanaryRecords
 from checks.collect.registry import manifests, probes
 from checks.facts import (
@@ -99,6 +99,7 @@ async def gather(
         arm_registries=inventory.login_servers,
         canaries=await canary.of_cluster(azure, cluster, uses, workloads, canaries) if canaries else NO_CANARY,
         image_pull=account_pulls,
+        former_identity_nodes=await node_identities.former(azure, cluster, workloads),
     )
 
 

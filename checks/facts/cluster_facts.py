@@ -8,6 +8,7 @@ from checks.facts.authorization import Authorization, Permission, RoleAssignment
 from checks.facts.canary import Canaries
 from checks.facts.image_pull import ServiceAccountPulls
 from checks.facts.network import Network, Networks
+from checks.facts.node_identity import FormerIdentityNode
 from checks.facts.observation import NotSeen, Seen
 from checks.facts.pulls import Manifest, PullSecret, PullTimeBaseline
 from checks.facts.registry_details import CacheRule, CredentialSet, Probe, Replication, Usage
@@ -77,8 +78,8 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     identity than the kubelet's by ``identity_access.reads_key``), present only where the direct assignments did not
     already answer; ``denies_through_groups`` (names of deny assignments) only
     where one that names groups would matter. ``probes`` and ``performance`` are keyed by login server, ``tenants`` by
-    subscription (lower case). ``kubelet_resource``, ``machines`` and ``client_secrets`` are None where there is
-    nothing to look at. ``registries_cut`` counts the registries that are named and not among ``uses``.
+    subscription (lower case). ``kubelet_resource``, ``machines``, ``client_secrets`` and ``former_identity_nodes`` are
+    None where there is nothing to look at. ``registries_cut`` counts the registries that are named and not in ``uses``.
 
     ``pull_secrets`` are keyed by "namespace/name" (empty: not read), ``manifests`` by ``images.canonical``,
     ``baselines`` by "registry|pool|unit"; ``arm_registries`` are the login servers that ARM knows by registry name.
@@ -107,3 +108,4 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     arm_registries: dict[str, tuple[str, ...]] = {}
     canaries: Canaries | NotSeen = NO_CANARY
     image_pull: ServiceAccountPulls | None = None
+    former_identity_nodes: Seen[tuple[FormerIdentityNode, ...]] | NotSeen | None = None

@@ -18,6 +18,7 @@ from simulator.arm.rbac import CONTENT, METADATA, PULL, Rights
 from simulator.arm.resources import Resource
 from simulator.jsonfiles import JsonFile
 from simulator.nodes.account_identity import principal_of_account, pulls_by_account
+from simulator.nodes.machines import OwnIdentity
 from simulator.nodes.node_network import RESOLVER, Node, NodeNetwork, table
 from simulator.registry import manifests
 from simulator.registry.hosts import Host, find_host
@@ -81,10 +82,10 @@ class NodePull:
         seed: str,
         account: dict[str, Any] | None = None,
         *,
-        tokens: bool = True,
+        own: OwnIdentity | None = None,
     ) -> Pulled | Failed:
         """`seed` decides what chance decides on a node: which of several addresses it leaves with. `account` is the
-        body of the pod's service account; `tokens`: the machine carries the kubelet identity."""
+        body of the pod's service account; `own`: the node's identity is not the cluster's."""
         image = _parsed(reference)
         host = find_host(self._tenant, image.host)
         node = self._network.node(cluster, pool)
@@ -94,7 +95,7 @@ class NodePull:
         refused = self._network_refusal(node, resource, host, image, seed)
         if refused is not None:
             return refused
-        principal = self._principal(node, account or {}, tokens=tokens)
+        principal = self._principal(node, account or {}, own)
         if not self._may_pull(node, host, image, principal):
             return self._unauthorized(node, host, image, principal)
         failed = self._content(node, resource, host, image)
@@ -160,13 +161,13 @@ class NodePull:
             return _anonymous(image)
         return replace(_token_refused(image, "oauth"), again=_anonymous(image))
 
-    def _principal(self, node: Node, account: dict[str, Any], *, tokens: bool) -> str | None:
+    def _principal(self, node: Node, account: dict[str, Any], own: OwnIdentity | None) -> str | None:
         """The object id that tokens are for: of the service account's identity where the cluster has that on, else of
         the kubelet identity or the cluster's service principal."""
         if pulls_by_account(node.cluster, node.pool):
             return principal_of_account(node.cluster, account, self._tenant.resources())
-        if not tokens:
-            return None
+        if own is not None:
+            return own.principal
         kubelet = table(table(node.properties.get("identityProfile")).get("kubeletidentity"))
         if isinstance(kubelet.get("objectId"), str):
             return str(kubelet["objectId"])

@@ -21,7 +21,7 @@ from simulator.kubernetes.objects import ClusterObjects, KubeObject, kube_object
 from simulator.nodes import placement
 from simulator.nodes.account_identity import service_account
 from simulator.nodes.image_pull import Failed, NodePull, Pulled
-from simulator.nodes.machines import carries_kubelet_identity, pool_of, provisioned_machine
+from simulator.nodes.machines import own_identity, pool_of, provisioned_machine
 from simulator.nodes.node_network import items, table
 
 DELAY_SECONDS = 0.1
@@ -49,12 +49,9 @@ class Kubelet:
         if node is None:
             return
         account = service_account(objects, made.namespace or "", pod.spec)
-        machine = provisioned_machine(resource, node.name, self._clusters.tenant.resources())
-        tokens = machine is None or carries_kubelet_identity(resource, machine)
+        own = own_identity(resource, node.name, node.labels, self._clusters.tenant.resources())
         outcomes = {
-            str(c.get("name")): self._pulls.pull(
-                resource, node.pool, str(c.get("image")), pod.uid, account, tokens=tokens
-            )
+            str(c.get("name")): self._pulls.pull(resource, node.pool, str(c.get("image")), pod.uid, account, own=own)
             for c in items(pod.spec.get("containers"))
         }
         pod.answer(outcomes)

@@ -1,17 +1,21 @@
-"""Machines that node auto-provisioning (Karpenter) made: single virtual machines in the node resource group.
+"""Nodes that pull with something else than the cluster's kubelet identity as it is now.
 
-Such a node is named like its machine and belongs to no pool of the cluster's. Tokens come from the machine's own
-metadata service, which has those of the identities that the machine carries and no others.
+Node auto-provisioning (Karpenter) makes single virtual machines in the node resource group. Such a node is named like
+its machine and belongs to no pool of the cluster's. Tokens come from the machine's own metadata service, which has
+those of the identities that the machine carries and no others. Every node asks for those of the client id that it was
+made with (its label shows it), whatever identity the cluster was given since.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from simulator.arm.ids import key
 from simulator.arm.resources import Resource, Resources
 from simulator.nodes.node_network import table
 
+_CLIENT_LABEL = "kubernetes.azure.com/kubelet-identity-client-id"
 _KIND = "Microsoft.Compute/virtualMachines"
 _CLUSTER_TAG, _POOL_TAG = "karpenter.azure.com_cluster", "karpenter.sh_nodepool"
 
@@ -37,3 +41,26 @@ def carries_kubelet_identity(cluster: Resource, machine: Resource) -> bool:
     wanted = key(str(table(profile.get("kubeletidentity")).get("resourceId")))
     carried = table(table(machine.body.get("identity")).get("userAssignedIdentities"))
     return any(key(str(identity)) == wanted for identity in carried)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnIdentity:
+    """What a node gets tokens for instead of the cluster's kubelet identity; None: it gets none."""
+
+    principal: str | None
+
+
+def own_identity(cluster: Resource, node: str, labels: dict[str, Any], resources: Resources) -> OwnIdentity | None:
+    """Of a node that was made with another identity, or whose machine carries another; None: it has the cluster's."""
+    machine = provisioned_machine(cluster, node, resources)
+    if machine is not None and not carries_kubelet_identity(cluster, machine):
+        return OwnIdentity(None)
+    profile = table(table(cluster.body.get("properties")).get("identityProfile"))
+    made_with = str(labels.get(_CLIENT_LABEL) or "").lower()
+    if not made_with or made_with == str(table(profile.get("kubeletidentity")).get("clientId")).lower():
+        return None
+    for identity in resources.everywhere("Microsoft.ManagedIdentity/userAssignedIdentities"):
+        properties = table(identity.body.get("properties"))
+        if str(properties.get("clientId")).lower() == made_with:
+            return OwnIdentity(str(properties.get("principalId")))
+    return OwnIdentity(None)

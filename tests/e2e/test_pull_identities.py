@@ -208,3 +208,50 @@ def test_unknown_where_its_machines_may_not_be_read(granted: Tenant, action: str
 def test_machines_are_not_listed_without_node_auto_provisioning(granted: Tenant) -> None:
     granted.cluster()
     assert asked(look(granted)[1], "/virtualMachines?") == []
+
+
+NODES_READ = "Microsoft.ContainerService/managedClusters/nodes/read"
+NODE = "aks-system-12345678-vmss000000"
+
+
+@pytest.fixture
+def on_former_identity(tmp_path: Path) -> Tenant:
+    """A cluster whose only node was made with an earlier identity; the one of now holds the role."""
+    tenant = Tenant(tmp_path / "tenant")
+    tenant.cluster()
+    tenant.registry()
+    tenant.assign(object_id("aks-1"), ACR_PULL, registry_of(tenant))
+    label = {"kubernetes.azure.com/kubelet-identity-client-id": guid("client before")}
+    tenant.write(
+        "kubernetes/aks-1", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": label}}, "node"
+    )
+    refused = "failed to authorize: failed to fetch anonymous token: 401 Unauthorized"
+    tenant.pod("acrone.azurecr.io/team/web:1", waiting=("ErrImagePull", refused), spec={"nodeName": NODE})
+    return tenant
+
+
+def test_a_refused_node_with_an_earlier_identity_is_named(on_former_identity: Tenant) -> None:
+    on_former_identity.caller(granted=[NODES_READ])
+    result, simulator = look(on_former_identity)
+    (finding,) = [f for f in result.findings("PW101") if f["verdict"] == "fail"]
+    assert finding["cause"] == "nodes-on-former-identity"
+    assert NODE in finding["summary"]
+    assert result.row()["pull"]["cause"] == "nodes-on-former-identity"
+    assert len(asked(simulator, "/api/v1/nodes")) == 1
+
+
+def test_nodes_that_may_not_be_read_leave_it_to_what_they_report(on_former_identity: Tenant) -> None:
+    result, _ = look(on_former_identity)
+    finding = result.finding("PW101")
+    assert finding["verdict"] == "pass"
+    assert "whether nodes still have an earlier identity" in finding["summary"]
+    assert result.row()["pull"]["verdict"] == "fail"
+
+
+def test_nodes_are_not_asked_for_while_none_is_refused(on_former_identity: Tenant) -> None:
+    on_former_identity.caller(granted=[NODES_READ])
+    (on_former_identity.root / "kubernetes" / "aks-1").joinpath("node.json").unlink()
+    for path in (on_former_identity.root / "kubernetes" / "aks-1").glob("pod-*"):
+        path.unlink()
+    on_former_identity.pod("acrone.azurecr.io/team/web:1", spec={"nodeName": NODE})
+    assert asked(look(on_former_identity)[1], "/api/v1/nodes") == []

@@ -12,7 +12,7 @@ import pytest
 from simulator import Simulator, running
 from tests.simulator.test_simulated_kubernetes import Api
 from tests.support.network_world import EGRESS, HOST, NODES, RECORDS, World, rule
-from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, Tenant, object_id
+from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, Tenant, guid, object_id
 from tests.support.tenant_server import Client
 
 IMAGE = f"{HOST}/team/web:absent"
@@ -258,3 +258,31 @@ def test_a_provisioned_machine_gets_tokens_of_the_identities_it_carries(tmp_path
     shown = tried(world, tmp_path, pod(f"{HOST}/team/web:1", nodeName="aks-default-2jf98"))
     assert ("Pulled" in shown) is carries
     assert carries or ANONYMOUS in shown["Failed"]
+
+
+@pytest.mark.parametrize(
+    ("label", "exists", "pulls"),
+    [
+        ("client now", True, True),
+        ("client before", False, False),
+        ("client before", True, False),
+        ("client of another", True, True),
+    ],
+)
+def test_a_node_asks_for_tokens_of_the_identity_it_was_made_with(
+    tmp_path: Path, label: str, exists: bool, pulls: bool
+) -> None:
+    world = World()
+    world.cluster(identityProfile={"kubeletidentity": {"clientId": "client now", "objectId": object_id("aks-1")}})
+    base = f"{world.cluster_id.partition('/providers/')[0]}/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
+    before = {"clientId": "client before", "principalId": guid("nobody")}
+    another = {"clientId": "client of another", "principalId": object_id("aks-1")}
+    for name, properties in (("before", before), ("another", another)):
+        if exists:
+            world.bodies[f"{base}/{name}"] = {"id": f"{base}/{name}", "name": name, "properties": properties}
+    tenant = world.into(Tenant(tmp_path / "tenant"))
+    labels = {"kubernetes.azure.com/agentpool": "system", "kubernetes.azure.com/kubelet-identity-client-id": label}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "aks-system-1", "labels": labels}}
+    tenant.write("kubernetes/aks-1", node, "node")
+    shown = tried(world, tmp_path, pod(f"{HOST}/team/web:1", nodeName="aks-system-1"))
+    assert ("Pulled" in shown) is pulls

@@ -164,6 +164,18 @@ class ServiceAccount(msgspec.Struct, rename="camel"):
     image_pull_secrets: list[Named] | None = None
 
 
+class NodeMetadata(Metadata, rename="camel", gc=False):
+    """Of ObjectMeta, with labels."""
+
+    labels: dict[str, str] | None = None
+
+
+class Node(msgspec.Struct, gc=False):
+    """Of Node."""
+
+    metadata: NodeMetadata
+
+
 class InvolvedObject(msgspec.Struct, rename="camel", gc=False):
     """Of ObjectReference."""
 
@@ -206,6 +218,7 @@ _LISTS: dict[type[Any], str] = {
     PodWithConditions: "PodList",
     Event: "EventList",
     ServiceAccount: "ServiceAccountList",
+    Node: "NodeList",
 }
 
 
