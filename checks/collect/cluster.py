@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable
 
 import msgspec
 
 from checks.collect.arm import graph, identities, image_pull, reads, registry_details, through_groups
+from checks.collect.arm.bodies import GUID
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes import api, canary, node_identities, pull_secrets, service_accounts
@@ -42,7 +42,6 @@ from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 
 MAX_REGISTRIES = 100
 MAX_NAMES = 20  # of one registry
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 async def gather(
@@ -227,7 +226,7 @@ async def _principal(azure: Azure, cluster: Cluster) -> Seen[Principal] | NotSee
     """Who pulls. A managed identity's object id is in the cluster's body; a service principal's is asked of Graph."""
     kubelet = cluster.kubelet
     if kubelet is not None:
-        if not kubelet.object_id or not _GUID.fullmatch(kubelet.object_id):
+        if not kubelet.object_id or not GUID.fullmatch(kubelet.object_id):
             return NotSeen(NotSeenReason.ERROR, "ARM shows a kubelet identity without an object id")
         principal = Principal(
             object_id=kubelet.object_id,

@@ -14,7 +14,7 @@ import msgspec
 
 from checks.catalog import pw301_pull_failures, pw305_canary_pull
 from checks.catalog.pw102_pull_permission import RoleCause
-from checks.catalog.pw304_images_without_credentials import CredentialCause
+from checks.catalog.pw304_images_without_credentials import ON_VIRTUAL_NODES
 from checks.causes import ReadCause, RowCause
 from checks.findings import Facet, Fail, Finding, Pass, Skipped, Unknown
 from checks.rules.azure import virtual_nodes
@@ -65,7 +65,7 @@ _ROLE_CAUSES = frozenset(
 
 
 # Pods for which not the kubelet identity pulls, and of which it is not known whether they may.
-_OTHER_PULLERS = frozenset((RoleCause.IDENTITY_NOT_KNOWN, CredentialCause.VIRTUAL_NODE_SECRETS))
+_OTHER_PULLERS = frozenset((RoleCause.IDENTITY_NOT_KNOWN, *ON_VIRTUAL_NODES))
 
 
 class PullProofs(msgspec.Struct, frozen=True):
@@ -159,7 +159,7 @@ def pull_facet(
     if not proven.description:
         return failing, contradictions
     if not reports.registry and not isinstance(access.verdict, Fail):
-        return _against_path(failing, path, on_path, proven)
+        return _of_others(access, proven) or _against_path(failing, path, on_path, proven)
     why = _why_it_stands(access, reports, proven)
     return failing, (f"{proven.description} The failure stands all the same: {why}.",) if why else ()
 

@@ -126,7 +126,7 @@ def access_facet(findings: list[Finding]) -> Facet:
         return identity
     if isinstance(alternative.verdict, Fail):
         return alternative
-    if alternative.cause == pw304_images_without_credentials.CredentialCause.VIRTUAL_NODE_SECRETS:
+    if alternative.cause in pw304_images_without_credentials.ON_VIRTUAL_NODES:
         return identity if isinstance(identity.verdict, Fail) else alternative
     if isinstance(identity.verdict, Pass) and any(isinstance(f.verdict, Pass) for f in own_findings):
         return identity

@@ -147,6 +147,15 @@ def test_a_pull_on_a_virtual_node_proves_nothing_of_the_nodes() -> None:
     assert "pulled" not in row(by_node).pull.summary
 
 
+def test_a_closed_registry_may_be_out_of_their_reach() -> None:
+    holds = secret(entry())
+    found = row(closed(virtual("regcred"), pull_secrets=holds))
+    assert (word(found.access.verdict), found.access.cause) == ("unknown", "virtual-node-network")
+    both = row(closed(container(), virtual("regcred"), pull_secrets=holds, events=[pulled()]))
+    assert (word(both.pull.verdict), both.pull.cause) == ("unknown", "virtual-node-network")
+    assert words(closed(container(), pull_secrets=holds))[0] == "pass", "nodes may get there another way"
+
+
 def test_unknown_for_the_second_generation() -> None:
     found = row(facts(virtual(virtual="v2", node="vn2-0")))
     assert (word(found.access.verdict), found.access.cause) == ("unknown", "identity-not-known")

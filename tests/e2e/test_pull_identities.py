@@ -31,7 +31,7 @@ def bind(tenant: Tenant, name: str, object_id: str, client_id: str, resource_id:
     identity = {"resourceId": resource_id, "objectId": object_id, "clientId": client_id, "tenantId": guid("tenant")}
     kind = "Microsoft.ContainerService/managedClusters/identityBindings"
     body = {"id": f"{CLUSTER}/identityBindings/{name}", "name": name, "type": kind}
-    tenant.write("arm", body | {"properties": {"managedIdentity": identity}})
+    tenant.write("arm", body | {"properties": {"managedIdentity": identity}}, f"binding-{name}")
 
 
 def account(tenant: Tenant, name: str, client_id: str | None = None) -> None:
@@ -88,6 +88,19 @@ def test_an_annotated_account_pulls_with_another(tenant: Tenant) -> None:
     tenant.groups({guid("pullers"): [TEAM]})
     tenant.assign(guid("pullers"), ACR_PULL, registry_of(tenant), properties={"principalType": "Group"})
     assert role(tenant) == ("pass", "role-through-group")
+
+
+def test_what_bindings_and_annotations_say_is_bounded_and_harmless(tenant: Tenant) -> None:
+    """Whoever may annotate, or bind, writes what they like: nothing of it gets into a filter or a report."""
+    account(tenant, "default", "x') or ('\n" + "y" * 5000)
+    tenant.assign(PULLER, ACR_PULL, registry_of(tenant))
+    result, simulator = look(tenant)
+    assert result.finding("PW102")["cause"] == "identity-not-known"
+    assert "yyyy" not in json.dumps(result.answer)
+    account(tenant, "default")
+    bind(tenant, "default", "x') or ('", guid("default client"), DEFAULT)
+    assert role(tenant) == ("unknown", "identity-not-known")
+    assert asked(simulator, "assignedTo%28%27x") == []
 
 
 def test_without_a_default_identity_pods_pull_with_none(tenant: Tenant) -> None:

@@ -6,6 +6,7 @@ Microsoft.Authorization 2022-04-01 and, for deny assignments, 2024-07-01-preview
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from checks import facts
@@ -18,6 +19,9 @@ from checks.text import redacted, redacted_start
 MAX_TEXT = 4096
 MAX_STATED = 20_000
 MAX_ITEMS = 10_000
+
+
+GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def get(body: Any, *path: str) -> Any:

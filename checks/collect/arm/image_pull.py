@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from checks.collect.arm import bodies, reads
+from checks.collect.arm.bodies import GUID
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.wire.errors import CollectError, NotFound, NotOffered
@@ -83,8 +84,9 @@ def _binding(body: Any) -> IdentityBinding | None:
     identity = bodies.get(body, "properties", "managedIdentity")
     if not isinstance(identity, dict):
         return None
+    object_id = bodies.text(identity, "objectId")  # it becomes part of a filter
     return IdentityBinding(
         resource_id=bodies.text(identity, "resourceId"),
         client_id=bodies.text(identity, "clientId"),
-        object_id=bodies.text(identity, "objectId"),
+        object_id=object_id if object_id and GUID.fullmatch(object_id) else None,
     )

@@ -6,10 +6,10 @@ selects them, so that a cluster whose nodes all have its identity answers with n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from checks.collect.arm import reads
+from checks.collect.arm.bodies import GUID
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes.connection import open_api
 from checks.collect.kubernetes.kubeconfig import of_cluster as kubeconfig_of
@@ -21,8 +21,6 @@ from checks.facts.node_identity import CLIENT_ID_LABEL, PROVISIONED_LABEL, Forme
 from checks.rules.pull.former_identity import wants_labels
 
 NODES_READ = "Microsoft.ContainerService/managedClusters/nodes/read"
-MAX_CLIENT_ID = 64  # a GUID has 36
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 async def former(
@@ -35,14 +33,14 @@ async def former(
         why = "the API server is out of reach, and nodes are not read by Run Command"
         return NotSeen(NotSeenReason.UNREACHABLE, why)
     now = (cluster.kubelet.client_id if cluster.kubelet else None) or ""
-    if not _GUID.fullmatch(now):  # it becomes part of a selector
+    if not GUID.fullmatch(now):  # it becomes part of a selector
         return NotSeen(NotSeenReason.ERROR, "the kubelet identity's client id is none")
     until = deadline(azure)
 
     def stale(node: Node) -> Iterable[FormerIdentityNode]:
         labels = node.metadata.labels or {}
-        named = labels.get(CLIENT_ID_LABEL, "")[:MAX_CLIENT_ID]
-        if named and named.lower() != now.lower():
+        named = labels.get(CLIENT_ID_LABEL, "")
+        if GUID.fullmatch(named) and named.lower() != now.lower():
             provisioned = PROVISIONED_LABEL in labels
             yield FormerIdentityNode(name=node.metadata.name, client_id=named, provisioned=provisioned)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from checks.collect.arm import reads
+from checks.collect.arm.bodies import GUID
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes.connection import open_api
 from checks.collect.kubernetes.kubeconfig import of_cluster as kubeconfig_of
@@ -12,7 +13,7 @@ from checks.collect.wire.errors import CollectError
 from checks.facts import Cluster, NotSeen, NotSeenReason, Seen, Workloads
 from checks.facts.image_pull import CLIENT_ID_ANNOTATION
 
-MAX_CLIENT_ID = 64  # a GUID has 36
+UNREADABLE = "that is no client id"
 
 
 async def client_ids(
@@ -42,4 +43,5 @@ def named_identity(account: ServiceAccount) -> list[tuple[str, str]]:
     client_id = (account.metadata.annotations or {}).get(CLIENT_ID_ANNOTATION, "").strip()
     if not client_id:
         return []
-    return [(f"{account.metadata.namespace}/{account.metadata.name}", client_id[:MAX_CLIENT_ID])]
+    named = client_id if GUID.fullmatch(client_id) else UNREADABLE  # whoever may annotate writes what they like
+    return [(f"{account.metadata.namespace}/{account.metadata.name}", named)]
