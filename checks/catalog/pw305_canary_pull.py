@@ -71,7 +71,8 @@ CHECK = Check(
         'pod asks for a tag that cannot exist, in a repository that is in use, so nothing can run. "Not found" comes '
         "after authorization: it proves DNS, TLS, the token and the permission for that repository, not the path of "
         "layers (an optional real image adds it). With anonymous pull, or pull secrets that the namespace's service "
-        "account gives its pods, it proves only the network path; by repositories (ABAC) only that repository. "
+        "account gives its pods, it proves only the network path, and so it does where other identities pull "
+        "for the pods than for the canary; by repositories (ABAC) only that repository. "
         "Failures that may pass (names, connections, the registry's own errors) are asked for again by a second pod, "
         "whose answer counts. Every other text is classified like those of PW301. The pods do no harm: they name a "
         "node of the pool on which a pod is Ready (where nodes may be read, one that is not cordoned, virtual or "

@@ -183,6 +183,19 @@ def test_windows_nodes_keep_the_kubelet_identity() -> None:
     assert ME in no_kubelet.fix[0]
 
 
+def test_mirrored_images_of_a_network_isolated_cluster_take_the_kubelet_identity() -> None:
+    isolated = cluster(artifact_source="Cache", bootstrap_registry_id=access_facts.REGISTRY_ID.upper())
+    alone = partial(account_facts, cluster=isolated, uses=(use_of(ACR, []),))
+    assert verdict(access(alone(**roles(ME)))) == ("pass", "role-held")
+    missing = access(alone(**roles(DEFAULT_OBJECT)))
+    assert verdict(missing) == ("fail", "role-missing")
+    assert ME in missing.fix[0]
+    both = partial(account_facts, cluster=isolated)
+    assert verdict(access(both(**roles(ME, DEFAULT_OBJECT)))) == ("pass", "role-held")
+    for holder in (ME, DEFAULT_OBJECT):
+        assert verdict(access(both(**roles(holder)))) == ("fail", "role-missing")
+
+
 def test_another_tenants_registry_takes_no_identity_of_a_service_account() -> None:
     other = "22222222-2222-4222-8222-222222222222"
     theirs = seen(registry(id=access_facts.REGISTRY_ID.replace(SUBSCRIPTION, other)))

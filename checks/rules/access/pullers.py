@@ -87,6 +87,10 @@ class Pullers:
             if found:
                 return tuple(found)
             return (KUBELET,) if self._accounts is None else (self._unless_signs(self._accounts, ""),)
+        if self._is_mirror_of_system_images(use):
+            found[KUBELET] = None
+            if not use.images:
+                return (KUBELET,)
         workloads = self._facts.workloads
         if isinstance(workloads, NotSeen):
             found[Puller(PullerKind.OPEN, gap=workloads)] = None
@@ -109,6 +113,16 @@ class Pullers:
     def _on_windows(self, container: ContainerImage) -> bool:
         pool = pool_of(container.node, self._facts.cluster.pools)
         return ((container.os or (pool.os_type if pool else None)) or "").lower() == "windows"
+
+    def _is_mirror_of_system_images(self, use: RegistryUse) -> bool:
+        """Whether a network-isolated cluster pulls mirrored images from it, which takes the kubelet identity always."""
+        cluster = self._facts.cluster
+        isolated = (cluster.artifact_source or "").lower() == "cache"
+        return (
+            isolated
+            and isinstance(use.registry, Seen)
+            and same_id(use.registry.value.id, cluster.bootstrap_registry_id)
+        )
 
     def _unless_signs(self, accounts: ServiceAccountPulls, account: str) -> Puller:
         """The kubelet identity, unless the profile may be enabled: it could not be read, or an account names one."""
