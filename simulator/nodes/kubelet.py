@@ -20,6 +20,7 @@ from simulator.kubernetes.clusters import Cluster, Clusters
 from simulator.kubernetes.objects import ClusterObjects, KubeObject, kube_object
 from simulator.nodes import placement
 from simulator.nodes.account_identity import service_account
+from simulator.nodes.container_instances import is_virtual_node, refusal
 from simulator.nodes.image_pull import Failed, NodePull, Pulled
 from simulator.nodes.machines import own_identity, pool_of, provisioned_machine
 from simulator.nodes.node_network import items, table
@@ -44,6 +45,9 @@ class Kubelet:
         pod = _Pod(objects, made)
         resource = self._clusters.tenant.resources().find(cluster.id)
         if pod.is_gone or resource is None:
+            return
+        if is_virtual_node(resource, pod.spec.get("nodeName")):
+            pod.by_provider(refusal(self._clusters.tenant, objects, made.namespace or "", pod.spec))
             return
         node = self._placed(resource, objects, pod)
         if node is None:
@@ -131,6 +135,14 @@ class _Pod:
                 self.event("Pulled", f'Successfully pulled image "{image}" in {took}. {size}', name)
                 statuses.append(_running(container))
         self._status(statuses)
+
+    def by_provider(self, refused: str) -> None:
+        """What a virtual node reports: the pod's own reason and an event, and no container status, where it failed."""
+        if refused:
+            self.event("ProviderCreateFailed", refused, kind="Warning")
+            self.put({"phase": "Pending", "reason": "ProviderFailed", "message": refused, "startTime": _now()})
+        else:
+            self._status([_running(container) for container in items(self.spec.get("containers"))])
 
     def back_off(self, outcomes: dict[str, Pulled | Failed], tells_why: bool) -> None:
         if self.is_gone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 
 from simulator import Simulator, running
+from tests.simulator.test_simulated_kubelet import Cluster
 from tests.support.cli import Scan, scan
-from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, guid, object_id
+from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, guid, merged, object_id
 
 PREVIEW = "2026-08-02-preview"
 PULLER, TEAM = guid("default puller"), guid("team puller")
@@ -268,3 +270,48 @@ def test_nodes_are_not_asked_for_while_none_is_refused(on_former_identity: Tenan
         path.unlink()
     on_former_identity.pod("acrone.azurecr.io/team/web:1", spec={"nodeName": NODE})
     assert asked(look(on_former_identity)[1], "/api/v1/nodes") == []
+
+
+BURST = {"kind": "Pod", "metadata": {"name": "burst"}, "spec": {"nodeName": "virtual-node-aci-linux"}}
+REGISTRY_SECRET = {"auths": {"acrone.azurecr.io": {"username": "puller", "password": "made-up"}}}
+
+
+@pytest.fixture
+def bursting(tmp_path: Path) -> Tenant:
+    """A cluster with the virtual nodes add-on, whose kubelet identity may pull."""
+    tenant = Tenant(tmp_path / "tenant")
+    tenant.cluster(properties={"addonProfiles": {"aciConnectorLinux": {"enabled": True}}})
+    tenant.registry()
+    tenant.assign(object_id("aks-1"), ACR_PULL, registry_of(tenant))
+    held = {"repositories": {"team/web": {"1": {}}}, "credentials": {"puller": "made-up"}}
+    tenant.write("registries", held, "acrone.azurecr.io")
+    data = {".dockerconfigjson": base64.b64encode(json.dumps(REGISTRY_SECRET).encode()).decode()}
+    metadata = {"name": "regcred", "namespace": "default"}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "kubernetes.io/dockerconfigjson"}
+    tenant.write("kubernetes/aks-1", body | {"data": data}, "secret")
+    return tenant
+
+
+def burst(tenant: Tenant, *secrets: str, **environment: str) -> Scan:
+    """Makes a pod on the virtual node over the wire, and scans once it was answered."""
+    pod = merged(BURST, {"spec": {"containers": [{"name": "main", "image": "acrone.azurecr.io/team/web:1"}]}})
+    pod["spec"]["imagePullSecrets"] = [{"name": name} for name in secrets]
+    with running(tenant.root, kubelet_delay=0.01) as simulator:
+        Cluster(simulator, CLUSTER).made(pod)
+        return scan(simulator.environment | environment, "--quiet")
+
+
+def test_a_virtual_node_pulls_with_pull_secrets_alone(bursting: Tenant) -> None:
+    result = burst(bursting)
+    finding = result.finding("PW301")
+    assert (finding["cause"], finding["subject"]["pool"]) == ("credentials_missing", "virtual-nodes")
+    assert result.row()["access"]["cause"] == "nothing-grants"
+    with_secret = burst(bursting, "regcred", PULLWATCH_READ_PULL_SECRETS="true")
+    assert with_secret.finding("PW301")["verdict"] == "pass"
+
+
+def test_a_virtual_node_does_not_get_past_a_firewall(bursting: Tenant) -> None:
+    bursting.registry(properties={"networkRuleSet": {"defaultAction": "Deny", "ipRules": [{"value": "20.1.1.1"}]}})
+    result = burst(bursting, "regcred")
+    assert result.finding("PW301")["cause"] == "firewall_denied"
+    assert result.row()["pull"]["cause"] == "firewall_denied"

@@ -38,6 +38,17 @@ class Cluster(Api):
         self.token = document["users"][0]["user"]["token"]
         self.client = Client(sim)
 
+    def made(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The status of a pod that was made, once it has one beyond its phase."""
+        assert self("/api/v1/namespaces/default/pods", "POST", body).status == 201
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            status: dict[str, Any] = self(f"/api/v1/namespaces/default/pods/{body['metadata']['name']}").json["status"]
+            if status.get("reason") or status.get("containerStatuses"):
+                return status
+            time.sleep(0.02)
+        raise AssertionError("nobody answered for the pod")
+
     def tried(self, body: dict[str, Any]) -> dict[str, str]:
         """Events of a pod by reason (the longest text of each), once it was answered; the status's reason as well."""
         assert self("/api/v1/namespaces/default/pods", "POST", body).status == 201
