@@ -14,7 +14,7 @@ from checks.collect.arm import bodies, reads
 from checks.collect.arm.bodies import GUID
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
-from checks.collect.wire.errors import CollectError, NotFound, NotOffered
+from checks.collect.wire.errors import CollectError, NotFound, Temporary
 from checks.facts import Cluster, NotSeen, NotSeenReason, Seen, subscription_of
 from checks.facts.image_pull import IdentityBinding, ImagePullProfile
 
@@ -30,10 +30,10 @@ async def profile(azure: Azure, inventory: Inventory, cluster: Cluster) -> Seen[
     async def reading() -> Seen[dict[str, ImagePullProfile]] | NotSeen:
         try:
             return await _profiles(azure, subscription)
-        except (NotOffered, NotFound):
-            why = f"Azure Resource Manager does not offer the api-version {PREVIEW_API} of managed clusters here"
-            return NotSeen(NotSeenReason.NOT_APPLICABLE, why)
         except CollectError as error:
+            if isinstance(error, NotFound) or (isinstance(error, Temporary) and error.rejected):
+                why = f"Azure Resource Manager does not offer the api-version {PREVIEW_API} of managed clusters here"
+                return NotSeen(NotSeenReason.NOT_APPLICABLE, why)
             return error.as_gap()
 
     listed = await inventory.image_pull_profiles.get(subscription, reading)
