@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from checks.catalog.check import Check, Decides
 from checks.causes import Cause
 from checks.facts import (
     Cluster,
     ClusterFacts,
+    NodeMachines,
     NotSeen,
     NotSeenReason,
     Registry,
     Seen,
     subscription_of,
 )
-from checks.findings import Evidence, Finding, Severity, Subject
+from checks.facts.node_identity import FormerIdentityNode
+from checks.findings import Evidence, Fail, Finding, Pass, Severity, Subject, Unknown
 from checks.rules import visibility
 from checks.rules.access import identity_access, identity_repair
 from checks.rules.access.identity_resource import (
@@ -22,10 +26,15 @@ from checks.rules.access.identity_resource import (
     changes,
     identity_state,
     pools_without_identity,
+    provisioned_without_identity,
     running_pools,
 )
+from checks.rules.access.pullers import needs_kubelet_identity
 from checks.rules.access.tenants import identity_crosses, tenants_of
+from checks.rules.azure.node_pools import pool_of
 from checks.rules.fixes import az_aks
+from checks.rules.pull import former_identity
+from checks.text import listed
 
 
 class IdentityCause(Cause):
@@ -40,6 +49,10 @@ class IdentityCause(Cause):
         "A managed identity of the same name exists, but it is another one: it was deleted and created again.",
     )
     IDENTITY_NOT_ATTACHED = "identity-not-attached", "The node machines do not carry the kubelet identity."
+    NODES_ON_FORMER_IDENTITY = (
+        "nodes-on-former-identity",
+        "Nodes whose pulls are refused were made with an earlier kubelet identity and still ask for its tokens.",
+    )
     IDENTITY_NOT_YET_KNOWN = (
         "identity-not-yet-known",
         "The cluster is still being created and shows no kubelet identity yet.",
@@ -51,6 +64,10 @@ class IdentityCause(Cause):
     SERVICE_PRINCIPAL_ABSENT = (
         "service-principal-absent",
         "Microsoft Entra ID has no service principal with the cluster's client id.",
+    )
+    NOT_THE_PULLER = (
+        "not-the-puller",
+        "Pods pull with the identities of their service accounts, so nothing depends on the kubelet identity.",
     )
     CLUSTER_DELETING = "cluster-deleting", "The cluster is being deleted."
 
@@ -65,11 +82,15 @@ CHECK = Check(
         "or an add-on's identity); on a service-principal cluster Graph turns servicePrincipalProfile.clientId "
         "into an object id. A cluster that is still being created does not show it yet: Unknown. The identity's "
         "resource is looked up in its own subscription (deleted, or made anew with another object id), and the scale "
-        "sets and machines of running pools must carry it; where these cannot be read, the finding says so and passes."
+        "sets and machines of running pools must carry it; where these cannot be read, the finding says so and passes. "
+        "So must the machines of node auto-provisioning (by Karpenter's tag): where they may be hidden, Unknown. "
+        "Where a registry refuses pulls on nodes, and nodes may be read, it names those that by their label were "
+        "made with an earlier identity."
     ),
     permissions=(
         "Reader on the cluster, its node resource group and the identity's subscription",
         "Application.Read.All in Microsoft Graph (service-principal clusters only)",
+        "Microsoft.ContainerService/managedClusters/nodes/read in the cluster (optional: which identity nodes have)",
     ),
     fix="Reconcile the cluster with `az aks update`, or give it a new identity; then grant roles, and renew nodes.",
     article=("role assignments",),
@@ -82,18 +103,65 @@ CHECK = Check(
 )
 
 
+MAX_NAMED = 5
+_ACCOUNTS_PULL = "pods pull with the identities of their service accounts (serviceAccountImagePullProfile)"
+
+
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
-    """One finding about the cluster."""
+    """One finding about the cluster; and one per registry that refuses nodes with an earlier identity."""
     cluster = facts.cluster
     subject = Subject(cluster.id)
     evidence = (cluster.evidence,) if cluster.evidence else ()
     if (cluster.provisioning_state or "").lower() == "deleting":
         return (CHECK.skipped(subject, IdentityCause.CLUSTER_DELETING, "the cluster is being deleted"),)
     if cluster.kubelet is not None:
-        return (_managed(facts, subject, evidence),)
+        finding = _managed(facts, subject, evidence)
+        if not needs_kubelet_identity(facts):
+            return (_beside_the_pulls(finding),)
+        return (finding, *_on_former_identity(facts)) if isinstance(finding.verdict, Pass) else (finding,)
     if identity_access.is_service_principal(cluster):
         return (_service_principal(facts, subject, evidence),)
     return (_absent(cluster, subject, evidence),)
+
+
+def _on_former_identity(facts: ClusterFacts) -> tuple[Finding, ...]:
+    """One finding per registry that refuses nodes which were made with an earlier identity."""
+    seen = facts.former_identity_nodes
+    if not isinstance(seen, Seen) or changes(facts.cluster):
+        return ()
+    refused = former_identity.refused_by_registry(seen.value, facts.workloads)
+    return tuple(_former(facts, registry, nodes, seen.evidence) for registry, nodes in refused.items())
+
+
+def _former(facts: ClusterFacts, registry: str, nodes: tuple[FormerIdentityNode, ...], evidence: Evidence) -> Finding:
+    cluster, subject = facts.cluster, Subject(facts.cluster.id, registry=registry)
+    now = cluster.kubelet.client_id if cluster.kubelet else None
+    settled = tuple(node for node in nodes if not node.provisioned)
+    names = listed([node.name for node in settled or nodes], MAX_NAMED)
+    clients = listed(sorted({node.client_id for node in settled or nodes}), MAX_NAMED)
+    summary = (
+        f"{registry} refuses pulls on {names}, which were made with an earlier kubelet identity (client id {clients}; "
+        f"the cluster's now has {now}) and keep it until they are imaged anew."
+    )
+    cause = IdentityCause.NODES_ON_FORMER_IDENTITY
+    if not settled:
+        lag = f"{summary} Labels of nodes from node auto-provisioning may lag behind."
+        return CHECK.unknown(subject, cause, lag, (evidence,), missing="which identity these nodes have")
+    pools = dict.fromkeys(p.name for node in settled if (p := pool_of(node.name, cluster.pools)) is not None)
+    all_pools = (pool.name for pool in running_pools(cluster))
+    return CHECK.fails(
+        subject, cause, summary, (evidence,), fix=identity_repair.image_again(cluster, pools or all_pools)
+    )
+
+
+def _beside_the_pulls(finding: Finding) -> Finding:
+    """What is found about an identity that no node pulls with: no reason for a pull to fail."""
+    if isinstance(finding.verdict, Fail):
+        summary = f"{finding.summary} It fails no pull: {_ACCOUNTS_PULL}."
+        return msgspec.structs.replace(finding, severity=Severity.WARNING, summary=summary)
+    if isinstance(finding.verdict, Unknown):
+        return CHECK.skipped(finding.subject, IdentityCause.NOT_THE_PULLER, _ACCOUNTS_PULL)
+    return finding
 
 
 def _managed(facts: ClusterFacts, subject: Subject, evidence: tuple[Evidence, ...]) -> Finding:
@@ -130,8 +198,21 @@ def _hidden(facts: ClusterFacts, resource_id: str) -> tuple[NotSeen, str] | None
         return gap, f"The kubelet identity {resource_id}, which may have been deleted,"
     if facts.machines is None:
         return None
+    if facts.cluster.node_provisioning:
+        hidden = _hidden_machines(facts, facts.machines)
+        if hidden is not None:
+            return hidden, "The machines of node auto-provisioning, which may lack the kubelet identity,"
     gap = visibility.hidden_in(facts.visibility, subscription_of(facts.cluster.id), visibility.SCALE_SETS)
     return (gap, "The node machines, which may lack the kubelet identity,") if gap is not None else None
+
+
+def _hidden_machines(facts: ClusterFacts, machines: Seen[tuple[NodeMachines, ...]] | NotSeen) -> NotSeen | None:
+    """Why machines of node auto-provisioning may be there that were not looked at: nothing else shows them."""
+    if isinstance(machines, NotSeen):
+        return machines
+    if machines.partial:
+        return NotSeen(NotSeenReason.ERROR, machines.partial)
+    return visibility.hidden_in(facts.visibility, subscription_of(facts.cluster.id), visibility.MACHINES)
 
 
 def _judge_resource(
@@ -165,16 +246,19 @@ def _judge_resource(
 def _not_attached(
     facts: ClusterFacts, resource_id: str, subject: Subject, evidence: tuple[Evidence, ...]
 ) -> Finding | None:
-    lacking = pools_without_identity(facts)
-    if not lacking:
+    lacking, provisioned = pools_without_identity(facts), provisioned_without_identity(facts)
+    if not lacking and not provisioned:
         return None
+    named = [f"the machines of {', '.join(lacking[:10])}"] if lacking else []
+    if provisioned:
+        named.append(f"machines of node auto-provisioning ({listed(provisioned, MAX_NAMED)})")
+    who = " and ".join(named)
     return CHECK.fails(
         subject,
         IdentityCause.IDENTITY_NOT_ATTACHED,
-        f"The machines of {', '.join(lacking[:10])} do not carry the kubelet identity {resource_id}: "
-        "they get no token.",
+        f"{who[0].upper()}{who[1:]} do not carry the kubelet identity {resource_id}: they get no token.",
         evidence,
-        fix=identity_repair.attach_again(facts.cluster, lacking),
+        fix=identity_repair.attach_again(facts.cluster, lacking, provisioned),
     )
 
 
@@ -194,6 +278,8 @@ def _unseen(facts: ClusterFacts) -> str:
         unverified.append("whether its resource still exists (ARM shows nothing of its resource group)")
     if isinstance(machines, NotSeen):
         unverified.append(f"whether the machines carry it ({machines.detail})")
+    if isinstance(facts.former_identity_nodes, NotSeen):
+        unverified.append(f"whether nodes still have an earlier identity ({facts.former_identity_nodes.detail})")
     return f" Not verified: {'; '.join(unverified)}." if unverified else ""
 
 

@@ -18,12 +18,13 @@ from checks.facts import (
     Seen,
     same_id,
 )
-from checks.findings import Evidence, Finding, Severity, Subject
+from checks.findings import Evidence, Fail, Finding, Pass, Severity, Skipped, Subject, Unknown
 from checks.rules import images
 from checks.rules.access import abac_conditions, identity_access, rbac
 from checks.rules.access.identity_resource import IdentityState, identity_state
+from checks.rules.access.pullers import Puller, PullerKind, Pullers
 from checks.rules.access.tenants import identity_crosses
-from checks.rules.fixes import az_aks, az_roles, bicep
+from checks.rules.fixes import az_aks, az_roles, bicep, service_accounts
 from checks.rules.pull import partial_reads
 from checks.text import listed
 
@@ -68,6 +69,12 @@ class RoleCause(Cause):
     ASSIGNMENTS_NOT_READ = "assignments-not-read", "The role assignments were not read."
     ANONYMOUS_PULL = "anonymous-pull", "The registry allows anonymous pulls, so no role is needed."
     PULL_SECRETS = "pull-secrets", "All images of the registry come with pull secrets, so no role is needed."
+    NO_IDENTITY = (
+        "no-identity",
+        "The pods' service accounts name no identity to pull with, and there is no default one.",
+    )
+    IDENTITY_NOT_KNOWN = "identity-not-known", "Which identity pulls for some of the pods is not known."
+    VIRTUAL_NODES = "virtual-nodes", "Only pods on virtual nodes use the registry, which pull with pull secrets alone."
     PULL_SECRETS_NOT_READ = (
         "pull-secrets-not-read",
         "Pods name pull secrets that were not read, so a missing role proves nothing.",
@@ -87,9 +94,17 @@ CHECK = Check(
         "documented conditions are evaluated for each repository that the cluster's images come from; any other "
         "condition leaves it open, and its text is shown. In legacy mode a registry has nothing that a condition could "
         "be evaluated on. An eligible assignment (PIM) grants nothing until it is activated, and a managed identity "
-        "cannot activate one. A mode that ARM does not show at an api-version that would show it counts as legacy."
+        "cannot activate one. A mode that ARM does not show at an api-version that would show it counts as legacy. "
+        "Where serviceAccountImagePullProfile is enabled (a preview), the identities of the pods' service accounts are "
+        "judged instead (the annotation kubernetes.azure.com/acr-client-id, else the default identity; identity "
+        "bindings give their object ids), but for pods on Windows nodes. Whether the cluster's own RBAC lets a service "
+        "account use an identity is not read. Virtual nodes pull with the pods' pull secrets alone (PW304)."
     ),
-    permissions=("Reader on the registry's subscription (role assignments, role definitions, deny assignments)",),
+    permissions=(
+        "Reader on the registry's subscription (role assignments, role definitions, deny assignments)",
+        "Reader on the cluster, and Azure Kubernetes Service RBAC Reader (its service accounts), only where pods pull "
+        "with the identities of their service accounts",
+    ),
     fix="Assign AcrPull (legacy mode) or Container Registry Repository Reader (ABAC mode) on the registry.",
     article=("role assignments",),
     links=(
@@ -103,6 +118,7 @@ CHECK = Check(
 READER = "Container Registry Repository Reader"
 MAX_NAMED = 10
 MAX_IN_CONDITION = 50
+_ORDER = (Fail, Unknown, Pass, Skipped)
 _SETTLES = "A new role assignment can take up to 10 minutes to take effect."
 
 
@@ -116,6 +132,8 @@ class _Case(msgspec.Struct, frozen=True):
     asked: identity_access.AuthorizationReads
     subject: Subject
     evidence: tuple[Evidence, ...]
+    # the identity of service accounts that pulls, "": the kubelet identity does
+    account: str = ""
 
     @property
     def who(self) -> str:
@@ -125,7 +143,7 @@ class _Case(msgspec.Struct, frozen=True):
     @property
     def noun(self) -> str:
         """What the identity is, in a sentence."""
-        return identity_access.identity_noun(self.facts.cluster)
+        return self.account or identity_access.identity_noun(self.facts.cluster)
 
 
 def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
@@ -134,9 +152,94 @@ def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
 
 
 def _judge(view: RegistryView) -> Finding:
+    """The worst of what is found about those who pull: mostly the kubelet identity alone."""
+    if isinstance(view.registry, NotSeen):
+        return CHECK.not_seen(view.subject, view.registry, f"The registry {view.use.login_server}")
+    pullers = Pullers(view.facts)
+    by_puller = {one: _of_puller(_narrowed(view, pullers, one), one) for one in pullers.of_registry(view.use)}
+    findings = list(by_puller.values())
+    worst = min(findings, key=lambda finding: _ORDER.index(type(finding.verdict)))
+    fixes = (line for finding in findings if isinstance(finding.verdict, Fail) for line in finding.fix)
+    return msgspec.structs.replace(worst, fix=tuple(dict.fromkeys(fixes))) if len(findings) > 1 else worst
+
+
+def _narrowed(view: RegistryView, pullers: Pullers, puller: Puller) -> RegistryView:
+    """The view with the images of one puller alone."""
+    own = tuple(image for image in view.use.images if pullers.of(image) == puller)
+    if len(own) == len(view.use.images):
+        return view
+    return RegistryView(view.facts, msgspec.structs.replace(view.use, images=own))
+
+
+def _of_puller(view: RegistryView, puller: Puller) -> Finding:
     facts, use, subject = view.facts, view.use, view.subject
-    if isinstance(use.registry, NotSeen):
-        return CHECK.not_seen(subject, use.registry, f"The registry {use.login_server}")
+    assert isinstance(use.registry, Seen)  # one that was not has its finding already
+    if puller.kind is PullerKind.KUBELET:
+        return _of_kubelet_identity(view)
+    if puller.kind is PullerKind.VIRTUAL_NODE:
+        because = "only pods on virtual nodes use it, which pull with their pull secrets alone"
+        return CHECK.skipped(subject, RoleCause.VIRTUAL_NODES, because)
+    if use.mirror_only:
+        return _mirror_only(subject)
+    registry = use.registry.value
+    if identity_crosses(facts, registry):
+        because = "the registry is of another tenant, into which no managed identity crosses (PW105)"
+        return CHECK.skipped(subject, RoleCause.TENANT_FIRST, because)
+    if puller.kind is not PullerKind.ACCOUNT:
+        return _without_identity(view, registry, puller)
+    asked = identity_access.authorization_reads(facts, registry, puller.object_id)
+    if asked is None:
+        return _not_asked(subject, registry)
+    evidence = (use.registry.evidence, *_mode(registry, use.registry.evidence), *_evidence(asked))
+    principal = Principal(object_id=puller.object_id, kind="managed identity")
+    return _answer(_Case(facts, use, registry, principal, asked, subject, evidence, puller.name))
+
+
+def _without_identity(view: RegistryView, registry: Registry, puller: Puller) -> Finding:
+    """Pods that pull with no identity, or with one that is not known."""
+    use, subject, name = view.use, view.subject, registry.name
+    alternative = _alternative(use, registry, subject)
+    if alternative is not None:
+        return alternative
+    if puller.gap is not None:
+        return CHECK.not_seen(subject, puller.gap, f"Which identity pulls from {name}")
+    if puller.kind is PullerKind.OPEN:
+        why = f"Which identity pulls from {name} is not settled: {puller.why}."
+        return CHECK.unknown(subject, RoleCause.IDENTITY_NOT_KNOWN, why, view.evidence, missing=puller.why)
+    if registry.anonymous_pull is None:
+        what = "whether it allows anonymous pull"
+        why = f"Pods pull from {name} with no identity, and {what} is not shown."
+        return CHECK.unknown(subject, RoleCause.IDENTITY_NOT_KNOWN, why, view.evidence, missing=what)
+    accounts = sorted({f"{image.namespace}/{image.service_account or 'default'}" for image in use.images})
+    return CHECK.fails(
+        subject,
+        RoleCause.NO_IDENTITY,
+        f"Pods pull from {name} without an identity, which it does not allow: the cluster has service accounts' "
+        "identities pull (serviceAccountImagePullProfile), it has no default one, and these service accounts name "
+        f"none: {listed(accounts, MAX_NAMED)}.",
+        view.evidence,
+        fix=service_accounts.name_an_identity(view.facts.cluster),
+    )
+
+
+def _mirror_only(subject: Subject) -> Finding:
+    because = "nodes ask it only as a mirror, with credentials for another registry and never with their identity"
+    return CHECK.skipped(subject, RoleCause.MIRROR_ONLY, because)
+
+
+def _not_asked(subject: Subject, registry: Registry) -> Finding:
+    return CHECK.unknown(
+        subject,
+        RoleCause.ASSIGNMENTS_NOT_READ,
+        f"The role assignments of {registry.name} were not read.",
+        missing="role assignments",
+        look_failed=True,
+    )
+
+
+def _of_kubelet_identity(view: RegistryView) -> Finding:
+    facts, use, subject = view.facts, view.use, view.subject
+    assert isinstance(use.registry, Seen)
     if isinstance(facts.principal, NotSeen):
         return CHECK.not_seen(subject, facts.principal, "The identity that nodes pull with")
     registry = use.registry.value
@@ -145,20 +248,13 @@ def _judge(view: RegistryView) -> Finding:
         because = f"the kubelet identity was {state.value}, so what its old object id holds settles nothing (PW101)"
         return CHECK.skipped(subject, RoleCause.IDENTITY_FIRST, because)
     if use.mirror_only:
-        because = "nodes ask it only as a mirror, with credentials for another registry and never with their identity"
-        return CHECK.skipped(subject, RoleCause.MIRROR_ONLY, because)
+        return _mirror_only(subject)
     if identity_crosses(facts, registry):
         because = "the registry is of another tenant, into which no managed identity crosses (PW105)"
         return CHECK.skipped(subject, RoleCause.TENANT_FIRST, because)
     asked = identity_access.authorization_reads(facts, registry)
     if asked is None:
-        return CHECK.unknown(
-            subject,
-            RoleCause.ASSIGNMENTS_NOT_READ,
-            f"The role assignments of {registry.name} were not read.",
-            missing="role assignments",
-            look_failed=True,
-        )
+        return _not_asked(subject, registry)
     evidence = (use.registry.evidence, *_mode(registry, use.registry.evidence), *_evidence(asked))
     return _answer(_Case(facts, use, registry, facts.principal.value, asked, subject, evidence))
 
@@ -185,7 +281,7 @@ def _answer(case: _Case) -> Finding:
     if isinstance(decision, rbac.Undetermined):
         why = f"Not settled: {decision.why}."
         return CHECK.unknown(case.subject, decision.cause, why, case.evidence, missing=decision.why)
-    alternative = _alternative(case)
+    alternative = _alternative(case.use, case.registry, case.subject)
     if alternative is not None:
         return alternative
     if isinstance(decision, rbac.Denied):
@@ -247,7 +343,7 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
             f"The {case.noun} {who} has no role that allows pulls from {registry.name}.{held}{other} {_SETTLES}",
             case.evidence,
             fix=(
-                *az_aks.grant_pull(case.facts.cluster, who, registry.id),
+                *_grant(case),
                 bicep.role_assignment(registry, rbac.ACR_PULL, who),
             ),
         )
@@ -265,6 +361,13 @@ def _missing(case: _Case, decision: rbac.NotGranted) -> Finding:
             bicep.role_assignment(registry, rbac.REPOSITORY_READER, who),
         ),
     )
+
+
+def _grant(case: _Case) -> tuple[str, ...]:
+    """AcrPull for the identity that pulls; ``az aks`` attaches a registry to the kubelet identity alone."""
+    if case.account:
+        return (az_roles.assign_role(case.who, "AcrPull", case.registry.id),)
+    return az_aks.grant_pull(case.facts.cluster, case.who, case.registry.id)
 
 
 def _left_out(case: _Case, decision: rbac.Partial) -> Finding:
@@ -321,18 +424,12 @@ def _own_reader(case: _Case) -> RoleAssignment | None:
     return None
 
 
-def _alternative(case: _Case) -> Finding | None:
+def _alternative(use: RegistryUse, registry: Registry, subject: Subject) -> Finding | None:
     """A missing role does not matter where every image in use comes another way: Skipped, with a hint."""
-    if case.registry.anonymous_pull:
-        return CHECK.skipped(
-            case.subject,
-            RoleCause.ANONYMOUS_PULL,
-            f"{case.registry.name} allows anonymous pull, so no role is needed",
-        )
-    if case.use.images and all(image.pull_secrets for image in case.use.images):
-        return CHECK.skipped(
-            case.subject,
-            RoleCause.PULL_SECRETS,
-            f"no role pulls from {case.registry.name}; every pod that uses it brings an imagePullSecret",
-        )
+    if registry.anonymous_pull:
+        because = f"{registry.name} allows anonymous pull, so no role is needed"
+        return CHECK.skipped(subject, RoleCause.ANONYMOUS_PULL, because)
+    if use.images and all(image.pull_secrets for image in use.images):
+        because = f"no role pulls from {registry.name}; every pod that uses it brings an imagePullSecret"
+        return CHECK.skipped(subject, RoleCause.PULL_SECRETS, because)
     return None

@@ -6,11 +6,12 @@ import msgspec
 
 from checks.catalog.check import Check
 from checks.causes import Cause
-from checks.facts import Cluster, ClusterFacts, ContainerImage, NotSeen, NotSeenReason, Seen, Workloads
+from checks.facts import Cluster, ClusterFacts, ContainerImage, NotSeen, NotSeenReason, Registry, Seen, Workloads
 from checks.findings import Basis, Evidence, Finding, Severity, Subject
+from checks.rules.azure import virtual_nodes
 from checks.rules.azure.node_pools import pool_of
 from checks.rules.fair_share import fair_share
-from checks.rules.pull import image_volumes
+from checks.rules.pull import image_volumes, virtual_node_failures
 from checks.rules.pull.errors import PullErrorCause, affected_scope
 from checks.rules.pull.observed_pulls import FailedPull, failed_pulls
 from checks.rules.pull.remedies import PullContext, remedy
@@ -38,7 +39,10 @@ CHECK = Check(
         "passed on; where the status reports only a back-off, the pod's events supply the text, except for those about "
         "something else (a probe, a mount, the start of a container). An error that names an image volume counts for "
         "the volume's image, not for that of the container that mounts it. Pods that ended or are being deleted wait "
-        "for nothing. Findings are grouped by workload and image."
+        "for nothing. Findings are grouped by workload and image. "
+        "Pods on virtual nodes are a group of their own: Azure Container Instances pulls for them, with their pull "
+        "secrets only, and reports a failure as the pod's reason (ProviderFailed); neither its success nor its failure "
+        "says anything of the nodes."
     ),
     permissions=(
         "Azure Kubernetes Service Cluster User Role on the cluster",
@@ -58,7 +62,7 @@ CHECK = Check(
 
 MAX_PER_CAUSE = 20
 MAX_TEXT = 600
-_Group = tuple[str, str]  # a workload and an image
+_Group = tuple[str, str, bool]  # a workload, an image, and whether it waits on virtual nodes
 
 
 def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
@@ -70,7 +74,7 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     if isinstance(gap, NotSeen):
         return (CHECK.not_seen(subject, gap, "The cluster's pods"),)
     workloads = gap.value
-    failing = failed_pulls(workloads)
+    failing = tuple(_settled(facts, pull) for pull in failed_pulls(workloads))
     if failing:
         return _capped(facts, failing, gap)
     if workloads.pods == 0:
@@ -95,10 +99,18 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
     )
 
 
+def _settled(facts: ClusterFacts, pull: FailedPull) -> FailedPull:
+    """A pull on a virtual node, whose text says less, with what Azure Resource Manager shows of the registry."""
+    if not pull.virtual:
+        return pull
+    classified = virtual_node_failures.settled(pull.classified, _registry(facts, pull))
+    return msgspec.structs.replace(pull, classified=classified)
+
+
 def _capped(facts: ClusterFacts, failing: tuple[FailedPull, ...], seen: Seen[Workloads]) -> tuple[Finding, ...]:
     groups: dict[_Group, list[FailedPull]] = {}
     for pull in failing:
-        groups.setdefault((pull.container.workload, pull.container.image), []).append(pull)
+        groups.setdefault((pull.container.workload, pull.container.image, pull.virtual), []).append(pull)
     by_cause: dict[tuple[str | None, PullErrorCause], list[_Group]] = {}
     for group in sorted(groups, key=lambda one: (-len(groups[one]), one)):
         groups[group] = _settled_first(groups[group])
@@ -107,10 +119,8 @@ def _capped(facts: ClusterFacts, failing: tuple[FailedPull, ...], seen: Seen[Wor
     findings: list[Finding] = []
     rest: list[Finding] = []
     for (registry, cause), listed in by_cause.items():
-        shown = fair_share(
-            ((workload.partition("/")[0], (workload, image)) for workload, image in listed), MAX_PER_CAUSE
-        )
-        findings += (_finding(facts, *group, groups[group], seen.evidence) for group in shown)
+        shown = fair_share(((group[0].partition("/")[0], group) for group in listed), MAX_PER_CAUSE)
+        findings += (_finding(facts, group, groups[group], seen.evidence) for group in shown)
         if len(listed) > len(shown):
             rest.append(_rest(facts.cluster, registry, cause, len(listed) - len(shown)))
     return (*findings, *rest)
@@ -138,8 +148,9 @@ def _events(pulls: list[FailedPull]) -> tuple[Evidence, ...]:
     return (Evidence(what=f"reported {times}{f' since {first}' if first else ''}", source="events of the pods"),)
 
 
-def _finding(facts: ClusterFacts, workload: str, image: str, pulls: list[FailedPull], evidence: Evidence) -> Finding:
+def _finding(facts: ClusterFacts, group: _Group, pulls: list[FailedPull], evidence: Evidence) -> Finding:
     first, cluster = pulls[0], facts.cluster
+    workload, image, virtual = group
     cause = first.classified.cause
     since = min((p.container.since for p in pulls if p.container.since), default=None)
     nodes = sorted({p.container.node for p in pulls if p.container.node})
@@ -157,12 +168,15 @@ def _finding(facts: ClusterFacts, workload: str, image: str, pulls: list[FailedP
     if mirror:
         summary += f" The host that failed is {mirror}, a mirror that nodes ask before {first.host}."
     rule = Evidence(what=f"rule {first.classified.rule}: {first.classified.evidence}", source="pull error classifier")
+    if virtual:
+        summary += f" {virtual_node_failures.WHO_PULLS}"
+    pool = virtual_nodes.POOL if virtual else None
     finding = CHECK.fails(
-        Subject(cluster.id, registry=first.registry, image=image, workload=workload),
+        Subject(cluster.id, registry=first.registry, pool=pool, image=image, workload=workload),
         cause.value,
         summary,
         (sample, rule, *_events(pulls)),
-        fix=remedy(cause, _context(facts, first)),
+        fix=_remedy(facts, first),
     )
     return msgspec.structs.replace(finding, mirror=mirror)
 
@@ -172,10 +186,16 @@ def _describe_source(container: ContainerImage) -> str:
     return f"pod {container.namespace}/{container.pod}, {kind} {container.container}"
 
 
-def _context(facts: ClusterFacts, pull: FailedPull) -> PullContext:
+def _remedy(facts: ClusterFacts, pull: FailedPull) -> tuple[str, ...]:
+    cause, host, registry = pull.classified.cause, pull.host or "the image's registry", _registry(facts, pull)
+    if pull.virtual:
+        return virtual_node_failures.remedy(cause, pull.container, host, registry)
+    return remedy(cause, PullContext(facts.cluster, pull.container, host, registry, pull.text))
+
+
+def _registry(facts: ClusterFacts, pull: FailedPull) -> Registry | None:
     used = (use.registry for use in facts.uses if use.login_server == pull.registry)
-    registry = next((part.value for part in used if isinstance(part, Seen)), None)
-    return PullContext(facts.cluster, pull.container, pull.host or "the image's registry", registry, pull.text)
+    return next((part.value for part in used if isinstance(part, Seen)), None)
 
 
 def _rest(cluster: Cluster, host: str | None, cause: PullErrorCause, more: int) -> Finding:

@@ -11,9 +11,11 @@ from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules.access import rbac
 from checks.rules.access.identity_resource import gets_no_token
 from checks.rules.access.pull_secrets import NOT_READ, CredentialState
+from checks.rules.access.pullers import PullerKind
 from checks.rules.access.tenants import identity_crosses
-from checks.rules.fixes import az_aks, az_roles, kubectl
+from checks.rules.fixes import az_aks, az_roles, kubectl, service_accounts
 from checks.rules.path import public_registries
+from checks.rules.path.registry_firewall import PublicAccess, public_access
 from checks.rules.pull import image_access
 from checks.text import listed
 
@@ -45,8 +47,19 @@ class CredentialCause(Cause):
     )
     SECRET_WRONG_TYPE = "secret-wrong-type", "The secret is not of a type that kubelet uses for pulls."
     PULL_SECRETS_NOT_READ = "pull-secrets-not-read", "Pods name pull secrets that were not read."
+    VIRTUAL_NODE_SECRETS = (
+        "virtual-node-secrets",
+        "Pods on virtual nodes pull with pull secrets only, and whether these hold is not known.",
+    )
+    VIRTUAL_NODE_NETWORK = (
+        "virtual-node-network",
+        "Pods on virtual nodes use a registry that is not open to everybody, and may not reach it.",
+    )
     NO_IMAGE = "no-image", "No image of the registry is in use."
 
+
+# What is not known of pods on virtual nodes, whatever holds for those on nodes.
+ON_VIRTUAL_NODES = frozenset((CredentialCause.VIRTUAL_NODE_SECRETS, CredentialCause.VIRTUAL_NODE_NETWORK))
 
 CHECK = Check(
     code="PW304",
@@ -57,7 +70,7 @@ CHECK = Check(
         "For every image in use: a role of the kubelet identity that covers its repository, a pull secret of its pods"
         " that holds (PW303), or anonymous pull, which kubelet tries only where no secret offers a credential. "
         "Registries that are known to serve everybody pass; for other third-party registries, only pod events show "
-        "the result."
+        "the result. Virtual nodes pull with pull secrets only, from outside the nodes' network."
     ),
     permissions=("Reader on the registry", "Azure Kubernetes Service RBAC Reader on the cluster"),
     fix="Assign a pull role on the registry, or give the pods a pull secret.",
@@ -106,7 +119,23 @@ def _judge_registry(facts: ClusterFacts, use: RegistryUse, pulls: image_access.P
         return _fails(facts, use, subject, by_state[CredentialState.FAILS], evidence)
     if by_state[CredentialState.OPEN]:
         return _open(facts, use, subject, by_state[CredentialState.OPEN], evidence)
-    return _holds(use, subject, by_state[CredentialState.HOLDS], evidence)
+    unreached = _closed_to_virtual_nodes(use, subject, items, evidence)
+    return unreached or _holds(use, subject, by_state[CredentialState.HOLDS], evidence)
+
+
+def _closed_to_virtual_nodes(
+    use: RegistryUse, subject: Subject, items: tuple[image_access.ImageAccess, ...], evidence: tuple[Evidence, ...]
+) -> Finding | None:
+    """Credentials are not all that virtual nodes need: they come over no network of the nodes."""
+    theirs = [one.use.image for one in items if one.use.puller.kind is PullerKind.VIRTUAL_NODE]
+    if not theirs or not isinstance(use.registry, Seen) or public_access(use.registry.value) is PublicAccess.ALL:
+        return None
+    summary = (
+        f"Pods on virtual nodes use {listed(theirs, MAX_NAMED)}. Azure Container Instances may not get past the "
+        f"firewall or private endpoint of {use.login_server}, and Azure shows nothing of that."
+    )
+    missing = "a registry that is open to Azure Container Instances"
+    return CHECK.unknown(subject, CredentialCause.VIRTUAL_NODE_NETWORK, summary, evidence, missing=missing)
 
 
 def _no_image(name: str, anonymous: bool | None, subject: Subject, evidence: Evidence) -> Finding:
@@ -170,6 +199,8 @@ def _open(
         f"{first.secret}; {first.why}."
     )
     cause = CredentialCause.PULL_SECRETS_NOT_READ if first.cause == NOT_READ else first.cause
+    if any(one.use.puller.kind is PullerKind.VIRTUAL_NODE for one in by_secret):
+        cause = CredentialCause.VIRTUAL_NODE_SECRETS
     return CHECK.unknown(subject, cause, summary, evidence, missing=missing)
 
 
@@ -194,16 +225,22 @@ def _fails(
 
 
 def _fix(facts: ClusterFacts, use: RegistryUse, first: image_access.ImageAccess) -> tuple[str, ...]:
+    puller = first.use.puller
     if first.secret is not None:
         namespace, _, name = first.secret.partition("/")
         return kubectl.create_pull_secret(
             namespace, name, use.login_server, replace=first.cause != CredentialCause.SECRET_MISSING
         )
-    if not isinstance(use.registry, Seen) or not isinstance(facts.principal, Seen):
+    if puller.kind is PullerKind.NOBODY:
+        return service_accounts.name_an_identity(facts.cluster)
+    virtual = puller.kind is PullerKind.VIRTUAL_NODE
+    if virtual or not isinstance(use.registry, Seen) or not isinstance(facts.principal, Seen):
         return kubectl.create_pull_secret("<namespace>", "<name>", use.login_server, replace=False)
-    registry, who = use.registry.value, facts.principal.value.object_id
-    if gets_no_token(facts) or identity_crosses(facts, registry):
+    registry, who = use.registry.value, puller.object_id or facts.principal.value.object_id
+    if (not puller.object_id and gets_no_token(facts)) or identity_crosses(facts, registry):
         return ()  # PW101 and PW105 say what has to be repaired first: a role would grant nothing
     if rbac.is_abac(registry.role_assignment_mode):
         return (az_roles.assign_role(who, "Container Registry Repository Reader", registry.id),)
+    if puller.object_id:
+        return (az_roles.assign_role(who, "AcrPull", registry.id),)
     return az_aks.grant_pull(facts.cluster, who, registry.id)

@@ -7,10 +7,11 @@ import msgspec
 from checks.catalog.check import Check
 from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen
-from checks.facts.canary import Canaries, Canary, CanaryRefusal, CanaryReport, RefusedBy
+from checks.facts.canary import Canaries, Canary, CanaryQuestion, CanaryRefusal, CanaryReport, RefusedBy
 from checks.findings import Basis, Evidence, Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.access import identity_access, rbac
+from checks.rules.access.pullers import Pullers
 from checks.rules.azure import artifact_cache
 from checks.rules.fixes import az_acr, az_aks, az_roles, shell
 from checks.rules.pull import canaries, canary_refusals
@@ -70,7 +71,8 @@ CHECK = Check(
         'pod asks for a tag that cannot exist, in a repository that is in use, so nothing can run. "Not found" comes '
         "after authorization: it proves DNS, TLS, the token and the permission for that repository, not the path of "
         "layers (an optional real image adds it). With anonymous pull, or pull secrets that the namespace's service "
-        "account gives its pods, it proves only the network path; by repositories (ABAC) only that repository. "
+        "account gives its pods, it proves only the network path, and so it does where other identities pull "
+        "for the pods than for the canary; by repositories (ABAC) only that repository. "
         "Failures that may pass (names, connections, the registry's own errors) are asked for again by a second pod, "
         "whose answer counts. Every other text is classified like those of PW301. The pods do no harm: they name a "
         "node of the pool on which a pod is Ready (where nodes may be read, one that is not cordoned, virtual or "
@@ -104,6 +106,9 @@ ONE_MAY_COME = (
     "where something holds the request back, they still come, and the cluster ends them after their deadline."
 )
 _NODE = "node"
+_OTHERS_ACCOUNTS = (
+    "Pods pull with the identities of their service accounts, or may do so, and the canary has none of theirs."
+)
 _PASSED_ON = frozenset({PullErrorCause.RATE_LIMITED, PullErrorCause.REGISTRY_ERROR})
 
 
@@ -230,6 +235,8 @@ def _judge_canary(facts: ClusterFacts, canary: Canary) -> Finding:
         return CHECK.not_seen(subject, result, f"The canary pull on the pool {ask.pool}")
     use = next((use for use in facts.uses if use.login_server == ask.login_server), None)
     reading, report = canaries.interpret_result(ask, result.value, use), result.value
+    if _pulls_as_another(facts, ask, use):
+        reading = canaries.of_one_account(reading)
     reported = Evidence(f"{report.reason}: {report.text}"[:MAX_TEXT], result.evidence.source, result.evidence.read_at)
     evidence: tuple[Evidence, ...] = (reported,)
     if reading.classified is not None:
@@ -286,7 +293,10 @@ def _proof(answered: _Answered, proves: CanaryProof) -> str:
         return (
             f"{start}: name, connection and token hold, and the permission for this one repository; others may differ."
         )
-    if answered.reading.classified and answered.reading.classified.cause in CREDENTIALS:
+    if _pulls_as_another(answered.facts, ask, answered.use):
+        start = start if report.pulled or not _was_refused(answered) else f"Just now{at}, {answered.where}, was refused"
+        return f"{start}: name and connection hold. {_OTHERS_ACCOUNTS}"
+    if _was_refused(answered):
         other = (
             "The pods that use it bring a pull secret, which the canary does not."
             if ask.with_secret
@@ -302,6 +312,18 @@ def _proof(answered: _Answered, proves: CanaryProof) -> str:
     return (
         f"{start}: name and connection hold. The registry lets everybody read, or ARM does not say, so no permission."
     )
+
+
+def _was_refused(answered: _Answered) -> bool:
+    return answered.reading.classified is not None and answered.reading.classified.cause in CREDENTIALS
+
+
+def _pulls_as_another(facts: ClusterFacts, ask: CanaryQuestion, use: RegistryUse | None) -> bool:
+    """Whether other identities pull for the registry's pods, or may do so, than for the canary."""
+    if facts.image_pull is None or not facts.image_pull.possible or use is None or not use.acr:
+        return False
+    pullers = Pullers(facts)
+    return pullers.of_registry(use) != (pullers.of_canary(ask.pool),)
 
 
 def _failed(answered: _Answered) -> Finding:
@@ -357,6 +379,8 @@ def _describe_nodes(pool: str) -> str:
 
 def _grant(answered: _Answered, registry: Registry) -> tuple[str, ...]:
     """The role, where it is not held; where ARM shows it as held, the list of what reaches the identity."""
+    if answered.facts.image_pull is not None and answered.facts.image_pull.enabled:
+        return (shell.note("PW102 says which identity pulls for the pods, and which role it lacks."),)
     principal, asked = answered.facts.principal, identity_access.authorization_reads(answered.facts, registry)
     if isinstance(principal, NotSeen):
         return (az_acr.check_health(registry),)

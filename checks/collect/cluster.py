@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
-from checks.collect.arm import graph, identities, name_servers, reads, registry_details
+from checks.collect.arm import graph, identities, image_pull, name_servers, reads, registry_details, through_groups
+from checks.collect.arm.bodies import GUID
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
-from checks.collect.kubernetes import api, canary, pull_secrets
+from checks.collect.kubernetes import api, canary, node_identities, pull_secrets, service_accounts
 from checks.collect.kubernetes.canary_records import CanaryRecords
 from checks.collect.registry import manifests, probes
 from checks.facts import (
     NO_CANARY,
-    Authorization,
     ClientSecret,
     Cluster,
     ClusterFacts,
@@ -31,6 +30,7 @@ from checks.facts import (
     subscription_of,
 )
 from checks.facts.cluster_facts import MIRROR_OF
+from checks.facts.image_pull import ServiceAccountPulls
 from checks.facts.network import Networks
 from checks.facts.resources import REGISTRIES_TAG as TAG
 from checks.findings import ASKED_FOR, SEEN_BEFORE, Evidence
@@ -42,7 +42,6 @@ from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 
 MAX_REGISTRIES = 100
 MAX_NAMES = 20  # of one registry
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 async def gather(
@@ -64,13 +63,17 @@ async def gather(
     principal = await _principal(azure, cluster)
     seen = await _workloads(azure, cluster, ready_nodes=canaries is not None)
     workloads, secrets = await pull_secrets.read(azure, inventory, cluster, seen)
+    account_pulls = await _image_pull(azure, inventory, cluster, workloads)
     uses, cut = in_use(azure, inventory, cluster, principal, workloads, remembered, only, unused_too=unused_too)
     authorization = {
         subscription: inventory.subscriptions[subscription].authorization
         for subscription in _subscriptions(uses)
         if subscription in inventory.subscriptions
     }
-    asked = await _asked(azure, principal, uses, authorization)
+    asked = await through_groups.of_kubelet_identity(azure, principal, uses, authorization)
+    if account_pulls.enabled:
+        known = ClusterFacts(cluster=cluster, principal=principal, workloads=workloads, image_pull=account_pulls)
+        asked |= await through_groups.of_accounts(azure, known, uses, authorization)
     nodes = await identities.machines(azure, inventory, cluster)
     return ClusterFacts(
         cluster=cluster,
@@ -94,7 +97,26 @@ async def gather(
         pull_times=pull_times.measure_pull_times(workloads.value, cluster.pools) if isinstance(workloads, Seen) else (),
         arm_registries=inventory.login_servers,
         canaries=await canary.of_cluster(azure, cluster, uses, workloads, canaries) if canaries else NO_CANARY,
+        image_pull=account_pulls,
+        former_identity_nodes=await node_identities.former(azure, cluster, workloads),
     )
+
+
+async def _image_pull(
+    azure: Azure, inventory: Inventory, cluster: Cluster, workloads: Seen[Workloads] | NotSeen
+) -> ServiceAccountPulls:
+    """Whether pods pull with the identities of their service accounts and, only then, which these are."""
+    pulls = ServiceAccountPulls(profile=await image_pull.profile(azure, inventory, cluster))
+    if pulls.enabled:
+        return msgspec.structs.replace(
+            pulls,
+            bindings=await image_pull.bindings(azure, cluster),
+            client_ids=await service_accounts.client_ids(azure, cluster, workloads),
+        )
+    if isinstance(workloads, Seen) and workloads.value.client_ids:
+        named = Seen(workloads.value.client_ids, workloads.evidence)
+        return msgspec.structs.replace(pulls, client_ids=named)
+    return pulls
 
 
 def in_use(
@@ -204,7 +226,7 @@ async def _principal(azure: Azure, cluster: Cluster) -> Seen[Principal] | NotSee
     """Who pulls. A managed identity's object id is in the cluster's body; a service principal's is asked of Graph."""
     kubelet = cluster.kubelet
     if kubelet is not None:
-        if not kubelet.object_id or not _GUID.fullmatch(kubelet.object_id):
+        if not kubelet.object_id or not GUID.fullmatch(kubelet.object_id):
             return NotSeen(NotSeenReason.ERROR, "ARM shows a kubelet identity without an object id")
         principal = Principal(
             object_id=kubelet.object_id,
@@ -323,39 +345,3 @@ async def _with_zone_groups(azure: Azure, inventory: Inventory, uses: tuple[Regi
 
 def _subscriptions(uses: tuple[RegistryUse, ...]) -> set[str]:
     return {subscription_of(use.registry.value.id) for use in uses if isinstance(use.registry, Seen)}
-
-
-async def _asked(
-    azure: Azure,
-    principal: Seen[Principal] | NotSeen,
-    uses: tuple[RegistryUse, ...],
-    authorization: Mapping[str, Authorization],
-) -> dict[str, identity_access.AuthorizationReads]:
-    """What was read per subscription of the registries, completed by what only Azure can tell of groups.
-
-    Each question is asked once per subscription, and only where the answers so far leave a registry open.
-    """
-    asked = {
-        subscription: identity_access.AuthorizationReads(authorization=known)
-        for subscription, known in authorization.items()
-    }
-    for use in uses:
-        if isinstance(principal, NotSeen) or isinstance(use.registry, NotSeen):
-            continue
-        registry, who = use.registry.value, principal.value.object_id
-        subscription, repositories = subscription_of(registry.id), identity_access.repositories_of(use.images)
-        known = asked.get(subscription)
-        if known is None:
-            continue
-        if known.groups is None and identity_access.needs_groups(
-            identity_access.decide(who, registry, known, repositories)
-        ):
-            groups = await reads.seen(reads.assigned_to(azure, subscription, who))
-            known = msgspec.structs.replace(known, groups=groups)
-        if known.denies is None and identity_access.needs_denies(
-            identity_access.decide(who, registry, known, repositories)
-        ):
-            denies = await reads.seen(reads.denies_assigned_to(azure, subscription, who))
-            known = msgspec.structs.replace(known, denies=denies)
-        asked[subscription] = known
-    return asked

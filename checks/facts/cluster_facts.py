@@ -6,7 +6,9 @@ import msgspec
 
 from checks.facts.authorization import Authorization, Permission, RoleAssignment
 from checks.facts.canary import Canaries
+from checks.facts.image_pull import ServiceAccountPulls
 from checks.facts.network import Network, Networks
+from checks.facts.node_identity import FormerIdentityNode
 from checks.facts.observation import NotSeen, Seen
 from checks.facts.pulls import Manifest, PullSecret, PullTimeBaseline
 from checks.facts.registry_details import CacheRule, CredentialSet, Probe, Replication, Usage
@@ -72,11 +74,12 @@ class RegistryPerformance(msgspec.Struct, frozen=True, kw_only=True):
 class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     """All facts about one cluster, as the judges take them.
 
-    ``authorization`` is keyed by the registry's subscription (lower case); ``through_groups`` likewise, present only
-    where the direct assignments did not already answer; ``denies_through_groups`` (names of deny assignments) only
+    ``authorization`` is keyed by the registry's subscription (lower case); ``through_groups`` likewise (for another
+    identity than the kubelet's by ``identity_access.reads_key``), present only where the direct assignments did not
+    already answer; ``denies_through_groups`` (names of deny assignments) only
     where one that names groups would matter. ``probes`` and ``performance`` are keyed by login server, ``tenants`` by
-    subscription (lower case). ``kubelet_resource``, ``machines`` and ``client_secrets`` are None where there is
-    nothing to look at. ``registries_cut`` counts the registries that are named and not among ``uses``.
+    subscription (lower case). ``kubelet_resource``, ``machines``, ``client_secrets`` and ``former_identity_nodes`` are
+    None where there is nothing to look at. ``registries_cut`` counts the registries that are named and not in ``uses``.
 
     ``pull_secrets`` are keyed by "namespace/name" (empty: not read), ``manifests`` by ``images.canonical``,
     ``baselines`` by "registry|pool|unit"; ``arm_registries`` are the login servers that ARM knows by registry name.
@@ -104,3 +107,5 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     baselines: dict[str, PullTimeBaseline] = {}
     arm_registries: dict[str, tuple[str, ...]] = {}
     canaries: Canaries | NotSeen = NO_CANARY
+    image_pull: ServiceAccountPulls | None = None
+    former_identity_nodes: Seen[tuple[FormerIdentityNode, ...]] | NotSeen | None = None

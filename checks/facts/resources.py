@@ -52,7 +52,10 @@ class AgentPool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
-    """A managed cluster as ARM shows it (api 2026-08-01). ``api_hosts`` are its API server's names (lower case)."""
+    """A managed cluster as ARM shows it (api 2026-08-01). ``api_hosts`` are its API server's names (lower case).
+
+    ``node_provisioning``: node auto-provisioning is on, which makes single machines beside the pools.
+    """
 
     id: str
     name: str
@@ -72,6 +75,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     run_command_disabled: bool = False
     artifact_source: str | None = None
     bootstrap_registry_id: str | None = None
+    node_provisioning: bool = False
     outbound: ClusterOutbound = ClusterOutbound()
     pools: tuple[AgentPool, ...] = ()
     tags: dict[str, str] = {}
@@ -138,12 +142,16 @@ class KubeletResource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeMachines(msgspec.Struct, frozen=True, kw_only=True):
-    """A scale set, or a virtual machine, of a node resource group. ``pool`` is what its tags say, if they say."""
+    """A scale set, or a virtual machine, of a node resource group. ``pool`` is what its tags say, if they say.
+
+    ``provisioned``: node auto-provisioning (Karpenter) made the machine, by the tag that it writes.
+    """
 
     id: str
     name: str
     pool: str | None = None
     identities: tuple[str, ...] = ()
+    provisioned: bool = False
 
 
 class ClientSecret(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ class ContainerImage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     ``kind`` is "init", "main", "ephemeral" or "volume" (then ``container`` is the volume's name); ``workload`` is
     "Kind/name" of the controller as far as the pod tells (a ReplicaSet's hash is cut, so it reads Deployment/name).
+    ``virtual``: the pod shows that it is on a virtual node, "aci" (the add-on) or "v2".
     """
 
     namespace: str
@@ -28,6 +29,7 @@ class ContainerImage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pull_secrets: tuple[str, ...] = ()
     pull_policy: str | None = None
     service_account: str | None = None
+    virtual: str | None = None
 
 
 class PodEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -53,6 +55,7 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     ``read_through`` says how it was read, where not directly. ``ready_nodes`` are the nodes on which a pod is Ready,
     ``pods_on_nodes`` how many pods take a place on a node; both only where they were asked for.
     ``texts_cut`` counts the texts of pods and events of which a part is missing: they were too many or too long.
+    ``client_ids`` are the managed identities that service accounts name ("namespace/name"), where these were read.
     """
 
     containers: tuple[ContainerImage, ...] = ()
@@ -63,3 +66,4 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     ready_nodes: frozenset[str] = frozenset()
     pods_on_nodes: dict[str, int] = {}
     texts_cut: int = 0
+    client_ids: dict[str, str] = {}

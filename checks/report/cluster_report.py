@@ -40,6 +40,8 @@ def build_report(facts: ClusterFacts) -> ClusterReport:
     findings = downgrade_passes(catalog.judge(facts), facts.workloads)
     failing: dict[str | None, list[FailedPull]] = {}
     for pull in failed_pulls(facts.workloads.value) if isinstance(facts.workloads, Seen) else ():
+        if pull.virtual:  # no node of the cluster pulls there
+            continue
         failing.setdefault(pull.registry, []).append(pull)
     proven = _proven(facts, failing)
     rows = tuple(

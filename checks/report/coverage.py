@@ -74,11 +74,23 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
         ("the identity's resource", facts.kubelet_resource),
         ("the nodes' machines", facts.machines),
         ("the service principal's secrets", facts.client_secrets),
+        ("labels of nodes", facts.former_identity_nodes),
+        *_accounts(facts),
     )
     lines += [_line(what, part) for what, part in own if part is not None]
     lines.append(_canaries(facts))
     lines += _counted("pull secrets", facts.pull_secrets.values()) + _counted("images", facts.manifests.values())
     return tuple(lines)
+
+
+def _accounts(facts: ClusterFacts) -> tuple[tuple[str, Seen[Any] | NotSeen | None], ...]:
+    """What shows which identities pull, only where service accounts' do or may do so."""
+    pulls = facts.image_pull
+    if pulls is None or not pulls.possible:
+        return ()
+    if isinstance(pulls.profile, NotSeen):
+        return (("pulls by service accounts", pulls.profile),)
+    return (("identity bindings", pulls.bindings), ("service accounts", pulls.client_ids))
 
 
 def _notify_tag(text: str) -> list[Coverage]:

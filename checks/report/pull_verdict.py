@@ -14,8 +14,10 @@ import msgspec
 
 from checks.catalog import pw301_pull_failures, pw305_canary_pull
 from checks.catalog.pw102_pull_permission import RoleCause
+from checks.catalog.pw304_images_without_credentials import ON_VIRTUAL_NODES
 from checks.causes import ReadCause, RowCause
 from checks.findings import Facet, Fail, Finding, Pass, Skipped, Unknown
+from checks.rules.azure import virtual_nodes
 from checks.rules.pull.canaries import PROVES_PULL, CanaryProof
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause
 from checks.rules.pull.observed_pulls import PullProof, age_in_minutes, describe_age
@@ -52,8 +54,18 @@ class NodeReports(msgspec.Struct, frozen=True):
 TOKEN_MINUTES = 180
 # What may have been taken away after a node got its token.
 _ROLE_CAUSES = frozenset(
-    (RoleCause.ROLE_MISSING, RoleCause.ROLE_NOT_HONOURED, RoleCause.REPOSITORIES_LEFT_OUT, RoleCause.DENIED)
+    (
+        RoleCause.ROLE_MISSING,
+        RoleCause.ROLE_NOT_HONOURED,
+        RoleCause.REPOSITORIES_LEFT_OUT,
+        RoleCause.DENIED,
+        RoleCause.NO_IDENTITY,
+    )
 )
+
+
+# Pods for which not the kubelet identity pulls, and of which it is not known whether they may.
+_OTHER_PULLERS = frozenset((RoleCause.IDENTITY_NOT_KNOWN, *ON_VIRTUAL_NODES))
 
 
 class PullProofs(msgspec.Struct, frozen=True):
@@ -142,12 +154,12 @@ def pull_facet(
     failing = _failing(access, path, reports)
     if failing is None:
         if proven.description:
-            return _not_seen(access, proven) or _settled(on_path, proven)
+            return _not_seen(access, proven) or _of_others(access, proven) or _settled(on_path, proven)
         return _without_proof(access, path, reports), contradictions
     if not proven.description:
         return failing, contradictions
     if not reports.registry and not isinstance(access.verdict, Fail):
-        return _against_path(failing, path, on_path, proven)
+        return _of_others(access, proven) or _against_path(failing, path, on_path, proven)
     why = _why_it_stands(access, reports, proven)
     return failing, (f"{proven.description} The failure stands all the same: {why}.",) if why else ()
 
@@ -163,6 +175,14 @@ def _not_seen(access: Facet, proven: PullProofs) -> tuple[Facet, tuple[str, ...]
     sentence = f"{proven.description} Whether it still may cannot be seen: a token outlives a role by up to 3 hours."
     codes = tuple(dict.fromkeys((*access.decided_by, proven.code)))
     return Facet(access.verdict, access.cause, codes, access.summary), (sentence,)
+
+
+def _of_others(access: Facet, proven: PullProofs) -> tuple[Facet, tuple[str, ...]] | None:
+    """Nodes' proof where it is not known who pulls for some pods: it says nothing of those."""
+    if not isinstance(access.verdict, Unknown) or access.cause not in _OTHER_PULLERS:
+        return None
+    sentence = f"{proven.description} That says nothing of pods for which another identity, or a virtual node, pulls."
+    return Facet(access.verdict, access.cause, access.decided_by, access.summary), (sentence,)
 
 
 def _why_it_stands(access: Facet, reports: NodeReports, proven: PullProofs) -> str:
@@ -291,7 +311,8 @@ def _failing(access: Facet, path: Facet, reports: NodeReports) -> Facet | None:
         return msgspec.structs.replace(agree[0], decided_by=tuple(dict.fromkeys(inferred))) if agree else None
     first = reports.registry[0]
     codes = tuple(dict.fromkeys((*inferred, FAILURES)))
-    if isinstance(access.verdict, Fail) and first.cause in CREDENTIALS and not first.mirror:
+    by_node = not first.mirror and first.subject.pool != virtual_nodes.POOL
+    if isinstance(access.verdict, Fail) and first.cause in CREDENTIALS and by_node:
         return Facet(Fail(), access.cause, codes, access.summary)
     if reports.named is not None and first.cause in CREDENTIALS:
         named = reports.named

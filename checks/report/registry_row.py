@@ -29,6 +29,7 @@ from checks.report.contradictions import own_images
 from checks.report.fixes import fixes_of
 from checks.report.images_facet import WRONG_NAMES, canonical_image, images_facet, names_at_fault, troubles_of
 from checks.report.pull_verdict import NodeReports, proofs_about, pull_facet
+from checks.rules.azure import virtual_nodes
 from checks.rules.pull import mirrors
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, affected_scope
 from checks.rules.pull.observed_pulls import PullProof
@@ -125,6 +126,8 @@ def access_facet(findings: list[Finding]) -> Facet:
         return identity
     if isinstance(alternative.verdict, Fail):
         return alternative
+    if alternative.cause in pw304_images_without_credentials.ON_VIRTUAL_NODES:
+        return identity if isinstance(identity.verdict, Fail) else alternative
     if isinstance(identity.verdict, Pass) and any(isinstance(f.verdict, Pass) for f in own_findings):
         return identity
     if alternative.cause == WITH_ROLE and not _identity_stands(findings):
@@ -163,9 +166,12 @@ def _node_reports(findings: list[Finding], login_server: str, access: Facet) -> 
     failed = [
         f for f in findings if f.code == FAILURES and f.subject.registry == login_server and isinstance(f.verdict, Fail)
     ]
+    failed.sort(key=lambda f: f.subject.pool == virtual_nodes.POOL)  # what nodes report leads
 
     def scope(finding: Finding) -> str:
         cause, image = PullErrorCause(finding.cause), canonical_image(finding.subject.image)
+        if finding.subject.pool == virtual_nodes.POOL:
+            return affected_scope(cause)
         if cause in CREDENTIALS and image in own:
             return "image"
         if mirrors.is_on_node(finding.mirror):

@@ -24,6 +24,7 @@ DENY_ASSIGNMENTS = "Microsoft.Authorization/denyAssignments"
 RULESETS = "Microsoft.Network/dnsForwardingRulesets"
 REGISTRIES = "Microsoft.ContainerRegistry/registries"
 IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
+MACHINES = "Microsoft.Compute/virtualMachines"
 SCALE_SETS = "Microsoft.Compute/virtualMachineScaleSets"
 
 

@@ -3,6 +3,7 @@
 registries `properties.roleAssignmentMode`: since 2025-03-01-preview in previews, since 2025-11-01 in stable ones.
 registries `properties.networkRuleSet.virtualNetworkRules`: 2017-10-01, 2019-05-01, the previews from 2019-12-01 to
 2021-08-01, 2021-12-01-preview and 2026-09-01-preview; nowhere between or after.
+managedClusters `properties.securityProfile.serviceAccountImagePullProfile`: previews from 2026-08-02-preview on.
 denyAssignments `properties.denyAssignmentEffect`: 2024-07-01-preview.
 roleAssignments `properties.principalType`: not at 2015-07-01.
 
@@ -18,13 +19,18 @@ from simulator.arm.resources import Resource
 from simulator.responses import encode
 
 REGISTRY = "microsoft.containerregistry/registries"
+CLUSTER = "microsoft.containerservice/managedclusters"
 OWN_CALL = {
+    CLUSTER: ("identityBindings",),
     "microsoft.network/privateendpoints": ("privateDnsZoneGroups",),
     "microsoft.network/virtualhubs": ("hubVirtualNetworkConnections", "hubRouteTables", "routingIntent"),
     "microsoft.network/dnsforwardingrulesets": ("forwardingRules", "virtualNetworkLinks"),
     "microsoft.network/dnsresolvers": ("inboundEndpoints", "outboundEndpoints"),
     "microsoft.network/networkmanagers": ("connectivityConfigurations", "networkGroups"),
 }
+
+
+_IMAGE_PULL_PROFILE = "securityProfile.serviceAccountImagePullProfile"
 
 
 def shows_role_assignment_mode(version: str) -> bool:
@@ -37,6 +43,10 @@ def shows_virtual_network_rules(version: str) -> bool:
     return version.endswith("preview") and "2019-12-01" <= version[:10] <= "2021-08-01"
 
 
+def shows_image_pull_profile(version: str) -> bool:
+    return version.endswith("preview") and version[:10] >= "2026-08-02"
+
+
 def hidden(kind: str, version: str) -> tuple[str, ...]:
     """Dotted places below `properties` that a type (lower case) does not show at an api-version."""
     version = version.lower()
@@ -44,6 +54,8 @@ def hidden(kind: str, version: str) -> tuple[str, ...]:
         mode = () if shows_role_assignment_mode(version) else ("roleAssignmentMode",)
         rules = () if shows_virtual_network_rules(version) else ("networkRuleSet.virtualNetworkRules",)
         return mode + rules
+    if kind == CLUSTER:
+        return OWN_CALL[kind] + (() if shows_image_pull_profile(version) else (_IMAGE_PULL_PROFILE,))
     if kind == "microsoft.authorization/denyassignments" and version != "2024-07-01-preview":
         return ("denyAssignmentEffect",)
     if kind == "microsoft.authorization/roleassignments" and version == "2015-07-01":

@@ -17,6 +17,8 @@ from urllib.parse import quote
 from simulator.arm.rbac import CONTENT, METADATA, PULL, Rights
 from simulator.arm.resources import Resource
 from simulator.jsonfiles import JsonFile
+from simulator.nodes.account_identity import principal_of_account, pulls_by_account
+from simulator.nodes.machines import OwnIdentity
 from simulator.nodes.node_network import RESOLVER, Node, NodeNetwork, table
 from simulator.registry import manifests
 from simulator.registry.hosts import Host, find_host
@@ -72,8 +74,18 @@ class NodePull:
         self._network = NodeNetwork(tenant)
         self._tokens = JsonFile(tenant.root / "tokens.json", {}, tenant.report)
 
-    def pull(self, cluster: Resource, pool: dict[str, Any], reference: str, seed: str) -> Pulled | Failed:
-        """`seed` decides what chance decides on a node: which of several addresses it leaves with."""
+    def pull(
+        self,
+        cluster: Resource,
+        pool: dict[str, Any],
+        reference: str,
+        seed: str,
+        account: dict[str, Any] | None = None,
+        *,
+        own: OwnIdentity | None = None,
+    ) -> Pulled | Failed:
+        """`seed` decides what chance decides on a node: which of several addresses it leaves with. `account` is the
+        body of the pod's service account; `own`: the node's identity is not the cluster's."""
         image = _parsed(reference)
         host = find_host(self._tenant, image.host)
         node = self._network.node(cluster, pool)
@@ -83,8 +95,9 @@ class NodePull:
         refused = self._network_refusal(node, resource, host, image, seed)
         if refused is not None:
             return refused
-        if not self._may_pull(node, host, image):
-            return self._unauthorized(node, host, image)
+        principal = self._principal(node, account or {}, own)
+        if not self._may_pull(node, host, image, principal):
+            return self._unauthorized(node, host, image, principal)
         failed = self._content(node, resource, host, image)
         if failed is None:
             return Pulled()
@@ -121,13 +134,12 @@ class NodePull:
             return None
         return None if host.lets_in(source) else _firewall(image)
 
-    def _may_pull(self, node: Node, host: Host, image: _Image) -> bool:
+    def _may_pull(self, node: Node, host: Host, image: _Image, principal: str | None) -> bool:
         if host.anonymous:
             return True
         kept = table(self._tokens.value()).get(str(node.cluster.body.get("name", "")))
         if kept is not None:
             return bool(kept == "pulls")
-        principal = self._principal(node)
         if not host.azure or principal is None:
             return False
         rights = Rights(self._tenant.authorization(), principal)
@@ -136,10 +148,10 @@ class NodePull:
         asked = (CONTENT, METADATA)
         return all(rights.may(a, host.resource_id, data=True, repository=image.repository) for a in asked)
 
-    def _unauthorized(self, node: Node, host: Host, image: _Image) -> Failed:
+    def _unauthorized(self, node: Node, host: Host, image: _Image, principal: str | None) -> Failed:
         """A managed identity without any right gets no token to offer, so kubelet asks without; by repositories it gets
         one, which opens nothing. A service principal's password is offered in any case."""
-        if not host.azure or self._principal(node) is None:
+        if not host.azure or principal is None:
             return _anonymous(image)
         if host.by_repository:
             why = "repository does not exist or may require authorization: server message: insufficient_scope"
@@ -149,8 +161,13 @@ class NodePull:
             return _anonymous(image)
         return replace(_token_refused(image, "oauth"), again=_anonymous(image))
 
-    def _principal(self, node: Node) -> str | None:
-        """The object id the kubelet's tokens are for: its identity's, or that of the cluster's service principal."""
+    def _principal(self, node: Node, account: dict[str, Any], own: OwnIdentity | None) -> str | None:
+        """The object id that tokens are for: of the service account's identity where the cluster has that on, else of
+        the kubelet identity or the cluster's service principal."""
+        if pulls_by_account(node.cluster, node.pool):
+            return principal_of_account(node.cluster, account, self._tenant.resources())
+        if own is not None:
+            return own.principal
         kubelet = table(table(node.properties.get("identityProfile")).get("kubeletidentity"))
         if isinstance(kubelet.get("objectId"), str):
             return str(kubelet["objectId"])

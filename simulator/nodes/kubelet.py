@@ -19,7 +19,10 @@ from simulator.arm.resources import Resource
 from simulator.kubernetes.clusters import Cluster, Clusters
 from simulator.kubernetes.objects import ClusterObjects, KubeObject, kube_object
 from simulator.nodes import placement
+from simulator.nodes.account_identity import service_account
+from simulator.nodes.container_instances import is_virtual_node, refusal
 from simulator.nodes.image_pull import Failed, NodePull, Pulled
+from simulator.nodes.machines import own_identity, pool_of, provisioned_machine
 from simulator.nodes.node_network import items, table
 
 DELAY_SECONDS = 0.1
@@ -43,11 +46,16 @@ class Kubelet:
         resource = self._clusters.tenant.resources().find(cluster.id)
         if pod.is_gone or resource is None:
             return
+        if is_virtual_node(resource, pod.spec.get("nodeName")):
+            pod.by_provider(refusal(self._clusters.tenant, objects, made.namespace or "", pod.spec))
+            return
         node = self._placed(resource, objects, pod)
         if node is None:
             return
+        account = service_account(objects, made.namespace or "", pod.spec)
+        own = own_identity(resource, node.name, node.labels, self._clusters.tenant.resources())
         outcomes = {
-            str(c.get("name")): self._pulls.pull(resource, node.pool, str(c.get("image")), pod.uid)
+            str(c.get("name")): self._pulls.pull(resource, node.pool, str(c.get("image")), pod.uid, account, own=own)
             for c in items(pod.spec.get("containers"))
         }
         pod.answer(outcomes)
@@ -58,7 +66,7 @@ class Kubelet:
         """The node that runs the pod; None where the scheduler or the kubelet refuses it, or no kubelet is there."""
         name = pod.spec.get("nodeName")
         if name:
-            node = placement.node_named(cluster, objects, str(name))
+            node = placement.node_named(cluster, objects, str(name)) or self._provisioned(cluster, str(name))
             reason, message = placement.kubelet_refusal(node, objects, pod.spec, pod.key) if node else ("", "")
             if reason:
                 pod.event(reason, message, kind="Warning")
@@ -75,6 +83,11 @@ class Kubelet:
             return None
         pod.schedule(placed.node.name)
         return placed.node
+
+    def _provisioned(self, cluster: Resource, name: str) -> placement.Node | None:
+        """A node that node auto-provisioning made."""
+        machine = provisioned_machine(cluster, name, self._clusters.tenant.resources())
+        return placement.without_object(pool_of(machine), name) if machine is not None else None
 
 
 class _Pod:
@@ -122,6 +135,14 @@ class _Pod:
                 self.event("Pulled", f'Successfully pulled image "{image}" in {took}. {size}', name)
                 statuses.append(_running(container))
         self._status(statuses)
+
+    def by_provider(self, refused: str) -> None:
+        """What a virtual node reports: the pod's own reason and an event, and no container status, where it failed."""
+        if refused:
+            self.event("ProviderCreateFailed", refused, kind="Warning")
+            self.put({"phase": "Pending", "reason": "ProviderFailed", "message": refused, "startTime": _now()})
+        else:
+            self._status([_running(container) for container in items(self.spec.get("containers"))])
 
     def back_off(self, outcomes: dict[str, Pulled | Failed], tells_why: bool) -> None:
         if self.is_gone:

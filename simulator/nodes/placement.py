@@ -68,12 +68,12 @@ def node_named(cluster: Resource, objects: ClusterObjects, name: str) -> Node | 
         if node.name == name:
             return node
     fitting = (pool for pool in pools_of(cluster) if _is_named_after(name, pool))
-    return next((_without_object(pool, name) for pool in fitting), None)
+    return next((without_object(pool, name) for pool in fitting), None)
 
 
 def schedule(cluster: Resource, objects: ClusterObjects, spec: dict[str, Any]) -> Scheduled:
     """The scheduler's choice for a pod that names no node; pods of lower priority give way where all nodes are full."""
-    nodes = _nodes(cluster, objects) or [_without_object(pool) for pool in pools_of(cluster)]
+    nodes = _nodes(cluster, objects) or [without_object(pool) for pool in pools_of(cluster)]
     having = [node for node in nodes if not node.cordoned or _tolerates(node, spec, cordoned=True)]
     fitting = [node for node in having if _has_labels(node, table(spec.get("nodeSelector")))]
     tolerated = [node for node in fitting if _tolerates(node, spec)]
@@ -132,7 +132,8 @@ def _with_object(body: dict[str, Any], name: str, pool: dict[str, Any]) -> Node:
     )
 
 
-def _without_object(pool: dict[str, Any], name: str = "") -> Node:
+def without_object(pool: dict[str, Any], name: str = "") -> Node:
+    """A node of which no object tells: it has what its pool says."""
     name = name or f"aks-{pool.get('name')}-12345678-vmss000000"
     return Node(name, pool, _pool_labels(pool), tuple(_pool_taints(pool)), False, (), {})
 

@@ -40,6 +40,9 @@ EXAMPLES, HIDDEN, MATRIX = 32, 32, 800
 CREDENTIALS = ("unauthorized", "credentials_expired", "credentials_missing")
 ON_ACCESS, ON_PATH = sorted(deciding(Decides.ACCESS)), sorted(deciding(Decides.PATH))
 ME, GROUP = object_id("aks-1"), guid("pullers")
+# What pulls for pods instead of the kubelet identity, where the cluster has that on.
+PULLERS = ("default identity", "nobody")
+DEFAULT = object_id("default puller")
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 FORBIDDEN = {
     "name": "no-pull",
@@ -88,6 +91,8 @@ class Case:
     zone_group: bool = False
     # whether the nodes' network is peered with a hub
     hub: bool = False
+    # who pulls for pods, and holds the role if anybody does; "nobody": the kubelet identity holds it in vain
+    puller: str = "kubelet identity"
     layout: Layout = TOGETHER
     hidden: frozenset[str] = frozenset()
 
@@ -113,6 +118,7 @@ CASES = st.builds(
     tokens=mostly(None, ("pulls", "refused")),
     zone_group=st.booleans(),
     hub=st.booleans(),
+    puller=mostly("kubelet identity", PULLERS),
 )
 PRIVATE_CASES = st.builds(
     replace,
@@ -201,6 +207,8 @@ def build(case: Case, tenant: Tenant) -> World:
     if case.second_pool:
         world.vnet("vnet-user", "10.30.0.0/16", nodes={})
         world.pools(world.pool("system"), world.pool("user", network="vnet-user", mode="User"))
+    if case.puller != "kubelet identity":
+        pulled_by_accounts(world, case.puller)
     # A cluster is given networks for all of its pools or for none.
     made = case.layout.made_by_aks and not case.second_pool
     layout = case.layout if made or not case.layout.made_by_aks else replace(case.layout, network="network")
@@ -209,23 +217,32 @@ def build(case: Case, tenant: Tenant) -> World:
     tenant.reachable()
     tenant.write("registries", {"repositories": {"team/web": {"1": {"platforms": ["linux/amd64"]}}}}, HOST)
     tenant.ready_pods(f"{HOST}/team/web:1", *(["system", "user"] if case.second_pool else ["system"]))
-    role(tenant, world, case.role)
+    role(tenant, world, case.role, DEFAULT if case.puller == "default identity" else ME)
     (tenant.root / "tokens.json").write_text(json.dumps({"aks-1": case.tokens} if case.tokens else {}))
     return world
 
 
-def role(tenant: Tenant, world: World, name: str) -> None:
+def pulled_by_accounts(world: World, puller: str) -> None:
+    """Has service accounts' identities pull: a default one with its binding, or none."""
+    identity = f"{world.cluster_id.partition('/providers/')[0]}/providers/Microsoft.ManagedIdentity/x/pullers"
+    profile = {"enabled": True} | ({"defaultManagedIdentityId": identity} if puller == "default identity" else {})
+    world.cluster(securityProfile={"serviceAccountImagePullProfile": profile})
+    bound = {"name": "default", "properties": {"managedIdentity": {"resourceId": identity, "objectId": DEFAULT}}}
+    world.cluster(identityBindings=[bound])
+
+
+def role(tenant: Tenant, world: World, name: str, holder: str) -> None:
     subscription = f"/subscriptions/{subscription_of(world.registry_id)}"
     roles = {"Reader": READER, "Contributor": CONTRIBUTOR, "Repository Reader": REPOSITORY_READER}
     if name == "AcrPull of a group":
-        tenant.groups({GROUP: [ME]})
+        tenant.groups({GROUP: [holder]})
         tenant.assign(GROUP, ACR_PULL, world.registry_id, properties={"principalType": "Group"})
     elif name == "AcrPull above":
-        tenant.assign(ME, ACR_PULL, subscription)
+        tenant.assign(holder, ACR_PULL, subscription)
     elif name == "AcrPull elsewhere":
-        tenant.assign(ME, ACR_PULL, f"{subscription}/resourceGroups/another")
+        tenant.assign(holder, ACR_PULL, f"{subscription}/resourceGroups/another")
     elif name != "none":
-        tenant.assign(ME, roles.get(name, ACR_PULL), world.registry_id)
+        tenant.assign(holder, roles.get(name, ACR_PULL), world.registry_id)
     if name == "denied":
         body = {"id": f"{subscription}/providers/Microsoft.Authorization/denyAssignments/{guid('deny')}",
                 "type": "Microsoft.Authorization/denyAssignments", "properties": {"scope": subscription}}  # fmt: skip
@@ -380,6 +397,12 @@ ALONE: tuple[tuple[dict[str, Any], str], ...] = (
     *(({"egress": name}, "fail") for name in ("block", "routed nowhere", "group denies the Internet")),
     ({"egress": "group denies the Internet", "endpoint": "healthy"}, "pass"),
     ({"egress": "group denies all but the network", "endpoint": "healthy"}, "pass"),
+    ({"puller": "default identity"}, "pass"),
+    ({"puller": "default identity", "role": "AcrPull of a group"}, "pass"),
+    ({"puller": "default identity", "role": "none"}, "fail"),
+    ({"puller": "default identity", "by_repository": True, "role": "Repository Reader"}, "pass"),
+    ({"puller": "nobody"}, "fail"),
+    ({"puller": "nobody", "anonymous": True}, "pass"),
     ({"second_pool": True}, "pass"),
     ({"second_pool": True, "endpoint": "healthy", "firewall": "closed"}, "fail"),
 )

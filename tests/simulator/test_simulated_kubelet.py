@@ -12,7 +12,7 @@ import pytest
 from simulator import Simulator, running
 from tests.simulator.test_simulated_kubernetes import Api
 from tests.support.network_world import EGRESS, HOST, NODES, RECORDS, World, rule
-from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, Tenant, object_id
+from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, Tenant, guid, object_id
 from tests.support.tenant_server import Client
 
 IMAGE = f"{HOST}/team/web:absent"
@@ -37,6 +37,17 @@ class Cluster(Api):
         self.base = document["clusters"][0]["cluster"]["server"]
         self.token = document["users"][0]["user"]["token"]
         self.client = Client(sim)
+
+    def made(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The status of a pod that was made, once it has one beyond its phase."""
+        assert self("/api/v1/namespaces/default/pods", "POST", body).status == 201
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            status: dict[str, Any] = self(f"/api/v1/namespaces/default/pods/{body['metadata']['name']}").json["status"]
+            if status.get("reason") or status.get("containerStatuses"):
+                return status
+            time.sleep(0.02)
+        raise AssertionError("nobody answered for the pod")
 
     def tried(self, body: dict[str, Any]) -> dict[str, str]:
         """Events of a pod by reason (the longest text of each), once it was answered; the status's reason as well."""
@@ -238,3 +249,51 @@ def test_a_pod_without_pull_secrets_gets_its_service_account_s(tmp_path: Path, o
         api = Cluster(sim, world.cluster_id)
         made = api("/api/v1/namespaces/default/pods", "POST", pod(imagePullSecrets=own)).json
     assert made["spec"]["imagePullSecrets"] == (own or [{"name": "regcred"}])
+
+
+@pytest.mark.parametrize("carries", [True, False])
+def test_a_provisioned_machine_gets_tokens_of_the_identities_it_carries(tmp_path: Path, carries: bool) -> None:
+    world = World()
+    group = world.cluster_id.partition("/resourceGroups/")[0] + "/resourceGroups/MC_aks-1"
+    kubelet = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/aks-1-agentpool"
+    world.cluster(identityProfile={"kubeletidentity": {"resourceId": kubelet, "objectId": object_id("aks-1")}})
+    machine = f"{group}/providers/Microsoft.Compute/virtualMachines/aks-default-2jf98"
+    world.bodies[machine] = {
+        "id": machine,
+        "name": "aks-default-2jf98",
+        "type": "Microsoft.Compute/virtualMachines",
+        "tags": {"karpenter.azure.com_cluster": "aks-1", "karpenter.sh_nodepool": "default"},
+        "identity": {"userAssignedIdentities": {kubelet.upper() if carries else "/other": {}}},
+        "properties": {"hardwareProfile": {"vmSize": "Standard_D4s_v5"}},
+    }
+    shown = tried(world, tmp_path, pod(f"{HOST}/team/web:1", nodeName="aks-default-2jf98"))
+    assert ("Pulled" in shown) is carries
+    assert carries or ANONYMOUS in shown["Failed"]
+
+
+@pytest.mark.parametrize(
+    ("label", "exists", "pulls"),
+    [
+        ("client now", True, True),
+        ("client before", False, False),
+        ("client before", True, False),
+        ("client of another", True, True),
+    ],
+)
+def test_a_node_asks_for_tokens_of_the_identity_it_was_made_with(
+    tmp_path: Path, label: str, exists: bool, pulls: bool
+) -> None:
+    world = World()
+    world.cluster(identityProfile={"kubeletidentity": {"clientId": "client now", "objectId": object_id("aks-1")}})
+    base = f"{world.cluster_id.partition('/providers/')[0]}/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
+    before = {"clientId": "client before", "principalId": guid("nobody")}
+    another = {"clientId": "client of another", "principalId": object_id("aks-1")}
+    for name, properties in (("before", before), ("another", another)):
+        if exists:
+            world.bodies[f"{base}/{name}"] = {"id": f"{base}/{name}", "name": name, "properties": properties}
+    tenant = world.into(Tenant(tmp_path / "tenant"))
+    labels = {"kubernetes.azure.com/agentpool": "system", "kubernetes.azure.com/kubelet-identity-client-id": label}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "aks-system-1", "labels": labels}}
+    tenant.write("kubernetes/aks-1", node, "node")
+    shown = tried(world, tmp_path, pod(f"{HOST}/team/web:1", nodeName="aks-system-1"))
+    assert ("Pulled" in shown) is pulls

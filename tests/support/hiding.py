@@ -141,7 +141,26 @@ class LandingZone:
         self.world.cluster(identityProfile={"kubeletidentity": kubelet})
         if self.chance(0.1):
             del self.world.bodies[identity]
+        if self.chance(0.4):
+            self._provisioned(identity if self.chance(0.7) else f"{identity}-before")
+        if self.chance(0.4):
+            self._pulled_by_accounts(object_id("aks-1") if self.chance(0.5) else guid("another puller"))
         return self
+
+    def _provisioned(self, carried: str) -> None:
+        """Node auto-provisioning, with a machine that carries this identity."""
+        self.world.cluster(nodeProvisioningProfile={"mode": "Auto"})
+        tags = {"karpenter.azure.com_cluster": "aks-1", "karpenter.sh_nodepool": "default"}
+        machine = {"tags": tags, "identity": {"type": "UserAssigned", "userAssignedIdentities": {carried: {}}}}
+        self.world.put("Microsoft.Compute/virtualMachines", "aks-default-2jf98", machine, group="MC_aks-1")
+
+    def _pulled_by_accounts(self, who: str) -> None:
+        """Service accounts' identities pull: by default one that holds the role of the kubelet identity, or none."""
+        default = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/x/default"
+        profile = {"enabled": True, "defaultManagedIdentityId": default}
+        self.world.cluster(securityProfile={"serviceAccountImagePullProfile": profile})
+        bound = {"managedIdentity": {"resourceId": default, "objectId": who, "clientId": guid("default client")}}
+        self.world.cluster(identityBindings=[{"name": "default", "properties": bound}])
 
     def subscriptions(self) -> list[str]:
         """The subscriptions that something lies in."""

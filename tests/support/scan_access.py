@@ -129,6 +129,10 @@ def _identity_and_machines(world: World) -> None:
     ]
     kubelet = {"resourceId": identity, "objectId": object_id("aks-1"), "clientId": guid("aks-1 client")}
     world.cluster(nodeResourceGroup="MC_aks-1", agentPoolProfiles=pools, identityProfile={"kubeletidentity": kubelet})
+    # Pods pull with the default identity of service accounts, which here is the same one.
+    profile = {"enabled": True, "defaultManagedIdentityId": identity}
+    world.cluster(securityProfile={"serviceAccountImagePullProfile": profile})
+    world.cluster(identityBindings=[{"name": "default", "properties": {"managedIdentity": kubelet}}])
     tags = {"tags": {"aks-managed-poolName": "system"}}
     world.put("Microsoft.Compute/virtualMachineScaleSets", "aks-system-12345678-vmss", tags, group="MC_aks-1")
 

@@ -6,6 +6,7 @@ Microsoft.Authorization 2022-04-01 and, for deny assignments, 2024-07-01-preview
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from checks import facts
@@ -18,6 +19,9 @@ from checks.text import redacted, redacted_start
 MAX_TEXT = 4096
 MAX_STATED = 20_000
 MAX_ITEMS = 10_000
+
+
+GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def get(body: Any, *path: str) -> Any:
@@ -115,6 +119,7 @@ def cluster(body: Any, evidence: Evidence) -> facts.Cluster | None:
         run_command_disabled=bool(boolean(body, "properties", "apiServerAccessProfile", "disableRunCommand")),
         outbound=_cluster_outbound(get(body, "properties")),
         artifact_source=text(body, "properties", "bootstrapProfile", "artifactSource"),
+        node_provisioning=(text(body, "properties", "nodeProvisioningProfile", "mode") or "").lower() == "auto",
         bootstrap_registry_id=text(body, "properties", "bootstrapProfile", "containerRegistryId"),
         pools=tuple(pool for p in objects(body, "properties", "agentPoolProfiles") if (pool := _pool(p))),
         tags={k: v[:MAX_TEXT] for k, v in tags.items() if isinstance(v, str)} if isinstance(tags, dict) else {},
@@ -285,6 +290,10 @@ def identity_resource(body: Any) -> facts.IdentityResource | None:
     return facts.IdentityResource(id=resource_id, principal_id=principal, client_id=client)
 
 
+# The tag that Karpenter's provider for Azure writes on its machines (pkg/providers/launchtemplate/tags.go).
+PROVISIONED_BY = "karpenter.azure.com_cluster"
+
+
 def node_machines(body: Any) -> facts.NodeMachines | None:
     """A scale set or a virtual machine (Microsoft.Compute 2024-07-01) with the ids of the identities it carries."""
     resource_id, name = text(body, "id"), name_of(body)
@@ -297,6 +306,7 @@ def node_machines(body: Any) -> facts.NodeMachines | None:
         name=name,
         pool=pool,
         identities=tuple(str(key).lower() for key in carried) if isinstance(carried, dict) else (),
+        provisioned=text(body, "tags", PROVISIONED_BY) is not None,
     )
 
 

@@ -1,8 +1,8 @@
 """What ARM has of the identity that nodes pull with, and whether their machines carry it.
 
 Identities and scale sets are listed once per subscription and run, whoever asks first; virtual machines only where a
-cluster has pools of them. An identity that a list lacks is asked for by its id as well: a list shows what the caller
-may read, so only a 404 says that there is none.
+cluster has pools of them, or node auto-provisioning. An identity that a list lacks is asked for by its id as well: a
+list shows what the caller may read, so only a 404 says that there is none.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ async def machines(
         return None
     subscription = subscription_of(cluster.id)
     kinds = [SCALE_SETS]
-    if any((pool.type or "").lower() in ("virtualmachines", "availabilityset") for pool in cluster.pools):
+    of_machines = any((pool.type or "").lower() in ("virtualmachines", "availabilityset") for pool in cluster.pools)
+    if of_machines or cluster.node_provisioning:
         kinds.append(MACHINES)
     listings: list[Seen[tuple[NodeMachines, ...]]] = []
     for kind in kinds:

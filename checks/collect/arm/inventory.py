@@ -29,6 +29,7 @@ from checks.facts import (
     SubscriptionFacts,
     subscription_of,
 )
+from checks.facts.image_pull import ImagePullProfile
 from checks.facts.network import networks_of
 from checks.facts.pulls import Manifest
 from checks.facts.registry_details import Probe
@@ -43,7 +44,7 @@ class Inventory:
     """The facts of many subscriptions, with the indexes that joins over clusters and registries need.
 
     ``probes`` and ``performance`` fill as clusters ask for their registries (by login server), each read once;
-    ``identities`` (by subscription) and ``machines`` (by subscription and type) likewise.
+    ``identities`` and ``image_pull_profiles`` (by subscription) and ``machines`` (by subscription and type) likewise.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Inventory:
         self.identities: SingleFlight[Seen[tuple[IdentityResource, ...]] | NotSeen] = SingleFlight()
         self.machines: SingleFlight[Seen[tuple[NodeMachines, ...]] | NotSeen] = SingleFlight()
         self.name_servers = name_servers.NameServerReads()
+        self.image_pull_profiles: SingleFlight[Seen[dict[str, ImagePullProfile]] | NotSeen] = SingleFlight()
         self._zone_groups: SingleFlight[Seen[tuple[str, ...]] | NotSeen] = SingleFlight()
         self._registries: dict[str, Seen[Registry]] = {}
         self.login_servers: dict[str, tuple[str, ...]] = {}

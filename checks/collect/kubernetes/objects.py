@@ -16,6 +16,7 @@ from checks.collect.kubernetes.texts import Texts
 from checks.collect.wire.errors import Temporary
 from checks.facts import ContainerImage, PodEvent
 from checks.rules import images
+from checks.rules.azure import virtual_nodes
 from checks.rules.pull.canaries import POD_PREFIX
 from checks.rules.pull.image_volumes import KIND as VOLUME
 from checks.rules.pull.image_volumes import failed_image
@@ -126,6 +127,8 @@ class PodStatus(msgspec.Struct, rename="camel", gc=False):
     container_statuses: list[ContainerStatus] | None = None
     init_container_statuses: list[ContainerStatus] | None = None
     ephemeral_container_statuses: list[ContainerStatus] | None = None
+    reason: str | None = None
+    message: str | None = None
 
 
 class Pod(msgspec.Struct, gc=False):
@@ -148,11 +151,29 @@ class PodWithConditions(Pod, gc=False):
     status: StatusWithConditions = msgspec.field(default_factory=StatusWithConditions)
 
 
+class AccountMetadata(Metadata, rename="camel", gc=False):
+    """Of ObjectMeta, with annotations."""
+
+    annotations: dict[str, str] | None = None
+
+
 class ServiceAccount(msgspec.Struct, rename="camel"):
     """Of ServiceAccount."""
 
-    metadata: Metadata
+    metadata: AccountMetadata
     image_pull_secrets: list[Named] | None = None
+
+
+class NodeMetadata(Metadata, rename="camel", gc=False):
+    """Of ObjectMeta, with labels."""
+
+    labels: dict[str, str] | None = None
+
+
+class Node(msgspec.Struct, gc=False):
+    """Of Node."""
+
+    metadata: NodeMetadata
 
 
 class InvolvedObject(msgspec.Struct, rename="camel", gc=False):
@@ -197,6 +218,7 @@ _LISTS: dict[type[Any], str] = {
     PodWithConditions: "PodList",
     Event: "EventList",
     ServiceAccount: "ServiceAccountList",
+    Node: "NodeList",
 }
 
 
@@ -255,10 +277,29 @@ def containers(pod: Pod, texts: Texts) -> list[ContainerImage]:
         found += _of_kind(
             pod, owner, "ephemeral", spec.ephemeral_containers, status.ephemeral_container_statuses, texts
         )
+    if status.reason == virtual_nodes.PROVIDER_FAILED:
+        found = _failed_by_provider(pod, found, texts)
     for volume in spec.volumes or ():
         if volume.image is not None and volume.image.reference:
             return _with_volumes(pod, owner, found, texts)
     return found
+
+
+def _failed_by_provider(pod: Pod, found: list[ContainerImage], texts: Texts) -> list[ContainerImage]:
+    """A virtual node reports a failed pull as the pod's own reason: the images that its text is about wait."""
+    text = pod.status.message or ""
+    failed = virtual_nodes.failed_images(text, (container.image for container in found))
+    return [
+        msgspec.structs.replace(
+            container,
+            virtual=container.virtual or virtual_nodes.ACI,
+            waiting_reason=virtual_nodes.PROVIDER_FAILED if container.image in failed else None,
+            waiting_message=texts.safe(container.namespace, container.image, text)
+            if container.image in failed
+            else None,
+        )
+        for container in found
+    ]
 
 
 def node_of_ready(pod: PodWithConditions) -> str | None:
@@ -311,6 +352,7 @@ def _image(
         pull_secrets=tuple(s.name for s in spec.image_pull_secrets if s.name) if spec.image_pull_secrets else (),
         pull_policy=policy,
         service_account=spec.service_account_name,
+        virtual=virtual_nodes.virtual_kind(spec.node_name, spec.node_selector),
     )
 
 

@@ -28,6 +28,7 @@ from checks.collect.kubernetes.lists import RESERVE, Reader, deadline
 from checks.collect.kubernetes.objects import ServiceAccount
 from checks.collect.kubernetes.refusals import error_of
 from checks.collect.kubernetes.secret_bodies import MAX_BYTES, Credential, Decoded, decode
+from checks.collect.kubernetes.service_accounts import named_identity
 from checks.collect.registry import client as registry
 from checks.collect.wire import connections
 from checks.collect.wire.errors import CollectError, Temporary, translate_errors
@@ -114,16 +115,18 @@ async def _with_accounts(reader: Reader, api: client.CoreV1Api, workloads: Seen[
         )
     except CollectError:
         return workloads
-    accounts = {account: secrets for account, secrets in listed.items if secrets}
-    if not accounts:
+    accounts = {account: secrets for account, secrets, _ in listed.items if secrets}
+    client_ids = dict(pair for _, _, named in listed.items for pair in named)
+    if not accounts and not client_ids:
         return workloads
     containers = tuple(_given(container, accounts) for container in workloads.value.containers)
-    return msgspec.structs.replace(workloads, value=msgspec.structs.replace(workloads.value, containers=containers))
+    value = msgspec.structs.replace(workloads.value, containers=containers, client_ids=client_ids)
+    return msgspec.structs.replace(workloads, value=value)
 
 
-def _account(account: ServiceAccount) -> list[tuple[str, tuple[str, ...]]]:
+def _account(account: ServiceAccount) -> list[tuple[str, tuple[str, ...], list[tuple[str, str]]]]:
     secrets = tuple(s.name for s in account.image_pull_secrets or [] if s.name)
-    return [(f"{account.metadata.namespace}/{account.metadata.name}", secrets)]
+    return [(f"{account.metadata.namespace}/{account.metadata.name}", secrets, named_identity(account))]
 
 
 def _given(container: ContainerImage, accounts: dict[str, tuple[str, ...]]) -> ContainerImage:

@@ -52,11 +52,15 @@ class CollectError(Exception):
 
 
 class Temporary(CollectError):
-    """It may work later: throttling (``retry_after`` seconds, where given), 5xx, a body that made no sense."""
+    """It may work later: throttling (``retry_after`` seconds, where given), 5xx, a body that made no sense.
 
-    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+    ``rejected``: the service does not take the request as it is (400); of a plain list, that is its api-version.
+    """
+
+    def __init__(self, detail: str, retry_after: float | None = None, *, rejected: bool = False) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+        self.rejected = rejected
         self.why = NotSeenReason.THROTTLED if retry_after is not None else NotSeenReason.ERROR
 
 
@@ -136,7 +140,7 @@ def _from_response(what: str, role: str, scope: str, error: HttpResponseError) -
         return NotFound(detail)
     if status == 429:
         return Temporary(detail, _retry_after(error))
-    return Temporary(detail)
+    return Temporary(detail, rejected=status == 400)
 
 
 def _message(error: HttpResponseError) -> str:

@@ -56,16 +56,25 @@ def repositories_of(containers: Iterable[ContainerImage]) -> tuple[str, ...]:
     return tuple(sorted({reference.repository for reference in parsed if reference is not None}))
 
 
-def authorization_reads(facts: ClusterFacts, registry: Registry) -> AuthorizationReads | None:
-    """What was read about a registry's subscription, or None if that subscription was not read."""
+def reads_key(subscription: str, principal_id: str = "") -> str:
+    """The key of what was asked of one identity in a subscription: the subscription alone for the kubelet identity."""
+    return f"{subscription}|{principal_id.lower()}" if principal_id else subscription
+
+
+def authorization_reads(facts: ClusterFacts, registry: Registry, account: str = "") -> AuthorizationReads | None:
+    """What was read about a registry's subscription, or None if that subscription was not read.
+
+    ``account``: the object id of a service account's identity that pulls instead of the kubelet identity.
+    """
     key = subscription_of(registry.id)
+    asked = reads_key(key, account)
     authorization = facts.authorization.get(key)
     if authorization is None:
         return None
     return AuthorizationReads(
         authorization=authorization,
-        groups=facts.through_groups.get(key),
-        denies=facts.denies_through_groups.get(key),
+        groups=facts.through_groups.get(asked),
+        denies=facts.denies_through_groups.get(asked),
         hidden=visibility.hidden_in(facts.visibility, key, visibility.ROLE_ASSIGNMENTS),
         hidden_denies=visibility.hidden_in(facts.visibility, key, visibility.DENY_ASSIGNMENTS),
         delegated=key in facts.visibility.delegated,

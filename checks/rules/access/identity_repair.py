@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from checks.arm_ids import same_id
 from checks.facts import Cluster, Registry, resource_group_of
 from checks.rules.access import rbac
-from checks.rules.fixes import az_aks, az_roles
+from checks.rules.fixes import az_aks, az_roles, kubectl
 
 MAX_REGISTRIES, MAX_POOLS = 3, 5
 _OBJECT_ID = "OBJECT_ID"
@@ -52,9 +52,21 @@ def leave_service_principal(
     return (*other, migrate, migrated, *_granted(cluster, registries), *_new_nodes(cluster, pools))
 
 
-def attach_again(cluster: Cluster, pools: Iterable[str]) -> tuple[str, ...]:
-    """An identity that stands, and that machines do not carry."""
-    return (*_reconciled(cluster), *_new_nodes(cluster, pools))
+def attach_again(cluster: Cluster, pools: Iterable[str], provisioned: Iterable[str] = ()) -> tuple[str, ...]:
+    """An identity that stands, and that machines of pools, or of node auto-provisioning, do not carry."""
+    return (*_reconciled(cluster), *_new_nodes(cluster, pools), *replace_provisioned(provisioned))
+
+
+def image_again(cluster: Cluster, pools: Iterable[str]) -> tuple[str, ...]:
+    """Nodes that still have an identity from before: no role and no reconcile changes what a node was made with."""
+    return _new_nodes(cluster, pools)
+
+
+def replace_provisioned(machines: Iterable[str]) -> tuple[str, ...]:
+    """Node auto-provisioning makes a new node for one whose claim is deleted; a machine is named aks-CLAIM."""
+    claims = [name.removeprefix("aks-") for name in list(machines)[:MAX_POOLS]]
+    note = "# Node auto-provisioning drains a node whose NodeClaim is deleted, and makes another one if it is needed:"
+    return (note, *(kubectl.delete_node_claim(claim) for claim in claims)) if claims else ()
 
 
 def _own(cluster: Cluster, resource_id: str) -> bool:
@@ -85,6 +97,9 @@ def _granted(cluster: Cluster, registries: Iterable[Registry]) -> tuple[str, ...
 
 def _new_nodes(cluster: Cluster, pools: Iterable[str]) -> tuple[str, ...]:
     """Nodes keep the old identity until they are imaged anew."""
+    pools = list(pools)
+    if not pools:
+        return ()
     upgrades = (az_aks.upgrade_node_image(cluster, pool) for pool in list(pools)[:MAX_POOLS])
     newest = "# A node pool that has the newest image already stays as it is: add a new one, then drain the old one."
     return (*upgrades, newest)

@@ -42,11 +42,28 @@ def identity_state(facts: ClusterFacts) -> IdentityState:
 
 def gets_no_token(facts: ClusterFacts) -> bool:
     """Whether nodes get no token for the kubelet identity, whatever roles it holds: it is gone, or machines lack it."""
-    return identity_state(facts) is not IdentityState.STANDS or bool(pools_without_identity(facts))
+    lacking = pools_without_identity(facts) or provisioned_without_identity(facts)
+    return identity_state(facts) is not IdentityState.STANDS or bool(lacking)
 
 
 def pools_without_identity(facts: ClusterFacts) -> list[str]:
     """The running pools of which a machine was seen that does not carry the kubelet identity."""
+    lacking = [machine for machine in _without_identity(facts) if not machine.provisioned]
+    return [p.name for p in running_pools(facts.cluster) if any(_is_of(machine, p.name) for machine in lacking)]
+
+
+def provisioned_without_identity(facts: ClusterFacts) -> list[str]:
+    """The machines of node auto-provisioning (their names) that do not carry the kubelet identity.
+
+    Each carries the cluster's identities itself, and is told by its tag alone: a name may be anybody's.
+    """
+    if not facts.cluster.node_provisioning:
+        return []
+    return sorted(machine.name for machine in _without_identity(facts) if machine.provisioned)
+
+
+def _without_identity(facts: ClusterFacts) -> list[NodeMachines]:
+    """The machines that were seen without the kubelet identity; none while they may be on their way."""
     kubelet, cluster = facts.cluster.kubelet, facts.cluster
     stopped = (cluster.power_state or "").lower() == "stopped"
     if (
@@ -58,12 +75,7 @@ def pools_without_identity(facts: ClusterFacts) -> list[str]:
     ):
         return []
     wanted = kubelet.resource_id.rstrip("/").lower()
-    lacking = []
-    for pool in running_pools(cluster):
-        own_machines = [machine for machine in facts.machines.value if _is_of(machine, pool.name)]
-        if any(wanted not in (identity.rstrip("/") for identity in machine.identities) for machine in own_machines):
-            lacking.append(pool.name)
-    return lacking
+    return [m for m in facts.machines.value if wanted not in (identity.rstrip("/") for identity in m.identities)]
 
 
 def running_pools(cluster: Cluster) -> tuple[AgentPool, ...]:

@@ -31,6 +31,11 @@ def describe_node(name: str) -> str:
     return command("kubectl", "describe", "node", name)
 
 
+def delete_node_claim(name: str) -> str:
+    """``kubectl delete nodeclaim``: node auto-provisioning drains the node and takes it away."""
+    return command("kubectl", "delete", "nodeclaim", name)
+
+
 def describe_pod(namespace: str, pod: str) -> str:
     """``kubectl describe pod``: its status and events."""
     return command("kubectl", "describe", "pod", "--namespace", namespace, pod)

@@ -137,6 +137,12 @@ def interpret_result(ask: CanaryQuestion, result: CanaryReport, use: RegistryUse
     return CanaryReading(CanaryProof.PATH if ask.with_secret or _not_about_images_in_use(ask, use) else None, first)
 
 
+def of_one_account(reading: CanaryReading) -> CanaryReading:
+    """What a canary proves of pods for which other identities pull than for itself: the path."""
+    refused = reading.classified is not None and reading.classified.cause in CREDENTIALS
+    return CanaryReading(CanaryProof.PATH, reading.classified) if reading.proves or refused else reading
+
+
 def split_attempts(text: str) -> list[str]:
     """The errors of kubelet's attempts, in order; the whole text if there was one attempt."""
     return _NEXT_ATTEMPT.split(text)

@@ -17,6 +17,7 @@ from checks.rules import images
 from checks.rules.access import identity_access, rbac
 from checks.rules.access.identity_resource import gets_no_token
 from checks.rules.access.pull_secrets import CredentialResult, CredentialState, judge_secret, names_of
+from checks.rules.access.pullers import KUBELET, Puller, PullerKind, Pullers
 from checks.rules.path import public_registries
 from checks.rules.pull import observed_pulls
 from checks.rules.pull.errors import CREDENTIALS
@@ -24,6 +25,11 @@ from checks.rules.pull.errors import CREDENTIALS
 ROLE, SECRET, ANONYMOUS, PUBLIC_HOST, PULLED = "role", "pull-secret", "anonymous-pull", "public-registry", "pulled"
 NOTHING, ROLE_OPEN, THIRD_PARTY, REFUSED = "nothing-grants", "identity-open", "third-party", "pull-refused"
 _OFFERED = frozenset({"secret-expired", "secret-refused", "secret-refused-repository"})
+# Why no identity pulls for a pod.
+_WITHOUT = {
+    PullerKind.NOBODY: "its service account names no identity, and the cluster has no default one",
+    PullerKind.VIRTUAL_NODE: "a virtual node pulls with the pod's pull secrets only, never with the kubelet identity",
+}
 _MISSING = re.compile(r"image pull secrets? \(([^)]{1,4096})\)", re.IGNORECASE)
 
 
@@ -40,10 +46,11 @@ class PullEvidence(msgspec.Struct, frozen=True):
 
 
 class ImageUse(msgspec.Struct, frozen=True):
-    """One image and the pull secrets of the pods that use it."""
+    """One image, the pull secrets of the pods that use it, and who pulls for them."""
 
     image: str
     secrets: tuple[str, ...]
+    puller: Puller = KUBELET
 
 
 class ImageAccess(msgspec.Struct, frozen=True):
@@ -56,14 +63,16 @@ class ImageAccess(msgspec.Struct, frozen=True):
     secret: str | None = None
 
 
-def image_uses(containers: Iterable[ContainerImage]) -> tuple[ImageUse, ...]:
-    """The distinct pairs of image and pull secrets, in a stable order."""
-    all_containers = tuple(containers)
-    plain = {(image, "", ()): ImageUse(image, ()) for image in {c.image for c in all_containers if not c.pull_secrets}}
-    with_secrets = {
-        (c.image, c.namespace, c.pull_secrets): ImageUse(c.image, names_of(c)) for c in all_containers if c.pull_secrets
-    }
-    return tuple(use for _, use in sorted((plain | with_secrets).items()))
+def image_uses(containers: Iterable[ContainerImage], pullers: Pullers | None = None) -> tuple[ImageUse, ...]:
+    """The distinct combinations of image, pull secrets and puller (without ``pullers``: the kubelet identity)."""
+    found: dict[tuple[str, str, tuple[str, ...], str], ImageUse] = {}
+    for one in containers:
+        puller = pullers.of(one) if pullers is not None else KUBELET
+        who = f"{puller.kind.value} {puller.object_id}{puller.why}"
+        key = (one.image, one.namespace if one.pull_secrets else "", one.pull_secrets, who)
+        if key not in found:
+            found[key] = ImageUse(one.image, names_of(one), puller)
+    return tuple(use for _, use in sorted(found.items(), key=lambda item: item[0]))
 
 
 def missing_secrets(events: Iterable[PodEvent]) -> frozenset[str]:
@@ -96,29 +105,35 @@ def pull_evidence(facts: ClusterFacts) -> PullEvidence:
 
 def judge_images(facts: ClusterFacts, use: RegistryUse, evidence: PullEvidence) -> tuple[ImageAccess, ...]:
     """Judges every distinct use of a registry's images."""
-    identity = _IdentityAccess(facts, use)
-    return tuple(
-        _judge_image(facts, use, image_use, identity.judge(image_use.image), evidence)
-        for image_use in image_uses(use.images)
-    )
+    identities: dict[Puller, _IdentityAccess] = {}
+    judged = []
+    for image_use in image_uses(use.images, Pullers(facts)):
+        puller = image_use.puller
+        if puller not in identities:
+            identities[puller] = _IdentityAccess(facts, use, puller)
+        judged.append(_judge_image(facts, use, image_use, identities[puller].judge(image_use.image), evidence))
+    return tuple(judged)
 
 
 class _IdentityAccess:
-    """What the kubelet identity may pull from one registry, decided once for all repositories."""
+    """What one identity, mostly the kubelet identity, may pull from a registry: decided once for all repositories."""
 
-    def __init__(self, facts: ClusterFacts, use: RegistryUse) -> None:
+    def __init__(self, facts: ClusterFacts, use: RegistryUse, puller: Puller) -> None:
         self._decision: rbac.Decision | NotSeen | None = None
         self._third_party = not use.acr
-        self._noun = identity_access.identity_noun(facts.cluster)
-        self._gone = gets_no_token(facts)
-        if isinstance(use.registry, NotSeen) or isinstance(facts.principal, NotSeen):
+        self._puller = puller
+        kubelet = puller.kind is PullerKind.KUBELET
+        self._noun = puller.name or identity_access.identity_noun(facts.cluster)
+        self._gone = kubelet and gets_no_token(facts)
+        if isinstance(use.registry, NotSeen) or puller.kind not in (PullerKind.KUBELET, PullerKind.ACCOUNT):
             return
-        reads = identity_access.authorization_reads(facts, use.registry.value)
+        if kubelet and isinstance(facts.principal, NotSeen):
+            return
+        who = facts.principal.value.object_id if kubelet and isinstance(facts.principal, Seen) else puller.object_id
+        reads = identity_access.authorization_reads(facts, use.registry.value, puller.object_id)
         if reads is not None:
             repositories = identity_access.repositories_of(use.images)
-            self._decision = identity_access.decide(
-                facts.principal.value.object_id, use.registry.value, reads, repositories
-            )
+            self._decision = identity_access.decide(who, use.registry.value, reads, repositories)
 
     def judge(self, image: str) -> CredentialResult:
         decision = self._decision
@@ -126,6 +141,8 @@ class _IdentityAccess:
             return CredentialResult(CredentialState.FAILS, NOTHING, f"nodes get no token for the {self._noun}")
         if self._third_party:
             return CredentialResult(CredentialState.FAILS, NOTHING, f"the {self._noun} has no access to it")
+        if self._puller.kind in _WITHOUT:
+            return CredentialResult(CredentialState.FAILS, NOTHING, _WITHOUT[self._puller.kind])
         if isinstance(decision, rbac.Granted):
             return CredentialResult(CredentialState.HOLDS, ROLE, f"the {self._noun} has the role {decision.role}")
         if isinstance(decision, rbac.Partial):
@@ -170,7 +187,7 @@ def _undetermined(
     image_use: ImageUse, cause: str, why: str, evidence: PullEvidence, secret: str | None = None
 ) -> ImageAccess:
     """What was read does not decide it; a recent successful pull of this image does."""
-    if image_use.image in evidence.pulled:
+    if image_use.image in evidence.pulled and image_use.puller.kind is not PullerKind.VIRTUAL_NODE:
         return ImageAccess(image_use, CredentialState.HOLDS, PULLED, "a node pulled it recently", secret)
     return ImageAccess(image_use, CredentialState.OPEN, cause, why, secret)
 
@@ -200,9 +217,8 @@ def _judge_without(
     elsewhere = next((pair for pair in results if pair[1].state is CredentialState.ELSEWHERE), None)
     if elsewhere:
         return ImageAccess(image_use, CredentialState.FAILS, elsewhere[1].cause, elsewhere[1].why, elsewhere[0])
-    return ImageAccess(
-        image_use, CredentialState.FAILS, NOTHING, "no role, no pull secret and no anonymous pull grants it"
-    )
+    nothing = _WITHOUT.get(image_use.puller.kind, "no role, no pull secret and no anonymous pull grants it")
+    return ImageAccess(image_use, CredentialState.FAILS, NOTHING, nothing)
 
 
 def _judge_anonymous(use: RegistryUse) -> CredentialResult:

@@ -9,8 +9,9 @@ import msgspec
 
 from checks.facts import AgentPool, ContainerImage, NotSeen, PodEvent, RegistryUse, Seen, Workloads
 from checks.rules import images, registry_names
+from checks.rules.azure import virtual_nodes
 from checks.rules.azure.node_pools import pool_of, pools_of_events
-from checks.rules.pull import mirrors
+from checks.rules.pull import mirrors, virtual_node_failures
 from checks.rules.pull.canaries import grants_whole_registry, split_attempts
 from checks.rules.pull.errors import Classified, OtherEvent, PullErrorCause, classify, classify_event
 
@@ -25,10 +26,11 @@ WAITING_FOR_IMAGE = frozenset(
         "ImageInspectError",
         "RegistryUnavailable",
         "SignatureValidationFailed",
+        virtual_nodes.PROVIDER_FAILED,
     }
 )
 # The reasons of events whose texts tell of pulls; those of all others say nothing here.
-FAILED = frozenset({"Failed", "InspectFailed", "ErrImageNeverPull"})
+FAILED = frozenset({"Failed", "InspectFailed", "ErrImageNeverPull", "ProviderCreateFailed"})
 ABOUT_PULLS = FAILED | {"Pulled", "FailedToRetrieveImagePullSecret"}
 _PULLED = 'Successfully pulled image "'
 
@@ -38,6 +40,7 @@ class FailedPull(msgspec.Struct, frozen=True):
 
     ``events`` counts kubelet's events about failed pulls of this image in the pod, since ``first_event`` (ISO 8601).
     ``mirror`` is what failed instead of the registry; "" where it was the registry, or the text does not say.
+    ``virtual``: the pod is on a virtual node, which pulls with other credentials over another network path.
     """
 
     container: ContainerImage
@@ -47,6 +50,7 @@ class FailedPull(msgspec.Struct, frozen=True):
     events: int = 0
     first_event: str | None = None
     mirror: str = ""
+    virtual: bool = False
 
     @property
     def registry(self) -> str | None:
@@ -95,8 +99,12 @@ def _failed(
     text = container.waiting_message or ""
     reason = container.waiting_reason or ""
     key = (text, reason, container.image)
-    classified = known.get(key) or classify(*key)
-    known[key] = classified
+    virtual = virtual_nodes.kind_of(container) is not None
+    if reason == virtual_nodes.PROVIDER_FAILED:
+        classified = virtual_node_failures.classify(container, text)
+    else:
+        classified = known.get(key) or classify(*key)
+        known[key] = classified
     own = [event for event in events if container.image and _names(event.message, container.image)]
     if _settles_nothing(classified):
         for event in sorted(own, key=lambda event: event.last_seen or "", reverse=True):
@@ -107,7 +115,8 @@ def _failed(
     first = min((event.first_seen for event in own if event.first_seen), default=None)
     count = sum(event.count for event in own)
     host = images.host_of(container.image)
-    return FailedPull(container, host, classified, text, count, first, mirrors.mirror_in(text, host))
+    mirror = "" if virtual else mirrors.mirror_in(text, host)
+    return FailedPull(container, host, classified, text, count, first, mirror, virtual)
 
 
 def _settles_nothing(classified: Classified) -> bool:
@@ -126,10 +135,23 @@ def _names(text: str, image: str) -> bool:
     return False
 
 
+def _pulls_of_nodes(workloads: Workloads) -> list[PodEvent]:
+    """The events about successful pulls by kubelets: a virtual node's proves nothing of the nodes."""
+    events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
+    virtual = {(c.namespace, c.pod) for c in workloads.containers if virtual_nodes.kind_of(c) is not None}
+    return [
+        event
+        for event in events
+        if event.reason == "Pulled"
+        and event.message.startswith(_PULLED)
+        and (event.namespace, event.pod) not in virtual
+        and virtual_nodes.virtual_kind(event.node, None) is None
+    ]
+
+
 def pulled_images(workloads: Workloads) -> frozenset[str]:
     """The images, as pods write them, that nodes pulled recently."""
-    events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
-    messages = (e.message for e in events if e.reason == "Pulled" and e.message.startswith(_PULLED))
+    messages = (event.message for event in _pulls_of_nodes(workloads))
     return frozenset(text[len(_PULLED) :].partition('"')[0] for text in messages)
 
 
@@ -137,8 +159,7 @@ def pull_proofs(
     workloads: Workloads, pools: Iterable[AgentPool] = (), read_at: str | None = None
 ) -> dict[str, PullProof]:
     """The latest successful pull per registry (login server). "Already present on machine" proves nothing."""
-    events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
-    pulls = [event for event in events if event.reason == "Pulled" and event.message.startswith(_PULLED)]
+    pulls = _pulls_of_nodes(workloads)
     latest: dict[str, str] = {}
     pools_by_image: dict[str, set[str | None]] = {}
     for event, pool in zip(pulls, pools_of_events(pulls, workloads.containers, pools), strict=True):
@@ -175,9 +196,8 @@ def not_found_proofs(
     }
     all_pools, proofs_by_host = tuple(pools), dict[str, PullProof]()
     for pull in failing:
-        absent = pull.classified.cause is PullErrorCause.IMAGE_NOT_FOUND and _refused_without_credentials_only(
-            pull.text
-        )
+        missing = pull.classified.cause is PullErrorCause.IMAGE_NOT_FOUND and not pull.virtual
+        absent = missing and _refused_without_credentials_only(pull.text)
         host = pull.registry
         if absent and host in certain and host is not None and not pull.container.pull_secrets:
             pool, before = pool_of(pull.container.node, all_pools), proofs_by_host.get(host)
