@@ -148,7 +148,7 @@ def with_actions(permissions: str, roles: str) -> str:
     document = json.loads(roles)
     parts = [
         part
-        for role in (document["reader"], document["runCommand"])
+        for role in (document["reader"], document["networkManagers"], document["runCommand"])
         for part in (
             f"## The actions of {role['name']}",
             role["description"],

@@ -17,6 +17,10 @@ class EndpointCause(Cause):
         "endpoint-in-peer",
         "An approved private endpoint is in a network that is peered with the node network.",
     )
+    ENDPOINT_IN_CONNECTED_GROUP = (
+        "endpoint-in-connected-group",
+        "An approved private endpoint is in a network that a network manager connects with the node network.",
+    )
     ENDPOINT_OUT_OF_REACH = (
         "endpoint-out-of-reach",
         "The private endpoint is in a network that the node network is not connected with.",

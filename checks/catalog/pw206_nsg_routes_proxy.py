@@ -38,6 +38,30 @@ class FilterCause(Cause):
     ADMIN_RULES_LOGIN = "admin-rules-login", "A network manager's security admin rules may decide for the login server."
     ADMIN_RULES_LAYERS = "admin-rules-layers", "A network manager's security admin rules may decide for the layers."
     ADMIN_RULES_SIGN_IN = "admin-rules-sign-in", "A network manager's security admin rules may decide for the sign-in."
+    ADMIN_RULE_DENIES_LOGIN = (
+        "admin-rule-denies-login",
+        "A network manager's security admin rule denies the traffic to the login server.",
+    )
+    ADMIN_RULE_DENIES_LAYERS = (
+        "admin-rule-denies-layers",
+        "A network manager's security admin rule denies the traffic to where layers come from.",
+    )
+    ADMIN_RULE_DENIES_SIGN_IN = (
+        "admin-rule-denies-sign-in",
+        "A network manager's security admin rule denies the traffic to Microsoft Entra ID.",
+    )
+    ADMIN_RULE_UNCLEAR_LOGIN = (
+        "admin-rule-unclear-login",
+        "Whether a security admin rule applies to the login is not known.",
+    )
+    ADMIN_RULE_UNCLEAR_LAYERS = (
+        "admin-rule-unclear-layers",
+        "Whether a security admin rule applies to the layers is not known.",
+    )
+    ADMIN_RULE_UNCLEAR_SIGN_IN = (
+        "admin-rule-unclear-sign-in",
+        "Whether a security admin rule applies to the sign-in is not known.",
+    )
     PROXY_DECIDES = "proxy-decides", "The cluster's proxy decides."
     PUBLIC_ACCESS_DISABLED = "public-access-disabled", "Public network access of the registry is disabled."
     PUBLIC_CLOSED = "public-closed", "The public path is closed, and DNS may resolve to the private endpoint."

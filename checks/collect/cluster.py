@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from checks.collect.arm import graph, identities, reads, registry_details
+from checks.collect.arm import graph, identities, network_managers, reads, registry_details
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes import api, canary, pull_secrets
@@ -87,7 +87,7 @@ async def gather(
         client_secrets=await _client_secrets(azure, cluster, principal),
         probes=await probes.of_cluster(azure, inventory, uses),
         performance=await registry_details.of_cluster(azure, inventory, uses),
-        networks=await _with_zone_groups(azure, inventory, uses),
+        networks=await _networks(azure, inventory, cluster, uses),
         visibility=inventory.visibility,
         pull_secrets=secrets,
         manifests=await manifests.of_cluster(azure, inventory, uses),
@@ -300,6 +300,16 @@ def _held(inventory: Inventory, principal: Seen[Principal] | NotSeen, *, named: 
             elif not named and inventory.is_registry_role(assignment):
                 held_by_id.setdefault(registry.login_server, f"role at {assignment.scope}")
     return held_by_id
+
+
+async def _networks(azure: Azure, inventory: Inventory, cluster: Cluster, uses: tuple[RegistryUse, ...]) -> Networks:
+    """The networks with what is read only where something of this cluster asks for it, each once per run."""
+    registries = [use.registry.value for use in uses if isinstance(use.registry, Seen)]
+    networks, management = await asyncio.gather(
+        _with_zone_groups(azure, inventory, uses),
+        network_managers.of_cluster(azure, inventory.networks, inventory.management, cluster, registries),
+    )
+    return msgspec.structs.replace(networks, management=management)
 
 
 async def _with_zone_groups(azure: Azure, inventory: Inventory, uses: tuple[RegistryUse, ...]) -> Networks:

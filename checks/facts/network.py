@@ -11,7 +11,9 @@ from collections.abc import Iterable
 import msgspec
 
 from checks.arm_ids import subscription_of
+from checks.facts.network_management import NetworkManagement
 from checks.facts.observation import NotSeen, NotSeenReason, Seen
+from checks.facts.security_rules import SecurityRule
 from checks.facts.visibility import Visibility
 
 UNREAD = NotSeen(NotSeenReason.NOT_APPLICABLE, "networks were not read")
@@ -61,25 +63,6 @@ class VirtualNetwork(msgspec.Struct, frozen=True, kw_only=True):
     dns_servers: tuple[str, ...] = ()
     subnets: tuple[Subnet, ...] = ()
     peerings: tuple[Peering, ...] = ()
-
-
-class SecurityRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule of a network security group; singular and plural fields are one tuple here.
-
-    ``application_groups``: the rule names application security groups, whose members are not read.
-    """
-
-    name: str
-    priority: int
-    direction: str
-    access: str
-    protocol: str = "*"
-    sources: tuple[str, ...] = ()
-    source_ports: tuple[str, ...] = ("*",)
-    destinations: tuple[str, ...] = ()
-    destination_ports: tuple[str, ...] = ("*",)
-    source_groups: bool = False
-    destination_groups: bool = False
 
 
 class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,7 +228,8 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
 
     ``zones_of`` and ``rulesets_of`` are keyed by the network linked, ``endpoints_of`` by the resource connected to.
     ``zone_groups`` are the private DNS zones (ids) that the zone groups of an endpoint name, by the endpoint's id: only
-    those of endpoints of registries in use are read.
+    those of endpoints of registries in use are read. ``management`` is what network managers do to the networks of a
+    cluster, where something asked for it.
     """
 
     by_subscription: dict[str, Network] = {}
@@ -253,6 +237,7 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
     zones_of: dict[str, tuple[tuple[Zone, ZoneLink], ...]] = {}
     rulesets_of: dict[str, tuple[ForwardingRuleset, ...]] = {}
     zone_groups: dict[str, Seen[tuple[str, ...]] | NotSeen] = {}
+    management: NetworkManagement = NetworkManagement()
     visibility: Visibility = Visibility()
 
     def of(self, resource_id: str) -> Network | None:

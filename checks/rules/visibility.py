@@ -38,11 +38,17 @@ def hidden_in(visibility: Visibility, subscription: str, resource_type: str) -> 
             f"whether subscription {guid} shows all of {resource_type} depends on Pullwatch's own roles: {roles.detail}"
         )
         return NotSeen(roles.why, what, READER, grant(visibility, guid))
-    action = f"{resource_type}/read"
-    if any(wildcards.leaves(held.actions, held.not_actions, action) for held in roles.value):
+    if allows(visibility, guid, f"{resource_type}/read"):
         return None
     what = f"Pullwatch's identity may read only a part of {resource_type} in subscription {guid}"
     return NotSeen(NotSeenReason.NOT_ALLOWED, what, READER, grant(visibility, guid))
+
+
+def allows(visibility: Visibility, subscription: str, action: str) -> bool:
+    """Whether the app's own roles, at a subscription or above it, certainly hold an action there."""
+    roles = visibility.roles_in(subscription)
+    held = roles.value if isinstance(roles, Seen) else ()
+    return any(wildcards.leaves(one.actions, one.not_actions, action) for one in held)
 
 
 def hidden_anywhere(visibility: Visibility, resource_type: str) -> NotSeen | None:

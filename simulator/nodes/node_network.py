@@ -21,6 +21,7 @@ from typing import Any
 from simulator.arm import ids
 from simulator.arm.resources import Resource, Resources
 from simulator.jsonfiles import JsonFile
+from simulator.nodes import network_managers
 from simulator.nodes.security_rules import lets_in, lets_out
 from simulator.tenant import Tenant
 
@@ -118,10 +119,18 @@ class NodeNetwork:
         return random.Random(seed).choice(public_addresses) if public_addresses else None
 
     def lets_out(self, node: Node, destination: str) -> bool:
-        """Whether the network security groups of subnet and interface let a node go to an address, or to "public"."""
+        """Whether a node may go to an address, or to "public": admin rules first, then the groups of its subnet and
+        interface."""
+        above = self._admin_verdict(node, destination)
+        if above in ("deny", "alwaysallow"):
+            return above == "alwaysallow"
         groups = (self._find(table(node.subnet.get("networkSecurityGroup")).get("id")), *self._groups_of_aks(node))
         source = _private_address(node.subnet)
         return all(lets_out(_properties(group), source, destination) for group in groups if group is not None)
+
+    def _admin_verdict(self, node: Node, destination: str) -> str:
+        source, resources = _private_address(node.subnet), self._tenant.resources()
+        return network_managers.verdict(resources, node.network_id, source, destination)
 
     def _groups_of_aks(self, node: Node) -> list[Resource]:
         """The groups that AKS puts on interfaces (a network of its own has them at the subnet, as any other)."""
@@ -304,9 +313,11 @@ class NodeNetwork:
         return addresses
 
     def _is_near(self, node: Node, network_id: str) -> bool:
-        """The same network, or peered both ways and connected."""
+        """The same network, peered both ways and connected, or in a connected group with it."""
         if not network_id or ids.key(network_id) == ids.key(node.network_id):
             return bool(network_id)
+        if network_managers.are_connected(self._tenant.resources(), node.network_id, network_id):
+            return True
         return self._peers(node.network_id, network_id) and self._peers(network_id, node.network_id)
 
     def _peers(self, one: str, other: str) -> bool:

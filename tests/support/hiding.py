@@ -24,6 +24,7 @@ from checks.facts import (
 from checks.facts.network import networks_of
 from checks.facts.visibility import Visibility
 from tests.support import access_facts
+from tests.support.managed_networks import management
 from tests.support.network_world import EGRESS, HOST, NODES, READ, RECORDS, World, rule
 from tests.support.readable import OWN, readable
 from tests.support.tenant_builder import SUBSCRIPTION, guid, object_id
@@ -169,9 +170,9 @@ def hidden(zone: LandingZone, subscriptions: set[str], groups: set[tuple[str, st
     use = whole.uses[0]
     if not shown(world.registry_id):
         use = RegistryUse(login_server=HOST, sources=use.sources, registry=REFUSED)
-    return msgspec.structs.replace(
-        whole, uses=(use,), networks=msgspec.structs.replace(listed, zone_groups=zone_groups), visibility=rights
-    )
+    managed = management(visible.bodies, rights)
+    networks = msgspec.structs.replace(listed, zone_groups=zone_groups, management=managed)
+    return msgspec.structs.replace(whole, uses=(use,), networks=networks, visibility=rights)
 
 
 def _rights(guids: set[str], partly: set[str]) -> Visibility:

@@ -16,6 +16,7 @@ from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Principal, Regist
 from checks.facts.network import ForwardingRuleset, Network, Networks, Zone, networks_of
 from checks.facts.visibility import Visibility
 from checks.findings import Evidence
+from tests.support.managed_networks import management
 from tests.support.readable import readable
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant, guid, merged, object_id
 
@@ -366,7 +367,8 @@ class World:
         guids = {subscription_of(key) for key in self.bodies} - {one.lower() for one in self.hidden}
         visible = readable(*guids)
         listed = networks_of(((one, self._network(one)) for one in sorted(guids)), visible)
-        return msgspec.structs.replace(listed, zone_groups=self._zone_groups(visible))
+        managed = management(self.bodies, visible)
+        return msgspec.structs.replace(listed, zone_groups=self._zone_groups(visible), management=managed)
 
     def _zone_groups(self, visible: Visibility) -> dict[str, Seen[tuple[str, ...]] | NotSeen]:
         """The zones that the zone groups of endpoints name, where the endpoint can be seen."""

@@ -40,7 +40,8 @@ def beyond_the_roles(folder: Path) -> list[str]:
 
     What other clients ask, the tests themselves among them, is not Pullwatch's: their User-Agent is another.
     """
-    held = actions_of("reader") | actions_of("runCommand") | {KUBERNETES_ACTION.lower()}
+    custom = (actions_of(role) for role in ("reader", "networkManagers", "runCommand"))
+    held = frozenset().union(*custom) | {KUBERNETES_ACTION.lower()}
     asked = {action.lower() for agent, action in noted(folder) if agent.startswith(USER_AGENT)}
     return sorted(asked - held)
 
@@ -81,7 +82,8 @@ def everything(root: Path, **cluster: Any) -> Tenant:
     world.zone({}, world.vnet_id(NODES), aliases={"alias": HOST}, name="westeurope.azurecr.io")
     world.zone_group(f"{world.vnet_id(NODES).rsplit('/', 2)[0]}/privateEndpoints/pe", _zone_of(world))
     world.ruleset("rules", world.vnet_id(NODES), rules={"contoso.example": "10.10.0.4"})
-    world.manager(SUBSCRIPTION)
+    world.manager(SUBSCRIPTION, accesses=("Connectivity", "SecurityAdmin"))
+    world.endpoint("pe-far", network=world.vnet("vnet-far", "10.90.0.0/16", endpoints={}), space="10.90.0")
     _unembedded(world)
     _identity_and_machines(world)
     _registry_details(world)

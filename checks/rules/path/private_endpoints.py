@@ -13,11 +13,13 @@ from ipaddress import IPv4Address, IPv4Network
 import msgspec
 
 from checks.arm_ids import name_of
-from checks.facts import NotSeen, Registry, Seen, same_id, subscription_of
-from checks.facts.network import NetworkManager, Networks, Peering, PrivateEndpoint, Subnet, VirtualNetwork
+from checks.facts import NotSeen, NotSeenReason, Registry, Seen, same_id, subscription_of
+from checks.facts.network import Networks, Peering, PrivateEndpoint, Subnet, VirtualNetwork
 from checks.facts.outbound import EndpointConnection
 from checks.rules import visibility
 from checks.rules.path import node_network
+from checks.rules.path.central import connected_groups
+from checks.rules.path.central.managers import connecting
 from checks.rules.path.destinations import Destination, Match, address, networks
 from checks.rules.path.node_network import NodeSubnet
 from checks.rules.path.routes import is_diverted
@@ -28,6 +30,7 @@ class Reach(StrEnum):
 
     SAME = "same-network"
     PEERED = "peered"
+    GROUP = "connected-group"
     NO_ACCESS = "access-off"
     NOT_CONNECTED = "peering-not-connected"
     PARTLY = "subnets-peered"
@@ -39,7 +42,7 @@ class Reach(StrEnum):
     @property
     def certain(self) -> bool:
         """The endpoint is certainly in reach."""
-        return self in (Reach.SAME, Reach.PEERED)
+        return self in (Reach.SAME, Reach.PEERED, Reach.GROUP)
 
     @property
     def blocked(self) -> bool:
@@ -133,33 +136,40 @@ def _candidate(
     members = () if isinstance(endpoint.members, NotSeen) else endpoint.members
     addresses = tuple(candidate for member in members if (candidate := address(member.address)))
     reach, peering = reach_of(facts, node_subnet, network_id, addresses)
-    gap = None
-    if reach.blocked:
-        reach, gap = _unless_managed(facts, node_subnet, network_id, reach)
+    reach, gap = _managed(facts, node_subnet, network_id, reach)
     if isinstance(home, NotSeen) and reach is Reach.NONE:
         reach = Reach.HIDDEN
     return Candidate(connection=connection, endpoint=endpoint, home=home, reach=reach, peering=peering, gap=gap)
 
 
-def _unless_managed(
-    facts: Networks, node_subnet: NodeSubnet, network_id: str, reach: Reach
-) -> tuple[Reach, NotSeen | None]:
-    """A network manager connects networks without any peering: out of reach is certain only where none may.
+def _managed(facts: Networks, node_subnet: NodeSubnet, network_id: str, reach: Reach) -> tuple[Reach, NotSeen | None]:
+    """A network manager connects networks without any peering: out of reach is certain only where none does.
 
     Source: "Connectivity configurations in Azure Virtual Network Manager", connected groups.
     """
-    ends = (subscription_of(node_subnet.network.id), subscription_of(network_id))
-    connecting = (m for m in managers(facts) if m.connects and all(m.covers(end) for end in ends))
-    if next(connecting, None) is not None:
+    if not reach.blocked and reach is not Reach.TRANSIT:
+        return reach, None
+    answer = connected_groups.connected(facts, node_subnet.network, network_id)
+    if answer is Match.YES:
+        return Reach.GROUP, None
+    if not reach.blocked or answer is Match.NO:
+        return reach, None
+    if answer is Match.MAYBE:
         return Reach.MANAGED, None
-    gap = visibility.hidden_anywhere(facts.visibility, visibility.NETWORK_MANAGERS)
+    return _unless_managed(facts, (node_subnet.network.id, network_id), reach, answer)
+
+
+def _unless_managed(
+    facts: Networks, network_ids: tuple[str, str], reach: Reach, unread: NotSeen
+) -> tuple[Reach, NotSeen | None]:
+    """What is in effect on the networks is ``unread``: whether there is a network manager that may connect them."""
+    ends = tuple(subscription_of(network_id) for network_id in network_ids)
+    if connecting(facts, ends) or any(connected_groups.in_a_group(facts, one) for one in network_ids):
+        return Reach.MANAGED, None if unread.why is NotSeenReason.NOT_APPLICABLE else unread
+    given = (facts.management.connections.get(end) for end in ends)
+    gap = next((part for part in given if isinstance(part, NotSeen)), None)
+    gap = gap or visibility.hidden_anywhere(facts.visibility, visibility.NETWORK_MANAGERS)
     return (Reach.HIDDEN, gap) if gap is not None else (reach, None)
-
-
-def managers(facts: Networks) -> tuple[NetworkManager, ...]:
-    """Every network manager that was seen."""
-    listed = (part.managers for part in facts.by_subscription.values())
-    return tuple(manager for part in listed if isinstance(part, Seen) for manager in part.value.values())
 
 
 def reach_of(
