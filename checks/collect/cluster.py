@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from checks.collect.arm import graph, identities, network_managers, reads, registry_details
+from checks.collect.arm import graph, identities, network_managers, reads, registry_details, virtual_hubs
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes import api, canary, pull_secrets
@@ -305,11 +305,13 @@ def _held(inventory: Inventory, principal: Seen[Principal] | NotSeen, *, named: 
 async def _networks(azure: Azure, inventory: Inventory, cluster: Cluster, uses: tuple[RegistryUse, ...]) -> Networks:
     """The networks with what is read only where something of this cluster asks for it, each once per run."""
     registries = [use.registry.value for use in uses if isinstance(use.registry, Seen)]
+    hubs = await virtual_hubs.of_cluster(azure, inventory.networks, inventory.hubs, cluster)
+    known = msgspec.structs.replace(inventory.networks, hubs=hubs)
     networks, management = await asyncio.gather(
         _with_zone_groups(azure, inventory, uses),
-        network_managers.of_cluster(azure, inventory.networks, inventory.management, cluster, registries),
+        network_managers.of_cluster(azure, known, inventory.management, cluster, registries),
     )
-    return msgspec.structs.replace(networks, management=management)
+    return msgspec.structs.replace(networks, management=management, hubs=hubs)
 
 
 async def _with_zone_groups(azure: Azure, inventory: Inventory, uses: tuple[RegistryUse, ...]) -> Networks:

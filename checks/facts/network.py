@@ -14,6 +14,7 @@ from checks.arm_ids import subscription_of
 from checks.facts.network_management import NetworkManagement
 from checks.facts.observation import NotSeen, NotSeenReason, Seen
 from checks.facts.security_rules import SecurityRule
+from checks.facts.virtual_hubs import VirtualHub
 from checks.facts.visibility import Visibility
 
 UNREAD = NotSeen(NotSeenReason.NOT_APPLICABLE, "networks were not read")
@@ -85,12 +86,16 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
-    """A route table. ``unreadable`` counts routes whose bodies could not be understood."""
+    """A route table. ``unreadable`` counts routes whose bodies could not be understood.
+
+    ``propagates`` False: the subnet takes no routes from gateways and hubs (``disableBgpRoutePropagation``).
+    """
 
     id: str
     name: str
     routes: tuple[Route, ...] = ()
     unreadable: int = 0
+    propagates: bool = True
 
 
 class NatGateway(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,7 +234,7 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
     ``zones_of`` and ``rulesets_of`` are keyed by the network linked, ``endpoints_of`` by the resource connected to.
     ``zone_groups`` are the private DNS zones (ids) that the zone groups of an endpoint name, by the endpoint's id: only
     those of endpoints of registries in use are read. ``management`` is what network managers do to the networks of a
-    cluster, where something asked for it.
+    cluster, ``hubs`` the Virtual WAN hubs of each subscription (guid), where something asked for it.
     """
 
     by_subscription: dict[str, Network] = {}
@@ -238,6 +243,7 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
     rulesets_of: dict[str, tuple[ForwardingRuleset, ...]] = {}
     zone_groups: dict[str, Seen[tuple[str, ...]] | NotSeen] = {}
     management: NetworkManagement = NetworkManagement()
+    hubs: dict[str, Seen[tuple[VirtualHub, ...]] | NotSeen] = {}
     visibility: Visibility = Visibility()
 
     def of(self, resource_id: str) -> Network | None:

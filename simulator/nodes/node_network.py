@@ -21,7 +21,7 @@ from typing import Any
 from simulator.arm import ids
 from simulator.arm.resources import Resource, Resources
 from simulator.jsonfiles import JsonFile
-from simulator.nodes import network_managers
+from simulator.nodes import network_managers, virtual_hubs
 from simulator.nodes.security_rules import lets_in, lets_out
 from simulator.tenant import Tenant
 
@@ -157,6 +157,9 @@ class NodeNetwork:
             return self._shown_addresses(node)
         if node.outbound == "block":
             return []
+        resources = self._tenant.resources()
+        if not hop and self._takes_routes(node) and virtual_hubs.takes_internet_traffic(resources, node.network_id):
+            return self._shown_addresses(node)
         gateway = self._find(table(node.subnet.get("natGateway")).get("id"))
         if gateway is not None:
             return self._public(gateway, "publicIpAddresses", "publicIpPrefixes")
@@ -175,6 +178,11 @@ class NodeNetwork:
         if not node.pool.get("vnetSubnetID") or node.subnet.get("defaultOutboundAccess") is False:
             return []
         return self._shown_addresses(node)
+
+    def _takes_routes(self, node: Node) -> bool:
+        """Whether the node's subnet takes routes of gateways and hubs."""
+        routes = self._find(table(node.subnet.get("routeTable")).get("id"))
+        return _properties(routes).get("disableBgpRoutePropagation") is not True
 
     def _shown_addresses(self, node: Node) -> list[str]:
         listed = table(self._egress.value()).get(str(node.cluster.body.get("name", "")))
@@ -313,10 +321,13 @@ class NodeNetwork:
         return addresses
 
     def _is_near(self, node: Node, network_id: str) -> bool:
-        """The same network, peered both ways and connected, or in a connected group with it."""
+        """The same network, peered both ways and connected, or in a connected group or behind a virtual hub with it."""
         if not network_id or ids.key(network_id) == ids.key(node.network_id):
             return bool(network_id)
-        if network_managers.are_connected(self._tenant.resources(), node.network_id, network_id):
+        resources = self._tenant.resources()
+        if network_managers.are_connected(resources, node.network_id, network_id):
+            return True
+        if virtual_hubs.are_connected(resources, node.network_id, network_id) and self._takes_routes(node):
             return True
         return self._peers(node.network_id, network_id) and self._peers(network_id, node.network_id)
 

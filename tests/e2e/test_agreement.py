@@ -23,7 +23,9 @@ from checks.catalog.check import Decides
 from checks.facts import subscription_of
 from simulator import Simulator, running
 from tests.support.cli import Scan, scan
+from tests.support.hiding import HUB
 from tests.support.layout import HIDEABLE, Layout, denials, holds_anything
+from tests.support.managed_networks import BOTH, admin_rule, configuration, in_effect
 from tests.support.network_world import EGRESS, HOST, NODES, RECORDS, World, rule
 from tests.support.tenant_builder import (
     ACR_PULL,
@@ -34,6 +36,7 @@ from tests.support.tenant_builder import (
     merged,
     object_id,
 )
+from tests.support.virtual_hubs import attach, hub, static_routes
 
 EXAMPLES, HIDDEN, MATRIX = 32, 32, 800
 CREDENTIALS = ("unauthorized", "credentials_expired", "credentials_missing")
@@ -58,6 +61,8 @@ ENDPOINTS = ("healthy", "no record", "no data record", "stale record", "zone not
              "pending", "not peered", "peered one way", "redirecting zone", "closed by its group")  # fmt: skip
 # Names are answered by the hub's resolver, whose rules and forwarders are not read.
 HUB_ANSWERS = ("DNS servers of the hub", "ruleset of the hub")
+# What a central team runs above the networks of others.
+CENTRAL = ("virtual hub", "hub with a firewall", "connected group", "admin rule denies", "admin rule always allows")
 EGRESS_KINDS = ("NAT gateway", "block", "none", "routed nowhere",
         "service endpoint", "group denies the Internet", "group denies all but the network",
         "group of AKS denies all")  # fmt: skip
@@ -83,6 +88,7 @@ class Case:
     zone_group: bool = False
     # whether the nodes' network is peered with a hub
     hub: bool = False
+    central: str = "none"
     layout: Layout = TOGETHER
     hidden: frozenset[str] = frozenset()
 
@@ -108,6 +114,7 @@ CASES = st.builds(
     tokens=mostly(None, ("pulls", "refused")),
     zone_group=st.booleans(),
     hub=st.booleans(),
+    central=mostly("none", CENTRAL),
 )
 PRIVATE_CASES = st.builds(
     replace,
@@ -193,6 +200,7 @@ def build(case: Case, tenant: Tenant) -> World:
             world.peer(world.vnet_id(NODES), hub)
     endpoint(world, case.endpoint, zone_group=case.zone_group)
     firewall(world, case.firewall)
+    central(world, case.central)
     if case.second_pool:
         world.vnet("vnet-user", "10.30.0.0/16", nodes={})
         world.pools(world.pool("system"), world.pool("user", network="vnet-user", mode="User"))
@@ -200,7 +208,7 @@ def build(case: Case, tenant: Tenant) -> World:
     made = case.layout.made_by_aks and not case.second_pool
     layout = case.layout if made or not case.layout.made_by_aks else replace(case.layout, network="network")
     layout.applied(world).into(tenant)
-    tenant.caller(denied=denials(case.hidden))
+    tenant.caller(denied=denials(case.hidden), granted=BOTH)
     tenant.reachable()
     tenant.write("registries", {"repositories": {"team/web": {"1": {"platforms": ["linux/amd64"]}}}}, HOST)
     tenant.ready_pods(f"{HOST}/team/web:1", *(["system", "user"] if case.second_pool else ["system"]))
@@ -261,6 +269,23 @@ def endpoint(world: World, name: str, *, zone_group: bool) -> None:
     zone = world.zone(records.get(name, RECORDS), linked, policy=policy)
     if zone_group:
         world.zone_group(private_endpoint, zone)
+
+
+def central(world: World, name: str) -> None:
+    """A virtual hub or a network manager above the networks of nodes and of the endpoint."""
+    homes = [key for key in world.bodies if key.endswith("/virtualNetworks/vnet-endpoints")]
+    networks = (world.vnet_id(NODES), *homes)
+    if name in ("virtual hub", "hub with a firewall"):
+        hub_id = hub(world, "hub", *networks, sub=HUB)
+        if name == "hub with a firewall":
+            attach(world, networks[0], hub_id, enableInternetSecurity=True)
+            static_routes(world, hub_id, "0.0.0.0/0", "10.0.0.0/8")
+    elif name == "connected group":
+        for network_id in networks:
+            in_effect(world, network_id, configuration())
+    elif name != "none":
+        access = "Deny" if name == "admin rule denies" else "AlwaysAllow"
+        in_effect(world, networks[0], admin_rule("rule", 10, access, "*"))
 
 
 def resolver(world: World, name: str) -> str:
@@ -364,6 +389,14 @@ ALONE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"egress": "group denies the Internet", "endpoint": "healthy"}, "pass"),
     ({"egress": "group denies all but the network", "endpoint": "healthy"}, "pass"),
     ({"second_pool": True}, "pass"),
+    *(({"central": name}, "pass") for name in ("virtual hub", "connected group", "admin rule always allows")),
+    ({"central": "admin rule denies"}, "fail"),
+    ({"central": "admin rule always allows", "egress": "group of AKS denies all"}, "pass"),
+    *(
+        ({"central": name, "endpoint": "not peered", "firewall": "closed"}, "pass")
+        for name in ("virtual hub", "connected group")
+    ),
+    ({"central": "virtual hub", "firewall": "another address"}, "fail"),
     ({"second_pool": True, "endpoint": "healthy", "firewall": "closed"}, "fail"),
 )
 

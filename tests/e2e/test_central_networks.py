@@ -1,4 +1,4 @@
-"""Network managers over the wire: what is asked, how often, and that nodes fare as the report says."""
+"""Network managers and virtual hubs over the wire: what is asked, how often, and that nodes fare as the report says."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from simulator import Simulator, running
 from tests.e2e.test_agreement import heard
 from tests.support.cli import Scan, scan
 from tests.support.managed_networks import BOTH, admin_rule, configuration, in_effect
-from tests.support.network_world import HOST, NODES, RECORDS, World, rule
+from tests.support.network_world import EGRESS, HOST, NODES, RECORDS, World, rule
 from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, object_id
+from tests.support.virtual_hubs import attach, hub, intent, static_routes
 
 ASKED = ("listNetworkManagerEffectiveConnectivityConfigurations", "listNetworkManagerEffectiveSecurityAdminRules",
          "networkManagerConnections")  # fmt: skip
@@ -136,3 +137,77 @@ def test_without_the_action_admin_rules_are_not_known_and_named(tmp_path: Path) 
     assert shown(result) == ("unknown", "fail") and not calls
     (found, *_) = [one for one in result.findings("PW206") if one["cause"] == "admin-rules-login"]
     assert "listNetworkManagerEffectiveSecurityAdminRules/action" in found["summary"]
+
+
+# virtual hubs ---------------------------------------------------------------------------------------------------------
+
+
+HUB_READS = ("virtualHubs", "hubVirtualNetworkConnections", "routingIntent", "hubRouteTables")
+HUB = "22222222-2222-4222-8222-222222222222"
+
+
+def hub_calls(tenant: Tenant) -> tuple[Scan, Counter[str]]:
+    with running(tenant.root, kubelet_delay=0.01) as sim:
+        result = scan(sim.environment | CANARY, "--canary")
+        names = Counter(record.path.rstrip("/").rsplit("/", 1)[-1] for record in sim.requests)
+    return result, Counter({name: names[name] for name in HUB_READS if names[name]})
+
+
+def behind_hub(**over: object) -> tuple[World, str]:
+    """The far endpoint, in a network that a hub in another subscription connects with the nodes'."""
+    world = far()
+    networks = (world.vnet_id(NODES), world.vnet_id("vnet-endpoints"))
+    return world, hub(world, "hub", *networks, sub=HUB, **over)
+
+
+def test_a_hub_brings_the_endpoint_into_reach_of_nodes_and_is_read_once(tmp_path: Path) -> None:
+    world, _ = behind_hub()
+    result, calls = hub_calls(tenant_of(world, tmp_path, clusters=3))
+    assert shown(result) == ("pass", "pass")
+    # A list in each of two subscriptions, and three below the hub, for three clusters.
+    assert calls == {"virtualHubs": 2, "hubVirtualNetworkConnections": 1, "routingIntent": 1, "hubRouteTables": 1}
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_firewall_in_the_hub_decides_and_a_hub_that_is_hidden_is_not_known(tmp_path: Path, hidden: bool) -> None:
+    world, hub_id = behind_hub()
+    if not hidden:
+        intent(world, hub_id, "PrivateTraffic")
+    tenant = tenant_of(world, tmp_path)
+    if hidden:
+        actions = ["*", "Microsoft.Resources/subscriptions/read"]
+        tenant.caller(denied=[{"scope": f"/subscriptions/{HUB}", "actions": actions}])
+    result, calls = hub_calls(tenant)
+    assert shown(result) == ("unknown", "pass" if hidden else "fail")
+    assert calls["virtualHubs"] == (1 if hidden else 2)
+    assert {one["cause"] for one in result.findings("PW203")} == {
+        "endpoint-transit" if hidden else "endpoint-hub-routing"
+    }
+
+
+def test_a_network_that_is_in_no_hub_of_the_nodes_is_out_of_reach_for_them_too(tmp_path: Path) -> None:
+    world = far()
+    hub(world, "hub", world.vnet_id(NODES), sub=HUB)
+    assert shown(hub_calls(tenant_of(world, tmp_path))[0]) == ("fail", "fail")
+
+
+@pytest.mark.parametrize(
+    ("address", "security", "path", "node"),
+    [(EGRESS, True, "unknown", "fail"), ("198.51.100.200", True, "unknown", "pass"), (EGRESS, False, "pass", "pass"),
+     ("198.51.100.200", False, "fail", "fail")],
+)  # fmt: skip
+def test_no_verdict_rests_on_the_load_balancer_where_the_hub_takes_the_traffic(
+    tmp_path: Path, address: str, security: bool, path: str, node: str
+) -> None:
+    world = World().deny(address)
+    hub_id = hub(world, "hub", sub=HUB)
+    attach(world, world.vnet_id(NODES), hub_id, enableInternetSecurity=security)
+    static_routes(world, hub_id, "0.0.0.0/0")
+    assert shown(hub_calls(tenant_of(world, tmp_path))[0]) == (path, node)
+
+
+def test_networks_without_a_hub_cost_no_list_of_hubs(tmp_path: Path) -> None:
+    world = World().healthy_private()
+    hub(world, "hub", sub=HUB)
+    result, calls = hub_calls(tenant_of(world, tmp_path))
+    assert shown(result) == ("pass", "pass") and not calls

@@ -19,6 +19,7 @@ from checks.findings import Evidence
 from tests.support.managed_networks import management
 from tests.support.readable import readable
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant, guid, merged, object_id
+from tests.support.virtual_hubs import hubs_of
 
 HOST = "acrone.azurecr.io"
 DATA = "acrone.westeurope.data.azurecr.io"
@@ -367,8 +368,8 @@ class World:
         guids = {subscription_of(key) for key in self.bodies} - {one.lower() for one in self.hidden}
         visible = readable(*guids)
         listed = networks_of(((one, self._network(one)) for one in sorted(guids)), visible)
-        managed = management(self.bodies, visible)
-        return msgspec.structs.replace(listed, zone_groups=self._zone_groups(visible), management=managed)
+        managed, hubs = management(self.bodies, visible), hubs_of(self.bodies, sorted(guids))
+        return msgspec.structs.replace(listed, zone_groups=self._zone_groups(visible), management=managed, hubs=hubs)
 
     def _zone_groups(self, visible: Visibility) -> dict[str, Seen[tuple[str, ...]] | NotSeen]:
         """The zones that the zone groups of endpoints name, where the endpoint can be seen."""

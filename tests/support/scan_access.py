@@ -13,6 +13,7 @@ from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from tests.support.infra import INFRA
 from tests.support.network_world import HOST, NODES, World
 from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, guid, merged, object_id
+from tests.support.virtual_hubs import hub
 
 OTHER = guid("another subscription of the scan")
 SCOPES = (f"/subscriptions/{SUBSCRIPTION}", f"/subscriptions/{OTHER}")
@@ -84,6 +85,7 @@ def everything(root: Path, **cluster: Any) -> Tenant:
     world.ruleset("rules", world.vnet_id(NODES), rules={"contoso.example": "10.10.0.4"})
     world.manager(SUBSCRIPTION, accesses=("Connectivity", "SecurityAdmin"))
     world.endpoint("pe-far", network=world.vnet("vnet-far", "10.90.0.0/16", endpoints={}), space="10.90.0")
+    hub(world, "hub", world.vnet_id(NODES))
     _unembedded(world)
     _identity_and_machines(world)
     _registry_details(world)

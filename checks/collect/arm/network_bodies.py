@@ -113,7 +113,13 @@ def route_table(body: Any) -> network.RouteTable | None:
         return None
     listed = objects(body, "properties", "routes")
     routes = tuple(route for item in listed if (route := _route(item)))
-    return network.RouteTable(id=resource_id, name=name, routes=routes, unreadable=len(listed) - len(routes))
+    return network.RouteTable(
+        id=resource_id,
+        name=name,
+        routes=routes,
+        unreadable=len(listed) - len(routes),
+        propagates=boolean(body, "properties", "disableBgpRoutePropagation") is not True,
+    )
 
 
 def _route(body: Any) -> network.Route | None:

@@ -57,7 +57,8 @@ async def of_cluster(
         _each(asked, lambda one: shared.connectivity.get(_key(one), lambda: _connectivity(azure, networks, one))),
         _each(secured, lambda one: shared.admin_rules.get(_key(one), lambda: _admin_rules(azure, networks, one))),
     )
-    unread = [pair for pair in pairs if any(isinstance(connectivity[_key(one)], NotSeen) for one in pair)]
+    absent = [pair for pair, matters in pairs.items() if matters]
+    unread = [pair for pair in absent if any(isinstance(connectivity[_key(one)], NotSeen) for one in pair)]
     guids = dict.fromkeys(subscription_of(network_id) for pair in unread for network_id in pair)
     visible = [guid for guid in guids if networks.visibility.roles_in(guid) is not None]
     connections = await _each(

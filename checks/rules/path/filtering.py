@@ -15,6 +15,7 @@ from checks.rules.access.identity_access import is_service_principal
 from checks.rules.fixes import az_network as fix
 from checks.rules.fixes import shell
 from checks.rules.path import node_network, nsg
+from checks.rules.path.central.virtual_hubs import HubDefault
 from checks.rules.path.context import SIGN_IN, NodeContext, PathContext
 from checks.rules.path.destinations import Destination, Match
 from checks.rules.path.egress import OutboundType
@@ -92,7 +93,23 @@ def public_filter(context: NodeContext, part: str, destination: Destination) -> 
         if egress_path.egress.exit is OutboundType.DEFAULT or egress_path.egress.exit is OutboundType.ROUTED:
             summary = f"What carries the traffic to {destination.what} cannot be read ({egress_path.egress.note})."
             return unknown(f"egress-unclear-{part}", summary, "where the nodes' traffic leaves")
-    return _through_groups(context, part, destination, in_network(context.facts, context.node_subnet, destination))
+    closing = _through_groups(context, part, destination, in_network(context.facts, context.node_subnet, destination))
+    hub = egress_path.egress.hub if egress_path.egress is not None else None
+    if hub is not None and hub.filters and isinstance(closing.verdict, Pass):
+        return _through_hub(part, destination, hub)
+    return closing
+
+
+def _through_hub(part: str, destination: Destination, hub: HubDefault) -> Result:
+    """A virtual hub's default route may lead the traffic to a firewall, which decides."""
+    if hub.gap is not None:
+        diverted = f"Whether the virtual hub {hub.name} sends the traffic to {destination.what} to a firewall"
+        summary, fix_commands = f"{diverted} is not known: {hub.gap.detail}", hub.gap.fix
+    else:
+        diverted = f"The virtual hub {hub.name} may send the traffic to {destination.what} to a firewall or a gateway"
+        summary, fix_commands = f"{diverted}, which decides.", ()
+    missing, failed = "what the virtual hub lets through", hub.gap is not None
+    return unknown(f"hub-decides-{part}", summary, missing, look_failed=failed, fix=fix_commands)
 
 
 def _routed(context: NodeContext, part: str, destination: Destination, routing: Routing) -> Result | None:
@@ -180,9 +197,10 @@ def _private(context: PathContext, part: str, destination: Destination) -> Resul
 
 
 def _inside(context: PathContext, destination: Destination) -> Match:
-    """Whether the tag VirtualNetwork covers a target: an endpoint in a connected group is reached as if peered."""
+    """Whether the tag VirtualNetwork covers a target: an endpoint in a connected group, or behind the
+    same virtual hub, is reached as if peered."""
     owned = [owner for one in destination.addresses for owner in owners(context, one, destination.host)]
-    if owned and all(owner.reach is Reach.GROUP for owner in owned):
+    if owned and all(owner.reach in (Reach.GROUP, Reach.HUB) for owner in owned):
         return Match.YES
     return in_network(context.facts, context.node_subnet, destination)
 

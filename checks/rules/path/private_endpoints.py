@@ -18,8 +18,9 @@ from checks.facts.network import Networks, Peering, PrivateEndpoint, Subnet, Vir
 from checks.facts.outbound import EndpointConnection
 from checks.rules import visibility
 from checks.rules.path import node_network
-from checks.rules.path.central import connected_groups
+from checks.rules.path.central import connected_groups, virtual_hubs
 from checks.rules.path.central.managers import connecting
+from checks.rules.path.central.virtual_hubs import HubAnswer
 from checks.rules.path.destinations import Destination, Match, address, networks
 from checks.rules.path.node_network import NodeSubnet
 from checks.rules.path.routes import is_diverted
@@ -31,10 +32,12 @@ class Reach(StrEnum):
     SAME = "same-network"
     PEERED = "peered"
     GROUP = "connected-group"
+    HUB = "virtual-hub"
     NO_ACCESS = "access-off"
     NOT_CONNECTED = "peering-not-connected"
     PARTLY = "subnets-peered"
     TRANSIT = "transit"
+    HUB_ROUTING = "hub-routing"
     NONE = "out-of-reach"
     MANAGED = "network-manager"
     HIDDEN = "not-readable"
@@ -42,7 +45,7 @@ class Reach(StrEnum):
     @property
     def certain(self) -> bool:
         """The endpoint is certainly in reach."""
-        return self in (Reach.SAME, Reach.PEERED, Reach.GROUP)
+        return self in (Reach.SAME, Reach.PEERED, Reach.GROUP, Reach.HUB)
 
     @property
     def blocked(self) -> bool:
@@ -51,7 +54,10 @@ class Reach(StrEnum):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint of a registry, seen from one pool. ``home`` is its network and subnet, or why they are not known."""
+    """One endpoint of a registry, seen from one pool. ``home`` is its network and subnet, or why they are not known.
+
+    ``hub`` is what the virtual hub of the nodes' network says of it, where that is attached to one.
+    """
 
     connection: EndpointConnection | None
     endpoint: PrivateEndpoint | NotSeen
@@ -59,6 +65,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reach: Reach
     peering: Peering | None = None
     gap: NotSeen | None = None
+    hub: HubAnswer | None = None
 
     @property
     def name(self) -> str:
@@ -135,11 +142,14 @@ def _candidate(
     network_id = node_network.network_id_of(endpoint.subnet_id)
     members = () if isinstance(endpoint.members, NotSeen) else endpoint.members
     addresses = tuple(candidate for member in members if (candidate := address(member.address)))
-    reach, peering = reach_of(facts, node_subnet, network_id, addresses)
+    hub = virtual_hubs.leads(facts, node_subnet, network_id, addresses)
+    reach, peering = reach_of(facts, node_subnet, network_id, addresses, hub)
     reach, gap = _managed(facts, node_subnet, network_id, reach)
     if isinstance(home, NotSeen) and reach is Reach.NONE:
         reach = Reach.HIDDEN
-    return Candidate(connection=connection, endpoint=endpoint, home=home, reach=reach, peering=peering, gap=gap)
+    return Candidate(
+        connection=connection, endpoint=endpoint, home=home, reach=reach, peering=peering, gap=gap, hub=hub
+    )
 
 
 def _managed(facts: Networks, node_subnet: NodeSubnet, network_id: str, reach: Reach) -> tuple[Reach, NotSeen | None]:
@@ -147,7 +157,7 @@ def _managed(facts: Networks, node_subnet: NodeSubnet, network_id: str, reach: R
 
     Source: "Connectivity configurations in Azure Virtual Network Manager", connected groups.
     """
-    if not reach.blocked and reach is not Reach.TRANSIT:
+    if not reach.blocked and reach not in (Reach.TRANSIT, Reach.HUB_ROUTING):
         return reach, None
     answer = connected_groups.connected(facts, node_subnet.network, network_id)
     if answer is Match.YES:
@@ -173,9 +183,16 @@ def _unless_managed(
 
 
 def reach_of(
-    facts: Networks, node_subnet: NodeSubnet, network_id: str, addresses: tuple[IPv4Address, ...]
+    facts: Networks,
+    node_subnet: NodeSubnet,
+    network_id: str,
+    addresses: tuple[IPv4Address, ...],
+    hub: HubAnswer | None = None,
 ) -> tuple[Reach, Peering | None]:
-    """Whether nodes reach what lies in a network, and the peering that decides it."""
+    """Whether nodes reach what lies in a network, and the peering that decides it.
+
+    ``hub`` is what the virtual hub says that their network is attached to.
+    """
     if not node_subnet.listed:
         return Reach.HIDDEN, None
     if same_id(node_subnet.network.id, network_id):
@@ -184,6 +201,10 @@ def reach_of(
     direct = _direct(facts, node_subnet.network, peering, network_id) if peering else None
     if direct is not None and direct is not Reach.NOT_CONNECTED:
         return direct, peering
+    if hub is not None and hub.connected is Match.YES:
+        return Reach.HUB, peering
+    if hub is not None and hub.connected is Match.MAYBE:
+        return Reach.TRANSIT if hub.gap is not None else Reach.HUB_ROUTING, peering
     if _transit(facts, node_subnet, addresses):
         return Reach.TRANSIT, peering
     return (direct, peering) if direct is not None else (Reach.NONE, None)
@@ -207,13 +228,17 @@ def _direct(facts: Networks, own_virtual_network: VirtualNetwork, peering: Peeri
 
 
 def _transit(facts: Networks, node_subnet: NodeSubnet, addresses: tuple[IPv4Address, ...]) -> bool:
-    """Whether something beyond peering may lead there: an appliance, a gateway, or a hub that cannot be read."""
+    """Whether something beyond peering may lead there: an appliance, a gateway, or a hub that cannot be read.
+
+    A virtual hub is not asked here: where it is certain that it leads elsewhere, its peering counts for nothing.
+    """
     table = None if isinstance(node_subnet.table, NotSeen) else node_subnet.table
     if isinstance(node_subnet.table, NotSeen) or is_diverted(table, Destination(what="", host="", addresses=addresses)):
         return True
     if not addresses and table is not None and table.routes:
         return True
-    connected = [p for p in node_subnet.network.peerings if p.connected()]
+    attached = virtual_hubs.attachment(facts, node_subnet.network)
+    connected = [p for p in node_subnet.network.peerings if p.connected() and p != attached]
     gateway = any(s.name.lower() == "gatewaysubnet" for s in node_subnet.network.subnets)
     unseen = any(not _visible(facts, p.remote_id) for p in connected)
     return gateway or unseen or any(p.use_remote_gateways for p in connected)

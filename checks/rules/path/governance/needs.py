@@ -1,4 +1,4 @@
-"""Which networks of a cluster have to be asked for what a network manager does there.
+"""What has to be read above the networks of a cluster: virtual hubs, and what network managers do to which network.
 
 A connected group matters where an endpoint is in reach by no peering that was seen; security admin rules where a
 network manager that secures was seen, or where the app's own roles hold the action, which somebody gave it for that.
@@ -14,23 +14,30 @@ from checks.facts.network_management import ADMIN_RULES_ACTION
 from checks.rules import visibility
 from checks.rules.azure.node_pools import has_nodes
 from checks.rules.path import node_network, private_endpoints
+from checks.rules.path.central import virtual_hubs
 from checks.rules.path.central.managers import securing
 from checks.rules.path.node_network import NodeSubnet
 from checks.rules.path.private_endpoints import Reach
 
-_FAR = (Reach.NONE, Reach.NOT_CONNECTED, Reach.TRANSIT, Reach.MANAGED)
+_ABSENT = (Reach.NONE, Reach.NOT_CONNECTED, Reach.MANAGED)
+_FAR = (*_ABSENT, Reach.TRANSIT, Reach.HUB_ROUTING)
+Pair = tuple[str, str]
 
 
-def distant(networks: Networks, cluster: Cluster, registries: Iterable[Registry]) -> tuple[tuple[str, str], ...]:
-    """Pairs of ids: the network of nodes, and that of an endpoint which no peering brings into their reach."""
+def distant(networks: Networks, cluster: Cluster, registries: Iterable[Registry]) -> dict[Pair, bool]:
+    """Pairs of ids: the network of nodes, and that of an endpoint which no peering brings into their reach.
+
+    True where nothing else seems to, so that the absence of a network manager matters.
+    """
     subnets = node_subnets(networks, cluster)
-    pairs: dict[tuple[str, str], None] = {}
+    pairs: dict[Pair, bool] = {}
     for registry in registries:
         for subnet in subnets:
             for one in private_endpoints.candidates(networks, subnet, registry):
                 if one.reach in _FAR and not isinstance(one.home, NotSeen):
-                    pairs[(subnet.network.id, one.home[0].id)] = None
-    return tuple(pairs)
+                    pair = (subnet.network.id, one.home[0].id)
+                    pairs[pair] = pairs.get(pair, False) or one.reach in _ABSENT
+    return pairs
 
 
 def secured(networks: Networks, cluster: Cluster) -> tuple[str, ...]:
@@ -43,6 +50,12 @@ def _is_secured(networks: Networks, network_id: str) -> bool:
     subscription = subscription_of(network_id)
     held = visibility.allows(networks.visibility, subscription, ADMIN_RULES_ACTION)
     return held or securing(networks, subscription) is not None
+
+
+def attached(networks: Networks, cluster: Cluster) -> bool:
+    """Whether nodes stand in a network that is attached to a Virtual WAN hub."""
+    placed = node_subnets(networks, cluster)
+    return any(virtual_hubs.attachment(networks, subnet.network) is not None for subnet in placed)
 
 
 def node_subnets(networks: Networks, cluster: Cluster) -> tuple[NodeSubnet, ...]:
