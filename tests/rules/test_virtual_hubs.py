@@ -140,6 +140,13 @@ def test_a_hub_that_cannot_be_read_is_named() -> None:
     assert causes(with_hubs(joined()[0], {SUBSCRIPTION: Seen((), READ)}), "PW203") == {("unknown", "endpoint-transit")}
 
 
+def test_a_peering_that_is_there_and_does_not_suffice_is_what_is_named() -> None:
+    world, _ = joined()
+    world.peer(world.vnet_id(NODES), world.vnet_id("vnet-endpoints"), access=False)
+    (found,) = findings(world, "PW203")
+    assert (found.cause, "allowVirtualNetworkAccess" in found.summary) == ("endpoint-access-off", True)
+
+
 def with_hubs(world: World, hubs: Any) -> ClusterFacts:
     facts = world.facts()
     assert facts.networks is not None

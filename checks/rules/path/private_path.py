@@ -74,14 +74,13 @@ def _reached(context: PathContext, one: Candidate, private_endpoint: PrivateEndp
         Reach.MANAGED: "no peering is listed, but a network manager's scope holds both, which may connect them",
         Reach.HIDDEN: "one of the two networks cannot be read",
     }[one.reach]
-    if one.hub is not None and one.hub.why:
+    if one.reach in (Reach.TRANSIT, Reach.HUB_ROUTING) and one.hub is not None and one.hub.why:
         description = one.hub.why
     summary = f"The private endpoint {private_endpoint.name} lies in {home}, seen from {own_network}: {description}."
     if one.gap is not None:
         summary = f"{summary} What is in effect could not be read: {one.gap.detail}"
-        failed = (
-            one.gap.why is not NotSeenReason.NOT_ALLOWED
-        )  # the action is one more than the roles that scans ask for
+        # The action is one more than what scans ask for: to lack it is no read that failed.
+        failed = one.gap.why is not NotSeenReason.NOT_ALLOWED
         missing = one.gap.role or one.gap.detail
         return unknown("endpoint-network-manager", summary, missing, look_failed=failed, fix=one.gap.fix)
     return unknown(f"endpoint-{one.reach.value}", summary, "whether traffic gets to the endpoint's network")

@@ -21,7 +21,6 @@ from checks.rules.path import node_network
 from checks.rules.path.destinations import EVERYTHING, Match, network, networks
 from checks.rules.path.node_network import NodeSubnet
 
-HUBS = "Microsoft.Network/virtualHubs"
 _MARK = "hv_"
 
 
@@ -67,7 +66,7 @@ def hub_of(facts: Networks, network_id: str) -> tuple[VirtualHub, HubConnection]
             found = next((one for one in hub.connections.value if one.network_id == key), None)
             if found is not None:
                 return hub, found
-    gap = gap or visibility.hidden_anywhere(facts.visibility, HUBS)
+    gap = gap or visibility.hidden_anywhere(facts.visibility, visibility.VIRTUAL_HUBS)
     detail = f"no virtual hub that was read has a connection with {name_of(network_id)}"
     where = "its hub lies in a subscription that Pullwatch's identity cannot see"
     return gap or NotSeen(NotSeenReason.NOT_ALLOWED, f"{detail}: {where}.", visibility.READER)
