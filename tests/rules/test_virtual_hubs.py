@@ -259,7 +259,7 @@ def test_a_hub_that_cannot_be_read_may_filter_and_is_named() -> None:
     world = World()
     mark(world, world.vnet_id(NODES))
     assert causes(world, "PW202") == {("pass", "open-to-all")}
-    assert causes(world, "PW206") == {("unknown", "hub-decides-login"), ("unknown", "hub-decides-layers")}
+    assert causes(world, "PW206") == {("unknown", "look-not-allowed")}
     assert all("HV_hub_1" in finding.summary for finding in findings(world, "PW206"))
     world.deny("20.99.0.1")
     assert causes(world, "PW202") == {("unknown", "egress-hub")}

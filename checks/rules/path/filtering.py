@@ -103,13 +103,11 @@ def public_filter(context: NodeContext, part: str, destination: Destination) -> 
 def _through_hub(part: str, destination: Destination, hub: HubDefault) -> Result:
     """A virtual hub's default route may lead the traffic to a firewall, which decides."""
     if hub.gap is not None:
-        diverted = f"Whether the virtual hub {hub.name} sends the traffic to {destination.what} to a firewall"
-        summary, fix_commands = f"{diverted} is not known: {hub.gap.detail}", hub.gap.fix
-    else:
-        diverted = f"The virtual hub {hub.name} may send the traffic to {destination.what} to a firewall or a gateway"
-        summary, fix_commands = f"{diverted}, which decides.", ()
-    missing, failed = "what the virtual hub lets through", hub.gap is not None
-    return unknown(f"hub-decides-{part}", summary, missing, look_failed=failed, fix=fix_commands)
+        return not_seen(
+            hub.gap, f"The virtual hub {hub.name}, which may send the traffic to {destination.what} to a firewall,"
+        )
+    diverted = f"The virtual hub {hub.name} may send the traffic to {destination.what} to a firewall or a gateway"
+    return unknown(f"hub-decides-{part}", f"{diverted}, which decides.", "what the virtual hub lets through")
 
 
 def _routed(context: NodeContext, part: str, destination: Destination, routing: Routing) -> Result | None:
