@@ -29,6 +29,10 @@ class EgressCause(Cause):
     EGRESS_DEFAULT = "egress-default", "Nodes use Azure's default outbound access, whose addresses are not fixed."
     EGRESS_PROXY = "egress-proxy", "Nodes use a proxy, whose egress addresses are not known."
     EGRESS_ROUTED = "egress-routed", "A route sends the traffic to an appliance, whose egress addresses are not known."
+    EGRESS_HUB = (
+        "egress-hub",
+        "The node network is attached to a virtual hub, whose default route may lead to a firewall.",
+    )
     EGRESS_UNKNOWN = "egress-unknown", "Azure Resource Manager does not show the addresses that nodes use for egress."
     NO_EGRESS = "no-egress", "The node network has no outbound access."
     ROUTE_DROPS = "route-drops", "A route drops the traffic to the registry."
@@ -53,7 +57,8 @@ CHECK = Check(
         "Per node pool, in Azure's order: the subnet's routes, its NAT gateway, the nodes' own public addresses, "
         "the load balancer's outbound addresses. They are compared with publicNetworkAccess, defaultAction and the "
         "IP rules: all in, some in (intermittent 403), none in. Only IPv4 counts. Addresses behind a proxy, a "
-        "route to an appliance or a basic load balancer cannot be read: Unknown. Skipped where the nodes' "
+        "route to an appliance or a basic load balancer cannot be read: Unknown; so is the address where a virtual "
+        "hub may give the nodes their default route. Skipped where the nodes' "
         "names resolve to a private endpoint. Of well-known registries on the internet (mcr.microsoft.com, docker.io) "
         "it is judged whether nodes have outbound access at all."
     ),

@@ -17,6 +17,18 @@ class EndpointCause(Cause):
         "endpoint-in-peer",
         "An approved private endpoint is in a network that is peered with the node network.",
     )
+    ENDPOINT_IN_CONNECTED_GROUP = (
+        "endpoint-in-connected-group",
+        "An approved private endpoint is in a network that a network manager connects with the node network.",
+    )
+    ENDPOINT_BEHIND_HUB = (
+        "endpoint-behind-hub",
+        "An approved private endpoint is in a network that a virtual hub connects with the node network.",
+    )
+    ENDPOINT_HUB_ROUTING = (
+        "endpoint-hub-routing",
+        "Whether the virtual hub of the node network leads to the private endpoint is not known.",
+    )
     ENDPOINT_OUT_OF_REACH = (
         "endpoint-out-of-reach",
         "The private endpoint is in a network that the node network is not connected with.",
@@ -69,19 +81,25 @@ CHECK = Check(
     ),
     how=(
         "The endpoint that the login server's name resolves to: its connection is Approved, and its network is the "
-        "nodes' own or peered with it, Connected on both sides with virtual network access. Peering is not "
-        "transitive: through a hub, an appliance or a gateway it is Unknown, without one it is out of reach. An "
-        "endpoint in a subscription that cannot be read is Unknown. Skipped where the nodes' names resolve to the "
-        "public endpoint."
+        "nodes' own or peered with it, Connected on both sides with virtual network access; or one network manager "
+        "has both in a connected group; or one virtual hub connects both by its default route table. Peering is not "
+        "transitive: through a hub, an appliance or a gateway it is Unknown, without one it is out of reach. What a "
+        "network manager has in effect is asked where Pullwatch's own roles allow it, virtual hubs where the nodes' "
+        "network is attached to one. An endpoint in a subscription that cannot be read is Unknown. Skipped where the "
+        "nodes' names resolve to the public endpoint."
     ),
     permissions=(
         "Reader on the subscriptions of the registry, of its private endpoints and of their virtual networks",
+        "where a network manager may connect networks: Microsoft.Network/virtualNetworks/"
+        "listNetworkManagerEffectiveConnectivityConfigurations/action on both",
     ),
     fix="Approve the connection, or peer the networks both ways.",
     article=("VNet access",),
     links=(
         "https://learn.microsoft.com/azure/container-registry/container-registry-private-endpoints",
         "https://learn.microsoft.com/azure/virtual-network/virtual-network-peering-overview",
+        "https://learn.microsoft.com/azure/virtual-network-manager/concept-connectivity-configuration",
+        "https://learn.microsoft.com/azure/virtual-wan/about-virtual-hub-routing",
     ),
     decides=Decides.PATH,
     causes=(EndpointCause,),

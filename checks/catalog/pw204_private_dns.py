@@ -44,6 +44,10 @@ class DnsCause(Cause):
         "endpoint-transit",
         "The record's endpoint can be reached only through a hub, an appliance or a gateway.",
     )
+    ENDPOINT_HUB_ROUTING = (
+        "endpoint-hub-routing",
+        "Whether the virtual hub of the node network leads to the record's endpoint is not known.",
+    )
     PEERING_NOT_CONNECTED = "peering-not-connected", "The peering between the networks is not connected on both sides."
     ENDPOINT_ADDRESSES = "endpoint-addresses", "The private endpoint's addresses cannot be read."
     ENDPOINT_MANAGED = (

@@ -38,6 +38,33 @@ class FilterCause(Cause):
     ADMIN_RULES_LOGIN = "admin-rules-login", "A network manager's security admin rules may decide for the login server."
     ADMIN_RULES_LAYERS = "admin-rules-layers", "A network manager's security admin rules may decide for the layers."
     ADMIN_RULES_SIGN_IN = "admin-rules-sign-in", "A network manager's security admin rules may decide for the sign-in."
+    ADMIN_RULE_DENIES_LOGIN = (
+        "admin-rule-denies-login",
+        "A network manager's security admin rule denies the traffic to the login server.",
+    )
+    ADMIN_RULE_DENIES_LAYERS = (
+        "admin-rule-denies-layers",
+        "A network manager's security admin rule denies the traffic to where layers come from.",
+    )
+    ADMIN_RULE_DENIES_SIGN_IN = (
+        "admin-rule-denies-sign-in",
+        "A network manager's security admin rule denies the traffic to Microsoft Entra ID.",
+    )
+    ADMIN_RULE_UNCLEAR_LOGIN = (
+        "admin-rule-unclear-login",
+        "Whether a security admin rule applies to the login is not known.",
+    )
+    ADMIN_RULE_UNCLEAR_LAYERS = (
+        "admin-rule-unclear-layers",
+        "Whether a security admin rule applies to the layers is not known.",
+    )
+    ADMIN_RULE_UNCLEAR_SIGN_IN = (
+        "admin-rule-unclear-sign-in",
+        "Whether a security admin rule applies to the sign-in is not known.",
+    )
+    HUB_DECIDES_LOGIN = "hub-decides-login", "A virtual hub may send the login to a firewall, which decides."
+    HUB_DECIDES_LAYERS = "hub-decides-layers", "A virtual hub may send the layers to a firewall, which decides."
+    HUB_DECIDES_SIGN_IN = "hub-decides-sign-in", "A virtual hub may send the sign-in to a firewall, which decides."
     PROXY_DECIDES = "proxy-decides", "The cluster's proxy decides."
     PUBLIC_ACCESS_DISABLED = "public-access-disabled", "Public network access of the registry is disabled."
     PUBLIC_CLOSED = "public-closed", "The public path is closed, and DNS may resolve to the private endpoint."
@@ -57,18 +84,24 @@ CHECK = Check(
     why="Security rules, routes and proxies on the path stop the login, or allow it and stop the layers.",
     how=(
         "On the path that is taken: the routes of the nodes' subnet (default routes, their halves, service tags, "
-        "the next hop None), the network security groups of the subnet and of the nodes (own and default rules by "
-        "priority), and the proxy. The login and the layers (storage or data endpoints) are judged apart. What "
-        "certainly closes TCP 443 is a Fail that names the rule; what an appliance, a proxy or a rule of unknown "
-        "reach decides is Unknown (of a registry on the internet: not judged). The bypass for trusted services does "
-        "not cover AKS nodes."
+        "the next hop None), the security admin rules of network managers, the network security groups of the subnet "
+        "and of the nodes (own and default rules by priority), the default route of a virtual hub, and the proxy. The "
+        "login and the layers (storage or data endpoints) are judged apart. What certainly closes TCP 443 is a Fail "
+        "that names the rule; what an appliance, a firewall in a hub, a proxy or a rule of unknown reach decides is "
+        "Unknown (of a registry on the internet: not judged). The bypass for trusted services does not cover AKS nodes."
     ),
-    permissions=("Reader on the virtual network's subscription (network security groups, route tables)",),
+    permissions=(
+        "Reader on the virtual network's subscription (network security groups, route tables)",
+        "where a network manager has security admin rules: Microsoft.Network/virtualNetworks/"
+        "listNetworkManagerEffectiveSecurityAdminRules/action on the nodes' network",
+        "where the nodes' network is attached to a virtual hub: Reader on the hub's subscription",
+    ),
     fix="Add a rule or a route that lets TCP 443 through to the registry and its storage.",
     article=("client firewall", "service access"),
     links=(
         "https://learn.microsoft.com/azure/container-registry/container-registry-firewall-access-rules",
         "https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview",
+        "https://learn.microsoft.com/azure/virtual-network-manager/concept-security-admins",
     ),
     decides=Decides.PATH,
     causes=(FilterCause,),

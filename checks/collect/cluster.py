@@ -7,7 +7,17 @@ from collections.abc import Iterable
 
 import msgspec
 
-from checks.collect.arm import graph, identities, image_pull, name_servers, reads, registry_details, through_groups
+from checks.collect.arm import (
+    graph,
+    identities,
+    image_pull,
+    name_servers,
+    network_managers,
+    reads,
+    registry_details,
+    through_groups,
+    virtual_hubs,
+)
 from checks.collect.arm.bodies import GUID
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
@@ -325,11 +335,16 @@ def _held(inventory: Inventory, principal: Seen[Principal] | NotSeen, *, named: 
 
 
 async def _networks(azure: Azure, inventory: Inventory, cluster: Cluster, uses: tuple[RegistryUse, ...]) -> Networks:
-    """The networks with what names of these registries pass on their way."""
-    networks = await _with_zone_groups(azure, inventory, uses)
+    """The networks with what is read only where something of this cluster asks for it, each once per run."""
     registries = [use.registry.value for use in uses if isinstance(use.registry, Seen)]
-    known = await name_servers.of_cluster(azure, inventory.name_servers, networks, cluster, registries)
-    return msgspec.structs.replace(networks, name_servers=known)
+    hubs = await virtual_hubs.of_cluster(azure, inventory.networks, inventory.hubs, cluster)
+    known = msgspec.structs.replace(inventory.networks, hubs=hubs)
+    networks, management = await asyncio.gather(
+        _with_zone_groups(azure, inventory, uses),
+        network_managers.of_cluster(azure, known, inventory.management, cluster, registries),
+    )
+    servers = await name_servers.of_cluster(azure, inventory.name_servers, networks, cluster, registries)
+    return msgspec.structs.replace(networks, management=management, hubs=hubs, name_servers=servers)
 
 
 async def _with_zone_groups(azure: Azure, inventory: Inventory, uses: tuple[RegistryUse, ...]) -> Networks:

@@ -12,7 +12,10 @@ import msgspec
 
 from checks.arm_ids import subscription_of
 from checks.facts.name_servers import NameServers
+from checks.facts.network_management import NetworkManagement
 from checks.facts.observation import NotSeen, NotSeenReason, Seen
+from checks.facts.security_rules import SecurityRule
+from checks.facts.virtual_hubs import VirtualHub
 from checks.facts.visibility import Visibility
 
 UNREAD = NotSeen(NotSeenReason.NOT_APPLICABLE, "networks were not read")
@@ -64,25 +67,6 @@ class VirtualNetwork(msgspec.Struct, frozen=True, kw_only=True):
     peerings: tuple[Peering, ...] = ()
 
 
-class SecurityRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule of a network security group; singular and plural fields are one tuple here.
-
-    ``application_groups``: the rule names application security groups, whose members are not read.
-    """
-
-    name: str
-    priority: int
-    direction: str
-    access: str
-    protocol: str = "*"
-    sources: tuple[str, ...] = ()
-    source_ports: tuple[str, ...] = ("*",)
-    destinations: tuple[str, ...] = ()
-    destination_ports: tuple[str, ...] = ("*",)
-    source_groups: bool = False
-    destination_groups: bool = False
-
-
 class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
     """A network security group. ``unreadable`` counts rules whose bodies could not be understood."""
 
@@ -103,12 +87,16 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
-    """A route table. ``unreadable`` counts routes whose bodies could not be understood."""
+    """A route table. ``unreadable`` counts routes whose bodies could not be understood.
+
+    ``propagates`` False: the subnet takes no routes from gateways and hubs (``disableBgpRoutePropagation``).
+    """
 
     id: str
     name: str
     routes: tuple[Route, ...] = ()
     unreadable: int = 0
+    propagates: bool = True
 
 
 class NatGateway(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,6 +244,8 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
     ``zones_of`` and ``rulesets_of`` are keyed by the network linked, ``endpoints_of`` by the resource connected to.
     ``zone_groups`` are the private DNS zones (ids) that the zone groups of an endpoint name, by the endpoint's id: only
     those of endpoints of registries in use are read. ``name_servers``: what stands between the nodes and their zones.
+    ``management`` is what network managers do to the networks of a cluster, ``hubs`` the Virtual WAN hubs of each
+    subscription (guid), where something asked for it.
     """
 
     by_subscription: dict[str, Network] = {}
@@ -264,6 +254,8 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
     rulesets_of: dict[str, tuple[ForwardingRuleset, ...]] = {}
     zone_groups: dict[str, Seen[tuple[str, ...]] | NotSeen] = {}
     name_servers: NameServers = NameServers()
+    management: NetworkManagement = NetworkManagement()
+    hubs: dict[str, Seen[tuple[VirtualHub, ...]] | NotSeen] = {}
     visibility: Visibility = Visibility()
 
     def of(self, resource_id: str) -> Network | None:

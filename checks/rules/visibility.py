@@ -19,6 +19,7 @@ VIRTUAL_NETWORKS = "Microsoft.Network/virtualNetworks"
 SECURITY_GROUPS = "Microsoft.Network/networkSecurityGroups"
 PRIVATE_ZONES = "Microsoft.Network/privateDnsZones"
 NETWORK_MANAGERS = "Microsoft.Network/networkManagers"
+VIRTUAL_HUBS = "Microsoft.Network/virtualHubs"
 ROLE_ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 DENY_ASSIGNMENTS = "Microsoft.Authorization/denyAssignments"
 RULESETS = "Microsoft.Network/dnsForwardingRulesets"
@@ -39,8 +40,7 @@ def hidden_in(visibility: Visibility, subscription: str, resource_type: str) -> 
             f"whether subscription {guid} shows all of {resource_type} depends on Pullwatch's own roles: {roles.detail}"
         )
         return NotSeen(roles.why, what, READER, grant(visibility, guid))
-    action = f"{resource_type}/read"
-    if any(wildcards.leaves(held.actions, held.not_actions, action) for held in roles.value):
+    if allows(visibility, guid, f"{resource_type}/read"):
         return None
     what = f"Pullwatch's identity may read only a part of {resource_type} in subscription {guid}"
     return NotSeen(NotSeenReason.NOT_ALLOWED, what, READER, grant(visibility, guid))

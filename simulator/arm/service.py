@@ -11,7 +11,7 @@ from simulator.arm.arm_metadata import locations, provider_list, tenants, usages
 from simulator.arm.authorization import parse_filter
 from simulator.arm.authorization_api import ArmAuthorization
 from simulator.arm.cluster_actions import ArmClusters
-from simulator.arm.network_actions import listed_at, needs_grant
+from simulator.arm.network_actions import effective_page, listed_at, needs_grant
 from simulator.arm.rbac import Rights
 from simulator.arm.request import (
     ArmRequest,
@@ -205,6 +205,9 @@ class Arm:
         known_group(path, resources)
         if resources.find(target) is None:
             raise resource_not_found(ids.parse(target))
+        effective = effective_page(path.text, path.full_type, request.body, resources, self._page_size)
+        if effective is not None:
+            return answer(effective)
         stored = resources.by_id.get(ids.key(path.text))
         if stored is not None:
             return answer({name: value for name, value in stored.body.items() if name != "id"})

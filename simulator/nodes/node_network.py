@@ -20,6 +20,7 @@ from typing import Any
 from simulator.arm import ids
 from simulator.arm.resources import Resource, Resources
 from simulator.jsonfiles import JsonFile
+from simulator.nodes import network_managers, virtual_hubs
 from simulator.nodes.names import AZURE_DNS, PUBLIC, Names
 from simulator.nodes.security_rules import lets_in, lets_out
 from simulator.tenant import Tenant
@@ -107,10 +108,18 @@ class NodeNetwork:
         return random.Random(seed).choice(public_addresses) if public_addresses else None
 
     def lets_out(self, node: Node, destination: str) -> bool:
-        """Whether the network security groups of subnet and interface let a node go to an address, or to "public"."""
+        """Whether a node may go to an address, or to "public": admin rules first, then the groups of its subnet and
+        interface."""
+        above = self._admin_verdict(node, destination)
+        if above in ("deny", "alwaysallow"):
+            return above == "alwaysallow"
         groups = (self._find(table(node.subnet.get("networkSecurityGroup")).get("id")), *self._groups_of_aks(node))
         source = _private_address(node.subnet)
         return all(lets_out(_properties(group), source, destination) for group in groups if group is not None)
+
+    def _admin_verdict(self, node: Node, destination: str) -> str:
+        source, resources = _private_address(node.subnet), self._tenant.resources()
+        return network_managers.verdict(resources, node.network_id, source, destination)
 
     def _groups_of_aks(self, node: Node) -> list[Resource]:
         """The groups that AKS puts on interfaces (a network of its own has them at the subnet, as any other)."""
@@ -137,6 +146,9 @@ class NodeNetwork:
             return self._shown_addresses(node)
         if node.outbound == "block":
             return []
+        resources = self._tenant.resources()
+        if not hop and self._takes_routes(node) and virtual_hubs.takes_internet_traffic(resources, node.network_id):
+            return self._shown_addresses(node)
         gateway = self._find(table(node.subnet.get("natGateway")).get("id"))
         if gateway is not None:
             return self._public(gateway, "publicIpAddresses", "publicIpPrefixes")
@@ -155,6 +167,11 @@ class NodeNetwork:
         if not node.pool.get("vnetSubnetID") or node.subnet.get("defaultOutboundAccess") is False:
             return []
         return self._shown_addresses(node)
+
+    def _takes_routes(self, node: Node) -> bool:
+        """Whether the node's subnet takes routes of gateways and hubs."""
+        routes = self._find(table(node.subnet.get("routeTable")).get("id"))
+        return _properties(routes).get("disableBgpRoutePropagation") is not True
 
     def _shown_addresses(self, node: Node) -> list[str]:
         listed = table(self._egress.value()).get(str(node.cluster.body.get("name", "")))
@@ -237,9 +254,14 @@ class NodeNetwork:
         return addresses
 
     def _is_near(self, node: Node, network_id: str) -> bool:
-        """The same network, or peered both ways and connected."""
+        """The same network, peered both ways and connected, or in a connected group or behind a virtual hub with it."""
         if not network_id or ids.key(network_id) == ids.key(node.network_id):
             return bool(network_id)
+        resources = self._tenant.resources()
+        if network_managers.are_connected(resources, node.network_id, network_id):
+            return True
+        if virtual_hubs.are_connected(resources, node.network_id, network_id) and self._takes_routes(node):
+            return True
         return self._peers(node.network_id, network_id) and self._peers(network_id, node.network_id)
 
     def _peers(self, one: str, other: str) -> bool:

@@ -27,12 +27,13 @@ def _lets(group: dict[str, Any], direction: str, source: str, destination: str) 
     listed = [*_rules(group.get("securityRules")), *_rules(group.get("defaultSecurityRules"))]
     rules = [rule for rule in listed if str(rule.get("direction")).lower() == direction]
     for rule in sorted(rules, key=lambda rule: rule.get("priority", 65500)):
-        if _fits(rule, source, destination):
+        if fits(rule, source, destination):
             return str(rule.get("access")).lower() == "allow"
     return not listed
 
 
-def _fits(rule: dict[str, Any], source: str, destination: str) -> bool:
+def fits(rule: dict[str, Any], source: str, destination: str) -> bool:
+    """Whether a rule is about TCP 443 from an address to an address, or to "public"."""
     if str(rule.get("protocol")).lower() not in ("*", "tcp"):
         return False
     if not any(_has_port(text) for text in _either(rule, "destinationPortRange", "destinationPortRanges")):

@@ -24,7 +24,9 @@ from checks.facts import subscription_of
 from simulator import Simulator, running
 from tests.support import name_server_world
 from tests.support.cli import Scan, scan
+from tests.support.hiding import HUB
 from tests.support.layout import HIDEABLE, Layout, denials, holds_anything
+from tests.support.managed_networks import BOTH, admin_rule, configuration, in_effect
 from tests.support.network_world import EGRESS, HOST, NODES, RECORDS, World, rule
 from tests.support.tenant_builder import (
     ACR_PULL,
@@ -35,6 +37,7 @@ from tests.support.tenant_builder import (
     merged,
     object_id,
 )
+from tests.support.virtual_hubs import attach, hub, static_routes
 
 EXAMPLES, HIDDEN, MATRIX = 32, 32, 800
 CREDENTIALS = ("unauthorized", "credentials_expired", "credentials_missing")
@@ -66,6 +69,8 @@ RESOLVERS = ("resolver of the hub", "ruleset to the resolver", "firewall of the 
 BROKEN_RESOLVERS = ("resolver of the hub, no record", "ruleset to the resolver, stale record")
 OWN_DATA_ZONE = "zone of the data endpoints"
 HUB_ANSWERS = MACHINES + RESOLVERS + BROKEN_RESOLVERS
+# What a central team runs above the networks of others.
+CENTRAL = ("virtual hub", "hub with a firewall", "connected group", "admin rule denies", "admin rule always allows")
 EGRESS_KINDS = ("NAT gateway", "block", "none", "routed nowhere",
         "service endpoint", "group denies the Internet", "group denies all but the network",
         "group of AKS denies all")  # fmt: skip
@@ -93,6 +98,7 @@ class Case:
     hub: bool = False
     # who pulls for pods, and holds the role if anybody does; "nobody": the kubelet identity holds it in vain
     puller: str = "kubelet identity"
+    central: str = "none"
     layout: Layout = TOGETHER
     hidden: frozenset[str] = frozenset()
 
@@ -119,6 +125,7 @@ CASES = st.builds(
     zone_group=st.booleans(),
     hub=st.booleans(),
     puller=mostly("kubelet identity", PULLERS),
+    central=mostly("none", CENTRAL),
 )
 PRIVATE_CASES = st.builds(
     replace,
@@ -204,6 +211,7 @@ def build(case: Case, tenant: Tenant) -> World:
             world.peer(world.vnet_id(NODES), hub)
     endpoint(world, case.endpoint, zone_group=case.zone_group)
     firewall(world, case.firewall)
+    central(world, case.central)
     if case.second_pool:
         world.vnet("vnet-user", "10.30.0.0/16", nodes={})
         world.pools(world.pool("system"), world.pool("user", network="vnet-user", mode="User"))
@@ -213,7 +221,7 @@ def build(case: Case, tenant: Tenant) -> World:
     made = case.layout.made_by_aks and not case.second_pool
     layout = case.layout if made or not case.layout.made_by_aks else replace(case.layout, network="network")
     layout.applied(world).into(tenant)
-    tenant.caller(denied=denials(case.hidden))
+    tenant.caller(denied=denials(case.hidden), granted=BOTH)
     tenant.reachable()
     tenant.write("registries", {"repositories": {"team/web": {"1": {"platforms": ["linux/amd64"]}}}}, HOST)
     tenant.ready_pods(f"{HOST}/team/web:1", *(["system", "user"] if case.second_pool else ["system"]))
@@ -290,6 +298,23 @@ def endpoint(world: World, name: str, *, zone_group: bool) -> None:
         zones.append(world.zone(own, nodes, name="westeurope.data.privatelink.azurecr.io"))
     if zone_group:
         world.zone_group(private_endpoint, *zones)
+
+
+def central(world: World, name: str) -> None:
+    """A virtual hub or a network manager above the networks of nodes and of the endpoint."""
+    homes = [key for key in world.bodies if key.endswith("/virtualNetworks/vnet-endpoints")]
+    networks = (world.vnet_id(NODES), *homes)
+    if name in ("virtual hub", "hub with a firewall"):
+        hub_id = hub(world, "hub", *networks, sub=HUB)
+        if name == "hub with a firewall":
+            attach(world, networks[0], hub_id, enableInternetSecurity=True)
+            static_routes(world, hub_id, "0.0.0.0/0", "10.0.0.0/8")
+    elif name == "connected group":
+        for network_id in networks:
+            in_effect(world, network_id, configuration())
+    elif name != "none":
+        access = "Deny" if name == "admin rule denies" else "AlwaysAllow"
+        in_effect(world, networks[0], admin_rule("rule", 10, access, "*"))
 
 
 def resolver(world: World, name: str) -> str:
@@ -404,6 +429,14 @@ ALONE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"puller": "nobody"}, "fail"),
     ({"puller": "nobody", "anonymous": True}, "pass"),
     ({"second_pool": True}, "pass"),
+    *(({"central": name}, "pass") for name in ("virtual hub", "connected group", "admin rule always allows")),
+    ({"central": "admin rule denies"}, "fail"),
+    ({"central": "admin rule always allows", "egress": "group of AKS denies all"}, "pass"),
+    *(
+        ({"central": name, "endpoint": "not peered", "firewall": "closed"}, "pass")
+        for name in ("virtual hub", "connected group")
+    ),
+    ({"central": "virtual hub", "firewall": "another address"}, "fail"),
     ({"second_pool": True, "endpoint": "healthy", "firewall": "closed"}, "fail"),
 )
 

@@ -69,6 +69,13 @@ def without_rulesets(folder: Path) -> Scan:
     return look(tenant)
 
 
+def without_network_managers(folder: Path) -> Scan:
+    tenant = everything(folder)
+    grant(tenant)
+    tenant.caller(enforced=True)
+    return look(tenant)
+
+
 def without_run_command(folder: Path) -> Scan:
     tenant = everything(folder, apiServerAccessProfile={"enablePrivateCluster": True})
     grant(tenant)
@@ -100,6 +107,7 @@ WITHOUT: dict[str, Callable[[Path], Scan]] = {
     "AcrPull, and Container Registry Repository Reader for registries in ABAC mode": without_image_reads,
     "Azure Kubernetes Service RBAC Writer": without_writer,
     "Pullwatch Ruleset Reader (custom, below)": without_rulesets,
+    "Pullwatch Network Manager Reader (custom, below)": without_network_managers,
     "Pullwatch Run Command (custom, below)": without_run_command,
     "a custom role with `Microsoft.ContainerService/managedClusters/secrets/read`": without_secrets,
     "Application.Read.All (Microsoft Graph)": without_graph,

@@ -26,6 +26,7 @@ from tests.support.scan_access import (
 from tests.support.tenant_builder import Tenant
 
 DEFAULT = actions_of("reader") | {KUBERNETES_ACTION.lower()}
+CONNECTIONS = "microsoft.network/networkmanagerconnections/read"
 NAMESPACE = "pullwatch-canary"
 CANARY = {"PULLWATCH_CANARY_NAMESPACE": NAMESPACE, "PULLWATCH_CANARY_SECONDS": "5"}
 RUN_COMMAND = {"PULLWATCH_ALLOW_RUN_COMMAND": "true"}
@@ -108,6 +109,18 @@ def test_run_command_asks_for_each_action_of_its_role_besides(tmp_path: Path) ->
     result, sim = look(tenant, **RUN_COMMAND)
     assert asked(sim) == DEFAULT | actions_of("runCommand")
     assert (result.finding("PW301")["verdict"], refused(sim)) == ("pass", [])
+
+
+def test_network_managers_ask_for_each_action_of_their_role_besides(tenant: Tenant) -> None:
+    grant(tenant)
+    result, _ = look(tenant)
+    assert "admin-rules-login" in {finding["cause"] for finding in result.findings("PW206")}
+    tenant.assign(DEFAULT_PRINCIPAL, define(tenant, "networkManagers", SCOPES[:1]), SCOPES[0])
+    result, sim = look(tenant)
+    # What other tenants' managers do is then known by what is in effect.
+    assert asked(sim) == DEFAULT - {CONNECTIONS} | actions_of("networkManagers")
+    assert refused(sim) == []
+    assert "admin-rules-login" not in {finding["cause"] for finding in result.findings("PW206")}
 
 
 def with_canaries(tenant: Tenant, scope: str = f"{CLUSTER}/namespaces/{NAMESPACE}") -> None:

@@ -24,9 +24,11 @@ from checks.facts import (
 from checks.facts.network import networks_of
 from checks.facts.visibility import Visibility
 from tests.support import access_facts, name_server_world
+from tests.support.managed_networks import admin_rule, configuration, in_effect, management
 from tests.support.network_world import EGRESS, HOST, NODES, READ, RECORDS, World, rule
 from tests.support.readable import OWN, readable
 from tests.support.tenant_builder import SUBSCRIPTION, guid, object_id
+from tests.support.virtual_hubs import attach, hub, hubs_of, intent
 
 HUB = "22222222-2222-4222-8222-222222222222"
 SHARED = "33333333-3333-4333-8333-333333333333"
@@ -50,6 +52,8 @@ class LandingZone:
             self._endpoint()
         self._filters()
         self.role = self.chance(0.7)
+        self.random = random.Random(f"central {self.seed}")
+        self._central()
 
     def facts(self) -> ClusterFacts:
         """The facts for an app that may read everything; the kubelet identity holds AcrPull, or nothing."""
@@ -104,6 +108,23 @@ class LandingZone:
         endpoint = self.world.endpoint(network=home, sub=where, status=status)
         if self.chance(0.85):
             self._zone(endpoint, home)
+
+    def _central(self) -> None:
+        """What a central team runs above the networks: a virtual hub, a connected group, security admin rules."""
+        homes = [key for key in self.world.bodies if key.endswith("/virtualNetworks/vnet-endpoints")]
+        if self.chance(0.25):
+            joined = [self.network, *(homes if self.chance(0.7) else [])]
+            hub_id = hub(self.world, "hub", sub=HUB)
+            for network_id in joined:
+                attach(self.world, network_id, hub_id, enableInternetSecurity=self.chance(0.5))
+            if self.chance(0.4):
+                intent(self.world, hub_id, self.pick("Internet", "PrivateTraffic"))
+        if self.chance(0.2):
+            for network_id in (self.network, *homes):
+                in_effect(self.world, network_id, configuration())
+        if self.chance(0.15):
+            access = self.pick("Deny", "Allow", "AlwaysAllow")
+            in_effect(self.world, self.network, admin_rule("rule", 10, access, self.pick("*", "10.20.0.0/16")))
 
     def _zone(self, endpoint: str, home: str) -> None:
         records = dict(RECORDS)
@@ -194,14 +215,15 @@ def hidden(zone: LandingZone, subscriptions: set[str], groups: set[tuple[str, st
     use = whole.uses[0]
     if not shown(world.registry_id):
         use = RegistryUse(login_server=HOST, sources=use.sources, registry=REFUSED)
-    return msgspec.structs.replace(
-        whole,
-        uses=(use,),
-        networks=msgspec.structs.replace(
-            listed, zone_groups=zone_groups, name_servers=name_server_world.name_servers(visible, rights)
-        ),
-        visibility=rights,
+    managed, hubs = management(visible.bodies, rights), hubs_of(visible.bodies, sorted(guids))
+    networks = msgspec.structs.replace(
+        listed,
+        zone_groups=zone_groups,
+        management=managed,
+        hubs=hubs,
+        name_servers=name_server_world.name_servers(visible, rights),
     )
+    return msgspec.structs.replace(whole, uses=(use,), networks=networks, visibility=rights)
 
 
 def _rights(guids: set[str], partly: set[str]) -> Visibility:

@@ -17,8 +17,10 @@ from checks.facts.network import ForwardingRuleset, Network, Networks, Zone, net
 from checks.facts.visibility import Visibility
 from checks.findings import Evidence
 from tests.support import name_server_world
+from tests.support.managed_networks import management
 from tests.support.readable import readable
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant, guid, merged, object_id
+from tests.support.virtual_hubs import hubs_of
 
 HOST = "acrone.azurecr.io"
 DATA = "acrone.westeurope.data.azurecr.io"
@@ -374,7 +376,11 @@ class World:
         visible = readable(*guids)
         listed = networks_of(((one, self._network(one)) for one in sorted(guids)), visible)
         servers = name_server_world.name_servers(self, visible)
-        return msgspec.structs.replace(listed, zone_groups=self._zone_groups(visible), name_servers=servers)
+        managed, hubs = management(self.bodies, visible), hubs_of(self.bodies, sorted(guids))
+        zone_groups = self._zone_groups(visible)
+        return msgspec.structs.replace(
+            listed, zone_groups=zone_groups, management=managed, hubs=hubs, name_servers=servers
+        )
 
     def _zone_groups(self, visible: Visibility) -> dict[str, Seen[tuple[str, ...]] | NotSeen]:
         """The zones that the zone groups of endpoints name, where the endpoint can be seen."""

@@ -14,6 +14,7 @@ from tests.support import name_server_world
 from tests.support.infra import INFRA
 from tests.support.network_world import HOST, NODES, World
 from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, guid, merged, object_id
+from tests.support.virtual_hubs import hub
 
 OTHER = guid("another subscription of the scan")
 SCOPES = (f"/subscriptions/{SUBSCRIPTION}", f"/subscriptions/{OTHER}")
@@ -83,7 +84,9 @@ def everything(root: Path, **cluster: Any) -> Tenant:
     world.zone({}, world.vnet_id(NODES), aliases={"alias": HOST}, name="westeurope.azurecr.io")
     world.zone_group(f"{world.vnet_id(NODES).rsplit('/', 2)[0]}/privateEndpoints/pe", _zone_of(world))
     _name_servers(world)
-    world.manager(SUBSCRIPTION)
+    world.manager(SUBSCRIPTION, accesses=("Connectivity", "SecurityAdmin"))
+    world.endpoint("pe-far", network=world.vnet("vnet-far", "10.90.0.0/16", endpoints={}), space="10.90.0")
+    hub(world, "hub", world.vnet_id(NODES))
     _unembedded(world)
     _identity_and_machines(world)
     _registry_details(world)

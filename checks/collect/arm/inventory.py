@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from checks.collect.arm import name_servers, networks, own_access, reads
+from checks.collect.arm import name_servers, network_managers, networks, own_access, reads, virtual_hubs
 from checks.collect.arm.client import Azure
 from checks.collect.wire.single_flight import SingleFlight
 from checks.facts import (
@@ -65,6 +65,8 @@ class Inventory:
         self.machines: SingleFlight[Seen[tuple[NodeMachines, ...]] | NotSeen] = SingleFlight()
         self.name_servers = name_servers.NameServerReads()
         self.image_pull_profiles: SingleFlight[Seen[dict[str, ImagePullProfile]] | NotSeen] = SingleFlight()
+        self.management = network_managers.ManagementReads()
+        self.hubs: virtual_hubs.HubReads = SingleFlight()
         self._zone_groups: SingleFlight[Seen[tuple[str, ...]] | NotSeen] = SingleFlight()
         self._registries: dict[str, Seen[Registry]] = {}
         self.login_servers: dict[str, tuple[str, ...]] = {}

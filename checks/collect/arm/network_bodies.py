@@ -10,6 +10,7 @@ from typing import Any
 
 from checks.collect.arm.bodies import boolean, get, name_of, number, objects, strings, text
 from checks.facts import network
+from checks.facts.security_rules import SecurityRule
 
 
 def virtual_network(body: Any) -> network.VirtualNetwork | None:
@@ -85,12 +86,12 @@ def security_group(body: Any) -> network.SecurityGroup | None:
     )
 
 
-def _rule(body: Any) -> network.SecurityRule | None:
+def _rule(body: Any) -> SecurityRule | None:
     priority, direction = number(body, "properties", "priority"), text(body, "properties", "direction")
     access, protocol = text(body, "properties", "access"), text(body, "properties", "protocol")
     if priority is None or not direction or not access or not protocol:
         return None
-    return network.SecurityRule(
+    return SecurityRule(
         name=name_of(body) or "",
         priority=priority,
         direction=direction,
@@ -112,7 +113,13 @@ def route_table(body: Any) -> network.RouteTable | None:
         return None
     listed = objects(body, "properties", "routes")
     routes = tuple(route for item in listed if (route := _route(item)))
-    return network.RouteTable(id=resource_id, name=name, routes=routes, unreadable=len(listed) - len(routes))
+    return network.RouteTable(
+        id=resource_id,
+        name=name,
+        routes=routes,
+        unreadable=len(listed) - len(routes),
+        propagates=boolean(body, "properties", "disableBgpRoutePropagation") is not True,
+    )
 
 
 def _route(body: Any) -> network.Route | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from checks.arm_ids import name_of
 from checks.facts import Registry
-from checks.facts.network import RouteTable, SecurityGroup, SecurityRule, Subnet, VirtualNetwork, Zone, ZoneLink
+from checks.facts.network import RouteTable, SecurityGroup, Subnet, VirtualNetwork, Zone, ZoneLink
+from checks.facts.security_rules import SecurityRule
 from checks.rules.fixes.shell import command, note, resource_options
 
 _FIRST, _LAST = 100, 4096

@@ -17,9 +17,10 @@ from checks.facts import Cluster, NotSeen, NotSeenReason, subscription_of
 from checks.facts.network import NatGateway, Networks, PublicAddress
 from checks.rules import visibility
 from checks.rules.path import node_network
+from checks.rules.path.central.virtual_hubs import HubDefault, default_route
 from checks.rules.path.destinations import network
 from checks.rules.path.node_network import NodeSubnet
-from checks.rules.path.routes import RouteEffect, Routing
+from checks.rules.path.routes import RouteEffect, Routing, routes_everything
 
 
 class OutboundType(StrEnum):
@@ -32,12 +33,14 @@ class OutboundType(StrEnum):
     ROUTED = "a route elsewhere"
     DROPPED = "a route to nowhere"
     NONE = "no outbound access"
+    HUB = "a virtual hub or the cluster's own outbound addresses"
 
 
 class Egress(msgspec.Struct, frozen=True, kw_only=True):
     """How nodes leave. ``networks`` are the addresses known, ``gaps`` why others are not; ``complete``: all are known.
 
-    ``note`` says why an exit is what it is where that is not plain.
+    ``note`` says why an exit is what it is where that is not plain. ``hub`` is the virtual hub that may give
+    them a default route, which is in no route table and comes before everything but a user's own.
     """
 
     exit: OutboundType
@@ -45,6 +48,7 @@ class Egress(msgspec.Struct, frozen=True, kw_only=True):
     gaps: tuple[NotSeen, ...] = ()
     complete: bool = True
     note: str = ""
+    hub: HubDefault | None = None
 
     def describe(self) -> str:
         """The addresses in words."""
@@ -63,6 +67,10 @@ def egress_of(facts: Networks, cluster: Cluster, node_subnet: NodeSubnet, routin
         return Egress(exit=OutboundType.ROUTED, complete=False, note="outboundType userDefinedRouting")
     if kind == "block":
         return Egress(exit=OutboundType.NONE, note="outboundType block")
+    hub = None if routes_everything(node_subnet.table, routing) else default_route(facts, node_subnet)
+    if hub is not None:
+        why = hub.gap.detail if hub.gap is not None else "it may give the nodes their default route"
+        return Egress(exit=OutboundType.HUB, complete=False, note=f"virtual hub {hub.name}: {why}", hub=hub)
     if node_subnet.subnet.nat_gateway_id:
         return _nat(facts, cluster, node_subnet.subnet.nat_gateway_id)
     if node_subnet.pool.outbound.enable_node_public_ip:

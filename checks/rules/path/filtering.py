@@ -15,11 +15,13 @@ from checks.rules.access.identity_access import is_service_principal
 from checks.rules.fixes import az_network as fix
 from checks.rules.fixes import shell
 from checks.rules.path import node_network, nsg
+from checks.rules.path.central.virtual_hubs import HubDefault
 from checks.rules.path.context import SIGN_IN, NodeContext, PathContext
 from checks.rules.path.destinations import Destination, Match
 from checks.rules.path.egress import OutboundType
+from checks.rules.path.governance import admin_filter
 from checks.rules.path.nsg import Access, Flow, RuleDecision
-from checks.rules.path.private_endpoints import in_network, managers
+from checks.rules.path.private_endpoints import Reach, in_network
 from checks.rules.path.private_path import owners
 from checks.rules.path.public_path import egress_route
 from checks.rules.path.routes import RouteEffect, Routing, to_private
@@ -91,7 +93,21 @@ def public_filter(context: NodeContext, part: str, destination: Destination) -> 
         if egress_path.egress.exit is OutboundType.DEFAULT or egress_path.egress.exit is OutboundType.ROUTED:
             summary = f"What carries the traffic to {destination.what} cannot be read ({egress_path.egress.note})."
             return unknown(f"egress-unclear-{part}", summary, "where the nodes' traffic leaves")
-    return _through_groups(context, part, destination, in_network(context.facts, context.node_subnet, destination))
+    closing = _through_groups(context, part, destination, in_network(context.facts, context.node_subnet, destination))
+    hub = egress_path.egress.hub if egress_path.egress is not None else None
+    if hub is not None and hub.filters and isinstance(closing.verdict, Pass):
+        return _through_hub(part, destination, hub)
+    return closing
+
+
+def _through_hub(part: str, destination: Destination, hub: HubDefault) -> Result:
+    """A virtual hub's default route may lead the traffic to a firewall, which decides."""
+    if hub.gap is not None:
+        return not_seen(
+            hub.gap, f"The virtual hub {hub.name}, which may send the traffic to {destination.what} to a firewall,"
+        )
+    diverted = f"The virtual hub {hub.name} may send the traffic to {destination.what} to a firewall or a gateway"
+    return unknown(f"hub-decides-{part}", f"{diverted}, which decides.", "what the virtual hub lets through")
 
 
 def _routed(context: NodeContext, part: str, destination: Destination, routing: Routing) -> Result | None:
@@ -119,18 +135,19 @@ def _routed(context: NodeContext, part: str, destination: Destination, routing: 
 
 
 def _through_groups(context: NodeContext, part: str, destination: Destination, inside: Match) -> Result:
-    """What the network security groups on the nodes' side do."""
+    """What security admin rules, then the network security groups on the nodes' side do."""
+    flow = Flow(destination=destination, nodes=context.node_subnet.subnet.prefixes, in_network=inside)
+    above = admin_filter.outbound(context, flow)
+    decided = admin_filter.settled(context, part, destination, above)
+    if decided is not None:
+        return decided
     groups = context.node_subnet.groups
     if isinstance(groups, NotSeen):
         return not_seen(groups, "The network security group of the nodes' subnet")
-    manager = next((m for m in managers(context.facts) if m.secures and m.covers(context.network_subscription)), None)
-    if manager is not None:
-        summary = (
-            f"Security admin rules of the network manager {manager.name} are evaluated before network security groups"
-        )
-        return unknown(f"admin-rules-{part}", f"{summary}, and they were not read.", "its security admin rules")
-    flow = Flow(destination=destination, nodes=context.node_subnet.subnet.prefixes, in_network=inside)
-    return _passed(part, destination, nsg.outbound(groups, flow), "Outbound")
+    if isinstance(above, NotSeen):
+        return admin_filter.unread(context, part, above)
+    decision = nsg.outbound(groups, flow)
+    return admin_filter.doubt(part, destination, above, decision) or _passed(part, destination, decision, "Outbound")
 
 
 def _passed(part: str, destination: Destination, decision: RuleDecision, direction: str) -> Result:
@@ -166,7 +183,7 @@ def _private(context: PathContext, part: str, destination: Destination) -> Resul
     stopped = _routed(context, part, destination, to_private(table, destination, home, subnet))
     if stopped is not None:
         return stopped
-    inside = in_network(context.facts, context.node_subnet, destination)
+    inside = _inside(context, destination)
     answer = _through_groups(context, part, destination, inside)
     if not isinstance(answer.verdict, Pass) or (subnet.endpoint_policies or "").lower() not in _INBOUND:
         return answer
@@ -175,6 +192,15 @@ def _private(context: PathContext, part: str, destination: Destination) -> Resul
         return not_seen(groups, "The network security group of the endpoint's subnet")
     flow = Flow(destination=destination, nodes=context.node_subnet.subnet.prefixes, in_network=inside)
     return _passed(part, destination, nsg.inbound(groups, flow), "Inbound")
+
+
+def _inside(context: PathContext, destination: Destination) -> Match:
+    """Whether the tag VirtualNetwork covers a target: an endpoint in a connected group, or behind the
+    same virtual hub, is reached as if peered."""
+    owned = [owner for one in destination.addresses for owner in owners(context, one, destination.host)]
+    if owned and all(owner.reach in (Reach.GROUP, Reach.HUB) for owner in owned):
+        return Match.YES
+    return in_network(context.facts, context.node_subnet, destination)
 
 
 def _home(context: PathContext, destination: Destination) -> tuple[VirtualNetwork, Subnet]:

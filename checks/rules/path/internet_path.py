@@ -78,6 +78,8 @@ def _egress(context: NodeContext, use: RegistryUse) -> Result:
     if egress.exit is OutboundType.NONE:
         summary = f"The nodes have no outbound access to the internet ({egress.note}), where {host} is."
         return fails("no-egress", summary, *_fix(use))
+    if egress.hub is not None and not egress.hub.filters:
+        return passes("egress-open", f"Nodes leave for the internet; {host} serves every address.")
     if egress.exit in (OutboundType.NAT, OutboundType.NODE, OutboundType.BALANCER):
         return passes("egress-open", f"Nodes leave for the internet by {egress.exit}; {host} serves every address.")
     return skipped(NOT_JUDGED, f"what carries the nodes' traffic to {host} cannot be read ({egress.note})")

@@ -11,7 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
-from checks.facts.network import SecurityGroup, SecurityRule
+from checks.facts.network import SecurityGroup
+from checks.facts.security_rules import SecurityRule
 from checks.rules.path.destinations import Destination, Match, any_of, network, networks, prefixes_cover, tag_covers
 
 PORT = 443
@@ -71,10 +72,10 @@ def _all(decisions: Iterable[RuleDecision]) -> RuleDecision:
 def _decision(group: SecurityGroup, flow: Flow, *, outward: bool) -> RuleDecision:
     doubtful: list[SecurityRule] = []
     for rule in _ordered(group, "outbound" if outward else "inbound"):
-        applies = _applies(rule, flow, outward=outward)
-        if applies is Match.MAYBE:
+        match = applies(rule, flow, outward=outward)
+        if match is Match.MAYBE:
             doubtful.append(rule)
-        if applies is Match.YES:
+        if match is Match.YES:
             return _decided(group, rule, doubtful)
     return RuleDecision(Access.UNSETTLED, group, None, "no rule decides")
 
@@ -116,8 +117,8 @@ DEFAULT_RULES = (
 )
 
 
-def _applies(rule: SecurityRule, flow: Flow, *, outward: bool) -> Match:
-    """Whether a rule applies: all of its parts have to."""
+def applies(rule: SecurityRule, flow: Flow, *, outward: bool) -> Match:
+    """Whether a rule, of a group or of a network manager, applies to the traffic: all of its parts have to."""
     if rule.protocol.lower() not in ("*", "any", "tcp"):
         return Match.NO
     # An inbound rule sees the same two ends from the other side: nodes are its source there too.

@@ -13,11 +13,14 @@ from ipaddress import IPv4Address, IPv4Network
 import msgspec
 
 from checks.arm_ids import name_of
-from checks.facts import NotSeen, Registry, Seen, same_id, subscription_of
-from checks.facts.network import NetworkManager, Networks, Peering, PrivateEndpoint, Subnet, VirtualNetwork
+from checks.facts import NotSeen, NotSeenReason, Registry, Seen, same_id, subscription_of
+from checks.facts.network import Networks, Peering, PrivateEndpoint, Subnet, VirtualNetwork
 from checks.facts.outbound import EndpointConnection
 from checks.rules import visibility
 from checks.rules.path import node_network
+from checks.rules.path.central import connected_groups, virtual_hubs
+from checks.rules.path.central.managers import connecting
+from checks.rules.path.central.virtual_hubs import HubAnswer
 from checks.rules.path.destinations import Destination, Match, address, networks
 from checks.rules.path.node_network import NodeSubnet
 from checks.rules.path.routes import is_diverted
@@ -28,10 +31,13 @@ class Reach(StrEnum):
 
     SAME = "same-network"
     PEERED = "peered"
+    GROUP = "connected-group"
+    HUB = "virtual-hub"
     NO_ACCESS = "access-off"
     NOT_CONNECTED = "peering-not-connected"
     PARTLY = "subnets-peered"
     TRANSIT = "transit"
+    HUB_ROUTING = "hub-routing"
     NONE = "out-of-reach"
     MANAGED = "network-manager"
     HIDDEN = "not-readable"
@@ -39,7 +45,7 @@ class Reach(StrEnum):
     @property
     def certain(self) -> bool:
         """The endpoint is certainly in reach."""
-        return self in (Reach.SAME, Reach.PEERED)
+        return self in (Reach.SAME, Reach.PEERED, Reach.GROUP, Reach.HUB)
 
     @property
     def blocked(self) -> bool:
@@ -48,7 +54,10 @@ class Reach(StrEnum):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint of a registry, seen from one pool. ``home`` is its network and subnet, or why they are not known."""
+    """One endpoint of a registry, seen from one pool. ``home`` is its network and subnet, or why they are not known.
+
+    ``hub`` is what the virtual hub of the nodes' network says of it, where that is attached to one.
+    """
 
     connection: EndpointConnection | None
     endpoint: PrivateEndpoint | NotSeen
@@ -56,6 +65,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reach: Reach
     peering: Peering | None = None
     gap: NotSeen | None = None
+    hub: HubAnswer | None = None
 
     @property
     def name(self) -> str:
@@ -132,40 +142,57 @@ def _candidate(
     network_id = node_network.network_id_of(endpoint.subnet_id)
     members = () if isinstance(endpoint.members, NotSeen) else endpoint.members
     addresses = tuple(candidate for member in members if (candidate := address(member.address)))
-    reach, peering = reach_of(facts, node_subnet, network_id, addresses)
-    gap = None
-    if reach.blocked:
-        reach, gap = _unless_managed(facts, node_subnet, network_id, reach)
+    hub = virtual_hubs.leads(facts, node_subnet, network_id, addresses)
+    reach, peering = reach_of(facts, node_subnet, network_id, addresses, hub)
+    reach, gap = _managed(facts, node_subnet, network_id, reach)
     if isinstance(home, NotSeen) and reach is Reach.NONE:
         reach = Reach.HIDDEN
-    return Candidate(connection=connection, endpoint=endpoint, home=home, reach=reach, peering=peering, gap=gap)
+    return Candidate(
+        connection=connection, endpoint=endpoint, home=home, reach=reach, peering=peering, gap=gap, hub=hub
+    )
 
 
-def _unless_managed(
-    facts: Networks, node_subnet: NodeSubnet, network_id: str, reach: Reach
-) -> tuple[Reach, NotSeen | None]:
-    """A network manager connects networks without any peering: out of reach is certain only where none may.
+def _managed(facts: Networks, node_subnet: NodeSubnet, network_id: str, reach: Reach) -> tuple[Reach, NotSeen | None]:
+    """A network manager connects networks without any peering: out of reach is certain only where none does.
 
     Source: "Connectivity configurations in Azure Virtual Network Manager", connected groups.
     """
-    ends = (subscription_of(node_subnet.network.id), subscription_of(network_id))
-    connecting = (m for m in managers(facts) if m.connects and all(m.covers(end) for end in ends))
-    if next(connecting, None) is not None:
+    if not reach.blocked and reach not in (Reach.TRANSIT, Reach.HUB_ROUTING):
+        return reach, None
+    answer = connected_groups.connected(facts, node_subnet.network, network_id)
+    if answer is Match.YES:
+        return Reach.GROUP, None
+    if not reach.blocked or answer is Match.NO:
+        return reach, None
+    if answer is Match.MAYBE:
         return Reach.MANAGED, None
-    gap = visibility.hidden_anywhere(facts.visibility, visibility.NETWORK_MANAGERS)
+    return _unless_managed(facts, (node_subnet.network.id, network_id), reach, answer)
+
+
+def _unless_managed(
+    facts: Networks, network_ids: tuple[str, str], reach: Reach, unread: NotSeen
+) -> tuple[Reach, NotSeen | None]:
+    """What is in effect on the networks is ``unread``: whether there is a network manager that may connect them."""
+    ends = tuple(subscription_of(network_id) for network_id in network_ids)
+    if connecting(facts, ends) or any(connected_groups.in_a_group(facts, one) for one in network_ids):
+        return Reach.MANAGED, None if unread.why is NotSeenReason.NOT_APPLICABLE else unread
+    given = (facts.management.connections.get(end) for end in ends)
+    gap = next((part for part in given if isinstance(part, NotSeen)), None)
+    gap = gap or visibility.hidden_anywhere(facts.visibility, visibility.NETWORK_MANAGERS)
     return (Reach.HIDDEN, gap) if gap is not None else (reach, None)
 
 
-def managers(facts: Networks) -> tuple[NetworkManager, ...]:
-    """Every network manager that was seen."""
-    listed = (part.managers for part in facts.by_subscription.values())
-    return tuple(manager for part in listed if isinstance(part, Seen) for manager in part.value.values())
-
-
 def reach_of(
-    facts: Networks, node_subnet: NodeSubnet, network_id: str, addresses: tuple[IPv4Address, ...]
+    facts: Networks,
+    node_subnet: NodeSubnet,
+    network_id: str,
+    addresses: tuple[IPv4Address, ...],
+    hub: HubAnswer | None = None,
 ) -> tuple[Reach, Peering | None]:
-    """Whether nodes reach what lies in a network, and the peering that decides it."""
+    """Whether nodes reach what lies in a network, and the peering that decides it.
+
+    ``hub`` is what the virtual hub says that their network is attached to.
+    """
     if not node_subnet.listed:
         return Reach.HIDDEN, None
     if same_id(node_subnet.network.id, network_id):
@@ -174,6 +201,10 @@ def reach_of(
     direct = _direct(facts, node_subnet.network, peering, network_id) if peering else None
     if direct is not None and direct is not Reach.NOT_CONNECTED:
         return direct, peering
+    if hub is not None and hub.connected is Match.YES:
+        return Reach.HUB, peering
+    if hub is not None and hub.connected is Match.MAYBE:
+        return Reach.TRANSIT if hub.gap is not None else Reach.HUB_ROUTING, peering
     if _transit(facts, node_subnet, addresses):
         return Reach.TRANSIT, peering
     return (direct, peering) if direct is not None else (Reach.NONE, None)
@@ -197,13 +228,17 @@ def _direct(facts: Networks, own_virtual_network: VirtualNetwork, peering: Peeri
 
 
 def _transit(facts: Networks, node_subnet: NodeSubnet, addresses: tuple[IPv4Address, ...]) -> bool:
-    """Whether something beyond peering may lead there: an appliance, a gateway, or a hub that cannot be read."""
+    """Whether something beyond peering may lead there: an appliance, a gateway, or a hub that cannot be read.
+
+    A virtual hub is not asked here: where it is certain that it leads elsewhere, its peering counts for nothing.
+    """
     table = None if isinstance(node_subnet.table, NotSeen) else node_subnet.table
     if isinstance(node_subnet.table, NotSeen) or is_diverted(table, Destination(what="", host="", addresses=addresses)):
         return True
     if not addresses and table is not None and table.routes:
         return True
-    connected = [p for p in node_subnet.network.peerings if p.connected()]
+    attached = virtual_hubs.attachment(facts, node_subnet.network)
+    connected = [p for p in node_subnet.network.peerings if p.connected() and p != attached]
     gateway = any(s.name.lower() == "gatewaysubnet" for s in node_subnet.network.subnets)
     unseen = any(not _visible(facts, p.remote_id) for p in connected)
     return gateway or unseen or any(p.use_remote_gateways for p in connected)

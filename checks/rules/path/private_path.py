@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from checks.facts import NotSeen, Seen
+from checks.facts import NotSeen, NotSeenReason, Seen
 from checks.facts.network import PrivateEndpoint, VirtualNetwork, Zone
 from checks.findings import Fail, Pass, Severity, Unknown
 from checks.rules.fixes import az_network as fix
@@ -52,7 +52,13 @@ def _reached(context: PathContext, one: Candidate, private_endpoint: PrivateEndp
             f"The private endpoint {one.name} is approved and lies in {home}, peered with {own_network} both ways."
         )
         return passes("endpoint-in-peer", summary)
-    if one.gap is not None:
+    if one.reach is Reach.GROUP:
+        connected = f"lies in {home}, which a network manager connects with {own_network} in a connected group"
+        return passes("endpoint-in-connected-group", f"The private endpoint {one.name} is approved and {connected}.")
+    if one.reach is Reach.HUB and one.hub is not None:
+        connected = f"lies in {home}, which the virtual hub {one.hub.why} connects with {own_network}"
+        return passes("endpoint-behind-hub", f"The private endpoint {one.name} is approved and {connected}.")
+    if one.gap is not None and one.reach is not Reach.MANAGED:
         return not_seen(one.gap, f"The network managers that may connect {home} with {own_network}")
     if one.reach.blocked:
         cause = "endpoint-out-of-reach" if one.reach is Reach.NONE else "peering-not-connected"
@@ -65,10 +71,19 @@ def _reached(context: PathContext, one: Candidate, private_endpoint: PrivateEndp
         Reach.NO_ACCESS: "allowVirtualNetworkAccess of the peering is off, so security rules decide",
         Reach.PARTLY: "only some subnets of the two networks are peered",
         Reach.TRANSIT: "an appliance, a gateway or a hub that cannot be read may lead there",
+        Reach.HUB_ROUTING: "a virtual hub decides",
         Reach.MANAGED: "no peering is listed, but a network manager's scope holds both, which may connect them",
         Reach.HIDDEN: "one of the two networks cannot be read",
     }[one.reach]
+    if one.reach in (Reach.TRANSIT, Reach.HUB_ROUTING) and one.hub is not None and one.hub.why:
+        description = one.hub.why
     summary = f"The private endpoint {private_endpoint.name} lies in {home}, seen from {own_network}: {description}."
+    if one.gap is not None:
+        summary = f"{summary} What is in effect could not be read: {one.gap.detail}"
+        # The action is one more than what scans ask for: to lack it is no read that failed.
+        failed = one.gap.why is not NotSeenReason.NOT_ALLOWED
+        missing = one.gap.role or one.gap.detail
+        return unknown("endpoint-network-manager", summary, missing, look_failed=failed, fix=one.gap.fix)
     return unknown(f"endpoint-{one.reach.value}", summary, "whether traffic gets to the endpoint's network")
 
 

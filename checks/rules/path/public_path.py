@@ -119,6 +119,12 @@ def _compared(context: PathContext, egress: Egress) -> Result:
     if egress.exit is OutboundType.ROUTED:
         summary = f"Another device's public address counts ({egress.note}), which ARM does not show."
         return unknown("egress-routed", summary, "the public address of what the traffic is routed to")
+    if egress.exit is OutboundType.HUB:
+        summary = f"The address of a firewall may count in the place of the nodes' own ({egress.note})."
+        gap = egress.hub.gap if egress.hub is not None else None
+        fix_commands = gap.fix if gap is not None else ()
+        missing = "the default route that the virtual hub gives"
+        return unknown("egress-hub", summary, missing, look_failed=gap is not None, fix=fix_commands)
     ip_rule_match = registry_firewall.match(egress.networks, context.registry.network_access.ip_rules)
     if ip_rule_match.outside:
         return _refused(context, egress, ip_rule_match)

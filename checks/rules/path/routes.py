@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 
 import msgspec
 
+from checks.facts import NotSeen
 from checks.facts.network import Route, RouteTable, Subnet, VirtualNetwork
 from checks.rules.path.destinations import EVERYTHING, Destination, Match, may_be_public, network, networks, tag_covers
 
@@ -97,6 +98,18 @@ def default_of(table: RouteTable | None) -> Routing:
         effects |= {effect_of(route) for route in items} or {RouteEffect.AS_IS}
         routes += [route for route in items if route not in routes]
     return Routing(frozenset(effects), tuple(routes))
+
+
+def routes_everything(table: RouteTable | NotSeen | None, routing: Routing) -> bool:
+    """Whether a user's route certainly decides: it comes before a default route that gateways or hubs give.
+
+    A service tag's route, a default route, or both of its halves.
+    """
+    if not isinstance(table, RouteTable) or not routing.routes:
+        return False
+    prefixes = [prefix for route in routing.routes if (prefix := network(route.prefix)) is not None]
+    tagged = len(prefixes) < len(routing.routes) and routing.only is not None and not prefixes
+    return tagged or EVERYTHING in prefixes or set(EVERYTHING.subnets()) <= set(prefixes)
 
 
 def to_private(
