@@ -580,7 +580,8 @@ def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -
         raise SettingError(f"PULLWATCH_MAIL_TRANSPORTS takes at least one of {', '.join(TRANSPORTS)}.")
     if not settings.alert_on:
         raise SettingError(
-            f"PULLWATCH_ALERT_ON takes at least one of {', '.join(FAIL_AFTER)}: with none of them no mail would ever come."
+            f"PULLWATCH_ALERT_ON takes at least one of {', '.join(FAIL_AFTER)}: "
+            "with none of them no mail would ever come."
         )
     if in_azure and settings.mail_transports == ("folder",):
         raise SettingError(
