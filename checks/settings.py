@@ -17,11 +17,12 @@ import msgspec
 from checks import ncrontab
 from checks.rules.azure.clouds import CLOUDS, Cloud
 from checks.rules.images import parse as parse_image
-from checks.rules.mail_addresses import ADDRESS, DOMAIN, LABEL
+from checks.rules.mail_addresses import ADDRESS, DOMAIN, LABEL, folded
 from checks.text import redacted
 
 PREFIX = "PULLWATCH_"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_BEGINS_A_ROUTE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]*\s*=", re.IGNORECASE)
 _HOST = re.compile(r"(\*\.)?([a-z0-9-]+\.)*[a-z0-9-]+", re.IGNORECASE)
 _KEY_VAULT = "@microsoft.keyvault("
 _IN_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID")
@@ -34,11 +35,16 @@ _TO_MAILBOXES = ("smtp", "graph")
 _PUBLIC_NAME = re.compile(rf"(?=.{{4,253}}$)({LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?", re.IGNORECASE | re.ASCII)
 _INWARD_NAMES = ("localhost", "localdomain", "local", "internal", "intranet", "lan", "home", "corp", "private", "arpa")
 MIN_SECRET = 16
+MAX_ADDRESSES = 100  # of one setting or subscription: Exchange Online takes 500 recipients, and every mail names them
 DEFAULT_SCHEDULE = "0 */30 * * * *"
 
 
 class SettingError(ValueError):
     """A setting has a value that cannot be used; the text names it and what it takes."""
+
+
+class _WrongPart(SettingError):
+    """One of several parts of a value cannot be used; the text repeats that part, so the whole need not follow."""
 
 
 class UnusableSettings(msgspec.Struct, frozen=True):
@@ -103,9 +109,9 @@ def _looks(defaults: Mapping[str, int]) -> Callable[[str], dict[str, int]]:
             return dict.fromkeys(defaults, number(value))
         looks = dict(defaults)
         for word in _words(value.lower()):
-            facet, _, count = word.partition("=")
-            if facet.strip() not in defaults:
-                raise SettingError(
+            facet, equals, count = word.partition("=")
+            if facet.strip() not in defaults or not equals:
+                raise _WrongPart(
                     f"takes a number, or facet=number for any of {', '.join(defaults)}; {_shown(word, 80)} is neither"
                 )
             looks[facet.strip()] = number(count)
@@ -122,10 +128,29 @@ def _list(pattern: re.Pattern[str], what: str) -> Callable[[str], tuple[str, ...
     def read(value: str) -> tuple[str, ...]:
         for word in _words(value):
             if not pattern.fullmatch(word):
-                raise SettingError(f"takes {what}, separated by commas; {_shown(word, 80)} is none")
+                raise _WrongPart(f"takes {what}, separated by commas; {_shown(word, 80)} is none")
         return _words(value)
 
     return read
+
+
+def _addresses(value: str) -> tuple[str, ...]:
+    """Mail addresses; one that is there twice, in whatever case, counts once."""
+    addresses: dict[str, str] = {}
+    for word in _list(ADDRESS, "addresses")(value):
+        addresses.setdefault(folded(word), word)
+    if len(addresses) > MAX_ADDRESSES:
+        raise _WrongPart(
+            f"takes at most {MAX_ADDRESSES} addresses, and {len(addresses)} are there: name a group's address instead"
+        )
+    return tuple(addresses.values())
+
+
+def _sender(value: str) -> tuple[str, ...]:
+    for word in _words(value):
+        if not ADDRESS.fullmatch(word):
+            raise _WrongPart(f"takes one address; {_shown(word, 80)} is none")
+    return _words(value)
 
 
 def _lower_list(pattern: re.Pattern[str], what: str) -> Callable[[str], tuple[str, ...]]:
@@ -138,7 +163,7 @@ def _choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
     def read(value: str) -> tuple[str, ...]:
         for word in _words(value.lower()):
             if word not in allowed:
-                raise SettingError(f"takes any of {', '.join(allowed)}; {_shown(word, 80)} is none of them")
+                raise _WrongPart(f"takes any of {', '.join(allowed)}; {_shown(word, 80)} is none of them")
         return _words(value.lower())
 
     return read
@@ -259,26 +284,28 @@ def _connect_to(value: str) -> tuple[ConnectTo, ...]:
     for word in _words(value):
         match = re.fullmatch(r"([^:=\s]+):([0-9]{1,5})=([^:=\s]+):([0-9]{1,5})", word)
         if not match or not _HOST.fullmatch(match[1]):
-            raise SettingError(f"takes HOST:PORT=HOST:PORT, separated by commas; {_shown(word, 80)} is none")
+            raise _WrongPart(f"takes HOST:PORT=HOST:PORT, separated by commas; {_shown(word, 80)} is none")
         entries.append(ConnectTo(match[1].lower(), int(match[2]), match[3], int(match[4])))
     return tuple(entries)
 
 
 def _routes(value: str) -> dict[str, tuple[str, ...]]:
     """Who is notified of which subscription: ``<id>=a@x.example,b@x.example;<id>=…``."""
-    read = _list(ADDRESS, "addresses")
     routes: dict[str, tuple[str, ...]] = {}
     for entry in filter(None, (part.strip() for part in value.split(";"))):
         guid, equals, addresses = entry.partition("=")
         guid = guid.strip().lower()
         if not equals or not _GUID.fullmatch(guid):
             form = "takes <subscription id>=<addresses separated by commas>, these separated by semicolons"
-            raise SettingError(f"{form}; {_shown(entry, 80)} is none")
+            raise _WrongPart(f"{form}; {_shown(entry, 80)} is none")
         if guid in routes:
-            raise SettingError(f"takes each subscription once; {guid} is there twice")
-        routes[guid] = read(addresses)
+            raise _WrongPart(f"takes each subscription once; {guid} is there twice")
+        second = next((word for word in _words(addresses) if _BEGINS_A_ROUTE.match(word)), None)
+        if second is not None:  # every server takes such an address, and nobody has it
+            raise _WrongPart(f"takes a semicolon between subscriptions, not a comma; see {_shown(second, 80)}")
+        routes[guid] = _addresses(addresses)
         if not routes[guid]:
-            raise SettingError(f"takes at least one address for each subscription; {guid} has none")
+            raise _WrongPart(f"takes at least one address for each subscription; {guid} has none")
     return routes
 
 
@@ -291,7 +318,7 @@ def _thresholds(value: str) -> dict[str, str]:
     for word in words:
         route, _, level = (part.strip() for part in word.partition("="))
         if level not in AT_LEAST or not (route in ROUTES or _GUID.fullmatch(route)):
-            raise SettingError(
+            raise _WrongPart(
                 f"takes {' or '.join(AT_LEAST)}, or <route>=<one of them> where a route is {', '.join(ROUTES)} or a "
                 f"subscription id; {_shown(word, 80)} is neither"
             )
@@ -304,6 +331,8 @@ def _domains(value: str) -> tuple[str, ...] | None:
     words = _lower_list(DOMAIN, "domains")(value)
     if words == ("none",):
         return ()
+    if "none" in words:
+        raise SettingError("takes domains, separated by commas, or none alone")
     return words or None
 
 
@@ -366,11 +395,11 @@ SETTINGS = (
     Setting("MAIL_TRANSPORTS", "mail_transports", _choices(*TRANSPORTS), "folder",
             "How mail leaves: folder (.eml files), smtp, graph (Microsoft Graph, without a password), webhook "
             "(JSON over HTTPS), or several."),
-    Setting("MAIL_FROM", "mail_from", _list(ADDRESS, "an address"), "pullwatch@localhost",
+    Setting("MAIL_FROM", "mail_from", _sender, "pullwatch@localhost",
             "The sender's address; with graph a mailbox for which the identity may send."),
     Setting("MAILS_PER_HOUR", "mails_per_hour", _number(1, 1000), "20",
             "At most so many mails an hour to the same people; what there is no room for is one mail."),
-    Setting("MAIL_TO", "mail_to", _list(ADDRESS, "addresses"), "", "Who gets the mails, separated by commas."),
+    Setting("MAIL_TO", "mail_to", _addresses, "", "Who gets the mails, separated by commas."),
     Setting("ROUTES", "routes", _routes, "",
             "Who gets the mails about a subscription as well: `<subscription id>=<addresses separated by commas>`, "
             "several of these separated by semicolons."),
@@ -496,6 +525,8 @@ def load(environment: Mapping[str, str]) -> Settings:
         _refuse_unresolved(name, given)
         try:
             values[setting.field] = setting.read(given)
+        except _WrongPart as error:
+            raise SettingError(f"{name} {error}.") from None
         except SettingError as error:
             description = "" if setting.secret else f", not {_shown(given, 120)}"
             raise SettingError(f"{name} {error}{description}.") from None
@@ -547,6 +578,11 @@ def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -
         raise SettingError("PULLWATCH_MAIL_FROM takes exactly one address.")
     if not settings.mail_transports:
         raise SettingError(f"PULLWATCH_MAIL_TRANSPORTS takes at least one of {', '.join(TRANSPORTS)}.")
+    if not settings.alert_on:
+        raise SettingError(
+            f"PULLWATCH_ALERT_ON takes at least one of {', '.join(FAIL_AFTER)}: "
+            "with none of them no mail would ever come."
+        )
     if in_azure and settings.mail_transports == ("folder",):
         raise SettingError(
             "PULLWATCH_MAIL_TRANSPORTS names only folder, whose files nobody gets in Azure; set it to "

@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from checks.notify.message import compose
 from checks.settings import (
+    MAX_ADDRESSES,
     PREFIX,
     SETTINGS,
     ConnectTo,
@@ -19,6 +21,7 @@ from checks.settings import (
     load,
     load_or_explain,
 )
+from tests.support.sample_mails import NOW, samples
 
 GUID = "11111111-1111-4111-8111-11111111ABCD"
 PASSWORD = "hunter2-of-the-mailbox"
@@ -51,7 +54,7 @@ def test_without_an_environment_every_setting_has_its_documented_default() -> No
     [
         ("0", "takes a whole number from 1 to 20"),
         ("path=21", "takes a whole number from 1 to 20"),
-        ("path", "takes a whole number from 1 to 20"),
+        ("path", "takes a number, or facet=number for any of access, path, pull, images; 'path' is neither"),
         ("often", "takes a number, or facet=number for any of access, path, pull, images; 'often' is neither"),
         ("dns=2", "takes a number, or facet=number for any of access, path, pull, images; 'dns=2' is neither"),
     ],
@@ -98,8 +101,6 @@ def test_a_value_is_read_into_its_type(name: str, value: str, field: str, expect
     ("name", "value", "takes"),
     [
         ("CLOUD", "AzureGermany", "takes one of AzurePublic, AzureChina, AzureUSGovernment"),
-        ("SUBSCRIPTIONS", "production", "takes subscription ids, separated by commas; 'production' is none"),
-        ("REGISTRIES", "https://shop.azurecr.io", "takes login servers"),
         ("PROBE", "maybe", "takes true or false"),
         ("SCHEDULE", "*/30 * * * *",
          "takes an NCRONTAB expression of six fields; the seconds are missing: write '0 */30 * * * *'"),
@@ -111,19 +112,55 @@ def test_a_value_is_read_into_its_type(name: str, value: str, field: str, expect
         ("CANARY", "always", "takes one of off, on-demand, scheduled"),
         ("CANARY_NAMESPACE", "Not_A_Name", "takes the name of a Kubernetes namespace"),
         ("CANARY_IMAGE", "shop.azurecr.io/UPPER CASE", "takes an image reference"),
-        ("ALERT_ON", "access,mail", "takes any of access, path, pull, images; 'mail' is none of them"),
-        ("MAIL_TO", "ops", "takes addresses, separated by commas; 'ops' is none"),
         ("SMTP_HOST", "https://smtp.contoso.com:587", "takes a host name or an address, without scheme and port"),
         ("SMTP_HOST", "smtp.contoso.com:587", "takes a host name or an address, without scheme and port"),
         ("SMTP_HOST", "a b", "takes a host name or an address, without scheme and port"),
         ("ARM_ENDPOINT", "http://localhost", "takes an https:// address"),
-        ("CONNECT_TO", "localhost:443", "takes HOST:PORT=HOST:PORT"),
+        ("NOTIFY_DOMAINS", "none,contoso.com", "takes domains, separated by commas, or none alone"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_by_name_with_what_the_setting_takes(name: str, value: str, takes: str) -> None:
     sentence = refusal(**{name: value})
     assert sentence.startswith(f"{PREFIX}{name} {takes}")
     assert sentence.endswith(f", not {value!r}.")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SUBSCRIPTIONS", "production", "takes subscription ids, separated by commas; 'production' is none."),
+        ("REGISTRIES", "a.azurecr.io,https://shop.azurecr.io",
+         "takes login servers, separated by commas; 'https://shop.azurecr.io' is none."),
+        ("ALERT_ON", "access,mail", "takes any of access, path, pull, images; 'mail' is none of them."),
+        ("ALERT_ON", " , ",
+         "takes at least one of access, path, pull, images: with none of them no mail would ever come."),
+        ("MAIL_TO", "a@example.com,ops", "takes addresses, separated by commas; 'ops' is none."),
+        ("MAIL_FROM", "ops", "takes one address; 'ops' is none."),
+        ("MAIL_TO", ",".join(f"a{number}@example.com" for number in range(101)),
+         "takes at most 100 addresses, and 101 are there: name a group's address instead."),
+        ("CONNECT_TO", "localhost:443", "takes HOST:PORT=HOST:PORT, separated by commas; 'localhost:443' is none."),
+        ("ROUTES", f"{GUID}=a@b.example, {GUID[:-1]}2=c@d.example",
+         f"takes a semicolon between subscriptions, not a comma; see '{GUID[:-1]}2=c@d.example'."),
+        ("ROUTES", f"{GUID}=" + ",".join(f"a{number}@example.com" for number in range(101)),
+         "takes at most 100 addresses, and 101 are there: name a group's address instead."),
+    ],
+)  # fmt: skip
+def test_of_a_value_with_a_wrong_part_that_part_alone_is_repeated(name: str, value: str, said: str) -> None:
+    assert refusal(**{name: value}) == f"{PREFIX}{name} {said}"
+
+
+def test_an_address_that_is_there_twice_counts_once_as_it_is_written_first() -> None:
+    twice = "Ops@Example.com,dev@example.com,ops@example.COM"
+    assert loaded(MAIL_TO=twice).mail_to == ("Ops@Example.com", "dev@example.com")
+    assert loaded(ROUTES=f"{GUID}={twice}").routes == {GUID.lower(): ("Ops@Example.com", "dev@example.com")}
+
+
+def test_the_most_recipients_that_are_taken_fit_the_head_of_a_message() -> None:
+    longest = tuple(f"{number:064d}@{'.'.join(['e' * 60] * 3)}.com" for number in range(MAX_ADDRESSES))
+    assert loaded(MAIL_TO=",".join(longest)).mail_to == longest
+    assert compose(
+        samples()["fail-2000-clusters"], message_id="<1@x>", sender="pw@contoso.example", recipients=longest, now=NOW
+    )
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_known_one() -> None:

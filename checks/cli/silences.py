@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import difflib
 import getpass
 import os
 import re
 import secrets
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ from rich.text import Text
 
 from checks import catalog, settings
 from checks.arm_ids import subscription_of
+from checks.causes import ReadCause, RowCause, ScanCause
 from checks.cli import terminal
 from checks.collect.arm.client import Azure, open_azure
 from checks.history.errors import HistoryError
@@ -46,6 +48,7 @@ STORAGE_SCOPE = "https://storage.azure.com/.default"
 _DURATION = re.compile(r"([0-9]{1,6})([mhd])")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_WHERE_IT_IS = "Give it as the app has it: the storage account's page in the Azure portal shows it."
 _WHO = ("upn", "unique_name", "preferred_username", "email", "appid", "oid")
 
 Work = Callable[[argparse.Namespace, Settings, Azure, Store], Awaitable[int]]
@@ -132,6 +135,10 @@ def _subscription(text: str) -> str:
 def _cluster(text: str) -> str:
     is_id = text.startswith("/")
     of_a_cluster = bool(subscription_of(text)) and "/managedclusters/" in text.lower()
+    if set(text) & set("*?"):
+        raise _wrong(
+            text, "no cluster: there are no wildcards, and --registry, --subscription or --cause match many clusters"
+        )
     if not text.strip() or len(text) > MAX_MATCHER or (of_a_cluster != is_id) or ("/" in text and not is_id):
         raise _wrong(text, "neither the name nor the ARM id of a cluster")
     return text.rstrip("/")
@@ -202,6 +209,7 @@ def _run(options: argparse.Namespace, work: Work) -> int:
             "Silences are kept in the app's storage: set AzureWebJobsStorage, or "
             "AzureWebJobsStorage__tableServiceUri, as the app has it."
         )
+    _refuse_malformed_key(loaded.storage or "")
     try:
         return asyncio.run(_opened(options, loaded, work))
     except AzureError as error:
@@ -211,20 +219,30 @@ def _run(options: argparse.Namespace, work: Work) -> int:
     return NO_STORAGE
 
 
+def _refuse_malformed_key(connection_string: str) -> None:
+    """A key that no storage account can have, before anything is signed with it. No part of it is repeated."""
+    parts = dict(part.strip().partition("=")[::2] for part in connection_string.split(";"))
+    try:
+        base64.b64decode(parts.get("AccountKey", ""), validate=True)
+    except ValueError:
+        raise settings.SettingError(
+            "AzureWebJobsStorage has a malformed AccountKey: it is not base64, so a part of it may be missing. "
+            f"{_WHERE_IT_IS}"
+        ) from None
+
+
 async def _opened(options: argparse.Namespace, loaded: Settings, work: Work) -> int:
-    async with _storage(loaded) as (azure, store):
-        return await work(options, loaded, azure, store)
-
-
-@asynccontextmanager
-async def _storage(loaded: Settings) -> AsyncIterator[tuple[Azure, Store]]:
-    async with (
-        open_azure(loaded) as azure,
-        open_store(
+    async with open_azure(loaded) as azure, AsyncExitStack() as stack:
+        storage = open_store(
             connection_string=loaded.storage, endpoint=loaded.table_endpoint, credential=azure.credential
-        ) as store,
-    ):
-        yield azure, store
+        )
+        try:
+            store = await stack.enter_async_context(storage)
+        except ValueError:  # its text may repeat a part of what is a secret
+            name = "AzureWebJobsStorage" if loaded.storage else "AzureWebJobsStorage__tableServiceUri"
+            what = "no connection string" if loaded.storage else "not the address"
+            raise settings.SettingError(f"{name} is {what} of a storage account. {_WHERE_IT_IS}") from None
+        return await work(options, loaded, azure, store)
 
 
 async def _add(options: argparse.Namespace, loaded: Settings, azure: Azure, store: Store) -> int:
@@ -237,6 +255,8 @@ async def _add(options: argparse.Namespace, loaded: Settings, azure: Azure, stor
     await store.add_silence(made)
     count = len(await _failures(store, matchers))
     _say(f"{count or 'nothing'} that fails now matches it" if count < 2 else f"{count} answers that fail now match it")
+    if not count:
+        _warn_of_unknown_cause(matchers.cause)
     await _show_kept(options, store, [made.id])
     return 0
 
@@ -251,6 +271,7 @@ async def _ack(options: argparse.Namespace, loaded: Settings, azure: Azure, stor
     wanted = _acknowledged(matchers, await _failures(store, matchers))
     if not wanted:
         _say(f"nothing fails now that matches {matchers}")
+        _warn_of_unknown_cause(matchers.cause)
         return NOTHING_SUCH
     if len(wanted) > MAX_ACKS:
         raise settings.SettingError(f"{len(wanted)} failures match, and {MAX_ACKS} at once may be: say more precisely.")
@@ -314,6 +335,16 @@ def _acknowledged(matchers: Matchers, failures: Sequence[Failure]) -> list[Match
         for cluster, subject in failures
     }
     return list(wanted)
+
+
+def _warn_of_unknown_cause(cause: str) -> None:
+    """Says that no cause has this name. It is not refused: another version of the app may know it."""
+    kinds = {kind for check in catalog.checks() for kind in check.causes} | {ReadCause, RowCause, ScanCause}
+    known = {one.value for kind in kinds for one in kind}
+    if cause and cause not in known:
+        near = difflib.get_close_matches(cause, sorted(known), 1)
+        hint = f"did you mean {near[0]}?" if near else "docs/causes.md lists them all"
+        _say(f"no cause is called {cause}: {hint}")
 
 
 async def _signed_in(loaded: Settings, azure: Azure) -> str:

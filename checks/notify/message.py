@@ -110,8 +110,9 @@ def _domain(sender: str) -> str:
 def subject_of(mail: Mail) -> str:
     """One bounded line: what, where, why."""
     text = ": ".join(filter(None, (wording.kind_of(mail), wording.headline(mail))))
-    line = f"[Pullwatch] {text}"
-    return clipped(printable(redacted_start(line, MAX_SUBJECT + 1)), MAX_SUBJECT)
+    line = printable(redacted_start(f"[Pullwatch] {text}", MAX_SUBJECT + 1))
+    # What begins like an encoded word (RFC 2047) in a name would be shown as what it encodes.
+    return clipped(line.replace("=?", "= ?"), MAX_SUBJECT)
 
 
 def _harmless(value: object) -> object:

@@ -50,10 +50,11 @@ def headline(mail: Mail) -> str:
 
 def _predicate(item: Item) -> str:
     """The verb phrase about the registry: that it cannot be pulled from only where that was the answer."""
+    cause = f" ({item.cause})" if item.cause else ""
     if item.kind is ItemKind.REMOVED:
         return f"is no longer checked against {item.registry}"
     if item.kind is ItemKind.BLIND:
-        return f"cannot be judged any more ({item.cause})"
+        return f"cannot be judged any more{cause}"
     if item.kind is ItemKind.SEEN_AGAIN:
         return "can be judged again"
     if item.kind is ItemKind.FLAPPING:
@@ -62,8 +63,8 @@ def _predicate(item: Item) -> str:
     if item.kind is ItemKind.RECOVERED:
         return f"{again} {item.registry} again"
     if item.kind is ItemKind.WAS_BAD:
-        return f"{before} {item.registry} for a while ({item.cause})"
-    return f"{now} {item.registry} ({item.cause})"
+        return f"{before} {item.registry} for a while{cause}"
+    return f"{now} {item.registry}{cause}"
 
 
 _BLIND_FAILING = "It failed before and counts as failing until a look says otherwise."

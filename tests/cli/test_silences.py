@@ -124,6 +124,9 @@ def test_durations(storage: str, length: str, span: timedelta) -> None:
     ([*WHY], "name what it is of: --cluster, --registry, --subscription, --code or --cause."),
     ([*WHY, "--cluster", "a/b"], "'a/b' is neither the name nor the ARM id of a cluster"),
     ([*WHY, "--cluster", "/subscriptions/x"], "is neither the name nor the ARM id of a cluster"),
+    ([*WHY, "--cluster", "aks-*"],
+     "'aks-*' is no cluster: there are no wildcards, and --registry, --subscription or --cause match many clusters"),
+    ([*WHY, "--registry", "acr*"], "'acr*' is no registry's name or login server"),
     ([*WHY, "--cluster", ""], "'' is neither the name nor the ARM id of a cluster"),
     ([*WHY, "--subscription", "prod"], "'prod' is no subscription id"),
     ([*WHY, "--registry", "https://acr.example"], "is no registry's name or login server"),
@@ -144,6 +147,40 @@ def test_without_a_storage_it_says_which_settings_name_it() -> None:
     said = Said(None, "silence", "list")
     assert said.code == 64
     assert "set AzureWebJobsStorage, or AzureWebJobsStorage__tableServiceUri" in said.errors
+
+
+@pytest.mark.parametrize(("environment", "said"), [
+    ({"AzureWebJobsStorage": "hunter2"}, "AzureWebJobsStorage is no connection string of a storage account."),
+    ({"AzureWebJobsStorage": "AccountName=hunter2"},
+     "AzureWebJobsStorage is no connection string of a storage account."),
+    ({"AzureWebJobsStorage": "DefaultEndpointsProtocol=https;AccountName=st;AccountKey=hunter2"},
+     "AzureWebJobsStorage has a malformed AccountKey: it is not base64"),
+    ({"AzureWebJobsStorage": "DefaultEndpointsProtocol=https;AccountName=st;AccountKey=hunter2!; EndpointSuffix=x"},
+     "AzureWebJobsStorage has a malformed AccountKey: it is not base64"),
+    ({"AzureWebJobsStorage__tableServiceUri": "https:///hunter2"},
+     "AzureWebJobsStorage__tableServiceUri is not the address of a storage account."),
+])  # fmt: skip
+def test_a_malformed_setting_of_the_storage_is_wrong_usage_and_not_repeated(
+    environment: dict[str, str], said: str
+) -> None:
+    for arguments in (["silence", "list"], ["silence", "end", "abcdef01"], ["silence", "add", "--cluster", "a", *WHY]):
+        told = Said(None, *arguments, **environment)
+        assert (told.code, told.out) == (64, "")
+        assert told.errors.startswith(f"pullwatch: {said}")
+        assert "hunter2" not in told.errors
+
+
+@pytest.mark.parametrize(("cause", "said"), [
+    ("role_missing", "no cause is called role_missing: did you mean role-missing?\n"),
+    ("zzz", "no cause is called zzz: docs/causes.md lists them all\n"),
+    ("role-missing", ""), ("look-not-allowed", ""), ("more-registries", ""), ("not-listed", ""),
+    ("image_not_found", ""),
+])  # fmt: skip
+def test_of_a_cause_that_is_none_it_is_said_with_the_nearest_that_is(storage: str, cause: str, said: str) -> None:
+    added = Said(storage, "silence", "add", "--cause", cause, *WHY)
+    assert (added.code, added.errors.partition("\n")[2]) == (0, f"pullwatch: {said}" if said else "")
+    acknowledged = Said(storage, "ack", "--cause", cause, *WHY)
+    assert (acknowledged.code, acknowledged.errors.partition("\n")[2]) == (1, f"pullwatch: {said}" if said else "")
 
 
 def test_a_storage_that_does_not_answer_is_no_traceback() -> None:

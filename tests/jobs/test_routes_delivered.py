@@ -213,6 +213,30 @@ async def test_a_refused_recipient_is_named_in_the_next_mail_of_the_others() -> 
     assert world.got == {TEAM: ("FAIL", "RECOVERED")}
 
 
+async def test_whom_a_tag_named_in_vain_is_not_named_to_another_company() -> None:
+    async with tenant(
+        NOTIFY_DOMAINS="contoso.example,fabrikam.example", ROUTES=f"{SUBSCRIPTION}={STRANGER},{SHOP}"
+    ) as world:
+        world.smtp.refuses |= {OWNER, SHOP}
+        await world.tell("pass", "aks-1", "aks-2", "aks-3")
+        await world.tell("fail", "aks-1", notify=(OWNER, "dev@fabrikam.example"))
+        await world.tell("fail", "aks-2", "aks-3", notify=("dev@fabrikam.example",))
+        last = {who: mails[-1].mail.text for who, mails in world.smtp.got.items()}
+    assert set(last) == {TEAM, STRANGER, "dev@fabrikam.example"}
+    assert all(name in last[TEAM] for name in (OWNER, SHOP))
+    assert (SHOP in last[STRANGER], OWNER in last[STRANGER]) == (True, False), "its own colleague alone"
+    assert not any(name in last["dev@fabrikam.example"] for name in (OWNER, SHOP))
+
+
+async def test_that_those_refuse_who_get_everything_is_said_to_the_others() -> None:
+    async with tenant(ROUTES=f"{SUBSCRIPTION}={SHOP}") as world:
+        world.smtp.refuses.add(TEAM)
+        await world.tell("pass", "aks-1", "aks-2")
+        await world.tell("fail", "aks-1")
+        await world.tell("fail", "aks-2")
+    assert TEAM in world.smtp.got[SHOP][-1].mail.text
+
+
 async def test_what_has_no_mailboxes_gets_what_goes_to_everybody_once() -> None:
     async with tenant(ROUTES=f"{SUBSCRIPTION}={SHOP}") as world:
         hook = Server("webhook", world.reaper, addressed=False)

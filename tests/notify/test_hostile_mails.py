@@ -179,3 +179,22 @@ def test_a_mail_has_a_list_id_and_names_its_threads() -> None:
     assert str(message["List-Id"]) == "Pullwatch <pullwatch.contoso.example>"
     assert str(message["References"]).split()[-1] == str(message["In-Reply-To"])
     assert len(str(message["References"]).split()) == 2
+
+
+@pytest.mark.parametrize("field", ["cluster", "registry", "cause"])
+def test_a_name_like_an_encoded_word_is_shown_and_not_decoded(field: str) -> None:
+    name = "=?utf-8?q?all_is_well?="
+    of = WEB.replace("aks-shop-web", name) if field == "cluster" else WEB
+    more = {field: name} if field != "cluster" else {}
+    mail = mail_of(items_of([change(*access_and_pull(Reason.REGRESSED, **more), of=of)]), "1")
+    message = sent(mail)
+    assert "= ?utf-8?q?all_is_well?=" in str(message["Subject"])
+    assert "all is well" not in str(message["Subject"])
+    assert name in str(message.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("reason", [Reason.REGRESSED, Reason.CAUSE_CHANGED, Reason.BLIND, Reason.MORE_FAILING])
+def test_without_a_cause_a_subject_has_no_brackets(reason: Reason) -> None:
+    message = sent(mail_of(items_of([change(moved(reason, cause="", gap=""))]), "1"))
+    assert "(" not in str(message["Subject"])
+    assert "aks-shop-web" in str(message["Subject"])

@@ -220,6 +220,18 @@ def samples() -> dict[str, Mail]:
             "Pullwatch cannot read many clusters",
             "9 of 27 clusters could not be read in this run. What is not known raises no alert.",
         ),
+        "degraded-over": noticed(NoticeKind.DEGRADED_OVER, "Pullwatch can read enough clusters again"),
+        "silence-ended": noticed(
+            NoticeKind.SILENCE_ENDED,
+            "2 clusters still fail after a silence ended",
+            "kim@contoso.example silenced cause role-missing from 2026-11-24 04:00 UTC to 2026-11-24 08:00 UTC, for "
+            "this reason: node image upgrade, CHG-4711",
+            "Meanwhile none of this was sent.",
+            lines=2,
+        ),
+        "visible-again": noticed(
+            NoticeKind.VISIBLE_AGAIN, "1 subscription can be seen again", f"Subscription {LEDGER}"
+        ),
         "vanished": noticed(
             NoticeKind.VANISHED,
             "1 subscription cannot be seen any more",

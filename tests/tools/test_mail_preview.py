@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from checks.changes import NoticeKind
 from checks.notify.items import ItemKind
 from tests.support.sample_mails import samples
 from tests.tools.scripts import load
@@ -27,6 +28,7 @@ def test_every_mail_is_written_as_message_html_and_text_and_is_in_the_index(tmp_
 
 def test_the_samples_are_of_every_kind() -> None:
     assert {kind for mail in samples().values() for kind in mail.counts} == {kind.value for kind in ItemKind}
+    assert {mail.notice.kind for mail in samples().values() if mail.notice is not None} == set(NoticeKind)
 
 
 def test_help_says_what_is_written_where(capsys: pytest.CaptureFixture[str]) -> None:

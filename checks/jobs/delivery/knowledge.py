@@ -15,6 +15,8 @@ from checks.jobs.context import JobContext
 from checks.notify.incidents import MailContext
 from checks.notify.items import Item
 from checks.notify.routes import Route
+from checks.rules.mail_addresses import folded
+from checks.settings import Settings
 from checks.watchdog import REFUSED_FOR
 
 LOG = logging.getLogger(__name__)
@@ -39,7 +41,9 @@ class Knowledge:
             subscriptions=await self._subscription_names(),
             used_by=await self._clusters_by_registry() if any(item.registry for item in items) else {},
             waiting=await self._waiting(items),
-            refused=tuple(refusal.recipient for refusal in refusals),
+            refused=tuple(
+                refusal.recipient for refusal in refusals if _may_be_named(refusal.recipient, route, settings)
+            ),
             portal=settings.cloud.portal,
             dashboard=settings.dashboard,
             why=route.why,
@@ -76,6 +80,18 @@ class Knowledge:
                 continue
             waiting |= _workloads(cluster, report) if report is not None else {}
         return waiting
+
+
+def _may_be_named(recipient: str, route: Route, settings: Settings) -> bool:
+    """Whether a mail of a route may name somebody who refused one: those who get everything see all.
+
+    The others, who may be of another company, see their own and whom PULLWATCH_MAIL_TO names: a tag's address is the
+    business of whoever may read the tag.
+    """
+    if not route.name:
+        return True
+    shared = (*route.recipients, *settings.mail_to)
+    return folded(recipient) in {folded(address) for address in shared}
 
 
 def _workloads(cluster: str, report: ClusterReport) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -31,7 +31,7 @@ async def send_all(turn: Turn, ends: dict[str, str]) -> None:
 
 
 async def _send_channel(turn: Turn, channel: Channel, ends: dict[str, str]) -> None:
-    while due := [mail for mail in await due_mails(turn, channel) if mail.id not in ends]:
+    while due := await due_mails(turn, channel, ends):
         for mail in due:
             ends[mail.id] = await _guarded(turn, mail)
     for mail in turn.mails.values():
