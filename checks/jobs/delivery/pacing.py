@@ -15,12 +15,11 @@ import msgspec
 
 from checks.history.errors import SchemaError
 from checks.history.model import Channel, MailRow, MailStatus
-from checks.jobs.delivery.spreading import finished, merge
+from checks.jobs.delivery.spreading import MERGED_AT_ONCE, finished, following, merge
 from checks.jobs.delivery.turn import Turn
 from checks.notify.message import message_id_of
 
 LOG = logging.getLogger(__name__)
-MERGED_AT_ONCE = 45
 # No wait is longer; a time further ahead is of a clock that jumped.
 LONGEST_WAIT = timedelta(hours=1)
 
@@ -141,6 +140,7 @@ async def _together(turn: Turn, channel: Channel, mails: Sequence[MailRow]) -> M
             accepted=all(mail.accepted for mail in taken),
         )
         one = msgspec.structs.replace(merge(start, taken), held_back=sum(mail.held_back + 1 for mail in taken) - 1)
-        await turn.save([one, *(finished(mail, MailStatus.MERGED, turn) for mail in taken)])
+        merged = [finished(mail, MailStatus.MERGED, turn) for mail in taken]
+        await turn.save([one, *merged, *following(turn, taken, [one])])
         rest.insert(0, one)
     return rest[0]

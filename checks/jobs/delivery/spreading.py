@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from checks.history.errors import LeaseLost
+from checks.history.errors import LeaseLost, SchemaError
 from checks.history.model import Batch, Channel, MailRow, MailStatus
 from checks.jobs.delivery.turn import Turn, notice_in
 from checks.notify.message import message_id_of
@@ -101,7 +101,7 @@ async def _begin_mail(turn: Turn, name: str, batch: Batch, channel: Channel, rou
     )
     parts = list(_parts(mail, waiting, route))
     merged = [finished(one, MailStatus.MERGED, turn) for one in waiting]
-    await turn.save([*parts, *merged, *_following(turn, waiting, parts)])
+    await turn.save([*parts, *merged, *following(turn, waiting, parts)])
 
 
 def _parts(mail: MailRow, waiting: Sequence[MailRow], route: Sequence[str]) -> Iterable[MailRow]:
@@ -150,7 +150,7 @@ def finished(mail: MailRow, status: MailStatus, turn: Turn, reason: str = "") ->
     )
 
 
-def _following(turn: Turn, replaced: Sequence[MailRow], by: Sequence[MailRow]) -> list[MailRow]:
+def following(turn: Turn, replaced: Sequence[MailRow], by: Sequence[MailRow]) -> list[MailRow]:
     """Mails that wait for one that is replaced, waiting for what takes its place."""
     gone = {mail.id for mail in replaced}
     names = [mail.id for mail in by if mail.status.is_open]
@@ -163,15 +163,20 @@ def _following(turn: Turn, replaced: Sequence[MailRow], by: Sequence[MailRow]) -
 
 
 async def _share(turn: Turn, mail: MailRow, batch: Batch) -> bool:
-    """Whether a mail is about a cluster that a batch is about, too.
+    """Whether a mail is about a cluster that a batch is about, too. One that cannot be read keeps no other waiting.
 
     What the lines of a run's own notice say is looked at anew when it is sent, so only one that may have gone out is.
     """
     clusters = await turn.clusters_of(batch.id)
     for name in mail.batches if clusters else ():
-        if not clusters.isdisjoint(await turn.clusters_of(name)):
-            return True
-        if mail.status is MailStatus.SENDING and not clusters.isdisjoint(await turn.listed_by(name)):
+        try:
+            about = await turn.clusters_of(name)
+            if mail.status is MailStatus.SENDING:
+                about |= await turn.listed_by(name)
+        except SchemaError as error:
+            LOG.warning("what mail %s is about cannot be read: %s", mail.id, error)
+            continue
+        if not clusters.isdisjoint(about):
             return True
     return False
 
