@@ -9,7 +9,7 @@ class SecurityRule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule of a network security group, or a security admin rule; singular and plural fields are one tuple here.
 
     ``source_groups`` and ``destination_groups``: the rule names application security groups or network groups, whose
-    members are not read.
+    members are not read. ``destination_unread``: a part of where it leads could not be read.
     """
 
     name: str
@@ -23,3 +23,4 @@ class SecurityRule(msgspec.Struct, frozen=True, kw_only=True):
     destination_ports: tuple[str, ...] = ("*",)
     source_groups: bool = False
     destination_groups: bool = False
+    destination_unread: bool = False

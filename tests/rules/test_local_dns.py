@@ -9,7 +9,7 @@ import pytest
 from checks import catalog
 from checks.findings import word
 from tests.rules.test_open_world import outcome
-from tests.support.network_world import World
+from tests.support.network_world import DATA, World
 
 
 def world(zones: Any, state: Any = "Enabled", **more: Any) -> World:
@@ -46,6 +46,16 @@ def test_an_override_for_core_dns_that_may_cover_the_name_is_named(zone: str) ->
 )
 def test_what_else_local_dns_does_changes_nothing(built: Any) -> None:
     assert outcome(built().facts())[0] == "pass"
+
+
+@pytest.mark.parametrize("zone", ["blob.core.windows.net", "core.windows.net"])
+def test_an_override_for_where_layers_come_from_is_named(zone: str) -> None:
+    built = World()
+    profile = {"state": "Enabled", "vnetDNSOverrides": to("ClusterCoreDNS", zone)}
+    facts = built.pools(built.pool("system", localDNSProfile=profile)).facts()
+    assert ("unknown", "local-dns") in {(word(f.verdict), f.cause) for f in catalog.judge(facts) if f.code == "PW204"}
+    assert outcome(facts)[0] == "unknown"
+    assert outcome(built.registry(dataEndpointEnabled=True, dataEndpointHostNames=[DATA]).facts())[0] == "pass"
 
 
 def test_only_the_pool_that_has_it_is_not_known() -> None:

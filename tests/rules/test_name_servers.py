@@ -160,6 +160,25 @@ def test_a_zone_linked_to_the_nodes_network_comes_before_any_rule() -> None:
     assert f"linked to {NODES}" in said(hub)[2]
 
 
+def test_a_zone_that_redirects_what_it_lacks_and_a_rule_leave_it_open() -> None:
+    hub = Hub().forwards()
+    hub.world.zone({}, hub.nodes, policy="NxDomainRedirect")
+    verdict, cause, summary = said(hub)
+    assert (verdict, cause) == ("unknown", "forwarding-ruleset")
+    assert "NxDomainRedirect" in summary and "rule azurecr-io" in summary
+    assert not any("link vnet create" in line for line in names(hub.world.facts()).fix)
+
+
+def test_a_zone_that_redirects_what_it_lacks_is_not_said_to_be_unlinked() -> None:
+    world = World().private()
+    world.zone({}, world.vnet_id(NODES), policy="NxDomainRedirect")
+    world.endpoint()
+    finding = names(world.facts())
+    assert (word(finding.verdict), finding.cause) == ("fail", "login-record-missing")
+    assert "NxDomainRedirect" in finding.summary and "No private DNS zone" not in finding.summary
+    assert finding.fix and all("add-record" in line for line in finding.fix)
+
+
 def test_a_ruleset_linked_to_the_network_of_its_own_target_goes_round_unless_a_zone_answers() -> None:
     hub = Hub().forwards(links=(Hub().nodes, Hub().network))
     assert said(hub)[0] == "pass", "the zone linked to the hub comes first"

@@ -134,6 +134,8 @@ def with_management(world: World, management: NetworkManagement) -> ClusterFacts
 # security admin rules -------------------------------------------------------------------------------------------------
 
 DENY = admin_rule("deny", 10, "Deny", "*")
+MIXED = admin_rule("mixed", 10, "Deny", "*")
+MIXED["properties"]["destinations"].insert(0, {"addressPrefix": "/group", "addressPrefixType": "NetworkGroup"})
 CLOSING = rule("no", 100, "Deny", "*")
 
 
@@ -175,6 +177,11 @@ def causes(world: World) -> set[tuple[str, str]]:
         ((admin_rule("word", 1, "Perhaps", "*"),), None, ("unknown", "admin-rule-unclear-login")),
         ((DENY, {"id": "broken"}), None, ("unknown", "admin-rule-unclear-login")),
         ((admin_rule("group", 1, "Deny", "/group", kind="NetworkGroup"),), None, ("pass", "open")),
+        ((MIXED,), None, ("fail", "admin-rule-denies-login")),
+        ((admin_rule("text", 1, "Deny", "*") | {"properties": DENY["properties"] | {"destinations": "*"}},), None,
+         ("unknown", "admin-rule-unclear-login")),
+        ((admin_rule("bare", 1, "Deny", "*") | {"properties": DENY["properties"] | {"destinations": [{}]}},), None,
+         ("unknown", "admin-rule-unclear-login")),
     ],
 )  # fmt: skip
 def test_admin_rules_are_evaluated_before_security_groups(

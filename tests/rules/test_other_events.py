@@ -112,6 +112,16 @@ def test_an_event_about_something_else_is_not_a_pull(reason: str, message: str) 
             PullErrorCause.NODE_DISK,
         ),
         ("", "dial tcp: lookup contoso.azurecr.io: no such host", PullErrorCause.DNS),
+        (
+            "",
+            'Started container setup\nFailed to pull image "contoso.azurecr.io/a:1": 401 Unauthorized',
+            PullErrorCause.UNAUTHORIZED,
+        ),
+        (
+            "",
+            'Pulling image "contoso.azurecr.io/a:1"\nFailed to pull image: lookup contoso.azurecr.io: no such host',
+            PullErrorCause.DNS,
+        ),
         ("", "something new", PullErrorCause.UNKNOWN),
         ("", "", PullErrorCause.UNKNOWN),
     ],

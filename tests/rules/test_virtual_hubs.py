@@ -248,6 +248,21 @@ def test_an_open_registry_does_not_mind_the_address_but_a_firewall_may_filter() 
     assert causes(off, "PW206") == {("pass", "open")}
 
 
+@pytest.mark.parametrize("prefixes", [("0.0.0.0/1", "128.0.0.0/1"), ("20.0.0.0/8",)])
+def test_static_routes_to_public_addresses_are_taken_whatever_a_connection_says_of_the_default_route(
+    prefixes: tuple[str, ...],
+) -> None:
+    for own, cause in ((EGRESS, "egress-hub"), (None, "open-to-all")):
+        world, hub_id = attached(security=False, own=own)
+        static_routes(world, hub_id, *prefixes)
+        assert {found for _, found in causes(world, "PW202")} == {cause}
+        if own is None:
+            assert ("unknown", "hub-decides-login") in causes(world, "PW206")
+    world, hub_id = attached(security=False)
+    static_routes(world, hub_id, "10.0.0.0/8")
+    assert causes(world, "PW202") == {("pass", "ip-allowed")}
+
+
 def test_the_sign_in_of_a_service_principal_goes_the_same_way() -> None:
     world, _ = attached(own=None, **FIREWALL)
     world.cluster(identityProfile=..., servicePrincipalProfile={"clientId": "99999999-9999-4999-8999-999999999999"})

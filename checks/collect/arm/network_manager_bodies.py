@@ -70,8 +70,9 @@ def _admin_rule(body: Any) -> AdminRule | None:
         source_ports=strings(body, "properties", "sourcePortRanges") or ("*",),
         destinations=_prefixes(body, "destinations"),
         destination_ports=strings(body, "properties", "destinationPortRanges") or ("*",),
-        source_groups=_names_groups(body, "sources"),
+        source_groups=_names_groups(body, "sources") or _is_unread(body, "sources"),
         destination_groups=_names_groups(body, "destinations"),
+        destination_unread=_is_unread(body, "destinations"),
     )
     return AdminRule(rule, _manager(resource_id), _collection(resource_id))
 
@@ -85,13 +86,17 @@ def _prefixes(body: Any, key: str) -> tuple[str, ...]:
 
 
 def _names_groups(body: Any, key: str) -> bool:
-    """Whether a rule names network groups, or what could not be read: both may be about any address."""
+    """Whether a rule names network groups, whose members are not read: networks of Azure."""
+    return any(_is_group(item) for item in objects(body, "properties", key))
+
+
+def _is_unread(body: Any, key: str) -> bool:
+    """Whether an end of a rule could not be read in full: it may be about any address."""
     value = get(body, "properties", key)
     if value is not None and not isinstance(value, list):
         return True
     listed = objects(body, "properties", key)
-    unread = len(listed) != len(value or ()) or any(text(item, "addressPrefix") is None for item in listed)
-    return unread or any(_is_group(item) for item in listed)
+    return len(listed) != len(value or ()) or any(text(item, "addressPrefix") is None for item in listed)
 
 
 def _is_group(item: Any) -> bool:

@@ -96,6 +96,8 @@ def _by_azure(
 ) -> Resolution:
     """The answer of Azure DNS in a network: its zones, then its rulesets, then public DNS."""
     known = _of_zones(asked, network)
+    if known is not None and known.redirected:
+        known = _redirected(asked, network, known)
     if known is None:
         question = unseen_zones.zones_question(asked.networks, network, asked.registry, asked.host, listed=listed)
         known = unsettled(asked.host, question) if question else None
@@ -126,6 +128,22 @@ def _of_zones(asked: _Asked, network: VirtualNetwork) -> Resolution | None:
         return unsettled(asked.host, unknown("no-approved-endpoint", f"{asked.host}: {why}.", "an approved endpoint"))
     closer = unseen_zones.closer_zone(asked.networks, asked.registry, asked.private, resolution.zone)
     return unsettled(asked.host, closer) if closer else msgspec.structs.replace(resolution, host=asked.host)
+
+
+def _redirected(asked: _Asked, network: VirtualNetwork, known: Resolution) -> Resolution:
+    """The answer of public DNS for a name that a linked zone lacks, unless a rule may catch it: no page says which."""
+    question = unseen_zones.rulesets_question(asked.networks, network, asked.registry, asked.host)
+    decision = question or rulesets.deciding(asked.networks, network, asked.host, asked.private)
+    if decision is None:
+        return known
+    if isinstance(decision, Result):
+        return unsettled(asked.host, decision)
+    zone = known.zone.name if known.zone else "a zone"
+    summary = (
+        f"{zone} is linked to {network.name} and has no record of {asked.host}, which its link has public DNS resolve "
+        f"(NxDomainRedirect), and {decision} is linked, too: which of them answers is not known."
+    )
+    return unsettled(asked.host, unknown(rulesets.CAUSE, summary, "whether the rule or public DNS answers"))
 
 
 def _of_rulesets(asked: _Asked, network: VirtualNetwork, visited: tuple[str, ...]) -> Resolution | None:

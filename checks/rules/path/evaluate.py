@@ -17,6 +17,7 @@ from checks.rules.azure.node_pools import has_nodes
 from checks.rules.path import filtering, private_path, public_path, registry_firewall
 from checks.rules.path.context import PathContext
 from checks.rules.path.dns import resolve
+from checks.rules.path.names import local_dns
 from checks.rules.path.names.zones import Resolution, ResolvesTo
 from checks.rules.path.node_network import subnet_of_pool
 from checks.rules.path.private_endpoints import Candidate, candidates
@@ -188,6 +189,9 @@ def _public_names(context: PathContext) -> tuple[Result, ...]:
     lookups = [resolve(context.facts, context.node_subnet, context.registry, host) for host in hosts]
     absent = (one for one in lookups if one.resolves_to is ResolvesTo.ABSENT)
     regional = private_path.regional(context) if context.endpoints else ()
+    layers = context.layers_target().host
+    by_pods = None if context.proxied(layers) else local_dns.question(context.node_subnet.pool, layers, layers)
+    regional = (*regional, *((for_layers(by_pods),) if by_pods else ()))
     return (*regional, *(for_layers(private_path.absent(context, one)) for one in absent))
 
 

@@ -162,9 +162,9 @@ def _nodes(rule: SecurityRule, flow: Flow, *, outward: bool) -> Match:
 
 def _far_end(rule: SecurityRule, flow: Flow) -> Match:
     """Whether a rule's destinations cover what is connected to."""
-    if rule.destination_groups:
-        return Match.MAYBE if flow.destination.addresses else Match.NO
     answers = [_destination(text, flow) for text in rule.destinations]
+    if rule.destination_unread or (rule.destination_groups and flow.destination.addresses):
+        answers.append(Match.MAYBE)
     return any_of([*answers, prefixes_cover(rule.destinations, flow.destination)])
 
 

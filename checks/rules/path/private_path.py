@@ -269,6 +269,12 @@ def unlinked(context: PathContext, resolution: Resolution) -> Result:
     """PW204 where public access is off and no zone that is linked where names are answered knows the registry."""
     zone, network = f"privatelink.{suffix_of(context.registry)}", _view(context, resolution)
     where = f", which answers the nodes{_way(resolution)}" if resolution.through else ""
+    if resolution.redirected and resolution.zone is not None:
+        summary = (
+            f"The zone {resolution.zone.name} is linked to {network.name}{where} and has no record of {context.login}, "
+            f"which resolves to the public endpoint then (NxDomainRedirect), which is closed.{_older(resolution)}"
+        )
+        return fails("login-record-missing", summary, *_missing_records(context, resolution))
     summary = (
         f"No private DNS zone {zone} is linked to {network.name}{where}: {context.login} resolves to the public "
         f"endpoint, which is closed.{_older(resolution)}"

@@ -18,7 +18,7 @@ from checks.facts.network import Networks, Peering, VirtualNetwork
 from checks.facts.virtual_hubs import HubConnection, VirtualHub
 from checks.rules import visibility
 from checks.rules.path import node_network
-from checks.rules.path.destinations import EVERYTHING, Match, network, networks
+from checks.rules.path.destinations import EVERYTHING, Match, may_be_public, network, networks
 from checks.rules.path.node_network import NodeSubnet
 
 _MARK = "hv_"
@@ -182,8 +182,17 @@ def default_route(facts: Networks, node_subnet: NodeSubnet) -> HubDefault | None
     hub, connection = own
     policies = hub.policies.value if isinstance(hub.policies, Seen) else None
     if connection.internet_security is False and policies is not None and "internet" not in policies:
-        return None
+        return HubDefault(hub.name, True) if _leads_out(hub) else None
     return HubDefault(hub.name, _may_filter(hub))
+
+
+def _leads_out(hub: VirtualHub) -> bool:
+    """Whether static routes beside the default one are about public addresses: a connection takes them all the same."""
+    if isinstance(hub.routes, NotSeen):
+        return True
+    return any(
+        prefix is None or may_be_public(prefix) for prefix in map(network, hub.routes.value) if prefix != EVERYTHING
+    )
 
 
 def _may_filter(hub: VirtualHub) -> bool:

@@ -48,6 +48,11 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     custom: bool = False
     loops: bool = False
 
+    @property
+    def redirected(self) -> bool:
+        """Whether a linked zone lacks the name and has public DNS resolve it."""
+        return self.resolves_to is ResolvesTo.PUBLIC and self.link is not None and self.link.redirects()
+
 
 def unsettled(host: str, question: Result) -> Resolution:
     """Where a name leads is not known, and why."""

@@ -104,7 +104,10 @@ def classify_event(message: str, reason: str = "", image: str = "") -> Classifie
     if reason in _OTHER_REASONS:
         return _other("event-reason", reason)
     text = ascii_lower(clean(message[:MAX_TEXT], image[:MAX_NAME]))
-    if begins := _OTHER_TEXT.match(text):
+    # A message of several lines may tell of a pull after something else.
+    rest = ascii_lower(clean(message[:MAX_TEXT].lstrip().partition("\n")[2], image[:MAX_NAME]))
+    begins = None if _TELLS_OF_A_PULL.search(rest) else _OTHER_TEXT.match(text)
+    if begins:
         return _other("event-text", begins[0])
     if _TELLS_OF_A_PULL.search(text):
         return classify(message, reason, image)
