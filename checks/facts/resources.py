@@ -145,6 +145,7 @@ class NodeMachines(msgspec.Struct, frozen=True, kw_only=True):
     """A scale set, or a virtual machine, of a node resource group. ``pool`` is what its tags say, if they say.
 
     ``provisioned``: node auto-provisioning (Karpenter) made the machine, by the tag that it writes.
+    ``made_for``: the cluster that the tag names.
     """
 
     id: str
@@ -152,6 +153,7 @@ class NodeMachines(msgspec.Struct, frozen=True, kw_only=True):
     pool: str | None = None
     identities: tuple[str, ...] = ()
     provisioned: bool = False
+    made_for: str = ""
 
 
 class ClientSecret(msgspec.Struct, frozen=True):

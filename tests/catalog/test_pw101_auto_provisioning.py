@@ -76,6 +76,7 @@ def test_pools_and_machines_are_both_named() -> None:
         {"cluster": cluster(node_provisioning=True, provisioning_state="Updating")},
         {"cluster": cluster(node_provisioning=True, power_state="Stopped")},
         {"machines": seen((SCALE_SET, machine(provisioned=False)))},
+        {"machines": seen((SCALE_SET, machine(made_for="another-cluster")))},
     ],
 )
 def test_nothing_is_said_of_machines_that_are_not_its_own_or_not_settled(changed: dict[str, Any]) -> None:
@@ -107,6 +108,11 @@ def test_a_machine_without_it_fails_access() -> None:
     known = facts(cluster=AUTO, kubelet_resource=STANDS, machines=seen((SCALE_SET, machine())))
     row = build_report(known).registries[0]
     assert (word(row.access.verdict), row.access.cause) == ("fail", "identity-not-attached")
+
+
+@pytest.mark.parametrize("identity", ["UserAssigned", 7, {"userAssignedIdentities": ["an id"]}])
+def test_a_machine_whose_identities_are_not_understood_is_not_taken_to_lack_one(identity: Any) -> None:
+    assert bodies.node_machines({"id": f"{NODES}/providers/x/aks-default-1", "identity": identity}) is None
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,14 @@ def test_rules_that_may_not_be_read_are_not_known() -> None:
 
 
 def test_a_rule_that_could_not_be_understood_leaves_it_open() -> None:
-    for over in ({"domainName": 7}, {"forwardingRuleState": "Paused"}, {"targetDnsServers": "10.40.0.4"}):
+    for over in (
+        {"domainName": 7},
+        {"forwardingRuleState": "Paused"},
+        {"forwardingRuleState": False},
+        {"targetDnsServers": "10.40.0.4"},
+        {"targetDnsServers": [{"ipAddress": INBOUND, "port": 53}, "10.40.0.77"]},
+        {"targetDnsServers": [{"ipAddress": INBOUND, "port": "5353"}]},
+    ):
         assert said(Hub().forwards().rule(PUBLIC_NAME, **over))[:2] == ("unknown", "forwarding-ruleset")
 
 

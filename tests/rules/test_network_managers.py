@@ -75,6 +75,11 @@ SPOKES = configuration("HubAndSpoke")
         (MESH, configuration(inside=("others",)), {}, "endpoint-network-manager"),
         (SPOKES, configuration("HubAndSpoke", inside=()), {}, "endpoint-network-manager"),
         (configuration(everywhere="perhaps"), MESH, {"location": "northeurope"}, "endpoint-network-manager"),
+        (configuration(everywhere="True"), MESH, {"location": "northeurope"}, "endpoint-network-manager"),
+        (MESH, configuration(everywhere="True"), {"location": "northeurope"}, "endpoint-network-manager"),
+        (SPOKES, configuration("HubAndSpoke", everywhere="True"), {"location": "northeurope"},
+         "endpoint-network-manager"),
+        (SPOKES, configuration("HubAndSpoke", direct="None"), {}, "endpoint-network-manager"),
     ],
 )  # fmt: skip
 def test_one_configuration_and_one_group_in_effect_on_both_networks_connects_them(

@@ -299,7 +299,9 @@ def node_machines(body: Any) -> facts.NodeMachines | None:
     resource_id, name = text(body, "id"), name_of(body)
     if not resource_id or not name:
         return None
-    carried = get(body, "identity", "userAssignedIdentities")
+    identity, carried = get(body, "identity"), get(body, "identity", "userAssignedIdentities")
+    if not isinstance(identity, dict | None) or not isinstance(carried, dict | None):
+        return None  # what it carries was not understood, so nothing of it may be missed
     pool = text(body, "tags", "aks-managed-poolName") or text(body, "tags", "poolName")
     return facts.NodeMachines(
         id=resource_id,
@@ -307,6 +309,7 @@ def node_machines(body: Any) -> facts.NodeMachines | None:
         pool=pool,
         identities=tuple(str(key).lower() for key in carried) if isinstance(carried, dict) else (),
         provisioned=text(body, "tags", PROVISIONED_BY) is not None,
+        made_for=text(body, "tags", PROVISIONED_BY) or "",
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from checks.collect.arm.bodies import boolean, get, name_of, number, objects, strings, text
 from checks.facts.name_servers import Firewall, FirewallPolicy, ForwardingRule, Resolver
 from checks.facts.observation import NotSeen, Seen
+from checks.text import clipped, printable
 
 DNS_PORT = 53
 
@@ -21,20 +22,26 @@ def forwarding_rules(items: list[Any]) -> tuple[tuple[ForwardingRule, ...], int]
     lost = 0
     for item in items:
         domain, servers = text(item, "properties", "domainName"), get(item, "properties", "targetDnsServers")
-        state = (text(item, "properties", "forwardingRuleState") or "Enabled").lower()
+        given_state = get(item, "properties", "forwardingRuleState")
+        state = "enabled" if given_state is None else str(given_state).lower()
         if state == "disabled":
             continue
-        if domain is None or state != "enabled" or not isinstance(servers, list):
+        readable = objects(item, "properties", "targetDnsServers")
+        if domain is None or state != "enabled" or not isinstance(servers, list) or len(readable) != len(servers):
             lost += 1
             continue
-        given = tuple(_server(server) for server in objects(item, "properties", "targetDnsServers"))
+        given = tuple(map(_server, readable))
         on.append(ForwardingRule(name=name_of(item) or "", domain=domain.lower().rstrip("."), servers=given))
     return tuple(on), lost
 
 
 def _server(body: Any) -> str:
-    port, address = number(body, "port"), text(body, "ipAddress") or ""
-    return address if port in (None, DNS_PORT) else f"{address}:{port}"
+    port, address = get(body, "port"), text(body, "ipAddress") or ""
+    return (
+        address
+        if port is None or number(body, "port") == DNS_PORT
+        else f"{address}:{clipped(printable(str(port)), 10)}"
+    )
 
 
 def resolver_ids(body: Any) -> tuple[str, ...]:

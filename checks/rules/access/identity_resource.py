@@ -59,7 +59,9 @@ def provisioned_without_identity(facts: ClusterFacts) -> list[str]:
     """
     if not facts.cluster.node_provisioning:
         return []
-    return sorted(machine.name for machine in _without_identity(facts) if machine.provisioned)
+    own = ("", facts.cluster.name.lower())  # two clusters may share a node resource group
+    lacking = _without_identity(facts)
+    return sorted(one.name for one in lacking if one.provisioned and one.made_for.lower() in own)
 
 
 def _without_identity(facts: ClusterFacts) -> list[NodeMachines]:

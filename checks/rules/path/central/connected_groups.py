@@ -41,13 +41,20 @@ def _connects(
 ) -> Match:
     """Whether a configuration, as each of the two networks shows it, connects them."""
     joined = [group for group in one.groups if group.id in one.members and group.id in other.members]
+    there = {group.id: group for group in other.groups}
+    if one.mesh != other.mesh:
+        return Match.MAYBE
     if one.mesh:
-        flags = {one.everywhere, *(group.everywhere for group in joined)}
+        both = (*joined, *(there[group.id] for group in joined if group.id in there))
+        flags = {one.everywhere, other.everywhere, *(group.everywhere for group in both)}
         # Whether a mesh joins networks of different groups, no page says.
         return _in_reach(near, far, flags) if joined else Match.MAYBE
     direct = [group for group in joined if group.direct]
     if direct:
-        return any_of(_in_reach(near, far, {group.everywhere}) for group in direct)
+        pairs = [(group, there.get(group.id, group)) for group in direct]
+        if not all(far_side.direct for _, far_side in pairs):
+            return Match.MAYBE
+        return any_of(_in_reach(near, far, {here.everywhere, beyond.everywhere}) for here, beyond in pairs)
     unnamed = not one.members or not other.members
     return Match.MAYBE if unnamed and any(group.direct for group in one.groups) else Match.NO
 
