@@ -121,6 +121,17 @@ def test_a_rule_that_could_not_be_understood_leaves_it_open() -> None:
         assert said(Hub().forwards().rule(PUBLIC_NAME, **over))[:2] == ("unknown", "forwarding-ruleset")
 
 
+def test_a_link_that_could_not_be_understood_leaves_it_open() -> None:
+    hub = Hub().forwards(links=(Hub().network,))
+    hub.unlink()
+    assert said(hub)[:2] == ("fail", "zone-not-linked")
+    (link,) = (key for key in hub.world.bodies if key.startswith(f"{hub.ruleset}/virtualNetworkLinks/"))
+    hub.world.bodies[link]["properties"]["virtualNetwork"] = 7
+    verdict, cause, summary = said(hub)
+    assert (verdict, cause) == ("unknown", "look-error")
+    assert "1 of 1 links of" in summary
+
+
 @pytest.mark.parametrize("domain", ["", "corp.example", "xazurecr.io", "acrtwo.azurecr.io"])
 def test_a_rule_that_catches_no_name_of_the_registry_changes_nothing(domain: str) -> None:
     assert said(Hub().forwards(domain))[:2] == ("fail", "zone-not-linked")

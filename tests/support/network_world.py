@@ -418,7 +418,7 @@ class World:
         rulesets = []
         for body in self._of(sub, "microsoft.network/dnsforwardingrulesets"):
             below = [b for key, b in self.bodies.items() if key.startswith(f"{body['id']}/virtualNetworkLinks/")]
-            links = Seen(network_bodies.linked_networks(below), READ)
+            links = network_bodies.linked_networks(Seen(below, READ), body["id"])
             asked_by = name_server_bodies.resolver_ids(body)
             rulesets.append(ForwardingRuleset(id=body["id"], name=body["name"], links=links, resolver_ids=asked_by))
         return rulesets

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from checks.collect.arm.bodies import boolean, get, name_of, number, objects, strings, text
-from checks.facts import network
+from checks.facts import NotSeen, NotSeenReason, Seen, network
 from checks.facts.security_rules import SecurityRule
 
 
@@ -239,10 +239,15 @@ def link_count(body: Any) -> int | None:
     return number(body, "properties", "numberOfVirtualNetworkLinks")
 
 
-def linked_networks(items: list[Any]) -> tuple[str, ...]:
-    """The networks (ids) that the links of a DNS forwarding ruleset name."""
-    named = (text(item, "properties", "virtualNetwork", "id") for item in items)
-    return tuple(network_id for network_id in named if network_id)
+def linked_networks(links: Seen[list[Any]] | NotSeen, ruleset: str) -> Seen[tuple[str, ...]] | NotSeen:
+    """The networks (ids) that the links of a DNS forwarding ruleset name; a NotSeen where one was not understood."""
+    if isinstance(links, NotSeen):
+        return links
+    named = [text(item, "properties", "virtualNetwork", "id") for item in links.value]
+    lost = sum(network_id is None for network_id in named)
+    if lost:
+        return NotSeen(NotSeenReason.ERROR, f"{lost} of {len(named)} links of {ruleset} could not be understood.")
+    return Seen(tuple(network_id for network_id in named if network_id), links.evidence, links.partial)
 
 
 def zones_of_groups(items: list[Any]) -> tuple[str, ...]:

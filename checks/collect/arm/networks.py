@@ -179,7 +179,7 @@ class _Reading:
             ruleset_id.rstrip("/").lower(): ForwardingRuleset(
                 id=ruleset_id,
                 name=bodies.name_of(item) or "",
-                links=_mapped(linked, network_bodies.linked_networks),
+                links=network_bodies.linked_networks(linked, ruleset_id),
                 resolver_ids=name_server_bodies.resolver_ids(item),
             )
             for (ruleset_id, item), linked in zip(named, links, strict=True)
