@@ -17,7 +17,7 @@ from tests.support.storage import app_settings
 HIDDEN = 2.0  # seconds that a message of a poison queue stays hidden after a failure; ten minutes in Azure
 UNUSABLE = [
     ({"PULLWATCH_SCHEDULE": "*/30 * * * *"}, "PULLWATCH_SCHEDULE takes an NCRONTAB expression of six fields"),
-    ({"PULLWATCH_MAIL_FROM": "pullwatch"}, "PULLWATCH_MAIL_FROM takes an address"),
+    ({"PULLWATCH_MAIL_FROM": "pullwatch"}, "PULLWATCH_MAIL_FROM takes one address"),
     ({"PULLWATCH_MAIL_TRANSPORTS": "folder", "WEBSITE_SITE_NAME": "func-a"}, "names only folder"),
 ]
 

@@ -30,6 +30,7 @@ from localhost.mailbox import Mailbox
 from simulator import Simulator, running
 from tests.support.broken_rows import damage, rows_of, stored_row
 from tests.support.queued_jobs import drain, handle, queue_of, take
+from tests.support.sampling import sampled
 from tests.support.storage import Clock, Death, app_settings, job_context
 from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, object_id
 
@@ -320,7 +321,7 @@ def results(message: str, arrival: str, state: str) -> list[str]:
     return [first, again] if arrival == "twice" else [first]
 
 
-@pytest.mark.parametrize(("message", "arrival", "state"), list(cells()))
+@pytest.mark.parametrize(("message", "arrival", "state"), sampled(cells(), 2))
 async def test_messages(estate: Estate, storage: str, smtp: Mailbox, message: str, arrival: str, state: str) -> None:
     async with world(estate, storage, smtp) as made:
         await put_into(made, state)

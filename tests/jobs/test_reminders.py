@@ -10,6 +10,7 @@ from checks.jobs.deliver import deliver_all
 from localhost.mailbox import Mailbox
 from tests.jobs.test_close import SUBSCRIPTION, closed, planned
 from tests.support.reports import CLUSTER
+from tests.support.sampling import sampled
 from tests.support.storage import Clock, app_settings, job_context
 
 OTHER = f"{CLUSTER}2"
@@ -42,7 +43,9 @@ async def test_what_fails_for_days_is_reminded_of_once_a_day(storage: str, smtp:
     assert "az role assignment create" in text
 
 
-@pytest.mark.parametrize(("words", "more"), [("pass", {}), ("unknown", {}), ("fail", {"PULLWATCH_REMIND_HOURS": "0"})])
+@pytest.mark.parametrize(
+    ("words", "more"), sampled([("unknown", {}), ("pass", {}), ("fail", {"PULLWATCH_REMIND_HOURS": "0"})], 2)
+)
 async def test_without_a_failure_or_where_it_is_off_nobody_is_reminded(
     storage: str, smtp: Mailbox, words: str, more: dict[str, str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from email.message import EmailMessage
+from itertools import product
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,6 +31,7 @@ from tests.support.sample_mails import (
     role_fix,
     samples,
 )
+from tests.support.sampling import sampled
 
 
 def composed(mail: Mail, recipients: tuple[str, ...] = ("a@b.example",)) -> EmailMessage:
@@ -42,8 +44,7 @@ def body(mail: Mail, kind: str = "plain") -> str:
     return str(part.get_content())
 
 
-@pytest.mark.parametrize("name", samples())
-@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize(("budget", "name"), sampled(product(BUDGETS, samples()), 4))
 def test_every_line_of_every_sample_is_shown_or_counted_whatever_the_room(name: str, budget: view.Budget) -> None:
     mail = samples()[name]
     shown = view_of(mail, NOW, budget)
