@@ -27,13 +27,17 @@ class GroupItem(msgspec.Struct, frozen=True):
 
 
 class ConnectivityConfiguration(msgspec.Struct, frozen=True, kw_only=True):
-    """A connectivity configuration in effect on a network. ``members`` are the groups through which it holds there."""
+    """A connectivity configuration in effect on a network. ``members`` are the groups through which it holds there.
+
+    ``settled`` False: it, or one of these groups, is being changed or failed to be.
+    """
 
     id: str
     mesh: bool = False
     everywhere: bool | None = None
     groups: tuple[GroupItem, ...] = ()
     members: tuple[str, ...] = ()
+    settled: bool = True
 
 
 class AdminRule(msgspec.Struct, frozen=True):

@@ -53,6 +53,8 @@ def joined(near: dict[str, Any] | None, there: dict[str, Any] | None, **where: s
 
 
 MESH = configuration()
+FAILED = configuration()
+FAILED["configurationGroups"][0]["properties"]["provisioningState"] = "Failed"
 SPOKES = configuration("HubAndSpoke")
 
 
@@ -76,6 +78,8 @@ SPOKES = configuration("HubAndSpoke")
         (SPOKES, configuration("HubAndSpoke", inside=()), {}, "endpoint-network-manager"),
         (configuration(everywhere="perhaps"), MESH, {"location": "northeurope"}, "endpoint-network-manager"),
         (configuration(everywhere="True"), MESH, {"location": "northeurope"}, "endpoint-network-manager"),
+        (MESH, FAILED, {}, "endpoint-network-manager"),
+        (FAILED, MESH, {}, "endpoint-network-manager"),
         (MESH, configuration(everywhere="True"), {"location": "northeurope"}, "endpoint-network-manager"),
         (SPOKES, configuration("HubAndSpoke", everywhere="True"), {"location": "northeurope"},
          "endpoint-network-manager"),

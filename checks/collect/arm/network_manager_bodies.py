@@ -37,7 +37,13 @@ def configuration(body: Any) -> ConnectivityConfiguration | None:
         everywhere=_flag(body, "properties", "isGlobal"),
         groups=tuple(group for group in groups if group is not None),
         members=tuple(_key(member) for member in members if member),
+        settled=all(map(_is_settled, (body, *objects(body, "configurationGroups")))),
     )
+
+
+def _is_settled(body: Any) -> bool:
+    state = get(body, "properties", "provisioningState")
+    return state is None or str(state).lower() == "succeeded"
 
 
 def _group(body: Any) -> GroupItem | None:

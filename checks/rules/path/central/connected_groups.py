@@ -44,6 +44,8 @@ def _connects(
     there = {group.id: group for group in other.groups}
     if one.mesh != other.mesh:
         return Match.MAYBE
+    if not (one.settled and other.settled):
+        return Match.MAYBE if joined else Match.NO
     if one.mesh:
         both = (*joined, *(there[group.id] for group in joined if group.id in there))
         flags = {one.everywhere, other.everywhere, *(group.everywhere for group in both)}
