@@ -156,6 +156,7 @@ def test_a_subscription_that_vanishes_is_unknown_and_told_once_and_so_is_its_ret
     assert other in text and "az role assignment create" in text and "PULLWATCH_EXCLUDE_SUBSCRIPTIONS" in text
 
 
+@pytest.mark.matrix
 def test_where_all_subscriptions_vanish_there_is_no_complete_run_over_nothing(
     tenant: Tenant, storage: str, smtp: Mailbox
 ) -> None:
@@ -167,6 +168,7 @@ def test_where_all_subscriptions_vanish_there_is_no_complete_run_over_nothing(
     assert "[Pullwatch] UNKNOWN: 1 subscription cannot be seen any more" in subjects(smtp)
 
 
+@pytest.mark.matrix
 def test_a_subscription_that_is_excluded_is_not_missed(tenant: Tenant, storage: str, smtp: Mailbox) -> None:
     other = with_another_subscription(tenant)
     with app(tenant, storage, smtp) as running_app:
@@ -191,6 +193,7 @@ def with_another_subscription(tenant: Tenant) -> str:
     return other
 
 
+@pytest.mark.matrix
 def test_a_subscription_that_begins_to_refuse_makes_its_clusters_unknown_and_resolves_nothing(
     tenant: Tenant, storage: str, smtp: Mailbox
 ) -> None:

@@ -20,6 +20,7 @@ from checks.ncrontab import longest_gap
 from checks.rules.azure.clouds import CLOUDS
 from checks.text import redacted
 from tests.support import bicep, infra
+from tests.support.sampling import sampled
 from tests.tools.scripts import load
 
 pytestmark = pytest.mark.skipif(bool(bicep.what_is_missing()), reason=bicep.what_is_missing())
@@ -300,7 +301,7 @@ def test_samples_deploy_what_their_reviewed_snapshots_say(snapshots: dict[str, S
         assert snapshot == kept[name], f"{name} deploys something else: make snapshots"
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("case", sampled(REFUSED, 3))
 def test_what_azure_would_refuse_half_way_is_refused_before_anything_is_deployed(
     snapshots: dict[str, Snapshot], folder: Path, case: str
 ) -> None:

@@ -44,7 +44,7 @@ async def test_what_fails_for_days_is_reminded_of_once_a_day(storage: str, smtp:
 
 
 @pytest.mark.parametrize(
-    ("words", "more"), sampled([("unknown", {}), ("pass", {}), ("fail", {"PULLWATCH_REMIND_HOURS": "0"})], 2)
+    ("words", "more"), sampled([("unknown", {}), ("pass", {}), ("fail", {"PULLWATCH_REMIND_HOURS": "0"})], 3)
 )
 async def test_without_a_failure_or_where_it_is_off_nobody_is_reminded(
     storage: str, smtp: Mailbox, words: str, more: dict[str, str]

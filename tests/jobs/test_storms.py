@@ -251,6 +251,7 @@ async def test_two_thousand_changes_that_cannot_be_read_hold_up_no_new_one(
 
 
 @WHERE
+@pytest.mark.matrix
 @pytest.mark.timeout(900)
 async def test_three_hundred_clusters_with_an_address_each(where: str, request: pytest.FixtureRequest) -> None:
     async with storm_of(where, request) as storm:

@@ -49,6 +49,7 @@ def test_simulated_api_server() -> None:
     check_figures(run("--server", "simulated", "--pods", "20", "--rounds", "1"), "simulated API server")
 
 
+@pytest.mark.matrix
 @pytest.mark.usefixtures("curl")
 def test_real_api_server() -> None:
     if missing := what_is_missing():
