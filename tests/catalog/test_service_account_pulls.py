@@ -247,7 +247,11 @@ def test_a_deleted_kubelet_identity_fails_no_pull_of_theirs() -> None:
     assert finding.severity is Severity.WARNING
     row = build_report(account_facts(**GONE, **roles(DEFAULT_OBJECT))).registries[0]
     assert word(row.access.verdict) == "pass"
-    assert kubelet(account_facts(cluster=WINDOWS, **GONE)).severity is Severity.ERROR
+    # A Windows pool needs it where a pod on it pulls from the registry, and not for being there.
+    assert kubelet(account_facts(container(), ON_WINDOWS, cluster=WINDOWS, **GONE)).severity is Severity.ERROR
+    assert kubelet(account_facts(cluster=WINDOWS, **GONE)).severity is Severity.WARNING
+    row = build_report(account_facts(cluster=WINDOWS, **GONE, **roles(DEFAULT_OBJECT))).registries[0]
+    assert word(row.access.verdict) == "pass"
     isolated = cluster(artifact_source="Cache")
     assert kubelet(account_facts(cluster=isolated, **GONE)).severity is Severity.ERROR
 

@@ -20,7 +20,7 @@ import msgspec
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, NotSeenReason, RegistryUse, Seen, same_id
 from checks.facts.image_pull import IdentityBinding, ServiceAccountPulls
 from checks.rules.azure import virtual_nodes
-from checks.rules.azure.node_pools import has_nodes, pool_of
+from checks.rules.azure.node_pools import pool_of
 
 _OF_ITS_OWN = (
     "pods on virtual nodes on Azure Container Instances (v2) pull with an identity of their own, which is not read"
@@ -172,14 +172,17 @@ def _bound(accounts: ServiceAccountPulls, named: str, is_named: Callable[[Identi
 
 
 def needs_kubelet_identity(facts: ClusterFacts) -> bool:
-    """Whether some node may pull with the kubelet identity: all do, unless service accounts' identities are on.
+    """Whether something is pulled with the kubelet identity: all is, unless service accounts' identities are on.
 
-    Windows nodes keep it, and so do mirrored images of network-isolated clusters.
+    Pods on Windows nodes keep it, and so do mirrored images of network-isolated clusters. A Windows pool alone, of
+    which no pod is known to use an Azure registry, does not need it.
     """
     if facts.image_pull is None or not facts.image_pull.enabled:
         return True
-    windows = any((pool.os_type or "").lower() == "windows" and has_nodes(pool) for pool in facts.cluster.pools)
-    return windows or (facts.cluster.artifact_source or "").lower() == "cache"
+    if (facts.cluster.artifact_source or "").lower() == "cache":
+        return True
+    pullers = Pullers(facts)
+    return any(KUBELET in pullers.of_registry(use) for use in facts.uses)
 
 
 def _open(why: str) -> Puller:
