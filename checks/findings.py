@@ -244,9 +244,21 @@ class SubscriptionResult(msgspec.Struct, frozen=True, kw_only=True):
     fix: tuple[str, ...] = ()
 
 
-class ScanReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One scan of any scope. ``arm_calls`` counts requests to ARM per subscription ("" for tenant-level ones)."""
+class ScanError(msgspec.Struct, frozen=True):
+    """Why a scan could not look at what it was asked for: a stable cause, a sentence, and what helps."""
 
+    cause: str
+    summary: str
+    fix: tuple[str, ...] = ()
+
+
+class ScanReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One scan of any scope. ``arm_calls`` counts requests to ARM per subscription ("" for tenant-level ones).
+
+    ``errors``: nobody is signed in, or what was named is not there.
+    """
+
+    errors: tuple[ScanError, ...] = ()
     subscriptions: tuple[SubscriptionResult, ...] = ()
     clusters: tuple[ClusterReport, ...] = ()
     arm_calls: dict[str, int] = {}

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from checks import settings
-from checks.__main__ import main
+from checks.cli.main import main
 from checks.cli.silences import _claims, _signed_in
 from checks.findings import ClusterReport
 from checks.history.decide import FACETS, Policy, decide

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 from azure.data.tables import TableServiceClient
 
-from checks.__main__ import main
+from checks.cli.main import main
 from checks.collect.kubernetes import pull_secrets
 from localhost.mailbox import Mailbox
 from simulator import running

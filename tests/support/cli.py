@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from checks.__main__ import main
+from checks.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 

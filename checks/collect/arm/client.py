@@ -35,10 +35,11 @@ from checks.collect.wire import connections
 from checks.collect.wire.errors import Temporary
 from checks.retry_after import asked_seconds
 from checks.settings import Settings
+from checks.version import VERSION
 
 _SUBSCRIPTION = re.compile(r"^/subscriptions/([^/]{1,64})", re.IGNORECASE)
 KEPT_BYTES = 16 * 1024 * 1024
-USER_AGENT = "pullwatch/0.1.0"
+USER_AGENT = f"pullwatch/{VERSION}"
 _BEGAN = "pullwatch_began"
 
 

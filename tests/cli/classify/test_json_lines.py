@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from checks.cli.classify import MAX_LINE, Outcome, classify_lines
+from checks.cli.classify.json_lines import MAX_LINE, Outcome, classify_lines
 from tests.support.secret_texts import TEXTS, leaks
 
 

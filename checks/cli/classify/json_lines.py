@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from checks.cli import kubectl_output
+from checks.cli.classify import kubectl_output
 from checks.rules.pull.errors import Classified, OtherEvent, PullErrorCause, classify_event
 from checks.text import redacted
 

@@ -1,0 +1,53 @@
+"""The parser: argparse with the exit code of sysexits.h, a command's own help at its errors, and near misses named."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from checks.cli.exit_codes import USAGE
+from checks.text import redacted
+from checks.version import VERSION
+
+PROGRAM = "pullwatch"
+Command = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """A command's parser. The options that every command takes may stand before and after its name."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        _global_options(self)
+        self.set_defaults(parser=self)
+
+    def error(self, message: str) -> NoReturn:
+        """Prints how the command is used, what is wrong and where help is; exits with 64."""
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {redacted(message)}\n{self.prog} --help has the options\n")
+
+    def command(self, arguments: Sequence[str] | None) -> argparse.Namespace:
+        """The options of a whole command line; what a command does not know is an error of that command."""
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            parser: Parser = options.parser
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}{parser.near(unknown[0])}")
+        return options
+
+    def near(self, option: str) -> str:
+        """ "; did you mean --cluster?" where an option is like one of the command's, else nothing."""
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        close = difflib.get_close_matches(option.partition("=")[0], known, n=1)
+        return f"; did you mean {close[0]}?" if close else ""
+
+
+def _global_options(parser: argparse.ArgumentParser) -> None:
+    """Those of every command. Suppressed defaults: given before the command's name, they are not undone after it."""
+    parser.add_argument(
+        "--verbose", action="store_true", default=argparse.SUPPRESS, help="log to standard error what is done"
+    )
+    parser.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress on standard error")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {VERSION}")

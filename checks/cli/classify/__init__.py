@@ -1,0 +1,1 @@
+"""``pullwatch classify``: the cause of pull errors that people have as text."""

@@ -1,0 +1,1 @@
+"""``pullwatch scan``: what is looked at, and how it is shown."""
