@@ -7,11 +7,11 @@ import time
 from typing import Any
 
 import pytest
-from checks.cli.classify.kubectl_output import errors_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checks.cli.classify.json_lines import MAX_LINE, Outcome, classify_lines
+from checks.cli.classify.kubectl_output import errors_in
 
 IMAGE = "contoso.azurecr.io/web:1"
 PULL = f'Failed to pull image "{IMAGE}": failed to resolve reference "{IMAGE}": {IMAGE}: not found'
