@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo mail-preview docs snapshots checkov check lock package peers mutants lint clean
+.PHONY: help setup test matrix demo mail-preview docs snapshots screens checkov check lock package peers mutants lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -40,6 +40,9 @@ docs: setup ## write docs/checks/, docs/causes.md and the README's settings from
 snapshots: setup ## write what the samples of infra/ deploy, after a change of infra/ (needs the Bicep compiler)
 	@$(RUN) tools/snapshots.py $(ARGS)
 
+screens: setup ## write what a terminal shows of fleets, after a change of it (then read the difference)
+	@PULLWATCH_WRITE_SCREENS=1 $(RUN) -m pytest tests/cli/scan/test_screens.py
+
 checkov: setup ## what checkov says of infra/, where it is installed (CHECKOV or PATH)
 	@$(RUN) tools/checkov.py
 
@@ -59,4 +62,4 @@ mutants: setup ## whether the tests notice when a rule is broken (ARGS="-k WORD"
 	@$(RUN) tools/mutants.py $(ARGS)
 
 clean: ## remove what setup and the tools made
-	rm -rf .venv node_modules .node .demo .mail-preview .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants
+	rm -rf .venv node_modules .node .demo .mail-preview .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants build pullwatch.egg-info

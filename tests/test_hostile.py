@@ -1,7 +1,6 @@
 """What clusters and registries send is hostile: nothing makes a scan raise, and nothing gets out unescaped."""
 
 import base64
-import io
 import json
 import re
 import shlex
@@ -13,7 +12,6 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from checks.cli import terminal
 from checks.collect.kubernetes import secret_bodies
 from checks.collect.kubernetes.kubeconfig import read as read_kubeconfig
 from checks.collect.kubernetes.objects import Event, Pod, ServiceAccount, containers, decode_page, pod_event
@@ -34,6 +32,7 @@ from checks.rules.access.pull_secrets import key_matches, match_target, matching
 from checks.rules.pull import image_access
 from tests.support import access_facts as base
 from tests.support.image_facts import ACR, NO_ROLE, WEB, container, facts
+from tests.support.screens import ALL, printed
 
 T = TypeVar("T")
 NASTY = "\x1b[31m\x07\u202eevil\u2066<script>alert(1)</script>{{7*7}}\r\nBcc: x@y.z\x00'\";rm -rf /"
@@ -206,9 +205,7 @@ def test_no_facts_make_the_judges_raise_and_all_of_it_can_be_told(
 
 
 def table(*reports: Any) -> str:
-    out = io.StringIO()
-    terminal.show(ScanReport(clusters=reports), terminal.console(out))
-    return out.getvalue()
+    return printed(ScanReport(clusters=reports), 80, ALL)
 
 
 def hostile_report() -> Any:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from checks import settings
-from checks.cli import catalog, silences
+from checks.cli import catalog, silences, watch
 from checks.cli.arguments import PROGRAM, Command, Parser
 from checks.cli.classify import command as classify
 from checks.cli.exit_codes import SIGNALLED, USAGE
@@ -34,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.CRITICAL if not verbose else logging.WARNING)
     command: Command = options.command
     try:
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()  # here, where a reader that has gone is no error
+        return code
     except settings.SettingError as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
         return USAGE
@@ -56,6 +58,7 @@ def _parser() -> Parser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
     scan.add_command(commands)
+    watch.add_command(commands)
     classify.add_command(commands)
     silences.add_commands(commands)
     catalog.add_commands(commands)

@@ -23,13 +23,12 @@ from typing import Any
 
 import msgspec
 from azure.core.exceptions import AzureError
-from rich.table import Table
-from rich.text import Text
 
 from checks import catalog, settings
 from checks.arm_ids import subscription_of
 from checks.causes import ReadCause, RowCause, ScanCause
 from checks.cli import terminal
+from checks.cli.layout import Column, Page, prose, table
 from checks.collect.arm.client import Azure, open_azure
 from checks.history.errors import HistoryError
 from checks.history.model import SubjectState, Unreadable
@@ -41,6 +40,7 @@ from checks.settings import Settings
 from checks.silences import LONGEST, MAX_AUTHOR, MAX_MATCHER, MAX_REASON, Matchers, Silence, SilenceKind, harmless
 from checks.text import one_line, printable
 
+_COLUMNS = (Column("ID", 0), Column("KIND", 2), Column("UNTIL (UTC)", 1), Column("BY", 3), Column("OF", 0))
 NOTHING_SUCH = 1
 NO_STORAGE = 2
 MAX_ACKS = 20  # failures that one command acknowledges
@@ -393,16 +393,18 @@ def _show(options: argparse.Namespace, silences: Sequence[Silence], unreadable: 
         }
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n")
         return
-    table = Table(expand=False)
-    for heading in ("id", "kind", "of", "until (UTC)", "by", "reason"):
-        table.add_column(heading, overflow="fold")
+    page = Page(terminal.width_of(sys.stdout))
+    rows = []
     for one in silences:
         until = f"{one.until:%Y-%m-%d %H:%M}"
         state = _state(one, now)
         shown = until if state == "active" else f"{until} ({state})"
-        words = (one.id, one.kind.value, str(one.matchers), shown, one.author, one.reason)
-        table.add_row(*(Text(printable(word)) for word in words))
-    terminal.console(sys.stdout).print(table)
+        rows.append((one.id, one.kind.value, shown, one.author, str(one.matchers)))
+    heading, *lines = table(_COLUMNS, rows, page, "")
+    out = terminal.console(sys.stdout)
+    terminal.write([heading], out)
+    for one, line in zip(silences, lines, strict=True):
+        terminal.write([line, *prose(one.reason, page, "    ")], out)
 
 
 def _state(silence: Silence, now: datetime) -> str:

@@ -26,7 +26,8 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     """One cluster that cannot pull from one registry.
 
     ``cluster`` is its ARM id; ``registry`` the login server, "" where no single one is concerned (then there is no
-    ``row``). ``code`` is the check that leads, ``also`` what else fails there and is not the same said again.
+    ``row``). ``code`` is the check that leads, ``lead_fix`` what that one proposes, and ``fix`` all that is needed;
+    ``also`` are the other findings that fail there.
     """
 
     cluster: str
@@ -36,6 +37,7 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     summary: str
     fix: tuple[str, ...] = ()
+    lead_fix: tuple[str, ...] = ()
     row: RegistryRow | None = None
     also: tuple[Finding, ...] = ()
 
@@ -113,6 +115,7 @@ def _broken_row(report: ClusterReport, row: RegistryRow, harm: Harm, facet: Face
         cause=facet.cause,
         summary=facet.summary or (lead.summary if lead else ""),
         fix=facet.fix,
+        lead_fix=lead.fix if lead else (),
         row=row,
         also=tuple(finding for finding in own if (finding.code, finding.cause) != (code, facet.cause)),
     )
@@ -137,6 +140,7 @@ def _alone(report: ClusterReport, findings: list[Finding]) -> list[Broken]:
             cause=cause,
             summary=first.summary,
             fix=tuple(dict.fromkeys(step for finding in members for step in finding.fix)),
+            lead_fix=first.fix,
             row=next((row for row in report.registries if row.registry == registry), None),
         )
         for (registry, code, cause), members in groups.items()

@@ -82,6 +82,12 @@ def login_server_of(host: str) -> str:
     return f"{label}.{suffix}" if kind else _DOCKER_HUB.get(host.lower(), host)
 
 
+def label_of(host: str) -> str:
+    """The label that names the registry in an Azure login server ("acrshop"); "" for any other host."""
+    label, kind, _ = _parts(host.lower())
+    return "" if kind else label
+
+
 def is_azure(host: str) -> bool:
     """Whether a host belongs to an Azure registry, by its suffix."""
     return bool(_parts(host.lower())[0])

@@ -8,7 +8,6 @@ prints, as JSON and as a table, and logs.
 from __future__ import annotations
 
 import base64
-import io
 import json
 import logging
 import re
@@ -20,14 +19,14 @@ import msgspec
 import pytest
 from azure.data.tables import TableServiceClient
 
-from checks import __main__ as command_line
-from checks.cli import terminal
+from checks.cli.scan import running as command_line
 from checks.findings import ScanReport
 from checks.jobs.scan_cluster import scan
 from localhost.mailbox import Mailbox
 from simulator import Simulator, running
 from tests.e2e.test_app import app
 from tests.e2e.test_secrecy import run
+from tests.support import screens as page
 from tests.support import secret_texts
 from tests.support.secret_texts import leaks
 from tests.support.tenant_builder import ACR_PULL, Tenant, guid, object_id
@@ -46,7 +45,6 @@ SETTINGS = {
     "PULLWATCH_CALL_SECONDS": "10",
     "PULLWATCH_CLUSTERS_AT_ONCE": "64",
 }
-WIDE = 100_000  # characters a line of the table: nothing is wrapped, so that a secret is found whole
 Rules = list[dict[str, Any]]
 
 
@@ -372,10 +370,10 @@ def scanned(
         patch.setattr(logging.Logger, "setLevel", lambda logger, level: None)
         patch.setattr(command_line, "scan", kept)
         printed = run(simulator.environment | SETTINGS, "--json", *arguments)
-    table = io.StringIO()
+    table = ""
     for cluster in reports[0].clusters:  # each by itself: a table shows only so many findings
-        terminal.show(msgspec.structs.replace(reports[0], clusters=(cluster,)), terminal.console(table, width=WIDE))
-    return printed, table.getvalue()
+        table += page.printed(msgspec.structs.replace(reports[0], clusters=(cluster,)), shown=page.ALL)
+    return printed, table
 
 
 @pytest.mark.parametrize("name", SCANS)

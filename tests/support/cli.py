@@ -68,7 +68,8 @@ def scan(environment: Mapping[str, str], *arguments: str) -> Scan:
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with nothing of PULLWATCH_*, IDENTITY_* and AZURE_* but what is given."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PULLWATCH_", "IDENTITY_", "AZURE_"))}
+    left_out = ("PULLWATCH_", "IDENTITY_", "AZURE_", "COLUMNS")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
     return inherited | dict(environment)
 
 

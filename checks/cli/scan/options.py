@@ -1,0 +1,46 @@
+"""The options that say what is looked at; ``scan``, ``watch`` and ``explain`` take them."""
+
+from __future__ import annotations
+
+import argparse
+
+from checks.jobs.scan_cluster import ScanScope
+from checks.rules.registry_names import is_host_or_name
+from checks.text import redacted
+
+
+def add_scope_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what may be named: subscriptions, clusters, registries."""
+    group = parser.add_argument_group("what is looked at", "each may be given more than once; nothing: everything")
+    group.add_argument("--subscription", action="append", default=[], metavar="ID|NAME", help="only this subscription")
+    group.add_argument(
+        "--cluster",
+        action="append",
+        default=[],
+        metavar="NAME|ID",
+        help="only this cluster, or those like 'aks-prod-*'",
+    )
+    group.add_argument(
+        "--registry",
+        action="append",
+        type=_registry,
+        default=[],
+        metavar="NAME|LOGIN_SERVER",
+        help="only this registry, or those like 'acr*': of the clusters that use it, or with --cluster of those",
+    )
+
+
+def scope_of(options: argparse.Namespace) -> ScanScope:
+    """What the options name."""
+    return ScanScope(
+        tuple(options.subscription),
+        tuple(options.cluster),
+        tuple(options.registry),
+        canaries=getattr(options, "canary", False),
+    )
+
+
+def _registry(text: str) -> str:
+    if not is_host_or_name(text):
+        raise argparse.ArgumentTypeError(f"{redacted(text)[:80]!r} is no registry's name or login server")
+    return text.lower()

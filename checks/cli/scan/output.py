@@ -1,0 +1,151 @@
+"""What a scan is written as, and where: a page for a terminal, or a format for programs; on the screen or in a file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from checks.cli import terminal
+from checks.cli.layout import Page
+from checks.cli.scan.choosing import chosen
+from checks.cli.scan.running import Scanned
+from checks.cli.scan.screen.page import Shown, footer, lines
+from checks.findings import ScanReport, Severity
+from checks.report.as_json import scan_answer
+from checks.report.fleet_totals import fleet_totals
+from checks.report.outcome import Outcome
+
+FORMATS = ("table", "json", "csv", "junit", "html")
+_BY_SUFFIX = {".json": "json", ".csv": "csv", ".xml": "junit", ".html": "html", ".htm": "html", ".txt": "table"}
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what is shown, as what, and where."""
+    shown = parser.add_argument_group("what is shown", "totals and the exit code are those of all that was looked at")
+    shown.add_argument(
+        "--only",
+        action="append",
+        choices=[outcome.value for outcome in Outcome],
+        default=[],
+        help="only clusters that come to this; may be given more than once (default: fail and unknown)",
+    )
+    shown.add_argument(
+        "--severity",
+        choices=[severity.value for severity in Severity],
+        help="findings of this severity and worse (default: error on the screen, all of them in other formats)",
+    )
+    shown.add_argument("--warnings", action="store_true", help="the same as --severity warning")
+    shown.add_argument("--bicep", action="store_true", help="Bicep beside the commands, where there is any")
+    where = parser.add_argument_group("as what, and where")
+    where.add_argument(
+        "-o", "--output", choices=FORMATS, help="default: table, or what the name of --output-file ends in"
+    )
+    where.add_argument("--json", action="store_true", help="the same as -o json")
+    where.add_argument("--output-file", type=Path, metavar="FILE", help="write there; the screen gets the totals")
+
+
+def format_of(options: argparse.Namespace) -> str:
+    """What to write: as asked for, else by the file's name, else a table."""
+    if options.json:
+        return "json"
+    named = _BY_SUFFIX.get(options.output_file.suffix.lower()) if options.output_file else None
+    return str(options.output or named or "table")
+
+
+def shown_of(options: argparse.Namespace) -> Shown:
+    """What to print."""
+    least = Severity(options.severity) if options.severity else Severity.ERROR
+    if options.warnings and least is Severity.ERROR:
+        least = Severity.WARNING
+    return Shown(frozenset(map(Outcome, options.only)), least, getattr(options, "canary", False))
+
+
+def writable(path: Path | None) -> str:
+    """Why a file could not be written, to be told before a scan of minutes; "" where it can be."""
+    if path is None:
+        return ""
+    if path.is_dir():
+        return f"{path} is a folder"
+    if not path.absolute().parent.is_dir():
+        return f"there is no folder {path.absolute().parent}"
+    where = path if path.exists() else path.absolute().parent
+    return "" if os.access(where, os.W_OK) else f"{where} may not be written to"
+
+
+def report_calls(report: ScanReport) -> None:
+    """Says how many calls it took: Azure throttles by subscription."""
+    total = sum(report.arm_calls.values())
+    most = max((count for guid, count in report.arm_calls.items() if guid), default=0)
+    sys.stderr.write(f"{total} calls to Azure Resource Manager, at most {most} in one subscription\n")
+
+
+def put_out(scanned: Scanned, options: argparse.Namespace) -> None:
+    """Writes a scan as asked: to the file, with the totals on the screen, or all of it to standard output."""
+    if format_of(options) != "table" or options.output_file:
+        for error in scanned.report.errors:
+            sys.stderr.write(f"pullwatch: {error.summary}\n")
+    path: Path | None = options.output_file
+    if path is None:
+        _to_screen(scanned, options)
+        return
+    text = _as_text(scanned, options)
+    try:
+        _replace(path, text)
+    except OSError as error:
+        sys.stderr.write(f"pullwatch: {path} cannot be written ({error.strerror}); it follows here\n")
+        _write(text)
+        return
+    totals = fleet_totals(scanned.report.clusters)
+    _write(f"{footer(totals, sum(scanned.report.arm_calls.values()), scanned.about.seconds)}\nwrote {path}\n")
+
+
+def _to_screen(scanned: Scanned, options: argparse.Namespace) -> None:
+    if format_of(options) != "table":
+        _write(_as_text(scanned, options))
+        return
+    shown = shown_of(options)
+    page = Page(terminal.width_of(sys.stdout), options.bicep, Outcome.UNKNOWN in shown.outcomes)
+    terminal.write(lines(scanned.report, scanned.about.seconds, shown, page), terminal.console(sys.stdout))
+
+
+def _as_text(scanned: Scanned, options: argparse.Namespace) -> str:
+    report, about, shown = scanned.report, scanned.about, shown_of(options)
+    wanted = format_of(options)
+    if wanted == "table":
+        page = Page(None, options.bicep, all_names=True)
+        return "".join(f"{line.plain}\n" for line in lines(report, about.seconds, shown, page))
+    clusters = chosen(report, shown, shown.least if options.severity or options.warnings else None)
+    if wanted == "json":
+        return msgspec.json.format(msgspec.json.encode(scan_answer(report)), indent=2).decode() + "\n"
+    raise NotImplementedError(wanted, clusters)
+
+
+def _write(text: str) -> None:
+    """UTF-8 whatever the terminal's encoding is: it is what the formats are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+    sys.stdout.buffer.flush()
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file as a whole: whoever reads it meanwhile sees the old one or the new one."""
+    descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,55 @@
+"""What passes: where nothing is broken in two lines, and where it is asked for row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.text import Text
+
+from checks.cli.layout import HEADING, Column, Page, counted, short_registry, table
+from checks.findings import Basis, ClusterReport, Pass, Skipped, shown, word
+
+_COLUMNS = (
+    Column("CLUSTER", 0),
+    Column("REGISTRY", 0),
+    Column("ACCESS", 3),
+    Column("PATH", 3),
+    Column("PULL", 1),
+    Column("IMAGES", 3),
+    Column("BASIS", 4),
+    Column("CAUSE", 5),
+)
+
+
+def sections(reports: Iterable[ClusterReport], page: Page) -> Iterator[Text]:
+    """Every row of the clusters that are given."""
+    rows = []
+    for report in sorted(reports, key=lambda each: each.name.lower()):
+        rows += [
+            (
+                report.name,
+                short_registry(row.registry),
+                *(shown(word(facet.verdict)) for _, facet in row.facets()),
+                ", ".join(row.basis),
+                row.pull.cause,
+            )
+            for row in report.registries
+        ] or [(report.name, "(none known)", "", "", "", "", "", "")]
+    if rows:
+        yield Text("Clusters that can pull", HEADING)
+        yield from table(_COLUMNS, rows, page)
+        yield Text()
+
+
+def healthy(reports: Sequence[ClusterReport]) -> Iterator[Text]:
+    """That all is well, and what that rests on."""
+    rows = [row for report in reports for row in report.registries]
+    judged = [row for row in rows if not isinstance(row.pull.verdict, Skipped)]
+    proven = sum(isinstance(row.pull.verdict, Pass) and Basis.NODES in row.basis for row in judged)
+    who = "The cluster can pull from its registries" if len(reports) == 1 else (
+        f"All {len(reports)} clusters can pull from their registries"
+    )  # fmt: skip
+    yield Text(f"{who}.", "green")
+    beside = f"; {counted(len(rows) - len(judged), 'row')} not judged" if len(rows) > len(judged) else ""
+    rests = f"{proven} proven by nodes, {len(judged) - proven} as Azure shows"
+    yield Text(f"{counted(len(judged), 'row')} of a cluster and a registry: {rests}{beside}.")

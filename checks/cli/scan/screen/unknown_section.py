@@ -1,0 +1,102 @@
+"""What is unknown, by what is missing; and the subscriptions that could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+from rich.text import Text
+
+from checks.catalog import check_of
+from checks.cli.layout import HEADING, Page, command, counted, names, prose, safe, short_registry
+from checks.findings import ClusterReport, Pass, SubscriptionResult, Unknown
+from checks.report.cause_sentences import sentence_of
+from checks.report.coverage import REGISTRIES_CUT
+from checks.report.outcome import Outcome, outcome_of
+from checks.rules.fixes.kinds import first_command
+
+
+class _Open(msgspec.Struct, frozen=True):
+    """What leaves something open, the same for every cluster that has it."""
+
+    code: str
+    cause: str
+    missing: str
+
+
+class _Group(msgspec.Struct):
+    """Whom it concerns: clusters, or clusters and registries; the first one's words and fix."""
+
+    summary: str
+    fix: tuple[str, ...]
+    said: set[str]
+    names: dict[str, None]
+
+
+def sections(reports: Iterable[ClusterReport], page: Page) -> Iterator[Text]:
+    """Each thing that is missing, with the clusters that are unknown for it; what most of them lack comes first."""
+    listed = [report for report in reports if outcome_of(report) is Outcome.UNKNOWN]
+    if not listed:
+        return
+    groups: dict[_Open, _Group] = {}
+    for report in listed:
+        for key, summary, fix, name in _open_questions(report):
+            group = groups.setdefault(key, _Group(summary, fix, set(), {}))
+            group.said.add(summary)
+            group.names[name] = None
+    number = len(listed)
+    said = f"{counted(number, 'cluster')} {'is' if number == 1 else 'are'} unknown: nothing is known to fail there"
+    yield Text(said, HEADING)
+    for key, group in sorted(groups.items(), key=lambda item: (-len(item[1].names), item[0].code, item[0].cause)):
+        yield from _group(key, group, page)
+    yield Text()
+
+
+def subscriptions(results: Iterable[SubscriptionResult], page: Page) -> Iterator[Text]:
+    """The subscriptions that could not be read, or only in part, with the command that changes that."""
+    unread = [result for result in results if not isinstance(result.verdict, Pass)]
+    for result in unread:
+        name = f"{result.name} ({result.id})" if result.name else result.id
+        yield Text.assemble((safe(f"subscription {name}"), HEADING), "  ", (safe(result.cause), "yellow"))
+        yield from prose(result.summary, page)
+        for step in result.fix:
+            yield from command(step)
+    if unread:
+        yield Text()
+
+
+def _group(key: _Open, group: _Group, page: Page) -> Iterator[Text]:
+    yield Text.assemble("  ", (safe(f"{key.code} {key.cause}".strip()), "yellow"), f"  {len(group.names)}")
+    summary = group.summary if len(group.said) == 1 else sentence_of(key.code, key.cause) or group.summary
+    yield from prose(summary, page, "    ")
+    if key.missing:
+        yield from prose(f"Missing: {key.missing}", page, "    ")
+    yield from names(list(group.names), page, "    ")
+    first = first_command(group.fix)
+    if first:
+        yield from command(first, "      ")
+
+
+def _open_questions(report: ClusterReport) -> Iterator[tuple[_Open, str, tuple[str, ...], str]]:
+    """What leaves open whether a cluster can pull: (what, in words, fix, whom it concerns)."""
+    if report.problem is not None:
+        problem = report.problem
+        yield _Open("", problem.cause, problem.missing), problem.summary, (), safe(report.name)
+        return
+    told: set[str] = set()
+    for finding in report.findings:
+        if isinstance(finding.verdict, Unknown) and check_of(finding).settles:
+            told.add(finding.code)
+            registry = finding.subject.registry
+            name = f"{report.name} <- {short_registry(registry)}" if registry else report.name
+            key = _Open(finding.code, finding.cause, finding.verdict.missing)
+            yield key, finding.summary, finding.fix, safe(name)
+    for row in report.registries:
+        pull = row.pull
+        if isinstance(pull.verdict, Unknown) and not told.intersection(pull.decided_by):
+            code = next(iter(pull.decided_by), "")
+            name = f"{report.name} <- {short_registry(row.registry)}"
+            yield _Open(code, pull.cause, pull.verdict.missing), pull.summary, pull.fix, safe(name)
+    for line in report.coverage:
+        if line.what == REGISTRIES_CUT:
+            yield _Open("", "registries-cut", ""), line.why, line.fix, safe(report.name)

@@ -1,0 +1,138 @@
+"""The command ``watch``: looks again and again, and prints only what changed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.text import Text
+
+from checks import settings
+from checks.arm_ids import name_of
+from checks.cli import terminal
+from checks.cli.exit_codes import ALL_PASS, NOTHING_READABLE
+from checks.cli.layout import safe, short_registry
+from checks.cli.progress import Progress
+from checks.cli.scan.options import add_scope_options, scope_of
+from checks.cli.scan.running import exit_code, look
+from checks.cli.scan.screen.page import footer
+from checks.cli.signals import until_signal
+from checks.findings import ScanError, ScanReport
+from checks.jobs.scan_cluster import ScanScope
+from checks.report.fleet_totals import fleet_totals
+from checks.report.scan_changes import ScanChange, failing_now, scan_changes
+from checks.settings import Settings
+
+LEAST_INTERVAL = 10.0
+_DURATION = re.compile(r"([0-9]{1,6})([smh]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_DEFAULT_TIMEOUT = 30 * 60.0
+
+
+def add_command(commands: Any) -> None:
+    """Adds the command to a parser's."""
+    parser = commands.add_parser(
+        "watch",
+        help="check again and again, print what changes",
+        description=_watch.__doc__,
+        epilog="did my fix work?  pullwatch watch --cluster NAME --registry NAME --until pass",
+    )
+    add_scope_options(parser)
+    parser.add_argument(
+        "--canary", action="store_true", help="let nodes try to pull at each look: makes pods, and deletes them again"
+    )
+    parser.add_argument(
+        "--interval",
+        type=_seconds,
+        default=60.0,
+        metavar="30s|5m",
+        help=f"from the end of one look to the next (default: 60s, at least {LEAST_INTERVAL:g}s)",
+    )
+    parser.add_argument("--until", choices=("pass",), help="end with 0 as soon as all that is looked at passes")
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="10m|2h", help="end after so long (default: 30m with --until, else never)"
+    )
+    parser.set_defaults(command=_watch)
+
+
+def _seconds(text: str) -> float:
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None or int(match[1]) == 0:
+        raise argparse.ArgumentTypeError("a duration is a number with s, m or h: 30s, 5m, 2h")
+    return float(int(match[1]) * _UNITS[match[2]])
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """Looks at the same clusters again and again, and prints only what changed. With --until pass it ends with 0 when
+    everything passes. Ended by --timeout, it exits like the last scan: 1 something fails, 2 something is unknown, 3
+    nothing could be read."""
+    if options.interval < LEAST_INTERVAL:
+        options.parser.error(f"--interval: at least {LEAST_INTERVAL:g}s: each look reads everything anew")
+    loaded = settings.load(os.environ)
+    progress = Progress(sys.stderr, quiet=getattr(options, "quiet", False) or not sys.stderr.isatty())
+    try:
+        return asyncio.run(until_signal(_looks(loaded, scope_of(options), progress, options)))
+    finally:
+        progress.end()
+
+
+async def _looks(loaded: Settings, scope: ScanScope, progress: Progress, options: argparse.Namespace) -> int:
+    timeout = options.timeout or (_DEFAULT_TIMEOUT if options.until else None)
+    ends = None if timeout is None else time.monotonic() + timeout
+    before: ScanReport | None = None
+    complaints: tuple[ScanError, ...] = ()
+    while True:
+        scanned = await look(loaded, scope, progress)
+        progress.end()
+        code = exit_code(scanned.report)
+        totals = footer(
+            fleet_totals(scanned.report.clusters), sum(scanned.report.arm_calls.values()), scanned.about.seconds
+        )
+        new = [error.summary for error in scanned.report.errors if error not in complaints]
+        _print(scanned.about.at, [*new, *_news(before, scanned.report, totals)])
+        complaints = scanned.report.errors
+        if code == NOTHING_READABLE and before is None:
+            return code
+        if code == ALL_PASS and options.until == "pass":
+            return code
+        # A look that failed as a whole says nothing of the rows: what is known of them stays what it was.
+        before = scanned.report if code != NOTHING_READABLE else before
+        left = None if ends is None else ends - time.monotonic()
+        if left is not None and left <= 0:
+            sys.stderr.write("pullwatch: the time is over\n")
+            return code
+        await asyncio.sleep(options.interval if left is None else min(options.interval, left))
+
+
+def _news(before: ScanReport | None, after: ScanReport, totals: str) -> Iterable[str]:
+    """What is to be said of a look: of the first all that does not pass and the totals, then what changed."""
+    if before is None:
+        yield from (_now(change) for change in failing_now(after))
+        yield totals
+        return
+    changes = scan_changes(before, after) if after.clusters or not after.errors else ()
+    yield from (f"{_where(change)}: {change.before} -> {change.after}" for change in changes)
+    if changes:
+        yield totals
+
+
+def _now(change: ScanChange) -> str:
+    return f"{_where(change)}: {change.after}"
+
+
+def _where(change: ScanChange) -> str:
+    cluster = name_of(change.cluster)
+    return f"{cluster} <- {short_registry(change.registry)}" if change.registry else cluster
+
+
+def _print(at: datetime, sentences: Iterable[str]) -> None:
+    out = terminal.console(sys.stdout)
+    terminal.write((Text(f"{at.astimezone(UTC):%H:%M:%S}Z {safe(sentence)}") for sentence in sentences), out)
+    sys.stdout.flush()

@@ -1,0 +1,14 @@
+"""What a cause means, in a sentence. Pure."""
+
+from __future__ import annotations
+
+from checks import catalog
+from checks.causes import Cause, ReadCause, RowCause, ScanCause
+
+
+def sentence_of(code: str, cause: str) -> str:
+    """The sentence of a cause that a check named, or that is shared by all; "" for one that has none."""
+    own: tuple[type[Cause], ...] = next((check.causes for check in catalog.checks() if check.code == code), ())
+    kinds: tuple[type[Cause], ...] = (*own, ReadCause, RowCause, ScanCause)
+    members = (member for kind in kinds for member in kind)
+    return next((member.sentence for member in members if member.value == cause), "")

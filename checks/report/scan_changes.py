@@ -1,0 +1,69 @@
+"""What changed between two looks at the same clusters, row by row. Pure.
+
+Without a past and without thresholds: what decides whether people are notified is ``checks.history.decide``.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.findings import ClusterReport, Fail, Pass, RegistryRow, ScanReport, shown, word
+
+NEW, GONE = "new", "gone"
+
+
+class ScanChange(msgspec.Struct, frozen=True):
+    """One row that is not what it was. ``before`` and ``after`` are words such as "pull fail (role-missing)".
+
+    ``cluster`` is its ARM id; ``registry`` is "" where it is about the whole cluster.
+    """
+
+    cluster: str
+    registry: str
+    before: str
+    after: str
+
+    @property
+    def good(self) -> bool:
+        """Whether the row now passes."""
+        return self.after.endswith(" pass") or self.after == "pass"
+
+
+def scan_changes(before: ScanReport, after: ScanReport) -> tuple[ScanChange, ...]:
+    """The rows that are new, gone or different, by cluster and registry."""
+    old, new = _states(before), _states(after)
+    return tuple(
+        ScanChange(*key, old.get(key, NEW), new.get(key, GONE))
+        for key in sorted(old.keys() | new.keys(), key=lambda key: (key[0].lower(), key[1]))
+        if old.get(key) != new.get(key)
+    )
+
+
+def failing_now(report: ScanReport) -> tuple[ScanChange, ...]:
+    """Every row that does not pass, as if it were new."""
+    return tuple(change for change in scan_changes(ScanReport(), report) if not change.good)
+
+
+def _states(report: ScanReport) -> dict[tuple[str, str], str]:
+    states: dict[tuple[str, str], str] = {}
+    for cluster in report.clusters:
+        states[(cluster.id, "")] = _cluster_state(cluster)
+        for row in cluster.registries:
+            states[(cluster.id, row.registry)] = _row_state(row)
+    return states
+
+
+def _cluster_state(report: ClusterReport) -> str:
+    """A cluster itself: checked or not, and what fails of it that no registry has."""
+    if report.problem is not None:
+        return f"unknown ({report.problem.cause})"
+    failed = sorted({f"{f.code} {f.cause}" for f in report.findings if f.failed and f.subject.registry is None})
+    return f"fail ({', '.join(failed)})" if failed else "pass"
+
+
+def _row_state(row: RegistryRow) -> str:
+    """The facets that do not pass, each with its cause; "pull pass" where the others do not matter."""
+    bad = [(name, facet) for name, facet in row.facets() if isinstance(facet.verdict, Fail)]
+    if not bad and not isinstance(row.pull.verdict, Pass):
+        bad = [("pull", row.pull)]
+    return ", ".join(f"{name} {shown(word(facet.verdict))} ({facet.cause})" for name, facet in bad) or "pull pass"
