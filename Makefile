@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo mail-preview docs snapshots screens checkov check lock package peers mutants lint clean
+.PHONY: help setup test matrix demo azurite host mail-preview docs snapshots screens checkov check lock package peers mutants lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -30,6 +30,14 @@ lint: setup ## only lint, types and layers
 
 demo: setup ## a simulated tenant, the whole app on it, and its mails
 	@$(RUN) -m demo $(ARGS)
+
+azurite: setup ## storage on this machine, kept in .azurite, until Ctrl-C (then: . .azurite/env)
+	@$(RUN) -m localhost.storage_server $(ARGS)
+
+host: setup ## the app on this machine on 127.0.0.1:7071, until Ctrl-C (needs AzureWebJobsStorage: . .azurite/env)
+	@test -n "$$AzureWebJobsStorage" || test -f local.settings.json || { \
+		echo "make host: AzureWebJobsStorage is not set. In another shell: make azurite. Then here: . .azurite/env" >&2; exit 2; }
+	@$(RUN) -m localhost.functions_host . $(ARGS)
 
 mail-preview: setup ## every kind of mail as message, HTML, text and pictures (ARGS="--out DIR")
 	@$(RUN) tools/mail_preview.py $(ARGS)
@@ -62,4 +70,4 @@ mutants: setup ## whether the tests notice when a rule is broken (ARGS="-k WORD"
 	@$(RUN) tools/mutants.py $(ARGS)
 
 clean: ## remove what setup and the tools made
-	rm -rf .venv node_modules .node .demo .mail-preview .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants build pullwatch.egg-info
+	rm -rf .venv node_modules .node .demo .azurite .mail-preview .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants build pullwatch.egg-info

@@ -80,8 +80,14 @@ def _serve(running: Stage, show: Callable[[str], None]) -> None:
     show(f"serving on {running.host.url} until Ctrl-C, for example:")
     print(f"    curl -s {running.host.url}/api/health/details")
     print(f"    curl -s -X POST {running.host.url}/api/checks -d '{{}}' -i")
+    print(f"    . {_from_here(running.folder / 'env')} && .venv/bin/python -m checks scan")
     print(f"    the tenant to edit: {running.tenant}", flush=True)
     signal.pause()
+
+
+def _from_here(path: Path) -> Path:
+    """The path as it is typed in this folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from localhost.azurite import azurite
+from localhost.exports import write_exports
 from localhost.functions_host import RunningHost, functions_host
 from localhost.mailbox import Mailbox, mailbox
 from simulator.background import Simulator, running
@@ -112,5 +112,5 @@ def stage(folder: Path, seed: int, port: int, show: Callable[[str], None]) -> It
         }
         show("starting the local Functions host …")
         host = stack.enter_context(functions_host(ROOT, app, visibility_timeout=5, port=port))
-        (folder / "environment.json").write_text(json.dumps(app, indent=2))
+        write_exports(folder / "env", app)
         yield Stage(folder, tenant, simulator, host, box, scanning)

@@ -1,0 +1,1 @@
+"""Azurite as a command: `python -m localhost.storage_server`."""
