@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import IO
+from typing import IO, NoReturn
 
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.text import Text
 
 _WIDE = 1 << 16  # rich has no console without a width
+
+
+class Console(RichConsole):
+    """A console that leaves the end of a pipe to whoever writes to it: rich would exit with 1, "something fails"."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raises the error that it is called for."""
+        raise BrokenPipeError
 
 
 def width_of(stream: IO[str]) -> int | None:

@@ -1,0 +1,100 @@
+"""What is written where: formats, files, filters; totals and exit codes are those of all that was looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simulator import Simulator, running
+from tests.support.cli import command
+from tests.support.tenant_builder import ACR_PULL, Tenant, object_id
+
+IMAGE = "acrone.azurecr.io/team/web:1"
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """aks-1 may pull, aks-2 may not, and of aks-3 the pods cannot be read."""
+    tenant = Tenant(tmp_path_factory.mktemp("output") / "tenant")
+    registry = tenant.registry()
+    for name in ("aks-1", "aks-2", "aks-3"):
+        tenant.cluster(name)
+        if name != "aks-2":
+            tenant.assign(object_id(name), ACR_PULL, registry)
+        tenant.pod(IMAGE, cluster=name)
+    rule = {"service": "kubernetes", "path": "^.*/aks-3/api/v1/pods", "effect": {"status": 403}}
+    (tenant.root / "faults.json").write_text(json.dumps([rule]))
+    with running(tenant.root) as served:
+        yield served
+
+
+def test_only_filters_what_is_printed_and_neither_totals_nor_the_exit_code(simulator: Simulator) -> None:
+    codes, last = set(), set()
+    for word, named in (("fail", "aks-2"), ("unknown", "aks-3"), ("pass", "aks-1")):
+        done = command(simulator.environment, "scan", "--quiet", "--only", word)
+        names = {name for name in ("aks-1", "aks-2", "aks-3") if name in done.stdout}
+        assert names == {named}, done.stdout
+        codes.add(done.returncode)
+        last.add(done.stdout.splitlines()[-1].partition(";")[0])
+        answer = json.loads(command(simulator.environment, "scan", "--quiet", "--json", "--only", word).stdout)
+        assert [cluster["id"].rpartition("/")[2] for cluster in answer["clusters"]] == [named]
+        assert answer["totals"]["clusters"] == 3
+    assert codes == {1}
+    assert last == {"3 clusters: 1 can pull, 1 cannot, 1 unknown, 0 warnings"}
+
+
+def test_severity_leaves_milder_failures_out_of_json(simulator: Simulator) -> None:
+    def severities(*arguments: str) -> set[str]:
+        done = command(simulator.environment, "scan", "--quiet", "-o", "json", *arguments)
+        findings = [f for c in json.loads(done.stdout)["clusters"] for f in c["findings"]]
+        return {finding["severity"] for finding in findings if finding["verdict"] == "fail"}
+
+    assert severities("--severity", "error") == {"error"}
+    assert severities() >= {"error"}
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("scan.json", "{"), ("scan.csv", "subscription"), ("scan.xml", "<?xml"), ("scan.html", "<!doctype html")],
+)
+def test_a_file_is_written_in_the_format_of_its_name_and_the_screen_gets_the_totals(
+    simulator: Simulator, tmp_path: Path, name: str, begins: str
+) -> None:
+    file = tmp_path / name
+    done = command(simulator.environment, "scan", "--quiet", "--output-file", str(file))
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.splitlines()[-1] == f"wrote {file}"
+    assert done.stdout.startswith("3 clusters: 1 can pull")
+    assert file.read_text(encoding="utf-8-sig").lower().startswith(begins)
+    assert "aks-2" in file.read_text()
+    assert list(tmp_path.iterdir()) == [file], "nothing is left beside it"
+
+
+def test_an_output_option_wins_over_the_name_of_the_file(simulator: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "scan.txt"
+    command(simulator.environment, "scan", "--quiet", "-o", "json", "--output-file", str(file))
+    assert json.loads(file.read_text())["totals"]["clusters"] == 3
+
+
+def test_a_pipe_has_no_width_unless_columns_is_set(simulator: Simulator) -> None:
+    piped = command(simulator.environment, "scan", "--quiet").stdout
+    narrow = command(simulator.environment | {"COLUMNS": "60"}, "scan", "--quiet").stdout
+    line = next(line for line in piped.splitlines() if line.strip().startswith("aks-2"))
+    assert len(line) > 60 and "role-missing" in line
+    assert all(len(line) <= 60 for line in narrow.splitlines() if not line.startswith("    "))
+
+
+def test_canaries_show_what_each_pool_proved(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path / "tenant")
+    tenant.cluster()
+    tenant.assign(object_id("aks-1"), ACR_PULL, tenant.registry())
+    tenant.pod(IMAGE)
+    with running(tenant.root) as served:
+        done = command(served.environment, "scan", "--quiet", "--canary")
+    assert "Canary pulls" in done.stdout
+    after = done.stdout.partition("Canary pulls")[2].splitlines()
+    assert after[1].split()[:4] == ["CLUSTER", "POOL", "REGISTRY", "CANARY"]
+    assert after[2].split()[0] == "aks-1"
