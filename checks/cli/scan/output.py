@@ -15,7 +15,7 @@ from checks.cli.layout import Page
 from checks.cli.scan.choosing import chosen
 from checks.cli.scan.running import Scanned
 from checks.cli.scan.screen.page import Shown, footer, lines
-from checks.findings import ScanReport, Severity
+from checks.findings import ClusterReport, ScanReport, Severity
 from checks.report.as_json import scan_answer
 from checks.report.fleet_totals import fleet_totals
 from checks.report.outcome import Outcome
@@ -93,7 +93,7 @@ def put_out(scanned: Scanned, options: argparse.Namespace) -> None:
     if path is None:
         _to_screen(scanned, options)
         return
-    text = _as_text(scanned, options)
+    text = _chosen_text(scanned, options)
     try:
         _replace(path, text)
     except OSError as error:
@@ -106,20 +106,26 @@ def put_out(scanned: Scanned, options: argparse.Namespace) -> None:
 
 def _to_screen(scanned: Scanned, options: argparse.Namespace) -> None:
     if format_of(options) != "table":
-        _write(_as_text(scanned, options))
+        _write(_chosen_text(scanned, options))
         return
     shown = shown_of(options)
     page = Page(terminal.width_of(sys.stdout), options.bicep, Outcome.UNKNOWN in shown.outcomes)
     terminal.write(lines(scanned.report, scanned.about.seconds, shown, page), terminal.console(sys.stdout))
 
 
-def _as_text(scanned: Scanned, options: argparse.Namespace) -> str:
-    report, about, shown = scanned.report, scanned.about, shown_of(options)
-    wanted = format_of(options)
+def _chosen_text(scanned: Scanned, options: argparse.Namespace) -> str:
+    """What is wanted of a scan, in the format that is wanted."""
+    wanted, shown = format_of(options), shown_of(options)
     if wanted == "table":
         page = Page(None, options.bicep, all_names=True)
-        return "".join(f"{line.plain}\n" for line in lines(report, about.seconds, shown, page))
-    clusters = chosen(report, shown, shown.least if options.severity or options.warnings else None)
+        return "".join(f"{line.plain}\n" for line in lines(scanned.report, scanned.about.seconds, shown, page))
+    least = shown.least if options.severity or options.warnings else None
+    return as_text(scanned, wanted, chosen(scanned.report, shown, least))
+
+
+def as_text(scanned: Scanned, wanted: str, clusters: tuple[ClusterReport, ...] | None = None) -> str:
+    """A scan in a format for programs, or for a browser. ``clusters`` are those that are listed; None: all."""
+    report = scanned.report
     if wanted == "json":
         return msgspec.json.format(msgspec.json.encode(scan_answer(report)), indent=2).decode() + "\n"
     raise NotImplementedError(wanted, clusters)

@@ -1,0 +1,100 @@
+"""`python tools/benchmark_report.py`: what showing a scan costs, beside the scan itself.
+
+A simulated fleet (700 clusters, 30 of which lack a role) is scanned over the wire in this process, then shown in every
+form. Figures are CPU seconds of this process. Limit: each form costs less than 5 % of the scan. The exit code is 1 where
+that is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from checks import settings  # noqa: E402
+from checks.cli import terminal  # noqa: E402
+from checks.cli.layout import Page  # noqa: E402
+from checks.cli.progress import Progress  # noqa: E402
+from checks.cli.scan.output import FORMATS, as_text  # noqa: E402
+from checks.cli.scan.running import Scanned, look  # noqa: E402
+from checks.cli.scan.screen.page import Shown, lines  # noqa: E402
+from checks.jobs.scan_cluster import ScanScope  # noqa: E402
+from demo.incidents import remove_role  # noqa: E402
+from simulator.fleet.generator import generate  # noqa: E402
+from simulator.fleet.model import Wanted  # noqa: E402
+
+MOST = 0.05
+ROLES = 34  # some are of the same cluster
+
+
+def main() -> int:
+    """Prints the figures; 0 where the limit holds."""
+    parser = argparse.ArgumentParser(
+        prog="benchmark_report.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clusters", type=int, default=700, help="default: %(default)s")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        tenant = Path(folder) / "tenant"
+        generate(tenant, Wanted(subscriptions=14, clusters=options.clusters, registries=60, pods=20))
+        for seed in range(ROLES):
+            remove_role(tenant, seed)
+        scanned, seconds = _scanned(tenant)
+    print(f"scan of {len(scanned.report.clusters)} clusters: {seconds:.2f} CPU s, load {os.getloadavg()[0]:.1f}")
+    return 0 if all([_measured(scanned, name, seconds) for name in FORMATS]) else 1
+
+
+def _scanned(tenant: Path) -> tuple[Scanned, float]:
+    """The scan, and its CPU seconds; the simulator is a process of its own."""
+    import subprocess
+
+    exports = tenant.parent / "exports"
+    command = [sys.executable, "-m", "simulator", str(tenant), "--export-file", str(exports)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            while "ready" not in (line := server.stdout.readline()):
+                if not line:
+                    raise RuntimeError("the simulator did not start")
+            done = subprocess.run(["sh", "-c", f". {exports}; env -0"], capture_output=True, text=True, check=True)
+            pairs = [line.partition("=") for line in done.stdout.split("\0") if "=" in line]
+            os.environ.update({name: value for name, _, value in pairs})
+            before = time.process_time()
+            scanned = asyncio.run(look(settings.load(os.environ), ScanScope(), Progress(io.StringIO(), quiet=True)))
+            return scanned, time.process_time() - before
+        finally:
+            server.terminate()
+
+
+def _measured(scanned: Scanned, name: str, scan_seconds: float) -> bool:
+    """Prints what one form costs; whether that is within the limit."""
+    before = time.process_time()
+    size = _FORMS.get(name, lambda given: len(as_text(given, name)))(scanned)
+    spent = time.process_time() - before
+    share = spent / scan_seconds
+    print(
+        f"{'ok  ' if share < MOST else 'MISS'} {name}: {spent:.3f} CPU s, {share:.1%} of the scan; {size:,} characters"
+    )
+    return share < MOST
+
+
+def _table(scanned: Scanned) -> int:
+    out = io.StringIO()
+    page = lines(scanned.report, scanned.about.seconds, Shown(), Page(80))
+    terminal.write(page, terminal.console(out, width=80))
+    return len(out.getvalue())
+
+
+_FORMS: dict[str, Callable[[Scanned], int]] = {"table": _table}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
