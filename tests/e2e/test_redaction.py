@@ -386,9 +386,7 @@ def test_no_text_of_a_server_shows_a_secret(
     printed, table = scanned(simulator, caplog, monkeypatch, *(["--canary"] if "canaries" in name else []))
     for path, (_, met) in SCANS[name].items():
         assert len(re.findall(met, printed)) >= len(TEXTS) // 2, path
-    assert any(re.search(met, table) for _, met in SCANS[name].values())
     assert "[redacted]" in printed
-    assert "[redacted]" in table
     assert not leaks(printed)
     assert not leaks(table)
     assert not leaks(caplog.text)
