@@ -94,7 +94,7 @@ def index(checks: tuple[Check, ...]) -> str:
     parts = [
         GENERATED,
         "# Checks",
-        "Codes are stable and never used again. `python -m checks list` prints the same list.",
+        "Codes are stable and never used again. `pullwatch list` prints the same list.",
     ]
     for prefix, title in GROUPS.items():
         rows = [

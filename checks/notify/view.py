@@ -372,7 +372,7 @@ def _fixes(items: Sequence[Item], budget: Budget) -> tuple[tuple[Fix, ...], str]
         made.append(Fix(tuple(_steps(commands, budget.text)), names))
     alike = "the same commands with their own names" if len(shapes) == 1 else "commands of their own"
     need = "needs" if left == 1 else "need"
-    more = f"… and {wording.counted(left, 'more cluster')} {need} {alike}; `python -m checks scan` shows them."
+    more = f"… and {wording.counted(left, 'more cluster')} {need} {alike}; `pullwatch scan` shows them."
     return tuple(made), more if left else ""
 
 
