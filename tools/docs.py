@@ -5,7 +5,6 @@
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +14,8 @@ sys.path.insert(0, str(ROOT))
 from checks import catalog, settings  # noqa: E402
 from checks.catalog.check import Check  # noqa: E402
 from checks.causes import RENAMED, ReadCause, RowCause, ScanCause  # noqa: E402
+from checks.report.pages.check_page import check_page  # noqa: E402
+from checks.report.pages.page import markdown, table  # noqa: E402
 
 PAGES = Path("docs/checks")
 CAUSES = Path("docs/causes.md")
@@ -68,25 +69,7 @@ def documents(root: Path) -> dict[Path, str]:
 
 def page(module: ModuleType) -> str:
     """One check's page."""
-    check: Check = module.CHECK
-    causes = {cause.value: cause.sentence for kind in check.causes for cause in kind}
-    parts = [
-        GENERATED,
-        f"# {check.code}: {check.title}",
-        _sentence(module),
-        f"## Why\n\n{check.why}",
-        f"## How it is decided\n\n{check.how}",
-        f"A failure's severity is **{check.severity.value}**, unless the finding says less.",
-        f"## Permissions\n\n{_bullets(check.permissions)}",
-        f"## Fix\n\n{check.fix}\n\nA finding that fails carries the exact commands for its cluster and registry.",
-    ]
-    if causes:
-        parts.append("## Causes\n\n" + _table(("cause", "what it means"), [(f"`{c}`", t) for c, t in causes.items()]))
-    if check.article:
-        parts.append(f"## Covers\n\n{_bullets(check.article)}")
-    if check.links:
-        parts.append(f"## Links\n\n{_bullets(tuple(f'<{link}>' for link in check.links))}")
-    return "\n\n".join(parts) + "\n"
+    return f"{GENERATED}\n\n{markdown(check_page(module))}\n"
 
 
 def index(checks: tuple[Check, ...]) -> str:
@@ -103,7 +86,7 @@ def index(checks: tuple[Check, ...]) -> str:
             if check.code.startswith(prefix)
         ]
         if rows:
-            parts.append(f"## {title}\n\n" + _table(("code", "check", "severity", "why"), rows))
+            parts.append(f"## {title}\n\n" + table(("code", "check", "severity", "why"), rows))
     return "\n\n".join(parts) + "\n"
 
 
@@ -124,15 +107,15 @@ def causes_page(checks: tuple[Check, ...]) -> str:
                 "The word in brackets in a mail's subject, and `cause` in `scan --json`. Each is stable. Those of "
                 "failed pulls come from a text: [classifier.md](classifier.md) says how, and how often that is right.",
                 "## Of single checks",
-                _table(("cause", "check", "what it means"), own),
+                table(("cause", "check", "what it means"), own),
                 "## Of any check",
-                _table(("cause", "what it means"), shared),
+                table(("cause", "what it means"), shared),
                 "## Of rows",
-                _table(("cause", "what it means"), [(f"`{cause.value}`", cause.sentence) for cause in RowCause]),
+                table(("cause", "what it means"), [(f"`{cause.value}`", cause.sentence) for cause in RowCause]),
                 "## Of clusters and subscriptions",
-                _table(("cause", "what it means"), [(f"`{cause.value}`", cause.sentence) for cause in ScanCause]),
+                table(("cause", "what it means"), [(f"`{cause.value}`", cause.sentence) for cause in ScanCause]),
                 "## Earlier words",
-                _table(("was", "is now"), [(f"`{old}`", f"`{new}`") for old, new in sorted(RENAMED.items())]),
+                table(("was", "is now"), [(f"`{old}`", f"`{new}`") for old, new in sorted(RENAMED.items())]),
             )
         )
         + "\n"
@@ -154,7 +137,7 @@ def with_actions(permissions: str, roles: str) -> str:
         for part in (
             f"## The actions of {role['name']}",
             role["description"],
-            _table(("action", "what for"), [(f"`{action}`", why) for action, why in role["actions"].items()]),
+            table(("action", "what for"), [(f"`{action}`", why) for action, why in role["actions"].items()]),
         )
     ]
     return _between(permissions, ACTIONS_BEGIN, ACTIONS_END, "\n\n".join(parts))
@@ -164,22 +147,6 @@ def _between(text: str, begin: str, end: str, generated: str) -> str:
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
     return f"{before}{begin}\n{generated}\n{end}{after}"
-
-
-def _sentence(module: ModuleType) -> str:
-    """The first line of a module's docstring without its code."""
-    first = (module.__doc__ or "").strip().splitlines()[0]
-    _, _, description = first.partition(": ")
-    return description[:1].upper() + description[1:]
-
-
-def _bullets(lines: tuple[str, ...]) -> str:
-    return "\n".join(f"- {line}" for line in lines) or "None."
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
 
 
 def _read(path: Path) -> str | None:
