@@ -1,4 +1,5 @@
-"""Writes what is generated: docs/checks/ from the catalog, tables of the README and docs/permissions.md. `make docs`.
+"""Writes what is generated: docs/checks/ from the catalog, tables of the README and docs/permissions.md, and the picture
+of a chain. `make docs`.
 
 `--check` writes nothing and exits 1 where a file differs from what would be written, each named on standard error.
 """
@@ -16,9 +17,12 @@ from checks.catalog.check import Check  # noqa: E402
 from checks.causes import RENAMED, ReadCause, RowCause, ScanCause  # noqa: E402
 from checks.report.pages.check_page import check_page  # noqa: E402
 from checks.report.pages.page import markdown, table  # noqa: E402
+from checks.report.path_picture import svg  # noqa: E402
+from tests.support.sample_chains import sample  # noqa: E402
 
 PAGES = Path("docs/checks")
 CAUSES = Path("docs/causes.md")
+PICTURE = Path("docs/images/path-picture.svg")
 README = Path("README.md")
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 PERMISSIONS = Path("docs/permissions.md")
@@ -58,6 +62,7 @@ def documents(root: Path) -> dict[Path, str]:
     by_path = {PAGES / f"{module.CHECK.code}.md": page(module) for module in catalog.MODULES}
     by_path[PAGES / "README.md"] = index(catalog.checks())
     by_path[CAUSES] = causes_page(catalog.checks())
+    by_path[PICTURE] = f"{svg.picture(sample())}\n"
     readme = _read(root / README)
     if readme is not None and BEGIN in readme and END in readme:
         by_path[README] = with_settings(readme)
