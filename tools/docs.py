@@ -1,5 +1,4 @@
-"""Writes what is generated: docs/checks/ from the catalog, tables of the README and docs/permissions.md, and the picture
-of a chain. `make docs`.
+"""Writes what is generated: docs/checks/, docs/causes.md, a picture, parts of README and permissions.md. `make docs`.
 
 `--check` writes nothing and exits 1 where a file differs from what would be written, each named on standard error.
 """

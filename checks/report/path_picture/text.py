@@ -39,11 +39,12 @@ def lines(chain: Chain, *, width: int = WIDTH, ascii_only: bool = False) -> tupl
     made = tuple(_lines(chain, wide, ascii_only))
     if not ascii_only:
         return made
-    return tuple(msgspec.structs.replace(line, text=_in_ascii(line.text, wide)) for line in made)
+    return tuple(msgspec.structs.replace(line, text=in_ascii(line.text)[:wide]) for line in made)
 
 
-def _in_ascii(text: str, width: int) -> str:
-    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")[:width]
+def in_ascii(text: str) -> str:
+    """The text with what is like it in ASCII, and question marks for the rest."""
+    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
 
 
 def _lines(chain: Chain, width: int, ascii_only: bool) -> Iterator[Line]:
