@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.facts import Seen
+from checks.facts import ContainerImage, PodEvent, Seen
 from checks.findings import ClusterReport
 from checks.report.chain.build import chain_of
 from checks.report.chain.model import Chain
@@ -26,21 +26,28 @@ def unlinked_zone() -> World:
     return world
 
 
-def unlinked_report() -> ClusterReport:
-    """The report of a cluster whose pods wait because its network does not see the zone."""
-    waiting = container(
-        f"{HOST}/shop/web:1.4",
-        waiting_reason="ErrImagePull",
-        waiting_message=f"failed to resolve reference: dial tcp: lookup {HOST}: no such host",
-        workload="shop/Deployment/web",
-    )
-    network = unlinked_zone().facts()
+def judged(world: World, *used: ContainerImage, events: tuple[PodEvent, ...] = ()) -> ClusterReport:
+    """The report of a cluster in a network, whose pods run or wait for images and whose identity has AcrPull."""
+    network = world.facts()
     (use,) = network.uses
-    uses = (msgspec.structs.replace(use, images=(waiting,)),)
     assert isinstance(network.principal, Seen) and isinstance(use.registry, Seen)
     granted = held(ACR_PULL, use.registry.value.id, principal_id=network.principal.value.object_id)
-    roles = {SUBSCRIPTION: authorization(granted)}
-    return build_report(msgspec.structs.replace(network, uses=uses, workloads=workloads(waiting), authorization=roles))
+    return build_report(
+        msgspec.structs.replace(
+            network,
+            uses=(msgspec.structs.replace(use, images=used),),
+            workloads=workloads(*used, events=events),
+            authorization={SUBSCRIPTION: authorization(granted)},
+        )
+    )
+
+
+def unlinked_report() -> ClusterReport:
+    """The report of a cluster whose pods wait because its network does not see the zone."""
+    text = f"failed to resolve reference: dial tcp: lookup {HOST}: no such host"
+    image, workload = f"{HOST}/shop/web:1.4", "shop/Deployment/web"
+    waiting = container(image, waiting_reason="ErrImagePull", waiting_message=text, workload=workload)
+    return judged(unlinked_zone(), waiting)
 
 
 def sample() -> Chain:
