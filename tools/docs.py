@@ -16,12 +16,14 @@ from checks.catalog.check import Check  # noqa: E402
 from checks.causes import RENAMED, ReadCause, RowCause, ScanCause  # noqa: E402
 from checks.report.pages.check_page import check_page  # noqa: E402
 from checks.report.pages.page import markdown, table  # noqa: E402
-from checks.report.path_picture import svg  # noqa: E402
+from checks.report.path_picture import svg, text  # noqa: E402
 from tests.support.sample_chains import sample  # noqa: E402
 
 PAGES = Path("docs/checks")
 CAUSES = Path("docs/causes.md")
 PICTURE = Path("docs/images/path-picture.svg")
+COMMAND_LINE = Path("docs/command-line.md")
+PICTURE_BEGIN, PICTURE_END = "<!-- picture -->", "<!-- /picture -->"
 README = Path("README.md")
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 PERMISSIONS = Path("docs/permissions.md")
@@ -41,7 +43,7 @@ def main(arguments: list[str]) -> int:
     """0 where everything is up to date or was written, 1 where `--check` found a difference."""
     wanted = documents(ROOT)
     stale = [path for path in sorted((ROOT / PAGES).glob("*.md")) if path.relative_to(ROOT) not in wanted]
-    changed = [path for path, text in wanted.items() if _read(ROOT / path) != text]
+    changed = [path for path, content in wanted.items() if _read(ROOT / path) != content]
     if "--check" in arguments:
         for path in (*changed, *(path.relative_to(ROOT) for path in stale)):
             print(f"{path} is not up to date: run `make docs`", file=sys.stderr)
@@ -65,6 +67,9 @@ def documents(root: Path) -> dict[Path, str]:
     readme = _read(root / README)
     if readme is not None and BEGIN in readme and END in readme:
         by_path[README] = with_settings(readme)
+    command_line = _read(root / COMMAND_LINE)
+    if command_line is not None and PICTURE_BEGIN in command_line and PICTURE_END in command_line:
+        by_path[COMMAND_LINE] = with_picture(command_line)
     permissions, roles = _read(root / PERMISSIONS), _read(root / ROLES)
     if permissions is not None and roles is not None:
         by_path[PERMISSIONS] = with_actions(permissions, roles)
@@ -129,6 +134,11 @@ def causes_page(checks: tuple[Check, ...]) -> str:
 def with_settings(readme: str) -> str:
     """The README with the table of settings between its markers."""
     return _between(readme, BEGIN, END, settings.table())
+
+
+def with_picture(command_line: str) -> str:
+    """The page of the command line with a picture of a chain, as a terminal shows it, between its markers."""
+    return _between(command_line, PICTURE_BEGIN, PICTURE_END, f"\n```text\n{text.picture(sample())}```\n")
 
 
 def with_actions(permissions: str, roles: str) -> str:
