@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from checks import catalog
 from checks.catalog.check import Step
 from checks.facts import ClusterFacts
 from checks.findings import ClusterReport, Fail, Pass, RegistryRow, Skipped, Unknown
@@ -9,6 +10,7 @@ from checks.report.chain.build import chain_of_row
 from checks.report.chain.model import Chain
 from tests.support.access_facts import REGISTRY_ID, SUBSCRIPTION, TENANT, facts, registry, seen, use
 
+SETTLES = {check.code: check.settles for check in catalog.checks()}
 ELSEWHERE = "22222222-2222-4222-8222-222222222222"
 
 
@@ -37,6 +39,13 @@ def agreeing_chain(report: ClusterReport, row: RegistryRow) -> Chain:
         assert {Step.IDENTITY, Step.ROLE, Step.REGISTRY} & set(broken)
     if isinstance(row.path.verdict, Fail):
         assert {Step.DNS, Step.NETWORK} & set(broken)
+    unknown = {link.step: link.codes for link in chain.links if isinstance(link.verdict, Unknown)}
+    if isinstance(row.access.verdict, Pass):
+        assert Step.ROLE not in unknown and set(unknown.get(Step.IDENTITY, ())) <= {"PW106"}
+    if isinstance(row.path.verdict, Pass):
+        assert Step.DNS not in unknown and Step.NETWORK not in unknown
+    if report.problem is None:
+        assert all(SETTLES[code] for codes in unknown.values() for code in codes), "what is open concerns the nodes"
     for link in chain.links:
         assert link.sentence
         assert isinstance(link.verdict, Pass | Fail | Unknown | Skipped)

@@ -37,8 +37,7 @@ def _failing(finding: Finding, row: RegistryRow) -> WeighedFinding:
     check = check_of(finding)
     facets = facets_about(_step(check), check.decides, row)
     failing = [facet for facet in facets if isinstance(facet.verdict, Fail)]
-    named = check.decides is None and any(check.code in facet.decided_by for facet in failing)
-    if not (finding.failed or named):
+    if not finding.failed:
         return WeighedFinding(finding, False, f"only warns: {finding.summary}")
     if not _concerns(finding, check, row):
         return WeighedFinding(finding, False, f"fails, but not for this registry: {finding.summary}")
