@@ -53,6 +53,9 @@ def agreeing_chain(report: ClusterReport, row: RegistryRow) -> Chain:
             unsettled = isinstance(weighed.finding.verdict, Fail | Unknown)
             assert weighed.counts or weighed.note, "what does not count says why"
             assert unsettled or not weighed.note
-        if link.fails and report.problem is None:
+        if link.fails:
             assert link.codes
+            counted = [one.finding for one in link.findings if one.counts and isinstance(one.finding.verdict, Fail)]
+            assert all(finding.failed for finding in counted), "what only warns breaks nothing"
+            assert counted or link.step is Step.NODES
     return chain

@@ -7,10 +7,11 @@ import pytest
 
 from checks.catalog.check import Step
 from checks.facts import ClusterFacts
-from checks.findings import ClusterProblem, Skipped, word
-from checks.report.chain.build import chain_of
+from checks.findings import ClusterProblem, ClusterReport, Fail, Finding, Severity, Skipped, Subject, word
+from checks.report.chain.build import chain_of, chain_of_row
 from checks.report.chain.model import Chain, ChainLink
 from checks.report.cluster_report import build_report, problem_report
+from checks.report.registry_row import registry_row
 from tests.support import access_facts, image_facts
 from tests.support.access_facts import ACR_PULL, SUBSCRIPTION, authorization, held
 from tests.support.chain_properties import across_tenants
@@ -130,3 +131,19 @@ def test_a_registry_without_a_row_is_an_error() -> None:
 def test_commands_of_several_answers_are_listed_once() -> None:
     made = chain(msgspec.structs.replace(World().private().facts(), authorization=NO_ROLE))
     assert len(made.fix) == len(set(made.fix)) > 1
+
+
+def test_a_row_that_fails_although_no_step_does_fails_at_the_nodes() -> None:
+    waits = Finding(
+        code="PW301",
+        subject=Subject(CLUSTER, registry=ACR, image=WEB),
+        verdict=Fail(),
+        cause="connect_timeout",
+        summary="1 pod waits.",
+        severity=Severity.WARNING,
+    )
+    row = registry_row(access_facts.use(), (waits,), None)
+    made = chain_of_row(ClusterReport(id=CLUSTER, registries=(row,), findings=(waits,)), row)
+    assert word(row.pull.verdict) == "fail"
+    assert [one.step for one in made.broken] == [Step.NODES]
+    assert link(made, Step.NODES).sentence == "1 pod waits."
