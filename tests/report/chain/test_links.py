@@ -7,7 +7,7 @@ import pytest
 
 from checks.catalog.check import Step
 from checks.facts import ClusterFacts
-from checks.findings import ClusterProblem, ClusterReport, Fail, Finding, Severity, Skipped, Subject, word
+from checks.findings import ClusterProblem, ClusterReport, Fail, Finding, Severity, Skipped, Subject, Unknown, word
 from checks.report.chain.build import chain_of, chain_of_row
 from checks.report.chain.model import Chain, ChainLink
 from checks.report.cluster_report import build_report, problem_report
@@ -147,3 +147,19 @@ def test_a_row_that_fails_although_no_step_does_fails_at_the_nodes() -> None:
     assert word(row.pull.verdict) == "fail"
     assert [one.step for one in made.broken] == [Step.NODES]
     assert link(made, Step.NODES).sentence == "1 pod waits."
+
+
+def test_what_is_not_known_of_another_registry_leaves_this_one_s_step_as_it_is() -> None:
+    report = build_report(image_facts.facts(container(), events=[pulled()]))
+    bootstrap = Finding(
+        code="PW501",
+        subject=Subject(report.id),
+        verdict=Unknown("Reader on the bootstrap registry"),
+        cause="registry-not-seen",
+        summary="The bootstrap registry does not exist, or Pullwatch may not see it.",
+    )
+    of_registry = link(
+        chain_of(msgspec.structs.replace(report, findings=(*report.findings, bootstrap)), ACR), Step.REGISTRY
+    )
+    assert word(of_registry.verdict) == "pass"
+    assert any(note.startswith("PW501 is not known, but not of this registry: ") for note in of_registry.notes)
