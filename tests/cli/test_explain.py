@@ -152,6 +152,17 @@ def test_a_tenant_that_cannot_be_asked_is_3(environment: dict[str, str]) -> None
     assert "nothing could be checked" in done.stderr
 
 
+def test_pages_and_pictures_come_out_on_streams_that_are_not_utf_8(environment: dict[str, str]) -> None:
+    ascii_stream = {"PYTHONIOENCODING": "ascii"}
+    page = explain(ascii_stream, "PW301")
+    assert page.returncode == 0
+    assert ".../commandResults/read" in page.stdout
+    done = explain(environment | ascii_stream, "--cluster", "aks-1", "--registry", SHOP)
+    assert "> X  ROLE      FAIL role-missing (PW102, PW304) <== it breaks here\n" in done.stdout
+    done = explain(environment | ascii_stream, "--cluster", "aks-1", "--registry", SHOP, "-o", "svg")
+    assert done.stdout.startswith("<svg ")
+
+
 def shown(encoding: str, chain: object, **options: bool) -> str:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)

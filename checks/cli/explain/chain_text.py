@@ -11,6 +11,7 @@ from rich.text import Text
 
 from checks.cli import terminal
 from checks.cli.arguments import PROGRAM
+from checks.cli.explain.streams import ascii_only, width_of, writable
 from checks.findings import Evidence, Pass, describe_basis, word
 from checks.report.chain.model import Chain, ChainLink
 from checks.report.path_picture import text as path_picture
@@ -18,8 +19,6 @@ from checks.report.path_picture import words
 from checks.rules.fixes.kinds import FixKind, kind_of, without_bicep
 from checks.text import printable
 
-PLAIN_WIDTH = 80
-MAX_WIDTH = 100
 MAX_EVIDENCE = 12  # lines of one step
 MAX_TEXT = 700
 _COLOURS = {"pass": "green", "fail": "bold red", "unknown": "yellow", "skipped": "dim"}
@@ -48,24 +47,18 @@ def show_chain(chain: Chain, stream: TextIO, *, bicep: bool, details: bool = Tru
         out.line(f"  {line}")
 
 
-def width_of(stream: TextIO) -> int:
-    """How wide text is wrapped for a stream."""
-    return min(terminal.console(stream).width, MAX_WIDTH) if stream.isatty() else PLAIN_WIDTH
-
-
 class _Writer:
     """Lines on a stream, in colours where it is a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         self.width = width_of(stream)
-        self.ascii_only = (stream.encoding or "").lower().replace("-", "") not in ("utf8", "utf8sig")
+        self.ascii_only = ascii_only(stream)
+        self._stream = stream
         self._console: Console = terminal.console(stream)
 
     def line(self, text: str, style: str = "") -> None:
         """One line as it is."""
-        shown = printable(text, keep="\n")
-        if self.ascii_only:
-            shown = path_picture.in_ascii(shown)
+        shown = writable(printable(text, keep="\n"), self._stream)
         self._console.print(Text(shown, style=style), soft_wrap=True)
 
     def heading(self, text: str, style: str = "bold") -> None:

@@ -11,7 +11,8 @@ import msgspec
 from checks.causes import ReadCause
 from checks.cli.arguments import PROGRAM
 from checks.cli.exit_codes import ALL_PASS, NOTHING_READABLE, UNKNOWN, USAGE
-from checks.cli.explain.chain_text import show_chain, width_of
+from checks.cli.explain.chain_text import show_chain
+from checks.cli.explain.streams import width_of, writable
 from checks.cli.explain.word import page_of, unknown_word
 from checks.cli.scan.running import exit_code_of, run_scan, tell_errors, tell_nothing_checked
 from checks.collect.wire.errors import CollectError
@@ -82,7 +83,7 @@ def _explain_word(word: str) -> int:
     if page is None:
         sys.stderr.write(f"{PROGRAM}: {unknown_word(word)}\n")
         return USAGE
-    sys.stdout.write(f"{plain(page, width_of(sys.stdout))}\n")
+    sys.stdout.write(f"{writable(plain(page, width_of(sys.stdout)), sys.stdout)}\n")
     return ALL_PASS
 
 
@@ -138,16 +139,19 @@ def chains_of(report: ScanReport) -> tuple[Chain, ...]:
 def _show(chains: tuple[Chain, ...], options: argparse.Namespace) -> None:
     """Prints chains; of several in a terminal, those that hold as a picture alone."""
     if options.output == "json":
-        raw = msgspec.json.format(msgspec.json.encode(chains_answer(chains)), indent=2)
-        sys.stdout.buffer.write(raw + b"\n")
-        sys.stdout.buffer.flush()
-        return
+        return _write(msgspec.json.format(msgspec.json.encode(chains_answer(chains)), indent=2))
+    if options.output == "svg":
+        return _write("\n".join(map(svg.picture, chains)).encode())
     for number, chain in enumerate(chains):
-        if options.output == "svg":
-            sys.stdout.write(f"{svg.picture(chain)}\n")
-            continue
         if number:
             sys.stdout.write("\n\n")
             sys.stdout.flush()
         settled = len(chains) > 1 and not isinstance(chain.answer.verdict, Fail | Unknown)
         show_chain(chain, sys.stdout, bicep=options.bicep, details=not settled)
+    return None
+
+
+def _write(raw: bytes) -> None:
+    """Bytes in UTF-8, whatever the terminal takes, and a line feed."""
+    sys.stdout.buffer.write(raw + b"\n")
+    sys.stdout.buffer.flush()
