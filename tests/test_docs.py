@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from checks import catalog, settings
+from checks.catalog.check import Step
 from tests.tools.scripts import load
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,3 +76,10 @@ def test_a_page_tells_the_declared_causes() -> None:
     text = docs.page(module)
     meaning = "The certificate has expired. `az acr check-health` calls it CONNECTIVITY_SSL_ERROR."
     assert f"| `certificate-expired` | {meaning} |" in text
+
+
+def test_the_page_of_the_command_line_lists_the_checks_of_each_step() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    for step in Step:
+        (row,) = re.findall(rf"^\| {step.value} \| .* \| (.*) \|$", page, re.MULTILINE)
+        assert row == ", ".join(check.code for check in catalog.checks() if check.step is step)

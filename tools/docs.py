@@ -1,11 +1,10 @@
-"""Writes what is generated: docs/checks/ from the catalog, tables of the README and docs/permissions.md. `make docs`.
+"""Writes what is generated: docs/checks/, docs/causes.md, a picture, parts of README and permissions.md. `make docs`.
 
 `--check` writes nothing and exits 1 where a file differs from what would be written, each named on standard error.
 """
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -15,9 +14,16 @@ sys.path.insert(0, str(ROOT))
 from checks import catalog, settings  # noqa: E402
 from checks.catalog.check import Check  # noqa: E402
 from checks.causes import RENAMED, ReadCause, RowCause, ScanCause  # noqa: E402
+from checks.report.pages.check_page import check_page  # noqa: E402
+from checks.report.pages.page import markdown, table  # noqa: E402
+from checks.report.path_picture import svg, text  # noqa: E402
+from tests.support.sample_chains import sample  # noqa: E402
 
 PAGES = Path("docs/checks")
 CAUSES = Path("docs/causes.md")
+PICTURE = Path("docs/images/path-picture.svg")
+COMMAND_LINE = Path("docs/command-line.md")
+PICTURE_BEGIN, PICTURE_END = "<!-- picture -->", "<!-- /picture -->"
 README = Path("README.md")
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 PERMISSIONS = Path("docs/permissions.md")
@@ -37,7 +43,7 @@ def main(arguments: list[str]) -> int:
     """0 where everything is up to date or was written, 1 where `--check` found a difference."""
     wanted = documents(ROOT)
     stale = [path for path in sorted((ROOT / PAGES).glob("*.md")) if path.relative_to(ROOT) not in wanted]
-    changed = [path for path, text in wanted.items() if _read(ROOT / path) != text]
+    changed = [path for path, content in wanted.items() if _read(ROOT / path) != content]
     if "--check" in arguments:
         for path in (*changed, *(path.relative_to(ROOT) for path in stale)):
             print(f"{path} is not up to date: run `make docs`", file=sys.stderr)
@@ -57,9 +63,13 @@ def documents(root: Path) -> dict[Path, str]:
     by_path = {PAGES / f"{module.CHECK.code}.md": page(module) for module in catalog.MODULES}
     by_path[PAGES / "README.md"] = index(catalog.checks())
     by_path[CAUSES] = causes_page(catalog.checks())
+    by_path[PICTURE] = f"{svg.picture(sample())}\n"
     readme = _read(root / README)
     if readme is not None and BEGIN in readme and END in readme:
         by_path[README] = with_settings(readme)
+    command_line = _read(root / COMMAND_LINE)
+    if command_line is not None and PICTURE_BEGIN in command_line and PICTURE_END in command_line:
+        by_path[COMMAND_LINE] = with_picture(command_line)
     permissions, roles = _read(root / PERMISSIONS), _read(root / ROLES)
     if permissions is not None and roles is not None:
         by_path[PERMISSIONS] = with_actions(permissions, roles)
@@ -68,25 +78,7 @@ def documents(root: Path) -> dict[Path, str]:
 
 def page(module: ModuleType) -> str:
     """One check's page."""
-    check: Check = module.CHECK
-    causes = {cause.value: cause.sentence for kind in check.causes for cause in kind}
-    parts = [
-        GENERATED,
-        f"# {check.code}: {check.title}",
-        _sentence(module),
-        f"## Why\n\n{check.why}",
-        f"## How it is decided\n\n{check.how}",
-        f"A failure's severity is **{check.severity.value}**, unless the finding says less.",
-        f"## Permissions\n\n{_bullets(check.permissions)}",
-        f"## Fix\n\n{check.fix}\n\nA finding that fails carries the exact commands for its cluster and registry.",
-    ]
-    if causes:
-        parts.append("## Causes\n\n" + _table(("cause", "what it means"), [(f"`{c}`", t) for c, t in causes.items()]))
-    if check.article:
-        parts.append(f"## Covers\n\n{_bullets(check.article)}")
-    if check.links:
-        parts.append(f"## Links\n\n{_bullets(tuple(f'<{link}>' for link in check.links))}")
-    return "\n\n".join(parts) + "\n"
+    return f"{GENERATED}\n\n{markdown(check_page(module))}\n"
 
 
 def index(checks: tuple[Check, ...]) -> str:
@@ -103,7 +95,7 @@ def index(checks: tuple[Check, ...]) -> str:
             if check.code.startswith(prefix)
         ]
         if rows:
-            parts.append(f"## {title}\n\n" + _table(("code", "check", "severity", "why"), rows))
+            parts.append(f"## {title}\n\n" + table(("code", "check", "severity", "why"), rows))
     return "\n\n".join(parts) + "\n"
 
 
@@ -124,15 +116,15 @@ def causes_page(checks: tuple[Check, ...]) -> str:
                 "The word in brackets in a mail's subject, and `cause` in `scan --json`. Each is stable. Those of "
                 "failed pulls come from a text: [classifier.md](classifier.md) says how, and how often that is right.",
                 "## Of single checks",
-                _table(("cause", "check", "what it means"), own),
+                table(("cause", "check", "what it means"), own),
                 "## Of any check",
-                _table(("cause", "what it means"), shared),
+                table(("cause", "what it means"), shared),
                 "## Of rows",
-                _table(("cause", "what it means"), [(f"`{cause.value}`", cause.sentence) for cause in RowCause]),
+                table(("cause", "what it means"), [(f"`{cause.value}`", cause.sentence) for cause in RowCause]),
                 "## Of clusters and subscriptions",
-                _table(("cause", "what it means"), [(f"`{cause.value}`", cause.sentence) for cause in ScanCause]),
+                table(("cause", "what it means"), [(f"`{cause.value}`", cause.sentence) for cause in ScanCause]),
                 "## Earlier words",
-                _table(("was", "is now"), [(f"`{old}`", f"`{new}`") for old, new in sorted(RENAMED.items())]),
+                table(("was", "is now"), [(f"`{old}`", f"`{new}`") for old, new in sorted(RENAMED.items())]),
             )
         )
         + "\n"
@@ -142,6 +134,11 @@ def causes_page(checks: tuple[Check, ...]) -> str:
 def with_settings(readme: str) -> str:
     """The README with the table of settings between its markers."""
     return _between(readme, BEGIN, END, settings.table())
+
+
+def with_picture(command_line: str) -> str:
+    """The page of the command line with a picture of a chain, as a terminal shows it, between its markers."""
+    return _between(command_line, PICTURE_BEGIN, PICTURE_END, f"\n```text\n{text.picture(sample())}```\n")
 
 
 def with_actions(permissions: str, roles: str) -> str:
@@ -154,7 +151,7 @@ def with_actions(permissions: str, roles: str) -> str:
         for part in (
             f"## The actions of {role['name']}",
             role["description"],
-            _table(("action", "what for"), [(f"`{action}`", why) for action, why in role["actions"].items()]),
+            table(("action", "what for"), [(f"`{action}`", why) for action, why in role["actions"].items()]),
         )
     ]
     return _between(permissions, ACTIONS_BEGIN, ACTIONS_END, "\n\n".join(parts))
@@ -164,22 +161,6 @@ def _between(text: str, begin: str, end: str, generated: str) -> str:
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
     return f"{before}{begin}\n{generated}\n{end}{after}"
-
-
-def _sentence(module: ModuleType) -> str:
-    """The first line of a module's docstring without its code."""
-    first = (module.__doc__ or "").strip().splitlines()[0]
-    _, _, description = first.partition(": ")
-    return description[:1].upper() + description[1:]
-
-
-def _bullets(lines: tuple[str, ...]) -> str:
-    return "\n".join(f"- {line}" for line in lines) or "None."
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
 
 
 def _read(path: Path) -> str | None:

@@ -27,6 +27,18 @@ class Vantage(StrEnum):
     PULLWATCH = "pullwatch"
 
 
+class Step(StrEnum):
+    """A link of the chain from a cluster to its images, in its order: who pulls, whether it may, whether the registry
+    takes it and has the image, what its names resolve to, whether there is a way, and what nodes say."""
+
+    IDENTITY = "identity"
+    ROLE = "role"
+    REGISTRY = "registry"
+    DNS = "DNS"
+    NETWORK = "network"
+    NODES = "nodes"
+
+
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """A check's metadata. docs/checks/ is generated from it; ``code`` is stable and never used again.
 
@@ -37,8 +49,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     ``advisory``: neither its Fail nor its Unknown says anything of whether nodes can pull. ``vantage``: a check that
     looks from Pullwatch leaves nothing open about the nodes when it may not look. ``speaks_of_all_pods``: its Pass
     claims something of every pod, so a partial read of pods makes it Unknown. ``basis``: whose word its findings are.
-    ``causes``: the enumerations of what its
-    findings may name as their cause, besides ``ReadCause``.
+    ``step``: the link of the chain that its findings are about; None where the chain holds whatever they say.
+    ``causes``: the enumerations of what its findings may name as their cause, besides ``ReadCause``.
     """
 
     code: str
@@ -55,6 +67,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     vantage: Vantage = Vantage.NODES
     speaks_of_all_pods: bool = False
     basis: Basis = Basis.AZURE
+    step: Step | None = None
     causes: tuple[type[Cause], ...] = ()
 
     @property

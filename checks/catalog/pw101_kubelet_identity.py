@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.check import Check, Decides
+from checks.catalog.check import Check, Decides, Step
 from checks.causes import Cause
 from checks.facts import (
     Cluster,
@@ -99,6 +99,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/aks/pre-created-kubelet-managed-identity",
     ),
     decides=Decides.ACCESS,
+    step=Step.IDENTITY,
     causes=(IdentityCause,),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.check import Check, Decides
+from checks.catalog.check import Check, Decides, Step
 from checks.catalog.registry_view import RegistryView
 from checks.causes import Cause
 from checks.facts import (
@@ -112,6 +112,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions",
     ),
     decides=Decides.ACCESS,
+    step=Step.ROLE,
     causes=(RoleCause,),
 )
 

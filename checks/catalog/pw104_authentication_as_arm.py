@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.catalog.check import Check, Decides
+from checks.catalog.check import Check, Decides, Step
 from checks.catalog.registry_view import RegistryView
 from checks.causes import Cause
 from checks.facts import AgentPool, ClusterFacts, NotSeen, Registry, subscription_of
@@ -49,6 +49,7 @@ CHECK = Check(
     article=("access",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-disable-authentication-as-arm",),
     decides=Decides.ACCESS,
+    step=Step.REGISTRY,
     causes=(TokenCause,),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.catalog.check import Check, Decides
+from checks.catalog.check import Check, Decides, Step
 from checks.catalog.registry_view import RegistryView
 from checks.causes import Cause
 from checks.facts import NotSeen, Registry, RegistryUse
@@ -41,6 +41,7 @@ CHECK = Check(
     article=("access",),
     links=("https://learn.microsoft.com/azure/container-registry/authenticate-aks-cross-tenant",),
     decides=Decides.ACCESS,
+    step=Step.IDENTITY,
     causes=(TenantCause,),
 )
 

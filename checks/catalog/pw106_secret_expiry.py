@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Step
 from checks.causes import Cause
 from checks.facts import ClientSecret, Cluster, ClusterFacts, NotSeen, NotSeenReason, Seen
 from checks.findings import Finding, Severity, Subject
@@ -44,6 +44,7 @@ CHECK = Check(
     fix="Reset the service principal's credentials, or move the cluster to managed identities.",
     article=("credentials not expired",),
     links=("https://learn.microsoft.com/azure/aks/update-credentials",),
+    step=Step.IDENTITY,
     causes=(SecretExpiryCause,),
 )
 

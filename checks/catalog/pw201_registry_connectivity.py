@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from checks.catalog.check import Check, Vantage
+from checks.catalog.check import Check, Step, Vantage
 from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry, RegistryUse, Seen, subscription_of
 from checks.facts.registry_details import DataEndpoint, Outcome, Probe
@@ -135,6 +135,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/container-registry/container-registry-health-error-reference",
     ),
     vantage=Vantage.PULLWATCH,
+    step=Step.REGISTRY,
     causes=(ConnectivityCause,),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.catalog.check import Check, Decides
+from checks.catalog.check import Check, Decides, Step
 from checks.catalog.paths import ClusterPaths, path_findings
 from checks.causes import Cause
 from checks.findings import Finding, Severity
@@ -58,6 +58,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/virtual-network/virtual-network-service-endpoints-overview",
     ),
     decides=Decides.PATH,
+    step=Step.NETWORK,
     causes=(ServiceEndpointCause,),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Step
 from checks.causes import Cause
 from checks.facts import Cluster, ClusterFacts, ContainerImage, NotSeen, NotSeenReason, Registry, Seen, Workloads
 from checks.findings import Basis, Evidence, Finding, Severity, Subject
@@ -57,6 +57,7 @@ CHECK = Check(
     ),
     speaks_of_all_pods=True,
     basis=Basis.NODES,
+    step=Step.NODES,
     causes=(PodsCause, PullErrorCause),
 )
 

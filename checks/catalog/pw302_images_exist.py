@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.capped import capped
-from checks.catalog.check import Check, Vantage
+from checks.catalog.check import Check, Step, Vantage
 from checks.causes import Cause
 from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen, NotSeenReason, RegistryUse, Seen
 from checks.facts.pulls import Manifest
@@ -54,6 +54,7 @@ CHECK = Check(
     article=("image name and tag",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-image-lock",),
     vantage=Vantage.PULLWATCH,
+    step=Step.REGISTRY,
     causes=(ImageCause,),
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from checks.catalog.capped import capped
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Step
 from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Seen
 from checks.findings import Evidence, Fail, Finding, Severity, Subject
@@ -68,6 +68,7 @@ CHECK = Check(
     fix="Create the secret anew with `kubectl create secret docker-registry`, for the host that the images name.",
     article=("third-party registry", "docker configuration"),
     links=("https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/",),
+    step=Step.ROLE,
     causes=(PullSecretCause,),
 )
 

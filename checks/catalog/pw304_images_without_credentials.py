@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Step
 from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, RegistryUse, Seen
 from checks.findings import Evidence, Finding, Severity, Subject
@@ -77,6 +77,7 @@ CHECK = Check(
     article=("registry name", "third-party registry"),
     links=("https://learn.microsoft.com/azure/container-registry/anonymous-pull-access",),
     speaks_of_all_pods=True,
+    step=Step.ROLE,
     causes=(CredentialCause,),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Step
 from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Registry, RegistryUse, Seen
 from checks.facts.canary import Canaries, Canary, CanaryQuestion, CanaryRefusal, CanaryReport, RefusedBy
@@ -97,6 +97,7 @@ CHECK = Check(
         "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/extensions/cannot-pull-image-from-acr-to-aks-cluster",
     ),
     basis=Basis.NODES,
+    step=Step.NODES,
     causes=(CanaryCause, CanaryRefusalCause, PullErrorCause),
 )
 

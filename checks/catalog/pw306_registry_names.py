@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from checks.catalog.capped import capped
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Step
 from checks.causes import Cause
 from checks.facts import AgentPool, ClusterFacts, ContainerImage, NotSeen, Seen
 from checks.findings import Finding, Severity, Subject
@@ -60,6 +60,7 @@ CHECK = Check(
     article=("registry name",),
     links=("https://learn.microsoft.com/azure/container-registry/container-registry-get-started-azure-cli",),
     speaks_of_all_pods=True,
+    step=Step.REGISTRY,
     causes=(NameCause,),
 )
 

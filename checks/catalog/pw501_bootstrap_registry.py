@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.catalog.check import Check
+from checks.catalog.check import Check, Step
 from checks.causes import Cause
 from checks.facts import Cluster, ClusterFacts, NotSeen, Registry, RegistryUse, Seen, same_id, subscription_of
 from checks.findings import Evidence, Finding, Severity, Subject
@@ -53,6 +53,7 @@ CHECK = Check(
         "https://learn.microsoft.com/azure/aks/concepts-network-isolated",
         "https://learn.microsoft.com/azure/aks/network-isolated",
     ),
+    step=Step.REGISTRY,
     causes=(BootstrapCause,),
 )
 

@@ -13,6 +13,7 @@ from checks.cli import catalog, silences, watch
 from checks.cli.arguments import PROGRAM, Command, Parser
 from checks.cli.classify import command as classify
 from checks.cli.exit_codes import SIGNALLED, USAGE
+from checks.cli.explain import command as explain
 from checks.cli.scan import command as scan
 from checks.cli.signals import Stopped
 from checks.logs import redact_logs, redact_uncaught
@@ -59,6 +60,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
     scan.add_command(commands)
     watch.add_command(commands)
+    explain.add_command(commands)
     classify.add_command(commands)
     silences.add_commands(commands)
     catalog.add_commands(commands)

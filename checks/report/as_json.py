@@ -56,7 +56,7 @@ def subscription_answer(result: SubscriptionResult) -> dict[str, Any]:
     return {
         "id": result.id,
         "clusters": result.clusters,
-        **_verdict(result.verdict),
+        **verdict_answer(result.verdict),
         "cause": result.cause,
         "summary": result.summary,
         "fix": list(result.fix),
@@ -69,7 +69,7 @@ def cluster_answer(report: ClusterReport) -> dict[str, Any]:
         "id": report.id,
         "coverage": [msgspec.to_builtins(line) for line in report.coverage],
         "registries": [_row(row) for row in report.registries],
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_answer(finding) for finding in report.findings],
         "problem": msgspec.to_builtins(report.problem),
     }
 
@@ -89,7 +89,7 @@ def _row(row: RegistryRow) -> dict[str, Any]:
 
 def _facet(facet: Facet) -> dict[str, Any]:
     return {
-        **_verdict(facet.verdict),
+        **verdict_answer(facet.verdict),
         "cause": facet.cause,
         "decided_by": list(facet.decided_by),
         "summary": facet.summary,
@@ -97,11 +97,12 @@ def _facet(facet: Facet) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_answer(finding: Finding) -> dict[str, Any]:
+    """One finding."""
     return {
         "code": finding.code,
         "subject": msgspec.to_builtins(finding.subject),
-        **_verdict(finding.verdict),
+        **verdict_answer(finding.verdict),
         "cause": finding.cause,
         "summary": finding.summary,
         "evidence": [msgspec.to_builtins(item) for item in finding.evidence],
@@ -110,7 +111,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def verdict_answer(verdict: Verdict) -> dict[str, Any]:
     """The verdict's word, with what an Unknown misses and what a Skipped names."""
     if isinstance(verdict, Unknown):
         return {"verdict": word(verdict), "missing": verdict.missing, "look_failed": verdict.look_failed}

@@ -23,7 +23,7 @@ def add_scope_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--registry",
         action="append",
-        type=_registry,
+        type=registry_pattern,
         default=[],
         metavar="NAME|LOGIN_SERVER",
         help="only this registry, or those like 'acr*': of the clusters that use it, or with --cluster of those",
@@ -40,7 +40,8 @@ def scope_of(options: argparse.Namespace) -> ScanScope:
     )
 
 
-def _registry(text: str) -> str:
+def registry_pattern(text: str) -> str:
+    """A registry as it is named on the command line, in lower case. Raises ArgumentTypeError."""
     if not is_host_or_name(text):
         raise argparse.ArgumentTypeError(f"{redacted(text)[:80]!r} is no registry's name or login server")
     return text.lower()

@@ -13,7 +13,7 @@ import msgspec
 from checks.cli import terminal
 from checks.cli.layout import Page
 from checks.cli.scan.choosing import chosen
-from checks.cli.scan.running import Scanned
+from checks.cli.scan.running import Scanned, tell_errors
 from checks.cli.scan.screen.page import Shown, footer, lines
 from checks.findings import ClusterReport, ScanReport, Severity
 from checks.report.as_json import scan_answer
@@ -87,8 +87,7 @@ def report_calls(report: ScanReport) -> None:
 def put_out(scanned: Scanned, options: argparse.Namespace) -> None:
     """Writes a scan as asked: to the file, with the totals on the screen, or all of it to standard output."""
     if format_of(options) != "table" or options.output_file:
-        for error in scanned.report.errors:
-            sys.stderr.write(f"pullwatch: {error.summary}\n")
+        tell_errors(scanned.report)
     path: Path | None = options.output_file
     if path is None:
         _to_screen(scanned, options)

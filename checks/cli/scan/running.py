@@ -12,6 +12,7 @@ import msgspec
 
 from checks import settings
 from checks.causes import ReadCause, ScanCause
+from checks.cli.arguments import PROGRAM
 from checks.cli.exit_codes import ALL_PASS, FAILS, NOTHING_READABLE, UNKNOWN
 from checks.cli.progress import Progress
 from checks.cli.signals import until_signal
@@ -22,6 +23,7 @@ from checks.jobs.scan_cluster import ScanScope, scan
 from checks.report.outcome import failing, unsettled
 from checks.report.scan_about import ScanAbout
 from checks.settings import Settings
+from checks.text import printable
 
 
 class Scanned(msgspec.Struct, frozen=True):
@@ -74,6 +76,14 @@ def exit_code(report: ScanReport) -> int:
     looked = all(isinstance(result.verdict, Pass) for result in report.subscriptions)
     settled = not any(unsettled(cluster) for cluster in report.clusters)
     return ALL_PASS if report.clusters and looked and settled and not report.errors else UNKNOWN
+
+
+def tell_errors(report: ScanReport) -> None:
+    """Says on standard error why what was asked for could not be looked at, with what helps."""
+    for error in report.errors:
+        sys.stderr.write(f"{PROGRAM}: {printable(error.summary)}\n")
+        for step in error.fix:
+            sys.stderr.write(f"  {printable(step)}\n")
 
 
 # What is a matter of what was asked for, not of what can be read.

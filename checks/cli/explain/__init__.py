@@ -1,0 +1,1 @@
+"""The command ``explain``: what a word means, and why a cluster can or cannot pull from a registry."""
