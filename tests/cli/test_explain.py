@@ -149,7 +149,7 @@ def test_a_tenant_that_cannot_be_asked_is_3(environment: dict[str, str]) -> None
     away = environment | {"PULLWATCH_ARM_ENDPOINT": "https://127.0.0.1:9"}
     done = explain(away, "--cluster", "aks-1")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "nothing could be checked" in done.stderr
+    assert "Nothing could be checked" in done.stderr
 
 
 def test_pages_and_pictures_come_out_on_streams_that_are_not_utf_8(environment: dict[str, str]) -> None:
