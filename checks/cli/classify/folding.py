@@ -27,7 +27,7 @@ from checks.rules.pull.errors import PullErrorCause
 
 Subject = tuple[str, str, str]  # namespace, pod, what is no pod
 _NOBODY: Subject = ("", "", "")
-MAX_COMPARED = 200  # a pod's errors that one is compared with: more than any pod has containers
+MAX_COMPARED = 100  # a pod's errors that one is compared with: more than any pod has containers
 
 
 class _One(msgspec.Struct, frozen=True):

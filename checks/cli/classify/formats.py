@@ -95,7 +95,9 @@ def _of_whole(whole: bytes, write: Callable[[Answer], None], classifier: Classif
         not_json = found
     if not_json and any(map(json_lines.is_one, lines)):
         return Read(lines=json_lines.answer_lines(lines, write))
-    return _of_text(whole, not_json, classifier)
+    if not_json and (text.split(b"\n", 1)[0].strip() in (b"{", b"[") or _IS_A_LIST.search(text[:4096])):
+        raise Unreadable(f"begins like JSON and cannot be read: {one_line(not_json)}")
+    return _of_text(whole, classifier)
 
 
 def _without_what_is_around(whole: bytes) -> bytes:
@@ -182,7 +184,7 @@ def _decoded(line: bytes) -> object:
         return None
 
 
-def _of_text(whole: bytes, not_json: str, classifier: Classifier) -> Read:
+def _of_text(whole: bytes, classifier: Classifier) -> Read:
     text = whole.decode("utf-8", "replace").replace("\r\n", "\n")
     if _NOTHING.fullmatch(text):
         return Read(empty=True)
@@ -195,6 +197,4 @@ def _of_text(whole: bytes, not_json: str, classifier: Classifier) -> Read:
             known = known or bool(seen.reason) or seen.log or classifier.is_other_event(seen)
     if errors or known:
         return Read(tuple(errors), others)
-    if not_json:
-        raise Unreadable(f"begins like JSON and cannot be read: {one_line(not_json)}")
     raise Unreadable("has no text of a failed pull in it, and is in no format that is read")

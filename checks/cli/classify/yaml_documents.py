@@ -44,7 +44,7 @@ def objects_in(text: str) -> Iterator[object]:
             elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
                 yield from _placed(opened.pop().value, opened)
             elif isinstance(event, yaml.ScalarEvent):
-                plain = event.implicit[0] and event.style is None
+                plain = event.implicit[0] and not event.style
                 yield from _placed(None if plain and event.value in _NULLS else event.value, opened)
     except yaml.MarkedYAMLError as error:
         raise NotYaml(f"{_at(error.problem_mark)}: {error.problem}") from None
