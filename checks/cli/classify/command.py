@@ -16,7 +16,7 @@ from checks.cli.classify import formats
 from checks.cli.classify.answers import Classifier, answer
 from checks.cli.classify.folding import folded
 from checks.cli.classify.formats import Read, Unreadable
-from checks.cli.classify.writers import Blocks, JsonLines, Writer, to_stdout
+from checks.cli.classify.writers import Blocks, JsonLines, NotWritten, Writer, to_stdout
 from checks.cli.exit_codes import ALL_PASS, UNKNOWN, USAGE
 from checks.cli.signals import stopping_on_signals
 from checks.text import one_line
@@ -72,8 +72,12 @@ def add_command(commands: Any) -> None:
 def _classify(options: argparse.Namespace) -> int:
     """Names the cause of each pull error in what kubectl and logs show, with a sentence about it and what helps.
     It needs no access to Azure or a cluster."""
-    with stopping_on_signals():
-        return _answered(options.files, _writer(options.output), quiet=getattr(options, "quiet", False))
+    try:
+        with stopping_on_signals():
+            return _answered(options.files, _writer(options.output), quiet=getattr(options, "quiet", False))
+    except NotWritten as error:
+        _say(f"standard output cannot be written: {error}")
+        return UNKNOWN
 
 
 def _answered(files: Sequence[str], writer: Writer, *, quiet: bool) -> int:
@@ -86,6 +90,8 @@ def _answered(files: Sequence[str], writer: Writer, *, quiet: bool) -> int:
         except Unreadable as error:
             failed += 1
             _say(f"{_named(file)} {error}\nfor example: {EXAMPLE}")
+        except BrokenPipeError:
+            raise
         except OSError as error:
             failed += 1
             _say(f"{_named(file)} cannot be read: {error.strerror or type(error).__name__}")

@@ -97,8 +97,8 @@ class Blocks:
         rest = self._width - _CAUSE - 4
         row = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
         row.add_column(width=_CAUSE)
-        row.add_column(width=rest * 2 // 5, overflow="fold")
-        row.add_column(width=rest - rest * 2 // 5, overflow="fold")
+        row.add_column(width=rest // 2, overflow="fold")
+        row.add_column(width=rest - rest // 2, overflow="fold")
         row.add_row(Text(_safe(cause), style=style), Text(_safe(pod)), Text(_safe(what)))
         return row
 
@@ -116,7 +116,16 @@ def _safe(text: str) -> str:
     return printable(text, instead="\N{REPLACEMENT CHARACTER}")
 
 
+class NotWritten(Exception):
+    """Standard output takes no more, as of a disk that is full; the message says why."""
+
+
 def to_stdout(data: bytes) -> None:
-    """Writes to standard output at once. Raises BrokenPipeError where nobody reads it any more."""
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    """Writes to standard output at once. Raises BrokenPipeError where nobody reads it any more, NotWritten."""
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise NotWritten(error.strerror or type(error).__name__) from None
