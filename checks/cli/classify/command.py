@@ -25,23 +25,31 @@ EXAMPLE = "kubectl get events -A -o json | pullwatch classify"
 _STDIN = "-"
 _EPILOG = """\
 it reads, and tells apart by itself:
-  kubectl get events|pods [-A] -o json|yaml     events of both APIs, pods, lists, several documents
-  kubectl get events|pods [-A] [-o wide]        tables, with or without headers; also kubectl events
-  kubectl describe pod                          of one or many pods
-  texts of errors, a line each                  as people paste them; lines of kubelet's and containerd's logs
-  JSON Lines {"message","reason","image"}       one answer for one line, in order, whatever the line is about; also
-                                                "namespace", "pod", "container", which the answer repeats
+  kubectl get events|pods -o json|yaml   events of both APIs, pods, lists, several
+                                         documents
+  kubectl get events|pods [-o wide]      tables, with and without -A and headers;
+                                         also of kubectl events
+  kubectl describe pod                   of one pod or many
+  texts of errors, one a line            as people paste them; also the logs of
+                                         kubelet and containerd
+  JSON Lines                             {"message": ..., "reason": ..., "image": ...}
+                                         also with "namespace", "pod", "container"
 
-Except for JSON Lines, each pull error is answered once: an event that repeats, "Error: ErrImagePull" and "Back-off
-pulling image" beside it, and what the pod waits for are one. What is about something else is counted on standard error.
+JSON Lines get exactly one answer for one line, in order, as soon as the line is
+read; the cause of a line about something else is not_a_pull. All else is read to
+its end, and each pull error is answered once: an event that repeats, "Error:
+ErrImagePull" and "Back-off pulling image" beside it, and what the pod waits for
+are one. What is about something else is counted on standard error.
 
-Each line of JSON has "cause", "rule", "evidence", "sentence" and, where they are known, "remedy" (a list), "namespace",
-"pod", "container", "image", and "about" for what is no pod.
+A line of the answer has "cause", "rule", "evidence", "sentence" and, where they
+are known, "remedy" (a list), "namespace", "pod", "container", "image", and
+"about" for what is no pod.
 
 exit codes:
-  0   everything was read, whatever it says; an empty input too
-  2   a part could not be read: a line of JSON Lines, a document, one of several files
-  64  nothing could be read: no such file, or in no format of these; or wrong usage
+  0    everything was read, whatever it says; an empty input too
+  2    a part could not be read: a line of JSON Lines, a document, one of several
+       files; or the answers could not be written
+  64   nothing could be read: no such file, or none of these formats; wrong usage
 
 examples:
   kubectl get events -A -o json | pullwatch classify
@@ -70,8 +78,8 @@ def add_command(commands: Any) -> None:
 
 
 def _classify(options: argparse.Namespace) -> int:
-    """Names the cause of each pull error in what kubectl and logs show, with a sentence about it and what helps.
-    It needs no access to Azure or a cluster."""
+    """Names the cause of each pull error in what kubectl and logs show, with its pod and
+    what helps. It needs no access to Azure or a cluster."""
     try:
         with stopping_on_signals():
             return _answered(options.files, _writer(options.output), quiet=getattr(options, "quiet", False))

@@ -136,7 +136,7 @@ def test_the_help_documents_formats_exit_codes_and_examples() -> None:
         "kubectl get events -A -o json | pullwatch classify",
     ):
         assert said in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 120
+    assert max(map(len, done.stdout.splitlines())) <= 88
 
 
 # A process of its own: pipes that close, signals, a terminal

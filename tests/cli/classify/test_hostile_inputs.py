@@ -45,8 +45,8 @@ SAMPLES = [
 PIECES = [
     b"\n", b"\r\n", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"{", b"}", b"[", b"]", b'"', b"'", b"---\n", b"- ", b": ",
     b"&a ", b"*a", b"!!python/name:os.system ", b"\x1b[31m", b"Name: x\n", b"Events:\n", b"null",
-    b"NAMESPACE   NAME   READY   STATUS\n", b'{"message": "EOF"}\n', b"\x80", "\u2028".encode(), b"\\ud800", NASTY.encode(),
-    b"items:\n", b"%YAML 1.1\n", b"\t",
+    b"NAMESPACE   NAME   READY   STATUS\n", b'{"message": "EOF"}\n', b"\x80", "\u2028".encode(), b"\\ud800",
+    NASTY.encode(), b"items:\n", b"%YAML 1.1\n", b"\t",
 ]  # fmt: skip
 
 
