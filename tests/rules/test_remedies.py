@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from checks.rules.pull.errors import PullErrorCause
-from checks.rules.pull.remedies import PullContext, remedy
+from checks.rules.pull.remedies import UNNAMED_CLUSTER, PullContext, remedy
 from tests.support.access_facts import cluster, registry
 from tests.support.image_facts import container
 
@@ -133,3 +133,26 @@ def test_the_pool_of_an_unknown_node_is_left_for_a_person_to_fill_in() -> None:
     waiting = container("acrone.azurecr.io/team/web:1", node=None)
     lines = remedy(PullErrorCause.CONNECT_REFUSED, PullContext(cluster(), waiting, "acrone.azurecr.io", None, text))
     assert any("--name '<node pool>' --disable-artifact-streaming" in line for line in lines)
+
+
+def remedy_of_text(cause: PullErrorCause, host: str = "acrone.azurecr.io", text: str = "") -> tuple[str, ...]:
+    """Where Azure was not looked at, as for ``classify``."""
+    return remedy(cause, PullContext(UNNAMED_CLUSTER, container(f"{host}/team/web:1"), host, None, text))
+
+
+def test_whoever_has_only_a_text_is_told_what_to_ask_and_that_azure_was_not_asked() -> None:
+    look, note, *secret = remedy_of_text(PullErrorCause.UNAUTHORIZED)
+    assert look.startswith("az aks check-acr ") and look.endswith("--name '<cluster>' --acr acrone.azurecr.io")
+    assert note.startswith(
+        "# Only this text was looked at. If acrone.azurecr.io is yours, ask Azure with pullwatch scan"
+    )
+    assert secret[-1].startswith("kubectl create secret docker-registry")
+
+
+@pytest.mark.parametrize("cause", PullErrorCause)
+@pytest.mark.parametrize("host", ["acrone.azurecr.io", "docker.io", "10.1.2.3:5000"])
+def test_a_text_alone_never_claims_what_was_read_in_azure(cause: PullErrorCause, host: str) -> None:
+    lines = remedy_of_text(cause, host, "client with IP '20.50.1.1' is not allowed access")
+    assert lines and not [line for line in lines if "could not read" in line or "None" in line]
+    for line in lines:
+        assert line.startswith("# ") or shlex.split(line)[0] in ("az", "kubectl", "nslookup")

@@ -22,8 +22,19 @@ from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, denied_address
 Commands = tuple[str, ...]
 
 
+# Stands for the cluster in commands where only a text is known.
+UNNAMED_CLUSTER = Cluster(
+    id="/subscriptions/<subscription>/resourceGroups/<resource group>/providers/Microsoft.ContainerService"
+    "/managedClusters/<cluster>",
+    name="<cluster>",
+)
+
+
 class PullContext(msgspec.Struct, frozen=True):
-    """Where a pull failed: the container that waits, its image's host, and the registry where ARM has it."""
+    """Where a pull failed: the container that waits, its image's host, and the registry where ARM has it.
+
+    ``cluster`` is UNNAMED_CLUSTER where Azure was not looked at, because only a text is known.
+    """
 
     cluster: Cluster
     container: ContainerImage
@@ -58,12 +69,14 @@ def _describe(context: PullContext) -> Commands:
 
 
 def _of_others(context: PullContext) -> str:
-    """What to think of an Azure registry that was not read; "" where it was, or is no Azure registry.
+    """What to think of an Azure registry that was not read; "" where it was, or is no Azure registry. Ends in "; ".
 
     It may be another organization's, so nothing is proposed that only its owner can do: a role, a network rule, a SKU.
     """
     if context.registry is not None or not registry_names.is_azure(context.host):
         return ""
+    if context.cluster is UNNAMED_CLUSTER:
+        return f"Only this text was looked at. If {context.host} is yours, ask Azure with pullwatch scan; "
     return f"Pullwatch could not read {context.host} in Azure. If it is yours, give Pullwatch Reader there; "
 
 
@@ -72,8 +85,14 @@ def _unauthorized(context: PullContext) -> Commands:
         return (az_aks.check_acr(context.cluster, context.registry.login_server),)
     others = _of_others(context)
     if others:
-        return (shell.note(f"{others}else ask its owner for a token (az acr token create)."), *_pull_secret(context))
+        note = shell.note(f"{others}else ask its owner for a token (az acr token create).")
+        return (*_ask_a_node(context), note, *_pull_secret(context))
     return _pull_secret(context)
+
+
+def _ask_a_node(context: PullContext) -> Commands:
+    """A first look at an Azure registry, for whoever has only a text."""
+    return (az_aks.check_acr(context.cluster, context.host),) if context.cluster is UNNAMED_CLUSTER else ()
 
 
 def _pull_secret(context: PullContext) -> Commands:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from checks.cli.classify.json_lines import MAX_LINE, Outcome, classify_lines
+from checks.cli.classify import formats
+from checks.cli.classify.answers import Answer, Classifier
+from checks.cli.classify.json_lines import MAX_LINE, Outcome, answer_lines
+from tests.support.classified import classified, written
 from tests.support.secret_texts import TEXTS, leaks
 
 
-def answers(*lines: bytes) -> tuple[list[dict[str, str]], Outcome]:
-    written: list[bytes] = []
-    outcome = classify_lines(lines, written.append)
-    assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in written)
-    return [json.loads(line) for line in written], outcome
+def answers(*lines: bytes) -> tuple[list[dict[str, Any]], Outcome | None]:
+    result = classified(b"".join(lines))
+    return result.answers, result.read.lines
 
 
 def test_every_line_gets_its_answer_in_order() -> None:
@@ -34,7 +38,35 @@ def test_every_line_gets_its_answer_in_order() -> None:
         ("not_a_pull", "event-reason"),
     ]
     assert outcome == Outcome(read=4, bad=0)
-    assert all(set(one) == {"cause", "rule", "evidence"} for one in shown)
+    assert all({"cause", "rule", "evidence", "sentence"} <= set(one) for one in shown)
+
+
+def test_lines_that_are_alike_are_answered_each() -> None:
+    line = b'{"message": "EOF", "pod": "web-1"}\n'
+
+    assert len(answers(line, line, line)[0]) == 3
+
+
+def test_an_answer_tells_what_it_means_what_helps_and_whom_the_line_names() -> None:
+    told = {"namespace": "prod", "pod": "web-1", "container": "web", "image": "contoso.azurecr.io/web:1"}
+    (shown,), _ = answers(json.dumps({"message": "lookup contoso.azurecr.io: no such host", **told}).encode())
+
+    assert {name: shown[name] for name in told} == told
+    assert shown["sentence"] == "The node could not resolve a name."
+    assert shown["remedy"][0] == "nslookup contoso.azurecr.io"
+
+
+def test_what_a_line_does_not_name_is_left_out_and_what_is_no_name_is_none() -> None:
+    (shown,), outcome = answers(b'{"message": "EOF", "pod": 5, "namespace": ["x"], "container": null}')
+
+    assert set(shown) == {"cause", "rule", "evidence", "sentence", "remedy"}
+    assert outcome == Outcome(read=1, bad=0)
+
+
+def test_what_is_no_pull_error_has_no_remedy() -> None:
+    (shown,), _ = answers(b'{"message": "Readiness probe failed: connection refused", "reason": "Unhealthy"}')
+
+    assert "remedy" not in shown
 
 
 @pytest.mark.parametrize(
@@ -52,14 +84,22 @@ def test_every_line_gets_its_answer_in_order() -> None:
         b"[" * 100_000,
     ],
 )
-def test_a_line_that_cannot_be_read_is_answered_and_counted(line: bytes) -> None:
-    shown, outcome = answers(line + b"\n", b'{"message": "EOF"}\n')
+def test_a_line_that_cannot_be_read_is_answered_and_counted_wherever_it_stands(line: bytes) -> None:
+    good = b'{"message": "EOF"}\n'
+    for given, at in (((line + b"\n", good), 0), ((good, line + b"\n", good), 1)):
+        shown, outcome = answers(*given)
 
-    assert shown[0]["cause"] == "unknown"
-    assert shown[0]["rule"] == "bad-input"
-    assert 0 < len(shown[0]["evidence"]) <= 200
-    assert shown[1]["cause"] == "corrupt_or_interrupted"
-    assert outcome == Outcome(read=2, bad=1)
+        assert [one["rule"] for one in shown] == ["bad-input" if n == at else "interrupted" for n in range(len(given))]
+        assert shown[at]["cause"] == "unknown"
+        assert 0 < len(shown[at]["evidence"]) <= 200
+        assert outcome == Outcome(read=len(given), bad=1)
+
+
+def test_what_only_begins_like_an_object_is_answered_line_by_line() -> None:
+    shown, outcome = answers(b'{\nno json\n{"message": "EOF"}')
+
+    assert [one["cause"] for one in shown] == ["unknown", "unknown", "corrupt_or_interrupted"]
+    assert outcome == Outcome(read=3, bad=2)
 
 
 def test_blank_lines_get_no_answer_and_are_not_counted() -> None:
@@ -69,54 +109,91 @@ def test_blank_lines_get_no_answer_and_are_not_counted() -> None:
     assert outcome == Outcome(read=1, bad=0)
 
 
-def test_a_byte_order_mark_is_passed_over() -> None:
-    shown, _ = answers(b'\xef\xbb\xbf{"message": "EOF"}\n')
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_what_powershell_writes_is_read(encoding: str) -> None:
+    shown, outcome = answers('{"message": "EOF"}\r\n{"message": "käse", "pod": "wéb"}\r\n'.encode(encoding))
+
+    assert [one["rule"] for one in shown] == ["interrupted", "none"]
+    assert shown[1]["pod"] == "wéb"
+    assert outcome == Outcome(read=2, bad=0)
+
+
+def test_what_jq_colours_is_read() -> None:
+    shown, _ = answers(b'\x1b[1;39m{\x1b[0m\x1b[34;1m"message"\x1b[0m: \x1b[0;32m"EOF"\x1b[0m}\x1b[0m\n')
 
     assert shown[0]["rule"] == "interrupted"
 
 
 def test_a_line_beyond_the_limit_is_bad_and_the_next_one_is_read() -> None:
     endless = b'{"message": "' + b"x" * (3 * MAX_LINE) + b'"}\n'
-    stream = io.BufferedReader(io.BytesIO(endless + b'{"message": "EOF"}'))
-    written: list[bytes] = []
+    for before in (b"", b'{"message": "EOF"}\n'):
+        shown, outcome = answers(before, endless, b'{"message": "EOF"}')
 
-    assert classify_lines(stream, written.append) == Outcome(read=2, bad=1)
-    assert "longer than" in json.loads(written[0])["evidence"]
-    assert json.loads(written[1])["rule"] == "interrupted"
-    assert answers(endless)[0][0]["rule"] == "bad-input"
+        assert "longer than" in shown[-2]["evidence"]
+        assert shown[-1]["rule"] == "interrupted"
+        assert outcome is not None and outcome.bad == 1
 
 
 def test_no_line_of_a_stream_is_held_beyond_the_limit() -> None:
     asked: list[int | None] = []
 
-    class Watched(io.BytesIO):
+    class Watched(io.BufferedReader):
         def readline(self, size: int | None = -1, /) -> bytes:
             asked.append(size)
             return super().readline(size)
 
-    classify_lines(Watched(b"x" * (3 * MAX_LINE)), lambda line: None)
+    given = b'{"message": "EOF"}\n' + b'{"message": "' + b"x" * (3 * MAX_LINE)
+    formats.read(Watched(io.BytesIO(given)), lambda one: None, Classifier())
 
     assert asked
     assert all(size is not None and 0 < size <= MAX_LINE + 1 for size in asked)
 
 
 def test_an_answer_is_written_before_the_next_line_is_read() -> None:
-    written: list[bytes] = []
+    got: list[Answer] = []
 
     def lines() -> Iterator[bytes]:
         for expected in range(3):
-            assert len(written) == expected
+            assert len(got) == expected
             yield b'{"message": "EOF"}\n'
 
-    classify_lines(lines(), written.append)
+    answer_lines(lines(), got.append)
+
+    assert len(got) == 3
 
 
-def test_nothing_in_nothing_out() -> None:
-    assert answers() == ([], Outcome(read=0, bad=0))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_pipe_gets_its_answers_while_it_is_open(encoding: str) -> None:
+    into, out = os.pipe()
+    got: list[Answer] = []
+    answered = threading.Event()
+
+    def take(one: Answer) -> None:
+        got.append(one)
+        answered.set()
+
+    with os.fdopen(into, "rb") as stream, os.fdopen(out, "wb", buffering=0) as sender:
+        thread = threading.Thread(target=lambda: formats.read(stream, take, Classifier()), daemon=True)
+        thread.start()
+        for count in range(1, 4):
+            answered.clear()
+            sender.write('{"message": "EOF"}\n'.encode(encoding if count == 1 else encoding.replace("16", "16-le")))
+            assert answered.wait(20), f"no answer to line {count} while the pipe is open"
+            assert len(got) == count
+        sender.close()
+        thread.join(20)
+        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_the_evidence_of_an_error_shows_no_secret(text: str) -> None:
-    shown, outcome = answers(json.dumps({"message": text}).encode(), json.dumps({"message": 5, text: text}).encode())
-    assert outcome == Outcome(read=2, bad=1)
+def test_an_answer_shows_no_secret(text: str) -> None:
+    named = {"message": text, "pod": text, "namespace": text, "container": text, "image": text}
+    shown, outcome = answers(
+        json.dumps(named).encode(), b"\n", json.dumps({"message": 5, text: text}).encode(), b'\n{"message": "EOF"}'
+    )
+    assert outcome == Outcome(read=3, bad=1)
     assert not leaks(str(shown))
+
+
+def test_an_answer_leaves_out_what_is_not_known() -> None:
+    assert written(Answer(cause="dns", rule="x", evidence="")) == {"cause": "dns", "rule": "x", "evidence": ""}

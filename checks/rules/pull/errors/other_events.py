@@ -123,5 +123,12 @@ def classify_event(message: str, reason: str = "", image: str = "") -> Classifie
     return _other("event-text", found[0])
 
 
+def tells_of_a_pull(message: str, reason: str = "") -> bool:
+    """Whether an event's reason, or a text itself in the words of kubelet and container runtimes, is about a pull."""
+    return (
+        reason.strip() in _PULL_REASONS or _TELLS_OF_A_PULL.search(ascii_lower(clean(message[:MAX_TEXT]))) is not None
+    )
+
+
 def _other(rule: str, evidence: str) -> OtherEvent:
     return OtherEvent(OtherEventCause.NOT_A_PULL, rule, evidence[:MAX_EVIDENCE])

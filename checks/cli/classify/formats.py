@@ -1,0 +1,200 @@
+"""What an input is: JSON Lines, objects in JSON or YAML, or text; and its answers.
+
+JSON Lines are known by their first line, an object with a message, and are answered line by line. Whatever else it is
+is read as a whole.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from checks.cli.classify import json_documents, json_lines, text_lines, yaml_documents
+from checks.cli.classify.answers import Answer, Classifier
+from checks.cli.classify.json_documents import NotJson
+from checks.cli.classify.objects import is_kubernetes, sightings_of
+from checks.cli.classify.sighting import PullError, Sighting
+from checks.cli.classify.source import MAX_INPUT, Source, TooMuch
+from checks.cli.classify.yaml_documents import NotYaml
+from checks.text import one_line
+
+_HEAD = 20
+_YAML = re.compile(
+    rb"(?:%YAML[^\n]{0,80}\n)?(?:---[^\n]{0,200}\n|#[^\n]{0,400}\n){0,20}+"
+    rb"(?:apiVersion|items|kind|metadata|- apiVersion):"
+)
+# Kubectl's own lines before what it prints, and a prompt that was copied with it.
+_AROUND = re.compile(
+    rb"(?:Warning: |W\d{4} |E\d{4} |I\d{4} |No resources found|Flag --|error: |Error from server|[$#>] |PS |To sign in"
+    rb"|Unable to )"
+)
+_NOTHING = re.compile(r"(?:\s{0,400}No resources found[^\n]{0,400}(?:\n|$)){1,20}\s*")
+_IS_A_LIST = re.compile(rb"\"(?:items|kind|apiVersion)\"\s{0,20}:")
+
+
+class Unreadable(Exception):
+    """The input is in no format that is read; the message says what is wrong with it."""
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What an input came to: the pull errors that are still to be folded, and how much of it told of no pull error.
+
+    ``lines``: it was JSON Lines, and is answered already. ``problems``: what in it could not be read, one a sentence.
+    """
+
+    errors: tuple[PullError, ...] = ()
+    others: int = 0
+    lines: json_lines.Outcome | None = None
+    problems: tuple[str, ...] = ()
+    empty: bool = False
+
+
+def read(stream: io.BufferedReader, write: Callable[[Answer], None], classifier: Classifier) -> Read:
+    """Reads an input; answers it with ``write`` where it is JSON Lines. Raises Unreadable."""
+    source = Source(stream)
+    first = source.first(json_lines.MAX_LINE + 1)
+    if not first:
+        return Read(empty=True)
+    if _begins_json_lines(first):
+        return Read(lines=json_lines.answer_lines(source.lines(json_lines.MAX_LINE), write))
+    try:
+        whole = source.whole()
+    except TooMuch:
+        raise Unreadable(
+            f"is larger than {MAX_INPUT // 1024 // 1024} MiB, more than is read at once. Ask for less, such as one "
+            "namespace (-n) or kubectl get events --field-selector reason=Failed"
+        ) from None
+    return _of_whole(whole, write, classifier)
+
+
+def _begins_json_lines(line: bytes) -> bool:
+    """Whether a first line is that of JSON Lines. An object of Kubernetes on one line, without a message, is none."""
+    if not line.startswith(b"{"):
+        return False
+    if len(line) > json_lines.MAX_LINE:
+        return _IS_A_LIST.search(line[:4096]) is None
+    found = _decoded(line)
+    return isinstance(found, dict) and ("message" in found or not is_kubernetes(found))
+
+
+def _of_whole(whole: bytes, write: Callable[[Answer], None], classifier: Classifier) -> Read:
+    text = _without_what_is_around(whole)
+    begins = text.lstrip()[:1]
+    if _YAML.match(text):
+        return _of_objects(_yaml(text.decode("utf-8", "replace")), classifier)
+    lines, not_json = whole.split(b"\n"), ""
+    if _are_json_lines(lines):
+        return Read(lines=json_lines.answer_lines(lines, write))
+    if begins and begins in b"{[":
+        found = _of_json(text, classifier)
+        if isinstance(found, Read):
+            return found
+        not_json = found
+    if not_json and any(map(json_lines.is_one, lines)):
+        return Read(lines=json_lines.answer_lines(lines, write))
+    if not_json and (text.split(b"\n", 1)[0].strip() in (b"{", b"[") or _IS_A_LIST.search(text[:4096])):
+        raise Unreadable(f"begins like JSON and cannot be read: {one_line(not_json)}")
+    return _of_text(whole, classifier)
+
+
+def _without_what_is_around(whole: bytes) -> bytes:
+    """JSON or YAML without kubectl's own lines before and after it; any other text as it is."""
+    at = 0
+    for _ in range(_HEAD):
+        end = whole.find(b"\n", at)
+        line = whole[at : end if end >= 0 else len(whole)].strip()
+        if line[:1] in (b"{", b"[") or _YAML.match(whole, at):
+            return _without_last_lines(whole[at:])
+        if end < 0 or (line and not _AROUND.match(line)):
+            return whole
+        at = end + 1
+    return whole
+
+
+def _without_last_lines(text: bytes) -> bytes:
+    for _ in range(_HEAD):
+        text = text.rstrip()
+        start = text.rfind(b"\n") + 1
+        if not _AROUND.match(text, start):
+            break
+        text = text[:start]
+    return text
+
+
+def _of_json(text: bytes, classifier: Classifier) -> Read | str:
+    """What JSON came to; why it is none, where no object of Kubernetes is in it."""
+    found = list(_known(json_documents.objects_in(text)))
+    if any(not isinstance(one, NotJson) for one in found):
+        return _of_objects(found, classifier)
+    return next((str(one) for one in found if isinstance(one, NotJson)), "no object of Kubernetes is in it")
+
+
+def _known(found: Iterable[object]) -> Iterator[Sighting | NotJson | None]:
+    """The sightings in objects; None for an object without any."""
+    for one in found:
+        if isinstance(one, NotJson):
+            yield one
+        elif is_kubernetes(one):
+            yield None
+            yield from sightings_of(one)
+
+
+def _yaml(text: str) -> Iterator[Sighting | NotYaml | None]:
+    try:
+        for one in yaml_documents.objects_in(text):
+            yield None
+            yield from sightings_of(one)
+    except NotYaml as error:
+        yield error
+
+
+def _of_objects(found: Iterable[Sighting | Exception | None], classifier: Classifier) -> Read:
+    errors, others, problems, known = list[PullError](), 0, list[str](), False
+    for one in found:
+        if isinstance(one, Exception):
+            problems.append(one_line(str(one)))
+        elif one is None:
+            known = True
+        elif error := classifier.pull_error(one):
+            errors.append(error)
+        else:
+            others += 1
+    if problems and not known:
+        raise Unreadable(f"is no whole YAML or JSON: {problems[0]}")
+    return Read(tuple(errors), others, problems=tuple(problems))
+
+
+def _are_json_lines(lines: list[bytes]) -> bool:
+    """Whether half of the lines or more are objects with a message, though the first is none.
+
+    Objects of Kubernetes, a line each, of which the first has no message (a pod before events), are no JSON Lines.
+    """
+    told = [line for line in lines[:1000] if line.strip()]
+    good = sum(map(json_lines.is_one, told))
+    return good > 0 and 2 * good >= len(told) and not is_kubernetes(_decoded(told[0]))
+
+
+def _decoded(line: bytes) -> object:
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _of_text(whole: bytes, classifier: Classifier) -> Read:
+    text = whole.decode("utf-8", "replace").replace("\r\n", "\n")
+    if _NOTHING.fullmatch(text):
+        return Read(empty=True)
+    errors, others, known = list[PullError](), 0, False
+    for seen in text_lines.sightings_in(text.split("\n")):
+        if error := classifier.pull_error(seen):
+            errors.append(error)
+        else:
+            others += 1
+            known = known or bool(seen.reason) or seen.log or classifier.is_other_event(seen)
+    if errors or known:
+        return Read(tuple(errors), others)
+    raise Unreadable("has no text of a failed pull in it, and is in no format that is read")

@@ -1,0 +1,61 @@
+"""Lines without a shape of kubectl's: logs of kubelet and containerd, and texts of errors as people paste them."""
+
+from __future__ import annotations
+
+import re
+
+from checks.cli.classify.mentions import container_in, image_in, pod_in
+from checks.cli.classify.sighting import Sighting
+
+_MAX_LINE = 64 * 1024
+_JOURNAL = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,253} [\w@.-]{1,100}(?:\[\d{1,9}\])?: ")
+_TIME = re.compile(r"^\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,20}[ \t]")
+_KLOG = re.compile(r"^(?:\S{1,100} )?[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{1,9} {1,10}\d{1,9} [\w.-]{1,100}:\d{1,6}\] ?")
+_LOGFMT = re.compile(r"^time=\S{1,60} level=\w{1,20} ")
+_PAIR = re.compile(r"(?<![\w])([A-Za-z_]{1,40})=(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s\"]{1,2048}))")
+_FIRST_QUOTED = re.compile(r"^\"((?:[^\"\\]|\\.)*+)\"")
+_ESCAPED = re.compile(r"\\(.)")
+_CONTROLS = {"n": "\n", "t": "\t", "r": " "}
+
+
+def line_of_text(line: str) -> Sighting:
+    """What a line tells, with whom it names."""
+    text = line[:_MAX_LINE].strip()
+    rest = _JOURNAL.sub("", text)
+    rest = _TIME.sub("", rest) if rest == text else rest
+    body = _KLOG.sub("", rest)
+    if body != rest or _LOGFMT.match(rest):
+        return _structured(body)
+    return _of(rest, log=rest != text)
+
+
+def _structured(body: str) -> Sighting:
+    """A line with a message and pairs: ``"Error syncing pod, skipping" err="…" pod="prod/web-1"``."""
+    pairs: dict[str, str] = {}
+    for found in _PAIR.finditer(body):
+        pairs.setdefault(found[1], _unescaped(found[2]) if found[2] is not None else found[3])
+    said = _FIRST_QUOTED.match(body)
+    message = _unescaped(said[1]) if said else pairs.get("msg", "")
+    error = pairs.get("err") or pairs.get("error") or ""
+    if not error and not message:
+        return _of(body, log=True)
+    return _of(f"{message}: {error}" if message and error else message or error, log=True, pairs=pairs)
+
+
+def _of(text: str, *, log: bool, pairs: dict[str, str] | None = None) -> Sighting:
+    pairs = pairs or {}
+    namespace, _, pod = pairs.get("pod", "").rpartition("/")
+    if not pod:
+        namespace, pod = pod_in(text)
+    return Sighting(
+        message=text,
+        namespace=namespace,
+        pod=pod,
+        container=pairs.get("containerName", "") or container_in(text),
+        image=pairs.get("image", "") or image_in(text),
+        log=log,
+    )
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda found: _CONTROLS.get(found[1], found[1]), text)

@@ -1,0 +1,369 @@
+"""Tables, descriptions, logs and pasted texts: each pull error once, with its pod. Tables are kubectl 1.32's."""
+
+# ruff: noqa: E501
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from time import process_time
+
+import pytest
+
+from checks.cli.classify.ages import before
+from checks.cli.classify.formats import Unreadable
+from tests.support.classified import BACK_OFF, IMAGE, NOT_FOUND, PROBE, UNAUTHORIZED, classified
+
+WEB = ("image_not_found", "prod", "web-1", "", IMAGE)
+OF_WEB = ("image_not_found", "prod", "web-1", "web", IMAGE)
+HEAD = "NAMESPACE   LAST SEEN   TYPE      REASON          OBJECT                               MESSAGE"
+EVENTS = f"""{HEAD}
+default     0s          Warning   KubeAPIReadyz   namespace/openshift-kube-apiserver   readyz=true
+prod        7h3m        Warning   Failed          pod/web-1                            {NOT_FOUND}
+prod        7h3m        Warning   Failed          pod/web-1                            Error: ErrImagePull
+prod        7h3m        Normal    BackOff         pod/web-1                            {BACK_OFF}
+prod        7h3m        Warning   Unhealthy       pod/web-1                            Readiness probe failed: refused...
+"""
+WIDE_HEAD = "NAMESPACE   LAST SEEN   TYPE   REASON   OBJECT   SUBOBJECT   SOURCE   MESSAGE   FIRST SEEN   COUNT   NAME"
+WIDE = f"""{WIDE_HEAD}
+default   0s     Warning   Ready     namespace/x                           apiserver, vm       readyz=true           0s     1   x.1
+prod      7h3m   Warning   Failed    pod/web-1   spec.containers{{web}}   kubelet, aks-np-0   {NOT_FOUND}           4d7h   4   w.0
+prod      7h3m   Warning   Failed    pod/web-1   spec.containers{{web}}   kubelet, aks-np-0   Error: ErrImagePull   4d7h   4   w.1
+prod      7h3m   Normal    BackOff   pod/web-1   spec.containers{{web}}   kubelet, aks-np-0   {BACK_OFF}            4d7h   4   w.2
+"""
+KUBECTL_EVENTS = f"""NAMESPACE   LAST SEEN             TYPE      REASON      OBJECT      MESSAGE
+prod        7h3m (x4 over 4d7h)   Warning   Failed      Pod/web-1   {NOT_FOUND}
+prod        7h3m (x4 over 4d7h)   Normal    BackOff     Pod/web-1   {BACK_OFF}
+prod        7h3m (x4 over 4d7h)   Warning   Unhealthy   Pod/web-1   {PROBE}
+second line
+default     1s                    Warning   KubeAPIReadyz   Namespace/openshift-kube-apiserver   readyz=true
+"""
+PODS = """NAMESPACE   NAME    READY   STATUS                  RESTARTS      AGE
+prod        web-1   0/2     ImagePullBackOff        0             5m
+prod        web-2   0/1     Init:ErrImagePull       0             5m
+prod        web-3   0/1     CrashLoopBackOff        3 (25s ago)   5m
+prod        web-4   1/1     Running                 2 (3d1h ago)  9d
+"""
+DESCRIBED = f"""Name:             web-1
+Namespace:        prod
+Priority:         0
+Service Account:  default
+Node:             aks-np-0/10.0.0.4
+Labels:           app=web
+Annotations:      note: Failed to pull image "evil.example/x:1": connection refused
+Status:           Pending
+Init Containers:
+  setup:
+    Container ID:   containerd://1
+    Image:          busybox
+    State:          Terminated
+      Reason:       Completed
+      Exit Code:    0
+    Ready:          True
+Containers:
+  web:
+    Container ID:
+    Image:          {IMAGE}
+    Image ID:
+    State:          Waiting
+      Reason:       ImagePullBackOff
+    Last State:     Terminated
+      Reason:       ErrImagePull
+    Environment:
+      MESSAGE:      dial tcp: lookup no.such.host: no such host
+  side:
+    Image:          nginx:1
+    State:          Running
+Conditions:
+  Type              Status
+  Ready             False
+Volumes:
+  kube-api-access-j7xvt:
+    Type:                    Projected (a volume that contains injected data from multiple sources)
+QoS Class:                   BestEffort
+Tolerations:                 node.kubernetes.io/not-ready:NoExecute op=Exists for 300s
+Events:
+  Type     Reason     Age                From               Message
+  ----     ------     ----               ----               -------
+  Normal   Scheduled  2m                 default-scheduler  Successfully assigned prod/web-1 to aks-np-0
+  Normal   Pulling    90s (x4 over 2m)   kubelet            Pulling image "{IMAGE}"
+  Warning  Failed     60s (x4 over 2m)   kubelet            {NOT_FOUND}
+  Warning  Failed     60s (x4 over 2m)   kubelet            Error: ErrImagePull
+  Normal   BackOff    20s (x6 over 2m)   kubelet            {BACK_OFF}
+  Warning  Unhealthy  20s                kubelet            {PROBE}
+second line of the probe
+"""
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("table", "wanted", "others"),
+    [(EVENTS, [WEB], 2), (WIDE, [OF_WEB], 1), (KUBECTL_EVENTS, [WEB], 2)],
+    ids=["events", "wide", "kubectl events"],
+)
+def test_a_table_of_events_is_one_error_with_its_pod(
+    table: str, wanted: list[tuple[str, ...]], others: int, ends: str
+) -> None:
+    result = classified(table.replace("\n", ends))
+
+    assert (result.named, result.read.others) == (wanted, others)
+
+
+@pytest.mark.parametrize(
+    "table", [EVENTS, WIDE, KUBECTL_EVENTS, PODS], ids=["events", "wide", "kubectl events", "pods"]
+)
+def test_a_table_is_read_without_its_header_and_its_namespaces(table: str) -> None:
+    whole, rows = (
+        classified(table),
+        [line for line in table.splitlines() if not line.startswith(("NAMESPACE", "second"))],
+    )
+    without_header = classified("\n".join(rows))
+    assert without_header.named == whole.named
+
+    alone = classified("\n".join(row.split(None, 1)[1] for row in rows))
+    assert alone.named == [(cause, "", *rest) for cause, _, *rest in whole.named]
+
+
+def test_a_table_of_pods_tells_which_wait_for_their_images() -> None:
+    result = classified(PODS)
+
+    assert result.named == [("backoff_only", "prod", "web-1", "", ""), ("backoff_only", "prod", "web-2", "", "")]
+    assert result.read.others == 2
+
+
+@pytest.mark.parametrize("table", [EVENTS, KUBECTL_EVENTS, PODS], ids=["events", "kubectl events", "pods"])
+def test_a_table_that_lost_its_columns_widths_in_a_chat_is_read(table: str) -> None:
+    squeezed = "\n".join(" ".join(row.split()) for row in table.splitlines())
+
+    assert classified(squeezed).named == classified(table).named
+
+
+def test_tables_below_each_other_are_one_error() -> None:
+    """As `kubectl get pods,events -A` prints them."""
+    pods = PODS.replace(" web-", " pod/web-")
+
+    assert classified(f"{pods}\n{EVENTS}").named[0] == WEB
+
+
+def test_a_table_may_have_anything_around_it() -> None:
+    text = f"Warning: deprecated\n$ kubectl get events -A\n{EVENTS}\nNo resources found in test namespace.\n"
+
+    assert classified(text).named == [WEB]
+
+
+def test_a_message_of_several_lines_is_one() -> None:
+    head, _, cause = NOT_FOUND.rpartition("failed to resolve")
+    text = f"{HEAD}\nprod   1m   Warning   Failed   pod/web-1   {head}\nfailed to resolve{cause}\n"
+
+    assert classified(text).named == [WEB]
+
+
+def test_a_described_pod_is_one_error_of_its_container() -> None:
+    for text in (DESCRIBED, DESCRIBED.replace("\n", "\r\n"), f"Warning: x\n\n{DESCRIBED}\n\nsome line\n"):
+        assert classified(text).named == [OF_WEB]
+
+
+def test_what_a_described_pod_says_elsewhere_is_no_error() -> None:
+    fine = DESCRIBED.partition("Events:")[0].replace("Waiting", "Running") + "Events:            <none>\n"
+    result = classified(fine + EVENTS)
+
+    assert result.named == [WEB]
+
+
+def test_many_described_pods_are_told_apart() -> None:
+    two = DESCRIBED.replace("web-1", "web-2").replace("prod", "test").replace(NOT_FOUND, UNAUTHORIZED)
+    for between in ("\n\n", "", "\n---\n"):
+        assert classified(DESCRIBED + between + two).named == [
+            OF_WEB,
+            ("unauthorized", "test", "web-2", "web", IMAGE),
+        ]
+
+
+def test_a_described_pod_without_events_tells_what_it_waits_for() -> None:
+    text = DESCRIBED.partition("Events:")[0]
+
+    assert classified(text).named == [("backoff_only", "prod", "web-1", "web", IMAGE)]
+
+
+def test_a_described_workload_is_no_pod() -> None:
+    text = """Name:           web-7d9f
+Namespace:      prod
+Selector:       app=web
+Replicas:       0 current / 1 desired
+Pod Template:
+  Containers:
+   web:
+    Image:      nginx
+Events:
+  Type     Reason        Age  From                   Message
+  ----     ------        ---- ----                   -------
+  Warning  FailedCreate  5s   replicaset-controller  Error creating: admission webhook "validation.gatekeeper.sh" denied \
+the request: [azurepolicy-k8sazurev2containerallowedimag-1] Container image nginx for container nginx has not been allowed.
+"""
+    (shown,) = classified(text).answers
+
+    assert (shown["cause"], shown["about"], shown["namespace"], "pod" in shown) == ("policy", "web-7d9f", "prod", False)
+
+
+def test_described_events_are_read_as_events() -> None:
+    text = f"""Name:             web-1.0
+Namespace:        prod
+Involved Object:
+  API Version:   v1
+  Field Path:    spec.containers{{web}}
+  Kind:          Pod
+  Name:          web-1
+  Namespace:     prod
+Kind:            Event
+Message:         {NOT_FOUND}
+Reason:                Failed
+Events:       <none>
+"""
+    assert classified(text).named == [OF_WEB]
+
+
+def test_a_piece_of_a_description_is_read() -> None:
+    rows = DESCRIBED.partition("-------\n")[2]
+
+    assert classified(rows).named == [("image_not_found", "", "", "", IMAGE)]
+
+
+RUNTIME = f'rpc error: code = NotFound desc = failed to pull and unpack image "{IMAGE}": {IMAGE}: not found'
+KLOG = "E1128 15:00:00.123456    1234 "
+KUBELET = "\n".join(
+    f"Nov 28 15:00:00 aks-np-0 kubelet[1234]: {KLOG}{line}"
+    for line in (
+        f'remote_image.go:180] "PullImage from image service failed" err={json.dumps(RUNTIME)} image="{IMAGE}"',
+        f'kuberuntime_image.go:55] "Failed to pull image" err={json.dumps(RUNTIME)} image="{IMAGE}"',
+        'kuberuntime_manager.go:1256] "Unhandled Error" err='
+        + json.dumps(
+            f"container &Container{{Name:web,Image:{IMAGE},Command:[],Args:[],}} start failed in pod "
+            f"web-1_prod(93b0359e-27f1-46e0-9f29-b8a732cf84e2): ErrImagePull: {RUNTIME}"
+        ),
+        'pod_workers.go:1301] "Error syncing pod, skipping" err='
+        + json.dumps(f'failed to "StartContainer" for "web" with ErrImagePull: {json.dumps(RUNTIME)}')
+        + ' pod="prod/web-1" podUID="93b0359e-27f1-46e0-9f29-b8a732cf84e2"',
+        'reflector.go:561] "Unhandled Error" err="failed to list *v1.Service: dial tcp 10.0.0.1:443: i/o timeout"',
+        'kubelet.go:2412] "SyncLoop (PLEG): event for pod" pod="prod/web-2"',
+    )
+)
+
+
+def test_kubelets_log_is_one_error_of_the_pod() -> None:
+    result = classified(KUBELET)
+
+    assert result.named == [OF_WEB]
+    assert result.read.others == 2
+    assert classified(KUBELET.replace("Nov 28 15:00:00 aks-np-0 kubelet[1234]: ", "")).named == [OF_WEB]
+
+
+def test_each_line_of_kubelets_log_tells_the_cause() -> None:
+    for line in KUBELET.splitlines()[:4]:
+        assert classified(line).causes == ["image_not_found"]
+
+
+def test_an_older_kubelets_line_names_the_pod() -> None:
+    line = (
+        f'{KLOG}pod_workers.go:191] Error syncing pod 93b0359e-27f1 ("web-1_prod(93b0359e-27f1)"), skipping: failed to '
+        f'"StartContainer" for "web" with ErrImagePull: {json.dumps(RUNTIME)}'
+    )
+    assert classified(line).named == [OF_WEB]
+
+
+def test_containerds_log_is_read() -> None:
+    error = f'failed to pull and unpack image "{IMAGE}": failed to do request: dial tcp: lookup x: no such host'
+    line = f'time="2026-11-28T15:00:00Z" level=error msg="PullImage \\"{IMAGE}\\" failed" error={json.dumps(error)}'
+    for text in (line, f"Nov 28 15:00:00 aks-np-0 containerd[999]: {line}"):
+        assert classified(text).named == [("dns", "", "", "", IMAGE)]
+
+
+def test_a_log_in_which_nothing_is_about_a_pull_is_read_and_has_no_answer() -> None:
+    result = classified("\n".join(KUBELET.splitlines()[4:]))
+
+    assert (result.answers, result.read.others) == ([], 2)
+
+
+def test_what_kubectl_logs_says_of_a_pod_that_waits_names_it() -> None:
+    text = (
+        'Error from server (BadRequest): container "web" in pod "web-1" is waiting to start: '
+        "trying and failing to pull image\n"
+    )
+    assert classified(text).named == [("backoff_only", "", "web-1", "web", "")]
+
+
+def test_pasted_errors_are_answered_a_line_each() -> None:
+    lines = (
+        "dial tcp: lookup contoso.azurecr.io on 168.63.129.16:53: no such host",
+        NOT_FOUND,
+        "",
+        "Error response from daemon: pull access denied for contoso/web, repository does not exist or may require "
+        "'docker login': denied: requested access to the resource is denied",
+        PROBE,
+    )
+    result = classified("\n".join(lines))
+
+    assert result.named == [
+        ("dns", "", "", "", ""),
+        ("image_not_found", "", "", "", IMAGE),
+        ("image_not_found", "", "", "", "contoso/web"),
+    ]
+    assert result.read.others == 1
+
+
+def test_a_runtimes_error_that_nobody_knows_is_an_error_on_its_own_and_none_in_a_log() -> None:
+    text = "rpc error: code = FailedPrecondition desc = failed precondition"
+    assert classified(text).causes == ["unknown"]
+    assert classified(f'{KLOG}x.go:1] "Other" err="{text}"').causes == []
+
+
+def test_an_image_without_quotes_is_named() -> None:
+    text = "CannotPullContainerError: failed to resolve ref docker.io/library/nginx:none: not found"
+    assert classified(text).named == [("image_not_found", "", "", "", "docker.io/library/nginx:none")]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"a,b,c\n1,2,3\n",
+        b"<html><body>Sign in</body></html>",
+        b"\x1f\x8b\x08\x00" + bytes(range(256)) * 40,
+        b"hello",
+        b"event/web-1.0\nevent/web-1.1\n",
+        b"NAME   READY   UP-TO-DATE\nweb    1/1     1\n",
+        b"[1, 2",
+        b"\xff\xfe\x00",
+    ],
+)
+def test_a_format_that_cannot_be_read_is_one_clear_error(given: bytes) -> None:
+    with pytest.raises(Unreadable, match="no text of a failed pull in it, and is in no format that is read"):
+        classified(given)
+
+
+@pytest.mark.parametrize("given", [b"", b"\n \n\t\r\n", b"\xef\xbb\xbf", b"No resources found in default namespace.\n"])
+def test_an_input_without_anything_is_empty(given: bytes) -> None:
+    result = classified(given)
+
+    assert result.read.empty and result.answers == []
+
+
+def test_ages_are_compared_in_seconds() -> None:
+    ages = ["<unknown>", "2y1d", "4d7h", "7h3m (x4 over 4d7h)", "61m", "60s", "500ms", "0s"]
+
+    assert sorted(ages, key=before) == ages
+    assert before("7h3m") == -(7 * 3600 + 3 * 60)
+
+
+PIECES = [
+    "  Normal  a  b  c  ", "  Warning Failed 1s (x1 over ", " ", "  Normal ", "\n", "{", "Name: x\n", "Events:\n",
+    "prod 1s Warning Failed pod/x y ", "x 0/1 ", "\\", '"', 'image "', "http://", "x_y(", "E1128 15:00:00.1 1 a.go:1] ",
+    'a="', "time=x level=error ", "\x1b[", "lookup ", "[", "- ", "a: ", "apiVersion: ", "spec.containers{",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_megabyte_of_anything_takes_little_time(piece: str) -> None:
+    hostile = ("Name: x\nEvents:\n" + piece * 1024 * 1024)[: 1024 * 1024]
+    for text in (hostile, hostile[len("Name: x\nEvents:\n") :]):
+        began = process_time()
+        with suppress(Unreadable):
+            classified(text)
+        assert process_time() - began < 5
