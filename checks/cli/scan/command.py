@@ -7,20 +7,22 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from checks import settings
 from checks.cli import terminal
-from checks.cli.exit_codes import ALL_PASS, FAILS, UNKNOWN
+from checks.cli.exit_codes import ALL_PASS, FAILS, NOTHING_READABLE, UNKNOWN
 from checks.cli.signals import until_signal
 from checks.collect.arm.client import open_azure
 from checks.collect.wire.errors import CollectError
-from checks.findings import Pass, ScanReport
+from checks.findings import ScanReport
 from checks.jobs.scan_cluster import ScanScope, scan
 from checks.report.as_json import scan_answer
-from checks.report.outcome import failing, unsettled
+from checks.report.outcome import Outcome, scan_outcome
+from checks.report.scan_about import ScanAbout
 from checks.rules.registry_names import is_host_or_name
 from checks.settings import Settings
 from checks.text import redacted
@@ -55,12 +57,13 @@ def _registry(text: str) -> str:
 def _scan(options: argparse.Namespace) -> int:
     """Checks clusters once, read-only (except for --canary), with the identity of `az login` or a managed identity, and
     shows per cluster and registry whether nodes may pull and have a network path. Exit codes: 0 all pass, 1
-    something fails, 2 something is unknown and nothing fails, or nothing was found, 64 wrong usage. Checks that
-    only advise do not count towards 2."""
+    something fails, 2 something is unknown and nothing fails, or nothing was found, 3 nobody is signed in or nothing
+    could be read, 64 wrong usage. Checks that only advise do not count towards 2."""
     loaded = settings.load(os.environ)
     asked = (tuple(options.subscription), tuple(options.cluster), tuple(options.registry))
     scope = ScanScope(*asked, canaries=options.canary)
     quiet = getattr(options, "quiet", False)
+    began = datetime.now(UTC)
     try:
         report = asyncio.run(until_signal(_scanned(loaded, scope, _progress(quiet))))
     except CollectError as error:
@@ -68,10 +71,10 @@ def _scan(options: argparse.Namespace) -> int:
         for fix in error.as_gap().fix:
             sys.stderr.write(f"  {fix}\n")
         if options.json:
-            _print_json(ScanReport())
-        return UNKNOWN
+            _print_json(ScanReport(errors=(error.as_error(),)), _about(began, scope))
+        return NOTHING_READABLE
     if options.json:
-        _print_json(report)
+        _print_json(report, _about(began, scope))
     else:
         terminal.show(report, terminal.console(sys.stdout))
     _report_calls(report, quiet)
@@ -92,8 +95,19 @@ def _progress(quiet: bool) -> Callable[[str], None]:
     return show
 
 
-def _print_json(report: ScanReport) -> None:
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(scan_answer(report)), indent=2) + b"\n")
+def _about(began: datetime, scope: ScanScope) -> ScanAbout:
+    return ScanAbout(
+        at=began,
+        seconds=(datetime.now(UTC) - began).total_seconds(),
+        subscriptions=scope.subscriptions,
+        clusters=scope.clusters,
+        registries=scope.registries,
+        canaries=scope.canaries,
+    )
+
+
+def _print_json(report: ScanReport, about: ScanAbout) -> None:
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(scan_answer(report, about)), indent=2) + b"\n")
     sys.stdout.buffer.flush()
 
 
@@ -110,8 +124,4 @@ def exit_code(report: ScanReport, scope: ScanScope) -> int:
         named = f" named {redacted(', '.join(scope.clusters))}" if scope.clusters else ""
         using = f" that uses {', '.join(scope.registries)}" if scope.registries and not scope.clusters else ""
         sys.stderr.write(f"pullwatch: no cluster{named}{using} was found to check\n")
-    if any(failing(cluster) for cluster in report.clusters):
-        return FAILS
-    looked = all(isinstance(result.verdict, Pass) for result in report.subscriptions)
-    settled = not any(unsettled(cluster) for cluster in report.clusters)
-    return ALL_PASS if report.clusters and looked and settled else UNKNOWN
+    return {Outcome.PASS: ALL_PASS, Outcome.FAIL: FAILS, Outcome.UNKNOWN: UNKNOWN}[scan_outcome(report)]
