@@ -49,7 +49,7 @@ def no_token(text: str, environment: Mapping[str, str]) -> SignIn:
     """Out of what azure-identity says where none of its credentials gave a token."""
     code = _CODE.search(text)
     said = f" (AADSTS{code[1]})" if code else ""
-    if "IDENTITY_ENDPOINT" in environment or "MSI_ENDPOINT" in environment:
+    if _in_app(environment):
         return SignIn(f"the managed identity of the app gets no token{said}", _look_at_app(environment))
     if environment.get("AZURE_CLIENT_ID"):
         problem = f"the identity that AZURE_CLIENT_ID names gets no token{said}"
@@ -61,9 +61,14 @@ def refused_token(text: str, environment: Mapping[str, str]) -> SignIn:
     """Out of what Azure says with 401: there is a token, and it is not taken."""
     other = _WRONG_ISSUER.search(text) is not None
     problem = "the sign-in is for another tenant" if other else "Azure does not take the sign-in"
-    if "IDENTITY_ENDPOINT" in environment or "MSI_ENDPOINT" in environment:
+    if _in_app(environment):
         return SignIn(problem, _look_at_app(environment))
     return SignIn(problem, (_login(text, "", other_tenant=other),))
+
+
+def _in_app(environment: Mapping[str, str]) -> bool:
+    """Whether Azure gives the process a managed identity, as it does in Functions and App Service."""
+    return bool(environment.get("IDENTITY_ENDPOINT") or environment.get("MSI_ENDPOINT"))
 
 
 def _at_desk(text: str, code: str, said: str) -> str:
