@@ -19,11 +19,12 @@ from checks.cli.signals import until_signal
 from checks.collect.arm.client import open_azure
 from checks.collect.wire.errors import CollectError
 from checks.findings import ScanReport
-from checks.jobs.scan_cluster import ScanScope, scan
+from checks.jobs.choosing.scope import ScanScope
+from checks.jobs.scan_cluster import scan
 from checks.report.as_json import scan_answer
 from checks.report.outcome import Outcome, scan_outcome
 from checks.report.scan_about import ScanAbout
-from checks.rules.registry_names import is_host_or_name
+from checks.rules.registry_names import is_host_name_or_pattern
 from checks.settings import Settings
 from checks.text import redacted
 
@@ -49,8 +50,10 @@ def add_command(commands: Any) -> None:
 
 
 def _registry(text: str) -> str:
-    if not is_host_or_name(text):
-        raise argparse.ArgumentTypeError(f"{redacted(text)[:80]!r} is no registry's name or login server")
+    if not is_host_name_or_pattern(text):
+        raise argparse.ArgumentTypeError(
+            f"{redacted(text)[:80]!r} is no registry's name or login server, and no pattern of one"
+        )
     return text.lower()
 
 
