@@ -65,6 +65,7 @@ class ScanCause(Cause):
     NO_SUCH_CLUSTER = "no-such-cluster", "No cluster that was listed has the name or id asked for."
     NO_SUCH_REGISTRY = "no-such-registry", "No registry that was listed or used has the name asked for."
     REGISTRY_NOT_USED = "registry-not-used", "The registry exists, and no cluster in scope uses it."
+    NOTHING_FOUND = "nothing-found", "No subscription in scope has a cluster that is to be checked."
     OPTED_OUT = "opted-out", "A pattern matches clusters whose tag pullwatch=off asks not to be checked; they were not."
 
 

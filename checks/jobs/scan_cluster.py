@@ -75,12 +75,13 @@ async def scan(azure: Azure, scope: ScanScope, progress: Progress, records: Cana
     reports = await scan_clusters(
         azure, listing, clusters, progress, scope.registries, unused_too=bool(scope.clusters), canaries=canaries
     )
+    errors = (
+        *subscriptions.errors(choice, listing),
+        *named_clusters.errors(scope, choice, listing),
+        *registries.errors(scope, listing, reports),
+    )
     return ScanReport(
-        errors=(
-            *subscriptions.errors(choice, listing),
-            *named_clusters.errors(scope, choice, listing),
-            *registries.errors(scope, listing, reports),
-        ),
+        errors=errors or named_clusters.nothing_found(choice, reports),
         subscriptions=(
             *(subscription_result(listing.subscriptions[guid]) for guid in choice.ids),
             *(unseen(settings, listing, guid) for guid in choice.unseen),

@@ -5,13 +5,13 @@ A list that could not be read, or only in part, may hold what is missed: then no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from checks.arm_ids import name_of, subscription_of
 from checks.causes import ScanCause
 from checks.collect.arm.inventory import Inventory
 from checks.facts import Cluster, NotSeen
-from checks.findings import ScanError
+from checks.findings import ClusterReport, ScanError
 from checks.jobs.choosing.scope import ScanScope, clusters_of, names, names_exactly, opted_out
 from checks.jobs.choosing.subscriptions import Choice
 from checks.jobs.choosing.wording import counted, did_you_mean, listed, quoted, shown
@@ -34,6 +34,13 @@ def errors(scope: ScanScope, choice: Choice, listing: Inventory) -> Iterator[Sca
                 "Name a cluster itself to check it all the same."
             )
             yield ScanError(ScanCause.OPTED_OUT, summary)
+
+
+def nothing_found(choice: Choice, reports: Sequence[ClusterReport]) -> tuple[ScanError, ...]:
+    """That there is no cluster to check, where nothing else says why."""
+    where = counted(len(choice.ids), "subscription")
+    found = ScanError(ScanCause.NOTHING_FOUND, f"There is no cluster to check in {where}.")
+    return () if reports else (found,)
 
 
 def _absent(name: str, here: list[Cluster], choice: Choice, listing: Inventory) -> ScanError:
