@@ -50,7 +50,7 @@ class RowCause(Cause):
 
 
 class ScanCause(Cause):
-    """Causes of a cluster or subscription that could not be checked, or was."""
+    """Causes of a scan, cluster or subscription that could not be checked, or was."""
 
     NOT_LISTED = "not-listed", "The cluster was known before and is not listed now, though its list may be incomplete."
     NOT_VISIBLE = "not-visible", "The subscription was asked for and is not one that Pullwatch's identity can see."
@@ -60,6 +60,13 @@ class ScanCause(Cause):
     NOT_ALLOWED = "not-allowed", "Pullwatch's identity may not list the subscription's clusters or registries."
     BODIES_UNREADABLE = "bodies-unreadable", "Some of the subscription's resources could not be understood."
     LOOKED_AT = "looked-at", "The subscription was checked."
+    NOT_SIGNED_IN = "not-signed-in", "Nobody is signed in to Azure, or the sign-in is not valid any more."
+    NO_SUCH_SUBSCRIPTION = "no-such-subscription", "No subscription that can be seen has the id or name asked for."
+    NO_SUCH_CLUSTER = "no-such-cluster", "No cluster that was listed has the name or id asked for."
+    NO_SUCH_REGISTRY = "no-such-registry", "No registry that was listed or used has the name asked for."
+    REGISTRY_NOT_USED = "registry-not-used", "The registry exists, and no cluster in scope uses it."
+    NOTHING_FOUND = "nothing-found", "No subscription in scope has a cluster that is to be checked."
+    OPTED_OUT = "opted-out", "A pattern matches clusters whose tag pullwatch=off asks not to be checked; they were not."
 
 
 # Ids that stored findings may still carry, and the one that says the same today.

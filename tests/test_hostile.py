@@ -27,6 +27,7 @@ from checks.notify.incidents import items_of, mail_of
 from checks.notify.message import compose, message_id_of
 from checks.report.as_json import scan_answer
 from checks.report.cluster_report import build_report
+from checks.report.scan_about import ScanAbout
 from checks.rules import images
 from checks.rules.access.pull_secrets import key_matches, match_target, matching_entries
 from checks.rules.pull import image_access
@@ -35,6 +36,7 @@ from tests.support.image_facts import ACR, NO_ROLE, WEB, container, facts
 from tests.support.screens import ALL, printed
 
 T = TypeVar("T")
+ABOUT = ScanAbout(at=datetime(2026, 11, 24, 8, 0, tzinfo=UTC))
 NASTY = "\x1b[31m\x07\u202eevil\u2066<script>alert(1)</script>{{7*7}}\r\nBcc: x@y.z\x00'\";rm -rf /"
 STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -200,7 +202,7 @@ def test_no_facts_make_the_judges_raise_and_all_of_it_can_be_told(
     used: list[ContainerImage], answered: list[PodEvent], secret: Any, manifest: Any, registries: dict[str, Any]
 ) -> None:
     report = build_report(cluster_of(used, answered, secret, manifest, registries))
-    json.loads(msgspec.json.encode(scan_answer(ScanReport(clusters=(report,)))))
+    json.loads(msgspec.json.encode(scan_answer(ScanReport(clusters=(report,)), ABOUT)))
     assert not STEERING.search(table(report))
 
 
@@ -233,7 +235,7 @@ def test_hostile_texts_come_out_escaped_in_table_and_json() -> None:
     shown = table(report)
     assert "evil" in shown
     assert not STEERING.search(shown)
-    raw = msgspec.json.encode(scan_answer(ScanReport(clusters=(report,))))
+    raw = msgspec.json.encode(scan_answer(ScanReport(clusters=(report,)), ABOUT))
     assert not re.search(rb"[\x00-\x1f]", raw)
     assert b"evil" in raw
 

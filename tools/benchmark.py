@@ -185,6 +185,7 @@ async def _ours(folder: Path) -> None:
     from checks.collect.kubernetes import lists
     from checks.collect.kubernetes.kubeconfig import read
     from checks.jobs import scan_cluster
+    from checks.jobs.choosing.scope import clusters_of
     from checks.report.cluster_report import build_report
     from checks.rules.azure.clouds import AKS_SERVER_APPLICATION
     from checks.rules.pull.pull_times import measure_pull_times
@@ -192,7 +193,7 @@ async def _ours(folder: Path) -> None:
     async with open_azure(settings.load(os.environ)) as azure:
         visible = await scan_cluster.visible(azure)
         ours = await inventory.read(azure, visible)
-        (target,) = scan_cluster.clusters_of(ours, visible[0].id)
+        (target,) = clusters_of(ours, visible[0].id)
         kubeconfig = read(await reads.user_kubeconfig(azure, target))
         token = await azure.token(f"{AKS_SERVER_APPLICATION}/.default")
         (folder / "ca.pem").write_text(kubeconfig.ca_pem)

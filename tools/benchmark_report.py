@@ -26,7 +26,7 @@ from checks.cli.progress import Progress  # noqa: E402
 from checks.cli.scan.output import FORMATS, as_text  # noqa: E402
 from checks.cli.scan.running import Scanned, look  # noqa: E402
 from checks.cli.scan.screen.page import Shown, lines  # noqa: E402
-from checks.jobs.scan_cluster import ScanScope  # noqa: E402
+from checks.jobs.choosing.scope import ScanScope  # noqa: E402
 from demo.incidents import remove_role  # noqa: E402
 from simulator.fleet.generator import generate  # noqa: E402
 from simulator.fleet.model import Wanted  # noqa: E402

@@ -25,7 +25,7 @@ from checks.cli.scan.running import exit_code, look
 from checks.cli.scan.screen.page import footer
 from checks.cli.signals import until_signal
 from checks.findings import ScanError, ScanReport
-from checks.jobs.scan_cluster import ScanScope
+from checks.jobs.choosing.scope import ScanScope
 from checks.report.fleet_totals import fleet_totals
 from checks.report.scan_changes import ScanChange, failing_now, scan_changes
 from checks.settings import Settings

@@ -47,6 +47,7 @@ from checks.findings import ASKED_FOR, SEEN_BEFORE, Evidence
 from checks.rules import images, registry_names
 from checks.rules.access import identity_access, rbac
 from checks.rules.fair_share import fair_share
+from checks.rules.patterns import fits, is_pattern
 from checks.rules.pull import mirrors, pull_times
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 
@@ -142,7 +143,8 @@ def in_use(
 ) -> tuple[tuple[RegistryUse, ...], int]:
     """The registries that a cluster uses, by all that was read (nothing more is asked), and how many were cut.
 
-    ``only`` are login servers, or names of Azure registries ("acrshop"); ``unused_too``: whether it uses them or not.
+    ``only`` are login servers, names of Azure registries ("acrshop") or patterns of either; ``unused_too``: whether it
+    uses them or not.
     A registry is listed once, under its login server, by whichever of its names it is known.
     """
     named = _NamedRegistries()
@@ -152,10 +154,22 @@ def in_use(
         named.add(host, why)
     if only:
         for name in only:
-            named.add(inventory.login_server_of(name), ASKED_FOR, known_only=not unused_too)
-            named.add_name(name.lower())
+            _ask_for(named, inventory, name, unused_too=unused_too)
         named.keep(ASKED_FOR)
     return named.uses(inventory)
+
+
+def _ask_for(named: _NamedRegistries, inventory: Inventory, name: str, *, unused_too: bool) -> None:
+    """Marks what was asked for: one registry, or those that a pattern matches (of unused ones, what ARM shows)."""
+    if not is_pattern(name):
+        named.add(inventory.login_server_of(name), ASKED_FOR, known_only=not unused_too)
+        named.add_name(name.lower())
+        return
+    shown = {registry.login_server: registry.name for registry in inventory.registries()}
+    hosts = dict.fromkeys((*named.sources, *(shown if unused_too else ())))
+    for host in hosts:
+        if fits(name, host, *named.names.get(host, ()), *((shown[host],) if host in shown else ())):
+            named.add(host, ASKED_FOR)
 
 
 class _NamedRegistries:

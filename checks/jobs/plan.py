@@ -17,6 +17,7 @@ from checks.facts import Cluster, NotSeen, Seen, Subscription
 from checks.findings import SubscriptionResult
 from checks.history.model import KnownCluster, Run, RunScope, Shard, Ticket
 from checks.jobs import scan_cluster
+from checks.jobs.choosing.scope import opted_out, opted_out_of
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, SCAN, CloseMessage, PlanMessage, ScanMessage
 from checks.jobs.scope import vanished, watched_clusters
@@ -59,7 +60,7 @@ async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -
     unseen = _unseen(wanted, visible) if wanted else await vanished(context, visible)
     missing = [guid for guid in unseen if guid not in context.settings.exclude_subscriptions]
     clusters = {guid: _clusters(part.clusters, known[guid]) for guid, part in facts.items()}
-    opted_out = tuple(cluster.id for guid in facts for cluster in scan_cluster.opted_out_of(listing, guid))
+    left_out = tuple(cluster.id for guid in facts for cluster in opted_out_of(listing, guid))
     clusters |= {guid: await watched_clusters(context, guid) for guid in missing}
     results = [subscription_result(part) for part in facts.values()] + [
         scan_cluster.unseen(context.settings, listing, guid) for guid in unseen
@@ -67,7 +68,7 @@ async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -
     shards = _shards(clusters, context.settings.shard_size)
     run = await _run(context, ticket, message, results, shards)
     complete = not missing and all(isinstance(p.clusters, Seen) and not p.clusters.partial for p in facts.values())
-    return msgspec.structs.replace(run, inventory_complete=complete, opted_out=opted_out), shards
+    return msgspec.structs.replace(run, inventory_complete=complete, opted_out=left_out), shards
 
 
 def _unseen(wanted: Iterable[str], visible: Iterable[Subscription]) -> tuple[str, ...]:
@@ -108,7 +109,7 @@ def _clusters(seen: Seen[tuple[Cluster, ...]] | NotSeen, known: tuple[KnownClust
     """The clusters to scan: those that ARM lists and that did not opt out; where it refuses, those seen before."""
     if isinstance(seen, NotSeen):
         return [cluster.id for cluster in known]
-    return [cluster.id for cluster in seen.value if not scan_cluster.opted_out(cluster)]
+    return [cluster.id for cluster in seen.value if not opted_out(cluster)]
 
 
 def _shards(clusters: Mapping[str, list[str]], size: int) -> list[Shard]:

@@ -18,6 +18,7 @@ from checks.history.errors import Conflict, SchemaError
 from checks.history.model import FailedCluster, MarkerStatus, Run, Shard, Totals
 from checks.jobs import scan_cluster
 from checks.jobs.canaries import StoredCanaries
+from checks.jobs.choosing.scope import clusters_of
 from checks.jobs.context import JobContext
 from checks.jobs.queues import CLOSE, CloseMessage, MessageError, ScanMessage
 from checks.report.cluster_report import problem_report
@@ -105,7 +106,7 @@ async def _scan(context: JobContext, run: Run, shard: Shard) -> list[_Result]:
 
 
 def _listed(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:
-    return scan_cluster.clusters_of(listing, subscription) if subscription in listing.subscriptions else ()
+    return clusters_of(listing, subscription) if subscription in listing.subscriptions else ()
 
 
 async def _contained(

@@ -15,7 +15,7 @@ from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes.canary_records import CanaryRecords, Unrecorded
 from checks.collect.wire.errors import CollectError
-from checks.facts import Cluster, Seen, Subscription
+from checks.facts import Cluster, Subscription
 from checks.facts.pulls import PullTimeBaseline
 from checks.facts.resources import NOTIFY_TAG
 from checks.findings import (
@@ -27,6 +27,10 @@ from checks.findings import (
     SubscriptionResult,
     Unknown,
 )
+from checks.jobs.choosing import clusters as named_clusters
+from checks.jobs.choosing import registries, subscriptions
+from checks.jobs.choosing.scope import ScanScope, clusters_of
+from checks.jobs.choosing.subscriptions import choose
 from checks.notify.routes import allowed_domains, outside
 from checks.report.cluster_report import build_report, problem_report, subscription_result
 from checks.report.outcome import pods_read
@@ -39,76 +43,57 @@ LOG = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 
 
-class ScanScope(msgspec.Struct, frozen=True):
-    """What to check. Empty: everything. ``clusters`` are names or ARM ids, ``registries`` login servers or names.
-
-    ``canaries``: pods may be made that ask nodes to pull.
-    """
-
-    subscriptions: tuple[str, ...] = ()
-    clusters: tuple[str, ...] = ()
-    registries: tuple[str, ...] = ()
-    canaries: bool = False
-
-    def wants(self, wants: Cluster) -> bool:
-        """Whether a cluster is in scope, by its name or id; one that opted out is where it is named."""
-        if not self.clusters:
-            return not opted_out(wants)
-        names = {name.rstrip("/").lower() for name in self.clusters}
-        return wants.name.lower() in names or wants.id.rstrip("/").lower() in names
-
-
-def opted_out(candidate: Cluster) -> bool:
-    """Whether a cluster asks by the tag ``pullwatch: off`` not checked."""
-    tag = next((value for name, value in candidate.tags.items() if name.lower() == "pullwatch"), "")
-    return tag.lower() == "off"
-
-
 async def visible(azure: Azure) -> tuple[Subscription, ...]:
     """The subscriptions the identity can see, less the excluded ones. Raises CollectError."""
-    subscriptions = (await reads.subscriptions(azure)).value
-    return tuple(s for s in subscriptions if s.id not in azure.settings.exclude_subscriptions)
+    listed = (await reads.subscriptions(azure)).value
+    return tuple(s for s in listed if s.id not in azure.settings.exclude_subscriptions)
 
 
-def in_scope(subscriptions: Iterable[Subscription], wanted: tuple[str, ...]) -> tuple[Subscription, ...]:
+def in_scope(visible: Iterable[Subscription], wanted: tuple[str, ...]) -> tuple[Subscription, ...]:
     """Those of the visible subscriptions that are wanted (all where nothing is named)."""
     names = {name.lower() for name in wanted}
-    return tuple(s for s in subscriptions if not names or s.id in names)
+    return tuple(s for s in visible if not names or s.id in names)
 
 
 async def scan(azure: Azure, scope: ScanScope, progress: Progress, records: CanaryRecords | None = None) -> ScanReport:
     """Looks at everything in a scope once, without history. Raises CollectError where not even a list can be had.
 
-    ``records`` keeps the names of canary pods, where there is a storage.
+    ``records`` keeps the names of canary pods, where there is a storage. What was named and is not there is among the
+    report's errors.
     """
     progress("Listing subscriptions …")
-    seen = await visible(azure)
-    wanted = scope.subscriptions or azure.settings.subscriptions
-    chosen = {s.id for s in in_scope(seen, wanted)}
-    progress(f"{len(chosen)} of {len(seen)} subscriptions in scope; reading clusters, registries and roles …")
-    listing = await inventory.read(azure, seen)
-    clusters = [c for guid in sorted(chosen) for c in clusters_of(listing, guid) if scope.wants(c)]
+    settings = azure.settings
+    shown = (await reads.subscriptions(azure)).value
+    choice = choose(shown, settings.exclude_subscriptions, scope.subscriptions or settings.subscriptions)
+    progress(
+        f"{len(choice.ids)} of {len(choice.visible)} subscriptions in scope; reading clusters, registries and roles …"
+    )
+    listing = await inventory.read(azure, choice.visible)
+    clusters = [c for guid in choice.ids for c in clusters_of(listing, guid) if scope.wants(c)]
     progress(f"{len(clusters)} clusters to check …")
     canaries = (records or Unrecorded()) if scope.canaries else None
     reports = await scan_clusters(
         azure, listing, clusters, progress, scope.registries, unused_too=bool(scope.clusters), canaries=canaries
     )
-    if scope.registries and not scope.clusters:
-        reports = tuple(report for report in reports if report.registries or not pods_read(report))
-    results = [subscription_result(listing.subscriptions[guid]) for guid in sorted(chosen)]
-    results += [unseen(azure.settings, listing, guid) for guid in wanted if guid.lower() not in {s.id for s in seen}]
-    return ScanReport(subscriptions=tuple(results), clusters=reports, arm_calls=dict(azure.calls))
+    errors = (
+        *subscriptions.errors(choice, listing),
+        *named_clusters.errors(scope, choice, listing),
+        *registries.errors(scope, listing, reports),
+    )
+    return ScanReport(
+        errors=errors or named_clusters.nothing_found(choice, reports),
+        subscriptions=(
+            *(subscription_result(listing.subscriptions[guid]) for guid in choice.ids),
+            *(unseen(settings, listing, guid) for guid in choice.unseen),
+        ),
+        clusters=tuple(report for report in reports if _concerns(report, scope)),
+        arm_calls=dict(azure.calls),
+    )
 
 
-def clusters_of(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:
-    """The clusters of one subscription of an inventory, or none where they could not be listed."""
-    clusters = listing.subscriptions[subscription].clusters
-    return clusters.value if isinstance(clusters, Seen) else ()
-
-
-def opted_out_of(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:
-    """The clusters of one subscription that ask not to be checked."""
-    return tuple(cluster for cluster in clusters_of(listing, subscription) if opted_out(cluster))
+def _concerns(report: ClusterReport, scope: ScanScope) -> bool:
+    """Whether a report belongs to what was asked: for who depends on a registry, clusters that do not are left out."""
+    return bool(scope.clusters or not scope.registries or report.registries or not pods_read(report))
 
 
 def unseen(settings: Settings, listing: Inventory, guid: str) -> SubscriptionResult:

@@ -1,20 +1,15 @@
-"""A report as the plain data that the command line (``--json``) and HTTP answer with.
+"""A report as the plain data that the command line (``-o json``) and HTTP answer with: ``json_shapes`` has the shapes.
 
-``{"subscriptions":[{"id","clusters","verdict","cause","summary","fix"}],"clusters":[{"id","coverage","registries":
-[{"registry","access","path","pull","images","basis","names",…}],"findings":[{"code","subject","verdict","cause",
-"summary","evidence","severity","fix"}],"problem"}],"totals":{"clusters","passing","failing","unknown","rows":
-{facet:{verdict:count}}}}``; a facet is ``{"verdict","cause","decided_by":[codes]}``; a verdict is "pass", "fail",
-"unknown" or "skipped" (in a row: nobody can judge it); ``problem`` is ``{"cause","summary","missing"}`` where a cluster
-could not be checked.
+A facet of a row is skipped where nobody can judge it; ``problem`` is there where a cluster could not be checked.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
+from collections.abc import Iterable
+from datetime import UTC
+from typing import TypedDict
 
-import msgspec
-
+from checks.arm_ids import subscription_of
 from checks.findings import (
     ClusterReport,
     Facet,
@@ -27,94 +22,146 @@ from checks.findings import (
     Verdict,
     word,
 )
-from checks.report.outcome import Outcome, count_rows, outcome_of
+from checks.report.fleet_totals import fleet_totals
+from checks.report.json_shapes import (
+    SCHEMA_VERSION,
+    ClusterAnswer,
+    FacetAnswer,
+    FindingAnswer,
+    RowAnswer,
+    ScanAnswer,
+    Scope,
+    SubscriptionAnswer,
+    Tool,
+    Totals,
+    WholeWord,
+    Word,
+)
+from checks.report.outcome import Outcome, count_rows, outcome_of, scan_outcome
+from checks.report.scan_about import ScanAbout
+from checks.version import VERSION
+
+_WORDS: dict[str, Word] = {"pass": "pass", "fail": "fail", "unknown": "unknown", "skipped": "skipped"}
+_OUTCOMES: dict[Outcome, WholeWord] = {Outcome.PASS: "pass", Outcome.FAIL: "fail", Outcome.UNKNOWN: "unknown"}
 
 
-def scan_answer(report: ScanReport) -> dict[str, Any]:
-    """A whole scan."""
-    return {
-        "subscriptions": [subscription_answer(result) for result in report.subscriptions],
-        "clusters": [cluster_answer(cluster) for cluster in report.clusters],
-        "totals": _totals(report),
-    }
+class Judged(TypedDict, total=False):
+    """What a verdict adds to an answer."""
+
+    verdict: Word
+    missing: str
+    look_failed: bool
+    because: str
 
 
-def _totals(report: ScanReport) -> dict[str, Any]:
+def scan_answer(report: ScanReport, about: ScanAbout, shown: Iterable[ClusterReport] | None = None) -> ScanAnswer:
+    """A whole scan. ``shown`` are the clusters to list (None: all); verdict and totals are those of the report."""
+    return ScanAnswer(
+        schema_version=SCHEMA_VERSION,
+        tool=Tool(name="pullwatch", version=VERSION),
+        started_at=about.at.astimezone(UTC).replace(microsecond=0),
+        seconds=round(about.seconds, 3),
+        scope=Scope(
+            subscriptions=about.subscriptions,
+            clusters=about.clusters,
+            registries=about.registries,
+            canary=about.canaries,
+        ),
+        verdict=_OUTCOMES[scan_outcome(report)],
+        errors=report.errors,
+        subscriptions=tuple(subscription_answer(result) for result in report.subscriptions),
+        clusters=tuple(cluster_answer(cluster) for cluster in (report.clusters if shown is None else shown)),
+        totals=_totals(report),
+    )
+
+
+def _totals(report: ScanReport) -> Totals:
     """Clusters by what they come to, and rows by facet and verdict, counted as runs count them."""
-    outcomes = Counter(outcome_of(cluster) for cluster in report.clusters)
-    return {
-        "clusters": len(report.clusters),
-        "passing": outcomes[Outcome.PASS],
-        "failing": outcomes[Outcome.FAIL],
-        "unknown": outcomes[Outcome.UNKNOWN],
-        "rows": count_rows(report.clusters),
-    }
+    counted = fleet_totals(report.clusters)
+    return Totals(
+        clusters=counted.clusters,
+        passing=counted.can_pull,
+        failing=counted.cannot_pull + counted.at_risk + counted.image_errors,
+        unknown=counted.unknown,
+        can_pull=counted.can_pull,
+        cannot_pull=counted.cannot_pull,
+        at_risk=counted.at_risk,
+        image_errors=counted.image_errors,
+        warnings=counted.warnings,
+        rows=count_rows(report.clusters),
+    )
 
 
-def subscription_answer(result: SubscriptionResult) -> dict[str, Any]:
-    """One subscription's result. ``clusters`` is how many it holds."""
-    return {
-        "id": result.id,
-        "clusters": result.clusters,
-        **verdict_answer(result.verdict),
-        "cause": result.cause,
-        "summary": result.summary,
-        "fix": list(result.fix),
-    }
+def subscription_answer(result: SubscriptionResult) -> SubscriptionAnswer:
+    """One subscription's result."""
+    return SubscriptionAnswer(
+        id=result.id,
+        clusters=result.clusters,
+        **judged(result.verdict),
+        cause=result.cause,
+        summary=result.summary,
+        fix=result.fix,
+    )
 
 
-def cluster_answer(report: ClusterReport) -> dict[str, Any]:
+def cluster_answer(report: ClusterReport) -> ClusterAnswer:
     """One cluster's report."""
-    return {
-        "id": report.id,
-        "coverage": [msgspec.to_builtins(line) for line in report.coverage],
-        "registries": [_row(row) for row in report.registries],
-        "findings": [finding_answer(finding) for finding in report.findings],
-        "problem": msgspec.to_builtins(report.problem),
-    }
+    return ClusterAnswer(
+        id=report.id,
+        name=report.name,
+        subscription=subscription_of(report.id),
+        verdict=_OUTCOMES[outcome_of(report)],
+        coverage=report.coverage,
+        registries=tuple(_row(row) for row in report.registries),
+        findings=tuple(finding_answer(finding) for finding in report.findings),
+        problem=report.problem,
+    )
 
 
-def _row(row: RegistryRow) -> dict[str, Any]:
-    return {
-        "registry": row.registry,
-        **{name: _facet(facet) for name, facet in row.facets()},
-        "basis": [basis.value for basis in row.basis],
-        "names": list(row.names),
-        "sources": list(row.sources),
-        "image_troubles": row.image_troubles,
-        "disagreements": list(row.disagreements),
-        "fix": list(row.fix),
-    }
+def _row(row: RegistryRow) -> RowAnswer:
+    return RowAnswer(
+        registry=row.registry,
+        access=_facet(row.access),
+        path=_facet(row.path),
+        pull=_facet(row.pull),
+        images=_facet(row.images),
+        basis=row.basis,
+        names=row.names,
+        sources=row.sources,
+        image_troubles=row.image_troubles,
+        disagreements=row.disagreements,
+        fix=row.fix,
+    )
 
 
-def _facet(facet: Facet) -> dict[str, Any]:
-    return {
-        **verdict_answer(facet.verdict),
-        "cause": facet.cause,
-        "decided_by": list(facet.decided_by),
-        "summary": facet.summary,
-        "fix": list(facet.fix),
-    }
+def _facet(facet: Facet) -> FacetAnswer:
+    return FacetAnswer(
+        **judged(facet.verdict),
+        cause=facet.cause,
+        decided_by=facet.decided_by,
+        summary=facet.summary,
+        fix=facet.fix,
+    )
 
 
-def finding_answer(finding: Finding) -> dict[str, Any]:
-    """One finding."""
-    return {
-        "code": finding.code,
-        "subject": msgspec.to_builtins(finding.subject),
-        **verdict_answer(finding.verdict),
-        "cause": finding.cause,
-        "summary": finding.summary,
-        "evidence": [msgspec.to_builtins(item) for item in finding.evidence],
-        "severity": finding.severity.value,
-        "fix": list(finding.fix),
-    }
+def finding_answer(finding: Finding) -> FindingAnswer:
+    return FindingAnswer(
+        code=finding.code,
+        subject=finding.subject,
+        **judged(finding.verdict),
+        cause=finding.cause,
+        summary=finding.summary,
+        evidence=finding.evidence,
+        severity=finding.severity,
+        fix=finding.fix,
+    )
 
 
-def verdict_answer(verdict: Verdict) -> dict[str, Any]:
+def judged(verdict: Verdict) -> Judged:
     """The verdict's word, with what an Unknown misses and what a Skipped names."""
+    said: Judged = {"verdict": _WORDS[word(verdict)]}
     if isinstance(verdict, Unknown):
-        return {"verdict": word(verdict), "missing": verdict.missing, "look_failed": verdict.look_failed}
+        return {**said, "missing": verdict.missing, "look_failed": verdict.look_failed}
     if isinstance(verdict, Skipped):
-        return {"verdict": word(verdict), "because": verdict.because}
-    return {"verdict": word(verdict)}
+        return {**said, "because": verdict.because}
+    return said

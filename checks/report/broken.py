@@ -53,10 +53,15 @@ class BrokenGroup(msgspec.Struct, frozen=True, kw_only=True):
     using: int
 
 
-def broken_groups(reports: Iterable[ClusterReport]) -> tuple[BrokenGroup, ...]:
-    """All that is broken, the worst group first, of equally bad ones the one with most clusters."""
+def broken_groups(
+    reports: Iterable[ClusterReport], fleet: Iterable[ClusterReport] | None = None
+) -> tuple[BrokenGroup, ...]:
+    """All that is broken, the worst group first, of equally bad ones the one with most clusters.
+
+    ``fleet`` are the clusters among which those that use a registry are counted (None: the same).
+    """
     listed = tuple(reports)
-    using = Counter(row.registry for report in listed for row in report.registries)
+    using = Counter(row.registry for report in (listed if fleet is None else fleet) for row in report.registries)
     groups: dict[tuple[Harm, str, str, str], list[Broken]] = {}
     for broken in (entry for report in listed for entry in broken_of(report)):
         groups.setdefault((broken.harm, broken.registry, broken.code, broken.cause), []).append(broken)

@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from checks.catalog import check_of
-from checks.findings import ClusterReport, Fail, Unknown, word
+from checks.causes import ScanCause
+from checks.findings import ClusterReport, Fail, Pass, ScanReport, Unknown, word
 from checks.report.coverage import REGISTRIES_CUT
 
+# Errors that leave nothing open: somebody wants it so.
+ON_PURPOSE = frozenset({ScanCause.OPTED_OUT})
 FacetCounts = dict[str, dict[str, int]]
 
 
@@ -25,6 +28,17 @@ def outcome_of(report: ClusterReport) -> Outcome:
     if failing(report):
         return Outcome.FAIL
     return Outcome.UNKNOWN if unsettled(report) else Outcome.PASS
+
+
+def scan_outcome(report: ScanReport) -> Outcome:
+    """What a whole scan comes to, as the exit code says: fail where any cluster fails; pass where clusters were found
+    and nothing is open, neither of a cluster nor of a subscription nor of what was named."""
+    if any(failing(cluster) for cluster in report.clusters):
+        return Outcome.FAIL
+    looked = all(isinstance(result.verdict, Pass) for result in report.subscriptions)
+    named = all(error.cause in ON_PURPOSE for error in report.errors)
+    settled = not any(unsettled(cluster) for cluster in report.clusters)
+    return Outcome.PASS if report.clusters and looked and named and settled else Outcome.UNKNOWN
 
 
 def count_rows(reports: Iterable[ClusterReport]) -> FacetCounts:

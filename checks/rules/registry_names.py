@@ -14,6 +14,7 @@ import msgspec
 
 from checks.rules import images
 from checks.rules.azure.clouds import CLOUDS
+from checks.rules.patterns import is_pattern
 
 SUFFIXES = (*(cloud.acr_suffix for cloud in CLOUDS.values()), "azurecr.de")
 
@@ -24,6 +25,7 @@ _DOCKER_HUB = dict.fromkeys(("index.docker.io", "registry-1.docker.io"), images.
 _LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _NAME = re.compile("[a-z0-9]{5,50}")
 _PORT = re.compile("[0-9]{1,5}")
+_PATTERN = re.compile(r"[a-z0-9.:*?\[\]!-]+", re.IGNORECASE)
 _HOST_OR_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.IGNORECASE)
 
 
@@ -151,3 +153,10 @@ def is_host_or_name(text: str) -> bool:
     if dotted and host.replace(".", "").isdigit():
         return False
     return len(text) <= MAX_HOST and _HOST_OR_NAME.fullmatch(host) is not None
+
+
+def is_host_name_or_pattern(text: str) -> bool:
+    """Whether somebody may mean registries by it: what ``is_host_or_name`` takes, or a pattern ("acr*")."""
+    if not is_pattern(text):
+        return is_host_or_name(text)
+    return len(text) <= MAX_HOST and _PATTERN.fullmatch(text) is not None

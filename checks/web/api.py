@@ -20,14 +20,18 @@ from azure.core.exceptions import AzureError
 
 from checks import watchdog
 from checks.collect.wire.errors import CollectError
+from checks.findings import SubscriptionResult
 from checks.history.errors import HistoryError, SchemaError
 from checks.history.model import Run
 from checks.jobs import scan_cluster
 from checks.jobs.canaries import StoredCanaries
+from checks.jobs.choosing.scope import ScanScope
 from checks.jobs.context import JobContext
 from checks.jobs.queues import PLAN, PlanMessage
 from checks.jobs.watch import MAX_POISON, Signals, look_at_signals, read_signals
 from checks.report.as_json import scan_answer, subscription_answer
+from checks.report.scan_about import ScanAbout
+from checks.rules.patterns import is_pattern
 from checks.rules.registry_names import is_host_or_name
 from checks.text import one_line, redacted
 
@@ -83,6 +87,8 @@ def read_request(body: bytes) -> ChecksRequest:
     for guid in request.subscriptions:
         if not _GUID.fullmatch(guid):
             raise BadRequest(f"{redacted(guid)[:80]!r} is no subscription id")
+    if request.cluster is not None and is_pattern(request.cluster):
+        raise BadRequest("cluster takes one name or ARM id, and no pattern")
     for host in request.registries:
         if not is_host_or_name(host):
             raise BadRequest(f"{redacted(host)[:80]!r} is no registry's name or login server")
@@ -131,7 +137,8 @@ def _refused_canary(context: JobContext) -> HttpResponse | None:
 async def _scan_now(context: JobContext, request: ChecksRequest) -> HttpResponse:
     """Scans at once and changes nothing: history counts runs only."""
     hosts = tuple(host.lower() for host in request.registries)
-    scope = scan_cluster.ScanScope(request.subscriptions, (request.cluster or "",), hosts, canaries=request.canary)
+    began = context.clock()
+    scope = ScanScope(request.subscriptions, (request.cluster or "",), hosts, canaries=request.canary)
     try:
         async with asyncio.timeout(SCAN_SECONDS):
             report = await scan_cluster.scan(context.azure, scope, lambda line: None, StoredCanaries(context))
@@ -141,8 +148,17 @@ async def _scan_now(context: JobContext, request: ChecksRequest) -> HttpResponse
         return HttpResponse(502, {"error": f"nothing could be read: {error}", "fix": list(error.as_gap().fix)})
     if not report.clusters:
         body = {"error": f"no cluster {redacted(request.cluster or '')[:200]!r} was found"}
-        return HttpResponse(404, body | {"subscriptions": [subscription_answer(s) for s in report.subscriptions]})
-    return HttpResponse(200, scan_answer(report))
+        found = {"subscriptions": _subscriptions(report.subscriptions), "errors": msgspec.to_builtins(report.errors)}
+        return HttpResponse(404, body | found)
+    about = ScanAbout(
+        at=began,
+        seconds=(context.clock() - began).total_seconds(),
+        subscriptions=scope.subscriptions,
+        clusters=scope.clusters,
+        registries=scope.registries,
+        canaries=scope.canaries,
+    )
+    return HttpResponse(200, msgspec.to_builtins(scan_answer(report, about)))
 
 
 async def get_run(context: JobContext, run_id: str) -> HttpResponse:
@@ -177,8 +193,12 @@ def _run(run: Run, ended: int) -> dict[str, Any]:
         "degraded": run.degraded,
         "baseline": run.baseline,
         "totals": msgspec.to_builtins(run.totals),
-        "subscriptions": [subscription_answer(result) for result in run.subscriptions],
+        "subscriptions": _subscriptions(run.subscriptions),
     }
+
+
+def _subscriptions(results: tuple[SubscriptionResult, ...]) -> Any:
+    return msgspec.to_builtins([subscription_answer(result) for result in results])
 
 
 async def get_health(open_context: OpenContext) -> HttpResponse:

@@ -295,7 +295,7 @@ SCANS: dict[str, Paths] = {
         **ROLES,
     },
     "no kubeconfig": {
-        "ARM 401 for a kubeconfig": (arm("*{cluster}/listClusterUserCredential", 401), "HTTP 401 Refused"),
+        "ARM 403 for a kubeconfig": (arm("*{cluster}/listClusterUserCredential", 403), "HTTP 403 Refused"),
         "registry 403": (registry("/v2/", 403), "HTTP 403"),
     },
     "a kubeconfig that is no YAML": {

@@ -235,6 +235,7 @@ def test_an_image_in_trouble_is_counted_apart_from_its_registry(tenant: Tenant) 
     tenant.pod(image, waiting=("ErrImagePull", f'failed to resolve reference "{image}": {image}: not found'))
     assert look(tenant).answer["totals"] == {
         "clusters": 1, "passing": 0, "failing": 1, "unknown": 0,
+        "can_pull": 0, "cannot_pull": 0, "at_risk": 0, "image_errors": 1, "warnings": 0,
         "rows": {"access": {"pass": 1}, "path": {"pass": 1}, "pull": {"pass": 1}, "images": {"fail": 1}},
     }  # fmt: skip
 

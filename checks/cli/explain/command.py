@@ -17,7 +17,7 @@ from checks.cli.explain.word import page_of, unknown_word
 from checks.cli.scan.options import registry_pattern
 from checks.cli.scan.running import exit_code, run_scan, tell_errors
 from checks.findings import ASKED_FOR, ClusterReport, Fail, RegistryRow, ScanReport, Unknown
-from checks.jobs.scan_cluster import ScanScope
+from checks.jobs.choosing.scope import ScanScope
 from checks.report.chain.as_json import chains_answer
 from checks.report.chain.build import answer_of, chain_of_row
 from checks.report.chain.model import Chain

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from checks.jobs.scan_cluster import ScanScope
-from checks.rules.registry_names import is_host_or_name
+from checks.jobs.choosing.scope import ScanScope
+from checks.rules.registry_names import is_host_name_or_pattern
 from checks.text import redacted
 
 
@@ -42,6 +42,8 @@ def scope_of(options: argparse.Namespace) -> ScanScope:
 
 def registry_pattern(text: str) -> str:
     """A registry as it is named on the command line, in lower case. Raises ArgumentTypeError."""
-    if not is_host_or_name(text):
-        raise argparse.ArgumentTypeError(f"{redacted(text)[:80]!r} is no registry's name or login server")
+    if not is_host_name_or_pattern(text):
+        raise argparse.ArgumentTypeError(
+            f"{redacted(text)[:80]!r} is no registry's name or login server, and no pattern of one"
+        )
     return text.lower()

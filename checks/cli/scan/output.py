@@ -16,8 +16,11 @@ from checks.cli.scan.choosing import chosen
 from checks.cli.scan.running import Scanned, tell_errors
 from checks.cli.scan.screen.page import Shown, footer, lines
 from checks.findings import ClusterReport, ScanReport, Severity
+from checks.report.as_csv import csv_report
 from checks.report.as_json import scan_answer
+from checks.report.as_junit import junit_report
 from checks.report.fleet_totals import fleet_totals
+from checks.report.html.render import html_report
 from checks.report.outcome import Outcome
 
 FORMATS = ("table", "json", "csv", "junit", "html")
@@ -124,10 +127,12 @@ def _chosen_text(scanned: Scanned, options: argparse.Namespace) -> str:
 
 def as_text(scanned: Scanned, wanted: str, clusters: tuple[ClusterReport, ...] | None = None) -> str:
     """A scan in a format for programs, or for a browser. ``clusters`` are those that are listed; None: all."""
-    report = scanned.report
+    report, about = scanned.report, scanned.about
     if wanted == "json":
-        return msgspec.json.format(msgspec.json.encode(scan_answer(report)), indent=2).decode() + "\n"
-    raise NotImplementedError(wanted, clusters)
+        raw = msgspec.json.encode(scan_answer(report, about, clusters))
+        return msgspec.json.format(raw, indent=2).decode() + "\n"
+    render = {"csv": csv_report, "junit": junit_report, "html": html_report}[wanted]
+    return render(report, about, clusters)
 
 
 def _write(text: str) -> None:

@@ -18,9 +18,10 @@ from checks.cli.progress import Progress
 from checks.cli.signals import until_signal
 from checks.collect.arm.client import open_azure
 from checks.collect.wire.errors import CollectError
-from checks.findings import Pass, ScanError, ScanReport
-from checks.jobs.scan_cluster import ScanScope, scan
-from checks.report.outcome import failing, unsettled
+from checks.findings import Pass, ScanReport
+from checks.jobs.choosing.scope import ScanScope
+from checks.jobs.scan_cluster import scan
+from checks.report.outcome import Outcome, scan_outcome
 from checks.report.scan_about import ScanAbout
 from checks.settings import Settings
 from checks.text import printable
@@ -50,7 +51,7 @@ async def look(loaded: Settings, scope: ScanScope, progress: Progress) -> Scanne
         async with open_azure(loaded) as azure:
             report = await scan(azure, scope, progress)
     except CollectError as error:
-        report = ScanReport(errors=(_error(error),))
+        report = ScanReport(errors=(error.as_error(),))
     about = ScanAbout(
         at=at,
         seconds=time.monotonic() - began,
@@ -62,20 +63,11 @@ async def look(loaded: Settings, scope: ScanScope, progress: Progress) -> Scanne
     return Scanned(report, about)
 
 
-def _error(error: CollectError) -> ScanError:
-    gap = error.as_gap()
-    return ScanError(f"look-{gap.why.value}", f"Nothing could be checked: {error}", gap.fix)
-
-
 def exit_code(report: ScanReport) -> int:
     """0 all pass, 1 something fails, 2 something is unknown, or nothing was found, 3 nothing could be read."""
-    if any(failing(cluster) for cluster in report.clusters):
-        return FAILS
     if _nothing_readable(report):
         return NOTHING_READABLE
-    looked = all(isinstance(result.verdict, Pass) for result in report.subscriptions)
-    settled = not any(unsettled(cluster) for cluster in report.clusters)
-    return ALL_PASS if report.clusters and looked and settled and not report.errors else UNKNOWN
+    return {Outcome.PASS: ALL_PASS, Outcome.FAIL: FAILS, Outcome.UNKNOWN: UNKNOWN}[scan_outcome(report)]
 
 
 def tell_errors(report: ScanReport) -> None:

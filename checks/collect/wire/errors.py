@@ -2,7 +2,8 @@
 
     CollectError        a read failed; the reason is none of the following
     ├── Temporary       throttling, 5xx, a body that makes no sense: it may work later
-    ├── NotAllowed      401 or 403: a role or permission is missing
+    ├── NotSignedIn     no token, or 401: nobody is signed in, or the sign-in is not taken
+    ├── NotAllowed      403: a role or permission is missing
     ├── NotAuthenticated    401 of a cluster: it does not take who asks, whatever roles they have
     ├── NotFound        404: there is no such thing
     └── Unreachable     no name, no connection, no trust, or no answer in time
@@ -14,6 +15,7 @@ the token that was sent. What it says is kept as ``detail``, without secrets; th
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -29,7 +31,10 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from checks.causes import ScanCause
+from checks.collect.wire import sign_in
 from checks.facts import NotSeen, NotSeenReason
+from checks.findings import ScanError
 from checks.retry_after import asked_seconds
 from checks.rules.fixes import az_roles
 from checks.text import one_line, without_bytes
@@ -42,6 +47,7 @@ class CollectError(Exception):
     """Something could not be read. ``detail`` is made one bounded line for people, without secrets."""
 
     why = NotSeenReason.ERROR
+    cause: str = ""
 
     def __init__(self, detail: str) -> None:
         super().__init__(one_line(detail))
@@ -49,6 +55,25 @@ class CollectError(Exception):
     def as_gap(self) -> NotSeen:
         """The fact that this was not seen."""
         return NotSeen(self.why, str(self))
+
+    def as_error(self) -> ScanError:
+        """Why a whole scan could not look, where not even a list can be had."""
+        return ScanError(self.cause or f"look-{self.why.value}", str(self), self.as_gap().fix)
+
+
+class NotSignedIn(CollectError):
+    """No credential gave a token, or Azure does not take it (401). ``fix``: az login, or what shows what is wrong."""
+
+    why = NotSeenReason.NOT_ALLOWED
+    cause = ScanCause.NOT_SIGNED_IN
+
+    def __init__(self, what: str, found: sign_in.SignIn) -> None:
+        super().__init__(f"{what}: {found.problem}")
+        self.fix = found.fix
+
+    def as_gap(self) -> NotSeen:
+        """The fact that nobody was let in."""
+        return NotSeen(self.why, f"{self}.", sign_in.MISSING, self.fix)
 
 
 class Temporary(CollectError):
@@ -65,9 +90,10 @@ class Temporary(CollectError):
 
 
 class NotAllowed(CollectError):
-    """401 or 403. ``role`` names the role that is missing; ``fix`` the command that grants it."""
+    """403. ``role`` names the role that is missing; ``fix`` the command that grants it."""
 
     why = NotSeenReason.NOT_ALLOWED
+    cause = ScanCause.NOT_ALLOWED
 
     def __init__(self, detail: str, role: str, scope: str, fix: tuple[str, ...] | None = None) -> None:
         super().__init__(detail)
@@ -112,7 +138,7 @@ class Unreachable(CollectError):
 async def translate_errors(what: str, role: str, scope: str, seconds: float) -> AsyncIterator[None]:
     """Runs one call within a deadline of ``seconds`` and turns what it may raise into a CollectError.
 
-    ``what`` names the call for people; ``role`` at ``scope`` is what a 401 or 403 would be cured by.
+    ``what`` names the call for people; ``role`` at ``scope`` is what a 403 would be cured by.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -134,13 +160,27 @@ async def translate_errors(what: str, role: str, scope: str, seconds: float) -> 
 def _from_response(what: str, role: str, scope: str, error: HttpResponseError) -> CollectError:
     status = error.status_code
     detail = f"{what}: {_message(error)}"
-    if status in (401, 403) or (status is None and isinstance(error, ClientAuthenticationError)):
+    if status is None and isinstance(error, ClientAuthenticationError):
+        return _no_token(what, error.message or "")
+    if status == 401:
+        return NotSignedIn(f"{what}: {_code(error)}", sign_in.refused_token(detail, os.environ))
+    if status == 403:
         return NotAllowed(detail, role, scope)
     if status == 404:
         return NotFound(detail)
     if status == 429:
         return Temporary(detail, _retry_after(error))
     return Temporary(detail, rejected=status == 400)
+
+
+def _no_token(what: str, text: str) -> CollectError:
+    if sign_in.is_network(text):
+        return Unreachable(f"{what}: the sign-in service of Azure cannot be reached")
+    return NotSignedIn(what, sign_in.no_token(text, os.environ))
+
+
+def _code(error: HttpResponseError) -> str:
+    return f"HTTP {error.status_code}{f' {error.error.code}' if error.error and error.error.code else ''}"
 
 
 def _message(error: HttpResponseError) -> str:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from checks.report.as_json import finding_answer, verdict_answer
-from checks.report.chain.model import Chain, ChainLink
+import msgspec
+
+from checks.report.as_json import finding_answer, judged
+from checks.report.chain.model import Chain, ChainLink, WeighedFinding
 
 
 def chains_answer(chains: Iterable[Chain]) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def _chain(chain: Chain) -> dict[str, Any]:
         "cluster": chain.cluster,
         "registry": chain.registry,
         "headline": chain.headline,
-        **verdict_answer(chain.answer.verdict),
+        **judged(chain.answer.verdict),
         "cause": chain.answer.cause,
         "basis": list(chain.basis),
         "steps": [_step(link) for link in chain.links],
@@ -36,11 +38,18 @@ def _chain(chain: Chain) -> dict[str, Any]:
 def _step(link: ChainLink) -> dict[str, Any]:
     return {
         "step": link.step.value,
-        **verdict_answer(link.verdict),
+        **judged(link.verdict),
         "sentence": link.sentence,
         "cause": link.cause,
         "codes": list(link.codes),
         "reached": link.reached,
-        "findings": [{**finding_answer(one.finding), "counts": one.counts, "note": one.note} for one in link.findings],
+        "findings": [
+            {**msgspec.to_builtins(finding_answer(one.finding)), "counts": one.counts, "note": one.note}
+            for one in link.findings
+        ],
         "fix": list(link.fix),
     }
+
+
+def _finding(one: WeighedFinding) -> dict[str, Any]:
+    return {**msgspec.to_builtins(finding_answer(one.finding)), "counts": one.counts, "note": one.note}

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from checks.findings import ScanReport
+from checks.findings import ClusterReport, ScanReport
 from checks.report.html.view import view_of
 from checks.report.path_picture.svg import STYLE
 from checks.report.scan_about import ScanAbout
 from checks.text import printable
 
 
-def html_report(report: ScanReport, about: ScanAbout) -> str:
+def html_report(report: ScanReport, about: ScanAbout, shown: Iterable[ClusterReport] | None = None) -> str:
     """The page: HTML with its style in it, without scripts, and with nothing from elsewhere.
 
-    It is bounded: what is left out of it is counted in it.
+    ``shown`` are the clusters to list (None: all). It is bounded: what is left out of it is counted in it.
     """
     page = _templates().get_template("report.html.j2")
-    return f"{page.render(view=view_of(report, about), picture_style=Markup(STYLE)).strip()}\n"
+    return f"{page.render(view=view_of(report, about, shown), picture_style=Markup(STYLE)).strip()}\n"
 
 
 def _templates() -> Environment:

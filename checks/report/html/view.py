@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC
 
 import msgspec
 
-from checks.findings import ScanReport, SubscriptionResult, word
+from checks.findings import ClusterReport, ScanReport, SubscriptionResult, word
 from checks.report.broken import BrokenGroup, broken_groups
 from checks.report.fleet_totals import FleetTotals, fleet_totals
 from checks.report.html import bounded
@@ -58,13 +59,14 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     version: str
 
 
-def view_of(report: ScanReport, about: ScanAbout) -> View:
-    """What is shown of a scan."""
+def view_of(report: ScanReport, about: ScanAbout, shown: Iterable[ClusterReport] | None = None) -> View:
+    """What is shown of a scan. ``shown`` are the clusters to list (None: all); totals are those of the report."""
     totals = fleet_totals(report.clusters)
     names = {result.id: result.name for result in report.subscriptions}
-    groups = broken_groups(report.clusters)
-    broken = broken_parts(groups, report.clusters, names)
-    clusters = cluster_lines(report.clusters, names, _anchors(groups, broken))
+    wanted = report.clusters if shown is None else tuple(shown)
+    groups = broken_groups(wanted, report.clusters)
+    broken = broken_parts(groups, wanted, names)
+    clusters = cluster_lines(wanted, names, _anchors(groups, broken))
     listed, more = bounded.first(clusters, bounded.MAX_CLUSTERS)
     headline, kind = _headline(totals)
     return View(
@@ -77,10 +79,10 @@ def view_of(report: ScanReport, about: ScanAbout) -> View:
         broken=broken,
         clusters=listed,
         clusters_more=more,
-        unknowns=_lists(unknowns(report.clusters)),
-        warnings=_lists(warnings(report.clusters)),
+        unknowns=_lists(unknowns(wanted)),
+        warnings=_lists(warnings(wanted)),
         warned=totals.warnings,
-        gaps=_lists(gaps(report.clusters)),
+        gaps=_lists(gaps(wanted)),
         version=VERSION,
     )
 

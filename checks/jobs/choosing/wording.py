@@ -1,0 +1,51 @@
+"""The words in which a scan says what is not there: names as people typed them, counts, near misses."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from checks.text import clipped, one_line, printable
+
+MAX_NEAR = 3
+MAX_SEEN = 5_000  # names that near misses are looked for among
+MAX_NAME = 80
+
+
+def quoted(name: str) -> str:
+    """A name as somebody typed it, fit to be shown."""
+    return f"'{shown(name)}'"
+
+
+def shown(name: str) -> str:
+    """A name of whatever source, fit to be shown."""
+    return clipped(printable(one_line(name)), MAX_NAME)
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """ "1 cluster", "2 clusters"."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first names, and how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - MAX_NEAR} more" if len(every) > MAX_NEAR else ""
+    return f"{', '.join(shown(name) for name in every[:MAX_NEAR])}{more}"
+
+
+def did_you_mean(name: str, seen: Iterable[str]) -> str:
+    """ " Did you mean aks-prod-1?" where names that were seen are like it, else nothing."""
+    near = near_misses(name, seen)
+    return f" Did you mean {' or '.join(shown(one) for one in near)}?" if near else ""
+
+
+def near_misses(name: str, seen: Iterable[str]) -> list[str]:
+    """At most three of the names that are like one, the most alike first."""
+    by_folded: dict[str, str] = {}
+    for one in seen:
+        if len(by_folded) == MAX_SEEN:
+            break
+        by_folded.setdefault(one[:MAX_NAME].casefold(), one)
+    close = difflib.get_close_matches(name[:MAX_NAME].casefold(), by_folded, n=MAX_NEAR, cutoff=0.7)
+    return [by_folded[folded] for folded in close]
