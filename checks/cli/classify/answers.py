@@ -26,6 +26,9 @@ _AMBIGUOUS = frozenset({
 })  # fmt: skip
 
 
+_OF_A_RUNTIME = "rpc error: code = "
+
+
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One answer as it is written: members that are not known are left out. ``about`` names what is no pod."""
 
@@ -73,7 +76,8 @@ def _is_about_a_pull(seen: Sighting, found: Classified) -> bool:
     if tells_of_a_pull(seen.message, seen.reason):
         return True
     if found.cause is PullErrorCause.UNKNOWN or seen.log:
-        return False
+        # A runtime's error on its own, as people copy it out of a pod's status, is one even if nobody knows it.
+        return not seen.log and not seen.reason and seen.message.startswith(_OF_A_RUNTIME)
     # A controller's own failure ("403", "timeout") is none of a pull; that a policy forbids the image is.
     return seen.reason in _AMBIGUOUS or (seen.reason == "FailedCreate" and found.cause is PullErrorCause.POLICY)
 

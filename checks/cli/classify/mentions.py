@@ -10,6 +10,7 @@ _MAX_TEXT = 16 * 1024
 _IMAGE = re.compile(
     r"(?:\b(?:image|reference|image tag|pulling|PullImage|ref) |\bimage=)"
     r"\\{0,3}[\"'](?P<quoted>[^\"'\\\s]{1,600})\\{0,3}[\"']"
+    r"|\bresolve (?:reference|ref) (?P<bare>[^\s\"'\\]{1,600}):(?=\s)"
     r"|\bpull access denied for (?P<denied>[^\s,\"'\\]{1,600})"
     r"|\bmanifest for (?P<manifest>[^\s,\"'\\]{1,600}) not found"
     r"|\bImage:(?P<field>[^\s,{}\"'\\]{1,600}),"

@@ -309,6 +309,17 @@ def test_pasted_errors_are_answered_a_line_each() -> None:
     assert result.read.others == 1
 
 
+def test_a_runtimes_error_that_nobody_knows_is_an_error_on_its_own_and_none_in_a_log() -> None:
+    text = "rpc error: code = FailedPrecondition desc = failed precondition"
+    assert classified(text).causes == ["unknown"]
+    assert classified(f'{KLOG}x.go:1] "Other" err="{text}"').causes == []
+
+
+def test_an_image_without_quotes_is_named() -> None:
+    text = "CannotPullContainerError: failed to resolve ref docker.io/library/nginx:none: not found"
+    assert classified(text).named == [("image_not_found", "", "", "", "docker.io/library/nginx:none")]
+
+
 @pytest.mark.parametrize(
     "given",
     [
