@@ -139,10 +139,10 @@ def test_svg_is_the_picture(environment: dict[str, str]) -> None:
 def test_what_is_not_there_is_named(environment: dict[str, str]) -> None:
     done = explain(environment, "--cluster", "aks-7", "--quiet")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "pullwatch: no cluster named aks-7 was found among 1 in 1 subscriptions\n"
+    assert done.stderr == "pullwatch: 'aks-7' is not among the 1 cluster in 1 subscription. Did you mean aks-1?\n"
     done = explain(environment, "--cluster", "aks-1", "--registry", "acrnope", "--quiet")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "acrnope.azurecr.io is in none of the 1 subscriptions that were read" in done.stderr
+    assert "'acrnope' is not among the" in done.stderr
 
 
 def test_a_tenant_that_cannot_be_asked_is_3(environment: dict[str, str]) -> None:

@@ -8,7 +8,6 @@ import gzip
 import ipaddress
 import json
 import ssl
-import tomllib
 import zlib
 from pathlib import Path
 
@@ -24,8 +23,8 @@ from checks.collect.kubernetes.api import pods_and_events
 from checks.collect.kubernetes.kubeconfig import Kubeconfig
 from checks.collect.wire.errors import CollectError, Temporary, Unreachable
 from checks.facts import Seen, Workloads
+from checks.version import VERSION
 from tests.support import access_facts as base
-from tests.support.cli import ROOT
 from tests.support.hostile_server import Say, client, raw, server
 from tests.support.secret_texts import CANARIES
 
@@ -213,5 +212,4 @@ async def test_an_answer_is_bounded_as_what_it_becomes(tmp_path: Path, monkeypat
 
 
 def test_pullwatch_calls_itself_by_its_version() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert f"pullwatch/{version}" == USER_AGENT
+    assert f"pullwatch/{VERSION}" == USER_AGENT

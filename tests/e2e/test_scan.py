@@ -258,7 +258,7 @@ def test_a_registry_that_nobody_uses_is_no_success(tmp_path: Path) -> None:
     tenant.registry()
     result = look(tenant, "--registry", "acrone")
     assert (result.code, result.answer["clusters"]) == (2, [])
-    assert "no cluster that uses acrone was found" in result.errors
+    assert "no cluster in scope uses it" in result.errors
 
 
 def test_what_is_no_registry_is_refused_with_its_text(tenant: Tenant) -> None:
@@ -270,7 +270,7 @@ def test_what_is_no_registry_is_refused_with_its_text(tenant: Tenant) -> None:
 def test_nothing_to_look_at_is_no_success(tenant: Tenant) -> None:
     result = look(tenant, "--cluster", "no-such-cluster")
     assert result.code == 2
-    assert "no cluster named no-such-cluster was found" in result.errors
+    assert "'no-such-cluster' is not among the 1 cluster in 1 subscription" in result.errors
 
 
 def test_an_opted_out_cluster_is_left_alone_unless_it_is_named(tenant: Tenant) -> None:

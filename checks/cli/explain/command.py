@@ -10,7 +10,7 @@ import msgspec
 
 from checks.causes import ReadCause
 from checks.cli.arguments import PROGRAM
-from checks.cli.exit_codes import ALL_PASS, UNKNOWN, USAGE
+from checks.cli.exit_codes import ALL_PASS, NOTHING_READABLE, UNKNOWN, USAGE
 from checks.cli.explain.chain_text import show_chain
 from checks.cli.explain.streams import width_of, writable
 from checks.cli.explain.word import page_of, unknown_word
@@ -84,11 +84,11 @@ def _explain_chain(options: argparse.Namespace) -> int:
     scope = ScanScope(tuple(options.subscription), (options.cluster,), (options.registry,) if options.registry else ())
     report = run_scan(scope, quiet=getattr(options, "quiet", False)).report
     tell_errors(report)
-    missing = "" if report.errors else _not_found(report, options.cluster)
-    if missing:
+    missing = _not_found(report, options.cluster)
+    if missing and not report.errors:
         sys.stderr.write(f"{PROGRAM}: {missing}\n")
     if missing or not report.clusters:
-        return exit_code(report) or UNKNOWN
+        return NOTHING_READABLE if exit_code(report) == NOTHING_READABLE else UNKNOWN
     chains = chains_of(report)
     if options.output == "svg" and len(chains) > 1:
         _wrong(options, f"{len(chains)} clusters are called so: give the ARM id of one")
