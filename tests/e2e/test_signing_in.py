@@ -15,7 +15,7 @@ import pytest
 from simulator import running
 from tests.support.cli import Scan, scan
 from tests.support.scan_schema import problems
-from tests.support.tenant_builder import Tenant, guid
+from tests.support.tenant_builder import ACR_PULL, Tenant, guid, object_id
 
 TENANT = "72f988bf-0000-4000-8000-000000000001"
 TRACE = "Trace ID: 9958a6aa-3e9b-4470-9df7-7d0603262301 Correlation ID: c215e3d3-39fa-42e5-855c-4d93e362d308 Timestamp: 2026-01-09 13:10:42Z"  # fmt: skip # noqa: E501
@@ -56,6 +56,7 @@ OLD_SECRET = (
 HOSTILE = (
     f"ERROR: AADSTS70043: expired\n{AGAIN} --tenant $(reboot) --scope x;reboot/.default\x1b[31m Bearer eyJhbGciOi.e30.x"
 )
+SINGLE_READS = (r"^/subscriptions/.*/registries\?api-version=20(26-09|21-08)-01-preview", "*/virtualNetworks")
 TEXTS = {
     "never signed in": (NOT_SET_UP, "nobody is signed in to Azure", "az login"),
     "the broker asks": (BROKER, "nobody is signed in to Azure", "az login"),
@@ -160,6 +161,38 @@ def test_a_token_that_azure_does_not_take_is_no_missing_role(tmp_path: Path) -> 
     assert "HTTP 401 InvalidAuthenticationToken: Azure does not take the sign-in" in error["summary"]
     assert "role assignment" not in str(error)
     assert result.code == 3
+
+
+def test_one_read_that_takes_no_token_costs_nothing_else(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path / "tenant")
+    tenant.cluster()
+    tenant.assign(object_id("aks-1"), ACR_PULL, tenant.registry())
+    tenant.pulled("acrone.azurecr.io/team/web:1")
+    body = {"error": {"code": "InvalidAuthenticationToken", "message": "The access token is invalid."}}
+    rules = [{"service": "arm", "path": path, "effect": {"status": 401, "body": body}} for path in SINGLE_READS]
+    (tenant.root / "faults.json").write_text(json.dumps(rules))
+    with running(tenant.root) as simulator:
+        result = scan(simulator.environment)
+    assert result.row()["pull"]["verdict"] == "pass"
+    assert "role assignment create" not in str([line for line in result.cluster()["coverage"] if "401" in line["why"]])
+
+
+def test_a_cluster_that_no_token_is_to_be_had_for_is_still_judged_by_azure(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path / "tenant")
+    tenant.cluster(tags={"pullwatch-registries": "acrone"})
+    tenant.assign(object_id("aks-1"), ACR_PULL, tenant.registry())
+    tenant.pulled("acrone.azurecr.io/team/web:1")
+    body = {"error": "invalid_resource", "error_description": f"AADSTS500011: The resource was not found. {TRACE}"}
+    rule = {"service": "identity", "path": "^.*resource=6dae42f8", "effect": {"status": 400, "body": body}}
+    (tenant.root / "faults.json").write_text(json.dumps([rule]))
+    with running(tenant.root) as simulator:
+        result = scan(simulator.environment)
+    finding = result.finding("PW301")
+    assert (
+        "no token for the AKS server application: the managed identity of the app gets no token" in finding["summary"]
+    )
+    assert "role assignment" not in str(finding["fix"])
+    assert result.row()["access"]["verdict"] == "pass"
 
 
 def test_a_subscription_that_takes_no_token_costs_the_others_nothing_and_is_granted_no_role(tmp_path: Path) -> None:

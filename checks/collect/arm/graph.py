@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import aiohttp
-from azure.core.exceptions import ClientAuthenticationError
 
 from checks.collect.arm import bodies
 from checks.collect.arm.client import Azure
@@ -50,17 +49,18 @@ async def _by_application(azure: Azure, client_id: str, *collections: str) -> li
     """The objects of an application id, one per collection; empty where there is none."""
     if not _GUID.fullmatch(client_id):
         raise NotFound("the cluster's service principal client id is no GUID")
-    async with translate_errors(f"read {collections[0]} in Microsoft Graph", ROLE, "/", azure.settings.call_seconds):
-        try:
-            token = await azure.token(f"{azure.settings.cloud.graph}/.default")
-        except ClientAuthenticationError as error:
-            raise _not_allowed(azure, f"no token for Microsoft Graph: {error.message}") from None
-        async with connections.session(()) as session:
-            items = []
-            for collection in collections:
-                body = await _get(azure, session, collection, {"$filter": f"appId eq '{client_id}'"}, token)
-                items.append(next(iter(bodies.objects(body, "value")), {}))
-            return items
+    async with translate_errors("no token for Microsoft Graph", ROLE, "/", azure.settings.call_seconds):
+        token = await azure.token(f"{azure.settings.cloud.graph}/.default")
+    what = f"read {collections[0]} in Microsoft Graph"
+    async with (
+        translate_errors(what, ROLE, "/", azure.settings.call_seconds),
+        connections.session(()) as session,
+    ):
+        items = []
+        for collection in collections:
+            body = await _get(azure, session, collection, {"$filter": f"appId eq '{client_id}'"}, token)
+            items.append(next(iter(bodies.objects(body, "value")), {}))
+        return items
 
 
 async def _get(

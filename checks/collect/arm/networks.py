@@ -14,7 +14,7 @@ import msgspec
 
 from checks.collect.arm import bodies, name_server_bodies, network_bodies, reads
 from checks.collect.arm.client import Azure
-from checks.collect.wire.errors import NotAllowed, NotFound, Temporary
+from checks.collect.wire.errors import CollectError, NotFound, Temporary
 from checks.facts import Cluster, NotSeen, NotSeenReason, Seen, subscription_of
 from checks.facts.network import (
     ForwardingRuleset,
@@ -215,7 +215,7 @@ class _Reading:
             results: Seen[list[Any]] | NotSeen = await self._raw_or_raise(path, newest, "virtual network rules")
         except (Temporary, NotFound):
             results = await self._raw(path, older, "virtual network rules")
-        except NotAllowed as error:
+        except CollectError as error:
             results = error.as_gap()
         return _mapped(results, lambda items: dict(x for i in items if (x := network_bodies.registry_rules(i))))
 

@@ -13,14 +13,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-from azure.core.exceptions import ClientAuthenticationError
 from kubernetes.aio import client
 
 from checks.collect.arm.client import USER_AGENT, Azure
 from checks.collect.kubernetes.bodies import PACKING
 from checks.collect.kubernetes.kubeconfig import Kubeconfig
 from checks.collect.wire import connections
-from checks.collect.wire.errors import NotAllowed, Temporary, translate_errors
+from checks.collect.wire.errors import Temporary, translate_errors
 from checks.facts import Cluster
 from checks.rules.azure.clouds import AKS_SERVER_APPLICATION
 from checks.text import one_line
@@ -45,13 +44,9 @@ async def open_api(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> As
 
 async def cluster_token(azure: Azure, cluster: Cluster) -> str:
     """A token for the AKS server application. Raises CollectError."""
-    async with translate_errors("token for the cluster", RBAC_READER, cluster.id, azure.settings.call_seconds):
-        try:
-            return await azure.token(f"{AKS_SERVER_APPLICATION}/.default")
-        except ClientAuthenticationError as error:
-            raise NotAllowed(
-                f"no token for the AKS server application: {error.message}", RBAC_READER, cluster.id
-            ) from None
+    what = "no token for the AKS server application"
+    async with translate_errors(what, RBAC_READER, cluster.id, azure.settings.call_seconds):
+        return await azure.token(f"{AKS_SERVER_APPLICATION}/.default")
 
 
 def _configuration(kubeconfig: Kubeconfig, token: str | None, connector: aiohttp.BaseConnector) -> client.Configuration:

@@ -43,6 +43,10 @@ from checks.text import one_line, without_bytes
 _OBJECT_ID = re.compile(r"""(?:object id '|User ")([0-9a-fA-F-]{36})['"]""")
 
 
+# What azure-identity says where no token was to be had: without a status, or the one of a managed identity's endpoint.
+_NO_TOKEN = (None, 400, 403, 404)
+
+
 class CollectError(Exception):
     """Something could not be read. ``detail`` is made one bounded line for people, without secrets."""
 
@@ -160,7 +164,7 @@ async def translate_errors(what: str, role: str, scope: str, seconds: float) -> 
 def _from_response(what: str, role: str, scope: str, error: HttpResponseError) -> CollectError:
     status = error.status_code
     detail = f"{what}: {_message(error)}"
-    if status is None and isinstance(error, ClientAuthenticationError):
+    if isinstance(error, ClientAuthenticationError) and status in _NO_TOKEN:
         return _no_token(what, error.message or "")
     if status == 401:
         return NotSignedIn(f"{what}: {_code(error)}", sign_in.refused_token(detail, os.environ))
