@@ -25,9 +25,9 @@ from checks.history.decide import Policy, decide
 from checks.history.model import RunRef
 from checks.notify.incidents import items_of, mail_of
 from checks.notify.message import compose, message_id_of
-from checks.report.as_json import scan_answer
 from checks.report.cluster_report import build_report
-from checks.report.scan_about import ScanAbout
+from checks.report.fleet.scan_about import ScanAbout
+from checks.report.formats.as_json import scan_answer
 from checks.rules import images
 from checks.rules.access.pull_secrets import key_matches, match_target, matching_entries
 from checks.rules.pull import image_access

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 from checks import catalog, settings  # noqa: E402
 from checks.catalog.check import Check  # noqa: E402
 from checks.causes import RENAMED, ReadCause, RowCause, ScanCause  # noqa: E402
-from checks.report.json_shapes import SCHEMA_VERSION, ScanAnswer  # noqa: E402
+from checks.report.formats.json_shapes import SCHEMA_VERSION, ScanAnswer  # noqa: E402
 from checks.report.pages.check_page import check_page  # noqa: E402
 from checks.report.pages.page import markdown, table  # noqa: E402
 from checks.report.path_picture import svg, text  # noqa: E402

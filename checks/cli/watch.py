@@ -26,8 +26,8 @@ from checks.cli.scan.screen.page import footer
 from checks.cli.signals import until_signal
 from checks.findings import ScanError, ScanReport
 from checks.jobs.choosing.scope import ScanScope
-from checks.report.fleet_totals import fleet_totals
-from checks.report.scan_changes import ScanChange, failing_now, scan_changes
+from checks.report.fleet.scan_changes import ScanChange, failing_now, scan_changes
+from checks.report.fleet.totals import fleet_totals
 from checks.settings import Settings
 
 LEAST_INTERVAL = 10.0

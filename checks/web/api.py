@@ -29,8 +29,8 @@ from checks.jobs.choosing.scope import ScanScope
 from checks.jobs.context import JobContext
 from checks.jobs.queues import PLAN, PlanMessage
 from checks.jobs.watch import MAX_POISON, Signals, look_at_signals, read_signals
-from checks.report.as_json import scan_answer, subscription_answer
-from checks.report.scan_about import ScanAbout
+from checks.report.fleet.scan_about import ScanAbout
+from checks.report.formats.as_json import scan_answer, subscription_answer
 from checks.rules.patterns import is_pattern
 from checks.rules.registry_names import is_host_or_name
 from checks.text import one_line, redacted

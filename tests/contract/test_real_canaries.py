@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from checks.jobs.canaries import Swept, sweep_canaries
 from tests.jobs.test_canaries import WORKER
 from tests.support.cli import ROOT, clean, scan
@@ -195,6 +197,7 @@ async def test_a_killed_process_leaves_a_pod_that_the_next_sweep_deletes(
         assert canaries(kube_apiserver) == []
 
 
+@pytest.mark.matrix  # a minute of real time; test_canaries.py has it on the simulated one
 def test_a_killed_command_leaves_a_pod_that_a_later_look_deletes(kube_apiserver: KubeApiServer, tmp_path: Path) -> None:
     """It has no storage: the pod is found by its label, once it must have ended by itself."""
     ready_pod(kube_apiserver, "shop", nodeName=node(kube_apiserver))

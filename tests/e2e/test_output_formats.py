@@ -17,10 +17,10 @@ from checks.collect.arm.client import open_azure
 from checks.findings import ScanReport
 from checks.jobs.choosing.scope import ScanScope
 from checks.jobs.scan_cluster import scan
-from checks.report.as_csv import csv_report
-from checks.report.as_junit import junit_report
+from checks.report.fleet.scan_about import ScanAbout
+from checks.report.formats.as_csv import csv_report
+from checks.report.formats.as_junit import junit_report
 from checks.report.outcome import scan_outcome
-from checks.report.scan_about import ScanAbout
 from simulator import running
 from tests.support import cli
 from tests.support.scan_schema import problems

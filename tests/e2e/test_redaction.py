@@ -482,7 +482,7 @@ def test_nothing_is_stored_mailed_answered_or_logged_by_the_app(tenant: Tenant, 
         rows, log = dump(storage), "".join(running_app.host.log)
         failed = [f"{call.error} {call.traceback}" for call in running_app.host.invocations if not call.ok]
     assert any("Failed: Temporary: " in text and "[redacted]" in text for text in failed)
-    assert [answer.status for answer in answers] == [502, 400, 400, 502]
+    assert [answer.status for answer in answers] == [400, 400, 400, 502]
     assert "554" in rows and "poison" in rows
     shown = "\n".join((rows, parts(smtp), log, *failed, *(str(answer.body) for answer in answers)))
     assert "[redacted]" in rows

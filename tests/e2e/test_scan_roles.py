@@ -149,9 +149,10 @@ def same_report(tenant: Tenant, scopes: Sequence[str]) -> Scan:
 
 
 def timeless(report: Any) -> Any:
-    """A report without the times at which its parts were read."""
+    """A report without the times at which it was made and its parts were read."""
     if isinstance(report, dict):
-        return {key: timeless(value) for key, value in report.items() if key != "read_at"}
+        left_out = ("read_at", "started_at", "seconds")
+        return {key: timeless(value) for key, value in report.items() if key not in left_out}
     return [timeless(item) for item in report] if isinstance(report, list) else report
 
 

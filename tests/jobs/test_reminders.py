@@ -31,10 +31,10 @@ def subjects(box: Mailbox) -> list[str]:
 async def test_what_fails_for_days_is_reminded_of_once_a_day(storage: str, smtp: Mailbox) -> None:
     async with job_context(app_settings(storage, smtp), Clock()) as job:
         await hours(job, {CLUSTER: "pass", OTHER: "fail"}, 1, 2)
-        await hours(job, {CLUSTER: "fail", OTHER: "fail"}, 3, 71)
+        await hours(job, {CLUSTER: "fail", OTHER: "fail"}, 3, 48)
     first, second, *reminders = subjects(smtp)
     assert (first.partition(":")[0], second.partition(":")[0]) == ("FAIL", "FAIL")
-    assert reminders == ["STILL FAILING: 2 clusters still fail"] * 3
+    assert reminders == ["STILL FAILING: 2 clusters still fail"] * 2
     body = smtp.messages[2].get_body(("plain",))
     assert body is not None
     text = str(body.get_content())

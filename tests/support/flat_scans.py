@@ -23,7 +23,7 @@ from checks.findings import (
     Unknown,
 )
 from checks.report.coverage import REGISTRIES_CUT
-from checks.report.scan_about import ScanAbout
+from checks.report.fleet.scan_about import ScanAbout
 from tests.support.reports import CLUSTER, REGISTRY, facet, report
 
 ABOUT = ScanAbout(at=datetime(2026, 3, 1, 8, 30, 5, tzinfo=UTC), seconds=1234.5678)

@@ -23,7 +23,7 @@ from checks.collect.arm.client import open_azure
 from checks.findings import ClusterReport, ScanReport
 from checks.jobs.choosing.scope import ScanScope
 from checks.jobs.scan_cluster import scan
-from checks.report.broken import broken_of
+from checks.report.fleet.broken import broken_of
 from checks.report.outcome import Outcome, outcome_of
 from demo.incidents import break_image, remove_role
 from simulator import running

@@ -10,7 +10,7 @@ import msgspec
 from checks.causes import ScanCause
 from checks.findings import ClusterProblem, ClusterReport, Coverage, Pass, ScanReport, SubscriptionResult, Unknown
 from checks.report.cluster_report import build_report, problem_report
-from checks.report.scan_about import ScanAbout
+from checks.report.fleet.scan_about import ScanAbout
 from tests.support.access_facts import SUBSCRIPTION
 from tests.support.image_facts import ACR, NO_ROLE, container, facts, pulled
 from tests.support.network_world import World

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from checks.cli.classify.mentions import host_in
 from checks.cli.classify.sighting import PullError, Sighting
+from checks.cli.classify.texts.mentions import host_in
 from checks.facts import ContainerImage
 from checks.rules.pull.errors import (
     Classified,

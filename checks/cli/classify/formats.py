@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from checks.cli.classify import json_documents, json_lines, text_lines, yaml_documents
+from checks.cli.classify import json_documents, json_lines, yaml_documents
 from checks.cli.classify.answers import Answer, Classifier
 from checks.cli.classify.json_documents import NotJson
 from checks.cli.classify.objects import is_kubernetes, sightings_of
 from checks.cli.classify.sighting import PullError, Sighting
 from checks.cli.classify.source import MAX_INPUT, Source, TooMuch
+from checks.cli.classify.texts import text_lines
 from checks.cli.classify.yaml_documents import NotYaml
 from checks.text import one_line
 

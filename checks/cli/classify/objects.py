@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from checks.cli.classify.mentions import container_of_path, image_in
 from checks.cli.classify.sighting import NOW, Sighting
+from checks.cli.classify.texts.mentions import container_of_path, image_in
 from checks.rules.azure.virtual_nodes import PROVIDER_FAILED
 
 Object = Mapping[str, Any]

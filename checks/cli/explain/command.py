@@ -82,6 +82,8 @@ def _explain_word(word: str) -> int:
 
 def _explain_chain(options: argparse.Namespace) -> int:
     scope = ScanScope(tuple(options.subscription), (options.cluster,), (options.registry,) if options.registry else ())
+    if excess := scope.excess():
+        _wrong(options, excess)
     report = run_scan(scope, quiet=getattr(options, "quiet", False)).report
     tell_errors(report)
     missing = _not_found(report, options.cluster)

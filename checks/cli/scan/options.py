@@ -31,13 +31,16 @@ def add_scope_options(parser: argparse.ArgumentParser) -> None:
 
 
 def scope_of(options: argparse.Namespace) -> ScanScope:
-    """What the options name."""
-    return ScanScope(
+    """What the options name. Ends with wrong usage where that is too much."""
+    scope = ScanScope(
         tuple(options.subscription),
         tuple(options.cluster),
         tuple(options.registry),
         canaries=getattr(options, "canary", False),
     )
+    if excess := scope.excess():
+        options.parser.error(excess)
+    return scope
 
 
 def registry_pattern(text: str) -> str:

@@ -16,10 +16,10 @@ from checks.cli.scan.choosing import chosen
 from checks.cli.scan.running import Scanned, tell_errors
 from checks.cli.scan.screen.page import Shown, footer, lines
 from checks.findings import ClusterReport, ScanReport, Severity
-from checks.report.as_csv import csv_report
-from checks.report.as_json import scan_answer
-from checks.report.as_junit import junit_report
-from checks.report.fleet_totals import fleet_totals
+from checks.report.fleet.totals import fleet_totals
+from checks.report.formats.as_csv import csv_report
+from checks.report.formats.as_json import scan_answer
+from checks.report.formats.as_junit import junit_report
 from checks.report.html.render import html_report
 from checks.report.outcome import Outcome
 

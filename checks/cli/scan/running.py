@@ -21,8 +21,8 @@ from checks.collect.wire.errors import CollectError
 from checks.findings import Pass, ScanReport
 from checks.jobs.choosing.scope import ScanScope
 from checks.jobs.scan_cluster import scan
+from checks.report.fleet.scan_about import ScanAbout
 from checks.report.outcome import Outcome, scan_outcome
-from checks.report.scan_about import ScanAbout
 from checks.settings import Settings
 from checks.text import printable
 

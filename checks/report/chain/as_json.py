@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from checks.report.as_json import finding_answer, judged
 from checks.report.chain.model import Chain, ChainLink, WeighedFinding
+from checks.report.formats.as_json import finding_answer, judged
 
 
 def chains_answer(chains: Iterable[Chain]) -> dict[str, Any]:

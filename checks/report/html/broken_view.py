@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from checks.arm_ids import name_of, subscription_of
 from checks.findings import ClusterReport, Evidence
-from checks.report.broken import Broken, BrokenGroup, Harm
 from checks.report.chain.build import chain_of_row
+from checks.report.fleet.broken import Broken, BrokenGroup, Harm
 from checks.report.html import bounded
 from checks.report.path_picture import svg
 from checks.rules.fixes.kinds import FixKind, kind_of

@@ -9,8 +9,8 @@ import msgspec
 from checks.arm_ids import name_of, subscription_of
 from checks.catalog import check_of
 from checks.findings import ClusterReport, Fail, Finding, Pass, RegistryRow, Severity, Unknown, shown, word
-from checks.report.broken import harm_of
 from checks.report.chain.build import answer_of
+from checks.report.fleet.broken import harm_of
 from checks.report.html import bounded
 from checks.report.html.broken_view import HARMS, Fix, fix_of
 from checks.report.outcome import Outcome, outcome_of

@@ -8,9 +8,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from checks.findings import ClusterReport, ScanReport
+from checks.report.fleet.scan_about import ScanAbout
 from checks.report.html.view import view_of
 from checks.report.path_picture.svg import STYLE
-from checks.report.scan_about import ScanAbout
 from checks.text import printable
 
 

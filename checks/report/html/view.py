@@ -8,12 +8,12 @@ from datetime import UTC
 import msgspec
 
 from checks.findings import ClusterReport, ScanReport, SubscriptionResult, word
-from checks.report.broken import BrokenGroup, broken_groups
-from checks.report.fleet_totals import FleetTotals, fleet_totals
+from checks.report.fleet.broken import BrokenGroup, broken_groups
+from checks.report.fleet.scan_about import ScanAbout
+from checks.report.fleet.totals import FleetTotals, fleet_totals
 from checks.report.html import bounded
 from checks.report.html.broken_view import BrokenPart, Fix, broken_parts, fix_of
 from checks.report.html.lists_view import ClusterLine, Grouped, cluster_lines, gaps, unknowns, warnings
-from checks.report.scan_about import ScanAbout
 from checks.version import VERSION
 
 

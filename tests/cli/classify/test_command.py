@@ -145,7 +145,13 @@ def test_the_help_documents_formats_exit_codes_and_examples() -> None:
 @contextmanager
 def running(*arguments: str, **streams: int) -> Iterator[subprocess.Popen[bytes]]:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    process = subprocess.Popen([sys.executable, "-m", "checks", "classify", *arguments], cwd=ROOT, **pipes)  # type: ignore[call-overload]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "checks", "classify", *arguments],
+        cwd=ROOT,
+        # A shell that starts the tests in the background has them ignore Ctrl+C, and whatever they start, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        **pipes,  # type: ignore[call-overload]
+    )
     try:
         yield process
     finally:

@@ -9,8 +9,8 @@ from time import process_time
 
 import pytest
 
-from checks.cli.classify.ages import before
 from checks.cli.classify.formats import Unreadable
+from checks.cli.classify.texts.ages import before
 from tests.support.classified import BACK_OFF, IMAGE, NOT_FOUND, PROBE, UNAUTHORIZED, classified
 
 WEB = ("image_not_found", "prod", "web-1", "", IMAGE)

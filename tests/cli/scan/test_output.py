@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulator import Simulator, running
-from tests.support.cli import command
+from tests.support.cli import command, scan
 from tests.support.tenant_builder import ACR_PULL, Tenant, object_id
 
 IMAGE = "acrone.azurecr.io/team/web:1"
@@ -39,7 +39,7 @@ def test_only_filters_what_is_printed_and_neither_totals_nor_the_exit_code(simul
         assert names == {named}, done.stdout
         codes.add(done.returncode)
         last.add(done.stdout.splitlines()[-1].partition(";")[0])
-        answer = json.loads(command(simulator.environment, "scan", "--quiet", "--json", "--only", word).stdout)
+        answer = scan(simulator.environment, "--quiet", "--only", word).answer
         assert [cluster["id"].rpartition("/")[2] for cluster in answer["clusters"]] == [named]
         assert answer["totals"]["clusters"] == 3
     assert codes == {1}
@@ -48,8 +48,8 @@ def test_only_filters_what_is_printed_and_neither_totals_nor_the_exit_code(simul
 
 def test_severity_leaves_milder_failures_out_of_json(simulator: Simulator) -> None:
     def severities(*arguments: str) -> set[str]:
-        done = command(simulator.environment, "scan", "--quiet", "-o", "json", *arguments)
-        findings = [f for c in json.loads(done.stdout)["clusters"] for f in c["findings"]]
+        answer = scan(simulator.environment, "--quiet", *arguments).answer
+        findings = [f for c in answer["clusters"] for f in c["findings"]]
         return {finding["severity"] for finding in findings if finding["verdict"] == "fail"}
 
     assert severities("--severity", "error") == {"error"}

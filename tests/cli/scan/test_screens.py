@@ -16,7 +16,7 @@ from checks.arm_ids import name_of
 from checks.cli.layout import Page, short_registry
 from checks.cli.scan.screen.page import Shown, lines
 from checks.findings import ScanReport
-from checks.report.broken import broken_groups
+from checks.report.fleet.broken import broken_groups
 from tests.support.fleet_reports import ScannedFleet, scanned_fleet
 
 SCREENS = Path(__file__).parent / "screens"

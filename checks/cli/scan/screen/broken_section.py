@@ -21,8 +21,8 @@ from checks.cli.layout import (
     table,
 )
 from checks.findings import Finding, RegistryRow, shown, word
-from checks.report.broken import Broken, BrokenGroup, Harm
 from checks.report.cause_sentences import sentence_of
+from checks.report.fleet.broken import Broken, BrokenGroup, Harm
 from checks.rules.fixes.kinds import FixKind, first_command, kind_of
 
 _WHAT = {Harm.CANNOT_PULL: "cannot pull", Harm.AT_RISK: "at risk", Harm.IMAGES: "images"}

@@ -11,8 +11,8 @@ from checks.arm_ids import name_of
 from checks.cli.layout import HEADING, Page, command, counted, prose, short_registry
 from checks.cli.scan.screen import broken_section, canary_section, passing_section, unknown_section, warning_section
 from checks.findings import ClusterReport, ScanReport, Severity
-from checks.report.broken import BrokenGroup, broken_groups
-from checks.report.fleet_totals import FleetTotals, fleet_totals
+from checks.report.fleet.broken import BrokenGroup, broken_groups
+from checks.report.fleet.totals import FleetTotals, fleet_totals
 from checks.report.outcome import Outcome, outcome_of
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-from checks.cli.classify.ages import AGE, before
-from checks.cli.classify.mentions import container_of_path, image_in
 from checks.cli.classify.sighting import NOW, Sighting
+from checks.cli.classify.texts.ages import AGE, before
+from checks.cli.classify.texts.mentions import container_of_path, image_in
 
 _GAP = r"[ \t]{1,400}"
 _NAME = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"

@@ -24,8 +24,8 @@ from checks.findings import (
     SubscriptionResult,
     Unknown,
 )
-from checks.report.as_json import scan_answer
-from checks.report.scan_about import ScanAbout
+from checks.report.fleet.scan_about import ScanAbout
+from checks.report.formats.as_json import scan_answer
 from checks.version import VERSION
 from tests.support.reports import CLUSTER, REGISTRY, VERDICTS, report
 from tests.support.scan_schema import problems, published

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.findings import Fail, ScanError, ScanReport
-from checks.report.as_junit import MAX_ALSO, MAX_TEXT, junit_report
+from checks.report.formats.as_junit import MAX_ALSO, MAX_TEXT, junit_report
 from checks.report.outcome import Outcome, scan_outcome
 from tests.support.flat_scans import ABOUT, RESULT, SCANS, finding, with_findings
 from tests.support.reports import CLUSTER, REGISTRY, report

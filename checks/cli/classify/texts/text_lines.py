@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from checks.cli.classify import description, rows
-from checks.cli.classify.description import Description, continued
-from checks.cli.classify.log_lines import line_of_text
 from checks.cli.classify.sighting import Sighting
+from checks.cli.classify.texts import description, rows
+from checks.cli.classify.texts.description import Description, continued
+from checks.cli.classify.texts.log_lines import line_of_text
 
 
 def sightings_in(lines: Iterable[str]) -> Iterator[Sighting]:

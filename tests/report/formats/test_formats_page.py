@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from checks.causes import ScanCause
-from checks.report.as_csv import COLUMNS
-from checks.report.json_shapes import SCHEMA_VERSION, ScanAnswer
+from checks.report.formats.as_csv import COLUMNS
+from checks.report.formats.json_shapes import SCHEMA_VERSION, ScanAnswer
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "output-formats.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "output-formats.md").read_text(encoding="utf-8")
 
 
 def named(heading: str) -> list[str]:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.findings import ScanReport
-from checks.report.as_csv import COLUMNS, MAX_CELL, csv_report, safe_cell
-from checks.report.flat_lines import lines_of
+from checks.report.formats.as_csv import COLUMNS, MAX_CELL, csv_report, safe_cell
+from checks.report.formats.flat_lines import lines_of
 from tests.support.flat_scans import ABOUT, RESULT, SCANS, SUBSCRIPTION
 from tests.support.reports import CLUSTER, REGISTRY, report
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checks.findings import ClusterReport
-from checks.report.flat_lines import MAX_LINES, labels, lines_of
+from checks.report.formats.flat_lines import MAX_LINES, labels, lines_of
 from checks.report.outcome import failing, unsettled
 from tests.support.flat_scans import CLUSTERS
 from tests.support.reports import CLUSTER, REGISTRY, report

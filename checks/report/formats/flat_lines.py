@@ -15,8 +15,8 @@ from checks.arm_ids import resource_group_of
 from checks.catalog import check_of
 from checks.causes import RowCause
 from checks.findings import ClusterReport, Facet, Finding, RegistryRow, Skipped, Unknown, word
-from checks.report.broken import Broken, broken_of
 from checks.report.coverage import REGISTRIES_CUT
+from checks.report.fleet.broken import Broken, broken_of
 from checks.report.outcome import unsettled
 
 MAX_LINES = 300  # of one cluster

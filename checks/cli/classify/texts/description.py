@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cli.classify.ages import AGE, before
-from checks.cli.classify.mentions import container_of_path, image_in
 from checks.cli.classify.sighting import NOW, Sighting
+from checks.cli.classify.texts.ages import AGE, before
+from checks.cli.classify.texts.mentions import container_of_path, image_in
 
 MAX_CONTINUED = 64 * 1024
 _FIELD = re.compile(r"^([A-Z][A-Za-z0-9 /()-]{0,60}):[ \t]{0,200}(.*)$")

@@ -22,8 +22,9 @@ from checks.findings import (
     Verdict,
     word,
 )
-from checks.report.fleet_totals import fleet_totals
-from checks.report.json_shapes import (
+from checks.report.fleet.scan_about import ScanAbout
+from checks.report.fleet.totals import fleet_totals
+from checks.report.formats.json_shapes import (
     SCHEMA_VERSION,
     ClusterAnswer,
     FacetAnswer,
@@ -38,7 +39,6 @@ from checks.report.json_shapes import (
     Word,
 )
 from checks.report.outcome import Outcome, count_rows, outcome_of, scan_outcome
-from checks.report.scan_about import ScanAbout
 from checks.version import VERSION
 
 _WORDS: dict[str, Word] = {"pass": "pass", "fail": "fail", "unknown": "unknown", "skipped": "skipped"}

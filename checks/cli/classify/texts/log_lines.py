@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from checks.cli.classify.mentions import container_in, image_in, pod_in
 from checks.cli.classify.sighting import Sighting
+from checks.cli.classify.texts.mentions import container_in, image_in, pod_in
 
 _MAX_LINE = 64 * 1024
 _JOURNAL = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,253} [\w@.-]{1,100}(?:\[\d{1,9}\])?: ")

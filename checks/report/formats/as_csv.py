@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 
 from checks.arm_ids import resource_group_of, subscription_of
 from checks.findings import ClusterReport, Pass, ScanError, ScanReport, SubscriptionResult, word
-from checks.report.flat_lines import Line, lines_of
+from checks.report.fleet.scan_about import ScanAbout
+from checks.report.formats.flat_lines import Line, lines_of
 from checks.report.outcome import ON_PURPOSE
-from checks.report.scan_about import ScanAbout
 from checks.text import clipped, printable
 
 COLUMNS = (

@@ -16,9 +16,9 @@ from xml.etree import ElementTree as ET
 import msgspec
 
 from checks.findings import ClusterReport, Finding, Pass, ScanError, ScanReport, SubscriptionResult, word
-from checks.report.flat_lines import Line, labels, lines_of
+from checks.report.fleet.scan_about import ScanAbout
+from checks.report.formats.flat_lines import Line, labels, lines_of
 from checks.report.outcome import ON_PURPOSE
-from checks.report.scan_about import ScanAbout
 from checks.text import clipped, printable
 
 MAX_MESSAGE = 1_000

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from checks.findings import ClusterReport, Fail, Severity
-from checks.report.broken import Harm, harm_of
+from checks.report.fleet.broken import Harm, harm_of
 from checks.report.outcome import Outcome, outcome_of
 
 

@@ -1,0 +1,1 @@
+"""A scan as formats for programs: JSON, CSV, JUnit. Pure."""
