@@ -80,10 +80,11 @@ def tell_errors(report: ScanReport) -> None:
 
 # What is a matter of what was asked for, not of what can be read.
 _ASKED_WRONGLY = (ScanCause.EXCLUDED, ScanCause.NOT_VISIBLE, ScanCause.BODIES_UNREADABLE, ReadCause.NOT_APPLICABLE)
+_NOT_THERE = (ScanCause.NO_SUCH_SUBSCRIPTION, ScanCause.NO_SUCH_CLUSTER, ScanCause.NO_SUCH_REGISTRY)
 
 
 def _nothing_readable(report: ScanReport) -> bool:
     """Whether nobody is signed in, no subscription can be seen, or none of them could be read."""
-    if report.clusters:
+    if report.clusters or any(error.cause in _NOT_THERE for error in report.errors):
         return False
     return not any(isinstance(r.verdict, Pass) or r.cause in _ASKED_WRONGLY for r in report.subscriptions)

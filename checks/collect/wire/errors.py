@@ -76,6 +76,10 @@ class NotSignedIn(CollectError):
         super().__init__(f"{what}: {found.problem}")
         self.fix = found.fix
 
+    def as_error(self) -> ScanError:
+        """That nobody is signed in, which is all there is to say of a whole scan."""
+        return ScanError(self.cause, f"Not signed in: {self}", self.fix)
+
     def as_gap(self) -> NotSeen:
         """The fact that nobody was let in."""
         return NotSeen(self.why, f"{self}.", sign_in.MISSING, self.fix)

@@ -10,6 +10,7 @@ from checks.text import clipped, one_line, printable
 MAX_NEAR = 3
 MAX_SEEN = 5_000  # names that near misses are looked for among
 MAX_NAME = 80
+MIN_BEGINNING = 3
 
 
 def quoted(name: str) -> str:
@@ -41,11 +42,13 @@ def did_you_mean(name: str, seen: Iterable[str]) -> str:
 
 
 def near_misses(name: str, seen: Iterable[str]) -> list[str]:
-    """At most three of the names that are like one, the most alike first."""
+    """At most three of the names that are like one, the most alike first; then those that begin with it."""
     by_folded: dict[str, str] = {}
     for one in seen:
         if len(by_folded) == MAX_SEEN:
             break
         by_folded.setdefault(one[:MAX_NAME].casefold(), one)
     close = difflib.get_close_matches(name[:MAX_NAME].casefold(), by_folded, n=MAX_NEAR, cutoff=0.7)
-    return [by_folded[folded] for folded in close]
+    begun = sorted(folded for folded in by_folded if len(name) >= MIN_BEGINNING and folded.startswith(name.casefold()))
+    near = [by_folded[folded] for folded in dict.fromkeys([*close, *begun])]
+    return [one for one in near if one.partition(".")[0] not in near or "." not in one][:MAX_NEAR]

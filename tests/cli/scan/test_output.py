@@ -98,3 +98,19 @@ def test_canaries_show_what_each_pool_proved(tmp_path: Path) -> None:
     after = done.stdout.partition("Canary pulls")[2].splitlines()
     assert after[1].split()[:4] == ["CLUSTER", "POOL", "REGISTRY", "CANARY"]
     assert after[2].split()[0] == "aks-1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--subscription", "nope"), 2, "'nope' is neither the id nor the name"),
+        (("--cluster", "aks-9"), 2, "'aks-9' is not among the 3 clusters"),
+        (("--registry", "acro"), 2, "Did you mean acrone?"),
+    ],
+)
+def test_what_is_named_and_not_there_is_said_on_the_screen(
+    simulator: Simulator, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = command(simulator.environment, "scan", "--quiet", *arguments)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert said in done.stdout
