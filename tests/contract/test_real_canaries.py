@@ -250,6 +250,7 @@ def test_a_delete_that_stays_throttled_is_reported(kube_apiserver: KubeApiServer
     assert finding["fix"][0] == f"kubectl delete pod --namespace {NAMESPACE} {left}"
 
 
+@pytest.mark.matrix  # a quarter of a minute of real time
 def test_an_api_server_that_restarts_is_waited_for(kube_apiserver: KubeApiServer, tmp_path: Path) -> None:
     ready_pod(kube_apiserver, "shop", nodeName=node(kube_apiserver))
     with estate(tmp_path, kube_apiserver) as (sim, _):

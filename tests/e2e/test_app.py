@@ -105,6 +105,7 @@ def test_a_role_that_goes_is_a_fail_although_the_pods_cannot_be_read(
     assert subjects(smtp)[1].startswith("[Pullwatch] FAIL: aks-1 cannot pull from acrone.azurecr.io (role-missing)")
 
 
+@pytest.mark.matrix  # tests/jobs has it without a host
 def test_a_cluster_that_opts_out_is_no_longer_looked_at_and_starts_anew_when_it_opts_in(
     tenant: Tenant, storage: str, smtp: Mailbox
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_cluster_that_opts_out_is_no_longer_looked_at_and_starts_anew_when_it_
     ]
 
 
+@pytest.mark.matrix  # tests/jobs has it without a host
 def test_a_subscription_that_vanishes_is_unknown_and_told_once_and_so_is_its_return(
     tenant: Tenant, storage: str, smtp: Mailbox
 ) -> None:

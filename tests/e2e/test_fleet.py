@@ -32,7 +32,7 @@ def arm_calls(folder: Path) -> Counter[str]:
 def test_a_scan_of_ten_subscriptions_and_a_hundred_clusters_completes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = fleet(tmp_path / "fleet", subscriptions=10, clusters=100, registries=20, pods=50)
+    folder = fleet(tmp_path / "fleet", subscriptions=10, clusters=100, registries=20, pods=10)
     with running(folder) as simulator:
         result = scan(simulator.environment)
     assert len(result.answer["clusters"]) == 100

@@ -21,7 +21,7 @@ from tests.support.classified import BACK_OFF, IMAGE, NOT_FOUND, PROBE, event, p
 NASTY = "\x1b[31m\x07\u202eevil\u2066<script>{{7*7}}[bold]x[/]\r\nBcc: x@y.z\x00'\";rm -rf /"
 STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 FUZZ = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 ITEMS = (event(NOT_FOUND), event(BACK_OFF, "BackOff"), event(PROBE, "Unhealthy"), pod("ErrImagePull", NOT_FOUND))
 LINES = "".join(json.dumps({"message": text, "reason": "Failed", "pod": "web-1"}) + "\n" for text in (NOT_FOUND, PROBE))
