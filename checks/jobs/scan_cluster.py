@@ -81,7 +81,7 @@ async def scan(azure: Azure, scope: ScanScope, progress: Progress, records: Cana
         *registries.errors(scope, listing, reports),
     )
     return ScanReport(
-        errors=errors or named_clusters.nothing_found(choice, reports),
+        errors=errors or named_clusters.nothing_found(choice, listing, reports),
         subscriptions=(
             *(subscription_result(listing.subscriptions[guid]) for guid in choice.ids),
             *(unseen(settings, listing, guid) for guid in choice.unseen),

@@ -77,11 +77,17 @@ def pods_read(report: ClusterReport) -> bool:
 def unsettled(report: ClusterReport) -> bool:
     """Whether it is open that the cluster can pull: it was not checked, a row's answer is Unknown, or a finding is.
 
-    So it is where registries were cut: of those nothing is known.
+    So it is where registries were cut: of those nothing is known; and where no registry is known of a cluster whose
+    pods were not read (a stopped one): nothing was judged there.
 
     Unknowns of checks that only advise, or that look from where Pullwatch runs, leave nothing open about the nodes.
     """
     pulls = any(isinstance(row.pull.verdict, Unknown) for row in report.registries)
     cut = any(line.what == REGISTRIES_CUT for line in report.coverage)
     open_findings = any(isinstance(f.verdict, Unknown) and check_of(f).settles for f in report.findings)
-    return report.problem is not None or pulls or cut or open_findings
+    return report.problem is not None or pulls or cut or open_findings or nothing_judged(report)
+
+
+def nothing_judged(report: ClusterReport) -> bool:
+    """Whether no registry is known that a cluster uses, while its pods were not read."""
+    return not report.registries and not pods_read(report)

@@ -5,6 +5,7 @@ import pytest
 from checks.findings import (
     ClusterProblem,
     ClusterReport,
+    Coverage,
     Facet,
     Fail,
     Finding,
@@ -15,7 +16,7 @@ from checks.findings import (
     Unknown,
 )
 from checks.report.cluster_report import problem_report
-from checks.report.outcome import failing, unsettled
+from checks.report.outcome import Outcome, failing, outcome_of, unsettled
 
 CLUSTER = "/subscriptions/x/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1"
 
@@ -53,3 +54,10 @@ def test_a_cluster_that_could_not_be_checked_is_open_without_borrowing_a_checks_
     assert all(
         facet == Facet(Unknown("x"), "not-listed", (), "It is gone.") for _, facet in report.registries[0].facets()
     )
+
+
+def test_a_cluster_of_which_nothing_is_known_does_not_pass() -> None:
+    """A stopped one: its pods cannot be read, and nothing else names a registry."""
+    stopped = ClusterReport(id=CLUSTER, coverage=(Coverage("pods", False, "the cluster is stopped"),))
+    assert outcome_of(stopped) is Outcome.UNKNOWN
+    assert outcome_of(ClusterReport(id=CLUSTER, coverage=(Coverage("pods", True),))) is Outcome.PASS

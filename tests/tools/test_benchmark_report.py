@@ -11,10 +11,10 @@ from tests.support.cli import ROOT
 
 
 def test_it_prints_each_form_with_its_share() -> None:
-    script = [sys.executable, str(ROOT / "tools" / "benchmark_report.py"), "--clusters", "12"]
+    script = [sys.executable, str(ROOT / "tools" / "benchmark_report.py"), "--clusters", "20"]
     done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode in (0, 1), done.stderr
     first, *forms = done.stdout.splitlines()
-    assert re.fullmatch(r"scan of 12 clusters: \d+\.\d\d CPU s, load \d+\.\d", first)
+    assert re.fullmatch(r"scan of 20 clusters: \d+\.\d\d CPU s, load \d+\.\d", first)
     assert [line.split()[1] for line in forms] == [f"{name}:" for name in FORMATS]
     assert all(re.search(r"\d+\.\d{3} CPU s, \d+\.\d% of the scan; [1-9][\d,]+ characters$", line) for line in forms)

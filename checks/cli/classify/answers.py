@@ -88,7 +88,7 @@ def answer(seen: Sighting, found: Classified | OtherEvent) -> Answer:
     return Answer(
         cause=found.cause.value,
         rule=found.rule,
-        evidence=found.evidence,
+        evidence=printable(found.evidence, keep="\n\t", instead="\N{REPLACEMENT CHARACTER}"),
         sentence=found.cause.sentence,
         remedy=() if isinstance(found, OtherEvent) else _remedy(seen, found, image),
         namespace=shown(seen.namespace),

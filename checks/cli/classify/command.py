@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from checks.cli.classify.formats import Read, Unreadable
 from checks.cli.classify.writers import Blocks, JsonLines, NotWritten, Writer, to_stdout
 from checks.cli.exit_codes import ALL_PASS, UNKNOWN, USAGE
 from checks.cli.signals import stopping_on_signals
+from checks.cli.terminal import width_of as terminal_width
 from checks.text import one_line
 
 EXAMPLE = "kubectl get events -A -o json | pullwatch classify"
@@ -152,7 +152,7 @@ def _writer(output: str | None) -> Writer:
     terminal = sys.stdout.isatty()
     if output == "json" or (output is None and not terminal):
         return JsonLines(to_stdout)
-    return Blocks(to_stdout, shutil.get_terminal_size((80, 24)).columns if terminal else 120, colour=terminal)
+    return Blocks(to_stdout, terminal_width(sys.stdout) or 120, colour=terminal)
 
 
 def _named(file: str) -> str:

@@ -29,9 +29,10 @@ _YAML = re.compile(
 )
 # Kubectl's own lines before what it prints, and a prompt that was copied with it.
 _AROUND = re.compile(
-    rb"(?:Warning: |W\d{4} |E\d{4} |I\d{4} |No resources found|Flag --|error: |Error from server|[$#>] |PS |To sign in"
-    rb"|Unable to )"
+    rb"(?:```|Warning: |W\d{4} |E\d{4} |I\d{4} |No resources found|Flag --|error: |Error from server|[$#>] |PS "
+    rb"|To sign in|Unable to )"
 )
+_QUOTE = re.compile(rb"^[ \t]{0,20}> ?")
 _NOTHING = re.compile(r"(?:\s{0,400}No resources found[^\n]{0,400}(?:\n|$)){1,20}\s*")
 _IS_A_LIST = re.compile(rb"\"(?:items|kind|apiVersion)\"\s{0,20}:")
 
@@ -78,10 +79,16 @@ def _begins_json_lines(line: bytes) -> bool:
     if len(line) > json_lines.MAX_LINE:
         return _IS_A_LIST.search(line[:4096]) is None
     found = _decoded(line)
-    return isinstance(found, dict) and ("message" in found or not is_kubernetes(found))
+    return isinstance(found, dict) and not _is_watched(found) and ("message" in found or not is_kubernetes(found))
+
+
+def _is_watched(found: object) -> bool:
+    """Whether it is what ``kubectl get --watch --output-watch-events`` prints around each object."""
+    return isinstance(found, dict) and "type" in found and is_kubernetes(found.get("object"))
 
 
 def _of_whole(whole: bytes, write: Callable[[Answer], None], classifier: Classifier) -> Read:
+    whole = _unquoted(whole)
     text = _without_what_is_around(whole)
     begins = text.lstrip()[:1]
     if _YAML.match(text):
@@ -99,6 +106,17 @@ def _of_whole(whole: bytes, write: Callable[[Answer], None], classifier: Classif
     if not_json and (text.split(b"\n", 1)[0].strip() in (b"{", b"[") or _IS_A_LIST.search(text[:4096])):
         raise Unreadable(f"begins like JSON and cannot be read: {one_line(not_json)}")
     return _of_text(whole, classifier)
+
+
+def _unquoted(whole: bytes) -> bytes:
+    """The text without the marks of a quotation (``> ``), or the indent, that all of its lines begin with."""
+    lines = whole.split(b"\n")
+    told = [line for line in lines if line.strip()]
+    if told and all(line.lstrip().startswith(b">") for line in told):
+        lines = [_QUOTE.sub(b"", line) for line in lines]
+        told = [line for line in lines if line.strip()]
+    indent = min((len(line) - len(line.lstrip(b" ")) for line in told), default=0)
+    return b"\n".join(line[indent:] if line.strip() else line for line in lines)
 
 
 def _without_what_is_around(whole: bytes) -> bytes:
@@ -136,11 +154,12 @@ def _of_json(text: bytes, classifier: Classifier) -> Read | str:
 def _known(found: Iterable[object]) -> Iterator[Sighting | NotJson | None]:
     """The sightings in objects; None for an object without any."""
     for one in found:
-        if isinstance(one, NotJson):
-            yield one
-        elif is_kubernetes(one):
+        held = one["object"] if isinstance(one, dict) and _is_watched(one) else one
+        if isinstance(held, NotJson):
+            yield held
+        elif is_kubernetes(held):
             yield None
-            yield from sightings_of(one)
+            yield from sightings_of(held)
 
 
 def _yaml(text: str) -> Iterator[Sighting | NotYaml | None]:

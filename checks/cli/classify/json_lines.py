@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from checks.cli.classify.answers import Answer, answer
+from checks.cli.classify.objects import sightings_of
 from checks.cli.classify.sighting import Sighting
+from checks.cli.classify.texts.mentions import container_in, image_in
 from checks.rules.pull.errors import PullErrorCause, classify_event
 from checks.text import redacted
 
@@ -72,15 +74,31 @@ def _answer(line: bytes, decoder: msgspec.json.Decoder[_Line]) -> Answer:
         told = decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _bad(str(error) or type(error).__name__)
-    seen = Sighting(
+    seen = _seen(told, _of_event(line))
+    return answer(seen, classify_event(redacted(told.message), told.reason or "", told.image or ""))
+
+
+def _seen(told: _Line, event: Sighting) -> Sighting:
+    """What a line tells, with whom it names: by its own members, as an event of Kubernetes, or in its message."""
+
+    def given(member: object) -> str:
+        return member if isinstance(member, str) else ""
+
+    return Sighting(
         message=told.message,
         reason=told.reason or "",
-        image=told.image or "",
-        namespace=told.namespace if isinstance(told.namespace, str) else "",
-        pod=told.pod if isinstance(told.pod, str) else "",
-        container=told.container if isinstance(told.container, str) else "",
+        image=told.image or event.image or image_in(told.message),
+        namespace=given(told.namespace) or event.namespace,
+        pod=given(told.pod) or event.pod,
+        about=event.about,
+        container=given(told.container) or event.container or container_in(told.message),
     )
-    return answer(seen, classify_event(redacted(seen.message), seen.reason, seen.image))
+
+
+def _of_event(line: bytes) -> Sighting:
+    """What a line says as an event of Kubernetes (``jq -c '.items[]'``), which is still answered as a line."""
+    found = next(iter(sightings_of(msgspec.json.decode(line))), None) if b'"involvedObject"' in line else None
+    return found or Sighting(message="")
 
 
 def _bad(complaint: str) -> Answer:

@@ -36,8 +36,10 @@ def errors(scope: ScanScope, choice: Choice, listing: Inventory) -> Iterator[Sca
             yield ScanError(ScanCause.OPTED_OUT, summary)
 
 
-def nothing_found(choice: Choice, reports: Sequence[ClusterReport]) -> tuple[ScanError, ...]:
-    """That there is no cluster to check, where nothing else says why."""
+def nothing_found(choice: Choice, listing: Inventory, reports: Sequence[ClusterReport]) -> tuple[ScanError, ...]:
+    """That there is no cluster to check, where nothing else says why: clusters that could not be listed do."""
+    if any(isinstance(listing.subscriptions[guid].clusters, NotSeen) for guid in choice.ids):
+        return ()
     where = counted(len(choice.ids), "subscription")
     found = ScanError(ScanCause.NOTHING_FOUND, f"There is no cluster to check in {where}.")
     return () if reports else (found,)

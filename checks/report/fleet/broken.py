@@ -11,7 +11,7 @@ from enum import IntEnum
 
 import msgspec
 
-from checks.findings import ClusterReport, Facet, Fail, Finding, RegistryRow
+from checks.findings import ASKED_FOR, ClusterReport, Facet, Fail, Finding, RegistryRow
 
 
 class Harm(IntEnum):
@@ -58,10 +58,12 @@ def broken_groups(
 ) -> tuple[BrokenGroup, ...]:
     """All that is broken, the worst group first, of equally bad ones the one with most clusters.
 
-    ``fleet`` are the clusters among which those that use a registry are counted (None: the same).
+    ``fleet`` are the clusters among which those that use a registry are counted (None: the same); one that is judged
+    on it only because it was asked for does not use it.
     """
     listed = tuple(reports)
-    using = Counter(row.registry for report in (listed if fleet is None else fleet) for row in report.registries)
+    rows = (row for report in (listed if fleet is None else fleet) for row in report.registries)
+    using = Counter(row.registry for row in rows if set(row.sources) != {ASKED_FOR})
     groups: dict[tuple[Harm, str, str, str], list[Broken]] = {}
     for broken in (entry for report in listed for entry in broken_of(report)):
         groups.setdefault((broken.harm, broken.registry, broken.code, broken.cause), []).append(broken)

@@ -17,7 +17,7 @@ from checks.causes import RowCause
 from checks.findings import ClusterReport, Facet, Finding, RegistryRow, Skipped, Unknown, word
 from checks.report.coverage import REGISTRIES_CUT
 from checks.report.fleet.broken import Broken, broken_of
-from checks.report.outcome import unsettled
+from checks.report.outcome import nothing_judged, unsettled
 
 MAX_LINES = 300  # of one cluster
 
@@ -110,6 +110,9 @@ def _open(report: ClusterReport) -> Line:
     """Why it is open whether a cluster can pull, where no row says so."""
     if report.problem is not None:
         return Line(registry="", verdict="unknown", cause=report.problem.cause, summary=report.problem.summary)
+    if nothing_judged(report):
+        summary = "No registry is known that the cluster uses, and its pods were not read."
+        return Line(registry="", verdict="unknown", cause=RowCause.NOT_JUDGED, summary=summary)
     for finding in report.findings:
         if isinstance(finding.verdict, Unknown) and check_of(finding).settles:
             registry = finding.subject.registry or ""

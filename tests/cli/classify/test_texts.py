@@ -367,3 +367,40 @@ def test_a_megabyte_of_anything_takes_little_time(piece: str) -> None:
         with suppress(Unreadable):
             classified(text)
         assert process_time() - began < 5
+
+
+QUOTED_TABLE = (
+    "> NAMESPACE   LAST SEEN   TYPE      REASON   OBJECT       MESSAGE\n"
+    "> shop        2m          Warning   Failed   pod/cart-1   "
+    'Failed to pull image "contoso.azurecr.io/shop/cart:1": 401 Unauthorized\n'
+)
+
+
+def test_a_quotation_is_read_like_what_it_quotes() -> None:
+    unquoted = QUOTED_TABLE.replace("> ", "")
+    assert classified(QUOTED_TABLE).named == classified(unquoted).named != []
+    assert classified("".join(f"    {line}\n" for line in unquoted.splitlines())).named == classified(unquoted).named
+
+
+def test_columns_of_somebodys_own_are_known_by_their_heading() -> None:
+    text = (
+        "NS    POD       REASON      MSG\n"
+        "web   front-1   Unhealthy   Liveness probe failed: HTTP probe failed with statuscode: 503\n"
+        'web   front-1   Failed      Failed to pull image "contoso.azurecr.io/web:1": 401 Unauthorized\n'
+        'web   front-2   FailedMount MountVolume.SetUp failed for volume "x" : secret "y" not found\n'
+    )
+    assert classified(text).named == [("unauthorized", "web", "front-1", "", "contoso.azurecr.io/web:1")]
+
+
+def test_a_line_of_kubelet_with_two_containers_is_two_errors() -> None:
+    error = ", ".join(
+        f'failed to \\"StartContainer\\" for \\"{name}\\" with ImagePullBackOff: \\"Back-off pulling image '
+        f'\\\\\\"x.io/{name}:1\\\\\\"\\"'
+        for name in "ab"
+    )
+    line = f'{KLOG}pod_workers.go:1324] "Error syncing pod, skipping" err="[{error}]" pod="shop/cart-1"'
+    found = classified(line).named
+    assert [(one[1], one[2], one[3], one[4]) for one in found] == [
+        ("shop", "cart-1", "a", "x.io/a:1"),
+        ("shop", "cart-1", "b", "x.io/b:1"),
+    ]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+
+from msgspec import structs
 
 from checks.cli.classify.sighting import Sighting
 from checks.cli.classify.texts.mentions import container_in, image_in, pod_in
@@ -14,8 +17,20 @@ _KLOG = re.compile(r"^(?:\S{1,100} )?[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{1,9} {1,10}\
 _LOGFMT = re.compile(r"^time=\S{1,60} level=\w{1,20} ")
 _PAIR = re.compile(r"(?<![\w])([A-Za-z_]{1,40})=(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s\"]{1,2048}))")
 _FIRST_QUOTED = re.compile(r"^\"((?:[^\"\\]|\\.)*+)\"")
+_OF_CONTAINERS = re.compile(r"(?=\bfailed to \\{0,3}\"StartContainer\\{0,3}\" for )")
 _ESCAPED = re.compile(r"\\(.)")
 _CONTROLS = {"n": "\n", "t": "\t", "r": " "}
+
+
+def sightings_of_line(line: str) -> Iterator[Sighting]:
+    """What a line tells: of a pod whose containers all wait, kubelet logs one line with an error for each."""
+    seen = line_of_text(line)
+    parts = _OF_CONTAINERS.split(seen.message) if seen.log else [seen.message]
+    if len(parts) < 3:
+        yield seen
+        return
+    for part in parts[1:]:
+        yield structs.replace(seen, message=part, container=container_in(part), image=image_in(part))
 
 
 def line_of_text(line: str) -> Sighting:

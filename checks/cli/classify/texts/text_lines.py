@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from checks.cli.classify.sighting import Sighting
-from checks.cli.classify.texts import description, rows
+from checks.cli.classify.texts import columns, description, rows
+from checks.cli.classify.texts.columns import Columns
 from checks.cli.classify.texts.description import Description, continued
-from checks.cli.classify.texts.log_lines import line_of_text
+from checks.cli.classify.texts.log_lines import sightings_of_line
 
 
 def sightings_in(lines: Iterable[str]) -> Iterator[Sighting]:
@@ -18,7 +19,14 @@ def sightings_in(lines: Iterable[str]) -> Iterator[Sighting]:
     described: Description | None = None
     row: Sighting | None = None  # the last row of a table, whose message may go on
     in_table = False
+    own: Columns | None = None  # of a table with columns of somebody's own
     for line in lines:
+        begun = None if rows.is_header(line) else columns.heading(line)
+        own = begun or (own if line.strip() and not _interrupts(line) else None)
+        if own is not None and described is None:
+            if begun is None:
+                yield own.row(line)
+            continue
         if described is not None and not _interrupts(line) and described.take(line):
             continue
         if described is not None:
@@ -39,7 +47,7 @@ def sightings_in(lines: Iterable[str]) -> Iterator[Sighting]:
         elif rows.is_header(line) or not line.strip():
             in_table = bool(line.strip())
         elif not in_table:
-            yield line_of_text(line)
+            yield from sightings_of_line(line)
     if described is not None:
         yield from described.sightings()
     if row is not None:

@@ -80,7 +80,7 @@ def sections(groups: Iterable[BrokenGroup], subscriptions: Mapping[str, str], pa
 
 def _heading(group: BrokenGroup, page: Page) -> Iterator[Text]:
     """ "acrshop: 14 of 27 clusters that use it cannot pull  PW102 role-missing", on two lines where it is too long."""
-    if group.registry and group.using:
+    if group.registry and group.using >= len(group.members):
         verb = _SAID[group.harm]
         who = "cluster that uses it" if group.using == 1 else "clusters that use it"
         said = f"{short_registry(group.registry)}: {_share(group)} {who} {verb}"
@@ -95,7 +95,8 @@ def _heading(group: BrokenGroup, page: Page) -> Iterator[Text]:
 
 
 def _share(group: BrokenGroup) -> str:
-    return f"{len(group.members)} of {group.using}" if group.using else str(len(group.members))
+    count = len(group.members)
+    return f"{count} of {group.using}" if group.using >= count else str(count)
 
 
 def _registry(host: str) -> str:

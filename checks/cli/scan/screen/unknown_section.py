@@ -8,11 +8,12 @@ import msgspec
 from rich.text import Text
 
 from checks.catalog import check_of
+from checks.causes import RowCause
 from checks.cli.layout import HEADING, Page, command, counted, names, prose, safe, short_registry
 from checks.findings import ClusterReport, Pass, SubscriptionResult, Unknown
 from checks.report.cause_sentences import sentence_of
 from checks.report.coverage import REGISTRIES_CUT
-from checks.report.outcome import Outcome, outcome_of
+from checks.report.outcome import Outcome, nothing_judged, outcome_of
 from checks.rules.fixes.kinds import first_command
 
 
@@ -67,9 +68,11 @@ def subscriptions(results: Iterable[SubscriptionResult], page: Page) -> Iterator
 
 def _group(key: _Open, group: _Group, page: Page) -> Iterator[Text]:
     yield Text.assemble("  ", (safe(f"{key.code} {key.cause}".strip()), "yellow"), f"  {len(group.names)}")
-    summary = group.summary if len(group.said) == 1 else sentence_of(key.code, key.cause) or group.summary
+    of_a_read = key.cause.startswith("look-")  # its sentence says only that the finding names the reason
+    shared = "" if of_a_read or len(group.said) == 1 else sentence_of(key.code, key.cause)
+    summary = shared or group.summary
     yield from prose(summary, page, "    ")
-    if key.missing:
+    if key.missing and key.missing not in summary:
         yield from prose(f"Missing: {key.missing}", page, "    ")
     yield from names(list(group.names), page, "    ")
     first = first_command(group.fix)
@@ -83,6 +86,10 @@ def _open_questions(report: ClusterReport) -> Iterator[tuple[_Open, str, tuple[s
         problem = report.problem
         yield _Open("", problem.cause, problem.missing), problem.summary, (), safe(report.name)
         return
+    if nothing_judged(report):
+        pods = next(line for line in report.coverage if line.what == "pods" and not line.looked)
+        summary = f"No registry is known that it uses, and its pods were not read: {pods.why}"
+        yield _Open("", RowCause.NOT_JUDGED, ""), summary, pods.fix, safe(report.name)
     told: set[str] = set()
     for finding in report.findings:
         if isinstance(finding.verdict, Unknown) and check_of(finding).settles:
