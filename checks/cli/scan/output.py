@@ -143,7 +143,14 @@ def _write(text: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Writes a file as a whole: whoever reads it meanwhile sees the old one or the new one."""
+    """Writes a file as a whole: whoever reads it meanwhile sees the old one or the new one.
+
+    What is no plain file (a device, a pipe, a link) is written to, never replaced by one.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        with path.open("w", encoding="utf-8", newline="") as special:
+            special.write(text)
+        return
     descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:

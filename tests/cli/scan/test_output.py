@@ -114,3 +114,15 @@ def test_what_is_named_and_not_there_is_said_on_the_screen(
     done = command(simulator.environment, "scan", "--quiet", *arguments)
     assert (done.returncode, done.stderr) == (code, "")
     assert said in done.stdout
+
+
+def test_what_is_no_plain_file_is_written_to_and_never_replaced(simulator: Simulator, tmp_path: Path) -> None:
+    target, link = tmp_path / "there.json", tmp_path / "link.json"
+    target.write_text("old")
+    link.symlink_to(target)
+    command(simulator.environment, "scan", "--quiet", "--output-file", str(link))
+    assert link.is_symlink() and json.loads(target.read_text())["totals"]["clusters"] == 3
+    full = Path("/dev/full")
+    done = command(simulator.environment, "scan", "--quiet", "-o", "csv", "--output-file", str(full))
+    assert full.is_char_device()
+    assert "No space left on device" in done.stderr and done.stdout.startswith("subscription,")
