@@ -86,6 +86,13 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     api_version: str | None = None
 
 
+def describe_evidence(evidence: Evidence) -> str:
+    """What was read, from where and when, in a line."""
+    version = f" (api-version {evidence.api_version})" if evidence.api_version else ""
+    when = f", read at {evidence.read_at}" if evidence.read_at else ""
+    return f"{evidence.what} - {evidence.source}{version}{when}"
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One check's answer about one subject. ``cause`` is a stable id, ``fix`` the exact commands (Fail only).
 

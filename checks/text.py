@@ -65,6 +65,11 @@ def clipped(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: max(limit - 1, 0)]}…"
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """ "1 cluster", "2 clusters"; ``plural`` where an s is not enough."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
+
+
 def listed(names: Sequence[str], limit: int) -> str:
     """The first ``limit`` names, separated by commas, and how many more there are."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""

@@ -76,7 +76,7 @@ def _simulated(pods: int, rounds: int) -> list[bool]:
     """Whether each limit holds on the simulated API server."""
     with tempfile.TemporaryDirectory() as folder:
         tenant = _generated(Path(folder), pods)
-        with _served(tenant):
+        with served(tenant):
             return _measure("simulated API server", Path(folder), rounds)
 
 
@@ -100,7 +100,7 @@ def _real(pods: int, rounds: int) -> list[bool] | None:
         print(f"kube-apiserver: loaded in {time.monotonic() - before:.0f} s")
         server.grant(READER, APP)
         (tenant / "faults.json").write_text(json.dumps([kubeconfig_rule(server, cluster.name)]))
-        with _served(tenant):
+        with served(tenant):
             return _measure("kube-apiserver", Path(folder), rounds)
 
 
@@ -114,7 +114,7 @@ def _generated(folder: Path, pods: int) -> Path:
 
 
 @contextmanager
-def _served(tenant: Path) -> Iterator[None]:
+def served(tenant: Path) -> Iterator[None]:
     """Serves a tenant, to which this process's environment then points."""
     exports = tenant.parent / "exports"
     command = [*SIMULATOR, str(tenant), "--export-file", str(exports)]

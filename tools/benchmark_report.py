@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmark import served  # noqa: E402
+
 from checks import settings  # noqa: E402
 from checks.cli import terminal  # noqa: E402
 from checks.cli.layout import Page  # noqa: E402
@@ -55,24 +57,10 @@ def main() -> int:
 
 def _scanned(tenant: Path) -> tuple[Scanned, float]:
     """The scan, and its CPU seconds; the simulator is a process of its own."""
-    import subprocess
-
-    exports = tenant.parent / "exports"
-    command = [sys.executable, "-m", "simulator", str(tenant), "--export-file", str(exports)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            while "ready" not in (line := server.stdout.readline()):
-                if not line:
-                    raise RuntimeError("the simulator did not start")
-            done = subprocess.run(["sh", "-c", f". {exports}; env -0"], capture_output=True, text=True, check=True)
-            pairs = [line.partition("=") for line in done.stdout.split("\0") if "=" in line]
-            os.environ.update({name: value for name, _, value in pairs})
-            before = time.process_time()
-            scanned = asyncio.run(look(settings.load(os.environ), ScanScope(), Progress(io.StringIO(), quiet=True)))
-            return scanned, time.process_time() - before
-        finally:
-            server.terminate()
+    with served(tenant):
+        before = time.process_time()
+        scanned = asyncio.run(look(settings.load(os.environ), ScanScope(), Progress(io.StringIO(), quiet=True)))
+        return scanned, time.process_time() - before
 
 
 def _measured(scanned: Scanned, name: str, scan_seconds: float) -> bool:

@@ -75,6 +75,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         """Whether an Unknown of it leaves open whether the cluster can pull."""
         return not self.advisory and self.vantage is Vantage.NODES
 
+    def sentence_of(self, cause: str) -> str:
+        """What a cause means where this check names it; "" where it does not."""
+        return next((one.sentence for kind in self.causes for one in kind if one.value == cause), "")
+
     def finding(self, subject: Subject, result: Result) -> Finding:
         """A result as this check's finding about a subject."""
         return Finding(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import NoReturn
 
 from checks.cli.exit_codes import USAGE
@@ -13,6 +15,8 @@ from checks.text import redacted
 from checks.version import VERSION
 
 PROGRAM = "pullwatch"
+_DURATION = re.compile(r"([0-9]{1,6})([a-z]?)")
+_UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -42,6 +46,12 @@ class Parser(argparse.ArgumentParser):
         known = [name for name in self._option_string_actions if name.startswith("--")]
         close = difflib.get_close_matches(option.partition("=")[0], known, n=1)
         return f"; did you mean {close[0]}?" if close else ""
+
+
+def duration(text: str, units: str) -> timedelta | None:
+    """ "30m", "4h": a length of time above zero in one of the units that are taken ("smh"); None for any other text."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    return int(match[1]) * _UNITS[match[2]] or None if match and match[2] and match[2] in units else None
 
 
 def _global_options(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from checks.rules import registry_names
-from checks.text import printable
+from checks.text import listed, printable
 
 STYLES = {"pass": "green", "fail": "bold red", "unknown": "yellow", "not judged": "dim", "warning": "yellow"}
 HEADING = "bold"
@@ -47,11 +47,6 @@ def short_registry(host: str) -> str:
     return safe(label or host)
 
 
-def counted(number: int, noun: str) -> str:
-    """ "1 cluster", "2 clusters"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def prose(text: str, page: Page, indent: str = INDENT, style: str = "") -> Iterator[Text]:
     """A text wrapped at words; a word that is longer than the line stays whole."""
     shown = safe(text)
@@ -75,11 +70,9 @@ def command(step: str, indent: str = COMMAND_INDENT) -> Iterator[Text]:
         yield Text(indent + safe(line), "cyan")
 
 
-def names(listed: Sequence[str], page: Page, indent: str = INDENT) -> Iterator[Text]:
+def names(these: Sequence[str], page: Page, indent: str = INDENT) -> Iterator[Text]:
     """Names, of many the first and how many there are more."""
-    limit = len(listed) if page.all_names else SOME_NAMES
-    more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
-    yield from prose(f"{', '.join(listed[:limit])}{more}", page, indent)
+    yield from prose(listed(these, len(these) if page.all_names else SOME_NAMES), page, indent)
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], page: Page, indent: str = INDENT) -> list[Text]:

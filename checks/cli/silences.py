@@ -28,6 +28,7 @@ from checks import catalog, settings
 from checks.arm_ids import subscription_of
 from checks.causes import ReadCause, RowCause, ScanCause
 from checks.cli import terminal
+from checks.cli.arguments import duration
 from checks.cli.layout import Column, Page, prose, table
 from checks.collect.arm.client import Azure, open_azure
 from checks.history.errors import HistoryError
@@ -45,8 +46,6 @@ NOTHING_SUCH = 1
 NO_STORAGE = 2
 MAX_ACKS = 20  # failures that one command acknowledges
 STORAGE_SCOPE = "https://storage.azure.com/.default"
-_DURATION = re.compile(r"([0-9]{1,6})([mhd])")
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WHERE_IT_IS = "Give it as the app has it: the storage account's page in the Azure portal shows it."
 _WHO = ("upn", "unique_name", "preferred_username", "email", "appid", "oid")
@@ -117,13 +116,12 @@ def _wrong(text: str, what: str) -> argparse.ArgumentTypeError:
 
 
 def _duration(text: str) -> timedelta:
-    match = _DURATION.fullmatch(text.strip().lower())
-    if match is None or not int(match[1]):
+    length = duration(text, "mhd")
+    if length is None:
         raise _wrong(text, "no duration: 30m, 4h and 2d are")
-    duration = int(match[1]) * _UNITS[match[2]]
-    if duration > LONGEST:
+    if length > LONGEST:
         raise _wrong(text, f"longer than a silence may last: at most {LONGEST.days}d, then make it anew")
-    return duration
+    return length
 
 
 def _subscription(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import re
 import sys
 import time
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from rich.text import Text
 from checks import settings
 from checks.arm_ids import name_of
 from checks.cli import terminal
+from checks.cli.arguments import PROGRAM, duration
 from checks.cli.exit_codes import ALL_PASS, NOTHING_READABLE
 from checks.cli.layout import safe, short_registry
 from checks.cli.progress import Progress
@@ -27,12 +27,9 @@ from checks.cli.signals import until_signal
 from checks.findings import ScanError, ScanReport
 from checks.jobs.choosing.scope import ScanScope
 from checks.report.fleet.scan_changes import ScanChange, failing_now, scan_changes
-from checks.report.fleet.totals import fleet_totals
 from checks.settings import Settings
 
 LEAST_INTERVAL = 10.0
-_DURATION = re.compile(r"([0-9]{1,6})([smh]?)")
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _DEFAULT_TIMEOUT = 30 * 60.0
 
 
@@ -63,10 +60,10 @@ def add_command(commands: Any) -> None:
 
 
 def _seconds(text: str) -> float:
-    match = _DURATION.fullmatch(text.strip().lower())
-    if match is None or int(match[1]) == 0:
+    length = duration(text, "smh")
+    if length is None:
         raise argparse.ArgumentTypeError("a duration is a number with s, m or h: 30s, 5m, 2h")
-    return float(int(match[1]) * _UNITS[match[2]])
+    return length.total_seconds()
 
 
 def _watch(options: argparse.Namespace) -> int:
@@ -92,9 +89,7 @@ async def _looks(loaded: Settings, scope: ScanScope, progress: Progress, options
         scanned = await look(loaded, scope, progress)
         progress.end()
         code = exit_code(scanned.report)
-        totals = footer(
-            fleet_totals(scanned.report.clusters), sum(scanned.report.arm_calls.values()), scanned.about.seconds
-        )
+        totals = footer(scanned.report, scanned.about.seconds)
         new = [error.summary for error in scanned.report.errors if error not in complaints]
         _print(scanned.about.at, [*new, *_news(before, scanned.report, totals)])
         complaints = scanned.report.errors
@@ -106,7 +101,7 @@ async def _looks(loaded: Settings, scope: ScanScope, progress: Progress, options
         before = scanned.report if code != NOTHING_READABLE else before
         left = None if ends is None else ends - time.monotonic()
         if left is not None and left <= 0:
-            sys.stderr.write("pullwatch: the time is over\n")
+            sys.stderr.write(f"{PROGRAM}: the time is over\n")
             return code
         await asyncio.sleep(options.interval if left is None else min(options.interval, left))
 

@@ -16,7 +16,8 @@ from checks.notify import wording
 from checks.notify.incidents import Mail, Section
 from checks.notify.items import Item, ItemKind
 from checks.notify.links import portal_link, web_address
-from checks.text import printable, redacted_start
+from checks.rules.fixes.kinds import FixKind, kind_of
+from checks.text import counted, listed, printable, redacted_start
 
 MAX_NAME = 120  # of a cluster, registry, subscription or cause: Azure's own are shorter
 MAX_FACTS = 50
@@ -192,7 +193,7 @@ def view_of(mail: Mail, now: datetime, budget: Budget, *, repeat: bool = False) 
         rest_sections=len(rest),
         rest=sum(len(section.items) for section in rest),
         more=mail.notice.more if mail.notice else 0,
-        refused=_listed([_text(who) for who in mail.refused], MAX_REFUSED),
+        refused=listed([_text(who) for who in mail.refused], MAX_REFUSED),
         dashboard=web_address(mail.dashboard),
         why=_text(mail.why, MAX_NAME * 3),
         reference=", ".join([_text(mail.id), *([f"run {_text(mail.notice.run)}"] if mail.notice else [])]),
@@ -252,7 +253,7 @@ def _lines(sections: Iterable[Section]) -> tuple[Line, ...]:
             kind=section.kind.value,
             colour=_COLOURS.get(section.kind.value, RED),
             heading=_heading(section),
-            clusters=wording.counted(section.clusters, "cluster"),
+            clusters=counted(section.clusters, "cluster"),
             since=wording.utc(min(wording.began(item) for item in section.items)),
             lines=len(section.items),
         )
@@ -276,7 +277,7 @@ def _part(section: Section, mail: Mail, now: datetime, budget: Budget) -> Part:
         reach=wording.reach(section),
         rows=tuple(_row(item, mail.portal, now, alike, len(sentences) == 1) for item in shown_items),
         more=len(others),
-        others=_listed([_text(item.name) for item in others], budget.names) if budget.names else "",
+        others=listed([_text(item.name) for item in others], budget.names) if budget.names else "",
         words=_words(first) if alike else (),
         basis=_text(describe_basis(first.basis)) if alike else "",
         sentence=_text(sentences.pop(), MAX_NAME * 3) if len(sentences) == 1 and wording.says_more(first) else "",
@@ -335,7 +336,7 @@ def _evidence(items: Sequence[Item], budget: Budget) -> tuple[tuple[str, ...], s
     same = len({item.summary for item in items}) == 1
     texts = [_said(members[0], budget.text, "" if same else f"{_text(members[0].name)}: ") for members in shown_ones]
     left = 0 if same else sum(len(members) for members in alike.values()) - len(texts)
-    return tuple(texts), f"… and the like of {wording.counted(left, 'more cluster')}." if left else ""
+    return tuple(texts), f"… and the like of {counted(left, 'more cluster')}." if left else ""
 
 
 def _said(item: Item, limit: int, whose: str) -> str:
@@ -347,7 +348,7 @@ def _waiting(items: Sequence[Item], limit: int) -> tuple[str, ...]:
     lines: list[str] = []
     waiting = [item for item in items if item.waiting and not wording.is_over(item)]
     for item in waiting[:limit]:
-        workloads = _listed([_text(workload) for workload in item.waiting], MAX_WORKLOADS)
+        workloads = listed([_text(workload) for workload in item.waiting], MAX_WORKLOADS)
         lines.append(workloads if len(items) == 1 else f"{_text(item.name)}: {workloads}")
     return (*lines, *_more(len(waiting) - limit, "more clusters where workloads wait"))
 
@@ -368,11 +369,11 @@ def _fixes(items: Sequence[Item], budget: Budget) -> tuple[tuple[Fix, ...], str]
         if shapes[shape] > budget.fixes or len(made) >= 2 * budget.fixes:
             left += len(members)
             continue
-        names = _listed([_text(item.name) for item in members], MAX_WORKLOADS) if several else ""
+        names = listed([_text(item.name) for item in members], MAX_WORKLOADS) if several else ""
         made.append(Fix(tuple(_steps(commands, budget.text)), names))
     alike = "the same commands with their own names" if len(shapes) == 1 else "commands of their own"
     need = "needs" if left == 1 else "need"
-    more = f"… and {wording.counted(left, 'more cluster')} {need} {alike}; `pullwatch scan` shows them."
+    more = f"… and {counted(left, 'more cluster')} {need} {alike}; `pullwatch scan` shows them."
     return tuple(made), more if left else ""
 
 
@@ -384,7 +385,7 @@ def _shape(command: str) -> str:
 
 def _steps(commands: Iterable[str], limit: int) -> Iterator[Step]:
     for command in commands:
-        remark = command.startswith("#") and "\n" not in command
+        remark = kind_of(command) is FixKind.REMARK
         text = _text(command.removeprefix("#").strip() if remark else command, limit, keep="\n")
         yield Step(text, remark)
 
@@ -394,11 +395,6 @@ def _why(items: Sequence[Item]) -> str:
     reasons = dict.fromkeys(item.reason.value for item in items)
     facets = dict.fromkeys(facet for item in items for facet in item.facets)
     return f"{', '.join(reasons)} ({', '.join(_text(facet) for facet in facets)})"
-
-
-def _listed(names: Sequence[str], limit: int) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return f"{', '.join(names[:limit])}{more}"
 
 
 def _more(count: int, words: str) -> tuple[str, ...]:

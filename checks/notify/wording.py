@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from checks.changes import NoticeKind, Reason
 from checks.notify.incidents import Mail, Section
 from checks.notify.items import Item, ItemKind
+from checks.text import counted
 
 _VERBS = {
     "pull": ("cannot pull from", "can pull from", "could not pull from"),
@@ -143,11 +144,6 @@ def reach(section: Section) -> str:
 def heading(section: Section) -> str:
     """What a section is about."""
     return ": ".join(filter(None, (section.registry, section.cause))) or "known again"
-
-
-def counted(count: int, noun: str) -> str:
-    """A number and a noun: "1 cluster", "2 clusters"."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def duration(length: timedelta) -> str:

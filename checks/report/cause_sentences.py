@@ -8,7 +8,6 @@ from checks.causes import Cause, ReadCause, RowCause, ScanCause
 
 def sentence_of(code: str, cause: str) -> str:
     """The sentence of a cause that a check named, or that is shared by all; "" for one that has none."""
-    own: tuple[type[Cause], ...] = next((check.causes for check in catalog.checks() if check.code == code), ())
-    kinds: tuple[type[Cause], ...] = (*own, ReadCause, RowCause, ScanCause)
-    members = (member for kind in kinds for member in kind)
-    return next((member.sentence for member in members if member.value == cause), "")
+    own = next((check.sentence_of(cause) for check in catalog.checks() if check.code == code), "")
+    kinds: tuple[type[Cause], ...] = (ReadCause, RowCause, ScanCause)
+    return own or next((member.sentence for kind in kinds for member in kind if member.value == cause), "")

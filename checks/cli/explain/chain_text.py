@@ -12,7 +12,8 @@ from rich.text import Text
 from checks.cli import terminal
 from checks.cli.arguments import PROGRAM
 from checks.cli.explain.streams import ascii_only, width_of, writable
-from checks.findings import Evidence, Pass, describe_basis, word
+from checks.cli.layout import STYLES
+from checks.findings import Pass, describe_basis, describe_evidence, shown, word
 from checks.report.chain.model import Chain, ChainLink
 from checks.report.path_picture import text as path_picture
 from checks.report.path_picture import words
@@ -21,7 +22,6 @@ from checks.text import printable
 
 MAX_EVIDENCE = 12  # lines of one step
 MAX_TEXT = 700
-_COLOURS = {"pass": "green", "fail": "bold red", "unknown": "yellow", "skipped": "dim"}
 
 
 def show_chain(chain: Chain, stream: TextIO, *, bicep: bool, details: bool = True) -> None:
@@ -31,7 +31,7 @@ def show_chain(chain: Chain, stream: TextIO, *, bicep: bool, details: bool = Tru
     """
     out = _Writer(stream)
     for drawn in path_picture.lines(chain, width=out.width, ascii_only=out.ascii_only):
-        out.line(drawn.text, _COLOURS.get(drawn.verdict, ""))
+        out.line(drawn.text, STYLES.get(shown(drawn.verdict), ""))
     if chain.basis:
         out.line("")
         out.paragraph(f"The answer rests on what {describe_basis(chain.basis)}.")
@@ -75,22 +75,15 @@ class _Writer:
 
 def _step(link: ChainLink, out: _Writer) -> None:
     head = " ".join(filter(None, (f"{link.step.value}: {words.answer(link)}", words.reason(link))))
-    out.heading(head, _COLOURS[word(link.verdict)])
+    out.heading(head, STYLES[shown(word(link.verdict))])
     out.paragraph(link.sentence, "  ")
     for note in link.notes:
         if note != link.sentence:
             out.paragraph(note, "  ")
     for item in link.evidence[:MAX_EVIDENCE]:
-        out.paragraph(_evidence(item), "  - ", "    ")
+        out.paragraph(describe_evidence(item), "  - ", "    ")
     if len(link.evidence) > MAX_EVIDENCE:
         out.line(f"  - and {len(link.evidence) - MAX_EVIDENCE} more, which -o json shows")
-
-
-def _evidence(item: Evidence) -> str:
-    """What was read, from where and when."""
-    version = f" (api-version {item.api_version})" if item.api_version else ""
-    when = f", read at {item.read_at}" if item.read_at else ""
-    return f"{item.what} - {item.source}{version}{when}"
 
 
 def _fix(chain: Chain, out: _Writer, bicep: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from checks.causes import ReadCause
-from checks.cli.arguments import PROGRAM
+from checks.cli.arguments import PROGRAM, Parser
 from checks.cli.exit_codes import ALL_PASS, NOTHING_READABLE, UNKNOWN, USAGE
 from checks.cli.explain.chain_text import show_chain
 from checks.cli.explain.streams import width_of, writable
@@ -67,8 +67,8 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _wrong(options: argparse.Namespace, message: str) -> NoReturn:
-    options.parser.error(message)
-    raise AssertionError("argparse ends the process at an error")
+    parser: Parser = options.parser
+    parser.error(message)
 
 
 def _explain_word(word: str) -> int:

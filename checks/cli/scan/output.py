@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import msgspec
 
 from checks.cli import terminal
+from checks.cli.arguments import PROGRAM
 from checks.cli.layout import Page
 from checks.cli.scan.choosing import chosen
 from checks.cli.scan.running import Scanned, tell_errors
 from checks.cli.scan.screen.page import Shown, footer, lines
 from checks.findings import ClusterReport, ScanReport, Severity
-from checks.report.fleet.totals import fleet_totals
 from checks.report.formats.as_csv import csv_report
 from checks.report.formats.as_json import scan_answer
 from checks.report.formats.as_junit import junit_report
@@ -99,11 +98,10 @@ def put_out(scanned: Scanned, options: argparse.Namespace) -> None:
     try:
         _replace(path, text)
     except OSError as error:
-        sys.stderr.write(f"pullwatch: {path} cannot be written ({error.strerror}); it follows here\n")
+        sys.stderr.write(f"{PROGRAM}: {path} cannot be written ({error.strerror}); it follows here\n")
         _write(text)
         return
-    totals = fleet_totals(scanned.report.clusters)
-    _write(f"{footer(totals, sum(scanned.report.arm_calls.values()), scanned.about.seconds)}\nwrote {path}\n")
+    _write(f"{footer(scanned.report, scanned.about.seconds)}\nwrote {path}\n")
 
 
 def _to_screen(scanned: Scanned, options: argparse.Namespace) -> None:
@@ -151,18 +149,10 @@ def _replace(path: Path, text: str) -> None:
         with path.open("w", encoding="utf-8", newline="") as special:
             special.write(text)
         return
-    descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    beside = path.absolute().with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        with beside.open("x", encoding="utf-8", newline="") as file:  # never through what somebody else put there
             file.write(text)
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

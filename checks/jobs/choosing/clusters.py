@@ -14,9 +14,10 @@ from checks.facts import Cluster, NotSeen
 from checks.findings import ClusterReport, ScanError
 from checks.jobs.choosing.scope import ScanScope, clusters_of, names, names_exactly, opted_out
 from checks.jobs.choosing.subscriptions import Choice
-from checks.jobs.choosing.wording import counted, did_you_mean, listed, quoted, shown
+from checks.jobs.choosing.wording import did_you_mean, first_few, quoted, shown
 from checks.rules import visibility
 from checks.rules.patterns import is_pattern
+from checks.text import counted
 
 
 def errors(scope: ScanScope, choice: Choice, listing: Inventory) -> Iterator[ScanError]:
@@ -30,7 +31,7 @@ def errors(scope: ScanScope, choice: Choice, listing: Inventory) -> Iterator[Sca
         if out:
             summary = (
                 f"{counted(len(out), 'cluster')} that {quoted(name)} matches opted out by the tag pullwatch=off and "
-                f"{'was' if len(out) == 1 else 'were'} not checked: {listed(c.name for c in out)}. "
+                f"{'was' if len(out) == 1 else 'were'} not checked: {first_few(c.name for c in out)}. "
                 "Name a cluster itself to check it all the same."
             )
             yield ScanError(ScanCause.OPTED_OUT, summary)

@@ -10,10 +10,11 @@ from checks.collect.arm.inventory import Inventory
 from checks.facts import NotSeen, Registry
 from checks.findings import ASKED_FOR, ClusterReport, RegistryRow, ScanError
 from checks.jobs.choosing.scope import ScanScope
-from checks.jobs.choosing.wording import counted, did_you_mean, listed, quoted, shown
+from checks.jobs.choosing.wording import did_you_mean, first_few, quoted, shown
 from checks.report.outcome import pods_read
 from checks.rules import visibility
 from checks.rules.patterns import fits, is_pattern
+from checks.text import counted
 
 
 def errors(scope: ScanScope, listing: Inventory, reports: Sequence[ClusterReport]) -> Iterator[ScanError]:
@@ -52,7 +53,7 @@ def _is_foreign(name: str, listing: Inventory) -> bool:
 def _exist(name: str, known: Sequence[Registry], listing: Inventory) -> str:
     places = [f"{shown(registry.name)} in subscription {_subscription(registry, listing)}" for registry in known]
     if is_pattern(name):
-        return f"{quoted(name)} matches {listed(places)}"
+        return f"{quoted(name)} matches {first_few(places)}"
     return f"{shown(known[0].name)} exists in subscription {_subscription(known[0], listing)}"
 
 

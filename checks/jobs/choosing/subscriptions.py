@@ -11,8 +11,9 @@ from checks.causes import ScanCause
 from checks.collect.arm.inventory import Inventory
 from checks.facts import Subscription
 from checks.findings import ScanError
-from checks.jobs.choosing.wording import counted, did_you_mean, quoted
+from checks.jobs.choosing.wording import did_you_mean, quoted
 from checks.rules import visibility
+from checks.text import counted
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 LIST = "az account list --output table"

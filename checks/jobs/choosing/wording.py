@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from checks.text import clipped, one_line, printable
+from checks.text import clipped, listed, one_line, printable
 
 MAX_NEAR = 3
 MAX_SEEN = 5_000  # names that near misses are looked for among
@@ -23,16 +23,9 @@ def shown(name: str) -> str:
     return clipped(printable(one_line(name)), MAX_NAME)
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """ "1 cluster", "2 clusters"."""
-    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
-
-
-def listed(names: Iterable[str]) -> str:
+def first_few(names: Iterable[str]) -> str:
     """The first names, and how many more there are."""
-    every = list(names)
-    more = f" and {len(every) - MAX_NEAR} more" if len(every) > MAX_NEAR else ""
-    return f"{', '.join(shown(name) for name in every[:MAX_NEAR])}{more}"
+    return listed([shown(name) for name in names], MAX_NEAR)
 
 
 def did_you_mean(name: str, seen: Iterable[str]) -> str:

@@ -21,6 +21,11 @@ class Harm(IntEnum):
     AT_RISK = 1  # something that pulls need fails, and no pull is known to fail
     IMAGES = 2  # the registry can be pulled from, single images cannot
 
+    @property
+    def words(self) -> str:
+        """ "cannot pull", "at risk", "image errors"."""
+        return ("cannot pull", "at risk", "image errors")[self]
+
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
     """One cluster that cannot pull from one registry.

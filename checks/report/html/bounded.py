@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from checks.text import clipped
+from checks.text import clipped, listed
 
 MAX_NAME = 120  # of a cluster, registry, subscription or cause: Azure's own are shorter
 MAX_TEXT = 1_000
@@ -46,10 +46,4 @@ def first(things: Sequence[T], limit: int) -> tuple[tuple[T, ...], int]:
 
 def named(names: Iterable[str], limit: int) -> str:
     """Names separated by commas, and how many more there are."""
-    listed, more = first([name(one) for one in names], limit)
-    return ", ".join(listed) + (f" and {more} more" if more else "")
-
-
-def counted(count: int, noun: str) -> str:
-    """ "1 cluster", "2 clusters"."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return listed([name(one) for one in names], limit)

@@ -8,14 +8,13 @@ import msgspec
 from markupsafe import Markup
 
 from checks.arm_ids import name_of, subscription_of
-from checks.findings import ClusterReport, Evidence
+from checks.findings import ClusterReport, describe_evidence
 from checks.report.chain.build import chain_of_row
-from checks.report.fleet.broken import Broken, BrokenGroup, Harm
+from checks.report.fleet.broken import Broken, BrokenGroup
 from checks.report.html import bounded
 from checks.report.path_picture import svg
 from checks.rules.fixes.kinds import FixKind, kind_of
-
-HARMS = {Harm.CANNOT_PULL: "cannot pull", Harm.AT_RISK: "at risk", Harm.IMAGES: "image errors"}
+from checks.text import counted
 
 
 class FixStep(msgspec.Struct, frozen=True):
@@ -108,7 +107,7 @@ def _part(
     )
     left = group.members[share:]
     return BrokenPart(
-        harm=HARMS[group.harm],
+        harm=group.harm.words,
         heading=bounded.name(group.registry) or "the cluster itself",
         reach=_reach(group),
         code=bounded.name(group.code),
@@ -123,8 +122,8 @@ def _reach(group: BrokenGroup) -> str:
     """ "14 of 27 clusters that use acrshop.azurecr.io"."""
     members = len({member.cluster for member in group.members})
     if not group.registry or group.using < members:
-        return bounded.counted(members, "cluster")
-    return f"{members} of {bounded.counted(group.using, 'cluster')} that use {bounded.name(group.registry)}"
+        return counted(members, "cluster")
+    return f"{members} of {counted(group.using, 'cluster')} that use {bounded.name(group.registry)}"
 
 
 def _row(
@@ -164,13 +163,9 @@ def _evidence(member: Broken, report: ClusterReport) -> list[str]:
         and finding.subject.registry in (None, member.registry)
         and (finding.code == member.code or (member.row is not None and finding.code in member.row.pull.decided_by))
     ]
-    return list(dict.fromkeys(_read(item) for finding in saying for item in finding.evidence))
-
-
-def _read(item: Evidence) -> str:
-    version = f" (api-version {item.api_version})" if item.api_version else ""
-    when = f", read at {item.read_at}" if item.read_at else ""
-    return bounded.sentence(f"{item.what} - {item.source}{version}{when}")
+    return list(
+        dict.fromkeys(bounded.sentence(describe_evidence(item)) for finding in saying for item in finding.evidence)
+    )
 
 
 def fix_of(commands: Iterable[str]) -> Fix:

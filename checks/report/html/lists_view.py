@@ -12,8 +12,9 @@ from checks.findings import ClusterReport, Fail, Finding, Pass, RegistryRow, Sev
 from checks.report.chain.build import answer_of
 from checks.report.fleet.broken import harm_of
 from checks.report.html import bounded
-from checks.report.html.broken_view import HARMS, Fix, fix_of
+from checks.report.html.broken_view import Fix, fix_of
 from checks.report.outcome import Outcome, outcome_of
+from checks.text import counted
 
 _ORDER = {"cannot pull": 0, "at risk": 1, "image errors": 2, "unknown": 3, "can pull": 4}
 
@@ -63,7 +64,7 @@ def _cluster(report: ClusterReport, subscriptions: Mapping[str, str], anchor: st
     outcome, guid = outcome_of(report), subscription_of(report.id)
     if outcome is Outcome.FAIL:
         harm = harm_of(report)
-        answer = HARMS[harm] if harm is not None else "at risk"
+        answer = harm.words if harm is not None else "at risk"
     else:
         answer = "can pull" if outcome is Outcome.PASS else "unknown"
     open_rows = [row for row in report.registries if not isinstance(answer_of(row).verdict, Pass)]
@@ -121,7 +122,7 @@ def gaps(reports: Iterable[ClusterReport]) -> tuple[Grouped, ...]:
     return tuple(
         Grouped(
             heading=bounded.name(what),
-            reach=bounded.counted(len(ids), "cluster"),
+            reach=counted(len(ids), "cluster"),
             names=bounded.named(map(name_of, ids), bounded.MAX_FEW),
             sentence=bounded.sentence(why),
             fix=fix_of(fixes[what, why]),
@@ -151,7 +152,7 @@ def _group(members: Members, note: str = "") -> Grouped:
     names = dict.fromkeys(report.name for report, _ in members)
     return Grouped(
         heading=f"{bounded.name(first.code)} {bounded.name(first.cause)}",
-        reach=bounded.counted(_clusters(members), "cluster"),
+        reach=counted(_clusters(members), "cluster"),
         names=bounded.named(names, bounded.MAX_FEW),
         sentence=bounded.sentence(first.summary),
         note=note,
@@ -169,7 +170,7 @@ def _problem(members: list[ClusterReport]) -> Grouped:
     assert problem is not None
     return Grouped(
         heading=f"not checked: {bounded.name(problem.cause)}",
-        reach=bounded.counted(len(members), "cluster"),
+        reach=counted(len(members), "cluster"),
         names=bounded.named((report.name for report in members), bounded.MAX_FEW),
         sentence=bounded.sentence(f"{problem.summary} Missing: {problem.missing}"),
     )

@@ -14,6 +14,7 @@ from checks.report.fleet.totals import FleetTotals, fleet_totals
 from checks.report.html import bounded
 from checks.report.html.broken_view import BrokenPart, Fix, broken_parts, fix_of
 from checks.report.html.lists_view import ClusterLine, Grouped, cluster_lines, gaps, unknowns, warnings
+from checks.text import counted
 from checks.version import VERSION
 
 
@@ -98,7 +99,7 @@ def _anchors(groups: tuple[BrokenGroup, ...], parts: tuple[BrokenPart, ...]) -> 
 
 def _headline(totals: FleetTotals) -> tuple[str, str]:
     """The worst that is true of the fleet, and the verdict's word for its colour."""
-    of_all = f"of {bounded.counted(totals.clusters, 'cluster')}"
+    of_all = f"of {counted(totals.clusters, 'cluster')}"
     if not totals.clusters:
         return "No cluster was checked", "unknown"
     if totals.cannot_pull:
@@ -132,7 +133,7 @@ def _facts(report: ScanReport, about: ScanAbout) -> tuple[str, ...]:
         )
         if given
     ]
-    looked = bounded.counted(len(report.subscriptions), "subscription")
+    looked = counted(len(report.subscriptions), "subscription")
     return (
         f"Checked on {began}, in {about.seconds:.0f} s.",
         f"Asked for: {'; '.join(scope) or 'everything that the identity can see'}. {looked} looked at.",
@@ -145,9 +146,7 @@ def _troubles(report: ScanReport) -> tuple[Trouble, ...]:
     errors = [Trouble("The scan", bounded.sentence(error.summary), fix_of(error.fix)) for error in report.errors]
     unread = [result for result in report.subscriptions if word(result.verdict) != "pass"]
     listed, more = bounded.first([_unread(result) for result in unread], bounded.MAX_GROUPS)
-    rest = (
-        (Trouble(f"{bounded.counted(more, 'more subscription')}", "could not be read in full.", Fix()),) if more else ()
-    )
+    rest = (Trouble(f"{counted(more, 'more subscription')}", "could not be read in full.", Fix()),) if more else ()
     return (*errors[: bounded.MAX_GROUPS], *listed, *rest)
 
 

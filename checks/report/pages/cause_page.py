@@ -46,7 +46,7 @@ def cause_page(word: str) -> Page | None:
         return None
     wanted = given if given in alike else alike[0]
     today = RENAMED.get(wanted, wanted)
-    modules = [module for module in catalog.MODULES if _sentence_in(module, today)]
+    modules = [module for module in catalog.MODULES if module.CHECK.sentence_of(today)]
     renamed = (Section(text=(f"Earlier versions said `{wanted}`; today it is `{today}`.",)),) if today != wanted else ()
     shared = [(cause.sentence, text) for kind, text in _SHARED.items() for cause in kind if cause.value == today]
     return Page(
@@ -74,17 +74,12 @@ def _folded(word: str) -> str:
     return word.replace("_", "-")
 
 
-def _sentence_in(module: ModuleType, cause: str) -> str:
-    """What a check means by a cause; "" where it does not name it."""
-    return next((one.sentence for kind in module.CHECK.causes for one in kind if one.value == cause), "")
-
-
 def _meanings(modules: list[ModuleType], cause: str) -> tuple[Section, ...]:
     """What each check means by it: one paragraph where all mean the same."""
     by_sentence: dict[str, list[str]] = {}
     for module in modules:
         named = f"{module.CHECK.code} ({module.CHECK.title})"
-        by_sentence.setdefault(_sentence_in(module, cause), []).append(named)
+        by_sentence.setdefault(module.CHECK.sentence_of(cause), []).append(named)
     texts = (text for sentence, named in by_sentence.items() for text in (sentence, f"Named by {', '.join(named)}."))
     return (Section(text=tuple(texts)),) if by_sentence else ()
 

@@ -24,6 +24,7 @@ _MEANINGS = {
     "MESSAGE": "message",
     "MSG": "message",
 }
+_MAX_HEADING = 400
 _NOTHING = ("<none>", "<nil>", "-")
 
 
@@ -53,6 +54,8 @@ class Columns(msgspec.Struct, frozen=True):
 
 def heading(line: str) -> Columns | None:
     """The columns, where a line is a heading with a reason or a message among them."""
+    if len(line) > _MAX_HEADING or not line[:1].isupper():  # of every line that is read
+        return None
     words = list(_WORD.finditer(line))
     if len(words) < 2 or not all(_HEADING.fullmatch(word[0]) for word in words):
         return None

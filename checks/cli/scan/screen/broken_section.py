@@ -14,7 +14,6 @@ from checks.cli.layout import (
     Column,
     Page,
     command,
-    counted,
     prose,
     safe,
     short_registry,
@@ -24,8 +23,8 @@ from checks.findings import Finding, RegistryRow, shown, word
 from checks.report.cause_sentences import sentence_of
 from checks.report.fleet.broken import Broken, BrokenGroup, Harm
 from checks.rules.fixes.kinds import FixKind, first_command, kind_of
+from checks.text import counted
 
-_WHAT = {Harm.CANNOT_PULL: "cannot pull", Harm.AT_RISK: "at risk", Harm.IMAGES: "images"}
 _SAID = {
     Harm.CANNOT_PULL: "cannot pull",
     Harm.AT_RISK: "may fail at the next pull",
@@ -57,7 +56,7 @@ def overview(groups: Sequence[BrokenGroup], page: Page) -> Iterator[Text]:
     """All that is at fault, a line each; nothing where one section says it all."""
     if len(groups) < 2:
         return
-    rows = [(_share(g), _registry(g.registry), g.cause, g.code, _WHAT[g.harm]) for g in groups]
+    rows = [(_share(g), _registry(g.registry), g.cause, g.code, g.harm.words) for g in groups]
     yield from table(_OVERVIEW, rows, page, "")
     yield Text()
 

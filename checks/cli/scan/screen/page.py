@@ -8,12 +8,13 @@ import msgspec
 from rich.text import Text
 
 from checks.arm_ids import name_of
-from checks.cli.layout import HEADING, Page, command, counted, prose, short_registry
+from checks.cli.layout import HEADING, Page, command, prose, short_registry
 from checks.cli.scan.screen import broken_section, canary_section, passing_section, unknown_section, warning_section
 from checks.findings import ClusterReport, ScanReport, Severity
 from checks.report.fleet.broken import BrokenGroup, broken_groups
 from checks.report.fleet.totals import FleetTotals, fleet_totals
 from checks.report.outcome import Outcome, outcome_of
+from checks.text import counted
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -44,11 +45,12 @@ def lines(report: ScanReport, seconds: float, shown: Shown, page: Page) -> Itera
         yield from canary_section.sections(report.clusters, page)
     if shown.least is not Severity.ERROR:
         yield from warning_section.sections(report.clusters, page, shown.least)
-    yield from prose(footer(totals, sum(report.arm_calls.values()), seconds), page, "", HEADING)
+    yield from prose(footer(report, seconds), page, "", HEADING)
 
 
-def footer(totals: FleetTotals, calls: int, seconds: float) -> str:
+def footer(report: ScanReport, seconds: float) -> str:
     """ "100 clusters: 85 can pull, 11 cannot, 4 with image errors, 0 unknown, 41 warnings; 219 calls; 5.5 s"."""
+    totals, calls = fleet_totals(report.clusters), sum(report.arm_calls.values())
     between = f", {totals.at_risk} at risk" if totals.at_risk else ""
     between += f", {totals.image_errors} with image errors" if totals.image_errors else ""
     counts = (

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
-from checks.cli.layout import HEADING, Column, Page, counted, short_registry, table
+from checks.cli.layout import HEADING, Column, Page, short_registry, table
 from checks.findings import Basis, ClusterReport, Pass, Skipped, shown, word
+from checks.text import counted
 
 _COLUMNS = (
     Column("CLUSTER", 0),

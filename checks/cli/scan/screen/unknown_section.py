@@ -9,12 +9,13 @@ from rich.text import Text
 
 from checks.catalog import check_of
 from checks.causes import RowCause
-from checks.cli.layout import HEADING, Page, command, counted, names, prose, safe, short_registry
+from checks.cli.layout import HEADING, Page, command, names, prose, safe, short_registry
 from checks.findings import ClusterReport, Pass, SubscriptionResult, Unknown
 from checks.report.cause_sentences import sentence_of
 from checks.report.coverage import REGISTRIES_CUT
 from checks.report.outcome import Outcome, nothing_judged, outcome_of
 from checks.rules.fixes.kinds import first_command
+from checks.text import counted
 
 
 class _Open(msgspec.Struct, frozen=True):

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
-from checks.cli.layout import HEADING, Page, command, counted, names, prose, safe, short_registry
+from checks.cli.layout import HEADING, Page, command, names, prose, safe, short_registry
 from checks.findings import ClusterReport, Fail, Finding, Severity
 from checks.report.cause_sentences import sentence_of
 from checks.rules.fixes.kinds import first_command
+from checks.text import counted
 
 
 def sections(reports: Iterable[ClusterReport], page: Page, least: Severity) -> Iterator[Text]:
