@@ -24,9 +24,9 @@ from checks.cli.scan.options import add_scope_options, scope_of
 from checks.cli.scan.running import exit_code, look
 from checks.cli.scan.screen.page import footer
 from checks.cli.signals import until_signal
-from checks.findings import ScanError, ScanReport
+from checks.findings import Pass, ScanReport
 from checks.jobs.choosing.scope import ScanScope
-from checks.report.fleet.scan_changes import ScanChange, failing_now, scan_changes
+from checks.report.fleet.scan_changes import ScanChange, States, failing_now, scan_changes, states_of
 from checks.settings import Settings
 
 LEAST_INTERVAL = 10.0
@@ -83,22 +83,25 @@ def _watch(options: argparse.Namespace) -> int:
 async def _looks(loaded: Settings, scope: ScanScope, progress: Progress, options: argparse.Namespace) -> int:
     timeout = options.timeout or (_DEFAULT_TIMEOUT if options.until else None)
     ends = None if timeout is None else time.monotonic() + timeout
-    before: ScanReport | None = None
-    complaints: tuple[ScanError, ...] = ()
+    before: States | None = None
+    complaints: tuple[str, ...] = ()
     while True:
         scanned = await look(loaded, scope, progress)
         progress.end()
         code = exit_code(scanned.report)
         totals = footer(scanned.report, scanned.about.seconds)
-        new = [error.summary for error in scanned.report.errors if error not in complaints]
-        _print(scanned.about.at, [*new, *_news(before, scanned.report, totals)])
-        complaints = scanned.report.errors
+        troubles = _troubles(scanned.report)
+        # A look that failed as a whole says nothing of the rows: what is known of them stays what it was.
+        after = states_of(scanned.report, before) if code != NOTHING_READABLE else before or {}
+        _print(
+            scanned.about.at, [*(said for said in troubles if said not in complaints), *_news(before, after, totals)]
+        )
+        complaints = troubles
         if code == NOTHING_READABLE and before is None:
             return code
         if code == ALL_PASS and options.until == "pass":
             return code
-        # A look that failed as a whole says nothing of the rows: what is known of them stays what it was.
-        before = scanned.report if code != NOTHING_READABLE else before
+        before = after
         left = None if ends is None else ends - time.monotonic()
         if left is not None and left <= 0:
             sys.stderr.write(f"{PROGRAM}: the time is over\n")
@@ -106,13 +109,22 @@ async def _looks(loaded: Settings, scope: ScanScope, progress: Progress, options
         await asyncio.sleep(options.interval if left is None else min(options.interval, left))
 
 
-def _news(before: ScanReport | None, after: ScanReport, totals: str) -> Iterable[str]:
+def _troubles(report: ScanReport) -> tuple[str, ...]:
+    """What of the scope could not be looked at, and why."""
+    unread = [result for result in report.subscriptions if not isinstance(result.verdict, Pass)]
+    return (
+        *(error.summary for error in report.errors),
+        *(f"subscription {result.name or result.id}: {result.summary}" for result in unread),
+    )
+
+
+def _news(before: States | None, after: States, totals: str) -> Iterable[str]:
     """What is to be said of a look: of the first all that does not pass and the totals, then what changed."""
     if before is None:
         yield from (_now(change) for change in failing_now(after))
         yield totals
         return
-    changes = scan_changes(before, after) if after.clusters or not after.errors else ()
+    changes = scan_changes(before, after)
     yield from (f"{_where(change)}: {change.before} -> {change.after}" for change in changes)
     if changes:
         yield totals

@@ -32,7 +32,7 @@ from checks.jobs.choosing import registries, subscriptions
 from checks.jobs.choosing.scope import ScanScope, clusters_of
 from checks.jobs.choosing.subscriptions import choose
 from checks.notify.routes import allowed_domains, outside
-from checks.report.cluster_report import build_report, problem_report, subscription_result
+from checks.report.cluster_report import build_report, only_of_rows, problem_report, subscription_result
 from checks.report.outcome import pods_read
 from checks.rules import visibility
 from checks.rules.mail_addresses import MAX_NAMED
@@ -170,7 +170,7 @@ async def scan_cluster(
     try:
         facts = await cluster.gather(azure, listing, target, remembered, only, unused_too=unused_too, canaries=canaries)
         report = build_report(msgspec.structs.replace(facts, baselines=dict(baselines or {})))
-        return with_refused(report, azure.settings)
+        return with_refused(only_of_rows(report) if only else report, azure.settings)
     except CollectError as error:
         return problem_report(
             target.id, remembered, ClusterProblem(ScanCause.NOT_LOOKED_AT, str(error), "a run that reaches it")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from checks import catalog
 from checks.causes import ScanCause
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Seen, SubscriptionFacts
@@ -62,6 +64,12 @@ def build_report(facts: ClusterFacts) -> ClusterReport:
         notify=mail_addresses.listed(facts.cluster.tag(NOTIFY_TAG)).named,
     )
     return name_own_identity(report, facts.visibility.object_id)
+
+
+def only_of_rows(report: ClusterReport) -> ClusterReport:
+    """The report of a cluster that was asked about some registries: what is found of others is not part of it."""
+    rows = {None, *(row.registry for row in report.registries)}
+    return msgspec.structs.replace(report, findings=tuple(f for f in report.findings if f.subject.registry in rows))
 
 
 def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]]) -> dict[str, PullProof]:

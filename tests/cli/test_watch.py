@@ -94,3 +94,23 @@ def test_a_watch_that_cannot_begin_ends_at_once(tenant: Tenant) -> None:
     out = Watched()
     assert watch(tenant, out)[0] == 3
     assert out.lines[0].startswith("Nothing could be checked: ")
+
+
+def test_pods_that_cannot_be_read_for_a_while_make_their_rows_unknown_and_not_gone(tenant: Tenant) -> None:
+    tenant.assign(object_id("aks-1"), ACR_PULL, tenant.registry())
+    tenant.pod("mcr.microsoft.com/oss/kubernetes/pause:3.6", name="system")
+    rule = '[{"service": "kubernetes", "path": "*", "after": AFTER, "times": 2, "effect": {"status": 403}}]'
+    out = Watched(1, lambda: (tenant.root / "faults.json").write_text(rule.replace("AFTER", "0")))
+    watch(tenant, out, "--timeout", "8s")
+    mcr = [line for line in out.lines if line.startswith("aks-1 <- mcr.microsoft.com: ")]
+    assert mcr[0] == "aks-1 <- mcr.microsoft.com: pull pass -> unknown (pods not read)", out.lines
+    assert mcr[1] == "aks-1 <- mcr.microsoft.com: unknown (pods not read) -> pull pass"
+    assert not any("gone" in line or "new ->" in line for line in out.lines)
+
+
+def test_subscriptions_that_cannot_be_listed_are_named_with_the_reason(tenant: Tenant) -> None:
+    rule = '[{"service": "arm", "path": "*managedClusters*", "effect": {"status": 403}}]'
+    (tenant.root / "faults.json").write_text(rule)
+    out = Watched()
+    assert watch(tenant, out)[0] == 3
+    assert "The clusters could not be listed" in out.lines[0] and "403" in out.lines[0]

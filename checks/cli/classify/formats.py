@@ -19,6 +19,7 @@ from checks.cli.classify.objects import is_kubernetes, sightings_of
 from checks.cli.classify.sighting import PullError, Sighting
 from checks.cli.classify.source import MAX_INPUT, Source, TooMuch
 from checks.cli.classify.texts import text_lines
+from checks.cli.classify.texts.log_lines import OF_KUBECTL
 from checks.cli.classify.yaml_documents import NotYaml
 from checks.text import one_line
 
@@ -29,8 +30,9 @@ _YAML = re.compile(
 )
 # Kubectl's own lines before what it prints, and a prompt that was copied with it.
 _AROUND = re.compile(
-    rb"(?:```|Warning: |W\d{4} |E\d{4} |I\d{4} |No resources found|Flag --|error: |Error from server|[$#>] |PS "
-    rb"|To sign in|Unable to )"
+    rb"(?:```|Warning: |W\d{4} |E\d{4} |I\d{4} |No resources found|Flag --|[$#>] |PS |To sign in|"
+    + OF_KUBECTL.pattern.encode()
+    + b")"
 )
 _QUOTE = re.compile(rb"^[ \t]{0,20}> ?")
 _NOTHING = re.compile(r"(?:\s{0,400}No resources found[^\n]{0,400}(?:\n|$)){1,20}\s*")

@@ -5,11 +5,15 @@ Without a past and without thresholds: what decides whether people are notified 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from checks.findings import ClusterReport, Fail, Pass, RegistryRow, ScanReport, shown, word
+from checks.report.outcome import pods_read
 
-NEW, GONE = "new", "gone"
+NEW, GONE, UNSEEN = "new", "gone", "unknown (pods not read)"
+States = Mapping[tuple[str, str], str]  # by cluster and registry
 
 
 class ScanChange(msgspec.Struct, frozen=True):
@@ -29,28 +33,32 @@ class ScanChange(msgspec.Struct, frozen=True):
         return self.after.endswith(" pass") or self.after == "pass"
 
 
-def scan_changes(before: ScanReport, after: ScanReport) -> tuple[ScanChange, ...]:
-    """The rows that are new, gone or different, by cluster and registry."""
-    old, new = _states(before), _states(after)
-    return tuple(
-        ScanChange(*key, old.get(key, NEW), new.get(key, GONE))
-        for key in sorted(old.keys() | new.keys(), key=lambda key: (key[0].lower(), key[1]))
-        if old.get(key) != new.get(key)
-    )
+def states_of(report: ScanReport, known: States | None = None) -> States:
+    """What is known after a look: the state of each cluster ("" as its registry) and of each of its rows.
 
-
-def failing_now(report: ScanReport) -> tuple[ScanChange, ...]:
-    """Every row that does not pass, as if it were new."""
-    return tuple(change for change in scan_changes(ScanReport(), report) if not change.good)
-
-
-def _states(report: ScanReport) -> dict[tuple[str, str], str]:
+    ``known`` is what was known before it. A row that only pods tell of is not gone while they cannot be read: it is
+    unknown. So are all rows of a cluster that could not be checked.
+    """
     states: dict[tuple[str, str], str] = {}
     for cluster in report.clusters:
         states[(cluster.id, "")] = _cluster_state(cluster)
-        for row in cluster.registries:
-            states[(cluster.id, row.registry)] = _row_state(row)
-    return states
+        states |= {(cluster.id, row.registry): _row_state(row) for row in cluster.registries}
+    blind = {cluster.id for cluster in report.clusters if not pods_read(cluster)}
+    return {key: UNSEEN for key in known or {} if key[0] in blind} | states
+
+
+def scan_changes(before: States, after: States) -> tuple[ScanChange, ...]:
+    """The rows that are new, gone or different, by cluster and registry."""
+    return tuple(
+        ScanChange(*key, before.get(key, NEW), after.get(key, GONE))
+        for key in sorted(before.keys() | after.keys(), key=lambda key: (key[0].lower(), key[1]))
+        if before.get(key) != after.get(key)
+    )
+
+
+def failing_now(states: States) -> tuple[ScanChange, ...]:
+    """Every row that does not pass, as if it were new."""
+    return tuple(change for change in scan_changes({}, states) if not change.good)
 
 
 def _cluster_state(report: ClusterReport) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC
 
 import msgspec
 
-from checks.findings import ClusterReport, ScanReport, SubscriptionResult, word
+from checks.findings import ClusterReport, Pass, ScanReport, SubscriptionResult, word
 from checks.report.fleet.broken import BrokenGroup, broken_groups
 from checks.report.fleet.scan_about import ScanAbout
 from checks.report.fleet.totals import FleetTotals, fleet_totals
@@ -69,7 +69,7 @@ def view_of(report: ScanReport, about: ScanAbout, shown: Iterable[ClusterReport]
     broken = broken_parts(groups, wanted, names)
     clusters = cluster_lines(wanted, names, _anchors(groups, broken))
     listed, more = bounded.first(clusters, bounded.MAX_CLUSTERS)
-    headline, kind = _headline(totals)
+    headline, kind = _headline(totals, sum(not isinstance(r.verdict, Pass) for r in report.subscriptions))
     return View(
         title=f"Pullwatch: {headline}",
         headline=headline,
@@ -97,7 +97,7 @@ def _anchors(groups: tuple[BrokenGroup, ...], parts: tuple[BrokenPart, ...]) -> 
     return anchors
 
 
-def _headline(totals: FleetTotals) -> tuple[str, str]:
+def _headline(totals: FleetTotals, unread: int) -> tuple[str, str]:
     """The worst that is true of the fleet, and the verdict's word for its colour."""
     of_all = f"of {counted(totals.clusters, 'cluster')}"
     if not totals.clusters:
@@ -108,6 +108,9 @@ def _headline(totals: FleetTotals) -> tuple[str, str]:
         return f"{totals.at_risk + totals.image_errors} {of_all} at risk or with image errors", "fail"
     if totals.unknown:
         return f"Nothing fails; of {totals.unknown} {of_all} it is not known whether nodes can pull", "unknown"
+    if unread:
+        said = f"{totals.can_pull} {of_all} that were read can pull"
+        return f"{said}; {counted(unread, 'subscription')} could not be read, or only in part", "unknown"
     return f"{totals.can_pull} {of_all} can pull", "pass"
 
 
@@ -133,7 +136,7 @@ def _facts(report: ScanReport, about: ScanAbout) -> tuple[str, ...]:
         )
         if given
     ]
-    looked = counted(len(report.subscriptions), "subscription")
+    looked = counted(sum(isinstance(r.verdict, Pass) for r in report.subscriptions), "subscription")
     return (
         f"Checked on {began}, in {about.seconds:.0f} s.",
         f"Asked for: {'; '.join(scope) or 'everything that the identity can see'}. {looked} looked at.",

@@ -404,3 +404,20 @@ def test_a_line_of_kubelet_with_two_containers_is_two_errors() -> None:
         ("shop", "cart-1", "a", "x.io/a:1"),
         ("shop", "cart-1", "b", "x.io/b:1"),
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'Error from server (NotFound): pods "x" not found',
+        "error: You must be logged in to the server (Unauthorized)",
+        "Unable to connect to the server: dial tcp: lookup aks-x.hcp.westeurope.azmk8s.io: no such host",
+        "The connection to the server 127.0.0.1:8080 was refused - did you specify the right host or port?",
+    ],
+)
+def test_what_kubectl_says_of_its_own_request_is_no_pull_error(line: str) -> None:
+    assert (classified(line).causes, classified(line).read.others) == ([], 1)
+
+
+def test_an_error_of_a_pull_is_one_whatever_it_begins_with() -> None:
+    assert classified('error: failed to pull image "a.azurecr.io/x:1": 401 Unauthorized').causes == ["unauthorized"]

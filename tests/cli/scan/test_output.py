@@ -126,3 +126,19 @@ def test_what_is_no_plain_file_is_written_to_and_never_replaced(simulator: Simul
     done = command(simulator.environment, "scan", "--quiet", "-o", "csv", "--output-file", str(full))
     assert full.is_char_device()
     assert "No space left on device" in done.stderr and done.stdout.startswith("subscription,")
+
+
+def test_failures_at_other_registries_are_no_part_of_the_answer_about_one(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path / "tenant")
+    tenant.cluster()
+    tenant.assign(object_id("aks-1"), ACR_PULL, tenant.registry())
+    tenant.pulled(IMAGE)
+    gone = "acrother.azurecr.io/web:1"
+    tenant.pod(gone, name="other", waiting=("ErrImagePull", f'failed to resolve reference "{gone}": {gone}: not found'))
+    with running(tenant.root) as served:
+        assert scan(served.environment).code == 1
+        one = scan(served.environment, "--registry", "acrone")
+        explained = command(served.environment, "explain", "--quiet", "--cluster", "aks-1", "--registry", "acrone")
+    assert (one.code, one.answer["verdict"]) == (0, "pass")
+    assert {finding["subject"].get("registry") for finding in one.cluster()["findings"]} <= {None, "acrone.azurecr.io"}
+    assert (explained.returncode, explained.stderr) == (0, "")

@@ -13,6 +13,8 @@ from checks.cli.classify.texts.mentions import container_in, image_in, pod_in
 _MAX_LINE = 64 * 1024
 _JOURNAL = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,253} [\w@.-]{1,100}(?:\[\d{1,9}\])?: ")
 _TIME = re.compile(r"^\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,20}[ \t]")
+# What kubectl says of its own request: it could not sign in, or reach the cluster, or there is no such object.
+OF_KUBECTL = re.compile(r"error: |Error from server|Unable to |The connection to the server ")
 _KLOG = re.compile(r"^(?:\S{1,100} )?[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{1,9} {1,10}\d{1,9} [\w.-]{1,100}:\d{1,6}\] ?")
 _LOGFMT = re.compile(r"^time=\S{1,60} level=\w{1,20} ")
 _PAIR = re.compile(r"(?<![\w])([A-Za-z_]{1,40})=(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s\"]{1,2048}))")
@@ -39,6 +41,8 @@ def line_of_text(line: str) -> Sighting:
     rest = _JOURNAL.sub("", text)
     rest = _TIME.sub("", rest) if rest == text else rest
     body = _KLOG.sub("", rest)
+    if OF_KUBECTL.match(rest):
+        return _of(rest, log=True)  # about a pull only where it says so
     if body != rest or _LOGFMT.match(rest):
         return _structured(body)
     return _of(rest, log=rest != text)

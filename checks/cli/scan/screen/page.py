@@ -13,7 +13,7 @@ from checks.cli.scan.screen import broken_section, canary_section, passing_secti
 from checks.findings import ClusterReport, ScanReport, Severity
 from checks.report.fleet.broken import BrokenGroup, broken_groups
 from checks.report.fleet.totals import FleetTotals, fleet_totals
-from checks.report.outcome import Outcome, outcome_of
+from checks.report.outcome import Outcome, outcome_of, scan_outcome
 from checks.text import counted
 
 
@@ -37,7 +37,7 @@ def lines(report: ScanReport, seconds: float, shown: Shown, page: Page) -> Itera
     totals = fleet_totals(report.clusters)
     yield from _errors(report, page)
     yield from unknown_section.subscriptions(report.subscriptions, page)
-    if _is_healthy(report, totals) and not shown.outcomes:
+    if scan_outcome(report) is Outcome.PASS and not shown.outcomes:
         yield from passing_section.healthy(report.clusters)
     else:
         yield from _found(report, totals, shown, page)
@@ -58,10 +58,6 @@ def footer(report: ScanReport, seconds: float) -> str:
         f"{counted(totals.warnings, 'warning')}"
     )
     return f"{counted(totals.clusters, 'cluster')}: {counts}; {counted(calls, 'call')}; {seconds:.1f} s"
-
-
-def _is_healthy(report: ScanReport, totals: FleetTotals) -> bool:
-    return bool(totals.clusters) and totals.can_pull == totals.clusters and not report.errors
 
 
 def _errors(report: ScanReport, page: Page) -> Iterator[Text]:
