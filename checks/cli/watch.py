@@ -93,9 +93,8 @@ async def _looks(loaded: Settings, scope: ScanScope, progress: Progress, options
         troubles = _troubles(scanned.report)
         # A look that failed as a whole says nothing of the rows: what is known of them stays what it was.
         after = states_of(scanned.report, before) if code != NOTHING_READABLE else before or {}
-        _print(
-            scanned.about.at, [*(said for said in troubles if said not in complaints), *_news(before, after, totals)]
-        )
+        new = [said for said in troubles if said not in complaints]
+        _print(scanned.about.at, [*new, *_news(before, after, totals)])
         complaints = troubles
         if code == NOTHING_READABLE and before is None:
             return code
