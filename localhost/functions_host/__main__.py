@@ -33,7 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     _describe(host, server)
     host.start()
     threading.Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True).start()
-    print(f"{READY}{server.url}", flush=True)
+    # One write: print() makes two of it where output is not buffered, and what another thread logs comes between them.
+    sys.stdout.write(f"{READY}{server.url}\n")
+    sys.stdout.flush()
     failed = [name for name in options.fire if not _fire(host, name)]
     stop.wait()
     server.shutdown()
