@@ -173,6 +173,11 @@ class RegistryRow(msgspec.Struct, frozen=True, kw_only=True):
         return not self.sources or any(source != SEEN_BEFORE for source in self.sources)
 
     @property
+    def only_asked_for(self) -> bool:
+        """Whether it is judged because somebody named the registry, and nothing that was read shows that it is used."""
+        return set(self.sources) == {ASKED_FOR}
+
+    @property
     def fix(self) -> tuple[str, ...]:
         """What makes the pull work again."""
         return self.pull.fix

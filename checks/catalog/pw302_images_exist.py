@@ -12,7 +12,7 @@ from checks.facts.pulls import Manifest
 from checks.findings import Evidence, Finding, Severity, Subject
 from checks.rules import images
 from checks.rules.azure.node_pools import has_nodes, platform_of, pool_of
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_acr
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 from checks.text import listed
 
@@ -188,18 +188,15 @@ def _fails(facts: ClusterFacts, use: RegistryUse, image: _Image, cause: str, why
 
 def _fix(use: RegistryUse, reference: images.ImageReference, cause: str) -> tuple[str, ...]:
     assert isinstance(use.registry, Seen)
-    name = use.registry.value.name
+    registry = use.registry.value
     description = images.canonical(reference).removeprefix(f"{reference.host}/")
     if cause == ImageCause.REPOSITORY_ABSENT:
-        return (shell.command("az", "acr", "repository", "list", "--name", name),)
+        return (az_acr.list_repositories(registry),)
     if cause == ImageCause.READ_DISABLED:
-        update = ("az", "acr", "repository", "update", "--name", name, "--image", description, "--read-enabled", "true")
-        return (shell.command(*update),)
+        return (az_acr.enable_reading(registry, description),)
     if cause in (ImageCause.QUARANTINED, ImageCause.PLATFORM_MISSING):
-        show = ("az", "acr", "manifest", "show", "--registry", name, "--name", description)
-        return (shell.command(*show),)
-    tags = ("az", "acr", "repository", "show-tags", "--name", name, "--repository", reference.repository)
-    return (shell.command(*tags, "--orderby", "time_desc", "--top", "20"),)
+        return (az_acr.show_manifest(registry, description),)
+    return (az_acr.list_newest_tags(registry, reference.repository),)
 
 
 def _gaps(subject: Subject, items: list[_Image]) -> list[Finding]:

@@ -6,10 +6,9 @@ from checks.catalog.check import Check
 from checks.causes import Cause
 from checks.facts import ClusterFacts, NotSeen, Seen
 from checks.findings import Evidence, Finding, Severity, Subject
-from checks.rules.fixes import shell
+from checks.rules.fixes import az_acr, shell
 from checks.rules.pull import pull_times
 from checks.rules.pull.pull_times import MIN_MEDIANS, MIN_PULLS, PER_MEBIBYTE, Comparison
-from checks.rules.registry_names import SUFFIXES
 
 
 class PullTimeCause(Cause):
@@ -80,7 +79,7 @@ def _judge_comparison(facts: ClusterFacts, compared: Comparison, events: Seen) -
     if compared.slow:
         bound = _describe(compared.bound, unit)
         summary = f"{now}; {against}, and more than {bound} is slow."
-        return CHECK.fails(subject, PullTimeCause.SLOWER_THAN_USUAL, summary, evidence, fix=(_usage(registry),))
+        return CHECK.fails(subject, PullTimeCause.SLOWER_THAN_USUAL, summary, evidence, fix=(_usage(facts, registry),))
     return CHECK.passes(subject, PullTimeCause.USUAL_TIME, f"{now}; {against}.", evidence)
 
 
@@ -88,9 +87,9 @@ def _describe(value: float, unit: str) -> str:
     return f"{value * 1024:.3g} s a GiB" if unit == PER_MEBIBYTE else f"{value:.3g} s"
 
 
-def _usage(registry: str) -> str:
-    """What tells more: an Azure registry's usage, or the events themselves."""
-    if registry.endswith(SUFFIXES):
-        name = registry.partition(".")[0].partition("-")[0]
-        return shell.command("az", "acr", "show-usage", "--name", name, "--output", "table")
+def _usage(facts: ClusterFacts, host: str) -> str:
+    """What tells more: the usage of a registry that Azure shows, else the events themselves."""
+    for use in facts.uses:
+        if use.login_server == host and isinstance(use.registry, Seen):
+            return az_acr.show_usage(use.registry.value)
     return shell.command("kubectl", "get", "events", "--all-namespaces", "--field-selector", "reason=Pulled")

@@ -40,7 +40,7 @@ def hidden_in(visibility: Visibility, subscription: str, resource_type: str) -> 
         what = (
             f"whether subscription {guid} shows all of {resource_type} depends on Pullwatch's own roles: {roles.detail}"
         )
-        return NotSeen(roles.why, what, READER, grant(visibility, guid))
+        return NotSeen(roles.why, what, roles.role, roles.fix)  # what a 503 hid is not cured by a role
     if allows(visibility, guid, f"{resource_type}/read"):
         return None
     what = f"Pullwatch's identity may read only a part of {resource_type} in subscription {guid}"

@@ -50,7 +50,8 @@ def test_fail_where_the_registry_lacks_one_although_nobody_waits_for_it() -> Non
     assert verdict(row) == ("fail", "tag-absent")
     assert word(row.access.verdict) == "pass" and word(row.pull.verdict) != "fail", "it is the image's own trouble"
     assert row.images.fix == (
-        "az acr repository show-tags --name acrone --repository team/web --orderby time_desc --top 20",
+        "az acr repository show-tags --name acrone --subscription 11111111-1111-4111-8111-111111111111 "
+        "--repository team/web --orderby time_desc --top 20",
     )
     assert row.image_troubles == 1
 

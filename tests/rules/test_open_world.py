@@ -9,7 +9,16 @@ import pytest
 
 from checks import catalog
 from checks.catalog import pw101_kubelet_identity, pw102_pull_permission
-from checks.facts import ClusterFacts, IdentityResource, KubeletIdentity, KubeletResource, NodeMachines, NotSeen, Seen
+from checks.facts import (
+    ClusterFacts,
+    IdentityResource,
+    KubeletIdentity,
+    KubeletResource,
+    NodeMachines,
+    NotSeen,
+    NotSeenReason,
+    Seen,
+)
 from checks.facts.visibility import Visibility
 from checks.findings import word
 from checks.report.cluster_report import build_report
@@ -280,10 +289,23 @@ def test_across_lighthouse_a_missing_role_is_not_shown() -> None:
 
 
 def test_own_rights_that_could_not_be_read_show_nothing_whole() -> None:
-    gap = NotSeen(REFUSED.why, "403")
-    unread: dict[str, Any] = {SUBSCRIPTION: gap}
-    hidden = visibility.hidden_in(Visibility(own_roles=unread), SUBSCRIPTION, visibility.PRIVATE_ZONES)
-    assert hidden is not None and hidden.fix and "403" in hidden.detail
+    gap = NotSeen(REFUSED.why, "403", "Reader", ("az role assignment create",))
+    hidden = hidden_behind(gap)
+    assert (hidden.role, hidden.fix) == (gap.role, gap.fix) and "403" in hidden.detail
+
+
+def test_a_role_is_not_what_cures_own_rights_that_azure_did_not_answer() -> None:
+    hidden = hidden_behind(NotSeen(NotSeenReason.ERROR, "HTTP 503"))
+    assert (hidden.why, hidden.role, hidden.fix) == (NotSeenReason.ERROR, None, ())
+    assert "HTTP 503" in hidden.detail
+
+
+def hidden_behind(gap: NotSeen) -> NotSeen:
+    """Why private zones may be hidden where this is what came of the read of the app's own roles."""
+    own: dict[str, Any] = {SUBSCRIPTION: gap}
+    hidden = visibility.hidden_in(Visibility(own_roles=own), SUBSCRIPTION, visibility.PRIVATE_ZONES)
+    assert hidden is not None
+    return hidden
 
 
 def test_the_coverage_names_what_is_hidden_and_the_command_that_shows_it() -> None:

@@ -52,7 +52,10 @@ def agreeing_chain(report: ClusterReport, row: RegistryRow) -> Chain:
         for weighed in link.findings:
             unsettled = isinstance(weighed.finding.verdict, Fail | Unknown)
             assert weighed.counts or weighed.note, "what does not count says why"
-            assert unsettled or not weighed.note
+            of_others = link.step is Step.REGISTRY and isinstance(weighed.finding.verdict, Pass)
+            assert unsettled or of_others or not weighed.note
+        if link.step is Step.REGISTRY and isinstance(link.verdict, Pass):
+            assert any(one.counts and one.finding.subject.registry == row.registry for one in link.findings)
         if link.fails:
             assert link.codes
             counted = [one.finding for one in link.findings if one.counts and isinstance(one.finding.verdict, Fail)]

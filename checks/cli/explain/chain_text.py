@@ -32,6 +32,9 @@ def show_chain(chain: Chain, stream: TextIO, *, bicep: bool, details: bool = Tru
     out = _Writer(stream)
     for drawn in path_picture.lines(chain, width=out.width, ascii_only=out.ascii_only):
         out.line(drawn.text, STYLES.get(shown(drawn.verdict), ""))
+    if chain.only_asked_for:
+        out.line("")
+        out.paragraph(f"Nothing that was read shows that {chain.name} uses this registry: it was named.")
     if chain.basis:
         out.line("")
         out.paragraph(f"The answer rests on what {describe_basis(chain.basis)}.")

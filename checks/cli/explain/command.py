@@ -16,7 +16,7 @@ from checks.cli.explain.streams import width_of, writable
 from checks.cli.explain.word import page_of, unknown_word
 from checks.cli.scan.options import registry_pattern
 from checks.cli.scan.running import exit_code, run_scan, tell_errors
-from checks.findings import ASKED_FOR, ClusterReport, Fail, RegistryRow, ScanReport, Unknown
+from checks.findings import ClusterReport, Fail, RegistryRow, ScanReport, Unknown
 from checks.jobs.choosing.scope import ScanScope
 from checks.report.chain.as_json import chains_answer
 from checks.report.chain.build import answer_of, chain_of_row
@@ -114,7 +114,7 @@ def _not_found(report: ScanReport, cluster: str) -> str:
 
 def _not_there(row: RegistryRow) -> bool:
     """Whether a registry is there only because it was named, and Azure has none such that can be seen."""
-    return row.sources == (ASKED_FOR,) and row.access.cause == ReadCause.NOT_FOUND
+    return row.only_asked_for and row.access.cause == ReadCause.NOT_FOUND
 
 
 def chains_of(report: ScanReport) -> tuple[Chain, ...]:

@@ -8,7 +8,7 @@ from checks.arm_ids import subscription_of
 from checks.causes import ScanCause
 from checks.collect.arm.inventory import Inventory
 from checks.facts import NotSeen, Registry
-from checks.findings import ASKED_FOR, ClusterReport, RegistryRow, ScanError
+from checks.findings import ClusterReport, RegistryRow, ScanError
 from checks.jobs.choosing.scope import ScanScope
 from checks.jobs.choosing.wording import did_you_mean, first_few, quoted, shown
 from checks.report.outcome import pods_read
@@ -19,7 +19,7 @@ from checks.text import counted
 
 def errors(scope: ScanScope, listing: Inventory, reports: Sequence[ClusterReport]) -> Iterator[ScanError]:
     """What was asked for and has no row that a cluster's use made. ``reports`` are of all clusters in scope."""
-    used = [row for report in reports for row in report.registries if set(row.sources) - {ASKED_FOR}]
+    used = [row for report in reports for row in report.registries if not row.only_asked_for]
     for name in scope.registries:
         if any(_is_meant(name, row, listing) for row in used):
             continue

@@ -1,8 +1,8 @@
 """Chains as the plain data that the command line answers with.
 
 ``{"chains":[{"cluster","registry","headline","verdict","cause","basis":[…],"steps":[{"step","verdict","sentence",
-"cause","codes","reached","findings":[{…finding,"counts","note"}],"fix"}],"fix","disagreements"}]}``; verdicts and
-findings are as in a scan's answer.
+"cause","codes","reached","findings":[{…finding,"counts","note"}],"fix"}],"fix","disagreements","onlyAskedFor"}]}``;
+verdicts and findings are as in a scan's answer.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def _chain(chain: Chain) -> dict[str, Any]:
         "steps": [_step(link) for link in chain.links],
         "fix": list(chain.fix),
         "disagreements": list(chain.disagreements),
+        "onlyAskedFor": chain.only_asked_for,
     }
 
 
@@ -43,10 +44,7 @@ def _step(link: ChainLink) -> dict[str, Any]:
         "cause": link.cause,
         "codes": list(link.codes),
         "reached": link.reached,
-        "findings": [
-            {**msgspec.to_builtins(finding_answer(one.finding)), "counts": one.counts, "note": one.note}
-            for one in link.findings
-        ],
+        "findings": [_finding(one) for one in link.findings],
         "fix": list(link.fix),
     }
 

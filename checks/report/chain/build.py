@@ -39,6 +39,7 @@ def chain_of_row(report: ClusterReport, row: RegistryRow) -> Chain:
         basis=tuple(basis.value for basis in row.basis),
         fix=all_commands(row),
         disagreements=row.disagreements,
+        only_asked_for=row.only_asked_for,
     )
 
 

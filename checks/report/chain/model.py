@@ -6,7 +6,7 @@ import msgspec
 
 from checks.arm_ids import name_of
 from checks.catalog.check import Step
-from checks.findings import Evidence, Facet, Fail, Finding, Skipped, Verdict
+from checks.findings import Evidence, Facet, Fail, Finding, Pass, Skipped, Verdict
 
 
 class WeighedFinding(msgspec.Struct, frozen=True):
@@ -58,7 +58,11 @@ class ChainLink(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def notes(self) -> tuple[str, ...]:
         """What fails or is not known here and does not count, with the reason; each once."""
-        notes = (f"{weighed.finding.code} {weighed.note}" for weighed in self.findings if weighed.note)
+        notes = (
+            f"{weighed.finding.code} {weighed.note}"
+            for weighed in self.findings
+            if weighed.note and not isinstance(weighed.finding.verdict, Pass)
+        )
         return tuple(dict.fromkeys(notes))
 
 
@@ -66,7 +70,8 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     """The chain of one cluster (ARM id) to one registry (login server).
 
     ``headline`` is the answer in a sentence, ``answer`` the facet of the row that says it. ``fix`` are all commands of
-    the row, each once; ``disagreements`` the sentences that name where nodes and Azure differ.
+    the row, each once; ``disagreements`` the sentences that name where nodes and Azure differ; ``only_asked_for`` as in
+    the row.
     """
 
     cluster: str
@@ -77,6 +82,7 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     basis: tuple[str, ...] = ()
     fix: tuple[str, ...] = ()
     disagreements: tuple[str, ...] = ()
+    only_asked_for: bool = False
 
     @property
     def name(self) -> str:

@@ -21,6 +21,8 @@ def weighed(finding: Finding, row: RegistryRow) -> WeighedFinding:
         return _failing(finding, row)
     if isinstance(finding.verdict, Unknown):
         return _open(finding, row)
+    if isinstance(finding.verdict, Pass):
+        return _passing(finding, row)
     return WeighedFinding(finding, True)
 
 
@@ -69,6 +71,14 @@ def _open(finding: Finding, row: RegistryRow) -> WeighedFinding:
             return WeighedFinding(finding, False, f"is not known, but not needed: {facet.summary}")
         if isinstance(facet.verdict, Skipped):
             return WeighedFinding(finding, False, f"is not known, and not judged here: {facet.summary}")
+    return WeighedFinding(finding, True)
+
+
+def _passing(finding: Finding, row: RegistryRow) -> WeighedFinding:
+    """A Pass counts as one of this registry: that the cluster's names are well-formed shows no registry to be there."""
+    check = check_of(finding)
+    if _step(check) is Step.REGISTRY and not _concerns(finding, check, row):
+        return WeighedFinding(finding, False, f"holds, which says nothing of this registry: {finding.summary}")
     return WeighedFinding(finding, True)
 
 

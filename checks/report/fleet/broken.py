@@ -11,7 +11,7 @@ from enum import IntEnum
 
 import msgspec
 
-from checks.findings import ASKED_FOR, ClusterReport, Facet, Fail, Finding, RegistryRow
+from checks.findings import ClusterReport, Facet, Fail, Finding, RegistryRow
 
 
 class Harm(IntEnum):
@@ -68,7 +68,7 @@ def broken_groups(
     """
     listed = tuple(reports)
     rows = (row for report in (listed if fleet is None else fleet) for row in report.registries)
-    using = Counter(row.registry for row in rows if set(row.sources) != {ASKED_FOR})
+    using = Counter(row.registry for row in rows if not row.only_asked_for)
     groups: dict[tuple[Harm, str, str, str], list[Broken]] = {}
     for broken in (entry for report in listed for entry in broken_of(report)):
         groups.setdefault((broken.harm, broken.registry, broken.code, broken.cause), []).append(broken)

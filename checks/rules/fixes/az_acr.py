@@ -42,8 +42,30 @@ def import_image(image: str) -> str:
 def show_image(registry: Registry, repository: str, reference: str) -> str:
     """``az acr repository show``: one image by its tag or digest."""
     image = f"{repository}@{reference}" if ":" in reference else f"{repository}:{reference}"
-    where = ("--name", registry.name, "--subscription", subscription_of(registry.id))
-    return command("az", "acr", "repository", "show", *where, "--image", image)
+    return command("az", "acr", "repository", "show", *_named_in_subscription(registry), "--image", image)
+
+
+def list_repositories(registry: Registry) -> str:
+    """``az acr repository list``."""
+    return command("az", "acr", "repository", "list", *_named_in_subscription(registry))
+
+
+def list_newest_tags(registry: Registry, repository: str) -> str:
+    """``az acr repository show-tags``: the 20 newest tags of a repository."""
+    where = (*_named_in_subscription(registry), "--repository", repository)
+    return command("az", "acr", "repository", "show-tags", *where, "--orderby", "time_desc", "--top", "20")
+
+
+def enable_reading(registry: Registry, image: str) -> str:
+    """``az acr repository update --read-enabled`` of one image, as ``team/web:1`` or with a digest."""
+    where = (*_named_in_subscription(registry), "--image", image)
+    return command("az", "acr", "repository", "update", *where, "--read-enabled", "true")
+
+
+def show_manifest(registry: Registry, image: str) -> str:
+    """``az acr manifest show`` of one image, as ``team/web:1`` or with a digest."""
+    where = ("--registry", registry.name, "--subscription", subscription_of(registry.id))
+    return command("az", "acr", "manifest", "show", *where, "--name", image)
 
 
 def list_manifests(registry: Registry, repository: str) -> str:
@@ -141,6 +163,11 @@ def check_health(registry: Registry) -> str:
     """``az acr check-health``: tests the connection from the machine where it runs."""
     where = ("--subscription", subscription_of(registry.id))
     return command("az", "acr", "check-health", "--name", registry.name, *where, "--ignore-errors", "--yes")
+
+
+def _named_in_subscription(registry: Registry) -> tuple[str, ...]:
+    """How the commands about what a registry holds name it: they take no resource group."""
+    return ("--name", registry.name, "--subscription", subscription_of(registry.id))
 
 
 def _registry_options(registry: Registry) -> tuple[str, ...]:

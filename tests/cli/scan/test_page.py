@@ -5,6 +5,7 @@ import pytest
 
 from checks.cli.scan.screen.page import Shown
 from checks.findings import (
+    ASKED_FOR,
     ClusterProblem,
     ClusterReport,
     Facet,
@@ -21,7 +22,7 @@ from checks.findings import (
 )
 from checks.report.cluster_report import problem_report
 from checks.report.outcome import Outcome
-from tests.support.reports import CLUSTER, report
+from tests.support.reports import CLUSTER, REGISTRY, report
 from tests.support.screens import ALL, printed
 
 PASSING = Shown(frozenset({Outcome.PASS}))
@@ -119,6 +120,35 @@ def test_unknown_is_grouped_by_what_is_missing() -> None:
     assert "and 2 more" in text
     every = printed(ScanReport(clusters=tuple(clusters)), 200, ALL)
     assert "more" not in every and all(f"aks-1{number}" in every for number in range(12))
+
+
+def test_what_one_read_did_not_show_is_said_once_with_the_checks_that_miss_it() -> None:
+    said = "The network of the nodes could not be read: HTTP 503."
+    missed = [
+        Finding(
+            code=code,
+            subject=Subject(CLUSTER, REGISTRY),
+            verdict=Unknown("HTTP 503"),
+            cause="look-error",
+            summary=said if code != "PW203" else "The endpoint could not be read: HTTP 503.",
+        )
+        for code in ("PW202", "PW206", "PW203", "PW204")
+    ]
+    text = shown(msgspec.structs.replace(report("unknown"), findings=tuple(missed)))
+    assert "PW202, PW204, PW206 look-error  1" in text
+    assert "PW203 look-error  1" in text
+    assert text.count(said) == 1
+
+
+def test_a_registry_that_was_only_asked_for_is_not_said_to_be_used() -> None:
+    named = (ASKED_FOR,)
+    text = shown(changed(report("fail").registries[0], sources=named))
+    assert "Nothing that was read shows that aks-1 uses it: it was named." in text
+    assert "that uses it" not in text
+    assert "1 row is judged only because the registry was named" in shown(
+        changed(report("pass").registries[0], sources=named)
+    )
+    assert "was named" not in shown(report("fail")) + shown(report("pass"))
 
 
 def test_a_subscription_that_could_not_be_read_comes_first() -> None:

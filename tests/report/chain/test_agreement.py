@@ -115,7 +115,7 @@ def path_worlds() -> list[object]:
     ]
 
 
-@pytest.mark.parametrize("facts", [*access_worlds(), *path_worlds()], ids=str)
+@pytest.mark.parametrize("facts", [*access_worlds(), *path_worlds()], ids=lambda _: "facts")
 def test_the_chain_of_judged_facts_agrees_with_each_row(facts: object) -> None:
     report = build_report(facts)  # type: ignore[arg-type]
     assert report.registries

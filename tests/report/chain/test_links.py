@@ -7,7 +7,19 @@ import pytest
 
 from checks.catalog.check import Step
 from checks.facts import ClusterFacts
-from checks.findings import ClusterProblem, ClusterReport, Fail, Finding, Severity, Skipped, Subject, Unknown, word
+from checks.findings import (
+    ASKED_FOR,
+    ClusterProblem,
+    ClusterReport,
+    Fail,
+    Finding,
+    Pass,
+    Severity,
+    Skipped,
+    Subject,
+    Unknown,
+    word,
+)
 from checks.report.chain.build import chain_of, chain_of_row
 from checks.report.chain.model import Chain, ChainLink
 from checks.report.cluster_report import build_report, problem_report
@@ -163,3 +175,22 @@ def test_what_is_not_known_of_another_registry_leaves_this_one_s_step_as_it_is()
     )
     assert word(of_registry.verdict) == "pass"
     assert any(note.startswith("PW501 is not known, but not of this registry: ") for note in of_registry.notes)
+
+
+def test_that_names_are_well_formed_shows_nothing_of_a_registry_that_could_not_be_read() -> None:
+    report = build_report(image_facts.facts(container()))
+    row = report.registries[0]
+    names = Finding(
+        code="PW306", subject=Subject(report.id), verdict=Pass(), cause="well-formed", summary="All names are fine."
+    )
+    step = link(chain_of_row(msgspec.structs.replace(report, findings=(names,)), row), Step.REGISTRY)
+    assert word(step.verdict) == "skipped"
+    assert step.sentence == "PW306 holds, which says nothing of this registry: All names are fine."
+
+
+def test_a_chain_knows_that_its_registry_was_only_asked_for() -> None:
+    report = build_report(image_facts.facts(container()))
+    (row,) = report.registries
+    assert not chain_of_row(report, row).only_asked_for
+    named = msgspec.structs.replace(row, sources=(ASKED_FOR,))
+    assert chain_of_row(report, named).only_asked_for

@@ -23,7 +23,7 @@ from checks.findings import Finding, RegistryRow, shown, word
 from checks.report.cause_sentences import sentence_of
 from checks.report.fleet.broken import Broken, BrokenGroup, Harm
 from checks.rules.fixes.kinds import FixKind, first_command, kind_of
-from checks.text import counted
+from checks.text import counted, listed
 
 _SAID = {
     Harm.CANNOT_PULL: "cannot pull",
@@ -49,6 +49,7 @@ _OVERVIEW = (
     Column("WHAT", 2),
 )
 MAX_ALSO = 5
+MAX_UNUSED = 5
 MAX_DISAGREEMENTS = 3
 
 
@@ -66,6 +67,7 @@ def sections(groups: Iterable[BrokenGroup], subscriptions: Mapping[str, str], pa
     for group in groups:
         yield from _heading(group, page)
         yield from prose(_sentence(group), page)
+        yield from _unused(group, page)
         shared = _shared_command(group)
         if shared:
             yield from _lines(group.members, subscriptions, page)
@@ -108,6 +110,16 @@ def _sentence(group: BrokenGroup) -> str:
     if len(said) == 1:
         return said.pop()
     return sentence_of(group.code, group.cause) or group.members[0].summary
+
+
+def _unused(group: BrokenGroup, page: Page) -> Iterator[Text]:
+    """Which clusters are judged only because the registry was named."""
+    unused = [name_of(member.cluster) for member in group.members if member.row and member.row.only_asked_for]
+    if unused:
+        verb = "uses" if len(unused) == 1 else "use"
+        yield from prose(
+            f"Nothing that was read shows that {listed(unused, MAX_UNUSED)} {verb} it: it was named.", page
+        )
 
 
 def _shared_command(group: BrokenGroup) -> str:

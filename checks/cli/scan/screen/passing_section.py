@@ -54,3 +54,8 @@ def healthy(reports: Sequence[ClusterReport]) -> Iterator[Text]:
     beside = f"; {counted(len(rows) - len(judged), 'row')} not judged" if len(rows) > len(judged) else ""
     rests = f"{proven} proven by nodes, {len(judged) - proven} as Azure shows"
     yield Text(f"{counted(len(judged), 'row')} of a cluster and a registry: {rests}{beside}.")
+    if named := sum(row.only_asked_for for row in rows):
+        verb = "is" if named == 1 else "are"
+        yield Text(
+            f"{counted(named, 'row')} {verb} judged only because the registry was named: it is not known to be used."
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from rich.text import Text
@@ -27,8 +27,14 @@ class _Open(msgspec.Struct, frozen=True):
 
 
 class _Group(msgspec.Struct):
-    """Whom it concerns: clusters, or clusters and registries; the first one's words and fix."""
+    """Whom it concerns: clusters, or clusters and registries; the first one's words and fix.
 
+    ``codes`` are the checks that say so: what one read did not show, several checks miss, in the same words.
+    """
+
+    codes: list[str]
+    cause: str
+    missing: str
     summary: str
     fix: tuple[str, ...]
     said: set[str]
@@ -43,14 +49,14 @@ def sections(reports: Iterable[ClusterReport], page: Page) -> Iterator[Text]:
     groups: dict[_Open, _Group] = {}
     for report in listed:
         for key, summary, fix, name in _open_questions(report):
-            group = groups.setdefault(key, _Group(summary, fix, set(), {}))
+            group = groups.setdefault(key, _Group([key.code], key.cause, key.missing, summary, fix, set(), {}))
             group.said.add(summary)
             group.names[name] = None
     number = len(listed)
     said = f"{counted(number, 'cluster')} {'is' if number == 1 else 'are'} unknown: nothing is known to fail there"
     yield Text(said, HEADING)
-    for key, group in sorted(groups.items(), key=lambda item: (-len(item[1].names), item[0].code, item[0].cause)):
-        yield from _group(key, group, page)
+    for group in sorted(_together(groups), key=lambda group: (-len(group.names), group.codes, group.cause)):
+        yield from _section(group, page)
     yield Text()
 
 
@@ -67,14 +73,27 @@ def subscriptions(results: Iterable[SubscriptionResult], page: Page) -> Iterator
         yield Text()
 
 
-def _group(key: _Open, group: _Group, page: Page) -> Iterator[Text]:
-    yield Text.assemble("  ", (safe(f"{key.code} {key.cause}".strip()), "yellow"), f"  {len(group.names)}")
-    of_a_read = key.cause.startswith("look-")  # its sentence says only that the finding names the reason
-    shared = "" if of_a_read or len(group.said) == 1 else sentence_of(key.code, key.cause)
+def _together(groups: Mapping[_Open, _Group]) -> list[_Group]:
+    """The groups, those of several checks in one that say the same in the same words of the same clusters."""
+    merged: dict[tuple[object, ...], _Group] = {}
+    for key, group in sorted(groups.items(), key=lambda item: item[0].code):
+        same = (key.cause, key.missing, frozenset(group.said), frozenset(group.names), first_command(group.fix))
+        if same in merged:
+            merged[same].codes += group.codes
+        else:
+            merged[same] = group
+    return list(merged.values())
+
+
+def _section(group: _Group, page: Page) -> Iterator[Text]:
+    what = f"{', '.join(group.codes)} {group.cause}".strip()
+    yield Text.assemble("  ", (safe(what), "yellow"), f"  {len(group.names)}")
+    of_a_read = group.cause.startswith("look-")  # its sentence says only that the finding names the reason
+    shared = "" if of_a_read or len(group.said) == 1 else sentence_of(group.codes[0], group.cause)
     summary = shared or group.summary
     yield from prose(summary, page, "    ")
-    if key.missing and key.missing not in summary:
-        yield from prose(f"Missing: {key.missing}", page, "    ")
+    if group.missing and group.missing not in summary:
+        yield from prose(f"Missing: {group.missing}", page, "    ")
     yield from names(list(group.names), page, "    ")
     first = first_command(group.fix)
     if first:
