@@ -198,10 +198,14 @@ class StateList(msgspec.Struct, frozen=True):
 
 
 class KnownCluster(msgspec.Struct, frozen=True):
-    """A cluster that earlier runs saw, with the registries it used in the last 30 days."""
+    """A cluster that earlier runs saw, with the registries it used in the last 30 days.
+
+    ``sequence`` is of the last run that counted; 0 where its row does not say it.
+    """
 
     id: str
     registries: tuple[str, ...] = ()
+    sequence: int = 0
 
 
 class RunScope(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from checks.history.model import (
     MAX_MISSING,
     ClusterState,
     Decision,
+    KnownCluster,
     Marker,
     MarkerStatus,
     RowRef,
@@ -29,9 +30,11 @@ from checks.history.model import (
     Unreadable,
 )
 from checks.history.table.keys import state_ref
+from checks.history.table.overviews import Look
 from checks.history.table.runs import is_over
 from checks.jobs import degraded, first_look, reminders, scope
 from checks.jobs.context import JobContext
+from checks.jobs.overviews import catch_up, keep_up
 from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.scan import add, passes
 from checks.jobs.unreadable import KEEP_FOR, report_unreadable
@@ -73,6 +76,7 @@ async def close_run(context: JobContext, run_id: str) -> Closed:
     run = _counted(context, stored.run, markers, missing, left.gone)
     await _notify(context, run, markers)
     await _report_errors(context, run, markers, left)
+    await catch_up(context, left.known)
     if not await context.store.try_close(run, stored.etag):
         return Closed("repeated")
     await context.store.finish_run(run)
@@ -106,6 +110,7 @@ class _Left(msgspec.Struct, frozen=True):
 
     gone: int = 0
     unreadable: tuple[Unreadable, ...] = ()
+    known: dict[str, tuple[KnownCluster, ...]] = {}
 
 
 async def _mark_left(context: JobContext, run: Run) -> _Left:
@@ -117,8 +122,9 @@ async def _mark_left(context: JobContext, run: Run) -> _Left:
     planned = await _planned(context, run) if run.inventory_complete else None
     left = 0
     unreadable: list[Unreadable] = []
-    for subscription in run.scope.subscriptions:
-        for known in await context.store.known_clusters(subscription):
+    held = {subscription: await context.store.known_clusters(subscription) for subscription in run.scope.subscriptions}
+    for clusters in held.values():
+        for known in clusters:
             cluster = known.id.lower()
             out = cluster in opted
             if not out and (planned is None or cluster in planned):
@@ -131,7 +137,7 @@ async def _mark_left(context: JobContext, run: Run) -> _Left:
                 unreadable.append(
                     Unreadable(state_ref(known.id), str(error), readable=not isinstance(error, SchemaError))
                 )
-    return _Left(left, tuple(unreadable))
+    return _Left(left, tuple(unreadable), held)
 
 
 async def _planned(context: JobContext, run: Run) -> frozenset[str] | None:
@@ -156,6 +162,7 @@ async def _mark(
         await context.store.commit(decision, None, stored.etag)
     except Conflict:  # a newer run wrote it: it is there
         return 0
+    await keep_up(context, [Look(decision.state, decision.change, stored.state.sequence)])
     return int(decision.state.gone_since is not None)
 
 

@@ -16,10 +16,12 @@ from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, Facet,
 from checks.history.decide import decide
 from checks.history.errors import Conflict, SchemaError
 from checks.history.model import FailedCluster, MarkerStatus, Run, Shard, Totals
+from checks.history.table.overviews import Look
 from checks.jobs import scan_cluster
 from checks.jobs.canaries import StoredCanaries
 from checks.jobs.choosing.scope import clusters_of
 from checks.jobs.context import JobContext
+from checks.jobs.overviews import keep_up
 from checks.jobs.queues import CLOSE, CloseMessage, MessageError, ScanMessage
 from checks.report.cluster_report import problem_report
 from checks.report.outcome import Outcome, add_counts, count_rows, outcome_of
@@ -38,9 +40,10 @@ class Scanned(msgspec.Struct, frozen=True):
 
 
 class _Result(msgspec.Struct, frozen=True):
-    """What became of one cluster. ``lost``: why nothing could be kept of it in this run."""
+    """What became of one cluster. ``look``: what is held now. ``lost``: why nothing could be kept of it in this run."""
 
     totals: Totals
+    look: Look | None = None
     failed: FailedCluster | None = None
     lost: Exception | None = None
 
@@ -61,6 +64,7 @@ async def scan_shard(context: JobContext, message: ScanMessage) -> Scanned:
         return Scanned(Totals(), repeated=True)
     results = await _scan(context, run, shard)
     _raise_where_storage_is_away(results)
+    await keep_up(context, [result.look for result in results if result.look is not None])
     totals = add([result.totals for result in results])
     failed = tuple(result.failed for result in results if result.failed is not None)
     reason = f"Pullwatch itself failed at {len(failed)} of {len(results)} clusters" if failed else ""
@@ -119,20 +123,21 @@ async def _contained(
     where its state can take it. A row that cannot be read is left as it is: a newer version may have written it.
     """
     try:
-        return _Result(await _cluster(context, run, listing, cluster_id, target))
+        return await _cluster(context, run, listing, cluster_id, target)
     except Exception as error:
         LOG.exception("checker error at %s", cluster_id)
         why = one_line(redacted(f"{type(error).__name__}: {error}"))[:MAX_REASON]
         unreadable = isinstance(error, SchemaError)
         failed = FailedCluster(cluster_id, why, lasting=not passes(error), unreadable=unreadable)
     try:
-        return _Result(await _record_error(context, run, cluster_id, failed), failed)
+        recorded = await _record_error(context, run, cluster_id, failed)
+        return msgspec.structs.replace(recorded, failed=failed)
     except Exception as error:
         LOG.exception("the checker error at %s could not be kept in its state", cluster_id)
-        return _Result(Totals(clusters=1, errors=1), failed, error)
+        return _Result(Totals(clusters=1, errors=1), failed=failed, lost=error)
 
 
-async def _record_error(context: JobContext, run: Run, cluster_id: str, failed: FailedCluster) -> Totals:
+async def _record_error(context: JobContext, run: Run, cluster_id: str, failed: FailedCluster) -> _Result:
     """The cluster's report: Unknown, for Pullwatch itself failed."""
     stored = await context.store.load_state(cluster_id)
     kind = failed.reason.partition(":")[0]
@@ -143,7 +148,7 @@ async def _record_error(context: JobContext, run: Run, cluster_id: str, failed: 
 
 async def _cluster(
     context: JobContext, run: Run, listing: Inventory, cluster_id: str, target: Cluster | None
-) -> Totals:
+) -> _Result:
     stored = await context.store.load_state(cluster_id)
     remembered = tuple(stored.state.registries) if stored else ()
     if target is None:
@@ -174,7 +179,7 @@ def _unlisted(listing: Inventory, run: Run, cluster_id: str, remembered: tuple[s
     return problem_report(cluster_id, remembered, ClusterProblem(ScanCause.NOT_LISTED, why, "a later run"))
 
 
-async def _commit(context: JobContext, run: Run, report: ClusterReport) -> Totals:
+async def _commit(context: JobContext, run: Run, report: ClusterReport) -> _Result:
     """Decides and commits; overtaken by somebody else, it reads the state anew and decides again."""
     policy = context.policy(baseline=run.is_baseline(report.id.split("/")[2]))
     for attempt in range(TRIES):
@@ -187,7 +192,9 @@ async def _commit(context: JobContext, run: Run, report: ClusterReport) -> Total
                 raise
         else:
             late = run.sequence < decision.state.sequence  # one of this very run is a repeat
-            return count(report, late=late, changed=decision.change is not None)
+            before = -1 if decision.stale else stored.state.sequence if stored else None
+            look = Look(decision.state, decision.change, before)
+            return _Result(count(report, late=late, changed=decision.change is not None), look)
     raise Conflict(f"the state of {report.id} could not be written")
 
 

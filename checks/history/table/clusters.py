@@ -62,7 +62,7 @@ class Clusters(Tables):
         wrong. One that does not even do that is left out here.
         """
         chunks = [f"registries_{index}" for index in range(4)]  # 100 names of at most 255 characters
-        columns = ["PartitionKey", "RowKey", "v", "cluster", "gone_since", "registries_n", *chunks]
+        columns = ["PartitionKey", "RowKey", "v", "cluster", "sequence", "gone_since", "registries_n", *chunks]
         known: list[KnownCluster] = []
         async for row in self._range(subscription.lower(), "state", select=columns):
             if row.get("gone_since") is not None:

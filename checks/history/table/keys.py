@@ -21,6 +21,7 @@ RUN = "run"
 MAIL = "digest"  # the partition of incident mails, under its first name: stored rows have it
 POISON = "poison"
 SILENCE = "silence"
+OVERVIEW = "overview"
 UNSENT = "unsent"  # the row of what was last seen of unsent mail
 
 MAX_KEY = 512
@@ -98,6 +99,11 @@ def pending(resource_id: str, sequence: int) -> str:
 def notice(kind: str, sequence: int, about: str = "") -> str:
     """The row of an intent to tell a run's own notice. ``about`` tells it from another one of its kind."""
     return check(f"pending|{ascending(sequence)}|~{kind}{f'-{about}' if about else ''}")
+
+
+def overview(subscription: str) -> str:
+    """The row of what is shown of a subscription."""
+    return check(f"subscription|{subscription.lower()}")
 
 
 def unreadable(partition: str, row: str) -> str:

@@ -330,7 +330,8 @@ def _outcome(row: Row) -> Outcome:
 def read_known(row: Row) -> KnownCluster:
     """A cluster that was seen before."""
     names = read(dict[str, datetime], joined(versioned(row), "registries"), row.get("RowKey"))
-    return KnownCluster(string(row, "cluster"), tuple(sorted(names)))
+    sequence = integer(row, "sequence") if "sequence" in row else 0
+    return KnownCluster(string(row, "cluster"), tuple(sorted(names)), sequence)
 
 
 def sight_row(subscription: str, sight: Sight) -> Entity:

@@ -1,7 +1,7 @@
 """The store: everything that is kept, in Azure Table Storage.
 
 Table ``pullwatch``: a partition per subscription with ``state|``, ``change|``, ``late|``, ``pending|`` and
-``canary|`` rows; the partitions ``index``, ``run``, ``mail``, ``silence`` and ``poison``. Monthly tables
+``canary|`` rows; the partitions ``index``, ``overview``, ``run``, ``mail``, ``silence`` and ``poison``. Monthly tables
 ``pullwatchruns<YYYYMM>``: a partition per run with ``run``, ``part|``, ``shard|`` and ``marker|`` rows. Errors:
 ``checks.history.errors``; what the service itself fails with is ``azure.core.exceptions`` and passes through.
 """
@@ -19,6 +19,7 @@ from azure.data.tables.aio import TableServiceClient
 
 from checks.history.table.canaries import Canaries
 from checks.history.table.outbox import Outbox
+from checks.history.table.overviews import Overviews
 from checks.history.table.silences import Silences
 from checks.history.table.unreadable import UnreadableRows
 from checks.retry_after import asked_seconds
@@ -26,7 +27,7 @@ from checks.retry_after import asked_seconds
 LONGEST_PAUSE = 8  # seconds between two tries
 
 
-class Store(Canaries, Outbox, Silences, UnreadableRows):
+class Store(Canaries, Outbox, Overviews, Silences, UnreadableRows):
     """What history offers to the jobs. One per job: it lives in that job's event loop."""
 
 

@@ -1,0 +1,200 @@
+"""What lists and pages show of a subscription: one compact entry for each cluster, made of its state. Pure.
+
+An entry follows from the state of its cluster and from the changes of the last days, and from nothing else: so it can
+be made anew at any time, and what is folded in run by run comes to the same. A newer look replaces an older one, in
+whichever order they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from checks.changes import Change, Status, Transition
+from checks.history.model import ClusterState, SubjectState
+from checks.report.outcome import Outcome
+from checks.rules.fixes.kinds import first_command
+from checks.text import clipped
+
+KEEP_ENDED = timedelta(days=7)
+MAX_ENDED = 40  # of one cluster, the newest
+MAX_SUMMARY = 300  # characters
+MAX_COMMAND = 1000  # a longer one is left out: half a command must not be run
+
+
+class OpenFacet(msgspec.Struct, frozen=True, array_like=True):
+    """A facet that is not fine: it is held to fail, or the last look did not pass it.
+
+    ``since``: when ``status`` began; ``unknown_since``: since when nothing but Unknown was seen. ``notified``: people
+    were notified of the failure, or are about to be. ``command`` is the first one of the fix. ``codes`` are the checks
+    that decided.
+    """
+
+    facet: str
+    status: Status
+    verdict: str
+    since: datetime
+    cause: str = ""
+    summary: str = ""
+    command: str = ""
+    codes: tuple[str, ...] = ()
+    notified: bool = False
+    flapping: bool = False
+    unknown_since: datetime | None = None
+
+    @property
+    def failing(self) -> bool:
+        """Whether it is held to fail, which a single look is not enough for."""
+        return self.status is Status.FAILING
+
+
+class RowEntry(msgspec.Struct, frozen=True, array_like=True):
+    """One registry of a cluster: what is held of its facets by name, those not fine, what ``pull`` rests on."""
+
+    registry: str
+    held: dict[str, Status]
+    open: tuple[OpenFacet, ...] = ()
+    basis: tuple[str, ...] = ()
+
+    @property
+    def failing(self) -> tuple[OpenFacet, ...]:
+        """The facets that fail."""
+        return tuple(facet for facet in self.open if facet.failing)
+
+
+class EndedFailure(msgspec.Struct, frozen=True, array_like=True):
+    """A failure of a facet that is over: it recovered, or is no longer checked."""
+
+    registry: str
+    facet: str
+    cause: str
+    since: datetime
+    until: datetime
+
+
+class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
+    """What is shown of one cluster. ``cluster`` is its ARM id; ``outcome`` what the last report came to.
+
+    ``sequence`` and ``run`` are of the run that looked last, ``updated`` is when. ``gone_since``: it is not there any
+    more. ``capped`` counts what did not fit into its state. ``ended`` are failures of the last days, the newest first.
+    """
+
+    cluster: str
+    sequence: int
+    run: str
+    updated: datetime
+    outcome: Outcome
+    rows: tuple[RowEntry, ...] = ()
+    ended: tuple[EndedFailure, ...] = ()
+    gone_since: datetime | None = None
+    capped: int = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether anything is held to fail."""
+        return any(row.failing for row in self.rows)
+
+
+class Overview(msgspec.Struct, frozen=True, array_like=True):
+    """The clusters of one subscription (lower case), by id in lower case, in order."""
+
+    subscription: str
+    clusters: tuple[ClusterEntry, ...] = ()
+
+
+def entry_of(state: ClusterState, ended: Iterable[EndedFailure]) -> ClusterEntry:
+    """What is shown of a cluster. ``ended``: failures that are over, from its changes."""
+    subjects: dict[str, list[SubjectState]] = {}
+    for subject in state.subjects:
+        subjects.setdefault(subject.registry, []).append(subject)
+    kept = {failure for failure in ended if failure.until > state.updated - KEEP_ENDED}
+    newest = sorted(kept, key=lambda failure: (failure.until, failure.registry, failure.facet), reverse=True)
+    return ClusterEntry(
+        cluster=state.cluster,
+        sequence=state.sequence,
+        run=state.run,
+        updated=state.updated,
+        outcome=state.outcome,
+        rows=tuple(_row(registry, held) for registry, held in sorted(subjects.items())),
+        ended=tuple(newest[:MAX_ENDED]),
+        gone_since=state.gone_since,
+        capped=state.capped,
+    )
+
+
+def ended_in(changes: Iterable[Change]) -> list[EndedFailure]:
+    """The failures that some changes of one cluster ended."""
+    return [
+        EndedFailure(moved.registry, moved.facet, moved.cause or moved.before_cause, moved.bad_since, change.at)
+        for change in changes
+        for moved in change.transitions
+        if moved.bad_since is not None and _is_over(moved)
+    ]
+
+
+def with_entries(overview: Overview, entries: Iterable[ClusterEntry]) -> Overview:
+    """The overview with newer entries in place of older ones; of two of the same run the one that is there stays."""
+    held = {entry.cluster.lower(): entry for entry in overview.clusters}
+    for entry in entries:
+        known = held.get(entry.cluster.lower())
+        if known is None or known.sequence < entry.sequence:
+            held[entry.cluster.lower()] = entry
+    return msgspec.structs.replace(overview, clusters=tuple(held[name] for name in sorted(held)))
+
+
+def without_texts(overview: Overview) -> Overview:
+    """The overview without sentences and commands, which the clusters' own rows have."""
+    return _changed(overview, _bare)
+
+
+def without_ended(overview: Overview) -> Overview:
+    """The overview without the failures that are over."""
+    return _changed(overview, lambda entry: msgspec.structs.replace(entry, ended=()))
+
+
+def _changed(overview: Overview, change: Callable[[ClusterEntry], ClusterEntry]) -> Overview:
+    return msgspec.structs.replace(overview, clusters=tuple(change(entry) for entry in overview.clusters))
+
+
+def _bare(entry: ClusterEntry) -> ClusterEntry:
+    rows = tuple(
+        msgspec.structs.replace(
+            row, open=tuple(msgspec.structs.replace(one, summary="", command="") for one in row.open)
+        )
+        for row in entry.rows
+    )
+    return msgspec.structs.replace(entry, rows=rows)
+
+
+def _is_over(moved: Transition) -> bool:
+    return moved.before is Status.FAILING and moved.after is not Status.FAILING
+
+
+def _row(registry: str, subjects: Iterable[SubjectState]) -> RowEntry:
+    listed = sorted(subjects, key=lambda subject: subject.facet)
+    basis = next((subject.basis for subject in listed if subject.facet == "pull"), ())
+    held = {subject.facet: subject.status for subject in listed}
+    return RowEntry(registry, held, tuple(_open(subject) for subject in listed if _is_open(subject)), basis)
+
+
+def _is_open(subject: SubjectState) -> bool:
+    return subject.status is Status.FAILING or subject.last_verdict in ("fail", "unknown")
+
+
+def _open(subject: SubjectState) -> OpenFacet:
+    command = first_command(subject.fix)
+    return OpenFacet(
+        facet=subject.facet,
+        status=subject.status,
+        verdict=subject.last_verdict,
+        since=subject.since,
+        cause=subject.cause,
+        summary=clipped(subject.summary, MAX_SUMMARY),
+        command=command if len(command) <= MAX_COMMAND else "",
+        codes=subject.codes,
+        notified=subject.notified,
+        flapping=subject.flapping_since is not None,
+        unknown_since=subject.unknown.since if subject.unknown else None,
+    )

@@ -1,0 +1,201 @@
+"""Overviews in the store: a row for each subscription, all in one partition, so that one query reads the whole fleet.
+
+They follow from states and changes and are written after these, each by its ETag: what a death left out, the close of a
+run finds and makes good. A row holds at most half a million characters: the JSON is packed, and where it is still too
+long the longest texts go, which the cluster's own row has.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from checks.changes import Change
+from checks.history.errors import Conflict, LimitError, SchemaError
+from checks.history.model import ClusterState, RowRef, Unreadable
+from checks.history.overview import (
+    KEEP_ENDED,
+    ClusterEntry,
+    EndedFailure,
+    Overview,
+    ended_in,
+    entry_of,
+    with_entries,
+    without_ended,
+    without_texts,
+)
+from checks.history.table import keys, rows
+from checks.history.table.clusters import Clusters
+from checks.history.table.tables import etag_of
+from checks.packing import packed, unpacked
+
+LOG = logging.getLogger(__name__)
+TRIES = 20  # shards of one subscription end side by side
+MAX_TEXT = 460_000  # characters in a row: at 2 bytes each it stays below what the service takes
+
+
+class Look(msgspec.Struct, frozen=True):
+    """A state that was written, or found, and what its commit changed.
+
+    ``before``: the sequence of the state before it, None where there was none; -1 where nobody knows.
+    """
+
+    state: ClusterState
+    change: Change | None = None
+    before: int | None = -1
+
+
+class StoredOverview(msgspec.Struct, frozen=True):
+    """An overview as it was read; without an ETag where there is no row yet."""
+
+    overview: Overview
+    etag: str = ""
+
+
+class OverviewList(msgspec.Struct, frozen=True):
+    """The overviews that were found, and the rows of those that cannot be read."""
+
+    items: tuple[Overview, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+class Overviews(Clusters):
+    """The rows that lists and pages are made of."""
+
+    async def list_overviews(self) -> OverviewList:
+        """The overview of every subscription. A row that cannot be read stops no other."""
+        items: list[Overview] = []
+        unreadable: list[Unreadable] = []
+        async for row in self._range(keys.OVERVIEW, "subscription"):
+            try:
+                items.append(read_overview(row))
+            except SchemaError as error:
+                unreadable.append(Unreadable(RowRef(row["PartitionKey"], row["RowKey"]), str(error)))
+        return OverviewList(tuple(items), tuple(unreadable))
+
+    async def load_overview(self, subscription: str) -> StoredOverview:
+        """The overview of a subscription; an empty one where there is none, or none that can be read.
+
+        Raises SchemaError where a later release wrote it: that is not this one's to replace.
+        """
+        guid = subscription.lower()
+        row = await self._get(keys.OVERVIEW, keys.overview(guid))
+        if row is None:
+            return StoredOverview(Overview(guid))
+        try:
+            return StoredOverview(read_overview(row), etag_of(row))
+        except SchemaError as error:
+            if rows.is_newer(row):
+                raise
+            LOG.error("the overview of subscription %s is made anew: %s", guid, error)
+            return StoredOverview(Overview(guid), etag_of(row))
+
+    async def fold_into_overview(self, subscription: str, looks: Sequence[Look]) -> None:
+        """Enter what is held now of clusters of a subscription. Repeatable, and in any order.
+
+        Raises Conflict where others wrote all the time.
+        """
+        for attempt in range(TRIES):
+            stored = await self.load_overview(subscription)
+            known = {entry.cluster.lower(): entry for entry in stored.overview.clusters}
+            entries = [
+                await self._entry(look, known.get(look.state.cluster.lower()))
+                for look in looks
+                if _is_news(look.state, known.get(look.state.cluster.lower()))
+            ]
+            if not entries:
+                return
+            try:
+                await self._write_overview(with_entries(stored.overview, entries), stored.etag)
+            except Conflict:
+                if attempt == TRIES - 1:
+                    raise
+            else:
+                return
+
+    async def rebuild_overview(self, subscription: str) -> Overview:
+        """Make the overview of a subscription anew, from the states and the history of its clusters."""
+        for attempt in range(TRIES):
+            stored = await self.load_overview(subscription)
+            entries: list[ClusterEntry] = []
+            for summary in (await self.list_states(subscription)).items:
+                state = await self.load_state(summary.cluster)
+                if state is not None:
+                    entries.append(await self._entry(Look(state.state), None))
+            made = with_entries(Overview(subscription.lower()), entries)
+            try:
+                await self._write_overview(made, stored.etag)
+            except Conflict:
+                if attempt == TRIES - 1:
+                    raise
+            else:
+                return made
+        raise AssertionError("a loop that always ends by itself")
+
+    async def _entry(self, look: Look, known: ClusterEntry | None) -> ClusterEntry:
+        """A cluster's entry; where looks between this one and the one that is known are missing, from its history."""
+        if look.before is None and known is None:
+            return entry_of(look.state, ended_in([look.change] if look.change else []))
+        if known is not None and known.sequence == look.before:
+            return entry_of(look.state, [*known.ended, *ended_in([look.change] if look.change else [])])
+        return entry_of(look.state, await self._ended(look.state))
+
+    async def _ended(self, state: ClusterState) -> list[EndedFailure]:
+        """The failures that ended in the last days before a state, from the cluster's history."""
+        prefix = f"change|{keys.cluster_key(state.cluster)}"
+        changes: list[Change] = []
+        async for row in self._range(keys.subscription_key(state.cluster), prefix):
+            change = rows.read_change(row)
+            if change.at <= state.updated - KEEP_ENDED:
+                break
+            if change.sequence <= state.sequence:
+                changes.append(change)
+        return ended_in(changes)
+
+    async def _write_overview(self, overview: Overview, etag: str) -> None:
+        entity = overview_row(overview)
+        if etag:
+            await self._replace(entity, etag)
+        elif not await self._create(entity):
+            raise Conflict(f"row {entity['RowKey']!r} was made in between")
+
+
+def overview_row(overview: Overview) -> rows.Entity:
+    """The row of an overview, without its longest texts where they do not fit. LimitError where nothing helps."""
+    shorter: tuple[Callable[[Overview], Overview], ...] = (lambda whole: whole, without_texts, without_ended)
+    for level, cut in enumerate(shorter):
+        overview = cut(overview)
+        text = packed(rows.text_of(overview))
+        if len(text) <= MAX_TEXT:
+            entity = rows.base(keys.OVERVIEW, keys.overview(overview.subscription))
+            entity |= {"clusters": len(overview.clusters), "cut": level}
+            return rows.checked(entity | rows.chunked("overview", text))
+    raise LimitError(f"the overview of subscription {overview.subscription} has {len(text)} characters")
+
+
+def read_overview(row: rows.Row) -> Overview:
+    """The overview in a row."""
+    where = rows.versioned(row).get("RowKey")
+    try:
+        text = unpacked(rows.joined(row, "overview"))
+    except ValueError as error:
+        raise SchemaError(f"row {where!r}: {error}") from error
+    return rows.read(Overview, text, where)
+
+
+def behind(overview: Overview, known: Iterable[tuple[str, int]]) -> tuple[str, ...]:
+    """The clusters whose entry is older than their state, or that are shown and not there any more.
+
+    ``known`` are the clusters that are there (ARM id) with the sequence of their state.
+    """
+    sequences = {cluster.lower(): sequence for cluster, sequence in known}
+    shown = {entry.cluster.lower(): entry for entry in overview.clusters}
+    old = [name for name, sequence in sequences.items() if name not in shown or shown[name].sequence < sequence]
+    left = [name for name, entry in shown.items() if entry.gone_since is None and name not in sequences]
+    return tuple(sorted([*old, *left]))
+
+
+def _is_news(state: ClusterState, known: ClusterEntry | None) -> bool:
+    return known is None or known.sequence < state.sequence

@@ -1,0 +1,58 @@
+"""Keeps what lists and pages show in step with what is held: after each shard, and at the close for what was left out.
+
+Nothing that is decided or notified rests on it. So where it cannot be written the shard has ended all the same, and the
+next close makes it good.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
+from azure.core.exceptions import AzureError
+
+from checks.arm_ids import subscription_of
+from checks.history.errors import HistoryError, SchemaError
+from checks.history.model import KnownCluster
+from checks.history.overview import Overview
+from checks.history.table.overviews import Look, behind
+from checks.jobs.context import JobContext
+
+LOG = logging.getLogger(__name__)
+
+
+async def keep_up(context: JobContext, looks: Iterable[Look]) -> None:
+    """Enters what was just committed."""
+    by_subscription: dict[str, list[Look]] = {}
+    for look in looks:
+        by_subscription.setdefault(subscription_of(look.state.cluster), []).append(look)
+    for subscription, own in sorted(by_subscription.items()):
+        await _fold(context, subscription, own)
+
+
+async def catch_up(context: JobContext, known: Mapping[str, Sequence[KnownCluster]]) -> None:
+    """Enters what is held and not shown: of a death before the entry, of somebody else's faster write, of the release
+    that knew no overview. ``known`` are the clusters of each subscription that are not gone."""
+    shown = {overview.subscription: overview for overview in (await context.store.list_overviews()).items}
+    for subscription, clusters in sorted(known.items()):
+        guid = subscription.lower()
+        old = behind(shown.get(guid, Overview(guid)), [(one.id, one.sequence) for one in clusters])
+        if old:
+            await _fold(context, guid, [look for name in old for look in await _look_at(context, name)])
+
+
+async def _look_at(context: JobContext, cluster: str) -> list[Look]:
+    """The state of a cluster; none where it is not there, or cannot be read, which its shard says."""
+    try:
+        stored = await context.store.load_state(cluster)
+    except SchemaError as error:
+        LOG.warning("a cluster's state cannot be shown: %s", error)
+        return []
+    return [] if stored is None else [Look(stored.state)]
+
+
+async def _fold(context: JobContext, subscription: str, looks: Sequence[Look]) -> None:
+    try:
+        await context.store.fold_into_overview(subscription, looks)
+    except (HistoryError, AzureError) as error:
+        LOG.error("the overview of subscription %s is behind until a run closes: %s", subscription, error)
