@@ -1,6 +1,6 @@
 """Every setting: its name, type, default and doc line. Read once at start from the environment, validated there.
 
-The README's table is made from ``SETTINGS`` (``python -m checks settings``), so a setting without a doc line cannot be.
+The README's table is made from ``SETTINGS`` (``pullwatch settings``), so a setting without a doc line cannot be.
 """
 
 from __future__ import annotations
@@ -559,7 +559,7 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
         if name.startswith(PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f" Did you mean {near[0]}?" if near else ""
-            raise SettingError(f"{name} is no setting.{hint} `python -m checks settings` lists them all.")
+            raise SettingError(f"{name} is no setting.{hint} `pullwatch settings` lists them all.")
 
 
 def _storage(environment: Mapping[str, str]) -> dict[str, Any]:

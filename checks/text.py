@@ -18,6 +18,7 @@ _MARGIN_OF_A_LINE = 16 * 1024
 _LAST_WORD = re.compile(rf"\S{{0,{_MARGIN}}}")  # of a text read backwards
 # To the end: a quote may stand in what is quoted.
 _BYTES = re.compile(r"""(?<![^\s(])b\\*+["'].*""", re.DOTALL)
+_ASCII = str.maketrans({"…": "...", "–": "-", "—": "-", "’": "'", "‘": "'", "“": '"', "”": '"'})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -53,6 +54,11 @@ def printable(text: str, keep: str = "", instead: str = " ") -> str:
     ``keep`` lists characters that stay, such as a line feed.
     """
     return "".join(char if char.isprintable() or char in keep else instead for char in text)
+
+
+def in_ascii(text: str) -> str:
+    """The text with what is like it in ASCII, and question marks for the rest."""
+    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
 
 
 def one_line(text: str) -> str:

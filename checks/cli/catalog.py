@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 from checks import catalog, settings
+from checks.cli.arguments import Parser
 
 
-def add_commands(commands: Any) -> None:
-    """Adds both commands to a parser's."""
-    listing = commands.add_parser("list", help="the checks, one a line", description=_list.__doc__)
-    listing.set_defaults(command=_list)
-    table = commands.add_parser("settings", help="all settings, as a table", description=_settings.__doc__)
-    table.set_defaults(command=_settings)
+def add_list_options(parser: Parser) -> None:
+    """Makes a parser that of the command ``list``."""
+    parser.description = _list.__doc__
+    parser.set_defaults(command=_list)
+
+
+def add_settings_options(parser: Parser) -> None:
+    """Makes a parser that of the command ``settings``."""
+    parser.description = _settings.__doc__
+    parser.set_defaults(command=_settings)
 
 
 def _list(options: argparse.Namespace) -> int:

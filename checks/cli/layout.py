@@ -64,6 +64,19 @@ def prose(text: str, page: Page, indent: str = INDENT, style: str = "") -> Itera
     yield from (Text(line, style) for line in wrapped)
 
 
+def unbroken(pieces: Iterable[str], page: Page, style: str = "") -> Iterator[Text]:
+    """Pieces on as few lines as they fit on, with none of them broken: a count stays beside what it counts."""
+    line = ""
+    for piece in map(safe, pieces):
+        longer = f"{line} {piece}" if line else piece
+        if line and page.width is not None and cell_len(longer) > page.width:
+            yield Text(line, style)
+            line = piece
+        else:
+            line = longer
+    yield Text(line, style)
+
+
 def command(step: str, indent: str = COMMAND_INDENT) -> Iterator[Text]:
     """A command on lines of its own, as it is to be typed."""
     for line in step.split("\n"):

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from checks import settings
-from checks.cli import catalog, silences, watch
-from checks.cli.arguments import PROGRAM, Command, Parser
-from checks.cli.classify import command as classify
-from checks.cli.exit_codes import SIGNALLED, USAGE
-from checks.cli.explain import command as explain
-from checks.cli.scan import command as scan
+from checks.cli.arguments import PROGRAM, Command, Options, Parser
+from checks.cli.exit_codes import NOT_WRITTEN, SIGNALLED, USAGE
 from checks.cli.signals import Stopped
+from checks.cli.streams import NotWritten, take_standard_streams
 from checks.logs import redact_logs, redact_uncaught
 
 
 def entry() -> int:
     """What the installed command ``pullwatch`` and ``python -m checks`` run: their exit code."""
     redact_uncaught()
-    return main()
+    take_standard_streams()
+    try:
+        code = _code_of_main()
+        sys.stdout.flush()  # here, where a reader that has gone is no error
+        return code
+    except NotWritten as error:
+        sys.stderr.write(f"{PROGRAM}: standard output cannot be written: {error}\n")
+        return NOT_WRITTEN
+    except BrokenPipeError:
+        return SIGNALLED + getattr(signal, "SIGPIPE", 13)
+
+
+def _code_of_main() -> int:
+    try:
+        return main()
+    except SystemExit as ended:  # argparse: help was asked for, or the usage is wrong
+        return ended.code if isinstance(ended.code, int) else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,9 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.CRITICAL if not verbose else logging.WARNING)
     command: Command = options.command
     try:
-        code = command(options)
-        sys.stdout.flush()  # here, where a reader that has gone is no error
-        return code
+        return command(options)
     except settings.SettingError as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
         return USAGE
@@ -46,22 +56,80 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return SIGNALLED + stopped.number
     except KeyboardInterrupt:
         return SIGNALLED + signal.SIGINT
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return SIGNALLED + getattr(signal, "SIGPIPE", 13)
 
 
 def _parser() -> Parser:
     parser = Parser(
         prog=PROGRAM,
         description="Can this AKS cluster pull its images; if not, why, and which command fixes it?",
-        epilog=f"{PROGRAM} COMMAND --help has a command's options.",
+        epilog=f"{PROGRAM} COMMAND --help has a command's options and exit codes. Of every command: 64 wrong usage or "
+        "settings, 74 the output could not be written, 128 and a signal's number where one ended it.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
-    scan.add_command(commands)
-    watch.add_command(commands)
-    explain.add_command(commands)
-    classify.add_command(commands)
-    silences.add_commands(commands)
-    catalog.add_commands(commands)
+    for name, said, options in _COMMANDS:
+        commands.add_parser(name, help=said).options_when_asked(options)
     return parser
+
+
+# Each command's module is imported when the command is asked for: the libraries of Azure and Kubernetes take a second
+# of a processor, which whoever asks for help, explains a check or classifies errors need not wait for.
+
+
+def _scan(parser: Parser) -> None:
+    from checks.cli.scan.command import add_options
+
+    add_options(parser)
+
+
+def _watch(parser: Parser) -> None:
+    from checks.cli.watch import add_options
+
+    add_options(parser)
+
+
+def _explain(parser: Parser) -> None:
+    from checks.cli.explain.command import add_options
+
+    add_options(parser)
+
+
+def _classify(parser: Parser) -> None:
+    from checks.cli.classify.command import add_options
+
+    add_options(parser)
+
+
+def _silence(parser: Parser) -> None:
+    from checks.cli.silences import add_silence_options
+
+    add_silence_options(parser)
+
+
+def _ack(parser: Parser) -> None:
+    from checks.cli.silences import add_ack_options
+
+    add_ack_options(parser)
+
+
+def _list(parser: Parser) -> None:
+    from checks.cli.catalog import add_list_options
+
+    add_list_options(parser)
+
+
+def _settings(parser: Parser) -> None:
+    from checks.cli.catalog import add_settings_options
+
+    add_settings_options(parser)
+
+
+_COMMANDS: tuple[tuple[str, str, Options], ...] = (
+    ("scan", "check clusters now, read-only", _scan),
+    ("watch", "check again and again, print what changes", _watch),
+    ("explain", "what a check or cause means, or why a cluster cannot pull", _explain),
+    ("classify", "name the cause of pull errors", _classify),
+    ("silence", "keep failures from being mailed, for a while", _silence),
+    ("ack", "acknowledge what fails now, until it recovers", _ack),
+    ("list", "the checks, one a line", _list),
+    ("settings", "all settings, as a table", _settings),
+)

@@ -28,7 +28,7 @@ from checks import catalog, settings
 from checks.arm_ids import subscription_of
 from checks.causes import ReadCause, RowCause, ScanCause
 from checks.cli import terminal
-from checks.cli.arguments import duration
+from checks.cli.arguments import Parser, duration
 from checks.cli.layout import Column, Page, prose, table
 from checks.collect.arm.client import Azure, open_azure
 from checks.history.errors import HistoryError
@@ -39,7 +39,7 @@ from checks.notify.silences import matches
 from checks.rules import registry_names
 from checks.settings import Settings
 from checks.silences import LONGEST, MAX_AUTHOR, MAX_MATCHER, MAX_REASON, Matchers, Silence, SilenceKind, harmless
-from checks.text import one_line, printable
+from checks.text import counted, one_line, printable
 
 _COLUMNS = (Column("ID", 0), Column("KIND", 2), Column("UNTIL (UTC)", 1), Column("BY", 3), Column("OF", 0))
 NOTHING_SUCH = 1
@@ -48,22 +48,21 @@ MAX_ACKS = 20  # failures that one command acknowledges
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WHERE_IT_IS = "Give it as the app has it: the storage account's page in the Azure portal shows it."
+_NOTHING = "nothing that fails now matches it"
 _WHO = ("upn", "unique_name", "preferred_username", "email", "appid", "oid")
 
 Work = Callable[[argparse.Namespace, Settings, Azure, Store], Awaitable[int]]
 Failure = tuple[str, SubjectState]
 
 
-def add_commands(commands: Any) -> None:
-    """Adds both commands to a parser's."""
-    silence = commands.add_parser(
-        "silence",
-        help="keep failures from being mailed, for a while",
-        description="Silences keep mail about failures back: nothing else changes, and what fails goes on being held "
-        "as failing. When one ends, a mail says what it kept back and still fails. They are kept in the app's storage: "
-        "set AzureWebJobsStorage, or AzureWebJobsStorage__tableServiceUri, as the app has it.",
+def add_silence_options(parser: Parser) -> None:
+    """Makes a parser that of the command ``silence``."""
+    parser.description = (
+        "Silences keep mail about failures back: nothing else changes, and what fails goes on being held as failing. "
+        "When one ends, a mail says what it kept back and still fails. They are kept in the app's storage: "
+        "set AzureWebJobsStorage, or AzureWebJobsStorage__tableServiceUri, as the app has it."
     )
-    verbs = silence.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add = verbs.add_parser("add", help="make one", description=_add.__doc__)
     _matcher_options(add)
     _words_options(add)
@@ -74,10 +73,14 @@ def add_commands(commands: Any) -> None:
     end = verbs.add_parser("end", help="end one now", description=_end.__doc__)
     end.add_argument("id", metavar="ID", type=_silence_id, help="as `silence list` shows it")
     _command(end, _end)
-    ack = commands.add_parser("ack", help="acknowledge what fails now, until it recovers", description=_ack.__doc__)
-    _matcher_options(ack)
-    _words_options(ack)
-    _command(ack, _ack)
+
+
+def add_ack_options(parser: Parser) -> None:
+    """Makes a parser that of the command ``ack``."""
+    parser.description = _ack.__doc__
+    _matcher_options(parser)
+    _words_options(parser)
+    _command(parser, _ack)
 
 
 def _command(parser: argparse.ArgumentParser, work: Work) -> None:
@@ -151,7 +154,7 @@ def _registry(text: str) -> str:
 def _code(text: str) -> str:
     codes = {check.code for check in catalog.checks()}
     if text.upper() not in codes:
-        raise _wrong(text, "no check: `python -m checks list` shows them")
+        raise _wrong(text, "no check: `pullwatch list` shows them")
     return text.upper()
 
 
@@ -175,7 +178,7 @@ def _author(text: str) -> str:
 
 def _silence_id(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9]{1,40}", text.strip().lower()):
-        raise _wrong(text, "no id of a silence: `python -m checks silence list` shows them")
+        raise _wrong(text, "no id of a silence: `pullwatch silence list` shows them")
     return text.strip().lower()
 
 
@@ -252,7 +255,7 @@ async def _add(options: argparse.Namespace, loaded: Settings, azure: Azure, stor
     made = _made(options, SilenceKind.SILENCE, matchers, author)
     await store.add_silence(made)
     count = len(await _failures(store, matchers))
-    _say(f"{count or 'nothing'} that fails now matches it" if count < 2 else f"{count} answers that fail now match it")
+    _say(f"{counted(count, 'answer that fails now matches', 'answers that fail now match')} it" if count else _NOTHING)
     if not count:
         _warn_of_unknown_cause(matchers.cause)
     await _show_kept(options, store, [made.id])

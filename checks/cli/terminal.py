@@ -12,6 +12,7 @@ from typing import IO, NoReturn
 from rich.console import Console as RichConsole
 from rich.text import Text
 
+PLAIN_WIDTH, MAX_PROSE_WIDTH = 80, 100
 _WIDE = 1 << 16  # rich has no console without a width
 
 
@@ -32,6 +33,11 @@ def width_of(stream: IO[str]) -> int | None:
         return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
     except (OSError, ValueError):
         return None
+
+
+def width_of_prose(stream: IO[str]) -> int:
+    """How wide text is wrapped: as the terminal is, up to where lines read badly; piped as in one of 80."""
+    return min(width_of(stream) or PLAIN_WIDTH, MAX_PROSE_WIDTH)
 
 
 def console(stream: IO[str], *, width: int | None = None) -> Console:

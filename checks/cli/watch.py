@@ -9,14 +9,13 @@ import sys
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.text import Text
 
 from checks import settings
 from checks.arm_ids import name_of
 from checks.cli import terminal
-from checks.cli.arguments import PROGRAM, duration
+from checks.cli.arguments import PROGRAM, Parser, duration
 from checks.cli.exit_codes import ALL_PASS, NOTHING_READABLE
 from checks.cli.layout import safe, short_registry
 from checks.cli.progress import Progress
@@ -33,14 +32,10 @@ LEAST_INTERVAL = 10.0
 _DEFAULT_TIMEOUT = 30 * 60.0
 
 
-def add_command(commands: Any) -> None:
-    """Adds the command to a parser's."""
-    parser = commands.add_parser(
-        "watch",
-        help="check again and again, print what changes",
-        description=_watch.__doc__,
-        epilog="did my fix work?  pullwatch watch --cluster NAME --registry NAME --until pass",
-    )
+def add_options(parser: Parser) -> None:
+    """Makes a parser that of the command."""
+    parser.description = _watch.__doc__
+    parser.epilog = "did my fix work?  pullwatch watch --cluster NAME --registry NAME --until pass"
     add_scope_options(parser)
     parser.add_argument(
         "--canary", action="store_true", help="let nodes try to pull at each look: makes pods, and deletes them again"

@@ -37,7 +37,7 @@ from checks.report.outcome import pods_read
 from checks.rules import visibility
 from checks.rules.mail_addresses import MAX_NAMED
 from checks.settings import Settings
-from checks.text import listed
+from checks.text import counted, listed
 
 LOG = logging.getLogger(__name__)
 Progress = Callable[[str], None]
@@ -66,11 +66,12 @@ async def scan(azure: Azure, scope: ScanScope, progress: Progress, records: Cana
     shown = (await reads.subscriptions(azure)).value
     choice = choose(shown, settings.exclude_subscriptions, scope.subscriptions or settings.subscriptions)
     progress(
-        f"{len(choice.ids)} of {len(choice.visible)} subscriptions in scope; reading clusters, registries and roles …"
+        f"{len(choice.ids)} of {counted(len(choice.visible), 'subscription')} in scope; "
+        "reading clusters, registries and roles …"
     )
     listing = await inventory.read(azure, choice.visible)
     clusters = [c for guid in choice.ids for c in clusters_of(listing, guid) if scope.wants(c)]
-    progress(f"{len(clusters)} clusters to check …")
+    progress(f"{counted(len(clusters), 'cluster')} to check …")
     canaries = (records or Unrecorded()) if scope.canaries else None
     reports = await scan_clusters(
         azure, listing, clusters, progress, scope.registries, unused_too=bool(scope.clusters), canaries=canaries

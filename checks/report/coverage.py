@@ -13,7 +13,7 @@ from checks.findings import Coverage
 from checks.rules import mail_addresses, registry_names, visibility
 from checks.rules.path import node_network
 from checks.rules.pull.observed_pulls import PullProof
-from checks.text import listed
+from checks.text import counted, listed
 
 # The types whose absence something may rest on.
 TYPES = (
@@ -44,10 +44,10 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
             lines.append(Coverage("pods", False, facts.workloads.partial))
         lines.append(_line("events", workloads.events))
         if workloads.unreadable:
-            lines.append(Coverage("pods", False, f"{workloads.unreadable} objects could not be read"))
+            lines.append(Coverage("pods", False, f"{counted(workloads.unreadable, 'object')} could not be read"))
         if workloads.texts_cut:
-            cut = f"{workloads.texts_cut} texts of pods and events are too long, or too many, to be read whole"
-            lines.append(Coverage("texts of pods", False, cut))
+            cut = counted(workloads.texts_cut, "text of pods and events is", "texts of pods and events are")
+            lines.append(Coverage("texts of pods", False, f"{cut} too long, or too many, to be read whole"))
         pulled = any(proof.layers for proof in proven.values())
         lines.append(Coverage("successful pulls", pulled, "" if pulled else "no recent event reports one"))
     for subscription, authorization in sorted(facts.authorization.items()):
@@ -65,7 +65,8 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
         lines.append(Coverage(f"tag {REGISTRIES_TAG}", False, why))
     lines.extend(_notify_tag(facts.cluster.tag(NOTIFY_TAG)))
     if facts.registries_cut:
-        many = f"{facts.registries_cut} more registries are named than the {len(facts.uses)} that one scan judges"
+        cut = counted(facts.registries_cut, "more registry is", "more registries are")
+        many = f"{cut} named than the {len(facts.uses)} that one scan judges"
         lines.append(Coverage(REGISTRIES_CUT, False, many))
     lines.extend(_networks(facts.networks))
     lines.extend(_hidden(facts.visibility))
@@ -147,7 +148,7 @@ def _hidden(visible: Visibility) -> list[Coverage]:
         why = f"only a part of {kinds} may be read, so what is not listed counts as not seen"
         lines.append(Coverage(f"all of subscription {guid}", False, why, next(iter(gaps.values())).fix))
     if len(lines) > MAX_NAMED:
-        more = f"{len(lines) - MAX_NAMED} more subscriptions may be read only in part"
+        more = f"{counted(len(lines) - MAX_NAMED, 'more subscription')} may be read only in part"
         return [*lines[:MAX_NAMED], Coverage("other subscriptions", False, more)]
     return lines
 

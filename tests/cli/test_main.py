@@ -42,13 +42,22 @@ def test_options_of_all_commands_stand_before_and_after_the_command(tmp_path: Pa
         (("silence", "add", "--cluster", "x"), "the following arguments are required: --reason"),
         (("scan", "--output-file", "/no/such/folder/x.json"), "there is no folder /no/such/folder"),
         (("scan", "--output-file", "/"), "is a folder"),
+        (("scan", "--only", "fial"), "did you mean fail?"),
+        (("scan", "--json", "-o", "csv"), "--json is -o json, and -o csv is given, too: give one of them"),
+        (("scan", "--output-file", "x.foo"), ".foo stands for no format: let the name end in one of .json, .csv, "),
+        (("scan", "--subscription", ""), "argument --subscription: it names nothing"),
+        (("scan", "--cluster", " "), "argument --cluster: it names nothing"),
+        (("scan", "--registry", ""), "argument --registry: it names nothing"),
+        (("watch", "--cluster="), "argument --cluster: it names nothing"),
+        (("explain", "--cluster", ""), "argument --cluster: it names nothing"),
+        (("explain", "--cluster", "x", "--subscription", ""), "argument --subscription: it names nothing"),
     ],
 )
 def test_an_error_shows_the_use_of_its_own_command(arguments: tuple[str, ...], said: str) -> None:
     done = command({}, *arguments)
     assert done.returncode == 64
     assert said in done.stderr
-    words = [word for word in arguments[:2] if word in ("scan", "watch", "silence", "add")]
+    words = [word for word in arguments[:2] if word in ("scan", "watch", "explain", "silence", "add")]
     assert done.stderr.startswith(f"usage: pullwatch {' '.join(words)} ")
     assert f"pullwatch {' '.join(words)} --help has the options" in done.stderr
 
@@ -58,6 +67,44 @@ def test_no_command_and_an_unknown_one_name_those_that_there_are() -> None:
         done = command({}, *arguments)
         assert done.returncode == 64
         assert "COMMAND" in done.stderr or "scan" in done.stderr
+
+
+@pytest.mark.parametrize(("given", "meant"), [("clasify", "classify"), ("Scan", "scan"), ("settigns", "settings")])
+def test_a_command_that_is_misspelt_is_guessed(given: str, meant: str) -> None:
+    done = command({}, given)
+    assert done.returncode == 64
+    assert f"; did you mean {meant}?\n" in done.stderr
+
+
+def test_an_unknown_setting_says_which_command_lists_them() -> None:
+    done = command({"PULLWATCH_BOGUS": "1"}, "scan")
+    assert done.returncode == 64
+    assert done.stderr.startswith("pullwatch: PULLWATCH_BOGUS is no setting.")
+    assert done.stderr.endswith(" `pullwatch settings` lists them all.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [("--version", 0), ("--help", 0), ("explain PW204", 0), ("classify", 0), ("list", 0)]
+)
+def test_a_command_that_asks_nothing_of_azure_does_not_wait_for_its_libraries(arguments: str, code: int) -> None:
+    text = (
+        "import sys; from checks.cli.main import main\n"
+        "try: code = main(sys.argv[1:])\n"
+        "except SystemExit as ended: code = ended.code\n"
+        "heavy = {'azure', 'msal', 'kubernetes', 'aiohttp', 'requests'} & set(sys.modules)\n"
+        "sys.exit(f'{heavy}' if heavy else code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", text, *arguments.split()],
+        cwd=ROOT,
+        env=clean({}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
 
 
 def start(arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:

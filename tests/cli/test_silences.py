@@ -130,7 +130,7 @@ def test_durations(storage: str, length: str, span: timedelta) -> None:
     ([*WHY, "--cluster", ""], "'' is neither the name nor the ARM id of a cluster"),
     ([*WHY, "--subscription", "prod"], "'prod' is no subscription id"),
     ([*WHY, "--registry", "https://acr.example"], "is no registry's name or login server"),
-    ([*WHY, "--code", "PW999"], "'PW999' is no check: `python -m checks list` shows them"),
+    ([*WHY, "--code", "PW999"], "'PW999' is no check: `pullwatch list` shows them"),
     ([*WHY, "--cause", "a b"], "'a b' is no cause"),
     ([*WHY, "--cluster", "\x1b[31m/x"], "'[31m/x' is neither"),
 ])  # fmt: skip

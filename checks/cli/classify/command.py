@@ -8,16 +8,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from checks.cli.arguments import PROGRAM
+from checks.cli.arguments import PROGRAM, Parser
 from checks.cli.classify import formats
 from checks.cli.classify.answers import Classifier, answer
 from checks.cli.classify.folding import folded
 from checks.cli.classify.formats import Read, Unreadable
-from checks.cli.classify.writers import Blocks, JsonLines, NotWritten, Writer, to_stdout
+from checks.cli.classify.writers import Blocks, JsonLines, Writer
 from checks.cli.exit_codes import ALL_PASS, UNKNOWN, USAGE
 from checks.cli.signals import stopping_on_signals
+from checks.cli.streams import put
 from checks.cli.terminal import width_of as terminal_width
 from checks.text import one_line
 
@@ -48,8 +49,9 @@ are known, "remedy" (a list), "namespace", "pod", "container", "image", and
 exit codes:
   0    everything was read, whatever it says; an empty input too
   2    a part could not be read: a line of JSON Lines, a document, one of several
-       files; or the answers could not be written
+       files
   64   nothing could be read: no such file, or none of these formats; wrong usage
+  74   the answers could not be written
 
 examples:
   kubectl get events -A -o json | pullwatch classify
@@ -59,15 +61,10 @@ examples:
 """
 
 
-def add_command(commands: Any) -> None:
-    """Adds the command to a parser's."""
-    parser = commands.add_parser(
-        "classify",
-        help="name the cause of pull errors",
-        description=_classify.__doc__,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_options(parser: Parser) -> None:
+    """Makes a parser that of the command."""
+    parser.description, parser.epilog = _classify.__doc__, _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "files", nargs="*", default=[_STDIN], metavar="FILE", help="files to read, - for standard input (the default)"
     )
@@ -80,12 +77,8 @@ def add_command(commands: Any) -> None:
 def _classify(options: argparse.Namespace) -> int:
     """Names the cause of each pull error in what kubectl and logs show, with its pod and
     what helps. It needs no access to Azure or a cluster."""
-    try:
-        with stopping_on_signals():
-            return _answered(options.files, _writer(options.output), quiet=getattr(options, "quiet", False))
-    except NotWritten as error:
-        _say(f"standard output cannot be written: {error}")
-        return UNKNOWN
+    with stopping_on_signals():
+        return _answered(options.files, _writer(options.output), quiet=getattr(options, "quiet", False))
 
 
 def _answered(files: Sequence[str], writer: Writer, *, quiet: bool) -> int:
@@ -151,8 +144,14 @@ def _opened(file: str) -> Iterator[io.BufferedReader]:
 def _writer(output: str | None) -> Writer:
     terminal = sys.stdout.isatty()
     if output == "json" or (output is None and not terminal):
-        return JsonLines(to_stdout)
-    return Blocks(to_stdout, terminal_width(sys.stdout) or 120, colour=terminal)
+        return JsonLines(put)
+    return Blocks(_to_people, terminal_width(sys.stdout) or 120, colour=terminal)
+
+
+def _to_people(shown: bytes) -> None:
+    """A table comes out in the terminal's encoding; lines of JSON are UTF-8."""
+    sys.stdout.write(shown.decode())
+    sys.stdout.flush()
 
 
 def _named(file: str) -> str:

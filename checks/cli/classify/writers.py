@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -114,18 +113,3 @@ def _what(answer: Answer) -> str:
 
 def _safe(text: str) -> str:
     return printable(text, instead="\N{REPLACEMENT CHARACTER}")
-
-
-class NotWritten(Exception):
-    """Standard output takes no more, as of a disk that is full; the message says why."""
-
-
-def to_stdout(data: bytes) -> None:
-    """Writes to standard output at once. Raises BrokenPipeError where nobody reads it any more, NotWritten."""
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise NotWritten(error.strerror or type(error).__name__) from None

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from checks.cli import terminal
 from checks.cli.arguments import PROGRAM
-from checks.cli.explain.streams import ascii_only, width_of, writable
 from checks.cli.layout import STYLES
+from checks.cli.streams import ascii_only
 from checks.findings import Pass, describe_basis, describe_evidence, shown, word
 from checks.report.chain.model import Chain, ChainLink
 from checks.report.path_picture import text as path_picture
@@ -27,7 +27,7 @@ MAX_TEXT = 700
 def show_chain(chain: Chain, stream: TextIO, *, bicep: bool, details: bool = True) -> None:
     """Writes a chain; with ``details`` what each step rests on, too.
 
-    Streams that are not UTF-8 get ASCII. Commands are never wrapped, so that they can be copied.
+    Streams that are not UTF-8 get the picture in ASCII. Commands are never wrapped, so that they can be copied.
     """
     out = _Writer(stream)
     for drawn in path_picture.lines(chain, width=out.width, ascii_only=out.ascii_only):
@@ -54,15 +54,13 @@ class _Writer:
     """Lines on a stream, in colours where it is a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.width = width_of(stream)
+        self.width = terminal.width_of_prose(stream)
         self.ascii_only = ascii_only(stream)
-        self._stream = stream
         self._console: Console = terminal.console(stream)
 
     def line(self, text: str, style: str = "") -> None:
         """One line as it is."""
-        shown = writable(printable(text, keep="\n"), self._stream)
-        self._console.print(Text(shown, style=style), soft_wrap=True)
+        self._console.print(Text(printable(text, keep="\n"), style=style), soft_wrap=True)
 
     def heading(self, text: str, style: str = "bold") -> None:
         """A line with an empty one before it."""

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import argparse
 
+from checks.cli.names import registry_pattern, some_name
 from checks.jobs.choosing.scope import ScanScope
-from checks.rules.registry_names import is_host_name_or_pattern
-from checks.text import redacted
 
 
 def add_scope_options(parser: argparse.ArgumentParser) -> None:
     """Adds what may be named: subscriptions, clusters, registries."""
     group = parser.add_argument_group("what is looked at", "each may be given more than once; nothing: everything")
-    group.add_argument("--subscription", action="append", default=[], metavar="ID|NAME", help="only this subscription")
+    group.add_argument(
+        "--subscription",
+        action="append",
+        type=some_name,
+        default=[],
+        metavar="ID|NAME",
+        help="only this subscription",
+    )
     group.add_argument(
         "--cluster",
         action="append",
+        type=some_name,
         default=[],
         metavar="NAME|ID",
         help="only this cluster, or those like 'aks-prod-*'",
@@ -41,12 +48,3 @@ def scope_of(options: argparse.Namespace) -> ScanScope:
     if excess := scope.excess():
         options.parser.error(excess)
     return scope
-
-
-def registry_pattern(text: str) -> str:
-    """A registry as it is named on the command line, in lower case. Raises ArgumentTypeError."""
-    if not is_host_name_or_pattern(text):
-        raise argparse.ArgumentTypeError(
-            f"{redacted(text)[:80]!r} is no registry's name or login server, and no pattern of one"
-        )
-    return text.lower()

@@ -15,12 +15,14 @@ from checks.cli.layout import Page
 from checks.cli.scan.choosing import chosen
 from checks.cli.scan.running import Scanned, tell_errors
 from checks.cli.scan.screen.page import Shown, footer, lines
+from checks.cli.streams import put
 from checks.findings import ClusterReport, ScanReport, Severity
 from checks.report.formats.as_csv import csv_report
 from checks.report.formats.as_json import scan_answer
 from checks.report.formats.as_junit import junit_report
 from checks.report.html.render import html_report
 from checks.report.outcome import Outcome
+from checks.text import counted, redacted
 
 FORMATS = ("table", "json", "csv", "junit", "html")
 _BY_SUFFIX = {".json": "json", ".csv": "csv", ".xml": "junit", ".html": "html", ".htm": "html", ".txt": "table"}
@@ -67,10 +69,21 @@ def shown_of(options: argparse.Namespace) -> Shown:
     return Shown(frozenset(map(Outcome, options.only)), least, getattr(options, "canary", False))
 
 
-def writable(path: Path | None) -> str:
-    """Why a file could not be written, to be told before a scan of minutes; "" where it can be."""
+def refused(options: argparse.Namespace) -> str:
+    """Why what is asked for cannot be written, to be told before a scan of minutes; "" where it can be."""
+    if options.json and options.output not in (None, "json"):
+        return f"--json is -o json, and -o {options.output} is given, too: give one of them"
+    path: Path | None = options.output_file
     if path is None:
         return ""
+    if path.suffix and path.suffix.lower() not in _BY_SUFFIX and not (options.json or options.output):
+        shown, known = redacted(path.suffix), ", ".join(_BY_SUFFIX)
+        return f"--output-file: {shown} stands for no format: let the name end in one of {known}, or give -o"
+    why = _unwritable(path)
+    return f"--output-file: {why}" if why else ""
+
+
+def _unwritable(path: Path) -> str:
     if path.is_dir():
         return f"{path} is a folder"
     if not path.absolute().parent.is_dir():
@@ -83,30 +96,36 @@ def report_calls(report: ScanReport) -> None:
     """Says how many calls it took: Azure throttles by subscription."""
     total = sum(report.arm_calls.values())
     most = max((count for guid, count in report.arm_calls.items() if guid), default=0)
-    sys.stderr.write(f"{total} calls to Azure Resource Manager, at most {most} in one subscription\n")
+    sys.stderr.write(f"{counted(total, 'call')} to Azure Resource Manager, at most {most} in one subscription\n")
 
 
-def put_out(scanned: Scanned, options: argparse.Namespace) -> None:
-    """Writes a scan as asked: to the file, with the totals on the screen, or all of it to standard output."""
+def put_out(scanned: Scanned, options: argparse.Namespace) -> bool:
+    """Writes a scan as asked: to the file, with the totals on the screen, or all of it to standard output.
+
+    Where the file cannot be written after all, a scan of minutes is not lost: standard output gets it. Returns whether
+    it is where it was wanted.
+    """
     if format_of(options) != "table" or options.output_file:
         tell_errors(scanned.report)
     path: Path | None = options.output_file
     if path is None:
         _to_screen(scanned, options)
-        return
+        return True
     text = _chosen_text(scanned, options)
     try:
         _replace(path, text)
     except OSError as error:
-        sys.stderr.write(f"{PROGRAM}: {path} cannot be written ({error.strerror}); it follows here\n")
-        _write(text)
-        return
-    _write(f"{footer(scanned.report, scanned.about.seconds)}\nwrote {path}\n")
+        why = error.strerror or type(error).__name__
+        sys.stderr.write(f"{PROGRAM}: {path} cannot be written: {why}; standard output gets the result\n")
+        put(_raw(text))
+        return False
+    sys.stdout.write(f"{footer(scanned.report, scanned.about.seconds)}\nwrote {path}\n")
+    return True
 
 
 def _to_screen(scanned: Scanned, options: argparse.Namespace) -> None:
     if format_of(options) != "table":
-        _write(_chosen_text(scanned, options))
+        put(_raw(_chosen_text(scanned, options)))
         return
     shown = shown_of(options)
     page = Page(terminal.width_of(sys.stdout), options.bicep, Outcome.UNKNOWN in shown.outcomes)
@@ -133,11 +152,9 @@ def as_text(scanned: Scanned, wanted: str, clusters: tuple[ClusterReport, ...] |
     return render(report, about, clusters)
 
 
-def _write(text: str) -> None:
+def _raw(text: str) -> bytes:
     """UTF-8 whatever the terminal's encoding is: it is what the formats are."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
-    sys.stdout.buffer.flush()
+    return text.encode("utf-8", "replace")
 
 
 def _replace(path: Path, text: str) -> None:

@@ -19,7 +19,7 @@ from checks.findings import ClusterReport, Finding, Pass, ScanError, ScanReport,
 from checks.report.fleet.scan_about import ScanAbout
 from checks.report.formats.flat_lines import Line, labels, lines_of
 from checks.report.outcome import ON_PURPOSE
-from checks.text import clipped, printable
+from checks.text import clipped, counted, printable
 
 MAX_MESSAGE = 1_000
 MAX_TEXT = 10_000  # of one test
@@ -133,7 +133,7 @@ def _text(first: str, fix: tuple[str, ...], also: tuple[Finding, ...] = ()) -> s
     for finding in also[:MAX_ALSO]:
         parts += [f"{finding.code} {finding.cause}: {finding.summary}", *(f"    {step}" for step in finding.fix)]
     if len(also) > MAX_ALSO:
-        parts.append(f"and {len(also) - MAX_ALSO} more findings that fail")
+        parts.append(f"and {counted(len(also) - MAX_ALSO, 'more finding that fails', 'more findings that fail')}")
     return "\n".join(parts)
 
 

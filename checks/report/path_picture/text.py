@@ -9,12 +9,12 @@ import msgspec
 from checks.findings import word
 from checks.report.chain.model import Chain, ChainLink
 from checks.report.path_picture import words
+from checks.text import in_ascii
 
 WIDTH = 80
 _LABEL = 10
 _SYMBOLS = {"pass": "✓", "fail": "✗", "unknown": "?", "skipped": "–"}
 _ASCII_SYMBOLS = {"pass": "+", "fail": "X", "unknown": "?", "skipped": "-"}
-_ASCII = str.maketrans({"…": "...", "–": "-", "—": "-", "’": "'", "‘": "'", "“": '"', "”": '"'})
 _CRAMPED = 30  # a narrower picture would have no room for its words
 
 
@@ -40,11 +40,6 @@ def lines(chain: Chain, *, width: int = WIDTH, ascii_only: bool = False) -> tupl
     if not ascii_only:
         return made
     return tuple(msgspec.structs.replace(line, text=in_ascii(line.text)[:wide]) for line in made)
-
-
-def in_ascii(text: str) -> str:
-    """The text with what is like it in ASCII, and question marks for the rest."""
-    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
 
 
 def _lines(chain: Chain, width: int, ascii_only: bool) -> Iterator[Line]:

@@ -231,7 +231,7 @@ def test_a_disk_that_is_full_is_told_of() -> None:
     with open("/dev/full", "wb") as full, running(stdout=full.fileno()) as process:  # noqa: PTH123
         _, said = process.communicate(LINE, timeout=ENDS_IN)
         assert (process.returncode, said) == (
-            2,
+            74,
             b"pullwatch: standard output cannot be written: No space left on device\n",
         )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +46,25 @@ def test_only_filters_what_is_printed_and_neither_totals_nor_the_exit_code(simul
         assert answer["totals"]["clusters"] == 3
     assert codes == {1}
     assert last == {"3 clusters: 1 can pull, 1 cannot, 1 unknown, 0 warnings"}
+
+
+@pytest.mark.parametrize(
+    ("cluster", "only", "said"),
+    [
+        ("aks-1", ("unknown",), ["No cluster is unknown."]),
+        ("aks-1", ("fail", "unknown"), ["No cluster fails.", "No cluster is unknown."]),
+        ("aks-2", ("pass",), ["No cluster passes."]),
+        ("aks-1", ("pass",), []),
+    ],
+)
+def test_what_was_asked_for_and_is_not_there_is_said(
+    simulator: Simulator, cluster: str, only: tuple[str, ...], said: list[str]
+) -> None:
+    wanted = [word for outcome in only for word in ("--only", outcome)]
+    *page, last = command(simulator.environment, "scan", "--quiet", "--cluster", cluster, *wanted).stdout.splitlines()
+    assert [line for line in page if line.startswith("No cluster ")] == said
+    assert page == said or not said
+    assert last.startswith("1 cluster: ")
 
 
 def test_severity_leaves_milder_failures_out_of_json(simulator: Simulator) -> None:
@@ -122,10 +143,27 @@ def test_what_is_no_plain_file_is_written_to_and_never_replaced(simulator: Simul
     link.symlink_to(target)
     command(simulator.environment, "scan", "--quiet", "--output-file", str(link))
     assert link.is_symlink() and json.loads(target.read_text())["totals"]["clusters"] == 3
-    full = Path("/dev/full")
-    done = command(simulator.environment, "scan", "--quiet", "-o", "csv", "--output-file", str(full))
-    assert full.is_char_device()
-    assert "No space left on device" in done.stderr and done.stdout.startswith("subscription,")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        command(simulator.environment, "scan", "--quiet", "-o", "csv", "--output-file", str(pipe))
+        assert reader.communicate(timeout=60)[0].startswith("subscription,")
+    assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no folder that takes no files from anyone")
+@pytest.mark.parametrize(("name", "begins"), [("nope.json", "{"), ("nope.csv", "subscription,")])
+def test_a_file_that_turns_out_to_be_unwritable_costs_the_verdict_and_not_the_result(
+    simulator: Simulator, tmp_path: Path, name: str, begins: str
+) -> None:
+    link = tmp_path / name  # leads to where nobody may make a file, which shows when it is written
+    link.symlink_to(f"/proc/{name}")
+    done = command(simulator.environment, "scan", "--quiet", "--output-file", str(link))
+    assert done.returncode == 74
+    assert done.stderr == (
+        f"pullwatch: {link} cannot be written: No such file or directory; standard output gets the result\n"
+    )
+    assert done.stdout.startswith(begins) and "aks-2" in done.stdout
 
 
 def test_failures_at_other_registries_are_no_part_of_the_answer_about_one(tmp_path: Path) -> None:

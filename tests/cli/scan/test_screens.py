@@ -92,6 +92,17 @@ def test_every_broken_row_has_a_line_with_its_check_and_cause_and_a_command_howe
             assert not member.fix or any(line.strip() in member.fix for line in shown), name
 
 
+@pytest.mark.parametrize("width", [30, 60, 80, 120])
+@pytest.mark.parametrize(("clusters", "broken"), FLEETS)
+def test_no_number_of_the_count_is_parted_from_its_words(
+    fleet: ScannedFleet, clusters: int, broken: int, width: int
+) -> None:
+    page = screen(fleet.of(clusters, broken, unknown_beside(clusters, broken)), width).splitlines()
+    first = max(number for number, line in enumerate(page) if line.startswith(f"{clusters} cluster"))
+    assert all(len(line) <= width and line.endswith((",", ";")) for line in page[first:-1])
+    assert len(page[-1]) <= width and page[-1].endswith("5.5 s")
+
+
 def test_the_count_is_the_last_line(fleet: ScannedFleet) -> None:
     last = screen(fleet.of(100, 30, 2), 120).splitlines()[-1]
     assert last.startswith("100 clusters: 68 can pull, ")

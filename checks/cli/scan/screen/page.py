@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
 from rich.text import Text
 
 from checks.arm_ids import name_of
-from checks.cli.layout import HEADING, Page, command, prose, short_registry
+from checks.cli.layout import HEADING, Page, command, prose, short_registry, unbroken
 from checks.cli.scan.screen import broken_section, canary_section, passing_section, unknown_section, warning_section
 from checks.findings import ClusterReport, ScanReport, Severity
 from checks.report.fleet.broken import BrokenGroup, broken_groups
 from checks.report.fleet.totals import FleetTotals, fleet_totals
 from checks.report.outcome import Outcome, outcome_of, scan_outcome
 from checks.text import counted
+
+_NONE = {
+    Outcome.FAIL: "No cluster fails.",
+    Outcome.UNKNOWN: "No cluster is unknown.",
+    Outcome.PASS: "No cluster passes.",
+}
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -45,7 +52,7 @@ def lines(report: ScanReport, seconds: float, shown: Shown, page: Page) -> Itera
         yield from canary_section.sections(report.clusters, page)
     if shown.least is not Severity.ERROR:
         yield from warning_section.sections(report.clusters, page, shown.least)
-    yield from prose(footer(report, seconds), page, "", HEADING)
+    yield from unbroken(_counts(footer(report, seconds)), page, HEADING)
 
 
 def footer(report: ScanReport, seconds: float) -> str:
@@ -58,6 +65,11 @@ def footer(report: ScanReport, seconds: float) -> str:
         f"{counted(totals.warnings, 'warning')}"
     )
     return f"{counted(totals.clusters, 'cluster')}: {counts}; {counted(calls, 'call')}; {seconds:.1f} s"
+
+
+def _counts(sentence: str) -> list[str]:
+    """A sentence of counts, each with its words and the comma or semicolon after it."""
+    return re.split(r"(?<=[,;]) ", sentence)
 
 
 def _errors(report: ScanReport, page: Page) -> Iterator[Text]:
@@ -73,7 +85,7 @@ def _found(report: ScanReport, totals: FleetTotals, shown: Shown, page: Page) ->
     groups = broken_groups(report.clusters) if shown.wants(Outcome.FAIL) else ()
     names = {result.id: result.name for result in report.subscriptions if result.name}
     if groups:
-        yield from prose(_headline(totals), page, "", "bold red")
+        yield from unbroken(_counts(_headline(totals)), page, "bold red")
         yield Text()
         yield from broken_section.overview(groups, page)
         yield from broken_section.sections(groups, names, page)
@@ -83,6 +95,15 @@ def _found(report: ScanReport, totals: FleetTotals, shown: Shown, page: Page) ->
         yield from passing_section.sections(_passing(report.clusters), page)
     if groups:
         yield from _what_next(groups, page)
+    yield from _none_of(report.clusters, shown.outcomes)
+
+
+def _none_of(reports: Sequence[ClusterReport], wanted: frozenset[Outcome]) -> Iterator[Text]:
+    """That no cluster comes to what was asked for: an empty page might be one that was cut."""
+    there = {outcome_of(report) for report in reports}
+    for outcome, said in _NONE.items() if reports else ():
+        if outcome in wanted and outcome not in there:
+            yield Text(said)
 
 
 def _passing(reports: Sequence[ClusterReport]) -> list[ClusterReport]:
