@@ -15,7 +15,7 @@ from checks.rules.pull.errors import (
     tells_of_a_pull,
 )
 from checks.rules.pull.remedies import UNNAMED_CLUSTER, PullContext, remedy
-from checks.text import printable, redacted, redacted_start
+from checks.text import printable, redacted_start
 
 MAX_NAME, MAX_IMAGE, MAX_TEXT = 253, 2048, 64 * 1024
 _MAX_KNOWN = 4096
@@ -65,7 +65,7 @@ class Classifier:
         key = (seen.message, seen.reason, seen.image)
         found = self._known.get(key)
         if found is None:
-            found = classify_event(redacted(seen.message[:MAX_TEXT]), seen.reason, seen.image)
+            found = classify_event(_readable(seen.message), seen.reason, seen.image)
             if len(self._known) < _MAX_KNOWN:
                 self._known[key] = found
         return found
@@ -110,8 +110,14 @@ def _remedy(seen: Sighting, found: Classified, image: str) -> tuple[str, ...]:
         image=image or "<image>",
         node=shown(seen.node) or None,
     )
-    host = shown(host_in(seen.message, seen.image)) or "<registry>"
-    return remedy(found.cause, PullContext(UNNAMED_CLUSTER, container, host, None, redacted(seen.message[:MAX_TEXT])))
+    message = _readable(seen.message)
+    host = shown(host_in(message, image)) or "<registry>"
+    return remedy(found.cause, PullContext(UNNAMED_CLUSTER, container, host, None, message))
+
+
+def _readable(message: str) -> str:
+    """The part of a text that is looked at, without its secrets: also without one that begins in it and is cut."""
+    return redacted_start(message, MAX_TEXT)
 
 
 def shown(name: str, limit: int = MAX_NAME) -> str:

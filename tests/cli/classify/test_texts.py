@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from time import process_time
 
 import pytest
 
+from checks.cli.classify.answers import MAX_TEXT
 from checks.cli.classify.formats import Unreadable
 from checks.cli.classify.texts.ages import before
-from tests.support.classified import BACK_OFF, IMAGE, NOT_FOUND, PROBE, UNAUTHORIZED, classified
+from tests.support.classified import BACK_OFF, IMAGE, NOT_FOUND, PROBE, UNAUTHORIZED, classified, event, pod, printed
 
 WEB = ("image_not_found", "prod", "web-1", "", IMAGE)
 OF_WEB = ("image_not_found", "prod", "web-1", "web", IMAGE)
@@ -313,6 +315,26 @@ def test_a_runtimes_error_that_nobody_knows_is_an_error_on_its_own_and_none_in_a
     text = "rpc error: code = FailedPrecondition desc = failed precondition"
     assert classified(text).causes == ["unknown"]
     assert classified(f'{KLOG}x.go:1] "Other" err="{text}"').causes == []
+
+
+@pytest.mark.parametrize(
+    "secret", ["Bearer abc.def.ghi", "Authorization: Basic xyz", "token=xyz", "https://web:xyz@contoso.azurecr.io/v2/"]
+)
+def test_no_text_of_any_format_shows_a_credential(secret: str) -> None:
+    text = f'Failed to pull image "{IMAGE}": something new: {secret}'
+    rows = f"{HEAD}\nprod   1s   Warning   Failed   pod/web-1   {text}\n"
+    waiting = pod("ErrImagePull", text, container=secret)
+    texts = (text, rows, json.dumps({"message": text, "pod": secret, "image": secret}), printed(event(text), waiting))
+    for given in (*texts, f"rpc error: code = Unknown desc = {secret}"):
+        shown = json.dumps(classified(given).answers)
+        assert "[redacted]" in shown and not re.search(r"xyz|abc\.def|ghi", shown)
+
+
+def test_a_credential_that_is_cut_by_the_bound_of_a_text_is_not_shown() -> None:
+    begins = f'Failed to pull image "{IMAGE}": '
+    text = f"{begins}{' ' * (MAX_TEXT - len(begins) - 20)}https://web:hunter2hunter2@contoso.azurecr.io/v2/"
+
+    assert "hunter" not in json.dumps(classified(text.replace("  ", " x", 1)).answers)
 
 
 def test_an_image_without_quotes_is_named() -> None:

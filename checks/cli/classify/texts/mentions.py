@@ -66,4 +66,4 @@ def host_in(text: str, image: str) -> str:
     start = text[:_MAX_TEXT]
     stands_for = _STANDS_FOR.search(start)
     found = stands_for or _REQUEST.search(start) or _LOOKUP.search(start)
-    return found[1].lower() if found else ""
+    return found[1].rpartition("@")[2].lower() if found else ""  # without user and password
