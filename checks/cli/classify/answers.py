@@ -12,6 +12,7 @@ from checks.rules.pull.errors import (
     OtherEvent,
     PullErrorCause,
     classify_event,
+    has_sign_of_a_pull,
     tells_of_a_pull,
 )
 from checks.rules.pull.remedies import UNNAMED_CLUSTER, PullContext, remedy
@@ -77,9 +78,15 @@ def _is_about_a_pull(seen: Sighting, found: Classified) -> bool:
         return True
     if found.cause is PullErrorCause.UNKNOWN or seen.log:
         # A runtime's error on its own, as people copy it out of a pod's status, is one even if nobody knows it.
-        return not seen.log and not seen.reason and seen.message.startswith(_OF_A_RUNTIME)
+        return not seen.log and not seen.reason and _begins_as_a_runtimes(seen)
+    if not seen.reason and not (seen.image or _begins_as_a_runtimes(seen) or has_sign_of_a_pull(seen.message)):
+        return False  # an application's own words, as of its database or of an API that it asks
     # A controller's own failure ("403", "timeout") is none of a pull; that a policy forbids the image is.
     return seen.reason in _AMBIGUOUS or (seen.reason == "FailedCreate" and found.cause is PullErrorCause.POLICY)
+
+
+def _begins_as_a_runtimes(seen: Sighting) -> bool:
+    return seen.message.startswith(_OF_A_RUNTIME)
 
 
 def answer(seen: Sighting, found: Classified | OtherEvent) -> Answer:

@@ -443,3 +443,37 @@ def test_what_kubectl_says_of_its_own_request_is_no_pull_error(line: str) -> Non
 
 def test_an_error_of_a_pull_is_one_whatever_it_begins_with() -> None:
     assert classified('error: failed to pull image "a.azurecr.io/x:1": 401 Unauthorized').causes == ["unauthorized"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "dial tcp 10.0.0.5:5432: connect: connection refused",
+        "failed to connect to `host=db user=web database=shop`: dial tcp 10.0.0.5:5432: connect: connection refused",
+        "GET https://api.contoso.example/orders: 401 Unauthorized",
+        "401 Unauthorized",
+        "could not load the image gallery: 503 Service Unavailable",
+        "java.net.UnknownHostException: orders: Temporary failure in name resolution",
+        "x509: certificate signed by unknown authority",
+        "write /data/cache.db: no space left on device",
+        "redis: i/o timeout",
+        "unexpected EOF",
+    ],
+)
+@pytest.mark.parametrize("before", ["", "2026-11-28T15:00:00Z ", "Nov 28 15:00:00 aks-np-0 shop[12]: "])
+def test_an_applications_own_error_is_no_pull_error(line: str, before: str) -> None:
+    assert classified(f"{NOT_FOUND}\n{before}{line}").causes == ["image_not_found"]
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ('Get "https://contoso.azurecr.io/v2/": dial tcp 10.0.0.5:443: connect: connection refused', "connect_refused"),
+        ("failed to fetch anonymous token: unexpected status: 401 Unauthorized", "unauthorized"),
+        ("dial tcp: lookup contoso.azurecr.io: no such host", "dns"),
+        ("ErrImagePull: 401 Unauthorized", "unauthorized"),
+        ("contoso.example/web:1: dial tcp 10.0.0.5:443: i/o timeout", "connect_timeout"),
+    ],
+)
+def test_an_error_with_a_sign_of_a_pull_is_one(line: str, cause: str) -> None:
+    assert classified(line).causes == [cause]
