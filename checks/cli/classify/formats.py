@@ -35,6 +35,7 @@ _AROUND = re.compile(
     + b")"
 )
 _QUOTE = re.compile(rb"^[ \t]{0,20}> ?")
+_QUOTES = re.compile(rb"^[ \t]{0,20}> ", re.MULTILINE)
 _NOTHING = re.compile(r"(?:\s{0,400}No resources found[^\n]{0,400}(?:\n|$)){1,20}\s*")
 _IS_A_LIST = re.compile(rb"\"(?:items|kind|apiVersion)\"\s{0,20}:")
 
@@ -111,10 +112,10 @@ def _of_whole(whole: bytes, write: Callable[[Answer], None], classifier: Classif
 
 
 def _unquoted(whole: bytes) -> bytes:
-    """The text without the marks of a quotation (``> ``), or the indent, that all of its lines begin with."""
+    """The text without the marks of a quotation (``> ``), and the indent that all of its lines begin with."""
     lines = whole.split(b"\n")
     told = [line for line in lines if line.strip()]
-    if told and all(line.lstrip().startswith(b">") for line in told):
+    if told and (len(_QUOTES.findall(whole)) > 1 or _QUOTES.match(whole)):
         lines = [_QUOTE.sub(b"", line) for line in lines]
         told = [line for line in lines if line.strip()]
     indent = min((len(line) - len(line.lstrip(b" ")) for line in told), default=0)

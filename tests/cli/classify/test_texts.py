@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from contextlib import suppress
 from time import process_time
 
@@ -477,3 +478,46 @@ def test_an_applications_own_error_is_no_pull_error(line: str, before: str) -> N
 )
 def test_an_error_with_a_sign_of_a_pull_is_one(line: str, cause: str) -> None:
     assert classified(line).causes == [cause]
+
+
+def broken(text: str, width: int) -> str:
+    """A text as a terminal shows it, and as it is copied from there."""
+    return "\n".join(text[at : at + width].rstrip() for at in range(0, len(text), width))
+
+
+@pytest.mark.parametrize("width", [72, 80, 83, 100, 120])
+@pytest.mark.parametrize("how", ["terminal", "mail", "quoted mail"])
+@pytest.mark.parametrize("text", [NOT_FOUND, UNAUTHORIZED], ids=["not found", "unauthorized"])
+def test_an_error_that_was_broken_at_a_column_is_one_with_its_image(text: str, how: str, width: int) -> None:
+    if how == "terminal":
+        wrapped = broken(text, width)
+    else:
+        wrapped = textwrap.fill(text, min(width, 78), break_long_words=False, break_on_hyphens=False)
+    if how == "quoted mail":
+        wrapped = "".join(f"> {line}\n" for line in wrapped.splitlines())
+    for given in (wrapped, f"hello, this is what it says:\n\n{wrapped}\n\nregards\n"):
+        assert classified(given).named == classified(text).named
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("table", [EVENTS, KUBECTL_EVENTS, DESCRIBED], ids=["events", "kubectl events", "described"])
+def test_a_table_that_was_broken_at_a_column_is_one_error_with_its_image(table: str, width: int) -> None:
+    wrapped = "\n".join(broken(line, width) for line in table.splitlines())
+
+    assert classified(wrapped).named == classified(table).named
+    rows = "\n".join(broken(line, width) for line in table.splitlines()[1:]) if table is EVENTS else wrapped
+    assert classified(rows).named == classified(table).named
+
+
+def test_errors_of_one_length_below_each_other_are_told_apart() -> None:
+    lines = [f'Failed to pull image "contoso.azurecr.io/{name}:1": 401 Unauthorized' for name in ("web", "api", "job")]
+    assert classified("\n".join(lines)).causes == ["unauthorized"] * 3
+    lines = [f"dial tcp: lookup {name}.azurecr.io on 168.63.129.16:53: no such host" for name in ("contoso", "fabrikm")]
+    assert classified("\n".join(lines)).causes == ["dns"] * 2
+
+
+def test_a_credential_that_was_broken_at_a_column_is_not_shown() -> None:
+    text = f'Failed to pull image "{IMAGE}": something new: the header was Authorization: Basic hunterhunterhunter=='
+
+    for given in (broken(text, 120), broken(text, 131)):
+        assert "hunter" not in json.dumps(classified(given).answers)
