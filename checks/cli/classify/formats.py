@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from checks.cli.classify import json_documents, json_lines, yaml_documents
+from checks.cli.classify import journal, json_documents, json_lines, yaml_documents
 from checks.cli.classify.answers import Answer, Classifier
-from checks.cli.classify.json_documents import NotJson
+from checks.cli.classify.json_documents import EndsInTheMiddle, NotJson
 from checks.cli.classify.objects import is_kubernetes, sightings_of
 from checks.cli.classify.sighting import PullError, Sighting
 from checks.cli.classify.source import MAX_INPUT, Source, TooMuch
 from checks.cli.classify.texts import text_lines
 from checks.cli.classify.texts.log_lines import OF_KUBECTL
 from checks.cli.classify.yaml_documents import NotYaml
-from checks.text import one_line
+from checks.text import listed, one_line
 
 _HEAD = 20
 _YAML = re.compile(
@@ -40,6 +40,11 @@ _NOTHING = re.compile(r"(?:\s{0,400}No resources found[^\n]{0,400}(?:\n|$)){1,20
 _IS_A_LIST = re.compile(rb"\"(?:items|kind|apiVersion)\"\s{0,20}:")
 
 
+# Kinds that tell of pulls, and those of which the items tell what they are.
+_TELLING = frozenset({"Event", "EventList", "Pod", "PodList"})
+_OF_A_LIST = frozenset({"", "List"})
+
+
 class Unreadable(Exception):
     """The input is in no format that is read; the message says what is wrong with it."""
 
@@ -48,12 +53,14 @@ class Read(msgspec.Struct, frozen=True):
     """What an input came to: the pull errors that are still to be folded, and how much of it told of no pull error.
 
     ``lines``: it was JSON Lines, and is answered already. ``problems``: what in it could not be read, one a sentence.
+    ``notes``: what else is to be said of how it was read, such as that it ends in the middle.
     """
 
     errors: tuple[PullError, ...] = ()
     others: int = 0
     lines: json_lines.Outcome | None = None
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     empty: bool = False
 
 
@@ -82,7 +89,9 @@ def _begins_json_lines(line: bytes) -> bool:
     if len(line) > json_lines.MAX_LINE:
         return _IS_A_LIST.search(line[:4096]) is None
     found = _decoded(line)
-    return isinstance(found, dict) and not _is_watched(found) and ("message" in found or not is_kubernetes(found))
+    if not isinstance(found, dict) or _is_watched(found) or journal.is_entry(found):
+        return False
+    return "message" in found or not is_kubernetes(found)
 
 
 def _is_watched(found: object) -> bool:
@@ -154,40 +163,70 @@ def _of_json(text: bytes, classifier: Classifier) -> Read | str:
     return next((str(one) for one in found if isinstance(one, NotJson)), "no object of Kubernetes is in it")
 
 
-def _known(found: Iterable[object]) -> Iterator[Sighting | NotJson | None]:
-    """The sightings in objects; None for an object without any."""
+class _Held(msgspec.Struct, frozen=True):
+    """An object was there, of this kind ("" where it does not say)."""
+
+    kind: str
+
+
+_Found = Sighting | Exception | _Held
+
+
+def _known(found: Iterable[object]) -> Iterator[Sighting | NotJson | _Held]:
+    """The sightings in objects, and that each object was there."""
     for one in found:
         held = one["object"] if isinstance(one, dict) and _is_watched(one) else one
         if isinstance(held, NotJson):
             yield held
-        elif is_kubernetes(held):
-            yield None
+        elif isinstance(held, dict) and journal.is_entry(held):
+            yield _Held("")
+            yield from journal.sightings_of_entry(held)
+        elif isinstance(held, dict) and is_kubernetes(held):
+            yield _held(held)
             yield from sightings_of(held)
 
 
-def _yaml(text: str) -> Iterator[Sighting | NotYaml | None]:
+def _held(found: object) -> _Held:
+    kind = found.get("kind") if isinstance(found, dict) else ""
+    return _Held(kind if isinstance(kind, str) else "")
+
+
+def _yaml(text: str) -> Iterator[Sighting | NotYaml | _Held]:
     try:
         for one in yaml_documents.objects_in(text):
-            yield None
+            yield _held(one)
             yield from sightings_of(one)
     except NotYaml as error:
         yield error
 
 
-def _of_objects(found: Iterable[Sighting | Exception | None], classifier: Classifier) -> Read:
-    errors, others, problems, known = list[PullError](), 0, list[str](), False
+def _of_objects(found: Iterable[_Found], classifier: Classifier) -> Read:
+    errors, others, problems, notes, kinds = list[PullError](), 0, list[str](), list[str](), dict[str, None]()
     for one in found:
-        if isinstance(one, Exception):
+        if isinstance(one, EndsInTheMiddle):
+            notes.append(one_line(str(one)))
+        elif isinstance(one, Exception):
             problems.append(one_line(str(one)))
-        elif one is None:
-            known = True
+        elif isinstance(one, _Held):
+            kinds[one.kind] = None
         elif error := classifier.pull_error(one):
             errors.append(error)
         else:
             others += 1
-    if problems and not known:
+    if problems and not kinds:
         raise Unreadable(f"is no whole YAML or JSON: {problems[0]}")
-    return Read(tuple(errors), others, problems=tuple(problems))
+    if not errors and not others and (told := [kind for kind in kinds if kind not in _OF_A_LIST]):
+        _refuse_without_events(told)
+    return Read(tuple(errors), others, problems=tuple(problems), notes=tuple(notes))
+
+
+def _refuse_without_events(kinds: list[str]) -> None:
+    """Raises Unreadable where there is no event and no pod: nothing else tells of a pull that failed."""
+    if _TELLING.isdisjoint(kinds):
+        raise Unreadable(
+            f"holds {one_line(listed(kinds, 5))}, which does not tell of failed pulls. Events or pods do: "
+            "kubectl get events,pods -A -o json"
+        )
 
 
 def _are_json_lines(lines: list[bytes]) -> bool:
