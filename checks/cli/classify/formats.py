@@ -19,6 +19,7 @@ from checks.cli.classify.objects import is_kubernetes, sightings_of
 from checks.cli.classify.sighting import PullError, Sighting
 from checks.cli.classify.source import MAX_INPUT, Source, TooMuch
 from checks.cli.classify.texts import text_lines
+from checks.cli.classify.texts.as_typed import as_typed
 from checks.cli.classify.texts.log_lines import OF_KUBECTL
 from checks.cli.classify.yaml_documents import NotYaml
 from checks.text import listed, one_line
@@ -34,6 +35,10 @@ _AROUND = re.compile(
     + OF_KUBECTL.pattern.encode()
     + b")"
 )
+_OBJECT_BELOW = re.compile(
+    rb"^(?:[ \t]{0,20}[{\[][ \t\r]*\n|[ \t]{0,20}\{\"|(?:apiVersion|items|kind|- apiVersion):)", re.MULTILINE
+)
+_FENCE = re.compile(rb"^[ \t]{0,20}```", re.MULTILINE)
 _QUOTE = re.compile(rb"^[ \t]{0,20}> ?")
 _QUOTES = re.compile(rb"^[ \t]{0,20}> ", re.MULTILINE)
 _NOTHING = re.compile(r"(?:\s{0,400}No resources found[^\n]{0,400}(?:\n|$)){1,20}\s*")
@@ -113,11 +118,49 @@ def _of_whole(whole: bytes, write: Callable[[Answer], None], classifier: Classif
         if isinstance(found, Read):
             return found
         not_json = found
+    elif below := _of_objects_below(whole, classifier):
+        return below
     if not_json and any(map(json_lines.is_one, lines)):
         return Read(lines=json_lines.answer_lines(lines, write))
     if not_json and (text.split(b"\n", 1)[0].strip() in (b"{", b"[") or _IS_A_LIST.search(text[:4096])):
         raise Unreadable(f"begins like JSON and cannot be read: {one_line(not_json)}")
     return _of_text(whole, classifier)
+
+
+def _of_objects_below(whole: bytes, classifier: Classifier) -> Read | None:
+    """JSON or YAML of Kubernetes below somebody's own words, with what these tell; None where there is none."""
+    begin = _OBJECT_BELOW.search(whole)
+    if begin is None:
+        return None
+    text = whole[begin.start() :]
+    end = _FENCE.search(text)
+    text = text[: end.start()] if end else text
+    try:
+        found = _of_yaml_or_json(text, classifier)
+    except Unreadable as error:
+        return _of_text_or(error, whole, classifier)  # "kind:" may be a word of a text, too
+    if isinstance(found, str):
+        return None
+    rest = whole[: begin.start()] + (whole[begin.start() + end.start() :] if end else b"")
+    try:
+        words = _of_text(rest, classifier)
+    except Unreadable:
+        return found  # words, and no error among them
+    return msgspec.structs.replace(found, errors=(*found.errors, *words.errors), others=found.others + words.others)
+
+
+def _of_yaml_or_json(text: bytes, classifier: Classifier) -> Read | str:
+    if _YAML.match(text):
+        return _of_objects(_yaml(text.decode("utf-8", "replace")), classifier)
+    return _of_json(text, classifier)
+
+
+def _of_text_or(error: Unreadable, whole: bytes, classifier: Classifier) -> Read:
+    """What it is as text; raises the error where it is none."""
+    try:
+        return _of_text(whole, classifier)
+    except Unreadable:
+        raise error from None
 
 
 def _unquoted(whole: bytes) -> bytes:
@@ -247,7 +290,7 @@ def _decoded(line: bytes) -> object:
 
 
 def _of_text(whole: bytes, classifier: Classifier) -> Read:
-    text = whole.decode("utf-8", "replace").replace("\r\n", "\n")
+    text = as_typed(whole.decode("utf-8", "replace").replace("\r\n", "\n"))
     if _NOTHING.fullmatch(text):
         return Read(empty=True)
     errors, others, known = list[PullError](), 0, False

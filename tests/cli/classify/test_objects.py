@@ -329,3 +329,35 @@ def test_objects_that_hold_no_pull_errors_are_named_with_those_that_do(kind: str
 def test_a_workload_beside_its_pods_is_read_like_the_pods() -> None:
     assert classified(printed(workload("Deployment"), event(NOT_FOUND))).named == [WEB]
     assert classified(printed(workload("Deployment"), pod(""))).answers == []
+
+
+WORDS = (
+    "Here is the output:\n",
+    "hi all,\n\nthe pods do not start. This is what it says:\n\n```json\n",
+    "Output of kubectl:\n\n~~~\n",
+    "Here:\n```\n",
+)
+
+
+@pytest.mark.parametrize("before", WORDS)
+def test_objects_below_somebodys_own_words_are_read(before: str) -> None:
+    after = "\n```\nAny idea?\n" if "```" in before else "\n"
+    one = event(NOT_FOUND)
+    for text in (printed(one), printed(one, indent=None), json.dumps(pod("ErrImagePull", NOT_FOUND), indent=2)):
+        assert classified(before + text + after).named == [WEB]
+    assert classified(before + as_yaml({"apiVersion": "v1", "items": [one]}) + after).named == [WEB]
+
+
+def test_an_error_in_the_words_above_objects_is_answered_too() -> None:
+    above = 'Failed to pull image "contoso.azurecr.io/job:1": 401 Unauthorized\nand this:\n'
+
+    assert sorted(classified(above + printed(event(NOT_FOUND))).causes) == ["image_not_found", "unauthorized"]
+
+
+def test_a_word_at_the_margin_of_a_text_makes_no_yaml_of_it() -> None:
+    assert classified(f"{NOT_FOUND}\n\nkind: of strange [ is it not\n").causes == ["image_not_found"]
+
+
+def test_a_workload_below_words_is_named() -> None:
+    with pytest.raises(Unreadable, match="holds Deployment"):
+        classified(f"here it is:\n{json.dumps(workload('Deployment'), indent=2)}\n")

@@ -521,3 +521,29 @@ def test_a_credential_that_was_broken_at_a_column_is_not_shown() -> None:
 
     for given in (broken(text, 120), broken(text, 131)):
         assert "hunter" not in json.dumps(classified(given).answers)
+
+
+QUOTES = (
+    ("&quot;", "&quot;"),
+    ("&#34;", "&#34;"),
+    ("&#x22;", "&#x22;"),
+    ("&amp;quot;", "&amp;quot;"),
+    ("&ldquo;", "&rdquo;"),
+    ("\u201c", "\u201d"),
+    ("\u201e", "\u201c"),
+    ("\u2018", "\u2019"),
+)
+
+
+@pytest.mark.parametrize(("opens", "closes"), QUOTES)
+def test_what_a_web_page_or_a_mail_made_of_quotes_is_undone(opens: str, closes: str) -> None:
+    text = re.sub(r'"([^"]*)"', lambda quoted: f"{opens}{quoted[1]}{closes}", UNAUTHORIZED)
+    assert classified(text).named == [("unauthorized", "", "", "", IMAGE)]
+    assert classified(text.replace("&service", "&amp;service")).named == [("unauthorized", "", "", "", IMAGE)]
+
+
+def test_no_entity_steers_a_terminal_or_hides_a_credential() -> None:
+    text = f"{NOT_FOUND.removesuffix('not found')}&#27;[31m &#8238;&#10; password=&quot;hunter two&quot; new"
+    shown = json.dumps(classified(text).answers)
+
+    assert "hunter" not in shown and not re.search(r"u001b|u202e", shown)
