@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from checks.cli.classify import journal, json_documents, json_lines, yaml_documents
-from checks.cli.classify.answers import Answer, Classifier
+from checks.cli.classify.answers import MAX_TEXT, Answer, Classifier
 from checks.cli.classify.json_documents import EndsInTheMiddle, NotJson
 from checks.cli.classify.objects import is_kubernetes, sightings_of
 from checks.cli.classify.sighting import PullError, Sighting
-from checks.cli.classify.source import MAX_INPUT, Source, TooMuch
+from checks.cli.classify.source import MAX_INPUT, MAX_LINE, Source, TooMuch
 from checks.cli.classify.texts import text_lines
 from checks.cli.classify.texts.as_typed import as_typed
 from checks.cli.classify.texts.log_lines import OF_KUBECTL
@@ -84,7 +84,15 @@ def read(stream: io.BufferedReader, write: Callable[[Answer], None], classifier:
             f"is larger than {MAX_INPUT // 1024 // 1024} MiB, more than is read at once. Ask for less, such as one "
             "namespace (-n) or kubectl get events --field-selector reason=Failed"
         ) from None
-    return _of_whole(whole, write, classifier)
+    found = _of_whole(whole, write, classifier)
+    if not source.cut or found.notes:
+        return found
+    return msgspec.structs.replace(found, notes=(_said_of_cut(source.cut, MAX_LINE),))
+
+
+def _said_of_cut(lines: int, bound: int = MAX_TEXT) -> str:
+    are = "1 line is" if lines == 1 else f"{lines} lines are"
+    return f"{are} longer than {bound // 1024} KiB: no more than that was looked at"
 
 
 def _begins_json_lines(line: bytes) -> bool:
@@ -290,7 +298,9 @@ def _decoded(line: bytes) -> object:
 
 
 def _of_text(whole: bytes, classifier: Classifier) -> Read:
-    text = as_typed(whole.decode("utf-8", "replace").replace("\r\n", "\n"))
+    lines = [line.removesuffix(b"\r") for line in whole.split(b"\n")]
+    cut = sum(len(line) > MAX_TEXT for line in lines)
+    text = as_typed(b"\n".join(line[:MAX_TEXT] for line in lines).decode("utf-8", "replace"))
     if _NOTHING.fullmatch(text):
         return Read(empty=True)
     errors, others, known = list[PullError](), 0, False
@@ -301,5 +311,5 @@ def _of_text(whole: bytes, classifier: Classifier) -> Read:
             others += 1
             known = known or bool(seen.reason) or seen.log or classifier.is_other_event(seen)
     if errors or known:
-        return Read(tuple(errors), others)
+        return Read(tuple(errors), others, notes=(_said_of_cut(cut),) if cut else ())
     raise Unreadable("has no text of a failed pull in it, and is in no format that is read")

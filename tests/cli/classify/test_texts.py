@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+import tracemalloc
 from contextlib import suppress
 from time import process_time
 
@@ -15,6 +16,7 @@ from checks.cli.classify.answers import MAX_TEXT
 from checks.cli.classify.formats import Unreadable
 from checks.cli.classify.texts.ages import before
 from tests.support.classified import BACK_OFF, IMAGE, NOT_FOUND, PROBE, UNAUTHORIZED, classified, event, pod, printed
+from tests.support.cli import command
 
 WEB = ("image_not_found", "prod", "web-1", "", IMAGE)
 OF_WEB = ("image_not_found", "prod", "web-1", "web", IMAGE)
@@ -547,3 +549,45 @@ def test_no_entity_steers_a_terminal_or_hides_a_credential() -> None:
     shown = json.dumps(classified(text).answers)
 
     assert "hunter" not in shown and not re.search(r"u001b|u202e", shown)
+
+
+HUGE = 16 * 1024 * 1024
+
+
+@pytest.mark.parametrize("begins", ["", "[", "- a: ", "kind: ", "> ", "prod  1s  Warning  Failed  pod/web-1  x"])
+def test_of_one_huge_line_no_more_than_its_beginning_is_held_and_what_was_cut_is_said(begins: str) -> None:
+    given = f"{NOT_FOUND}\n{begins}{'x ' * (HUGE // 2)}\n{BACK_OFF}\n".encode()
+    tracemalloc.start()
+    try:
+        result = classified(given)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert result.causes[0] == "image_not_found"
+    assert result.read.notes == ("1 line is longer than 64 KiB: no more than that was looked at",)
+    assert peak < (10 if begins != "[" else 80) * 1024 * 1024
+
+
+def test_a_list_on_a_huge_line_is_no_line_of_text() -> None:
+    """As `kubectl get --raw` prints it, where only its text could be cut."""
+    many = [event(NOT_FOUND, pod=f"web-{n}") for n in range(4000)]
+    for text in (printed(*many, indent=None), f"here:\n{printed(*many, indent=None)}\n"):
+        result = classified(text)
+
+        assert (len(result.answers), result.read.notes) == (4000, ())
+
+
+def test_what_was_cut_is_said_on_standard_error() -> None:
+    done = command({}, "classify", "--quiet", stdin=f"{NOT_FOUND} {'x ' * 50_000}\n")
+
+    assert done.returncode == 0
+    assert done.stderr == "pullwatch: 1 line is longer than 64 KiB: no more than that was looked at\n"
+
+
+def test_a_list_that_ends_in_the_middle_is_said_on_standard_error_and_is_no_failure() -> None:
+    whole = printed(event(NOT_FOUND), event(NOT_FOUND, pod="web-2"))
+    done = command({}, "classify", "--quiet", stdin=whole[: whole.index("web-2")])
+
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+    assert done.stderr == "pullwatch: the input ends in the middle, after 1 whole item of a list\n"
