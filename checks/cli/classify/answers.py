@@ -6,6 +6,7 @@ import msgspec
 
 from checks.cli.classify.sighting import PullError, Sighting
 from checks.cli.classify.texts.mentions import host_in
+from checks.cli.classify.texts.text_lines import unbroken
 from checks.facts import ContainerImage
 from checks.rules.pull.errors import (
     Classified,
@@ -66,7 +67,7 @@ class Classifier:
         key = (seen.message, seen.reason, seen.image)
         found = self._known.get(key)
         if found is None:
-            found = classify_event(_readable(seen.message), seen.reason, seen.image)
+            found = classify_event(readable(seen.message), seen.reason, seen.image)
             if len(self._known) < _MAX_KNOWN:
                 self._known[key] = found
         return found
@@ -117,14 +118,14 @@ def _remedy(seen: Sighting, found: Classified, image: str) -> tuple[str, ...]:
         image=image or "<image>",
         node=shown(seen.node) or None,
     )
-    message = _readable(seen.message)
+    message = readable(seen.message)
     host = shown(host_in(message, image)) or "<registry>"
     return remedy(found.cause, PullContext(UNNAMED_CLUSTER, container, host, None, message))
 
 
-def _readable(message: str) -> str:
+def readable(message: str) -> str:
     """The part of a text that is looked at, without its secrets: also without one that begins in it and is cut."""
-    return redacted_start(message, MAX_TEXT)
+    return redacted_start(unbroken(message[: 2 * MAX_TEXT]), MAX_TEXT)
 
 
 def shown(name: str, limit: int = MAX_NAME) -> str:

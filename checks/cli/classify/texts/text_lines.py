@@ -18,7 +18,7 @@ from checks.cli.classify.texts.wraps import whole_lines
 def sightings_in(lines: Iterable[str]) -> Iterator[Sighting]:
     """What the lines tell, in order."""
     block: Block | None = None
-    for line in whole_lines(lines, _begins_anything):
+    for line in whole_lines(lines, begins_anything):
         if block is not None:
             told = block.take(line)
             if told is not None:
@@ -48,7 +48,12 @@ def _alone(line: str) -> Iterator[Sighting]:
         yield from sightings_of_line(line)
 
 
-def _begins_anything(line: str) -> bool:
+def unbroken(message: str) -> str:
+    """A message of several lines, of which those that were broken at a column are whole, as are the secrets in them."""
+    return "\n".join(whole_lines(message.split("\n"), begins_anything)) if "\n" in message else message
+
+
+def begins_anything(line: str) -> bool:
     """Whether a line is no rest of the line before it, whatever that was."""
     return (
         rows.is_header(line)

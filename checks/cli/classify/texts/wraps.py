@@ -16,7 +16,7 @@ _MOST_JOINED = 64  # lines; more is no text that somebody pasted
 _TERMINALS = frozenset({80, 100, 120, 132, 160, 200})
 _OF_A_TABLE = re.compile(r"\A\s{2}|\S(?: {2,}|\t)\S")
 _ROW_WITHOUT_MESSAGE = re.compile(r"(?:\A|\s)(?:Normal|Warning)\s{1,99}\w{1,64}\s{1,99}[\w.]{1,99}/[\w.-]{1,253}\s*\Z")
-_NAME_BROKEN = re.compile(r"[\"'/][\w./:@-]{1,600}\Z")
+_NAME_BROKEN = re.compile(r"(?:[\"'/=]|\b(?:basic|bearer)\s)[\w./:@~+=-]{1,600}\Z", re.IGNORECASE)
 # How another error begins, where the one before it may be over.
 _BEGINS = re.compile(
     r"(?:Failed to|Error:|Error response|ERROR|Back-?off|Warning|Normal|FATA|ctr: |docker: |CannotPull|[#$>`] |```"
