@@ -76,6 +76,8 @@ NORMAL = [
     f"{'Ab1+' * 16} is no key; -----END CERTIFICATE-----",
     "the secret `regcred` in the namespace `web`; the token `pull` was provided; password provided: none",
     "https://contoso.azurecr.io/v2/team/key?key=name&n=1; auth = none; Auth:NotFound; auth:Release2024",
+    "Bearer tokens of Entra; Bearer authentication; Bearer: missing; Bearer scheme, the bearer of contoso.azurecr.io",
+    "Bearer is not taken, the bearer a.b is none",
     "identity-header-proxy:2; device code; the assertion is within its validity period; assertion: failed",
 ]
 
@@ -88,6 +90,19 @@ def test_every_spelling_loses_its_secret_and_only_that(name: str) -> None:
     assert redacted(shown) == shown, "what is redacted stays as it is"
     surrounded = redacted(f"the image contoso.azurecr.io/web:1: {TEXTS[name]}")
     assert surrounded.startswith("the image contoso.azurecr.io/web:1: ") and not leaks(surrounded)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("weird Bearer abc.def.ghi at the end", "weird Bearer [redacted] at the end"),
+        ("weird bearer abc.def.ghi", "weird bearer [redacted]"),
+        ("sent 'Bearer hunter' and got nothing", "sent 'Bearer [redacted]' and got nothing"),
+        ("Authorization: Basic xyz", "Authorization: Basic [redacted]"),
+    ],
+)
+def test_a_credential_that_is_short_and_in_lower_case_is_one_behind_its_scheme(text: str, shown: str) -> None:
+    assert redacted(text) == redacted(shown) == shown
 
 
 # What makes a secret of these comes after it: "web@host" without its end could be any word.
@@ -135,6 +150,8 @@ HOSTILE = (
     *(
         "basic ",
         "bearer a",
+        "bearer a.",
+        "Bearer a",
         "cookie: a=",
         "cookie:",
         "eyJ",

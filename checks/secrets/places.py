@@ -17,6 +17,11 @@ from checks.secrets.patterns import (
     shape,
 )
 
+# What follows the word in a sentence.
+BEARER_SENTENCE = (
+    r"(?:and|are|auth|authentication|authorization|can|cannot|challenges?|credentials?|error|for|from|has|headers?|in|is|"
+    r"missing|must|not|of|on|or|realm|required|schemes?|to|tokens?|was|which|with|without)(?![a-z0-9_~+/-])"
+)
 _HEADERS = (
     shape(
         "Authorization header",
@@ -35,6 +40,17 @@ _HEADERS = (
         r"(?![a-z_]{1,30}=[\"\\])"
         rf"(?:{OPAQUE}{{8,}}+|[A-Za-z0-9._~+/=-]{{18,}}+)",
         *("basic", "bearer", "negotiate", "ntlm", "sharedkey"),
+    ),
+    # Its parts have to be neither long nor in both cases, as people write them who made a token unreadable.
+    shape(
+        "bearer token of several parts",
+        r"(?P<keep>\bbearer(?:\s++|%20|\+)[\[\"'(]?+)(?!https?:)[a-z0-9_-]{1,4000}+(?:\.[a-z0-9_-]{1,4000}+){2,}+(?![/:\w])",
+        "bearer",
+    ),
+    cased(
+        "bearer token of one word",
+        rf"(?P<keep>\bBearer\s++)(?!{BEARER_SENTENCE})(?=[a-z0-9._~+/-]*+(?:[\s,;)\]\"']|\Z))[a-z0-9][a-z0-9._~+/-]++",
+        "bearer",
     ),
     shape(
         "answer to a challenge",

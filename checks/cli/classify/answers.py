@@ -6,16 +6,18 @@ import msgspec
 
 from checks.cli.classify.sighting import PullError, Sighting
 from checks.cli.classify.texts.mentions import host_in
+from checks.cli.classify.texts.text_lines import unbroken
 from checks.facts import ContainerImage
 from checks.rules.pull.errors import (
     Classified,
     OtherEvent,
     PullErrorCause,
     classify_event,
+    has_sign_of_a_pull,
     tells_of_a_pull,
 )
 from checks.rules.pull.remedies import UNNAMED_CLUSTER, PullContext, remedy
-from checks.text import printable, redacted, redacted_start
+from checks.text import printable, redacted_start
 
 MAX_NAME, MAX_IMAGE, MAX_TEXT = 253, 2048, 64 * 1024
 _MAX_KNOWN = 4096
@@ -65,7 +67,7 @@ class Classifier:
         key = (seen.message, seen.reason, seen.image)
         found = self._known.get(key)
         if found is None:
-            found = classify_event(redacted(seen.message[:MAX_TEXT]), seen.reason, seen.image)
+            found = classify_event(readable(seen.message), seen.reason, seen.image)
             if len(self._known) < _MAX_KNOWN:
                 self._known[key] = found
         return found
@@ -77,9 +79,15 @@ def _is_about_a_pull(seen: Sighting, found: Classified) -> bool:
         return True
     if found.cause is PullErrorCause.UNKNOWN or seen.log:
         # A runtime's error on its own, as people copy it out of a pod's status, is one even if nobody knows it.
-        return not seen.log and not seen.reason and seen.message.startswith(_OF_A_RUNTIME)
+        return not seen.log and not seen.reason and _begins_as_a_runtimes(seen)
+    if not seen.reason and not (seen.image or _begins_as_a_runtimes(seen) or has_sign_of_a_pull(seen.message)):
+        return False  # an application's own words, as of its database or of an API that it asks
     # A controller's own failure ("403", "timeout") is none of a pull; that a policy forbids the image is.
     return seen.reason in _AMBIGUOUS or (seen.reason == "FailedCreate" and found.cause is PullErrorCause.POLICY)
+
+
+def _begins_as_a_runtimes(seen: Sighting) -> bool:
+    return seen.message.startswith(_OF_A_RUNTIME)
 
 
 def answer(seen: Sighting, found: Classified | OtherEvent) -> Answer:
@@ -110,8 +118,14 @@ def _remedy(seen: Sighting, found: Classified, image: str) -> tuple[str, ...]:
         image=image or "<image>",
         node=shown(seen.node) or None,
     )
-    host = shown(host_in(seen.message, seen.image)) or "<registry>"
-    return remedy(found.cause, PullContext(UNNAMED_CLUSTER, container, host, None, redacted(seen.message[:MAX_TEXT])))
+    message = readable(seen.message)
+    host = shown(host_in(message, image)) or "<registry>"
+    return remedy(found.cause, PullContext(UNNAMED_CLUSTER, container, host, None, message))
+
+
+def readable(message: str) -> str:
+    """The part of a text that is looked at, without its secrets: also without one that begins in it and is cut."""
+    return redacted_start(unbroken(message[: 2 * MAX_TEXT]), MAX_TEXT)
 
 
 def shown(name: str, limit: int = MAX_NAME) -> str:

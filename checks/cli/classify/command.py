@@ -111,6 +111,8 @@ def _report(results: Sequence[Read], answered: int, *, quiet: bool) -> bool:
     for result in results:
         for problem in result.problems[:10]:
             _say(f"a part could not be read: {problem}")
+        for note in result.notes:
+            _say(note)
         if result.lines is not None and result.lines.bad:
             _say(f"{result.lines.bad} of {result.lines.read} lines could not be read")
     if not quiet:

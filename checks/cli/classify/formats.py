@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from checks.cli.classify import json_documents, json_lines, yaml_documents
-from checks.cli.classify.answers import Answer, Classifier
-from checks.cli.classify.json_documents import NotJson
+from checks.cli.classify import journal, json_documents, json_lines, yaml_documents
+from checks.cli.classify.answers import MAX_TEXT, Answer, Classifier
+from checks.cli.classify.json_documents import EndsInTheMiddle, NotJson
 from checks.cli.classify.objects import is_kubernetes, sightings_of
 from checks.cli.classify.sighting import PullError, Sighting
-from checks.cli.classify.source import MAX_INPUT, Source, TooMuch
+from checks.cli.classify.source import MAX_INPUT, MAX_LINE, Source, TooMuch
 from checks.cli.classify.texts import text_lines
+from checks.cli.classify.texts.as_typed import as_typed
 from checks.cli.classify.texts.log_lines import OF_KUBECTL
 from checks.cli.classify.yaml_documents import NotYaml
-from checks.text import one_line
+from checks.text import listed, one_line
 
 _HEAD = 20
 _YAML = re.compile(
@@ -34,9 +35,19 @@ _AROUND = re.compile(
     + OF_KUBECTL.pattern.encode()
     + b")"
 )
+_OBJECT_BELOW = re.compile(
+    rb"^(?:[ \t]{0,20}[{\[][ \t\r]*\n|[ \t]{0,20}\{\"|(?:apiVersion|items|kind|- apiVersion):)", re.MULTILINE
+)
+_FENCE = re.compile(rb"^[ \t]{0,20}```", re.MULTILINE)
 _QUOTE = re.compile(rb"^[ \t]{0,20}> ?")
+_QUOTES = re.compile(rb"^[ \t]{0,20}> ", re.MULTILINE)
 _NOTHING = re.compile(r"(?:\s{0,400}No resources found[^\n]{0,400}(?:\n|$)){1,20}\s*")
 _IS_A_LIST = re.compile(rb"\"(?:items|kind|apiVersion)\"\s{0,20}:")
+
+
+# Kinds that tell of pulls, and those of which the items tell what they are.
+_TELLING = frozenset({"Event", "EventList", "Pod", "PodList"})
+_OF_A_LIST = frozenset({"", "List"})
 
 
 class Unreadable(Exception):
@@ -47,12 +58,14 @@ class Read(msgspec.Struct, frozen=True):
     """What an input came to: the pull errors that are still to be folded, and how much of it told of no pull error.
 
     ``lines``: it was JSON Lines, and is answered already. ``problems``: what in it could not be read, one a sentence.
+    ``notes``: what else is to be said of how it was read, such as that it ends in the middle.
     """
 
     errors: tuple[PullError, ...] = ()
     others: int = 0
     lines: json_lines.Outcome | None = None
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     empty: bool = False
 
 
@@ -71,7 +84,15 @@ def read(stream: io.BufferedReader, write: Callable[[Answer], None], classifier:
             f"is larger than {MAX_INPUT // 1024 // 1024} MiB, more than is read at once. Ask for less, such as one "
             "namespace (-n) or kubectl get events --field-selector reason=Failed"
         ) from None
-    return _of_whole(whole, write, classifier)
+    found = _of_whole(whole, write, classifier)
+    if not source.cut or found.notes:
+        return found
+    return msgspec.structs.replace(found, notes=(_said_of_cut(source.cut, MAX_LINE),))
+
+
+def _said_of_cut(lines: int, bound: int = MAX_TEXT) -> str:
+    are = "1 line is" if lines == 1 else f"{lines} lines are"
+    return f"{are} longer than {bound // 1024} KiB: no more than that was looked at"
 
 
 def _begins_json_lines(line: bytes) -> bool:
@@ -81,7 +102,9 @@ def _begins_json_lines(line: bytes) -> bool:
     if len(line) > json_lines.MAX_LINE:
         return _IS_A_LIST.search(line[:4096]) is None
     found = _decoded(line)
-    return isinstance(found, dict) and not _is_watched(found) and ("message" in found or not is_kubernetes(found))
+    if not isinstance(found, dict) or _is_watched(found) or journal.is_entry(found):
+        return False
+    return "message" in found or not is_kubernetes(found)
 
 
 def _is_watched(found: object) -> bool:
@@ -103,6 +126,8 @@ def _of_whole(whole: bytes, write: Callable[[Answer], None], classifier: Classif
         if isinstance(found, Read):
             return found
         not_json = found
+    elif below := _of_objects_below(whole, classifier):
+        return below
     if not_json and any(map(json_lines.is_one, lines)):
         return Read(lines=json_lines.answer_lines(lines, write))
     if not_json and (text.split(b"\n", 1)[0].strip() in (b"{", b"[") or _IS_A_LIST.search(text[:4096])):
@@ -110,11 +135,47 @@ def _of_whole(whole: bytes, write: Callable[[Answer], None], classifier: Classif
     return _of_text(whole, classifier)
 
 
+def _of_objects_below(whole: bytes, classifier: Classifier) -> Read | None:
+    """JSON or YAML of Kubernetes below somebody's own words, with what these tell; None where there is none."""
+    begin = _OBJECT_BELOW.search(whole)
+    if begin is None:
+        return None
+    text = whole[begin.start() :]
+    end = _FENCE.search(text)
+    text = text[: end.start()] if end else text
+    try:
+        found = _of_yaml_or_json(text, classifier)
+    except Unreadable as error:
+        return _of_text_or(error, whole, classifier)  # "kind:" may be a word of a text, too
+    if isinstance(found, str):
+        return None
+    rest = whole[: begin.start()] + (whole[begin.start() + end.start() :] if end else b"")
+    try:
+        words = _of_text(rest, classifier)
+    except Unreadable:
+        return found  # words, and no error among them
+    return msgspec.structs.replace(found, errors=(*found.errors, *words.errors), others=found.others + words.others)
+
+
+def _of_yaml_or_json(text: bytes, classifier: Classifier) -> Read | str:
+    if _YAML.match(text):
+        return _of_objects(_yaml(text.decode("utf-8", "replace")), classifier)
+    return _of_json(text, classifier)
+
+
+def _of_text_or(error: Unreadable, whole: bytes, classifier: Classifier) -> Read:
+    """What it is as text; raises the error where it is none."""
+    try:
+        return _of_text(whole, classifier)
+    except Unreadable:
+        raise error from None
+
+
 def _unquoted(whole: bytes) -> bytes:
-    """The text without the marks of a quotation (``> ``), or the indent, that all of its lines begin with."""
+    """The text without the marks of a quotation (``> ``), and the indent that all of its lines begin with."""
     lines = whole.split(b"\n")
     told = [line for line in lines if line.strip()]
-    if told and all(line.lstrip().startswith(b">") for line in told):
+    if told and (len(_QUOTES.findall(whole)) > 1 or _QUOTES.match(whole)):
         lines = [_QUOTE.sub(b"", line) for line in lines]
         told = [line for line in lines if line.strip()]
     indent = min((len(line) - len(line.lstrip(b" ")) for line in told), default=0)
@@ -153,40 +214,70 @@ def _of_json(text: bytes, classifier: Classifier) -> Read | str:
     return next((str(one) for one in found if isinstance(one, NotJson)), "no object of Kubernetes is in it")
 
 
-def _known(found: Iterable[object]) -> Iterator[Sighting | NotJson | None]:
-    """The sightings in objects; None for an object without any."""
+class _Held(msgspec.Struct, frozen=True):
+    """An object was there, of this kind ("" where it does not say)."""
+
+    kind: str
+
+
+_Found = Sighting | Exception | _Held
+
+
+def _known(found: Iterable[object]) -> Iterator[Sighting | NotJson | _Held]:
+    """The sightings in objects, and that each object was there."""
     for one in found:
         held = one["object"] if isinstance(one, dict) and _is_watched(one) else one
         if isinstance(held, NotJson):
             yield held
-        elif is_kubernetes(held):
-            yield None
+        elif isinstance(held, dict) and journal.is_entry(held):
+            yield _Held("")
+            yield from journal.sightings_of_entry(held)
+        elif isinstance(held, dict) and is_kubernetes(held):
+            yield _held(held)
             yield from sightings_of(held)
 
 
-def _yaml(text: str) -> Iterator[Sighting | NotYaml | None]:
+def _held(found: object) -> _Held:
+    kind = found.get("kind") if isinstance(found, dict) else ""
+    return _Held(kind if isinstance(kind, str) else "")
+
+
+def _yaml(text: str) -> Iterator[Sighting | NotYaml | _Held]:
     try:
         for one in yaml_documents.objects_in(text):
-            yield None
+            yield _held(one)
             yield from sightings_of(one)
     except NotYaml as error:
         yield error
 
 
-def _of_objects(found: Iterable[Sighting | Exception | None], classifier: Classifier) -> Read:
-    errors, others, problems, known = list[PullError](), 0, list[str](), False
+def _of_objects(found: Iterable[_Found], classifier: Classifier) -> Read:
+    errors, others, problems, notes, kinds = list[PullError](), 0, list[str](), list[str](), dict[str, None]()
     for one in found:
-        if isinstance(one, Exception):
+        if isinstance(one, EndsInTheMiddle):
+            notes.append(one_line(str(one)))
+        elif isinstance(one, Exception):
             problems.append(one_line(str(one)))
-        elif one is None:
-            known = True
+        elif isinstance(one, _Held):
+            kinds[one.kind] = None
         elif error := classifier.pull_error(one):
             errors.append(error)
         else:
             others += 1
-    if problems and not known:
+    if problems and not kinds:
         raise Unreadable(f"is no whole YAML or JSON: {problems[0]}")
-    return Read(tuple(errors), others, problems=tuple(problems))
+    if not errors and not others and (told := [kind for kind in kinds if kind not in _OF_A_LIST]):
+        _refuse_without_events(told)
+    return Read(tuple(errors), others, problems=tuple(problems), notes=tuple(notes))
+
+
+def _refuse_without_events(kinds: list[str]) -> None:
+    """Raises Unreadable where there is no event and no pod: nothing else tells of a pull that failed."""
+    if _TELLING.isdisjoint(kinds):
+        raise Unreadable(
+            f"holds {one_line(listed(kinds, 5))}, which does not tell of failed pulls. Events or pods do: "
+            "kubectl get events,pods -A -o json"
+        )
 
 
 def _are_json_lines(lines: list[bytes]) -> bool:
@@ -207,7 +298,9 @@ def _decoded(line: bytes) -> object:
 
 
 def _of_text(whole: bytes, classifier: Classifier) -> Read:
-    text = whole.decode("utf-8", "replace").replace("\r\n", "\n")
+    lines = [line.removesuffix(b"\r") for line in whole.split(b"\n")]
+    cut = sum(len(line) > MAX_TEXT for line in lines)
+    text = as_typed(b"\n".join(line[:MAX_TEXT] for line in lines).decode("utf-8", "replace"))
     if _NOTHING.fullmatch(text):
         return Read(empty=True)
     errors, others, known = list[PullError](), 0, False
@@ -218,5 +311,5 @@ def _of_text(whole: bytes, classifier: Classifier) -> Read:
             others += 1
             known = known or bool(seen.reason) or seen.log or classifier.is_other_event(seen)
     if errors or known:
-        return Read(tuple(errors), others)
+        return Read(tuple(errors), others, notes=(_said_of_cut(cut),) if cut else ())
     raise Unreadable("has no text of a failed pull in it, and is in no format that is read")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from checks.cli.classify.answers import Answer, answer
+from checks.cli.classify.answers import Answer, answer, readable
 from checks.cli.classify.objects import sightings_of
 from checks.cli.classify.sighting import Sighting
 from checks.cli.classify.texts.mentions import container_in, image_in
@@ -75,7 +75,7 @@ def _answer(line: bytes, decoder: msgspec.json.Decoder[_Line]) -> Answer:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _bad(str(error) or type(error).__name__)
     seen = _seen(told, _of_event(line))
-    return answer(seen, classify_event(redacted(told.message), told.reason or "", told.image or ""))
+    return answer(seen, classify_event(readable(told.message), told.reason or "", told.image or ""))
 
 
 def _seen(told: _Line, event: Sighting) -> Sighting:

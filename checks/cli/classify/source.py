@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 MAX_INPUT = 256 * 1024 * 1024
+MAX_LINE = 1024 * 1024
 _CHUNK = 64 * 1024
 _COLOURS = re.compile(rb"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,400}(?:\x07|\x1b\\))")
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -20,12 +21,43 @@ class TooMuch(Exception):
     """The input is larger than MAX_INPUT."""
 
 
+class _LineBound:
+    """Cuts lines that are too long, as they come in pieces."""
+
+    def __init__(self) -> None:
+        self.cut = 0
+        self._length = 0  # of the line that goes on
+        self._is_json = False
+
+    def bounded(self, piece: bytes) -> bytes:
+        """The piece without what is beyond the bound of the line that it goes on with."""
+        end = piece.find(b"\n")
+        rest = piece if end < 0 else piece[:end]
+        kept = self._of_line(rest)
+        if end < 0:
+            return kept
+        last = piece.rfind(b"\n") + 1
+        self._length, self._is_json = 0, False
+        self._of_line(piece[last:])  # lines in between are no longer than a piece
+        return kept + piece[end:]
+
+    def _of_line(self, part: bytes) -> bytes:
+        if not self._length and part:
+            self._is_json = without_colours(part[:_CHUNK]).lstrip(b" \t>")[:1] in (b"{", b"[")
+        before, self._length = self._length, self._length + len(part)
+        if self._is_json or self._length <= MAX_LINE:
+            return part
+        self.cut += before <= MAX_LINE
+        return part[: max(0, MAX_LINE - before)]
+
+
 class Source:
     """A binary stream's lines. What was read ahead to see what the input is comes first again."""
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = _as_utf8(stream)
         self._ahead = b""
+        self.cut = 0
 
     def first(self, limit: int) -> bytes:
         """The first line that is not blank, or what of it ``limit`` allows; b"" where there is none."""
@@ -46,15 +78,25 @@ class Source:
             yield without_colours(line)
 
     def whole(self) -> bytes:
-        """All of it. Raises TooMuch."""
-        pieces, size = [self._ahead], len(self._ahead)
-        self._ahead = b""
-        while piece := self._stream.read(_CHUNK):
+        """All of it, but of a line that is no JSON only the first MAX_LINE bytes. Raises TooMuch.
+
+        ``cut`` then says how many lines were longer. JSON of any size is one line, as an API server sends it.
+        """
+        pieces, size = list[bytes](), 0
+        bound = _LineBound()
+        for piece in self._pieces():
             size += len(piece)
             if size > MAX_INPUT:
                 raise TooMuch
-            pieces.append(piece)
+            pieces.append(bound.bounded(piece))
+        self.cut = bound.cut
         return without_colours(b"".join(pieces))
+
+    def _pieces(self) -> Iterator[bytes]:
+        ahead, self._ahead = self._ahead, b""
+        yield from (ahead[at : at + _CHUNK] for at in range(0, len(ahead), _CHUNK))
+        while piece := self._stream.read(_CHUNK):
+            yield piece
 
     def _next(self, limit: int) -> bytes:
         ahead, self._ahead = self._ahead, b""

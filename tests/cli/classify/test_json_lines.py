@@ -197,3 +197,12 @@ def test_an_answer_shows_no_secret(text: str) -> None:
 
 def test_an_answer_leaves_out_what_is_not_known() -> None:
     assert written(Answer(cause="dns", rule="x", evidence="")) == {"cause": "dns", "rule": "x", "evidence": ""}
+
+
+def test_a_secret_that_was_broken_at_a_column_is_not_shown() -> None:
+    text = 'Failed to pull image "contoso.azurecr.io/web:1": something new: Authorization: Basic hunterhunterhunter=='
+    for width in (80, 90, 100):
+        wrapped = f"{text[:width]}\n{text[width:]}"
+        (shown,), _ = answers(json.dumps({"message": wrapped}).encode())
+
+        assert "hunter" not in str(shown) and "[redacted]" in shown["evidence"]

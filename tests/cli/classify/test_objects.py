@@ -287,3 +287,77 @@ def test_words_of_wrong_types_are_none() -> None:
 def test_json_that_is_nothing_of_kubernetes_is_one_clear_error() -> None:
     with pytest.raises(Unreadable, match="no object of Kubernetes"):
         classified('{\n  "a": 1\n}\n')
+
+
+# What is a piece, or is about something else
+
+
+@pytest.mark.parametrize("indent", [2, 4, None])
+def test_a_list_whose_end_is_missing_is_answered_as_far_as_it_goes_and_says_so(indent: int | None) -> None:
+    """As `kubectl get events -o json | head -c 100000` leaves it."""
+    whole = printed(event(NOT_FOUND), event(NOT_FOUND, pod="web-2"), event(NOT_FOUND, pod="web-3"), indent=indent)
+    for end in (whole.index("web-3"), whole.index("web-3") + 200):
+        result = classified(whole[:end])
+
+        assert [one[2] for one in result.named] == ["web-1", "web-2"]
+        assert result.read.notes == ("the input ends in the middle, after 2 whole items of a list",)
+        assert result.read.problems == ()
+
+
+def workload(kind: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": "web", "namespace": "prod"},
+        "spec": {"template": {"spec": {"containers": [{"name": "web", "image": IMAGE}]}}},
+        "status": {"conditions": [{"type": "Available", "message": "Deployment does not have minimum availability."}]},
+    }
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "ReplicaSet", "Job", "Node", "ConfigMap"])
+def test_objects_that_hold_no_pull_errors_are_named_with_those_that_do(kind: str) -> None:
+    one = workload(kind)
+    raw = {"kind": f"{kind}List", "apiVersion": "apps/v1", "items": [{"metadata": {}, "status": {}}]}
+    whole = {"apiVersion": "v1", "kind": "List", "items": [one, one]}
+    for text in (json.dumps(one, indent=4), printed(one, one), as_yaml(one), as_yaml(whole), json.dumps(raw)):
+        with pytest.raises(
+            Unreadable, match=rf"holds {kind}(List)?, which .* Events or pods do: kubectl get events,pods"
+        ):
+            classified(text)
+
+
+def test_a_workload_beside_its_pods_is_read_like_the_pods() -> None:
+    assert classified(printed(workload("Deployment"), event(NOT_FOUND))).named == [WEB]
+    assert classified(printed(workload("Deployment"), pod(""))).answers == []
+
+
+WORDS = (
+    "Here is the output:\n",
+    "hi all,\n\nthe pods do not start. This is what it says:\n\n```json\n",
+    "Output of kubectl:\n\n~~~\n",
+    "Here:\n```\n",
+)
+
+
+@pytest.mark.parametrize("before", WORDS)
+def test_objects_below_somebodys_own_words_are_read(before: str) -> None:
+    after = "\n```\nAny idea?\n" if "```" in before else "\n"
+    one = event(NOT_FOUND)
+    for text in (printed(one), printed(one, indent=None), json.dumps(pod("ErrImagePull", NOT_FOUND), indent=2)):
+        assert classified(before + text + after).named == [WEB]
+    assert classified(before + as_yaml({"apiVersion": "v1", "items": [one]}) + after).named == [WEB]
+
+
+def test_an_error_in_the_words_above_objects_is_answered_too() -> None:
+    above = 'Failed to pull image "contoso.azurecr.io/job:1": 401 Unauthorized\nand this:\n'
+
+    assert sorted(classified(above + printed(event(NOT_FOUND))).causes) == ["image_not_found", "unauthorized"]
+
+
+def test_a_word_at_the_margin_of_a_text_makes_no_yaml_of_it() -> None:
+    assert classified(f"{NOT_FOUND}\n\nkind: of strange [ is it not\n").causes == ["image_not_found"]
+
+
+def test_a_workload_below_words_is_named() -> None:
+    with pytest.raises(Unreadable, match="holds Deployment"):
+        classified(f"here it is:\n{json.dumps(workload('Deployment'), indent=2)}\n")

@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
+import tracemalloc
 from contextlib import suppress
 from time import process_time
 
 import pytest
 
+from checks.cli.classify.answers import MAX_TEXT
 from checks.cli.classify.formats import Unreadable
 from checks.cli.classify.texts.ages import before
-from tests.support.classified import BACK_OFF, IMAGE, NOT_FOUND, PROBE, UNAUTHORIZED, classified
+from tests.support.classified import BACK_OFF, IMAGE, NOT_FOUND, PROBE, UNAUTHORIZED, classified, event, pod, printed
+from tests.support.cli import command
 
 WEB = ("image_not_found", "prod", "web-1", "", IMAGE)
 OF_WEB = ("image_not_found", "prod", "web-1", "web", IMAGE)
@@ -315,6 +320,26 @@ def test_a_runtimes_error_that_nobody_knows_is_an_error_on_its_own_and_none_in_a
     assert classified(f'{KLOG}x.go:1] "Other" err="{text}"').causes == []
 
 
+@pytest.mark.parametrize(
+    "secret", ["Bearer abc.def.ghi", "Authorization: Basic xyz", "token=xyz", "https://web:xyz@contoso.azurecr.io/v2/"]
+)
+def test_no_text_of_any_format_shows_a_credential(secret: str) -> None:
+    text = f'Failed to pull image "{IMAGE}": something new: {secret}'
+    rows = f"{HEAD}\nprod   1s   Warning   Failed   pod/web-1   {text}\n"
+    waiting = pod("ErrImagePull", text, container=secret)
+    texts = (text, rows, json.dumps({"message": text, "pod": secret, "image": secret}), printed(event(text), waiting))
+    for given in (*texts, f"rpc error: code = Unknown desc = {secret}"):
+        shown = json.dumps(classified(given).answers)
+        assert "[redacted]" in shown and not re.search(r"xyz|abc\.def|ghi", shown)
+
+
+def test_a_credential_that_is_cut_by_the_bound_of_a_text_is_not_shown() -> None:
+    begins = f'Failed to pull image "{IMAGE}": '
+    text = f"{begins}{' ' * (MAX_TEXT - len(begins) - 20)}https://web:hunter2hunter2@contoso.azurecr.io/v2/"
+
+    assert "hunter" not in json.dumps(classified(text.replace("  ", " x", 1)).answers)
+
+
 def test_an_image_without_quotes_is_named() -> None:
     text = "CannotPullContainerError: failed to resolve ref docker.io/library/nginx:none: not found"
     assert classified(text).named == [("image_not_found", "", "", "", "docker.io/library/nginx:none")]
@@ -421,3 +446,148 @@ def test_what_kubectl_says_of_its_own_request_is_no_pull_error(line: str) -> Non
 
 def test_an_error_of_a_pull_is_one_whatever_it_begins_with() -> None:
     assert classified('error: failed to pull image "a.azurecr.io/x:1": 401 Unauthorized').causes == ["unauthorized"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "dial tcp 10.0.0.5:5432: connect: connection refused",
+        "failed to connect to `host=db user=web database=shop`: dial tcp 10.0.0.5:5432: connect: connection refused",
+        "GET https://api.contoso.example/orders: 401 Unauthorized",
+        "401 Unauthorized",
+        "could not load the image gallery: 503 Service Unavailable",
+        "java.net.UnknownHostException: orders: Temporary failure in name resolution",
+        "x509: certificate signed by unknown authority",
+        "write /data/cache.db: no space left on device",
+        "redis: i/o timeout",
+        "unexpected EOF",
+    ],
+)
+@pytest.mark.parametrize("before", ["", "2026-11-28T15:00:00Z ", "Nov 28 15:00:00 aks-np-0 shop[12]: "])
+def test_an_applications_own_error_is_no_pull_error(line: str, before: str) -> None:
+    assert classified(f"{NOT_FOUND}\n{before}{line}").causes == ["image_not_found"]
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ('Get "https://contoso.azurecr.io/v2/": dial tcp 10.0.0.5:443: connect: connection refused', "connect_refused"),
+        ("failed to fetch anonymous token: unexpected status: 401 Unauthorized", "unauthorized"),
+        ("dial tcp: lookup contoso.azurecr.io: no such host", "dns"),
+        ("ErrImagePull: 401 Unauthorized", "unauthorized"),
+        ("contoso.example/web:1: dial tcp 10.0.0.5:443: i/o timeout", "connect_timeout"),
+    ],
+)
+def test_an_error_with_a_sign_of_a_pull_is_one(line: str, cause: str) -> None:
+    assert classified(line).causes == [cause]
+
+
+def broken(text: str, width: int) -> str:
+    """A text as a terminal shows it, and as it is copied from there."""
+    return "\n".join(text[at : at + width].rstrip() for at in range(0, len(text), width))
+
+
+@pytest.mark.parametrize("width", [72, 80, 83, 100, 120])
+@pytest.mark.parametrize("how", ["terminal", "mail", "quoted mail"])
+@pytest.mark.parametrize("text", [NOT_FOUND, UNAUTHORIZED], ids=["not found", "unauthorized"])
+def test_an_error_that_was_broken_at_a_column_is_one_with_its_image(text: str, how: str, width: int) -> None:
+    if how == "terminal":
+        wrapped = broken(text, width)
+    else:
+        wrapped = textwrap.fill(text, min(width, 78), break_long_words=False, break_on_hyphens=False)
+    if how == "quoted mail":
+        wrapped = "".join(f"> {line}\n" for line in wrapped.splitlines())
+    for given in (wrapped, f"hello, this is what it says:\n\n{wrapped}\n\nregards\n"):
+        assert classified(given).named == classified(text).named
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("table", [EVENTS, KUBECTL_EVENTS, DESCRIBED], ids=["events", "kubectl events", "described"])
+def test_a_table_that_was_broken_at_a_column_is_one_error_with_its_image(table: str, width: int) -> None:
+    wrapped = "\n".join(broken(line, width) for line in table.splitlines())
+
+    assert classified(wrapped).named == classified(table).named
+    rows = "\n".join(broken(line, width) for line in table.splitlines()[1:]) if table is EVENTS else wrapped
+    assert classified(rows).named == classified(table).named
+
+
+def test_errors_of_one_length_below_each_other_are_told_apart() -> None:
+    lines = [f'Failed to pull image "contoso.azurecr.io/{name}:1": 401 Unauthorized' for name in ("web", "api", "job")]
+    assert classified("\n".join(lines)).causes == ["unauthorized"] * 3
+    lines = [f"dial tcp: lookup {name}.azurecr.io on 168.63.129.16:53: no such host" for name in ("contoso", "fabrikm")]
+    assert classified("\n".join(lines)).causes == ["dns"] * 2
+
+
+def test_a_credential_that_was_broken_at_a_column_is_not_shown() -> None:
+    text = f'Failed to pull image "{IMAGE}": something new: the header was Authorization: Basic hunterhunterhunter=='
+
+    for given in (broken(text, 120), broken(text, 131)):
+        assert "hunter" not in json.dumps(classified(given).answers)
+
+
+QUOTES = (
+    ("&quot;", "&quot;"),
+    ("&#34;", "&#34;"),
+    ("&#x22;", "&#x22;"),
+    ("&amp;quot;", "&amp;quot;"),
+    ("&ldquo;", "&rdquo;"),
+    ("\u201c", "\u201d"),
+    ("\u201e", "\u201c"),
+    ("\u2018", "\u2019"),
+)
+
+
+@pytest.mark.parametrize(("opens", "closes"), QUOTES)
+def test_what_a_web_page_or_a_mail_made_of_quotes_is_undone(opens: str, closes: str) -> None:
+    text = re.sub(r'"([^"]*)"', lambda quoted: f"{opens}{quoted[1]}{closes}", UNAUTHORIZED)
+    assert classified(text).named == [("unauthorized", "", "", "", IMAGE)]
+    assert classified(text.replace("&service", "&amp;service")).named == [("unauthorized", "", "", "", IMAGE)]
+
+
+def test_no_entity_steers_a_terminal_or_hides_a_credential() -> None:
+    text = f"{NOT_FOUND.removesuffix('not found')}&#27;[31m &#8238;&#10; password=&quot;hunter two&quot; new"
+    shown = json.dumps(classified(text).answers)
+
+    assert "hunter" not in shown and not re.search(r"u001b|u202e", shown)
+
+
+HUGE = 16 * 1024 * 1024
+
+
+@pytest.mark.parametrize("begins", ["", "[", "- a: ", "kind: ", "> ", "prod  1s  Warning  Failed  pod/web-1  x"])
+def test_of_one_huge_line_no_more_than_its_beginning_is_held_and_what_was_cut_is_said(begins: str) -> None:
+    given = f"{NOT_FOUND}\n{begins}{'x ' * (HUGE // 2)}\n{BACK_OFF}\n".encode()
+    tracemalloc.start()
+    try:
+        result = classified(given)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert result.causes[0] == "image_not_found"
+    assert result.read.notes == ("1 line is longer than 64 KiB: no more than that was looked at",)
+    assert peak < (10 if begins != "[" else 80) * 1024 * 1024
+
+
+def test_a_list_on_a_huge_line_is_no_line_of_text() -> None:
+    """As `kubectl get --raw` prints it, where only its text could be cut."""
+    many = [event(NOT_FOUND, pod=f"web-{n}") for n in range(4000)]
+    for text in (printed(*many, indent=None), f"here:\n{printed(*many, indent=None)}\n"):
+        result = classified(text)
+
+        assert (len(result.answers), result.read.notes) == (4000, ())
+
+
+def test_what_was_cut_is_said_on_standard_error() -> None:
+    done = command({}, "classify", "--quiet", stdin=f"{NOT_FOUND} {'x ' * 50_000}\n")
+
+    assert done.returncode == 0
+    assert done.stderr == "pullwatch: 1 line is longer than 64 KiB: no more than that was looked at\n"
+
+
+def test_a_list_that_ends_in_the_middle_is_said_on_standard_error_and_is_no_failure() -> None:
+    whole = printed(event(NOT_FOUND), event(NOT_FOUND, pod="web-2"))
+    done = command({}, "classify", "--quiet", stdin=whole[: whole.index("web-2")])
+
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+    assert done.stderr == "pullwatch: the input ends in the middle, after 1 whole item of a list\n"

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from checks.cli.classify.sighting import NOW, Sighting
 from checks.cli.classify.texts.ages import AGE, before
-from checks.cli.classify.texts.mentions import container_of_path, image_in
+from checks.cli.classify.texts.mentions import container_of_path, image_in, image_in_lines
 
 MAX_CONTINUED = 64 * 1024
 _FIELD = re.compile(r"^([A-Z][A-Za-z0-9 /()-]{0,60}):[ \t]{0,200}(.*)$")
+_ANY_FIELD = re.compile(r"^ {0,8}[A-Z][A-Za-z0-9 /()-]{0,40}:(?:[ \t]{2,200}\S|[ \t]*$)")
 _INNER = re.compile(r"^  ([A-Z][A-Za-z ]{0,40}):[ \t]{1,200}(\S.*)$")
 _CONTAINER = re.compile(r"^  ([a-z0-9][a-z0-9-]{0,62}):[ \t]*$")
 _OF_CONTAINER = re.compile(r"^    ([A-Z][A-Za-z ]{0,40}):[ \t]{0,200}(.*)$")
@@ -29,6 +30,11 @@ def begins(line: str) -> bool:
     """Whether a line begins the description of an object."""
     found = _FIELD.match(line)
     return found is not None and found[1] == "Name" and bool(found[2].strip())
+
+
+def is_field(line: str) -> bool:
+    """Whether a line is a field of a description, at whatever depth."""
+    return _ANY_FIELD.match(line) is not None
 
 
 def event_row(line: str) -> Sighting | None:
@@ -128,4 +134,7 @@ class Description:
 def continued(event: Sighting, line: str) -> Sighting:
     """An event whose message has one more line."""
     room = MAX_CONTINUED - len(event.message)
-    return event if room <= 0 else replace(event, message=f"{event.message}\n{line.rstrip()[:room]}")
+    if room <= 0:
+        return event
+    message = f"{event.message}\n{line.rstrip()[:room]}"
+    return replace(event, message=message, image=event.image or image_in_lines(message))

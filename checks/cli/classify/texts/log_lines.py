@@ -35,6 +35,11 @@ def sightings_of_line(line: str) -> Iterator[Sighting]:
         yield structs.replace(seen, message=part, container=container_in(part), image=image_in(part))
 
 
+def begins_a_log_line(line: str) -> bool:
+    """Whether a line begins as one of a log, of kubectl's own words or of JSON does."""
+    return any(one.match(line) for one in (_JOURNAL, _TIME, _KLOG, _LOGFMT, OF_KUBECTL)) or line[:1] in ("{", "}")
+
+
 def line_of_text(line: str) -> Sighting:
     """What a line tells, with whom it names."""
     text = line[:_MAX_LINE].strip()

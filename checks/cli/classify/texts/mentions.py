@@ -36,6 +36,12 @@ def image_in(text: str) -> str:
     return ""
 
 
+def image_in_lines(text: str) -> str:
+    """The image that a text of several lines is about, even where its name is broken between two of them."""
+    start = text[:_MAX_TEXT]
+    return image_in(start.replace("\n", " ")) or image_in(start.replace("\n", ""))
+
+
 def container_in(text: str) -> str:
     """The container that a text of kubelet names."""
     found = _CONTAINER.search(text[:_MAX_TEXT])
@@ -66,4 +72,4 @@ def host_in(text: str, image: str) -> str:
     start = text[:_MAX_TEXT]
     stands_for = _STANDS_FOR.search(start)
     found = stands_for or _REQUEST.search(start) or _LOOKUP.search(start)
-    return found[1].lower() if found else ""
+    return found[1].rpartition("@")[2].lower() if found else ""  # without user and password

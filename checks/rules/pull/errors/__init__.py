@@ -5,6 +5,7 @@ from __future__ import annotations
 from checks.rules.pull.errors.causes import CREDENTIALS, PullErrorCause
 from checks.rules.pull.errors.classify import Classified, Scope, affected_scope, classify, denied_address
 from checks.rules.pull.errors.other_events import OtherEvent, OtherEventCause, classify_event, tells_of_a_pull
+from checks.rules.pull.errors.pull_signs import has_sign_of_a_pull
 from checks.rules.pull.errors.rules import REASONS, RULES, Rule
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "classify",
     "classify_event",
     "denied_address",
+    "has_sign_of_a_pull",
     "tells_of_a_pull",
 ]
