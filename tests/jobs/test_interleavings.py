@@ -57,6 +57,7 @@ from tests.support.crashing import (
     _handle,
 )
 from tests.support.interleaving import Turns
+from tests.support.overviews import overview_is_what_is_held
 from tests.support.reports import seen_of
 
 WORKERS = ("one", "other")
@@ -291,6 +292,7 @@ async def judge(world: World, done: Interleaved, before: dict[str, str]) -> None
         assert stored.state.sequence == latest.sequence, "the look of the newest run was counted"
         assert fold(await store.list_changes(cluster_id(name))) == statuses(stored.state)
         judge_facets(name, stored.state, said)
+    await overview_is_what_is_held(store, cluster_id(BAD).split("/")[2])
     if SCENARIOS[done.name].each:
         stored = await store.load_state(cluster_id(BAD))
         assert stored is not None

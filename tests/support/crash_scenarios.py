@@ -12,6 +12,7 @@ from checks.history.decide.replay import fold, statuses
 from checks.history.model import MailStatus, Run, RunStatus
 from checks.history.table.store import Store
 from tests.support.crashing import Accepted
+from tests.support.overviews import overview_is_what_is_held
 from tests.support.tenant_builder import SUBSCRIPTION
 
 NAMES = ("aks-0", "aks-1", "aks-2")
@@ -108,6 +109,7 @@ async def judged_run(scenario: Scenario, store: Store, sent: list[Accepted], giv
         assert await store.baseline_complete() == {SUBSCRIPTION}
     for name in NAMES:
         await judge_cluster(store, name, scenario.last.get(name))
+    await overview_is_what_is_held(store, SUBSCRIPTION)
     mails = [mail for mail in await store.list_mails() if mail.message_id in {one.message_id for one in sent}]
     assert {mail.status for mail in mails} == {MailStatus.SENT}
     return run
