@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from checks import settings
@@ -16,7 +18,7 @@ from checks.logs import redact_logs, redact_uncaught
 
 
 def entry() -> int:
-    """What the installed command ``pullwatch`` and ``python -m checks`` run: their exit code."""
+    """Runs the command line of this process; its exit code."""
     redact_uncaught()
     take_standard_streams()
     try:
@@ -39,15 +41,9 @@ def _code_of_main() -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
-    options = _parser().command(arguments)
-    verbose = getattr(options, "verbose", False)
-    redact_logs()
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.ERROR)
-    for noisy in ("azure", "msal", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL if not verbose else logging.WARNING)
-    command: Command = options.command
     try:
-        return command(options)
+        _take_interrupts()
+        return _run(_parser().command(arguments))
     except settings.SettingError as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
         return USAGE
@@ -55,7 +51,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{PROGRAM}: stopped by {stopped}\n")
         return SIGNALLED + stopped.number
     except KeyboardInterrupt:
+        sys.stderr.write(f"{PROGRAM}: stopped by SIGINT\n")
         return SIGNALLED + signal.SIGINT
+
+
+def _take_interrupts() -> None:
+    """From here on Ctrl-C is an exception, which is caught: see ``checks.cli.entry``."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _run(options: argparse.Namespace) -> int:
+    verbose = getattr(options, "verbose", False)
+    redact_logs()
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.ERROR)
+    for noisy in ("azure", "msal", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL if not verbose else logging.WARNING)
+    command: Command = options.command
+    return command(options)
 
 
 def _parser() -> Parser:

@@ -62,7 +62,7 @@ async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -
     clusters = {guid: _clusters(part.clusters, known[guid]) for guid, part in facts.items()}
     left_out = tuple(cluster.id for guid in facts for cluster in opted_out_of(listing, guid))
     clusters |= {guid: await watched_clusters(context, guid) for guid in missing}
-    results = [subscription_result(part) for part in facts.values()] + [
+    results = [subscription_result(part, listing.visibility.object_id) for part in facts.values()] + [
         scan_cluster.unseen(context.settings, listing, guid) for guid in unseen
     ]
     shards = _shards(clusters, context.settings.shard_size)

@@ -84,7 +84,7 @@ async def scan(azure: Azure, scope: ScanScope, progress: Progress, records: Cana
     return ScanReport(
         errors=errors or named_clusters.nothing_found(choice, listing, reports),
         subscriptions=(
-            *(subscription_result(listing.subscriptions[guid]) for guid in choice.ids),
+            *(subscription_result(listing.subscriptions[guid], listing.visibility.object_id) for guid in choice.ids),
             *(unseen(settings, listing, guid) for guid in choice.unseen),
         ),
         clusters=tuple(report for report in reports if _concerns(report, scope)),

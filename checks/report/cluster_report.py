@@ -23,7 +23,7 @@ from checks.findings import (
 )
 from checks.report.contradictions import contradictions
 from checks.report.coverage import coverage_of
-from checks.report.own_identity import name_own_identity
+from checks.report.own_identity import name_own_identity, with_own_identity
 from checks.report.partial_reads import downgrade_passes
 from checks.report.registry_row import registry_row
 from checks.rules import mail_addresses
@@ -81,8 +81,15 @@ def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]])
     return not_found_proofs(pulls, facts.uses, pools, read_at) | pull_proofs(facts.workloads.value, pools, read_at)
 
 
-def subscription_result(facts: SubscriptionFacts) -> SubscriptionResult:
-    """Whether a subscription could be looked at; where not, the role that is missing and the command that grants it."""
+def subscription_result(facts: SubscriptionFacts, object_id: str | None = None) -> SubscriptionResult:
+    """Whether a subscription could be looked at; where not, the role that is missing and the command that grants it.
+
+    ``object_id`` is the app's own, for the command.
+    """
+    return with_own_identity(_listed(facts), object_id)
+
+
+def _listed(facts: SubscriptionFacts) -> SubscriptionResult:
     guid, clusters = facts.subscription.id, facts.clusters
     name = clipped(facts.subscription.name, MAX_SUBSCRIPTION_NAME)
     for part, what in ((clusters, "clusters"), (facts.registries, "registries")):

@@ -29,6 +29,7 @@ TYPES = (
     visibility.NETWORK_MANAGERS,
 )
 REGISTRIES_CUT = "other registries"
+REGISTRIES_UNUSABLE = f"tag {REGISTRIES_TAG}"  # it names what can be no registry
 MAX_NAMED = 5  # subscriptions that a line of the coverage names
 
 
@@ -62,7 +63,7 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
     if wrong:
         words = listed([repr(word[:80]) for word in wrong], MAX_NAMED)
         why = f"{words} name no registry: name login servers or registries, separated by spaces"
-        lines.append(Coverage(f"tag {REGISTRIES_TAG}", False, why))
+        lines.append(Coverage(REGISTRIES_UNUSABLE, False, why))
     lines.extend(_notify_tag(facts.cluster.tag(NOTIFY_TAG)))
     if facts.registries_cut:
         cut = counted(facts.registries_cut, "more registry is", "more registries are")

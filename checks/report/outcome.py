@@ -8,7 +8,7 @@ from enum import StrEnum
 from checks.catalog import check_of
 from checks.causes import ScanCause
 from checks.findings import ClusterReport, Fail, Pass, ScanReport, Unknown, word
-from checks.report.coverage import REGISTRIES_CUT
+from checks.report.coverage import REGISTRIES_CUT, REGISTRIES_UNUSABLE
 
 # Errors that leave nothing open: somebody wants it so.
 ON_PURPOSE = frozenset({ScanCause.OPTED_OUT})
@@ -77,13 +77,13 @@ def pods_read(report: ClusterReport) -> bool:
 def unsettled(report: ClusterReport) -> bool:
     """Whether it is open that the cluster can pull: it was not checked, a row's answer is Unknown, or a finding is.
 
-    So it is where registries were cut: of those nothing is known; and where no registry is known of a cluster whose
-    pods were not read (a stopped one): nothing was judged there.
+    So it is where registries were cut, or a tag names what can be none: of those nothing is known; and where no
+    registry is known of a cluster whose pods were not read (a stopped one): nothing was judged there.
 
     Unknowns of checks that only advise, or that look from where Pullwatch runs, leave nothing open about the nodes.
     """
     pulls = any(isinstance(row.pull.verdict, Unknown) for row in report.registries)
-    cut = any(line.what == REGISTRIES_CUT for line in report.coverage)
+    cut = any(line.what in (REGISTRIES_CUT, REGISTRIES_UNUSABLE) for line in report.coverage)
     open_findings = any(isinstance(f.verdict, Unknown) and check_of(f).settles for f in report.findings)
     return report.problem is not None or pulls or cut or open_findings or nothing_judged(report)
 

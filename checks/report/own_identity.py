@@ -7,11 +7,11 @@ from typing import TypeVar
 
 import msgspec
 
-from checks.findings import ClusterReport, Coverage, Finding, RegistryRow
+from checks.findings import ClusterReport, Coverage, Finding, RegistryRow, SubscriptionResult
 from checks.rules.fixes.az_roles import OWN_IDENTITY
 
 _QUOTED = shlex.quote(OWN_IDENTITY)
-T = TypeVar("T", Coverage, Finding, RegistryRow)
+T = TypeVar("T", Coverage, Finding, RegistryRow, SubscriptionResult)
 
 
 def name_own_identity(report: ClusterReport, object_id: str | None) -> ClusterReport:
@@ -20,14 +20,15 @@ def name_own_identity(report: ClusterReport, object_id: str | None) -> ClusterRe
         return report
     return msgspec.structs.replace(
         report,
-        coverage=tuple(_named(line, object_id) for line in report.coverage),
-        registries=tuple(_named(row, object_id) for row in report.registries),
-        findings=tuple(_named(finding, object_id) for finding in report.findings),
+        coverage=tuple(with_own_identity(line, object_id) for line in report.coverage),
+        registries=tuple(with_own_identity(row, object_id) for row in report.registries),
+        findings=tuple(with_own_identity(finding, object_id) for finding in report.findings),
     )
 
 
-def _named(part: T, object_id: str) -> T:
-    if not any(_QUOTED in command for command in part.fix):
+def with_own_identity(part: T, object_id: str | None) -> T:
+    """The same of a part of a report, or of what is said of a subscription."""
+    if object_id is None or not any(_QUOTED in command for command in part.fix):
         return part
     fix = tuple(command.replace(_QUOTED, object_id) for command in part.fix)
     return msgspec.structs.replace(part, fix=fix)

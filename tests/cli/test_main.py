@@ -152,6 +152,23 @@ def test_a_signal_ends_a_scan_and_is_named(tmp_path: Path, number: signal.Signal
     assert errors == f"pullwatch: stopped by {number.name}\n"
 
 
+@pytest.mark.parametrize("module", ["checks.cli.arguments", "checks.cli.scan.options"])
+def test_ctrl_c_while_libraries_are_loaded_shows_no_traceback(module: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "checks", "scan"],
+        cwd=ROOT, env=clean({}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        while not process.stderr.readline().endswith(f" {module}\n"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
+    said = [line for line in errors.splitlines() if not line.startswith("import time:")]
+    assert said in ([], ["pullwatch: stopped by SIGINT"])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_watch_that_waits(tmp_path: Path, number: signal.Signals) -> None:
     tenant = Tenant(tmp_path / "tenant")

@@ -21,7 +21,7 @@ from checks.collect.arm.client import USER_AGENT
 from checks.collect.kubernetes import lists
 from checks.collect.kubernetes.api import pods_and_events
 from checks.collect.kubernetes.kubeconfig import Kubeconfig
-from checks.collect.wire.errors import CollectError, Temporary, Unreachable
+from checks.collect.wire.errors import BrokenOff, CollectError, Temporary, Unreachable
 from checks.facts import Seen, Workloads
 from checks.version import VERSION
 from tests.support import access_facts as base
@@ -144,6 +144,17 @@ async def test_a_header_that_is_none_is_not_quoted(tmp_path: Path, line: str) ->
     with pytest.raises(Unreachable, match="read the Kubernetes API: 400") as raised:
         await read(tmp_path, authority.server(tmp_path), authority.pem, say)
     assert canary not in str(raised.value)
+
+
+async def test_an_answer_that_breaks_off_is_no_network_path_that_is_missing(tmp_path: Path) -> None:
+    authority = Authority()
+
+    async def say(writer: asyncio.StreamWriter) -> None:
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"items":')
+        await writer.drain()
+
+    with pytest.raises(BrokenOff, match="read the Kubernetes API: the answer broke off"):
+        await read(tmp_path, authority.server(tmp_path), authority.pem, say)
 
 
 async def test_requests_say_who_asks_and_take_packed_answers(tmp_path: Path) -> None:

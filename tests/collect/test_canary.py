@@ -707,7 +707,7 @@ async def test_a_pod_whose_making_was_not_answered_is_deleted_all_the_same(tmp_p
         (gap,) = await answers(sim, world)
         assert pods(sim, world) == []
         assert sim.count("kubernetes", "/pods/", "DELETE") == 1
-    assert isinstance(gap, NotSeen) and gap.why is NotSeenReason.UNREACHABLE
+    assert isinstance(gap, NotSeen) and gap.detail == "create a canary pod: the answer broke off"
 
 
 async def test_a_pod_that_may_come_yet_is_told_by_its_name(tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_a_list_that_expires_again_and_again_is_given_up(tenant: Tenant, pages_o
         ({"status": 503, "retry_after": 86400}, NotSeenReason.ERROR, "answered 503"),
         ({"hang": True}, NotSeenReason.UNREACHABLE, "no answer within 1 s"),
         ({"close": True}, NotSeenReason.UNREACHABLE, "read the Kubernetes API"),
-        ({"truncate": 500}, NotSeenReason.UNREACHABLE, "read the Kubernetes API"),
+        ({"truncate": 500}, NotSeenReason.ERROR, "read the Kubernetes API: the answer broke off"),
         ({"garbage": True}, NotSeenReason.ERROR, "sent what is no list"),
         ({"status": 200, "body": {"items": 7}}, NotSeenReason.ERROR, "sent what is no list"),
         ({"status": 200, "body": "[" * 5000}, NotSeenReason.ERROR, "sent what is no list"),

@@ -139,6 +139,18 @@ def test_an_api_server_out_of_reach_costs_the_pods_and_not_the_answer_from_arm(t
     assert any(line["what"] == "pods" and not line["looked"] for line in result.cluster()["coverage"])
 
 
+def test_a_tag_that_names_what_can_be_no_registry_is_unknown_and_said(tenant: Tenant) -> None:
+    """Whoever wrote it believes that the registry is watched."""
+    tenant.cluster(tags={"pullwatch-registries": "acrone.azurecr.io foo"})
+    with running(tenant.root) as simulator:
+        result = scan(simulator.environment)
+        screen = command(simulator.environment, "scan")
+    assert (result.code, result.row()["pull"]["verdict"]) == (2, "pass")
+    said = "'foo' name no registry"
+    assert any(said in line["why"] for line in result.cluster()["coverage"] if not line["looked"])
+    assert "tag-unusable" in screen.stdout and said in screen.stdout
+
+
 def test_whom_a_tag_names_in_vain_is_said_in_the_coverage(tenant: Tenant) -> None:
     tags = {"Pullwatch-Notify": "app@contoso.example, x@evil.example nobody"}
     tenant.cluster(tags=tags)

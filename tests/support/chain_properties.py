@@ -5,7 +5,7 @@ from __future__ import annotations
 from checks import catalog
 from checks.catalog.check import Step
 from checks.facts import ClusterFacts
-from checks.findings import ClusterReport, Fail, Pass, RegistryRow, Skipped, Unknown
+from checks.findings import ClusterReport, Fail, Finding, Pass, RegistryRow, Skipped, Unknown
 from checks.report.chain.build import chain_of_row
 from checks.report.chain.model import Chain
 from tests.support.access_facts import REGISTRY_ID, SUBSCRIPTION, TENANT, facts, registry, seen, use
@@ -19,6 +19,12 @@ def across_tenants() -> ClusterFacts:
     theirs = registry(id=REGISTRY_ID.replace(SUBSCRIPTION, ELSEWHERE))
     tenants = {SUBSCRIPTION: TENANT, ELSEWHERE: "99999999-0000-4000-8000-000000000009"}
     return facts(uses=(use(seen(theirs)),), tenants=tenants)
+
+
+def _is_about(finding: Finding, row: RegistryRow) -> bool:
+    """Whether a finding is about the row's registry, or about who pulls, which is of every registry."""
+    of_who_pulls = finding.subject.registry is None and catalog.check_of(finding).decides is not None
+    return finding.subject.registry == row.registry or of_who_pulls
 
 
 def agreeing_chain(report: ClusterReport, row: RegistryRow) -> Chain:
@@ -55,7 +61,7 @@ def agreeing_chain(report: ClusterReport, row: RegistryRow) -> Chain:
             of_others = link.step is Step.REGISTRY and isinstance(weighed.finding.verdict, Pass)
             assert unsettled or of_others or not weighed.note
         if link.step is Step.REGISTRY and isinstance(link.verdict, Pass):
-            assert any(one.counts and one.finding.subject.registry == row.registry for one in link.findings)
+            assert any(one.counts and _is_about(one.finding, row) for one in link.findings)
         if link.fails:
             assert link.codes
             counted = [one.finding for one in link.findings if one.counts and isinstance(one.finding.verdict, Fail)]

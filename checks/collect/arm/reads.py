@@ -32,6 +32,8 @@ REGISTRIES_API = "2025-11-01"
 AUTHORIZATION_API = "2022-04-01"
 DENY_API = "2024-07-01-preview"
 MAX_PAGES = 1_000
+# Where somebody lacks Reader who sees no subscription: a role at / would be one on all there are and will be.
+ANY_SUBSCRIPTION = "/subscriptions/<subscription id>"
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ def evidence(what: str, source: str, api_version: str | None = None) -> Evidence
 
 async def subscriptions(azure: Azure) -> Seen[tuple[facts.Subscription, ...]]:
     """Every subscription the identity can see (``GET /subscriptions``). Raises CollectError."""
-    listing = await raw_list(azure, "/subscriptions", SUBSCRIPTIONS_API, "subscriptions", "/")
+    listing = await raw_list(azure, "/subscriptions", SUBSCRIPTIONS_API, "subscriptions", ANY_SUBSCRIPTION)
     items = tuple(s for item in listing.items if (s := bodies.subscription(item)))
     return Seen(items, listing.evidence, unreadable(listing.items, items))
 

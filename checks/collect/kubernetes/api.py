@@ -27,7 +27,7 @@ from checks.collect.kubernetes.objects import (
     pod_events,
 )
 from checks.collect.kubernetes.texts import Texts
-from checks.collect.wire.errors import CollectError, Unreachable
+from checks.collect.wire.errors import BrokenOff, CollectError, Unreachable
 from checks.facts import Cluster, ContainerImage, NotSeen, NotSeenReason, PodEvent, Seen, Workloads
 
 __all__ = ["RBAC_READER", "local_accounts_off", "not_to_be_looked_at", "open_api", "pods_and_events", "workloads"]
@@ -49,6 +49,8 @@ async def workloads(azure: Azure, cluster: Cluster, *, ready_nodes: bool = False
             return local_accounts_off()
         try:
             return await pods_and_events(azure, cluster, kubeconfig, until, ready_nodes=ready_nodes)
+        except BrokenOff:
+            raise  # there is a way: another one has nothing to mend
         except Unreachable as error:
             token = partial(cluster_token, azure, cluster) if kubeconfig.exec_plugin else None
             return await run_command.instead(azure, cluster, token, error, until)

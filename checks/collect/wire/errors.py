@@ -7,6 +7,7 @@
     ├── NotAuthenticated    401 of a cluster: it does not take who asks, whatever roles they have
     ├── NotFound        404: there is no such thing
     └── Unreachable     no name, no connection, no trust, or no answer in time
+        └── BrokenOff   an answer that began and did not end
 
 The rest of the code never sees an SDK exception, nor does a log: its text may be a whole body, and a body may repeat
 the token that was sent. What it says is kept as ``detail``, without secrets; the exception itself is not chained.
@@ -143,6 +144,12 @@ class Unreachable(CollectError):
     why = NotSeenReason.UNREACHABLE
 
 
+class BrokenOff(Unreachable):
+    """An answer began and did not end: as with no answer, nobody knows what it was; but there is a way."""
+
+    why = NotSeenReason.ERROR
+
+
 @asynccontextmanager
 async def translate_errors(what: str, role: str, scope: str, seconds: float) -> AsyncIterator[None]:
     """Runs one call within a deadline of ``seconds`` and turns what it may raise into a CollectError.
@@ -156,6 +163,8 @@ async def translate_errors(what: str, role: str, scope: str, seconds: float) -> 
         raise Unreachable(f"{what}: no answer within {seconds:g} s") from None
     except HttpResponseError as error:
         raise _from_response(what, role, scope, error) from None
+    except aiohttp.ClientPayloadError:  # it did answer
+        raise BrokenOff(f"{what}: the answer broke off") from None
     except (ServiceRequestError, ServiceResponseError, aiohttp.ClientError, OSError) as error:
         raise Unreachable(f"{what}: {without_bytes(str(error))}") from None
     except DeserializationError:  # its text is the whole body

@@ -10,7 +10,7 @@ from checks.rules.fixes import kubectl
 from checks.rules.fixes.shell import command, resource_options
 
 # Stands for the app's own object id in commands that are made where it is not known.
-OWN_IDENTITY = "<object id of Pullwatch's identity>"
+OWN_IDENTITY = "<object id of Pullwatch>"  # without an apostrophe, which no shell likes
 
 
 def assign_role(object_id: str, role: str, scope: str, condition: str | None = None) -> str:

@@ -140,6 +140,28 @@ def test_what_one_read_did_not_show_is_said_once_with_the_checks_that_miss_it() 
     assert text.count(said) == 1
 
 
+def test_a_read_that_is_refused_in_many_places_has_a_command_for_each_and_the_rest_is_counted() -> None:
+    def missed(number: int) -> ClusterReport:
+        cluster = f"{CLUSTER}{number}"
+        finding = Finding(
+            code="PW301", subject=Subject(cluster), verdict=Unknown("Reader"), cause="look-not-allowed",
+            summary=f"The pods of {number} could not be read.", fix=(f"az role assignment create --scope {cluster}",),
+        )  # fmt: skip
+        return msgspec.structs.replace(report("pass", cluster=cluster), findings=(finding,))
+
+    text = shown(*map(missed, range(5)))
+    assert "PW301 look-not-allowed  5" in text
+    assert "The same is missing in 4 more places." in text
+    assert text.count("az role assignment create --scope") == 3
+    assert "and 2 more such commands, each of another scope: --json has them" in text
+    assert "more such" not in shown(*map(missed, range(3)))
+
+
+def test_the_headline_counts_what_is_unknown_beside_what_fails() -> None:
+    dark = problem_report(f"{CLUSTER}2", (), ClusterProblem("checker-error", "Pullwatch failed.", "a repair"))
+    assert shown(report("fail"), dark).splitlines()[0] == "1 of 2 clusters cannot pull, 1 is unknown"
+
+
 def test_a_registry_that_was_only_asked_for_is_not_said_to_be_used() -> None:
     named = (ASKED_FOR,)
     text = shown(changed(report("fail").registries[0], sources=named))

@@ -116,6 +116,7 @@ def _headline(totals: FleetTotals) -> str:
         (totals.cannot_pull, "cannot pull", "cannot pull"),
         (totals.at_risk, "is at risk", "are at risk"),
         (totals.image_errors, "has images that cannot be pulled", "have images that cannot be pulled"),
+        (totals.unknown, "is unknown", "are unknown"),
     )
     said = [(count, one if count == 1 else many) for count, one, many in kinds if count]
     first, *rest = said

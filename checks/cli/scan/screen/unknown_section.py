@@ -12,10 +12,14 @@ from checks.causes import RowCause
 from checks.cli.layout import HEADING, Page, command, names, prose, safe, short_registry
 from checks.findings import ClusterReport, Pass, SubscriptionResult, Unknown
 from checks.report.cause_sentences import sentence_of
-from checks.report.coverage import REGISTRIES_CUT
+from checks.report.coverage import REGISTRIES_CUT, REGISTRIES_UNUSABLE
 from checks.report.outcome import Outcome, nothing_judged, outcome_of
 from checks.rules.fixes.kinds import first_command
 from checks.text import counted
+
+# Registries that are not judged, and the word for it.
+_LEFT_OUT = {REGISTRIES_CUT: "registries-cut", REGISTRIES_UNUSABLE: "tag-unusable"}
+MAX_COMMANDS = 3
 
 
 class _Open(msgspec.Struct, frozen=True):
@@ -27,7 +31,7 @@ class _Open(msgspec.Struct, frozen=True):
 
 
 class _Group(msgspec.Struct):
-    """Whom it concerns: clusters, or clusters and registries; the first one's words and fix.
+    """Whom it concerns: clusters, or clusters and registries; the first one's words, and each one's first command.
 
     ``codes`` are the checks that say so: what one read did not show, several checks miss, in the same words.
     """
@@ -36,9 +40,9 @@ class _Group(msgspec.Struct):
     cause: str
     missing: str
     summary: str
-    fix: tuple[str, ...]
     said: set[str]
     names: dict[str, None]
+    commands: dict[str, None]
 
 
 def sections(reports: Iterable[ClusterReport], page: Page) -> Iterator[Text]:
@@ -49,7 +53,8 @@ def sections(reports: Iterable[ClusterReport], page: Page) -> Iterator[Text]:
     groups: dict[_Open, _Group] = {}
     for report in listed:
         for key, summary, fix, name in _open_questions(report):
-            group = groups.setdefault(key, _Group([key.code], key.cause, key.missing, summary, fix, set(), {}))
+            group = groups.setdefault(key, _Group([key.code], key.cause, key.missing, summary, set(), {}, {}))
+            group.commands |= dict.fromkeys(filter(None, (first_command(fix),)))
             group.said.add(summary)
             group.names[name] = None
     number = len(listed)
@@ -77,7 +82,7 @@ def _together(groups: Mapping[_Open, _Group]) -> list[_Group]:
     """The groups, those of several checks in one that say the same in the same words of the same clusters."""
     merged: dict[tuple[object, ...], _Group] = {}
     for key, group in sorted(groups.items(), key=lambda item: item[0].code):
-        same = (key.cause, key.missing, frozenset(group.said), frozenset(group.names), first_command(group.fix))
+        same = (key.cause, key.missing, frozenset(group.said), frozenset(group.names), tuple(group.commands))
         if same in merged:
             merged[same].codes += group.codes
         else:
@@ -92,12 +97,19 @@ def _section(group: _Group, page: Page) -> Iterator[Text]:
     shared = "" if of_a_read or len(group.said) == 1 else sentence_of(group.codes[0], group.cause)
     summary = shared or group.summary
     yield from prose(summary, page, "    ")
+    if of_a_read and len(group.said) > 1:
+        more = counted(len(group.said) - 1, "more place")
+        yield from prose(f"The same is missing in {more}.", page, "    ")
     if group.missing and group.missing not in summary:
         yield from prose(f"Missing: {group.missing}", page, "    ")
     yield from names(list(group.names), page, "    ")
-    first = first_command(group.fix)
-    if first:
-        yield from command(first, "      ")
+    shown = list(group.commands)[:MAX_COMMANDS]
+    for step in shown:
+        yield from command(step, "      ")
+    if left := len(group.commands) - len(shown):
+        yield from prose(
+            f"and {counted(left, 'more such command')}, each of another scope: --json has them", page, "    "
+        )
 
 
 def _open_questions(report: ClusterReport) -> Iterator[tuple[_Open, str, tuple[str, ...], str]]:
@@ -125,5 +137,5 @@ def _open_questions(report: ClusterReport) -> Iterator[tuple[_Open, str, tuple[s
             name = f"{report.name} <- {short_registry(row.registry)}"
             yield _Open(code, pull.cause, pull.verdict.missing), pull.summary, pull.fix, safe(name)
     for line in report.coverage:
-        if line.what == REGISTRIES_CUT:
-            yield _Open("", "registries-cut", ""), line.why, line.fix, safe(report.name)
+        if line.what in _LEFT_OUT:
+            yield _Open("", _LEFT_OUT[line.what], ""), line.why, line.fix, safe(report.name)
