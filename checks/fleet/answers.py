@@ -142,7 +142,7 @@ def cluster_shown(entry: ClusterEntry, fleet: Fleet) -> ClusterShown:
         name=name_of(entry.cluster),
         resource_group=resource_group_of(entry.cluster),
         subscription=guid,
-        subscription_name=fleet.subscription_names().get(guid, ""),
+        subscription_name=fleet.names.get(guid, ""),
         verdict=entry.outcome.value,
         failing_since=failing_since(entry),
         looked_at=entry.updated,
@@ -154,7 +154,6 @@ def cluster_shown(entry: ClusterEntry, fleet: Fleet) -> ClusterShown:
 
 def incident_shown(incident: Incident, fleet: Fleet) -> IncidentShown:
     """An incident as it is answered."""
-    names = fleet.subscription_names()
     return IncidentShown(
         id=incident.id,
         state=state_of(incident),
@@ -166,8 +165,8 @@ def incident_shown(incident: Incident, fleet: Fleet) -> IncidentShown:
         clusters=incident.clusters,
         using=incident.using,
         notified=incident.notified,
-        failing=tuple(_failure(failure, names) for failure in incident.failing),
-        over=tuple(_failure(failure, names) for failure in incident.over),
+        failing=tuple(_failure(failure, fleet.names) for failure in incident.failing),
+        over=tuple(_failure(failure, fleet.names) for failure in incident.over),
         strip=incident.strip,
     )
 
@@ -181,7 +180,6 @@ def state_of(incident: Incident) -> str:
 
 def registry_shown(fleet: Fleet, name: str) -> RegistryShown | None:
     """Who depends on a registry (login server or name); None where nobody is known to."""
-    names = fleet.subscription_names()
     found: list[DependentShown] = []
     for entry in fleet.clusters():
         for row in entry.rows:
@@ -191,7 +189,7 @@ def registry_shown(fleet: Fleet, name: str) -> RegistryShown | None:
                     DependentShown(
                         cluster=entry.cluster,
                         name=name_of(entry.cluster),
-                        subscription_name=names.get(guid, ""),
+                        subscription_name=fleet.names.get(guid, ""),
                         verdict=_word(row),
                         row=_row(row, entry, fleet.now),
                     )

@@ -19,5 +19,6 @@ async def load_fleet(store: Store, now: datetime) -> Fleet:
         overviews=overviews.items,
         silences=silences.silences,
         latest=latest,
+        names={result.id.lower(): result.name for result in (latest.subscriptions if latest else ()) if result.name},
         unreadable=(*overviews.unreadable, *silences.unreadable),
     )

@@ -15,13 +15,14 @@ from checks.silences import Silence
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """All that lists and pages are made of. ``now``: when it was read; ``latest``: the last run that was closed.
 
-    ``unreadable`` are rows that could not be read: what they hold is not shown.
+    ``names`` are the display names of subscriptions by id (lower case), as the last run saw them. ``unreadable`` are rows that could not be read: what they hold is not shown.
     """
 
     now: datetime
     overviews: tuple[Overview, ...]
     silences: tuple[Silence, ...] = ()
     latest: Run | None = None
+    names: dict[str, str] = {}
     unreadable: tuple[Unreadable, ...] = ()
 
     def clusters(self) -> Iterator[ClusterEntry]:
@@ -31,8 +32,3 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     def entries(self) -> Iterator[ClusterEntry]:
         """Every cluster, those included that are gone and of which something is still to be told."""
         return (entry for overview in self.overviews for entry in overview.clusters)
-
-    def subscription_names(self) -> dict[str, str]:
-        """The display names of subscriptions by id, as the last run saw them."""
-        results = self.latest.subscriptions if self.latest is not None else ()
-        return {result.id.lower(): result.name for result in results if result.name}

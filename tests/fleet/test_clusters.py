@@ -12,11 +12,9 @@ from azure.data.tables.aio import TableClient
 
 from checks.arm_ids import name_of
 from checks.changes import Status
-from checks.findings import SubscriptionResult
 from checks.fleet import answers
 from checks.fleet.clusters import Wanted, chosen, find
 from checks.fleet.load import load_fleet
-from checks.history.model import Run, RunScope
 from checks.history.overview import OpenFacet, Overview
 from checks.history.table.overviews import overview_row
 from checks.history.table.store import open_store
@@ -58,13 +56,7 @@ def test_one_cluster_is_found_by_its_three_parts_also_where_it_is_gone() -> None
 
 
 def test_a_cluster_is_answered_with_its_rows_since_when_and_its_last_day() -> None:
-    looked = msgspec.structs.replace(
-        sample(),
-        latest=Run(
-            id="r", sequence=9, requested_by="timer", scope=RunScope(), created=NOW, deadline=NOW,
-            subscriptions=(SubscriptionResult(id=SUBSCRIPTION, name="shop-prod"),),
-        ),
-    )  # fmt: skip
+    looked = msgspec.structs.replace(sample(), names={SUBSCRIPTION: "shop-prod"})
     broken, dark, _ = (answers.cluster_shown(one, looked) for one in chosen(looked, Wanted()))
     assert (broken.name, broken.resource_group, broken.subscription_name) == ("broken", "rg", "shop-prod")
     assert (broken.verdict, broken.failing_since, broken.gone_since) == ("fail", ago(3), None)
