@@ -15,7 +15,8 @@ from checks.silences import Silence
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """All that lists and pages are made of. ``now``: when it was read; ``latest``: the last run that was closed.
 
-    ``names`` are the display names of subscriptions by id (lower case), as the last run saw them. ``unreadable`` are rows that could not be read: what they hold is not shown.
+    ``names`` are the display names of subscriptions by id (lower case), as the last run saw them. ``unreadable`` are
+    rows that could not be read: what they hold is not shown.
     """
 
     now: datetime
