@@ -13,9 +13,9 @@ import asyncio
 import logging
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import azure.functions as func
 
@@ -31,7 +31,7 @@ from checks.jobs.scan import scan_shard
 from checks.jobs.silences import end_silences
 from checks.jobs.watch import log_given_up, watch
 from checks.logs import redact_logs, redacted_errors
-from checks.web import api
+from checks.web.blueprint import blueprint
 
 redact_logs()
 # Alert rules count these lines, whatever level the worker gives its root logger.
@@ -168,44 +168,4 @@ def _poison(queue: str, message: func.QueueMessage) -> None:
     _run(lambda context: record_poison(context, queue, body))
 
 
-@app.route(route="checks", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-def post_checks(req: func.HttpRequest) -> func.HttpResponse:
-    """One cluster now, or a run over everything in scope."""
-    body = req.get_body()
-    return _respond(lambda: _opened(lambda context: api.post_checks(context, body, "http")))
-
-
-@app.route(route="runs/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-def runs(req: func.HttpRequest) -> func.HttpResponse:
-    """Where a run stands."""
-    run_id = req.route_params.get("id", "")
-    return _respond(lambda: _opened(lambda context: api.get_run(context, run_id)))
-
-
-@app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-def health(req: func.HttpRequest) -> func.HttpResponse:
-    """Whether all is well, in a word. What is wrong with the settings is not for anybody."""
-    if _problem():
-        return _answer(api.not_configured())
-    return _respond(lambda: api.get_health(_open))
-
-
-@app.route(route="health/details", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
-def health_details(req: func.HttpRequest) -> func.HttpResponse:
-    """What the word rests on: the latest run, unsent mail, messages that were given up, the settings."""
-    return _respond(lambda: api.get_health_details(_open))
-
-
-def _respond(respond: Callable[[], Coroutine[Any, Any, api.HttpResponse]]) -> func.HttpResponse:
-    """The answer to a request, which is 503 with what is wrong where the settings cannot be used."""
-    problem = _problem()
-    if problem is not None:
-        return _answer(api.not_configured(problem))
-    with redacted_errors():
-        return _answer(asyncio.run(respond()))
-
-
-def _answer(answer: api.HttpResponse) -> func.HttpResponse:
-    return func.HttpResponse(
-        answer.encoded(), status_code=answer.status, headers=answer.headers, mimetype="application/json"
-    )
+app.register_functions(blueprint(_open, _problem))

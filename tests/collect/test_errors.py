@@ -12,7 +12,9 @@ from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestE
 from checks.collect.kubernetes.kubeconfig import Kubeconfig
 from checks.collect.registry.client import HttpResponse
 from checks.collect.wire.errors import CollectError, translate_errors
-from checks.web.api import BadRequest, read_request
+from checks.web.checks_resource import read_request
+from checks.web.http import Asked
+from checks.web.problems import Refused
 from tests.support.secret_texts import CANARIES, TEXTS, leaks
 
 
@@ -38,9 +40,10 @@ def test_neither_the_text_nor_the_traceback_of_an_error_shows_a_secret(kind: typ
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_a_request_that_is_refused_is_repeated_without_secrets(text: str) -> None:
-    with pytest.raises(BadRequest) as raised:
-        read_request(json.dumps({"registries": [text]}).encode())
-    assert not leaks(str(raised.value))
+    with pytest.raises(Refused) as raised:
+        read_request(Asked("POST", body=json.dumps({"registries": [text]}).encode()))
+    assert raised.value.answer.status == 400
+    assert not leaks(str(raised.value) + str(raised.value.answer.body))
 
 
 def test_what_holds_credentials_does_not_represent_them() -> None:

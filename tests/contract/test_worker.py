@@ -16,6 +16,8 @@ import pytest
 from azure.storage.queue import QueueServiceClient
 
 from checks.watchdog import TRIGGERS
+from checks.web.route import Level
+from checks.web.routes import ROUTES
 from localhost.azurite import Storage
 from localhost.functions_host import RunningHost, functions_host
 from tests.support.invocations import wait_for
@@ -24,7 +26,6 @@ from tests.support.storage import empty
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = ("plan", "scan", "close", "deliver")
 QUEUES = {job: f"pullwatch-{job}" for job in JOBS} | {f"{job}_poison": f"pullwatch-{job}-poison" for job in JOBS}
-ROUTES = {("POST", "checks"), ("GET", "runs/{id}"), ("GET", "health"), ("GET", "health/details")}
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 13), reason="Microsoft's worker library azure-functions-runtime needs Python 3.13"
@@ -81,20 +82,29 @@ def test_the_alert_rules_watch_every_function_that_answers_nobody(bindings: dict
     assert {name for name, each in bindings.items() if trigger(each)["type"] != "httpTrigger"} == set(TRIGGERS)
 
 
-def test_the_http_routes_are_those_of_the_readme(bindings: dict[str, list[dict[str, object]]]) -> None:
+def test_the_http_routes_are_those_of_the_description(
+    host: RunningHost, bindings: dict[str, list[dict[str, object]]]
+) -> None:
     pairs = set()
     for each in bindings.values():
         own = trigger(each)
         methods = own.get("methods")
         if own["type"] == "httpTrigger" and isinstance(methods, list):
             pairs |= {(method, own["route"]) for method in methods}
-    assert pairs >= ROUTES
+    document = host.get("/api/openapi.json").json()
+    assert isinstance(document, dict)
+    assert document == json.loads((ROOT / "docs" / "openapi.json").read_text())
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert {(method, f"/api/{route}") for method, route in pairs} == described
+    assert len(described) >= 5
 
 
 def test_only_the_health_in_a_word_is_for_anybody(bindings: dict[str, list[dict[str, object]]]) -> None:
     levels = {name: str(trigger(each).get("authLevel")).lower() for name, each in bindings.items()}
     assert {name for name, level in levels.items() if level == "anonymous"} == {"health"}
-    assert {name for name, level in levels.items() if level == "function"} == {"post_checks", "runs", "health_details"}
+    others = {route.name for route in ROUTES if route.level is Level.FUNCTION}
+    assert {name for name, level in levels.items() if level == "function"} == others
+    assert others >= {"post_checks", "runs", "health_details", "openapi"}
 
 
 def test_health_answers_and_gives_no_setting_away(host: RunningHost, azurite: Storage) -> None:

@@ -238,7 +238,8 @@ def test_http_says_what_is_wrong_and_answers_what_is_right(tenant: Tenant, stora
         (b'{"subscriptions": ["../../etc"]}', "is no subscription id"),
         (b'{"cluster": "aks-1", "registries": ["127.0.0.1:22"]}', "is no registry's name or login server"),
         (b'{"cluster": "aks-1", "registries": ["10.0.0.4"]}', "is no registry's name or login server"),
-        (b"x" * 70_000, "longer than"),
+        (b"", "the body is empty"),
+        (b"null", "Expected `object`, got `null`"),
     ]
     with app(tenant, storage, smtp) as running_app:
         host = running_app.host
@@ -246,6 +247,10 @@ def test_http_says_what_is_wrong_and_answers_what_is_right(tenant: Tenant, stora
             answer = host.request("POST", "/api/checks", body)
             assert answer.status == 400, body
             assert shown in str(answer.json())
+            assert answer.headers["content-type"].startswith("application/problem+json")
+        assert host.request("POST", "/api/checks", b"x" * 70_000).status == 413
+        assert host.request("POST", "/api/checks?cluster=aks-1", b"{}").status == 400
+        assert host.get("/api/health?code=a-key").status == 200, "the platform's own"
         result = host.request("POST", "/api/checks", b'{"cluster": "aks-1"}')
         assert result.status == 200
         report = result.json()

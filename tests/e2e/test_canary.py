@@ -323,7 +323,7 @@ def test_http_makes_no_pod_in_the_namespace_that_everybody_uses(tmp_path: Path, 
         assert sim.count("arm") == sim.count("kubernetes") == 0, "nothing is looked at either"
     assert answer.status == 403
     body: Any = answer.json()
-    assert "set PULLWATCH_CANARY_NAMESPACE to its name" in body["error"]
+    assert "set PULLWATCH_CANARY_NAMESPACE to its name" in body["detail"]
     assert body["fix"] == ["kubectl create namespace pullwatch-canary"]
 
 

@@ -20,6 +20,11 @@ UNUSABLE = [
     ({"PULLWATCH_MAIL_FROM": "pullwatch"}, "PULLWATCH_MAIL_FROM takes one address"),
     ({"PULLWATCH_MAIL_TRANSPORTS": "folder", "WEBSITE_SITE_NAME": "func-a"}, "names only folder"),
 ]
+NOT_CONFIGURED = {
+    "type": "urn:pullwatch:problem:not-configured",
+    "title": "A setting of the app cannot be used",
+    "status": 503,
+}
 
 
 @contextmanager
@@ -58,7 +63,7 @@ def test_it_answers_and_logs_what_is_wrong_and_does_nothing(
     with app(app_settings(storage, smtp) | unusable) as host:
         assert host.log.count(watchdog.NOT_CONFIGURED) == 1, "said at the start"
         anonymous = host.get("/api/health")
-        assert (anonymous.status, anonymous.json()) == (503, {"status": "not configured"})
+        assert (anonymous.status, anonymous.json()) == (503, NOT_CONFIGURED)
         for answer in (
             host.get("/api/health/details"),
             host.get("/api/runs/202611-000000000001"),
@@ -67,8 +72,8 @@ def test_it_answers_and_logs_what_is_wrong_and_does_nothing(
             assert answer.status == 503
             body = answer.json()
             assert isinstance(body, dict)
-            assert body["status"] == "not configured"
-            assert sentence in body["error"]
+            assert body["type"] == NOT_CONFIGURED["type"]
+            assert sentence in body["detail"]
         assert host.fire("schedule").ok and host.fire("sweep").ok
         host.wait_idle()
         said = [line for line in host.log.splitlines() if f"ERROR {watchdog.LOGGER}: {watchdog.NOT_CONFIGURED}" in line]

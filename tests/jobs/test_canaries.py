@@ -156,11 +156,12 @@ import asyncio, os, sys
 from checks import settings
 from checks.collect.arm.inventory import InventoryCache
 from checks.jobs.context import open_job_context
-from checks.web.api import post_checks
+from checks.web.checks_resource import post_checks
+from checks.web.http import Asked
 
 async def work():
     async with open_job_context(settings.load(os.environ), InventoryCache()) as context:
-        await post_checks(context, b'{"cluster": "aks-1", "canary": true}', "http")
+        await post_checks(context, Asked("POST", body=b'{"cluster": "aks-1", "canary": true}'))
 
 asyncio.run(work())
 """

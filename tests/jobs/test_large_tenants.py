@@ -10,7 +10,8 @@ from checks.history.errors import SchemaError
 from checks.history.model import MAX_MISSING, MarkerStatus, Run, RunScope, Shard, Totals, new_run_id
 from checks.history.table import keys, rows
 from checks.jobs.close import close_run
-from checks.web import api
+from checks.web.http import Asked
+from checks.web.runs_resource import get_run
 from tests.support.broken_rows import BREAKS, damage, rows_of
 from tests.support.storage import Clock, app_settings, job_context
 
@@ -83,8 +84,8 @@ async def test_a_run_of_575_refused_subscriptions_is_planned_read_and_closed(sto
         assert latest == after.run
         assert (after.run.subscriptions, after.run.scope) == (run.subscriptions, run.scope)
         assert (len(after.run.missing), after.run.missing_count) == (MAX_MISSING, SHARDS - 1)
-        answer = (await api.get_run(job, run.id)).body
-        assert (len(answer["subscriptions"]), answer["shards"], answer["shards_ended"]) == (575, SHARDS, 1)
+        answer = (await get_run(job, Asked("GET", {"id": run.id}))).body
+        assert (len(answer.subscriptions), answer.shards, answer.shards_ended) == (575, SHARDS, 1)
 
 
 async def test_of_two_plans_of_one_run_the_first_counts_whole(storage: str) -> None:

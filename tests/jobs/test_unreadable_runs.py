@@ -20,9 +20,9 @@ from checks.jobs.plan import plan
 from checks.jobs.queues import SCAN, PlanMessage, ScanMessage
 from checks.jobs.scan import scan_shard
 from checks.jobs.watch import look_at_signals, read_signals, watch
-from checks.web import api
 from localhost.mailbox import Mailbox
 from tests.support.broken_rows import BREAKS, EACH_WAY, damage, damage_text, rows_of, stored_row
+from tests.support.http import ask
 from tests.support.reports import CLUSTER, report
 from tests.support.sampling import sampled
 from tests.support.storage import Clock, app_settings, job_context
@@ -135,9 +135,10 @@ async def test_without_the_sequence_no_run_is_planned_and_that_is_said(storage: 
         damage(storage, how, *ROWS["sequence"])
         with pytest.raises(SchemaError, match="the run sequence cannot be read, so that no run can be planned"):
             await plan(job, PlanMessage(request="fourth", requested_by="timer"))
-        for answer in (await api.post_checks(job, b"{}", "http"), await api.get_run(job, "202611-000000000009")):
-            assert answer.status == 503
-            assert "the run sequence cannot be read" in answer.body["error"]
+        asked = (await ask(job, "post_checks", body=b"{}"), await ask(job, "runs", path={"id": "202611-000000000009"}))
+        for status, body in asked:
+            assert (status, body["type"]) == (503, "urn:pullwatch:problem:row-unreadable")
+            assert "the run sequence cannot be read" in body["detail"]
         signals = await look_at_signals(job)
         assert signals.is_recent
 
@@ -245,8 +246,8 @@ async def test_a_run_that_cannot_be_read_is_answered_and_takes_no_message_for_ev
     async with job_context(app_settings(storage, smtp), Clock()) as job:
         await begun(job)
         damage(storage, how, *ROWS["run"])
-        answer = await api.get_run(job, SECOND)
-        assert (answer.status, "row 'run'" in answer.body["error"]) == (503, True)
+        status, body = await ask(job, "runs", path={"id": SECOND})
+        assert (status, "row 'run'" in body["detail"]) == (503, True)
         assert await sweep_runs(job) == 1, "only the other is asked to close"
 
 

@@ -14,14 +14,17 @@ from checks.jobs.close import close_run, record_poison
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
 from checks.jobs.watch import watch
-from checks.web import api
 from localhost.azurite import ACCOUNT, Storage
 from localhost.mailbox import Mailbox
+from tests.support.http import ask
 from tests.support.storage import Clock, app_settings, job_context
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000003"
 OK, STALE = (200, {"status": "ok"}), (200, {"status": "stale"})
-UNAVAILABLE = (503, {"status": "unavailable"})
+UNAVAILABLE = (
+    503,
+    {"type": "urn:pullwatch:problem:storage-unavailable", "title": "Storage does not answer", "status": 503},
+)
 
 
 def planned(number: int, now: datetime) -> Run:
@@ -42,17 +45,16 @@ class App:
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
         self.clock = Clock()
+        self.seconds: float | None = None
 
     def open(self) -> AbstractAsyncContextManager[JobContext]:
         return job_context(self.environment, self.clock)
 
     async def health(self) -> tuple[int, dict[str, object]]:
-        answer = await api.get_health(self.open)
-        return answer.status, answer.body
+        return await ask(self.open, "health", seconds=self.seconds)
 
     async def details(self) -> tuple[int, dict[str, object]]:
-        answer = await api.get_health_details(self.open)
-        return answer.status, answer.body
+        return await ask(self.open, "health_details", seconds=self.seconds)
 
     async def run(self, number: int) -> str:
         """A run that is closed now."""
@@ -115,12 +117,12 @@ async def test_the_details_are_the_signals_as_they_are_now(storage: str, smtp: M
     assert status == 200
     assert body == {
         "status": "stale",
-        "now": "2026-11-24T09:10:00+00:00",
+        "now": "2026-11-24T09:10:00Z",
         "interval_minutes": 30,
         "overdue_after_minutes": 60,
         "latest_run": {
             "run": run,
-            "closed": "2026-11-24T08:00:00+00:00",
+            "closed": "2026-11-24T08:00:00Z",
             "age_minutes": 70,
             "recent": False,
             "degraded": False,
@@ -138,7 +140,7 @@ async def test_the_details_are_the_signals_as_they_are_now(storage: str, smtp: M
         "poison": {
             "recorded": 1,
             "latest": {
-                "at": "2026-11-24T08:00:00+00:00",
+                "at": "2026-11-24T08:00:00Z",
                 "queue": "pullwatch-plan",
                 "reason": "given up after the last try",
             },
@@ -162,12 +164,11 @@ async def test_before_the_first_run_the_details_have_nothing_to_show(storage: st
 
 
 async def test_storage_that_does_not_answer_is_unavailable_and_nothing_is_told_of_it(
-    closed_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    closed_port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(api, "HEALTH_SECONDS", 1)
-    monkeypatch.setattr(api, "DETAILS_SECONDS", 1)
     address = f"http://127.0.0.1:{closed_port}/{ACCOUNT}"
     app = App(app_settings(Storage(address, address, address, pid=0).connection_string))
+    app.seconds = 1
     assert await app.health() == UNAVAILABLE
     assert await app.details() == UNAVAILABLE
     assert "storage does not answer" in caplog.text

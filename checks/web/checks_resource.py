@@ -1,0 +1,131 @@
+"""``/api/checks``: one cluster now, or a run. Nothing a caller sends is ever a host to connect to."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from checks.collect.wire.errors import CollectError
+from checks.findings import ScanReport
+from checks.jobs import scan_cluster
+from checks.jobs.canaries import StoredCanaries
+from checks.jobs.choosing.scope import ScanScope
+from checks.jobs.context import JobContext
+from checks.jobs.queues import PLAN, PlanMessage
+from checks.report.fleet.scan_about import ScanAbout
+from checks.report.formats.as_json import scan_answer
+from checks.rules.patterns import is_pattern
+from checks.rules.registry_names import is_host_or_name
+from checks.text import redacted
+from checks.web import problems
+from checks.web.http import Asked, HttpResponse
+from checks.web.problems import Refused, problem
+from checks.web.reading import bad_body, read_body
+from checks.web.runs_resource import RETRY_AFTER, RunRequested, subscriptions
+
+SCAN_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
+SHARED_NAMESPACE = "default"
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class ChecksRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be asked: one cluster now, or a run over subscriptions."""
+
+    cluster: Annotated[
+        str | None, Meta(description="One cluster, to be checked now: its name or its ARM id. None: a run.")
+    ] = None
+    subscriptions: Annotated[tuple[str, ...], Meta(description="Ids; none: all that the app watches.")] = ()
+    registries: Annotated[
+        tuple[str, ...], Meta(description="With `cluster`: only these registries, by name or login server.")
+    ] = ()
+    canary: Annotated[
+        bool, Meta(description="With `cluster`: have its nodes pull (PW305), where PULLWATCH_CANARY allows it.")
+    ] = False
+
+
+def read_request(asked: Asked) -> ChecksRequest:
+    """A request out of a body. Raises Refused."""
+    request = read_body(asked, ChecksRequest)
+    for guid in request.subscriptions:
+        if not _GUID.fullmatch(guid):
+            raise Refused(bad_body(f"{redacted(guid)[:80]!r} is no subscription id"))
+    if request.cluster is not None and is_pattern(request.cluster):
+        raise Refused(bad_body("cluster takes one name or ARM id, and no pattern"))
+    for host in request.registries:
+        if not is_host_or_name(host):
+            raise Refused(bad_body(f"{redacted(host)[:80]!r} is no registry's name or login server"))
+    if request.registries and request.cluster is None:
+        raise Refused(bad_body("registries go with cluster: a run checks every registry that is used"))
+    if request.canary and request.cluster is None:
+        raise Refused(bad_body("canary goes with cluster: runs do it where PULLWATCH_CANARY is scheduled"))
+    return request
+
+
+async def post_checks(context: JobContext, asked: Asked) -> HttpResponse:
+    """One cluster: 200 with the report, 404 where there is none. Otherwise a run: 202 with Location."""
+    request = read_request(asked)
+    if request.canary:
+        _allow_canary(context)
+    if request.cluster is not None:
+        return await _scan_now(context, request)
+    return await _ask_for_run(context, request, asked.caller)
+
+
+async def _ask_for_run(context: JobContext, request: ChecksRequest, caller: str) -> HttpResponse:
+    message = PlanMessage(request=uuid.uuid4().hex, requested_by=caller, subscriptions=request.subscriptions)
+    ticket = await context.store.next_sequence(context.clock(), message.request)
+    await context.queues.send(PLAN, [message])
+    headers = {"Location": f"/api/runs/{ticket.run_id}", "Retry-After": RETRY_AFTER}
+    return HttpResponse(202, RunRequested(run=ticket.run_id), headers)
+
+
+def _allow_canary(context: JobContext) -> None:
+    """Refuses canaries that the settings do not allow over HTTP, or not where they would stand among other pods."""
+    settings = context.settings
+    if settings.canary == "off":
+        raise Refused(problem(problems.CANARY, "canary is off: PULLWATCH_CANARY has to be on-demand or scheduled"))
+    if settings.canary_namespace == SHARED_NAMESPACE:
+        why = (
+            f"canary needs a namespace of its own, not {SHARED_NAMESPACE}: create one in the cluster, grant the "
+            "identity Azure Kubernetes Service RBAC Writer on it, and set PULLWATCH_CANARY_NAMESPACE to its name"
+        )
+        raise Refused(problem(problems.CANARY, why, fix=["kubectl create namespace pullwatch-canary"]))
+
+
+async def _scan_now(context: JobContext, request: ChecksRequest) -> HttpResponse:
+    """Scans at once and changes nothing: history counts runs only."""
+    hosts = tuple(host.lower() for host in request.registries)
+    began = context.clock()
+    scope = ScanScope(request.subscriptions, (request.cluster or "",), hosts, canaries=request.canary)
+    try:
+        async with asyncio.timeout(SCAN_SECONDS):
+            report = await scan_cluster.scan(context.azure, scope, lambda line: None, StoredCanaries(context))
+    except TimeoutError:
+        return problem(problems.NOT_IN_TIME, f"not done within {SCAN_SECONDS} s; ask for a run and read its result")
+    except CollectError as error:
+        return problem(problems.NOT_READ, f"nothing could be read: {error}", fix=list(error.as_gap().fix))
+    if not report.clusters:
+        return _no_cluster(request, report)
+    about = ScanAbout(
+        at=began,
+        seconds=(context.clock() - began).total_seconds(),
+        subscriptions=scope.subscriptions,
+        clusters=scope.clusters,
+        registries=scope.registries,
+        canaries=scope.canaries,
+    )
+    return HttpResponse(200, scan_answer(report, about))
+
+
+def _no_cluster(request: ChecksRequest, report: ScanReport) -> HttpResponse:
+    return problem(
+        problems.NOT_FOUND,
+        f"no cluster {redacted(request.cluster or '')[:200]!r} was found",
+        subscriptions=subscriptions(report.subscriptions),
+        errors=report.errors,
+    )

@@ -1,0 +1,98 @@
+"""``/api/runs``: where a run stands."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from checks.findings import SubscriptionResult
+from checks.history.model import Run, RunStatus, Totals
+from checks.jobs.context import JobContext
+from checks.report.formats.as_json import subscription_answer
+from checks.report.formats.json_shapes import SubscriptionAnswer
+from checks.web.http import Asked, HttpResponse
+from checks.web.problems import NOT_FOUND, problem
+
+RETRY_AFTER = "5"  # seconds until it is worth while to ask again
+_RUN_ID = re.compile(r"[0-9]{6}-[0-9]{12}")
+RunId = Annotated[str, Meta(description="A run's id: the month it was asked for in, and its place among all runs.")]
+
+
+class RunRequested(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that was asked for and is not planned yet."""
+
+    run: RunId
+    status: Literal["requested"] = "requested"
+
+
+class RunTotals(Totals, frozen=True, kw_only=True):
+    """What a run counted. `clusters` = `passing` + `failing` + `unknown` + `errors`.
+
+    `blind`: clusters (among them) where a look failed. `late`: results of a run older than the one counted. `changes`:
+    clusters whose state changed. `gone`: clusters missing from a complete inventory. `rows`: rows by facet and verdict.
+    """
+
+
+class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that is planned: where it stands, and what it came to."""
+
+    run: RunId
+    sequence: int
+    status: Literal["planned", "closed"]
+    requested_by: str
+    created: datetime
+    deadline: Annotated[datetime, Meta(description="When it is closed at the latest, complete or not.")]
+    closed: datetime | None
+    shards: int
+    shards_ended: int
+    missing: Annotated[tuple[str, ...], Meta(description="Shards that had not ended when it was closed.")]
+    degraded: bool
+    baseline: bool
+    totals: RunTotals
+    subscriptions: tuple[SubscriptionAnswer, ...]
+
+
+async def get_run(context: JobContext, asked: Asked) -> HttpResponse:
+    """200 with where a run stands, 404 where there is none. One that was asked for and not yet planned is there."""
+    run_id = asked.path.get("id", "")
+    if not _RUN_ID.fullmatch(run_id):
+        return _none()
+    stored = await context.store.load_run(run_id)
+    if stored is None:
+        if await context.store.is_promised(run_id):
+            return HttpResponse(200, RunRequested(run=run_id), {"Retry-After": RETRY_AFTER})
+        return _none()
+    ended = {marker.shard for marker in await context.store.list_markers(run_id)}
+    return HttpResponse(200, _answer(stored.run, len(ended & set(stored.run.expected))))
+
+
+def _none() -> HttpResponse:
+    return problem(NOT_FOUND, "there is no such run")
+
+
+def _answer(run: Run, ended: int) -> RunAnswer:
+    return RunAnswer(
+        run=run.id,
+        sequence=run.sequence,
+        status="closed" if run.status is RunStatus.CLOSED else "planned",
+        requested_by=run.requested_by,
+        created=run.created,
+        deadline=run.deadline,
+        closed=run.closed,
+        shards=len(run.expected),
+        shards_ended=ended,
+        missing=run.missing,
+        degraded=run.degraded,
+        baseline=run.baseline,
+        totals=msgspec.convert(run.totals, RunTotals, from_attributes=True),
+        subscriptions=subscriptions(run.subscriptions),
+    )
+
+
+def subscriptions(results: tuple[SubscriptionResult, ...]) -> tuple[SubscriptionAnswer, ...]:
+    """What a run or a check says of each subscription."""
+    return tuple(subscription_answer(result) for result in results)

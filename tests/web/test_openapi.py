@@ -1,0 +1,126 @@
+"""openapi.json says what the routes take and answer."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+from msgspec import Meta
+
+from checks.web.http import Asked, HttpResponse
+from checks.web.openapi import document
+from checks.web.page import http_api_page
+from checks.web.problems import KINDS, NOT_FOUND, problem
+from checks.web.route import Route
+from checks.web.routes import ROUTES
+from tests.support.http import ask
+from tests.support.storage import Clock, app_settings, job_context
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A query."""
+
+    verdict: Annotated[tuple[Literal["fail", "pass"], ...], Meta(description="Only these.")] = ()
+    limit: Annotated[int, Meta(ge=1, le=200, description="At most so many.")] = 50
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer of ``x``."""
+
+    name: str
+
+
+async def handler(context: Any, asked: Asked) -> HttpResponse:
+    return HttpResponse(200, Answer("x"))
+
+
+SAMPLE = Route(
+    name="sample",
+    route="samples/{id}",
+    method="GET",
+    handler=handler,
+    summary="A sample.",
+    path={"id": "Its id."},
+    query=Query,
+    responses={200: (Answer, "The sample.")},
+)
+
+
+def test_names_and_addresses_are_used_once() -> None:
+    assert (
+        len({route.name for route in ROUTES}) == len({(route.method, route.route) for route in ROUTES}) == len(ROUTES)
+    )
+
+
+def test_every_parameter_in_an_address_is_described() -> None:
+    for route in ROUTES:
+        assert {f"{{{name}}}" for name in route.path} == {p for p in route.route.split("/") if p.startswith("{")}
+
+
+def test_a_route_is_described_with_all_it_takes() -> None:
+    described = document([SAMPLE])
+    operation = described.paths["/api/samples/{id}"]["get"]
+    assert operation["parameters"] == [
+        {"name": "id", "in": "path", "required": True, "description": "Its id.", "schema": {"type": "string"}},
+        {
+            "name": "verdict",
+            "in": "query",
+            "required": False,
+            "description": "Only these.",
+            "style": "form",
+            "explode": True,
+            "schema": {"type": "array", "items": {"enum": ["fail", "pass"]}, "default": []},
+        },
+        {
+            "name": "limit",
+            "in": "query",
+            "required": False,
+            "description": "At most so many.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+        },
+    ]
+    assert operation["responses"]["200"]["content"] == {
+        "application/json": {"schema": {"$ref": "#/components/schemas/Answer"}}
+    }
+    assert {"304", "400", "401", "500", "503"} < set(operation["responses"])
+    assert described.components["schemas"]["Answer"]["description"] == "An answer of `x`."
+    assert "| `limit` | query | At most so many. Default: `50`. |" in http_api_page([SAMPLE])
+
+
+def resolves(part: Any, schemas: dict[str, Any]) -> None:
+    if isinstance(part, list):
+        for each in part:
+            resolves(each, schemas)
+    elif isinstance(part, dict):
+        if "$ref" in part:
+            assert part["$ref"].removeprefix("#/components/schemas/") in schemas
+        for each in part.values():
+            resolves(each, schemas)
+
+
+def test_everything_that_is_referred_to_is_there() -> None:
+    described = msgspec.to_builtins(document(ROUTES))
+    schemas = described["components"]["schemas"]
+    resolves(described, schemas)
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("name", ["health", "health_details", "openapi"])
+async def test_what_is_answered_fits_its_description(storage: str, name: str) -> None:
+    described = msgspec.to_builtins(document(ROUTES))
+    (route,) = (each for each in ROUTES if each.name == name)
+    async with job_context(app_settings(storage), Clock()) as job:
+        status, body = await ask(job, name)
+    operation = described["paths"][f"/api/{route.route}"]["get"]["responses"][str(status)]
+    schema = operation["content"]["application/json"]["schema"]
+    Draft202012Validator({**schema, "components": described["components"]}).validate(body)
+
+
+def test_problems_fit_their_description() -> None:
+    described = msgspec.to_builtins(document(ROUTES))
+    schema = {"$ref": "#/components/schemas/Problem", "components": described["components"]}
+    answer = problem(NOT_FOUND, "there is none", fix=["do"], cluster="x")
+    Draft202012Validator(schema).validate(msgspec.json.decode(answer.encoded()))
+    assert len({kind.slug for kind in KINDS}) == len(KINDS)
+    assert all(kind.slug in http_api_page([]) for kind in KINDS)
