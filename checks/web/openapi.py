@@ -100,10 +100,19 @@ def _query_parameter(shape: type[msgspec.Struct], name: str) -> dict[str, Any]:
 
 
 def _inlined(shape: type[msgspec.Struct]) -> dict[str, Any]:
-    """The properties of a query's Struct. They are scalars and lists of them, so that nothing is referred to."""
+    """The properties of a query's Struct: scalars, words and lists of them, which stand where they are used."""
     schema = plain(msgspec.json.schema(shape))
-    properties: dict[str, Any] = schema["$defs"][shape.__name__]["properties"]
+    properties: dict[str, Any] = _without_references(schema["$defs"][shape.__name__]["properties"], schema["$defs"])
     return properties
+
+
+def _without_references(part: Any, shapes: dict[str, Any]) -> Any:
+    if isinstance(part, list | tuple):
+        return [_without_references(each, shapes) for each in part]
+    if not isinstance(part, dict):
+        return part
+    named = shapes[part["$ref"].removeprefix("#/$defs/")] if "$ref" in part else {}
+    return named | {name: _without_references(value, shapes) for name, value in part.items() if name != "$ref"}
 
 
 def _response(given: Answered, shapes: dict[Any, Any]) -> dict[str, Any]:

@@ -43,6 +43,8 @@ BODY = Kind("unusable-body", 400, "The body cannot be used")
 QUERY = Kind("unusable-query", 400, "A query parameter cannot be used")
 CANARY = Kind("canary-not-allowed", 403, "Canary pulls are not allowed here")
 NOT_FOUND = Kind("not-found", 404, "What was asked for is not there")
+TAKEN = Kind("somebody-was-first", 412, "Somebody was first")
+TOO_MANY_SILENCES = Kind("too-many-silences", 409, "Too many silences hold")
 TOO_LONG = Kind("body-too-long", 413, "The body is too long")
 TOO_MANY = Kind("too-many-requests", 429, "Too many checks were asked for")
 INTERNAL = Kind("internal", 500, "Pullwatch itself failed")
@@ -56,6 +58,8 @@ KINDS = (
     QUERY,
     CANARY,
     NOT_FOUND,
+    TOO_MANY_SILENCES,
+    TAKEN,
     TOO_LONG,
     TOO_MANY,
     INTERNAL,

@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+from checks.fleet.answers import ClusterShown, IncidentShown, RegistryShown
 from checks.jobs.context import JobContext
 from checks.report.formats.json_shapes import ScanAnswer
 from checks.web.checks_resource import ChecksRequest, post_checks
+from checks.web.clusters_resource import (
+    ClustersAnswer,
+    ClustersQuery,
+    HistoryAnswer,
+    HistoryQuery,
+    get_cluster,
+    get_history,
+    list_clusters,
+)
 from checks.web.health_resource import Health, HealthDetails, get_health, get_health_details
 from checks.web.http import Asked, HttpResponse
+from checks.web.incidents_resource import IncidentsAnswer, IncidentsQuery, get_incident, list_incidents
 from checks.web.openapi import OpenApiDocument, document
 from checks.web.problems import Problem
+from checks.web.registries_resource import get_registry
 from checks.web.route import Level, Route
 from checks.web.runs_resource import RunAnswer, RunRequested, get_run
+from checks.web.silences_resource import (
+    AcknowledgementRequest,
+    SilenceAnswer,
+    SilenceRequest,
+    SilencesAnswer,
+    SilencesQuery,
+    delete_silence,
+    list_silences,
+    post_acknowledgement,
+    post_silence,
+)
+
+CLUSTER_PARTS = {
+    "subscription": "The subscription's id.",
+    "resource_group": "The resource group's name.",
+    "name": "The cluster's name.",
+}
 
 
 async def get_openapi(context: JobContext, asked: Asked) -> HttpResponse:
@@ -51,6 +80,103 @@ ROUTES: tuple[Route, ...] = (
             200: ((RunAnswer, RunRequested), "The run; `Retry-After` where it was asked for and is not planned yet."),
             404: (Problem, "There is no such run."),
         },
+    ),
+    Route(
+        name="clusters",
+        route="clusters",
+        method="GET",
+        handler=list_clusters,
+        summary="The clusters as the last looks found them, those that fail first.",
+        query=ClustersQuery,
+        responses={200: (ClustersAnswer, "A page of them.")},
+    ),
+    Route(
+        name="cluster",
+        route="clusters/{subscription}/{resource_group}/{name}",
+        method="GET",
+        handler=get_cluster,
+        summary="One cluster.",
+        path=CLUSTER_PARTS,
+        responses={200: (ClusterShown, "What is held of it."), 404: (Problem, "No run has looked at such a cluster.")},
+    ),
+    Route(
+        name="cluster_history",
+        route="clusters/{subscription}/{resource_group}/{name}/history",
+        method="GET",
+        handler=get_history,
+        summary="What changed at a cluster, the newest first.",
+        path=CLUSTER_PARTS,
+        query=HistoryQuery,
+        responses={200: (HistoryAnswer, "Its changes."), 404: (Problem, "No run has looked at such a cluster.")},
+    ),
+    Route(
+        name="registry",
+        route="registries/{login_server}",
+        method="GET",
+        handler=get_registry,
+        summary="Who depends on a registry, and in what state.",
+        path={"login_server": "Its login server, or the name of an Azure registry."},
+        responses={200: (RegistryShown, "The clusters that use it."), 404: (Problem, "No cluster is known to use it.")},
+    ),
+    Route(
+        name="incidents",
+        route="incidents",
+        method="GET",
+        handler=list_incidents,
+        summary="What fails for one root, since when, and who knows.",
+        query=IncidentsQuery,
+        responses={200: (IncidentsAnswer, "A page of them.")},
+    ),
+    Route(
+        name="incident",
+        route="incidents/{id}",
+        method="GET",
+        handler=get_incident,
+        summary="One incident.",
+        path={"id": "As `GET /api/incidents` gives it."},
+        responses={200: (IncidentShown, "The incident."), 404: (Problem, "There is no such incident.")},
+    ),
+    Route(
+        name="acknowledge",
+        route="incidents/{id}/acknowledgement",
+        method="POST",
+        handler=post_acknowledgement,
+        summary="Acknowledges an incident: no further mail of it, until it is over.",
+        path={"id": "As `GET /api/incidents` gives it."},
+        body=AcknowledgementRequest,
+        responses={
+            201: (SilenceAnswer, "The acknowledgement."),
+            404: (Problem, "There is no such incident, or it is over."),
+            409: (Problem, "Too many silences hold."),
+            412: (Problem, "It is acknowledged already; `silence` says by whom."),
+        },
+    ),
+    Route(
+        name="silences",
+        route="silences",
+        method="GET",
+        handler=list_silences,
+        summary="The silences and acknowledgements that hold.",
+        query=SilencesQuery,
+        responses={200: (SilencesAnswer, "All of them.")},
+    ),
+    Route(
+        name="silence",
+        route="silences",
+        method="POST",
+        handler=post_silence,
+        summary="Keeps mail of failures back for a while; at its end a mail says what still fails.",
+        body=SilenceRequest,
+        responses={201: (SilenceAnswer, "The silence."), 409: (Problem, "Too many silences hold.")},
+    ),
+    Route(
+        name="end_silence",
+        route="silences/{id}",
+        method="DELETE",
+        handler=delete_silence,
+        summary="Ends a silence or an acknowledgement now.",
+        path={"id": "As `GET /api/silences` gives it."},
+        responses={200: (SilenceAnswer, "As it is now."), 404: (Problem, "There is no such silence.")},
     ),
     Route(
         name="health",

@@ -1,0 +1,79 @@
+"""``/api/incidents``: what fails for one root, since when, and who knows."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from checks.fleet.answers import IncidentShown, incident_shown, state_of
+from checks.fleet.incidents import Incident, incidents_of
+from checks.fleet.load import load_fleet
+from checks.jobs.context import JobContext
+from checks.web.http import Asked, HttpResponse
+from checks.web.paging import Key, Limit, Token, page_of
+from checks.web.problems import NOT_FOUND, problem
+from checks.web.reading import read_query
+
+
+class IncidentState(StrEnum):
+    """Where an incident stands. ``current`` stands for all that are not over."""
+
+    CURRENT = "current"
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
+    OVER = "over"
+    ALL = "all"
+
+    def fits(self, incident: Incident) -> bool:
+        """Whether an incident is meant."""
+        word = state_of(incident)
+        return self is IncidentState.ALL or word == self.value or (self is IncidentState.CURRENT and word != "over")
+
+
+class IncidentsQuery(msgspec.Struct, frozen=True):
+    """Which incidents."""
+
+    state: IncidentState = IncidentState.CURRENT
+    limit: Limit = 100
+    page: Token = ""
+
+
+class IncidentsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Incidents, those with most clusters first. ``next``: what `page` takes for more; null at the end.
+
+    ``unreadable``: rows of the storage that could not be read, so that what they hold is missing here.
+    """
+
+    incidents: tuple[IncidentShown, ...]
+    next: str | None
+    unreadable: int
+
+
+async def list_incidents(context: JobContext, asked: Asked) -> HttpResponse:
+    """The incidents of a state, a page of them."""
+    query = read_query(asked, IncidentsQuery)
+    fleet = await load_fleet(context.store, context.clock())
+    meant = sorted((one for one in incidents_of(fleet) if query.state.fits(one)), key=_key)
+    page, further = page_of(meant, _key, query.page, query.limit)
+    shown = tuple(incident_shown(one, fleet) for one in page)
+    return HttpResponse(200, IncidentsAnswer(incidents=shown, next=further, unreadable=len(fleet.unreadable)))
+
+
+async def get_incident(context: JobContext, asked: Asked) -> HttpResponse:
+    """One incident by its id; its id changes where an older failure joins it."""
+    fleet = await load_fleet(context.store, context.clock())
+    found = next((one for one in incidents_of(fleet) if one.id == asked.path["id"]), None)
+    return (
+        problem(NOT_FOUND, "there is no such incident")
+        if found is None
+        else HttpResponse(200, incident_shown(found, fleet))
+    )
+
+
+def _key(incident: Incident) -> Key:
+    """Those that go on first, with most clusters first; then those that are over, the latest first."""
+    over = incident.until is not None
+    latest = f"{10**12 - int(incident.until.timestamp()):013d}" if incident.until is not None else ""
+    return ("1" if over else "0", f"{10**9 - incident.clusters:010d}", latest, incident.since.isoformat(), incident.id)

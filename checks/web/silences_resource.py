@@ -1,0 +1,199 @@
+"""``/api/silences`` and acknowledgements of incidents: what is kept back, until when, by whom and why."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from checks.fleet.incidents import Incident, incidents_of
+from checks.fleet.load import load_fleet
+from checks.history.errors import Conflict, LimitError
+from checks.jobs.context import JobContext
+from checks.notify.roots import RootKind
+from checks.silences import LONGEST, MAX_AUTHOR, MAX_MATCHER, MAX_REASON, Matchers, Silence, SilenceKind, harmless
+from checks.web.http import Asked, HttpResponse
+from checks.web.problems import BODY, NOT_FOUND, TAKEN, TOO_MANY_SILENCES, Refused, problem
+from checks.web.reading import read_body, read_query
+
+MOST_MINUTES = int(LONGEST / timedelta(minutes=1))
+
+_Word = Annotated[str, Meta(max_length=MAX_MATCHER)]
+Reason = Annotated[str, Meta(min_length=1, max_length=MAX_REASON, description="Why: mails and lists show it.")]
+Author = Annotated[str, Meta(min_length=1, max_length=MAX_AUTHOR, description="Who: mails and lists show it.")]
+Minutes = Annotated[int, Meta(ge=1, le=MOST_MINUTES, description="For how long, from now; at most 30 days.")]
+
+
+class SilencesQuery(msgspec.Struct, frozen=True):
+    """Which silences."""
+
+    over: Annotated[bool, Meta(description="Those of the last 30 days that are over, too.")] = False
+
+
+class MatchersShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a silence is of: at least one; all that are given must match, in any case of letters."""
+
+    subscription: _Word = ""
+    cluster: Annotated[str, Meta(max_length=MAX_MATCHER, description="An ARM id or a name.")] = ""
+    registry: Annotated[str, Meta(max_length=MAX_MATCHER, description="A login server.")] = ""
+    code: Annotated[str, Meta(max_length=MAX_MATCHER, description="A check's, such as PW102.")] = ""
+    cause: _Word = ""
+
+
+class SilenceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A silence to be made."""
+
+    matchers: MatchersShape
+    author: Author
+    reason: Reason
+    minutes: Minutes
+
+
+class AcknowledgementRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody looks after an incident."""
+
+    author: Author
+    reason: Reason
+    minutes: Minutes = 24 * 60
+
+
+class SilenceAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A silence or an acknowledgement. ``until``: when it is over, or was; ``active``: it holds now."""
+
+    id: str
+    kind: SilenceKind
+    matchers: dict[str, str]
+    author: str
+    reason: str
+    created: datetime
+    until: datetime
+    active: bool
+
+
+class SilencesAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Silences, the oldest first. ``unreadable``: rows that cannot be read, which silence nothing."""
+
+    silences: tuple[SilenceAnswer, ...]
+    unreadable: int
+
+
+async def list_silences(context: JobContext, asked: Asked) -> HttpResponse:
+    """The silences that hold or will."""
+    query = read_query(asked, SilencesQuery)
+    listing = await context.store.list_silences()
+    now = context.clock()
+    shown = tuple(_answer(one, now) for one in listing.silences if query.over or not one.is_over(now))
+    return HttpResponse(200, SilencesAnswer(silences=shown, unreadable=len(listing.unreadable)))
+
+
+async def post_silence(context: JobContext, asked: Asked) -> HttpResponse:
+    """Makes a silence."""
+    wanted = read_body(asked, SilenceRequest)
+    matchers = Matchers(**{name: harmless(value, MAX_MATCHER) for name, value in _given(wanted.matchers).items()})
+    if not matchers:
+        raise Refused(problem(BODY, "matchers are empty: a silence names what it is of"))
+    made = _made(SilenceKind.SILENCE, secrets.token_hex(4), matchers, wanted, context.clock())
+    return await _kept(context, made)
+
+
+async def delete_silence(context: JobContext, asked: Asked) -> HttpResponse:
+    """Ends a silence or an acknowledgement now; one that is over stays as it is."""
+    try:
+        over = await context.store.end_silence(asked.path["id"], context.clock())
+    except LimitError:  # no silence has such an id
+        over = None
+    return _none() if over is None else HttpResponse(200, _answer(over, context.clock()))
+
+
+async def post_acknowledgement(context: JobContext, asked: Asked) -> HttpResponse:
+    """Acknowledges an incident; 412 says who did so before."""
+    wanted = read_body(asked, AcknowledgementRequest)
+    fleet = await load_fleet(context.store, context.clock())
+    incident = next((one for one in incidents_of(fleet) if one.id == asked.path["id"] and one.until is None), None)
+    if incident is None:
+        return problem(NOT_FOUND, "there is no such incident, or it is over")
+    first = next((failure.silence for failure in incident.failing if failure.silence), None)
+    if incident.acknowledged and first is not None:
+        return _taken(first, context.clock())
+    name = await _ack_id(context, incident)
+    return await _kept(context, _made(SilenceKind.ACK, name, _of(incident), wanted, context.clock()))
+
+
+async def _kept(context: JobContext, made: Silence) -> HttpResponse:
+    try:
+        await context.store.add_silence(made)
+    except LimitError as error:
+        return problem(TOO_MANY_SILENCES, str(error))
+    except Conflict:
+        there = await context.store.load_silence(made.id)
+        if there is None:
+            raise
+        return _taken(there.silence, context.clock())
+    stored = await context.store.load_silence(made.id)
+    answer = _answer(stored.silence if stored else made, context.clock())
+    return HttpResponse(201, answer, {"Location": f"/api/silences/{made.id}"})
+
+
+def _made(
+    kind: SilenceKind, name: str, matchers: Matchers, wanted: SilenceRequest | AcknowledgementRequest, now: datetime
+) -> Silence:
+    now = now.replace(microsecond=0)
+    return Silence(
+        id=name,
+        kind=kind,
+        matchers=matchers,
+        author=harmless(wanted.author, MAX_AUTHOR),
+        reason=harmless(wanted.reason, MAX_REASON),
+        created=now,
+        expires=now + timedelta(minutes=wanted.minutes),
+    )
+
+
+def _of(incident: Incident) -> Matchers:
+    """What an acknowledgement of an incident is of."""
+    if incident.root.kind is RootKind.CLUSTER:
+        return Matchers(cluster=incident.name, cause=incident.root.cause)
+    return Matchers(registry=incident.name, cause=incident.root.cause)
+
+
+async def _ack_id(context: JobContext, incident: Incident) -> str:
+    """The id of an incident's next acknowledgement: the same for everybody, so that one is first.
+
+    Those that are over have the ids before it.
+    """
+    there = {one.id: one for one in (await context.store.list_silences()).silences}
+    for number in count():
+        name = hashlib.sha256(f"{incident.id} {number}".encode()).hexdigest()[:12]
+        if name not in there or not there[name].is_over(context.clock()):
+            return name
+    raise AssertionError("a loop without an end")
+
+
+def _taken(first: Silence, now: datetime) -> HttpResponse:
+    return problem(TAKEN, f"{first.author} acknowledged it at {first.created.isoformat()}", silence=_answer(first, now))
+
+
+def _answer(silence: Silence, now: datetime) -> SilenceAnswer:
+    return SilenceAnswer(
+        id=silence.id,
+        kind=silence.kind,
+        matchers=silence.matchers.given(),
+        author=silence.author,
+        reason=silence.reason,
+        created=silence.created,
+        until=silence.until,
+        active=silence.is_active(now),
+    )
+
+
+def _given(matchers: MatchersShape) -> dict[str, str]:
+    return {name: getattr(matchers, name) for name in matchers.__struct_fields__}
+
+
+def _none() -> HttpResponse:
+    return problem(NOT_FOUND, "there is no such silence")

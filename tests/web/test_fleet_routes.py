@@ -1,0 +1,219 @@
+"""What is held, over HTTP: clusters, incidents, registries, silences. States come by the product's own deciding."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from checks.history.decide import Policy, decide
+from checks.history.model import RunRef
+from checks.history.table.overviews import Look
+from checks.jobs.context import JobContext
+from tests.support.http import ask
+from tests.support.reports import CLUSTER, REGISTRY, report
+from tests.support.storage import Clock, app_settings, job_context
+
+SUBSCRIPTION = CLUSTER.split("/")[2]
+NAMES = ("aks-1", "aks-2", "aks-3", "aks-4")
+WHO = {"author": "jo@contoso.example", "reason": "the role comes with the next deployment"}
+
+
+def cluster_id(name: str) -> str:
+    return CLUSTER.replace("aks-1", name)
+
+
+def parts(name: str) -> dict[str, str]:
+    return {"subscription": SUBSCRIPTION, "resource_group": "RG", "name": name}
+
+
+class Held:
+    """A job's context in whose storage looks are held."""
+
+    def __init__(self, job: JobContext, clock: Clock) -> None:
+        self.job, self.clock, self.number = job, clock, 0
+
+    async def look(self, **words: str) -> None:
+        """One run: a word for each cluster (``aks_1="fail"``)."""
+        self.number += 1
+        self.clock.forward(minutes=30)
+        looks = []
+        for name, word in words.items():
+            seen = report(word, cluster=cluster_id(name.replace("_", "-")))
+            stored = await self.job.store.load_state(seen.id)
+            run = RunRef(f"202611-{self.number:012d}", self.number)
+            decision = decide(stored.state if stored else None, seen, run, Policy(), self.clock())
+            await self.job.store.commit(decision, seen, stored.etag if stored else None)
+            looks.append(Look(decision.state, decision.change, stored.state.sequence if stored else None))
+        await self.job.store.fold_into_overview(SUBSCRIPTION, looks)
+
+    async def get(self, name: str, **given: Any) -> dict[str, Any]:
+        status, body = await ask(self.job, name, **given)
+        assert status == 200, body
+        return body
+
+
+@pytest.fixture
+async def held(storage: str) -> AsyncIterator[Held]:
+    clock = Clock()
+    async with job_context(app_settings(storage), clock) as job:
+        await job.store.ensure_tables()
+        there = Held(job, clock)
+        await there.look(aks_1="pass", aks_2="pass", aks_3="pass")
+        await there.look(aks_1="fail", aks_2="pass", aks_3="unknown", aks_4="fail")
+        yield there
+
+
+def query(**given: str) -> dict[str, list[str]]:
+    return {name: [value] for name, value in given.items()}
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({}, ["aks-1", "aks-4", "aks-3", "aks-2"]),
+        ({"verdict": "fail"}, ["aks-1", "aks-4"]),
+        ({"cause": "role-missing", "registry": "acrone"}, ["aks-1", "aks-4"]),
+        ({"subscription": "22222222-2222-4222-8222-222222222222"}, []),
+    ],
+    ids=str,
+)
+async def test_clusters_are_chosen_and_the_worst_come_first(
+    held: Held, given: dict[str, str], names: list[str]
+) -> None:
+    body = await held.get("clusters", query=query(**given))
+    assert [cluster["name"] for cluster in body["clusters"]] == names
+    assert (body["counts"]["clusters"], body["next"], body["unreadable"]) == (len(names), None, 0)
+
+
+async def test_a_list_is_read_in_pages_also_while_it_changes(held: Held) -> None:
+    first = await held.get("clusters", query=query(limit="2"))
+    assert [cluster["name"] for cluster in first["clusters"]] == ["aks-1", "aks-4"]
+    assert first["counts"] == {"clusters": 4, "passing": 1, "failing": 2, "unknown": 1}
+    await held.look(aks_1="pass")
+    rest = await held.get("clusters", query=query(limit="2", page=first["next"]))
+    assert [cluster["name"] for cluster in rest["clusters"]] == ["aks-3", "aks-1"]
+
+
+@pytest.mark.parametrize("token", ["x", "!", "e30", "WzFd", "é" * 30, "A" * 2000])
+async def test_a_token_that_no_list_gave_is_refused(held: Held, token: str) -> None:
+    status, body = await ask(held.job, "clusters", query=query(page=token))
+    assert (status, body["parameter"]) == (400, "page")
+
+
+async def test_a_cluster_says_since_when_and_its_history_says_what_changed(held: Held) -> None:
+    body = await held.get("cluster", path=parts("AKS-1"))
+    assert (body["id"], body["verdict"]) == (CLUSTER, "fail")
+    assert body["failing_since"] == "2026-11-24T09:00:00Z"
+    assert {facet["fix"] for facet in body["rows"][0]["not_fine"]} == {"az role assignment create --role AcrPull"}
+    history = await held.get("cluster_history", path=parts("aks-1"), query=query(limit="1"))
+    assert history["more"] is True
+    (change,) = history["changes"]
+    assert {(moved["facet"], moved["before"], moved["after"]) for moved in change["transitions"]} == {
+        ("access", "passing", "failing"), ("pull", "passing", "failing")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("route", "path"),
+    [
+        ("cluster", parts("nobody")),
+        ("cluster_history", parts("nobody")),
+        ("cluster", {"subscription": "' or 1 eq 1", "resource_group": "../..", "name": "\x00"}),
+        ("registry", {"login_server": "nobody.azurecr.io"}),
+        ("incident", {"id": "0" * 16}),
+        ("end_silence", {"id": "0a0a"}),
+        ("end_silence", {"id": "' or RowKey ge 'a"}),
+    ],
+    ids=str,
+)
+async def test_what_is_not_there_is_not_found(held: Held, route: str, path: dict[str, str]) -> None:
+    status, body = await ask(held.job, route, path=path)
+    assert (status, body["type"]) == (404, "urn:pullwatch:problem:not-found")
+
+
+async def test_who_depends_on_a_registry(held: Held) -> None:
+    body = await held.get("registry", path={"login_server": "acrone"})
+    assert (body["registry"], body["clusters"], body["failing"], body["unknown"]) == (REGISTRY, 4, 2, 1)
+    assert [one["name"] for one in body["dependents"]] == ["aks-1", "aks-4", "aks-3", "aks-2"]
+
+
+async def test_an_incident_goes_on_until_the_last_cluster_recovers(held: Held) -> None:
+    (incident,) = (await held.get("incidents"))["incidents"]
+    assert (incident["name"], incident["cause"], incident["state"]) == (REGISTRY, "role-missing", "open")
+    assert (incident["clusters"], incident["using"], incident["since"]) == (2, 4, "2026-11-24T09:00:00Z")
+    await held.look(aks_1="pass")
+    assert (await held.get("incident", path={"id": incident["id"]}))["clusters"] == 1
+    await held.look(aks_4="pass")
+    assert (await held.get("incidents"))["incidents"] == []
+    (over,) = (await held.get("incidents", query=query(state="over")))["incidents"]
+    assert (over["id"], over["until"], len(over["over"])) == (incident["id"], "2026-11-24T10:00:00Z", 2)
+
+
+async def test_whoever_acknowledges_second_learns_who_was_first(held: Held) -> None:
+    (incident,) = (await held.get("incidents"))["incidents"]
+    answers = await asyncio.gather(*(acknowledge(held, incident["id"], f"{name}@contoso.example") for name in "abcde"))
+    assert sorted(status for status, _ in answers) == [201, 412, 412, 412, 412]
+    (made,) = (body for status, body in answers if status == 201)
+    assert {body["silence"]["author"] for status, body in answers if status == 412} == {made["author"]}
+    assert (await held.get("incident", path={"id": incident["id"]}))["state"] == "acknowledged"
+    status, again = await acknowledge(held, incident["id"], "z@contoso.example")
+    assert (status, again["silence"]["id"]) == (412, made["id"])
+
+
+async def test_what_was_acknowledged_may_be_acknowledged_again_when_that_is_over(held: Held) -> None:
+    (incident,) = (await held.get("incidents"))["incidents"]
+    _, first = await acknowledge(held, incident["id"], "a")
+    status, ended = await ask(held.job, "end_silence", path={"id": first["id"]})
+    assert (status, ended["active"]) == (200, False)
+    assert (await held.get("incidents", query=query(state="open")))["incidents"] != []
+    status, second = await acknowledge(held, incident["id"], "b")
+    assert status == 201 and second["id"] != first["id"]
+    assert {one["id"] for one in (await held.get("silences"))["silences"]} == {second["id"]}
+    assert len((await held.get("silences", query=query(over="true")))["silences"]) == 2
+
+
+async def acknowledge(held: Held, incident: str, author: str) -> tuple[int, dict[str, Any]]:
+    body = b'{"author": "%s", "reason": "looking"}' % author.encode()
+    return await ask(held.job, "acknowledge", path={"id": incident}, body=body)
+
+
+async def test_a_silence_is_made_listed_and_ended(held: Held) -> None:
+    body = b'{"matchers": {"registry": "acrone.azurecr.io"}, "author": "a", "reason": "moves", "minutes": 60}'
+    status, made = await ask(held.job, "silence", body=body)
+    assert (status, made["kind"], made["matchers"]) == (201, "silence", {"registry": REGISTRY})
+    assert made["until"] == (held.clock() + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+    (incident,) = (await held.get("incidents", query=query(state="silenced")))["incidents"]
+    assert {failure["silence"]["author"] for failure in incident["failing"]} == {"a"}
+    status, _ = await ask(held.job, "end_silence", path={"id": made["id"]})
+    assert (status, (await held.get("silences"))["silences"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"null", b"[]", b"{", b'{"matchers": {}}', b"\xff\xfe",
+        b'{"matchers": {}, "author": "a", "reason": "b", "minutes": 5}',
+        b'{"matchers": {"registry": "x"}, "author": "a", "reason": "b", "minutes": 0}',
+        b'{"matchers": {"registry": "x"}, "author": "a", "reason": "b", "minutes": 999999}',
+        b'{"matchers": {"registry": "x"}, "author": "", "reason": "b", "minutes": 5}',
+        b'{"matchers": {"regsitry": "x"}, "author": "a", "reason": "b", "minutes": 5}',
+        b'{"matchers": {"registry": "x"}, "author": "a", "reason": "b", "minutes": 5, "forever": true}',
+    ],
+)  # fmt: skip
+async def test_a_silence_of_nothing_or_everything_or_for_ever_is_refused(held: Held, body: bytes) -> None:
+    status, answer = await ask(held.job, "silence", body=body)
+    assert (status, answer["type"]) == (400, "urn:pullwatch:problem:unusable-body")
+    assert (await held.get("silences"))["silences"] == []
+
+
+async def test_what_somebody_wrote_is_harmless_where_it_is_shown(held: Held) -> None:
+    body = (
+        b'{"matchers": {"cause": "dns"}, "author": "a\\u202e\\n", "reason": "Bearer abcdefghijkl12345", "minutes": 5}'
+    )
+    status, made = await ask(held.job, "silence", body=body)
+    assert status == 201
+    assert "abcdefghijkl" not in made["reason"] and made["author"] == "a"
