@@ -24,7 +24,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
-    """A status, a body (a Struct or plain data for JSON; None for no body) and headers beside Content-Type."""
+    """A status, a body (a Struct or plain data for JSON, bytes as they are; None for no body) and further headers."""
 
     status: int
     body: Any = None
@@ -32,7 +32,9 @@ class HttpResponse(msgspec.Struct, frozen=True):
     media_type: str = JSON
 
     def encoded(self) -> bytes:
-        """The body as JSON."""
+        """The body as it is sent."""
+        if isinstance(self.body, bytes):
+            return self.body
         return b"" if self.body is None else msgspec.json.encode(self.body)
 
 

@@ -18,6 +18,7 @@ from checks.web.clusters_resource import (
 from checks.web.health_resource import Health, HealthDetails, get_health, get_health_details
 from checks.web.http import Asked, HttpResponse
 from checks.web.incidents_resource import IncidentsAnswer, IncidentsQuery, get_incident, list_incidents
+from checks.web.metrics_resource import get_metrics
 from checks.web.openapi import OpenApiDocument, document
 from checks.web.problems import Problem
 from checks.web.registries_resource import get_registry
@@ -177,6 +178,14 @@ ROUTES: tuple[Route, ...] = (
         summary="Ends a silence or an acknowledgement now.",
         path={"id": "As `GET /api/silences` gives it."},
         responses={200: (SilenceAnswer, "As it is now."), 404: (Problem, "There is no such silence.")},
+    ),
+    Route(
+        name="metrics",
+        route="metrics",
+        method="GET",
+        handler=get_metrics,
+        summary="Figures of the last run and of mail that waits, as OpenMetrics.",
+        responses={200: (None, "OpenMetrics text, as `application/openmetrics-text`.")},
     ),
     Route(
         name="health",
