@@ -376,6 +376,8 @@ SETTINGS = (
     Setting("CHECK_IMAGES", "check_images", _flag, "true",
             "Ask the Azure registries in use, with Pullwatch's own identity, whether the images still exist (PW302)."),
     Setting("CLUSTERS_AT_ONCE", "clusters_at_once", _number(1, 64), "8", "Clusters of a shard checked at once."),
+    Setting("ONDEMAND_PER_HOUR", "ondemand_per_hour", _number(1, 1000), "30",
+            "Checks of a single cluster that `POST /api/checks` takes in an hour, all callers together."),
     Setting("SHARD_SIZE", "shard_size", _number(1, 20), "20", "Clusters in one queue message."),
     Setting("CALL_SECONDS", "call_seconds", _number(1, 300), "30", "Deadline of one call to Azure or Kubernetes."),
     Setting("CLUSTER_SECONDS", "cluster_seconds", _number(5, 900), "120", "Deadline of all reads for one cluster."),
@@ -453,6 +455,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     read_pull_secrets: bool
     check_images: bool
     clusters_at_once: int
+    ondemand_per_hour: int
     shard_size: int
     call_seconds: int
     cluster_seconds: int

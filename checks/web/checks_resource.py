@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
-import uuid
 from typing import Annotated
 
 import msgspec
@@ -13,10 +13,10 @@ from msgspec import Meta
 from checks.collect.wire.errors import CollectError
 from checks.findings import ScanReport
 from checks.jobs import scan_cluster
+from checks.jobs.asking import ask_for_run
 from checks.jobs.canaries import StoredCanaries
 from checks.jobs.choosing.scope import ScanScope
 from checks.jobs.context import JobContext
-from checks.jobs.queues import PLAN, PlanMessage
 from checks.report.fleet.scan_about import ScanAbout
 from checks.report.formats.as_json import scan_answer
 from checks.rules.patterns import is_pattern
@@ -72,16 +72,25 @@ async def post_checks(context: JobContext, asked: Asked) -> HttpResponse:
     if request.canary:
         _allow_canary(context)
     if request.cluster is not None:
+        await _count(context)
         return await _scan_now(context, request)
     return await _ask_for_run(context, request, asked.caller)
 
 
 async def _ask_for_run(context: JobContext, request: ChecksRequest, caller: str) -> HttpResponse:
-    message = PlanMessage(request=uuid.uuid4().hex, requested_by=caller, subscriptions=request.subscriptions)
-    ticket = await context.store.next_sequence(context.clock(), message.request)
-    await context.queues.send(PLAN, [message])
-    headers = {"Location": f"/api/runs/{ticket.run_id}", "Retry-After": RETRY_AFTER}
-    return HttpResponse(202, RunRequested(run=ticket.run_id), headers)
+    asked = await ask_for_run(context, request.subscriptions, caller)
+    headers = {"Location": f"/api/runs/{asked.run_id}", "Retry-After": RETRY_AFTER}
+    return HttpResponse(202, RunRequested(run=asked.run_id, joined=asked.joined), headers)
+
+
+async def _count(context: JobContext) -> None:
+    """Refuses a check of a cluster where the last hour had as many as a setting allows."""
+    limit = context.settings.ondemand_per_hour
+    wait = await context.store.count_check(context.clock(), limit)
+    if wait is not None:
+        why = f"the last hour had the {limit} checks of clusters that PULLWATCH_ONDEMAND_PER_HOUR allows"
+        headers = {"Retry-After": str(math.ceil(wait.total_seconds()))}
+        raise Refused(problem(problems.TOO_MANY, why, headers=headers))
 
 
 def _allow_canary(context: JobContext) -> None:

@@ -57,7 +57,8 @@ ROUTES: tuple[Route, ...] = (
         summary="Checks one cluster now, or asks for a run.",
         description=(
             "With `cluster`, the cluster is looked at while the caller waits; history does not change and no mail is "
-            "sent. Without, a run over everything or over some subscriptions is asked for."
+            "sent. Without, a run over everything or over some subscriptions is asked for. Who asks for the same while "
+            "that run is not planned yet, or within 30 s of the first request, gets the same run."
         ),
         body=ChecksRequest,
         responses={
@@ -65,6 +66,10 @@ ROUTES: tuple[Route, ...] = (
             202: (RunRequested, "A run was asked for: `Location` has its address, `Retry-After` when to look (s)."),
             403: (Problem, "Canary pulls are not allowed, by the settings."),
             404: (Problem, "There is no such cluster. `errors` and `subscriptions` say where it was looked for."),
+            429: (
+                Problem,
+                "The last hour had as many checks as PULLWATCH_ONDEMAND_PER_HOUR; see `Retry-After` (s).",
+            ),
             502: (Problem, "Azure could not be read."),
             504: (Problem, "The check took longer than 200 s."),
         },

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from checks.findings import SubscriptionResult
 from checks.history.model import Run, RunStatus, Totals
@@ -21,12 +21,18 @@ RETRY_AFTER = "5"  # seconds until it is worth while to ask again
 _RUN_ID = re.compile(r"[0-9]{6}-[0-9]{12}")
 RunId = Annotated[str, Meta(description="A run's id: the month it was asked for in, and its place among all runs.")]
 
+Joined = (
+    Annotated[bool, Meta(description="To who asks for a run: whether somebody had asked for the same before.")]
+    | UnsetType
+)
+
 
 class RunRequested(msgspec.Struct, frozen=True, kw_only=True):
     """A run that was asked for and is not planned yet."""
 
     run: RunId
     status: Literal["requested"] = "requested"
+    joined: Joined = UNSET
 
 
 class RunTotals(Totals, frozen=True, kw_only=True):

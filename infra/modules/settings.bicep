@@ -30,6 +30,8 @@ type checkSettings = {
   CHECK_IMAGES: bool?
   @description('Clusters of a shard checked at once.')
   CLUSTERS_AT_ONCE: int?
+  @description('Checks of a single cluster that are taken over HTTP in an hour.')
+  ONDEMAND_PER_HOUR: int?
   @description('Clusters in one queue message.')
   SHARD_SIZE: int?
   @description('Deadline of one call to Azure or Kubernetes, in seconds.')

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -274,3 +275,21 @@ def test_the_timer_asks_for_a_run(tenant: Tenant, storage: str, smtp: Mailbox) -
         assert isinstance(run, dict)
         assert run["requested_by"] == "timer"
         assert running_app.host.fire("sweep").ok
+
+
+def test_the_same_run_is_asked_for_once_and_checks_are_counted(tenant: Tenant, storage: str, smtp: Mailbox) -> None:
+    with app(tenant, storage, smtp, ONDEMAND_PER_HOUR="1") as running_app:
+        host = running_app.host
+        with ThreadPoolExecutor(20) as pool:
+            asked = list(pool.map(lambda _: host.request("POST", "/api/checks", b"{}"), range(20)))
+        assert {answer.status for answer in asked} == {202}
+        assert all(answer.headers["retry-after"] for answer in asked)
+        (location,) = {answer.headers["location"] for answer in asked}
+        assert running_app.wait(location)["sequence"] == 1
+        assert sum(call.function == "plan" for call in host.invocations) == 1
+        assert running_app.run()["sequence"] == 2, "one that is closed is not joined"
+        assert host.request("POST", "/api/checks", b'{"cluster": "aks-1"}').status == 200
+        refused = host.request("POST", "/api/checks", b'{"cluster": "aks-1"}')
+    assert refused.status == 429
+    assert 3500 < int(refused.headers["retry-after"]) <= 3600
+    assert "PULLWATCH_ONDEMAND_PER_HOUR" in str(refused.json())

@@ -20,6 +20,7 @@ INDEX = "index"
 RUN = "run"
 MAIL = "digest"  # the partition of incident mails, under its first name: stored rows have it
 POISON = "poison"
+ASKED = "asked"
 SILENCE = "silence"
 OVERVIEW = "overview"
 UNSENT = "unsent"  # the row of what was last seen of unsent mail

@@ -1,9 +1,9 @@
 """The store: everything that is kept, in Azure Table Storage.
 
 Table ``pullwatch``: a partition per subscription with ``state|``, ``change|``, ``late|``, ``pending|`` and
-``canary|`` rows; the partitions ``index``, ``overview``, ``run``, ``mail``, ``silence`` and ``poison``. Monthly tables
-``pullwatchruns<YYYYMM>``: a partition per run with ``run``, ``part|``, ``shard|`` and ``marker|`` rows. Errors:
-``checks.history.errors``; what the service itself fails with is ``azure.core.exceptions`` and passes through.
+``canary|`` rows; the partitions ``index``, ``overview``, ``run``, ``asked``, ``mail``, ``silence`` and ``poison``.
+Monthly tables ``pullwatchruns<YYYYMM>``: a partition per run with ``run``, ``part|``, ``shard|`` and ``marker|`` rows.
+Errors: ``checks.history.errors``; what the service itself fails with is ``azure.core.exceptions`` and passes through.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline import PipelineResponse
 from azure.data.tables.aio import TableServiceClient
 
+from checks.history.table.asked import AskedRuns
 from checks.history.table.canaries import Canaries
 from checks.history.table.outbox import Outbox
 from checks.history.table.overviews import Overviews
@@ -27,7 +28,7 @@ from checks.retry_after import asked_seconds
 LONGEST_PAUSE = 8  # seconds between two tries
 
 
-class Store(Canaries, Outbox, Overviews, Silences, UnreadableRows):
+class Store(AskedRuns, Canaries, Outbox, Overviews, Silences, UnreadableRows):
     """What history offers to the jobs. One per job: it lives in that job's event loop."""
 
 
