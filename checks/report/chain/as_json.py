@@ -1,7 +1,7 @@
 """Chains as the plain data that the command line answers with.
 
 ``{"chains":[{"cluster","registry","headline","verdict","cause","basis":[…],"steps":[{"step","verdict","sentence",
-"cause","codes","reached","findings":[{…finding,"counts","note"}],"fix"}],"fix","disagreements","onlyAskedFor"}]}``;
+"cause","codes","reached","findings":[{…finding,"counts","note"}],"fix"}],"fix","disagreements","only_asked_for"}]}``;
 verdicts and findings are as in a scan's answer.
 """
 
@@ -32,7 +32,7 @@ def _chain(chain: Chain) -> dict[str, Any]:
         "steps": [_step(link) for link in chain.links],
         "fix": list(chain.fix),
         "disagreements": list(chain.disagreements),
-        "onlyAskedFor": chain.only_asked_for,
+        "only_asked_for": chain.only_asked_for,
     }
 
 

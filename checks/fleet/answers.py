@@ -1,0 +1,270 @@
+"""The shapes in which the fleet is answered over HTTP and on the command line. Pure.
+
+A contract as that of a scan: members keep their names and meanings. Times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from checks.arm_ids import name_of, resource_group_of, subscription_of
+from checks.fleet.clusters import failing_since, is_called, strip_of
+from checks.fleet.incidents import Failure, Incident
+from checks.fleet.model import Fleet
+from checks.history.overview import ClusterEntry, OpenFacet, RowEntry
+from checks.silences import Silence
+
+
+class FacetShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer of a row that is not fine.
+
+    ``status`` is what is held, which one look does not change ("passing", "failing", "unknown-yet"), ``verdict`` what
+    the last look found. ``fix`` is the first command, where there is one.
+    """
+
+    facet: str
+    status: str
+    verdict: str
+    since: datetime
+    cause: str
+    summary: str
+    fix: str
+    codes: tuple[str, ...]
+    notified: bool
+    flapping: bool
+    unknown_since: datetime | None
+
+
+class RowShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster's answers about one registry: what is held of each, those that are not fine, the last 24 hours."""
+
+    registry: str
+    held: dict[str, str]
+    not_fine: tuple[FacetShown, ...]
+    basis: tuple[str, ...]
+    strip: tuple[str, ...]
+
+
+class ClusterShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One cluster. ``verdict``: what the last look came to; ``failing_since``: since when anything is held to fail."""
+
+    id: str
+    name: str
+    resource_group: str
+    subscription: str
+    subscription_name: str
+    verdict: str
+    failing_since: datetime | None
+    looked_at: datetime
+    run: str
+    gone_since: datetime | None
+    rows: tuple[RowShown, ...]
+
+
+class SilenceShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A silence or an acknowledgement, as far as whoever looks at a failure needs it."""
+
+    id: str
+    kind: str
+    author: str
+    reason: str
+    until: datetime
+
+
+class FailureShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One cluster and registry of an incident; ``until`` null: it still fails."""
+
+    cluster: str
+    name: str
+    subscription_name: str
+    registry: str
+    facets: tuple[str, ...]
+    since: datetime
+    until: datetime | None
+    summary: str
+    fix: str
+    codes: tuple[str, ...]
+    notified: bool
+    silence: SilenceShown | None
+
+
+class IncidentShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What fails for one root: ``kind`` "registry" or "cluster", ``name`` its login server or ARM id.
+
+    ``clusters`` of the ``using`` ones that use the registry fail. ``state`` is "open", "acknowledged", "silenced" or
+    "over". ``strip``: how many rows failed in each of the last 24 hours, the oldest first.
+    """
+
+    id: str
+    state: str
+    kind: str
+    name: str
+    cause: str
+    since: datetime
+    until: datetime | None
+    clusters: int
+    using: int
+    notified: bool
+    failing: tuple[FailureShown, ...]
+    over: tuple[FailureShown, ...]
+    strip: tuple[int, ...]
+
+
+class DependentShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster that uses a registry, and the state of that row."""
+
+    cluster: str
+    name: str
+    subscription_name: str
+    verdict: str
+    row: RowShown
+
+
+class RegistryShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Who depends on a registry: ``failing`` and ``unknown`` of the ``clusters`` that use it."""
+
+    registry: str
+    clusters: int
+    failing: int
+    unknown: int
+    dependents: tuple[DependentShown, ...]
+
+
+def cluster_shown(entry: ClusterEntry, fleet: Fleet) -> ClusterShown:
+    """A cluster as it is answered."""
+    guid = subscription_of(entry.cluster)
+    return ClusterShown(
+        id=entry.cluster,
+        name=name_of(entry.cluster),
+        resource_group=resource_group_of(entry.cluster),
+        subscription=guid,
+        subscription_name=fleet.subscription_names().get(guid, ""),
+        verdict=entry.outcome.value,
+        failing_since=failing_since(entry),
+        looked_at=entry.updated,
+        run=entry.run,
+        gone_since=entry.gone_since,
+        rows=tuple(_row(row, entry, fleet.now) for row in entry.rows),
+    )
+
+
+def incident_shown(incident: Incident, fleet: Fleet) -> IncidentShown:
+    """An incident as it is answered."""
+    names = fleet.subscription_names()
+    return IncidentShown(
+        id=incident.id,
+        state=state_of(incident),
+        kind=incident.root.kind.value,
+        name=incident.name,
+        cause=incident.root.cause,
+        since=incident.since,
+        until=incident.until,
+        clusters=incident.clusters,
+        using=incident.using,
+        notified=incident.notified,
+        failing=tuple(_failure(failure, names) for failure in incident.failing),
+        over=tuple(_failure(failure, names) for failure in incident.over),
+        strip=incident.strip,
+    )
+
+
+def state_of(incident: Incident) -> str:
+    """In a word."""
+    if incident.until is not None:
+        return "over"
+    return "acknowledged" if incident.acknowledged else "silenced" if incident.silenced else "open"
+
+
+def registry_shown(fleet: Fleet, name: str) -> RegistryShown | None:
+    """Who depends on a registry (login server or name); None where nobody is known to."""
+    names = fleet.subscription_names()
+    found: list[DependentShown] = []
+    for entry in fleet.clusters():
+        for row in entry.rows:
+            if is_called(row.registry, name):
+                guid = subscription_of(entry.cluster)
+                found.append(
+                    DependentShown(
+                        cluster=entry.cluster,
+                        name=name_of(entry.cluster),
+                        subscription_name=names.get(guid, ""),
+                        verdict=_word(row),
+                        row=_row(row, entry, fleet.now),
+                    )
+                )
+    if not found:
+        return None
+    rank = {"fail": 0, "unknown": 1, "pass": 2}
+    found.sort(key=lambda one: (rank[one.verdict], one.name, one.cluster.lower()))
+    words = Counter(one.verdict for one in found)
+    return RegistryShown(
+        registry=found[0].row.registry,
+        clusters=len(found),
+        failing=words["fail"],
+        unknown=words["unknown"],
+        dependents=tuple(found),
+    )
+
+
+def _word(row: RowEntry) -> str:
+    return "fail" if row.failing else "unknown" if any(one.verdict == "unknown" for one in row.open) else "pass"
+
+
+def _row(row: RowEntry, entry: ClusterEntry, now: datetime) -> RowShown:
+    return RowShown(
+        registry=row.registry,
+        held={facet: status.value for facet, status in row.held.items()},
+        not_fine=tuple(_facet(facet) for facet in row.open),
+        basis=row.basis,
+        strip=strip_of(entry, [row], now),
+    )
+
+
+def _facet(facet: OpenFacet) -> FacetShown:
+    return FacetShown(
+        facet=facet.facet,
+        status=facet.status.value,
+        verdict=facet.verdict,
+        since=facet.since,
+        cause=facet.cause,
+        summary=facet.summary,
+        fix=facet.command,
+        codes=facet.codes,
+        notified=facet.notified,
+        flapping=facet.flapping,
+        unknown_since=facet.unknown_since,
+    )
+
+
+def _failure(failure: Failure, names: dict[str, str]) -> FailureShown:
+    return FailureShown(
+        cluster=failure.cluster,
+        name=name_of(failure.cluster),
+        subscription_name=names.get(subscription_of(failure.cluster), ""),
+        registry=failure.registry,
+        facets=failure.facets,
+        since=failure.since,
+        until=failure.until,
+        summary=failure.summary,
+        fix=failure.command,
+        codes=failure.codes,
+        notified=failure.notified,
+        silence=silence_shown(failure.silence) if failure.silence else None,
+    )
+
+
+def silence_shown(silence: Silence) -> SilenceShown:
+    """A silence beside what it is of."""
+    return SilenceShown(
+        id=silence.id, kind=silence.kind.value, author=silence.author, reason=silence.reason, until=silence.until
+    )
+
+
+def counts(entries: Iterable[ClusterEntry]) -> dict[str, int]:
+    """How many clusters there are, and of each verdict."""
+    words = Counter(entry.outcome.value for entry in entries)
+    return {"clusters": words.total(), "pass": words["pass"], "fail": words["fail"], "unknown": words["unknown"]}

@@ -1,0 +1,76 @@
+"""The clusters of the fleet as lists choose and show them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from checks.arm_ids import name_of, resource_group_of, subscription_of
+from checks.fleet import strips
+from checks.fleet.model import Fleet
+from checks.history.overview import ClusterEntry, RowEntry
+from checks.report.outcome import Outcome
+from checks.rules.registry_names import label_of
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which clusters: all that are given must fit, in any case of letters. ``registry``: a login server or a name."""
+
+    verdict: Outcome | None = None
+    registry: str = ""
+    cause: str = ""
+    subscription: str = ""
+
+    def fits(self, entry: ClusterEntry) -> bool:
+        """Whether a cluster is wanted."""
+        if self.verdict is not None and entry.outcome is not self.verdict:
+            return False
+        if self.subscription and subscription_of(entry.cluster) != self.subscription.lower():
+            return False
+        if self.cause and not any(facet.cause == self.cause.lower() for row in entry.rows for facet in row.open):
+            return False
+        return not self.registry or any(is_called(row.registry, self.registry) for row in entry.rows)
+
+
+def is_called(login_server: str, name: str) -> bool:
+    """Whether somebody means a registry by its login server or by its name."""
+    wanted = name.strip().lower()
+    return login_server.lower() == wanted or label_of(login_server) == wanted
+
+
+def chosen(fleet: Fleet, wanted: Wanted) -> tuple[ClusterEntry, ...]:
+    """The clusters that are wanted: what fails first, then what is unknown, each by name."""
+    rank = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2}
+    found = (entry for entry in fleet.clusters() if wanted.fits(entry))
+    return tuple(sorted(found, key=lambda entry: (rank[entry.outcome], name_of(entry.cluster), entry.cluster.lower())))
+
+
+def find(fleet: Fleet, subscription: str, resource_group: str, name: str) -> ClusterEntry | None:
+    """One cluster by the three parts of its id, in any case of letters; also one that is gone."""
+    parts = (subscription.lower(), resource_group.lower(), name.lower())
+    for entry in fleet.entries():
+        here = (
+            subscription_of(entry.cluster),
+            resource_group_of(entry.cluster).lower(),
+            name_of(entry.cluster).lower(),
+        )
+        if here == parts:
+            return entry
+    return None
+
+
+def failing_since(entry: ClusterEntry) -> datetime | None:
+    """Since when anything of a cluster fails; None where nothing does."""
+    return min((facet.since for row in entry.rows for facet in row.failing), default=None)
+
+
+def strip_of(entry: ClusterEntry, rows: Iterable[RowEntry], now: datetime) -> tuple[str, ...]:
+    """The last 24 hours of some rows of a cluster, as words."""
+    listed = tuple(rows)
+    names = {row.registry for row in listed}
+    over = [(ended.since, ended.until) for ended in entry.ended if ended.registry in names]
+    failing = [(facet.since, None) for row in listed for facet in row.failing]
+    unknown = [(facet.unknown_since, None) for row in listed for facet in row.open if facet.unknown_since is not None]
+    return strips.words([*over, *failing], unknown, now)

@@ -1,0 +1,24 @@
+"""The last 24 hours as a strip of bars, an hour each, the oldest first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+HOURS = 24
+HOUR = timedelta(hours=1)
+
+Interval = tuple[datetime, datetime | None]  # None: it goes on
+
+
+def counted(intervals: Iterable[Interval], now: datetime) -> tuple[int, ...]:
+    """How many of the intervals have a part in each hour; the last bar is the hour that ends now."""
+    listed = tuple(intervals)
+    ends = [now - HOUR * back for back in reversed(range(HOURS))]
+    return tuple(sum(since < end and (until is None or until > end - HOUR) for since, until in listed) for end in ends)
+
+
+def words(failing: Iterable[Interval], unknown: Iterable[Interval], now: datetime) -> tuple[str, ...]:
+    """What each hour came to: "fail" where anything failed, else "unknown" where anything was unknown, else "pass"."""
+    bars = zip(counted(failing, now), counted(unknown, now), strict=True)
+    return tuple("fail" if failed else "unknown" if open_ else "pass" for failed, open_ in bars)
