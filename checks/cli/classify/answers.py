@@ -51,7 +51,7 @@ class Classifier:
     def pull_error(self, seen: Sighting) -> PullError | None:
         """The cause of what was seen; None where it is about something else than a pull that failed."""
         found = self._found(seen)
-        if isinstance(found, OtherEvent) or not _is_about_a_pull(seen, found):
+        if isinstance(found, OtherEvent) or not is_about_a_pull(seen, found):
             return None
         return PullError(seen, found)
 
@@ -69,7 +69,7 @@ class Classifier:
         return found
 
 
-def _is_about_a_pull(seen: Sighting, found: Classified) -> bool:
+def is_about_a_pull(seen: Sighting, found: Classified) -> bool:
     """What says so itself is. Of the rest, only what has a cause and comes from where pulls are reported."""
     if tells_of_a_pull(seen.message, seen.reason):
         return True

@@ -127,3 +127,44 @@ def test_events_of_controllers_and_of_a_containers_start_are_no_pull_errors(
 )  # fmt: skip
 def test_kubelets_events_of_a_pull_are_pull_errors(reason: str, message: str, cause: str) -> None:
     assert classified(json.dumps({"kind": "List", "items": [event(message, reason)]})).causes == [cause]
+
+
+MANIFEST = "Error response from daemon: manifest for a.azurecr.io/x:9 not found: manifest unknown: manifest unknown"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "2024-11-28T10:00:00.1234567Z ##[error]",  # GitHub Actions, Azure Pipelines
+        "2024-11-28T10:00:00.1234567Z ",
+        "build\tPull the image\t2024-11-28T10:00:00.1234567Z ##[error]",  # gh run view --log
+        "##[error]",
+        "##[error] ",
+        "::error::",
+        "::error file=Dockerfile,line=1::",
+        "2024-11-28T10:00:00.123456Z 01E ",  # GitLab
+        "2024-11-28T10:00:00.123456Z 00O+",
+        "WARNING: Failed to pull image with policy \"always\": ",
+        "ERROR: Job failed: ",
+        "[2024-11-28T10:00:00.123Z] ",  # Jenkins
+        "10:00:00  ",
+        "docker: ",
+        "2024-11-28T10:00:00Z docker: ",
+    ],
+)  # fmt: skip
+def test_a_line_of_a_pipelines_log_is_read_like_what_was_printed(before: str) -> None:
+    for text in (f"{before}{MANIFEST}\n", f"Starting: pull\n\n{before}{MANIFEST}\ndone\n"):
+        assert classified(text).named == [("image_not_found", "", "", "", "a.azurecr.io/x:9")]
+
+
+@pytest.mark.parametrize("line", OF_OTHERS)
+@pytest.mark.parametrize("before", ["##[error]", "2024-11-28T10:00:00.1234567Z ##[error]", "[2024-11-28T10:00:00Z] "])
+def test_a_pipelines_other_errors_are_no_pull_errors(before: str, line: str) -> None:
+    assert classified(f"{MANIFEST}\n\n{before}{line}\n").causes == ["image_not_found"]
+
+
+def test_what_kubelet_logs_of_its_runtime_is_no_pull_error_without_the_lines_beginning() -> None:
+    line = '"Failed to pull image" err="rpc error: code = Unknown desc = 401 Unauthorized" image="a.azurecr.io/x:1"'
+
+    assert classified(line).named == [("unauthorized", "", "", "", "a.azurecr.io/x:1")]
+    assert classified(f"{NOT_FOUND}\n\n{OF_OTHERS[-2]}").causes == ["image_not_found"]

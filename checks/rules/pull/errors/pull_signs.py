@@ -1,7 +1,8 @@
 """What only texts about pulls have: phrases of those who pull, and the requests that they send to a registry.
 
 A word alone is no sign. "Pull", "registry", "manifest" and "layer" are words of git, npm, Terraform and queues, "/v2/"
-is the path of many an API, and the words of the error ("connection refused", "401 Unauthorized") are every application's.
+is the path of many an API, and the words of the error ("connection refused", "401 Unauthorized") are those of every
+application.
 """
 
 from __future__ import annotations
