@@ -73,7 +73,7 @@ def line_of_text(line: str) -> Sighting:
 def _printed_in_a_pipeline(text: str) -> str:
     """What a client printed in a pipeline's log, without what the pipeline put before it; "" where it is none."""
     before = _PIPELINE.match(text)
-    if before is None or not before.end():
+    if before is None or not before[0].strip():
         return ""
     rest = text[before.end() :]
     return rest if (before["mark"] and not OF_KUBECTL.match(rest)) or _OF_A_CLIENT.match(rest) else ""
