@@ -13,6 +13,7 @@ Function keys are neither needed nor checked: this host listens on 127.0.0.1 onl
 import json
 import os
 import threading
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
@@ -61,7 +62,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(reply.body)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = handle_any
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Every method there is or will be (``do_QUERY``) is one that may have no function."""
+        if name.startswith("do_"):
+            return self.handle_any
+        raise AttributeError(name)
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: each call has its own log line."""

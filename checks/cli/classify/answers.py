@@ -21,13 +21,9 @@ from checks.text import printable, redacted_start
 
 MAX_NAME, MAX_IMAGE, MAX_TEXT = 253, 2048, 64 * 1024
 _MAX_KNOWN = 4096
-# Under these, kubelet and Azure Container Instances report failed pulls beside other things, so the text decides.
-_AMBIGUOUS = frozenset({
-    "", "Failed", "BackOff", "FailedSync", "CreateContainerError", "FailedCreatePodSandBox", "ProviderFailed",
-    "ProviderCreateFailed",
-})  # fmt: skip
-
-
+# Under these, kubelet reports failed pulls beside other things, so the text decides.
+_AMBIGUOUS = frozenset({"", "Failed", "BackOff", "FailedSync", "CreateContainerError", "FailedCreatePodSandBox"})
+_OF_CONTAINER_INSTANCES = frozenset({"ProviderFailed", "ProviderCreateFailed"})
 _OF_A_RUNTIME = "rpc error: code = "
 
 
@@ -55,7 +51,7 @@ class Classifier:
     def pull_error(self, seen: Sighting) -> PullError | None:
         """The cause of what was seen; None where it is about something else than a pull that failed."""
         found = self._found(seen)
-        if isinstance(found, OtherEvent) or not _is_about_a_pull(seen, found):
+        if isinstance(found, OtherEvent) or not is_about_a_pull(seen, found):
             return None
         return PullError(seen, found)
 
@@ -73,17 +69,23 @@ class Classifier:
         return found
 
 
-def _is_about_a_pull(seen: Sighting, found: Classified) -> bool:
+def is_about_a_pull(seen: Sighting, found: Classified) -> bool:
     """What says so itself is. Of the rest, only what has a cause and comes from where pulls are reported."""
     if tells_of_a_pull(seen.message, seen.reason):
         return True
     if found.cause is PullErrorCause.UNKNOWN or seen.log:
         # A runtime's error on its own, as people copy it out of a pod's status, is one even if nobody knows it.
         return not seen.log and not seen.reason and _begins_as_a_runtimes(seen)
-    if not seen.reason and not (seen.image or _begins_as_a_runtimes(seen) or has_sign_of_a_pull(seen.message)):
-        return False  # an application's own words, as of its database or of an API that it asks
-    # A controller's own failure ("403", "timeout") is none of a pull; that a policy forbids the image is.
-    return seen.reason in _AMBIGUOUS or (seen.reason == "FailedCreate" and found.cause is PullErrorCause.POLICY)
+    if (
+        seen.reason == "FailedCreate"
+    ):  # a controller's own failure is none of a pull; that a policy forbids the image is
+        return found.cause is PullErrorCause.POLICY
+    if seen.reason in _OF_CONTAINER_INSTANCES:
+        return True
+    if seen.reason not in _AMBIGUOUS or seen.about:
+        return False  # kubelet, which pulls, reports of pods
+    # The rest may be of a container's start, or an application's own words, as of its database or of an API.
+    return _begins_as_a_runtimes(seen) or has_sign_of_a_pull(seen.message)
 
 
 def _begins_as_a_runtimes(seen: Sighting) -> bool:

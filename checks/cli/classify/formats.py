@@ -7,6 +7,7 @@ is read as a whole.
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -102,9 +103,20 @@ def _begins_json_lines(line: bytes) -> bool:
     if len(line) > json_lines.MAX_LINE:
         return _IS_A_LIST.search(line[:4096]) is None
     found = _decoded(line)
+    if found is None:
+        return _has_a_message_nobody_can_encode(line)
     if not isinstance(found, dict) or _is_watched(found) or journal.is_entry(found):
         return False
     return "message" in found or not is_kubernetes(found)
+
+
+def _has_a_message_nobody_can_encode(line: bytes) -> bool:
+    """Whether it is a line of JSON Lines but for half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "message" in found
 
 
 def _is_watched(found: object) -> bool:

@@ -3,8 +3,9 @@
 In: ``{"message": "…", "reason": "ErrImagePull", "image": "contoso.azurecr.io/web:1"}``; all but the message may be
 absent or null, and other members are ignored, except for those that are kept: namespace, pod, container. Out:
 ``cause``, ``rule``, ``evidence`` and what else an ``Answer`` has. Of an event about something else than a pull that
-failed (a probe, a mount) the cause is "not_a_pull". A line that cannot be read gets an answer too (rule "bad-input");
-only blank lines get none.
+failed (a probe, a mount) the cause is "not_a_pull"; so it is of a line of an application's own log, which has a member
+of a logger, no reason, no image and no sign of a pull. A text without such members is classified as it is. A line that
+cannot be read gets an answer too (rule "bad-input"); only blank lines get none.
 """
 
 from __future__ import annotations
@@ -13,16 +14,31 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from checks.cli.classify.answers import Answer, answer, readable
+from checks.cli.classify.answers import Answer, answer, is_about_a_pull, readable
 from checks.cli.classify.objects import sightings_of
 from checks.cli.classify.sighting import Sighting
 from checks.cli.classify.texts.mentions import container_in, image_in
-from checks.rules.pull.errors import PullErrorCause, classify_event
+from checks.rules.pull.errors import (
+    Classified,
+    OtherEvent,
+    OtherEventCause,
+    PullErrorCause,
+    classify_event,
+    has_sign_of_a_pull,
+    tells_of_a_pull,
+)
 from checks.text import redacted
 
 MAX_LINE = 1024 * 1024
 _MAX_COMPLAINT = 200
 _UNREADABLE = "The line could not be read."
+# What loggers write beside the message: slog, zap, logrus, log4j, Serilog, structlog, pino, Logstash, OpenTelemetry.
+_OF_A_LOGGER = frozenset({
+    "level", "lvl", "levelname", "log_level", "loglevel", "log.level", "@l", "severity", "severity_text",
+    "severityText", "logger", "loggerName", "logger_name", "log.logger", "ts", "@timestamp", "@t", "service",
+    "service.name", "serviceName", "msg", "caller", "thread",
+    "thread_name", "stack_trace", "stacktrace", "exc_info", "trace_id",
+})  # fmt: skip
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -74,16 +90,30 @@ def _answer(line: bytes, decoder: msgspec.json.Decoder[_Line]) -> Answer:
         told = decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _bad(str(error) or type(error).__name__)
-    seen = _seen(told, _of_event(line))
-    return answer(seen, classify_event(readable(told.message), told.reason or "", told.image or ""))
+    event = _of_event(line)
+    seen = _seen(told, event)
+    found = classify_event(readable(told.message), told.reason or "", told.image or "")
+    if isinstance(found, Classified) and (rule := _why_no_pull(seen, found, line, is_event=event is not None)):
+        found = OtherEvent(OtherEventCause.NOT_A_PULL, rule, readable(told.message)[:_MAX_COMPLAINT])
+    return answer(seen, found)
 
 
-def _seen(told: _Line, event: Sighting) -> Sighting:
+def _why_no_pull(seen: Sighting, found: Classified, line: bytes, *, is_event: bool) -> str:
+    """The rule by which a line is about something else than a pull, though its text has a cause; "" where it is not."""
+    if is_event:
+        return "" if is_about_a_pull(seen, found) else "event-subject"
+    if seen.reason or seen.image or tells_of_a_pull(seen.message) or has_sign_of_a_pull(seen.message):
+        return ""
+    return "" if _OF_A_LOGGER.isdisjoint(msgspec.json.decode(line)) else "log-line"
+
+
+def _seen(told: _Line, told_as_event: Sighting | None) -> Sighting:
     """What a line tells, with whom it names: by its own members, as an event of Kubernetes, or in its message."""
 
     def given(member: object) -> str:
         return member if isinstance(member, str) else ""
 
+    event = told_as_event or Sighting(message="")
     return Sighting(
         message=told.message,
         reason=told.reason or "",
@@ -95,10 +125,9 @@ def _seen(told: _Line, event: Sighting) -> Sighting:
     )
 
 
-def _of_event(line: bytes) -> Sighting:
+def _of_event(line: bytes) -> Sighting | None:
     """What a line says as an event of Kubernetes (``jq -c '.items[]'``), which is still answered as a line."""
-    found = next(iter(sightings_of(msgspec.json.decode(line))), None) if b'"involvedObject"' in line else None
-    return found or Sighting(message="")
+    return next(iter(sightings_of(msgspec.json.decode(line))), None) if b'"involvedObject"' in line else None
 
 
 def _bad(complaint: str) -> Answer:

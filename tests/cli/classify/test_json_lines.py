@@ -14,7 +14,7 @@ import pytest
 from checks.cli.classify import formats
 from checks.cli.classify.answers import Answer, Classifier
 from checks.cli.classify.json_lines import MAX_LINE, Outcome, answer_lines
-from tests.support.classified import classified, written
+from tests.support.classified import NOT_FOUND, classified, event, written
 from tests.support.secret_texts import TEXTS, leaks
 
 
@@ -206,3 +206,65 @@ def test_a_secret_that_was_broken_at_a_column_is_not_shown() -> None:
         (shown,), _ = answers(json.dumps({"message": wrapped}).encode())
 
         assert "hunter" not in str(shown) and "[redacted]" in shown["evidence"]
+
+
+LOGGED: tuple[dict[str, Any], ...] = (
+    {"level": "error", "message": "dial tcp 10.0.0.1:5432: connect: connection refused", "service": "shop"},
+    {"severity": "ERROR", "message": "db down: connection refused"},
+    {"ts": 1.5, "message": "GET https://registry.npmjs.org/x: 404 not found"},
+    {"@timestamp": "2026-11-28T15:00:00Z", "message": "unexpected EOF"},
+    {"logger": "shop.db", "message": "something new"},
+    {"msg": "x", "message": "401 Unauthorized", "reason": None, "image": ""},
+)
+
+
+@pytest.mark.parametrize("line", LOGGED)
+def test_a_line_of_an_applications_own_log_is_about_something_else_and_is_answered(line: dict[str, Any]) -> None:
+    shown, outcome = answers(json.dumps(line).encode(), b'\n{"message": "EOF"}\n')
+
+    assert [(one["cause"], one["rule"]) for one in shown] == [
+        ("not_a_pull", "log-line"),
+        ("corrupt_or_interrupted", "interrupted"),
+    ]
+    assert "remedy" not in shown[0] and outcome == Outcome(read=2, bad=0)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"reason": "ErrImagePull"},
+        {"image": "contoso.azurecr.io/web:1"},
+        {"message": "lookup contoso.azurecr.io: no such host"},
+        {"message": 'Failed to pull image "web:1": lookup x: no such host'},
+    ],
+)
+def test_a_line_of_a_log_that_tells_of_a_pull_keeps_its_cause(more: dict[str, str]) -> None:
+    told = {"level": "error", "message": "dial tcp: lookup x: no such host", **more}
+
+    assert [one["cause"] for one in answers(json.dumps(told).encode())[0]] == ["dns"]
+
+
+def test_a_text_without_members_of_a_logger_is_classified_as_it_is() -> None:
+    assert [one["cause"] for one in answers(b'{"message": "db down: connection refused"}')[0]] == ["connect_refused"]
+
+
+def test_an_event_on_a_line_is_a_pull_error_only_where_it_is_one_in_a_list() -> None:
+    other = event("Job failed: lookup contoso.azurecr.io: no such host")
+    other["involvedObject"] = {"kind": "Job", "namespace": "prod", "name": "x"}
+    lines = [json.dumps(one).encode() + b"\n" for one in (other, event("Error: context deadline exceeded"))]
+    shown, _ = answers(*lines, json.dumps(event(NOT_FOUND)).encode())
+
+    assert [(one["cause"], one["rule"]) for one in shown[:2]] == [("not_a_pull", "event-subject")] * 2
+    assert (shown[0]["about"], shown[2]["cause"]) == ("Job/x", "image_not_found")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [rb'{"message": "x \ud800 y"}', rb'{"reason": "Failed", "message": "Failed to pull image \"a/b:1\" \udc00"}'],
+)
+def test_a_single_line_with_half_of_a_surrogate_pair_is_answered_as_json_lines(line: bytes) -> None:
+    for given in (line, line + b"\n", b"\n" + line):
+        shown, outcome = answers(given)
+
+        assert [(one["cause"], one["rule"]) for one in shown] == [("unknown", "bad-input")]
+        assert outcome == Outcome(read=1, bad=1)

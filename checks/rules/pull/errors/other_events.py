@@ -72,6 +72,8 @@ _OTHER_TEXT = re.compile(
     r"|nameserver limits|search line limits|the node was low on resource|node \S{1,253} status is now\b"
     r"|node is not ready\b|(?:failed to|attempting to) (?:garbage collect|reclaim)\b|error syncing load balancer\b"
     r"|(?:exec lifecycle hook|poststarthook|prestophook|http lifecycle hook)\b"
+    # The node's container runtime is down, and its disk is full.
+    r"|\"?failed to get image status\b|(?:kubelet: )?\"?eviction manager: "
     r"|(?:multi-attach|attachvolume)|unable to upgrade connection\b|error executing (?:remote )?command\b)"
 )
 # These may hold a pull's error: the pause image's, or that of an image that a driver mounts.
@@ -87,9 +89,13 @@ _OTHER_UNLESS_PULL = re.compile(
 )
 _SUB_PATH = re.compile(r"\b(?:image )?sub-?path\b")
 _TELLS_OF_A_PULL = re.compile(
-    r"(?:failed|unable|error|trying and failing) (?:to )?pull|errimage|imagepullbackoff|back-?off pulling"
-    r"|pull access denied|failed to (?:get sandbox image|resolve reference|resolve image|unpack|extract)"
-    r"|(?:error|failed) unpacking|image pull|pull(?:ing)? (?:image|failed)"
+    # What is pulled is an image: by that word, by a name in quotes, or by a name with a registry, a tag or a digest.
+    r"(?:failed|unable|error|trying and failing) (?:to )?pull(?:ing)?(?: and unpack)?"
+    r"(?:(?: \w{1,20}){0,3}? images?\b| \\{0,3}[\"'`…]| (?!https?:)[^\s\"']{1,300}(?:/[\w…]|:\w))"
+    r"|errimage|imagepullbackoff|back-?off pulling"
+    r"|pull access denied|failed to (?:get sandbox image|resolve reference \\{0,3}[\"'`…](?!#)|resolve image)"
+    r"|failed to (?:unpack|extract) (?:the )?(?:image|layer)|(?:error|failed) unpacking (?:image|layer)"
+    r"|image pull\b|pull(?:ing)? image\b|pull failed: error response from daemon"
 )
 
 
