@@ -70,4 +70,4 @@ mutants: setup ## whether the tests notice when a rule is broken (ARGS="-k WORD"
 	@$(RUN) tools/mutants.py $(ARGS)
 
 clean: ## remove what setup and the tools made
-	rm -rf .venv node_modules .node .demo .azurite .mail-preview .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants build pullwatch.egg-info
+	rm -rf .venv node_modules .node .demo .azurite .mail-preview .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis .mutants build pullwatch.egg-info

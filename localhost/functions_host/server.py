@@ -34,6 +34,8 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     # A thread that hangs in a function must not keep the process from ending.
     block_on_close = False
+    # Many may ask at once; five are what the library lets wait, and the others are reset.
+    request_queue_size = 128
 
     def __init__(self, host: Host, port: int) -> None:
         self.host = host
