@@ -591,3 +591,34 @@ def test_a_list_that_ends_in_the_middle_is_said_on_standard_error_and_is_no_fail
 
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
     assert done.stderr == "pullwatch: the input ends in the middle, after 1 whole item of a list\n"
+
+
+def test_a_described_pod_that_lost_its_indent_keeps_its_pod_and_container() -> None:
+    flat = "\n".join(line.lstrip() for line in DESCRIBED.splitlines())
+    labels = flat.replace("Labels: ", "Labels:           a=b\ntier=web\nLabels2:")
+    for text in (flat, labels, f"it says\n\n{flat}\n\nany idea?\n"):
+        assert classified(text).named == [OF_WEB]
+    without_events = flat.partition("Events:")[0]
+    assert classified(without_events).named == [("backoff_only", "prod", "web-1", "web", IMAGE)]
+
+
+def test_two_described_pods_without_indent_are_told_apart() -> None:
+    flat = "\n".join(line.lstrip() for line in DESCRIBED.splitlines())
+    two = flat.replace("web-1", "web-2").replace("prod", "test")
+
+    assert classified(f"{flat}\n\n{two}\n").named == [OF_WEB, ("image_not_found", "test", "web-2", "web", IMAGE)]
+
+
+@pytest.mark.parametrize("table", [EVENTS, KUBECTL_EVENTS, PODS], ids=["events", "kubectl events", "pods"])
+@pytest.mark.parametrize("ruled", [True, False])
+def test_a_table_of_markdown_is_read_like_the_table_that_it_was(table: str, *, ruled: bool) -> None:
+    rows = [re.split(r" {2,}", row.strip()) for row in table.splitlines() if row.strip() and not row.startswith("sec")]
+    shown = [f"| {' | '.join(row)} |" for row in rows]
+    if ruled:
+        shown.insert(1, f"|{'|'.join(' :--- ' for _ in rows[0])}|")
+    for text in (
+        "\n".join(shown),
+        "it says:\n\n" + "\r\n".join(shown) + "\r\n\nany idea?\n",
+        "\n".join(shown[2 if ruled else 1 :]),
+    ):
+        assert classified(text).named == classified(table).named

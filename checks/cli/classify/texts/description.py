@@ -19,9 +19,12 @@ _CONTAINER = re.compile(r"^  ([a-z0-9][a-z0-9-]{0,62}):[ \t]*$")
 _OF_CONTAINER = re.compile(r"^    ([A-Z][A-Za-z ]{0,40}):[ \t]{0,200}(.*)$")
 _REASON = re.compile(r"^      Reason:[ \t]{1,200}(\S{1,64})")
 _EVENT = re.compile(
-    rf"^[ \t]{{1,20}}(?:Normal|Warning)[ \t]{{1,400}}(?P<reason>\S{{1,64}})[ \t]{{1,400}}(?P<age>{AGE})[ \t]{{1,400}}"
+    rf"^[ \t]{{0,20}}(?:Normal|Warning)[ \t]{{1,400}}(?P<reason>\S{{1,64}})[ \t]{{1,400}}(?P<age>{AGE})[ \t]{{1,400}}"
     r"\S{1,253}[ \t]{1,400}(?P<message>\S.*)$"
 )
+# What is pasted may have lost its indent: then a container's name stands at the margin, and its fields do.
+_FLAT_CONTAINER = re.compile(r"^([a-z0-9][a-z0-9-]{0,62}):[ \t]*$")
+_FLAT_VALUE = re.compile(r"^[a-z0-9][\w./-]{0,300}[=:]")
 _CONTAINERS = ("Init Containers", "Containers", "Ephemeral Containers")
 _NO_PODS = frozenset({"Pod Template", "Replicas", "Taints", "Roles", "Selector"})
 
@@ -53,6 +56,7 @@ class Description:
         self._fields: dict[str, str] = {}
         self._about: dict[str, str] = {}
         self._section = self._container = self._state = ""
+        self._is_flat = self._in_flat_container = False
         self._images: dict[str, str] = {}
         self._waiting: dict[str, str] = {}
         self._events: list[Sighting] = []
@@ -62,6 +66,8 @@ class Description:
         if self._section == "Events":
             return self._take_event(line)
         if not line.strip():
+            return True
+        if not line[0].isspace() and self._take_flat(line):
             return True
         if found := _FIELD.match(line):
             self._section = found[1]
@@ -73,6 +79,26 @@ class Description:
             self._take_of_container(line)
         elif self._section in ("Involved Object", "Regarding") and (inner := _INNER.match(line)):
             self._about.setdefault(inner[1], inner[2].strip())
+        return True
+
+    def _take_flat(self, line: str) -> bool:
+        """Reads a line that may have lost its indent; False where it is at the margin anyway."""
+        if self._section in _CONTAINERS and (found := _FLAT_CONTAINER.match(line)):
+            self._is_flat = self._in_flat_container = True
+            self._container, self._state = found[1], ""
+            return True
+        field = _FIELD.match(line)
+        if field is None:
+            return self._is_flat or ("Namespace" in self._fields and _FLAT_VALUE.match(line) is not None)
+        if not self._in_flat_container or field[1] in (*_CONTAINERS, "Conditions", "Volumes", "Events"):
+            self._in_flat_container = False
+            return False
+        if field[1] == "Reason" and self._state == "Waiting":
+            self._waiting.setdefault(self._container, field[2].strip())
+        elif field[1] in ("State", "Last State"):
+            self._state = field[2].strip() if field[1] == "State" else ""
+        elif field[1] == "Image":
+            self._images[self._container] = field[2].strip()
         return True
 
     def _take_event(self, line: str) -> bool:
