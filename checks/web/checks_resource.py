@@ -15,7 +15,7 @@ from checks.findings import ScanReport
 from checks.jobs import scan_cluster
 from checks.jobs.asking import ask_for_run
 from checks.jobs.canaries import StoredCanaries
-from checks.jobs.choosing.scope import ScanScope
+from checks.jobs.choosing.scope import MAX_LENGTH, MAX_NAMED, ScanScope
 from checks.jobs.context import JobContext
 from checks.report.fleet.scan_about import ScanAbout
 from checks.report.formats.as_json import scan_answer
@@ -29,23 +29,33 @@ from checks.web.reading import bad_body, read_body
 from checks.web.runs_resource import RETRY_AFTER, RunRequested, subscriptions
 
 SCAN_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
+MAX_SUBSCRIPTIONS = 1000  # whose ids fit one queue message
 SHARED_NAMESPACE = "default"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-class ChecksRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be asked: one cluster now, or a run over subscriptions."""
+Named = Annotated[
+    str, Meta(max_length=MAX_LENGTH, description="One cluster, to be checked now: its name or its ARM id.")
+]
+Subscriptions = Annotated[
+    tuple[str, ...], Meta(max_length=MAX_SUBSCRIPTIONS, description="Ids; none: all that the app watches.")
+]
+Registries = Annotated[
+    tuple[str, ...],
+    Meta(max_length=MAX_NAMED, description="With `cluster`: only these registries, by name or login server."),
+]
+Canary = Annotated[
+    bool, Meta(description="With `cluster`: have its nodes pull (PW305), where PULLWATCH_CANARY allows it.")
+]
 
-    cluster: Annotated[
-        str | None, Meta(description="One cluster, to be checked now: its name or its ARM id. None: a run.")
-    ] = None
-    subscriptions: Annotated[tuple[str, ...], Meta(description="Ids; none: all that the app watches.")] = ()
-    registries: Annotated[
-        tuple[str, ...], Meta(description="With `cluster`: only these registries, by name or login server.")
-    ] = ()
-    canary: Annotated[
-        bool, Meta(description="With `cluster`: have its nodes pull (PW305), where PULLWATCH_CANARY allows it.")
-    ] = False
+
+class ChecksRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be asked: one cluster now, or a run over subscriptions where no cluster is named."""
+
+    cluster: Named | None = None
+    subscriptions: Subscriptions = ()
+    registries: Registries = ()
+    canary: Canary = False
 
 
 def read_request(asked: Asked) -> ChecksRequest:

@@ -94,9 +94,16 @@ def _query_parameter(shape: type[msgspec.Struct], name: str) -> dict[str, Any]:
     (field,) = (each for each in fields_of(shape) if each.encode_name == name)
     schema = dict(_inlined(shape)[name])
     described = {"name": name, "in": "query", "required": field.required}
-    text = schema.pop("description", "")
+    text = description_of(schema)
+    schema.pop("description", None)
     many = {"style": "form", "explode": True} if takes_many(field) else {}
     return described | ({"description": text} if text else {}) | many | {"schema": schema}
+
+
+def description_of(schema: dict[str, Any]) -> str:
+    """What a member means; of one that may be null, what the other alternative says."""
+    alternatives = (each.get("description", "") for each in schema.get("anyOf", ()))
+    return str(schema.get("description") or next(filter(None, alternatives), ""))
 
 
 def _inlined(shape: type[msgspec.Struct]) -> dict[str, Any]:

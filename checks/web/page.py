@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from checks.report.pages.page import table
-from checks.web.openapi import answers, query_parameters, shapes_of
+from checks.web.openapi import answers, description_of, query_parameters, shapes_of
 from checks.web.problems import KINDS, URN
 from checks.web.route import Level, Route, Shape
 
@@ -70,7 +70,7 @@ def _members(body: type[msgspec.Struct] | None) -> list[tuple[str, str]]:
     if body is None:
         return []
     properties = msgspec.json.schema(body)["$defs"][body.__name__]["properties"]
-    return [(name, schema.get("description", "")) for name, schema in properties.items()]
+    return [(name, description_of(schema)) for name, schema in properties.items()]
 
 
 def _shape(shape: Shape) -> str:

@@ -22,6 +22,7 @@ class Query(msgspec.Struct, frozen=True):
 
     verdict: Annotated[tuple[Literal["fail", "pass"], ...], Meta(description="Only these.")] = ()
     limit: Annotated[int, Meta(ge=1, le=200, description="At most so many.")] = 50
+    name: Annotated[str, Meta(max_length=9, description="Whose.")] | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -60,7 +61,7 @@ def test_every_parameter_in_an_address_is_described() -> None:
 def test_a_route_is_described_with_all_it_takes() -> None:
     described = document([SAMPLE])
     operation = described.paths["/api/samples/{id}"]["get"]
-    assert operation["parameters"] == [
+    assert operation["parameters"][:3] == [
         {"name": "id", "in": "path", "required": True, "description": "Its id.", "schema": {"type": "string"}},
         {
             "name": "verdict",
@@ -82,6 +83,7 @@ def test_a_route_is_described_with_all_it_takes() -> None:
     assert operation["responses"]["200"]["content"] == {
         "application/json": {"schema": {"$ref": "#/components/schemas/Answer"}}
     }
+    assert operation["parameters"][3]["description"] == "Whose."
     assert {"304", "400", "401", "500", "503"} < set(operation["responses"])
     assert described.components["schemas"]["Answer"]["description"] == "An answer of `x`."
     assert "| `limit` | query | At most so many. Default: `50`. |" in http_api_page([SAMPLE])
