@@ -125,6 +125,36 @@ def _ack(parser: Parser) -> None:
     add_ack_options(parser)
 
 
+def _history(parser: Parser) -> None:
+    from checks.cli.stored.history import add_options
+
+    add_options(parser)
+
+
+def _runs(parser: Parser) -> None:
+    from checks.cli.stored.runs import add_options
+
+    add_options(parser)
+
+
+def _incidents(parser: Parser) -> None:
+    from checks.cli.stored.incidents import add_options
+
+    add_options(parser)
+
+
+def _verify_history(parser: Parser) -> None:
+    from checks.cli.stored.verify import add_verify_options
+
+    add_verify_options(parser)
+
+
+def _rebuild_overview(parser: Parser) -> None:
+    from checks.cli.stored.verify import add_rebuild_options
+
+    add_rebuild_options(parser)
+
+
 def _list(parser: Parser) -> None:
     from checks.cli.catalog import add_list_options
 
@@ -142,6 +172,11 @@ _COMMANDS: tuple[tuple[str, str, Options], ...] = (
     ("watch", "check again and again, print what changes", _watch),
     ("explain", "what a check or cause means, or why a cluster cannot pull", _explain),
     ("classify", "name the cause of pull errors", _classify),
+    ("incidents", "what fails by what is at fault, since when", _incidents),
+    ("history", "what changed at a cluster", _history),
+    ("runs", "the latest runs of the app", _runs),
+    ("verify-history", "whether history and states agree", _verify_history),
+    ("rebuild-overview", "make what lists show anew", _rebuild_overview),
     ("silence", "keep failures from being mailed, for a while", _silence),
     ("ack", "acknowledge what fails now, until it recovers", _ack),
     ("list", "the checks, one a line", _list),

@@ -8,21 +8,17 @@ wrong usage or settings.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import base64
 import difflib
 import getpass
-import os
 import re
 import secrets
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from azure.core.exceptions import AzureError
 
 from checks import catalog, settings
 from checks.arm_ids import subscription_of
@@ -30,28 +26,25 @@ from checks.causes import ReadCause, RowCause, ScanCause
 from checks.cli import terminal
 from checks.cli.arguments import Parser, duration
 from checks.cli.layout import Column, Page, prose, table
-from checks.collect.arm.client import Azure, open_azure
-from checks.history.errors import HistoryError
+from checks.cli.storage import NO_STORAGE, NOTHING_SUCH, Work, run, say
+from checks.collect.arm.client import Azure
 from checks.history.model import SubjectState, Unreadable
-from checks.history.table.store import Store, open_store
+from checks.history.table.store import Store
 from checks.jobs.silences import failing, failing_states
 from checks.notify.silences import matches
+from checks.report.formats.json_text import json_text
 from checks.rules import registry_names
 from checks.settings import Settings
 from checks.silences import LONGEST, MAX_AUTHOR, MAX_MATCHER, MAX_REASON, Matchers, Silence, SilenceKind, harmless
-from checks.text import counted, one_line, printable
+from checks.text import counted, one_line
 
 _COLUMNS = (Column("ID", 0), Column("KIND", 2), Column("UNTIL (UTC)", 1), Column("BY", 3), Column("OF", 0))
-NOTHING_SUCH = 1
-NO_STORAGE = 2
 MAX_ACKS = 20  # failures that one command acknowledges
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_WHERE_IT_IS = "Give it as the app has it: the storage account's page in the Azure portal shows it."
 _NOTHING = "nothing that fails now matches it"
 _WHO = ("upn", "unique_name", "preferred_username", "email", "appid", "oid")
 
-Work = Callable[[argparse.Namespace, Settings, Azure, Store], Awaitable[int]]
 Failure = tuple[str, SubjectState]
 
 
@@ -85,7 +78,7 @@ def add_ack_options(parser: Parser) -> None:
 
 def _command(parser: argparse.ArgumentParser, work: Work) -> None:
     parser.add_argument("--output", choices=("table", "json"), default="table", help="what is printed (default: table)")
-    parser.set_defaults(command=lambda options: _run(options, work))
+    parser.set_defaults(command=lambda options: run(options, work, "Silences"))
 
 
 def _matcher_options(parser: argparse.ArgumentParser) -> None:
@@ -202,50 +195,6 @@ def _matchers(options: argparse.Namespace, loaded: Settings) -> Matchers:
 # ---- the commands ------------------------------------------------------------------------------------------------
 
 
-def _run(options: argparse.Namespace, work: Work) -> int:
-    """A command with the store it works on."""
-    loaded = settings.load(os.environ)
-    if not loaded.storage and not loaded.table_endpoint:
-        raise settings.SettingError(
-            "Silences are kept in the app's storage: set AzureWebJobsStorage, or "
-            "AzureWebJobsStorage__tableServiceUri, as the app has it."
-        )
-    _refuse_malformed_key(loaded.storage or "")
-    try:
-        return asyncio.run(_opened(options, loaded, work))
-    except AzureError as error:
-        _say(f"the storage did not answer: {one_line(str(error))}")
-    except HistoryError as error:
-        _say(one_line(str(error)))
-    return NO_STORAGE
-
-
-def _refuse_malformed_key(connection_string: str) -> None:
-    """A key that no storage account can have, before anything is signed with it. No part of it is repeated."""
-    parts = dict(part.strip().partition("=")[::2] for part in connection_string.split(";"))
-    try:
-        base64.b64decode(parts.get("AccountKey", ""), validate=True)
-    except ValueError:
-        raise settings.SettingError(
-            "AzureWebJobsStorage has a malformed AccountKey: it is not base64, so a part of it may be missing. "
-            f"{_WHERE_IT_IS}"
-        ) from None
-
-
-async def _opened(options: argparse.Namespace, loaded: Settings, work: Work) -> int:
-    async with open_azure(loaded) as azure, AsyncExitStack() as stack:
-        storage = open_store(
-            connection_string=loaded.storage, endpoint=loaded.table_endpoint, credential=azure.credential
-        )
-        try:
-            store = await stack.enter_async_context(storage)
-        except ValueError:  # its text may repeat a part of what is a secret
-            name = "AzureWebJobsStorage" if loaded.storage else "AzureWebJobsStorage__tableServiceUri"
-            what = "no connection string" if loaded.storage else "not the address"
-            raise settings.SettingError(f"{name} is {what} of a storage account. {_WHERE_IT_IS}") from None
-        return await work(options, loaded, azure, store)
-
-
 async def _add(options: argparse.Namespace, loaded: Settings, azure: Azure, store: Store) -> int:
     """Makes a silence. Mail about failures that match it is kept back until it expires or is ended; recoveries go to
     whoever was notified of the failure. Nothing is kept back for good: at its end a mail says what still fails."""
@@ -255,7 +204,7 @@ async def _add(options: argparse.Namespace, loaded: Settings, azure: Azure, stor
     made = _made(options, SilenceKind.SILENCE, matchers, author)
     await store.add_silence(made)
     count = len(await _failures(store, matchers))
-    _say(f"{counted(count, 'answer that fails now matches', 'answers that fail now match')} it" if count else _NOTHING)
+    say(f"{counted(count, 'answer that fails now matches', 'answers that fail now match')} it" if count else _NOTHING)
     if not count:
         _warn_of_unknown_cause(matchers.cause)
     await _show_kept(options, store, [made.id])
@@ -271,7 +220,7 @@ async def _ack(options: argparse.Namespace, loaded: Settings, azure: Azure, stor
     await store.ensure_tables()
     wanted = _acknowledged(matchers, await _failures(store, matchers))
     if not wanted:
-        _say(f"nothing fails now that matches {matchers}")
+        say(f"nothing fails now that matches {matchers}")
         _warn_of_unknown_cause(matchers.cause)
         return NOTHING_SUCH
     if len(wanted) > MAX_ACKS:
@@ -295,7 +244,7 @@ async def _end(options: argparse.Namespace, loaded: Settings, azure: Azure, stor
     """Ends a silence or an acknowledgement now. What it kept back and still fails is mailed within minutes."""
     over = await store.end_silence(options.id, datetime.now(UTC))
     if over is None:
-        _say(f"there is no silence {options.id}")
+        say(f"there is no silence {options.id}")
         return NOTHING_SUCH
     _show(options, [over])
     return 0
@@ -345,7 +294,7 @@ def _warn_of_unknown_cause(cause: str) -> None:
     if cause and cause not in known:
         near = difflib.get_close_matches(cause, sorted(known), 1)
         hint = f"did you mean {near[0]}?" if near else "docs/causes.md lists them all"
-        _say(f"no cause is called {cause}: {hint}")
+        say(f"no cause is called {cause}: {hint}")
 
 
 async def _signed_in(loaded: Settings, azure: Azure) -> str:
@@ -374,10 +323,6 @@ def _claims(token: str) -> dict[str, Any]:
 # ---- what is shown -----------------------------------------------------------------------------------------------
 
 
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"pullwatch: {printable(sentence)}\n")
-
-
 async def _show_kept(options: argparse.Namespace, store: Store, names: list[str]) -> None:
     """Shows silences as they were kept: their texts without secrets."""
     _show(options, [one for one in (await store.list_silences()).silences if one.id in names])
@@ -386,13 +331,13 @@ async def _show_kept(options: argparse.Namespace, store: Store, names: list[str]
 def _show(options: argparse.Namespace, silences: Sequence[Silence], unreadable: Sequence[Unreadable] = ()) -> None:
     now = datetime.now(UTC)
     for broken in unreadable:
-        _say(f"{broken.ref.row} cannot be read, and silences nothing: {one_line(broken.why)}")
+        say(f"{broken.ref.row} cannot be read, and silences nothing: {one_line(broken.why)}")
     if options.output == "json":
         answer = {
             "silences": [_answer(one, now) for one in silences],
             "unreadable": [{"row": broken.ref.row, "why": one_line(broken.why)} for broken in unreadable],
         }
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n")
+        sys.stdout.write(json_text(answer))
         return
     page = Page(terminal.width_of(sys.stdout))
     rows = []

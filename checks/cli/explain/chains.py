@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-import msgspec
-
 from checks.causes import ReadCause
 from checks.cli.arguments import PROGRAM, wrong
 from checks.cli.exit_codes import NOTHING_READABLE, UNKNOWN
@@ -18,6 +16,7 @@ from checks.jobs.choosing.scope import ScanScope
 from checks.report.chain.as_json import chains_answer
 from checks.report.chain.build import answer_of, chain_of_row
 from checks.report.chain.model import Chain
+from checks.report.formats.json_text import json_text
 from checks.report.path_picture import svg
 from checks.text import counted, printable, redacted
 
@@ -76,7 +75,7 @@ def chains_of(report: ScanReport) -> tuple[Chain, ...]:
 def _show(chains: tuple[Chain, ...], options: argparse.Namespace) -> None:
     """Prints chains; of several in a terminal, those that hold as a picture alone."""
     if options.output == "json":
-        return put(msgspec.json.format(msgspec.json.encode(chains_answer(chains)), indent=2) + b"\n")
+        return put(json_text(chains_answer(chains)).encode())
     if options.output == "svg":
         return put("\n".join((*map(svg.picture, chains), "")).encode())
     for number, chain in enumerate(chains):

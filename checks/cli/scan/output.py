@@ -7,8 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-import msgspec
-
 from checks.cli import terminal
 from checks.cli.arguments import PROGRAM
 from checks.cli.layout import Page
@@ -20,6 +18,7 @@ from checks.findings import ClusterReport, ScanReport, Severity
 from checks.report.formats.as_csv import csv_report
 from checks.report.formats.as_json import scan_answer
 from checks.report.formats.as_junit import junit_report
+from checks.report.formats.json_text import json_text
 from checks.report.html.render import html_report
 from checks.report.outcome import Outcome
 from checks.text import counted, redacted
@@ -146,8 +145,7 @@ def as_text(scanned: Scanned, wanted: str, clusters: tuple[ClusterReport, ...] |
     """A scan in a format for programs, or for a browser. ``clusters`` are those that are listed; None: all."""
     report, about = scanned.report, scanned.about
     if wanted == "json":
-        raw = msgspec.json.encode(scan_answer(report, about, clusters))
-        return msgspec.json.format(raw, indent=2).decode() + "\n"
+        return json_text(scan_answer(report, about, clusters))
     render = {"csv": csv_report, "junit": junit_report, "html": html_report}[wanted]
     return render(report, about, clusters)
 

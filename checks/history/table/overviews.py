@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -119,12 +120,7 @@ class Overviews(Clusters):
         """Make the overview of a subscription anew, from the states and the history of its clusters."""
         for attempt in range(TRIES):
             stored = await self.load_overview(subscription)
-            entries: list[ClusterEntry] = []
-            for summary in (await self.list_states(subscription)).items:
-                state = await self.load_state(summary.cluster)
-                if state is not None:
-                    entries.append(await self._entry(Look(state.state), None))
-            made = with_entries(Overview(subscription.lower()), entries)
+            made = await self.make_overview(subscription)
             try:
                 await self._write_overview(made, stored.etag)
             except Conflict:
@@ -133,6 +129,19 @@ class Overviews(Clusters):
             else:
                 return made
         raise AssertionError("a loop that always ends by itself")
+
+    async def make_overview(self, subscription: str) -> Overview:
+        """What the overview of a subscription would be, from the states and the history of its clusters.
+
+        A state that cannot be read has no entry.
+        """
+        entries: list[ClusterEntry] = []
+        for summary in (await self.list_states(subscription)).items:
+            with suppress(SchemaError):  # whoever makes it anew says so, or the cluster's shard does
+                state = await self.load_state(summary.cluster)
+                if state is not None:
+                    entries.append(await self._entry(Look(state.state), None))
+        return with_entries(Overview(subscription.lower()), entries)
 
     async def _entry(self, look: Look, known: ClusterEntry | None) -> ClusterEntry:
         """A cluster's entry; where looks between this one and the one that is known are missing, from its history."""
