@@ -23,7 +23,7 @@ from checks.web.openapi import OpenApiDocument, document
 from checks.web.problems import Problem
 from checks.web.registries_resource import get_registry
 from checks.web.route import Level, Route
-from checks.web.runs_resource import RunAnswer, RunRequested, get_run
+from checks.web.runs_resource import RunAnswer, RunRequested, RunsAnswer, RunsQuery, get_run, list_runs
 from checks.web.silences_resource import (
     AcknowledgementRequest,
     SilenceAnswer,
@@ -76,12 +76,21 @@ ROUTES: tuple[Route, ...] = (
         seconds=215,
     ),
     Route(
+        name="list_runs",
+        route="runs",
+        method="GET",
+        handler=list_runs,
+        summary="The latest runs, the newest first.",
+        query=RunsQuery,
+        responses={200: (RunsAnswer, "Each without its subscriptions, which `GET /api/runs/{id}` has.")},
+    ),
+    Route(
         name="runs",
         route="runs/{id}",
         method="GET",
         handler=get_run,
         summary="Where a run stands, and what it came to.",
-        path={"id": "The run's id, as `POST /api/checks` gives it."},
+        path={"id": "The run's id, as `POST /api/checks` gives it; or `latest`."},
         responses={
             200: ((RunAnswer, RunRequested), "The run; `Retry-After` where it was asked for and is not planned yet."),
             404: (Problem, "There is no such run."),

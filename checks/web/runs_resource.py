@@ -16,7 +16,10 @@ from checks.report.formats.as_json import subscription_answer
 from checks.report.formats.json_shapes import SubscriptionAnswer
 from checks.web.http import Asked, HttpResponse
 from checks.web.problems import NOT_FOUND, problem
+from checks.web.reading import read_query
 
+LATEST = "latest"
+MOST_RUNS = 100
 RETRY_AFTER = "5"  # seconds until it is worth while to ask again
 _RUN_ID = re.compile(r"[0-9]{6}-[0-9]{12}")
 RunId = Annotated[str, Meta(description="A run's id: the month it was asked for in, and its place among all runs.")]
@@ -62,9 +65,36 @@ class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
     subscriptions: tuple[SubscriptionAnswer, ...]
 
 
+class RunsQuery(msgspec.Struct, frozen=True):
+    """How many runs."""
+
+    limit: Annotated[int, Meta(ge=1, le=MOST_RUNS, description="How many, the newest first.")] = 20
+
+
+class RunsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest runs, the newest first. Of those that are open, `shards_ended` is not counted here and is 0."""
+
+    runs: tuple[RunAnswer, ...]
+
+
+async def list_runs(context: JobContext, asked: Asked) -> HttpResponse:
+    """The latest runs, without what they could not read."""
+    found = await context.store.list_runs(read_query(asked, RunsQuery).limit)
+    shown = (_answer(run, len(run.expected) - run.missing_count if run.closed else 0) for run in found)
+    return HttpResponse(200, RunsAnswer(runs=tuple(msgspec.structs.replace(one, subscriptions=()) for one in shown)))
+
+
 async def get_run(context: JobContext, asked: Asked) -> HttpResponse:
-    """200 with where a run stands, 404 where there is none. One that was asked for and not yet planned is there."""
+    """200 with where a run stands, 404 where there is none. One that was asked for and not yet planned is there.
+
+    "latest" is the one that was closed last.
+    """
     run_id = asked.path.get("id", "")
+    if run_id == LATEST:
+        latest = await context.store.latest_run()
+        if latest is None:
+            return _none()
+        run_id = latest.id
     if not _RUN_ID.fullmatch(run_id):
         return _none()
     stored = await context.store.load_run(run_id)

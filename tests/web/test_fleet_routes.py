@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from checks.history.decide import Policy, decide
-from checks.history.model import RunRef
+from checks.history.model import Run, RunRef, RunScope
 from checks.history.table.overviews import Look
+from checks.jobs.close import close_run
 from checks.jobs.context import JobContext
 from tests.support.http import ask
 from tests.support.reports import CLUSTER, REGISTRY, report
@@ -217,3 +218,23 @@ async def test_what_somebody_wrote_is_harmless_where_it_is_shown(held: Held) -> 
     status, made = await ask(held.job, "silence", body=body)
     assert status == 201
     assert "abcdefghijkl" not in made["reason"] and made["author"] == "a"
+
+
+async def test_runs_are_listed_and_the_latest_has_a_name_of_its_own(held: Held) -> None:
+    assert (await held.get("list_runs"))["runs"] == []
+    assert (await ask(held.job, "runs", path={"id": "latest"}))[0] == 404
+    ids = []
+    for number in range(2):
+        ticket = await held.job.store.next_sequence(held.clock(), f"request {number}")
+        run = Run(
+            id=ticket.run_id, sequence=ticket.sequence, requested_by="timer", scope=RunScope(()),
+            created=held.clock(), deadline=held.clock() + timedelta(minutes=25),
+        )  # fmt: skip
+        assert await held.job.store.create_run(run, [])
+        ids.append(run.id)
+    assert (await close_run(held.job, ids[0])).reason == "closed"
+    assert [(one["run"], one["status"]) for one in (await held.get("list_runs"))["runs"]] == [
+        (ids[1], "planned"), (ids[0], "closed")
+    ]  # fmt: skip
+    assert len((await held.get("list_runs", query=query(limit="1")))["runs"]) == 1
+    assert (await held.get("runs", path={"id": "latest"}))["run"] == ids[0]
