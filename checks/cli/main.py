@@ -100,13 +100,13 @@ def _classify(parser: Parser) -> None:
 
 
 def _silence(parser: Parser) -> None:
-    from checks.cli.silences import add_silence_options
+    from checks.cli.silences.command import add_silence_options
 
     add_silence_options(parser)
 
 
 def _ack(parser: Parser) -> None:
-    from checks.cli.silences import add_ack_options
+    from checks.cli.silences.command import add_ack_options
 
     add_ack_options(parser)
 

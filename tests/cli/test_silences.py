@@ -16,7 +16,7 @@ import pytest
 
 from checks import settings
 from checks.cli.main import main
-from checks.cli.silences import _claims, _signed_in
+from checks.cli.silences.author import claims_of, signed_in
 from checks.findings import ClusterReport
 from checks.history.decide import FACETS, Policy, decide
 from checks.history.model import RunRef
@@ -231,7 +231,7 @@ def token(claims: object) -> str:
     (token([1]), {}), ("", {}), ("a.b", {}), ("a.!.c", {}), ("a.//8.c", {}), ("a.äöü.c", {}),
 ])  # fmt: skip
 def test_a_token_says_who_it_was_given_to_or_nothing(text: str, claims: dict[str, Any]) -> None:
-    assert _claims(text) == claims
+    assert claims_of(text) == claims
 
 
 class SignedIn:
@@ -259,7 +259,7 @@ def test_with_an_identity_the_author_is_whom_its_token_was_given_to(claims: dict
     loaded = settings.load({"AzureWebJobsStorage__tableServiceUri": "https://x.table.core.windows.net"})
     azure = SignedIn(token(claims))
     with mock.patch("getpass.getuser", return_value="user-of-the-system"):
-        assert asyncio.run(_signed_in(loaded, azure)) == who  # type: ignore[arg-type]
+        assert asyncio.run(signed_in(loaded, azure)) == who  # type: ignore[arg-type]
     assert azure.scopes == ["https://storage.azure.com/.default"]
 
 
