@@ -111,6 +111,30 @@ def _ack(parser: Parser) -> None:
     add_ack_options(parser)
 
 
+def _history(parser: Parser) -> None:
+    from checks.cli.history.changes import add_options
+
+    add_options(parser)
+
+
+def _runs(parser: Parser) -> None:
+    from checks.cli.history.runs import add_options
+
+    add_options(parser)
+
+
+def _verify(parser: Parser) -> None:
+    from checks.cli.history.verify import add_options
+
+    add_options(parser)
+
+
+def _rebuild(parser: Parser) -> None:
+    from checks.cli.history.rebuild import add_options
+
+    add_options(parser)
+
+
 def _list(parser: Parser) -> None:
     from checks.cli.catalog import add_list_options
 
@@ -130,6 +154,10 @@ _COMMANDS: tuple[tuple[str, str, Options], ...] = (
     ("classify", "name the cause of pull errors", _classify),
     ("silence", "keep failures from being mailed, for a while", _silence),
     ("ack", "acknowledge what fails now, until it recovers", _ack),
+    ("history", "what changed for one cluster, newest first", _history),
+    ("runs", "the app's latest runs, or one whole", _runs),
+    ("verify-history", "whether what the app keeps agrees", _verify),
+    ("rebuild-overview", "make what lists show anew", _rebuild),
     ("list", "the checks, one a line", _list),
     ("settings", "all settings, as a table", _settings),
 )

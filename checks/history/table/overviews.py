@@ -75,6 +75,11 @@ class Overviews(Clusters):
                 unreadable.append(Unreadable(RowRef(row["PartitionKey"], row["RowKey"]), str(error)))
         return OverviewList(tuple(items), tuple(unreadable))
 
+    async def find_overview(self, subscription: str) -> Overview | None:
+        """The overview of a subscription as it is kept, None where none is. SchemaError where it cannot be read."""
+        row = await self._get(keys.OVERVIEW, keys.overview(subscription))
+        return None if row is None else read_overview(row)
+
     async def load_overview(self, subscription: str) -> StoredOverview:
         """The overview of a subscription; an empty one where there is none, or none that can be read.
 
@@ -123,7 +128,7 @@ class Overviews(Clusters):
             for summary in (await self.list_states(subscription)).items:
                 state = await self.load_state(summary.cluster)
                 if state is not None:
-                    entries.append(await self._entry(Look(state.state), None))
+                    entries.append(await self.entry_anew(state.state))
             made = with_entries(Overview(subscription.lower()), entries)
             try:
                 await self._write_overview(made, stored.etag)
@@ -133,6 +138,10 @@ class Overviews(Clusters):
             else:
                 return made
         raise AssertionError("a loop that always ends by itself")
+
+    async def entry_anew(self, state: ClusterState) -> ClusterEntry:
+        """What is shown of a cluster, from its state and its history; nothing is written."""
+        return await self._entry(Look(state), None)
 
     async def _entry(self, look: Look, known: ClusterEntry | None) -> ClusterEntry:
         """A cluster's entry; where looks between this one and the one that is known are missing, from its history."""
@@ -183,6 +192,11 @@ def read_overview(row: rows.Row) -> Overview:
     except ValueError as error:
         raise SchemaError(f"row {where!r}: {error}") from error
     return rows.read(Overview, text, where)
+
+
+def as_kept(overview: Overview) -> Overview:
+    """The overview as its row holds it: without texts that do not fit. LimitError where nothing helps."""
+    return read_overview(overview_row(overview))
 
 
 def behind(overview: Overview, known: Iterable[tuple[str, int]]) -> tuple[str, ...]:

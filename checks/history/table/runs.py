@@ -333,6 +333,11 @@ def _unreadable(ref: RowRef, row: rows.Row, read: Callable[[rows.Row], object]) 
     return []
 
 
+def read_sequence(row: rows.Row) -> int:
+    """The place of the last run that was asked for. SchemaError where it cannot be read."""
+    return _read_counter(row).sequence
+
+
 def _read_counter(row: rows.Row) -> _Counter:
     try:
         return _counter(row)

@@ -18,6 +18,7 @@ from azure.core.pipeline import PipelineResponse
 from azure.data.tables.aio import TableServiceClient
 
 from checks.history.table.canaries import Canaries
+from checks.history.table.latest_runs import LatestRuns
 from checks.history.table.outbox import Outbox
 from checks.history.table.overviews import Overviews
 from checks.history.table.silences import Silences
@@ -27,7 +28,7 @@ from checks.retry_after import asked_seconds
 LONGEST_PAUSE = 8  # seconds between two tries
 
 
-class Store(Canaries, Outbox, Overviews, Silences, UnreadableRows):
+class Store(Canaries, LatestRuns, Outbox, Overviews, Silences, UnreadableRows):
     """What history offers to the jobs. One per job: it lives in that job's event loop."""
 
 
