@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -13,7 +14,7 @@ from checks.history.errors import HistoryError
 from checks.history.model import RowRef, StateSummary, Unreadable
 from checks.history.overview import ClusterEntry, Overview
 from checks.history.table import keys
-from checks.history.table.overviews import as_kept
+from checks.history.table.overviews import KeptOverview, shorter
 from checks.history.table.store import Store
 
 Say = Callable[[str], None]
@@ -42,15 +43,14 @@ async def check_subscription(store: Store, subscription: str, cluster: str, say:
 
     The app may write meanwhile: an overview that differs is compared once more, with what is held by then.
     """
-    checked = await _histories(store, subscription, cluster, say)
-    differences, unreadable = await _overview(store, subscription, cluster, say)
+    checked, unread = await _histories(store, subscription, cluster, say)
+    differences, unreadable = await _overview(store, subscription, cluster, unread, say)
     if differences:
-        again, unreadable = await _overview(store, subscription, cluster, say)
+        again, unreadable = await _overview(store, subscription, cluster, unread, say)
         lasting = {(one.cluster.lower(), one.registry) for one in differences}
         differences = [one for one in again if (one.cluster.lower(), one.registry) in lasting]
-    return checked + Checked(
-        0, 0, tuple(differences), tuple(one for one in unreadable if one not in checked.unreadable)
-    )
+    new = tuple(one for one in unreadable if one not in checked.unreadable)
+    return checked + Checked(differences=tuple(differences), unreadable=new)
 
 
 def is_named(cluster: str, given: str) -> bool:
@@ -74,14 +74,18 @@ def _may_be(ref: RowRef, cluster: str) -> bool:
     return not cluster or ref.row.startswith("state|~") or ref.row.rpartition(":")[2] == cluster.lower()
 
 
-async def _histories(store: Store, subscription: str, cluster: str, say: Say) -> Checked:
+async def _histories(store: Store, subscription: str, cluster: str, say: Say) -> tuple[Checked, set[str]]:
+    """What the histories come to, and the clusters (lower case) of which something cannot be read."""
     states, broken = await _named_states(store, subscription, cluster)
-    checked = Checked(unreadable=tuple(broken))
+    checked, unread = Checked(unreadable=tuple(broken)), set[str]()
     for number, state in enumerate(states, 1):
-        checked += await _history(store, state.cluster)
+        one = await _history(store, state.cluster)
+        checked += one
+        if one.unreadable:
+            unread.add(state.cluster.lower())
         if number % TOLD_EVERY == 0:
             say(f"{subscription}: the history of {number} of {len(states)} clusters")
-    return checked
+    return checked, unread
 
 
 async def _history(store: Store, cluster: str) -> Checked:
@@ -104,39 +108,48 @@ async def _history(store: Store, cluster: str) -> Checked:
 
 
 async def _overview(
-    store: Store, subscription: str, cluster: str, say: Say
+    store: Store, subscription: str, cluster: str, unread: set[str], say: Say
 ) -> tuple[list[Difference], list[Unreadable]]:
-    """Where the overview is not what it would be, were it made anew."""
+    """Where the overview is not what it would be, were it made anew; without clusters that cannot be read."""
     try:
-        kept = await store.find_overview(subscription) or Overview(subscription)
+        kept = await store.find_overview(subscription) or KeptOverview(Overview(subscription))
     except HistoryError as error:
         return [], [Unreadable(RowRef(keys.OVERVIEW, keys.overview(subscription)), str(error))]
-    made, unmade = await _made(store, subscription, cluster, say)
-    rows = {one.ref.row for one in unmade}
-    shown = _by_name(entry for entry in kept.clusters if is_named(entry.cluster, cluster))
-    anew = _by_name(made.clusters)
+    made, broken = await _made(store, subscription, cluster, unread, say)
+    rows = {one.ref.row for one in broken}
+    shown = _by_name(entry for entry in kept.overview.clusters if is_named(entry.cluster, cluster))
+    anew = [_by_name(one.clusters) for one in islice(shorter(made), kept.cut + 1)]
     return [
         difference
-        for name in sorted(shown.keys() | anew.keys())
-        if name in anew or keys.state(name) not in rows
-        for difference in entry_differences(shown.get(name), anew.get(name))
-    ], unmade
+        for name in sorted(shown.keys() | anew[0].keys())
+        if name not in unread and keys.state(name) not in rows
+        for difference in _entry_differences(shown.get(name), [one.get(name) for one in anew])
+    ], broken
 
 
-async def _made(store: Store, subscription: str, cluster: str, say: Say) -> tuple[Overview, list[Unreadable]]:
+def _entry_differences(shown: ClusterEntry | None, anew: Sequence[ClusterEntry | None]) -> list[Difference]:
+    """What is left out of a row for want of room is no difference. ``anew``: whole first, then with less and less."""
+    return [] if shown in anew else entry_differences(shown, anew[-1])
+
+
+async def _made(
+    store: Store, subscription: str, cluster: str, unread: set[str], say: Say
+) -> tuple[Overview, list[Unreadable]]:
     """The overview as it would be kept, made of what can be read."""
     states, broken = await _named_states(store, subscription, cluster)
     entries: list[ClusterEntry] = []
     for number, state in enumerate(states, 1):
+        if state.cluster.lower() in unread:
+            continue
         try:
             stored = await store.load_state(state.cluster)
             if stored is not None:
                 entries.append(await store.entry_anew(stored.state))
-        except HistoryError as error:
+        except HistoryError as error:  # of one cluster: it stops no other
             broken.append(Unreadable(keys.state_ref(state.cluster), str(error)))
         if number % TOLD_EVERY == 0:
             say(f"{subscription}: the overview of {number} of {len(states)} clusters")
-    return as_kept(Overview(subscription, tuple(entries))), broken
+    return Overview(subscription, tuple(entries)), broken
 
 
 def _by_name(entries: Iterable[ClusterEntry]) -> dict[str, ClusterEntry]:

@@ -8,7 +8,7 @@ long the longest texts go, which the cluster's own row has.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -54,6 +54,16 @@ class StoredOverview(msgspec.Struct, frozen=True):
     etag: str = ""
 
 
+class KeptOverview(msgspec.Struct, frozen=True):
+    """An overview and what its row has no room for: 0 nothing, 1 texts, 2 texts and failures that are over.
+
+    Entries of earlier looks may have less, or more, than ``cut`` says of the last.
+    """
+
+    overview: Overview
+    cut: int = 0
+
+
 class OverviewList(msgspec.Struct, frozen=True):
     """The overviews that were found, and the rows of those that cannot be read."""
 
@@ -75,10 +85,10 @@ class Overviews(Clusters):
                 unreadable.append(Unreadable(RowRef(row["PartitionKey"], row["RowKey"]), str(error)))
         return OverviewList(tuple(items), tuple(unreadable))
 
-    async def find_overview(self, subscription: str) -> Overview | None:
+    async def find_overview(self, subscription: str) -> KeptOverview | None:
         """The overview of a subscription as it is kept, None where none is. SchemaError where it cannot be read."""
         row = await self._get(keys.OVERVIEW, keys.overview(subscription))
-        return None if row is None else read_overview(row)
+        return None if row is None else KeptOverview(read_overview(row), rows.integer(row, "cut"))
 
     async def load_overview(self, subscription: str) -> StoredOverview:
         """The overview of a subscription; an empty one where there is none, or none that can be read.
@@ -171,15 +181,21 @@ class Overviews(Clusters):
             raise Conflict(f"row {entity['RowKey']!r} was made in between")
 
 
+def shorter(overview: Overview) -> Iterator[Overview]:
+    """The overview, then without texts, then without the failures that are over as well."""
+    cuts: tuple[Callable[[Overview], Overview], ...] = (lambda whole: whole, without_texts, without_ended)
+    for cut in cuts:
+        overview = cut(overview)
+        yield overview
+
+
 def overview_row(overview: Overview) -> rows.Entity:
     """The row of an overview, without its longest texts where they do not fit. LimitError where nothing helps."""
-    shorter: tuple[Callable[[Overview], Overview], ...] = (lambda whole: whole, without_texts, without_ended)
-    for level, cut in enumerate(shorter):
-        overview = cut(overview)
-        text = packed(rows.text_of(overview))
+    for level, cut in enumerate(shorter(overview)):
+        text = packed(rows.text_of(cut))
         if len(text) <= MAX_TEXT:
             entity = rows.base(keys.OVERVIEW, keys.overview(overview.subscription))
-            entity |= {"clusters": len(overview.clusters), "cut": level}
+            entity |= {"clusters": len(cut.clusters), "cut": level}
             return rows.checked(entity | rows.chunked("overview", text))
     raise LimitError(f"the overview of subscription {overview.subscription} has {len(text)} characters")
 

@@ -45,18 +45,21 @@ def looked(storage: str, *words: str, cluster: str = CLUSTER, shown: bool = True
 
     async def work(store: Store) -> None:
         for number, word in enumerate(words, 1):
-            stored = await store.load_state(cluster)
             at = NOW - timedelta(hours=step_hours * (len(words) - number))
-            seen = report(word.partition("-")[0], cause=word.partition("-")[2] or "role-missing", cluster=cluster)
-            decision = decide(
-                stored.state if stored else None, seen, RunRef(new_run_id(number, at), number), FAILING, at
-            )
-            await store.commit(decision, seen, stored.etag if stored else None)
-            if shown:
-                look = Look(decision.state, decision.change, stored.state.sequence if stored else None)
-                await store.fold_into_overview(cluster.split("/")[2], [look])
+            await look(store, number, word, at, cluster, shown)
 
     on(storage, work)
+
+
+async def look(store: Store, number: int, word: str, at: datetime, cluster: str = CLUSTER, shown: bool = True) -> None:
+    """Looks at a cluster: "pass", "fail-<cause>" or another verdict; committed and, if so, shown."""
+    stored = await store.load_state(cluster)
+    seen = report(word.partition("-")[0], cause=word.partition("-")[2] or "role-missing", cluster=cluster)
+    decision = decide(stored.state if stored else None, seen, RunRef(new_run_id(number, at), number), FAILING, at)
+    await store.commit(decision, seen, stored.etag if stored else None)
+    if shown:
+        folded = Look(decision.state, decision.change, stored.state.sequence if stored else None)
+        await store.fold_into_overview(cluster.split("/")[2], [folded])
 
 
 def planned(number: int, at: datetime, **more: object) -> Run:
