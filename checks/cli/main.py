@@ -114,45 +114,45 @@ def _classify(parser: Parser) -> None:
 
 
 def _silence(parser: Parser) -> None:
-    from checks.cli.silences import add_silence_options
+    from checks.cli.silences.command import add_silence_options
 
     add_silence_options(parser)
 
 
 def _ack(parser: Parser) -> None:
-    from checks.cli.silences import add_ack_options
+    from checks.cli.silences.command import add_ack_options
 
     add_ack_options(parser)
 
 
+def _incidents(parser: Parser) -> None:
+    from checks.cli.history.incidents import add_options
+
+    add_options(parser)
+
+
 def _history(parser: Parser) -> None:
-    from checks.cli.stored.history import add_options
+    from checks.cli.history.changes import add_options
 
     add_options(parser)
 
 
 def _runs(parser: Parser) -> None:
-    from checks.cli.stored.runs import add_options
+    from checks.cli.history.runs import add_options
 
     add_options(parser)
 
 
-def _incidents(parser: Parser) -> None:
-    from checks.cli.stored.incidents import add_options
+def _verify(parser: Parser) -> None:
+    from checks.cli.history.verify import add_options
 
     add_options(parser)
 
 
-def _verify_history(parser: Parser) -> None:
-    from checks.cli.stored.verify import add_verify_options
+def _rebuild(parser: Parser) -> None:
+    from checks.cli.history.rebuild import add_options
 
-    add_verify_options(parser)
-
-
-def _rebuild_overview(parser: Parser) -> None:
-    from checks.cli.stored.verify import add_rebuild_options
-
-    add_rebuild_options(parser)
+    add_options(parser)
 
 
 def _list(parser: Parser) -> None:
@@ -173,12 +173,12 @@ _COMMANDS: tuple[tuple[str, str, Options], ...] = (
     ("explain", "what a check or cause means, or why a cluster cannot pull", _explain),
     ("classify", "name the cause of pull errors", _classify),
     ("incidents", "what fails by what is at fault, since when", _incidents),
-    ("history", "what changed at a cluster", _history),
-    ("runs", "the latest runs of the app", _runs),
-    ("verify-history", "whether history and states agree", _verify_history),
-    ("rebuild-overview", "make what lists show anew", _rebuild_overview),
     ("silence", "keep failures from being mailed, for a while", _silence),
     ("ack", "acknowledge what fails now, until it recovers", _ack),
+    ("history", "what changed for one cluster, newest first", _history),
+    ("runs", "the app's latest runs, or one whole", _runs),
+    ("verify-history", "whether what the app keeps agrees", _verify),
+    ("rebuild-overview", "make what lists show anew", _rebuild),
     ("list", "the checks, one a line", _list),
     ("settings", "all settings, as a table", _settings),
 )

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 
+from checks.arm_ids import subscription_of
 from checks.rules.registry_names import is_host_name_or_pattern
+from checks.silences import MAX_MATCHER, harmless
 from checks.text import redacted
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def some_name(text: str) -> str:
@@ -26,3 +31,19 @@ def registry_pattern(text: str) -> str:
             f"{redacted(text)[:80]!r} is no registry's name or login server, and no pattern of one"
         )
     return text.lower()
+
+
+def subscription_id(text: str) -> str:
+    """A subscription by its id, in lower case. Raises ArgumentTypeError."""
+    if not _GUID.fullmatch(text.lower()):
+        raise argparse.ArgumentTypeError(f"{harmless(text, 80)!r} is no subscription id")
+    return text.lower()
+
+
+def cluster_name_or_id(text: str) -> str:
+    """One cluster by its name or its ARM id. Raises ArgumentTypeError."""
+    is_id = text.startswith("/")
+    of_a_cluster = bool(subscription_of(text)) and "/managedclusters/" in text.lower()
+    if not text.strip() or len(text) > MAX_MATCHER or (of_a_cluster != is_id) or ("/" in text and not is_id):
+        raise argparse.ArgumentTypeError(f"{harmless(text, 80)!r} is neither the name nor the ARM id of a cluster")
+    return text.rstrip("/")

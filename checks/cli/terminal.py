@@ -6,11 +6,16 @@ Everything that came from Azure or a pod is shown as text: no markup, no control
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from typing import IO, NoReturn
 
 from rich.console import Console as RichConsole
 from rich.text import Text
+
+from checks.cli.arguments import PROGRAM
+from checks.report.formats.json_text import json_text
+from checks.text import printable
 
 PLAIN_WIDTH, MAX_PROSE_WIDTH = 80, 100
 _WIDE = 1 << 16  # rich has no console without a width
@@ -49,3 +54,13 @@ def write(lines: Iterable[Text], out: Console) -> None:
     """Writes lines as they are: none is wrapped or cut."""
     for line in lines:
         out.print(line, soft_wrap=True)
+
+
+def say(sentence: str) -> None:
+    """Writes a sentence to standard error, after the program's name."""
+    sys.stderr.write(f"{PROGRAM}: {printable(sentence)}\n")
+
+
+def write_json(answer: object, stream: IO[str]) -> None:
+    """Writes an answer as indented JSON."""
+    stream.write(json_text(answer))

@@ -72,16 +72,21 @@ class RunsQuery(msgspec.Struct, frozen=True):
 
 
 class RunsAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest runs, the newest first. Of those that are open, `shards_ended` is not counted here and is 0."""
+    """The latest runs, the newest first. Of those that are open, `shards_ended` is not counted here and is 0.
+
+    `unreadable`: runs whose rows cannot be read.
+    """
 
     runs: tuple[RunAnswer, ...]
+    unreadable: int
 
 
 async def list_runs(context: JobContext, asked: Asked) -> HttpResponse:
     """The latest runs, without what they could not read."""
     found = await context.store.list_runs(read_query(asked, RunsQuery).limit)
-    shown = (_answer(run, len(run.expected) - run.missing_count if run.closed else 0) for run in found)
-    return HttpResponse(200, RunsAnswer(runs=tuple(msgspec.structs.replace(one, subscriptions=()) for one in shown)))
+    shown = (_answer(run, len(run.expected) - run.missing_count if run.closed else 0) for run in found.items)
+    runs = tuple(msgspec.structs.replace(one, subscriptions=()) for one in shown)
+    return HttpResponse(200, RunsAnswer(runs=runs, unreadable=len(found.unreadable)))
 
 
 async def get_run(context: JobContext, asked: Asked) -> HttpResponse:

@@ -2,10 +2,7 @@
 
 import asyncio
 import base64
-import contextlib
-import io
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,15 +12,15 @@ import msgspec
 import pytest
 
 from checks import settings
-from checks.cli.main import main
-from checks.cli.silences import _claims, _signed_in
+from checks.cli.silences.author import claims_of, signed_in
 from checks.findings import ClusterReport
 from checks.history.decide import FACETS, Policy, decide
 from checks.history.model import RunRef
 from checks.history.table.store import open_store
 from checks.silences import MAX_AUTHOR, MAX_REASON, Matchers, Silence, SilenceKind
+from tests.support import said
 from tests.support.broken_rows import damage_text
-from tests.support.cli import clean, command
+from tests.support.cli import command
 from tests.support.reports import CLUSTER, REGISTRY, facet, report
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -33,27 +30,13 @@ FAILING = Policy(fail_after=dict.fromkeys(FACETS, 1))
 WHY = ("--reason", "maintenance", "--for", "4h")
 
 
-class Said:
-    """What a command said, and its exit code."""
-
-    def __init__(self, storage: str | None, *arguments: str, **environment: str) -> None:
-        given = {"AzureWebJobsStorage": storage} if storage else {}
-        out, errors = io.StringIO(), io.StringIO()
-        with (
-            mock.patch.dict(os.environ, clean(given | environment), clear=True),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(errors),
-        ):
-            try:
-                self.code: Any = main(list(arguments))
-            except SystemExit as stopped:
-                self.code = stopped.code
-        self.out, self.errors = out.getvalue(), errors.getvalue()
+class Said(said.Said):
+    """What a command said of silences."""
 
     @property
     def silences(self) -> list[dict[str, Any]]:
         """The silences in its JSON."""
-        listed: list[dict[str, Any]] = json.loads(self.out)["silences"]
+        listed: list[dict[str, Any]] = self.json["silences"]
         return listed
 
 
@@ -231,7 +214,7 @@ def token(claims: object) -> str:
     (token([1]), {}), ("", {}), ("a.b", {}), ("a.!.c", {}), ("a.//8.c", {}), ("a.äöü.c", {}),
 ])  # fmt: skip
 def test_a_token_says_who_it_was_given_to_or_nothing(text: str, claims: dict[str, Any]) -> None:
-    assert _claims(text) == claims
+    assert claims_of(text) == claims
 
 
 class SignedIn:
@@ -259,7 +242,7 @@ def test_with_an_identity_the_author_is_whom_its_token_was_given_to(claims: dict
     loaded = settings.load({"AzureWebJobsStorage__tableServiceUri": "https://x.table.core.windows.net"})
     azure = SignedIn(token(claims))
     with mock.patch("getpass.getuser", return_value="user-of-the-system"):
-        assert asyncio.run(_signed_in(loaded, azure)) == who  # type: ignore[arg-type]
+        assert asyncio.run(signed_in(loaded, azure)) == who  # type: ignore[arg-type]
     assert azure.scopes == ["https://storage.azure.com/.default"]
 
 

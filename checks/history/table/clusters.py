@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from checks.changes import Change
 from checks.facts import subscription_of
@@ -129,6 +129,14 @@ class Clusters(Tables):
             if len(changes) >= limit:
                 break
         return tuple(changes)
+
+    async def walk_changes(self, cluster: str) -> AsyncIterator[Change | Unreadable]:
+        """The whole history of a cluster, the newest first. A row that cannot be read stops no other."""
+        async for row in self._range(keys.subscription_key(cluster), f"change|{keys.cluster_key(cluster)}"):
+            try:
+                yield rows.read_change(row)
+            except SchemaError as error:
+                yield Unreadable(RowRef(row["PartitionKey"], row["RowKey"]), str(error))
 
     async def load_change(self, ref: RowRef) -> Change | None:
         """The change a pointer points to."""

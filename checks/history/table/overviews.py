@@ -8,8 +8,7 @@ long the longest texts go, which the cluster's own row has.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -55,6 +54,16 @@ class StoredOverview(msgspec.Struct, frozen=True):
     etag: str = ""
 
 
+class KeptOverview(msgspec.Struct, frozen=True):
+    """An overview and what its row has no room for: 0 nothing, 1 texts, 2 texts and failures that are over.
+
+    Entries of earlier looks may have less, or more, than ``cut`` says of the last.
+    """
+
+    overview: Overview
+    cut: int = 0
+
+
 class OverviewList(msgspec.Struct, frozen=True):
     """The overviews that were found, and the rows of those that cannot be read."""
 
@@ -75,6 +84,11 @@ class Overviews(Clusters):
             except SchemaError as error:
                 unreadable.append(Unreadable(RowRef(row["PartitionKey"], row["RowKey"]), str(error)))
         return OverviewList(tuple(items), tuple(unreadable))
+
+    async def find_overview(self, subscription: str) -> KeptOverview | None:
+        """The overview of a subscription as it is kept, None where none is. SchemaError where it cannot be read."""
+        row = await self._get(keys.OVERVIEW, keys.overview(subscription))
+        return None if row is None else KeptOverview(read_overview(row), rows.integer(row, "cut"))
 
     async def load_overview(self, subscription: str) -> StoredOverview:
         """The overview of a subscription; an empty one where there is none, or none that can be read.
@@ -120,7 +134,12 @@ class Overviews(Clusters):
         """Make the overview of a subscription anew, from the states and the history of its clusters."""
         for attempt in range(TRIES):
             stored = await self.load_overview(subscription)
-            made = await self.make_overview(subscription)
+            entries: list[ClusterEntry] = []
+            for summary in (await self.list_states(subscription)).items:
+                state = await self.load_state(summary.cluster)
+                if state is not None:
+                    entries.append(await self.entry_anew(state.state))
+            made = with_entries(Overview(subscription.lower()), entries)
             try:
                 await self._write_overview(made, stored.etag)
             except Conflict:
@@ -130,18 +149,9 @@ class Overviews(Clusters):
                 return made
         raise AssertionError("a loop that always ends by itself")
 
-    async def make_overview(self, subscription: str) -> Overview:
-        """What the overview of a subscription would be, from the states and the history of its clusters.
-
-        A state that cannot be read has no entry.
-        """
-        entries: list[ClusterEntry] = []
-        for summary in (await self.list_states(subscription)).items:
-            with suppress(SchemaError):  # whoever makes it anew says so, or the cluster's shard does
-                state = await self.load_state(summary.cluster)
-                if state is not None:
-                    entries.append(await self._entry(Look(state.state), None))
-        return with_entries(Overview(subscription.lower()), entries)
+    async def entry_anew(self, state: ClusterState) -> ClusterEntry:
+        """What is shown of a cluster, from its state and its history; nothing is written."""
+        return await self._entry(Look(state), None)
 
     async def _entry(self, look: Look, known: ClusterEntry | None) -> ClusterEntry:
         """A cluster's entry; where looks between this one and the one that is known are missing, from its history."""
@@ -171,15 +181,21 @@ class Overviews(Clusters):
             raise Conflict(f"row {entity['RowKey']!r} was made in between")
 
 
+def shorter(overview: Overview) -> Iterator[Overview]:
+    """The overview, then without texts, then without the failures that are over as well."""
+    cuts: tuple[Callable[[Overview], Overview], ...] = (lambda whole: whole, without_texts, without_ended)
+    for cut in cuts:
+        overview = cut(overview)
+        yield overview
+
+
 def overview_row(overview: Overview) -> rows.Entity:
     """The row of an overview, without its longest texts where they do not fit. LimitError where nothing helps."""
-    shorter: tuple[Callable[[Overview], Overview], ...] = (lambda whole: whole, without_texts, without_ended)
-    for level, cut in enumerate(shorter):
-        overview = cut(overview)
-        text = packed(rows.text_of(overview))
+    for level, cut in enumerate(shorter(overview)):
+        text = packed(rows.text_of(cut))
         if len(text) <= MAX_TEXT:
             entity = rows.base(keys.OVERVIEW, keys.overview(overview.subscription))
-            entity |= {"clusters": len(overview.clusters), "cut": level}
+            entity |= {"clusters": len(cut.clusters), "cut": level}
             return rows.checked(entity | rows.chunked("overview", text))
     raise LimitError(f"the overview of subscription {overview.subscription} has {len(text)} characters")
 
@@ -192,6 +208,11 @@ def read_overview(row: rows.Row) -> Overview:
     except ValueError as error:
         raise SchemaError(f"row {where!r}: {error}") from error
     return rows.read(Overview, text, where)
+
+
+def as_kept(overview: Overview) -> Overview:
+    """The overview as its row holds it: without texts that do not fit. LimitError where nothing helps."""
+    return read_overview(overview_row(overview))
 
 
 def behind(overview: Overview, known: Iterable[tuple[str, int]]) -> tuple[str, ...]:

@@ -118,30 +118,6 @@ class Runs(Tables):
         parts = [part async for part in self._range(run_id, prefix, table)] if prefix else []
         return StoredRun(rows.read_run(row, parts), etag_of(row))
 
-    async def list_runs(self, limit: int) -> tuple[Run, ...]:
-        """The latest runs, open ones too, the newest first. One that was asked for and not planned is left out.
-
-        A run's place in the order is in its id, and its month is that of the run after it, or an earlier one.
-        """
-        row = await self._get(keys.RUN, "sequence")
-        if row is None:
-            return ()
-        counter = _read_counter(row)
-        newest = max(counter.tickets.values(), key=lambda ticket: ticket.sequence, default=None)
-        latest = await self.latest_run()
-        month = (newest.run_id if newest else latest.id if latest else "")[:6]
-        found: list[Run] = []
-        for sequence in range(counter.sequence, max(counter.sequence - 2 * limit, 0), -1):
-            if not month or len(found) == limit:
-                break
-            for candidate in (month, _month_before(month)):
-                stored = await self.load_run(f"{candidate}-{sequence:012d}")
-                if stored is not None:
-                    month = candidate
-                    found.append(stored.run)
-                    break
-        return tuple(found)
-
     async def load_shard(self, run_id: str, shard_id: str) -> Shard | None:
         """A shard as planned."""
         row = await self._get(run_id, keys.check(f"shard|{shard_id}"), keys.run_table(run_id))
@@ -357,10 +333,9 @@ def _unreadable(ref: RowRef, row: rows.Row, read: Callable[[rows.Row], object]) 
     return []
 
 
-def _month_before(month: str) -> str:
-    """ "202601" of "202602", "202512" of "202601"."""
-    year, number = int(month[:4]), int(month[4:])
-    return f"{year - (number == 1):04d}{(number - 2) % 12 + 1:02d}"
+def read_sequence(row: rows.Row) -> int:
+    """The place of the last run that was asked for. SchemaError where it cannot be read."""
+    return _read_counter(row).sequence
 
 
 def _read_counter(row: rows.Row) -> _Counter:

@@ -19,6 +19,7 @@ from azure.data.tables.aio import TableServiceClient
 
 from checks.history.table.asked import AskedRuns
 from checks.history.table.canaries import Canaries
+from checks.history.table.latest_runs import LatestRuns
 from checks.history.table.outbox import Outbox
 from checks.history.table.overviews import Overviews
 from checks.history.table.silences import Silences
@@ -28,7 +29,7 @@ from checks.retry_after import asked_seconds
 LONGEST_PAUSE = 8  # seconds between two tries
 
 
-class Store(AskedRuns, Canaries, Outbox, Overviews, Silences, UnreadableRows):
+class Store(AskedRuns, Canaries, LatestRuns, Outbox, Overviews, Silences, UnreadableRows):
     """What history offers to the jobs. One per job: it lives in that job's event loop."""
 
 

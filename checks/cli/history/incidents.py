@@ -8,17 +8,16 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from checks.arm_ids import name_of
-from checks.cli import terminal
+from checks.cli import stored, terminal
 from checks.cli.arguments import Parser
 from checks.cli.layout import Column, Page, command, short_registry, table
-from checks.cli.storage import NO_STORAGE, run, say
+from checks.cli.stored import NO_STORAGE
 from checks.collect.arm.client import Azure
 from checks.fleet.answers import incident_shown, state_of
 from checks.fleet.incidents import Incident, incidents_of
 from checks.fleet.load import load_fleet
 from checks.history.table.store import Store
 from checks.notify.roots import RootKind
-from checks.report.formats.json_text import json_text
 from checks.settings import Settings
 from checks.text import counted
 
@@ -37,26 +36,26 @@ _COLUMNS = (
 def add_options(parser: Parser) -> None:
     """Makes a parser that of the command."""
     parser.description = _incidents.__doc__
+    parser.epilog = stored.EXIT_CODES
     parser.add_argument("--all", action="store_true", help="those of the last week that are over, too")
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
-    parser.set_defaults(command=lambda options: run(options, _incidents, "Incidents"))
+    stored.add_output_option(parser)
+    parser.set_defaults(command=lambda options: stored.run(options, _incidents, "Incidents are kept"))
 
 
 async def _incidents(options: argparse.Namespace, loaded: Settings, azure: Azure, store: Store) -> int:
     """Shows what fails now by what is at fault: a registry with a cause, or a cluster's own identity; since when, how
-    many of the clusters that use it, and whether people know. Exit codes: 0 done, 2 the storage did not answer or holds
-    what cannot be read."""
+    many of the clusters that use it, and whether people know."""
     fleet = await load_fleet(store, datetime.now(UTC))
     found = [one for one in incidents_of(fleet) if options.all or one.until is None]
     for broken in fleet.unreadable:
-        say(f"{broken.ref.row} cannot be read: what it holds is not shown")
+        terminal.say(f"{broken.ref.row} cannot be read: what it holds is not shown")
     if options.output == "json":
-        sys.stdout.write(json_text({"incidents": [incident_shown(one, fleet) for one in found]}))
+        terminal.write_json({"incidents": [incident_shown(one, fleet) for one in found]}, sys.stdout)
     else:
         _show(found)
         watched = counted(sum(1 for _ in fleet.clusters()), "cluster")
         going_on = counted(sum(one.until is None for one in found), "incident")
-        say(f"{going_on} at {watched}" if found else f"nothing fails at {watched}")
+        terminal.say(f"{going_on} at {watched}" if found else f"nothing fails at {watched}")
     return NO_STORAGE if fleet.unreadable else 0
 
 
