@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from azure.data.tables import TableServiceClient
 
-from checks.cli.history import checking
+from checks.cli.history import side_by_side
 from checks.history.overview import Overview
 from checks.history.table import keys, overviews, rows
 from checks.history.table.overviews import KeptOverview, overview_row
@@ -250,10 +250,24 @@ def test_a_cluster_whose_state_cannot_be_read_is_not_rebuilt_away(storage: str) 
 
 
 def test_long_work_says_how_far_it_is(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "TOLD_EVERY", 1)
+    monkeypatch.setattr(side_by_side, "TOLD_EVERY", 1)
     looked(storage, "pass")
     assert Said(storage, "verify-history").errors.splitlines() == [
         f"subscription 1 of 1: {SUBSCRIPTION}",
         f"{SUBSCRIPTION}: the history of 1 of 1 clusters",
         f"{SUBSCRIPTION}: the overview of 1 of 1 clusters",
     ]
+
+
+def test_of_many_clusters_the_one_that_differs_is_named(storage: str) -> None:
+    many = [f"{CLUSTER}-{number:02d}" for number in range(20)]
+
+    async def work(store: Store) -> None:
+        for cluster in many:
+            await look(store, 1, "pass", NOW, cluster)
+
+    on(storage, work)
+    drop(storage, SUBSCRIPTION, keys.change(many[13], 1))
+    said = Said(storage, "verify-history", "--quiet", "-o", "json")
+    assert (said.code, said.json["clusters"], said.json["changes"]) == (1, 20, 19)
+    assert {one[0] for one in differences(said)} == {many[13]}
