@@ -203,10 +203,11 @@ def test_nothing_at_all_agrees(storage: str) -> None:
     assert (made.code, made.out) == (0, "0 clusters in 0 subscriptions: nothing changed\n")
 
 
-def test_rows_that_cannot_be_read_are_named_and_the_others_are_compared(storage: str) -> None:
+@pytest.mark.parametrize("how", ["garbage JSON", "version 999"])
+def test_rows_that_cannot_be_read_are_named_and_the_others_are_compared(storage: str, how: str) -> None:
     looked(storage, "pass", "fail")
     looked(storage, "pass", cluster=OTHER)
-    damage_state(storage, "garbage JSON", CLUSTER)
+    damage_state(storage, how, CLUSTER)
     damage_text(storage, "change", SUBSCRIPTION, keys.change(OTHER, 1))
     said = Said(storage, "verify-history", "--quiet", "-o", "json")
     assert said.code == 2
@@ -236,11 +237,12 @@ def test_overviews_are_made_where_there_are_none_and_repeating_it_changes_nothin
     assert Said(storage, "rebuild-overview", "--quiet").out.endswith(": nothing changed\n")
 
 
-def test_a_cluster_whose_state_cannot_be_read_is_not_rebuilt_away(storage: str) -> None:
+@pytest.mark.parametrize("how", ["garbage JSON", "version 999"])
+def test_a_cluster_whose_state_cannot_be_read_is_not_rebuilt_away(storage: str, how: str) -> None:
     looked(storage, "pass")
     looked(storage, "pass", cluster=OTHER)
     looked(storage, "pass", cluster=ELSEWHERE, shown=False)
-    damage_state(storage, "garbage JSON", CLUSTER)
+    damage_state(storage, how, CLUSTER)
     before = stored_row(storage, keys.OVERVIEW, keys.overview(SUBSCRIPTION))
     said = Said(storage, "rebuild-overview", "--quiet", "-o", "json")
     assert said.code == 2
