@@ -9,6 +9,7 @@ import msgspec
 
 from checks.arm_ids import name_of, same_id
 from checks.changes import Change
+from checks.cli.history.side_by_side import side_by_side
 from checks.history.agreement import Difference, entry_differences, history_differences
 from checks.history.errors import HistoryError
 from checks.history.model import RowRef, StateSummary, Unreadable
@@ -18,7 +19,6 @@ from checks.history.table.overviews import KeptOverview, shorter
 from checks.history.table.store import Store
 
 Say = Callable[[str], None]
-TOLD_EVERY = 100  # clusters
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -77,14 +77,13 @@ def _may_be(ref: RowRef, cluster: str) -> bool:
 async def _histories(store: Store, subscription: str, cluster: str, say: Say) -> tuple[Checked, set[str]]:
     """What the histories come to, and the clusters (lower case) of which something cannot be read."""
     states, broken = await _named_states(store, subscription, cluster)
-    checked, unread = Checked(unreadable=tuple(broken)), set[str]()
-    for number, state in enumerate(states, 1):
-        one = await _history(store, state.cluster)
-        checked += one
-        if one.unreadable:
-            unread.add(state.cluster.lower())
-        if number % TOLD_EVERY == 0:
-            say(f"{subscription}: the history of {number} of {len(states)} clusters")
+    each = await side_by_side(
+        [state.cluster for state in states],
+        lambda name: _history(store, name),
+        lambda done: say(f"{subscription}: the history of {done} of {len(states)} clusters"),
+    )
+    unread = {state.cluster.lower() for state, one in zip(states, each, strict=True) if one.unreadable}
+    checked = sum(each, Checked(unreadable=tuple(broken)))
     return checked, unread
 
 
@@ -137,19 +136,23 @@ async def _made(
 ) -> tuple[Overview, list[Unreadable]]:
     """The overview as it would be kept, made of what can be read."""
     states, broken = await _named_states(store, subscription, cluster)
-    entries: list[ClusterEntry] = []
-    for number, state in enumerate(states, 1):
-        if state.cluster.lower() in unread:
-            continue
-        try:
-            stored = await store.load_state(state.cluster)
-            if stored is not None:
-                entries.append(await store.entry_anew(stored.state))
-        except HistoryError as error:  # of one cluster: it stops no other
-            broken.append(Unreadable(keys.state_ref(state.cluster), str(error)))
-        if number % TOLD_EVERY == 0:
-            say(f"{subscription}: the overview of {number} of {len(states)} clusters")
+    made = await side_by_side(
+        [state.cluster for state in states if state.cluster.lower() not in unread],
+        lambda name: _entry(store, name),
+        lambda done: say(f"{subscription}: the overview of {done} of {len(states)} clusters"),
+    )
+    entries = [one for one in made if isinstance(one, ClusterEntry)]
+    broken += [one for one in made if isinstance(one, Unreadable)]
     return Overview(subscription, tuple(entries)), broken
+
+
+async def _entry(store: Store, cluster: str) -> ClusterEntry | Unreadable | None:
+    """What is shown of a cluster, made anew; None where it left in between."""
+    try:
+        stored = await store.load_state(cluster)
+        return None if stored is None else await store.entry_anew(stored.state)
+    except HistoryError as error:  # of one cluster: it stops no other
+        return Unreadable(keys.state_ref(cluster), str(error))
 
 
 def _by_name(entries: Iterable[ClusterEntry]) -> dict[str, ClusterEntry]:

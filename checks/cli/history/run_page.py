@@ -13,7 +13,7 @@ from checks.arm_ids import name_of
 from checks.cli.history.times import length, with_age
 from checks.cli.layout import HEADING, Page, command, names, prose
 from checks.findings import Pass, SubscriptionResult
-from checks.history.model import FailedCluster, Marker, MarkerStatus, Run, RunStatus, Shard
+from checks.history.model import FailedCluster, Marker, MarkerStatus, Run, RunStatus, Shard, Totals
 from checks.text import counted
 
 MAX_SHOWN = 50  # of each kind of failure; JSON has all
@@ -73,22 +73,26 @@ class Whole(msgspec.Struct, frozen=True):
 
 def run_page(whole: Whole, now: datetime, page: Page) -> Iterator[Text]:
     """What a terminal shows of a run."""
-    run, totals = whole.run, whole.run.totals
+    run = whole.run
     yield Text(f"run {run.id}", HEADING)
     yield from prose(f"asked by {run.requested_by}, created {with_age(run.created, now)} UTC", page)
     yield from prose(_end(run, now), page)
     if run.scope.clusters is not None:
         yield from prose(f"of {counted(len(run.scope.clusters), 'cluster')} that were named", page)
-    yield from prose(
-        f"{counted(totals.clusters, 'cluster')}: {totals.passing} passing, {totals.failing} failing, {totals.unknown} "
-        f"unknown, {totals.errors} errors; {counted(totals.changes, 'cluster')} changed, {totals.gone} gone",
-        page,
-    )
+    if run.status is RunStatus.CLOSED:
+        yield from prose(_counts(run.totals), page)
     if run.degraded:
         yield from prose("degraded: the checker itself is in doubt", page, style="yellow")
     yield from _unread(whole, page)
     yield from _shards(whole, page)
     yield from _clusters(whole, page)
+
+
+def _counts(totals: Totals) -> str:
+    return (
+        f"{counted(totals.clusters, 'cluster')}: {totals.passing} passing, {totals.failing} failing, {totals.unknown} "
+        f"unknown, {totals.errors} errors; {counted(totals.changes, 'cluster')} changed, {totals.gone} gone"
+    )
 
 
 def _end(run: Run, now: datetime) -> str:

@@ -94,6 +94,7 @@ def test_a_run_that_is_under_way_says_what_has_not_ended_yet(storage: str) -> No
     on(storage, three_runs)
     said = Said(storage, "runs", run_id(3, 0))
     assert "2 shards not ended yet" in said.out
+    assert "passing" not in said.out, "its shards are counted when it is closed"
     assert "open: its deadline is " in said.out
     assert "overdue: its deadline was " in Said(storage, "runs", run_id(2, 2)).out
 

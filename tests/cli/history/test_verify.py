@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from azure.data.tables import TableServiceClient
 
-from checks.cli.history import checking
+from checks.cli.history import side_by_side
 from checks.history.overview import Overview
 from checks.history.table import keys, overviews, rows
 from checks.history.table.overviews import KeptOverview, overview_row
@@ -203,10 +203,11 @@ def test_nothing_at_all_agrees(storage: str) -> None:
     assert (made.code, made.out) == (0, "0 clusters in 0 subscriptions: nothing changed\n")
 
 
-def test_rows_that_cannot_be_read_are_named_and_the_others_are_compared(storage: str) -> None:
+@pytest.mark.parametrize("how", ["garbage JSON", "version 999"])
+def test_rows_that_cannot_be_read_are_named_and_the_others_are_compared(storage: str, how: str) -> None:
     looked(storage, "pass", "fail")
     looked(storage, "pass", cluster=OTHER)
-    damage_state(storage, "garbage JSON", CLUSTER)
+    damage_state(storage, how, CLUSTER)
     damage_text(storage, "change", SUBSCRIPTION, keys.change(OTHER, 1))
     said = Said(storage, "verify-history", "--quiet", "-o", "json")
     assert said.code == 2
@@ -236,11 +237,12 @@ def test_overviews_are_made_where_there_are_none_and_repeating_it_changes_nothin
     assert Said(storage, "rebuild-overview", "--quiet").out.endswith(": nothing changed\n")
 
 
-def test_a_cluster_whose_state_cannot_be_read_is_not_rebuilt_away(storage: str) -> None:
+@pytest.mark.parametrize("how", ["garbage JSON", "version 999"])
+def test_a_cluster_whose_state_cannot_be_read_is_not_rebuilt_away(storage: str, how: str) -> None:
     looked(storage, "pass")
     looked(storage, "pass", cluster=OTHER)
     looked(storage, "pass", cluster=ELSEWHERE, shown=False)
-    damage_state(storage, "garbage JSON", CLUSTER)
+    damage_state(storage, how, CLUSTER)
     before = stored_row(storage, keys.OVERVIEW, keys.overview(SUBSCRIPTION))
     said = Said(storage, "rebuild-overview", "--quiet", "-o", "json")
     assert said.code == 2
@@ -250,10 +252,24 @@ def test_a_cluster_whose_state_cannot_be_read_is_not_rebuilt_away(storage: str) 
 
 
 def test_long_work_says_how_far_it_is(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "TOLD_EVERY", 1)
+    monkeypatch.setattr(side_by_side, "TOLD_EVERY", 1)
     looked(storage, "pass")
     assert Said(storage, "verify-history").errors.splitlines() == [
         f"subscription 1 of 1: {SUBSCRIPTION}",
         f"{SUBSCRIPTION}: the history of 1 of 1 clusters",
         f"{SUBSCRIPTION}: the overview of 1 of 1 clusters",
     ]
+
+
+def test_of_many_clusters_the_one_that_differs_is_named(storage: str) -> None:
+    many = [f"{CLUSTER}-{number:02d}" for number in range(20)]
+
+    async def work(store: Store) -> None:
+        for cluster in many:
+            await look(store, 1, "pass", NOW, cluster)
+
+    on(storage, work)
+    drop(storage, SUBSCRIPTION, keys.change(many[13], 1))
+    said = Said(storage, "verify-history", "--quiet", "-o", "json")
+    assert (said.code, said.json["clusters"], said.json["changes"]) == (1, 20, 19)
+    assert {one[0] for one in differences(said)} == {many[13]}
