@@ -12,6 +12,7 @@ import pytest
 from checks.version import VERSION
 from simulator import running
 from tests.support.cli import ROOT, clean, command
+from tests.support.said import Said
 from tests.support.tenant_builder import Tenant
 
 
@@ -54,12 +55,12 @@ def test_options_of_all_commands_stand_before_and_after_the_command(tmp_path: Pa
     ],
 )
 def test_an_error_shows_the_use_of_its_own_command(arguments: tuple[str, ...], said: str) -> None:
-    done = command({}, *arguments)
-    assert done.returncode == 64
-    assert said in done.stderr
+    done = Said(None, *arguments)
+    assert done.code == 64
+    assert said in done.errors
     words = [word for word in arguments[:2] if word in ("scan", "watch", "explain", "silence", "add")]
-    assert done.stderr.startswith(f"usage: pullwatch {' '.join(words)} ")
-    assert f"pullwatch {' '.join(words)} --help has the options" in done.stderr
+    assert done.errors.startswith(f"usage: pullwatch {' '.join(words)} ")
+    assert f"pullwatch {' '.join(words)} --help has the options" in done.errors
 
 
 def test_no_command_and_an_unknown_one_name_those_that_there_are() -> None:

@@ -14,15 +14,16 @@ import pytest
 
 from localhost.mailbox import Mailbox
 from tests.e2e.test_app import app
+from tests.support.sampling import sampled
 from tests.support.tenant_builder import Tenant
 
 PLATFORM = "ignored_auth,unsupported_method,positive_data_acceptance"
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("examples", [1, pytest.param(150, marks=pytest.mark.matrix)])
+@pytest.mark.parametrize(("phases", "examples"), sampled([("fuzzing", 5), ("coverage,fuzzing,stateful", 150)], 2))
 def test_no_request_is_answered_otherwise_than_described(
-    tmp_path: Path, storage: str, smtp: Mailbox, examples: int
+    tmp_path: Path, storage: str, smtp: Mailbox, phases: str, examples: int
 ) -> None:
     tenant = Tenant(tmp_path / "tenant")
     with app(tenant, storage, smtp) as running_app:
@@ -32,7 +33,7 @@ def test_no_request_is_answered_otherwise_than_described(
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "schemathesis.cli", "run", f"{running_app.host.url}/api/openapi.json"),
-                *("--max-examples", str(examples), "--seed", "1", "--exclude-checks", PLATFORM),
+                *("--phases", phases, "--max-examples", str(examples), "--seed", "1", "--exclude-checks", PLATFORM),
             ],
             cwd=tmp_path,
             capture_output=True,

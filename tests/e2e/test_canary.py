@@ -18,6 +18,7 @@ from simulator import Simulator, running
 from tests.e2e.test_app import App
 from tests.support.cli import ROOT, Scan, scan
 from tests.support.network_world import EGRESS, HOST, RECORDS, World
+from tests.support.sampling import sampled
 from tests.support.storage import app_settings
 from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, Tenant, object_id
 
@@ -290,7 +291,7 @@ def app(tenant: Tenant, storage: str, smtp: Mailbox, **settings: str) -> Iterato
             yield App(host, tenant, storage, ""), sim
 
 
-@pytest.mark.parametrize(("setting", "failing"), [("off", 0), ("on-demand", 0), ("scheduled", 1)])
+@pytest.mark.parametrize(("setting", "failing"), sampled([("scheduled", 1), ("off", 0), ("on-demand", 0)], 2))
 def test_runs_ask_nodes_only_where_that_is_scheduled(
     tmp_path: Path, storage: str, smtp: Mailbox, setting: str, failing: int
 ) -> None:

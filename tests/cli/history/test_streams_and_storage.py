@@ -12,6 +12,7 @@ import pytest
 from tests.cli.history.kept import NOW, looked, on, plan, planned
 from tests.support.cli import ROOT, clean
 from tests.support.said import Said
+from tests.support.sampling import sampled
 
 COMMANDS = (
     ["history", "--cluster", "aks-1"],
@@ -19,7 +20,7 @@ COMMANDS = (
     ["verify-history", "--quiet"],
     ["rebuild-overview", "--quiet"],
 )
-each = pytest.mark.parametrize("arguments", COMMANDS, ids=lambda words: words[0])
+each = pytest.mark.parametrize("arguments", sampled(COMMANDS, 4), ids=lambda words: words[0])
 
 
 @each
