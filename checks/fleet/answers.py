@@ -6,7 +6,6 @@ A contract as that of a scan: members keep their names and meanings. Times are I
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -260,9 +259,3 @@ def silence_shown(silence: Silence) -> SilenceShown:
     return SilenceShown(
         id=silence.id, kind=silence.kind.value, author=silence.author, reason=silence.reason, until=silence.until
     )
-
-
-def counts(entries: Iterable[ClusterEntry]) -> dict[str, int]:
-    """How many clusters there are, and of each verdict."""
-    words = Counter(entry.outcome.value for entry in entries)
-    return {"clusters": words.total(), "pass": words["pass"], "fail": words["fail"], "unknown": words["unknown"]}

@@ -14,6 +14,8 @@ from checks.history.overview import ClusterEntry, RowEntry
 from checks.report.outcome import Outcome
 from checks.rules.registry_names import label_of
 
+_RANK = {Outcome.FAIL: "0", Outcome.UNKNOWN: "1", Outcome.PASS: "2"}
+
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which clusters: all that are given must fit, in any case of letters. ``registry``: a login server or a name."""
@@ -42,9 +44,12 @@ def is_called(login_server: str, name: str) -> bool:
 
 def chosen(fleet: Fleet, wanted: Wanted) -> tuple[ClusterEntry, ...]:
     """The clusters that are wanted: what fails first, then what is unknown, each by name."""
-    rank = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.PASS: 2}
-    found = (entry for entry in fleet.clusters() if wanted.fits(entry))
-    return tuple(sorted(found, key=lambda entry: (rank[entry.outcome], name_of(entry.cluster), entry.cluster.lower())))
+    return tuple(sorted((entry for entry in fleet.clusters() if wanted.fits(entry)), key=order_of))
+
+
+def order_of(entry: ClusterEntry) -> tuple[str, ...]:
+    """The place of a cluster in lists; of texts, so that a page can name it."""
+    return (_RANK[entry.outcome], name_of(entry.cluster), entry.cluster.lower())
 
 
 def find(fleet: Fleet, subscription: str, resource_group: str, name: str) -> ClusterEntry | None:

@@ -75,16 +75,14 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def acknowledged(self) -> bool:
         """Whether somebody acknowledged all that fails."""
-        return self._all_under(SilenceKind.ACK)
+        return bool(self.failing) and all(
+            failure.silence is not None and failure.silence.kind is SilenceKind.ACK for failure in self.failing
+        )
 
     @property
     def silenced(self) -> bool:
         """Whether all that fails falls under a silence or an acknowledgement."""
         return bool(self.failing) and all(failure.silence is not None for failure in self.failing)
-
-    def _all_under(self, kind: SilenceKind) -> bool:
-        held = [failure.silence.kind if failure.silence else None for failure in self.failing]
-        return bool(held) and set(held) == {kind}
 
 
 def incidents_of(fleet: Fleet) -> tuple[Incident, ...]:
@@ -99,11 +97,17 @@ def incidents_of(fleet: Fleet) -> tuple[Incident, ...]:
         for root, listed in failures.items()
         for members in _together(listed)
     ]
-    going_on = [one for one in made if one.until is None]
-    ended = [one for one in made if one.until is not None]
-    going_on.sort(key=lambda one: (-one.clusters, one.since, one.root))
-    ended.sort(key=lambda one: (one.until or one.since, one.root), reverse=True)
-    return (*going_on, *ended)
+    return tuple(sorted(made, key=order_of))
+
+
+def order_of(incident: Incident) -> tuple[str, ...]:
+    """The place of an incident in lists: those that go on, with most clusters first; then the latest of the others.
+
+    Of texts, so that a page can name it.
+    """
+    until = incident.until
+    over = "" if until is None else f"{10**12 - int(until.timestamp()):013d}"
+    return (over, f"{10**9 - incident.clusters:010d}", incident.since.isoformat(), incident.id)
 
 
 def _open(entry: ClusterEntry, fleet: Fleet) -> Iterable[tuple[Root, Failure]]:

@@ -1,4 +1,4 @@
-"""Reads the fleet: three queries at once, however many subscriptions there are."""
+"""Reads the fleet, in as many queries however many subscriptions there are, or the part of it in one subscription."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime
 
 from checks.fleet.model import Fleet
+from checks.history.model import Run
 from checks.history.table.store import Store
 
 
@@ -19,6 +20,16 @@ async def load_fleet(store: Store, now: datetime) -> Fleet:
         overviews=overviews.items,
         silences=silences.silences,
         latest=latest,
-        names={result.id.lower(): result.name for result in (latest.subscriptions if latest else ()) if result.name},
+        names=_names(latest),
         unreadable=(*overviews.unreadable, *silences.unreadable),
     )
+
+
+async def load_subscription(store: Store, subscription: str, now: datetime) -> Fleet:
+    """What is held of one subscription, without silences. Raises SchemaError where a row of it cannot be read."""
+    stored, latest = await asyncio.gather(store.load_overview(subscription), store.latest_run())
+    return Fleet(now=now, overviews=(stored.overview,), latest=latest, names=_names(latest))
+
+
+def _names(latest: Run | None) -> dict[str, str]:
+    return {result.id.lower(): result.name for result in (latest.subscriptions if latest else ()) if result.name}

@@ -120,7 +120,7 @@ async def _mark_left(context: JobContext, run: Run) -> _Left:
     """
     opted = {cluster.lower() for cluster in run.opted_out}
     planned = await _planned(context, run) if run.inventory_complete else None
-    left = 0
+    looks: list[Look] = []
     unreadable: list[Unreadable] = []
     held = {subscription: await context.store.known_clusters(subscription) for subscription in run.scope.subscriptions}
     for clusters in held.values():
@@ -130,14 +130,15 @@ async def _mark_left(context: JobContext, run: Run) -> _Left:
             if not out and (planned is None or cluster in planned):
                 continue
             try:
-                left += await _mark(context, run, known.id, opted_out if out else gone)
+                looks += await _mark(context, run, known.id, opted_out if out else gone)
             except (HistoryError, AzureError) as error:
                 if passes(error):
                     raise
                 unreadable.append(
                     Unreadable(state_ref(known.id), str(error), readable=not isinstance(error, SchemaError))
                 )
-    return _Left(left, tuple(unreadable), held)
+    await keep_up(context, looks)
+    return _Left(sum(look.state.gone_since is not None for look in looks), tuple(unreadable), held)
 
 
 async def _planned(context: JobContext, run: Run) -> frozenset[str] | None:
@@ -150,20 +151,19 @@ async def _planned(context: JobContext, run: Run) -> frozenset[str] | None:
 
 async def _mark(
     context: JobContext, run: Run, cluster: str, decide: Callable[[ClusterState, RunRef, datetime], Decision]
-) -> int:
-    """1 where the cluster left with this."""
+) -> list[Look]:
+    """What is held of the cluster now; nothing where it was not marked."""
     stored = await context.store.load_state(cluster)
     if stored is None:
-        return 0
+        return []
     decision = decide(stored.state, run.ref, context.clock())
     if decision.stale:
-        return 0
+        return []
     try:
         await context.store.commit(decision, None, stored.etag)
     except Conflict:  # a newer run wrote it: it is there
-        return 0
-    await keep_up(context, [Look(decision.state, decision.change, stored.state.sequence)])
-    return int(decision.state.gone_since is not None)
+        return []
+    return [Look(decision.state, decision.change, stored.state.sequence)]
 
 
 async def _report_errors(context: JobContext, run: Run, markers: Iterable[Marker], left: _Left) -> None:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from checks.arm_ids import name_of
-from checks.changes import Change, Transition
-from checks.fleet.answers import ClusterShown, cluster_shown, counts
-from checks.fleet.clusters import Wanted, chosen, find
-from checks.fleet.load import load_fleet
+from checks.changes import Change, Reason, Status
+from checks.fleet.answers import ClusterShown, cluster_shown
+from checks.fleet.clusters import Wanted, chosen, find, order_of
+from checks.fleet.load import load_fleet, load_subscription
+from checks.fleet.model import Fleet
 from checks.history.overview import ClusterEntry
 from checks.jobs.context import JobContext
 from checks.report.outcome import Outcome
 from checks.web.http import Asked, HttpResponse
-from checks.web.paging import Key, Limit, Token, page_of
+from checks.web.paging import Limit, Token, page_of
 from checks.web.problems import NOT_FOUND, problem
 from checks.web.reading import read_query
 
 MAX_CHANGES = 1_000
 MAX_WORD = 300
-_RANK = {Outcome.FAIL: "0", Outcome.UNKNOWN: "1", Outcome.PASS: "2"}
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class ClustersQuery(msgspec.Struct, frozen=True):
@@ -69,9 +71,9 @@ class TransitionShown(msgspec.Struct, frozen=True, kw_only=True):
 
     registry: str
     facet: str
-    before: str | None
-    after: str | None
-    reason: str
+    before: Status | None
+    after: Status | None
+    reason: Reason
     cause: str
     since: datetime
     summary: str
@@ -102,16 +104,16 @@ async def list_clusters(context: JobContext, asked: Asked) -> HttpResponse:
     fleet = await load_fleet(context.store, context.clock())
     wanted = Wanted(verdict=query.verdict, registry=query.registry, cause=query.cause, subscription=query.subscription)
     found = chosen(fleet, wanted)
-    page, further = page_of(found, _key, query.page, query.limit)
-    numbers = counts(found)
+    page, further = page_of(found, order_of, query.page, query.limit)
+    words = Counter(entry.outcome for entry in found)
     return HttpResponse(
         200,
         ClustersAnswer(
             counts=ClusterCounts(
-                clusters=numbers["clusters"],
-                passing=numbers["pass"],
-                failing=numbers["fail"],
-                unknown=numbers["unknown"],
+                clusters=len(found),
+                passing=words[Outcome.PASS],
+                failing=words[Outcome.FAIL],
+                unknown=words[Outcome.UNKNOWN],
             ),
             clusters=tuple(cluster_shown(entry, fleet) for entry in page),
             next=further,
@@ -122,18 +124,17 @@ async def list_clusters(context: JobContext, asked: Asked) -> HttpResponse:
 
 async def get_cluster(context: JobContext, asked: Asked) -> HttpResponse:
     """One cluster, also one that is gone."""
-    fleet = await load_fleet(context.store, context.clock())
-    entry = find(fleet, *_parts(asked))
-    return _none() if entry is None else HttpResponse(200, cluster_shown(entry, fleet))
+    found = await _find(context, asked)
+    return _none() if found is None else HttpResponse(200, cluster_shown(*found))
 
 
 async def get_history(context: JobContext, asked: Asked) -> HttpResponse:
     """What changed at a cluster."""
     query = read_query(asked, HistoryQuery)
-    fleet = await load_fleet(context.store, context.clock())
-    entry = find(fleet, *_parts(asked))
-    if entry is None:
+    found = await _find(context, asked)
+    if found is None:
         return _none()
+    entry, _ = found
     changes = await context.store.list_changes(entry.cluster, query.limit + 1)
     return HttpResponse(
         200,
@@ -145,12 +146,14 @@ async def get_history(context: JobContext, asked: Asked) -> HttpResponse:
     )
 
 
-def _key(entry: ClusterEntry) -> Key:
-    return (_RANK[entry.outcome], name_of(entry.cluster), entry.cluster.lower())
-
-
-def _parts(asked: Asked) -> tuple[str, str, str]:
-    return (asked.path["subscription"], asked.path["resource_group"], asked.path["name"])
+async def _find(context: JobContext, asked: Asked) -> tuple[ClusterEntry, Fleet] | None:
+    """The cluster that an address names, with its subscription; None where there is none."""
+    subscription = asked.path["subscription"].lower()
+    if not _GUID.fullmatch(subscription):
+        return None
+    fleet = await load_subscription(context.store, subscription, context.clock())
+    entry = find(fleet, subscription, asked.path["resource_group"], asked.path["name"])
+    return None if entry is None else (entry, fleet)
 
 
 def _none() -> HttpResponse:
@@ -158,20 +161,10 @@ def _none() -> HttpResponse:
 
 
 def _change(change: Change) -> ChangeShown:
-    return ChangeShown(run=change.run, at=change.at, transitions=tuple(map(_transition, change.transitions)))
-
-
-def _transition(moved: Transition) -> TransitionShown:
-    return TransitionShown(
-        registry=moved.registry,
-        facet=moved.facet,
-        before=moved.before.value if moved.before else None,
-        after=moved.after.value if moved.after else None,
-        reason=moved.reason.value,
-        cause=moved.cause,
-        since=moved.since,
-        summary=moved.summary,
-        fix=moved.fix,
-        codes=moved.codes,
-        alert=moved.alert,
+    return ChangeShown(
+        run=change.run,
+        at=change.at,
+        transitions=tuple(
+            msgspec.convert(moved, TransitionShown, from_attributes=True) for moved in change.transitions
+        ),
     )

@@ -7,11 +7,11 @@ from enum import StrEnum
 import msgspec
 
 from checks.fleet.answers import IncidentShown, incident_shown, state_of
-from checks.fleet.incidents import Incident, incidents_of
+from checks.fleet.incidents import Incident, incidents_of, order_of
 from checks.fleet.load import load_fleet
 from checks.jobs.context import JobContext
 from checks.web.http import Asked, HttpResponse
-from checks.web.paging import Key, Limit, Token, page_of
+from checks.web.paging import Limit, Token, page_of
 from checks.web.problems import NOT_FOUND, problem
 from checks.web.reading import read_query
 
@@ -55,8 +55,8 @@ async def list_incidents(context: JobContext, asked: Asked) -> HttpResponse:
     """The incidents of a state, a page of them."""
     query = read_query(asked, IncidentsQuery)
     fleet = await load_fleet(context.store, context.clock())
-    meant = sorted((one for one in incidents_of(fleet) if query.state.fits(one)), key=_key)
-    page, further = page_of(meant, _key, query.page, query.limit)
+    meant = [one for one in incidents_of(fleet) if query.state.fits(one)]
+    page, further = page_of(meant, order_of, query.page, query.limit)
     shown = tuple(incident_shown(one, fleet) for one in page)
     return HttpResponse(200, IncidentsAnswer(incidents=shown, next=further, unreadable=len(fleet.unreadable)))
 
@@ -70,10 +70,3 @@ async def get_incident(context: JobContext, asked: Asked) -> HttpResponse:
         if found is None
         else HttpResponse(200, incident_shown(found, fleet))
     )
-
-
-def _key(incident: Incident) -> Key:
-    """Those that go on first, with most clusters first; then those that are over, the latest first."""
-    over = incident.until is not None
-    latest = f"{10**12 - int(incident.until.timestamp()):013d}" if incident.until is not None else ""
-    return ("1" if over else "0", f"{10**9 - incident.clusters:010d}", latest, incident.since.isoformat(), incident.id)

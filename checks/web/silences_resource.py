@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Annotated
@@ -120,7 +121,7 @@ async def post_acknowledgement(context: JobContext, asked: Asked) -> HttpRespons
     first = next((failure.silence for failure in incident.failing if failure.silence), None)
     if incident.acknowledged and first is not None:
         return _taken(first, context.clock())
-    name = await _ack_id(context, incident)
+    name = _ack_id(incident, fleet.silences, context.clock())
     return await _kept(context, _made(SilenceKind.ACK, name, _of(incident), wanted, context.clock()))
 
 
@@ -134,9 +135,7 @@ async def _kept(context: JobContext, made: Silence) -> HttpResponse:
         if there is None:
             raise
         return _taken(there.silence, context.clock())
-    stored = await context.store.load_silence(made.id)
-    answer = _answer(stored.silence if stored else made, context.clock())
-    return HttpResponse(201, answer, {"Location": f"/api/silences/{made.id}"})
+    return HttpResponse(201, _answer(made, context.clock()), {"Location": f"/api/silences/{made.id}"})
 
 
 def _made(
@@ -161,17 +160,14 @@ def _of(incident: Incident) -> Matchers:
     return Matchers(registry=incident.name, cause=incident.root.cause)
 
 
-async def _ack_id(context: JobContext, incident: Incident) -> str:
+def _ack_id(incident: Incident, silences: Iterable[Silence], now: datetime) -> str:
     """The id of an incident's next acknowledgement: the same for everybody, so that one is first.
 
     Those that are over have the ids before it.
     """
-    there = {one.id: one for one in (await context.store.list_silences()).silences}
-    for number in count():
-        name = hashlib.sha256(f"{incident.id} {number}".encode()).hexdigest()[:12]
-        if name not in there or not there[name].is_over(context.clock()):
-            return name
-    raise AssertionError("a loop without an end")
+    over = {one.id for one in silences if one.is_over(now)}
+    names = (hashlib.sha256(f"{incident.id} {number}".encode()).hexdigest()[:12] for number in count())
+    return next(name for name in names if name not in over)
 
 
 def _taken(first: Silence, now: datetime) -> HttpResponse:
