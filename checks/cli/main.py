@@ -15,6 +15,7 @@ from checks.cli.exit_codes import NOT_WRITTEN, SIGNALLED, USAGE
 from checks.cli.signals import Stopped
 from checks.cli.streams import NotWritten, take_standard_streams
 from checks.logs import redact_logs, redact_uncaught
+from checks.text import printable
 
 
 def entry() -> int:
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _take_interrupts()
         return _run(_parser().command(arguments))
     except settings.SettingError as error:
-        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        said = printable(str(error), keep="\n")
+        sys.stderr.write(f"{PROGRAM}: {said}\n")
         return USAGE
     except Stopped as stopped:
         sys.stderr.write(f"{PROGRAM}: stopped by {stopped}\n")

@@ -56,9 +56,11 @@ def write(lines: Iterable[Text], out: Console) -> None:
         out.print(line, soft_wrap=True)
 
 
-def say(sentence: str) -> None:
-    """Writes a sentence to standard error, after the program's name."""
-    sys.stderr.write(f"{PROGRAM}: {printable(sentence)}\n")
+def say(sentence: str, *lines: str) -> None:
+    """Writes a sentence to standard error, after the program's name, and further lines; each without what steers a
+    terminal, whoever wrote it."""
+    for line in (f"{PROGRAM}: {sentence}", *lines):
+        sys.stderr.write(f"{printable(line)}\n")
 
 
 def write_json(answer: object, stream: IO[str]) -> None:

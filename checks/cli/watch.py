@@ -15,7 +15,7 @@ from rich.text import Text
 from checks import settings
 from checks.arm_ids import name_of
 from checks.cli import terminal
-from checks.cli.arguments import PROGRAM, Parser, duration
+from checks.cli.arguments import Parser, duration
 from checks.cli.exit_codes import ALL_PASS, NOTHING_READABLE
 from checks.cli.layout import safe, short_registry
 from checks.cli.progress import Progress
@@ -98,7 +98,7 @@ async def _looks(loaded: Settings, scope: ScanScope, progress: Progress, options
         before = after
         left = None if ends is None else ends - time.monotonic()
         if left is not None and left <= 0:
-            sys.stderr.write(f"{PROGRAM}: the time is over\n")
+            terminal.say("the time is over")
             return code
         await asyncio.sleep(options.interval if left is None else min(options.interval, left))
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from checks.cli.arguments import PROGRAM, Parser
+from checks.cli.arguments import Parser
 from checks.cli.classify import formats
 from checks.cli.classify.answers import Classifier, answer
 from checks.cli.classify.folding import folded
@@ -19,10 +19,11 @@ from checks.cli.classify.writers import Blocks, JsonLines, Writer
 from checks.cli.exit_codes import ALL_PASS, UNKNOWN, USAGE
 from checks.cli.signals import stopping_on_signals
 from checks.cli.streams import put
+from checks.cli.terminal import say
 from checks.cli.terminal import width_of as terminal_width
 from checks.text import one_line
 
-EXAMPLE = "kubectl get events -A -o json | pullwatch classify"
+_FOR_EXAMPLE = "for example: kubectl get events -A -o json | pullwatch classify"
 _STDIN = "-"
 _EPILOG = """\
 it reads, and tells apart by itself:
@@ -90,12 +91,12 @@ def _answered(files: Sequence[str], writer: Writer, *, quiet: bool) -> int:
                 results.append(formats.read(stream, writer.write, classifier))
         except Unreadable as error:
             failed += 1
-            _say(f"{_named(file)} {error}\nfor example: {EXAMPLE}")
+            say(f"{_named(file)} {error}", _FOR_EXAMPLE)
         except BrokenPipeError:
             raise
         except OSError as error:
             failed += 1
-            _say(f"{_named(file)} cannot be read: {error.strerror or type(error).__name__}")
+            say(f"{_named(file)} cannot be read: {error.strerror or type(error).__name__}")
     errors = folded(one for result in results for one in result.errors)
     for one in errors:
         writer.write(answer(one.seen, one.found))
@@ -110,11 +111,11 @@ def _report(results: Sequence[Read], answered: int, *, quiet: bool) -> bool:
     """Says what was not answered; whether a part could not be read."""
     for result in results:
         for problem in result.problems[:10]:
-            _say(f"a part could not be read: {problem}")
+            say(f"a part could not be read: {problem}")
         for note in result.notes:
-            _say(note)
+            say(note)
         if result.lines is not None and result.lines.bad:
-            _say(f"{result.lines.bad} of {result.lines.read} lines could not be read")
+            say(f"{result.lines.bad} of {result.lines.read} lines could not be read")
     if not quiet:
         _count(results, answered)
     return any(result.problems or (result.lines is not None and result.lines.bad) for result in results)
@@ -122,13 +123,13 @@ def _report(results: Sequence[Read], answered: int, *, quiet: bool) -> bool:
 
 def _count(results: Sequence[Read], answered: int) -> None:
     if results and all(result.empty for result in results):
-        _say(f"the input is empty, so there is nothing to classify\nfor example: {EXAMPLE}")
+        say("the input is empty, so there is nothing to classify", _FOR_EXAMPLE)
         return
     others = sum(result.others for result in results)
     told = sum(len(result.errors) for result in results) + others
     if any(result.lines is None and not result.empty for result in results):
         errors = "1 pull error" if answered == 1 else f"{answered} pull errors"
-        _say(f"{errors} in {told} events, statuses and lines, of which {others} are about something else")
+        say(f"{errors} in {told} events, statuses and lines, of which {others} are about something else")
 
 
 @contextmanager
@@ -139,7 +140,7 @@ def _opened(file: str) -> Iterator[io.BufferedReader]:
         return
     if sys.stdin.isatty():
         end = "Ctrl+Z and Enter" if sys.platform == "win32" else "Ctrl+D"
-        _say(f"reading what you type or paste, until {end}\nfor example: {EXAMPLE}")
+        say(f"reading what you type or paste, until {end}", _FOR_EXAMPLE)
     yield cast(io.BufferedReader, sys.stdin.buffer)
 
 
@@ -158,7 +159,3 @@ def _to_people(shown: bytes) -> None:
 
 def _named(file: str) -> str:
     return "the input" if file == _STDIN else one_line(file)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{PROGRAM}: {text}\n")

@@ -6,7 +6,8 @@ import argparse
 import sys
 
 from checks.causes import ReadCause
-from checks.cli.arguments import PROGRAM, wrong
+from checks.cli import terminal
+from checks.cli.arguments import wrong
 from checks.cli.exit_codes import NOTHING_READABLE, UNKNOWN
 from checks.cli.explain.chain_text import show_chain
 from checks.cli.scan.running import exit_code, run_scan, tell_errors
@@ -32,7 +33,7 @@ def explain_chains(options: argparse.Namespace) -> int:
     tell_errors(report)
     missing = _not_found(report, options.cluster)
     if missing and not report.errors:
-        sys.stderr.write(f"{PROGRAM}: {missing}\n")
+        terminal.say(missing)
     if missing or not report.clusters:
         return NOTHING_READABLE if exit_code(report) == NOTHING_READABLE else UNKNOWN
     chains = chains_of(report)

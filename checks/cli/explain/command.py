@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from checks.cli.arguments import PROGRAM, Parser, wrong
+from checks.cli.arguments import Parser, wrong
 from checks.cli.exit_codes import ALL_PASS, USAGE
 from checks.cli.explain.word import page_of, unknown_word
 from checks.cli.names import registry_pattern, some_name
-from checks.cli.terminal import width_of_prose
+from checks.cli.terminal import say, width_of_prose
 from checks.report.pages.page import plain
 
 
@@ -58,7 +58,7 @@ def _explain(options: argparse.Namespace) -> int:
 def _explain_word(word: str) -> int:
     page = page_of(word)
     if page is None:
-        sys.stderr.write(f"{PROGRAM}: {unknown_word(word)}\n")
+        say(unknown_word(word))
         return USAGE
     sys.stdout.write(f"{plain(page, width_of_prose(sys.stdout))}\n")
     return ALL_PASS

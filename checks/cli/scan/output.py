@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from checks.cli import terminal
-from checks.cli.arguments import PROGRAM
 from checks.cli.layout import Page
 from checks.cli.scan.choosing import chosen
 from checks.cli.scan.running import Scanned, tell_errors
@@ -115,7 +114,7 @@ def put_out(scanned: Scanned, options: argparse.Namespace) -> bool:
         _replace(path, text)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        sys.stderr.write(f"{PROGRAM}: {path} cannot be written: {why}; standard output gets the result\n")
+        terminal.say(f"{path} cannot be written: {why}; standard output gets the result")
         put(_raw(text))
         return False
     sys.stdout.write(f"{footer(scanned.report, scanned.about.seconds)}\nwrote {path}\n")

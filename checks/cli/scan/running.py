@@ -12,10 +12,10 @@ import msgspec
 
 from checks import settings
 from checks.causes import ReadCause, ScanCause
-from checks.cli.arguments import PROGRAM
 from checks.cli.exit_codes import ALL_PASS, FAILS, NOTHING_READABLE, UNKNOWN
 from checks.cli.progress import Progress
 from checks.cli.signals import until_signal
+from checks.cli.terminal import say
 from checks.collect.arm.client import open_azure
 from checks.collect.wire.errors import CollectError
 from checks.findings import Pass, ScanReport
@@ -24,7 +24,6 @@ from checks.jobs.scan_cluster import scan
 from checks.report.fleet.scan_about import ScanAbout
 from checks.report.outcome import Outcome, scan_outcome
 from checks.settings import Settings
-from checks.text import printable
 
 
 class Scanned(msgspec.Struct, frozen=True):
@@ -73,9 +72,7 @@ def exit_code(report: ScanReport) -> int:
 def tell_errors(report: ScanReport) -> None:
     """Says on standard error why what was asked for could not be looked at, with what helps."""
     for error in report.errors:
-        sys.stderr.write(f"{PROGRAM}: {printable(error.summary)}\n")
-        for step in error.fix:
-            sys.stderr.write(f"  {printable(step)}\n")
+        say(error.summary, *(f"  {step}" for step in error.fix))
 
 
 # What is a matter of what was asked for, not of what can be read.

@@ -142,6 +142,12 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
 objects = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=6))
 
 
+def test_a_kind_that_is_named_in_a_refusal_steers_no_terminal(tmp_path: Path) -> None:
+    code, shown, said = run(json.dumps({"kind": NASTY, "metadata": None}).encode(), tmp_path / "given", "json")
+    assert (code, shown) == (64, "")
+    assert "does not tell of failed pulls" in said and not STEERING.search(said)
+
+
 @given(objects)
 @FUZZ
 def test_any_object_in_json_and_yaml(tmp_path: Path, found: Any) -> None:
