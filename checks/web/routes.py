@@ -5,8 +5,11 @@ from __future__ import annotations
 from checks.fleet.answers import ClusterShown, IncidentShown, RegistryShown
 from checks.jobs.context import JobContext
 from checks.report.formats.json_shapes import ScanAnswer
-from checks.web.checks_resource import ChecksRequest, post_checks
-from checks.web.clusters_resource import (
+from checks.web.http import Asked, HttpResponse
+from checks.web.openapi import OpenApiDocument, document
+from checks.web.problems import Problem
+from checks.web.resources.checks import ChecksRequest, post_checks
+from checks.web.resources.clusters import (
     ClustersAnswer,
     ClustersQuery,
     HistoryAnswer,
@@ -15,16 +18,12 @@ from checks.web.clusters_resource import (
     get_history,
     list_clusters,
 )
-from checks.web.health_resource import Health, HealthDetails, get_health, get_health_details
-from checks.web.http import Asked, HttpResponse
-from checks.web.incidents_resource import IncidentsAnswer, IncidentsQuery, get_incident, list_incidents
-from checks.web.metrics_resource import get_metrics
-from checks.web.openapi import OpenApiDocument, document
-from checks.web.problems import Problem
-from checks.web.registries_resource import get_registry
-from checks.web.route import Level, Route
-from checks.web.runs_resource import RunAnswer, RunRequested, RunsAnswer, RunsQuery, get_run, list_runs
-from checks.web.silences_resource import (
+from checks.web.resources.health import Health, HealthDetails, get_health, get_health_details
+from checks.web.resources.incidents import IncidentsAnswer, IncidentsQuery, get_incident, list_incidents
+from checks.web.resources.metrics import get_metrics
+from checks.web.resources.registries import get_registry
+from checks.web.resources.runs import RunAnswer, RunRequested, RunsAnswer, RunsQuery, get_run, list_runs
+from checks.web.resources.silences import (
     AcknowledgementRequest,
     SilenceAnswer,
     SilenceRequest,
@@ -35,6 +34,7 @@ from checks.web.silences_resource import (
     post_acknowledgement,
     post_silence,
 )
+from checks.web.route import Level, Route
 
 CLUSTER_PARTS = {
     "subscription": "The subscription's id.",

@@ -12,9 +12,9 @@ from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestE
 from checks.collect.kubernetes.kubeconfig import Kubeconfig
 from checks.collect.registry.client import HttpResponse
 from checks.collect.wire.errors import CollectError, translate_errors
-from checks.web.checks_resource import read_request
 from checks.web.http import Asked
 from checks.web.problems import Refused
+from checks.web.resources.checks import read_request
 from tests.support.secret_texts import CANARIES, TEXTS, leaks
 
 

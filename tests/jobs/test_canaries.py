@@ -156,7 +156,7 @@ import asyncio, os, sys
 from checks import settings
 from checks.collect.arm.inventory import InventoryCache
 from checks.jobs.context import open_job_context
-from checks.web.checks_resource import post_checks
+from checks.web.resources.checks import post_checks
 from checks.web.http import Asked
 
 async def work():

@@ -11,7 +11,7 @@ from checks.history.model import MAX_MISSING, MarkerStatus, Run, RunScope, Shard
 from checks.history.table import keys, rows
 from checks.jobs.close import close_run
 from checks.web.http import Asked
-from checks.web.runs_resource import get_run
+from checks.web.resources.runs import get_run
 from tests.support.broken_rows import BREAKS, damage, rows_of
 from tests.support.storage import Clock, app_settings, job_context
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checks.web.checks_resource import MAX_SUBSCRIPTIONS
+from checks.web.resources.checks import MAX_SUBSCRIPTIONS
 from tests.support.http import answered, ask
 from tests.support.storage import Clock, app_settings, job_context
 

@@ -9,7 +9,7 @@ from checks.history.model import MarkerStatus, Run, RunScope, Shard, Totals, new
 from checks.jobs.close import close_run
 from checks.jobs.context import JobContext
 from checks.jobs.watch import watch
-from checks.web.metrics_resource import MEDIA_TYPE, Family, exposition
+from checks.web.resources.metrics import MEDIA_TYPE, Family, exposition
 from tests.support.http import answered
 from tests.support.storage import Clock, app_settings, job_context
 

@@ -26,7 +26,7 @@ from checks.web import problems
 from checks.web.http import Asked, HttpResponse
 from checks.web.problems import Refused, problem
 from checks.web.reading import bad_body, read_body
-from checks.web.runs_resource import RETRY_AFTER, RunRequested, subscriptions
+from checks.web.resources.runs import RETRY_AFTER, RunRequested, subscriptions
 
 SCAN_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
 MAX_SUBSCRIPTIONS = 1000  # whose ids fit one queue message

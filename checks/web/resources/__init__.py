@@ -1,0 +1,1 @@
+"""What each kind of resource answers: one module for each."""
