@@ -123,8 +123,8 @@ async def _follow(azure: Azure, listing: Inventory, target: Cluster, looked: Loo
 def _depends_on_more(report: ClusterReport, facts: ClusterFacts) -> bool:
     """Whether what was not read may change what is said.
 
-    Something names it; an answer about an Azure registry is not known; or no path leads to a private endpoint, for which
-    there may be more reasons than were seen.
+    Something names it; an answer about an Azure registry is not known; or no path leads to a private endpoint, which
+    may have more reasons than were seen.
     """
     known = {use.login_server: use.registry.value for use in facts.uses if isinstance(use.registry, Seen)}
     rows = [row for row in report.registries if row.registry in known]
