@@ -34,6 +34,7 @@ class ReadCause(Cause):
     OFF = "look-off", "A setting turns this read off, or nobody asked for it."
     LIMIT = "look-limit", "There are more of these than one scan reads; the finding says how many."
     NOT_APPLICABLE = "look-not-applicable", "There is nothing of this kind to read."
+    NOT_ASKED = "look-not-asked", "A check of one cluster did not need it, and left it out."
     PARTIAL_PODS = (
         "pods-read-in-part",
         "Not all pods of the cluster could be read, so nothing is claimed of all of them.",

@@ -55,6 +55,18 @@ MAX_REGISTRIES = 100
 MAX_NAMES = 20  # of one registry
 
 
+class Looked(msgspec.Struct, frozen=True):
+    """What a cluster says of itself, before anything is known of its registries: who pulls, and its pods."""
+
+    principal: Seen[Principal] | NotSeen
+    workloads: Seen[Workloads] | NotSeen
+
+
+async def look(azure: Azure, cluster: Cluster, *, ready_nodes: bool = False) -> Looked:
+    """A look at one cluster. A Kubernetes API that hangs costs it its pods, not its answer from ARM."""
+    return Looked(await _principal(azure, cluster), await _workloads(azure, cluster, ready_nodes=ready_nodes))
+
+
 async def gather(
     azure: Azure,
     inventory: Inventory,
@@ -63,17 +75,16 @@ async def gather(
     only: tuple[str, ...] = (),
     *,
     unused_too: bool = True,
-    canaries: CanaryRecords | None = None,
+    looked: Looked | None = None,
 ) -> ClusterFacts:
-    """The facts about one cluster. ``remembered`` are login servers it was seen to use before.
+    """The facts about one cluster, without canaries. ``remembered`` are login servers it was seen to use before.
 
-    ``only`` narrows them to these registries, ``unused_too`` whether it uses them or not. A Kubernetes API that hangs
-    costs the cluster its pods, not its answer from ARM. ``canaries``: pods may be made that ask nodes to pull, and
-    this keeps their names.
+    ``only`` narrows them to these registries, ``unused_too`` whether it uses them or not. ``looked``: where there was
+    a look at it already.
     """
-    principal = await _principal(azure, cluster)
-    seen = await _workloads(azure, cluster, ready_nodes=canaries is not None)
-    workloads, secrets = await pull_secrets.read(azure, inventory, cluster, seen)
+    looked = looked or await look(azure, cluster)
+    principal = looked.principal
+    workloads, secrets = await pull_secrets.read(azure, inventory, cluster, looked.workloads)
     account_pulls = await _image_pull(azure, inventory, cluster, workloads)
     uses, cut = in_use(azure, inventory, cluster, principal, workloads, remembered, only, unused_too=unused_too)
     authorization = {
@@ -95,7 +106,7 @@ async def gather(
         authorization=authorization,
         through_groups={key: known.groups for key, known in asked.items() if known.groups is not None},
         denies_through_groups={key: known.denies for key, known in asked.items() if known.denies is not None},
-        tenants={guid: tenant for guid, s in inventory.subscriptions.items() if (tenant := s.subscription.tenant_id)},
+        tenants=inventory.tenants(),
         machines=nodes,
         kubelet_resource=await identities.kubelet_resource(azure, inventory, cluster, nodes),
         client_secrets=await _client_secrets(azure, cluster, principal),
@@ -107,10 +118,19 @@ async def gather(
         manifests=await manifests.of_cluster(azure, inventory, uses),
         pull_times=pull_times.measure_pull_times(workloads.value, cluster.pools) if isinstance(workloads, Seen) else (),
         arm_registries=inventory.login_servers,
-        canaries=await canary.of_cluster(azure, cluster, uses, workloads, canaries) if canaries else NO_CANARY,
+        canaries=NO_CANARY,
         image_pull=account_pulls,
         former_identity_nodes=await node_identities.former(azure, cluster, workloads),
     )
+
+
+async def with_canaries(azure: Azure, facts: ClusterFacts, records: CanaryRecords) -> ClusterFacts:
+    """The facts with what nodes answered that were asked to pull: pods are made for it, whose names ``records`` keeps.
+
+    Their nodes have to be known from the look (``ready_nodes``).
+    """
+    asked = await canary.of_cluster(azure, facts.cluster, facts.uses, facts.workloads, records)
+    return msgspec.structs.replace(facts, canaries=asked)
 
 
 async def _image_pull(
@@ -354,14 +374,14 @@ async def _networks(azure: Azure, inventory: Inventory, cluster: Cluster, uses: 
     hubs = await virtual_hubs.of_cluster(azure, inventory.networks, inventory.hubs, cluster)
     known = msgspec.structs.replace(inventory.networks, hubs=hubs)
     networks, management = await asyncio.gather(
-        _with_zone_groups(azure, inventory, uses),
+        with_zone_groups(azure, inventory, uses),
         network_managers.of_cluster(azure, known, inventory.management, cluster, registries),
     )
     servers = await name_servers.of_cluster(azure, inventory.name_servers, networks, cluster, registries)
     return msgspec.structs.replace(networks, management=management, hubs=hubs, name_servers=servers)
 
 
-async def _with_zone_groups(azure: Azure, inventory: Inventory, uses: tuple[RegistryUse, ...]) -> Networks:
+async def with_zone_groups(azure: Azure, inventory: Inventory, uses: tuple[RegistryUse, ...]) -> Networks:
     """The networks with the zone groups of the endpoints of these registries, each read once per run."""
     endpoints: dict[str, str] = {}
     for registry in (use.registry.value for use in uses if isinstance(use.registry, Seen)):

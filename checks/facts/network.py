@@ -216,7 +216,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     node_addresses: Seen[dict[str, tuple[PublicAddress, ...]]] | NotSeen = UNREAD
 
     def gaps(self) -> tuple[tuple[str, NotSeen], ...]:
-        """The lists that could not be read, by what they are; one that was not needed is no gap."""
+        """The lists that could not be read, by what they are; one that was not needed, or not asked for, is no gap."""
         named = (
             ("virtual networks", self.virtual_networks),
             ("network security groups", self.security_groups),
@@ -234,7 +234,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(
             (what, part)
             for what, part in named
-            if isinstance(part, NotSeen) and part.why is not NotSeenReason.NOT_APPLICABLE
+            if isinstance(part, NotSeen) and part.why not in (NotSeenReason.NOT_APPLICABLE, NotSeenReason.NOT_ASKED)
         )
 
 

@@ -23,6 +23,7 @@ class NotSeenReason(StrEnum):
     OFF = "off"
     LIMIT = "limit"
     NOT_APPLICABLE = "not-applicable"
+    NOT_ASKED = "not-asked"
 
 
 class Seen(msgspec.Struct, Generic[T], frozen=True):
@@ -40,3 +41,7 @@ class NotSeen(msgspec.Struct, frozen=True):
     detail: str
     role: str | None = None
     fix: tuple[str, ...] = ()
+
+
+# Of what a check of one cluster leaves out, until an answer depends on it.
+NOT_ASKED = NotSeen(NotSeenReason.NOT_ASKED, "it was not asked for")

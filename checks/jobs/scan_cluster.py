@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 
@@ -15,7 +15,7 @@ from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes.canary_records import CanaryRecords, Unrecorded
 from checks.collect.wire.errors import CollectError
-from checks.facts import Cluster, Subscription
+from checks.facts import Cluster, ClusterFacts, Subscription
 from checks.facts.pulls import PullTimeBaseline
 from checks.facts.resources import NOTIFY_TAG
 from checks.findings import (
@@ -27,10 +27,11 @@ from checks.findings import (
     SubscriptionResult,
     Unknown,
 )
+from checks.jobs import nearby
 from checks.jobs.choosing import clusters as named_clusters
 from checks.jobs.choosing import registries, subscriptions
 from checks.jobs.choosing.scope import ScanScope, clusters_of
-from checks.jobs.choosing.subscriptions import choose
+from checks.jobs.choosing.subscriptions import Choice, choose
 from checks.notify.routes import allowed_domains, outside
 from checks.report.cluster_report import build_report, only_of_rows, problem_report, subscription_result
 from checks.report.outcome import pods_read
@@ -41,6 +42,7 @@ from checks.text import counted, listed
 
 LOG = logging.getLogger(__name__)
 Progress = Callable[[str], None]
+Gather = Callable[[cluster.Looked], Awaitable[ClusterFacts]]
 
 
 async def visible(azure: Azure) -> tuple[Subscription, ...]:
@@ -69,6 +71,9 @@ async def scan(azure: Azure, scope: ScanScope, progress: Progress, records: Cana
         f"{len(choice.ids)} of {counted(len(choice.visible), 'subscription')} in scope; "
         "reading clusters, registries and roles …"
     )
+    near = await nearby.find(azure, choice, scope) if nearby.may_be_near(scope) else None
+    if near is not None:
+        return await _scan_near(azure, scope, choice, *near, progress, records)
     listing = await inventory.read(azure, choice.visible)
     clusters = [c for guid in choice.ids for c in clusters_of(listing, guid) if scope.wants(c)]
     progress(f"{counted(len(clusters), 'cluster')} to check …")
@@ -88,6 +93,34 @@ async def scan(azure: Azure, scope: ScanScope, progress: Progress, records: Cana
             *(unseen(settings, listing, guid) for guid in choice.unseen),
         ),
         clusters=tuple(report for report in reports if _concerns(report, scope)),
+        arm_calls=dict(azure.calls),
+    )
+
+
+async def _scan_near(
+    azure: Azure,
+    scope: ScanScope,
+    choice: Choice,
+    listing: Inventory,
+    target: Cluster,
+    progress: Progress,
+    records: CanaryRecords | None,
+) -> ScanReport:
+    """The report of one cluster, of what it refers to."""
+    canaries = (records or Unrecorded()) if scope.canaries else None
+
+    async def gather(looked: cluster.Looked) -> ClusterFacts:
+        return await nearby.gather(azure, listing, target, looked, scope)
+
+    report = await _judged(azure, target, gather, (), scope.registries, None, canaries)
+    progress(f"[1/1] {target.name}")
+    read = [guid for guid in choice.ids if guid in listing.subscriptions and clusters_of(listing, guid)]
+    return ScanReport(
+        errors=tuple(registries.errors(scope, listing, (report,))),
+        subscriptions=tuple(
+            subscription_result(listing.subscriptions[guid], listing.visibility.object_id) for guid in read
+        ),
+        clusters=(report,),
         arm_calls=dict(azure.calls),
     )
 
@@ -163,13 +196,32 @@ async def scan_cluster(
     unused_too: bool = True,
     canaries: CanaryRecords | None = None,
 ) -> ClusterReport:
-    """One cluster, with whatever goes wrong kept to it. ``remembered`` are registries that earlier runs saw it use.
+    """One cluster, with whatever goes wrong kept to it. ``remembered`` are registries that earlier runs saw it use."""
+
+    async def gather(looked: cluster.Looked) -> ClusterFacts:
+        return await cluster.gather(azure, listing, target, remembered, only, unused_too=unused_too, looked=looked)
+
+    return await _judged(azure, target, gather, remembered, only, baselines, canaries)
+
+
+async def _judged(
+    azure: Azure,
+    target: Cluster,
+    gather: Gather,
+    remembered: tuple[str, ...],
+    only: tuple[str, ...],
+    baselines: Mapping[str, PullTimeBaseline] | None,
+    canaries: CanaryRecords | None,
+) -> ClusterReport:
+    """What a look at a cluster and the facts about it come to.
 
     This is one of the places where a broad ``except`` stands: a defect met on one cluster must not cost the others
     their answer. It is logged with its traceback, and the cluster is Unknown, never silently missing.
     """
     try:
-        facts = await cluster.gather(azure, listing, target, remembered, only, unused_too=unused_too, canaries=canaries)
+        facts = await gather(await cluster.look(azure, target, ready_nodes=canaries is not None))
+        if canaries is not None:
+            facts = await cluster.with_canaries(azure, facts, canaries)
         report = build_report(msgspec.structs.replace(facts, baselines=dict(baselines or {})))
         return with_refused(only_of_rows(report) if only else report, azure.settings)
     except CollectError as error:

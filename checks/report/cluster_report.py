@@ -93,7 +93,7 @@ def _listed(facts: SubscriptionFacts) -> SubscriptionResult:
     guid, clusters = facts.subscription.id, facts.clusters
     name = clipped(facts.subscription.name, MAX_SUBSCRIPTION_NAME)
     for part, what in ((clusters, "clusters"), (facts.registries, "registries")):
-        if isinstance(part, NotSeen):
+        if isinstance(part, NotSeen) and part.why is not NotSeenReason.NOT_ASKED:
             count = len(clusters.value) if isinstance(clusters, Seen) else 0
             return SubscriptionResult(
                 id=guid,
@@ -104,8 +104,10 @@ def _listed(facts: SubscriptionFacts) -> SubscriptionResult:
                 summary=f"The {what} could not be listed: {part.detail}",
                 fix=part.fix,
             )
-    assert isinstance(clusters, Seen) and isinstance(facts.registries, Seen)
-    count, partial = len(clusters.value), clusters.partial or facts.registries.partial
+    count = len(clusters.value) if isinstance(clusters, Seen) else 0
+    partial = next(
+        (part.partial for part in (clusters, facts.registries) if isinstance(part, Seen) and part.partial), ""
+    )
     if partial:
         return SubscriptionResult(
             id=guid,

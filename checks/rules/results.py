@@ -12,7 +12,15 @@ from checks.facts import NotSeen, NotSeenReason
 from checks.findings import Evidence, Fail, Pass, Severity, Skipped, Unknown, Verdict
 
 # Why a value is absent although no read failed: it was not asked for, there were too many, or Azure has no such thing.
-_NO_FAILURE = frozenset({NotSeenReason.OFF, NotSeenReason.LIMIT, NotSeenReason.NOT_APPLICABLE, NotSeenReason.NOT_FOUND})
+_NO_FAILURE = frozenset(
+    {
+        NotSeenReason.OFF,
+        NotSeenReason.LIMIT,
+        NotSeenReason.NOT_APPLICABLE,
+        NotSeenReason.NOT_ASKED,
+        NotSeenReason.NOT_FOUND,
+    }
+)
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,11 +60,15 @@ def hidden_anywhere(visibility: Visibility, resource_type: str) -> NotSeen | Non
 
 
 def hidden_types(visibility: Visibility, resource_types: Iterable[str]) -> dict[str, dict[str, NotSeen]]:
-    """Of each subscription whose lists may lack something: why, by type. Subscriptions in order."""
+    """Of each subscription whose lists may lack something: why, by type. Subscriptions in order.
+
+    Those that were not read at all, as nothing of a cluster refers to them, are not among them.
+    """
     types: dict[str, dict[str, NotSeen]] = {}
     for resource_type in resource_types:
         for guid, gap in _gaps(visibility, resource_type):
-            types.setdefault(guid, {})[resource_type] = gap
+            if gap.why is not NotSeenReason.NOT_ASKED:
+                types.setdefault(guid, {})[resource_type] = gap
     return dict(sorted(types.items()))
 
 
@@ -82,7 +86,10 @@ def _gaps(visibility: Visibility, resource_type: str) -> Iterator[tuple[str, Not
 
 
 def unlisted(visibility: Visibility, subscription: str, what: str) -> NotSeen:
-    """Something lies in a subscription that the app cannot see at all."""
+    """Something lies in a subscription that the app cannot see at all, or has not read."""
+    roles = visibility.roles_in(subscription)
+    if isinstance(roles, NotSeen) and roles.why is NotSeenReason.NOT_ASKED:
+        return NotSeen(NotSeenReason.NOT_ASKED, f"{what} lies in subscription {subscription}, which was not read.")
     detail = f"{what} lies in subscription {subscription}, which Pullwatch's identity cannot see."
     return NotSeen(NotSeenReason.NOT_ALLOWED, detail, READER, grant(visibility, subscription))
 

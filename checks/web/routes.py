@@ -57,13 +57,17 @@ ROUTES: tuple[Route, ...] = (
         summary="Checks one cluster now, or asks for a run.",
         description=(
             "With `cluster`, the cluster is looked at while the caller waits; history does not change and no mail is "
-            "sent. Without, a run over everything or over some subscriptions is asked for. Who asks for the same while "
-            "that run is not planned yet, or within 30 s of the first request, gets the same run."
+            "sent. What takes longer than 200 s, or than the header `Prefer: wait=30` says, is left to a run of its "
+            "subscription. Without, a run over everything or over some subscriptions is asked for. Who asks for the "
+            "same while that run is not planned yet, or within 30 s of the first request, gets the same run."
         ),
         body=ChecksRequest,
         responses={
             200: (ScanAnswer, "The cluster's report."),
-            202: (RunRequested, "A run was asked for: `Location` has its address, `Retry-After` when to look (s)."),
+            202: (
+                RunRequested,
+                "A run was asked for, or is to do what took too long: `Location` is its address, `Retry-After` (s).",
+            ),
             403: (Problem, "Canary pulls are not allowed, by the settings."),
             404: (Problem, "There is no such cluster. `errors` and `subscriptions` say where it was looked for."),
             429: (
@@ -71,7 +75,7 @@ ROUTES: tuple[Route, ...] = (
                 "The last hour had as many checks as PULLWATCH_ONDEMAND_PER_HOUR; see `Retry-After` (s).",
             ),
             502: (Problem, "Azure could not be read."),
-            504: (Problem, "The check took longer than 200 s."),
+            504: (Problem, "The check took too long, and no run can take its place: canary pulls were asked for."),
         },
         seconds=215,
     ),

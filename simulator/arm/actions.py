@@ -10,12 +10,15 @@ from __future__ import annotations
 from simulator.arm import ids
 
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete", "POST": "action"}
+RESOURCE_GRAPH = "microsoft.resourcegraph/resources"
 _SUBSCRIPTIONS = "Microsoft.Resources/subscriptions"
 
 
 def action_of(method: str, path: str) -> str:
     """The action of a request by its method and path, in the path's own case; "" for what needs none (`/tenants`)."""
     parsed, verb = ids.parse(path), _VERBS.get(method.upper(), "write")
+    if parsed.full_type.lower() == RESOURCE_GRAPH:
+        return f"{parsed.full_type}/read"  # a POST for the sake of its body
     if parsed.types:
         return f"{parsed.full_type}/{verb}"
     if not parsed.segments or parsed.segments[0].lower() != "subscriptions":

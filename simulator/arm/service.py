@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from simulator.arm import ids, versions
+from simulator.arm import ids, resource_graph, versions
 from simulator.arm.arm_metadata import locations, provider_list, tenants, usages
 from simulator.arm.authorization import parse_filter
 from simulator.arm.authorization_api import ArmAuthorization
@@ -73,6 +73,8 @@ class Arm:
             return self._in_subscription(request, resources)
         if first == ["tenants"] and len(path.segments) == 1:
             return request.page([encode(body) for body in tenants(request.caller.tenant)], self._page_size)
+        if tuple(part.lower() for part in path.segments) == resource_graph.PATH and request.method == "POST":
+            return resource_graph.answers(request, self._tenant)
         if path.is_resource:
             return self._resource(request, resources)
         raise arm_refusal(404, "NotFound", f"The simulator has nothing at '{path.text}'.")

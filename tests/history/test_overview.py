@@ -16,10 +16,19 @@ from checks.changes import Status
 from checks.history.decide import Policy, decide, gone
 from checks.history.errors import LimitError, SchemaError
 from checks.history.model import ClusterState, Decision, RunRef, SubjectState
-from checks.history.overview import MAX_COMMAND, MAX_ENDED, ClusterEntry, EndedFailure, Overview, entry_of
-from checks.history.table import keys, rows
+from checks.history.overview import (
+    MAX_COMMAND,
+    MAX_ENDED,
+    ClusterEntry,
+    EndedFailure,
+    Overview,
+    entry_of,
+    without_ended,
+)
+from checks.history.table import keys, overviews, rows
 from checks.history.table.overviews import MAX_TEXT, Look, behind, overview_row, read_overview
 from checks.history.table.store import Store, open_store
+from checks.packing import packed
 from tests.support.interleaving import Turns
 from tests.support.memory_tables import MemoryTables
 from tests.support.overviews import overview_is_what_is_held
@@ -212,3 +221,32 @@ def test_what_is_over_is_forgotten_in_a_week_and_never_too_much() -> None:
     assert entry_of(state, [over(24 * 7), over(1), over(2)]).ended == (over(1), over(2))
     assert len(entry_of(state, map(over, range(100))).ended) == MAX_ENDED
     assert msgspec.json.decode(msgspec.json.encode(entry_of(state, [over(1)])), type=ClusterEntry).ended == (over(1),)
+
+
+async def test_what_was_cut_is_said_until_every_entry_was_made_whole_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = in_memory()
+    await store.ensure_tables()
+    looks: dict[str, Look] = {}
+    for number, word in enumerate(["fail", "pass"], 1):
+        for cluster in (CLUSTER, OTHER):
+            looks[cluster] = await commit(store, number, word, cluster)
+    with monkeypatch.context() as tight:
+        tight.setattr(overviews, "MAX_TEXT", len(packed(rows.text_of(without_ended(await anew(store))))))
+        await show(store, *looks.values())
+        assert await cut(store) == 2
+    await show(store, await commit(store, 3, "pass", CLUSTER))
+    assert await cut(store) == 2, "the other's failure that is over is still missing"
+    await show(store, await commit(store, 3, "pass", OTHER))
+    assert await cut(store) == 0
+    assert all(one.ended for one in (await overview_is_what_is_held(store, SUBSCRIPTION)).clusters)
+
+
+async def anew(store: Store) -> Overview:
+    states = [(await store.load_state(cluster)) for cluster in (CLUSTER, OTHER)]
+    return Overview(SUBSCRIPTION, tuple([await store.entry_anew(one.state) for one in states if one is not None]))
+
+
+async def cut(store: Store) -> int:
+    kept = await store.find_overview(SUBSCRIPTION)
+    assert kept is not None
+    return kept.cut

@@ -7,7 +7,13 @@ from checks.facts import NotSeen, NotSeenReason
 from checks.findings import Severity, Subject, Unknown
 from checks.rules import results
 
-NO_FAILURE = {NotSeenReason.OFF, NotSeenReason.LIMIT, NotSeenReason.NOT_APPLICABLE, NotSeenReason.NOT_FOUND}
+NO_FAILURE = {
+    NotSeenReason.OFF,
+    NotSeenReason.LIMIT,
+    NotSeenReason.NOT_APPLICABLE,
+    NotSeenReason.NOT_ASKED,
+    NotSeenReason.NOT_FOUND,
+}
 
 
 @pytest.mark.parametrize("why", list(NotSeenReason))

@@ -13,6 +13,7 @@ import msgspec
 
 from checks.collect.arm import name_servers, network_managers, networks, own_access, reads, virtual_hubs
 from checks.collect.arm.client import Azure
+from checks.collect.arm.parts import ALL, Part
 from checks.collect.wire.single_flight import SingleFlight
 from checks.facts import (
     Authorization,
@@ -30,7 +31,8 @@ from checks.facts import (
     subscription_of,
 )
 from checks.facts.image_pull import ImagePullProfile
-from checks.facts.network import networks_of
+from checks.facts.network import Network, networks_of
+from checks.facts.observation import NOT_ASKED
 from checks.facts.pulls import Manifest
 from checks.facts.registry_details import Probe
 from checks.facts.visibility import Visibility
@@ -38,6 +40,7 @@ from checks.rules import registry_names, visibility
 from checks.rules.access import rbac
 
 AT_ONCE = 8
+_UNASKED = Authorization(assignments=NOT_ASKED, definitions=NOT_ASKED, denies=NOT_ASKED)
 
 
 class Inventory:
@@ -52,9 +55,14 @@ class Inventory:
         subscriptions: Iterable[SubscriptionFacts],
         acr_suffix: str,
         identity: own_access.Identity = own_access.UNKNOWN,
+        unread: Iterable[Subscription] = (),
     ) -> None:
-        self.subscriptions = {facts.subscription.id: facts for facts in subscriptions}
-        self.visibility = _visibility(self.subscriptions, identity)
+        self.unread: dict[str, Subscription] = {subscription.id: subscription for subscription in unread}
+        self._order = list(self.unread)  # whatever is read first, answers name subscriptions in this order
+        self.parts: dict[str, frozenset[Part]] = {}
+        self.own_definitions: SingleFlight[Seen[RoleDefinition]] = SingleFlight()
+        self._identity = identity
+        self._acr_suffix = acr_suffix
         self._suffix = f".{acr_suffix}"
         self.probes: SingleFlight[Seen[Probe]] = SingleFlight()
         self.performance: SingleFlight[RegistryPerformance] = SingleFlight()
@@ -68,6 +76,13 @@ class Inventory:
         self.management = network_managers.ManagementReads()
         self.hubs: virtual_hubs.HubReads = SingleFlight()
         self._zone_groups: SingleFlight[Seen[tuple[str, ...]] | NotSeen] = SingleFlight()
+        self._put(subscriptions)
+
+    def _put(self, subscriptions: Iterable[SubscriptionFacts]) -> None:
+        by_id = {facts.subscription.id: facts for facts in subscriptions}
+        self.subscriptions = {guid: by_id[guid] for guid in (*self._order, *by_id) if guid in by_id}
+        self.unread = {guid: one for guid, one in self.unread.items() if guid not in self.subscriptions}
+        self.visibility = _visibility(self.subscriptions, self.unread, self._identity)
         self._registries: dict[str, Seen[Registry]] = {}
         self.login_servers: dict[str, tuple[str, ...]] = {}
         self._assignments: dict[tuple[str, str], list[RoleAssignment]] = {}
@@ -78,6 +93,42 @@ class Inventory:
         self._registry_roles: set[str] = set()
         for subscription, facts in self.subscriptions.items():
             self._index(subscription, facts)
+
+    def tenants(self) -> dict[str, str]:
+        """The tenants of all subscriptions that can be seen, by guid."""
+        visible = (*(facts.subscription for facts in self.subscriptions.values()), *self.unread.values())
+        return {one.id: one.tenant_id for one in visible if one.tenant_id}
+
+    async def extend(self, azure: Azure, wanted: Mapping[str, frozenset[Part]]) -> bool:
+        """Reads what is wanted of subscriptions (guids) that can be seen and was not read yet; whether that was any.
+
+        For the inventory of one cluster alone: nobody else may be using it meanwhile.
+        """
+        limit = asyncio.Semaphore(AT_ONCE)
+        visible = self.unread | {guid: facts.subscription for guid, facts in self.subscriptions.items()}
+        missing = {
+            guid: parts - self.parts.get(guid, frozenset())
+            for guid, parts in wanted.items()
+            if guid in visible and (guid in self.unread or parts - self.parts.get(guid, frozenset()))
+        }
+
+        async def bounded(guid: str, parts: frozenset[Part]) -> SubscriptionFacts:
+            async with limit:
+                return await self._more(azure, visible[guid], parts)
+
+        more = await asyncio.gather(*(bounded(guid, parts) for guid, parts in missing.items()))
+        for guid, parts in missing.items():
+            self.parts[guid] = self.parts.get(guid, frozenset()) | parts
+        if more:
+            self._put((self.subscriptions | {facts.subscription.id: facts for facts in more}).values())
+        return bool(more)
+
+    async def _more(self, azure: Azure, subscription: Subscription, parts: frozenset[Part]) -> SubscriptionFacts:
+        known = self.subscriptions.get(subscription.id)
+        if known is not None:
+            return _merged(known, await _subscription(azure, subscription, parts, known))
+        own_roles = await own_access.roles(azure, subscription.id, self._identity.object_id, self.own_definitions)
+        return msgspec.structs.replace(await _subscription(azure, subscription, parts), own_roles=own_roles)
 
     def _index(self, subscription: str, facts: SubscriptionFacts) -> None:
         if isinstance(facts.registries, Seen):
@@ -105,6 +156,8 @@ class Inventory:
             return registry
         if not host.endswith(self._suffix):
             return NotSeen(NotSeenReason.NOT_APPLICABLE, f"{host} is no registry of this cloud")
+        if self.unread or any(facts.registries == NOT_ASKED for facts in self.subscriptions.values()):
+            return NotSeen(NotSeenReason.NOT_ASKED, f"{host} is in no registry list that was asked for")
         hidden = visibility.hidden_anywhere(self.visibility, visibility.REGISTRIES)
         refused = [f for f in self.subscriptions.values() if isinstance(f.registries, NotSeen)]
         if refused:
@@ -155,11 +208,14 @@ class Inventory:
         return rbac.role_guid(assignment.role_definition_id) in self._registry_roles
 
 
-def _visibility(subscriptions: Mapping[str, SubscriptionFacts], identity: own_access.Identity) -> Visibility:
-    tenants = {guid: (facts.subscription.tenant_id or "").lower() for guid, facts in subscriptions.items()}
+def _visibility(
+    subscriptions: Mapping[str, SubscriptionFacts], unread: Mapping[str, Subscription], identity: own_access.Identity
+) -> Visibility:
+    known = {guid: facts.subscription for guid, facts in subscriptions.items()}
+    tenants = {guid: (one.tenant_id or "").lower() for guid, one in (known | dict(unread)).items()}
     return Visibility(
         object_id=identity.object_id,
-        own_roles={guid: facts.own_roles for guid, facts in subscriptions.items()},
+        own_roles={guid: facts.own_roles for guid, facts in subscriptions.items()} | dict.fromkeys(unread, NOT_ASKED),
         delegated=frozenset(
             g for g, tenant in tenants.items() if identity.tenant_id and tenant not in ("", identity.tenant_id)
         ),
@@ -168,39 +224,64 @@ def _visibility(subscriptions: Mapping[str, SubscriptionFacts], identity: own_ac
 
 async def read(azure: Azure, subscriptions: Iterable[Subscription]) -> Inventory:
     """Reads the subscriptions, a few at once. What cannot be read is in the estate as such."""
-    limit = asyncio.Semaphore(AT_ONCE)
+    inventory = await unread(azure, subscriptions)
+    await inventory.extend(azure, dict.fromkeys(inventory.unread, ALL))
+    return inventory
 
+
+async def unread(azure: Azure, subscriptions: Iterable[Subscription]) -> Inventory:
+    """An inventory of subscriptions of which nothing is read yet: ``extend`` reads what is wanted of them."""
     identity = await own_access.identity(azure)
-    definitions: SingleFlight[Seen[RoleDefinition]] = SingleFlight()
-
-    async def bounded(subscription: Subscription) -> SubscriptionFacts:
-        async with limit:
-            own_roles = await own_access.roles(azure, subscription.id, identity.object_id, definitions)
-            return msgspec.structs.replace(await _subscription(azure, subscription), own_roles=own_roles)
-
-    subscription_facts = await asyncio.gather(*(bounded(subscription) for subscription in subscriptions))
-    return Inventory(subscription_facts, azure.settings.cloud.acr_suffix, identity)
+    return Inventory((), azure.settings.cloud.acr_suffix, identity, subscriptions)
 
 
-async def _subscription(azure: Azure, subscription: Subscription) -> SubscriptionFacts:
+async def _subscription(
+    azure: Azure, subscription: Subscription, parts: frozenset[Part], known: SubscriptionFacts | None = None
+) -> SubscriptionFacts:
+    """Parts of a subscription. ``known`` is what was read before, which some of them depend on."""
+    guid = subscription.id
     clusters, registries = await asyncio.gather(
-        reads.seen(reads.clusters(azure, subscription.id)), reads.seen(reads.registries(azure, subscription.id))
+        reads.seen(reads.clusters(azure, guid)) if Part.CLUSTERS in parts else _nothing(),
+        reads.seen(reads.registries(azure, guid)) if Part.REGISTRIES in parts else _nothing(),
     )
-    needed = isinstance(registries, Seen) and registries.value
-    unasked = NotSeen(NotSeenReason.NOT_APPLICABLE, "the subscription holds no registry, so its roles were not read")
-    authorization = (
-        await reads.authorization(azure, subscription.id)
-        if needed
-        else Authorization(assignments=unasked, definitions=unasked, denies=unasked)
-    )
-    listed = clusters.value if isinstance(clusters, Seen) else ()
-    held = len(registries.value) if isinstance(registries, Seen) else 1
+    listed = known.clusters if known is not None and Part.CLUSTERS not in parts else clusters
+    held = known.registries if known is not None and Part.REGISTRIES not in parts else registries
     return SubscriptionFacts(
         subscription=subscription,
         clusters=clusters,
         registries=registries,
-        authorization=authorization,
-        network=await networks.of_subscription(azure, subscription.id, listed, held),
+        authorization=await _authorization(azure, guid, held) if Part.AUTHORIZATION in parts else _UNASKED,
+        network=await networks.of_subscription(
+            azure,
+            guid,
+            listed.value if isinstance(listed, Seen) else (),
+            len(held.value) if isinstance(held, Seen) else 1,
+            parts,
+        ),
+    )
+
+
+async def _nothing() -> NotSeen:
+    return NOT_ASKED
+
+
+async def _authorization(azure: Azure, guid: str, registries: Seen[tuple[Registry, ...]] | NotSeen) -> Authorization:
+    if isinstance(registries, Seen) and registries.value:
+        return await reads.authorization(azure, guid)
+    unasked = NotSeen(NotSeenReason.NOT_APPLICABLE, "the subscription holds no registry, so its roles were not read")
+    return Authorization(assignments=unasked, definitions=unasked, denies=unasked)
+
+
+def _merged(known: SubscriptionFacts, more: SubscriptionFacts) -> SubscriptionFacts:
+    """What is known of a subscription with what was read later, which left out what is known."""
+    assert known.network is not None and more.network is not None
+    later = {name: part for name in Network.__struct_fields__ if (part := getattr(more.network, name)) != NOT_ASKED}
+    return msgspec.structs.replace(
+        known,
+        clusters=known.clusters if more.clusters == NOT_ASKED else more.clusters,
+        registries=known.registries if more.registries == NOT_ASKED else more.registries,
+        authorization=known.authorization if more.authorization == _UNASKED else more.authorization,
+        network=msgspec.structs.replace(known.network, **later),
     )
 
 

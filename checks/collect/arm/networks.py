@@ -7,13 +7,14 @@ the public addresses of scale sets whose nodes have their own. A list that is re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from checks.collect.arm import bodies, name_server_bodies, network_bodies, reads
 from checks.collect.arm.client import Azure
+from checks.collect.arm.parts import ALL, Part
 from checks.collect.wire.errors import CollectError, NotFound, Temporary
 from checks.facts import Cluster, NotSeen, NotSeenReason, Seen, subscription_of
 from checks.facts.network import (
@@ -25,6 +26,7 @@ from checks.facts.network import (
     PublicAddress,
     Zone,
 )
+from checks.facts.observation import NOT_ASKED
 
 NETWORK_API = "2024-05-01"
 DNS_API = "2024-06-01"
@@ -42,28 +44,43 @@ class _HasId(Protocol):
 
 
 T = TypeVar("T", bound=_HasId)
+P = TypeVar("P")
 Reader = Callable[[Any], T | None]
 
 
-async def of_subscription(azure: Azure, subscription: str, clusters: Iterable[Cluster], registries: int) -> Network:
-    """All network facts of a subscription. ``registries``: how many it holds, none of which need no rules read."""
-    read = _Reading(azure, subscription)
+async def of_subscription(
+    azure: Azure, subscription: str, clusters: Iterable[Cluster], registries: int, parts: frozenset[Part] = ALL
+) -> Network:
+    """The network facts of a subscription. ``registries``: how many it holds, none of which need no rules read."""
+    read = _Reading(azure, subscription, parts)
     own = [cluster for cluster in clusters if subscription_of(cluster.id) == subscription.lower()]
     (networks, groups, tables, gateways, addresses), (prefixes, endpoints, rules, nodes), others = await asyncio.gather(
         asyncio.gather(
-            read.listed("virtualNetworks", network_bodies.virtual_network, ("subnets", "virtualNetworkPeerings")),
-            read.listed("networkSecurityGroups", network_bodies.security_group, ("securityRules",)),
-            read.listed("routeTables", network_bodies.route_table, ("routes",)),
-            read.listed("natGateways", network_bodies.nat_gateway),
-            read.listed("publicIPAddresses", network_bodies.public_address),
+            read.part(
+                Part.NETWORKS,
+                lambda: read.listed(
+                    "virtualNetworks", network_bodies.virtual_network, ("subnets", "virtualNetworkPeerings")
+                ),
+            ),
+            read.part(
+                Part.SECURITY_GROUPS,
+                lambda: read.listed("networkSecurityGroups", network_bodies.security_group, ("securityRules",)),
+            ),
+            read.part(Part.ROUTES, lambda: read.listed("routeTables", network_bodies.route_table, ("routes",))),
+            read.part(Part.NAT_GATEWAYS, lambda: read.listed("natGateways", network_bodies.nat_gateway)),
+            read.part(Part.ADDRESSES, lambda: read.listed("publicIPAddresses", network_bodies.public_address)),
         ),
         asyncio.gather(
-            read.listed("publicIPPrefixes", network_bodies.public_prefix),
-            read.endpoints(),
-            read.registry_rules(registries),
-            read.node_addresses(own),
+            read.part(Part.PREFIXES, lambda: read.listed("publicIPPrefixes", network_bodies.public_prefix)),
+            read.part(Part.ENDPOINTS, read.endpoints),
+            read.part(Part.REGISTRY_RULES, lambda: read.registry_rules(registries)),
+            read.part(Part.NODE_ADDRESSES, lambda: read.node_addresses(own)),
         ),
-        asyncio.gather(read.zones(), read.rulesets(), read.managers()),
+        asyncio.gather(
+            read.part(Part.ZONES, read.zones),
+            read.part(Part.RULESETS, read.rulesets),
+            read.part(Part.MANAGERS, read.managers),
+        ),
     )
     zones, rulesets, managers = others
     return Network(
@@ -85,9 +102,14 @@ async def of_subscription(azure: Azure, subscription: str, clusters: Iterable[Cl
 class _Reading:
     """The reads of one subscription."""
 
-    def __init__(self, azure: Azure, subscription: str) -> None:
+    def __init__(self, azure: Azure, subscription: str, parts: frozenset[Part]) -> None:
         self._azure = azure
         self._scope = f"/subscriptions/{subscription}"
+        self._parts = parts
+
+    async def part(self, part: Part, reading: Callable[[], Awaitable[Seen[P] | NotSeen]]) -> Seen[P] | NotSeen:
+        """What a reading gives where the part that it is of is wanted."""
+        return await reading() if part in self._parts else NOT_ASKED
 
     async def _raw(self, path: str, api_version: str, what: str) -> Seen[list[Any]] | NotSeen:
         return await reads.seen(self._raw_or_raise(path, api_version, what))

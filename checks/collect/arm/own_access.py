@@ -22,14 +22,25 @@ from checks.rules.access import rbac
 
 DEFINITION_API = reads.AUTHORIZATION_API
 _READ_ALL = (Permission(actions=("*/read",)),)
-# Reader, Contributor and Owner allow every read; source: "Azure built-in roles".
-_READERS = frozenset(
-    {
-        "acdd72a7-3385-48ef-bd42-f606fba81ae7",
-        "b24988ac-6180-42a0-ab88-20f7382dd24c",
-        "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
-    }
-)
+# Roles whose definitions need not be asked for: those that allow every read, and those that infra/ gives the app, as
+# far as they allow actions that lists depend on. Source: "Azure built-in roles".
+_KNOWN: dict[str, tuple[Permission, ...]] = {
+    "acdd72a7-3385-48ef-bd42-f606fba81ae7": _READ_ALL,  # Reader
+    "b24988ac-6180-42a0-ab88-20f7382dd24c": _READ_ALL,  # Contributor
+    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": _READ_ALL,  # Owner
+    "4abbcc35-e782-43d8-92c5-2d3f1bd2253f": (  # Azure Kubernetes Service Cluster User Role
+        Permission(
+            actions=(
+                "Microsoft.ContainerService/managedClusters/listClusterUserCredential/action",
+                "Microsoft.ContainerService/managedClusters/read",
+            )
+        ),
+    ),
+    # Azure Kubernetes Service RBAC Reader, AcrPull, Container Registry Repository Reader: pods and images
+    "7f6c6a51-bcf8-42ba-9220-52d62157d7db": (Permission(actions=("Microsoft.Authorization/*/read",)),),
+    rbac.ACR_PULL: (Permission(actions=("Microsoft.ContainerRegistry/registries/pull/read",)),),
+    rbac.REPOSITORY_READER: (),
+}
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -94,8 +105,8 @@ async def _permissions(
     azure: Azure, role: str, definitions: SingleFlight[Seen[RoleDefinition]]
 ) -> tuple[Permission, ...]:
     guid = rbac.role_guid(role)
-    if guid in _READERS:
-        return _READ_ALL
+    if guid in _KNOWN:
+        return _KNOWN[guid]
 
     async def reading() -> Seen[RoleDefinition]:
         body = await reads.get(azure, role, DEFINITION_API, "a role of Pullwatch's own identity")

@@ -32,6 +32,7 @@ from checks.history.table.tables import etag_of
 from checks.packing import packed, unpacked
 
 LOG = logging.getLogger(__name__)
+ENDED_CUT = 2  # the level at which failures that are over are left out
 TRIES = 20  # shards of one subscription end side by side
 MAX_TEXT = 460_000  # characters in a row: at 2 bytes each it stays below what the service takes
 
@@ -48,10 +49,15 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class StoredOverview(msgspec.Struct, frozen=True):
-    """An overview as it was read; without an ETag where there is no row yet."""
+    """An overview as it was read; without an ETag where there is no row.
+
+    ``cut`` is what was cut (``KeptOverview``) of entries up to the run ``cut_at`` (a sequence).
+    """
 
     overview: Overview
     etag: str = ""
+    cut: int = 0
+    cut_at: int = 0
 
 
 class KeptOverview(msgspec.Struct, frozen=True):
@@ -100,7 +106,8 @@ class Overviews(Clusters):
         if row is None:
             return StoredOverview(Overview(guid))
         try:
-            return StoredOverview(read_overview(row), etag_of(row))
+            cut_at = rows.integer(row, "cut_at") if "cut_at" in row else 0
+            return StoredOverview(read_overview(row), etag_of(row), rows.integer(row, "cut"), cut_at)
         except SchemaError as error:
             if rows.is_newer(row):
                 raise
@@ -115,15 +122,17 @@ class Overviews(Clusters):
         for attempt in range(TRIES):
             stored = await self.load_overview(subscription)
             known = {entry.cluster.lower(): entry for entry in stored.overview.clusters}
+            # Failures that are over and were cut are in the history.
+            whole = known if stored.cut < ENDED_CUT else {}
             entries = [
-                await self._entry(look, known.get(look.state.cluster.lower()))
+                await self._entry(look, whole.get(look.state.cluster.lower()))
                 for look in looks
                 if _is_news(look.state, known.get(look.state.cluster.lower()))
             ]
             if not entries:
                 return
             try:
-                await self._write_overview(with_entries(stored.overview, entries), stored.etag)
+                await self._write_overview(with_entries(stored.overview, entries), stored.etag, stored)
             except Conflict:
                 if attempt == TRIES - 1:
                     raise
@@ -173,8 +182,15 @@ class Overviews(Clusters):
                 changes.append(change)
         return ended_in(changes)
 
-    async def _write_overview(self, overview: Overview, etag: str) -> None:
+    async def _write_overview(self, overview: Overview, etag: str, before: StoredOverview | None = None) -> None:
         entity = overview_row(overview)
+        level, latest = rows.integer(entity, "cut"), max((entry.sequence for entry in overview.clusters), default=0)
+        entity["cut_at"] = latest if level else 0
+        stays = before is not None and any(entry.sequence <= before.cut_at for entry in overview.clusters)
+        if (
+            before is not None and stays and before.cut > level
+        ):  # what was cut of an entry that stays is not there again
+            entity |= {"cut": before.cut, "cut_at": before.cut_at}
         if etag:
             await self._replace(entity, etag)
         elif not await self._create(entity):

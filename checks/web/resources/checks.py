@@ -10,8 +10,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from checks.arm_ids import name_of, subscription_of
 from checks.collect.wire.errors import CollectError
 from checks.findings import ScanReport
+from checks.fleet.load import load_fleet
 from checks.jobs import scan_cluster
 from checks.jobs.asking import ask_for_run
 from checks.jobs.canaries import StoredCanaries
@@ -31,6 +33,7 @@ from checks.web.resources.runs import RETRY_AFTER, RunRequested, subscriptions
 SCAN_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
 MAX_SUBSCRIPTIONS = 1000  # whose ids fit one queue message
 SHARED_NAMESPACE = "default"
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]{1,4})(?:$|[,;\s])", re.IGNORECASE)
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -77,13 +80,17 @@ def read_request(asked: Asked) -> ChecksRequest:
 
 
 async def post_checks(context: JobContext, asked: Asked) -> HttpResponse:
-    """One cluster: 200 with the report, 404 where there is none. Otherwise a run: 202 with Location."""
+    """One cluster: 200 with the report, 404 where there is none. Otherwise a run: 202 with Location.
+
+    A cluster that takes longer than ``Prefer: wait=…`` seconds, or than the platform lets anybody wait, is left to a
+    run of its subscription.
+    """
     request = read_request(asked)
     if request.canary:
         _allow_canary(context)
     if request.cluster is not None:
         await _count(context)
-        return await _scan_now(context, request)
+        return await _scan_now(context, request, _patience(asked)) or await _instead(context, request, asked.caller)
     return await _ask_for_run(context, request, asked.caller)
 
 
@@ -91,6 +98,30 @@ async def _ask_for_run(context: JobContext, request: ChecksRequest, caller: str)
     asked = await ask_for_run(context, request.subscriptions, caller)
     headers = {"Location": f"/api/runs/{asked.run_id}", "Retry-After": RETRY_AFTER}
     return HttpResponse(202, RunRequested(run=asked.run_id, joined=asked.joined), headers)
+
+
+def _patience(asked: Asked) -> int:
+    """How many seconds the caller waits at most (RFC 7240); what cannot be read of it says nothing."""
+    wanted = _WAIT.search(asked.headers.get("prefer", ""))
+    return min(int(wanted[1]), SCAN_SECONDS) if wanted else SCAN_SECONDS
+
+
+async def _instead(context: JobContext, request: ChecksRequest, caller: str) -> HttpResponse:
+    """Of a check that took too long: a run, which cannot ask nodes to pull as a check may."""
+    if request.canary:
+        why = "not done in time, and a run makes no canary pods for it; ask again, with a longer `Prefer: wait`"
+        return problem(problems.NOT_IN_TIME, why)
+    subscriptions = request.subscriptions or await _homes(context, request.cluster or "")
+    return await _ask_for_run(context, msgspec.structs.replace(request, subscriptions=subscriptions), caller)
+
+
+async def _homes(context: JobContext, cluster: str) -> tuple[str, ...]:
+    """The subscriptions of the clusters that a name or an ARM id means; none where no run has seen one."""
+    if "/" in cluster:
+        return tuple(filter(None, (subscription_of(cluster),)))
+    fleet = await load_fleet(context.store, context.clock())
+    named = (entry.cluster for entry in fleet.clusters() if name_of(entry.cluster).lower() == cluster.lower())
+    return tuple(sorted({subscription_of(one) for one in named}))
 
 
 async def _count(context: JobContext) -> None:
@@ -116,16 +147,16 @@ def _allow_canary(context: JobContext) -> None:
         raise Refused(problem(problems.CANARY, why, fix=["kubectl create namespace pullwatch-canary"]))
 
 
-async def _scan_now(context: JobContext, request: ChecksRequest) -> HttpResponse:
-    """Scans at once and changes nothing: history counts runs only."""
+async def _scan_now(context: JobContext, request: ChecksRequest, seconds: int) -> HttpResponse | None:
+    """Scans at once and changes nothing: history counts runs only. None where it takes longer than ``seconds``."""
     hosts = tuple(host.lower() for host in request.registries)
     began = context.clock()
     scope = ScanScope(request.subscriptions, (request.cluster or "",), hosts, canaries=request.canary)
     try:
-        async with asyncio.timeout(SCAN_SECONDS):
+        async with asyncio.timeout(seconds):
             report = await scan_cluster.scan(context.azure, scope, lambda line: None, StoredCanaries(context))
     except TimeoutError:
-        return problem(problems.NOT_IN_TIME, f"not done within {SCAN_SECONDS} s; ask for a run and read its result")
+        return None
     except CollectError as error:
         return problem(problems.NOT_READ, f"nothing could be read: {error}", fix=list(error.as_gap().fix))
     if not report.clusters:

@@ -1,0 +1,135 @@
+"""A look at one cluster that reads what the cluster refers to, instead of all subscriptions.
+
+The registries that its pods name are found by Azure Resource Graph; networks, endpoints, zones and identities by the
+references to them. What is not read is Unknown to the judges, as what may not be read is. Where that shows in what they
+say, or something could not be found in this way, everything is read after all: so the answer never differs from that of
+a run, it only takes longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from checks.arm_ids import subscription_of
+from checks.causes import ReadCause
+from checks.collect import cluster
+from checks.collect.arm import inventory, resource_graph
+from checks.collect.arm.client import Azure
+from checks.collect.arm.inventory import Inventory
+from checks.collect.arm.parts import ALL, Part
+from checks.collect.arm.references import OF_REGISTRIES, referred_to
+from checks.collect.cluster import Looked
+from checks.collect.wire.errors import CollectError
+from checks.facts import Cluster, ClusterFacts, NotSeen, Seen
+from checks.facts.resources import REGISTRIES_TAG
+from checks.findings import ClusterReport, Fail, Unknown
+from checks.jobs.choosing.scope import ScanScope, clusters_of, names_exactly
+from checks.jobs.choosing.subscriptions import Choice
+from checks.report.cluster_report import build_report
+from checks.rules import registry_names
+from checks.rules.patterns import is_pattern
+
+Progress = Callable[[str], None]
+ROUNDS = 5  # a registry leads to its endpoint, that to its network and zone, that to its peers
+
+
+def may_be_near(scope: ScanScope) -> bool:
+    """Whether a scope is one cluster and registries that go by their login servers, if any."""
+    return (
+        len(scope.clusters) == 1
+        and not is_pattern(scope.clusters[0])
+        and all("." in host and not is_pattern(host) for host in scope.registries)
+    )
+
+
+async def find(azure: Azure, choice: Choice, scope: ScanScope) -> tuple[Inventory, Cluster] | None:
+    """The one cluster that is meant, and the inventory of its subscription; None where it takes more to tell."""
+    name = scope.clusters[0]
+    guids = {subscription_of(name)} if "/" in name else await _located(azure, choice, name)
+    if len(guids) != 1 or not guids <= set(choice.ids):
+        return None
+    (guid,) = guids
+    listing = await inventory.unread(azure, choice.visible)
+    await listing.extend(azure, {guid: frozenset({Part.CLUSTERS})})
+    named = [one for one in clusters_of(listing, guid) if names_exactly(name, one)]
+    return (listing, named[0]) if len(named) == 1 else None
+
+
+async def _located(azure: Azure, choice: Choice, name: str) -> frozenset[str]:
+    try:
+        found = await resource_graph.clusters_called(azure, [one.id for one in choice.visible], name)
+    except CollectError:
+        return frozenset()
+    return found.subscriptions() if len(found.ids) == 1 else frozenset()
+
+
+async def gather(azure: Azure, listing: Inventory, target: Cluster, looked: Looked, scope: ScanScope) -> ClusterFacts:
+    """The facts of a cluster, of as little as its answer takes. Raises CollectError."""
+    if await _locate_registries(azure, listing, target, looked, scope):
+        await _follow(azure, listing, target, looked, scope)
+        facts = await cluster.gather(azure, listing, target, (), scope.registries, looked=looked)
+        if not _depends_on_more(build_report(facts), facts):
+            return facts
+    await listing.extend(azure, dict.fromkeys((*listing.subscriptions, *listing.unread), ALL))
+    return await cluster.gather(azure, listing, target, (), scope.registries, looked=looked)
+
+
+async def _locate_registries(
+    azure: Azure, listing: Inventory, target: Cluster, looked: Looked, scope: ScanScope
+) -> bool:
+    """Reads the registries that the cluster uses where they lie; whether all of them were found."""
+    labels = registry_names.listed_registries(target.tag(REGISTRIES_TAG))[0]
+    if not all("." in name for name in (*labels, *azure.settings.registries)):
+        return False  # only all registries tell which login server a bare name means
+    hosts = {host for host in _hosts(azure, listing, target, looked, scope) if listing.is_acr(host)}
+    guids = [*listing.subscriptions, *listing.unread]
+    try:
+        found = await resource_graph.registries_and_zones(azure, guids, hosts)
+        roles = await _roles(azure, guids, looked)
+    except CollectError:
+        return False
+    places = dict.fromkeys(roles, OF_REGISTRIES)
+    for one in found.ids:
+        part = OF_REGISTRIES if "/registries/" in one.lower() else frozenset({Part.ZONES})
+        places[subscription_of(one)] = places.get(subscription_of(one), frozenset()) | part
+    await listing.extend(azure, places)
+    uses = cluster.in_use(azure, listing, target, looked.principal, looked.workloads, (), scope.registries)[0]
+    return bool(uses) and all(isinstance(use.registry, Seen) for use in uses if use.acr)
+
+
+def _hosts(azure: Azure, listing: Inventory, target: Cluster, looked: Looked, scope: ScanScope) -> set[str]:
+    uses, _ = cluster.in_use(azure, listing, target, looked.principal, looked.workloads, (), scope.registries)
+    return {use.login_server for use in uses}
+
+
+async def _roles(azure: Azure, guids: list[str], looked: Looked) -> frozenset[str]:
+    """The subscriptions in which the nodes' identity holds a role on a registry itself, which makes it one in use."""
+    if isinstance(looked.principal, NotSeen):
+        return frozenset()
+    found = await resource_graph.roles_of(azure, guids, looked.principal.value.object_id)
+    held = tuple(scope for scope in found.ids if "/microsoft.containerregistry/registries/" in scope.lower())
+    return resource_graph.Located(held).subscriptions()
+
+
+async def _follow(azure: Azure, listing: Inventory, target: Cluster, looked: Looked, scope: ScanScope) -> None:
+    """Reads what is referred to, and what that refers to."""
+    for _ in range(ROUNDS):
+        uses = cluster.in_use(azure, listing, target, looked.principal, looked.workloads, (), scope.registries)[0]
+        networks = await cluster.with_zone_groups(azure, listing, uses)
+        if not await listing.extend(azure, referred_to(listing, target, uses, networks)):
+            return
+
+
+def _depends_on_more(report: ClusterReport, facts: ClusterFacts) -> bool:
+    """Whether what was not read may change what is said.
+
+    Something names it; an answer about an Azure registry is not known; or no path leads to a private endpoint, which
+    may have more reasons than were seen.
+    """
+    known = {use.login_server: use.registry.value for use in facts.uses if isinstance(use.registry, Seen)}
+    rows = [row for row in report.registries if row.registry in known]
+    answers = [answer for row in rows for answer in (row.access, row.path)]
+    causes = {finding.cause for finding in report.findings} | {answer.cause for answer in answers}
+    unsettled = any(isinstance(answer.verdict, Unknown) for answer in answers)
+    private = [row for row in rows if known[row.registry].network_access.connections]
+    return ReadCause.NOT_ASKED in causes or unsettled or any(isinstance(row.path.verdict, Fail) for row in private)
