@@ -52,6 +52,7 @@ def answers(route: Route) -> dict[int, Answered]:
     if route.body is not None:
         common[400] = (Problem, "A body or a query parameter that cannot be used; `detail` says why.")
         common[413] = (Problem, f"The body is longer than {MAX_BODY} bytes.")
+        common[415] = (Problem, "The body is compressed; it is taken as it is only.")
     if route.method == "GET":
         common[304] = (None, "`If-None-Match` has the `ETag` of what would be answered.")
     if route.level is Level.FUNCTION:

@@ -47,3 +47,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] = NoQuery
     body: type[msgspec.Struct] | None = None
     seconds: float = 60
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What it answers to: whoever may GET may also ask for the head alone, as monitors do."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)

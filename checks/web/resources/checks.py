@@ -29,7 +29,7 @@ from checks.web.reading import bad_body, read_body
 from checks.web.resources.runs import RETRY_AFTER, RunRequested, subscriptions
 
 SCAN_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
-MAX_SUBSCRIPTIONS = 1000  # whose ids fit one queue message
+MAX_SUBSCRIPTIONS = 1_300  # whose ids fit one queue message
 SHARED_NAMESPACE = "default"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -38,7 +38,10 @@ Named = Annotated[
     str, Meta(max_length=MAX_LENGTH, description="One cluster, to be checked now: its name or its ARM id.")
 ]
 Subscriptions = Annotated[
-    tuple[str, ...], Meta(max_length=MAX_SUBSCRIPTIONS, description="Ids; none: all that the app watches.")
+    tuple[str, ...],
+    Meta(
+        max_length=MAX_SUBSCRIPTIONS, description=f"Ids, at most {MAX_SUBSCRIPTIONS:,}; none: all that the app watches."
+    ),
 ]
 Registries = Annotated[
     tuple[str, ...],
