@@ -200,6 +200,7 @@ ROUTES: tuple[Route, ...] = (
         handler=get_metrics,
         summary="Figures of the last run and of mail that waits, as OpenMetrics.",
         responses={200: (None, "OpenMetrics text, as `application/openmetrics-text`.")},
+        text="application/openmetrics-text",
     ),
     Route(
         name="health",

@@ -126,3 +126,14 @@ def test_problems_fit_their_description() -> None:
     Draft202012Validator(schema).validate(msgspec.json.decode(answer.encoded()))
     assert len({kind.slug for kind in KINDS}) == len(KINDS)
     assert all(kind.slug in http_api_page([]) for kind in KINDS)
+
+
+def test_an_answer_that_is_no_json_is_described_by_its_media_type() -> None:
+    described = document(ROUTES).paths["/api/metrics"]["get"]["responses"]["200"]
+    assert described["content"] == {"application/openmetrics-text": {"schema": {"type": "string"}}}
+
+
+def test_every_route_says_how_long_it_waits_for_storage() -> None:
+    for route in ROUTES:
+        described = document(ROUTES).paths[f"/api/{route.route}"][route.method.lower()]["responses"]["503"]
+        assert f"within {route.seconds:g} s" in described["description"]

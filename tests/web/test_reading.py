@@ -100,6 +100,7 @@ def test_too_many_values_are_refused() -> None:
         (b'{"clusters": "a"}', 400, "unknown field `clusters`"),
         (b"[" * MAX_BODY, 400, "not what is expected"),
         (b" " * MAX_BODY + b"{}", 413, "longer than 65536 bytes"),
+        (b'{"cluster": "a", "cluster": "b"}', 400, "'cluster' is given twice"),
     ],
 )
 def test_a_body_that_cannot_be_used_is_refused(body: bytes, status: int, why: str) -> None:
@@ -107,3 +108,14 @@ def test_a_body_that_cannot_be_used_is_refused(body: bytes, status: int, why: st
         read_body(Asked("POST", body=body), Body)
     assert raised.value.answer.status == raised.value.answer.body["status"] == status
     assert why in raised.value.answer.body["detail"]
+
+
+@pytest.mark.parametrize(("coding", "status"), [("gzip", 415), ("br, gzip", 415), ("identity", None), ("", None)])
+def test_a_compressed_body_is_refused_as_such(coding: str, status: int | None) -> None:
+    asked = Asked("POST", headers={"content-encoding": coding}, body=b"{}")
+    if status is None:
+        assert read_body(asked, Body) == Body()
+        return
+    with pytest.raises(Refused) as raised:
+        read_body(asked, Body)
+    assert raised.value.answer.status == status
