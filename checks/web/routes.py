@@ -30,6 +30,7 @@ from checks.web.resources.silences import (
     SilencesAnswer,
     SilencesQuery,
     delete_silence,
+    get_silence,
     list_silences,
     post_acknowledgement,
     post_silence,
@@ -160,7 +161,7 @@ ROUTES: tuple[Route, ...] = (
         path={"id": "As `GET /api/incidents` gives it."},
         body=AcknowledgementRequest,
         responses={
-            201: (SilenceAnswer, "The acknowledgement."),
+            201: (SilenceAnswer, "The acknowledgement; `Location` has its address."),
             404: (Problem, "There is no such incident, or it is over."),
             409: (Problem, "Too many silences hold."),
             412: (Problem, "It is acknowledged already; `silence` says by whom."),
@@ -182,7 +183,19 @@ ROUTES: tuple[Route, ...] = (
         handler=post_silence,
         summary="Keeps mail of failures back for a while; at its end a mail says what still fails.",
         body=SilenceRequest,
-        responses={201: (SilenceAnswer, "The silence."), 409: (Problem, "Too many silences hold.")},
+        responses={
+            201: (SilenceAnswer, "The silence; `Location` has its address."),
+            409: (Problem, "Too many silences hold."),
+        },
+    ),
+    Route(
+        name="get_silence",
+        route="silences/{id}",
+        method="GET",
+        handler=get_silence,
+        summary="One silence or acknowledgement, also one that is over, for 30 days.",
+        path={"id": "As `GET /api/silences` gives it."},
+        responses={200: (SilenceAnswer, "As it is now."), 404: (Problem, "There is no such silence.")},
     ),
     Route(
         name="end_silence",
