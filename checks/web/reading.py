@@ -100,6 +100,20 @@ def takes_many(field: inspect.Field) -> bool:
     return isinstance(kind, _LISTS)
 
 
+def words_of(kind: inspect.Type) -> list[str]:
+    """The words that a parameter takes; none where it takes others."""
+    match kind:
+        case inspect.Metadata(type=inner) | inspect.VarTupleType(item_type=inner):
+            return words_of(inner)
+        case inspect.UnionType(types=types):
+            return [word for each in types for word in words_of(each)]
+        case inspect.LiteralType(values=values):
+            return sorted(str(value) for value in values)
+        case inspect.EnumType(cls=cls):
+            return sorted(str(each.value) for each in cls)
+    return []
+
+
 def _checked(shape: type[msgspec.Struct], field: inspect.Field, value: Any) -> None:
     """Each value by itself, so that the refusal names its parameter."""
     kind = msgspec.structs.fields(shape)
@@ -107,7 +121,11 @@ def _checked(shape: type[msgspec.Struct], field: inspect.Field, value: Any) -> N
     try:
         msgspec.convert(value, declared, strict=False)
     except msgspec.ValidationError as error:
-        raise Refused(_bad_query(field.encode_name, f"{field.encode_name} cannot be used: {_why(error)}")) from None
+        words = words_of(field.type)
+        takes = f"; it takes {', '.join(words)}" if words else ""
+        raise Refused(
+            _bad_query(field.encode_name, f"{field.encode_name} cannot be used: {_why(error)}{takes}")
+        ) from None
 
 
 def _bad_query(name: str, why: str) -> HttpResponse:

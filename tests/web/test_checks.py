@@ -29,6 +29,8 @@ async def test_as_many_subscriptions_as_may_be_named_fit_a_message(storage: str)
     [
         {"cluster": "x" * 513},
         {"cluster": "aks-*"},
+        {"cluster": ""},
+        {"cluster": " "},
         {"cluster": "aks-1", "registries": ["acrone"] * 101},
         {"registries": ["acrone"]},
         {"canary": True},

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
+from checks.report.outcome import Outcome
 from checks.web.http import Asked
 from checks.web.problems import Refused
 from checks.web.reading import MAX_BODY, MAX_VALUES, read_body, read_query
@@ -19,6 +20,7 @@ class Query(msgspec.Struct, frozen=True):
     verdict: Annotated[tuple[Literal["fail", "unknown"], ...], Meta(description="Only these.")] = ()
     since: datetime | None = None
     open: bool | None = None
+    outcome: Outcome | None = None
     name: str | None = None
 
 
@@ -48,7 +50,7 @@ def test_values_come_in_their_types() -> None:
 @pytest.mark.parametrize(
     ("given", "name", "why"),
     [
-        ({"limti": "5"}, "limti", "it takes limit, name, open, since, verdict"),
+        ({"limti": "5"}, "limti", "it takes limit, name, open, outcome, since, verdict"),
         ({"limit": ["5", "6"]}, "limit", "given 2 times"),
         ({"limit": ["5", "5"]}, "limit", "given 2 times"),
         ({"limit": "0"}, "limit", ">= 1"),
@@ -57,7 +59,12 @@ def test_values_come_in_their_types() -> None:
         ({"limit": ""}, "limit", "Expected `int`"),
         ({"limit": "9" * 5000}, "limit", "cannot be used"),
         ({"verdict": ["fail", "pass"]}, "verdict", "Invalid enum value"),
-        ({"verdict": "fail,unknown"}, "verdict", "Invalid enum value"),
+        (
+            {"verdict": "fail,unknown"},
+            "verdict",
+            "Invalid enum value 'fail,unknown' - at `$[0]`; it takes fail, unknown",
+        ),
+        ({"outcome": "FAIL"}, "outcome", "; it takes fail, pass, unknown"),
         ({"since": "yesterday"}, "since", "RFC3339"),
         ({"open": "maybe"}, "open", "bool"),
     ],
