@@ -193,9 +193,12 @@ ROUTES: tuple[Route, ...] = (
         route="silences/{id}",
         method="GET",
         handler=get_silence,
-        summary="One silence or acknowledgement, also one that is over, for 30 days.",
+        summary="One silence or acknowledgement that holds.",
         path={"id": "As `GET /api/silences` gives it."},
-        responses={200: (SilenceAnswer, "As it is now."), 404: (Problem, "There is no such silence.")},
+        responses={
+            200: (SilenceAnswer, "As it is now."),
+            404: (Problem, "There is no such silence, or it is over: `GET /api/silences?over=true` has those."),
+        },
     ),
     Route(
         name="end_silence",

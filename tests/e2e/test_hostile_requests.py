@@ -211,7 +211,7 @@ def test_1300_subscriptions_are_taken_and_one_more_is_refused_with_the_bound(hos
     taken = json.dumps({"subscriptions": ids[:1_300]}, indent=4).encode()
     answer = host.request("POST", "/api/checks", taken)
     assert (answer.status, answer.headers["retry-after"]) == (202, "5")
-    host.wait_idle()
+    host.wait_idle(180)
     run = host.get(answer.headers["location"]).json()
     assert isinstance(run, dict)
     assert run["status"] == "closed"

@@ -194,7 +194,9 @@ async def test_a_silence_is_made_listed_and_ended(held: Held) -> None:
     assert await held.get("get_silence", path={"id": made["id"].upper()}) == made
     status, _ = await ask(held.job, "end_silence", path={"id": made["id"]})
     assert (status, (await held.get("silences"))["silences"]) == (200, [])
-    assert (await held.get("get_silence", path={"id": made["id"]}))["active"] is False
+    assert (await ask(held.job, "get_silence", path={"id": made["id"]}))[0] == 404
+    (over,) = (await held.get("silences", query=query(over="true")))["silences"]
+    assert (over["id"], over["active"]) == (made["id"], False)
 
 
 async def test_what_was_made_is_where_location_says(held: Held) -> None:

@@ -103,12 +103,13 @@ async def post_silence(context: JobContext, asked: Asked) -> HttpResponse:
 
 
 async def get_silence(context: JobContext, asked: Asked) -> HttpResponse:
-    """One silence or acknowledgement, also one that is over, as long as it is kept."""
+    """One silence or acknowledgement that holds or will; what DELETE ended is found in the list alone."""
     try:
         found = await context.store.load_silence(asked.path["id"].lower())
     except LimitError:  # no silence has such an id
         found = None
-    return _none() if found is None else HttpResponse(200, _answer(found.silence, context.clock()))
+    now = context.clock()
+    return _none() if found is None or found.silence.is_over(now) else HttpResponse(200, _answer(found.silence, now))
 
 
 async def delete_silence(context: JobContext, asked: Asked) -> HttpResponse:
