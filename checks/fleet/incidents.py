@@ -100,6 +100,11 @@ def incidents_of(fleet: Fleet) -> tuple[Incident, ...]:
     return tuple(sorted(made, key=order_of))
 
 
+def incident_called(incident_id: str, fleet: Fleet) -> Incident | None:
+    """The incident of that id, in any case of letters; None where there is none."""
+    return next((one for one in incidents_of(fleet) if one.id == incident_id.lower()), None)
+
+
 def order_of(incident: Incident) -> tuple[str, ...]:
     """The place of an incident in lists: those that go on, with most clusters first; then the latest of the others.
 

@@ -77,7 +77,8 @@ async def _is_joinable(context: JobContext, asked: AskedRun) -> bool:
 
 async def _send(context: JobContext, subscriptions: tuple[str, ...], caller: str, asked: AskedRun) -> str:
     """Takes the run's ticket, sends its message and notes that; the run's id."""
-    message = PlanMessage(request=asked.request, requested_by=caller, subscriptions=subscriptions)
+    packed = dict.fromkeys(guid.lower().replace("-", "") for guid in subscriptions)
+    message = PlanMessage(request=asked.request, requested_by=caller, subscriptions=tuple(packed))
     ticket = await context.store.next_sequence(context.clock(), asked.request)
     await context.queues.send(PLAN, [message])
     with suppress(Conflict, SchemaError):  # another has sent it too, or the row is a later version's

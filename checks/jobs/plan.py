@@ -52,7 +52,7 @@ async def plan(context: JobContext, message: PlanMessage) -> Planned:
 
 async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -> tuple[Run, list[Shard]]:
     visible = await scan_cluster.visible(context.azure)
-    wanted = message.subscriptions or context.settings.subscriptions
+    wanted = message.ids or context.settings.subscriptions
     chosen = scan_cluster.in_scope(visible, wanted)
     listing = await context.inventories.get(ticket.run_id, lambda: inventory.read(context.azure, visible))
     facts = {s.id: listing.subscriptions[s.id] for s in chosen}
@@ -94,7 +94,7 @@ async def _run(
         requested_by=message.requested_by,
         scope=RunScope(
             subscriptions=covered,
-            asked=tuple(sorted({guid.lower() for guid in message.subscriptions})),
+            asked=tuple(sorted(set(message.ids))),
         ),
         created=now,
         deadline=now + timedelta(minutes=context.settings.run_minutes),

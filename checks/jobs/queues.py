@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -37,11 +38,22 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class PlanMessage(Message, frozen=True, kw_only=True):
-    """Plan a run. ``request`` makes it repeatable: the same request is the same run. Empty lists: everything."""
+    """Plan a run. ``request`` makes it repeatable: the same request is the same run. Empty lists: everything.
+
+    ``subscriptions`` are ids, with or without dashes: 1,300 of them fit a message only without.
+    """
 
     request: str
     requested_by: str
     subscriptions: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The subscriptions as Azure writes their ids. Raises MessageError where one is no id."""
+        try:
+            return tuple(str(uuid.UUID(guid)) for guid in self.subscriptions)
+        except ValueError:
+            raise MessageError("no PlanMessage: a subscription is no id") from None
 
 
 class ScanMessage(Message, frozen=True, kw_only=True):

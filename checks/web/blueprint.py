@@ -36,7 +36,7 @@ def _add(functions: func.Blueprint, route: Route, open_context: OpenContext, pro
 
     handle.__name__ = handle.__qualname__ = route.name
     handle.__doc__ = route.summary
-    functions.route(route=route.route, methods=[route.method], auth_level=LEVELS[route.level])(handle)
+    functions.route(route=route.route, methods=route.methods, auth_level=LEVELS[route.level])(handle)
 
 
 def asked_of(req: func.HttpRequest) -> Asked:

@@ -39,8 +39,8 @@ class HttpResponse(msgspec.Struct, frozen=True):
 
 
 def revalidated(asked: Asked, answer: HttpResponse) -> HttpResponse:
-    """The answer to a GET with the ETag of its body; 304 without a body where the caller has just that one."""
-    if asked.method != "GET" or answer.status != 200:
+    """The answer to a GET or HEAD with the ETag of its body; 304 without a body where the caller has just that one."""
+    if asked.method not in ("GET", "HEAD") or answer.status != 200:
         return answer
     tag = f'"{hashlib.sha256(answer.encoded()).hexdigest()}"'
     headers = answer.headers | {"ETag": tag, "Cache-Control": "private, no-cache"}

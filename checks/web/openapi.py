@@ -39,7 +39,10 @@ def document(routes: Iterable[Route]) -> OpenApiDocument:
         info={
             "title": "Pullwatch",
             "version": VERSION,
-            "description": "Can this AKS cluster pull its images from its registries, and if not, why?",
+            "description": (
+                "Can this AKS cluster pull its images from its registries, and if not, why? What has a GET also "
+                "answers to HEAD. Azure Functions itself answers another method, and another address, with 404."
+            ),
         },
         paths=paths,
         components={"schemas": components, "securitySchemes": _keys()},
@@ -52,12 +55,17 @@ def answers(route: Route) -> dict[int, Answered]:
     if route.body is not None:
         common[400] = (Problem, "A body or a query parameter that cannot be used; `detail` says why.")
         common[413] = (Problem, f"The body is longer than {MAX_BODY} bytes.")
+        common[415] = (Problem, "The body is compressed; it is taken as it is only.")
     if route.method == "GET":
         common[304] = (None, "`If-None-Match` has the `ETag` of what would be answered.")
     if route.level is Level.FUNCTION:
         common[401] = (None, "The function key is missing or wrong. Azure Functions answers this, without a body.")
     common[500] = (Problem, "Pullwatch itself failed; the app's log has more.")
-    common[503] = (Problem, "Storage does not answer, or a setting cannot be used.")
+    common[503] = (
+        Problem,
+        f"Storage does not answer within {route.seconds:g} s (`Retry-After`: when to ask again, in seconds), "
+        "or a setting cannot be used.",
+    )
     return dict(sorted((common | dict(route.responses)).items()))
 
 
@@ -78,6 +86,8 @@ def _operation(route: Route, shapes: dict[Any, Any]) -> dict[str, Any]:
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": shapes[route.body]}}}
     operation["responses"] = {str(status): _response(given, shapes) for status, given in answers(route).items()}
+    if route.text:
+        operation["responses"]["200"]["content"] = {route.text: {"schema": {"type": "string"}}}
     return operation
 
 

@@ -17,11 +17,32 @@ _INTRODUCTION = """# HTTP API
 
 Bodies are JSON. [openapi.json](openapi.json), which the app serves as `GET /api/openapi.json`, has every shape.
 
-A function key goes into the header `x-functions-key`. Azure Functions answers a request without it with 401, and an
-address that is none of these with 404, both without a body of this app.
+A function key goes into the header `x-functions-key`.
 
-A parameter that a route does not know, or that is given twice where it is taken once, is refused. Every answer with 200
-to a GET has an `ETag`; with that in `If-None-Match` the answer is 304 as long as nothing has changed."""
+A parameter that a route does not know, or that is given twice where it is taken once, is refused; so is a member of a
+body. A body is read as JSON whatever its `Content-Type` says.
+
+Every answer with 200 to a GET has an `ETag`; with that in `If-None-Match` the answer is 304 as long as nothing has
+changed. What has a GET also answers to HEAD, the same without the body. Addresses are taken in any case of letters,
+with or without a slash at their end."""
+_PLATFORM = """## What Azure answers itself
+
+These come before a request reaches the app, or instead of what it answers, and their body is none of this app. The
+local host (`make host`) asks for no key and has none of these limits."""
+_PLATFORM_ANSWERS = (
+    ("400", "The address cannot be read, such as one with `%00`."),
+    ("401", "The function key is missing or wrong."),
+    ("404", "There is no such address, or it takes no such method: Azure Functions has no 405."),
+    ("413", "The body is longer than 100 MB."),
+    ("414, 431", "The address or the headers are too long."),
+    ("429", "An instance has more requests than it takes. Wait, and ask again."),
+    ("502, 504", "There was no answer within 230 s, when Azure's load balancer gives up. The app answers before that."),
+    ("503", "The app starts, restarts or is stopped. Wait, and ask again."),
+)
+_WAITING = """OPTIONS gets that 404 too, unless CORS is set up for the app: then Azure answers it.
+
+The first request after a quiet time waits for an instance to start, mostly for some seconds, on top of the times below.
+Give clients a timeout of 240 s for `POST /api/checks` with `cluster`, and of 90 s for the others."""
 _PROBLEMS = """## Errors
 
 Every error is `application/problem+json` as RFC 9457 describes it: `type`, `title`, `status`, mostly `detail`, and
@@ -33,6 +54,9 @@ def http_api_page(routes: Iterable[Route]) -> str:
     kinds = [(f"`{URN}{kind.slug}`", str(kind.status), kind.title) for kind in KINDS]
     parts = [
         _INTRODUCTION,
+        _PLATFORM,
+        table(("status", "when"), _PLATFORM_ANSWERS),
+        _WAITING,
         *(_section(route) for route in routes),
         _PROBLEMS,
         table(("type", "status", "title"), kinds),

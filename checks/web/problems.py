@@ -46,6 +46,7 @@ NOT_FOUND = Kind("not-found", 404, "What was asked for is not there")
 TAKEN = Kind("somebody-was-first", 412, "Somebody was first")
 TOO_MANY_SILENCES = Kind("too-many-silences", 409, "Too many silences hold")
 TOO_LONG = Kind("body-too-long", 413, "The body is too long")
+CODED = Kind("body-encoded", 415, "The body is compressed")
 TOO_MANY = Kind("too-many-requests", 429, "Too many checks were asked for")
 INTERNAL = Kind("internal", 500, "Pullwatch itself failed")
 NOT_READ = Kind("azure-not-read", 502, "Azure could not be read")
@@ -61,6 +62,7 @@ KINDS = (
     TOO_MANY_SILENCES,
     TAKEN,
     TOO_LONG,
+    CODED,
     TOO_MANY,
     INTERNAL,
     NOT_READ,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec import inspect
 
 from checks.text import one_line, redacted
 from checks.web.http import Asked, HttpResponse
-from checks.web.problems import BODY, QUERY, TOO_LONG, Refused, problem
+from checks.web.problems import BODY, CODED, QUERY, TOO_LONG, Refused, problem
 
 MAX_BODY = 65_536
 MAX_VALUES = 100  # of all query parameters together
@@ -53,15 +54,30 @@ def own_query(asked: Asked) -> dict[str, list[str]]:
 
 
 def read_body(asked: Asked, shape: type[T]) -> T:
-    """The body as a Struct. Raises Refused: 413 where it is longer than 64 KiB, 400 where it is not of that shape."""
+    """The body as a Struct, whatever Content-Type says: `curl -d` names a form.
+
+    Raises Refused: 415 where it is compressed, 413 where it is longer than 64 KiB, 400 where it is not of that shape.
+    """
+    if asked.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise Refused(problem(CODED, "send the body as it is, without Content-Encoding"))
     if len(asked.body) > MAX_BODY:
         raise Refused(problem(TOO_LONG, f"the body is longer than {MAX_BODY} bytes"))
     if not asked.body.strip():
         raise Refused(bad_body("the body is empty; it has to be a JSON object, {} where nothing is to be said"))
     try:
-        return msgspec.json.decode(asked.body, type=shape)
+        read = msgspec.json.decode(asked.body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(bad_body(f"the body is not what is expected: {_why(error)}")) from None
+    json.loads(asked.body, object_pairs_hook=_once)  # of that shape by now, and so no deeper than that
+    return read
+
+
+def _once(members: list[tuple[str, Any]]) -> None:
+    """Refuses an object that has a member twice: decoders differ in which of the two they take."""
+    names = [name for name, _ in members]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise Refused(bad_body(f"{_shown(twice)} is given twice"))
 
 
 def bad_body(why: str) -> HttpResponse:
@@ -84,6 +100,20 @@ def takes_many(field: inspect.Field) -> bool:
     return isinstance(kind, _LISTS)
 
 
+def words_of(kind: inspect.Type) -> list[str]:
+    """The words that a parameter takes; none where it takes others."""
+    match kind:
+        case inspect.Metadata(type=inner) | inspect.VarTupleType(item_type=inner):
+            return words_of(inner)
+        case inspect.UnionType(types=types):
+            return [word for each in types for word in words_of(each)]
+        case inspect.LiteralType(values=values):
+            return sorted(str(value) for value in values)
+        case inspect.EnumType(cls=cls):
+            return sorted(str(each.value) for each in cls)
+    return []
+
+
 def _checked(shape: type[msgspec.Struct], field: inspect.Field, value: Any) -> None:
     """Each value by itself, so that the refusal names its parameter."""
     kind = msgspec.structs.fields(shape)
@@ -91,7 +121,11 @@ def _checked(shape: type[msgspec.Struct], field: inspect.Field, value: Any) -> N
     try:
         msgspec.convert(value, declared, strict=False)
     except msgspec.ValidationError as error:
-        raise Refused(_bad_query(field.encode_name, f"{field.encode_name} cannot be used: {_why(error)}")) from None
+        words = words_of(field.type)
+        takes = f"; it takes {', '.join(words)}" if words else ""
+        raise Refused(
+            _bad_query(field.encode_name, f"{field.encode_name} cannot be used: {_why(error)}{takes}")
+        ) from None
 
 
 def _bad_query(name: str, why: str) -> HttpResponse:

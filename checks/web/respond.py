@@ -19,6 +19,7 @@ from checks.web.reading import read_query
 from checks.web.route import Level, Route
 
 LOG = logging.getLogger(__name__)
+RETRY_AFTER = "30"  # seconds after which storage may be back: its own failovers take about as long
 
 OpenContext = Callable[[], AbstractAsyncContextManager[JobContext]]
 
@@ -58,4 +59,4 @@ def _unreadable(error: SchemaError) -> HttpResponse:
 def _unavailable(error: Exception) -> HttpResponse:
     """Why is for the log alone."""
     LOG.error("storage does not answer: %s: %s", type(error).__name__, one_line(str(error)))
-    return problem(problems.UNAVAILABLE)
+    return problem(problems.UNAVAILABLE, headers={"Retry-After": RETRY_AFTER})

@@ -31,8 +31,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     ``path`` describes each parameter in ``route``. ``query`` is a Struct whose fields are the parameters; ``body`` one
     for the body of a POST. ``responses`` has, by status, the shape of the body (None: none; a tuple: one of them)
-    and when it comes; those
-    that any route may give need not be named. ``seconds`` is how long the whole may take.
+    and when it comes; those that any route may give need not be named. ``text`` is the media type of an answer that is
+    no JSON. ``seconds`` is how long the whole may take.
     """
 
     name: str
@@ -46,4 +46,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     path: Mapping[str, str] = {}
     query: type[msgspec.Struct] = NoQuery
     body: type[msgspec.Struct] | None = None
+    text: str = ""
     seconds: float = 60
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What it answers to: whoever may GET may also ask for the head alone, as monitors do."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)

@@ -30,6 +30,7 @@ from checks.web.resources.silences import (
     SilencesAnswer,
     SilencesQuery,
     delete_silence,
+    get_silence,
     list_silences,
     post_acknowledgement,
     post_silence,
@@ -164,7 +165,7 @@ ROUTES: tuple[Route, ...] = (
         path={"id": "As `GET /api/incidents` gives it."},
         body=AcknowledgementRequest,
         responses={
-            201: (SilenceAnswer, "The acknowledgement."),
+            201: (SilenceAnswer, "The acknowledgement; `Location` has its address."),
             404: (Problem, "There is no such incident, or it is over."),
             409: (Problem, "Too many silences hold."),
             412: (Problem, "It is acknowledged already; `silence` says by whom."),
@@ -186,7 +187,22 @@ ROUTES: tuple[Route, ...] = (
         handler=post_silence,
         summary="Keeps mail of failures back for a while; at its end a mail says what still fails.",
         body=SilenceRequest,
-        responses={201: (SilenceAnswer, "The silence."), 409: (Problem, "Too many silences hold.")},
+        responses={
+            201: (SilenceAnswer, "The silence; `Location` has its address."),
+            409: (Problem, "Too many silences hold."),
+        },
+    ),
+    Route(
+        name="get_silence",
+        route="silences/{id}",
+        method="GET",
+        handler=get_silence,
+        summary="One silence or acknowledgement that holds.",
+        path={"id": "As `GET /api/silences` gives it."},
+        responses={
+            200: (SilenceAnswer, "As it is now."),
+            404: (Problem, "There is no such silence, or it is over: `GET /api/silences?over=true` has those."),
+        },
     ),
     Route(
         name="end_silence",
@@ -204,6 +220,7 @@ ROUTES: tuple[Route, ...] = (
         handler=get_metrics,
         summary="Figures of the last run and of mail that waits, as OpenMetrics.",
         responses={200: (None, "OpenMetrics text, as `application/openmetrics-text`.")},
+        text="application/openmetrics-text",
     ),
     Route(
         name="health",

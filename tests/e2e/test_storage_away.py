@@ -35,16 +35,16 @@ class Fickle:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._ports = (0, 0, 0)
+        self.ports = (0, 0, 0)
         self._running = ExitStack()
         self.connection_string = ""
 
     def start(self) -> None:
-        storage = self._running.enter_context(azurite(self._folder, self._ports))
+        storage = self._running.enter_context(azurite(self._folder, self.ports))
         blob, queue, table = (
             urlsplit(url).port or 0 for url in (storage.blob_url, storage.queue_url, storage.table_url)
         )
-        self._ports = (blob, queue, table)
+        self.ports = (blob, queue, table)
         self.connection_string = storage.connection_string
 
     def go_away(self) -> None:

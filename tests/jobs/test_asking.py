@@ -64,7 +64,7 @@ async def test_only_the_same_scope_is_joined(storage: str) -> None:
         one = await ask_for_run(job, (ONE,), "http")
         assert len({whole.run_id, both.run_id, one.run_id}) == 3
         assert await ask_for_run(job, (OTHER, ONE.upper(), ONE), "http") == AskedFor(both.run_id, joined=True)
-    assert [message.subscriptions for message in plans(storage)] == [(), (ONE, OTHER), (ONE,)]
+    assert [message.ids for message in plans(storage)] == [(), (ONE, OTHER), (ONE,)]
 
 
 async def test_a_run_that_waits_is_joined_for_ten_minutes(storage: str) -> None:

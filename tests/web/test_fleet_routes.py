@@ -14,7 +14,7 @@ from checks.history.model import Run, RunRef, RunScope
 from checks.history.table.overviews import Look
 from checks.jobs.close import close_run
 from checks.jobs.context import JobContext
-from tests.support.http import ask
+from tests.support.http import answered, ask
 from tests.support.reports import CLUSTER, REGISTRY, report
 from tests.support.storage import Clock, app_settings, job_context
 
@@ -126,6 +126,8 @@ async def test_a_cluster_says_since_when_and_its_history_says_what_changed(held:
         ("cluster", {"subscription": "' or 1 eq 1", "resource_group": "../..", "name": "\x00"}),
         ("registry", {"login_server": "nobody.azurecr.io"}),
         ("incident", {"id": "0" * 16}),
+        ("get_silence", {"id": "0a0a"}),
+        ("get_silence", {"id": "' or RowKey ge 'a"}),
         ("end_silence", {"id": "0a0a"}),
         ("end_silence", {"id": "' or RowKey ge 'a"}),
     ],
@@ -189,8 +191,29 @@ async def test_a_silence_is_made_listed_and_ended(held: Held) -> None:
     assert made["until"] == (held.clock() + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
     (incident,) = (await held.get("incidents", query=query(state="silenced")))["incidents"]
     assert {failure["silence"]["author"] for failure in incident["failing"]} == {"a"}
+    assert await held.get("get_silence", path={"id": made["id"].upper()}) == made
     status, _ = await ask(held.job, "end_silence", path={"id": made["id"]})
     assert (status, (await held.get("silences"))["silences"]) == (200, [])
+    assert (await ask(held.job, "get_silence", path={"id": made["id"]}))[0] == 404
+    (over,) = (await held.get("silences", query=query(over="true")))["silences"]
+    assert (over["id"], over["active"]) == (made["id"], False)
+
+
+async def test_what_was_made_is_where_location_says(held: Held) -> None:
+    body = b'{"matchers": {"registry": "acrone.azurecr.io"}, "author": "a", "reason": "moves", "minutes": 60}'
+    made = await answered(held.job, "silence", body=body)
+    place, _, name = made.headers["Location"].rpartition("/")
+    assert place == "/api/silences"
+    assert (await answered(held.job, "get_silence", path={"id": name})).encoded() == made.encoded()
+
+
+@pytest.mark.parametrize(("author", "reason"), [("\\u0000\\u202e", "moves"), ("a", " \\n")])
+async def test_a_silence_by_nobody_or_for_nothing_that_can_be_shown_is_refused(
+    held: Held, author: str, reason: str
+) -> None:
+    body = f'{{"matchers": {{"cause": "dns"}}, "author": "{author}", "reason": "{reason}", "minutes": 5}}'
+    status, refused = await ask(held.job, "silence", body=body.encode())
+    assert (status, "can be shown" in refused["detail"]) == (400, True)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
+from checks.report.outcome import Outcome
 from checks.web.http import Asked
 from checks.web.problems import Refused
 from checks.web.reading import MAX_BODY, MAX_VALUES, read_body, read_query
@@ -19,6 +20,7 @@ class Query(msgspec.Struct, frozen=True):
     verdict: Annotated[tuple[Literal["fail", "unknown"], ...], Meta(description="Only these.")] = ()
     since: datetime | None = None
     open: bool | None = None
+    outcome: Outcome | None = None
     name: str | None = None
 
 
@@ -48,7 +50,7 @@ def test_values_come_in_their_types() -> None:
 @pytest.mark.parametrize(
     ("given", "name", "why"),
     [
-        ({"limti": "5"}, "limti", "it takes limit, name, open, since, verdict"),
+        ({"limti": "5"}, "limti", "it takes limit, name, open, outcome, since, verdict"),
         ({"limit": ["5", "6"]}, "limit", "given 2 times"),
         ({"limit": ["5", "5"]}, "limit", "given 2 times"),
         ({"limit": "0"}, "limit", ">= 1"),
@@ -57,7 +59,12 @@ def test_values_come_in_their_types() -> None:
         ({"limit": ""}, "limit", "Expected `int`"),
         ({"limit": "9" * 5000}, "limit", "cannot be used"),
         ({"verdict": ["fail", "pass"]}, "verdict", "Invalid enum value"),
-        ({"verdict": "fail,unknown"}, "verdict", "Invalid enum value"),
+        (
+            {"verdict": "fail,unknown"},
+            "verdict",
+            "Invalid enum value 'fail,unknown' - at `$[0]`; it takes fail, unknown",
+        ),
+        ({"outcome": "FAIL"}, "outcome", "; it takes fail, pass, unknown"),
         ({"since": "yesterday"}, "since", "RFC3339"),
         ({"open": "maybe"}, "open", "bool"),
     ],
@@ -100,6 +107,7 @@ def test_too_many_values_are_refused() -> None:
         (b'{"clusters": "a"}', 400, "unknown field `clusters`"),
         (b"[" * MAX_BODY, 400, "not what is expected"),
         (b" " * MAX_BODY + b"{}", 413, "longer than 65536 bytes"),
+        (b'{"cluster": "a", "cluster": "b"}', 400, "'cluster' is given twice"),
     ],
 )
 def test_a_body_that_cannot_be_used_is_refused(body: bytes, status: int, why: str) -> None:
@@ -107,3 +115,14 @@ def test_a_body_that_cannot_be_used_is_refused(body: bytes, status: int, why: st
         read_body(Asked("POST", body=body), Body)
     assert raised.value.answer.status == raised.value.answer.body["status"] == status
     assert why in raised.value.answer.body["detail"]
+
+
+@pytest.mark.parametrize(("coding", "status"), [("gzip", 415), ("br, gzip", 415), ("identity", None), ("", None)])
+def test_a_compressed_body_is_refused_as_such(coding: str, status: int | None) -> None:
+    asked = Asked("POST", headers={"content-encoding": coding}, body=b"{}")
+    if status is None:
+        assert read_body(asked, Body) == Body()
+        return
+    with pytest.raises(Refused) as raised:
+        read_body(asked, Body)
+    assert raised.value.answer.status == status

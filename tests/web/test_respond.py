@@ -48,7 +48,8 @@ async def test_what_the_caller_has_is_not_sent_again(storage: str) -> None:
     assert other == first
 
 
-async def test_only_a_get_that_is_answered_has_a_tag(storage: str) -> None:
+async def test_only_a_get_or_head_that_is_answered_has_a_tag(storage: str) -> None:
+    assert "ETag" in (await answer(storage, route(fine), Asked("HEAD"))).headers
     assert "ETag" not in (await answer(storage, route(fine), Asked("POST"))).headers
     assert "ETag" not in (await answer(storage, route(fine), Asked("GET", query={"x": ["1"]}))).headers
 

@@ -31,17 +31,21 @@ from checks.web.reading import bad_body, read_body
 from checks.web.resources.runs import RETRY_AFTER, RunRequested, subscriptions
 
 SCAN_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
-MAX_SUBSCRIPTIONS = 1000  # whose ids fit one queue message
+MAX_SUBSCRIPTIONS = 1_300  # whose ids fit one queue message
 SHARED_NAMESPACE = "default"
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]{1,4})(?:$|[,;\s])", re.IGNORECASE)
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 Named = Annotated[
-    str, Meta(max_length=MAX_LENGTH, description="One cluster, to be checked now: its name or its ARM id.")
+    str,
+    Meta(min_length=1, max_length=MAX_LENGTH, description="One cluster, to be checked now: its name or its ARM id."),
 ]
 Subscriptions = Annotated[
-    tuple[str, ...], Meta(max_length=MAX_SUBSCRIPTIONS, description="Ids; none: all that the app watches.")
+    tuple[str, ...],
+    Meta(
+        max_length=MAX_SUBSCRIPTIONS, description=f"Ids, at most {MAX_SUBSCRIPTIONS:,}; none: all that the app watches."
+    ),
 ]
 Registries = Annotated[
     tuple[str, ...],
@@ -67,7 +71,7 @@ def read_request(asked: Asked) -> ChecksRequest:
     for guid in request.subscriptions:
         if not _GUID.fullmatch(guid):
             raise Refused(bad_body(f"{redacted(guid)[:80]!r} is no subscription id"))
-    if request.cluster is not None and is_pattern(request.cluster):
+    if request.cluster is not None and (is_pattern(request.cluster) or not request.cluster.strip()):
         raise Refused(bad_body("cluster takes one name or ARM id, and no pattern"))
     for host in request.registries:
         if not is_host_or_name(host):

@@ -29,7 +29,7 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class ClustersQuery(msgspec.Struct, frozen=True):
-    """Which clusters: all that is given must fit, in any case of letters."""
+    """Which clusters: all that is given must fit; names in any case of letters."""
 
     verdict: Outcome | None = None
     registry: Annotated[str, Meta(max_length=MAX_WORD, description="A login server, or a registry's name.")] = ""

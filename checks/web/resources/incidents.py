@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from checks.fleet.answers import IncidentShown, incident_shown, state_of
-from checks.fleet.incidents import Incident, incidents_of, order_of
+from checks.fleet.incidents import Incident, incident_called, incidents_of, order_of
 from checks.fleet.load import load_fleet
 from checks.jobs.context import JobContext
 from checks.web.http import Asked, HttpResponse
@@ -64,7 +64,7 @@ async def list_incidents(context: JobContext, asked: Asked) -> HttpResponse:
 async def get_incident(context: JobContext, asked: Asked) -> HttpResponse:
     """One incident by its id; its id changes where an older failure joins it."""
     fleet = await load_fleet(context.store, context.clock())
-    found = next((one for one in incidents_of(fleet) if one.id == asked.path["id"]), None)
+    found = incident_called(asked.path["id"], fleet)
     return (
         problem(NOT_FOUND, "there is no such incident")
         if found is None

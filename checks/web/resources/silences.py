@@ -12,15 +12,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from checks.fleet.incidents import Incident, incidents_of
+from checks.fleet.incidents import Incident, incident_called
 from checks.fleet.load import load_fleet
 from checks.history.errors import Conflict, LimitError
 from checks.jobs.context import JobContext
 from checks.notify.roots import RootKind
 from checks.silences import LONGEST, MAX_AUTHOR, MAX_MATCHER, MAX_REASON, Matchers, Silence, SilenceKind, harmless
 from checks.web.http import Asked, HttpResponse
-from checks.web.problems import BODY, NOT_FOUND, TAKEN, TOO_MANY_SILENCES, Refused, problem
-from checks.web.reading import read_body, read_query
+from checks.web.problems import NOT_FOUND, TAKEN, TOO_MANY_SILENCES, Refused, problem
+from checks.web.reading import bad_body, read_body, read_query
 
 MOST_MINUTES = int(LONGEST / timedelta(minutes=1))
 
@@ -97,15 +97,25 @@ async def post_silence(context: JobContext, asked: Asked) -> HttpResponse:
     wanted = read_body(asked, SilenceRequest)
     matchers = Matchers(**{name: harmless(value, MAX_MATCHER) for name, value in _given(wanted.matchers).items()})
     if not matchers:
-        raise Refused(problem(BODY, "matchers are empty: a silence names what it is of"))
+        raise Refused(bad_body("matchers are empty: a silence names what it is of"))
     made = _made(SilenceKind.SILENCE, secrets.token_hex(4), matchers, wanted, context.clock())
     return await _kept(context, made)
+
+
+async def get_silence(context: JobContext, asked: Asked) -> HttpResponse:
+    """One silence or acknowledgement that holds or will; what DELETE ended is found in the list alone."""
+    try:
+        found = await context.store.load_silence(asked.path["id"].lower())
+    except LimitError:  # no silence has such an id
+        found = None
+    now = context.clock()
+    return _none() if found is None or found.silence.is_over(now) else HttpResponse(200, _answer(found.silence, now))
 
 
 async def delete_silence(context: JobContext, asked: Asked) -> HttpResponse:
     """Ends a silence or an acknowledgement now; one that is over stays as it is."""
     try:
-        over = await context.store.end_silence(asked.path["id"], context.clock())
+        over = await context.store.end_silence(asked.path["id"].lower(), context.clock())
     except LimitError:  # no silence has such an id
         over = None
     return _none() if over is None else HttpResponse(200, _answer(over, context.clock()))
@@ -115,8 +125,8 @@ async def post_acknowledgement(context: JobContext, asked: Asked) -> HttpRespons
     """Acknowledges an incident; 412 says who did so before."""
     wanted = read_body(asked, AcknowledgementRequest)
     fleet = await load_fleet(context.store, context.clock())
-    incident = next((one for one in incidents_of(fleet) if one.id == asked.path["id"] and one.until is None), None)
-    if incident is None:
+    incident = incident_called(asked.path["id"], fleet)
+    if incident is None or incident.until is not None:
         return problem(NOT_FOUND, "there is no such incident, or it is over")
     first = next((failure.silence for failure in incident.failing if failure.silence), None)
     if incident.acknowledged and first is not None:
@@ -142,12 +152,15 @@ def _made(
     kind: SilenceKind, name: str, matchers: Matchers, wanted: SilenceRequest | AcknowledgementRequest, now: datetime
 ) -> Silence:
     now = now.replace(microsecond=0)
+    author, reason = harmless(wanted.author, MAX_AUTHOR), harmless(wanted.reason, MAX_REASON)
+    if not author or not reason:
+        raise Refused(bad_body(f"{'reason' if author else 'author'} has nothing that can be shown"))
     return Silence(
         id=name,
         kind=kind,
         matchers=matchers,
-        author=harmless(wanted.author, MAX_AUTHOR),
-        reason=harmless(wanted.reason, MAX_REASON),
+        author=author,
+        reason=reason,
         created=now,
         expires=now + timedelta(minutes=wanted.minutes),
     )
