@@ -26,12 +26,11 @@ _BEGINS_A_ROUTE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]*\s*=", re.IGNORECASE)
 _HOST = re.compile(r"(\*\.)?([a-z0-9-]+\.)*[a-z0-9-]+", re.IGNORECASE)
 _KEY_VAULT = "@microsoft.keyvault("
 _IN_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID")
-# What any of Azure's ways to run a worker sets, and a laptop does not: Core Tools sets WEBSITE_HOSTNAME there, too.
-_PERHAPS_AZURE = (
-    *_IN_AZURE,
-    *("WEBSITE_POD_NAME", "WEBSITE_SKU", "WEBSITE_OWNER_NAME", "WEBSITE_AUTH_ENABLED"),
-    *("CONTAINER_NAME", "LEGION_SERVICE_HOST"),
-)
+# What speaks for Azure besides: App Service's own names; but Core Tools sets WEBSITE_HOSTNAME to a laptop's.
+# CONTAINER_NAME, which Azure sets too, is none of them: development containers have it, and Azure never has it alone.
+_APP_SERVICE = "WEBSITE_"
+_HOSTNAME = "WEBSITE_HOSTNAME"
+_LEGION = "LEGION_SERVICE_HOST"
 VIEWER_ROLES = ("Reader", "Operator")
 MAX_LOCAL_NAME = 60
 AT_LEAST = ("failing", "down")  # what a route is notified of, the least first
@@ -582,8 +581,14 @@ def load_or_explain(environment: Mapping[str, str]) -> Settings | UnusableSettin
 
 
 def perhaps_in_azure(environment: Mapping[str, str]) -> str:
-    """The first variable that only Azure is known to set; "" where there is none, and so no reason to think so."""
-    return next((name for name in _PERHAPS_AZURE if environment.get(name)), "")
+    """The first variable that only Azure is known to set so; "" where there is none, and so no reason to think so."""
+    return next((name for name in sorted(environment) if environment[name] and _is_azures(name, environment[name])), "")
+
+
+def _is_azures(name: str, value: str) -> bool:
+    if name == _HOSTNAME:
+        return not _is_loopback(value.partition(":")[0])
+    return name.startswith(_APP_SERVICE) or name == _LEGION
 
 
 def _refuse_unresolved(name: str, given: str) -> None:

@@ -54,6 +54,11 @@ def asked_of(req: func.HttpRequest) -> Asked:
 
 def carried(answer: HttpResponse) -> func.HttpResponse:
     """An answer as the library carries it."""
+    is_text = answer.media_type.startswith("text/")
     return func.HttpResponse(
-        answer.encoded(), status_code=answer.status, headers=answer.headers, mimetype=answer.media_type
+        answer.encoded(),
+        status_code=answer.status,
+        headers=answer.headers,
+        # The library adds that itself to whatever begins with text/.
+        mimetype=answer.media_type.removesuffix("; charset=utf-8") if is_text else answer.media_type,
     )

@@ -8,7 +8,7 @@ from checks.web.dashboard.refusal import ROOT
 from checks.web.dashboard.viewer import Viewer
 from checks.web.http import Asked, HttpResponse
 
-HTML = "text/html; charset=utf-8"
+HTML = "text/html"
 
 
 def stylesheet_url() -> str:

@@ -18,7 +18,7 @@ from checks.web.http import Asked
 from tests.support.dashboard import AUTH_ON, CLIENT_ID, NAME, OBJECT_ID, OID, ROLE_TYPE, encoded, principal, signed_in
 
 AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "WEBSITE_SKU", "WEBSITE_OWNER_NAME")
-MARKERS = (*AZURE, "WEBSITE_AUTH_ENABLED", "CONTAINER_NAME", "LEGION_SERVICE_HOST")
+MARKERS = (*AZURE, "WEBSITE_AUTH_ENABLED", "WEBSITE_HOSTNAME", "WEBSITE_HOME_STAMPNAME", "LEGION_SERVICE_HOST")
 
 
 def loaded(**given: str) -> Settings:
@@ -231,6 +231,16 @@ def test_the_stand_in_opens_nothing_where_anything_speaks_for_azure(
     assert marker in caplog.text
     both = loaded(**LOCAL, SIGN_IN="entra")
     assert viewer_of(Asked("GET", headers=signed_in("Operator")), both, AUTH_ON | {marker: "x"}) == NOT_HERE
+
+
+@pytest.mark.parametrize("name", ["localhost:7071", "127.0.0.1:7071", "localhost"])
+def test_what_core_tools_and_development_containers_set_does_not_speak_for_azure(name: str) -> None:
+    environment = {"WEBSITE_HOSTNAME": name, "CONTAINER_NAME": "dev-1", "FUNCTIONS_WORKER_RUNTIME": "python"}
+    assert isinstance(looked({"host": "localhost:7071"}, environment, **LOCAL), Viewer)
+    assert (
+        refused({"host": "localhost"}, environment | {"WEBSITE_HOSTNAME": f"{name.partition(':')[0]}.evil"}, **LOCAL)
+        == NOT_HERE
+    )
 
 
 @pytest.mark.parametrize("marker", MARKERS)
