@@ -42,7 +42,10 @@ NOT_ENABLED = Refusal(
         "PULLWATCH_SIGN_IN is entra, but App Service authentication is not on, so nobody vouches for who asks. Deploy "
         f"infra/main.bicep with dashboardClientId, which turns on both; {GUIDE} says how.",
     ),
-    commands=("az webapp auth show --resource-group RESOURCE_GROUP --name FUNCTION_APP_NAME",),
+    commands=(
+        'az rest --method GET --url "/subscriptions/{subscriptionId}/resourceGroups/RESOURCE_GROUP/providers/'
+        'Microsoft.Web/sites/FUNCTION_APP_NAME/config/authsettingsV2?api-version=2025-03-01" --query properties',
+    ),
 )
 NOBODY = Refusal(
     title="Sign in first",
