@@ -16,7 +16,7 @@ from checks.jobs.asking import ask_for_run
 from checks.jobs.context import JobContext
 from checks.silences import MAX_REASON
 from checks.web.dashboard.forms import read_form
-from checks.web.dashboard.gate import OPERATOR, without_role
+from checks.web.dashboard.gate import LOCAL_READER, OPERATOR, without_role
 from checks.web.dashboard.refusal import ROOT, Refusal, RefusedError
 from checks.web.dashboard.viewer import Viewer
 from checks.web.http import Asked, HttpResponse
@@ -60,9 +60,10 @@ async def act(context: JobContext, asked: Asked, viewer: Viewer) -> HttpResponse
     if found is None:
         raise RefusedError(Refusal(status=404, title="Nothing was done", said=("No form is sent to this address.",)))
     if not viewer.operator:
-        raise RefusedError(without_role(OPERATOR, viewer.name, viewer.id, context.settings.graph))
+        raise RefusedError(_not_an_operator(context, viewer))
     action, name = found
-    return HttpResponse(303, b"", {"Location": f"{ROOT}/{await action(context, asked, viewer, name)}"})
+    done = await action(context, asked, viewer, name)
+    return HttpResponse(303, b"", {"Location": f"{ROOT}/{done}"}, "text/html")
 
 
 def takes_a_form(page: str) -> bool:
@@ -130,6 +131,12 @@ def _action(page: str) -> tuple[Action, str] | None:
         if match:
             return action, match.group(1)
     return None
+
+
+def _not_an_operator(context: JobContext, viewer: Viewer) -> Refusal:
+    if viewer.local:
+        return LOCAL_READER
+    return without_role(OPERATOR, viewer.name, viewer.id, context.settings.graph)
 
 
 def _incident(incident: str) -> str:

@@ -36,6 +36,14 @@ OFF = Refusal(
         "azd provision",
     ),
 )
+OFF_HERE = Refusal(
+    title="The dashboard is off",
+    said=(
+        "Nobody is named who looks. On this machine the setting PULLWATCH_LOCAL_VIEWER stands in for signing in: set "
+        f"it and start the app again. {GUIDE} says how people sign in in Azure.",
+    ),
+    commands=("PULLWATCH_LOCAL_VIEWER=NAME:Operator make host",),
+)
 NOT_ENABLED = Refusal(
     title="The dashboard is off",
     said=(
@@ -60,12 +68,21 @@ NOT_HERE = Refusal(
 )
 
 
+LOCAL_READER = Refusal(
+    title="The app role Operator is missing",
+    said=(
+        "PULLWATCH_LOCAL_VIEWER names a Reader, who sees. As NAME:Operator it also acknowledges, silences and asks for "
+        "runs; start the app again with it.",
+    ),
+)
+
+
 def viewer_of(asked: Asked, settings: Settings, environment: Mapping[str, str]) -> Viewer | Refusal:
     """Who looks, without a form token; or why nobody may. ``environment`` is what the platform set."""
     if settings.local_viewer is not None:
         return _stand_in(asked, settings.local_viewer, environment)
     if settings.sign_in != "entra":
-        return OFF
+        return OFF if perhaps_in_azure(environment) else OFF_HERE
     if environment.get(ENABLED, "").strip().lower() != "true":
         LOG.warning("the dashboard is refused: PULLWATCH_SIGN_IN is entra, and %s is not true", ENABLED)
         return NOT_ENABLED

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from checks.history.errors import LimitError
 from checks.history.table.store import Store
 from checks.jobs.queues import PlanMessage
+from checks.settings import LocalViewer
 from checks.silences import MAX_REASON
 from tests.support.dashboard import NAME, OBJECT_ID, answered, sent, text
 from tests.support.held import SUBSCRIPTION, Held, held_fleet
@@ -156,6 +158,12 @@ async def test_a_reader_does_nothing_and_is_told_what_it_takes(storage: str, hel
     assert "The app role Operator is missing" in text(answer)
     assert "appRoleAssignedTo" in text(answer)
     assert (await silences(held), take(storage)) == ([], [])
+
+
+async def test_a_reader_on_this_machine_is_told_of_the_setting(held: Held) -> None:
+    reader = msgspec.structs.replace(held.job.settings, local_viewer=LocalViewer("Jo", "Reader"))
+    answer = await answered(held.job, sent("runs", host="localhost:7071"), {}, reader)
+    assert (answer.status, "PULLWATCH_LOCAL_VIEWER" in text(answer), "az " in text(answer)) == (403, True, False)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from checks import settings
 from checks.settings import SettingError, Settings
-from checks.web.dashboard.gate import NOBODY, NOT_ENABLED, NOT_HERE, OFF, viewer_of
+from checks.web.dashboard.gate import NOBODY, NOT_ENABLED, NOT_HERE, OFF, OFF_HERE, viewer_of
 from checks.web.dashboard.principal import MAX_HEADER
 from checks.web.dashboard.refusal import Refusal
 from checks.web.dashboard.viewer import Viewer
@@ -98,6 +98,12 @@ def test_a_forged_principal_opens_nothing_where_the_dashboard_is_off() -> None:
     refusal = refused(signed_in("Operator"), SIGN_IN="off")
     assert refusal == OFF
     assert "dashboardClientId" in " ".join(refusal.said)
+
+
+def test_on_ones_own_machine_the_page_tells_of_the_stand_in() -> None:
+    assert refused(signed_in("Operator"), {}, SIGN_IN="off") == OFF_HERE
+    assert "PULLWATCH_LOCAL_VIEWER" in " ".join(OFF_HERE.said)
+    assert "PULLWATCH_LOCAL_VIEWER" not in " ".join(OFF.said)
 
 
 def test_a_request_that_names_nobody_is_refused() -> None:

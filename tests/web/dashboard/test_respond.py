@@ -23,7 +23,7 @@ from checks.web.http import Asked, HttpResponse
 from checks.web.problems import QUERY, Refused, problem
 from localhost.azurite import Storage
 from localhost.functions_host import RunningHost, functions_host
-from tests.support.dashboard import AUTH_ON, BROWSER, NAME, OBJECT_ID, answered, sent, signed_in, text
+from tests.support.dashboard import AUTH_ON, BROWSER, NAME, OBJECT_ID, answered, principal, sent, signed_in, text
 from tests.support.storage import Clock, app_settings, empty, job_context
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -169,6 +169,16 @@ async def test_whatever_goes_wrong_is_a_page(
     assert said in text(answer)
     assert "Zm9v" not in text(answer)
     assert bool(caplog.records) == (status != 400), "somebody can find out why"
+
+
+async def test_a_hostile_name_is_text_on_the_page_that_refuses_it(job: JobContext) -> None:
+    name = "</p><script src=//evil.example></script><img onerror=x>"
+    said = principal("Writer")
+    said["claims"] = [claim for claim in said["claims"] if claim["typ"] != "preferred_username"]
+    said["claims"].append({"typ": "preferred_username", "val": name})
+    page = text(await answered(job, Asked("GET", headers=signed_in(said=said))))
+    assert "&lt;script" in page
+    assert not re.search(r"<(script|img|style)", page)
 
 
 async def test_storage_that_is_away_is_said_to_who_acts(job: JobContext) -> None:
