@@ -22,7 +22,7 @@ MAX_FIXES = 60  # commands of one incident, for copying
 ROOM, MUCH_ROOM = 8_000, 60_000  # characters of them, in a list and on the incident's own page
 MAX_FAILURES = 300
 STATES = ("current", "open", "acknowledged", "silenced", "over", "all")
-KINDS = {"open": "fail", "acknowledged": "unknown", "silenced": "unknown", "over": "pass"}
+KINDS = {"open": "fail", "acknowledged": "held", "silenced": "held", "over": "pass"}
 HOURS = (1, 4, 8, 24, 72)  # for which an incident may be silenced
 
 

@@ -7,6 +7,7 @@ from checks.history.errors import SchemaError
 from checks.jobs.context import JobContext
 from checks.text import one_line, redacted
 from checks.web.dashboard.answering import Here
+from checks.web.dashboard.cluster_page import cluster_page
 from checks.web.dashboard.now_page import export, now_page
 from checks.web.dashboard.viewer import Viewer
 from checks.web.http import Asked, HttpResponse
@@ -46,6 +47,8 @@ async def _answer(here: Here, segments: tuple[str, ...]) -> HttpResponse | None:
             return _static(name)
         case ("clusters.csv" | "clusters.json",):
             return await export(here, segments[0].removeprefix("clusters."))
+        case ("clusters", subscription, group, name):
+            return await cluster_page(here, subscription, group, name)
     return None
 
 
