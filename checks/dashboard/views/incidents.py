@@ -100,6 +100,7 @@ class IncidentsView(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[IncidentLine, ...]
     more: str
     unreadable: int
+    hours: tuple[int, ...] = HOURS
 
 
 def incidents_view(

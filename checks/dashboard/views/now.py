@@ -10,7 +10,7 @@ import msgspec
 
 from checks.arm_ids import name_of, resource_group_of, subscription_of
 from checks.dashboard import addresses
-from checks.dashboard.views.incidents import IncidentLine, incident_line
+from checks.dashboard.views.incidents import HOURS, IncidentLine, incident_line
 from checks.dashboard.views.marks import Mark, Strip, answer_mark, basis_words, strip
 from checks.dashboard.views.moments import Moment, maybe
 from checks.dashboard.views.standing import Standing, proven, standing_of, standing_of_row
@@ -89,6 +89,7 @@ class NowView(msgspec.Struct, frozen=True, kw_only=True):
     csv: str
     json: str
     unreadable: int
+    hours: tuple[int, ...] = HOURS
 
 
 def lines_of(fleet: Fleet, text: str = "", *, everything: bool = False) -> list[Line]:

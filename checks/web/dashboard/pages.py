@@ -8,6 +8,7 @@ from checks.jobs.context import JobContext
 from checks.text import one_line, redacted
 from checks.web.dashboard.answering import Here
 from checks.web.dashboard.cluster_page import cluster_page
+from checks.web.dashboard.incident_pages import incident_page, incidents_page, registry_page, silences_page
 from checks.web.dashboard.now_page import export, now_page
 from checks.web.dashboard.viewer import Viewer
 from checks.web.http import Asked, HttpResponse
@@ -49,6 +50,14 @@ async def _answer(here: Here, segments: tuple[str, ...]) -> HttpResponse | None:
             return await export(here, segments[0].removeprefix("clusters."))
         case ("clusters", subscription, group, name):
             return await cluster_page(here, subscription, group, name)
+        case ("registries", *name) if name:
+            return await registry_page(here, "/".join(name))
+        case ("incidents",):
+            return await incidents_page(here)
+        case ("incidents", name):
+            return await incident_page(here, name)
+        case ("silences",):
+            return await silences_page(here)
     return None
 
 
