@@ -10,6 +10,7 @@ from checks.web.dashboard.answering import Here
 from checks.web.dashboard.cluster_page import cluster_page
 from checks.web.dashboard.incident_pages import incident_page, incidents_page, registry_page, silences_page
 from checks.web.dashboard.now_page import export, now_page
+from checks.web.dashboard.run_pages import progress_answer, run_page, runs_page
 from checks.web.dashboard.viewer import Viewer
 from checks.web.http import Asked, HttpResponse
 from checks.web.problems import Refused
@@ -58,6 +59,12 @@ async def _answer(here: Here, segments: tuple[str, ...]) -> HttpResponse | None:
             return await incident_page(here, name)
         case ("silences",):
             return await silences_page(here)
+        case ("runs",):
+            return await runs_page(here)
+        case ("runs", name):
+            return await run_page(here, name)
+        case ("runs", name, "progress.json"):
+            return await progress_answer(here, name)
     return None
 
 
