@@ -11,6 +11,7 @@ from checks.web.dashboard.cluster_page import cluster_page
 from checks.web.dashboard.incident_pages import incident_page, incidents_page, registry_page, silences_page
 from checks.web.dashboard.now_page import export, now_page
 from checks.web.dashboard.run_pages import progress_answer, run_page, runs_page
+from checks.web.dashboard.unseen_pages import unseen_page, unseen_script
 from checks.web.dashboard.viewer import Viewer
 from checks.web.http import Asked, HttpResponse
 from checks.web.problems import Refused
@@ -65,6 +66,10 @@ async def _answer(here: Here, segments: tuple[str, ...]) -> HttpResponse | None:
             return await run_page(here, name)
         case ("runs", name, "progress.json"):
             return await progress_answer(here, name)
+        case ("unseen",):
+            return await unseen_page(here)
+        case ("unseen.sh",):
+            return await unseen_script(here)
     return None
 
 
