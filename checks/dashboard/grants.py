@@ -80,6 +80,8 @@ def _grant(step: str) -> Grant | None:
         return None
     if role not in READING | OPTIONAL or not _SCOPE.fullmatch(scope) or ".." in scope:
         return None
+    if "/namespaces/" in scope.lower():  # whose names people in a cluster choose
+        return None
     if object_id == az_roles.OWN_IDENTITY:
         return Grant(scope, role)
     return Grant(scope, role, object_id) if _OBJECT_ID.fullmatch(object_id) else None
