@@ -111,11 +111,11 @@ def order_of(line: Line) -> tuple[str, ...]:
 
 
 def _lines(entry: ClusterEntry, everything: bool) -> Iterable[Line]:
-    if not everything and not entry.failing and standing_of(entry) is Standing.FINE:
+    whole = standing_of(entry)
+    if not everything and whole is Standing.FINE:
         return
     lines = [Line(entry, row, standing_of_row(row)) for row in entry.rows]
     listed = [line for line in lines if everything or line.standing is not Standing.FINE]
-    whole = standing_of(entry)
     if whole is not Standing.FINE and not any(line.standing is whole for line in listed):
         listed.append(Line(entry, None, whole))
     yield from listed or [Line(entry, None, whole)]
@@ -143,7 +143,12 @@ def now_view(
     next_page: str = "",
 ) -> NowView:
     """The page. ``lines`` are all that fit, ``shown`` the ones of this page, ``next_page`` the token of the next."""
-    standings = Counter(standing_of(entry) for entry in fleet.clusters())
+    standings: Counter[Standing] = Counter()
+    by_nodes = 0
+    for entry in fleet.clusters():
+        standing = standing_of(entry)
+        standings[standing] += 1
+        by_nodes += standing is Standing.FINE and proven(entry)
     current = [one for one in incidents if one.until is None]
     headline, kind = _headline(standings)
     query = {"all": "1" if everything else "", "q": text}
@@ -151,7 +156,7 @@ def now_view(
         headline=headline,
         kind=kind,
         looked=bool(standings),
-        tiles=_tiles(fleet, standings, unsent),
+        tiles=_tiles(fleet, standings, by_nodes, unsent),
         incidents=tuple(incident_line(one, fleet) for one in current[:MAX_INCIDENTS]) if first else (),
         more_incidents=max(0, len(current) - MAX_INCIDENTS) if first else 0,
         rows=tuple(_row(line, fleet) for line in shown),
@@ -181,9 +186,7 @@ def _headline(standings: Counter[Standing]) -> tuple[str, str]:
     return f"{'The only cluster' if standings.total() == 1 else f'All {standings.total()} clusters'} can pull", "pass"
 
 
-def _tiles(fleet: Fleet, standings: Counter[Standing], unsent: Unsent | None) -> tuple[Tile, ...]:
-    fine = [entry for entry in fleet.clusters() if standing_of(entry) is Standing.FINE]
-    by_nodes = sum(map(proven, fine))
+def _tiles(fleet: Fleet, standings: Counter[Standing], by_nodes: int, unsent: Unsent | None) -> tuple[Tile, ...]:
     notes = {
         Standing.CANNOT_PULL: "a pull is known to fail",
         Standing.AT_RISK: "no access or no path",

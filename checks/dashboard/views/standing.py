@@ -24,7 +24,7 @@ class Standing(StrEnum):
     @property
     def rank(self) -> int:
         """0 is the worst."""
-        return list(Standing).index(self)
+        return _RANKS[self]
 
     @property
     def kind(self) -> str:
@@ -32,6 +32,9 @@ class Standing(StrEnum):
         if self is Standing.FINE:
             return "pass"
         return "unknown" if self in (Standing.UNCONFIRMED, Standing.NOT_SEEN) else "fail"
+
+
+_RANKS = {standing: rank for rank, standing in enumerate(Standing)}
 
 
 def standing_of(entry: ClusterEntry) -> Standing:
@@ -46,6 +49,8 @@ def standing_of(entry: ClusterEntry) -> Standing:
 
 def standing_of_row(row: RowEntry) -> Standing:
     """What a registry of a cluster comes to."""
+    if not row.open:
+        return Standing.FINE
     failing = {facet.facet for facet in row.failing}
     if "pull" in failing:
         return Standing.CANNOT_PULL
