@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 from azure.core.exceptions import AzureError
 
+from checks.dashboard.assets import STYLE_SHEET, asset, find
 from checks.dashboard.refusal import refusal_page
 from checks.history.errors import HistoryError, SchemaError
 from checks.settings import Settings, UnusableSettings
@@ -41,9 +42,10 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-# Files of the dashboard itself, which hold nothing of anybody: also the pages of who may not look need their style.
-_STATIC = re.compile(r"static/[A-Za-z0-9][A-Za-z0-9._-]*")
-NOBODY = Viewer(name="")
+# Files of the dashboard itself, which hold nothing of anybody: also the pages of who may not look need their style, and
+# those of storage that is away.
+_STATIC = re.compile(r"static/([A-Za-z0-9][A-Za-z0-9._-]*)")
+FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 async def respond(
@@ -54,13 +56,19 @@ async def respond(
     seconds: float = SECONDS,
 ) -> HttpResponse:
     """The answer to whatever is asked, with its security headers. ``seconds``: how long reading and doing may take."""
-    page = asked.path.get("page", "")
+    file = _STATIC.fullmatch(asked.path.get("page", ""))
     meant = msgspec.structs.replace(asked, method="GET") if asked.method == "HEAD" else asked
-    answer = await _answered(meant, open_context, settings, environment, seconds)
-    kept = answer.status == 200 and _STATIC.fullmatch(page) is not None
-    headers = answer.headers | HEADERS | ({} if kept else {"Cache-Control": "no-store"})
+    answer = _static(file[1]) if file and meant.method == "GET" else None
+    if answer is None:
+        answer = await _answered(meant, open_context, settings, environment, seconds)
+    headers = {"Cache-Control": "no-store"} | answer.headers | HEADERS
     body = b"" if asked.method == "HEAD" else answer.body
     return msgspec.structs.replace(answer, headers=headers, body=body)
+
+
+def _static(name: str) -> HttpResponse | None:
+    found = find(name)
+    return None if found is None else HttpResponse(200, found.body, dict(FOREVER), found.media_type)
 
 
 async def _answered(
@@ -98,8 +106,6 @@ async def _answered(
 def _viewer(asked: Asked, settings: Settings, environment: Mapping[str, str]) -> tuple[Viewer, str]:
     """Who looks, with a form token, and the header Set-Cookie that goes with it ("": none). Raises RefusedError."""
     page = asked.path.get("page", "")
-    if asked.method == "GET" and _STATIC.fullmatch(page):
-        return NOBODY, ""
     viewer = viewer_of(asked, settings, environment)
     if isinstance(viewer, Refusal):
         raise RefusedError(viewer)
@@ -119,7 +125,7 @@ def _with_cookie(answer: HttpResponse, cookie: str) -> HttpResponse:
 
 
 def _page(refusal: Refusal) -> HttpResponse:
-    style = pages.stylesheet_url()
+    style = asset(STYLE_SHEET).address
     text = refusal_page(refusal.title, refusal.said, refusal.commands, stylesheet=style, link=refusal.link)
     return HttpResponse(refusal.status, text.encode(), refusal.headers, HTML)
 
