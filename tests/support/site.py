@@ -73,12 +73,12 @@ class Site:
 
 
 @contextmanager
-def site(root: str) -> Iterator[Site]:
-    """The dashboard of a host at ``root`` (http://127.0.0.1:PORT)."""
+def chromium() -> Iterator[Browser]:
+    """A browser. While it is open, this thread has an event loop that runs: nothing else can have one in it."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program(), args=list(ARGUMENTS))
         try:
-            yield Site(root, browser)
+            yield browser
         finally:
             browser.close()
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
 from demo.environment import Stage, stage
 from demo.incidents import RemovedRole, break_image, remove_role
 from tests.support.browser import program
-from tests.support.site import Site, site
+from tests.support.site import Site, chromium
 
 SEED = 1
 
@@ -37,9 +38,14 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, Rem
 
 
 @pytest.fixture(scope="package")
-def visitor(fleet: tuple[Stage, RemovedRole]) -> Iterator[Site]:
-    with site(fleet[0].host.url) as opened:
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
         yield opened
+
+
+@pytest.fixture(scope="package")
+def visitor(fleet: tuple[Stage, RemovedRole], browser: Browser) -> Site:
+    return Site(fleet[0].host.url, browser)
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from playwright.sync_api import Browser
 
 from checks.facts import subscription_of
 from checks.findings import ScanReport
@@ -22,24 +24,26 @@ from tests.support.browser import DESK, PHONE
 from tests.support.cli import ROOT
 from tests.support.sample_chains import NASTY
 from tests.support.sample_fleets import hostile_scan
-from tests.support.site import Site, links, overflow, site, violations
+from tests.support.site import Site, links, overflow, violations
 
 ACTIVE = "script:not([src]), iframe, object, embed, img, [onerror], [onload], [style]"
-PAGES = ("?all=1", "/incidents", "/silences", "/runs", "/runs/latest", "/unseen")
+PAGES = ("?all=1", "/incidents", "/silences", "/runs", "/unseen")
 
 
 @pytest.fixture(scope="module")
-def hostile() -> Iterator[Site]:
+def hostile(browser: Browser) -> Iterator[Site]:
     """A dashboard over a run in which every name and text is hostile."""
     with azurite() as storage:
-        asyncio.run(fill(storage.connection_string, hostile_scan(), datetime.now(UTC).replace(microsecond=0)))
+        filling = fill(storage.connection_string, hostile_scan(), datetime.now(UTC).replace(microsecond=0))
+        with ThreadPoolExecutor() as other:  # in this thread Playwright has a loop of its own
+            other.submit(asyncio.run, filling).result()
         settings = {
             "AzureWebJobsStorage": storage.connection_string,
             "PULLWATCH_MAIL_TRANSPORTS": "folder",
             "PULLWATCH_LOCAL_VIEWER": "<i>Eve</i>:Operator",
         }
-        with functions_host(ROOT, settings) as host, site(host.url) as opened:
-            yield opened
+        with functions_host(ROOT, settings) as host:
+            yield Site(host.url, browser)
 
 
 async def fill(connection_string: str, scan: ScanReport, now: datetime) -> None:
@@ -93,7 +97,12 @@ def test_hostile_texts_are_text_on_every_page(hostile: Site, width: int) -> None
         addresses = dict.fromkeys(
             [*(f"{hostile.address}{path}" for path in PAGES), *(hostile.root + one for one in found)]
         )
-        assert len(addresses) > len(PAGES) + 4
+        # A registry with such a name has no page of its own to be linked to.
+        assert {kind for kind in kinds for one in addresses if kind in one} >= {
+            "/clusters/",
+            "/incidents/",
+            "/runs/",
+        }, addresses
         for address in addresses:
             answer = page.goto(address)
             assert answer is not None and answer.status == 200, address

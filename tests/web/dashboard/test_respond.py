@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
+from checks.dashboard.assets import ICON, SCRIPT, STYLE_SHEET, asset
 from checks.history.errors import SchemaError
 from checks.jobs.context import JobContext
 from checks.settings import UnusableSettings, load
@@ -54,7 +55,7 @@ async def never() -> AsyncIterator[JobContext]:
 
 async def test_a_page_has_its_headers_and_gives_the_browser_a_cookie(job: JobContext) -> None:
     answer = await answered(job, got("", "Operator"))
-    assert (answer.status, answer.media_type) == (200, "text/html")
+    assert (answer.status, answer.media_type) == (200, "text/html; charset=utf-8")
     secured(answer)
     assert answer.headers["Cache-Control"] == "no-store"
     cookie = re.fullmatch(
@@ -95,28 +96,26 @@ async def test_who_may_not_look_gets_nothing_and_nothing_is_opened(storage: str,
     assert (off.status, "The dashboard is off" in text(off)) == (403, method != "HEAD")
 
 
-async def test_its_own_files_are_for_the_pages_of_who_may_not_look_too(
-    job: JobContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def styles(context: JobContext, asked: Asked, viewer: Viewer) -> HttpResponse:
-        assert viewer == Viewer(name="")
-        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-        return HttpResponse(200 if "dashboard" in asked.path["page"] else 404, b"x", headers, "text/css")
+async def test_its_own_files_are_for_the_pages_of_who_may_not_look_too() -> None:
+    for file in (STYLE_SHEET, SCRIPT, ICON):
+        page = Asked("GET", {"page": f"static/{asset(file).name}"})
+        answer = await respond(page, never, load({"AzureWebJobsStorage": "UseDevelopmentStorage=true"}), {})
+        secured(answer)
+        assert (answer.status, answer.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
+        assert answer.body == asset(file).body and "Set-Cookie" not in answer.headers
 
-    monkeypatch.setattr(pages, "page", styles)
-    answer = await answered(job, Asked("GET", {"page": "static/dashboard.0a1b.css"}), {})
-    secured(answer)
-    assert (answer.status, answer.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
-    assert "Set-Cookie" not in answer.headers
-    gone = await answered(job, Asked("GET", {"page": "static/other.css"}), {})
+
+async def test_a_file_that_is_not_there_is_kept_by_nobody(job: JobContext) -> None:
+    gone = await answered(job, got("static/other.css"))
     assert (gone.status, gone.headers["Cache-Control"]) == (404, "no-store")
+    assert (await answered(job, Asked("GET", {"page": "static/other.css"}), {})).status == 403
 
 
 async def test_what_no_page_is_asks_for_no_cookie_and_is_not_kept(
     job: JobContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def progress(context: JobContext, asked: Asked, viewer: Viewer) -> HttpResponse:
-        return HttpResponse(200, {"done": 1}, {"Cache-Control": "public"})
+        return HttpResponse(200, {"done": 1})
 
     monkeypatch.setattr(pages, "page", progress)
     answer = await answered(job, got("runs/1/progress.json"))
