@@ -21,14 +21,16 @@
   }
 
   async function copy(button) {
-    const text = document.getElementById(button.dataset.copy).textContent;
+    const source = document.getElementById(button.dataset.copy);
     const label = button.textContent;
     try {
-      await navigator.clipboard.writeText(text);
+      await navigator.clipboard.writeText(source.textContent);
       button.textContent = "Copied";
     } catch (error) {
+      const folded = source.closest("details");
+      if (folded) folded.open = true;
       const range = document.createRange();
-      range.selectNodeContents(document.getElementById(button.dataset.copy));
+      range.selectNodeContents(source);
       const selection = window.getSelection();
       selection.removeAllRanges();
       selection.addRange(range);
@@ -66,6 +68,7 @@
   document.querySelectorAll("input[data-filter]").forEach(filterAsYouType);
   document.querySelectorAll("button[data-copy]").forEach((button) => {
     button.hidden = false;
+    button.setAttribute("aria-live", "polite");
     button.addEventListener("click", () => copy(button));
   });
   document.querySelectorAll("[data-follow]").forEach(follow);
