@@ -32,6 +32,7 @@ from checks.jobs.silences import end_silences
 from checks.jobs.watch import log_given_up, watch
 from checks.logs import redact_logs, redacted_errors
 from checks.web.blueprint import blueprint
+from checks.web.dashboard.blueprint import dashboard
 
 redact_logs()
 # Alert rules count these lines, whatever level the worker gives its root logger.
@@ -169,3 +170,4 @@ def _poison(queue: str, message: func.QueueMessage) -> None:
 
 
 app.register_functions(blueprint(_open, _problem))
+app.register_functions(dashboard(_open, SETTINGS, os.environ, _problem))

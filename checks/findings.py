@@ -153,7 +153,8 @@ class RegistryRow(msgspec.Struct, frozen=True, kw_only=True):
     ``path``: is there a network path, as Azure shows it; ``pull``: the answer, and ``basis`` what it rests on (pulls
     that nodes reported, Azure Resource Manager, the registry's own log; empty where it is not judged). ``images``: can
     the images in use be pulled, apart from that; ``image_troubles`` counts the workloads whose own image is at fault
-    (absent tag, wrong platform). ``disagreements`` are sentences that name where proof and inference differ.
+    (absent tag, wrong platform). ``waiting`` counts the pods that wait for an image of it. ``disagreements`` are
+    sentences that name where proof and inference differ.
     """
 
     registry: str
@@ -166,6 +167,7 @@ class RegistryRow(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...] = ()
     image_troubles: int = 0
     disagreements: tuple[str, ...] = ()
+    waiting: int = 0
 
     @property
     def used(self) -> bool:
@@ -224,7 +226,7 @@ class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one scan says about one cluster. ``id`` is the ARM resource id as ARM spelt it.
 
     Where ``problem`` is there, no check ran: there are no findings, and the rows are those of earlier runs, Unknown.
-    ``notify`` are the addresses that its tag names.
+    ``notify`` are the addresses that its tag names. ``region`` is Azure's name of it, "" where it is not known.
     """
 
     id: str
@@ -234,6 +236,7 @@ class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
     pull_times: tuple[PullTime, ...] = ()
     problem: ClusterProblem | None = None
     notify: tuple[str, ...] = ()
+    region: str = ""
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
 import msgspec
@@ -102,6 +102,22 @@ def longest_gap(expression: str) -> timedelta:
     # The calendar repeats: behind the last day of a cycle comes the first one of the next.
     cycle = day.repeated((*days, days[0] + _CYCLE.days), 86400)
     return timedelta(seconds=cycle.gap)
+
+
+def next_firing(expression: str, after: datetime) -> datetime:
+    """The first firing after a moment, in UTC, of an expression that has no problem. Its own times are UTC, too."""
+    fields = expression.split()
+    second, minute, hour = (sorted(field.values(text)) for field, text in zip(_FIELDS[:3], fields[:3], strict=True))
+    moment = after.astimezone(UTC)
+    days = _days(fields)
+    today = (moment.date() - _FIRST) % _CYCLE  # the same weekday of the same date, within the cycle
+    ahead = ((number - today.days) % _CYCLE.days for number in days)
+    for day in (moment.date() + timedelta(days=number) for number in [*sorted(ahead), _CYCLE.days]):
+        times = (time(h, m, s, tzinfo=UTC) for h in hour for m in minute for s in second)
+        for at in (datetime.combine(day, at) for at in times):
+            if at > moment:
+                return at
+    raise AssertionError(expression)  # a day that fires once fires again after a cycle
 
 
 class _Firings(msgspec.Struct, frozen=True):

@@ -26,6 +26,13 @@ _BEGINS_A_ROUTE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]*\s*=", re.IGNORECASE)
 _HOST = re.compile(r"(\*\.)?([a-z0-9-]+\.)*[a-z0-9-]+", re.IGNORECASE)
 _KEY_VAULT = "@microsoft.keyvault("
 _IN_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID")
+# What speaks for Azure besides: App Service's own names; but Core Tools sets WEBSITE_HOSTNAME to a laptop's.
+# CONTAINER_NAME, which Azure sets too, is none of them: development containers have it, and Azure never has it alone.
+_APP_SERVICE = "WEBSITE_"
+_HOSTNAME = "WEBSITE_HOSTNAME"
+_LEGION = "LEGION_SERVICE_HOST"
+VIEWER_ROLES = ("Reader", "Operator")
+MAX_LOCAL_NAME = 60
 AT_LEAST = ("failing", "down")  # what a route is notified of, the least first
 ALL_ROUTES = "*"
 ROUTES = ("default", "subscriptions", "tags")
@@ -60,6 +67,13 @@ class ConnectTo(msgspec.Struct, frozen=True):
     port: int
     to_host: str
     to_port: int
+
+
+class LocalViewer(msgspec.Struct, frozen=True):
+    """Who PULLWATCH_LOCAL_VIEWER says looks at the dashboard. ``role`` is one of VIEWER_ROLES."""
+
+    name: str
+    role: str
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -250,6 +264,18 @@ def _link(value: str) -> str:
     return address
 
 
+def _local_viewer(value: str) -> LocalViewer | None:
+    name, colon, role = (part.strip() for part in value.strip().rpartition(":"))
+    if not (colon or role):
+        return None
+    known = next((word for word in VIEWER_ROLES if word.lower() == role.lower()), None)
+    if known is None or not name or len(name) > MAX_LOCAL_NAME or not name.isprintable():
+        raise SettingError(
+            f"takes a name of at most {MAX_LOCAL_NAME} characters, a colon and {' or '.join(VIEWER_ROLES)}"
+        )
+    return LocalViewer(name, known)
+
+
 def _webhook(value: str) -> str:
     """An address that holds a secret, as those of Teams and Slack do: it is in no refusal."""
     url = value.strip()
@@ -412,6 +438,12 @@ SETTINGS = (
             "What is notified: failing (whatever PULLWATCH_ALERT_ON names) or down (only pulls that fail); or "
             "route=word, separated by commas, a route being default, subscriptions, tags or a subscription id."),
     Setting("DASHBOARD", "dashboard", _link, "", "The https:// address of a dashboard, to which mails then link."),
+    Setting("SIGN_IN", "sign_in", _choice("off", "entra"), "off",
+            "Who may open Pullwatch's own dashboard in Azure: nobody (off), or who signs in with Microsoft Entra ID "
+            "(entra). infra/ sets it together with App Service authentication; alone it opens nothing."),
+    Setting("LOCAL_VIEWER", "local_viewer", _local_viewer, "",
+            "Development only: `NAME:Reader` or `NAME:Operator`, who looks at the dashboard on this machine. Refused "
+            "in Azure."),
     Setting("MAIL_FOLDER", "mail_folder", _text, "mail", "Where the folder transport writes .eml files."),
     Setting("SMTP_HOST", "smtp_host", _server, "", "SMTP server."),
     Setting("SMTP_PORT", "smtp_port", _number(1, 65535), "587", "SMTP port; Azure blocks 25 for most subscriptions."),
@@ -470,6 +502,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_to: tuple[str, ...]
     mails_per_hour: int
     dashboard: str
+    sign_in: str
+    local_viewer: LocalViewer | None
     routes: dict[str, tuple[str, ...]]
     notify_domains: tuple[str, ...] | None
     mail_at_least: dict[str, str]
@@ -546,6 +580,17 @@ def load_or_explain(environment: Mapping[str, str]) -> Settings | UnusableSettin
         return UnusableSettings(str(error))
 
 
+def perhaps_in_azure(environment: Mapping[str, str]) -> str:
+    """The first variable that only Azure is known to set so; "" where there is none, and so no reason to think so."""
+    return next((name for name in sorted(environment) if environment[name] and _is_azures(name, environment[name])), "")
+
+
+def _is_azures(name: str, value: str) -> bool:
+    if name == _HOSTNAME:
+        return not _is_loopback(value.partition(":")[0])
+    return name.startswith(_APP_SERVICE) or name == _LEGION
+
+
 def _refuse_unresolved(name: str, given: str) -> None:
     """Azure hands the reference itself over where it cannot read the secret."""
     if given.strip().lower().startswith(_KEY_VAULT):
@@ -577,6 +622,12 @@ def _refuse_contradictions(settings: Settings, environment: Mapping[str, str]) -
     in_azure = any(environment.get(name) for name in _IN_AZURE)
     if settings.connect_to and in_azure:
         raise SettingError("PULLWATCH_CONNECT_TO is for development and refused in Azure; remove it.")
+    azure = perhaps_in_azure(environment)
+    if settings.local_viewer and azure:
+        raise SettingError(
+            f"PULLWATCH_LOCAL_VIEWER is for development and refused in Azure, which sets {azure}; remove it. "
+            "docs/dashboard-sign-in.md says how people sign in there."
+        )
     if len(settings.mail_from) != 1:
         raise SettingError("PULLWATCH_MAIL_FROM takes exactly one address.")
     if not settings.mail_transports:

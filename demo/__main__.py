@@ -1,6 +1,7 @@
 """`python -m demo`: the whole app on a simulated tenant, shown as it happens and checked at its end.
 
-DEMO_SEED chooses what breaks; DEMO=once ends without waiting for Ctrl-C, as it does without a terminal.
+DEMO_SEED chooses what breaks. On a terminal it breaks something once more at the end and serves the app with its
+dashboard until Ctrl-C; DEMO=once ends without that, as it does without a terminal.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from demo.environment import ROOT, Stage, stage
-from demo.scenario import plain, play, unexpected
+from demo.scenario import leave_incident, plain, play, unexpected
 
 DEFAULT_PORT = 7071
 
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
                 return 1
             show(f"exactly the {len(expected)} expected mails came; they are in {running.folder / 'mail'}")
             if sys.stdout.isatty() and not options.once:
+                leave_incident(running, options.seed, show)
                 _serve(running, show)
     except KeyboardInterrupt:
         return 0
@@ -77,7 +79,8 @@ def _show(messages: list[EmailMessage], show: Callable[[str], None]) -> None:
 
 
 def _serve(running: Stage, show: Callable[[str], None]) -> None:
-    show(f"serving on {running.host.url} until Ctrl-C, for example:")
+    show(f"look at the dashboard: {running.host.url}/api/dashboard")
+    show("serving until Ctrl-C; also, for example:")
     print(f"    curl -s {running.host.url}/api/health/details")
     print(f"    curl -s -X POST {running.host.url}/api/checks -d '{{}}' -i")
     print(f"    . {_from_here(running.folder / 'env')} && .venv/bin/python -m checks scan")

@@ -109,6 +109,7 @@ def stage(folder: Path, seed: int, port: int, show: Callable[[str], None]) -> It
             "PULLWATCH_SMTP_HOST": box.host,
             "PULLWATCH_SMTP_PORT": str(box.port),
             "PULLWATCH_SMTP_TLS": "none",
+            "PULLWATCH_LOCAL_VIEWER": "Demo:Operator",
         }
         show("starting the local Functions host …")
         host = stack.enter_context(functions_host(ROOT, app, visibility_timeout=5, port=port))

@@ -55,6 +55,15 @@ def play(stage: Stage, seed: int, report: Printer, show: Show) -> list[Expected]
     return _expected(removed, broken)
 
 
+def leave_incident(stage: Stage, seed: int, report: Printer) -> None:
+    """Breaks a role and an image once more, for who stays to look: mails of it are none of the story's."""
+    removed = remove_role(stage.tenant, seed)
+    broken = break_image(stage.tenant, seed, not_in=removed.cluster)
+    report(f"for you to look at: removed AcrPull of {removed.cluster} on {removed.registry} again, and broke an image")
+    _describe(stage.run(report), report)
+    report(f"put it right with the commands that the dashboard shows, or edit {broken.file}")
+
+
 def _describe(run: dict[str, object], report: Printer) -> None:
     totals = run["totals"]
     assert isinstance(totals, dict)

@@ -2,7 +2,7 @@ metadata description = 'Pullwatch: everything it runs on, in a resource group of
 
 targetScope = 'subscription'
 
-import { addressesOf, isAddressList, isInVault, isNamePart, isNetworkRange, isVaultId, secretNameOf } from 'modules/parameter-checks.bicep'
+import { addressesOf, isAddressList, isGuid, isInVault, isNamePart, isNetworkRange, isVaultId, secretNameOf } from 'modules/parameter-checks.bicep'
 import { asEnvironment, checkSettings, cloudNames } from 'modules/settings.bicep'
 
 // What has no default: azd asks for it.
@@ -50,6 +50,14 @@ param webhookSecretUri string = ''
 
 @description('Resource ID of the Key Vault with these secrets, which may be in another subscription. The app\'s identity gets Key Vault Secrets User on each of them and nothing else. Empty: somebody else assigns that role.')
 param keyVaultResourceId string = ''
+
+// The dashboard.
+
+@description('Client ID of the app registration that people sign in to for the dashboard (docs/dashboard-sign-in.md); empty: no dashboard. What is taken away here later stays on in Azure, where the dashboard is off then.')
+param dashboardClientId string = ''
+
+@description('ID of the tenant that people sign in to the dashboard with; empty: that of the deployment.')
+param dashboardTenantId string = ''
 
 // What is checked, and when.
 
@@ -116,7 +124,7 @@ param privateStorage bool = false
 @description('Whether requests and deployments reach the app by a private endpoint only.')
 param privateInbound bool = false
 
-@description('Address ranges that requests and deployments may come from, such as 203.0.113.0/24; empty: any. Requests need a key in either case, but for /api/health.')
+@description('Address ranges that requests and deployments may come from, such as 203.0.113.0/24; empty: any. Requests need a key in either case, but for /api/health and the dashboard, where people sign in.')
 param allowedAddressRanges string[] = []
 
 @description('Resource ID of an existing subnet for private endpoints, in the installation\'s region. Empty: that of the network that is made.')
@@ -201,6 +209,10 @@ var problems = filter(
     assignsSecrets && !isInVault(webhookSecretUri, vaultName)
       ? 'webhookSecretUri is not in the vault that keyVaultResourceId names.'
       : ''
+    !empty(dashboardClientId) && !isGuid(dashboardClientId)
+      ? 'dashboardClientId takes the client ID of an app registration, a GUID (azd env set DASHBOARD_CLIENT_ID).'
+      : ''
+    !empty(dashboardTenantId) && !isGuid(dashboardTenantId) ? 'dashboardTenantId takes the ID of a tenant, a GUID.' : ''
     makesNetwork && !isNetworkRange(networkAddressPrefix)
       ? 'networkAddressPrefix takes an IPv4 range from /8 to /26 by its first address, such as 10.20.0.0/24.'
       : ''
@@ -248,6 +260,13 @@ var webhookSettings = union(
   empty(webhookUrlSecretUri) ? {} : { PULLWATCH_WEBHOOK_URL: '@Microsoft.KeyVault(SecretUri=${webhookUrlSecretUri})' },
   empty(webhookSecretUri) ? {} : { PULLWATCH_WEBHOOK_SECRET: '@Microsoft.KeyVault(SecretUri=${webhookSecretUri})' }
 )
+// The app's own address, which its settings name before the app is there.
+var siteHost = toLower('${siteName}.${replace(siteZones[environment().name], 'privatelink.', '')}')
+var hasDashboard = !empty(dashboardClientId)
+var dashboardAddress = hasDashboard ? 'https://${siteHost}/api/dashboard' : ''
+// Mails link to the dashboard, unless the settings name another page.
+var linkSettings = hasDashboard ? { PULLWATCH_DASHBOARD: dashboardAddress } : {}
+var signInSettings = hasDashboard ? { PULLWATCH_SIGN_IN: 'entra' } : {}
 var ownSettings = {
   PULLWATCH_CLOUD: cloudNames[environment().name]
   PULLWATCH_MAIL_FROM: mailSender
@@ -442,7 +461,15 @@ module app 'modules/function-app.bicep' = {
     storageName: storageName
     deploymentContainer: deploymentContainer
     componentName: componentName
-    environment: union(asEnvironment(settings), smtpSettings, webhookSettings, ownSettings)
+    environment: union(
+      linkSettings,
+      asEnvironment(settings),
+      smtpSettings,
+      webhookSettings,
+      signInSettings,
+      ownSettings
+    )
+    signsPeopleIn: hasDashboard
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     alwaysReady: alwaysReady
@@ -452,6 +479,16 @@ module app 'modules/function-app.bicep' = {
     allowedAddressRanges: allowedAddressRanges
   }
   dependsOn: [identity, monitoring, storage, roleAssignments, secretAccess, network, storageEndpoints]
+}
+
+module signIn 'modules/sign-in.bicep' = if (hasDashboard) {
+  scope: group
+  params: {
+    siteName: siteName
+    clientId: dashboardClientId
+    tenantId: empty(dashboardTenantId) ? tenant().tenantId : dashboardTenantId
+  }
+  dependsOn: [app]
 }
 
 module siteEndpoint 'modules/private-endpoint.bicep' = if (privateInbound) {
@@ -476,6 +513,12 @@ output FUNCTION_APP_NAME string = siteName
 
 @description('Where the function app answers.')
 output FUNCTION_APP_HOST string = app.outputs.hostName
+
+@description('Where people open the dashboard; empty without dashboardClientId.')
+output DASHBOARD_URL string = dashboardAddress
+
+@description('The redirect URI that the app registration of the dashboard needs.')
+output DASHBOARD_REDIRECT_URI string = 'https://${siteHost}/.auth/login/aad/callback'
 
 @description('Object ID of the app\'s identity, which scan-access.bicep grants roles to.')
 output IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId

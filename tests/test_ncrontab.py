@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.ncrontab import longest_gap, problem
+from checks.ncrontab import longest_gap, next_firing, problem
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,27 @@ def test_the_longest_gap_is_that_of_a_calendar_gone_through_minute_by_minute(
     moments = (start + timedelta(minutes=number) for number in range(14 * 1440 + 1))
     fired = [m for m in moments if m.minute in minutes and m.hour in hours and m.isoweekday() % 7 in weekdays]
     assert longest_gap(expression) == max(later - earlier for earlier, later in pairwise(fired))
+
+
+@pytest.mark.parametrize(
+    ("expression", "after", "at"),
+    [
+        ("0 */30 * * * *", "2026-11-24T08:00:00", "2026-11-24T08:30:00"),
+        ("0 */30 * * * *", "2026-11-24T07:59:59.5", "2026-11-24T08:00:00"),
+        ("0 */30 * * * *", "2026-12-31T23:45:00", "2027-01-01T00:00:00"),
+        ("15 0 9-17/4 * * MON-FRI", "2026-11-27T17:00:15", "2026-11-30T09:00:15"),
+        ("0 0 0 29 2 *", "2026-11-24T08:00:00", "2028-02-29T00:00:00"),
+        ("0 0 0 29 2 0", "2026-11-24T08:00:00", "2032-02-29T00:00:00"),
+        ("0 0 12 24 11 2", "2026-11-24T12:00:00", "2037-11-24T12:00:00"),
+    ],
+)
+def test_the_next_firing_is_the_first_one_after_a_moment(expression: str, after: str, at: str) -> None:
+    moment = datetime.fromisoformat(after).replace(tzinfo=UTC)
+    assert next_firing(expression, moment) == datetime.fromisoformat(at).replace(tzinfo=UTC)
+
+
+@given(st.integers(0, 60 * 365 * 86400))
+def test_no_firing_is_further_away_than_the_longest_gap(seconds: int) -> None:
+    moment = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    for expression in ("0 5/15 * * * *", "0 0 9 * * MON-FRI", "30 0,20 3 1,31 * *"):
+        assert timedelta() < next_firing(expression, moment) - moment <= longest_gap(expression)

@@ -60,12 +60,12 @@ def main() -> int:
     parser.add_argument("--clusters", type=int, default=5000, help="default: %(default)s")
     parser.add_argument("--subscriptions", type=int, default=50, help="default: %(default)s")
     options = parser.parse_args()
-    reports = _reports()
+    reports = simulated_reports()
     with azurite() as storage:
         return asyncio.run(_measured(storage.connection_string, reports, options.clusters, options.subscriptions))
 
 
-def _reports() -> tuple[ClusterReport, ...]:
+def simulated_reports() -> tuple[ClusterReport, ...]:
     """What a scan over the wire says of 100 clusters."""
     with tempfile.TemporaryDirectory() as folder:
         tenant = Path(folder) / "tenant"
@@ -80,14 +80,14 @@ def _reports() -> tuple[ClusterReport, ...]:
 async def _measured(connection: str, reports: tuple[ClusterReport, ...], clusters: int, subscriptions: int) -> int:
     async with open_store(connection_string=connection) as store:
         await store.ensure_tables()
-        spent = await _fill(store, reports, clusters, subscriptions)
+        spent = await fill(store, reports, clusters, subscriptions)
         each = 1000 * spent / clusters
         print(f"{clusters} clusters in {subscriptions} subscriptions entered: {each:.2f} ms of CPU each")
         queries, size, fleet = await _read(store)
         held = [
-            _is_within("queries", queries, subscriptions + MORE_QUERIES),
-            _is_within("bytes", size, MOST_BYTES),
-            _is_within("CPU ms", 1000 * min([await _timed(store) for _ in range(TRIES)]), 1000 * MOST_SECONDS),
+            is_within("queries", queries, subscriptions + MORE_QUERIES),
+            is_within("bytes", size, MOST_BYTES),
+            is_within("CPU ms", 1000 * min([await _timed(store) for _ in range(TRIES)]), 1000 * MOST_SECONDS),
         ]
     before = time.process_time()
     incidents = [incident_shown(one, fleet) for one in incidents_of(fleet)]
@@ -100,7 +100,7 @@ async def _measured(connection: str, reports: tuple[ClusterReport, ...], cluster
     return 0 if all(held) else 1
 
 
-async def _fill(store: Store, reports: tuple[ClusterReport, ...], clusters: int, subscriptions: int) -> float:
+async def fill(store: Store, reports: tuple[ClusterReport, ...], clusters: int, subscriptions: int) -> float:
     """Enters the states of all clusters; the CPU seconds of that, without deciding."""
     now, spent = datetime.now(UTC), 0.0
     for number in range(subscriptions):
@@ -155,7 +155,7 @@ async def _timed(store: Store) -> float:
     return time.process_time() - before
 
 
-def _is_within(what: str, figure: float, most: float) -> bool:
+def is_within(what: str, figure: float, most: float) -> bool:
     """Prints one figure beside its limit; whether it is within."""
     print(f"{'ok  ' if figure <= most else 'MISS'} {what}: {figure:,.0f} of at most {most:,.0f}")
     return figure <= most

@@ -53,7 +53,8 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     on. ``flips``: the latest, of the last day; ``flapping_since``: since when they are damped; ``flapped_at``: when
     people were last notified of that. ``blind``: they were notified, last at ``blind_at``, that nothing is known any
     more. ``members``: of the one row that stands for many registries, those that count as failing, as digests.
-    ``codes`` are the checks that decided ``cause``.
+    ``codes`` are the checks that decided ``cause``. ``seen_by`` and ``waiting``, of ``pull`` alone: what the
+    last look's answer rests on, and how many pods waited for an image then.
     """
 
     registry: str
@@ -80,6 +81,8 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     blind_at: datetime | None = None
     members: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
+    seen_by: tuple[str, ...] = ()
+    waiting: int = 0
 
     @property
     def key(self) -> tuple[str, str]:
@@ -96,7 +99,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     ``notify`` are the addresses that its tag named when it was last read.
     ``baselines`` are how long pulls took, by "registry|pool|unit". ``outcome`` is what the last report came to.
     ``notices``: when people were notified of each registry in the last day, also of those that are not held any more;
-    registries as digests of their names, which may be long.
+    registries as digests of their names, which may be long. ``region``: where it is, as far as known.
     """
 
     cluster: str
@@ -112,6 +115,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome = Outcome.UNKNOWN
     notify: tuple[str, ...] = ()
     notices: dict[str, tuple[datetime, ...]] = {}
+    region: str = ""
 
 
 class SubjectReason(msgspec.Struct, frozen=True):

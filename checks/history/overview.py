@@ -51,12 +51,17 @@ class OpenFacet(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RowEntry(msgspec.Struct, frozen=True, array_like=True):
-    """One registry of a cluster: what is held of its facets by name, those not fine, what ``pull`` rests on."""
+    """One registry of a cluster: what is held of its facets by name, those not fine, what a failing pull rests on.
+
+    ``seen_by``: what the last look's answer about the pull rests on; ``waiting``: how many pods waited for an image.
+    """
 
     registry: str
     held: dict[str, Status]
     open: tuple[OpenFacet, ...] = ()
     basis: tuple[str, ...] = ()
+    seen_by: tuple[str, ...] = ()
+    waiting: int = 0
 
     @property
     def failing(self) -> tuple[OpenFacet, ...]:
@@ -79,6 +84,7 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
 
     ``sequence`` and ``run`` are of the run that looked last, ``updated`` is when. ``gone_since``: it is not there any
     more. ``capped`` counts what did not fit into its state. ``ended`` are failures of the last days, the newest first.
+    ``region``: where it is, "" where that is not known.
     """
 
     cluster: str
@@ -90,6 +96,7 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
     ended: tuple[EndedFailure, ...] = ()
     gone_since: datetime | None = None
     capped: int = 0
+    region: str = ""
 
     @property
     def failing(self) -> bool:
@@ -121,6 +128,7 @@ def entry_of(state: ClusterState, ended: Iterable[EndedFailure]) -> ClusterEntry
         ended=tuple(newest[:MAX_ENDED]),
         gone_since=state.gone_since,
         capped=state.capped,
+        region=state.region,
     )
 
 
@@ -174,9 +182,12 @@ def _is_over(moved: Transition) -> bool:
 
 def _row(registry: str, subjects: Iterable[SubjectState]) -> RowEntry:
     listed = sorted(subjects, key=lambda subject: subject.facet)
-    basis = next((subject.basis for subject in listed if subject.facet == "pull"), ())
+    pull = next((subject for subject in listed if subject.facet == "pull"), None)
     held = {subject.facet: subject.status for subject in listed}
-    return RowEntry(registry, held, tuple(_open(subject) for subject in listed if _is_open(subject)), basis)
+    not_fine = tuple(_open(subject) for subject in listed if _is_open(subject))
+    if pull is None:
+        return RowEntry(registry, held, not_fine)
+    return RowEntry(registry, held, not_fine, pull.basis, pull.seen_by, pull.waiting)
 
 
 def _is_open(subject: SubjectState) -> bool:

@@ -31,6 +31,7 @@ from checks.rules.pull.observed_pulls import FailedPull, PullProof, failed_pulls
 from checks.text import clipped
 
 MAX_SUBSCRIPTION_NAME = 100
+MAX_REGION = 60
 
 
 def build_report(facts: ClusterFacts) -> ClusterReport:
@@ -52,6 +53,7 @@ def build_report(facts: ClusterFacts) -> ClusterReport:
             findings,
             proven.get(use.login_server),
             contradictions(facts, use, failing.get(use.login_server, ()), findings),
+            _waiting(failing.get(use.login_server, ())),
         )
         for use in facts.uses
     )
@@ -62,8 +64,14 @@ def build_report(facts: ClusterFacts) -> ClusterReport:
         findings=findings,
         pull_times=facts.pull_times,
         notify=mail_addresses.listed(facts.cluster.tag(NOTIFY_TAG)).named,
+        region=clipped(facts.cluster.location or "", MAX_REGION),
     )
     return name_own_identity(report, facts.visibility.object_id)
+
+
+def _waiting(pulls: Iterable[FailedPull]) -> int:
+    """How many pods wait."""
+    return len({(pull.container.namespace, pull.container.pod) for pull in pulls})
 
 
 def only_of_rows(report: ClusterReport) -> ClusterReport:

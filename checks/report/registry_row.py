@@ -51,11 +51,16 @@ OTHER_REPAIR_FIRST = (
 
 
 def registry_row(
-    use: RegistryUse, findings: Iterable[Finding], proof: PullProof | None, explained: tuple[str, ...] = ()
+    use: RegistryUse,
+    findings: Iterable[Finding],
+    proof: PullProof | None,
+    explained: tuple[str, ...] = (),
+    waiting: int = 0,
 ) -> RegistryRow:
     """The row of one registry out of its cluster's findings; those without a registry concern every one.
 
-    ``explained`` are the sentences that name where nodes and Azure differ (see contradictions.py).
+    ``explained`` are the sentences that name where nodes and Azure differ (see contradictions.py), ``waiting`` is how
+    many pods wait for an image of it.
     """
     login_server = use.login_server
     own_findings = [f for f in findings if f.subject.registry in (None, login_server)]
@@ -80,6 +85,7 @@ def registry_row(
         sources=use.sources,
         image_troubles=troubles.count,
         disagreements=(*disagreements, *explained),
+        waiting=waiting,
     )
 
 

@@ -30,9 +30,9 @@ def _add(functions: func.Blueprint, route: Route, open_context: OpenContext, pro
     def handle(req: func.HttpRequest) -> func.HttpResponse:
         wrong = problem()
         if wrong is not None:
-            return _carried(not_configured(route, wrong))
+            return carried(not_configured(route, wrong))
         with redacted_errors():
-            return _carried(asyncio.run(respond(route, open_context, asked_of(req))))
+            return carried(asyncio.run(respond(route, open_context, asked_of(req))))
 
     handle.__name__ = handle.__qualname__ = route.name
     handle.__doc__ = route.summary
@@ -52,7 +52,13 @@ def asked_of(req: func.HttpRequest) -> Asked:
     )
 
 
-def _carried(answer: HttpResponse) -> func.HttpResponse:
+def carried(answer: HttpResponse) -> func.HttpResponse:
+    """An answer as the library carries it."""
+    is_text = answer.media_type.startswith("text/")
     return func.HttpResponse(
-        answer.encoded(), status_code=answer.status, headers=answer.headers, mimetype=answer.media_type
+        answer.encoded(),
+        status_code=answer.status,
+        headers=answer.headers,
+        # The library adds that itself to whatever begins with text/.
+        mimetype=answer.media_type.removesuffix("; charset=utf-8") if is_text else answer.media_type,
     )

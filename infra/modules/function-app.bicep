@@ -27,6 +27,9 @@ param componentName string
 @description('Settings of Pullwatch: app settings by their whole names.')
 param environment { *: string }
 
+@description('Whether people sign in to the app, which modules/sign-in.bicep sets up.')
+param signsPeopleIn bool
+
 @description('Memory of an instance in MB.')
 param instanceMemoryMB int
 
@@ -72,7 +75,9 @@ var platformSettings = {
   AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
   AzureWebJobsStorage__tableServiceUri: storage.properties.primaryEndpoints.table
 }
-var appSettings = union(platformSettings, environment)
+// By this name App Service authentication signs the app in with its identity, where people sign in to the app.
+var signInSettings = signsPeopleIn ? { OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: identity.properties.clientId } : {}
+var appSettings = union(platformSettings, signInSettings, environment)
 
 var allowed = [
   for (range, index) in allowedAddressRanges: {

@@ -36,6 +36,17 @@ func areRange(parts string[]) bool =>
 func isNetworkRange(prefix string) bool =>
   areRange(split(prefix, '/')) ? parseCidr(prefix).network == split(prefix, '/')[0] : false
 
+var hexDigits = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f']
+
+@export()
+@description('Whether a text is a GUID, as client IDs and tenant IDs are.')
+func isGuid(text string) bool =>
+  join(map(split(text, '-'), part => string(length(part))), '-') == '8-4-4-4-12' && reduce(
+    hexDigits,
+    toLower(text),
+    (rest, digit) => replace(string(rest), string(digit), '')
+  ) == '----'
+
 @export()
 @description('Whether the parts of a resource ID are those of a Key Vault.')
 func isVaultId(parts string[]) bool =>

@@ -50,7 +50,7 @@ type checkSettings = {
   REMIND_HOURS: int?
   @description('At most so many mails an hour to the same people; what there is no room for is one mail.')
   MAILS_PER_HOUR: int?
-  @description('The https:// address of a dashboard, to which mails then link.')
+  @description('The https:// address of a page, to which mails then link; left out: that of the app\'s own dashboard, where it has one.')
   DASHBOARD: string?
   @description('Which answers send mail when they change: access, path, pull, images.')
   ALERT_ON: string?

@@ -96,13 +96,16 @@ def test_the_http_routes_are_those_of_the_description(
     assert document == json.loads((ROOT / "docs" / "openapi.json").read_text())
     described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     described |= {("HEAD", path) for method, path in described if method == "GET"}  # so its description says
-    assert {(method, f"/api/{route}") for method, route in pairs} == described
+    pages = {(method, "/api/dashboard/{*page}") for method in ("GET", "HEAD", "POST")}  # for people: no API
+    assert {(method, f"/api/{route}") for method, route in pairs} == described | pages
     assert len(described) >= 5
 
 
-def test_only_the_health_in_a_word_is_for_anybody(bindings: dict[str, list[dict[str, object]]]) -> None:
+def test_only_the_health_in_a_word_is_for_anybody_and_the_dashboard_decides_itself(
+    bindings: dict[str, list[dict[str, object]]],
+) -> None:
     levels = {name: str(trigger(each).get("authLevel")).lower() for name, each in bindings.items()}
-    assert {name for name, level in levels.items() if level == "anonymous"} == {"health"}
+    assert {name for name, level in levels.items() if level == "anonymous"} == {"health", "dashboard"}
     others = {route.name for route in ROUTES if route.level is Level.FUNCTION}
     assert {name for name, level in levels.items() if level == "function"} == others
     assert others >= {"post_checks", "runs", "health_details", "openapi"}

@@ -18,7 +18,7 @@ from checks.web.routes import ROUTES
 from localhost.functions_host import Answer, RunningHost, functions_host
 from tests.e2e.test_storage_away import Fickle
 from tests.support.cli import ROOT
-from tests.support.held import FIRST
+from tests.support.failing_clusters import FIRST
 from tests.support.sampling import sampled
 from tests.support.storage import app_settings
 

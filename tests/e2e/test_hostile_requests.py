@@ -23,7 +23,7 @@ from localhost.azurite import azurite
 from localhost.functions_host import Answer, RunningHost, functions_host
 from simulator import running
 from tests.support.cli import ROOT
-from tests.support.held import FIRST, SECOND, hold_failing
+from tests.support.failing_clusters import FIRST, SECOND, hold_failing
 from tests.support.sampling import sampled
 from tests.support.storage import app_settings
 from tests.support.tenant_builder import Tenant

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.changes import Status
+from checks.findings import ClusterReport
 from checks.history.decide import Policy, decide, gone
 from checks.history.errors import LimitError, SchemaError
 from checks.history.model import ClusterState, Decision, RunRef, SubjectState
@@ -107,6 +108,30 @@ async def test_an_entry_says_what_fails_since_when_and_what_was_over(storage: st
         (REGISTRY, facet, "role-missing", NOW + timedelta(hours=1), NOW + timedelta(hours=1.5))
         for facet in ("access", "pull")
     }
+
+
+async def test_an_entry_says_where_it_is_and_what_the_last_look_at_the_pull_rests_on() -> None:
+    store = in_memory()
+    await store.ensure_tables()
+    seen = report("pass")
+    (row,) = seen.registries
+    waits = msgspec.structs.replace(row, waiting=3)
+    looks = (
+        msgspec.structs.replace(seen, registries=(waits,), region="westeurope"),
+        report("fail"),  # which does not say where it is
+        ClusterReport(id=CLUSTER),  # the registry is not used any more
+    )
+    found: list[tuple[str, tuple[str, ...], int]] = []
+    for number, look in enumerate(looks, 1):
+        stored = await store.load_state(CLUSTER)
+        decision = decide(stored.state if stored else None, look, RunRef(f"run-{number}", number), Policy(), NOW)
+        await store.commit(decision, look, stored.etag if stored else None)
+        await show(store, Look(decision.state, decision.change, stored.state.sequence if stored else None))
+        (entry,) = (await overview_is_what_is_held(store, SUBSCRIPTION)).clusters
+        found.append((entry.region, entry.rows[0].seen_by, entry.rows[0].waiting))
+    assert found == [
+        ("westeurope", ("nodes", "azure"), 3), ("westeurope", ("nodes", "azure"), 0), ("westeurope", (), 0)
+    ]  # fmt: skip
 
 
 async def test_an_older_look_that_comes_late_changes_nothing() -> None:

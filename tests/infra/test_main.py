@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(bool(bicep.what_is_missing()), reason=bicep.what
 
 Snapshot = dict[str, Any]
 
-SAMPLES = ("existing-network", "private", "smallest")
+SAMPLES = ("dashboard", "existing-network", "private", "smallest")
 REQUIRED = {"environmentName", "location", "mailRecipients", "mailSender", "mailTransport"}
 
 # Settings that an installation in Azure never has, and why.
@@ -35,6 +35,7 @@ DEVELOPMENT_ONLY = {
     "MAIL_FOLDER": "the folder transport writes to an instance's disk, which is not kept",
     "ARM_ENDPOINT": "PULLWATCH_CLOUD says where Azure Resource Manager is",
     "GRAPH_ENDPOINT": "PULLWATCH_CLOUD says where Microsoft Graph is",
+    "LOCAL_VIEWER": "people sign in there; the app does no work with it in Azure",
     "CONNECT_TO": "for the simulator; the app does not start with it in Azure",
 }
 PLATFORM = {
@@ -47,6 +48,7 @@ PLATFORM = {
     "AzureWebJobsStorage__queueServiceUri",
     "AzureWebJobsStorage__tableServiceUri",
 }
+IDENTITY_AS_SECRET = "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID"
 # Source: "App settings reference for Azure Functions", Flex Consumption plan deprecations, on Microsoft Learn.
 FORBIDDEN_SITE_PROPERTIES = {
     *("alwaysOn", "containerSize", "ftpsState", "functionAppScaleLimit", "isReserved", "isXenon", "linuxFxVersion"),
@@ -142,6 +144,10 @@ SENTENCES = {
     "other vault": "smtpPasswordSecretUri is not in the vault that keyVaultResourceId names.",
     "other vault of the address": "webhookUrlSecretUri is not in the vault that keyVaultResourceId names.",
     "other vault of the signature": "webhookSecretUri is not in the vault that keyVaultResourceId names.",
+    "client": (
+        "dashboardClientId takes the client ID of an app registration, a GUID (azd env set DASHBOARD_CLIENT_ID)."
+    ),
+    "tenant": "dashboardTenantId takes the ID of a tenant, a GUID.",
     "range": "networkAddressPrefix takes an IPv4 range from /8 to /26 by its first address, such as 10.20.0.0/24.",
     "two networks": "subnetId and networkAddressPrefix exclude each other.",
     "gateway": "natGateway needs networkAddressPrefix: an existing subnet is not changed.",
@@ -178,18 +184,21 @@ REFUSED: dict[str, tuple[dict[str, str | bool], list[str]]] = {
             "watchdogRecipients": " ,",
             "networkAddressPrefix": "ten/24",
             "privateInbound": True,
+            "dashboardClientId": "0000000g-0000-0000-0000-000000000000",
+            "dashboardTenantId": "contoso.onmicrosoft.com",
         },
-        ["name", "recipients", "watchdog", "range"],
+        ["name", "recipients", "watchdog", "client", "tenant", "range"],
     ),
     "a long address, hyphens at the beginning, a range by another address": (
         {
             "environmentName": "-prod",
             "mailRecipients": f"platform-team@contoso.com,{LONG_ADDRESS}",
+            "dashboardClientId": "000000000000-0000-0000-000000000000-",
             "networkAddressPrefix": "10.20.0.4/24",
             "smtpPasswordSecretUri": SECRET,
             "keyVaultResourceId": f"{VAULT}/kv-contos",
         },
-        ["name", "long", "other vault", "range"],
+        ["name", "long", "other vault", "client", "range"],
     ),
     "a long address of the watchdog, no way to the app": (
         {"watchdogRecipients": LONG_ADDRESS, "privateInbound": True, "smtpPasswordSecretUri": SECRET},
@@ -228,6 +237,8 @@ TAKEN: dict[str, str | bool] = {
     "natGateway": True,
     "privateStorage": True,
     "privateInbound": True,
+    "dashboardClientId": "01234567-89ab-cdef-ABCD-EF0123456789",
+    "dashboardTenantId": "FEDCBA98-0000-0000-0000-000000000000",
 }
 # The settings that are secrets, and the samples' names of these in the vault.
 SECRETS_OF = {
@@ -430,8 +441,10 @@ def test_the_program_starts_with_what_a_sample_emits(
     loaded = settings.load(_environment(snapshots[name], template))
     assert loaded.mail_from == ("pullwatch@contoso.com",)
     assert loaded.mail_to[0] == "platform-team@contoso.com"
-    assert loaded.mail_transports == (("graph", "webhook") if name == "existing-network" else ("smtp",))
-    assert bool(loaded.smtp_host) is (name != "existing-network")
+    others = {"existing-network": ("graph", "webhook"), "dashboard": ("graph",)}
+    assert loaded.mail_transports == others.get(name, ("smtp",))
+    assert bool(loaded.smtp_host) is ("smtp" in loaded.mail_transports)
+    assert bool(loaded.dashboard) is (loaded.sign_in == "entra") is (name == "dashboard")
     assert loaded.storage is None
     assert loaded.table_endpoint
     assert loaded.queue_endpoint
@@ -530,7 +543,8 @@ def test_platform_settings_are_those_of_flex_consumption_with_an_identity(
 ) -> None:
     """Exactly these: no FUNCTIONS_WORKER_RUNTIME, WEBSITE_RUN_FROM_PACKAGE or WEBSITE_TIME_ZONE."""
     emitted = infra.app_settings(snapshots[name])
-    assert {key for key in emitted if not key.startswith(settings.PREFIX)} == PLATFORM
+    more = {IDENTITY_AS_SECRET} if name == "dashboard" else set()
+    assert {key for key in emitted if not key.startswith(settings.PREFIX)} == PLATFORM | more
     assert emitted["AzureWebJobsStorage__credential"] == "managedidentity"
     assert emitted["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"].startswith("[format('ClientId={0};Authorization=AAD', ")
     assert emitted["AZURE_CLIENT_ID"] == emitted["AzureWebJobsStorage__clientId"]
@@ -744,6 +758,10 @@ def _environment(snapshot: Snapshot, template: dict[str, Any]) -> dict[str, str]
     """The environment of the app in Azure's public cloud, which an expansion does not know."""
     cloud = template["variables"]["cloudNames"]["AzureCloud"]
     given = {**infra.app_settings(snapshot), "PULLWATCH_CLOUD": cloud, "WEBSITE_SITE_NAME": "func-pullwatch-prod"}
+    zone = template["variables"]["siteZones"]["AzureCloud"].removeprefix("privatelink.")
+    link = given.get("PULLWATCH_DASHBOARD", "")
+    if link.startswith("[format('https://{0}/api/dashboard', "):
+        given["PULLWATCH_DASHBOARD"] = f"https://{infra.only(snapshot, 'Web/sites')['name']}.{zone}/api/dashboard"
     for service in ("table", "queue"):
         # Known once the account is there: an address of its own.
         assert f"primaryEndpoints.{service}" in given[f"AzureWebJobsStorage__{service}ServiceUri"]

@@ -71,6 +71,13 @@ def test_what_the_registry_shows_leads_and_the_pod_that_waits_is_told_with_it() 
     assert row.image_troubles == 1, "one image, told by two"
 
 
+def test_pods_that_wait_for_an_image_of_the_registry_are_counted_each_once() -> None:
+    both = (waiting(NOT_FOUND, pod="web"), waiting(NOT_FOUND, pod="web", container="sidecar"))
+    row = row_of(facts(*both, waiting(NOT_FOUND, pod="other"), container(pod="runs")))
+    assert row.waiting == 2
+    assert row_of(facts(container())).waiting == 0
+
+
 def test_several_troubles_are_counted() -> None:
     other = f"{ACR}/team/api:1"
     row = row_of(facts(container(), container(other, pod="api"), manifests=manifests(absent=(WEB, other))))

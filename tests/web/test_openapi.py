@@ -13,7 +13,7 @@ from checks.web.page import http_api_page
 from checks.web.problems import KINDS, NOT_FOUND, problem
 from checks.web.route import Route
 from checks.web.routes import ROUTES
-from tests.support.held import FIRST, hold_failing
+from tests.support.failing_clusters import FIRST, hold_failing
 from tests.support.http import ask
 from tests.support.storage import app_settings, job_context
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+import msgspec
+
 from checks.causes import ScanCause
 from checks.changes import Change, Reason, RowVerdicts, Transition
 from checks.findings import ClusterReport, RegistryRow, word
@@ -42,7 +44,7 @@ def decide(
     steps, notices = within_budget(steps, held, before.notices if before else {}, now)
     reasons = [SubjectReason(*key, done.reason) for key, done in steps.items()]
     reasons += [SubjectReason(registry, "", Reason.CAPPED) for registry in admitted.capped]
-    kept = [done.subject for done in steps.values() if done.subject is not None]
+    kept = [_with_sight(done.subject, admitted.rows) for done in steps.values() if done.subject is not None]
     state = ClusterState(
         cluster=report.id,
         run=run.id,
@@ -55,6 +57,7 @@ def decide(
         outcome=outcome_of(report),
         notify=_notify(previous, report),
         notices=notices,
+        region=report.region or (previous.region if previous else ""),
     )
     moved = tuple(done.moved for done in steps.values() if done.moved is not None)
     return Decision(state=state, run=run, change=_change(report, admitted, run, state, moved), reasons=tuple(reasons))
@@ -119,6 +122,15 @@ def _change(
         rows=tuple(_verdicts(name, row) for name, row in sorted(rows.items()) if name in moved),
         notify=state.notify,
     )
+
+
+def _with_sight(subject: SubjectState, rows: Mapping[str, RegistryRow]) -> SubjectState:
+    """The subject of a pull with what this look saw; of a registry that it did not see, that is nothing."""
+    if subject.facet != "pull":
+        return subject
+    row = rows.get(subject.registry)
+    basis = tuple(basis.value for basis in row.basis) if row else ()
+    return msgspec.structs.replace(subject, seen_by=basis, waiting=row.waiting if row else 0)
 
 
 def _notify(previous: ClusterState | None, report: ClusterReport) -> tuple[str, ...]:

@@ -229,6 +229,7 @@ def state_row(state: ClusterState, report: ClusterReport | None) -> Entity:
     entity |= {"notify": text_of(state.notify) if state.notify else None}
     entity |= small_columns(state) | chunked("subjects", subjects) | chunked("registries", registries)
     entity |= chunked("baselines", baselines) | chunked("notices", notices)
+    entity |= {"region": state.region or None}
     if report is not None:
         held = (subjects, registries, baselines, notices)
         text, cut = report_text(report, STATE_TEXT - sum(map(units, held)), STATE_WIRE - sum(map(wire, held)))
@@ -294,6 +295,7 @@ def read_state(row: Row) -> ClusterState:
         outcome=_outcome(row),
         notify=read(tuple[str, ...], string(row, "notify"), where) if "notify" in row else (),
         notices=read(dict[str, tuple[datetime, ...]], joined(row, "notices") if "notices_n" in row else "{}", where),
+        region=str(row.get("region", "")),
     )
 
 

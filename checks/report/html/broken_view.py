@@ -102,7 +102,7 @@ def _part(
     unfold: bool,
 ) -> BrokenPart:
     rows = tuple(
-        _row(f"b{number}-{index}", member, by_id[member.cluster], subscriptions, unfold=unfold and not index)
+        broken_row(f"b{number}-{index}", member, by_id[member.cluster], subscriptions, unfold=unfold and not index)
         for index, member in enumerate(group.members[:share])
     )
     left = group.members[share:]
@@ -126,9 +126,10 @@ def _reach(group: BrokenGroup) -> str:
     return f"{members} of {counted(group.using, 'cluster')} that use {bounded.name(group.registry)}"
 
 
-def _row(
+def broken_row(
     anchor: str, member: Broken, report: ClusterReport, subscriptions: Mapping[str, str], *, unfold: bool
 ) -> BrokenRow:
+    """One thing that is broken of a report, with its picture. ``anchor`` tells it from the others of a page."""
     chain = chain_of_row(report, member.row) if member.row is not None else None
     evidence = _evidence(member, report)
     also, more_also = bounded.first(

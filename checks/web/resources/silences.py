@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from checks.fleet.incidents import Incident, incident_called
-from checks.fleet.load import load_fleet
-from checks.history.errors import Conflict, LimitError
+from checks.history.errors import LimitError
+from checks.jobs import silencing
 from checks.jobs.context import JobContext
-from checks.notify.roots import RootKind
 from checks.silences import LONGEST, MAX_AUTHOR, MAX_MATCHER, MAX_REASON, Matchers, Silence, SilenceKind, harmless
 from checks.web.http import Asked, HttpResponse
 from checks.web.problems import NOT_FOUND, TAKEN, TOO_MANY_SILENCES, Refused, problem
@@ -98,8 +92,10 @@ async def post_silence(context: JobContext, asked: Asked) -> HttpResponse:
     matchers = Matchers(**{name: harmless(value, MAX_MATCHER) for name, value in _given(wanted.matchers).items()})
     if not matchers:
         raise Refused(bad_body("matchers are empty: a silence names what it is of"))
-    made = _made(SilenceKind.SILENCE, secrets.token_hex(4), matchers, wanted, context.clock())
-    return await _kept(context, made)
+    try:
+        return _kept(await silencing.silence(context, matchers, _wish(wanted)), context)
+    except LimitError as error:
+        return problem(TOO_MANY_SILENCES, str(error))
 
 
 async def get_silence(context: JobContext, asked: Asked) -> HttpResponse:
@@ -114,77 +110,36 @@ async def get_silence(context: JobContext, asked: Asked) -> HttpResponse:
 
 async def delete_silence(context: JobContext, asked: Asked) -> HttpResponse:
     """Ends a silence or an acknowledgement now; one that is over stays as it is."""
-    try:
-        over = await context.store.end_silence(asked.path["id"].lower(), context.clock())
-    except LimitError:  # no silence has such an id
-        over = None
+    over = await silencing.end(context, asked.path["id"])
     return _none() if over is None else HttpResponse(200, _answer(over, context.clock()))
 
 
 async def post_acknowledgement(context: JobContext, asked: Asked) -> HttpResponse:
     """Acknowledges an incident; 412 says who did so before."""
     wanted = read_body(asked, AcknowledgementRequest)
-    fleet = await load_fleet(context.store, context.clock())
-    incident = incident_called(asked.path["id"], fleet)
-    if incident is None or incident.until is not None:
-        return problem(NOT_FOUND, "there is no such incident, or it is over")
-    first = next((failure.silence for failure in incident.failing if failure.silence), None)
-    if incident.acknowledged and first is not None:
-        return _taken(first, context.clock())
-    name = _ack_id(incident, fleet.silences, context.clock())
-    return await _kept(context, _made(SilenceKind.ACK, name, _of(incident), wanted, context.clock()))
-
-
-async def _kept(context: JobContext, made: Silence) -> HttpResponse:
     try:
-        await context.store.add_silence(made)
+        return _kept(await silencing.acknowledge(context, asked.path["id"], _wish(wanted)), context)
+    except silencing.NoIncidentError as error:
+        return problem(NOT_FOUND, str(error))
+    except silencing.TakenError as error:
+        return problem(TAKEN, str(error), silence=_answer(error.first, context.clock()))
     except LimitError as error:
         return problem(TOO_MANY_SILENCES, str(error))
-    except Conflict:
-        there = await context.store.load_silence(made.id)
-        if there is None:
-            raise
-        return _taken(there.silence, context.clock())
+
+
+def _wish(wanted: SilenceRequest | AcknowledgementRequest) -> silencing.Wish:
+    try:
+        return silencing.wish(wanted.author, wanted.reason, wanted.minutes)
+    except ValueError as error:
+        raise Refused(bad_body(str(error))) from error
+
+
+def _kept(made: Silence, context: JobContext) -> HttpResponse:
     return HttpResponse(201, _answer(made, context.clock()), {"Location": f"/api/silences/{made.id}"})
 
 
-def _made(
-    kind: SilenceKind, name: str, matchers: Matchers, wanted: SilenceRequest | AcknowledgementRequest, now: datetime
-) -> Silence:
-    now = now.replace(microsecond=0)
-    author, reason = harmless(wanted.author, MAX_AUTHOR), harmless(wanted.reason, MAX_REASON)
-    if not author or not reason:
-        raise Refused(bad_body(f"{'reason' if author else 'author'} has nothing that can be shown"))
-    return Silence(
-        id=name,
-        kind=kind,
-        matchers=matchers,
-        author=author,
-        reason=reason,
-        created=now,
-        expires=now + timedelta(minutes=wanted.minutes),
-    )
-
-
-def _of(incident: Incident) -> Matchers:
-    """What an acknowledgement of an incident is of."""
-    if incident.root.kind is RootKind.CLUSTER:
-        return Matchers(cluster=incident.name, cause=incident.root.cause)
-    return Matchers(registry=incident.name, cause=incident.root.cause)
-
-
-def _ack_id(incident: Incident, silences: Iterable[Silence], now: datetime) -> str:
-    """The id of an incident's next acknowledgement: the same for everybody, so that one is first.
-
-    Those that are over have the ids before it.
-    """
-    over = {one.id for one in silences if one.is_over(now)}
-    names = (hashlib.sha256(f"{incident.id} {number}".encode()).hexdigest()[:12] for number in count())
-    return next(name for name in names if name not in over)
-
-
-def _taken(first: Silence, now: datetime) -> HttpResponse:
-    return problem(TAKEN, f"{first.author} acknowledged it at {first.created.isoformat()}", silence=_answer(first, now))
+def _none() -> HttpResponse:
+    return problem(NOT_FOUND, "there is no such silence")
 
 
 def _answer(silence: Silence, now: datetime) -> SilenceAnswer:
@@ -202,7 +157,3 @@ def _answer(silence: Silence, now: datetime) -> SilenceAnswer:
 
 def _given(matchers: MatchersShape) -> dict[str, str]:
     return {name: getattr(matchers, name) for name in matchers.__struct_fields__}
-
-
-def _none() -> HttpResponse:
-    return problem(NOT_FOUND, "there is no such silence")

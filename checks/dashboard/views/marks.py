@@ -1,0 +1,86 @@
+"""Verdicts and strips: a word and a shape beside each colour."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from checks.changes import Status
+from checks.history.overview import RowEntry
+
+BAR, GAP, HIGH = 3, 1, 16  # of a strip, in its own units
+_HEIGHTS = {"fail": 16, "unknown": 9, "pass": 3}
+_NAMES = {"fail": "failing", "unknown": "not known", "pass": "fine"}
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """An answer: its word, and its kind ("pass", "fail", "unknown", "skipped") for colour and shape."""
+
+    word: str
+    kind: str
+
+
+class Strip(msgspec.Struct, frozen=True):
+    """24 bars, an hour each, as paths by kind, and what they say. A bar's height says what its colour does."""
+
+    label: str
+    width: int
+    paths: tuple[tuple[str, str], ...]
+
+
+PASS, FAIL, UNKNOWN = Mark("pass", "pass"), Mark("fail", "fail"), Mark("unknown", "unknown")
+NOT_JUDGED, UNCONFIRMED = Mark("not judged", "skipped"), Mark("unconfirmed", "unknown")
+
+
+def answer_mark(row: RowEntry, facet: str) -> Mark:
+    """What is held of a facet, or what the last look leaves open. A failed look that is not held yet is unconfirmed."""
+    status = row.held.get(facet)
+    if status is None:
+        return NOT_JUDGED
+    if status is Status.FAILING:
+        return FAIL
+    last = next((one.verdict for one in row.open if one.facet == facet), "")
+    if last == "fail":
+        return UNCONFIRMED
+    if last == "unknown":
+        return UNKNOWN
+    return PASS if status is Status.PASSING else NOT_JUDGED
+
+
+def strip(words: Sequence[str]) -> Strip:
+    """The last hours of a row, as words, the oldest first."""
+    bars: dict[str, list[str]] = {}
+    for index, word in enumerate(words):
+        bars.setdefault(word, []).append(_bar(index, _HEIGHTS[word]))
+    counts = Counter(words)
+    said = ", ".join(f"{counts[kind]} h {_NAMES[kind]}" for kind in ("fail", "unknown", "pass") if counts[kind])
+    return _strip(f"Last {len(words)} hours: {said}", len(words), bars)
+
+
+def counted_strip(counts: Sequence[int]) -> Strip:
+    """How many rows of an incident failed in each of the last hours: the more, the higher."""
+    most = max(counts, default=0)
+    bars: dict[str, list[str]] = {}
+    for index, count in enumerate(counts):
+        height = _HEIGHTS["pass"] if not count else 6 + round(10 * count / most)
+        bars.setdefault("fail" if count else "pass", []).append(_bar(index, height))
+    failed = sum(bool(count) for count in counts)
+    return _strip(
+        f"Last {len(counts)} hours: something failed in {failed} of them, at most {most} at once", len(counts), bars
+    )
+
+
+def _bar(index: int, height: int) -> str:
+    return f"M{index * (BAR + GAP)} {HIGH}v-{height}h{BAR}v{height}z"
+
+
+def _strip(label: str, hours: int, bars: dict[str, list[str]]) -> Strip:
+    return Strip(label, hours * (BAR + GAP) - GAP, tuple((kind, "".join(each)) for kind, each in sorted(bars.items())))
+
+
+def basis_words(basis: Iterable[str]) -> str:
+    """What an answer rests on: "nodes, Azure"."""
+    names = {"azure": "Azure"}
+    return ", ".join(names.get(word, word) for word in basis)

@@ -1,0 +1,69 @@
+"""What a cluster comes to: the one word by which tiles count it. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from checks.history.overview import ClusterEntry, RowEntry
+from checks.report.outcome import Outcome
+
+
+class Standing(StrEnum):
+    """The worst that is true of a cluster, the worst first.
+
+    ``UNCONFIRMED``: the last look failed, and one look is not enough to hold that it fails.
+    """
+
+    CANNOT_PULL = "cannot pull"
+    AT_RISK = "at risk"
+    IMAGE_ERRORS = "image errors"
+    UNCONFIRMED = "unconfirmed"
+    NOT_SEEN = "not seen"
+    FINE = "fine"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return _RANKS[self]
+
+    @property
+    def kind(self) -> str:
+        """The kind of mark: "fail", "unknown" or "pass"."""
+        if self is Standing.FINE:
+            return "pass"
+        return "unknown" if self in (Standing.UNCONFIRMED, Standing.NOT_SEEN) else "fail"
+
+
+_RANKS = {standing: rank for rank, standing in enumerate(Standing)}
+
+
+def standing_of(entry: ClusterEntry) -> Standing:
+    """What a cluster comes to: what is held to fail, else what the last look found."""
+    held = min((standing_of_row(row) for row in entry.rows), key=lambda one: one.rank, default=Standing.FINE)
+    if held.kind == "fail":
+        return held
+    if entry.outcome is Outcome.FAIL:
+        return Standing.UNCONFIRMED
+    return Standing.NOT_SEEN if entry.outcome is Outcome.UNKNOWN else Standing.FINE
+
+
+def standing_of_row(row: RowEntry) -> Standing:
+    """What a registry of a cluster comes to."""
+    if not row.open:
+        return Standing.FINE
+    failing = {facet.facet for facet in row.failing}
+    if "pull" in failing:
+        return Standing.CANNOT_PULL
+    if failing - {"images"}:
+        return Standing.AT_RISK
+    if failing:
+        return Standing.IMAGE_ERRORS
+    if any(facet.verdict == "fail" for facet in row.open):
+        return Standing.UNCONFIRMED
+    return Standing.NOT_SEEN if any(facet.facet == "pull" for facet in row.open) else Standing.FINE
+
+
+def proven(entry: ClusterEntry) -> bool:
+    """Whether nodes themselves reported pulls from every registry whose pull is judged, from at least one."""
+    judged = [row for row in entry.rows if row.seen_by]
+    return bool(judged) and all("nodes" in row.seen_by for row in judged)

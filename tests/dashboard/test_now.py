@@ -1,0 +1,184 @@
+"""*Now*: what clusters come to, which rows are shown, and what is exported of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import msgspec
+import pytest
+
+from checks.changes import Status
+from checks.dashboard import exports
+from checks.dashboard.views.now import Line, NowView, lines_of, now_view, order_of
+from checks.dashboard.views.standing import Standing, proven, standing_of
+from checks.fleet.incidents import incidents_of
+from checks.fleet.model import Fleet
+from checks.history.overview import ClusterEntry, OpenFacet, RowEntry
+from checks.report.outcome import Outcome
+from checks.watchdog import Unsent
+from tests.fleet.test_incidents import BILLING, NOW, SHOP, SUBSCRIPTION, ago, entry, fails, fleet, row
+
+
+def looked(verdict: str, facet: str = "pull") -> OpenFacet:
+    """A facet that is held to pass, of which the last look found another verdict."""
+    since = ago(2) if verdict == "unknown" else None
+    return OpenFacet(facet, Status.PASSING, verdict, ago(9), "cause", unknown_since=since)
+
+
+def came_to(outcome: Outcome, name: str, *rows: RowEntry) -> ClusterEntry:
+    return msgspec.structs.replace(entry(name, *rows), outcome=outcome)
+
+
+def seen(registry: str, *by: str, waiting: int = 0) -> RowEntry:
+    return msgspec.structs.replace(row(registry), seen_by=by, waiting=waiting)
+
+
+MIXED = msgspec.structs.replace(
+    fleet(
+        entry("broken", row(SHOP, fails(3)), row(BILLING)),
+        entry("risky", row(SHOP, fails(2, "nsg-closes-login", "path"))),
+        entry("images", row(SHOP, fails(1, "image_not_found", "images"))),
+        came_to(Outcome.FAIL, "once", row(SHOP, looked("fail"))),
+        came_to(Outcome.UNKNOWN, "dark", row(SHOP, looked("unknown"))),
+        came_to(Outcome.UNKNOWN, "bare"),
+        entry("proven", seen(SHOP, "nodes", "azure"), seen(BILLING, "nodes")),
+        entry("half", seen(SHOP, "nodes"), seen(BILLING, "azure")),
+        entry("idle"),
+    ),
+    names={SUBSCRIPTION: "Shop Production"},
+)
+
+
+def view(held: Fleet, text: str = "", *, everything: bool = False, **more: Any) -> NowView:
+    lines = lines_of(held, text, everything=everything)
+    more.setdefault("unsent", None)
+    return now_view(held, incidents_of(held), lines, lines[:200], text=text, everything=everything, **more)
+
+
+def test_every_cluster_comes_to_one_word() -> None:
+    assert {one.cluster.rpartition("/")[2]: standing_of(one).value for one in MIXED.clusters()} == {
+        "broken": "cannot pull", "risky": "at risk", "images": "image errors", "once": "unconfirmed",
+        "dark": "not seen", "bare": "not seen", "proven": "fine", "half": "fine", "idle": "fine",
+    }  # fmt: skip
+
+
+def test_a_cluster_is_proven_where_nodes_speak_of_every_registry_that_is_judged() -> None:
+    assert [one.cluster.rpartition("/")[2] for one in MIXED.clusters() if proven(one)] == ["proven"]
+
+
+def test_the_tiles_count_every_cluster_once_and_say_what_is_proven() -> None:
+    tiles = {tile.label: (tile.count, tile.note) for tile in view(MIXED).tiles}
+    assert tiles["cannot pull"][0] == "1" and tiles["not seen"][0] == "2"
+    assert tiles["fine"] == ("3", "1 of them proven by nodes")
+    assert sum(int(count) for label, (count, _) in tiles.items() if label != "mails waiting") == 9
+
+
+@pytest.mark.parametrize(
+    ("unsent", "tile"),
+    [
+        (None, ("–", "mails waiting", "nobody has looked yet")),
+        (Unsent(seen=ago(0.05), waiting=1, oldest_mail=ago(0.1)), ("1", "mail waiting", "seen 3 min ago")),
+        (Unsent(seen=ago(0.05), waiting=4, oldest_pointer=ago(3)), ("4", "mails waiting", "mail is stuck")),
+    ],
+    ids=["never", "one", "stuck"],
+)
+def test_mail_that_waits_has_a_tile(unsent: Unsent | None, tile: tuple[str, str, str]) -> None:
+    last = view(MIXED, unsent=unsent).tiles[-1]
+    assert (last.count, last.label, last.note) == tile
+
+
+@pytest.mark.parametrize(
+    ("held", "headline"),
+    [
+        (MIXED, "1 of 9 clusters cannot pull"),
+        (fleet(entry("a", row(SHOP, fails(1, facet="access")))), "1 of 1 cluster at risk or with image errors"),
+        (fleet(came_to(Outcome.UNKNOWN, "a"), entry("b")), "Nothing is known to fail; 1 of 2 clusters not settled"),
+        (fleet(entry("a"), entry("b")), "All 2 clusters can pull"),
+        (fleet(), "No cluster was looked at yet"),
+    ],
+    ids=["broken", "risky", "unknown", "fine", "none"],
+)
+def test_the_headline_says_the_worst_that_is_true(held: Fleet, headline: str) -> None:
+    assert view(held).headline == headline
+
+
+def names(lines: list[Line]) -> list[str]:
+    return [line.entry.cluster.rpartition("/")[2] for line in lines]
+
+
+def test_only_what_is_not_fine_is_shown_unless_everything_is_asked_for() -> None:
+    assert names(lines_of(MIXED)) == ["broken", "risky", "images", "once", "bare", "dark"]
+    everything = lines_of(MIXED, everything=True)
+    assert len(everything) == 12 and {one.entry.cluster for one in everything} == {
+        one.cluster for one in MIXED.clusters()
+    }
+    assert everything == sorted(everything, key=order_of)
+
+
+def test_a_cluster_that_fails_with_no_row_that_does_has_a_row_of_its_own() -> None:
+    (line,) = lines_of(fleet(came_to(Outcome.FAIL, "odd", row(SHOP))))
+    assert (line.row, line.standing) == (None, Standing.UNCONFIRMED)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("BROKEN", ["broken"]),
+        ("shop production images", ["images"]),
+        ("nsg-closes", ["risky"]),
+        ("not seen", ["bare", "dark"]),
+        ("broken nsg-closes", []),
+        ("<script>", []),
+        (SUBSCRIPTION[:8], ["broken", "risky", "images", "once", "bare", "dark"]),
+    ],
+)
+def test_the_filter_wants_all_its_words(text: str, found: list[str]) -> None:
+    assert names(lines_of(MIXED, text)) == found
+
+
+def test_a_row_says_what_is_known_of_it() -> None:
+    held = msgspec.structs.replace(row(SHOP, fails(3), fails(2, "dns", "path")), seen_by=("nodes", "azure"), waiting=7)
+    (shown,) = view(fleet(msgspec.structs.replace(entry("broken", held), region="westeurope"))).rows
+    assert (shown.cluster, shown.registry, shown.region) == ("broken", SHOP, "westeurope")
+    assert [one.word for one in shown.answers] == ["pass", "fail", "fail", "not judged"]
+    assert (shown.basis, shown.waiting, shown.cause) == ("nodes, Azure", 7, "role-missing")
+    assert shown.since is not None and shown.since.relative == "3 h ago"
+    assert shown.strip.label == "Last 24 hours: 3 h failing, 21 h fine"
+
+
+def test_of_200_incidents_the_first_are_shown_and_the_others_counted() -> None:
+    many = fleet(*(entry(f"aks-{n:03d}", row(f"acr{n:03d}.azurecr.io", fails(1))) for n in range(200)))
+    shown = view(many)
+    assert (len(shown.incidents), shown.more_incidents, len(shown.rows)) == (12, 188, 200)
+    assert view(many, first=False).incidents == ()
+
+
+def test_fixes_of_an_incident_are_whole_commands_as_many_as_there_is_room_for() -> None:
+    long = [msgspec.structs.replace(fails(1), command=f"az fix {'x' * 900} {n}") for n in range(20)]
+    held = fleet(*(entry(f"aks-{n:02d}", row(SHOP, facet)) for n, facet in enumerate(long)))
+    (incident,) = view(held).incidents
+    lines = incident.fixes.text.splitlines()
+    assert (incident.fixes.count, incident.fixes.more, len(lines)) == (20, 12, 9)
+    assert all(line.startswith("az fix ") and line[-1].isdigit() for line in lines[:-1])
+    assert lines[-1] == "# 12 more commands: the pages of the incident and of its clusters have them"
+
+
+def test_the_csv_has_a_line_for_each_row_and_no_formula() -> None:
+    evil = fleet(entry("=cmd()", row("+acr", msgspec.structs.replace(fails(1), summary='@x\n"y"'))))
+    text = exports.as_csv(evil, lines_of(evil))
+    (line,) = csv.DictReader(io.StringIO(text))
+    assert (line["cluster"], line["registry"], line["summary"]) == ("'=cmd()", "'+acr", '\'@x "y"')
+    assert (line["pull"], line["standing"], line["since"]) == ("fail", "cannot pull", ago(1).isoformat())
+    whole = list(csv.DictReader(io.StringIO(exports.as_csv(MIXED, lines_of(MIXED, everything=True)))))
+    assert len(whole) == 12 and {one["subscription_name"] for one in whole} == {"Shop Production"}
+
+
+def test_the_json_has_each_cluster_once_and_says_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = exports.as_json(MIXED, lines_of(MIXED, everything=True))
+    assert (len(made.clusters), made.left_out, made.now) == (9, 0, NOW)
+    monkeypatch.setattr(exports, "MAX_CLUSTERS", 4)
+    assert exports.as_json(MIXED, lines_of(MIXED, everything=True)).left_out == 5
+    monkeypatch.setattr(exports, "MAX_LINES", 4)
+    assert "2 more rows are left out" in exports.as_csv(MIXED, lines_of(MIXED))
