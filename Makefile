@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo azurite host mail-preview docs snapshots screens checkov check lock package peers mutants lint clean
+.PHONY: help setup test matrix demo azurite host mail-preview dashboard-preview docs snapshots screens checkov check lock package peers mutants lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -41,6 +41,9 @@ host: setup ## the app on this machine on 127.0.0.1:7071, until Ctrl-C (needs Az
 
 mail-preview: setup ## every kind of mail as message, HTML, text and pictures (ARGS="--out DIR")
 	@$(RUN) tools/mail_preview.py $(ARGS)
+
+dashboard-preview: setup ## pictures of the dashboard for the README, from the real pages (needs Chromium)
+	@PULLWATCH_WRITE_PICTURES=1 $(RUN) -m pytest -q tests/e2e/dashboard/test_pictures.py
 
 docs: setup ## write docs/checks/, docs/causes.md and the README's settings from the code
 	@$(RUN) tools/docs.py $(ARGS)
