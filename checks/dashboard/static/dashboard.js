@@ -3,26 +3,25 @@
 (function () {
   function filterAsYouType(input) {
     const rows = Array.from(document.querySelectorAll("#" + input.dataset.filter + " tbody tr"));
-    const texts = rows.map((row) => row.textContent.toLowerCase());
+    const texts = rows.map((row) => (row.textContent + "\n" + row.dataset.also).toLowerCase());
     const count = document.getElementById("count");
     const said = count.textContent;
     const asked = input.value.trim().toLowerCase();
     input.addEventListener("input", () => {
+      const same = input.value.trim().toLowerCase() === asked;
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       rows.forEach((row, index) => {
-        const fits = words.every((word) => texts[index].includes(word));
+        const fits = same || words.every((word) => texts[index].includes(word));
         row.hidden = !fits;
         shown += fits ? 1 : 0;
       });
-      const same = input.value.trim().toLowerCase() === asked;
       count.textContent = same ? said : shown + " of the " + rows.length + " rows of this page fit. Enter looks among all.";
     });
   }
 
   async function copy(button) {
     const source = document.getElementById(button.dataset.copy);
-    const label = button.textContent;
     try {
       await navigator.clipboard.writeText(source.textContent);
       button.textContent = "Copied";
@@ -36,7 +35,7 @@
       selection.addRange(range);
       button.textContent = "Selected: press Ctrl+C";
     }
-    setTimeout(() => { button.textContent = label; }, 2500);
+    setTimeout(() => { button.textContent = button.dataset.label; }, 2500);
   }
 
   async function follow(element) {
@@ -68,6 +67,7 @@
   document.querySelectorAll("input[data-filter]").forEach(filterAsYouType);
   document.querySelectorAll("button[data-copy]").forEach((button) => {
     button.hidden = false;
+    button.dataset.label = button.textContent;
     button.setAttribute("aria-live", "polite");
     button.addEventListener("click", () => copy(button));
   });

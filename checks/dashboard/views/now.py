@@ -49,7 +49,7 @@ class Tile(msgspec.Struct, frozen=True):
 
 
 class NowRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row. ``answers`` are access, path, pull and images, in that order."""
+    """One row. ``answers`` are access, path, pull and images, in that order. ``also``: what a filter finds besides."""
 
     cluster: str
     address: str
@@ -65,6 +65,7 @@ class NowRow(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     since: Moment | None
     strip: Strip
+    also: str
 
 
 class NowView(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,6 +234,7 @@ def _row(line: Line, fleet: Fleet) -> NowRow:
         summary=bounded.sentence(facet.summary) if facet and facet.failing else "",
         since=maybe(since_of(row), fleet.now),
         strip=strip(strip_of(entry, [row] if row else entry.rows, fleet.now)),
+        also=f"{line.standing.value} {bounded.sentence(entry.cluster)}",
     )
 
 

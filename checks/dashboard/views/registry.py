@@ -81,7 +81,6 @@ class RegistryView(msgspec.Struct, frozen=True, kw_only=True):
     """The page. ``asked`` are the clusters whose reports were read for what is known of the registry itself."""
 
     registry: str
-    headline: str
     kind: str
     clusters: int
     counts: tuple[tuple[Mark, int], ...]
@@ -119,10 +118,8 @@ def registry_view(
     own = [one for one in incidents if one.root.kind is RootKind.REGISTRY and one.root.name == registry]
     shown_incidents, more_incidents = bounded.first(own, MAX_INCIDENTS)
     asked = tuple(reports)
-    broken = sum(count for standing, count in standings.items() if standing.kind == "fail")
     return RegistryView(
         registry=bounded.name(registry),
-        headline=f"{broken} of {len(dependents)} fail" if broken else "",
         kind=min(standings, key=lambda one: one.rank).kind,
         clusters=len(dependents),
         counts=tuple((Mark(one.value, one.kind), standings[one]) for one in Standing if standings[one]),

@@ -250,6 +250,14 @@ async def test_a_cluster_shows_its_path_its_fix_what_changed_and_what_was_not_re
     assert [one["class"] for one in made.all("svg") if "pw-picture" in str(one.get("class"))] == ["pw-picture"]
 
 
+async def test_an_operator_may_ask_for_another_look_at_the_subscription(kept: KeptFleet) -> None:
+    assert (await shown(kept, f"{PLACE}/aks-role")).forms() == []
+    made = await shown(kept, f"{PLACE}/aks-role", OPERATOR)
+    assert made.forms() == ["/api/dashboard/runs"] * 2
+    fields = {str(one["name"]): one["value"] for one in made.all("input")}
+    assert fields == {"token": OPERATOR.form_token, "subscription": SUBSCRIPTION}
+
+
 async def test_a_cluster_shows_how_long_pulls_took(empty: KeptFleet) -> None:
     for number in range(3):
         at = empty.clock().isoformat()
