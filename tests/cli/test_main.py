@@ -13,6 +13,7 @@ from checks.version import VERSION
 from simulator import running
 from tests.support.cli import ROOT, clean, command
 from tests.support.said import Said
+from tests.support.sampling import sampled
 from tests.support.tenant_builder import Tenant
 
 
@@ -34,25 +35,28 @@ def test_options_of_all_commands_stand_before_and_after_the_command(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [
-        (("scan", "--clsuter", "x"), "unrecognized arguments: --clsuter x; did you mean --cluster?"),
-        (("scan", "--only", "broken"), "argument --only: invalid choice: 'broken'"),
-        (("scan", "aks-1"), "unrecognized arguments: aks-1"),
-        (("watch", "--interval", "5s"), "--interval: at least 10s"),
-        (("watch", "--timeout", "soon"), "a duration is a number with s, m or h"),
-        (("silence", "add", "--cluster", "x"), "the following arguments are required: --reason"),
-        (("scan", "--output-file", "/no/such/folder/x.json"), "there is no folder /no/such/folder"),
-        (("scan", "--output-file", "/"), "is a folder"),
-        (("scan", "--only", "fial"), "did you mean fail?"),
-        (("scan", "--json", "-o", "csv"), "--json is -o json, and -o csv is given, too: give one of them"),
-        (("scan", "--output-file", "x.foo"), ".foo stands for no format: let the name end in one of .json, .csv, "),
-        (("scan", "--subscription", ""), "argument --subscription: it names nothing"),
-        (("scan", "--cluster", " "), "argument --cluster: it names nothing"),
-        (("scan", "--registry", ""), "argument --registry: it names nothing"),
-        (("watch", "--cluster="), "argument --cluster: it names nothing"),
-        (("explain", "--cluster", ""), "argument --cluster: it names nothing"),
-        (("explain", "--cluster", "x", "--subscription", ""), "argument --subscription: it names nothing"),
-    ],
+    sampled(
+        [
+            (("scan", "--clsuter", "x"), "unrecognized arguments: --clsuter x; did you mean --cluster?"),
+            (("scan", "--only", "broken"), "argument --only: invalid choice: 'broken'"),
+            (("scan", "aks-1"), "unrecognized arguments: aks-1"),
+            (("watch", "--interval", "5s"), "--interval: at least 10s"),
+            (("watch", "--timeout", "soon"), "a duration is a number with s, m or h"),
+            (("silence", "add", "--cluster", "x"), "the following arguments are required: --reason"),
+            (("scan", "--output-file", "/no/such/folder/x.json"), "there is no folder /no/such/folder"),
+            (("scan", "--output-file", "/"), "is a folder"),
+            (("scan", "--only", "fial"), "did you mean fail?"),
+            (("scan", "--json", "-o", "csv"), "--json is -o json, and -o csv is given, too: give one of them"),
+            (("scan", "--output-file", "x.foo"), ".foo stands for no format: let the name end in one of .json, .csv, "),
+            (("scan", "--subscription", ""), "argument --subscription: it names nothing"),
+            (("scan", "--cluster", " "), "argument --cluster: it names nothing"),
+            (("scan", "--registry", ""), "argument --registry: it names nothing"),
+            (("watch", "--cluster="), "argument --cluster: it names nothing"),
+            (("explain", "--cluster", ""), "argument --cluster: it names nothing"),
+            (("explain", "--cluster", "x", "--subscription", ""), "argument --subscription: it names nothing"),
+        ],
+        4,
+    ),
 )
 def test_an_error_shows_the_use_of_its_own_command(arguments: tuple[str, ...], said: str) -> None:
     done = Said(None, *arguments)

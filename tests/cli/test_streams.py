@@ -142,7 +142,7 @@ def test_a_reader_that_has_gone_ends_a_command_without_a_word(environment: Mappi
             ("explain \N{SNOWMAN}", {"PYTHONIOENCODING": "ascii"}),
             ("classify -o table", {"PYTHONIOENCODING": "ascii"}),
         ],
-        every=2,
+        every=3,
         first=0,
     ),
 )

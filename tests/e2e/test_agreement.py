@@ -442,7 +442,7 @@ ALONE: tuple[tuple[dict[str, Any], str], ...] = (
 )
 
 
-@pytest.mark.parametrize(("choices", "both"), sampled(ALONE, 2), ids=lambda value: str(value))
+@pytest.mark.parametrize(("choices", "both"), sampled(ALONE, 4), ids=lambda value: str(value))
 def test_each_choice_alone(served: Served, choices: dict[str, Any], both: str) -> None:
     assert agree(served, replace(USUAL, **choices)) == (both, both)
 
@@ -535,7 +535,7 @@ PARTLY_HIDDEN: tuple[tuple[dict[str, Any], str, str, str], ...] = (
 )
 
 
-@pytest.mark.parametrize(("choices", "hidden", "arm", "node"), PARTLY_HIDDEN, ids=lambda value: str(value))
+@pytest.mark.parametrize(("choices", "hidden", "arm", "node"), sampled(PARTLY_HIDDEN, 3), ids=lambda value: str(value))
 def test_a_landing_zone_of_which_a_part_is_hidden(
     served: Served, choices: dict[str, Any], hidden: str, arm: str, node: str
 ) -> None:

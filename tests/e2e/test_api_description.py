@@ -21,7 +21,7 @@ PLATFORM = "ignored_auth,unsupported_method,positive_data_acceptance"
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(("phases", "examples"), sampled([("fuzzing", 5), ("coverage,fuzzing,stateful", 150)], 2))
+@pytest.mark.parametrize(("phases", "examples"), sampled([("fuzzing", 3), ("coverage,fuzzing,stateful", 150)], 2))
 def test_no_request_is_answered_otherwise_than_described(
     tmp_path: Path, storage: str, smtp: Mailbox, phases: str, examples: int
 ) -> None:

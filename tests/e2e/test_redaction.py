@@ -28,6 +28,7 @@ from tests.e2e.test_app import app
 from tests.e2e.test_secrecy import run
 from tests.support import screens as page
 from tests.support import secret_texts
+from tests.support.sampling import sampled
 from tests.support.secret_texts import leaks
 from tests.support.tenant_builder import ACR_PULL, Tenant, guid, object_id
 
@@ -376,7 +377,7 @@ def scanned(
     return printed, table
 
 
-@pytest.mark.parametrize("name", SCANS)
+@pytest.mark.parametrize("name", sampled(SCANS, 3))
 def test_no_text_of_a_server_shows_a_secret(
     served: tuple[Tenant, Simulator], name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ from localhost.mailbox import Mailbox
 from simulator import Simulator, running
 from tests.support.broken_rows import EACH_WAY, damage, damage_state, failing_at, restore, rows_of, stored_row
 from tests.support.reports import CLUSTER, report
+from tests.support.sampling import sampled
 from tests.support.storage import Clock, app_settings, job_context
 from tests.support.tenant_builder import SUBSCRIPTION, Tenant
 
@@ -155,11 +156,14 @@ def refused(status: int) -> HttpResponseError:
 
 @pytest.mark.parametrize(
     ("operation", "name"),
-    [
-        *(("load", name) for name in ("a schema error", "a conflict", "storage away", "a defect")),
-        ("decide", "a defect"),
-        *(("commit", name) for name in ("a limit", "a conflict", "storage away", "storage refusing")),
-    ],
+    sampled(
+        [
+            *(("load", name) for name in ("a schema error", "a conflict", "storage away", "a defect")),
+            ("decide", "a defect"),
+            *(("commit", name) for name in ("a limit", "a conflict", "storage away", "storage refusing")),
+        ],
+        2,
+    ),
 )
 async def test_a_cluster_that_raises_costs_no_other(
     estate: Estate, storage: str, smtp: Mailbox, operation: str, name: str

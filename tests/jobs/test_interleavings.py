@@ -59,6 +59,7 @@ from tests.support.crashing import (
 from tests.support.interleaving import Turns
 from tests.support.overviews import overview_is_what_is_held
 from tests.support.reports import seen_of
+from tests.support.sampling import sampled
 
 WORKERS = ("one", "other")
 TWICE = 0.1  # of the messages
@@ -334,7 +335,7 @@ def test_a_sample_of_orders_loses_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("seeds", [SERVED, pytest.param(SERVED_LONG, marks=pytest.mark.matrix)])
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", sampled(SCENARIOS, 3))
 def test_over_real_storage_as_well(name: str, seeds: int, storage: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = explored(name, range(seeds), storage)
     if seeds > SERVED:

@@ -321,7 +321,7 @@ def results(message: str, arrival: str, state: str) -> list[str]:
     return [first, again] if arrival == "twice" else [first]
 
 
-@pytest.mark.parametrize(("message", "arrival", "state"), sampled(cells(), 2))
+@pytest.mark.parametrize(("message", "arrival", "state"), sampled(cells(), 3))
 async def test_messages(estate: Estate, storage: str, smtp: Mailbox, message: str, arrival: str, state: str) -> None:
     async with world(estate, storage, smtp) as made:
         await put_into(made, state)

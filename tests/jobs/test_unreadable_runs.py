@@ -102,7 +102,7 @@ def subjects(box: Mailbox, word: str) -> list[str]:
     return [str(message["Subject"]) for message in box.messages if word in str(message["Subject"])]
 
 
-@pytest.mark.parametrize(("row", "how"), sampled(product(ROWS, EACH_WAY), 3))
+@pytest.mark.parametrize(("row", "how"), sampled(product(ROWS, EACH_WAY), 7))
 async def test_everything_else_is_closed_and_notified_and_the_row_is_named_once(
     storage: str, smtp: Mailbox, row: str, how: str
 ) -> None:
@@ -279,7 +279,7 @@ async def test_an_open_run_that_nobody_repairs_is_given_up_with_a_record(storage
         assert await job.store.list_unreadable() == ()
 
 
-@pytest.mark.parametrize("how", EACH_WAY)
+@pytest.mark.parametrize("how", sampled(EACH_WAY, 2))
 @pytest.mark.parametrize("kind", ["pending|", "change|", "notice", "digest|"])
 async def test_mail_that_cannot_be_read_is_notified_once_and_holds_up_no_other(
     storage: str, smtp: Mailbox, kind: str, how: str

@@ -251,7 +251,7 @@ def slow_at(stage: str, how: str) -> Talk:
     return talk
 
 
-@pytest.mark.parametrize("how", ["never", "trickles"])
+@pytest.mark.parametrize("how", sampled(["never", "trickles"], 3))
 @pytest.mark.parametrize("stage", list(REPLIES))
 async def test_a_slow_server_ends_a_send_at_its_deadline_at_whatever_stage(stage: str, how: str) -> None:
     async with server(slow_at(stage, how)) as box:
