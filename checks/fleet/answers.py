@@ -22,7 +22,8 @@ class FacetShown(msgspec.Struct, frozen=True, kw_only=True):
     """An answer of a row that is not fine.
 
     ``status`` is what is held, which one look does not change ("passing", "failing", "unknown-yet"), ``verdict`` what
-    the last look found. ``fix`` is the first command, where there is one.
+    the last look found. ``cause`` is that of what is held to fail, else that of the last look. ``summary`` and ``fix``,
+    the first command, are there once it is held.
     """
 
     facet: str
@@ -39,7 +40,11 @@ class FacetShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster's answers about one registry: what is held of each, those that are not fine, the last 24 hours."""
+    """A cluster's answers about one registry: what is held of each, and those that are not fine.
+
+    ``strip``: what each of the last 24 hours came to, the oldest first: "pass", "fail", "unknown", or "unseen", which
+    is before the first look.
+    """
 
     registry: str
     held: dict[str, str]
@@ -189,7 +194,7 @@ def registry_shown(fleet: Fleet, name: str) -> RegistryShown | None:
                         cluster=entry.cluster,
                         name=name_of(entry.cluster),
                         subscription_name=fleet.names.get(guid, ""),
-                        verdict=_word(row),
+                        verdict=row.outcome.value,
                         row=_row(row, entry, fleet.now),
                     )
                 )
@@ -205,10 +210,6 @@ def registry_shown(fleet: Fleet, name: str) -> RegistryShown | None:
         unknown=words["unknown"],
         dependents=tuple(found),
     )
-
-
-def _word(row: RowEntry) -> str:
-    return "fail" if row.failing else "unknown" if any(one.verdict == "unknown" for one in row.open) else "pass"
 
 
 def _row(row: RowEntry, entry: ClusterEntry, now: datetime) -> RowShown:

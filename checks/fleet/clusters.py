@@ -72,10 +72,12 @@ def failing_since(entry: ClusterEntry) -> datetime | None:
 
 
 def strip_of(entry: ClusterEntry, rows: Iterable[RowEntry], now: datetime) -> tuple[str, ...]:
-    """The last 24 hours of some rows of a cluster, as words."""
+    """The last 24 hours of some rows of a cluster, as words: what failed, whether its pull was known, who looked."""
     listed = tuple(rows)
     names = {row.registry for row in listed}
     over = [(ended.since, ended.until) for ended in entry.ended if ended.registry in names]
     failing = [(facet.since, None) for row in listed for facet in row.failing]
-    unknown = [(facet.unknown_since, None) for row in listed for facet in row.open if facet.unknown_since is not None]
-    return strips.words([*over, *failing], unknown, now)
+    unconfirmed = [(entry.updated, None) for row in listed for facet in row.open if facet.verdict == "fail"]
+    pulls = [facet for row in listed for facet in row.open if facet.facet == "pull"]
+    unknown = [(pull.unknown_since, None) for pull in pulls if pull.unknown_since is not None]
+    return strips.words([*over, *failing, *unconfirmed], unknown, now, entry.watched)

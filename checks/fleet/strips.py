@@ -18,7 +18,13 @@ def counted(intervals: Iterable[Interval], now: datetime) -> tuple[int, ...]:
     return tuple(sum(since < end and (until is None or until > end - HOUR) for since, until in listed) for end in ends)
 
 
-def words(failing: Iterable[Interval], unknown: Iterable[Interval], now: datetime) -> tuple[str, ...]:
-    """What each hour came to: "fail" where anything failed, else "unknown" where anything was unknown, else "pass"."""
-    bars = zip(counted(failing, now), counted(unknown, now), strict=True)
-    return tuple("fail" if failed else "unknown" if open_ else "pass" for failed, open_ in bars)
+def words(
+    failing: Iterable[Interval], unknown: Iterable[Interval], now: datetime, watched: datetime | None = None
+) -> tuple[str, ...]:
+    """What each hour came to: "fail" where anything failed, else "unknown" where anything was unknown, else "pass".
+
+    "unseen" where nobody looked yet: ``watched`` is when the first look was, None where that is not known.
+    """
+    before = counted([] if watched is None else [(now - HOURS * HOUR - HOUR, watched - HOUR)], now)
+    bars = zip(counted(failing, now), counted(unknown, now), before, strict=True)
+    return tuple("fail" if f else "unknown" if u else "unseen" if b else "pass" for f, u, b in bars)

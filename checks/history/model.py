@@ -54,7 +54,8 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     people were last notified of that. ``blind``: they were notified, last at ``blind_at``, that nothing is known any
     more. ``members``: of the one row that stands for many registries, those that count as failing, as digests.
     ``codes`` are the checks that decided ``cause``. ``seen_by`` and ``waiting``, of ``pull`` alone: what the
-    last look's answer rests on, and how many pods waited for an image then.
+    last look's answer rests on, and how many pods waited for an image then. ``seen_cause``: why the last look failed or
+    did not know, where that is not what is held.
     """
 
     registry: str
@@ -83,6 +84,7 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     codes: tuple[str, ...] = ()
     seen_by: tuple[str, ...] = ()
     waiting: int = 0
+    seen_cause: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -116,6 +118,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     notify: tuple[str, ...] = ()
     notices: dict[str, tuple[datetime, ...]] = {}
     region: str = ""
+    watched: datetime | None = None
 
 
 class SubjectReason(msgspec.Struct, frozen=True):

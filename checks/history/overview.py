@@ -28,8 +28,8 @@ class OpenFacet(msgspec.Struct, frozen=True, array_like=True):
     """A facet that is not fine: it is held to fail, or the last look did not pass it.
 
     ``since``: when ``status`` began; ``unknown_since``: since when nothing but Unknown was seen. ``notified``: people
-    were notified of the failure, or are about to be. ``command`` is the first one of the fix. ``codes`` are the checks
-    that decided.
+    were notified of the failure, or are about to be. ``cause`` is that of what is held to fail, else that of the last
+    look. ``command`` is the first one of the fix. ``codes`` are the checks that decided.
     """
 
     facet: str
@@ -68,6 +68,14 @@ class RowEntry(msgspec.Struct, frozen=True, array_like=True):
         """The facets that fail."""
         return tuple(facet for facet in self.open if facet.failing)
 
+    @property
+    def outcome(self) -> Outcome:
+        """What it comes to, as the outcome of a whole cluster is counted: fail where anything is held to fail or failed
+        in the last look, else unknown where the pull is."""
+        if self.failing or any(facet.verdict == "fail" for facet in self.open):
+            return Outcome.FAIL
+        return Outcome.UNKNOWN if any(facet.facet == "pull" for facet in self.open) else Outcome.PASS
+
 
 class EndedFailure(msgspec.Struct, frozen=True, array_like=True):
     """A failure of a facet that is over: it recovered, or is no longer checked."""
@@ -84,7 +92,7 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
 
     ``sequence`` and ``run`` are of the run that looked last, ``updated`` is when. ``gone_since``: it is not there any
     more. ``capped`` counts what did not fit into its state. ``ended`` are failures of the last days, the newest first.
-    ``region``: where it is, "" where that is not known.
+    ``region``: where it is, "" where that is not known. ``watched``: since when it is looked at, None likewise.
     """
 
     cluster: str
@@ -97,6 +105,7 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
     gone_since: datetime | None = None
     capped: int = 0
     region: str = ""
+    watched: datetime | None = None
 
     @property
     def failing(self) -> bool:
@@ -127,6 +136,7 @@ def entry_of(state: ClusterState, ended: Iterable[EndedFailure]) -> ClusterEntry
         rows=tuple(_row(registry, held) for registry, held in sorted(subjects.items())),
         ended=tuple(newest[:MAX_ENDED]),
         gone_since=state.gone_since,
+        watched=state.watched,
         capped=state.capped,
         region=state.region,
     )
@@ -201,7 +211,7 @@ def _open(subject: SubjectState) -> OpenFacet:
         status=subject.status,
         verdict=subject.last_verdict,
         since=subject.since,
-        cause=subject.cause,
+        cause=subject.cause if subject.status is Status.FAILING else subject.seen_cause,
         summary=clipped(subject.summary, MAX_SUMMARY),
         command=command if len(command) <= MAX_COMMAND else "",
         codes=subject.codes,

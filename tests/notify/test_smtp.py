@@ -16,6 +16,7 @@ from checks.notify.transports.base import NotDelivered, Outgoing, Receipt
 from checks.notify.transports.smtp import SmtpSettings, SmtpTransport, Tls
 from checks.notify.transports.smtp.replies import refuses_mailbox
 from localhost.mailbox import Mailbox, mailbox
+from tests.support.sampling import sampled
 
 SENDER = "pullwatch@contoso.example"
 TEAM = ("team@contoso.example", "ops@contoso.example")

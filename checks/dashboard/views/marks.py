@@ -11,8 +11,8 @@ from checks.changes import Status
 from checks.history.overview import RowEntry
 
 BAR, GAP, HIGH = 3, 1, 16  # of a strip, in its own units
-_HEIGHTS = {"fail": 16, "unknown": 9, "pass": 3}
-_NAMES = {"fail": "failing", "unknown": "not known", "pass": "fine"}
+_HEIGHTS = {"fail": 16, "unknown": 9, "pass": 3, "unseen": 1}
+_NAMES = {"fail": "failing", "unknown": "not known", "pass": "fine", "unseen": "before the first look"}
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ def strip(words: Sequence[str]) -> Strip:
     for index, word in enumerate(words):
         bars.setdefault(word, []).append(_bar(index, _HEIGHTS[word]))
     counts = Counter(words)
-    said = ", ".join(f"{counts[kind]} h {_NAMES[kind]}" for kind in ("fail", "unknown", "pass") if counts[kind])
+    said = ", ".join(f"{counts[kind]} h {_NAMES[kind]}" for kind in _NAMES if counts[kind])
     return _strip(f"Last {len(words)} hours: {said}", len(words), bars)
 
 

@@ -8,14 +8,14 @@ from datetime import datetime
 import msgspec
 
 from checks.causes import ScanCause
-from checks.changes import Change, Reason, RowVerdicts, Transition
-from checks.findings import ClusterReport, RegistryRow, word
+from checks.changes import Change, Reason, RowVerdicts, Status, Transition
+from checks.findings import ClusterReport, Fail, RegistryRow, Unknown, word
 from checks.history.decide.admission import OTHERS, Admitted, Others, admit, name_of
 from checks.history.decide.budget import within_budget
 from checks.history.decide.looks import aged
 from checks.history.decide.policy import FACETS, KEEP_FOR, Policy
 from checks.history.decide.replay import Key
-from checks.history.decide.subject import Look, Step, absent, company_of, displaced, step
+from checks.history.decide.subject import MAX_CAUSE, Look, Step, absent, company_of, displaced, step
 from checks.history.model import ClusterState, Decision, RunRef, SubjectReason, SubjectState
 from checks.report.outcome import outcome_of, pods_read
 from checks.rules.pull import pull_times
@@ -58,6 +58,7 @@ def decide(
         notify=_notify(previous, report),
         notices=notices,
         region=report.region or (previous.region if previous else ""),
+        watched=previous.watched if previous else now,
     )
     moved = tuple(done.moved for done in steps.values() if done.moved is not None)
     return Decision(state=state, run=run, change=_change(report, admitted, run, state, moved), reasons=tuple(reasons))
@@ -125,10 +126,15 @@ def _change(
 
 
 def _with_sight(subject: SubjectState, rows: Mapping[str, RegistryRow]) -> SubjectState:
-    """The subject of a pull with what this look saw; of a registry that it did not see, that is nothing."""
+    """The subject with what this look saw beyond what is held; of a registry that it did not see, that is nothing."""
+    row = rows.get(subject.registry)
+    answer = dict(row.facets())[subject.facet] if row else None
+    is_open = answer is not None and isinstance(answer.verdict, Fail | Unknown)
+    cause = answer.cause[:MAX_CAUSE] if answer is not None and is_open else ""
+    is_held = subject.status is Status.FAILING and cause == subject.cause
+    subject = msgspec.structs.replace(subject, seen_cause="" if is_held else cause)
     if subject.facet != "pull":
         return subject
-    row = rows.get(subject.registry)
     basis = tuple(basis.value for basis in row.basis) if row else ()
     return msgspec.structs.replace(subject, seen_by=basis, waiting=row.waiting if row else 0)
 

@@ -229,7 +229,7 @@ def state_row(state: ClusterState, report: ClusterReport | None) -> Entity:
     entity |= {"notify": text_of(state.notify) if state.notify else None}
     entity |= small_columns(state) | chunked("subjects", subjects) | chunked("registries", registries)
     entity |= chunked("baselines", baselines) | chunked("notices", notices)
-    entity |= {"region": state.region or None}
+    entity |= {"region": state.region or None, "watched": state.watched}
     if report is not None:
         held = (subjects, registries, baselines, notices)
         text, cut = report_text(report, STATE_TEXT - sum(map(units, held)), STATE_WIRE - sum(map(wire, held)))
@@ -296,6 +296,7 @@ def read_state(row: Row) -> ClusterState:
         notify=read(tuple[str, ...], string(row, "notify"), where) if "notify" in row else (),
         notices=read(dict[str, tuple[datetime, ...]], joined(row, "notices") if "notices_n" in row else "{}", where),
         region=str(row.get("region", "")),
+        watched=moment(row, "watched"),
     )
 
 
