@@ -12,7 +12,7 @@ from checks.cli.explain.chain_text import show_chain
 from checks.cli.explain.word import page_of, unknown_word
 from checks.cli.streams import replace_what_it_lacks
 from simulator import running
-from tests.support.cli import command
+from tests.support.cli import command, typed
 from tests.support.sample_chains import hostile, sample, whole
 from tests.support.tenant_builder import ACR_PULL, Tenant, object_id
 
@@ -33,7 +33,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 
 
 def explain(environment: dict[str, str], *arguments: str) -> CompletedProcess[str]:
-    return command(environment, "explain", *arguments)
+    return typed(environment, "explain", *arguments)
 
 
 # ---- words -------------------------------------------------------------------------------------------------------
@@ -155,12 +155,12 @@ def test_a_tenant_that_cannot_be_asked_is_3(environment: dict[str, str]) -> None
 
 def test_pages_and_pictures_come_out_on_streams_that_are_not_utf_8(environment: dict[str, str]) -> None:
     ascii_stream = {"PYTHONIOENCODING": "ascii"}
-    page = explain(ascii_stream, "PW301")
+    page = command(ascii_stream, "explain", "PW301")
     assert page.returncode == 0
     assert ".../commandResults/read" in page.stdout
-    done = explain(environment | ascii_stream, "--cluster", "aks-1", "--registry", SHOP)
+    done = command(environment | ascii_stream, "explain", "--cluster", "aks-1", "--registry", SHOP)
     assert "> X  ROLE      FAIL role-missing (PW102, PW304) <== it breaks here\n" in done.stdout
-    done = explain(environment | ascii_stream, "--cluster", "aks-1", "--registry", SHOP, "-o", "svg")
+    done = command(environment | ascii_stream, "explain", "--cluster", "aks-1", "--registry", SHOP, "-o", "svg")
     assert done.stdout.startswith("<svg ")
 
 

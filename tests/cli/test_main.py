@@ -11,7 +11,7 @@ import pytest
 
 from checks.version import VERSION
 from simulator import running
-from tests.support.cli import ROOT, clean, command
+from tests.support.cli import ROOT, clean, typed
 from tests.support.said import Said
 from tests.support.sampling import sampled
 from tests.support.tenant_builder import Tenant
@@ -19,7 +19,7 @@ from tests.support.tenant_builder import Tenant
 
 def test_the_version_is_said_everywhere() -> None:
     for arguments in (["--version"], ["scan", "--version"], ["classify", "--version"]):
-        done = command({}, *arguments)
+        done = typed({}, *arguments)
         assert (done.returncode, done.stdout) == (0, f"pullwatch {VERSION}\n")
 
 
@@ -28,7 +28,7 @@ def test_options_of_all_commands_stand_before_and_after_the_command(tmp_path: Pa
     tenant = Tenant(tmp_path / "tenant")
     tenant.cluster()
     with running(tenant.root) as simulator:
-        done = command(simulator.environment, *arguments)
+        done = typed(simulator.environment, *arguments)
     assert "Listing subscriptions" not in done.stderr
     assert done.returncode == 2, "a cluster without anything that could be judged"
 
@@ -69,20 +69,20 @@ def test_an_error_shows_the_use_of_its_own_command(arguments: tuple[str, ...], s
 
 def test_no_command_and_an_unknown_one_name_those_that_there_are() -> None:
     for arguments in ((), ("scna",)):
-        done = command({}, *arguments)
+        done = typed({}, *arguments)
         assert done.returncode == 64
         assert "COMMAND" in done.stderr or "scan" in done.stderr
 
 
 @pytest.mark.parametrize(("given", "meant"), [("clasify", "classify"), ("Scan", "scan"), ("settigns", "settings")])
 def test_a_command_that_is_misspelt_is_guessed(given: str, meant: str) -> None:
-    done = command({}, given)
+    done = typed({}, given)
     assert done.returncode == 64
     assert f"; did you mean {meant}?\n" in done.stderr
 
 
 def test_an_unknown_setting_says_which_command_lists_them() -> None:
-    done = command({"PULLWATCH_BOGUS": "1"}, "scan")
+    done = typed({"PULLWATCH_BOGUS": "1"}, "scan")
     assert done.returncode == 64
     assert done.stderr.startswith("pullwatch: PULLWATCH_BOGUS is no setting.")
     assert done.stderr.endswith(" `pullwatch settings` lists them all.\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from simulator import running
-from tests.support.cli import ROOT, clean
+from tests.support.cli import ROOT, clean, typed
 from tests.support.sampling import sampled
 from tests.support.tenant_builder import ACR_PULL, Tenant, object_id
 
@@ -76,7 +76,9 @@ def shell(
             )
             for arguments in COMMANDS
         ),
-        *((arguments, ">&-", "Bad file descriptor") for arguments in ("--version", "list", "classify", "scan --quiet")),
+        *sampled(
+            [(name, ">&-", "Bad file descriptor") for name in ("--version", "list", "classify", "scan --quiet")], 2
+        ),
     ],
 )
 def test_output_that_cannot_be_written_is_one_sentence_and_no_verdict(
@@ -87,13 +89,16 @@ def test_output_that_cannot_be_written_is_one_sentence_and_no_verdict(
     assert done.stderr.decode() == f"pullwatch: standard output cannot be written: {why}\n"
 
 
+NOWHERE = ((">/dev/full 2>/dev/full", ""), (">&- 2>&-", "-u"), ("<&- >&- 2>&-", ""))
+
+
 @pytest.mark.parametrize(
-    ("closed", "interpreter"), [(">/dev/full 2>/dev/full", ""), (">&- 2>&-", "-u"), ("<&- >&- 2>&-", "")]
+    ("arguments", "closed", "interpreter"), sampled([(name, *each) for name in ("list", "scan") for each in NOWHERE], 2)
 )
 def test_where_there_is_nowhere_to_say_it_the_code_says_it(
-    environment: Mapping[str, str], closed: str, interpreter: str
+    environment: Mapping[str, str], arguments: str, closed: str, interpreter: str
 ) -> None:
-    done = shell(environment, "scan", closed, interpreter)
+    done = shell(environment, arguments, closed, interpreter)
     assert (done.returncode, done.stdout, done.stderr) == (74, b"", b"")
 
 
@@ -149,12 +154,12 @@ def test_a_reader_that_has_gone_ends_a_command_without_a_word(environment: Mappi
 def test_a_terminal_that_lacks_characters_gets_what_is_like_them(
     environment: Mapping[str, str], arguments: str, lacking: Mapping[str, str]
 ) -> None:
-    wanted = shell(environment, arguments, "")
+    wanted = typed(environment, *arguments.split(), stdin=f"{ERROR}\n")
     done = shell({**environment, **lacking}, arguments, "")
     assert done.returncode == wanted.returncode
     assert b"Traceback" not in done.stderr and b"\\u" not in done.stderr + done.stdout
     text = (done.stdout + done.stderr).decode(lacking.get("PYTHONIOENCODING", "ascii"))
-    assert len(text.splitlines()) == len((wanted.stdout + wanted.stderr).decode().splitlines())
+    assert len(text.splitlines()) == len((wanted.stdout + wanted.stderr).splitlines())
 
 
 @pytest.mark.parametrize("form", ["json", "html"])

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from checks.cli.main import main
-from tests.support.cli import command
+from tests.support.cli import typed
 from tests.support.real_kubernetes import nodes
 from tests.support.real_kubernetes.nodes import STARTED
 from tests.support.real_kubernetes.server import KubeApiServer
@@ -179,7 +179,7 @@ def test_every_format_gives_the_same_answers_each_once_with_its_pod(kubectl: Kub
 
 
 def test_it_is_piped_as_the_documentation_says(kubectl: Kubectl) -> None:
-    done = command({}, "classify", stdin=kubectl("get", "events", "-A", "-o", "json"))
+    done = typed({}, "classify", stdin=kubectl("get", "events", "-A", "-o", "json"))
 
     assert done.returncode == 0
     answers = [json.loads(line) for line in done.stdout.splitlines()]

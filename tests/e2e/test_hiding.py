@@ -15,7 +15,7 @@ from tests.support.hiding import LandingZone
 from tests.support.network_world import HOST, World
 from tests.support.tenant_builder import ACR_PULL, Tenant, object_id
 
-CASES, CHUNKS = 100, 4
+CASES, CHUNKS = 100, 8
 INTERNET = "mcr.microsoft.com"
 ALL = ["*"]
 UNLISTED = ["*", "Microsoft.Resources/subscriptions/read"]

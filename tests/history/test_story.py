@@ -88,7 +88,7 @@ def test_a_story_is_held_and_said_to_the_last_field() -> None:
             said(unknown, passing, Reason.FIRST_SEEN_PASSING, 2),
             Reason.FIRST_SEEN_PASSING,
         ),
-        (access(3, passing, 2, "fail", bad=run_of(1, 3, 3)), None, Reason.BELOW_THRESHOLD),
+        (access(3, passing, 2, "fail", bad=run_of(1, 3, 3), seen_cause="denied"), None, Reason.BELOW_THRESHOLD),
         (
             access(4, failing, 3, "fail", bad=run_of(2, 3, 4), flips=flips[:1], **denied),
             said(
@@ -99,7 +99,8 @@ def test_a_story_is_held_and_said_to_the_last_field() -> None:
         ),
         (
             access(
-                5, failing, 3, "fail", bad=run_of(3, 3, 5), flips=flips[:1], other=run_of(1, 5, 5, "expired"), **denied
+                5, failing, 3, "fail", bad=run_of(3, 3, 5), flips=flips[:1], other=run_of(1, 5, 5, "expired"),
+                seen_cause="expired", **denied
             ),
             None,
             Reason.BELOW_THRESHOLD,

@@ -279,8 +279,7 @@ async def test_an_open_run_that_nobody_repairs_is_given_up_with_a_record(storage
         assert await job.store.list_unreadable() == ()
 
 
-@pytest.mark.parametrize("how", sampled(EACH_WAY, 2))
-@pytest.mark.parametrize("kind", ["pending|", "change|", "notice", "digest|"])
+@pytest.mark.parametrize(("kind", "how"), sampled(product(("pending|", "change|", "notice", "digest|"), BREAKS), 5))
 async def test_mail_that_cannot_be_read_is_notified_once_and_holds_up_no_other(
     storage: str, smtp: Mailbox, kind: str, how: str
 ) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,17 +54,44 @@ class Scan:
 
 
 def scan(environment: Mapping[str, str], *arguments: str) -> Scan:
-    """``python -m checks scan --json``, in this process: the same code path, without a second of start-up a test."""
+    """``python -m checks scan --json``, in this process."""
+    done = _run(environment, ("scan", "--json", *arguments))  # its logs stay with pytest, whose caplog tests read
+    return Scan(done.returncode, json.loads(done.stdout or "{}"), done.stderr)
+
+
+def typed(environment: Mapping[str, str], *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """``command`` in this process: the same code path from the arguments on, without a second of start-up a test."""
+    with _logs_of_its_own():
+        return _run(environment, arguments, stdin)
+
+
+def _run(
+    environment: Mapping[str, str], arguments: tuple[str, ...], stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
     raw, errors = io.BytesIO(), io.StringIO()
     out = io.TextIOWrapper(raw, encoding="utf-8")
+    given = io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin.encode())), encoding="utf-8")
     with (
         mock.patch.dict(os.environ, clean(environment), clear=True),
+        mock.patch.object(sys, "stdin", given),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(errors),
     ):
-        code = main(["scan", "--json", *arguments])
+        try:
+            code = main(arguments)
+        except SystemExit as ended:  # help was asked for, or the usage is wrong
+            code = ended.code if isinstance(ended.code, int) else 0
     out.flush()
-    return Scan(code, json.loads(raw.getvalue() or b"{}"), errors.getvalue())
+    return subprocess.CompletedProcess(arguments, code, raw.getvalue().decode(), errors.getvalue())
+
+
+@contextlib.contextmanager
+def _logs_of_its_own() -> Iterator[None]:
+    """What is logged goes where the command says, as in a new process, and not to pytest's handlers."""
+    level = logging.root.level
+    with mock.patch.object(logging.root, "handlers", []):
+        yield
+    logging.root.setLevel(level)
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
@@ -74,7 +102,7 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def command(environment: Mapping[str, str], *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """``python -m checks …`` with nothing of PULLWATCH_* but what is given."""
+    """``python -m checks …`` with nothing of PULLWATCH_* but what is given: for what a process of its own does."""
     return subprocess.run(
         [sys.executable, "-m", "checks", *arguments],
         cwd=ROOT,

@@ -23,7 +23,7 @@ import pytest
 from checks.cli.classify import formats, source
 from checks.cli.main import main
 from tests.support.classified import BACK_OFF, IMAGE, NOT_FOUND, PROBE, event, pod, printed
-from tests.support.cli import ROOT, command
+from tests.support.cli import ROOT, typed
 
 LINE = b'{"message": "EOF"}\n'
 ENDS_IN = 20.0
@@ -34,9 +34,7 @@ def causes(stdout: str) -> list[str]:
 
 
 def test_a_pipe_is_answered_in_json_lines_and_counted_on_standard_error() -> None:
-    done = command(
-        {}, "classify", stdin=printed(event(NOT_FOUND), event(BACK_OFF, "BackOff"), event(PROBE, "Unhealthy"))
-    )
+    done = typed({}, "classify", stdin=printed(event(NOT_FOUND), event(BACK_OFF, "BackOff"), event(PROBE, "Unhealthy")))
 
     assert (done.returncode, causes(done.stdout)) == (0, ["image_not_found"])
     assert (
@@ -45,11 +43,11 @@ def test_a_pipe_is_answered_in_json_lines_and_counted_on_standard_error() -> Non
 
 
 def test_quiet_says_nothing_beside_the_answers() -> None:
-    assert command({}, "classify", "--quiet", stdin=printed(event(NOT_FOUND))).stderr == ""
+    assert typed({}, "classify", "--quiet", stdin=printed(event(NOT_FOUND))).stderr == ""
 
 
 def test_a_table_is_given_where_it_is_asked_for() -> None:
-    done = command({}, "classify", "-o", "table", stdin=printed(event(NOT_FOUND)))
+    done = typed({}, "classify", "-o", "table", stdin=printed(event(NOT_FOUND)))
 
     assert done.stdout.splitlines()[0].split() == ["CAUSE", "POD", "CONTAINER,", "IMAGE"]
     assert "prod/web-1" in done.stdout and "\x1b" not in done.stdout
@@ -62,7 +60,7 @@ def test_files_are_read_and_what_they_tell_of_one_pull_is_one_answer(tmp_path: P
         "NAME    READY   STATUS             RESTARTS   AGE\nweb-1   0/1     ImagePullBackOff   0          5m\n"
     )
     lines.write_bytes(LINE)
-    done = command({}, "classify", str(events), str(pods), str(lines), "-", stdin=printed(pod("ImagePullBackOff")))
+    done = typed({}, "classify", str(events), str(pods), str(lines), "-", stdin=printed(pod("ImagePullBackOff")))
 
     assert done.returncode == 0
     assert causes(done.stdout) == ["corrupt_or_interrupted", "image_not_found"]
@@ -70,14 +68,14 @@ def test_files_are_read_and_what_they_tell_of_one_pull_is_one_answer(tmp_path: P
 
 @pytest.mark.parametrize("given", ["", "\n\n", "No resources found in default namespace.\n"])
 def test_an_empty_input_is_one_sentence_and_no_failure(given: str) -> None:
-    done = command({}, "classify", stdin=given)
+    done = typed({}, "classify", stdin=given)
 
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.splitlines()[0] == "pullwatch: the input is empty, so there is nothing to classify"
 
 
 def test_a_format_that_is_not_read_is_64_with_an_example() -> None:
-    done = command({}, "classify", stdin="a,b\n1,2\n")
+    done = typed({}, "classify", stdin="a,b\n1,2\n")
 
     assert (done.returncode, done.stdout) == (64, "")
     assert done.stderr.splitlines() == [
@@ -90,23 +88,23 @@ def test_a_file_that_is_not_there_is_64_and_2_where_another_is_read(tmp_path: Pa
     absent, there, bad = tmp_path / "absent", tmp_path / "there", tmp_path / "bad"
     there.write_text(NOT_FOUND)
     bad.write_text("hello")
-    alone = command({}, "classify", str(absent))
+    alone = typed({}, "classify", str(absent))
     assert (alone.returncode, alone.stderr) == (64, f"pullwatch: {absent} cannot be read: No such file or directory\n")
-    both = command({}, "classify", str(absent), str(there), str(bad))
+    both = typed({}, "classify", str(absent), str(there), str(bad))
     assert (both.returncode, causes(both.stdout)) == (2, ["image_not_found"])
-    assert command({}, "classify", str(tmp_path)).returncode == 64
+    assert typed({}, "classify", str(tmp_path)).returncode == 64
 
 
 @pytest.mark.parametrize("arguments", [("-o", "xml"), ("--ouput", "json"), ("-o",)])
 def test_wrong_usage_is_64(arguments: tuple[str, ...]) -> None:
-    assert command({}, "classify", *arguments).returncode == 64
+    assert typed({}, "classify", *arguments).returncode == 64
 
 
 def test_lines_and_documents_that_cannot_be_read_are_2_and_the_others_are_answered() -> None:
-    lines = command({}, "classify", stdin='{"message": "EOF"}\nno json\n')
+    lines = typed({}, "classify", stdin='{"message": "EOF"}\nno json\n')
     assert (lines.returncode, len(lines.stdout.splitlines())) == (2, 2)
     assert lines.stderr == "pullwatch: 1 of 2 lines could not be read\n"
-    document = command({}, "classify", stdin=f"{printed(event(NOT_FOUND))}\n{{\n  oops\n}}\n")
+    document = typed({}, "classify", stdin=f"{printed(event(NOT_FOUND))}\n{{\n  oops\n}}\n")
     assert (document.returncode, causes(document.stdout)) == (2, ["image_not_found"])
     assert "a part could not be read: " in document.stderr
 
@@ -125,7 +123,7 @@ def test_an_input_beyond_the_limit_is_refused_with_a_way_out(
 
 
 def test_the_help_documents_formats_exit_codes_and_examples() -> None:
-    done = command({}, "classify", "--help")
+    done = typed({}, "classify", "--help")
 
     assert done.returncode == 0
     for said in (

@@ -16,7 +16,7 @@ from checks.cli.classify.answers import MAX_TEXT
 from checks.cli.classify.formats import Unreadable
 from checks.cli.classify.texts.ages import before
 from tests.support.classified import BACK_OFF, IMAGE, NOT_FOUND, PROBE, UNAUTHORIZED, classified, event, pod, printed
-from tests.support.cli import command
+from tests.support.cli import typed
 from tests.support.sampling import sampled
 
 WEB = ("image_not_found", "prod", "web-1", "", IMAGE)
@@ -580,7 +580,7 @@ def test_a_list_on_a_huge_line_is_no_line_of_text() -> None:
 
 
 def test_what_was_cut_is_said_on_standard_error() -> None:
-    done = command({}, "classify", "--quiet", stdin=f"{NOT_FOUND} {'x ' * 50_000}\n")
+    done = typed({}, "classify", "--quiet", stdin=f"{NOT_FOUND} {'x ' * 50_000}\n")
 
     assert done.returncode == 0
     assert done.stderr == "pullwatch: 1 line is longer than 64 KiB: no more than that was looked at\n"
@@ -588,7 +588,7 @@ def test_what_was_cut_is_said_on_standard_error() -> None:
 
 def test_a_list_that_ends_in_the_middle_is_said_on_standard_error_and_is_no_failure() -> None:
     whole = printed(event(NOT_FOUND), event(NOT_FOUND, pod="web-2"))
-    done = command({}, "classify", "--quiet", stdin=whole[: whole.index("web-2")])
+    done = typed({}, "classify", "--quiet", stdin=whole[: whole.index("web-2")])
 
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
     assert done.stderr == "pullwatch: the input ends in the middle, after 1 whole item of a list\n"

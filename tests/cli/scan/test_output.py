@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from simulator import Simulator, running
-from tests.support.cli import command, scan
+from tests.support.cli import scan, typed
 from tests.support.tenant_builder import ACR_PULL, Tenant, object_id
 
 IMAGE = "acrone.azurecr.io/team/web:1"
@@ -36,7 +36,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 def test_only_filters_what_is_printed_and_neither_totals_nor_the_exit_code(simulator: Simulator) -> None:
     codes, last = set(), set()
     for word, named in (("fail", "aks-2"), ("unknown", "aks-3"), ("pass", "aks-1")):
-        done = command(simulator.environment, "scan", "--quiet", "--only", word)
+        done = typed(simulator.environment, "scan", "--quiet", "--only", word)
         names = {name for name in ("aks-1", "aks-2", "aks-3") if name in done.stdout}
         assert names == {named}, done.stdout
         codes.add(done.returncode)
@@ -61,7 +61,7 @@ def test_what_was_asked_for_and_is_not_there_is_said(
     simulator: Simulator, cluster: str, only: tuple[str, ...], said: list[str]
 ) -> None:
     wanted = [word for outcome in only for word in ("--only", outcome)]
-    *page, last = command(simulator.environment, "scan", "--quiet", "--cluster", cluster, *wanted).stdout.splitlines()
+    *page, last = typed(simulator.environment, "scan", "--quiet", "--cluster", cluster, *wanted).stdout.splitlines()
     assert [line for line in page if line.startswith("No cluster ")] == said
     assert page == said or not said
     assert last.startswith("1 cluster: ")
@@ -85,7 +85,7 @@ def test_a_file_is_written_in_the_format_of_its_name_and_the_screen_gets_the_tot
     simulator: Simulator, tmp_path: Path, name: str, begins: str
 ) -> None:
     file = tmp_path / name
-    done = command(simulator.environment, "scan", "--quiet", "--output-file", str(file))
+    done = typed(simulator.environment, "scan", "--quiet", "--output-file", str(file))
     assert done.returncode == 1, done.stderr
     assert done.stdout.splitlines()[-1] == f"wrote {file}"
     assert done.stdout.startswith("3 clusters: 1 can pull")
@@ -96,13 +96,13 @@ def test_a_file_is_written_in_the_format_of_its_name_and_the_screen_gets_the_tot
 
 def test_an_output_option_wins_over_the_name_of_the_file(simulator: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "scan.txt"
-    command(simulator.environment, "scan", "--quiet", "-o", "json", "--output-file", str(file))
+    typed(simulator.environment, "scan", "--quiet", "-o", "json", "--output-file", str(file))
     assert json.loads(file.read_text())["totals"]["clusters"] == 3
 
 
 def test_a_pipe_has_no_width_unless_columns_is_set(simulator: Simulator) -> None:
-    piped = command(simulator.environment, "scan", "--quiet").stdout
-    narrow = command(simulator.environment | {"COLUMNS": "60"}, "scan", "--quiet").stdout
+    piped = typed(simulator.environment, "scan", "--quiet").stdout
+    narrow = typed(simulator.environment | {"COLUMNS": "60"}, "scan", "--quiet").stdout
     line = next(line for line in piped.splitlines() if line.strip().startswith("aks-2"))
     assert len(line) > 60 and "role-missing" in line
     assert all(len(line) <= 60 for line in narrow.splitlines() if not line.startswith("    "))
@@ -114,7 +114,7 @@ def test_canaries_show_what_each_pool_proved(tmp_path: Path) -> None:
     tenant.assign(object_id("aks-1"), ACR_PULL, tenant.registry())
     tenant.pod(IMAGE)
     with running(tenant.root) as served:
-        done = command(served.environment, "scan", "--quiet", "--canary")
+        done = typed(served.environment, "scan", "--quiet", "--canary")
     assert "Canary pulls" in done.stdout
     after = done.stdout.partition("Canary pulls")[2].splitlines()
     assert after[1].split()[:4] == ["CLUSTER", "POOL", "REGISTRY", "CANARY"]
@@ -132,7 +132,7 @@ def test_canaries_show_what_each_pool_proved(tmp_path: Path) -> None:
 def test_what_is_named_and_not_there_is_said_on_the_screen(
     simulator: Simulator, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    done = command(simulator.environment, "scan", "--quiet", *arguments)
+    done = typed(simulator.environment, "scan", "--quiet", *arguments)
     assert (done.returncode, done.stderr) == (code, "")
     assert said in done.stdout
 
@@ -141,12 +141,12 @@ def test_what_is_no_plain_file_is_written_to_and_never_replaced(simulator: Simul
     target, link = tmp_path / "there.json", tmp_path / "link.json"
     target.write_text("old")
     link.symlink_to(target)
-    command(simulator.environment, "scan", "--quiet", "--output-file", str(link))
+    typed(simulator.environment, "scan", "--quiet", "--output-file", str(link))
     assert link.is_symlink() and json.loads(target.read_text())["totals"]["clusters"] == 3
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
-        command(simulator.environment, "scan", "--quiet", "-o", "csv", "--output-file", str(pipe))
+        typed(simulator.environment, "scan", "--quiet", "-o", "csv", "--output-file", str(pipe))
         assert reader.communicate(timeout=60)[0].startswith("subscription,")
     assert pipe.is_fifo()
 
@@ -158,7 +158,7 @@ def test_a_file_that_turns_out_to_be_unwritable_costs_the_verdict_and_not_the_re
 ) -> None:
     link = tmp_path / name  # leads to where nobody may make a file, which shows when it is written
     link.symlink_to(f"/proc/{name}")
-    done = command(simulator.environment, "scan", "--quiet", "--output-file", str(link))
+    done = typed(simulator.environment, "scan", "--quiet", "--output-file", str(link))
     assert done.returncode == 74
     assert done.stderr == (
         f"pullwatch: {link} cannot be written: No such file or directory; standard output gets the result\n"
@@ -176,7 +176,7 @@ def test_failures_at_other_registries_are_no_part_of_the_answer_about_one(tmp_pa
     with running(tenant.root) as served:
         assert scan(served.environment).code == 1
         one = scan(served.environment, "--registry", "acrone")
-        explained = command(served.environment, "explain", "--quiet", "--cluster", "aks-1", "--registry", "acrone")
+        explained = typed(served.environment, "explain", "--quiet", "--cluster", "aks-1", "--registry", "acrone")
     assert (one.code, one.answer["verdict"]) == (0, "pass")
     assert {finding["subject"].get("registry") for finding in one.cluster()["findings"]} <= {None, "acrone.azurecr.io"}
     assert (explained.returncode, explained.stderr) == (0, "")
