@@ -15,6 +15,7 @@ from unittest import mock
 import pytest
 import yaml
 from hypothesis import given
+from hypothesis import settings as hurried
 from hypothesis import strategies as st
 
 from checks import settings
@@ -149,6 +150,7 @@ def directly(items: list[dict[str, Any]], kind: type[Any]) -> list[Any]:
     return objects
 
 
+@hurried(max_examples=40)
 @given(st.lists(POD, max_size=4))
 def test_pods_read_by_run_command_are_those_read_directly_whatever_their_authors_wrote(pods: list[Any]) -> None:
     result = output.read_pods(shown(output.pods_command(NONCE), "List", pods), NONCE)
@@ -157,6 +159,7 @@ def test_pods_read_by_run_command_are_those_read_directly_whatever_their_authors
     assert result.containers == tuple(c for pod in directly(pods, Pod) for c in containers(pod, Texts()))
 
 
+@hurried(max_examples=40)
 @given(st.lists(EVENT, max_size=4))
 def test_events_read_by_run_command_are_those_read_directly_whatever_their_authors_wrote(events: list[Any]) -> None:
     result = output.read_events(shown(output.events_command(NONCE), "List", events), NONCE)
@@ -164,6 +167,7 @@ def test_events_read_by_run_command_are_those_read_directly_whatever_their_autho
     assert result.events == tuple(fact for event in directly(events, Event) for fact in pod_events(event, Texts()))
 
 
+@hurried(max_examples=40)
 @given(st.lists(POD, min_size=1, max_size=4), st.data())
 def test_what_is_left_of_pods_that_were_cut_is_told_right_and_never_as_the_whole(pods: list[Any], data: Any) -> None:
     whole = shown(output.pods_command(NONCE), "List", pods).encode()

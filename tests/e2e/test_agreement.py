@@ -40,7 +40,7 @@ from tests.support.tenant_builder import (
 )
 from tests.support.virtual_hubs import attach, hub, static_routes
 
-EXAMPLES, HIDDEN, MATRIX = 20, 20, 800
+EXAMPLES, HIDDEN, MATRIX = 12, 12, 800
 CREDENTIALS = ("unauthorized", "credentials_expired", "credentials_missing")
 ON_ACCESS, ON_PATH = sorted(deciding(Decides.ACCESS)), sorted(deciding(Decides.PATH))
 ME, GROUP = object_id("aks-1"), guid("pullers")

@@ -21,7 +21,7 @@ from tests.support.cli import Scan, scan
 from tests.support.layout import holds_anything
 from tests.support.tenant_builder import Tenant
 
-EXAMPLES, MATRIX = 15, 400
+EXAMPLES, MATRIX = 8, 400
 LIMIT = 25  # calls to Azure Resource Manager, where the registries lie in one subscription
 FURTHER = 8  # for each subscription more that holds a registry in use
 

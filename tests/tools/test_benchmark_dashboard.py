@@ -12,12 +12,12 @@ from tests.support.cli import ROOT
 def test_it_prints_each_figure_beside_its_limit() -> None:
     script = [sys.executable, str(ROOT / "tools" / "benchmark_dashboard.py")]
     done = subprocess.run(
-        [*script, "--clusters", "100", "--subscriptions", "5"],
+        [*script, "--clusters", "30", "--subscriptions", "3"],
         cwd=ROOT, capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stderr
     first, *figures = done.stdout.splitlines()
-    assert first == "Now, of 100 clusters in 5 subscriptions"
+    assert first == "Now, of 30 clusters in 3 subscriptions"
     pages = ("what is not fine", "all clusters", "all clusters, filtered")
     assert [re.sub(r"\d[\d,]*", "N", line[5:]) for line in figures] == [
         f"{page}, {what}: N of at most N" for page in pages for what in ("CPU ms", "bytes")
