@@ -20,7 +20,7 @@ from checks.collect.arm.parts import ALL, Part
 from checks.collect.arm.references import OF_REGISTRIES, referred_to
 from checks.collect.cluster import Looked
 from checks.collect.wire.errors import CollectError
-from checks.facts import Cluster, ClusterFacts, NotSeen, Seen
+from checks.facts import Cluster, ClusterFacts, NotSeen, RegistryUse, Seen
 from checks.facts.resources import REGISTRIES_TAG
 from checks.findings import ClusterReport, Fail, Unknown
 from checks.jobs.choosing.scope import ScanScope, clusters_of, names_exactly
@@ -65,59 +65,71 @@ async def _located(azure: Azure, choice: Choice, name: str) -> frozenset[str]:
 
 async def gather(azure: Azure, listing: Inventory, target: Cluster, looked: Looked, scope: ScanScope) -> ClusterFacts:
     """The facts of a cluster, of as little as its answer takes. Raises CollectError."""
-    if await _locate_registries(azure, listing, target, looked, scope):
-        await _follow(azure, listing, target, looked, scope)
-        facts = await cluster.gather(azure, listing, target, (), scope.registries, looked=looked)
+    near = _Near(azure, listing, target, looked, scope.registries)
+    if await near.locate_registries():
+        await near.follow()
+        facts = await near.facts()
         if not _depends_on_more(build_report(facts), facts):
             return facts
     await listing.extend(azure, dict.fromkeys((*listing.subscriptions, *listing.unread), ALL))
-    return await cluster.gather(azure, listing, target, (), scope.registries, looked=looked)
+    return await near.facts()
 
 
-async def _locate_registries(
-    azure: Azure, listing: Inventory, target: Cluster, looked: Looked, scope: ScanScope
-) -> bool:
-    """Reads the registries that the cluster uses where they lie; whether all of them were found."""
-    labels = registry_names.listed_registries(target.tag(REGISTRIES_TAG))[0]
-    if not all("." in name for name in (*labels, *azure.settings.registries)):
-        return False  # only all registries tell which login server a bare name means
-    hosts = {host for host in _hosts(azure, listing, target, looked, scope) if listing.is_acr(host)}
-    guids = [*listing.subscriptions, *listing.unread]
-    try:
-        found = await resource_graph.registries_and_zones(azure, guids, hosts)
-        roles = await _roles(azure, guids, looked)
-    except CollectError:
-        return False
-    places = dict.fromkeys(roles, OF_REGISTRIES)
-    for one in found.ids:
-        part = OF_REGISTRIES if "/registries/" in one.lower() else frozenset({Part.ZONES})
-        places[subscription_of(one)] = places.get(subscription_of(one), frozenset()) | part
-    await listing.extend(azure, places)
-    uses = cluster.in_use(azure, listing, target, looked.principal, looked.workloads, (), scope.registries)[0]
-    return bool(uses) and all(isinstance(use.registry, Seen) for use in uses if use.acr)
+class _Near:
+    """One cluster, what it said of itself, and the inventory that grows by what it refers to."""
 
+    def __init__(
+        self, azure: Azure, listing: Inventory, target: Cluster, looked: Looked, only: tuple[str, ...]
+    ) -> None:
+        self._azure, self._listing, self._target, self._looked, self._only = azure, listing, target, looked, only
 
-def _hosts(azure: Azure, listing: Inventory, target: Cluster, looked: Looked, scope: ScanScope) -> set[str]:
-    uses, _ = cluster.in_use(azure, listing, target, looked.principal, looked.workloads, (), scope.registries)
-    return {use.login_server for use in uses}
+    async def facts(self) -> ClusterFacts:
+        """The facts, as far as the inventory has them now."""
+        return await cluster.gather(self._azure, self._listing, self._target, (), self._only, looked=self._looked)
 
+    async def locate_registries(self) -> bool:
+        """Reads the registries that the cluster uses where they lie; whether all of them were found."""
+        labels = registry_names.listed_registries(self._target.tag(REGISTRIES_TAG))[0]
+        if not all("." in name for name in (*labels, *self._azure.settings.registries)):
+            return False  # only all registries tell which login server a bare name means
+        hosts = {use.login_server for use in self._uses() if use.acr}
+        guids = [*self._listing.subscriptions, *self._listing.unread]
+        try:
+            found = await resource_graph.registries_and_zones(self._azure, guids, hosts)
+            roles = await self._roles(guids)
+        except CollectError:
+            return False
+        places = dict.fromkeys(roles, OF_REGISTRIES)
+        for one in found.ids:
+            part = OF_REGISTRIES if "/registries/" in one.lower() else frozenset({Part.ZONES})
+            places[subscription_of(one)] = places.get(subscription_of(one), frozenset()) | part
+        await self._listing.extend(self._azure, places)
+        uses = self._uses()
+        return bool(uses) and all(isinstance(use.registry, Seen) for use in uses if use.acr)
 
-async def _roles(azure: Azure, guids: list[str], looked: Looked) -> frozenset[str]:
-    """The subscriptions in which the nodes' identity holds a role on a registry itself, which makes it one in use."""
-    if isinstance(looked.principal, NotSeen):
-        return frozenset()
-    found = await resource_graph.roles_of(azure, guids, looked.principal.value.object_id)
-    held = tuple(scope for scope in found.ids if "/microsoft.containerregistry/registries/" in scope.lower())
-    return resource_graph.Located(held).subscriptions()
+    async def follow(self) -> None:
+        """Reads what is referred to, and what that refers to."""
+        for _ in range(ROUNDS):
+            uses = self._uses()
+            networks = await cluster.with_zone_groups(self._azure, self._listing, uses)
+            if not await self._listing.extend(self._azure, referred_to(self._listing, self._target, uses, networks)):
+                return
 
+    def _uses(self) -> tuple[RegistryUse, ...]:
+        """The registries in use, by what was read so far."""
+        looked = self._looked
+        return cluster.in_use(
+            self._azure, self._listing, self._target, looked.principal, looked.workloads, (), self._only
+        )[0]
 
-async def _follow(azure: Azure, listing: Inventory, target: Cluster, looked: Looked, scope: ScanScope) -> None:
-    """Reads what is referred to, and what that refers to."""
-    for _ in range(ROUNDS):
-        uses = cluster.in_use(azure, listing, target, looked.principal, looked.workloads, (), scope.registries)[0]
-        networks = await cluster.with_zone_groups(azure, listing, uses)
-        if not await listing.extend(azure, referred_to(listing, target, uses, networks)):
-            return
+    async def _roles(self, guids: list[str]) -> frozenset[str]:
+        """The subscriptions in which the nodes' identity holds a role on a registry itself, which is then in use."""
+        principal = self._looked.principal
+        if isinstance(principal, NotSeen):
+            return frozenset()
+        found = await resource_graph.roles_of(self._azure, guids, principal.value.object_id)
+        held = tuple(scope for scope in found.ids if "/microsoft.containerregistry/registries/" in scope.lower())
+        return resource_graph.Located(held).subscriptions()
 
 
 def _depends_on_more(report: ClusterReport, facts: ClusterFacts) -> bool:

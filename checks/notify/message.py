@@ -15,12 +15,13 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from checks.notify import wording
 from checks.notify.incidents import Mail
 from checks.notify.view import BUDGETS, View, view_of
+from checks.report.templates import environment
 from checks.text import clipped, printable, redacted, redacted_start
 
 MAX_SUBJECT = 180
@@ -127,11 +128,4 @@ def _harmless(value: object) -> object:
 
 def templates_of_mails() -> Environment:
     """The templates, each compiled when it is first used."""
-    return Environment(
-        loader=PackageLoader("checks.notify"),
-        autoescape=lambda name: bool(name) and ".html" in str(name),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        finalize=_harmless,
-    )
+    return environment("checks.notify", _harmless)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 from azure.core.exceptions import AzureError
 
-from checks.dashboard.assets import STYLE_SHEET, asset, find
+from checks.dashboard.assets import find
 from checks.dashboard.refusal import refusal_page
 from checks.history.errors import HistoryError, SchemaError
 from checks.settings import Settings, UnusableSettings
@@ -125,8 +125,7 @@ def _with_cookie(answer: HttpResponse, cookie: str) -> HttpResponse:
 
 
 def _page(refusal: Refusal) -> HttpResponse:
-    style = asset(STYLE_SHEET).address
-    text = refusal_page(refusal.title, refusal.said, refusal.commands, stylesheet=style, link=refusal.link)
+    text = refusal_page(refusal.title, refusal.said, refusal.commands, link=refusal.link)
     return HttpResponse(refusal.status, text.encode(), refusal.headers, HTML)
 
 
