@@ -103,6 +103,11 @@ async def test_an_app_without_a_run_has_pages_that_say_so(empty: KeptFleet, plac
     assert made.forms() == ["/api/dashboard/runs"]
 
 
+async def test_incidents_do_not_say_that_nothing_fails_where_nothing_was_looked_at(empty: KeptFleet) -> None:
+    text = (await shown(empty, "incidents")).text
+    assert "Nothing was looked at yet" in text and "to fail" not in text
+
+
 async def test_now_says_that_nothing_was_looked_at_and_when_that_will_be(empty: KeptFleet) -> None:
     made = await shown(empty)
     assert "No cluster was looked at yet" in made.text and "The next run begins 2026-11-24 08:30 UTC" in made.text
@@ -307,7 +312,7 @@ async def test_an_incident_that_is_over_has_no_forms(kept: KeptFleet) -> None:
     first, *_ = await incidents(kept)
     for _ in range(3):
         await kept.run([healthy(name) for name in names], [SHOP])
-    assert "Nothing fails." in (await shown(kept, "incidents")).text
+    assert "Nothing is known to fail." in (await shown(kept, "incidents")).text
     assert "3 incidents" in (await shown(kept, "incidents", state="over")).text
     made = await shown(kept, first, OPERATOR)
     assert "What has recovered" in made.text and made.forms() == ["/api/dashboard/runs"]
