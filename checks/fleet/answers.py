@@ -14,16 +14,25 @@ from checks.arm_ids import name_of, resource_group_of, subscription_of
 from checks.fleet.clusters import failing_since, is_called, strip_of
 from checks.fleet.incidents import Failure, Incident
 from checks.fleet.model import Fleet
-from checks.history.overview import ClusterEntry, OpenFacet, RowEntry
+from checks.history.overview import ClusterEntry, OpenFacet, RowEntry, Sight
 from checks.silences import Silence
+
+
+class LatestShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last look found, where that is another cause than the one that is held until the new one lasts."""
+
+    cause: str
+    summary: str
+    fix: str
 
 
 class FacetShown(msgspec.Struct, frozen=True, kw_only=True):
     """An answer of a row that is not fine.
 
     ``status`` is what is held, which one look does not change ("passing", "failing", "unknown-yet"), ``verdict`` what
-    the last look found. ``cause`` is that of what is held to fail, else that of the last look. ``summary`` and ``fix``,
-    the first command, are there once it is held.
+    the last look found. ``cause``, ``summary`` and ``fix``, the first command, are those of what is held to fail, else
+    those of the last look. ``latest``: what the last look found, where it is another cause than the one held.
+    ``failed_since``: since when looks failed that are not enough yet to hold that it fails.
     """
 
     facet: str
@@ -37,6 +46,8 @@ class FacetShown(msgspec.Struct, frozen=True, kw_only=True):
     notified: bool
     flapping: bool
     unknown_since: datetime | None
+    failed_since: datetime | None
+    latest: LatestShown | None
 
 
 class RowShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +65,11 @@ class RowShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClusterShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One cluster. ``verdict``: what the last look came to; ``failing_since``: since when anything is held to fail."""
+    """One cluster. ``verdict``: what the last run came to; ``failing_since``: since when anything is held to fail.
+
+    ``run`` is the last run that could look at it, at ``looked_at``: "" and null where none could yet. ``missed_since``:
+    complete lists of its subscription do not have it, so that it may be gone.
+    """
 
     id: str
     name: str
@@ -63,8 +78,9 @@ class ClusterShown(msgspec.Struct, frozen=True, kw_only=True):
     subscription_name: str
     verdict: str
     failing_since: datetime | None
-    looked_at: datetime
+    looked_at: datetime | None
     run: str
+    missed_since: datetime | None
     gone_since: datetime | None
     rows: tuple[RowShown, ...]
 
@@ -80,7 +96,7 @@ class SilenceShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FailureShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One cluster and registry of an incident; ``until`` null: it still fails."""
+    """One cluster and registry of an incident. ``until`` null: it still fails; ``latest`` null: for the same cause."""
 
     cluster: str
     name: str
@@ -94,6 +110,7 @@ class FailureShown(msgspec.Struct, frozen=True, kw_only=True):
     codes: tuple[str, ...]
     notified: bool
     silence: SilenceShown | None
+    latest: LatestShown | None
 
 
 class IncidentShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,8 +166,9 @@ def cluster_shown(entry: ClusterEntry, fleet: Fleet) -> ClusterShown:
         subscription_name=fleet.names.get(guid, ""),
         verdict=entry.outcome.value,
         failing_since=failing_since(entry),
-        looked_at=entry.updated,
-        run=entry.run,
+        looked_at=entry.looked.at if entry.looked else None,
+        run=entry.looked.run if entry.looked else "",
+        missed_since=entry.missed_since,
         gone_since=entry.gone_since,
         rows=tuple(_row(row, entry, fleet.now) for row in entry.rows),
     )
@@ -194,7 +212,7 @@ def registry_shown(fleet: Fleet, name: str) -> RegistryShown | None:
                         cluster=entry.cluster,
                         name=name_of(entry.cluster),
                         subscription_name=fleet.names.get(guid, ""),
-                        verdict=row.outcome.value,
+                        verdict=entry.outcome_of(row).value,
                         row=_row(row, entry, fleet.now),
                     )
                 )
@@ -235,6 +253,8 @@ def _facet(facet: OpenFacet) -> FacetShown:
         notified=facet.notified,
         flapping=facet.flapping,
         unknown_since=facet.unknown_since,
+        failed_since=facet.failed_since,
+        latest=_latest(facet.latest),
     )
 
 
@@ -252,7 +272,12 @@ def _failure(failure: Failure, names: dict[str, str]) -> FailureShown:
         codes=failure.codes,
         notified=failure.notified,
         silence=silence_shown(failure.silence) if failure.silence else None,
+        latest=_latest(failure.latest),
     )
+
+
+def _latest(sight: Sight | None) -> LatestShown | None:
+    return LatestShown(cause=sight.cause, summary=sight.summary, fix=sight.command) if sight else None
 
 
 def silence_shown(silence: Silence) -> SilenceShown:

@@ -77,7 +77,8 @@ def strip_of(entry: ClusterEntry, rows: Iterable[RowEntry], now: datetime) -> tu
     names = {row.registry for row in listed}
     over = [(ended.since, ended.until) for ended in entry.ended if ended.registry in names]
     failing = [(facet.since, None) for row in listed for facet in row.failing]
-    unconfirmed = [(entry.updated, None) for row in listed for facet in row.open if facet.verdict == "fail"]
+    unconfirmed = [(facet.failed_since, None) for row in listed for facet in row.open if facet.failed_since is not None]
     pulls = [facet for row in listed for facet in row.open if facet.facet == "pull"]
     unknown = [(pull.unknown_since, None) for pull in pulls if pull.unknown_since is not None]
+    unknown += [(entry.missed_since, None)] if entry.missed_since is not None else []
     return strips.words([*over, *failing, *unconfirmed], unknown, now, entry.watched)

@@ -16,7 +16,7 @@ import msgspec
 
 from checks.fleet import strips
 from checks.fleet.model import Fleet
-from checks.history.overview import ClusterEntry, OpenFacet
+from checks.history.overview import ClusterEntry, OpenFacet, Sight
 from checks.notify.roots import Root, RootKind, root_of
 from checks.notify.silences import silenced_by
 from checks.silences import Silence, SilenceKind
@@ -25,7 +25,8 @@ from checks.silences import Silence, SilenceKind
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """One cluster and registry of an incident. ``cluster`` is an ARM id; ``until`` None: it still fails.
 
-    ``facets`` are the answers that fail; ``silence`` is what it falls under.
+    ``facets`` are the answers that fail; ``silence`` is what it falls under. ``latest``: what the last look found,
+    where that is another cause.
     """
 
     cluster: str
@@ -38,6 +39,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     codes: tuple[str, ...] = ()
     notified: bool = False
     silence: Silence | None = None
+    latest: Sight | None = None
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +88,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def incidents_of(fleet: Fleet) -> tuple[Incident, ...]:
-    """All incidents: those that go on, with most clusters first, then those that are over, the latest first."""
+    """All incidents: those that go on, the worst first, then those that are over, the latest first."""
     failures: dict[Root, list[Failure]] = {}
     for entry in fleet.entries():
         for root, failure in (*_open(entry, fleet), *_over(entry)):
@@ -106,13 +108,24 @@ def incident_called(incident_id: str, fleet: Fleet) -> Incident | None:
 
 
 def order_of(incident: Incident) -> tuple[str, ...]:
-    """The place of an incident in lists: those that go on, with most clusters first; then the latest of the others.
+    """The place of an incident in lists: those that go on before those that are over, which come the latest first.
 
-    Of texts, so that a page can name it.
+    Of those that go on, what somebody has acknowledged comes last; then pulls that fail come before an access or a path
+    that does, these before single images, and more clusters before fewer. Of texts, so that a page can name it.
     """
     until = incident.until
     over = "" if until is None else f"{10**12 - int(until.timestamp()):013d}"
-    return (over, f"{10**9 - incident.clusters:010d}", incident.since.isoformat(), incident.id)
+    acknowledged = str(int(incident.acknowledged))
+    many = f"{10**9 - incident.clusters:010d}"
+    return (over, acknowledged, _severity(incident), many, incident.since.isoformat(), incident.id)
+
+
+def _severity(incident: Incident) -> str:
+    """How bad the worst of what fails is, "0" the worst; "" where nothing does."""
+    facets = {facet for failure in incident.failing for facet in failure.facets}
+    if not facets:
+        return ""
+    return "0" if "pull" in facets else "1" if facets - {"images"} else "2"
 
 
 def _open(entry: ClusterEntry, fleet: Fleet) -> Iterable[tuple[Root, Failure]]:
@@ -145,6 +158,7 @@ def _open(entry: ClusterEntry, fleet: Fleet) -> Iterable[tuple[Root, Failure]]:
                     codes=tuple(dict.fromkeys(code for facet in facets for code in facet.codes)),
                     notified=any(facet.notified for facet in facets),
                     silence=silence,
+                    latest=next((facet.latest for facet in facets if facet.latest), None),
                 ),
             )
 

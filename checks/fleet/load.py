@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 
+from checks.arm_ids import subscription_of
 from checks.fleet.model import Fleet
 from checks.history.model import Run
+from checks.history.overview import Overview
 from checks.history.table.store import Store
 
 
@@ -20,16 +24,27 @@ async def load_fleet(store: Store, now: datetime) -> Fleet:
         overviews=overviews.items,
         silences=silences.silences,
         latest=latest,
-        names=_names(latest),
+        names=_names(overviews.items, latest),
         unreadable=(*overviews.unreadable, *silences.unreadable),
+        not_shown=_not_shown(overviews.items, latest),
     )
 
 
 async def load_subscription(store: Store, subscription: str, now: datetime) -> Fleet:
     """What is held of one subscription, without silences. Raises SchemaError where a row of it cannot be read."""
     stored, latest = await asyncio.gather(store.load_overview(subscription), store.latest_run())
-    return Fleet(now=now, overviews=(stored.overview,), latest=latest, names=_names(latest))
+    return Fleet(now=now, overviews=(stored.overview,), latest=latest, names=_names((stored.overview,), latest))
 
 
-def _names(latest: Run | None) -> dict[str, str]:
-    return {result.id.lower(): result.name for result in (latest.subscriptions if latest else ()) if result.name}
+def _not_shown(overviews: Iterable[Overview], latest: Run | None) -> dict[str, int]:
+    if latest is None:
+        return {}
+    shown = {overview.subscription for overview in overviews}
+    out = Counter(subscription_of(cluster) for cluster in latest.opted_out)
+    found = {one.id.lower(): one.clusters - out[one.id.lower()] for one in latest.subscriptions}
+    return {guid: clusters for guid, clusters in found.items() if clusters > 0 and guid not in shown}
+
+
+def _names(overviews: Iterable[Overview], latest: Run | None) -> dict[str, str]:
+    kept = {overview.subscription: overview.name for overview in overviews if overview.name}
+    return kept | {one.id.lower(): one.name for one in (latest.subscriptions if latest else ()) if one.name}

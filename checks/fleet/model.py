@@ -15,8 +15,9 @@ from checks.silences import Silence
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """All that lists and pages are made of. ``now``: when it was read; ``latest``: the last run that was closed.
 
-    ``names`` are the display names of subscriptions by id (lower case), as the last run saw them. ``unreadable`` are
-    rows that could not be read: what they hold is not shown.
+    ``names`` are the display names of subscriptions by id (lower case), as they were seen last. ``unreadable`` are
+    rows that could not be read: what they hold is not shown. ``not_shown``: how many clusters the last run found in
+    each subscription of which nothing is shown, because its row cannot be read or is not there.
     """
 
     now: datetime
@@ -25,6 +26,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     latest: Run | None = None
     names: dict[str, str] = {}
     unreadable: tuple[Unreadable, ...] = ()
+    not_shown: dict[str, int] = {}
 
     def clusters(self) -> Iterator[ClusterEntry]:
         """Every cluster that is there, by subscription and id."""

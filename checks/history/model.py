@@ -55,7 +55,8 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     more. ``members``: of the one row that stands for many registries, those that count as failing, as digests.
     ``codes`` are the checks that decided ``cause``. ``seen_by`` and ``waiting``, of ``pull`` alone: what the
     last look's answer rests on, and how many pods waited for an image then. ``seen_cause``: why the last look failed or
-    did not know, where that is not what is held.
+    did not know, where that is not what is held; ``seen_summary`` and ``seen_command`` of one that failed, as far as
+    there is room in the cluster's state.
     """
 
     registry: str
@@ -85,11 +86,20 @@ class SubjectState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     seen_by: tuple[str, ...] = ()
     waiting: int = 0
     seen_cause: str = ""
+    seen_summary: str = ""
+    seen_command: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
         """What identifies it inside its cluster."""
         return (self.registry, self.facet)
+
+
+class LastLook(msgspec.Struct, frozen=True, array_like=True):
+    """The last run that could look at a cluster, and when it did."""
+
+    run: str
+    at: datetime
 
 
 class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +111,8 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     ``notify`` are the addresses that its tag named when it was last read.
     ``baselines`` are how long pulls took, by "registry|pool|unit". ``outcome`` is what the last report came to.
     ``notices``: when people were notified of each registry in the last day, also of those that are not held any more;
-    registries as digests of their names, which may be long. ``region``: where it is, as far as known.
+    registries as digests of their names, which may be long. ``region``: where it is, as far as known. ``looked``: the
+    last run that could look at it, None where none could yet.
     """
 
     cluster: str
@@ -119,6 +130,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     notices: dict[str, tuple[datetime, ...]] = {}
     region: str = ""
     watched: datetime | None = None
+    looked: LastLook | None = None
 
 
 class SubjectReason(msgspec.Struct, frozen=True):

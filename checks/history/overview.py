@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from checks.changes import Change, Status, Transition
-from checks.history.model import ClusterState, SubjectState
+from checks.history.model import ClusterState, LastLook, SubjectState
 from checks.report.outcome import Outcome
 from checks.rules.fixes.kinds import first_command
 from checks.text import clipped
@@ -24,12 +24,22 @@ MAX_SUMMARY = 300  # characters
 MAX_COMMAND = 1000  # a longer one is left out: half a command must not be run
 
 
+class Sight(msgspec.Struct, frozen=True, array_like=True):
+    """Why the last look failed or did not know, where it is held to fail for another cause."""
+
+    cause: str
+    summary: str = ""
+    command: str = ""
+
+
 class OpenFacet(msgspec.Struct, frozen=True, array_like=True):
     """A facet that is not fine: it is held to fail, or the last look did not pass it.
 
     ``since``: when ``status`` began; ``unknown_since``: since when nothing but Unknown was seen. ``notified``: people
     were notified of the failure, or are about to be. ``cause`` is that of what is held to fail, else that of the last
-    look. ``command`` is the first one of the fix. ``codes`` are the checks that decided.
+    look, and so are ``summary`` and ``command``, the first one of the fix. ``codes`` are the checks that decided.
+    ``latest``: the last look, where it found another cause than the one held. ``failed_since``: since when looks failed
+    that are not enough yet to hold that it fails.
     """
 
     facet: str
@@ -43,6 +53,8 @@ class OpenFacet(msgspec.Struct, frozen=True, array_like=True):
     notified: bool = False
     flapping: bool = False
     unknown_since: datetime | None = None
+    latest: Sight | None = None
+    failed_since: datetime | None = None
 
     @property
     def failing(self) -> bool:
@@ -90,9 +102,11 @@ class EndedFailure(msgspec.Struct, frozen=True, array_like=True):
 class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
     """What is shown of one cluster. ``cluster`` is its ARM id; ``outcome`` what the last report came to.
 
-    ``sequence`` and ``run`` are of the run that looked last, ``updated`` is when. ``gone_since``: it is not there any
-    more. ``capped`` counts what did not fit into its state. ``ended`` are failures of the last days, the newest first.
-    ``region``: where it is, "" where that is not known. ``watched``: since when it is looked at, None likewise.
+    ``sequence`` and ``run`` are of the run that counted last, ``updated`` is of the last report; ``looked`` is the last
+    run that could look at it, None where none could yet. ``missed_since``: complete lists of its subscription do not
+    have it, so that its outcome is not known; ``gone_since``: it is not there any more. ``capped`` counts what did not
+    fit into its state. ``ended`` are failures of the last days, the newest first. ``region``: where it is, "" where
+    that is not known. ``watched``: since when it is looked at, None likewise.
     """
 
     cluster: str
@@ -106,18 +120,29 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
     capped: int = 0
     region: str = ""
     watched: datetime | None = None
+    looked: LastLook | None = None
+    missed_since: datetime | None = None
 
     @property
     def failing(self) -> bool:
         """Whether anything is held to fail."""
         return any(row.failing for row in self.rows)
 
+    def outcome_of(self, row: RowEntry) -> Outcome:
+        """What a row of it comes to: what passed is not known any more where the cluster was not found."""
+        known = self.missed_since is None or row.failing
+        return row.outcome if known else Outcome.UNKNOWN
+
 
 class Overview(msgspec.Struct, frozen=True, array_like=True):
-    """The clusters of one subscription (lower case), by id in lower case, in order."""
+    """The clusters of one subscription (lower case), by id in lower case, in order.
+
+    ``name`` is the subscription's display name as it was seen last: it stays where it cannot be seen any more.
+    """
 
     subscription: str
     clusters: tuple[ClusterEntry, ...] = ()
+    name: str = ""
 
 
 def entry_of(state: ClusterState, ended: Iterable[EndedFailure]) -> ClusterEntry:
@@ -132,13 +157,15 @@ def entry_of(state: ClusterState, ended: Iterable[EndedFailure]) -> ClusterEntry
         sequence=state.sequence,
         run=state.run,
         updated=state.updated,
-        outcome=state.outcome,
+        outcome=state.outcome if state.missed is None else Outcome.UNKNOWN,
         rows=tuple(_row(registry, held) for registry, held in sorted(subjects.items())),
         ended=tuple(newest[:MAX_ENDED]),
         gone_since=state.gone_since,
         watched=state.watched,
         capped=state.capped,
         region=state.region,
+        looked=state.looked,
+        missed_since=state.missed.since if state.missed else None,
     )
 
 
@@ -179,11 +206,18 @@ def _changed(overview: Overview, change: Callable[[ClusterEntry], ClusterEntry])
 def _bare(entry: ClusterEntry) -> ClusterEntry:
     rows = tuple(
         msgspec.structs.replace(
-            row, open=tuple(msgspec.structs.replace(one, summary="", command="") for one in row.open)
+            row,
+            open=tuple(
+                msgspec.structs.replace(one, summary="", command="", latest=_bare_sight(one.latest)) for one in row.open
+            ),
         )
         for row in entry.rows
     )
     return msgspec.structs.replace(entry, rows=rows)
+
+
+def _bare_sight(sight: Sight | None) -> Sight | None:
+    return None if sight is None else Sight(sight.cause)
 
 
 def _is_over(moved: Transition) -> bool:
@@ -205,17 +239,27 @@ def _is_open(subject: SubjectState) -> bool:
 
 
 def _open(subject: SubjectState) -> OpenFacet:
-    command = first_command(subject.fix)
+    held = Sight(subject.cause, subject.summary, first_command(subject.fix))
+    seen = Sight(subject.seen_cause, subject.seen_summary, subject.seen_command)
+    failing = subject.status is Status.FAILING
+    told = _bounded(held if failing else seen)
     return OpenFacet(
         facet=subject.facet,
         status=subject.status,
         verdict=subject.last_verdict,
         since=subject.since,
-        cause=subject.cause if subject.status is Status.FAILING else subject.seen_cause,
-        summary=clipped(subject.summary, MAX_SUMMARY),
-        command=command if len(command) <= MAX_COMMAND else "",
+        cause=told.cause,
+        summary=told.summary,
+        command=told.command,
         codes=subject.codes,
         notified=subject.notified,
         flapping=subject.flapping_since is not None,
         unknown_since=subject.unknown.since if subject.unknown else None,
+        latest=_bounded(seen) if failing and seen.cause else None,
+        failed_since=subject.bad.since if subject.bad and subject.last_verdict == "fail" and not failing else None,
     )
+
+
+def _bounded(sight: Sight) -> Sight:
+    command = sight.command if len(sight.command) <= MAX_COMMAND else ""
+    return Sight(sight.cause, clipped(sight.summary, MAX_SUMMARY), command)

@@ -76,7 +76,7 @@ async def close_run(context: JobContext, run_id: str) -> Closed:
     run = _counted(context, stored.run, markers, missing, left.gone)
     await _notify(context, run, markers)
     await _report_errors(context, run, markers, left)
-    await catch_up(context, left.known)
+    await catch_up(context, left.known, {result.id: result.name for result in run.subscriptions})
     if not await context.store.try_close(run, stored.etag):
         return Closed("repeated")
     await context.store.finish_run(run)

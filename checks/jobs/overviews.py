@@ -30,15 +30,19 @@ async def keep_up(context: JobContext, looks: Iterable[Look]) -> None:
         await _fold(context, subscription, own)
 
 
-async def catch_up(context: JobContext, known: Mapping[str, Sequence[KnownCluster]]) -> None:
+async def catch_up(context: JobContext, known: Mapping[str, Sequence[KnownCluster]], names: Mapping[str, str]) -> None:
     """Enters what is held and not shown: of a death before the entry, of somebody else's faster write, of the release
-    that knew no overview. ``known`` are the clusters of each subscription that are not gone."""
+    that knew no overview.
+
+    ``known`` are the clusters of each subscription that are not gone, ``names`` the display names of subscriptions.
+    """
     shown = {overview.subscription: overview for overview in (await context.store.list_overviews()).items}
     for subscription, clusters in sorted(known.items()):
-        guid = subscription.lower()
-        old = behind(shown.get(guid, Overview(guid)), [(one.id, one.sequence) for one in clusters])
-        if old:
-            await _fold(context, guid, [look for name in old for look in await _look_at(context, name)])
+        guid, name = subscription.lower(), names.get(subscription, "")
+        overview = shown.get(guid, Overview(guid))
+        old = behind(overview, [(one.id, one.sequence) for one in clusters])
+        if old or (name and clusters and name != overview.name):
+            await _fold(context, guid, [look for one in old for look in await _look_at(context, one)], name)
 
 
 async def _look_at(context: JobContext, cluster: str) -> list[Look]:
@@ -51,8 +55,8 @@ async def _look_at(context: JobContext, cluster: str) -> list[Look]:
     return [] if stored is None else [Look(stored.state)]
 
 
-async def _fold(context: JobContext, subscription: str, looks: Sequence[Look]) -> None:
+async def _fold(context: JobContext, subscription: str, looks: Sequence[Look], name: str = "") -> None:
     try:
-        await context.store.fold_into_overview(subscription, looks)
+        await context.store.fold_into_overview(subscription, looks, name)
     except (HistoryError, AzureError) as error:
         LOG.error("the overview of subscription %s is behind until a run closes: %s", subscription, error)

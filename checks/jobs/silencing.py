@@ -78,10 +78,20 @@ async def acknowledge(context: JobContext, incident_id: str, wish: Wish) -> Sile
     return made
 
 
-async def end(context: JobContext, silence_id: str) -> Silence | None:
+class Ended(msgspec.Struct, frozen=True):
+    """A silence that is over, and whether that was done just ``now``."""
+
+    silence: Silence
+    now: bool
+
+
+async def end(context: JobContext, silence_id: str) -> Ended | None:
     """Ends a silence or an acknowledgement now; one that is over stays as it is. None where there is none."""
+    now = context.clock()
     try:
-        return await context.store.end_silence(silence_id.lower(), context.clock())
+        before = await context.store.load_silence(silence_id.lower())
+        silence = await context.store.end_silence(silence_id.lower(), now) if before else None
+        return Ended(silence, not before.silence.is_over(now)) if before and silence else None
     except LimitError:  # no silence has such an id
         return None
 

@@ -89,6 +89,11 @@ def test_mail_that_waits_has_a_tile(unsent: Unsent | None, tile: tuple[str, str,
     assert (last.count, last.label, last.note) == tile
 
 
+def fewer(*entries: ClusterEntry) -> Fleet:
+    """A fleet of which the row of a subscription with three clusters is missing."""
+    return msgspec.structs.replace(fleet(*entries), not_shown={"another": 3})
+
+
 @pytest.mark.parametrize(
     ("held", "headline"),
     [
@@ -97,8 +102,10 @@ def test_mail_that_waits_has_a_tile(unsent: Unsent | None, tile: tuple[str, str,
         (fleet(came_to(Outcome.UNKNOWN, "a"), entry("b")), "Nothing is known to fail; 1 of 2 clusters not settled"),
         (fleet(entry("a"), entry("b")), "All 2 clusters can pull"),
         (fleet(), "No cluster was looked at yet"),
+        (fewer(entry("a")), "1 cluster can pull, 3 more cannot be shown"),
+        (fewer(entry("a", row(SHOP, fails(1)))), "1 of 1 cluster shown cannot pull"),
     ],
-    ids=["broken", "risky", "unknown", "fine", "none"],
+    ids=["broken", "risky", "unknown", "fine", "none", "not all", "broken of some"],
 )
 def test_the_headline_says_the_worst_that_is_true(held: Fleet, headline: str) -> None:
     assert view(held).headline == headline
@@ -131,6 +138,8 @@ def test_a_cluster_that_fails_with_no_row_that_does_has_a_row_of_its_own() -> No
         ("not seen", ["bare", "dark"]),
         ("broken nsg-closes", []),
         ("<script>", []),
+        ("fail", ["broken", "risky", "images"]),
+        ("unconfirmed", ["once"]),
         (SUBSCRIPTION[:8], ["broken", "risky", "images", "once", "bare", "dark"]),
     ],
 )
@@ -146,6 +155,32 @@ def test_a_row_says_what_is_known_of_it() -> None:
     assert (shown.basis, shown.waiting, shown.cause) == ("nodes, Azure", 7, "role-missing")
     assert shown.since is not None and shown.since.relative == "3 h ago"
     assert shown.strip.label == "Last 24 hours: 3 h failing, 21 h fine"
+
+
+def test_what_failed_once_says_why_since_when_and_what_would_fix_it() -> None:
+    once = msgspec.structs.replace(looked("fail"), summary="No role.", command="az fix", failed_since=ago(0.5))
+    (shown,) = view(fleet(came_to(Outcome.FAIL, "once", row(SHOP, once, looked("unknown", "access"))))).rows
+    assert (shown.cause, shown.summary, shown.standing.word) == ("cause", "No role.", "unconfirmed")
+    assert shown.since is not None and shown.since.relative == "30 min ago"
+    assert shown.strip.label == "Last 24 hours: 1 h failing, 23 h fine"
+
+
+def test_a_cluster_that_was_not_found_is_not_fine_and_says_so() -> None:
+    gone = msgspec.structs.replace(entry("gone", row(SHOP)), outcome=Outcome.UNKNOWN, missed_since=ago(0.5))
+    held = fleet(gone, entry("there", row(SHOP)))
+    for everything in (False, True):
+        (shown,) = [one for one in view(held, everything=everything).rows if one.cluster == "gone"]
+        assert (shown.standing.word, shown.cause, shown.answers) == ("not seen", "not found in the last run", ())
+        assert shown.strip.label == "Last 24 hours: 1 h not known, 23 h fine"
+    assert names(lines_of(held, "not found")) == ["gone"]
+    broken = msgspec.structs.replace(gone, rows=(row(SHOP, fails(3)), row(BILLING)))
+    assert [one.standing for one in lines_of(fleet(broken), everything=True)] == [Standing.CANNOT_PULL]
+
+
+def test_a_tile_leads_to_its_clusters() -> None:
+    tiles = {tile.label: tile.address for tile in view(MIXED).tiles}
+    assert tiles["not seen"] == "/api/dashboard?q=not+seen" and tiles["fine"].endswith("?all=1&q=fine")
+    assert [tile.address for tile in view(fleet()).tiles] == [""] * 5
 
 
 def test_of_200_incidents_the_first_are_shown_and_the_others_counted() -> None:

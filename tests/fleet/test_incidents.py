@@ -13,7 +13,7 @@ from checks.arm_ids import name_of
 from checks.changes import Status
 from checks.fleet.incidents import Incident, incidents_of
 from checks.fleet.model import Fleet
-from checks.history.overview import ClusterEntry, EndedFailure, OpenFacet, Overview, RowEntry
+from checks.history.overview import ClusterEntry, EndedFailure, OpenFacet, Overview, RowEntry, Sight
 from checks.notify.roots import RootKind
 from checks.report.outcome import Outcome
 from checks.silences import Matchers, Silence, SilenceKind
@@ -76,6 +76,25 @@ def test_clusters_that_one_registry_shuts_out_are_one_incident_and_the_rest_are_
     assert (incident.root.kind, incident.name, incident.root.cause) == (RootKind.REGISTRY, SHOP, "role-missing")
     assert (incident.clusters, incident.using, incident.since, incident.until) == (2, 3, ago(5), None)
     assert [name_of(failure.cluster) for failure in incident.failing] == ["b", "a"], "the oldest first"
+
+
+def test_what_is_worse_comes_first_and_what_somebody_looks_after_last() -> None:
+    incidents = incidents_of(
+        fleet(
+            entry("a", row(SHOP, fails(9, "tag-absent", "images")), row(BILLING, fails(1, "throttled"))),
+            entry("b", row(SHOP, fails(9, "tag-absent", "images"), fails(2, "nsg-closes-login", "path"))),
+            entry("c", row("acrseen.azurecr.io", fails(5))),
+            silences=(silence(SilenceKind.ACK, "c"),),
+        )
+    )
+    assert [one.root.cause for one in incidents] == ["throttled", "nsg-closes-login", "tag-absent", "role-missing"]
+    assert incidents[-1].acknowledged
+
+
+def test_an_incident_says_what_the_last_look_found_instead() -> None:
+    facet = msgspec.structs.replace(fails(3), latest=Sight("tag-absent", "No such tag.", "az acr"))
+    (failure,) = only(incidents_of(fleet(entry("a", row(SHOP, facet))))).failing
+    assert (failure.summary, failure.latest) == ("role-missing.", Sight("tag-absent", "No such tag.", "az acr"))
 
 
 def test_other_causes_and_registries_are_other_incidents_the_widest_first() -> None:

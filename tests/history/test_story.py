@@ -1,6 +1,7 @@
 """One registry over a day, to the last field: what is held of its access after each look, and what is said of it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -72,6 +73,10 @@ def run_of(count: int, since: int, last: int, cause: str = "") -> Streak:
     return Streak(count, at(since), at(last), cause)
 
 
+def seen(cause: str) -> dict[str, Any]:
+    return {"seen_cause": cause, "seen_summary": "It is a fail.", "seen_command": FIX[0]}
+
+
 def test_a_story_is_held_and_said_to_the_last_field() -> None:
     unknown, passing, failing = Status.UNKNOWN_YET, Status.PASSING, Status.FAILING
     denied = {"cause": "denied", "summary": "It is a fail.", "fix": FIX, "notified": True, "codes": ("PW102",)}
@@ -88,7 +93,7 @@ def test_a_story_is_held_and_said_to_the_last_field() -> None:
             said(unknown, passing, Reason.FIRST_SEEN_PASSING, 2),
             Reason.FIRST_SEEN_PASSING,
         ),
-        (access(3, passing, 2, "fail", bad=run_of(1, 3, 3), seen_cause="denied"), None, Reason.BELOW_THRESHOLD),
+        (access(3, passing, 2, "fail", bad=run_of(1, 3, 3), **seen("denied")), None, Reason.BELOW_THRESHOLD),
         (
             access(4, failing, 3, "fail", bad=run_of(2, 3, 4), flips=flips[:1], **denied),
             said(
@@ -100,7 +105,7 @@ def test_a_story_is_held_and_said_to_the_last_field() -> None:
         (
             access(
                 5, failing, 3, "fail", bad=run_of(3, 3, 5), flips=flips[:1], other=run_of(1, 5, 5, "expired"),
-                seen_cause="expired", **denied
+                **seen("expired"), **denied
             ),
             None,
             Reason.BELOW_THRESHOLD,
@@ -134,8 +139,8 @@ def test_a_story_is_held_and_said_to_the_last_field() -> None:
             Reason.RECOVERED,
         ),
     ]  # fmt: skip
-    for number, (seen, wanted) in enumerate(zip(told(), expected, strict=True), 1):
-        assert seen == wanted, f"look {number}"
+    for number, (found, wanted) in enumerate(zip(told(), expected, strict=True), 1):
+        assert found == wanted, f"look {number}"
 
 
 def test_what_nodes_reported_is_held_of_a_pull_for_as_long_as_it_fails() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from markupsafe import Markup
@@ -10,15 +10,17 @@ from markupsafe import Markup
 from checks.arm_ids import name_of, resource_group_of, subscription_of
 from checks.dashboard import addresses
 from checks.dashboard.views.marks import Mark, Strip, strip
-from checks.dashboard.views.moments import Moment, maybe, moment
+from checks.dashboard.views.moments import Moment, maybe
 from checks.dashboard.views.sparks import Spark, sparks
 from checks.dashboard.views.standing import standing_of
 from checks.dashboard.views.timeline import ChangeLine, Changes, timeline
 from checks.facts.pulls import PullTimeBaseline
 from checks.findings import ClusterReport, Coverage, Fail, Finding, Pass, RegistryRow, describe_evidence, shown, word
 from checks.fleet.clusters import failing_since, strip_of
+from checks.fleet.incidents import Incident
 from checks.fleet.model import Fleet
 from checks.history.overview import ClusterEntry
+from checks.notify.roots import RootKind
 from checks.report.chain.build import answer_of, chain_of_row
 from checks.report.fleet.broken import Broken, broken_of
 from checks.report.html import bounded
@@ -28,6 +30,7 @@ from checks.report.path_picture import svg
 MAX_PATHS = 12  # registries with a picture; the others are in the table
 MAX_FINDINGS = 80
 MAX_COVERAGE = 60
+MAX_INCIDENTS = 12
 _RANK = {"fail": 0, "unknown": 1, "pass": 2, "skipped": 3}
 
 
@@ -74,7 +77,12 @@ class CoverageLine(msgspec.Struct, frozen=True):
 
 
 class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
-    """The page. ``trouble``: why there is no report of it, or none that can be read; "" where there is one."""
+    """The page. ``trouble``: why there is no report of it, or none that can be read; "" where there is one.
+
+    ``looked``: when a run could look at it last, ``run``; None and "" where none could yet. ``in_vain``: the later run
+    that could not, "" for none; ``missed``: it did not find the cluster. ``incidents`` that it is part of: what of,
+    and the address.
+    """
 
     name: str
     id: str
@@ -83,10 +91,14 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     subscription_id: str
     resource_group: str
     region: str
-    looked: Moment
+    looked: Moment | None
     run: str
     run_address: str
+    in_vain: str
+    in_vain_address: str
+    missed: bool
     failing_since: Moment | None
+    incidents: tuple[tuple[str, str], ...]
     gone_since: Moment | None
     problem: str
     trouble: str
@@ -114,14 +126,17 @@ def cluster_view(
     baselines: Mapping[str, PullTimeBaseline],
     changes: Changes,
     *,
+    incidents: Iterable[Incident] = (),
     trouble: str = "",
 ) -> ClusterView:
-    """The page of a cluster. ``report`` is its latest."""
+    """The page of a cluster. ``report`` is its latest; ``incidents`` are those of the fleet."""
     guid = subscription_of(entry.cluster)
     standing = standing_of(entry)
     lines, more_sparks = sparks(baselines)
     broken = {one.registry: one for one in reversed(broken_of(report))} if report else {}
     paths, more_paths = _paths(entry, fleet, report, broken) if report else ((), 0)
+    looked_by = bounded.name(entry.looked.run) if entry.looked else ""
+    in_vain = "" if entry.gone_since or looked_by == entry.run else bounded.name(entry.run)
     findings, more_findings = _findings(report)
     gaps, read, more_coverage = _coverage(report)
     return ClusterView(
@@ -132,10 +147,14 @@ def cluster_view(
         subscription_id=bounded.name(guid),
         resource_group=bounded.name(resource_group_of(entry.cluster)),
         region=bounded.name(entry.region),
-        looked=moment(entry.updated, fleet.now),
-        run=bounded.name(entry.run),
-        run_address=addresses.run(bounded.name(entry.run)),
+        looked=maybe(entry.looked.at, fleet.now) if entry.looked else None,
+        run=looked_by,
+        run_address=addresses.run(looked_by),
+        in_vain=in_vain,
+        in_vain_address=addresses.run(in_vain),
+        missed=entry.missed_since is not None,
         failing_since=maybe(failing_since(entry), fleet.now),
+        incidents=_incidents(entry, incidents),
         gone_since=maybe(entry.gone_since, fleet.now),
         problem=bounded.sentence(report.problem.summary) if report and report.problem else "",
         trouble=trouble,
@@ -155,6 +174,16 @@ def cluster_view(
         more_coverage=more_coverage,
         capped=entry.capped,
     )
+
+
+def _incidents(entry: ClusterEntry, incidents: Iterable[Incident]) -> tuple[tuple[str, str], ...]:
+    own = [one for one in incidents if any(failure.cluster == entry.cluster for failure in one.failing)]
+    return tuple((_called(one), addresses.incident(one.id)) for one in own[:MAX_INCIDENTS])
+
+
+def _called(incident: Incident) -> str:
+    cause = bounded.name(incident.root.cause)
+    return cause if incident.root.kind is RootKind.CLUSTER else f"{cause} at {bounded.name(incident.name)}"
 
 
 def _paths(

@@ -15,6 +15,7 @@ from checks.fleet.answers import state_of
 from checks.fleet.incidents import Failure, Incident
 from checks.fleet.model import Fleet
 from checks.notify.roots import RootKind
+from checks.report.cause_sentences import sentence_of
 from checks.report.html import bounded
 from checks.text import counted
 
@@ -35,7 +36,10 @@ class Fixes(msgspec.Struct, frozen=True):
 
 
 class IncidentLine(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident in a list. ``reach``: "14 of 27 clusters"; ``silences``: who knows of it, each once."""
+    """An incident in a list. ``reach``: "14 of 27 clusters"; ``silences``: who knows of it, each once.
+
+    ``meaning``: what the cause means. ``latest``: what the last look found instead, "" where it found the same.
+    """
 
     id: str
     address: str
@@ -45,6 +49,7 @@ class IncidentLine(msgspec.Struct, frozen=True, kw_only=True):
     name_address: str
     of_cluster: bool
     cause: str
+    meaning: str
     reach: str
     since: Moment
     until: Moment | None
@@ -52,6 +57,7 @@ class IncidentLine(msgspec.Struct, frozen=True, kw_only=True):
     notified: bool
     strip: Strip
     summary: str
+    latest: str
     fixes: Fixes
     silences: tuple[SilenceLine, ...]
 
@@ -67,6 +73,7 @@ class FailureLine(msgspec.Struct, frozen=True, kw_only=True):
     since: Moment
     until: Moment | None
     summary: str
+    latest: str
     fix: str
     codes: str
     silence: SilenceLine | None
@@ -132,6 +139,7 @@ def incident_line(incident: Incident, fleet: Fleet, room: int = ROOM) -> Inciden
         name_address=addresses.cluster(name) if of_cluster else addresses.registry(name),
         of_cluster=of_cluster,
         cause=bounded.name(incident.root.cause),
+        meaning=_meaning(incident),
         reach=_reach(incident),
         since=moment(incident.since, fleet.now),
         until=maybe(incident.until, fleet.now),
@@ -139,6 +147,7 @@ def incident_line(incident: Incident, fleet: Fleet, room: int = ROOM) -> Inciden
         notified=incident.notified,
         strip=counted_strip(incident.strip),
         summary=bounded.sentence(next((one.summary for one in incident.failing if one.summary), "")),
+        latest=_latest(next((one for one in incident.failing if one.latest), None)),
         fixes=_fixes(incident.failing, room),
         silences=tuple(silence_line(one, fleet.now) for one in list(found.values())[:5]),
     )
@@ -168,10 +177,25 @@ def _failure(failure: Failure, fleet: Fleet) -> FailureLine:
         since=moment(failure.since, fleet.now),
         until=maybe(failure.until, fleet.now),
         summary=bounded.sentence(failure.summary),
+        latest=_latest(failure),
         fix=bounded.command(failure.command),
         codes=bounded.named(failure.codes, 8),
         silence=silence_line(failure.silence, fleet.now) if failure.silence else None,
     )
+
+
+def _meaning(incident: Incident) -> str:
+    """What the cause means, by the check that decided it; "" where none says."""
+    codes = dict.fromkeys(code for failure in incident.failing for code in failure.codes)
+    return next((text for code in codes if (text := sentence_of(code, incident.root.cause))), "")
+
+
+def _latest(failure: Failure | None) -> str:
+    """What the last look found, where it is another cause than the one that is held until the new one lasts."""
+    if failure is None or failure.latest is None:
+        return ""
+    text = f": {failure.latest.summary}" if failure.latest.summary else ""
+    return bounded.sentence(f"The last look found {failure.latest.cause}{text}")
 
 
 def _fixes(failing: Iterable[Failure], room: int) -> Fixes:

@@ -13,7 +13,7 @@ from checks.dashboard import addresses
 from checks.dashboard.views.incidents import HOURS, IncidentLine, incident_line
 from checks.dashboard.views.marks import Mark, Strip, answer_mark, basis_words, strip
 from checks.dashboard.views.moments import Moment, maybe
-from checks.dashboard.views.standing import Standing, proven, standing_of, standing_of_row
+from checks.dashboard.views.standing import Standing, proven, standing_in, standing_of
 from checks.fleet.clusters import strip_of
 from checks.fleet.incidents import Incident
 from checks.fleet.model import Fleet
@@ -28,6 +28,7 @@ PAGE = 200  # rows
 MAX_INCIDENTS = 12
 MAX_FILTER = 200  # characters
 NO_REGISTRY = "no registry known"
+NOT_FOUND = "not found in the last run"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -71,7 +72,9 @@ class NowRow(msgspec.Struct, frozen=True, kw_only=True):
 class NowView(msgspec.Struct, frozen=True, kw_only=True):
     """The page. ``lines`` are as many as fit the filter, ``shown`` those of this page; ``first``: it is the first one.
 
-    ``unreadable``: rows of the storage that could not be read. ``looked``: any cluster is known.
+    ``unreadable``: rows of the storage that could not be read; ``not_shown``: clusters that are missing for that.
+    ``in_doubt``: the last run, where so much could not be read that it says little of the clusters. ``looked``: any
+    cluster is known.
     """
 
     headline: str
@@ -90,6 +93,9 @@ class NowView(msgspec.Struct, frozen=True, kw_only=True):
     csv: str
     json: str
     unreadable: int
+    not_shown: int
+    in_doubt: str
+    in_doubt_address: str
     hours: tuple[int, ...] = HOURS
 
 
@@ -115,7 +121,9 @@ def _lines(entry: ClusterEntry, everything: bool) -> Iterable[Line]:
     whole = standing_of(entry)
     if not everything and whole is Standing.FINE:
         return
-    lines = [Line(entry, row, standing_of_row(row)) for row in entry.rows]
+    lines = [Line(entry, row, standing_in(entry, row)) for row in entry.rows]
+    if entry.missed_since is not None:  # what passed in an earlier run is not said again
+        lines = [line for line in lines if line.standing is not Standing.NOT_SEEN]
     listed = [line for line in lines if everything or line.standing is not Standing.FINE]
     if whole is not Standing.FINE and not any(line.standing is whole for line in listed):
         listed.append(Line(entry, None, whole))
@@ -126,7 +134,8 @@ def _has(line: Line, words: Iterable[str], fleet: Fleet) -> bool:
     guid = subscription_of(line.entry.cluster)
     row = line.row
     texts = [line.entry.cluster, fleet.names.get(guid, ""), line.entry.region, line.standing.value]
-    texts += [row.registry, *(facet.cause for facet in row.open)] if row else []
+    texts += [row.registry, *(facet.cause for facet in row.open)] if row else [cause_of(line.entry, None)]
+    texts += [answer_mark(row, facet).word for facet in FACETS] if row else []
     whole = "\n".join(texts).lower()
     return all(word in whole for word in words)
 
@@ -151,7 +160,8 @@ def now_view(
         standings[standing] += 1
         by_nodes += standing is Standing.FINE and proven(entry)
     current = [one for one in incidents if one.until is None]
-    headline, kind = _headline(standings)
+    headline, kind = _headline(standings, sum(fleet.not_shown.values()))
+    in_doubt = fleet.latest.id if fleet.latest and fleet.latest.degraded else ""
     query = {"all": "1" if everything else "", "q": text}
     return NowView(
         headline=headline,
@@ -170,12 +180,15 @@ def now_view(
         csv=addresses.page("clusters.csv", **query),
         json=addresses.page("clusters.json", **query),
         unreadable=len(fleet.unreadable),
+        not_shown=sum(fleet.not_shown.values()),
+        in_doubt=in_doubt,
+        in_doubt_address=addresses.run(in_doubt) if in_doubt else "",
     )
 
 
-def _headline(standings: Counter[Standing]) -> tuple[str, str]:
-    """The worst that is true of the fleet, and its kind."""
-    of_all = f"of {counted(standings.total(), 'cluster')}"
+def _headline(standings: Counter[Standing], not_shown: int) -> tuple[str, str]:
+    """The worst that is true of the fleet, and its kind. ``not_shown``: clusters of which nothing is known here."""
+    of_all = f"of {counted(standings.total(), 'cluster')}{' shown' if not_shown else ''}"
     if not standings:
         return "No cluster was looked at yet", "unknown"
     if broken := standings[Standing.CANNOT_PULL]:
@@ -184,6 +197,8 @@ def _headline(standings: Counter[Standing]) -> tuple[str, str]:
         return f"{risky} {of_all} at risk or with image errors", "fail"
     if unclear := standings[Standing.UNCONFIRMED] + standings[Standing.NOT_SEEN]:
         return f"Nothing is known to fail; {unclear} {of_all} not settled", "unknown"
+    if not_shown:
+        return f"{counted(standings.total(), 'cluster')} can pull, {not_shown} more cannot be shown", "unknown"
     return f"{'The only cluster' if standings.total() == 1 else f'All {standings.total()} clusters'} can pull", "pass"
 
 
@@ -191,18 +206,21 @@ def _tiles(fleet: Fleet, standings: Counter[Standing], by_nodes: int, unsent: Un
     notes = {
         Standing.CANNOT_PULL: "a pull is known to fail",
         Standing.AT_RISK: "no access or no path",
-        Standing.IMAGE_ERRORS: "single images",
+        Standing.IMAGE_ERRORS: "single images cannot be pulled",
         Standing.UNCONFIRMED: "failed in the last look",
         Standing.NOT_SEEN: "not known if they can pull",
-        Standing.FINE: f"{by_nodes} of them proven by nodes",
+        Standing.FINE: f"{by_nodes} of them proven by nodes" if standings[Standing.FINE] else "",
     }
     always = (Standing.CANNOT_PULL, Standing.IMAGE_ERRORS, Standing.NOT_SEEN, Standing.FINE)
-    tiles = [
-        Tile(str(standings[one]), one.value, note, one.kind if standings[one] else "")
-        for one, note in notes.items()
-        if standings[one] or one in always
-    ]
+    tiles = [_tile(one, standings[one], note) for one, note in notes.items() if standings[one] or one in always]
     return (*tiles, _mails(fleet, unsent))
+
+
+def _tile(standing: Standing, clusters: int, note: str) -> Tile:
+    label = "with image errors" if standing is Standing.IMAGE_ERRORS else standing.value
+    everything = "1" if standing is Standing.FINE else ""
+    address = addresses.now(all=everything, q=standing.value) if clusters else ""
+    return Tile(str(clusters), label, note, standing.kind if clusters else "", address)
 
 
 def _mails(fleet: Fleet, unsent: Unsent | None) -> Tile:
@@ -230,25 +248,35 @@ def _row(line: Line, fleet: Fleet) -> NowRow:
         answers=tuple(answer_mark(row, facet) for facet in FACETS) if row else (),
         basis=basis_words(row.seen_by or row.basis) if row else "",
         waiting=row.waiting if row else 0,
-        cause=bounded.name(facet.cause) if facet else "" if entry.rows else NO_REGISTRY,
-        summary=bounded.sentence(facet.summary) if facet and facet.failing else "",
+        cause=cause_of(entry, facet),
+        summary=bounded.sentence(facet.summary) if facet else "",
         since=maybe(since_of(row), fleet.now),
         strip=strip(strip_of(entry, [row] if row else entry.rows, fleet.now)),
         also=f"{line.standing.value} {bounded.sentence(entry.cluster)}",
     )
 
 
+def cause_of(entry: ClusterEntry, facet: OpenFacet | None) -> str:
+    """What is wrong with a row, in the word of a cause or in a few of our own."""
+    if facet is not None:
+        return bounded.name(facet.cause)
+    if entry.missed_since is not None:
+        return NOT_FOUND
+    return "" if entry.rows else NO_REGISTRY
+
+
 def telling(row: RowEntry | None) -> OpenFacet | None:
     """The answer that says what is wrong: one that fails before one that is open, the pull before the others."""
     if row is None or not row.open:
         return None
-    return min(row.open, key=lambda facet: (not facet.failing, _TOLD_FIRST.index(facet.facet)))
+    return min(row.open, key=lambda facet: (not facet.failing, facet.verdict != "fail", _TOLD_FIRST.index(facet.facet)))
 
 
 def since_of(row: RowEntry | None) -> datetime | None:
-    """Since when it fails; where nothing does, since when it is not known."""
+    """Since when it fails; where nothing is held to, since when looks failed; else since when it is not known."""
     if row is None:
         return None
     failing = [facet.since for facet in row.failing]
+    unconfirmed = [facet.failed_since for facet in row.open if facet.failed_since is not None]
     unknown = [facet.unknown_since for facet in row.open if facet.unknown_since is not None]
-    return min(failing or unknown, default=None)
+    return min(failing or unconfirmed or unknown, default=None)

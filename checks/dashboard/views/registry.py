@@ -16,8 +16,8 @@ from checks.dashboard import addresses
 from checks.dashboard.views.incidents import HOURS, IncidentLine, incident_line
 from checks.dashboard.views.marks import Mark, Strip, answer_mark, basis_words, strip
 from checks.dashboard.views.moments import Moment, maybe
-from checks.dashboard.views.now import FACETS, since_of, telling
-from checks.dashboard.views.standing import Standing, standing_of_row
+from checks.dashboard.views.now import FACETS, cause_of, since_of, telling
+from checks.dashboard.views.standing import Standing, standing_in
 from checks.findings import ClusterReport, Fail, Finding, describe_evidence, shown, word
 from checks.fleet.clusters import is_called, strip_of
 from checks.fleet.incidents import Incident
@@ -97,7 +97,7 @@ class RegistryView(msgspec.Struct, frozen=True, kw_only=True):
 def dependents_of(fleet: Fleet, name: str) -> tuple[Dependent, ...]:
     """The clusters that use a registry (login server or name), the worst first."""
     found = [(entry, row) for entry in fleet.clusters() for row in entry.rows if is_called(row.registry, name)]
-    return tuple(sorted(found, key=lambda one: (standing_of_row(one[1]).rank, name_of(one[0].cluster).lower())))
+    return tuple(sorted(found, key=lambda one: (standing_in(*one).rank, name_of(one[0].cluster).lower())))
 
 
 def to_be_asked(dependents: Sequence[Dependent]) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ def registry_view(
     """The page. ``reports`` are those of ``to_be_asked``, as far as there are any."""
     registry = dependents[0][1].registry
     listed, more = bounded.first(dependents, MAX_DEPENDENTS)
-    standings = Counter(standing_of_row(row) for _, row in dependents)
+    standings = Counter(standing_in(entry, row) for entry, row in dependents)
     own = [one for one in incidents if one.root.kind is RootKind.REGISTRY and one.root.name == registry]
     shown_incidents, more_incidents = bounded.first(own, MAX_INCIDENTS)
     asked = tuple(reports)
@@ -136,7 +136,7 @@ def registry_view(
 
 def _dependent(entry: ClusterEntry, row: RowEntry, fleet: Fleet) -> DependentLine:
     guid = subscription_of(entry.cluster)
-    standing, facet = standing_of_row(row), telling(row)
+    standing, facet = standing_in(entry, row), telling(row)
     return DependentLine(
         cluster=bounded.name(name_of(entry.cluster)),
         address=addresses.cluster(entry.cluster),
@@ -145,7 +145,7 @@ def _dependent(entry: ClusterEntry, row: RowEntry, fleet: Fleet) -> DependentLin
         standing=Mark(standing.value, standing.kind),
         answers=tuple(answer_mark(row, facet) for facet in FACETS),
         basis=basis_words(row.seen_by or row.basis),
-        cause=bounded.name(facet.cause) if facet else "",
+        cause=cause_of(entry, facet),
         since=maybe(since_of(row), fleet.now),
         strip=strip(strip_of(entry, [row], fleet.now)),
     )

@@ -63,6 +63,12 @@ def standing_of_row(row: RowEntry) -> Standing:
     return Standing.NOT_SEEN if any(facet.facet == "pull" for facet in row.open) else Standing.FINE
 
 
+def standing_in(entry: ClusterEntry, row: RowEntry) -> Standing:
+    """What a registry of it comes to: not seen where the cluster was not found, but for what is held to fail."""
+    standing = standing_of_row(row)
+    return standing if entry.missed_since is None or standing.kind == "fail" else Standing.NOT_SEEN
+
+
 def proven(entry: ClusterEntry) -> bool:
     """Whether nodes themselves reported pulls from every registry whose pull is judged, from at least one."""
     judged = [row for row in entry.rows if row.seen_by]

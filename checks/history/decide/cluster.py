@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-import msgspec
-
 from checks.causes import ScanCause
-from checks.changes import Change, Reason, RowVerdicts, Status, Transition
-from checks.findings import ClusterReport, Fail, RegistryRow, Unknown, word
+from checks.changes import Change, Reason, RowVerdicts, Transition
+from checks.findings import ClusterReport, RegistryRow, word
 from checks.history.decide.admission import OTHERS, Admitted, Others, admit, name_of
 from checks.history.decide.budget import within_budget
 from checks.history.decide.looks import aged
 from checks.history.decide.policy import FACETS, KEEP_FOR, Policy
 from checks.history.decide.replay import Key
-from checks.history.decide.subject import MAX_CAUSE, Look, Step, absent, company_of, displaced, step
-from checks.history.model import ClusterState, Decision, RunRef, SubjectReason, SubjectState
+from checks.history.decide.sights import with_sights
+from checks.history.decide.subject import Look, Step, absent, company_of, displaced, step
+from checks.history.model import ClusterState, Decision, LastLook, RunRef, SubjectReason, SubjectState
 from checks.report.outcome import outcome_of, pods_read
 from checks.rules.pull import pull_times
 
@@ -44,13 +43,13 @@ def decide(
     steps, notices = within_budget(steps, held, before.notices if before else {}, now)
     reasons = [SubjectReason(*key, done.reason) for key, done in steps.items()]
     reasons += [SubjectReason(registry, "", Reason.CAPPED) for registry in admitted.capped]
-    kept = [_with_sight(done.subject, admitted.rows) for done in steps.values() if done.subject is not None]
+    kept = sorted((done.subject for done in steps.values() if done.subject is not None), key=lambda one: one.key)
     state = ClusterState(
         cluster=report.id,
         run=run.id,
         sequence=run.sequence,
         updated=now,
-        subjects=tuple(sorted(kept, key=lambda subject: subject.key)),
+        subjects=with_sights(kept, admitted.rows),
         registries=_remembered(before, report, now),
         capped=len(admitted.capped) * len(FACETS),
         baselines=pull_times.update_baselines(before.baselines if before else {}, report.pull_times),
@@ -59,6 +58,7 @@ def decide(
         notices=notices,
         region=report.region or (previous.region if previous else ""),
         watched=previous.watched if previous else now,
+        looked=LastLook(run.id, now) if report.problem is None else previous.looked if previous else None,
     )
     moved = tuple(done.moved for done in steps.values() if done.moved is not None)
     return Decision(state=state, run=run, change=_change(report, admitted, run, state, moved), reasons=tuple(reasons))
@@ -123,20 +123,6 @@ def _change(
         rows=tuple(_verdicts(name, row) for name, row in sorted(rows.items()) if name in moved),
         notify=state.notify,
     )
-
-
-def _with_sight(subject: SubjectState, rows: Mapping[str, RegistryRow]) -> SubjectState:
-    """The subject with what this look saw beyond what is held; of a registry that it did not see, that is nothing."""
-    row = rows.get(subject.registry)
-    answer = dict(row.facets())[subject.facet] if row else None
-    is_open = answer is not None and isinstance(answer.verdict, Fail | Unknown)
-    cause = answer.cause[:MAX_CAUSE] if answer is not None and is_open else ""
-    is_held = subject.status is Status.FAILING and cause == subject.cause
-    subject = msgspec.structs.replace(subject, seen_cause="" if is_held else cause)
-    if subject.facet != "pull":
-        return subject
-    basis = tuple(basis.value for basis in row.basis) if row else ()
-    return msgspec.structs.replace(subject, seen_by=basis, waiting=row.waiting if row else 0)
 
 
 def _notify(previous: ClusterState | None, report: ClusterReport) -> tuple[str, ...]:

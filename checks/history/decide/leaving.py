@@ -71,6 +71,7 @@ def _left(previous: ClusterState, run: RunRef, now: datetime, reason: Reason) ->
         registries=previous.registries,
         baselines=previous.baselines,
         gone_since=now,
+        looked=previous.looked,
         notify=previous.notify,
         notices=with_notices(previous.notices, sorted({one.registry for one in moved if one.alert}), now),
     )

@@ -273,7 +273,7 @@ def _with_gap(moved: Transition, look: Look) -> Transition:
         text = "Nodes reported that it fails, and not all pods can be read now: only they can say that it is over."
         return msgspec.structs.replace(moved, gap=ReadCause.PARTIAL_PODS.value, summary=text, fix=())
     text = look.answer.summary or f"It needs {verdict.missing}."
-    return msgspec.structs.replace(moved, gap=look.cause, summary=_line(text), fix=_commands(look.answer.fix))
+    return msgspec.structs.replace(moved, gap=look.cause, summary=line_of(text), fix=commands_of(look.answer.fix))
 
 
 # ---- who is notified ---------------------------------------------------------------------------------------------
@@ -353,8 +353,8 @@ def _with_evidence(subject: SubjectState, look: Look, *, status: Status, since: 
         status=status,
         since=since,
         cause=look.cause,
-        summary=_line(look.answer.summary),
-        fix=_commands(look.answer.fix),
+        summary=line_of(look.answer.summary),
+        fix=commands_of(look.answer.fix),
         basis=look.basis,
         codes=look.answer.decided_by[:MAX_CODES],
         members=_members(subject, look.others, look.others.failing),
@@ -387,7 +387,7 @@ def _moved(held: SubjectState | None, subject: SubjectState, reason: Reason, ale
     )
 
 
-def _line(text: str) -> str:
+def line_of(text: str) -> str:
     """One bounded line: control characters would grow sixfold when stored.
 
     Facts hold no secrets already; what is written down for good is looked through once more.
@@ -395,7 +395,7 @@ def _line(text: str) -> str:
     return clipped(printable(redacted(text)), MAX_SUMMARY)
 
 
-def _commands(fix: tuple[str, ...]) -> tuple[str, ...]:
+def commands_of(fix: tuple[str, ...]) -> tuple[str, ...]:
     """Whole commands, as many as fit."""
     kept: list[str] = []
     for command in fix:

@@ -114,8 +114,8 @@ class Overviews(Clusters):
             LOG.error("the overview of subscription %s is made anew: %s", guid, error)
             return StoredOverview(Overview(guid), etag_of(row))
 
-    async def fold_into_overview(self, subscription: str, looks: Sequence[Look]) -> None:
-        """Enter what is held now of clusters of a subscription. Repeatable, and in any order.
+    async def fold_into_overview(self, subscription: str, looks: Sequence[Look], name: str = "") -> None:
+        """Enter what is held now of clusters of a subscription, and its display name. Repeatable, and in any order.
 
         Raises Conflict where others wrote all the time.
         """
@@ -129,10 +129,12 @@ class Overviews(Clusters):
                 for look in looks
                 if _is_news(look.state, known.get(look.state.cluster.lower()))
             ]
-            if not entries:
+            known_name = stored.overview.name
+            if not entries and name in ("", known_name):
                 return
+            made = msgspec.structs.replace(with_entries(stored.overview, entries), name=name or known_name)
             try:
-                await self._write_overview(with_entries(stored.overview, entries), stored.etag, stored)
+                await self._write_overview(made, stored.etag, stored)
             except Conflict:
                 if attempt == TRIES - 1:
                     raise
@@ -148,7 +150,7 @@ class Overviews(Clusters):
                 state = await self.load_state(summary.cluster)
                 if state is not None:
                     entries.append(await self.entry_anew(state.state))
-            made = with_entries(Overview(subscription.lower()), entries)
+            made = with_entries(Overview(subscription.lower(), name=stored.overview.name), entries)
             try:
                 await self._write_overview(made, stored.etag)
             except Conflict:

@@ -25,6 +25,7 @@ from checks.history.model import (
     Batch,
     ClusterState,
     KnownCluster,
+    LastLook,
     MailRow,
     Marker,
     Pending,
@@ -230,6 +231,8 @@ def state_row(state: ClusterState, report: ClusterReport | None) -> Entity:
     entity |= small_columns(state) | chunked("subjects", subjects) | chunked("registries", registries)
     entity |= chunked("baselines", baselines) | chunked("notices", notices)
     entity |= {"region": state.region or None, "watched": state.watched}
+    if state.looked is not None:
+        entity |= {"looked_run": state.looked.run, "looked_at": state.looked.at}
     if report is not None:
         held = (subjects, registries, baselines, notices)
         text, cut = report_text(report, STATE_TEXT - sum(map(units, held)), STATE_WIRE - sum(map(wire, held)))
@@ -297,7 +300,13 @@ def read_state(row: Row) -> ClusterState:
         notices=read(dict[str, tuple[datetime, ...]], joined(row, "notices") if "notices_n" in row else "{}", where),
         region=str(row.get("region", "")),
         watched=moment(row, "watched"),
+        looked=_last_look(row),
     )
+
+
+def _last_look(row: Row) -> LastLook | None:
+    at = moment(row, "looked_at")
+    return None if at is None else LastLook(string(row, "looked_run"), at)
 
 
 def read_summary(row: Row) -> StateSummary:

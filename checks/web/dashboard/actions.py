@@ -71,18 +71,23 @@ def takes_a_form(page: str) -> bool:
     return page != "runs" and _action(page) is not None
 
 
-def _wish(viewer: Viewer, comment: str, without: str, minutes: int) -> silencing.Wish:
-    return silencing.wish(viewer.author, harmless(comment, MAX_REASON) or without, minutes)
+def _wish(viewer: Viewer, comment: str, minutes: int) -> silencing.Wish:
+    if not harmless(comment, MAX_REASON):
+        why = "The comment is empty. Mails and lists show it: write who looks after it, or why it should be quiet."
+        raise RefusedError(Refusal(status=400, title="Nothing was done", said=(why,)))
+    return silencing.wish(viewer.author, comment, minutes)
 
 
 async def _acknowledge(context: JobContext, asked: Asked, viewer: Viewer, incident: str) -> str:
     form = read_form(asked, viewer, AcknowledgeForm)
-    wish = _wish(viewer, form.comment, "acknowledged on the dashboard", ACKNOWLEDGED_MINUTES)
+    wish = _wish(viewer, form.comment, ACKNOWLEDGED_MINUTES)
     try:
         await silencing.acknowledge(context, incident, wish)
     except silencing.NoIncidentError:
         raise _over() from None
     except silencing.TakenError as error:
+        if error.first.author == viewer.author:  # a form that was sent twice
+            return f"{_incident(incident)}?done=already"
         raise RefusedError(_taken(error, incident)) from None
     except LimitError as error:
         raise _too_many(error) from None
@@ -94,7 +99,7 @@ async def _silence(context: JobContext, asked: Asked, viewer: Viewer, incident: 
     if form.hours not in HOURS:
         why = f"A silence takes one of {', '.join(map(str, HOURS))} hours."
         raise RefusedError(Refusal(status=400, title="Nothing was done", said=(why,)))
-    wish = _wish(viewer, form.comment, "silenced on the dashboard", form.hours * 60)
+    wish = _wish(viewer, form.comment, form.hours * 60)
     try:
         await silencing.silence_incident(context, incident, wish)
     except silencing.NoIncidentError:
@@ -106,11 +111,12 @@ async def _silence(context: JobContext, asked: Asked, viewer: Viewer, incident: 
 
 async def _end(context: JobContext, asked: Asked, viewer: Viewer, silence: str) -> str:
     read_form(asked, viewer, EndForm)
-    if await silencing.end(context, silence) is None:
+    ended = await silencing.end(context, silence)
+    if ended is None:
         said = ("There is no such silence: it may have been over for long.",)
         link = (f"{ROOT}/silences", "Silences")
         raise RefusedError(Refusal(status=404, title="Nothing was done", said=said, link=link))
-    return "silences?done=ended"
+    return f"silences?done={'ended' if ended.now else 'over'}"
 
 
 async def _run(context: JobContext, asked: Asked, viewer: Viewer, _: str) -> str:

@@ -1,4 +1,4 @@
-"""A cluster's page: it reads the cluster's own subscription alone."""
+"""A cluster's page: it reads the cluster's own subscription, and all of them where the cluster is part of incidents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from checks.changes import Change
 from checks.dashboard.views.cluster import cluster_view
 from checks.dashboard.views.timeline import MAX_CHANGES, Changes
 from checks.fleet.clusters import find
-from checks.fleet.load import load_subscription
+from checks.fleet.incidents import incidents_of
+from checks.fleet.load import load_fleet, load_subscription
 from checks.history.errors import SchemaError
 from checks.history.model import Unreadable
 from checks.text import one_line, redacted
@@ -37,7 +38,10 @@ async def cluster_page(here: Here, subscription: str, group: str, name: str) -> 
     except SchemaError as error:
         stored, report, trouble = None, None, f"{redacted(one_line(str(error)))[:300]}."
     changes = await _changes(here, entry.cluster)
-    view = cluster_view(entry, fleet, report, stored.state.baselines if stored else {}, changes, trouble=trouble)
+    baselines = stored.state.baselines if stored else {}
+    # Which incident a failure is part of, only all clusters tell.
+    incidents = incidents_of(await load_fleet(here.store, here.now)) if entry.failing else ()
+    view = cluster_view(entry, fleet, report, baselines, changes, incidents=incidents, trouble=trouble)
     return here.html("cluster", view.name, "", view, fleet.latest)
 
 

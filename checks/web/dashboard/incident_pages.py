@@ -26,7 +26,9 @@ PAGE = 40  # incidents of a list
 DONE = {
     "acknowledged": "Acknowledged: nobody is notified of it again until it is over, or the acknowledgement is.",
     "silenced": "Silenced: no mail is sent of it for as long as you said.",
+    "already": "You had acknowledged it already.",
     "ended": "Ended: people are notified again.",
+    "over": "It was over already.",
 }
 Done = Annotated[str, Meta(max_length=40)]
 

@@ -38,7 +38,8 @@ async def now_page(here: Here) -> HttpResponse:
     """*Now*."""
     query = read_query(here.asked, NowQuery)
     fleet = await load_fleet(here.store, here.now)
-    unsent = await here.store.load_unsent()
+    # Until the first sweep has kept what waits, it is looked up.
+    unsent = await here.store.load_unsent() or await here.store.look_at_unsent(here.now)
     lines = lines_of(fleet, query.q, everything=query.all)
     shown, further = page_of(lines, order_of, query.page, PAGE)
     view = now_view(

@@ -41,7 +41,9 @@ class IncidentsQuery(msgspec.Struct, frozen=True):
 
 
 class IncidentsAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Incidents, those with most clusters first. ``next``: what `page` takes for more; null at the end.
+    """Incidents, the worst first: pulls that fail, then access and paths, then images; acknowledged ones last.
+
+    ``next``: what `page` takes for more; null at the end.
 
     ``unreadable``: rows of the storage that could not be read, so that what they hold is missing here.
     """

@@ -110,8 +110,8 @@ async def get_silence(context: JobContext, asked: Asked) -> HttpResponse:
 
 async def delete_silence(context: JobContext, asked: Asked) -> HttpResponse:
     """Ends a silence or an acknowledgement now; one that is over stays as it is."""
-    over = await silencing.end(context, asked.path["id"])
-    return _none() if over is None else HttpResponse(200, _answer(over, context.clock()))
+    done = await silencing.end(context, asked.path["id"])
+    return _none() if done is None else HttpResponse(200, _answer(done.silence, context.clock()))
 
 
 async def post_acknowledgement(context: JobContext, asked: Asked) -> HttpResponse:

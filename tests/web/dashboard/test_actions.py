@@ -15,7 +15,10 @@ from checks.history.table.store import Store
 from checks.jobs.queues import PlanMessage
 from checks.settings import LocalViewer
 from checks.silences import MAX_REASON
-from tests.support.dashboard import NAME, OBJECT_ID, answered, sent, text
+from checks.web.dashboard.gate import OPERATOR
+from checks.web.dashboard.viewer import Viewer
+from checks.web.http import Asked
+from tests.support.dashboard import NAME, OBJECT_ID, OID, answered, encoded, principal, sent, text, token
 from tests.support.held import SUBSCRIPTION, Held, held_fleet
 from tests.support.queued_jobs import take
 from tests.support.reports import REGISTRY
@@ -48,40 +51,67 @@ async def test_an_acknowledgement_is_kept_with_who_made_it(held: Held) -> None:
     assert (await held.get("incident", path={"id": name}))["state"] == "acknowledged"
 
 
+def by(number: int, page: str, fields: dict[str, str]) -> Asked:
+    """A form of somebody else."""
+    other = f"{OBJECT_ID[:-1]}{number}"
+    claims = [{"typ": OID, "val": other}, {"typ": "preferred_username", "val": NAME}, {"typ": "roles", "val": OPERATOR}]
+    signed = {"x_ms_client_principal": encoded(principal(claims=claims)), "x_ms_client_principal_id": other}
+    return sent(page, fields | {"token": token(Viewer(name=NAME, id=other, operator=True))}, OPERATOR, **signed)
+
+
 async def test_who_was_first_is_told_to_who_comes_after(held: Held) -> None:
     name = await incident(held)
-    forms = [sent(f"incidents/{name}/acknowledge", {"comment": f"comment {number}"}) for number in range(4)]
+    forms = [by(number, f"incidents/{name}/acknowledge", {"comment": f"comment {number}"}) for number in range(4)]
     answers = await asyncio.gather(*(answered(held.job, form) for form in forms))
     assert sorted(answer.status for answer in answers) == [303, 412, 412, 412]
     (kept,) = await silences(held)
     for answer in answers:
-        assert answer.status == 303 or (WHO in text(answer) and kept["reason"] in text(answer))
-    late = await answered(held.job, sent(f"incidents/{name}/acknowledge", {"comment": ""}))
+        assert answer.status == 303 or (kept["author"] in text(answer) and kept["reason"] in text(answer))
+    late = await answered(held.job, by(5, f"incidents/{name}/acknowledge", {"comment": "late"}))
     assert late.status == 412
     assert f'href="/api/dashboard/incidents/{name}"' in text(late)
+
+
+async def test_a_form_that_is_sent_twice_is_no_conflict_with_oneself(held: Held) -> None:
+    name = await incident(held)
+    form = sent(f"incidents/{name}/acknowledge", {"comment": "I look at it"})
+    done = [(await answered(held.job, form)).headers["Location"].rpartition("=")[2] for _ in range(2)]
+    assert done == ["acknowledged", "already"]
+    (kept,) = await silences(held)
+    end = sent(f"silences/{kept['id']}/end")
+    done = [(await answered(held.job, end)).headers["Location"].rpartition("=")[2] for _ in range(2)]
+    assert done == ["ended", "over"]
+
+
+@pytest.mark.parametrize("comment", ["", "   ", "\x00\x1b", "\u200b"], ids=ascii)
+@pytest.mark.parametrize(("page", "more"), [("acknowledge", {}), ("silence", {"hours": "1"})])
+async def test_a_comment_says_something(held: Held, page: str, more: dict[str, str], comment: str) -> None:
+    answer = await answered(held.job, sent(f"incidents/{await incident(held)}/{page}", more | {"comment": comment}))
+    assert (answer.status, "The comment is empty" in text(answer)) == (400, True)
+    assert await silences(held) == []
 
 
 @pytest.mark.parametrize("hours", [1, 4, 8, 24, 72])
 async def test_a_silence_is_of_the_incidents_root_for_as_long_as_was_chosen(held: Held, hours: int) -> None:
     name = await incident(held)
-    done = await answered(held.job, sent(f"incidents/{name}/silence", {"hours": str(hours), "comment": ""}))
+    done = await answered(held.job, sent(f"incidents/{name}/silence", {"hours": str(hours), "comment": "why"}))
     assert (done.status, done.headers["Location"]) == (303, f"/api/dashboard/incidents/{name}?done=silenced")
     (kept,) = (await held.job.store.list_silences()).silences
     assert kept.matchers.given() == {"registry": REGISTRY, "cause": "role-missing"}
     assert kept.until - kept.created == timedelta(hours=hours)
-    assert (kept.author, kept.reason) == (WHO, "silenced on the dashboard")
+    assert (kept.author, kept.reason) == (WHO, "why")
     assert (await held.get("incident", path={"id": name}))["state"] == "silenced"
 
 
 @pytest.mark.parametrize("hours", ["0", "2", "-1", "72000", "1.5", "", "x"])
 async def test_other_hours_are_refused(held: Held, hours: str) -> None:
-    asked = sent(f"incidents/{await incident(held)}/silence", {"hours": hours, "comment": ""})
+    asked = sent(f"incidents/{await incident(held)}/silence", {"hours": hours, "comment": "why"})
     assert (await answered(held.job, asked)).status == 400
     assert await silences(held) == []
 
 
 async def test_a_silence_is_ended(held: Held) -> None:
-    await answered(held.job, sent(f"incidents/{await incident(held)}/acknowledge", {"comment": ""}))
+    await answered(held.job, sent(f"incidents/{await incident(held)}/acknowledge", {"comment": "why"}))
     (kept,) = await silences(held)
     done = await answered(held.job, sent(f"silences/{kept['id']}/end"))
     assert (done.status, done.headers["Location"]) == (303, "/api/dashboard/silences?done=ended")
@@ -114,14 +144,14 @@ async def test_a_run_over_what_is_no_subscription_is_refused(storage: str, held:
 @pytest.mark.parametrize(
     ("page", "fields"),
     [
-        ("incidents/0000000000000000/acknowledge", {"comment": ""}),
-        ("incidents/' or 1 eq 1/acknowledge", {"comment": ""}),
-        ("incidents/0000000000000000/silence", {"comment": "", "hours": "1"}),
+        ("incidents/0000000000000000/acknowledge", {"comment": "why"}),
+        ("incidents/' or 1 eq 1/acknowledge", {"comment": "why"}),
+        ("incidents/0000000000000000/silence", {"comment": "why", "hours": "1"}),
         ("silences/0a0a/end", {}),
         ("silences/' or RowKey ge 'a/end", {}),
         ("", {}),
         ("incidents", {}),
-        ("incidents/x/acknowledge/y", {"comment": ""}),
+        ("incidents/x/acknowledge/y", {"comment": "why"}),
         ("runs/x", {}),
         ("static/dashboard.css", {}),
     ],
@@ -137,7 +167,7 @@ async def test_what_is_not_there_is_a_page_that_says_that_nothing_was_done(
 async def test_an_incident_that_is_over_is_not_acknowledged(held: Held) -> None:
     name = await incident(held)
     await held.look(aks_1="pass", aks_4="pass")
-    assert (await answered(held.job, sent(f"incidents/{name}/acknowledge", {"comment": ""}))).status == 404
+    assert (await answered(held.job, sent(f"incidents/{name}/acknowledge", {"comment": "why"}))).status == 404
     assert await silences(held) == []
 
 
@@ -149,13 +179,13 @@ async def test_too_many_silences_are_a_conflict(held: Held, monkeypatch: pytest.
 
     monkeypatch.setattr(Store, "add_silence", full)
     for page, fields in (("acknowledge", {}), ("silence", {"hours": "1"})):
-        answer = await answered(held.job, sent(f"incidents/{name}/{page}", {"comment": ""} | fields))
+        answer = await answered(held.job, sent(f"incidents/{name}/{page}", {"comment": "why"} | fields))
         assert (answer.status, "1000 silences hold" in text(answer)) == (409, True)
 
 
 @pytest.mark.parametrize("page", ["incidents/{}/acknowledge", "incidents/{}/silence", "silences/0a0a/end", "runs"])
 async def test_a_reader_does_nothing_and_is_told_what_it_takes(storage: str, held: Held, page: str) -> None:
-    asked = sent(page.format(await incident(held)), {"comment": "", "hours": "1"}, "Reader")
+    asked = sent(page.format(await incident(held)), {"comment": "why", "hours": "1"}, "Reader")
     answer = await answered(held.job, asked)
     assert answer.status == 403
     assert "The app role Operator is missing" in text(answer)
@@ -182,7 +212,7 @@ async def test_a_reader_on_this_machine_is_told_of_the_setting(held: Held) -> No
 async def test_another_site_does_nothing(storage: str, held: Held, headers: dict[str, str]) -> None:
     name = await incident(held)
     for page in (f"incidents/{name}/acknowledge", f"incidents/{name}/silence", "runs"):
-        answer = await answered(held.job, sent(page, {"comment": "", "hours": "1"}, **headers))
+        answer = await answered(held.job, sent(page, {"comment": "why", "hours": "1"}, **headers))
         assert (answer.status in (403, 415), "Nothing was done" in text(answer)) == (True, True)
     assert (await silences(held), take(storage)) == ([], [])
 
@@ -196,6 +226,6 @@ async def test_a_comment_is_bounded_and_kept_without_secrets_and_control_charact
     (kept,) = await silences(held)
     assert "Zm9v" not in kept["reason"]
     assert kept["reason"].isprintable()
-    again = await answered(held.job, sent(f"incidents/{name}/acknowledge", {"comment": ""}))
+    again = await answered(held.job, by(1, f"incidents/{name}/acknowledge", {"comment": "why"}))
     assert "<script>" not in text(again)
     assert "&lt;script&gt;" in text(again)
