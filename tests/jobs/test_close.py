@@ -11,11 +11,13 @@ from azure.core.exceptions import ServiceRequestError
 from checks.arm_ids import name_of
 from checks.changes import Reason
 from checks.findings import Pass, SubscriptionResult, Unknown
+from checks.fleet.load import load_fleet
 from checks.history.decide import Policy, decide
-from checks.history.model import MarkerStatus, Run, RunScope, Shard, Totals, new_run_id
+from checks.history.model import MarkerStatus, RowRef, Run, RunScope, Shard, Totals, new_run_id
 from checks.jobs.close import close_run, record_poison, sweep_runs
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
+from checks.report.outcome import Outcome
 from localhost.mailbox import Mailbox
 from tests.support.reports import CLUSTER, report
 from tests.support.storage import Clock, app_settings, job_context
@@ -144,6 +146,41 @@ async def test_a_cluster_leaves_only_by_a_complete_inventory(storage: str, smtp:
         assert bool(stored.state.subjects) is not complete
     subjects = [str(message["Subject"]).split(":")[0] for message in smtp.messages]
     assert subjects == ["[Pullwatch] FAIL"] + ["[Pullwatch] REMOVED"] * complete
+
+
+async def test_a_cluster_that_a_list_does_not_have_is_shown_as_not_found_by_that_run(storage: str) -> None:
+    other = f"{CLUSTER}2"
+    async with job_context(app_settings(storage), Clock()) as job:
+        looked = await closed(job, await planned(job, 1, {CLUSTER: "pass", other: "pass"}))
+        job.clock.forward(minutes=30)  # type: ignore[attr-defined]
+        missed = await closed(job, await planned(job, 2, {CLUSTER: "pass"}))
+        fleet = await load_fleet(job.store, job.clock())
+        entry = next(one for one in fleet.clusters() if one.cluster == other)
+        assert entry.looked is not None and entry.looked.run == looked.id
+        assert (entry.run, entry.outcome, entry.missed_since) == (missed.id, Outcome.UNKNOWN, job.clock())
+        job.clock.forward(minutes=30)  # type: ignore[attr-defined]
+        await closed(job, await planned(job, 3, {CLUSTER: "pass", other: "pass"}))
+        entry = next(one for one in (await load_fleet(job.store, job.clock())).clusters() if one.cluster == other)
+        assert (entry.outcome, entry.missed_since) == (Outcome.PASS, None)
+
+
+async def test_a_subscription_keeps_its_name_where_it_cannot_be_seen_any_more(storage: str) -> None:
+    async with job_context(app_settings(storage), Clock()) as job:
+        for number, name in enumerate(("Shop Production", ""), 1):
+            seen = (SubscriptionResult(id=SUBSCRIPTION, name=name, clusters=1, verdict=Pass()),)
+            await closed(job, await planned(job, number, {CLUSTER: "pass"}, subscriptions=seen))
+            assert (await load_fleet(job.store, job.clock())).names == {SUBSCRIPTION.lower(): "Shop Production"}
+        await job.store.rebuild_overview(SUBSCRIPTION)
+        assert (await load_fleet(job.store, job.clock())).names == {SUBSCRIPTION.lower(): "Shop Production"}
+
+
+async def test_clusters_of_a_row_that_is_not_there_are_counted_as_not_shown(storage: str) -> None:
+    seen = (SubscriptionResult(id=SUBSCRIPTION, name="Shop", clusters=2, verdict=Pass()),)
+    async with job_context(app_settings(storage), Clock()) as job:
+        await closed(job, await planned(job, 1, {CLUSTER: "pass"}, subscriptions=seen, opted_out=(f"{CLUSTER}2",)))
+        assert (await load_fleet(job.store, job.clock())).not_shown == {}
+        await job.store._drop([RowRef("overview", f"subscription|{SUBSCRIPTION.lower()}")])
+        assert (await load_fleet(job.store, job.clock())).not_shown == {SUBSCRIPTION.lower(): 1}
 
 
 @pytest.mark.parametrize("complete", [True, False])
