@@ -33,4 +33,7 @@ def test_a_moment_is_for_machines_and_for_people() -> None:
     there = datetime(2026, 11, 24, 6, 30, tzinfo=timezone(timedelta(hours=1)))
     assert moment(there, NOW) == Moment("2026-11-24T05:30:00Z", "2026-11-24 05:30 UTC", "2 h 30 min ago")
     assert moment(NOW + timedelta(minutes=12), NOW).relative == "in 12 min"
+    assert [moment(NOW + timedelta(seconds=s), NOW).relative for s in (-59, 0, 30)] == [
+        "just now", "just now", "in less than a minute"
+    ]  # fmt: skip
     assert maybe(None, NOW) is None

@@ -20,7 +20,10 @@ class Moment(msgspec.Struct, frozen=True):
 def moment(at: datetime, now: datetime) -> Moment:
     """A time, seen from now."""
     utc = at.astimezone(UTC)
-    relative = f"{span(now - at)} ago" if now >= at else f"in {span(at - now)}"
+    if timedelta() <= now - at < _MINUTE:
+        relative = "just now"
+    else:
+        relative = f"{span(now - at)} ago" if now >= at else f"in {span(at - now)}"
     return Moment(utc.strftime("%Y-%m-%dT%H:%M:%SZ"), utc.strftime("%Y-%m-%d %H:%M UTC"), relative)
 
 

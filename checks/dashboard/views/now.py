@@ -206,7 +206,7 @@ def _tiles(fleet: Fleet, standings: Counter[Standing], by_nodes: int, unsent: Un
     notes = {
         Standing.CANNOT_PULL: "a pull is known to fail",
         Standing.AT_RISK: "no access or no path",
-        Standing.IMAGE_ERRORS: "single images cannot be pulled",
+        Standing.IMAGE_ERRORS: "of single images",
         Standing.UNCONFIRMED: "failed in the last look",
         Standing.NOT_SEEN: "not known if they can pull",
         Standing.FINE: f"{by_nodes} of them proven by nodes" if standings[Standing.FINE] else "",

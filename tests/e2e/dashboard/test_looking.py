@@ -75,7 +75,7 @@ def test_from_an_incident_to_the_cluster_its_picture_and_the_registry(
         expect(page.locator("h1")).to_contain_text(removed.cluster)
         expect(page.locator("svg text", has_text="it breaks here").first).to_be_attached()
         expect(page.locator("pre", has_text="az role assignment create").first).to_be_visible()
-        page.get_by_role("link", name=removed.registry).first.click()
+        page.get_by_role("link", name=removed.registry, exact=True).first.click()
         page.wait_for_url("**/registries/*")
         expect(page.locator("main")).to_contain_text(removed.cluster)
 
