@@ -16,8 +16,8 @@ from checks.collect import cluster
 from checks.collect.arm import inventory, resource_graph
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
-from checks.collect.arm.parts import ALL, Part
-from checks.collect.arm.references import OF_REGISTRIES, referred_to
+from checks.collect.arm.parts import ALL, OF_REGISTRIES, Part
+from checks.collect.arm.references import referred_to
 from checks.collect.cluster import Looked
 from checks.collect.wire.errors import CollectError
 from checks.facts import Cluster, ClusterFacts, NotSeen, RegistryUse, Seen
@@ -28,6 +28,7 @@ from checks.jobs.choosing.subscriptions import Choice
 from checks.report.cluster_report import build_report
 from checks.rules import registry_names
 from checks.rules.patterns import is_pattern
+from checks.rules.pull.observed_pulls import failed_pulls
 
 Progress = Callable[[str], None]
 ROUNDS = 5  # a registry leads to its endpoint, that to its network and zone, that to its peers
@@ -112,8 +113,14 @@ class _Near:
         for _ in range(ROUNDS):
             uses = self._uses()
             networks = await cluster.with_zone_groups(self._azure, self._listing, uses)
-            if not await self._listing.extend(self._azure, referred_to(self._listing, self._target, uses, networks)):
+            wanted = referred_to(self._listing, self._target, uses, networks, refused=self._may_be_refused())
+            if not await self._listing.extend(self._azure, wanted, sparing=True):
                 return
+
+    def _may_be_refused(self) -> bool:
+        """Whether pulls fail, or nodes are asked to pull later: then what a registry saw them leave by is compared."""
+        workloads = self._looked.workloads
+        return isinstance(workloads, Seen) and bool(workloads.value.ready_nodes or failed_pulls(workloads.value))
 
     def _uses(self) -> tuple[RegistryUse, ...]:
         """The registries in use, by what was read so far."""

@@ -24,6 +24,7 @@ PROVIDER = "/providers/Microsoft.Authorization/"
 _AT_SCOPE = re.compile(r"atscope\(\)", re.IGNORECASE)
 _ASSIGNED_TO = re.compile(r"assignedto\(\s*'([^']*)'\s*\)", re.IGNORECASE)
 _EQUALS = re.compile(r"(\w+)\s+eq\s+'?((?:[^']|'')*?)'?", re.IGNORECASE)
+_OR = re.compile(r"\s+or\s+(?=(?:[^']*'[^']*')*[^']*$)", re.IGNORECASE)
 _AND = re.compile(r"\s+and\s+(?=(?:[^']*'[^']*')*[^']*$)", re.IGNORECASE)
 
 
@@ -61,6 +62,11 @@ def parse_filter(text: str | None) -> Filter:
     if principal is not None and (at_scope or assigned is not None):
         raise _unsupported(text or "")
     return Filter(at_scope, and_below, assigned, principal, tuple(equals))
+
+
+def parse_alternatives(text: str | None) -> tuple[Filter, ...]:
+    """The filters that `or` combines in one, as the list of resources takes it; `and` binds tighter."""
+    return tuple(map(parse_filter, _OR.split(text.strip()))) if text and text.strip() else (Filter(),)
 
 
 def _unsupported(text: str) -> Exception:

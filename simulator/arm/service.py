@@ -8,7 +8,7 @@ from aiohttp import web
 
 from simulator.arm import ids, resource_graph, versions
 from simulator.arm.arm_metadata import locations, provider_list, tenants, usages
-from simulator.arm.authorization import parse_filter
+from simulator.arm.authorization import parse_alternatives
 from simulator.arm.authorization_api import ArmAuthorization
 from simulator.arm.cluster_actions import ArmClusters
 from simulator.arm.network_actions import effective_page, listed_at, needs_grant
@@ -139,11 +139,12 @@ class Arm:
 
     def _inventory(self, request: ArmRequest, inventory: list[Resource]) -> web.Response:
         """`GET .../resources`: resources without properties; $filter by resourceType, name, location, tag."""
-        wanted = dict(parse_filter(request.query.get("$filter")).equals)
+        wanted = [dict(one.equals) for one in parse_alternatives(request.query.get("$filter"))]
         items = [
             encode(_trimmed(resource))
             for resource in inventory
-            if _passes(resource, wanted) and not request.caller.is_denied(_type_of(resource) + "/read", resource.id)
+            if any(_passes(resource, one) for one in wanted)
+            and not request.caller.is_denied(_type_of(resource) + "/read", resource.id)
         ]
         return request.page(items, self._page_size)
 

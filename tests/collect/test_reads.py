@@ -64,7 +64,7 @@ def test_a_role_definition_that_cannot_be_read_is_counted(tmp_path: Path) -> Non
     name = guid("a role")
     role = {"id": f"/x/roleDefinitions/{name}", "name": name, "properties": {"roleName": "r", "permissions": []}}
     answer(tenant, ("/roleDefinitions", page(role, {"name": 7})))
-    role_definitions = read(tenant, lambda azure: reads.authorization(azure, SUBSCRIPTION)).definitions
+    role_definitions = read(tenant, lambda azure: reads.seen(reads.role_definitions(azure, SUBSCRIPTION)))
     assert isinstance(role_definitions, Seen) and list(role_definitions.value) == [name]
     assert role_definitions.partial == ONE_OF_TWO
 
@@ -72,7 +72,7 @@ def test_a_role_definition_that_cannot_be_read_is_counted(tmp_path: Path) -> Non
 def test_a_body_that_the_sdk_cannot_read_is_a_gap_and_no_crash(tmp_path: Path) -> None:
     tenant = Tenant(tmp_path)
     answer(tenant, ("/roleDefinitions", page("no object")))
-    role_definitions = read(tenant, lambda azure: reads.authorization(azure, SUBSCRIPTION)).definitions
+    role_definitions = read(tenant, lambda azure: reads.seen(reads.role_definitions(azure, SUBSCRIPTION)))
     assert isinstance(role_definitions, NotSeen) and role_definitions.why is NotSeenReason.ERROR
     assert role_definitions.detail == "list role definitions: Azure sent a body that could not be read"
 

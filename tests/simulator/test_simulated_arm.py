@@ -164,6 +164,20 @@ def test_the_inventory_filters_by_type_and_leaves_properties_out(client: Client)
     assert "properties" not in result[0] and result[0]["sku"]["name"] == "Premium"
 
 
+def test_the_inventory_takes_types_combined_with_or(client: Client) -> None:
+    def kinds(wanted: str) -> list[str]:
+        items = client.arm(f"/subscriptions/{SUBSCRIPTION}/resources", "2021-04-01", filter=wanted).json["value"]
+        return sorted(item["type"].lower() for item in items)
+
+    registry = "resourceType eq 'Microsoft.ContainerRegistry/registries'"
+    cluster = "resourceType eq 'Microsoft.ContainerService/managedClusters'"
+    assert kinds(f"{registry} or {cluster}") == [
+        "microsoft.containerregistry/registries",
+        "microsoft.containerservice/managedclusters",
+    ]
+    assert kinds(f"{registry} and name eq 'other' or {cluster}") == ["microsoft.containerservice/managedclusters"]
+
+
 def test_usages_follow_from_the_sku_unless_a_body_says_otherwise(client: Client, folder: Folder) -> None:
     rows = {row["name"]: row["limit"] for row in client.arm(f"{REGISTRY}/listUsages").json["value"]}
     assert (rows["Size"], rows["Geo-replications"]) == (500 * 1024**3, -1)

@@ -11,9 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from checks.collect.arm import name_servers, network_managers, networks, own_access, reads, virtual_hubs
+from checks.collect.arm import (
+    existing,
+    name_servers,
+    network_managers,
+    networks,
+    own_access,
+    reads,
+    role_definitions,
+    virtual_hubs,
+)
 from checks.collect.arm.client import Azure
-from checks.collect.arm.parts import ALL, Part
+from checks.collect.arm.parts import ALL, OF_REGISTRIES, Part
 from checks.collect.wire.single_flight import SingleFlight
 from checks.facts import (
     Authorization,
@@ -40,6 +49,7 @@ from checks.rules import registry_names, visibility
 from checks.rules.access import rbac
 
 AT_ONCE = 8
+_READ_ONLY = OF_REGISTRIES | {Part.REGISTRY_RULES}  # for which it matters only that the app may read them
 _UNASKED = Authorization(assignments=NOT_ASKED, definitions=NOT_ASKED, denies=NOT_ASKED)
 
 
@@ -61,6 +71,7 @@ class Inventory:
         self._order = list(self.unread)  # whatever is read first, answers name subscriptions in this order
         self.parts: dict[str, frozenset[Part]] = {}
         self.own_definitions: SingleFlight[Seen[RoleDefinition]] = SingleFlight()
+        self._only_read: set[str] = set()  # where own roles were not asked for, as a list shows Reader
         self._identity = identity
         self._acr_suffix = acr_suffix
         self._suffix = f".{acr_suffix}"
@@ -99,10 +110,11 @@ class Inventory:
         visible = (*(facts.subscription for facts in self.subscriptions.values()), *self.unread.values())
         return {one.id: one.tenant_id for one in visible if one.tenant_id}
 
-    async def extend(self, azure: Azure, wanted: Mapping[str, frozenset[Part]]) -> bool:
+    async def extend(self, azure: Azure, wanted: Mapping[str, frozenset[Part]], *, sparing: bool = False) -> bool:
         """Reads what is wanted of subscriptions (guids) that can be seen and was not read yet; whether that was any.
 
-        For the inventory of one cluster alone: nobody else may be using it meanwhile.
+        For the inventory of one cluster alone: nobody else may be using it meanwhile. ``sparing`` asks first which
+        kinds there are at all, where that may save more than it costs.
         """
         limit = asyncio.Semaphore(AT_ONCE)
         visible = self.unread | {guid: facts.subscription for guid, facts in self.subscriptions.items()}
@@ -114,21 +126,42 @@ class Inventory:
 
         async def bounded(guid: str, parts: frozenset[Part]) -> SubscriptionFacts:
             async with limit:
-                return await self._more(azure, visible[guid], parts)
+                return await self._more(azure, visible[guid], parts, sparing=sparing)
 
         more = await asyncio.gather(*(bounded(guid, parts) for guid, parts in missing.items()))
         for guid, parts in missing.items():
             self.parts[guid] = self.parts.get(guid, frozenset()) | parts
         if more:
-            self._put((self.subscriptions | {facts.subscription.id: facts for facts in more}).values())
+            known = self.subscriptions | {facts.subscription.id: facts for facts in more}
+            own = _visibility(known, {}, self._identity)
+            self._put((await role_definitions.completed(azure, known, own)).values())
         return bool(more)
 
-    async def _more(self, azure: Azure, subscription: Subscription, parts: frozenset[Part]) -> SubscriptionFacts:
+    async def _more(
+        self, azure: Azure, subscription: Subscription, parts: frozenset[Part], *, sparing: bool
+    ) -> SubscriptionFacts:
         known = self.subscriptions.get(subscription.id)
         if known is not None:
-            return _merged(known, await _subscription(azure, subscription, parts, known))
-        own_roles = await own_access.roles(azure, subscription.id, self._identity.object_id, self.own_definitions)
-        return msgspec.structs.replace(await _subscription(azure, subscription, parts), own_roles=own_roles)
+            ask = sparing and parts >= existing.KINDS.keys()
+            empty = await existing.none_of(azure, subscription.id, self.visibility) if ask else {}
+            facts = _merged(known, await _subscription(azure, subscription, parts, known, empty))
+            more_matters = subscription.id in self._only_read and not parts <= _READ_ONLY
+            return await self._with_own_roles(azure, facts) if more_matters else facts
+        facts = await _subscription(azure, subscription, parts)
+        return await self._with_own_roles(azure, facts, only_read=parts <= _READ_ONLY)
+
+    async def _with_own_roles(
+        self, azure: Azure, facts: SubscriptionFacts, *, only_read: bool = False
+    ) -> SubscriptionFacts:
+        """The facts with the app's own roles. ``only_read``: it does not matter what they allow besides reading."""
+        guid, own = facts.subscription.id, self._identity.object_id
+        self._only_read.discard(guid)
+        reading = own_access.reads_everything(facts.authorization.assignments, guid, own) if only_read else None
+        if reading is not None:
+            self._only_read.add(guid)
+            return msgspec.structs.replace(facts, own_roles=reading)
+        roles = await own_access.roles(azure, guid, own, self.own_definitions)
+        return msgspec.structs.replace(facts, own_roles=roles)
 
     def _index(self, subscription: str, facts: SubscriptionFacts) -> None:
         if isinstance(facts.registries, Seen):
@@ -236,9 +269,13 @@ async def unread(azure: Azure, subscriptions: Iterable[Subscription]) -> Invento
 
 
 async def _subscription(
-    azure: Azure, subscription: Subscription, parts: frozenset[Part], known: SubscriptionFacts | None = None
+    azure: Azure,
+    subscription: Subscription,
+    parts: frozenset[Part],
+    known: SubscriptionFacts | None = None,
+    empty: existing.Empty | None = None,
 ) -> SubscriptionFacts:
-    """Parts of a subscription. ``known`` is what was read before, which some of them depend on."""
+    """Parts of a subscription. ``known`` is what was read before, which some need, ``empty`` what holds nothing."""
     guid = subscription.id
     clusters, registries = await asyncio.gather(
         reads.seen(reads.clusters(azure, guid)) if Part.CLUSTERS in parts else _nothing(),
@@ -257,6 +294,7 @@ async def _subscription(
             listed.value if isinstance(listed, Seen) else (),
             len(held.value) if isinstance(held, Seen) else 1,
             parts,
+            empty or {},
         ),
     )
 

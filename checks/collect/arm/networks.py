@@ -7,7 +7,7 @@ the public addresses of scale sets whose nodes have their own. A list that is re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -49,10 +49,18 @@ Reader = Callable[[Any], T | None]
 
 
 async def of_subscription(
-    azure: Azure, subscription: str, clusters: Iterable[Cluster], registries: int, parts: frozenset[Part] = ALL
+    azure: Azure,
+    subscription: str,
+    clusters: Iterable[Cluster],
+    registries: int,
+    parts: frozenset[Part] = ALL,
+    empty: Mapping[Part, Seen[Any]] = {},
 ) -> Network:
-    """The network facts of a subscription. ``registries``: how many it holds, none of which need no rules read."""
-    read = _Reading(azure, subscription, parts)
+    """The network facts of a subscription. ``registries``: how many it holds, none of which need no rules read.
+
+    ``empty`` are the parts of which it is known already that it holds nothing.
+    """
+    read = _Reading(azure, subscription, parts, empty)
     own = [cluster for cluster in clusters if subscription_of(cluster.id) == subscription.lower()]
     (networks, groups, tables, gateways, addresses), (prefixes, endpoints, rules, nodes), others = await asyncio.gather(
         asyncio.gather(
@@ -102,14 +110,18 @@ async def of_subscription(
 class _Reading:
     """The reads of one subscription."""
 
-    def __init__(self, azure: Azure, subscription: str, parts: frozenset[Part]) -> None:
+    def __init__(
+        self, azure: Azure, subscription: str, parts: frozenset[Part], empty: Mapping[Part, Seen[Any]]
+    ) -> None:
         self._azure = azure
         self._scope = f"/subscriptions/{subscription}"
-        self._parts = parts
+        self._parts, self._empty = parts, empty
 
     async def part(self, part: Part, reading: Callable[[], Awaitable[Seen[P] | NotSeen]]) -> Seen[P] | NotSeen:
         """What a reading gives where the part that it is of is wanted."""
-        return await reading() if part in self._parts else NOT_ASKED
+        if part not in self._parts:
+            return NOT_ASKED
+        return self._empty.get(part) or await reading()
 
     async def _raw(self, path: str, api_version: str, what: str) -> Seen[list[Any]] | NotSeen:
         return await reads.seen(self._raw_or_raise(path, api_version, what))
@@ -167,7 +179,7 @@ class _Reading:
         if isinstance(items, NotSeen):
             return items
         suffix = self._azure.settings.cloud.acr_suffix
-        about = [item for item in items.value if _is_about_registries(bodies.name_of(item), suffix)]
+        about = [item for item in items.value if is_about_registries(bodies.name_of(item), suffix)]
         zones = await asyncio.gather(*(self._zone(item) for item in about))
         return Seen({zone.id.rstrip("/").lower(): zone for zone in zones}, items.evidence)
 
@@ -298,7 +310,7 @@ def _with_members(endpoint: PrivateEndpoint, interfaces: dict[str, Any], gap: No
     return msgspec.structs.replace(endpoint, members=members) if members and named else endpoint
 
 
-def _is_about_registries(name: str | None, suffix: str) -> bool:
+def is_about_registries(name: str | None, suffix: str) -> bool:
     """``privatelink.azurecr.io``, and any other zone in which a registry's name would be looked up."""
     lower = (name or "").lower()
     return lower in (suffix, f"privatelink.{suffix}") or lower.endswith(f".{suffix}")

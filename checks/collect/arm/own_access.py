@@ -16,7 +16,7 @@ from checks.collect.arm import bodies, reads
 from checks.collect.arm.client import Azure
 from checks.collect.wire.errors import CollectError
 from checks.collect.wire.single_flight import SingleFlight
-from checks.facts import NotSeen, Permission, RoleDefinition, Seen
+from checks.facts import NotSeen, Permission, RoleAssignment, RoleDefinition, Seen
 from checks.facts.visibility import NOT_READ
 from checks.rules.access import rbac
 
@@ -99,6 +99,23 @@ async def roles(
     for role in sorted(held):
         permissions += await _permissions(azure, role, definitions)
     return Seen(permissions, listing.evidence, listing.partial)
+
+
+def reads_everything(
+    assignments: Seen[tuple[RoleAssignment, ...]] | NotSeen, subscription: str, object_id: str | None
+) -> Seen[tuple[Permission, ...]] | None:
+    """That the app may read all of a subscription, where a list of its role assignments shows that; else None.
+
+    What else it may do there, or through groups, is not in it: that takes ``roles``.
+    """
+    if object_id is None or isinstance(assignments, NotSeen):
+        return None
+    scope = f"/subscriptions/{subscription}"
+    own = (a for a in assignments.value if a.principal_id.lower() == object_id and not a.condition)
+    readers = (a for a in own if _KNOWN.get(rbac.role_guid(a.role_definition_id)) == _READ_ALL)
+    if any(rbac.reaches(one.scope, scope) for one in readers):
+        return Seen(_READ_ALL, assignments.evidence)
+    return None
 
 
 async def _permissions(

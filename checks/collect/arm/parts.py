@@ -26,3 +26,4 @@ class Part(Enum):
 
 
 ALL = frozenset(Part)
+OF_REGISTRIES = frozenset({Part.REGISTRIES, Part.AUTHORIZATION})

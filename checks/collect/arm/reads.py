@@ -20,6 +20,7 @@ from checks.collect.arm import bodies
 from checks.collect.arm.client import Azure
 from checks.collect.wire.errors import CollectError, Temporary, translate_errors
 from checks.facts import NotSeen, Seen
+from checks.facts.observation import NOT_ASKED
 from checks.findings import Evidence
 from checks.rules.access.rbac import role_guid
 from checks.rules.visibility import READER
@@ -86,10 +87,10 @@ def unreadable(listed: Sequence[Any], read: Sequence[Any]) -> str:
 
 
 async def authorization(azure: Azure, subscription: str) -> facts.Authorization:
-    """Role assignments (at, above and below the subscription), role definitions and deny assignments."""
+    """Role assignments (at, above and below the subscription) and deny assignments, without the definitions."""
     return facts.Authorization(
         assignments=await seen(_assignments(azure, subscription, None)),
-        definitions=await seen(_definitions(azure, subscription)),
+        definitions=NOT_ASKED,
         denies=await seen(_denies(azure, subscription)),
     )
 
@@ -123,7 +124,8 @@ async def _assignments(azure: Azure, subscription: str, odata: str | None) -> Se
     return Seen(assignments, listing.evidence, unreadable(listing.items, assignments))
 
 
-async def _definitions(azure: Azure, subscription: str) -> Seen[dict[str, facts.RoleDefinition]]:
+async def role_definitions(azure: Azure, subscription: str) -> Seen[dict[str, facts.RoleDefinition]]:
+    """The roles that may be assigned in a subscription, by guid. Raises CollectError."""
     operations = azure.authorization(subscription).role_definitions
 
     def pager(**options: Any) -> AsyncIterable[Any]:
