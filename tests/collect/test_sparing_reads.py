@@ -40,14 +40,16 @@ def tenant(tmp_path: Path) -> Tenant:
     return made
 
 
-def read(tenant: Tenant, steps: Steps) -> tuple[Inventory, list[str]]:
-    """The inventory after these steps, and what they asked Azure Resource Manager for."""
+def read(tenant: Tenant, steps: Steps, whole: Steps = ()) -> tuple[Inventory, list[str]]:
+    """The inventory after these steps, the later ones not sparing, and what they asked Azure Resource Manager for."""
 
     async def opened() -> Inventory:
         async with open_azure(settings.load(os.environ)) as azure:
             listing = await inventory.unread(azure, (await reads.subscriptions(azure)).value)
             for wanted in steps:
                 await listing.extend(azure, wanted, sparing=True)
+            for wanted in whole:
+                await listing.extend(azure, wanted)
             return listing
 
     with running(tenant.root) as sim, mock.patch.dict(os.environ, clean(sim.environment), clear=True):
@@ -108,6 +110,14 @@ def test_kinds_that_a_subscription_lacks_take_one_list(tenant: Tenant) -> None:
     assert network is not None
     for part in (network.zones, network.rulesets, network.managers):
         assert isinstance(part, Seen) and part.value == {}
+
+
+def test_where_everything_is_read_after_all_each_kind_is_asked_for_itself(tenant: Tenant) -> None:
+    """The list of all resources comes from an index, which may lag behind."""
+    whole = [{SUBSCRIPTION: ALL}, {SUBSCRIPTION: ALL}]
+    _, asked = read(tenant, [{SUBSCRIPTION: OWN}, {SUBSCRIPTION: NETWORKS}, {SUBSCRIPTION: OWN | NETWORKS}], whole)
+    for kind in ("/resources", "/privateDnsZones", "/dnsForwardingRulesets", "/networkManagers"):
+        assert count(asked, f"{kind}?") == 1
 
 
 def test_a_zone_that_is_about_registries_is_read_and_others_are_not(tenant: Tenant) -> None:

@@ -71,6 +71,7 @@ class Inventory:
         self._order = list(self.unread)  # whatever is read first, answers name subscriptions in this order
         self.parts: dict[str, frozenset[Part]] = {}
         self.own_definitions: SingleFlight[Seen[RoleDefinition]] = SingleFlight()
+        self._spared: dict[str, frozenset[Part]] = {}  # known to hold nothing by a list of all resources alone
         self._only_read: set[str] = set()  # where own roles were not asked for, as a list shows Reader
         self._identity = identity
         self._acr_suffix = acr_suffix
@@ -119,9 +120,9 @@ class Inventory:
         limit = asyncio.Semaphore(AT_ONCE)
         visible = self.unread | {guid: facts.subscription for guid, facts in self.subscriptions.items()}
         missing = {
-            guid: parts - self.parts.get(guid, frozenset())
+            guid: lacking
             for guid, parts in wanted.items()
-            if guid in visible and (guid in self.unread or parts - self.parts.get(guid, frozenset()))
+            if guid in visible and ((lacking := parts - self._read(guid, sparing=sparing)) or guid in self.unread)
         }
 
         async def bounded(guid: str, parts: frozenset[Part]) -> SubscriptionFacts:
@@ -137,6 +138,11 @@ class Inventory:
             self._put((await role_definitions.completed(azure, known, own)).values())
         return bool(more)
 
+    def _read(self, guid: str, *, sparing: bool) -> frozenset[Part]:
+        """The parts that were read. That a list of all resources names none of a kind is enough while it is spared."""
+        spared = frozenset() if sparing else self._spared.get(guid, frozenset())
+        return self.parts.get(guid, frozenset()) - spared
+
     async def _more(
         self, azure: Azure, subscription: Subscription, parts: frozenset[Part], *, sparing: bool
     ) -> SubscriptionFacts:
@@ -144,6 +150,7 @@ class Inventory:
         if known is not None:
             ask = sparing and parts >= existing.KINDS.keys()
             empty = await existing.none_of(azure, subscription.id, self.visibility) if ask else {}
+            self._spared[subscription.id] = self._spared.get(subscription.id, frozenset()) - parts | frozenset(empty)
             facts = _merged(known, await _subscription(azure, subscription, parts, known, empty))
             more_matters = subscription.id in self._only_read and not parts <= _READ_ONLY
             return await self._with_own_roles(azure, facts) if more_matters else facts
