@@ -190,12 +190,19 @@ class RegistryRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """One thing that was to be read for a cluster: whether it was, why not, and the commands that would show it."""
+    """One thing that was to be read for a cluster: whether it was, why not, and the commands that would show it.
+
+    ``reason``: why not, in a word ("not-allowed", "unreachable", "off", …), "" where none fits. ``role`` is what would
+    allow it. ``subscription``: the id of the one that it is about, "" where it is about the cluster itself.
+    """
 
     what: str
     looked: bool
     why: str = ""
     fix: tuple[str, ...] = ()
+    reason: str = ""
+    role: str = ""
+    subscription: str = ""
 
 
 class PullTime(msgspec.Struct, frozen=True):
@@ -247,7 +254,8 @@ class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
 class SubscriptionResult(msgspec.Struct, frozen=True, kw_only=True):
     """A subscription has a result too: looked at (and how many clusters it holds), or not and why.
 
-    ``name`` is its display name, where it can be seen.
+    ``name`` is its display name, where it can be seen. ``lacking``: actions of Pullwatch Reader that Pullwatch's own
+    roles there do not allow; ``lacking_more`` counts those that are not named.
     """
 
     id: str
@@ -257,6 +265,8 @@ class SubscriptionResult(msgspec.Struct, frozen=True, kw_only=True):
     cause: str = "not-judged"
     summary: str = "Nothing was checked."
     fix: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    lacking_more: int = 0
 
 
 class ScanError(msgspec.Struct, frozen=True):

@@ -26,11 +26,12 @@ from checks.report.coverage import coverage_of
 from checks.report.own_identity import name_own_identity, with_own_identity
 from checks.report.partial_reads import downgrade_passes
 from checks.report.registry_row import registry_row
-from checks.rules import mail_addresses
+from checks.rules import mail_addresses, own_actions
 from checks.rules.pull.observed_pulls import FailedPull, PullProof, failed_pulls, not_found_proofs, pull_proofs
 from checks.text import clipped
 
 MAX_SUBSCRIPTION_NAME = 100
+MAX_LACKING = 12  # actions that are named of a subscription: a run keeps them of each
 MAX_REGION = 60
 
 
@@ -94,7 +95,10 @@ def subscription_result(facts: SubscriptionFacts, object_id: str | None = None) 
 
     ``object_id`` is the app's own, for the command.
     """
-    return with_own_identity(_listed(facts), object_id)
+    held = facts.own_roles
+    lacking = own_actions.lacking(held.value) if isinstance(held, Seen) else ()
+    named, more = lacking[:MAX_LACKING], max(0, len(lacking) - MAX_LACKING)
+    return with_own_identity(msgspec.structs.replace(_listed(facts), lacking=named, lacking_more=more), object_id)
 
 
 def _listed(facts: SubscriptionFacts) -> SubscriptionResult:

@@ -52,13 +52,13 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
         pulled = any(proof.layers for proof in proven.values())
         lines.append(Coverage("successful pulls", pulled, "" if pulled else "no recent event reports one"))
     for subscription, authorization in sorted(facts.authorization.items()):
-        lines.append(_line(f"role assignments of {subscription}", authorization.assignments))
-        lines.append(_line(f"role definitions of {subscription}", authorization.definitions))
-        lines.append(_line(f"deny assignments of {subscription}", authorization.denies))
+        lines.append(_line(f"role assignments of {subscription}", authorization.assignments, subscription))
+        lines.append(_line(f"role definitions of {subscription}", authorization.definitions, subscription))
+        lines.append(_line(f"deny assignments of {subscription}", authorization.denies, subscription))
     for subscription, groups in sorted(facts.through_groups.items()):
-        lines.append(_line(f"assignments through groups in {subscription}", groups))
+        lines.append(_line(f"assignments through groups in {subscription}", groups, subscription))
     for subscription, denies in sorted(facts.denies_through_groups.items()):
-        lines.append(_line(f"deny assignments through groups in {subscription}", denies))
+        lines.append(_line(f"deny assignments through groups in {subscription}", denies, subscription))
     wrong = registry_names.listed_registries(facts.cluster.tag(REGISTRIES_TAG))[1]
     if wrong:
         words = listed([repr(word[:80]) for word in wrong], MAX_NAMED)
@@ -112,7 +112,7 @@ def _notify_tag(text: str) -> list[Coverage]:
 def _canaries(facts: ClusterFacts) -> Coverage:
     """Whether nodes were asked to pull, and how many of the questions got no answer."""
     if isinstance(facts.canaries, NotSeen):
-        return Coverage("canary pulls", False, facts.canaries.detail)
+        return _line("canary pulls", facts.canaries)
     results = [canary.result for canary in facts.canaries.canaries]
     line = _counted("canary pulls", results)
     return line[0] if line else Coverage("canary pulls", False, "there was nothing to ask")
@@ -123,7 +123,9 @@ def _counted(what: str, parts: Iterable[Seen[Any] | NotSeen]) -> list[Coverage]:
     listed = list(parts)
     gaps = [part for part in listed if isinstance(part, NotSeen)]
     if gaps:
-        return [Coverage(what, False, f"{len(gaps)} of {len(listed)} were not read: {gaps[0].detail}")]
+        first = gaps[0]
+        why = f"{len(gaps)} of {len(listed)} were not read: {first.detail}"
+        return [Coverage(what, False, why, first.fix, first.why.value, first.role or "")]
     return [Coverage(what, True)] if listed else []
 
 
@@ -137,7 +139,7 @@ def _networks(networks: Networks | None) -> list[Coverage]:
         gaps = networks.by_subscription[guid].gaps()
         if gaps:
             kinds = ", ".join(what for what, _ in gaps)
-            lines.append(Coverage(f"networks of {guid}", False, f"{kinds}: {gaps[0][1].detail}"))
+            lines.append(_line(f"networks of {guid}", gaps[0][1], guid, of=f"{kinds}: "))
     return lines
 
 
@@ -147,7 +149,9 @@ def _hidden(visible: Visibility) -> list[Coverage]:
     for guid, gaps in visibility.hidden_types(visible, TYPES).items():
         kinds = "everything" if len(gaps) == len(TYPES) else ", ".join(gaps)
         why = f"only a part of {kinds} may be read, so what is not listed counts as not seen"
-        lines.append(Coverage(f"all of subscription {guid}", False, why, next(iter(gaps.values())).fix))
+        first = next(iter(gaps.values()))
+        reason, role = first.why.value, first.role or ""
+        lines.append(Coverage(f"all of subscription {guid}", False, why, first.fix, reason, role, guid))
     if len(lines) > MAX_NAMED:
         more = f"{counted(len(lines) - MAX_NAMED, 'more subscription')} may be read only in part"
         return [*lines[:MAX_NAMED], Coverage("other subscriptions", False, more)]
@@ -162,7 +166,8 @@ def _own_network(facts: ClusterFacts) -> list[Coverage]:
     return [Coverage("the nodes' network", False, "ARM lists none in the node resource group; taken as AKS makes it")]
 
 
-def _line(what: str, part: Seen[Any] | NotSeen) -> Coverage:
+def _line(what: str, part: Seen[Any] | NotSeen, subscription: str = "", of: str = "") -> Coverage:
+    """The line of one look. ``subscription``: the one that it is about; ``of``: the beginning of why it was not read."""
     if isinstance(part, NotSeen):
-        return Coverage(what, False, part.detail)
-    return Coverage(what, True, part.partial)
+        return Coverage(what, False, of + part.detail, part.fix, part.why.value, part.role or "", subscription)
+    return Coverage(what, True, part.partial, subscription=subscription)

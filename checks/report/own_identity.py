@@ -28,7 +28,8 @@ def name_own_identity(report: ClusterReport, object_id: str | None) -> ClusterRe
 
 def with_own_identity(part: T, object_id: str | None) -> T:
     """The same of a part of a report, or of what is said of a subscription."""
-    if object_id is None or not any(_QUOTED in command for command in part.fix):
+    if object_id is None or not any(OWN_IDENTITY in command for command in part.fix):
         return part
-    fix = tuple(command.replace(_QUOTED, object_id) for command in part.fix)
+    # Quoted by itself it is a word of the command; inside other quotes it is a part of a URL or of JSON.
+    fix = tuple(command.replace(_QUOTED, object_id).replace(OWN_IDENTITY, object_id) for command in part.fix)
     return msgspec.structs.replace(part, fix=fix)

@@ -12,7 +12,7 @@ from itertools import zip_longest
 import msgspec
 
 from checks.dashboard import addresses
-from checks.dashboard.grants import Grants, grants_in, script
+from checks.doctor.grants import Grants, grants_in, script
 from checks.dashboard.views.moments import moment
 from checks.dashboard.views.runs import SubscriptionLine, subscription_line
 from checks.dashboard.views.standing import Standing, standing_of

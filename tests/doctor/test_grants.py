@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.dashboard.grants import Grant, Grants, grants_in, script
+from checks.doctor.grants import Grant, Grants, grants_in, script
 from checks.rules.fixes import az_roles
 from tests.support.sample_chains import NASTY
 

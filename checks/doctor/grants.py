@@ -26,8 +26,9 @@ READING = frozenset(
         "Azure Kubernetes Service RBAC Reader",
     }
 )
-# What only makes a look from Pullwatch's own place complete: people decide whether it is worth the right to pull.
-OPTIONAL = frozenset({"AcrPull", "Container Registry Repository Reader"})
+# What shows whether images exist. AcrPull also allows downloading them, which people may want to decide on.
+PULLING = frozenset({"AcrPull", "Container Registry Repository Reader"})
+CANARY = "Azure Kubernetes Service RBAC Writer"
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SCOPE = re.compile(r"/subscriptions/[0-9a-fA-F-]{36}(/[A-Za-z0-9][A-Za-z0-9._()-]{0,127}){0,14}")
 _WORDS = 11  # of the command that assigns a role without a condition
@@ -42,32 +43,37 @@ class Grant(msgspec.Struct, frozen=True, order=True):
 
 
 class Grants(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in the script. ``others`` counts steps that are not: people read them on the page."""
+    """What is in the script. ``pulling`` are the roles that also allow downloading images. ``others`` counts steps that
+    are not in it: people read them where they stand.
+    """
 
     needed: tuple[Grant, ...] = ()
-    optional: tuple[Grant, ...] = ()
+    pulling: tuple[Grant, ...] = ()
     others: int = 0
     cut: int = 0
 
 
-def grants_in(steps: Iterable[str]) -> Grants:
-    """The grants among the steps of fixes, each once; ``cut`` counts those beyond a limit."""
+def grants_in(steps: Iterable[str], canary_namespace: str = "") -> Grants:
+    """The grants among the steps of fixes, each once; ``cut`` counts those beyond a limit.
+
+    ``canary_namespace``: the one namespace, which a setting names, at which a role may be granted.
+    """
     found: set[Grant] = set()
     others: set[str] = set()
     for step in steps:
         if kind_of(step) is FixKind.COMMAND:
-            grant = _grant(step)
+            grant = _grant(step, canary_namespace)
             if grant is None:
                 others.add(step)
             else:
                 found.add(grant)
-    needed = sorted(grant for grant in found if grant.role in READING)
-    optional = sorted(grant for grant in found if grant.role in OPTIONAL)
-    cut = max(0, len(needed) - MAX_GRANTS) + max(0, len(optional) - MAX_GRANTS)
-    return Grants(needed=tuple(needed[:MAX_GRANTS]), optional=tuple(optional[:MAX_GRANTS]), others=len(others), cut=cut)
+    needed = sorted(grant for grant in found if grant.role not in PULLING)
+    pulling = sorted(grant for grant in found if grant.role in PULLING)
+    cut = max(0, len(needed) - MAX_GRANTS) + max(0, len(pulling) - MAX_GRANTS)
+    return Grants(needed=tuple(needed[:MAX_GRANTS]), pulling=tuple(pulling[:MAX_GRANTS]), others=len(others), cut=cut)
 
 
-def _grant(step: str) -> Grant | None:
+def _grant(step: str, canary_namespace: str) -> Grant | None:
     """The grant that a command is; None where it is anything else, or not just what the helper writes."""
     try:
         words = shlex.split(step)
@@ -78,9 +84,10 @@ def _grant(step: str) -> Grant | None:
     object_id, role, scope = words[5], words[9], words[11]
     if step != az_roles.assign_role(object_id, role, scope):
         return None
-    if role not in READING | OPTIONAL or not _SCOPE.fullmatch(scope) or ".." in scope:
+    canary = role == CANARY and bool(canary_namespace) and scope.endswith(f"/namespaces/{canary_namespace}")
+    if not (canary or role in READING | PULLING) or not _SCOPE.fullmatch(scope) or ".." in scope:
         return None
-    if "/namespaces/" in scope.lower():  # whose names people in a cluster choose
+    if "/namespaces/" in scope.lower() and not canary:  # whose names people in a cluster choose
         return None
     if object_id == az_roles.OWN_IDENTITY:
         return Grant(scope, role)
@@ -92,25 +99,31 @@ def script(grants: Grants, made: str) -> str:
     lines = [
         "#!/bin/sh",
         "# Grants Pullwatch's identity what it lacked to see everything. Read it before you run it:",
-        "# each line assigns one role that reads, and only where it is not assigned yet.",
+        "# each line assigns one role, and only where it is not assigned yet.",
         f"# Made of the last reports, {made}.",
         "set -eu",
     ]
-    if any(not grant.object_id for grant in (*grants.needed, *grants.optional)):
+    if any(not grant.object_id for grant in (*grants.needed, *grants.pulling)):
         lines += [
             "# The object id of Pullwatch's identity was not known where some of this was found.",
             "own=${PULLWATCH_OBJECT_ID:?set it to the object id of the identity of Pullwatch}",
         ]
     lines += ["", *_FUNCTION.splitlines(), ""]
-    lines += [_line(grant) for grant in grants.needed] or ["# Nothing is missing that a role would show."]
-    if grants.optional:
-        lines += ["", "# Optional: lets Pullwatch itself try to pull. Take the # away where you want that."]
-        lines += [f"# {_line(grant)}" for grant in grants.optional]
+    if not grants.needed and not grants.pulling:
+        lines.append("# Nothing is missing that a role would show.")
+    lines += [_line(grant) for grant in grants.needed]
+    if grants.pulling:
+        lines += [
+            "",
+            "# These show whether images exist before a node needs them. They also allow downloading images: leave them",
+            "# out where you do not want that, and set PULLWATCH_CHECK_IMAGES to false.",
+        ]
+        lines += [_line(grant) for grant in grants.pulling]
     left = grants.others + grants.cut
     if left:
         lines += [
             "",
-            f"# {counted(left, 'more step')} of the page {'is' if left == 1 else 'are'} for a person to decide.",
+            f"# {counted(left, 'more step')} {'is' if left == 1 else 'are'} for a person to decide.",
         ]
     return "\n".join([*lines, ""])
 
