@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo azurite host mail-preview dashboard-preview docs snapshots screens checkov check lock package peers mutants lint clean
+.PHONY: help setup test matrix demo azurite host mail-preview dashboard-preview docs snapshots screens checkov check lock update audit package peers mutants lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -62,6 +62,12 @@ check: setup ## write a new check and its test: CODE=PW108 NAME=registry_quarant
 
 lock: setup ## pin anew, with hashes, all that is installed (ARGS=--upgrade: also what only others bring in)
 	@$(RUN) tools/lock.py $(ARGS)
+
+update: setup ## move all that is pinned to the newest versions that are allowed, and show it (ARGS=--dry-run)
+	@$(RUN) tools/update.py $(ARGS)
+
+audit: setup ## known vulnerabilities of what is pinned; asks PyPI and npm (ARGS="--service osv")
+	@$(RUN) tools/audit.py $(ARGS)
 
 package: setup ## the zip that is deployed, .package/pullwatch.zip
 	@$(RUN) tools/package.py

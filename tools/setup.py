@@ -216,12 +216,12 @@ def install(installation: Installation, wanted: str) -> None:
     python = _venv(installation, wanted)
     _say("installing the Python packages (a few minutes at the first time)")
     _pip(installation, "constraints.txt")
-    npm = _npm(installation)
+    command = npm(installation)
     _say("installing Azurite")
     _run(
-        [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
         installation.root,
-        _node_path(npm),
+        node_path(command),
     )
     if not installation.azurite.is_file():
         raise SetupError(f"npm ended well but {installation.azurite} is not there; remove node_modules and try again")
@@ -255,7 +255,7 @@ def _pip(installation: Installation, lock: str) -> None:
     _run(command, installation.root)
 
 
-def _npm(installation: Installation) -> list[str]:
+def npm(installation: Installation) -> list[str]:
     """The command of an npm whose node is new enough: the machine's, else the one from the package index."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and node_major(node) >= OLDEST_NODE:
@@ -269,7 +269,7 @@ def _npm(installation: Installation) -> list[str]:
     return [str(package / "bin" / "node"), str(script)]
 
 
-def _node_path(npm: list[str]) -> dict[str, str]:
+def node_path(npm: list[str]) -> dict[str, str]:
     """The environment in which npm finds the same node for what it starts."""
     if len(npm) == 1:
         return dict(os.environ)
