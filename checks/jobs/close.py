@@ -81,7 +81,7 @@ async def close_run(context: JobContext, run_id: str) -> Closed:
         return Closed("repeated")
     await context.store.finish_run(run)
     await _ask_delivery(context, f"run {run_id} is closed")
-    log_completed(run)
+    await log_completed(context, run)
     return Closed("closed", missing)
 
 

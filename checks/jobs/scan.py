@@ -23,6 +23,7 @@ from checks.jobs.choosing.scope import clusters_of
 from checks.jobs.context import JobContext
 from checks.jobs.overviews import keep_up
 from checks.jobs.queues import CLOSE, CloseMessage, MessageError, ScanMessage
+from checks.jobs.watch import log_scanned
 from checks.report.cluster_report import problem_report
 from checks.report.outcome import Outcome, add_counts, count_rows, outcome_of
 from checks.text import one_line, redacted
@@ -43,6 +44,7 @@ class _Result(msgspec.Struct, frozen=True):
     """What became of one cluster. ``look``: what is held now. ``lost``: why nothing could be kept of it in this run."""
 
     totals: Totals
+    report: ClusterReport | None = None
     look: Look | None = None
     failed: FailedCluster | None = None
     lost: Exception | None = None
@@ -62,6 +64,7 @@ async def scan_shard(context: JobContext, message: ScanMessage) -> Scanned:
     if shard.id in done:
         await _close_when_complete(context, run)
         return Scanned(Totals(), repeated=True)
+    began = context.clock()
     results = await _scan(context, run, shard)
     _raise_where_storage_is_away(results)
     await keep_up(context, [result.look for result in results if result.look is not None])
@@ -70,6 +73,7 @@ async def scan_shard(context: JobContext, message: ScanMessage) -> Scanned:
     reason = f"Pullwatch itself failed at {len(failed)} of {len(results)} clusters" if failed else ""
     now = context.clock()
     await context.store.mark_shard(run.id, shard.id, MarkerStatus.DONE, totals, now, reason, failed)
+    log_scanned(context, run, shard, began, [each.report for each in results if each.report is not None])
     await _close_when_complete(context, run)
     return Scanned(totals)
 
@@ -194,7 +198,7 @@ async def _commit(context: JobContext, run: Run, report: ClusterReport) -> _Resu
             late = run.sequence < decision.state.sequence  # one of this very run is a repeat
             before = -1 if decision.stale else stored.state.sequence if stored else None
             look = Look(decision.state, decision.change, before)
-            return _Result(count(report, late=late, changed=decision.change is not None), look)
+            return _Result(count(report, late=late, changed=decision.change is not None), report, look)
     raise Conflict(f"the state of {report.id} could not be written")
 
 

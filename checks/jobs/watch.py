@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from statistics import median
 
 import msgspec
+from azure.core.exceptions import AzureError
 
 from checks import ncrontab, watchdog
-from checks.history.errors import SchemaError
-from checks.history.model import Run
+from checks.findings import ClusterReport, Pass
+from checks.fleet.incidents import incidents_of
+from checks.fleet.load import load_fleet
+from checks.history.errors import HistoryError, SchemaError
+from checks.history.model import Run, Shard
 from checks.jobs.context import JobContext
+from checks.rules.pull.pull_times import PER_MEBIBYTE, SECONDS
 from checks.text import printable, redacted_start
 from checks.watchdog import Unsent
 
@@ -89,21 +96,62 @@ async def watch(context: JobContext) -> Signals:
     return signals
 
 
-def log_completed(run: Run) -> None:
-    """Logs that a run reached its end. One of which no shard did has not: its scans hang."""
+async def log_completed(context: JobContext, run: Run) -> None:
+    """Logs that a run reached its end, and what it came to. One of which no shard did has not: its scans hang."""
     if run.hung:
         LOG.error("no shard of run %s ended before its deadline", run.id)
         return
     totals = run.totals
-    LOG.info(
-        watchdog.run_completed(
-            run.id,
-            clusters=totals.clusters,
-            failing=totals.failing,
-            unknown=totals.unknown,
-            missing=run.missing_count,
-        )
+    counts = watchdog.RunCounts(
+        clusters=totals.clusters,
+        passing=totals.passing,
+        failing=totals.failing,
+        unknown=totals.unknown,
+        errors=totals.errors,
+        not_seen=totals.blind,
+        gone=totals.gone,
+        changes=totals.changes,
+        subscriptions_not_read=sum(not isinstance(result.verdict, Pass) for result in run.subscriptions),
+        missing_shards=run.missing_count,
+        doubtful=int(run.degraded),
+        seconds=_seconds((run.closed or run.created) - run.created),
+        incidents=await _open_incidents(context),
     )
+    LOG.info(watchdog.run_completed(run.id, counts))
+
+
+async def _open_incidents(context: JobContext) -> int | None:
+    """How many incidents go on; None where that cannot be read: the run is closed all the same, and its line is due."""
+    try:
+        fleet = await load_fleet(context.store, context.clock())
+    except (HistoryError, AzureError) as error:
+        LOG.warning("open incidents cannot be counted: %s", error)
+        return None
+    return sum(bool(incident.failing) for incident in incidents_of(fleet))
+
+
+def log_scanned(context: JobContext, run: Run, shard: Shard, began: datetime, reports: Sequence[ClusterReport]) -> None:
+    """Logs what scanning a piece of a run cost, and how long pulls took there."""
+    times = [time for report in reports for time in report.pull_times]
+    seconds = [time.median for time in times if time.key.endswith(f"|{SECONDS}")]
+    gibibytes = [time.median * 1024 for time in times if time.key.endswith(f"|{PER_MEBIBYTE}")]
+    counts = watchdog.ShardCounts(
+        clusters=len(shard.clusters),
+        seconds=_seconds(context.clock() - began),
+        arm_calls=context.azure.calls.total(),
+        arm_throttled=context.azure.throttling.answers,
+        arm_asked_seconds=round(context.azure.throttling.seconds),
+        pulls=sum(time.samples for time in times),
+        pull_seconds=median(seconds) if seconds else None,
+        pull_seconds_most=max(seconds, default=None),
+        gib_seconds=median(gibibytes) if gibibytes else None,
+        gib_seconds_most=max(gibibytes, default=None),
+    )
+    LOG.info(watchdog.shard_scanned(run.id, shard.id, counts))
+
+
+def _seconds(age: timedelta) -> int:
+    return max(round(age.total_seconds()), 0)
 
 
 def log_given_up(queue: str, body: bytes) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from checks import settings
 from checks.collect.arm import identities, inventory, reads
-from checks.collect.arm.client import Azure, open_azure
+from checks.collect.arm.client import Azure, Throttling, open_azure
 from checks.facts import KubeletResource, NodeMachines, NotSeen, NotSeenReason, Seen
 from simulator import running
 from tests.support.cli import clean
@@ -143,6 +143,29 @@ def test_throttling_is_waited_out(tmp_path: Path) -> None:
     throttle(tenant, 1, times=2)
     listed = read(tenant, lambda azure: reads.clusters(azure, SUBSCRIPTION))
     assert [cluster.name for cluster in listed.value] == ["aks-1"]
+
+
+def test_throttling_is_counted_with_what_it_asks_for(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path)
+    throttle(tenant, 1, times=2)
+
+    async def reading(azure: Azure) -> Throttling:
+        assert azure.throttling == Throttling()
+        await reads.clusters(azure, SUBSCRIPTION)
+        return azure.throttling
+
+    assert read(tenant, reading) == Throttling(answers=2, seconds=2.0)
+
+
+def test_a_wait_that_nobody_waits_for_is_counted_too(tmp_path: Path) -> None:
+    tenant = Tenant(tmp_path)
+    throttle(tenant, 20)
+
+    async def reading(azure: Azure) -> Throttling:
+        await reads.seen(reads.clusters(azure, SUBSCRIPTION))
+        return azure.throttling
+
+    assert read(tenant, reading) == Throttling(answers=1, seconds=20.0)
 
 
 @pytest.mark.parametrize("asked", [20, "Fri, 01 Jan 2100 00:00:00 GMT"])

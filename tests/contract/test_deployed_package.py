@@ -22,10 +22,10 @@ from localhost.functions_host import RunningHost, functions_host
 from tests.support.deployed import DeployedEnvironment, NoPackageIndex, deployed_environment
 from tests.support.invocations import wait_for
 from tests.support.storage import empty
-from tests.tools.scripts import ROOT, load
+from tests.tools.scripts import ROOT, load, load_from
 
 package = load("package")
-DEPLOYED_PYTHON = load("lock").DEPLOYED_PYTHON
+DEPLOYED_PYTHON = load_from("pins", "compiling").DEPLOYED_PYTHON
 
 pytestmark = pytest.mark.skipif(
     sys.version_info[:2] != tuple(map(int, DEPLOYED_PYTHON.split("."))),

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.tools.scripts import ROOT, load
+from tests.tools.scripts import ROOT, load_from
 
 MAIN = ROOT / "infra" / "main.bicep"
 
@@ -23,4 +23,4 @@ def test_each_output_that_the_workflow_reads_is_one_of_the_template() -> None:
 def test_the_app_runs_on_the_python_that_its_packages_are_pinned_for() -> None:
     templates = [path.read_text(encoding="utf-8") for path in (ROOT / "infra").rglob("*.bicep")]
     runtimes = [found for text in templates for found in re.findall(r"name: 'python',?\s+version: '([\d.]+)'", text)]
-    assert runtimes == [load("lock").DEPLOYED_PYTHON]
+    assert runtimes == [load_from("pins", "compiling").DEPLOYED_PYTHON]

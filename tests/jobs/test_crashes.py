@@ -41,7 +41,7 @@ from tests.support.crashing import (
 )
 from tests.support.memory_tables import MemoryTables
 from tests.support.reports import seen_of
-from tests.support.storage import Clock, Death, app_settings
+from tests.support.storage import Clock, Death, app_settings, unasked_azure
 from tests.support.tenant_builder import SUBSCRIPTION
 
 SETTINGS = settings.load(
@@ -92,7 +92,7 @@ class World:
         """What a job of the process works with."""
         store = Store(MortalTables(self.tables, reaper))  # type: ignore[arg-type]
         messages = Queues(MortalQueues(queues, reaper))  # type: ignore[arg-type]
-        return JobContext(SETTINGS, None, store, messages, cache, self.clock)  # type: ignore[arg-type]
+        return JobContext(SETTINGS, unasked_azure(SETTINGS), store, messages, cache, self.clock)
 
     async def run(self, look: Look, reaper: Reaper, tries: Mapping[str, int] | None = None) -> list[Accepted]:
         """A run from the request of the timer until all is quiet; the mails that were accepted."""

@@ -60,6 +60,7 @@ from tests.support.interleaving import Turns
 from tests.support.overviews import overview_is_what_is_held
 from tests.support.reports import seen_of
 from tests.support.sampling import sampled
+from tests.support.storage import unasked_azure
 
 WORKERS = ("one", "other")
 TWICE = 0.1  # of the messages
@@ -154,7 +155,7 @@ def _opened(world: World, queues: MemoryQueues, turns: Any) -> Callable[[], Any]
         store = Store(MortalTables(world.tables, turns))  # type: ignore[arg-type]
         await store.ensure_tables()
         messages = Queues(MortalQueues(queues, turns))  # type: ignore[arg-type]
-        yield JobContext(SETTINGS, None, store, messages, cache_of_worker, world.clock)  # type: ignore[arg-type]
+        yield JobContext(SETTINGS, unasked_azure(SETTINGS), store, messages, cache_of_worker, world.clock)
 
     return opened
 

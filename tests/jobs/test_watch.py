@@ -7,11 +7,12 @@ import pytest
 
 from checks import watchdog
 from checks.changes import Notice, NoticeKind
+from checks.findings import ClusterReport, PullTime
 from checks.history.model import MarkerStatus, Run, RunScope, Shard, Totals, new_run_id
 from checks.jobs.close import close_run, record_poison
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
-from checks.jobs.watch import log_given_up, look_at_signals, read_signals, watch
+from checks.jobs.watch import log_given_up, log_scanned, look_at_signals, read_signals, watch
 from checks.watchdog import Unsent
 from localhost.mailbox import Mailbox
 from tests.support.storage import Clock, app_settings, job_context
@@ -31,8 +32,8 @@ def starting(lines: pytest.LogCaptureFixture, text: str) -> list[str]:
     return [r.getMessage() for r in lines.records if r.name == watchdog.LOGGER and r.getMessage().startswith(text)]
 
 
-async def a_run(job: JobContext, number: int, *, ended: int, shards: int = 2) -> str:
-    """A run of some shards of which some ended, closed past its deadline."""
+async def _a_planned_run(job: JobContext, number: int, *, shards: int) -> Run:
+    """A run of some shards, past its deadline."""
     run = Run(
         id=new_run_id(number, job.clock()),
         sequence=number,
@@ -43,6 +44,12 @@ async def a_run(job: JobContext, number: int, *, ended: int, shards: int = 2) ->
         expected=tuple(f"s-{index}" for index in range(shards)),
     )
     assert await job.store.create_run(run, [Shard(name, SUBSCRIPTION) for name in run.expected])
+    return run
+
+
+async def a_run(job: JobContext, number: int, *, ended: int, shards: int = 2) -> str:
+    """A run of some shards of which some ended, closed past its deadline."""
+    run = await _a_planned_run(job, number, shards=shards)
     totals = Totals(clusters=2, passing=1, failing=1)
     for name in run.expected[:ended]:
         await job.store.mark_shard(run.id, name, MarkerStatus.DONE, totals, job.clock())
@@ -61,7 +68,32 @@ async def test_the_end_of_a_run_is_logged_once_with_its_counts(storage: str, lin
         run = await a_run(job, 1, ended=1)
         assert (await close_run(job, run)).reason == "repeated"
     assert starting(lines, watchdog.RUN_COMPLETED) == [
-        f"run completed run={run} clusters=2 failing=1 unknown=0 missing_shards=1"
+        f"run completed run={run} clusters=2 passing=1 failing=1 unknown=0 errors=0 not_seen=0 gone=0 changes=0"
+        " subscriptions_not_read=0 missing_shards=1 doubtful=1 seconds=1560 incidents=0"
+    ]
+
+
+async def test_what_scanning_a_piece_of_a_run_cost_is_logged_with_how_long_pulls_took(
+    storage: str, lines: pytest.LogCaptureFixture
+) -> None:
+    clusters = tuple(f"/subscriptions/{SUBSCRIPTION}/managedClusters/aks-{number}" for number in range(3))
+    times = (
+        PullTime("one.azurecr.io|pool|s", 1.5, 3, "2026-11-24T08:00:00Z"),
+        PullTime("two.azurecr.io|pool|s", 4.0, 5, "2026-11-24T08:00:00Z"),
+        PullTime("one.azurecr.io|pool|s/MiB", 0.25, 7, "2026-11-24T08:00:00Z"),
+    )
+    reports = [ClusterReport(id=clusters[0], pull_times=times[:1]), ClusterReport(id=clusters[1], pull_times=times[1:])]
+    clock = Clock()
+    async with job_context(app_settings(storage), clock) as job:
+        run = await _a_planned_run(job, 1, shards=1)
+        began = job.clock() - timedelta(seconds=40)
+        log_scanned(job, run, Shard("s-0", SUBSCRIPTION, clusters), began, reports)
+        log_scanned(job, run, Shard("s-1", SUBSCRIPTION, clusters), job.clock(), [])
+    cost = "arm_calls=0 arm_throttled=0 arm_asked_seconds=0"
+    assert starting(lines, watchdog.SHARD_SCANNED) == [
+        f"shard scanned run={run.id} shard=s-0 clusters=3 seconds=40 {cost} pulls=15 pull_seconds=2.750"
+        " pull_seconds_most=4.000 gib_seconds=256.000 gib_seconds_most=256.000",
+        f"shard scanned run={run.id} shard=s-1 clusters=3 seconds=0 {cost} pulls=0",
     ]
 
 

@@ -5,11 +5,11 @@ The environment is kept in .deployed/, by what it was made from: about 10 s the 
 
 import fcntl
 import hashlib
-import importlib.metadata
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class DeployedEnvironment:
 
 def deployed_environment() -> DeployedEnvironment:
     """The environment for this Python and these requirements, made where there is none yet. Raises NoPackageIndex."""
-    worker = [f"{name}=={importlib.metadata.version(name)}" for name in WORKER]
+    worker = pinned(WORKER)
     requirements = ROOT / "requirements.txt"
     made_from = "\n".join((sys.version, sys.base_prefix, *worker)).encode() + requirements.read_bytes()
     environment = DeployedEnvironment(KEPT / hashlib.sha256(made_from).hexdigest()[:16])
@@ -71,13 +71,21 @@ def deployed_environment() -> DeployedEnvironment:
     return environment
 
 
+def pinned(names: Sequence[str]) -> list[str]:
+    """The lines of constraints.txt that pin these packages, with their hashes."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    return [next(line for line in lines if line.startswith(f"{name}==")) for name in names]
+
+
 def _make(environment: DeployedEnvironment, requirements: Path, worker: list[str]) -> None:
     """Anew, in the place of any that was made from something else: each takes 150 MB."""
     for old in KEPT.iterdir():
         if old.is_dir():
             shutil.rmtree(old)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment.folder / "venv")], check=True)
-    install = ("install", "--quiet", "--no-compile")
-    environment.pip(*install, "--require-hashes", "--only-binary=:all:", "--requirement", str(requirements))
-    environment.pip(*install, "--no-deps", "--target", str(environment.worker), *worker)
+    install = ("install", "--quiet", "--no-compile", "--require-hashes", "--only-binary=:all:")
+    environment.pip(*install, "--requirement", str(requirements))
+    wanted = environment.folder / "worker.txt"
+    wanted.write_text("\n".join(worker), encoding="utf-8")
+    environment.pip(*install, "--no-deps", "--target", str(environment.worker), "--requirement", str(wanted))
     environment.ready.touch()

@@ -64,12 +64,12 @@ def parse(text: str) -> Query:
     count = _COUNT.fullmatch(last)
     if count is None:
         raise UnknownQuery(f"{last!r} at the end of {text}")
-    parsed = [_condition(operator) for operator in filters]
+    parsed = [condition(operator) for operator in filters]
     literals = tuple(literal for _, found in parsed for literal in found)
     return Query(table, tuple(condition for condition, _ in parsed), literals, count[1])
 
 
-def _condition(operator: str) -> tuple[Callable[[Row], bool], list[tuple[str, str]]]:
+def condition(operator: str) -> tuple[Callable[[Row], bool], list[tuple[str, str]]]:
     """What a where keeps, and the strings in it by their column."""
     if match := _WHERE_IN.fullmatch(operator):
         name, listed = match[1], re.findall(r'"([^"]*)"', match[2])

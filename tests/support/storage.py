@@ -12,7 +12,7 @@ from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from checks import settings
-from checks.collect.arm.client import open_azure
+from checks.collect.arm.client import Azure, open_azure
 from checks.collect.arm.inventory import InventoryCache
 from checks.history.table import store as stores
 from checks.history.table.store import Store
@@ -80,3 +80,8 @@ async def job_context(
             ):
                 await store.ensure_tables()
                 yield JobContext(loaded, azure, store, queues, InventoryCache(), clock)
+
+
+def unasked_azure(loaded: settings.Settings) -> Azure:
+    """Azure's clients for a test that looks at nothing: with neither credential nor session, asking fails."""
+    return Azure(loaded, None, None)  # type: ignore[arg-type]

@@ -2,7 +2,9 @@
 
 import ast
 import importlib.metadata
+import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,14 +13,16 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.tools.scripts import ROOT, load
+from tests.tools.scripts import ROOT, load, load_from
 
 lock = load("lock")
+compiling = load_from("pins", "compiling")
+lockfile = load_from("pins", "lockfile")
 
 # Markers are evaluated for the deployed Python on Linux, whatever this one is.
 DEPLOYED = {
-    "python_version": lock.DEPLOYED_PYTHON,
-    "python_full_version": f"{lock.DEPLOYED_PYTHON}.0",
+    "python_version": compiling.DEPLOYED_PYTHON,
+    "python_full_version": f"{compiling.DEPLOYED_PYTHON}.0",
     "implementation_name": "cpython",
     "platform_python_implementation": "CPython",
     "os_name": "posix",
@@ -26,11 +30,13 @@ DEPLOYED = {
     "platform_system": "Linux",
     "sys_platform": "linux",
 }
-HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}\Z")
+HASH = re.compile(r"sha256:[0-9a-f]{64}")
+FOLDER = Path("tools", "pins", "programs")
+PROGRAMS = compiling.program_names(ROOT)
 
 needs_deployed_python = pytest.mark.skipif(
-    sys.version_info[:2] != tuple(map(int, lock.DEPLOYED_PYTHON.split("."))),
-    reason=f"what is installed here is not what Python {lock.DEPLOYED_PYTHON} gets",
+    sys.version_info[:2] != tuple(map(int, compiling.DEPLOYED_PYTHON.split("."))),
+    reason=f"what is installed here is not what Python {compiling.DEPLOYED_PYTHON} gets",
 )
 
 
@@ -88,17 +94,51 @@ def test_azure_installs_the_versions_that_the_tests_run_with() -> None:
 
 def test_the_pins_are_for_the_pythons_that_setup_takes() -> None:
     supported = [".".join(map(str, each)) for each in load("setup").PREFERRED]
-    assert supported[-1] == lock.OLDEST_PYTHON
-    assert lock.DEPLOYED_PYTHON in supported
+    assert supported[-1] == compiling.OLDEST_PYTHON
+    assert compiling.DEPLOYED_PYTHON in supported
 
 
-def test_every_package_of_the_deployed_app_has_hashes() -> None:
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
-    packages = [line.split() for line in lines if line and not line.lstrip().startswith("#")]
-    assert len(packages) == len(pins("requirements.txt"))
-    for name, *hashes in packages:
-        assert hashes, f"{name} has no hash"
-        assert all(HASH.match(each) for each in hashes), name
+LOCKS = ("requirements.txt", "constraints.txt", *(f"tools/pins/programs/{each}.txt" for each in PROGRAMS))
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_package_that_is_installed_has_hashes(name: str) -> None:
+    packages = lockfile.read(ROOT / name)
+    assert packages
+    for each in packages:
+        assert each.hashes, f"{each.name} has no hash"
+        assert all(HASH.fullmatch(text) for text in each.hashes), each.name
+
+
+def test_what_npm_installs_has_hashes() -> None:
+    lock = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))
+    packages = {path: each for path, each in lock["packages"].items() if path}
+    assert packages
+    assert [path for path, each in packages.items() if not each.get("integrity", "").startswith("sha512-")] == []
+    assert lock["packages"][""]["dependencies"] == json.loads((ROOT / "package.json").read_text())["dependencies"]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_is_locked_at_the_version_that_is_pinned(name: str) -> None:
+    [pinned] = [
+        f"{each.name}=={each.version}" for each in lockfile.read(ROOT / FOLDER / f"{name}.txt") if each.name == name
+    ]
+    assert (ROOT / FOLDER / f"{name}.in").read_text(encoding="utf-8").strip() == pinned, "run `make lock`"
+
+
+def test_nothing_in_the_project_has_pip_install_without_hashes() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    searched = ("tools/", "localhost/", "demo/", "simulator/", "tests/support/", ".ci/", ".github/", "Makefile")
+    calls = {
+        f"{name}: {line.strip()}"
+        for name in listed
+        if name.startswith(searched) and not name.endswith((".txt", ".toml"))
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+        if re.search(r"""\bpip['"]?,? ['"]?install\b|^ *install = \(""", line)
+    }
+    assert len(calls) >= 3
+    allowed = ("BY_HASHES", "--require-hashes", "checkov")
+    assert [each for each in sorted(calls) if not any(word in each for word in allowed)] == []
 
 
 def imports(path: Path) -> Iterator[str]:

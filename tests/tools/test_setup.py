@@ -99,6 +99,7 @@ def test_this_very_python_is_usable() -> None:
 def installation(tmp_path: Path) -> Any:
     """A finished installation with a Python 3.13.1."""
     for name in setup.INPUTS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"contents of {name}")
     location = setup.Installation(tmp_path)
     location.azurite.parent.mkdir(parents=True)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pins.programs import NotInstalled, Program
+
 from simulator import Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".peers"
-AZURE_CLI = "azure-cli==2.91.0"
+AZURE_CLI = Program("azure-cli")
 SECONDS = 120
 
 
@@ -72,18 +73,11 @@ class Az:
 
 
 def install() -> Path:
-    """The az program of .peers; made the first time. Raises Missing when it cannot be."""
-    program = PEERS / "bin" / "az"
-    python = PEERS / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
-    have = subprocess.run([str(python), "-m", "pip", "show", "azure-cli"], capture_output=True, text=True, check=False)
-    if f"Version: {AZURE_CLI.partition('==')[2]}" not in have.stdout:
-        print(f"installing {AZURE_CLI} into {PEERS.name}; this takes some minutes", flush=True)
-        done = subprocess.run([str(python), "-m", "pip", "install", "--quiet", AZURE_CLI], check=False)
-        if done.returncode != 0:
-            raise Missing(f"pip could not install {AZURE_CLI}")
-    return program
+    """The az program of .peers; made the first time, in some minutes. Raises Missing when it cannot be."""
+    try:
+        return AZURE_CLI.installed(PEERS) / "az"
+    except NotInstalled as error:
+        raise Missing(str(error)) from None
 
 
 def environment(sim: Simulator, folder: Path) -> dict[str, str]:

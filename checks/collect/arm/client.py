@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -66,6 +67,27 @@ class _Counted(SansIOHTTPPolicy[Any, Any]):
         self._calls[match[1].lower() if match else ""] += 1
 
 
+@dataclass
+class Throttling:
+    """How often Azure Resource Manager answered 429, and for how many seconds in all it asked to wait."""
+
+    answers: int = 0
+    seconds: float = 0.0
+
+
+class _ThrottlingSeen(SansIOHTTPPolicy[Any, Any]):
+    """Counts answers 429, each attempt's."""
+
+    def __init__(self, throttling: Throttling) -> None:
+        self._throttling = throttling
+
+    def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
+        if response.http_response.status_code == 429:
+            asked = asked_seconds(response.http_response.headers.get("Retry-After", ""), datetime.now(UTC))
+            self._throttling.answers += 1
+            self._throttling.seconds += asked or 0.0
+
+
 class _NoLongWait(SansIOHTTPPolicy[Any, Any]):
     """Reports a wait that would not end within a call's ``deadline`` at once, or one longer than half of it.
 
@@ -95,6 +117,7 @@ class Azure:
         self.settings = settings
         self.credential = credential
         self.calls: Counter[str] = Counter()
+        self.throttling = Throttling()
         self._session = session
         self._clients: dict[tuple[type[Any], str], Any] = {}
         self._buffers: list[bytearray] = []
@@ -120,7 +143,7 @@ class Azure:
             "retry_policy": AsyncRetryPolicy(retry_total=3, retry_backoff_factor=0.5, retry_backoff_max=8),
             "permit_redirects": False,
             "per_call_policies": [_HostGuard(self.settings.arm)],
-            "per_retry_policies": [_Counted(self.calls), _NoLongWait(deadline)],
+            "per_retry_policies": [_Counted(self.calls), _NoLongWait(deadline), _ThrottlingSeen(self.throttling)],
             "base_user_agent": USER_AGENT,
             "logging_enable": False,
         }
