@@ -101,6 +101,7 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[ChangeLine, ...]
     more_changes: bool
     unreadable_changes: int
+    folded_changes: Moment | None
     gaps: tuple[CoverageLine, ...]
     read: tuple[CoverageLine, ...]
     more_coverage: int
@@ -150,6 +151,7 @@ def cluster_view(
         changes=timeline(changes.items, fleet.now),
         more_changes=changes.more,
         unreadable_changes=changes.unreadable,
+        folded_changes=maybe(changes.folded, fleet.now),
         gaps=gaps,
         read=read,
         more_coverage=more_coverage,

@@ -55,9 +55,13 @@ class LatestRuns(Runs):
         return RunList(tuple(items), tuple(unreadable), more=bool(months) and sequence > 0)
 
     async def _months(self) -> list[str]:
-        """The months that have a table, the latest first."""
+        """The latest of the months that have a table, the latest first."""
+        return sorted(await self.months(), reverse=True)[:MAX_MONTHS]
+
+    async def months(self) -> tuple[str, ...]:
+        """The months ("YYYYMM") that have a table of runs, the oldest first."""
         found = [_MONTH.fullmatch(table.name) async for table in self._service.list_tables()]
-        return sorted((match[1] for match in found if match), reverse=True)[:MAX_MONTHS]
+        return tuple(sorted(match[1] for match in found if match))
 
     async def _find(self, sequence: int, months: list[str]) -> Run | Unreadable | None:
         """A run by its place. The month it is found in becomes the first of ``months``, which are looked through."""
