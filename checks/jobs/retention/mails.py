@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import msgspec
+from azure.core.exceptions import AzureError
 
 from checks.history.decide.retention import Needed, is_over, may_forget_batch, may_forget_mail
-from checks.history.errors import Conflict, LeaseHeld, LeaseLost
+from checks.history.errors import Conflict, HistoryError, LeaseHeld, LeaseLost
 from checks.history.table.lease import FENCED, Lease
 from checks.jobs.retention.turn import NOTHING, Pruned, Turn
 
@@ -44,6 +45,9 @@ async def prune_mails(turn: Turn) -> MailsPruned:
     except (LeaseHeld, LeaseLost, Conflict) as error:
         LOG.info("mails are not pruned: %s", error)
         return MailsPruned(Pruned(waits=DELIVERS, unfinished=True))
+    except (HistoryError, AzureError) as error:
+        LOG.warning("mails are not pruned: %s", error)
+        return MailsPruned(Pruned(failed=1))
 
 
 @asynccontextmanager

@@ -474,3 +474,24 @@ async def test_a_subscription_is_not_introduced_again_and_notices_that_wait_stay
     assert not await store.claim_summary(SUBSCRIPTION, msgspec.structs.replace(run, id=new_run_id(2, NOW)))
     assert [item.notice for item in (await store.list_pending()).items] == [rows.text_of(notice)]
     assert await store.known_subscriptions() == (SUBSCRIPTION,)
+
+
+async def test_the_month_of_the_latest_run_stays_and_so_does_that_of_one_that_is_open(store: Store) -> None:
+    """An app that was stopped for years still says what its last run came to."""
+    for number, age in enumerate((900, 800, 700, 600), 1):
+        at = ago(age)
+        run = Run(
+            id=new_run_id(number, at), sequence=number, requested_by="timer", scope=RunScope(), created=at, deadline=at
+        )
+        await store.create_run(run, [])
+        if number in (1, 3):
+            await store.finish_run(run)
+        if number == 4:
+            await store.drop_open(run.id)
+    assert (await pruned(store)).months == (f"{ago(900):%Y%m}", f"{ago(600):%Y%m}")
+    latest = await store.latest_run()
+    assert latest is not None
+    assert latest.sequence == 3
+    assert await store.load_run(new_run_id(1, ago(900))) is None
+    assert await store.load_shard(new_run_id(1, ago(900)), "s-0") is None
+    assert await store.open_runs() == (new_run_id(2, ago(800)),)

@@ -100,7 +100,9 @@ def test_what_was_folded_and_what_came_after_it_come_to_the_whole() -> None:
     for first in range(1, 7):
         checkpoint = folded_into(None, changes[:first], NOW)
         assert replay(changes[first:], checkpoint) == whole
-        assert replay(changes, checkpoint) == whole, "a change that is covered and still there counts no more"
+        for there in range(first):
+            left = [changes[there], *changes[first:]]
+            assert replay(left, checkpoint) == whole, "a change that is covered and still there counts no more"
         for second in range(first + 1, 8):
             further = folded_into(checkpoint, changes[first:second], NOW)
             assert replay(changes[second:], further) == whole
