@@ -107,10 +107,12 @@ async def _fold(turn: Turn, cluster: _Cluster, through: int) -> Pruned:
 async def _leave(turn: Turn, cluster: _Cluster, channels: Sequence[Channel]) -> Pruned:
     """A cluster that was gone for long leaves. What is too much for one transaction is folded before."""
     done = NOTHING
+    if any(one.at is None for one in cluster.changes):
+        return Pruned(failed=1)  # it cannot be read: a later release may have written it
     while len(cluster.changes) > BESIDE and not done.unfinished:
         through = through_when(cluster.changes, turn.now, turn.now, folded=cluster.folded)
         if not _covered(cluster, through):
-            return done + Pruned(failed=1)  # one of them cannot be read
+            return done + Pruned(failed=1)  # the times of all of them lie ahead
         done += await _fold(turn, cluster, through)
         cluster = cluster.after(through)
     rows = len(cluster.changes) + 2

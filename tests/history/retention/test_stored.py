@@ -399,6 +399,17 @@ async def test_what_a_later_release_wrote_is_left_alone(store: Store) -> None:
     assert len(await store.list_changes(CLUSTER)) == 5
 
 
+@pytest.mark.parametrize("row", [keys.change(CLUSTER, 2), keys.checkpoint(CLUSTER), keys.state(CLUSTER)])
+async def test_a_cluster_of_which_a_later_release_wrote_something_does_not_leave(store: Store, row: str) -> None:
+    await removed(store, 3, 800)
+    before = await store._get(SUBSCRIPTION, row)
+    await store._put({**(before or rows.base(SUBSCRIPTION, row)), "v": rows.VERSION + 1})
+    kept = await keys_of(store, SUBSCRIPTION, "state", "change", "checkpoint")
+    done = await pruned(store)
+    assert (done.clusters, done.changes) == (0, 0)
+    assert await keys_of(store, SUBSCRIPTION, "state", "change", "checkpoint") == kept
+
+
 # ---- records, runs, clocks ---------------------------------------------------------------------------------------
 
 
@@ -456,6 +467,8 @@ async def test_the_sweep_prunes_once_a_day_and_once_only(store: Store) -> None:
     both = await asyncio.gather(*(store.claim_pruning(NOW + day, day) for _ in range(2)))
     assert sorted(both) == [False, True]
     assert await store.claim_pruning(NOW, day), "a time that lies ahead is void"
+    await store._put(rows.base(keys.RUN, "pruned") | {"at": "never"})
+    assert await store.claim_pruning(NOW, day), "and so is one that cannot be read"
     await store.release_pruning()
     assert await store.claim_pruning(NOW, day)
 

@@ -22,7 +22,7 @@ class Leavers(Checkpoints, Overviews):
         """Delete a cluster's state with its checkpoint and at most ``BESIDE`` changes, in one transaction.
 
         False where it has not ``left`` (any more), has more changes than that, or was written meanwhile.
-        SchemaError where its state cannot be read.
+        SchemaError where its state or its checkpoint cannot be read.
         """
         partition = keys.subscription_key(cluster)
         row = await self._get(partition, keys.state(cluster))
@@ -31,7 +31,7 @@ class Leavers(Checkpoints, Overviews):
         names = [str(one["RowKey"]) async for one in self._range(partition, _changes(cluster), select=["RowKey"])]
         if len(names) > BESIDE:
             return False
-        if await self._get(partition, keys.checkpoint(cluster)) is not None:
+        if await self.find_checkpoint(cluster) is not None:
             names.append(keys.checkpoint(cluster))
         operations: list[Operation] = [deletion(RowRef(partition, keys.state(cluster)), etag_of(row))]
         operations += [("delete", {"PartitionKey": partition, "RowKey": name}) for name in names]
@@ -43,8 +43,9 @@ class Leavers(Checkpoints, Overviews):
 
     async def late_rows(self, subscription: str) -> tuple[tuple[RowRef, str], ...]:
         """The records of results that came late, each with the run it was of."""
-        found = self._range(subscription.lower(), "late", select=["PartitionKey", "RowKey", "run"])
-        return tuple([(RowRef(row["PartitionKey"], row["RowKey"]), str(row.get("run", ""))) async for row in found])
+        found = self._range(subscription.lower(), "late", select=["PartitionKey", "RowKey", "v", "run"])
+        known = [row async for row in found if not rows.is_newer(row)]
+        return tuple((RowRef(row["PartitionKey"], row["RowKey"]), str(row.get("run", ""))) for row in known)
 
     async def forget_in_overview(self, subscription: str, left: Callable[[ClusterEntry], bool]) -> int:
         """Take clusters out of what is shown that have ``left`` and have no state any more; how many.

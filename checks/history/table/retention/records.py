@@ -33,7 +33,7 @@ class OldRecords(LatestRuns):
     async def claim_pruning(self, now: datetime, every: timedelta) -> bool:
         """Whether it is time to prune: the last time is so long ago, and nobody else was faster.
 
-        A time ahead of now, of a clock that had jumped, is void.
+        A time ahead of now, of a clock that had jumped, is void, and so is one that cannot be read.
         """
         row = await self._get(keys.RUN, PRUNED)
         entity = rows.checked(rows.base(keys.RUN, PRUNED) | {"at": now})
@@ -41,7 +41,7 @@ class OldRecords(LatestRuns):
             return await self._create(entity)
         if rows.is_newer(row):
             return False
-        at = rows.moment(rows.versioned(row), "at")
+        at = _time(row)
         if at is not None and timedelta() <= now - at < every:
             return False
         with suppress(Conflict):
@@ -73,8 +73,8 @@ class OldRecords(LatestRuns):
     async def old_messages(self, before: datetime) -> tuple[RowRef, ...]:
         """The records of messages that were given up before."""
         high = f"poison|{before:%Y%m%dT%H%M%S%f}|"
-        found = self._between(keys.POISON, "poison|", high, select=["PartitionKey", "RowKey"])
-        return tuple([RowRef(row["PartitionKey"], row["RowKey"]) async for row in found])
+        found = self._between(keys.POISON, "poison|", high, select=["PartitionKey", "RowKey", "v"])
+        return tuple([RowRef(row["PartitionKey"], row["RowKey"]) async for row in found if not rows.is_newer(row)])
 
     async def old_refusals(self, before: datetime) -> tuple[OldRow, ...]:
         """The refusals of mail before."""
@@ -130,6 +130,13 @@ class OldRecords(LatestRuns):
 
 def _read(kind: type[rows.T], row: rows.Row, name: str) -> rows.T:
     return rows.read(kind, rows.joined(rows.versioned(row), name), row.get("RowKey"))
+
+
+def _time(row: rows.Row) -> datetime | None:
+    try:
+        return rows.moment(rows.versioned(row), "at")
+    except SchemaError:
+        return None
 
 
 def _written(row: rows.Row) -> datetime | None:
