@@ -27,6 +27,7 @@ from checks.jobs.close import close_run, record_poison, sweep_runs
 from checks.jobs.context import JobContext, open_job_context
 from checks.jobs.deliver import deliver_all
 from checks.jobs.plan import plan as plan_run
+from checks.jobs.retention.prune import prune_daily
 from checks.jobs.scan import scan_shard
 from checks.jobs.silences import end_silences
 from checks.jobs.watch import log_given_up, watch
@@ -94,7 +95,7 @@ def schedule(timer: func.TimerRequest) -> None:
 @app.timer_trigger(arg_name="timer", schedule=SWEEP_SCHEDULE, run_on_startup=False)
 def sweep(timer: func.TimerRequest) -> None:
     """Closes runs that are past their deadline, has pending mail delivered, looks for what is late or stuck, ends
-    silences, and deletes canary pods that were left."""
+    silences, deletes canary pods that were left, and once a day what is older than it is kept."""
     if _problem():
         return
     _run(sweep_runs)
@@ -105,6 +106,9 @@ def sweep(timer: func.TimerRequest) -> None:
     swept = _run(sweep_canaries)
     if swept.deleted or swept.left:
         LOG.info("canary pods that were left: %d deleted, %d still there", swept.deleted, swept.left)
+    pruned = _run(prune_daily)
+    if pruned is not None:
+        LOG.info("pruned: %s", pruned)
 
 
 @app.queue_trigger(arg_name="message", queue_name=queues.PLAN, connection=STORAGE)

@@ -418,6 +418,14 @@ SETTINGS = (
             "After so many hours of Unknown, a mail says what cannot be judged any more and what is missing."),
     Setting("REMIND_HOURS", "remind_hours", _number(0, 720), "24",
             "While anything fails, a reminder after so many hours; 0: none."),
+    Setting("KEEP_RUNS_DAYS", "keep_runs_days", _number(31, 3650), "400",
+            "Days for which runs are kept; they go by whole months."),
+    Setting("KEEP_CHANGES_DAYS", "keep_changes_days", _number(31, 3650), "400",
+            "Days for which the changes of a cluster are kept; older ones are folded into what they came to."),
+    Setting("KEEP_GONE_DAYS", "keep_gone_days", _number(7, 3650), "90",
+            "Days for which a cluster is kept that was deleted or opted out; one that is only not seen stays."),
+    Setting("KEEP_MAILS_DAYS", "keep_mails_days", _number(7, 3650), "90",
+            "Days for which mails that were sent are kept, and messages that were given up."),
     Setting("ALERT_ON", "alert_on", _choices("access", "path", "pull", "images"), "access,path,pull",
             "Which of a row's answers send mail when they change."),
     Setting("MAIL_TRANSPORTS", "mail_transports", _choices(*TRANSPORTS), "folder",
@@ -496,6 +504,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pass_after: dict[str, int]
     blind_hours: int
     remind_hours: int
+    keep_runs_days: int
+    keep_changes_days: int
+    keep_gone_days: int
+    keep_mails_days: int
     alert_on: tuple[str, ...]
     mail_transports: tuple[str, ...]
     mail_from: tuple[str, ...]

@@ -157,6 +157,12 @@ def _rebuild(parser: Parser) -> None:
     add_options(parser)
 
 
+def _prune(parser: Parser) -> None:
+    from checks.cli.history.prune import add_options
+
+    add_options(parser)
+
+
 def _list(parser: Parser) -> None:
     from checks.cli.catalog import add_list_options
 
@@ -181,6 +187,7 @@ _COMMANDS: tuple[tuple[str, str, Options], ...] = (
     ("runs", "the app's latest runs, or one whole", _runs),
     ("verify-history", "whether what the app keeps agrees", _verify),
     ("rebuild-overview", "make what lists show anew", _rebuild),
+    ("prune-history", "what is older than it is kept", _prune),
     ("list", "the checks, one a line", _list),
     ("settings", "all settings, as a table", _settings),
 )

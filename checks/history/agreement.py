@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from checks.changes import Change
-from checks.history.decide.replay import Held, fold, statuses
+from checks.history.decide.replay import Checkpoint, Held, replay, statuses
 from checks.history.model import ClusterState
 from checks.history.overview import ClusterEntry, RowEntry
 
@@ -26,9 +26,14 @@ class Difference(msgspec.Struct, frozen=True, order=True):
     summary: str
 
 
-def history_differences(state: ClusterState, changes: Iterable[Change]) -> list[Difference]:
-    """Where the replay of a cluster's whole history is not its state. Changes newer than the state are left out."""
-    told = fold(change for change in changes if change.sequence <= state.sequence)
+def history_differences(
+    state: ClusterState, changes: Iterable[Change], checkpoint: Checkpoint | None = None
+) -> list[Difference]:
+    """Where the replay of a cluster's whole history is not its state. Changes newer than the state are left out.
+
+    ``checkpoint``: what older changes were folded into.
+    """
+    told = replay((change for change in changes if change.sequence <= state.sequence), checkpoint)
     held = statuses(state)
     return [
         Difference(

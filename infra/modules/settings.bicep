@@ -48,6 +48,14 @@ type checkSettings = {
   BLIND_HOURS: int?
   @description('Hours after which a mail reminds of what still fails; 0: none.')
   REMIND_HOURS: int?
+  @description('Days for which runs are kept; they go by whole months.')
+  KEEP_RUNS_DAYS: int?
+  @description('Days for which the changes of a cluster are kept; older ones are folded into what they came to.')
+  KEEP_CHANGES_DAYS: int?
+  @description('Days for which a cluster is kept that was deleted or opted out; one that is only not seen stays.')
+  KEEP_GONE_DAYS: int?
+  @description('Days for which mails that were sent are kept, and messages that were given up.')
+  KEEP_MAILS_DAYS: int?
   @description('At most so many mails an hour to the same people; what there is no room for is one mail.')
   MAILS_PER_HOUR: int?
   @description('The https:// address of a page, to which mails then link; left out: that of the app\'s own dashboard, where it has one.')

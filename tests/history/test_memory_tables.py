@@ -193,6 +193,14 @@ async def test_a_table_that_is_missing_holds_nothing_and_takes_nothing(service: 
     assert await ranged(missing, "r") == []
 
 
+async def test_a_table_is_listed_until_it_is_dropped(service: Any) -> None:
+    await service.create_table_if_not_exists("another")
+    assert [table.name async for table in service.list_tables()] == ["another", "cases"]
+    for _ in range(2):
+        await service.delete_table("another")
+        assert [table.name async for table in service.list_tables()] == ["cases"]
+
+
 async def test_what_was_read_or_written_does_not_change_what_is_stored(table: Any) -> None:
     written = row("r|1", v=1)
     await table.create_entity(written)

@@ -42,9 +42,9 @@ from checks.jobs.queues import (
     ScanMessage,
     read,
 )
-from tests.jobs.test_crashes import SETTINGS, World, looks
-from tests.jobs.test_crashes import what_never_changes_is_made_once as what_never_changes_is_made_once
 from tests.support.crash_scenarios import ALL_PASS, BAD, NAMES, ONE_FAILS, ONE_HAS_NO_PATH, Look, cluster_id, is_quiet
+from tests.support.crash_world import SETTINGS, World, looks
+from tests.support.crash_world import what_never_changes_is_made_once as what_never_changes_is_made_once
 from tests.support.crashing import (
     Accepted,
     Host,

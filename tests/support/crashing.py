@@ -104,6 +104,19 @@ class MortalTables:
         """A client of one table."""
         return MortalTable(self._tables.get_table_client(table_name), self._reaper)
 
+    async def delete_table(self, table_name: str) -> None:
+        """Drops a table."""
+        await self._reaper.step("delete table", lambda: self._tables.delete_table(table_name))
+
+    async def list_tables(self) -> AsyncIterator[Any]:
+        """The tables: one operation, however many."""
+
+        async def listed() -> list[Any]:
+            return [table async for table in self._tables.list_tables()]
+
+        for table in await self._reaper.step("list tables", listed):
+            yield table
+
 
 class MortalTable:
     """A client of a table, each operation of which is one of the reaper's."""

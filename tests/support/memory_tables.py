@@ -14,7 +14,7 @@ from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import EdmType, EntityProperty, TableEntity, TableTransactionError, UpdateMode
+from azure.data.tables import EdmType, EntityProperty, TableEntity, TableItem, TableTransactionError, UpdateMode
 
 FILTER = "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high"  # the one shape that is known
 BATCH = 100
@@ -39,6 +39,15 @@ class MemoryTables:
         """Makes the table where it is missing."""
         self.tables.setdefault(table_name, {})
         return MemoryTable(self, table_name)
+
+    async def delete_table(self, table_name: str) -> None:
+        """Drops a table with its rows. One that was not there is no error."""
+        self.tables.pop(table_name, None)
+
+    async def list_tables(self) -> AsyncIterator[TableItem]:
+        """The tables in the order of their names, as they are at the start."""
+        for name in sorted(self.tables):
+            yield TableItem(name)
 
     def copy(self) -> MemoryTables:
         """The same tables, which from now on change apart. What is stored is never changed in place."""

@@ -221,3 +221,18 @@ async def test_runs_are_listed_and_the_latest_has_a_name_of_its_own(held: Held) 
     ]  # fmt: skip
     assert len((await held.get("list_runs", query=query(limit="1")))["runs"]) == 1
     assert (await held.get("runs", path={"id": "latest"}))["run"] == ids[0]
+
+
+async def test_a_history_says_what_was_folded_before_its_oldest_change(held: Held) -> None:
+    whole = await held.get("cluster_history", path=parts("aks-1"))
+    assert (whole["more"], whole["earlier"]) == (False, None)
+    newest = await held.job.store.list_changes(CLUSTER)
+    await held.job.store.fold_changes(CLUSTER, newest[1].sequence, held.clock())
+    await held.job.store.drop_changes(CLUSTER, [one.sequence for one in newest[1:]])
+    history = await held.get("cluster_history", path=parts("aks-1"))
+    assert history["earlier"] == {
+        "changes": len(newest) - 1,
+        "until": newest[1].at.isoformat().replace("+00:00", "Z"),
+        "folded": held.clock().isoformat().replace("+00:00", "Z"),
+    }
+    assert len(history["changes"]) == 1

@@ -20,13 +20,16 @@ from checks.cli.layout import Column, Page, prose, short_registry, table
 from checks.cli.names import cluster_name_or_id, registry_pattern
 from checks.cli.stored import NO_STORAGE, NOTHING_SUCH
 from checks.collect.arm.client import Azure
-from checks.history.model import Unreadable
+from checks.history.decide import Checkpoint
+from checks.history.errors import SchemaError
+from checks.history.model import RowRef, Unreadable
+from checks.history.table import keys
 from checks.history.table.store import Store
 from checks.jobs.choosing.wording import did_you_mean, quoted
 from checks.rules.patterns import fits
 from checks.rules.registry_names import label_of
 from checks.settings import Settings
-from checks.text import one_line
+from checks.text import counted, one_line
 
 _COLUMNS = (
     Column("WHEN (UTC)", 0),
@@ -40,12 +43,16 @@ _COLUMNS = (
 
 
 class _Found(msgspec.Struct, frozen=True):
-    """The changes that are shown. ``more``: older ones match too. ``registries``: all that were seen on the way."""
+    """The changes that are shown. ``more``: older ones match too. ``registries``: all that were seen on the way.
+
+    ``earlier``: what was folded before all that is kept, where it was asked for.
+    """
 
     changes: tuple[Change, ...]
     unreadable: tuple[Unreadable, ...]
     more: bool
     registries: frozenset[str]
+    earlier: Checkpoint | None = None
 
 
 def add_options(parser: Parser) -> None:
@@ -84,6 +91,11 @@ async def _history(options: argparse.Namespace, loaded: Settings, azure: Azure, 
         terminal.write_json(_answer(cluster.id, found, now), sys.stdout)
     elif found.changes:
         _show(cluster.id, found, now)
+    if found.earlier is not None and options.output != "json":
+        terminal.say(
+            f"earlier changes were folded on {found.earlier.folded:%Y-%m-%d}: "
+            f"{counted(found.earlier.changes, 'change')} until {found.earlier.until:%Y-%m-%d %H:%M} UTC"
+        )
     return code
 
 
@@ -105,7 +117,17 @@ async def _find(options: argparse.Namespace, store: Store, cluster: str, now: da
             more = True
             break
         changes.append(kept)
-    return _Found(tuple(changes), tuple(unreadable), more, frozenset(registries))
+    checkpoint = None
+    if not more:
+        try:
+            checkpoint = await store.find_checkpoint(cluster)
+        except SchemaError as error:
+            unreadable.append(Unreadable(RowRef(keys.subscription_key(cluster), keys.checkpoint(cluster)), str(error)))
+    if checkpoint is not None:
+        registries |= {one.registry for one in checkpoint.subjects}
+        asked = options.since is None or checkpoint.until >= _start(now, options.since)
+        checkpoint = checkpoint if asked else None
+    return _Found(tuple(changes), tuple(unreadable), more, frozenset(registries), checkpoint)
 
 
 def _start(now: datetime, since: timedelta) -> datetime:
@@ -166,6 +188,12 @@ def _show(cluster: str, found: _Found, now: datetime) -> None:
         terminal.say(f"older changes are kept, too: --limit {2 * len(found.changes)} shows more")
 
 
+def _earlier(checkpoint: Checkpoint | None) -> dict[str, Any] | None:
+    if checkpoint is None:
+        return None
+    return {"changes": checkpoint.changes, "until": checkpoint.until, "folded": checkpoint.folded}
+
+
 def _word(status: Status | None, instead: str) -> str:
     return status.value if status else instead
 
@@ -185,5 +213,6 @@ def _answer(cluster: str, found: _Found, now: datetime) -> dict[str, Any]:
             for change in found.changes
         ],
         "more": found.more,
+        "earlier": _earlier(found.earlier),
         "unreadable": [{"row": broken.ref.row, "why": one_line(broken.why)} for broken in found.unreadable],
     }

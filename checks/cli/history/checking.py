@@ -8,7 +8,6 @@ from itertools import islice
 import msgspec
 
 from checks.arm_ids import name_of, same_id
-from checks.changes import Change
 from checks.cli.history.side_by_side import side_by_side
 from checks.history.agreement import Difference, entry_differences, history_differences
 from checks.history.errors import HistoryError
@@ -22,12 +21,16 @@ Say = Callable[[str], None]
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """What was checked. ``changes`` are history rows; what cannot be read is compared with nothing."""
+    """What was checked. ``changes`` are history rows; what cannot be read is compared with nothing.
+
+    ``folded``: how many older changes are held as what they came to.
+    """
 
     clusters: int = 0
     changes: int = 0
     differences: tuple[Difference, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+    folded: int = 0
 
     def __add__(self, other: Checked) -> Checked:
         return Checked(
@@ -35,6 +38,7 @@ class Checked(msgspec.Struct, frozen=True):
             self.changes + other.changes,
             self.differences + other.differences,
             self.unreadable + other.unreadable,
+            self.folded + other.folded,
         )
 
 
@@ -88,22 +92,16 @@ async def _histories(store: Store, subscription: str, cluster: str, say: Say) ->
 
 
 async def _history(store: Store, cluster: str) -> Checked:
-    """One cluster. The state is read first: changes that come after it are newer, and are left out."""
+    """One cluster, with what older changes were folded into. Changes that are newer than its state are left out."""
     try:
-        stored = await store.load_state(cluster)
+        kept = await store.load_history(cluster)
     except HistoryError as error:
         return Checked(1, 0, (), (Unreadable(keys.state_ref(cluster), str(error)),))
-    if stored is None:  # it left in between
+    if kept is None:  # it left in between
         return Checked()
-    changes: list[Change] = []
-    broken: list[Unreadable] = []
-    async for one in store.walk_changes(cluster):
-        if isinstance(one, Unreadable):
-            broken.append(one)
-        else:
-            changes.append(one)
-    differences = [] if broken else history_differences(stored.state, changes)
-    return Checked(1, len(changes), tuple(differences), tuple(broken))
+    differences = [] if kept.unreadable else history_differences(kept.state, kept.changes, kept.checkpoint)
+    folded = kept.checkpoint.changes if kept.checkpoint else 0
+    return Checked(1, len(kept.changes), tuple(differences), kept.unreadable, folded)
 
 
 async def _overview(

@@ -114,8 +114,12 @@ def _show(checked: Checked, subscriptions: int) -> None:
         terminal.write(table(_COLUMNS, rows, Page(terminal.width_of(sys.stdout)), ""), out)
     sys.stdout.write(
         f"{counted(checked.clusters, 'cluster')} in {counted(subscriptions, 'subscription')}, "
-        f"{counted(checked.changes, 'change')}: {_verdict(checked)}\n"
+        f"{counted(checked.changes, 'change')}{_folded(checked)}: {_verdict(checked)}\n"
     )
+
+
+def _folded(checked: Checked) -> str:
+    return f" and {checked.folded} that were folded" if checked.folded else ""
 
 
 def _verdict(checked: Checked) -> str:
@@ -132,6 +136,7 @@ def _answer(checked: Checked, subscriptions: int) -> dict[str, Any]:
         "subscriptions": subscriptions,
         "clusters": checked.clusters,
         "changes": checked.changes,
+        "folded": checked.folded,
         "differences": msgspec.to_builtins(checked.differences),
         "unreadable": [
             {"partition": broken.ref.partition, "row": broken.ref.row, "why": one_line(broken.why)}

@@ -113,6 +113,7 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[ChangeLine, ...]
     more_changes: bool
     unreadable_changes: int
+    folded_changes: Moment | None
     gaps: tuple[CoverageLine, ...]
     read: tuple[CoverageLine, ...]
     more_coverage: int
@@ -169,6 +170,7 @@ def cluster_view(
         changes=timeline(changes.items, fleet.now),
         more_changes=changes.more,
         unreadable_changes=changes.unreadable,
+        folded_changes=maybe(changes.folded, fleet.now),
         gaps=gaps,
         read=read,
         more_coverage=more_coverage,

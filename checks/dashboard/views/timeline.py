@@ -32,11 +32,15 @@ _REASONS = {
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """The newest changes of a cluster. ``more``: there are older ones; ``unreadable`` counts rows among them."""
+    """The newest changes of a cluster. ``more``: there are older ones; ``unreadable`` counts rows among them.
+
+    ``folded``: when changes before the oldest of them were folded, None where none were.
+    """
 
     items: tuple[Change, ...] = ()
     more: bool = False
     unreadable: int = 0
+    folded: datetime | None = None
 
 
 class Flip(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,18 @@ of ``tests/history/test_decide.py``.
 from checks.history.decide.cluster import decide
 from checks.history.decide.leaving import gone, opted_out
 from checks.history.decide.policy import ALERTED, FACETS, Policy
-from checks.history.decide.replay import Held, fold, statuses
+from checks.history.decide.replay import Checkpoint, Held, fold, replay, statuses
 
-__all__ = ["ALERTED", "FACETS", "Held", "Policy", "decide", "fold", "gone", "opted_out", "statuses"]
+__all__ = [
+    "ALERTED",
+    "FACETS",
+    "Checkpoint",
+    "Held",
+    "Policy",
+    "decide",
+    "fold",
+    "gone",
+    "opted_out",
+    "replay",
+    "statuses",
+]

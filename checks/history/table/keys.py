@@ -87,6 +87,23 @@ def change(resource_id: str, sequence: int) -> str:
     return check(f"change|{cluster_key(resource_id)}|{descending(sequence)}")
 
 
+def change_range(resource_id: str, after: int, through: int) -> tuple[str, str]:
+    """From which key on, and before which, the changes of a cluster after one sequence and through another are."""
+    prefix = check(f"change|{cluster_key(resource_id)}")
+    return f"{prefix}|{descending(through)}", f"{prefix}|{descending(after)}"
+
+
+def sequence_of(row: str) -> int | None:
+    """The sequence that the key of a change or of a late row ends with; None where it ends with none."""
+    digits = row.rpartition("|")[2]
+    return LAST - int(digits) if re.fullmatch(r"[0-9]{19}", digits) else None
+
+
+def checkpoint(resource_id: str) -> str:
+    """The row of what a cluster's oldest changes came to."""
+    return check(f"checkpoint|{cluster_key(resource_id)}")
+
+
 def late(resource_id: str, sequence: int) -> str:
     """The row that records a result that came after a newer one."""
     return check(f"late|{cluster_key(resource_id)}|{descending(sequence)}")

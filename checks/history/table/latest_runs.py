@@ -6,8 +6,6 @@ Months hardly ever go backwards, so the next older run is in the table of the on
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from checks.history.errors import SchemaError
@@ -17,7 +15,6 @@ from checks.history.table.runs import Runs, read_sequence
 
 MAX_MONTHS = 24  # the latest that are looked through
 MAX_GAPS = 200  # places in the sequence that no run was planned for
-_MONTH = re.compile(rf"{keys.RUNS}(\d{{6}})")
 
 
 class RunList(msgspec.Struct, frozen=True):
@@ -55,9 +52,8 @@ class LatestRuns(Runs):
         return RunList(tuple(items), tuple(unreadable), more=bool(months) and sequence > 0)
 
     async def _months(self) -> list[str]:
-        """The months that have a table, the latest first."""
-        found = [_MONTH.fullmatch(table.name) async for table in self._service.list_tables()]
-        return sorted((match[1] for match in found if match), reverse=True)[:MAX_MONTHS]
+        """The latest of the months that have a table, the latest first."""
+        return sorted(await self.months(), reverse=True)[:MAX_MONTHS]
 
     async def _find(self, sequence: int, months: list[str]) -> Run | Unreadable | None:
         """A run by its place. The month it is found in becomes the first of ``months``, which are looked through."""

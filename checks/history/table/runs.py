@@ -7,6 +7,7 @@ and the latest that was closed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,7 @@ OURS = "latest-1"  # this version's own entry of the latest run, where a newer v
 LONGEST_RUN = timedelta(minutes=240)  # PULLWATCH_RUN_MINUTES takes no more
 LAST_WAIT = timedelta(hours=1)  # what belongs into the summary of a run waits so long for a close that is overdue
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_MONTH = re.compile(rf"{keys.RUNS}(\d{{6}})")
 POISON_TEXT = 4096  # bytes kept of a message nobody could handle
 
 
@@ -85,9 +87,17 @@ class Runs(Tables):
         raise Conflict("the run sequence could not be taken")
 
     async def is_promised(self, run_id: str) -> bool:
-        """Whether a run was asked for lately and has a ticket, planned or not."""
+        """Whether a run was asked for lately and has a ticket, planned or not. One that was dropped is none."""
         row = await self._get(keys.RUN, "sequence")
-        return row is not None and any(ticket.run_id == run_id for ticket in _read_counter(row).tickets.values())
+        if row is None or all(ticket.run_id != run_id for ticket in _read_counter(row).tickets.values()):
+            return False
+        month, months = run_id.partition("-")[0], await self.months()
+        return month in months or not any(other > month for other in months)
+
+    async def months(self) -> tuple[str, ...]:
+        """The months ("YYYYMM") that have a table of runs, the oldest first."""
+        found = [_MONTH.fullmatch(table.name) async for table in self._service.list_tables()]
+        return tuple(sorted(match[1] for match in found if match))
 
     async def create_run(self, run: Run, shards: Sequence[Shard]) -> bool:
         """Write a run with its shards; false where it is there already (a repeated plan adds nothing).

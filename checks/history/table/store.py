@@ -1,7 +1,8 @@
 """The store: everything that is kept, in Azure Table Storage.
 
-Table ``pullwatch``: a partition per subscription with ``state|``, ``change|``, ``late|``, ``pending|`` and
-``canary|`` rows; the partitions ``index``, ``overview``, ``run``, ``asked``, ``mail``, ``silence`` and ``poison``.
+Table ``pullwatch``: a partition per subscription with ``state|``, ``change|``, ``checkpoint|``, ``late|``,
+``pending|`` and ``canary|`` rows; the partitions ``index``, ``overview``, ``run``, ``asked``, ``digest`` (mail),
+``silence`` and ``poison``, and ``notified-<channel>``.
 Monthly tables ``pullwatchruns<YYYYMM>``: a partition per run with ``run``, ``part|``, ``shard|`` and ``marker|`` rows.
 Errors: ``checks.history.errors``; what the service itself fails with is ``azure.core.exceptions`` and passes through.
 """
@@ -19,9 +20,9 @@ from azure.data.tables.aio import TableServiceClient
 
 from checks.history.table.asked import AskedRuns
 from checks.history.table.canaries import Canaries
-from checks.history.table.latest_runs import LatestRuns
-from checks.history.table.outbox import Outbox
-from checks.history.table.overviews import Overviews
+from checks.history.table.retention.leavers import Leavers
+from checks.history.table.retention.mails import OldMails
+from checks.history.table.retention.records import OldRecords
 from checks.history.table.silences import Silences
 from checks.history.table.unreadable import UnreadableRows
 from checks.retry_after import asked_seconds
@@ -29,7 +30,7 @@ from checks.retry_after import asked_seconds
 LONGEST_PAUSE = 8  # seconds between two tries
 
 
-class Store(AskedRuns, Canaries, LatestRuns, Outbox, Overviews, Silences, UnreadableRows):
+class Store(AskedRuns, Canaries, Leavers, OldMails, OldRecords, Silences, UnreadableRows):
     """What history offers to the jobs. One per job: it lives in that job's event loop."""
 
 

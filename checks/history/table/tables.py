@@ -54,9 +54,16 @@ class Tables:
         self, partition: str, prefix: str, table: str = keys.TABLE, select: Sequence[str] | None = None
     ) -> AsyncIterator[Row]:
         """The rows of a partition whose key starts with ``prefix`` and "|", in key order."""
+        async for row in self._between(partition, f"{prefix}|", f"{prefix}}}", table, select):
+            yield row
+
+    async def _between(
+        self, partition: str, low: str, high: str, table: str = keys.TABLE, select: Sequence[str] | None = None
+    ) -> AsyncIterator[Row]:
+        """The rows of a partition from the key ``low`` on and before ``high``, in key order."""
         entities = self._table(table).query_entities(
             "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high",
-            parameters={"partition": partition, "low": f"{prefix}|", "high": f"{prefix}}}"},
+            parameters={"partition": partition, "low": low, "high": high},
             select=list(select) if select else None,
         )
         try:

@@ -56,4 +56,8 @@ async def _changes(here: Here, cluster: str) -> Changes:
             unreadable += 1
         else:
             found.append(change)
-    return Changes(tuple(found), unreadable=unreadable)
+    try:
+        checkpoint = await here.store.find_checkpoint(cluster)
+    except SchemaError:
+        return Changes(tuple(found), unreadable=unreadable + 1)
+    return Changes(tuple(found), unreadable=unreadable, folded=checkpoint.folded if checkpoint else None)

@@ -90,12 +90,24 @@ class ChangeShown(msgspec.Struct, frozen=True, kw_only=True):
     transitions: tuple[TransitionShown, ...]
 
 
+class FoldedChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """Earlier changes that are no longer kept one by one: how many, until when, and when they were folded last."""
+
+    changes: int
+    until: datetime
+    folded: datetime
+
+
 class HistoryAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster's changes, the newest first. ``more``: there are older ones than these."""
+    """A cluster's changes, the newest first. ``more``: there are older ones than these.
+
+    ``earlier``: what was folded before the oldest of them; null where there is ``more``, or nothing was.
+    """
 
     cluster: str
     changes: tuple[ChangeShown, ...]
     more: bool
+    earlier: FoldedChanges | None = None
 
 
 async def list_clusters(context: JobContext, asked: Asked) -> HttpResponse:
@@ -136,12 +148,15 @@ async def get_history(context: JobContext, asked: Asked) -> HttpResponse:
         return _none()
     entry, _ = found
     changes = await context.store.list_changes(entry.cluster, query.limit + 1)
+    more = len(changes) > query.limit
+    checkpoint = None if more else await context.store.find_checkpoint(entry.cluster)
     return HttpResponse(
         200,
         HistoryAnswer(
             cluster=entry.cluster,
             changes=tuple(_change(change) for change in changes[: query.limit]),
-            more=len(changes) > query.limit,
+            more=more,
+            earlier=msgspec.convert(checkpoint, FoldedChanges, from_attributes=True) if checkpoint else None,
         ),
     )
 

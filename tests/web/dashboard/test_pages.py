@@ -427,3 +427,25 @@ async def test_files_are_named_by_their_content_and_stay(kept: KeptFleet) -> Non
     assert set(kindly) == {"text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml"}
     assert ".pw-picture" in kindly["text/css; charset=utf-8"] and "url(" not in kindly["text/css; charset=utf-8"]
     assert "innerHTML" not in kindly["text/javascript; charset=utf-8"]
+
+
+async def test_a_page_says_that_earlier_changes_were_folded_and_a_run_that_is_not_kept_is_not_found(
+    kept: KeptFleet,
+) -> None:
+    store = kept.job.store
+    assert "were folded" not in (await shown(kept, f"{PLACE}/aks-role")).text
+    cluster = healthy("aks-role").id
+    folded = kept.clock()
+    newest, *earlier = await store.list_changes(cluster)
+    assert await store.fold_changes(cluster, earlier[0].sequence, folded) == len(earlier)
+    await store.drop_changes(cluster, [one.sequence for one in earlier])
+    (month,) = await store.months()
+    kept.clock.forward(days=40)
+    await kept.run([healthy("aks-fine")], [SHOP])
+    await store.drop_month(month)
+    page = await shown(kept, f"{PLACE}/aks-role")
+    assert f"Earlier changes were folded on {folded:%Y-%m-%d %H:%M} UTC" in page.text
+    assert f"run {newest.run}" in page.text
+    await shown(kept, f"runs/{newest.run}", status=404)
+    for place in LIST:
+        await shown(kept, place)

@@ -1,0 +1,1 @@
+"""What is old goes out of storage, a bounded piece of it at a time."""
