@@ -115,8 +115,8 @@ def script(grants: Grants, made: str) -> str:
     if grants.pulling:
         lines += [
             "",
-            "# These show whether images exist before a node needs them. They also allow downloading images: leave them",
-            "# out where you do not want that, and set PULLWATCH_CHECK_IMAGES to false.",
+            "# These show whether images exist before a node needs them. They also allow downloading images: leave",
+            "# them out where you do not want that, and set PULLWATCH_CHECK_IMAGES to false.",
         ]
         lines += [_line(grant) for grant in grants.pulling]
     left = grants.others + grants.cut

@@ -10,12 +10,12 @@ def remarks(what: str, kind: LackKind, role: str) -> tuple[str, ...]:
     if kind is LackKind.NETWORK and what == "images":
         return (
             "# Pullwatch itself cannot reach the registry: deploy it into a network that does (subnetId of infra/), or",
-            "# let its egress address through the registry's firewall. Or leave it to nodes: PULLWATCH_CHECK_IMAGES=false",
+            "# let its egress address through the registry's firewall. PULLWATCH_CHECK_IMAGES=false asks nodes only.",
         )
     if kind is LackKind.NETWORK:
         return (
-            "# The API server is out of reach: deploy Pullwatch into a network that reaches it (subnetId of infra/), add",
-            "# its egress address to the authorized IP ranges, or set PULLWATCH_ALLOW_RUN_COMMAND=true",
+            "# The API server is out of reach: deploy Pullwatch into a network that reaches it (subnetId of infra/),",
+            "# add its egress address to the authorized IP ranges, or set PULLWATCH_ALLOW_RUN_COMMAND=true",
         )
     if kind is LackKind.SETTING and role:
         return (f"# Setting: {role}",)

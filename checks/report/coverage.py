@@ -30,6 +30,7 @@ TYPES = (
 )
 REGISTRIES_CUT = "other registries"
 REGISTRIES_UNUSABLE = f"tag {REGISTRIES_TAG}"  # it names what can be no registry
+MAX_STEPS = 20  # of a fix
 MAX_NAMED = 5  # subscriptions that a line of the coverage names
 
 
@@ -80,8 +81,8 @@ def coverage_of(facts: ClusterFacts, proven: dict[str, PullProof]) -> tuple[Cove
         *_accounts(facts),
     )
     lines += [_line(what, part) for what, part in own if part is not None]
-    lines.append(_canaries(facts))
-    lines += _counted("pull secrets", facts.pull_secrets.values()) + _counted("images", facts.manifests.values())
+    lines += _canaries(facts) + _counted("pull secrets", facts.pull_secrets.values())
+    lines += _counted("images", facts.manifests.values())
     return tuple(lines)
 
 
@@ -109,24 +110,34 @@ def _notify_tag(text: str) -> list[Coverage]:
     return lines
 
 
-def _canaries(facts: ClusterFacts) -> Coverage:
+def _canaries(facts: ClusterFacts) -> list[Coverage]:
     """Whether nodes were asked to pull, and how many of the questions got no answer."""
     if isinstance(facts.canaries, NotSeen):
-        return _line("canary pulls", facts.canaries)
+        return [_line("canary pulls", facts.canaries)]
     results = [canary.result for canary in facts.canaries.canaries]
-    line = _counted("canary pulls", results)
-    return line[0] if line else Coverage("canary pulls", False, "there was nothing to ask")
+    return _counted("canary pulls", results) or [Coverage("canary pulls", False, "there was nothing to ask")]
 
 
 def _counted(what: str, parts: Iterable[Seen[Any] | NotSeen]) -> list[Coverage]:
-    """One line for things that were read one by one: looked at where all were, else how many were not, and why."""
+    """Things that were read one by one: looked at where all were, else how many were not, a line for each reason."""
     listed = list(parts)
-    gaps = [part for part in listed if isinstance(part, NotSeen)]
-    if gaps:
-        first = gaps[0]
-        why = f"{len(gaps)} of {len(listed)} were not read: {first.detail}"
-        return [Coverage(what, False, why, first.fix, first.why.value, first.role or "")]
-    return [Coverage(what, True)] if listed else []
+    gaps: dict[tuple[str, str], list[NotSeen]] = {}
+    for part in listed:
+        if isinstance(part, NotSeen):
+            gaps.setdefault((part.why.value, part.role or ""), []).append(part)
+    if not gaps:
+        return [Coverage(what, True)] if listed else []
+    return [
+        Coverage(
+            what, False, f"{len(alike)} of {len(listed)} were not read: {alike[0].detail}", _fixes(alike), why, role
+        )
+        for (why, role), alike in gaps.items()
+    ]
+
+
+def _fixes(gaps: Iterable[NotSeen]) -> tuple[str, ...]:
+    """What would show them, each step once, and of many the first ones."""
+    return tuple(dict.fromkeys(step for gap in gaps for step in gap.fix))[:MAX_STEPS]
 
 
 def _networks(networks: Networks | None) -> list[Coverage]:
@@ -167,7 +178,7 @@ def _own_network(facts: ClusterFacts) -> list[Coverage]:
 
 
 def _line(what: str, part: Seen[Any] | NotSeen, subscription: str = "", of: str = "") -> Coverage:
-    """The line of one look. ``subscription``: the one that it is about; ``of``: the beginning of why it was not read."""
+    """The line of one look. ``subscription``: the one that it is about; ``of``: what of it was not read."""
     if isinstance(part, NotSeen):
         return Coverage(what, False, of + part.detail, part.fix, part.why.value, part.role or "", subscription)
     return Coverage(what, True, part.partial, subscription=subscription)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.doctor.grants import Grant, Grants, grants_in, script
+from checks.doctor.grants import CANARY, Grant, Grants, grants_in, script
 from checks.rules.fixes import az_roles
 from tests.support.sample_chains import NASTY
 
@@ -45,7 +44,7 @@ def test_a_grant_is_understood_with_its_identity_or_without() -> None:
         Grant(SCOPE, "Reader", WHO),
         Grant(f"{SCOPE}/resourceGroups/r.g", "Azure Kubernetes Service RBAC Reader"),
     )
-    assert (made.optional, made.others, made.cut) == ((Grant(SCOPE, "AcrPull", WHO),), 0, 0)
+    assert (made.pulling, made.others, made.cut) == ((Grant(SCOPE, "AcrPull", WHO),), 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +67,9 @@ def test_a_grant_is_understood_with_its_identity_or_without() -> None:
 )
 def test_what_is_not_just_that_is_left_to_a_person(step: str) -> None:
     made = grants_in([step])
-    assert (made.needed, made.optional, made.others) == ((), (), 1)
+    assert (made.needed, made.pulling, made.others) == ((), (), 1)
     assert "reboot" not in script(made, "now")
-    assert "1 more step of the page is for a person to decide" in script(made, "now")
+    assert "1 more step is for a person to decide" in script(made, "now")
 
 
 @given(st.text(), st.text(), st.text())
@@ -82,7 +81,7 @@ def test_no_text_gets_into_the_script(who: str, role: str, scope: str) -> None:
 
 def test_the_script_is_one_that_a_shell_takes_and_may_run_again(tmp_path: Path) -> None:
     needed = (Grant(SCOPE, "Reader", WHO), Grant(f"{SCOPE}/resourceGroups/rg", "Azure Kubernetes Service RBAC Reader"))
-    grants = Grants(needed=needed, optional=(Grant(SCOPE, "AcrPull"),), others=2)
+    grants = Grants(needed=needed, pulling=(Grant(SCOPE, "AcrPull"),), others=2)
     file, state, who = tmp_path / "unseen.sh", tmp_path / "state", tmp_path / "who"
     file.write_text(script(grants, "2 of 2 clusters"))
     (tmp_path / "az").write_text(AZ)
@@ -94,10 +93,19 @@ def test_the_script_is_one_that_a_shell_takes_and_may_run_again(tmp_path: Path) 
     environment["PULLWATCH_OBJECT_ID"] = "33333333-3333-4333-8333-333333333333"
     first = subprocess.run(["sh", file], env=environment, capture_output=True, text=True, check=True)
     again = subprocess.run(["sh", file], env=environment, capture_output=True, text=True, check=True)
-    assert first.stdout.count("granted: ") == 2 and again.stdout.count("there already: ") == 2
-    assert state.read_text().splitlines() == [f"{one.role} {one.scope}" for one in needed]
-    assert who.read_text().split() == [WHO, "33333333-3333-4333-8333-333333333333"]
-    assert f'# {shlex.join(["grant"])} "$own" AcrPull {SCOPE}' in file.read_text()
+    assert first.stdout.count("granted: ") == 3 and again.stdout.count("there already: ") == 3
+    assert state.read_text().splitlines() == [f"{one.role} {one.scope}" for one in (*needed, *grants.pulling)]
+    own = "33333333-3333-4333-8333-333333333333"
+    assert who.read_text().split() == [WHO, own, own]
+    assert "also allow downloading images" in file.read_text()
+
+
+def test_at_a_namespace_only_the_role_of_canaries_is_granted_and_only_where_a_setting_names_it() -> None:
+    cluster = f"{SCOPE}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1"
+    step = az_roles.assign_role(WHO, "Azure Kubernetes Service RBAC Writer", f"{cluster}/namespaces/canary")
+    assert grants_in([step], "canary").needed == (Grant(f"{cluster}/namespaces/canary", CANARY, WHO),)
+    for namespace in ("", "other", "nary"):
+        assert grants_in([step], namespace).others == 1
 
 
 def test_a_script_of_nothing_says_so() -> None:

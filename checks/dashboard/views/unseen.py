@@ -12,10 +12,10 @@ from itertools import zip_longest
 import msgspec
 
 from checks.dashboard import addresses
-from checks.doctor.grants import Grants, grants_in, script
 from checks.dashboard.views.moments import moment
 from checks.dashboard.views.runs import SubscriptionLine, subscription_line
 from checks.dashboard.views.standing import Standing, standing_of
+from checks.doctor.grants import Grants, grants_in, script
 from checks.findings import ClusterReport, Pass, Unknown
 from checks.fleet.model import Fleet
 from checks.history.overview import ClusterEntry
