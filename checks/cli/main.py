@@ -109,6 +109,12 @@ def _explain(parser: Parser) -> None:
     add_options(parser)
 
 
+def _doctor(parser: Parser) -> None:
+    from checks.cli.doctor.command import add_options
+
+    add_options(parser)
+
+
 def _classify(parser: Parser) -> None:
     from checks.cli.classify.command import add_options
 
@@ -179,6 +185,7 @@ _COMMANDS: tuple[tuple[str, str, Options], ...] = (
     ("scan", "check clusters now, read-only", _scan),
     ("watch", "check again and again, print what changes", _watch),
     ("explain", "what a check or cause means, or why a cluster cannot pull", _explain),
+    ("doctor", "what Pullwatch may see, what is missing, what grants it", _doctor),
     ("classify", "name the cause of pull errors", _classify),
     ("incidents", "what fails by what is at fault, since when", _incidents),
     ("silence", "keep failures from being mailed, for a while", _silence),

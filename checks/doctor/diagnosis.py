@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -26,7 +28,9 @@ _KINDS = {
     "error": LackKind.TROUBLE,
     "throttled": LackKind.TROUBLE,
 }
-_OWN = "assign it to Pullwatch's identity"
+# What Reader lacks, named alone: an action that a finding needs, and the subscription that it says.
+_ACTION = re.compile(r"Microsoft\.[\w.]+(/[\w.]+)+/action")
+_SUBSCRIPTION = re.compile(r"in subscription ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 # What every cluster has to be asked for, by how the coverage calls it.
 _ASKED = ("pods", "kubelet identity", "images")
 _OPTIONAL = ("canary pulls",)  # where none was asked for, nothing is missing
@@ -59,13 +63,14 @@ def diagnose(
     partly = {one.id.lower() for one in subscriptions if one.lacking or not isinstance(one.verdict, Pass)}
     for report in reports:
         found += _of_cluster(report, partly)
+    lacks = tuple(_with_identity(one, identity) for one in _together(found))
     return Diagnosis(
         identity=identity,
         subscriptions=len(subscriptions),
         clusters=len(reports) if clusters is None else clusters,
         looked=len(reports) or len(subscriptions),
         in_place=_in_place(subscriptions, reports),
-        lacks=(*_together(found), *settings),
+        lacks=(*lacks, *settings),
         off=off,
     )
 
@@ -96,17 +101,21 @@ def _of_cluster(report: ClusterReport, partly: set[str]) -> Iterator[_Found]:
             yield _Found(LackKind.TROUBLE, "cluster", report.problem.missing, "whether it can pull", place)
         return
     steps: set[str] = set()
+    to_pull = tuple(step for one in report.findings if _lacks_pull(one) for step in one.fix)
     for line in report.coverage:
         kind = _KINDS.get(line.reason)
         if line.looked or kind is None or (line.what in _OPTIONAL and kind is LackKind.SETTING):
             continue
+        if line.what == "images" and kind is LackKind.PERMISSION and not line.fix:
+            line = msgspec.structs.replace(line, fix=to_pull)
         steps.update(line.fix)
         if kind is not LackKind.PERMISSION or line.subscription.lower() not in partly:
             yield _of_line(report, line, kind)
     for finding in report.findings:
-        if isinstance(finding.verdict, Unknown) and not steps.issuperset(finding.fix) and _is_for_us(finding):
-            yield _of_finding(report, finding)
-            steps.update(finding.fix)
+        found = _of_finding(report, finding, steps)
+        if found is not None:
+            yield found
+            steps.update(found.place.fix)
 
 
 def _of_line(report: ClusterReport, line: Coverage, kind: LackKind) -> _Found:
@@ -119,20 +128,25 @@ def _of_line(report: ClusterReport, line: Coverage, kind: LackKind) -> _Found:
     return _Found(kind, what, _shown(line.role), lost_without(what), place)
 
 
-def _is_for_us(finding: Finding) -> bool:
-    """Whether what would settle a finding is a role of Pullwatch's own."""
-    return any("az role assignment create" in step for step in finding.fix) and "own identity" in _words(finding)
-
-
-def _words(finding: Finding) -> str:
+def _lacks_pull(finding: Finding) -> bool:
+    """Whether a finding says that Pullwatch's own identity may not pull, with the role for it."""
     verdict = finding.verdict
-    missing = verdict.missing if isinstance(verdict, Unknown) else ""
-    return f"{finding.summary} {missing}".replace("Pullwatch's identity", "own identity")
+    return isinstance(verdict, Unknown) and "Pullwatch's own identity" in verdict.missing
 
 
-def _of_finding(report: ClusterReport, finding: Finding) -> _Found:
-    missing = finding.verdict.missing if isinstance(finding.verdict, Unknown) else ""
-    place = Place(report.id, _shown(report.name), _shown(finding.summary), finding.fix)
+def _of_finding(report: ClusterReport, finding: Finding, steps: set[str]) -> _Found | None:
+    """What a finding needs of Pullwatch's own roles, where the coverage does not say it."""
+    if not isinstance(finding.verdict, Unknown):
+        return None
+    missing, fix = finding.verdict.missing, finding.fix
+    if _ACTION.fullmatch(missing):
+        found = _SUBSCRIPTION.search(finding.summary)
+        fix = az_roles.grant_action(missing, found[1] if found else subscription_of(report.id))
+    elif not _lacks_pull(finding):
+        return None
+    if not fix or steps.issuperset(fix):
+        return None
+    place = Place(report.id, _shown(report.name), _shown(finding.summary), fix)
     return _Found(LackKind.PERMISSION, finding.code, _shown(missing), lost_of((finding.code,)), place)
 
 
@@ -158,6 +172,18 @@ def _together(found: Iterable[_Found]) -> tuple[Lack, ...]:
         )
         for (kind, what, needs, lost), places in sorted(lacks.items(), key=lambda item: order.index(item[0][0]))
     )
+
+
+def _with_identity(lack: Lack, identity: str) -> Lack:
+    """The lack with commands that can be pasted as they are, where it is known who looks."""
+    if not identity:
+        return lack
+    quoted = shlex.quote(az_roles.OWN_IDENTITY)
+    places = tuple(
+        msgspec.structs.replace(place, fix=tuple(step.replace(quoted, identity) for step in place.fix))
+        for place in lack.places
+    )
+    return msgspec.structs.replace(lack, places=places)
 
 
 def _in_place(subscriptions: Sequence[SubscriptionResult], reports: Sequence[ClusterReport]) -> tuple[InPlace, ...]:

@@ -72,6 +72,10 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     lacks: tuple[Lack, ...]
     off: tuple[Off, ...]
 
+    def steps(self) -> tuple[str, ...]:
+        """The steps that help, of all places, each once."""
+        return tuple(dict.fromkeys(step for lack in self.lacks for place in lack.places for step in place.fix))
+
     @property
     def is_clean(self) -> bool:
         """Whether nothing is missing, and something was looked at."""

@@ -64,7 +64,7 @@ def _headed(mail: Mail, message_id: str, sender: str, recipients: Iterable[str],
     message = EmailMessage(policy=POLICY)
     message["Subject"] = subject_of(mail)
     message["From"] = Address("Pullwatch", addr_spec=sender)
-    message["To"] = _addresses(recipients) or "undisclosed-recipients:;"
+    message["To"] = addresses_of(recipients) or "undisclosed-recipients:;"
     message["Date"] = format_datetime(now.astimezone(UTC))
     message["Message-ID"] = message_id
     message["List-Id"] = f"Pullwatch <pullwatch.{_domain(sender)}>"
@@ -83,7 +83,7 @@ def _fill(message: EmailMessage, view: View, subject: str, templates: Environmen
     message.add_alternative(templates.get_template("mail.html.j2").render(content), subtype="html")
 
 
-def _addresses(recipients: Iterable[str]) -> tuple[Address, ...]:
+def addresses_of(recipients: Iterable[str]) -> tuple[Address, ...]:
     """The recipients that a header can name; one that none can keeps no other from getting the mail."""
     made: list[Address] = []
     for recipient in recipients:

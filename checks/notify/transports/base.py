@@ -34,12 +34,13 @@ class NotDelivered(Exception):
 class Receipt(msgspec.Struct, frozen=True):
     """Who did not get it: ``refused`` for good and ``later`` for now, each with the reason. All others did.
 
-    ``uncertain``: some of ``later`` may have got it all the same.
+    ``uncertain``: some of ``later`` may have got it all the same. ``answer``: what the server said as it took it.
     """
 
     refused: dict[str, str] = {}
     later: dict[str, str] = {}
     uncertain: bool = False
+    answer: str = ""
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):

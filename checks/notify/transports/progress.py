@@ -20,14 +20,16 @@ class Progress:
         self._later: dict[str, str] = {}
         self._accepted = False
         self._uncertain = False
+        self._answer = ""
         self.left = list(dict.fromkeys(recipients))
         for who in list(self.left):
             if not is_address(who):
                 self.refuse(who, NO_ADDRESS)
 
-    def accept(self, recipients: Iterable[str]) -> None:
-        """They got it."""
+    def accept(self, recipients: Iterable[str], answer: str = "") -> None:
+        """They got it. ``answer``: what the server said."""
         self._accepted = True
+        self._answer = reason_of(answer)
         self._drop(recipients)
 
     def refuse(self, recipient: str, reason: str) -> None:
@@ -51,7 +53,7 @@ class Progress:
     @property
     def receipt(self) -> Receipt:
         """Who did not get it."""
-        return Receipt(refused=self._refused, later=self._later, uncertain=self._uncertain)
+        return Receipt(refused=self._refused, later=self._later, uncertain=self._uncertain, answer=self._answer)
 
     def _drop(self, recipients: Iterable[str]) -> None:
         gone = set(recipients)

@@ -121,6 +121,22 @@ def grant_run_command(cluster: Cluster) -> tuple[str, ...]:
     )
 
 
+def grant_action(action: str, subscription: str) -> tuple[str, ...]:
+    """Grants Pullwatch's identity one action that Reader lacks on a subscription, with a custom role of that action."""
+    scope = f"/subscriptions/{subscription}"
+    name = f"Pullwatch {action.split('/')[-2]}"
+    role = {
+        "Name": name,
+        "Description": "One POST list, which no */read covers.",
+        "AssignableScopes": [scope],
+        "Actions": [action],
+    }
+    return (
+        command("az", "role", "definition", "create", "--role-definition", json.dumps(role)),
+        assign_role(OWN_IDENTITY, name, scope),
+    )
+
+
 def list_policy_assignments(cluster: Cluster) -> str:
     """``az policy assignment list`` at the scope of a cluster."""
     where = resource_options(cluster.id)

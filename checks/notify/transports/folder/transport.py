@@ -26,7 +26,7 @@ class FolderTransport:
             await asyncio.to_thread(self._write, _file_name(outgoing.message), outgoing.message.as_bytes())
         except OSError as error:
             raise NotDelivered(f"folder: {error.strerror or type(error).__name__}") from error
-        return Receipt()
+        return Receipt(answer="written")
 
     def _write(self, name: str, content: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

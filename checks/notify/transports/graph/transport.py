@@ -87,7 +87,7 @@ class _Requests:
         """Sends it to these; False where an answer stopped the send."""
         answer = await self._post(addressed_to(message, recipients))
         if answer.status == ACCEPTED:
-            self._progress.accept(recipients)
+            self._progress.accept(recipients, f"HTTP {answer.status}")
         elif not is_about_recipients(answer):
             self._progress.stop(reason(answer), uncertain=answer.status in UNCERTAIN, retry_after=answer.retry_after)
             return False

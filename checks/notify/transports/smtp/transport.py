@@ -146,8 +146,7 @@ class _Submission:
         await self.client.mail(self._sender, options=self._options(content, utf8), encoding=encoding)
         taken = [who for who in recipients if await self._takes(who, encoding)]
         if taken:
-            await self._data(content)
-            self._progress.accept(taken)
+            self._progress.accept(taken, await self._data(content))
 
     def _options(self, content: bytes, utf8: bool) -> list[str]:
         offered = self.client.supports_extension
@@ -166,8 +165,8 @@ class _Submission:
             return False
         return True
 
-    async def _data(self, content: bytes) -> None:
-        """DATA in steps, to know whether the message was already on its way when something breaks."""
+    async def _data(self, content: bytes) -> str:
+        """DATA in steps, to know whether the message was already on its way when something breaks; the answer."""
         started = await self.client.execute_command(b"DATA")
         if started.code != _START_INPUT:
             raise aiosmtplib.SMTPDataError(started.code, started.message)
@@ -180,6 +179,7 @@ class _Submission:
         self._unanswered = False
         if not 200 <= reply.code <= 299:
             raise aiosmtplib.SMTPDataError(reply.code, reply.message)
+        return f"{reply.code} {reply.message}"
 
     def interrupted(self, reason: str) -> None:
         """The session ended before its time. NotDelivered where nobody got it."""

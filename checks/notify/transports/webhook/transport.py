@@ -72,7 +72,7 @@ class WebhookTransport:
         if not 200 <= answer.status <= 299:
             uncertain = answer.status >= 500
             raise NotDelivered(self._reason(answer), uncertain=uncertain, retry_after=answer.retry_after)
-        return Receipt()
+        return Receipt(answer=f"HTTP {answer.status}")
 
     async def _posted(self, upload: Upload, mail_id: str) -> Answer:
         host = await connections.resolve(self._connect_to, self._host, lookup=self._lookup)
