@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]  # the tool is run by its path
 
 import yaml  # noqa: E402 - after the path is set
-from azure_cli import cases, compare, documented  # noqa: E402
+from azure_cli import cases, compare, documented, granted  # noqa: E402
 from azure_cli.program import SECONDS, Az, Missing, Tally, Wrong, environment, install, register_cloud  # noqa: E402
 
 from simulator import Simulator, running  # noqa: E402
@@ -202,7 +202,7 @@ def main(arguments: list[str]) -> int:
         print(f"FAIL  azure-cli: {missing}\n0 passed, 1 failed, 0 skipped")
         return 1
     tally = Tally()
-    for section in (clients, compare.run, documented.run):
+    for section in (clients, compare.run, documented.run, granted.run):
         with tempfile.TemporaryDirectory(prefix="peers-") as folder:
             section(tally, program, Path(folder))
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)

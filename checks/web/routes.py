@@ -18,6 +18,7 @@ from checks.web.resources.clusters import (
     get_history,
     list_clusters,
 )
+from checks.web.resources.doctor import DoctorAnswer, DoctorQuery, get_doctor
 from checks.web.resources.health import Health, HealthDetails, get_health, get_health_details
 from checks.web.resources.incidents import IncidentsAnswer, IncidentsQuery, get_incident, list_incidents
 from checks.web.resources.metrics import get_metrics
@@ -77,6 +78,30 @@ ROUTES: tuple[Route, ...] = (
             ),
             502: (Problem, "Azure could not be read."),
             504: (Problem, "The check took too long, and no run can take its place: canary pulls were asked for."),
+        },
+        seconds=215,
+    ),
+    Route(
+        name="doctor",
+        route="doctor",
+        method="GET",
+        handler=get_doctor,
+        summary="What the app may see, what is missing and what is lost without it.",
+        description=(
+            "Made of the reports that the last runs kept (some of many clusters, those that leave most open first: "
+            "`diagnosis.looked` of `diagnosis.clusters`), and of the app's settings. With `cluster`, that one is "
+            "looked at while the caller waits, which counts as a check of one cluster."
+        ),
+        query=DoctorQuery,
+        responses={
+            200: (DoctorAnswer, "The diagnosis, and a script that grants what a role assignment would show."),
+            404: (Problem, "There is no such cluster."),
+            429: (
+                Problem,
+                "The last hour had as many checks as PULLWATCH_ONDEMAND_PER_HOUR; see `Retry-After` (s).",
+            ),
+            502: (Problem, "Azure could not be read."),
+            504: (Problem, "The cluster was not looked at in time."),
         },
         seconds=215,
     ),

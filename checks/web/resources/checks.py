@@ -93,7 +93,7 @@ async def post_checks(context: JobContext, asked: Asked) -> HttpResponse:
     if request.canary:
         _allow_canary(context)
     if request.cluster is not None:
-        await _count(context)
+        await count_check(context)
         return await _scan_now(context, request, _patience(asked)) or await _instead(context, request, asked.caller)
     return await _ask_for_run(context, request, asked.caller)
 
@@ -128,7 +128,7 @@ async def _homes(context: JobContext, cluster: str) -> tuple[str, ...]:
     return tuple(sorted({subscription_of(one) for one in named}))
 
 
-async def _count(context: JobContext) -> None:
+async def count_check(context: JobContext) -> None:
     """Refuses a check of a cluster where the last hour had as many as a setting allows."""
     limit = context.settings.ondemand_per_hour
     wait = await context.store.count_check(context.clock(), limit)
