@@ -120,6 +120,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         return self.alerts and all(moved.reason is Reason.BASELINE for moved in self.transitions if moved.alert)
 
 
+# How the title of a DEGRADED notice begins that is about rows of storage which cannot be handled.
+UNREADABLE_ROWS = "checker error: "
+
+
 class NoticeKind(StrEnum):
     """The notices that belong to a run and not to one cluster."""
 

@@ -264,6 +264,14 @@ def _link(value: str) -> str:
     return address
 
 
+def _folder(value: str) -> str:
+    """The address that paths of pages are put behind."""
+    address = _link(value).rstrip("/")
+    if "?" in address or "#" in address:
+        raise SettingError("takes an https:// address without a query and a fragment")
+    return address
+
+
 def _local_viewer(value: str) -> LocalViewer | None:
     name, colon, role = (part.strip() for part in value.strip().rpartition(":"))
     if not (colon or role):
@@ -446,6 +454,9 @@ SETTINGS = (
             "What is notified: failing (whatever PULLWATCH_ALERT_ON names) or down (only pulls that fail); or "
             "route=word, separated by commas, a route being default, subscriptions, tags or a subscription id."),
     Setting("DASHBOARD", "dashboard", _link, "", "The https:// address of a dashboard, to which mails then link."),
+    Setting("DOCS_URL", "docs_url", _folder, "",
+            "Where this repository's pages can be read, such as https://HOST/OWNER/pullwatch/blob/main, to which mails "
+            "then link; empty: mails name the page."),
     Setting("SIGN_IN", "sign_in", _choice("off", "entra"), "off",
             "Who may open Pullwatch's own dashboard in Azure: nobody (off), or who signs in with Microsoft Entra ID "
             "(entra). infra/ sets it together with App Service authentication; alone it opens nothing."),
@@ -514,6 +525,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_to: tuple[str, ...]
     mails_per_hour: int
     dashboard: str
+    docs_url: str
     sign_in: str
     local_viewer: LocalViewer | None
     routes: dict[str, tuple[str, ...]]

@@ -85,6 +85,8 @@ def test_every_field_is_a_setting_or_of_the_storage() -> None:
         ("MAIL_TO", "Ops.Team@Example.com, ops@example.com", "mail_to", ("Ops.Team@Example.com", "ops@example.com")),
         ("MAIL_FROM", "Pullwatch@Example.com", "mail_from", ("Pullwatch@Example.com",)),
         ("ARM_ENDPOINT", "https://localhost:8443/", "arm_endpoint", "https://localhost:8443"),
+        ("DOCS_URL", " https://git.example.com/pullwatch/blob/main/ ", "docs_url",
+         "https://git.example.com/pullwatch/blob/main"),
         ("CONNECT_TO", "*.azurecr.io:443=localhost:8443", "connect_to",
          (ConnectTo("*.azurecr.io", 443, "localhost", 8443),)),
         ("SMTP_PASSWORD", " kept as it is ", "smtp_password", " kept as it is "),
@@ -116,6 +118,9 @@ def test_a_value_is_read_into_its_type(name: str, value: str, field: str, expect
         ("SMTP_HOST", "smtp.contoso.com:587", "takes a host name or an address, without scheme and port"),
         ("SMTP_HOST", "a b", "takes a host name or an address, without scheme and port"),
         ("ARM_ENDPOINT", "http://localhost", "takes an https:// address"),
+        ("DOCS_URL", "http://git.example.com", "takes an https:// address"),
+        ("DOCS_URL", "https://git.example.com/?path=", "takes an https:// address without a query and a fragment"),
+        ("DOCS_URL", "https://git.example.com/#", "takes an https:// address without a query and a fragment"),
         ("NOTIFY_DOMAINS", "none,contoso.com", "takes domains, separated by commas, or none alone"),
     ],
 )  # fmt: skip

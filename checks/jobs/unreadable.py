@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from checks.changes import Notice, NoticeKind
+from checks.changes import UNREADABLE_ROWS, Notice, NoticeKind
 from checks.history.errors import Conflict
 from checks.history.model import RecordedRow, RowRef, Unreadable
 from checks.history.table import keys
@@ -116,7 +116,7 @@ def _notice(new: list[Unreadable], run: str, sequence: int, context: JobContext)
         run=run or "none",
         sequence=sequence,
         at=context.clock(),
-        title=f"checker error: {title}",
+        title=f"{UNREADABLE_ROWS}{title}",
         facts=tuple(facts),
     )
 

@@ -29,7 +29,8 @@ class MailContext(msgspec.Struct, frozen=True, kw_only=True):
     ``subscriptions``: display names by id. ``used_by``: how many clusters use a registry. ``waiting``: by cluster (in
     lower case) and registry, the workloads that wait, such as "shop/web (3 pods)". ``registry_ids``: ARM ids by login
     server. ``refused``: recipients that were refused lately. ``portal``: the Azure portal's address in this cloud.
-    ``dashboard``: "" where there is none. ``why`` the readers get this mail, such as "PULLWATCH_MAIL_TO names you".
+    ``dashboard``: "" where there is none. ``docs``: where the documentation can be read, "" where that is not known.
+    ``why`` the readers get this mail, such as "PULLWATCH_MAIL_TO names you".
     """
 
     subscriptions: Mapping[str, str] = {}
@@ -39,6 +40,7 @@ class MailContext(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[str, ...] = ()
     portal: str = ""
     dashboard: str = ""
+    docs: str = ""
     why: str = ""
 
 
@@ -80,6 +82,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[str, ...] = ()
     portal: str = ""
     dashboard: str = ""
+    docs: str = ""
     why: str = ""
 
     @property
@@ -114,6 +117,7 @@ def mail_of(
         refused=known.refused,
         portal=known.portal,
         dashboard=known.dashboard,
+        docs=known.docs,
         why=known.why,
     )
 

@@ -12,7 +12,8 @@ from datetime import datetime
 import msgspec
 
 from checks.findings import describe_basis, shown
-from checks.notify import wording
+from checks.notify import guide, wording
+from checks.notify.guide import Reference
 from checks.notify.incidents import Mail, Section
 from checks.notify.items import Item, ItemKind
 from checks.notify.links import portal_link, web_address
@@ -113,7 +114,10 @@ class Fix(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A section as it is shown. ``more`` lines are counted, and named in ``others`` as far as there is room."""
+    """A section as it is shown. ``more`` lines are counted, and named in ``others`` as far as there is room.
+
+    ``about``: the page of its cause; None where no page has it.
+    """
 
     kind: str
     colour: str
@@ -132,6 +136,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     more_fixes: str
     why: str
     link: str
+    about: Reference | None
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +151,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is shown. ``others`` are sections by name only, ``rest`` counts the lines of those without one."""
+    """All that is shown. ``others`` are sections by name only, ``rest`` counts the lines of those without one.
+
+    ``guide``: the page that says what to do with such a mail.
+    """
 
     kind: str
     colour: str
@@ -162,6 +170,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     rest: int
     more: int
     refused: str
+    guide: Reference
     dashboard: str
     why: str
     reference: str
@@ -194,6 +203,7 @@ def view_of(mail: Mail, now: datetime, budget: Budget, *, repeat: bool = False) 
         rest=sum(len(section.items) for section in rest),
         more=mail.notice.more if mail.notice else 0,
         refused=listed([_text(who) for who in mail.refused], MAX_REFUSED),
+        guide=guide.of_mail(mail),
         dashboard=web_address(mail.dashboard),
         why=_text(mail.why, MAX_NAME * 3),
         reference=", ".join([_text(mail.id), *([f"run {_text(mail.notice.run)}"] if mail.notice else [])]),
@@ -288,6 +298,7 @@ def _part(section: Section, mail: Mail, now: datetime, budget: Budget) -> Part:
         more_fixes=more_fixes,
         why=_why(section.items),
         link=portal_link(mail.portal, section.registry_id),
+        about=guide.of_cause(section.cause, (code for item in section.items for code in item.codes), mail.docs),
     )
 
 

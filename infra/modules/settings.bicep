@@ -60,6 +60,8 @@ type checkSettings = {
   MAILS_PER_HOUR: int?
   @description('The https:// address of a page, to which mails then link; left out: that of the app\'s own dashboard, where it has one.')
   DASHBOARD: string?
+  @description('Where this repository\'s pages can be read, such as https://HOST/OWNER/pullwatch/blob/main, to which mails then link; left out: mails name the page.')
+  DOCS_URL: string?
   @description('Which answers send mail when they change: access, path, pull, images.')
   ALERT_ON: string?
   @description('Who gets the mails about a subscription as well: subscription ID=addresses separated by commas, several of these separated by semicolons.')

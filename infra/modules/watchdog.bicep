@@ -169,7 +169,8 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: rule.title
-      description: rule.description
+      // Each rule has a section of its name there (tests/test_docs.py).
+      description: '${rule.description} What to do: docs/operations.md#${rule.name}'
       severity: rule.severity
       enabled: true
       scopes: [workspaceId]

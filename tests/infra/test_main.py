@@ -67,6 +67,7 @@ TEXTS = {
     "EXCLUDE_SUBSCRIPTIONS": "00000000-0000-0000-0000-000000000005",
     "REGISTRIES": "contoso.azurecr.io",
     "DASHBOARD": "https://contoso.grafana.net/d/pullwatch?orgId=1",
+    "DOCS_URL": "https://git.contoso.com/platform/pullwatch/blob/main",
     "CANARY_NAMESPACE": "pullwatch",
     "CANARY_IMAGE": "contoso.azurecr.io/pause:3.10",
     "ALERT_ON": "access,pull",

@@ -70,6 +70,11 @@ def test_the_module_has_nothing_that_the_linter_minds() -> None:
     assert bicep.lint(alert_rules.MODULE) == ""
 
 
+def test_each_rule_says_where_it_is_explained(deployed: Deployed) -> None:
+    for name, rule in alert_rules.rules(deployed(HALF_AN_HOUR)).items():
+        assert rule["description"].endswith(f" What to do: docs/operations.md#{name}")
+
+
 def test_the_rules_look_for_the_texts_that_the_program_logs(deployed: Deployed) -> None:
     both = [*queries(deployed, HALF_AN_HOUR), *queries(deployed, WEEK)]
     looked_for = {text for query in both for column, text in query.literals if column == "Message"}

@@ -247,7 +247,7 @@ def test_a_recovery_names_when_it_began_to_hold_and_a_reader_is_not_told_that_ot
 def test_nothing_but_a_web_page_is_linked(address: str) -> None:
     assert web_address(address) == ""
     assert portal_link(address, WEB) == ""
-    mail = replace(samples()["fail"], portal=address, dashboard=address)
+    mail = replace(samples()["fail"], portal=address, dashboard=address, docs=address)
     assert "href" not in body(mail, "html")
 
 

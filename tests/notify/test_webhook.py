@@ -213,7 +213,7 @@ async def test_an_address_in_place_of_a_name_is_not_connected_to(url: str) -> No
 def test_the_body_says_what_the_mail_says() -> None:
     over = item(cause="", kind=ItemKind.RECOVERED, until=NOW, fix=(), summary="")
     body = json.loads(payload_of(a_mail(item(), over), "FAIL: aks-shop"))
-    assert list(body) == ["schema", "id", "title", "text", "incidents", "more", "notice"]
+    assert list(body) == ["schema", "id", "title", "text", "guide", "incidents", "more", "notice"]
     assert (body["schema"], body["id"], body["title"]) == ("pullwatch.v1", a_mail().id, "FAIL: aks-shop")
     assert body["text"].splitlines() == [
         "FAIL: aks-shop",
@@ -316,7 +316,7 @@ def test_the_page_s_receiver_takes_what_pullwatch_signed_and_nothing_else(change
 
 
 def test_the_body_is_what_its_schema_says() -> None:
-    names = {"schema", "id", "title", "text", "incidents", "more", "notice"}
+    names = {"schema", "id", "title", "text", "guide", "incidents", "more", "notice"}
     page = (ROOT / "docs" / "webhook.md").read_text()
     decoded = msgspec.json.decode(payload_of(a_mail(), "FAIL"), type=dict[str, Any])
     assert set(decoded) == names

@@ -45,6 +45,7 @@ KNOWN = MailContext(
     registry_ids={ACR: ACR_ID},
     portal="https://portal.azure.com",
     dashboard="https://pullwatch.contoso.example/dashboard",
+    docs="https://git.contoso.example/pullwatch/blob/main",
     why="PULLWATCH_MAIL_TO names you",
 )
 
@@ -219,6 +220,14 @@ def samples() -> dict[str, Mail]:
             NoticeKind.DEGRADED,
             "Pullwatch cannot read many clusters",
             "9 of 27 clusters could not be read in this run. What is not known raises no alert.",
+        ),
+        "checker-error": noticed(
+            NoticeKind.DEGRADED,
+            "checker error: A silence, which silences nothing until it can be read (3f1c09aa) cannot be handled",
+            "A silence, which silences nothing until it can be read (3f1c09aa): row 'silence|3f1c09aa' has "
+            "schema version 2; known is 1",
+            "Nothing is known of these until they are repaired: no alert is raised of them and none is resolved. "
+            "Everything else goes on.",
         ),
         "degraded-over": noticed(NoticeKind.DEGRADED_OVER, "Pullwatch can read enough clusters again"),
         "silence-ended": noticed(

@@ -46,6 +46,7 @@ class Knowledge:
             ),
             portal=settings.cloud.portal,
             dashboard=settings.dashboard,
+            docs=settings.docs_url,
             why=route.why,
         )
 

@@ -13,6 +13,7 @@ import msgspec
 
 from checks.arm_ids import name_of
 from checks.changes import Notice, NoticeLine
+from checks.notify import guide
 from checks.notify.incidents import Mail, Section
 from checks.notify.items import Item
 from checks.text import clipped, printable, redacted_start
@@ -42,10 +43,11 @@ class ItemPayload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncidentPayload(msgspec.Struct, frozen=True, kw_only=True):
-    """A registry and a cause; ``more`` counts what is not in ``items``."""
+    """A registry and a cause; ``more`` counts what is not in ``items``. ``about``: the page of the cause, or ""."""
 
     registry: str
     cause: str
+    about: str
     items: tuple[ItemPayload, ...]
     more: int
 
@@ -63,12 +65,16 @@ class NoticePayload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a request. ``title`` and ``text`` say it for people; ``more`` counts items of incidents left out."""
+    """The body of a request. ``title`` and ``text`` say it for people; ``more`` counts items of incidents left out.
+
+    ``guide``: the page that says what to do.
+    """
 
     schema: str
     id: str
     title: str
     text: str
+    guide: str
     incidents: tuple[IncidentPayload, ...]
     more: int
     notice: NoticePayload | None
@@ -88,7 +94,7 @@ def _payload(mail: Mail, title: str, limit: int) -> Payload:
     incidents: list[IncidentPayload] = []
     room = limit
     for section in mail.sections[:limit]:
-        incidents.append(_incident(section, room))
+        incidents.append(_incident(section, room, mail.docs))
         room -= len(incidents[-1].items)
     notice = _notice(mail.notice, limit) if mail.notice else None
     title = _line(title)
@@ -97,17 +103,20 @@ def _payload(mail: Mail, title: str, limit: int) -> Payload:
         id=_line(mail.id),
         title=title,
         text=_text(title, incidents, notice),
+        guide=_line(guide.of_mail(mail).shown),
         incidents=tuple(incidents),
         more=sum(len(section.items) for section in mail.sections[limit:]),
         notice=notice,
     )
 
 
-def _incident(section: Section, room: int) -> IncidentPayload:
+def _incident(section: Section, room: int, docs: str) -> IncidentPayload:
     shown = section.items[: max(room, 0)]
+    about = guide.of_cause(section.cause, (code for item in section.items for code in item.codes), docs)
     return IncidentPayload(
         registry=_line(section.registry),
         cause=_line(section.cause),
+        about=_line(about.shown) if about else "",
         items=tuple(_item(item) for item in shown),
         more=len(section.items) - len(shown),
     )
