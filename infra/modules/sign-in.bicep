@@ -19,6 +19,7 @@ var apiPaths = [
   '/api/checks'
   '/api/clusters'
   '/api/clusters/*'
+  '/api/doctor'
   '/api/health'
   '/api/health/details'
   '/api/incidents'
