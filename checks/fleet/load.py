@@ -17,7 +17,7 @@ from checks.history.table.store import Store
 async def load_fleet(store: Store, now: datetime) -> Fleet:
     """The fleet as it is held now. Raises SchemaError where the latest run cannot be read."""
     overviews, silences, latest = await asyncio.gather(
-        store.list_overviews(), store.list_silences(), store.latest_run()
+        store.list_overviews(), store.list_silences(), store.latest_whole_run()
     )
     return Fleet(
         now=now,
@@ -32,7 +32,7 @@ async def load_fleet(store: Store, now: datetime) -> Fleet:
 
 async def load_subscription(store: Store, subscription: str, now: datetime) -> Fleet:
     """What is held of one subscription, without silences. Raises SchemaError where a row of it cannot be read."""
-    stored, latest = await asyncio.gather(store.load_overview(subscription), store.latest_run())
+    stored, latest = await asyncio.gather(store.load_overview(subscription), store.latest_whole_run())
     return Fleet(now=now, overviews=(stored.overview,), latest=latest, names=_names((stored.overview,), latest))
 
 

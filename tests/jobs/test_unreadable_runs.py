@@ -33,6 +33,7 @@ TABLE = keys.run_table(FIRST)
 ROWS = {
     "sequence": (keys.RUN, "sequence", keys.TABLE),
     "latest run": (keys.RUN, "latest", keys.TABLE),
+    "latest whole run": (keys.RUN, "latest-whole", keys.TABLE),
     "open run": (keys.RUN, f"open|{SECOND}", keys.TABLE),
     "lease": (keys.MAIL, "lease", keys.TABLE),
     "unsent mail": (keys.MAIL, keys.UNSENT, keys.TABLE),
@@ -124,7 +125,9 @@ async def test_everything_else_is_closed_and_notified_and_the_row_is_named_once(
     (incident,) = subjects(smtp, "FAIL")
     assert "aks-1 and 1 more cluster" in incident, "both are notified"
     assert len(subjects(smtp, "checker error")) == int((row, how) not in HARMLESS)
-    if row in ("sequence", "run", "shard") or (how == "version 999" and row in ("latest run", "marker")):
+    if row in ("sequence", "run", "shard") or (
+        how == "version 999" and row in ("latest run", "latest whole run", "marker")
+    ):
         assert stored_row(storage, *ROWS[row]) == before, "it is left as it was"
 
 
@@ -143,20 +146,20 @@ async def test_without_the_sequence_no_run_is_planned_and_that_is_said(storage: 
         assert signals.is_recent
 
 
-@pytest.mark.parametrize("how", EACH_WAY)
+@pytest.mark.parametrize(("row", "how"), sampled(product(("latest run", "latest whole run"), EACH_WAY), 5))
 async def test_a_latest_run_that_cannot_be_read_is_none_of_late_until_the_next_closes(
-    storage: str, smtp: Mailbox, how: str
+    storage: str, smtp: Mailbox, row: str, how: str
 ) -> None:
     async with job_context(app_settings(storage, smtp), Clock()) as job:
         await begun(job)
-        damage(storage, how, *ROWS["latest run"])
-        assert (await read_signals(job)).is_stale
+        damage(storage, how, *ROWS[row])
+        assert (await read_signals(job)).is_stale == (row == "latest whole run")
         assert (await close_run(job, THIRD)).reason == "closed"
         assert not (await read_signals(job)).is_stale
         assert (await close_run(job, SECOND)).reason == "closed"
-        latest = await job.store.latest_run()
-        assert latest is not None
-        assert latest.id == THIRD, "never backwards"
+        for latest in (await job.store.latest_run(), await job.store.latest_whole_run()):
+            assert latest is not None
+            assert latest.id == THIRD, "never backwards"
 
 
 @pytest.mark.parametrize("how", [how for how in BREAKS if how != "missing property"])

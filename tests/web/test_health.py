@@ -180,7 +180,7 @@ async def test_a_latest_run_of_a_later_version_is_none_of_late_until_the_next_ru
     app = App(app_settings(storage))
     await app.run(1)
     async with app.open() as job:
-        row = await job.store._get("run", "latest")
+        row = await job.store._get("run", "latest-whole")
         assert row is not None
         await job.store._put({**row, "v": 999})
     assert await app.health() == STALE
@@ -188,7 +188,7 @@ async def test_a_latest_run_of_a_later_version_is_none_of_late_until_the_next_ru
     await app.run(2)
     assert await app.health() == OK
     async with app.open() as job:
-        assert await job.store._get("run", "latest") == {**row, "v": 999}, "it is left for the later version"
+        assert await job.store._get("run", "latest-whole") == {**row, "v": 999}, "it is left for the later version"
 
 
 async def test_a_run_of_which_no_shard_ended_is_none_of_late(storage: str, smtp: Mailbox) -> None:

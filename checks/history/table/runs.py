@@ -2,7 +2,7 @@
 
 A run lives in a monthly table, in a partition of its own. What has to be found without knowing the month is in the main
 table, partition ``run``: the sequence, the open runs (entered before the run itself is written, so that none is lost),
-and the latest that was closed.
+the latest that was closed, and the latest of those over the whole scope.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ from checks.history.table.tables import BATCH, Operation, Tables, etag_of
 TRIES = 50  # of a compare-and-set that others try at the same time
 REMEMBERED = 50  # requests whose ticket is given again
 REMINDED = "reminded"
-OURS = "latest-1"  # this version's own entry of the latest run, where a newer version wrote the other
+LATEST = "latest"
+LATEST_WHOLE = "latest-whole"  # over all that the app watches: a run of a part says nothing of the rest
+OURS = "{}-1"  # this version's own entry of a latest run, where a newer version wrote the other
+LATEST_ROWS = tuple(name for entry in (LATEST, LATEST_WHOLE) for name in (entry, OURS.format(entry)))
 LONGEST_RUN = timedelta(minutes=240)  # PULLWATCH_RUN_MINUTES takes no more
 LAST_WAIT = timedelta(hours=1)  # what belongs into the summary of a run waits so long for a close that is overdue
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -176,8 +179,13 @@ class Runs(Tables):
 
     async def finish_run(self, run: Run) -> None:
         """After closing: point to it as the latest (never backwards) and take it from the open ones. Repeatable."""
+        for entry in (LATEST,) if run.scope.asked else (LATEST, LATEST_WHOLE):
+            await self._point(entry, run)
+        await self.drop_open(run.id)
+
+    async def _point(self, entry: str, run: Run) -> None:
         for _ in range(TRIES):
-            name, row = await self._latest_row()
+            name, row = await self._latest_row(entry)
             if row is not None and _points_at(row) >= run.sequence:
                 break
             entity = rows.base(keys.RUN, name) | {"sequence": rows.number(run.sequence), "run": run.id}
@@ -189,7 +197,6 @@ class Runs(Tables):
                     break
             except Conflict:
                 continue
-        await self.drop_open(run.id)
 
     async def drop_open(self, run_id: str) -> None:
         """Take a run from the open ones (also one that was never written)."""
@@ -213,11 +220,26 @@ class Runs(Tables):
 
     async def latest_run(self) -> Run | None:
         """The run with the highest sequence among the closed ones. SchemaError where that cannot be read."""
-        _, row = await self._latest_row()
-        if row is None:
-            row = await self._get(keys.RUN, "latest")
-        if row is None:
-            return None
+        row = await self._pointer(LATEST)
+        return None if row is None else await self._pointed_at(row)
+
+    async def latest_whole_run(self) -> Run | None:
+        """The run with the highest sequence among the closed ones over all that the app watches.
+
+        None also where none was closed since this is kept and the latest is one of a part. SchemaError where it cannot
+        be read.
+        """
+        row = await self._pointer(LATEST_WHOLE)
+        if row is not None:
+            return await self._pointed_at(row)
+        latest = await self.latest_run()
+        return None if latest is None or latest.scope.asked else latest
+
+    async def _pointer(self, entry: str) -> rows.Row | None:
+        name, row = await self._latest_row(entry)
+        return await self._get(keys.RUN, entry) if row is None and name != entry else row
+
+    async def _pointed_at(self, row: rows.Row) -> Run | None:
         _points_at_run(row)
         stored = await self.load_run(rows.string(row, "run"))
         return None if stored is None else stored.run
@@ -253,17 +275,19 @@ class Runs(Tables):
             return True
         return False
 
-    async def _latest_row(self) -> tuple[str, rows.Row | None]:
-        """The entry of the latest run and its name: a second one where a newer version wrote the first."""
-        row = await self._get(keys.RUN, "latest")
+    async def _latest_row(self, entry: str) -> tuple[str, rows.Row | None]:
+        """The row of an entry of a latest run and its name: a second one where a newer version wrote the first."""
+        row = await self._get(keys.RUN, entry)
         if row is not None and rows.is_newer(row):
-            return OURS, await self._get(keys.RUN, OURS)
-        return "latest", row
+            ours = OURS.format(entry)
+            return ours, await self._get(keys.RUN, ours)
+        return entry, row
 
     async def unreadable_runs(self, past: datetime) -> tuple[Unreadable, ...]:
         """Of the rows that runs are found by, and of open runs overdue by ``past``, those that cannot be read."""
         found: list[Unreadable] = []
-        for name, read in (("sequence", _read_counter), ("latest", _points_at_run)):
+        pointers = ((LATEST, _points_at_run), (LATEST_WHOLE, _points_at_run))
+        for name, read in (("sequence", _read_counter), *pointers):
             row = await self._get(keys.RUN, name)
             if row is not None:
                 found += _unreadable(RowRef(keys.RUN, name), row, read)
