@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from itertools import product
 
@@ -13,6 +14,7 @@ from checks.history.errors import SchemaError
 from checks.history.model import MarkerStatus, Run, RunScope, RunStatus, Shard, Totals, new_run_id
 from checks.history.table import keys
 from checks.history.table.rows import Row
+from checks.history.table.runs import MARGIN
 from checks.jobs.close import close_run, record_poison, sweep_runs
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
@@ -342,3 +344,47 @@ async def test_the_sequence_is_never_set_aside(storage: str, smtp: Mailbox, how:
             await swept(job)
             clock.forward(days=8)
     assert stored_row(storage, *ROWS["sequence"]) == before
+
+
+async def test_a_sequence_that_is_lost_goes_on_above_every_run(
+    storage: str, smtp: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
+        await begun(job)
+        await lose(job, "sequence")
+        assert [run.id for run in (await job.store.list_runs(5)).items] == [THIRD, SECOND, FIRST]
+        status, body = await ask(job, "post_checks", body=b"{}")
+        assert (status, body["run"]) == (202, new_run_id(3 + MARGIN + 1, job.clock())), "the third is open"
+        assert "the run sequence was lost" in caplog.text
+        ticket = await job.store.next_sequence(job.clock(), "another")
+        assert ticket.run_id == new_run_id(3 + MARGIN + 2, job.clock())
+        await job.store.create_run(run_of(ticket.sequence, job), [])
+        assert [run.id for run in (await job.store.list_runs(5)).items] == [ticket.run_id, THIRD, SECOND, FIRST]
+
+
+async def test_a_sequence_is_found_in_the_tables_of_runs_where_the_latest_is_lost_too(storage: str) -> None:
+    async with job_context(app_settings(storage), Clock()) as job:
+        await begun(job)
+        for run_id in (SECOND, THIRD):
+            assert (await close_run(job, run_id)).reason == "closed"
+        await lose(job, "sequence", "latest")
+        tickets = await asyncio.gather(*(job.store.next_sequence(job.clock(), str(number)) for number in range(9)))
+        assert sorted(ticket.sequence for ticket in tickets) == list(range(3 + MARGIN + 1, 3 + MARGIN + 10))
+
+
+@pytest.mark.parametrize("how", EACH_WAY)
+async def test_no_run_is_planned_where_the_sequence_is_lost_and_the_latest_run_cannot_be_read(
+    storage: str, smtp: Mailbox, how: str
+) -> None:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
+        await begun(job)
+        await lose(job, "sequence")
+        damage(storage, how, *ROWS["latest run"])
+        status, body = await ask(job, "post_checks", body=b"{}")
+        assert (status, body["type"]) == (503, "urn:pullwatch:problem:row-unreadable")
+        assert "the run sequence is lost" in body["detail"]
+
+
+async def lose(job: JobContext, *names: str) -> None:
+    for name in names:
+        await job.store._delete(keys.RUN, name)

@@ -7,6 +7,7 @@ the latest that was closed, and the latest of those over the whole scope.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,8 +34,12 @@ from checks.history.model import (
 from checks.history.table import keys, rows
 from checks.history.table.tables import BATCH, Operation, Tables, etag_of
 
+LOG = logging.getLogger(__name__)
 TRIES = 50  # of a compare-and-set that others try at the same time
 REMEMBERED = 50  # requests whose ticket is given again
+# Places left free where the sequence was lost: of tickets that were given, and whose runs are not planned yet. Lists of
+# runs go over such a gap (MAX_GAPS in latest_runs).
+MARGIN = 50
 REMINDED = "reminded"
 LATEST = "latest"
 LATEST_WHOLE = "latest-whole"  # over all that the app watches: a run of a part says nothing of the rest
@@ -44,6 +49,7 @@ LONGEST_RUN = timedelta(minutes=240)  # PULLWATCH_RUN_MINUTES takes no more
 LAST_WAIT = timedelta(hours=1)  # what belongs into the summary of a run waits so long for a close that is overdue
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTH = re.compile(rf"{keys.RUNS}(\d{{6}})")
+_PLACE = re.compile(r"\d{6}-(\d{1,19})")
 POISON_TEXT = 4096  # bytes kept of a message nobody could handle
 
 
@@ -65,11 +71,13 @@ class Runs(Tables):
     async def next_sequence(self, now: datetime, request: str = "") -> Ticket:
         """The next place in the order of runs, by compare-and-set. The same ``request`` gets the same ticket again.
 
+        Where the row is lost it is made anew, above every run that there is: a place that was given before would be
+        that of a run that is closed, and all that is known would be newer. SchemaError where that cannot be told.
         Conflict where 50 tries in a row were overtaken.
         """
         for _ in range(TRIES):
             row = await self._get(keys.RUN, "sequence")
-            counter = _Counter() if row is None else _read_counter(row)
+            counter = await self._recovered() if row is None else _read_counter(row)
             if request and request in counter.tickets:
                 return counter.tickets[request]
             sequence = counter.sequence + 1
@@ -88,6 +96,34 @@ class Runs(Tables):
             except Conflict:
                 continue
         raise Conflict("the run sequence could not be taken")
+
+    async def _recovered(self) -> _Counter:
+        """Where the sequence goes on without its row: at nothing where no run was ever planned."""
+        highest = await self._highest_sequence()
+        if not highest:
+            return _Counter()
+        LOG.error("the run sequence was lost: it goes on after %d, %d above the latest run", highest + MARGIN, MARGIN)
+        return _Counter(highest + MARGIN)
+
+    async def _highest_sequence(self) -> int:
+        """The place of the newest run that there is a trace of; 0 without any. SchemaError where it cannot be read.
+
+        A run is among the open ones until it is pointed to as the latest. So the monthly tables are looked through
+        only where that is lost, too.
+        """
+        found = [0, *(_sequence_in(run_id) for run_id in await self.open_runs())]
+        row = await self._pointer(LATEST)
+        if row is not None:
+            try:
+                return max(*found, _points_at_run(row))
+            except SchemaError as error:
+                raise SchemaError(f"the run sequence is lost, and where it stood cannot be read: {error}") from error
+        for month in await self.months():
+            planned = self._table(keys.RUNS + month).query_entities(
+                "RowKey eq @row", parameters={"row": "run"}, select=["PartitionKey"]
+            )
+            found += [_sequence_in(str(row["PartitionKey"])) async for row in planned]
+        return max(found)
 
     async def is_promised(self, run_id: str) -> bool:
         """Whether a run was asked for lately and has a ticket, planned or not. One that was dropped is none."""
@@ -340,6 +376,12 @@ def _deadline(row: rows.Row) -> datetime | None:
 
 def _read_deadline(row: rows.Row) -> datetime | None:
     return rows.moment(rows.versioned(row), "deadline")
+
+
+def _sequence_in(run_id: str) -> int:
+    """The place of a run in the order; 0 where an id is none of ours."""
+    match = _PLACE.fullmatch(run_id)
+    return int(match[1]) if match else 0
 
 
 def _points_at(row: rows.Row) -> int:
