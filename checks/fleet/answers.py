@@ -68,7 +68,8 @@ class ClusterShown(msgspec.Struct, frozen=True, kw_only=True):
     """One cluster. ``verdict``: what the last run came to; ``failing_since``: since when anything is held to fail.
 
     ``run`` is the last run that could look at it, at ``looked_at``: "" and null where none could yet. ``missed_since``:
-    complete lists of its subscription do not have it, so that it may be gone.
+    complete lists of its subscription do not have it, so that it may be gone. ``unreadable_since``: its row in
+    the storage cannot be read, so that ``verdict`` is "unknown" and the rest is as it was before.
     """
 
     id: str
@@ -81,6 +82,7 @@ class ClusterShown(msgspec.Struct, frozen=True, kw_only=True):
     looked_at: datetime | None
     run: str
     missed_since: datetime | None
+    unreadable_since: datetime | None
     gone_since: datetime | None
     rows: tuple[RowShown, ...]
 
@@ -169,6 +171,7 @@ def cluster_shown(entry: ClusterEntry, fleet: Fleet) -> ClusterShown:
         looked_at=entry.looked.at if entry.looked else None,
         run=entry.looked.run if entry.looked else "",
         missed_since=entry.missed_since,
+        unreadable_since=entry.unreadable_since,
         gone_since=entry.gone_since,
         rows=tuple(_row(row, entry, fleet.now) for row in entry.rows),
     )

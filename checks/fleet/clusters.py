@@ -80,5 +80,5 @@ def strip_of(entry: ClusterEntry, rows: Iterable[RowEntry], now: datetime) -> tu
     unconfirmed = [(facet.failed_since, None) for row in listed for facet in row.open if facet.failed_since is not None]
     pulls = [facet for row in listed for facet in row.open if facet.facet == "pull"]
     unknown = [(pull.unknown_since, None) for pull in pulls if pull.unknown_since is not None]
-    unknown += [(entry.missed_since, None)] if entry.missed_since is not None else []
+    unknown += [(entry.unknown_since, None)] if entry.unknown_since is not None else []
     return strips.words([*over, *failing, *unconfirmed], unknown, now, entry.watched)
