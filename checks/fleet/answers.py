@@ -148,13 +148,19 @@ class DependentShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegistryShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Who depends on a registry: ``failing`` and ``unknown`` of the ``clusters`` that use it."""
+    """Who depends on a registry: ``failing`` and ``unknown`` of the ``clusters`` that use it.
+
+    ``unreadable``: rows of the storage that could not be read, so that what they hold is missing here. ``not_shown``:
+    clusters that the last run found and that are missing here: their subscription's row cannot be read or is not there.
+    """
 
     registry: str
     clusters: int
     failing: int
     unknown: int
     dependents: tuple[DependentShown, ...]
+    unreadable: int
+    not_shown: int
 
 
 def cluster_shown(entry: ClusterEntry, fleet: Fleet) -> ClusterShown:
@@ -230,6 +236,8 @@ def registry_shown(fleet: Fleet, name: str) -> RegistryShown | None:
         failing=words["fail"],
         unknown=words["unknown"],
         dependents=tuple(found),
+        unreadable=len(fleet.unreadable),
+        not_shown=fleet.hidden,
     )
 
 

@@ -29,6 +29,11 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: tuple[Unreadable, ...] = ()
     not_shown: dict[str, int] = {}
 
+    @property
+    def hidden(self) -> int:
+        """How many clusters are known to be there and are not shown."""
+        return sum(self.not_shown.values())
+
     def clusters(self) -> Iterator[ClusterEntry]:
         """Every cluster that is there, by subscription and id."""
         return (entry for overview in self.overviews for entry in overview.clusters if entry.gone_since is None)

@@ -1,9 +1,8 @@
 """What lists and pages show of a subscription: one compact entry for each cluster, made of its state. Pure.
 
-An entry follows from the state of its cluster and from the changes of the last days, and from nothing else (but that a state
-cannot be read): so it can
+An entry follows from the state of its cluster and from the changes of the last days, and from nothing else: so it can
 be made anew at any time, and what is folded in run by run comes to the same. A newer look replaces an older one, in
-whichever order they come.
+whichever order they come. Where a state cannot be read its entry stays, and says so.
 """
 
 from __future__ import annotations

@@ -58,6 +58,14 @@ def is_over(deadline: datetime, now: datetime) -> bool:
     return deadline <= now or deadline - now > LONGEST_RUN + 2 * LAST_WAIT
 
 
+class LatestRunError(SchemaError):
+    """The latest run cannot be read: its entry, or the run itself. ``ref`` is the row; the message names its table."""
+
+    def __init__(self, table: str, ref: RowRef, why: SchemaError) -> None:
+        super().__init__(f"table {table}, partition {ref.partition!r}, row {ref.row!r} cannot be read: {why}")
+        self.ref = ref
+
+
 class _Counter(msgspec.Struct, frozen=True):
     """The sequence, and which of the latest requests got which ticket."""
 
@@ -255,15 +263,15 @@ class Runs(Tables):
         return frozenset(await self.open_runs()) - frozenset(await self.open_runs(past=now - LAST_WAIT))
 
     async def latest_run(self) -> Run | None:
-        """The run with the highest sequence among the closed ones. SchemaError where that cannot be read."""
+        """The run with the highest sequence among the closed ones. LatestRunError where that cannot be read."""
         row = await self._pointer(LATEST)
         return None if row is None else await self._pointed_at(row)
 
     async def latest_whole_run(self) -> Run | None:
         """The run with the highest sequence among the closed ones over all that the app watches.
 
-        None also where none was closed since this is kept and the latest is one of a part. SchemaError where it cannot
-        be read.
+        None also where none was closed since this is kept and the latest is one of a part. LatestRunError where it
+        cannot be read.
         """
         row = await self._pointer(LATEST_WHOLE)
         if row is not None:
@@ -276,8 +284,15 @@ class Runs(Tables):
         return await self._get(keys.RUN, entry) if row is None and name != entry else row
 
     async def _pointed_at(self, row: rows.Row) -> Run | None:
-        _points_at_run(row)
-        stored = await self.load_run(rows.string(row, "run"))
+        try:
+            _points_at_run(row)
+        except SchemaError as error:
+            raise LatestRunError(keys.TABLE, RowRef(keys.RUN, str(row["RowKey"])), error) from error
+        run_id = rows.string(row, "run")
+        try:
+            stored = await self.load_run(run_id)
+        except SchemaError as error:
+            raise LatestRunError(keys.run_table(run_id), RowRef(run_id, "run"), error) from error
         return None if stored is None else stored.run
 
     async def load_doubt(self, asked: tuple[str, ...]) -> Doubt:

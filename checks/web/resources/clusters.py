@@ -51,13 +51,15 @@ class ClusterCounts(msgspec.Struct, frozen=True, kw_only=True):
 class ClustersAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Clusters, those that fail first. ``next``: what `page` takes for more; null at the end.
 
-    ``unreadable``: rows of the storage that could not be read, so that what they hold is missing here.
+    ``unreadable``: rows of the storage that could not be read, so that what they hold is missing here. ``not_shown``:
+    clusters that the last run found and that are missing here: their subscription's row cannot be read or is not there.
     """
 
     counts: ClusterCounts
     clusters: tuple[ClusterShown, ...]
     next: str | None
     unreadable: int
+    not_shown: int
 
 
 class HistoryQuery(msgspec.Struct, frozen=True):
@@ -130,6 +132,7 @@ async def list_clusters(context: JobContext, asked: Asked) -> HttpResponse:
             clusters=tuple(cluster_shown(entry, fleet) for entry in page),
             next=further,
             unreadable=len(fleet.unreadable),
+            not_shown=fleet.hidden,
         ),
     )
 
