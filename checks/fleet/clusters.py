@@ -25,6 +25,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     cause: str = ""
     subscription: str = ""
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What is wanted, the same for what means the same."""
+        given = (self.verdict.value if self.verdict else "", self.registry.strip(), self.cause, self.subscription)
+        return tuple(word.lower() for word in given)
+
     def fits(self, entry: ClusterEntry) -> bool:
         """Whether a cluster is wanted."""
         if self.verdict is not None and entry.outcome is not self.verdict:

@@ -63,6 +63,16 @@ async def test_a_list_is_read_in_pages_also_while_it_changes(held: Held) -> None
     assert [cluster["name"] for cluster in rest["clusters"]] == ["aks-3", "aks-1"]
 
 
+async def test_a_token_is_of_one_list_with_its_filters(held: Held) -> None:
+    token = (await held.get("clusters", query=query(limit="1", verdict="fail", cause="role-missing")))["next"]
+    same = await held.get("clusters", query=query(page=token, verdict="fail", cause="Role-Missing"))
+    assert [cluster["name"] for cluster in same["clusters"]] == ["aks-4"]
+    for route, given in (("incidents", {}), ("clusters", {}), ("clusters", {"verdict": "pass"})):
+        status, body = await ask(held.job, route, query=query(page=token, **given))
+        assert (status, body["parameter"]) == (400, "page")
+        assert body["detail"] == "page is no token that this list gave, filtered as it is"
+
+
 @pytest.mark.parametrize("token", ["x", "!", "e30", "WzFd", "é" * 30, "A" * 2000])
 async def test_a_token_that_no_list_gave_is_refused(held: Held, token: str) -> None:
     status, body = await ask(held.job, "clusters", query=query(page=token))

@@ -118,7 +118,7 @@ async def list_clusters(context: JobContext, asked: Asked) -> HttpResponse:
     fleet = await load_fleet(context.store, context.clock())
     wanted = Wanted(verdict=query.verdict, registry=query.registry, cause=query.cause, subscription=query.subscription)
     found = chosen(fleet, wanted)
-    page, further = page_of(found, order_of, query.page, query.limit)
+    page, further = page_of(found, order_of, query.page, query.limit, ("clusters", *wanted.words))
     words = Counter(entry.outcome for entry in found)
     return HttpResponse(
         200,

@@ -60,7 +60,7 @@ async def list_incidents(context: JobContext, asked: Asked) -> HttpResponse:
     query = read_query(asked, IncidentsQuery)
     fleet = await load_fleet(context.store, context.clock())
     meant = [one for one in incidents_of(fleet) if query.state.fits(one)]
-    page, further = page_of(meant, order_of, query.page, query.limit)
+    page, further = page_of(meant, order_of, query.page, query.limit, ("incidents", query.state.value))
     shown = tuple(incident_shown(one, fleet) for one in page)
     return HttpResponse(
         200,
