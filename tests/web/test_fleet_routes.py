@@ -312,3 +312,23 @@ async def test_clusters_of_a_row_that_cannot_be_read_are_counted_and_not_denied(
         assert (listed["unreadable"], listed["not_shown"], listed[route]) == (int(how != "deleted"), 4, [])
     status, body = await ask(held.job, "registry", path={"login_server": REGISTRY})
     assert (status, body["detail"]) == (404, "no cluster is known to use such a registry, of those that can be shown")
+
+
+async def test_a_subscription_is_named_by_its_id_or_its_display_name(held: Held) -> None:
+    await closed_run(held, subscriptions=SEEN)
+    for name in (SUBSCRIPTION, SUBSCRIPTION.upper(), "shop"):
+        assert (await held.get("clusters", query=query(subscription=name)))["counts"]["clusters"] == 4
+    status, body = await ask(held.job, "clusters", query=query(subscription="shopp"))
+    assert (status, body["parameter"]) == (400, "subscription")
+    assert body["detail"] == "no subscription is called 'shopp'. Did you mean Shop?"
+
+
+@pytest.mark.parametrize(
+    ("cause", "hint"),
+    [("role-mising", "Did you mean role-missing"), ("zzz", "docs/causes.md lists them all")],
+)
+async def test_a_cause_that_there_is_not_is_refused(held: Held, cause: str, hint: str) -> None:
+    status, body = await ask(held.job, "clusters", query=query(cause=cause))
+    assert (status, body["parameter"]) == (400, "cause")
+    assert hint in body["detail"]
+    assert (await held.get("clusters", query=query(cause="DNS-error")))["clusters"] == [], "there is such a one"
