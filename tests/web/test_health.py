@@ -14,6 +14,7 @@ from checks.jobs.close import close_run, record_poison
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
 from checks.jobs.watch import watch
+from checks.web.respond import TRY_AGAIN
 from localhost.azurite import ACCOUNT, Storage
 from localhost.mailbox import Mailbox
 from tests.support.http import ask
@@ -23,7 +24,12 @@ SUBSCRIPTION = "00000000-0000-0000-0000-000000000003"
 OK, STALE = (200, {"status": "ok"}), (200, {"status": "stale"})
 UNAVAILABLE = (
     503,
-    {"type": "urn:pullwatch:problem:storage-unavailable", "title": "Storage does not answer", "status": 503},
+    {
+        "type": "urn:pullwatch:problem:storage-unavailable",
+        "title": "Storage does not answer",
+        "status": 503,
+        "detail": TRY_AGAIN,
+    },
 )
 
 
