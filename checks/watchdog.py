@@ -14,6 +14,7 @@ import msgspec
 LOGGER = "pullwatch.watchdog"
 
 RUN_COMPLETED = "run completed"
+PART_COMPLETED = "run of a part completed"  # no rule goes by it: it is no sign that the schedule is alive
 SHARD_SCANNED = "shard scanned"
 RUN_RECENT = "latest run is recent"
 MAIL_STUCK = "mail stuck"
@@ -117,13 +118,13 @@ def overdue_after(interval: timedelta) -> timedelta:
 
 
 def is_recent(closed: datetime | None, interval: timedelta, now: datetime) -> bool:
-    """Whether the latest run that was closed is recent enough for its schedule; False where none ever was."""
+    """Whether the latest whole run, ``closed`` then, is recent enough for its schedule; False where none ever was."""
     return closed is not None and now - closed <= overdue_after(interval)
 
 
-def run_completed(run: str, counts: RunCounts) -> str:
-    """A run reached its end."""
-    return f"{RUN_COMPLETED} run={run} {_fields(counts)}"
+def run_completed(run: str, counts: RunCounts, *, part: bool = False) -> str:
+    """A run reached its end: one over the whole scope, or over a ``part`` that somebody asked for."""
+    return f"{PART_COMPLETED if part else RUN_COMPLETED} run={run} {_fields(counts)}"
 
 
 def shard_scanned(run: str, shard: str, counts: ShardCounts) -> str:
@@ -132,7 +133,7 @@ def shard_scanned(run: str, shard: str, counts: ShardCounts) -> str:
 
 
 def run_recent(run: str, closed: datetime, now: datetime) -> str:
-    """The latest run is as recent as its schedule asks. What rules go by where two intervals exceed their window."""
+    """The latest whole run is recent enough for its schedule. Rules go by it where two intervals exceed theirs."""
     return f"{RUN_RECENT} run={run} age_minutes={_minutes(now - closed)}"
 
 

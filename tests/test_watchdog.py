@@ -74,6 +74,7 @@ def test_a_line_starts_with_its_text_and_goes_on_with_fields() -> None:
     )
     assert [
         watchdog.run_completed(run, counts),
+        watchdog.run_completed(run, counts, part=True).partition(" clusters")[0],
         watchdog.shard_scanned(run, "s-0", shard),
         watchdog.run_recent(run, NOW - timedelta(minutes=4, seconds=59), NOW),
         watchdog.mail_stuck(unsent, NOW),
@@ -84,6 +85,7 @@ def test_a_line_starts_with_its_text_and_goes_on_with_fields() -> None:
     ] == [
         f"run completed run={run} clusters=6 passing=1 failing=2 unknown=3 errors=0 not_seen=1 gone=4 changes=2"
         " subscriptions_not_read=1 missing_shards=0 doubtful=0 seconds=93",
+        f"run of a part completed run={run}",
         f"shard scanned run={run} shard=s-0 clusters=6 seconds=40 arm_calls=81 arm_throttled=2 arm_asked_seconds=17"
         " pulls=9 pull_seconds=1.500 pull_seconds_most=1000000.000",
         f"latest run is recent run={run} age_minutes=4",
@@ -98,6 +100,7 @@ def test_a_line_starts_with_its_text_and_goes_on_with_fields() -> None:
 def test_no_text_begins_with_another_so_that_each_line_is_one_rule_s() -> None:
     texts = (
         watchdog.RUN_COMPLETED,
+        watchdog.PART_COMPLETED,
         watchdog.SHARD_SCANNED,
         watchdog.RUN_RECENT,
         watchdog.MAIL_STUCK,

@@ -68,7 +68,8 @@ class ClusterShown(msgspec.Struct, frozen=True, kw_only=True):
     """One cluster. ``verdict``: what the last run came to; ``failing_since``: since when anything is held to fail.
 
     ``run`` is the last run that could look at it, at ``looked_at``: "" and null where none could yet. ``missed_since``:
-    complete lists of its subscription do not have it, so that it may be gone.
+    complete lists of its subscription do not have it, so that it may be gone. ``unreadable_since``: its row in
+    the storage cannot be read, so that ``verdict`` is "unknown" and the rest is as it was before.
     """
 
     id: str
@@ -81,6 +82,7 @@ class ClusterShown(msgspec.Struct, frozen=True, kw_only=True):
     looked_at: datetime | None
     run: str
     missed_since: datetime | None
+    unreadable_since: datetime | None
     gone_since: datetime | None
     rows: tuple[RowShown, ...]
 
@@ -146,13 +148,19 @@ class DependentShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegistryShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Who depends on a registry: ``failing`` and ``unknown`` of the ``clusters`` that use it."""
+    """Who depends on a registry: ``failing`` and ``unknown`` of the ``clusters`` that use it.
+
+    ``unreadable``: rows of the storage that could not be read, so that what they hold is missing here. ``not_shown``:
+    clusters that the last run found and that are missing here: their subscription's row cannot be read or is not there.
+    """
 
     registry: str
     clusters: int
     failing: int
     unknown: int
     dependents: tuple[DependentShown, ...]
+    unreadable: int
+    not_shown: int
 
 
 def cluster_shown(entry: ClusterEntry, fleet: Fleet) -> ClusterShown:
@@ -169,6 +177,7 @@ def cluster_shown(entry: ClusterEntry, fleet: Fleet) -> ClusterShown:
         looked_at=entry.looked.at if entry.looked else None,
         run=entry.looked.run if entry.looked else "",
         missed_since=entry.missed_since,
+        unreadable_since=entry.unreadable_since,
         gone_since=entry.gone_since,
         rows=tuple(_row(row, entry, fleet.now) for row in entry.rows),
     )
@@ -227,6 +236,8 @@ def registry_shown(fleet: Fleet, name: str) -> RegistryShown | None:
         failing=words["fail"],
         unknown=words["unknown"],
         dependents=tuple(found),
+        unreadable=len(fleet.unreadable),
+        not_shown=fleet.hidden,
     )
 
 

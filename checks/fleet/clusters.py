@@ -18,22 +18,39 @@ _RANK = {Outcome.FAIL: "0", Outcome.UNKNOWN: "1", Outcome.PASS: "2"}
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which clusters: all that are given must fit, in any case of letters. ``registry``: a login server or a name."""
+    """Which clusters: all that are given must fit, in any case of letters. ``registry``: a login server or a name.
+
+    ``subscriptions`` are ids in lower case, none for all.
+    """
 
     verdict: Outcome | None = None
     registry: str = ""
     cause: str = ""
-    subscription: str = ""
+    subscriptions: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What is wanted, the same for what means the same."""
+        given = (self.verdict.value if self.verdict else "", self.registry.strip(), self.cause, *self.subscriptions)
+        return tuple(word.lower() for word in given)
 
     def fits(self, entry: ClusterEntry) -> bool:
         """Whether a cluster is wanted."""
         if self.verdict is not None and entry.outcome is not self.verdict:
             return False
-        if self.subscription and subscription_of(entry.cluster) != self.subscription.lower():
+        if self.subscriptions and subscription_of(entry.cluster) not in self.subscriptions:
             return False
         if self.cause and not any(facet.cause == self.cause.lower() for row in entry.rows for facet in row.open):
             return False
         return not self.registry or any(is_called(row.registry, self.registry) for row in entry.rows)
+
+
+def subscriptions_called(fleet: Fleet, name: str) -> tuple[str, ...]:
+    """The subscriptions that somebody means by an id or a display name, in any case of letters; none where none is."""
+    wanted = name.strip().casefold()
+    if wanted in fleet.names or any(overview.subscription == wanted for overview in fleet.overviews):
+        return (wanted,)
+    return tuple(sorted(guid for guid, called in fleet.names.items() if called.casefold() == wanted))
 
 
 def is_called(login_server: str, name: str) -> bool:
@@ -80,5 +97,5 @@ def strip_of(entry: ClusterEntry, rows: Iterable[RowEntry], now: datetime) -> tu
     unconfirmed = [(facet.failed_since, None) for row in listed for facet in row.open if facet.failed_since is not None]
     pulls = [facet for row in listed for facet in row.open if facet.facet == "pull"]
     unknown = [(pull.unknown_since, None) for pull in pulls if pull.unknown_since is not None]
-    unknown += [(entry.missed_since, None)] if entry.missed_since is not None else []
+    unknown += [(entry.unknown_since, None)] if entry.unknown_since is not None else []
     return strips.words([*over, *failing, *unconfirmed], unknown, now, entry.watched)

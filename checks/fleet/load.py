@@ -9,15 +9,16 @@ from datetime import datetime
 
 from checks.arm_ids import subscription_of
 from checks.fleet.model import Fleet
-from checks.history.model import Run
+from checks.history.model import Run, Unreadable
 from checks.history.overview import Overview
+from checks.history.table.runs import LatestRunError
 from checks.history.table.store import Store
 
 
 async def load_fleet(store: Store, now: datetime) -> Fleet:
-    """The fleet as it is held now. Raises SchemaError where the latest run cannot be read."""
-    overviews, silences, latest = await asyncio.gather(
-        store.list_overviews(), store.list_silences(), store.latest_run()
+    """The fleet as it is held now. A row that cannot be read costs what it is about: the latest run is none then."""
+    overviews, silences, (latest, broken) = await asyncio.gather(
+        store.list_overviews(), store.list_silences(), _latest(store)
     )
     return Fleet(
         now=now,
@@ -25,15 +26,23 @@ async def load_fleet(store: Store, now: datetime) -> Fleet:
         silences=silences.silences,
         latest=latest,
         names=_names(overviews.items, latest),
-        unreadable=(*overviews.unreadable, *silences.unreadable),
+        unreadable=(*overviews.unreadable, *silences.unreadable, *broken),
         not_shown=_not_shown(overviews.items, latest),
     )
 
 
 async def load_subscription(store: Store, subscription: str, now: datetime) -> Fleet:
-    """What is held of one subscription, without silences. Raises SchemaError where a row of it cannot be read."""
-    stored, latest = await asyncio.gather(store.load_overview(subscription), store.latest_run())
-    return Fleet(now=now, overviews=(stored.overview,), latest=latest, names=_names((stored.overview,), latest))
+    """What is held of one subscription, without silences. Raises SchemaError where its row cannot be read."""
+    kept, (latest, broken) = await asyncio.gather(store.find_overview(subscription), _latest(store))
+    overviews = () if kept is None else (kept.overview,)
+    return Fleet(now=now, overviews=overviews, latest=latest, names=_names(overviews, latest), unreadable=broken)
+
+
+async def _latest(store: Store) -> tuple[Run | None, tuple[Unreadable, ...]]:
+    try:
+        return await store.latest_whole_run(), ()
+    except LatestRunError as error:
+        return None, (Unreadable(error.ref, str(error)),)
 
 
 def _not_shown(overviews: Iterable[Overview], latest: Run | None) -> dict[str, int]:

@@ -13,7 +13,8 @@ from checks.silences import Silence
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
-    """All that lists and pages are made of. ``now``: when it was read; ``latest``: the last run that was closed.
+    """All that lists and pages are made of. ``now``: when it was read; ``latest``: the last run over the
+    whole scope that was closed.
 
     ``names`` are the display names of subscriptions by id (lower case), as they were seen last. ``unreadable`` are
     rows that could not be read: what they hold is not shown. ``not_shown``: how many clusters the last run found in
@@ -27,6 +28,11 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     names: dict[str, str] = {}
     unreadable: tuple[Unreadable, ...] = ()
     not_shown: dict[str, int] = {}
+
+    @property
+    def hidden(self) -> int:
+        """How many clusters are known to be there and are not shown."""
+        return sum(self.not_shown.values())
 
     def clusters(self) -> Iterator[ClusterEntry]:
         """Every cluster that is there, by subscription and id."""

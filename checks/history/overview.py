@@ -2,12 +2,12 @@
 
 An entry follows from the state of its cluster and from the changes of the last days, and from nothing else: so it can
 be made anew at any time, and what is folded in run by run comes to the same. A newer look replaces an older one, in
-whichever order they come.
+whichever order they come. Where a state cannot be read its entry stays, and says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -106,7 +106,8 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
     run that could look at it, None where none could yet. ``missed_since``: complete lists of its subscription do not
     have it, so that its outcome is not known; ``gone_since``: it is not there any more. ``capped`` counts what did not
     fit into its state. ``ended`` are failures of the last days, the newest first. ``region``: where it is, "" where
-    that is not known. ``watched``: since when it is looked at, None likewise.
+    that is not known. ``watched``: since when it is looked at, None likewise. ``unreadable_since``: its state cannot be
+    read, so that its outcome is not known and the rest is as it was before: the one thing that follows from no state.
     """
 
     cluster: str
@@ -122,6 +123,12 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
     watched: datetime | None = None
     looked: LastLook | None = None
     missed_since: datetime | None = None
+    unreadable_since: datetime | None = None
+
+    @property
+    def unknown_since(self) -> datetime | None:
+        """Since when nothing that passed before is known any more; None where it is."""
+        return self.missed_since or self.unreadable_since
 
     @property
     def failing(self) -> bool:
@@ -129,8 +136,8 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
         return any(row.failing for row in self.rows)
 
     def outcome_of(self, row: RowEntry) -> Outcome:
-        """What a row of it comes to: what passed is not known any more where the cluster was not found."""
-        known = self.missed_since is None or row.failing
+        """What a row of it comes to: what passed is not known any more where the cluster or its state was not found."""
+        known = self.unknown_since is None or row.failing
         return row.outcome if known else Outcome.UNKNOWN
 
 
@@ -169,6 +176,24 @@ def entry_of(state: ClusterState, ended: Iterable[EndedFailure]) -> ClusterEntry
     )
 
 
+def with_unreadable(overview: Overview, clusters: Container[str], now: datetime) -> Overview:
+    """The overview where the states of some ``clusters`` (ids in lower case) cannot be read."""
+    return _changed(overview, lambda entry: _unreadable(entry, now) if entry.cluster.lower() in clusters else entry)
+
+
+def _unreadable(entry: ClusterEntry, now: datetime) -> ClusterEntry:
+    if entry.unreadable_since is not None or entry.gone_since is not None:
+        return entry
+    return msgspec.structs.replace(entry, outcome=Outcome.UNKNOWN, unreadable_since=now)
+
+
+def is_news(sequence: int, known: ClusterEntry | None) -> bool:
+    """Whether what a run of that place holds is newer than what is shown, or can be read again."""
+    if known is None or known.sequence < sequence:
+        return True
+    return known.unreadable_since is not None and known.sequence == sequence
+
+
 def ended_in(changes: Iterable[Change]) -> list[EndedFailure]:
     """The failures that some changes of one cluster ended."""
     return [
@@ -180,11 +205,13 @@ def ended_in(changes: Iterable[Change]) -> list[EndedFailure]:
 
 
 def with_entries(overview: Overview, entries: Iterable[ClusterEntry]) -> Overview:
-    """The overview with newer entries in place of older ones; of two of the same run the one that is there stays."""
+    """The overview with newer entries in place of older ones; of two of the same run the one that is there stays.
+
+    One that stands for a state that could not be read gives way to that of the same run.
+    """
     held = {entry.cluster.lower(): entry for entry in overview.clusters}
     for entry in entries:
-        known = held.get(entry.cluster.lower())
-        if known is None or known.sequence < entry.sequence:
+        if is_news(entry.sequence, held.get(entry.cluster.lower())):
             held[entry.cluster.lower()] = entry
     return msgspec.structs.replace(overview, clusters=tuple(held[name] for name in sorted(held)))
 

@@ -76,7 +76,8 @@ async def close_run(context: JobContext, run_id: str) -> Closed:
     run = _counted(context, stored.run, markers, missing, left.gone)
     await _notify(context, run, markers)
     await _report_errors(context, run, markers, left)
-    await catch_up(context, left.known, {result.id: result.name for result in run.subscriptions})
+    names = {result.id: result.name for result in run.subscriptions}
+    await catch_up(context, left.known, names, left.broken | _unreadable_states(markers))
     if not await context.store.try_close(run, stored.etag):
         return Closed("repeated")
     await context.store.finish_run(run)
@@ -106,11 +107,15 @@ def _counted(context: JobContext, run: Run, markers: Sequence[Marker], missing: 
 
 
 class _Left(msgspec.Struct, frozen=True):
-    """Clusters that are not there any more: how many were marked so, and the rows that did not let it."""
+    """Clusters that are not there any more: how many were marked so, and the rows that did not let it.
+
+    ``known`` are those of each subscription before; ``broken`` those (in lower case) whose state cannot be read.
+    """
 
     gone: int = 0
     unreadable: tuple[Unreadable, ...] = ()
     known: dict[str, tuple[KnownCluster, ...]] = {}
+    broken: frozenset[str] = frozenset()
 
 
 async def _mark_left(context: JobContext, run: Run) -> _Left:
@@ -122,6 +127,7 @@ async def _mark_left(context: JobContext, run: Run) -> _Left:
     planned = await _planned(context, run) if run.inventory_complete else None
     looks: list[Look] = []
     unreadable: list[Unreadable] = []
+    broken: set[str] = set()
     held = {subscription: await context.store.known_clusters(subscription) for subscription in run.scope.subscriptions}
     for clusters in held.values():
         for known in clusters:
@@ -134,11 +140,16 @@ async def _mark_left(context: JobContext, run: Run) -> _Left:
             except (HistoryError, AzureError) as error:
                 if passes(error):
                     raise
-                unreadable.append(
-                    Unreadable(state_ref(known.id), str(error), readable=not isinstance(error, SchemaError))
-                )
+                readable = not isinstance(error, SchemaError)
+                unreadable.append(Unreadable(state_ref(known.id), str(error), readable=readable))
+                broken |= set() if readable else {cluster}
     await keep_up(context, looks)
-    return _Left(sum(look.state.gone_since is not None for look in looks), tuple(unreadable), held)
+    return _Left(sum(look.state.gone_since is not None for look in looks), tuple(unreadable), held, frozenset(broken))
+
+
+def _unreadable_states(markers: Iterable[Marker]) -> frozenset[str]:
+    """The clusters (in lower case) whose state the run could not read."""
+    return frozenset(item.cluster.lower() for marker in markers for item in marker.failed if item.unreadable)
 
 
 async def _planned(context: JobContext, run: Run) -> frozenset[str] | None:

@@ -16,6 +16,7 @@ from checks.history.errors import Conflict
 from checks.history.model import RecordedRow, RowRef, Unreadable
 from checks.history.table import keys
 from checks.history.table.lease import LEASE, SKEW
+from checks.history.table.runs import LATEST, LATEST_WHOLE
 from checks.jobs.context import JobContext
 
 LOG = logging.getLogger(__name__)
@@ -25,9 +26,15 @@ TRIES = 5  # of a record that somebody else writes at the same time
 
 LEASE_ROW = RowRef(keys.MAIL, "lease")
 SEQUENCE_ROW = RowRef(keys.RUN, "sequence")
-LATEST_ROW = RowRef(keys.RUN, "latest")
+LATEST_ROW = RowRef(keys.RUN, LATEST)
+LATEST_WHOLE_ROW = RowRef(keys.RUN, LATEST_WHOLE)
 
-_NAMES = {LEASE_ROW: "The right to deliver", SEQUENCE_ROW: "The run sequence", LATEST_ROW: "The latest run's entry"}
+_NAMES = {
+    LEASE_ROW: "The right to deliver",
+    SEQUENCE_ROW: "The run sequence",
+    LATEST_ROW: "The latest run's entry",
+    LATEST_WHOLE_ROW: "The entry of the latest run over the whole scope",
+}
 
 _KINDS = {
     "pending": "A notification that waits",

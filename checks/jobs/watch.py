@@ -27,7 +27,10 @@ MAX_LOGGED = 4096  # bytes of a message, as many as are kept of one elsewhere; P
 
 
 class Signals(msgspec.Struct, frozen=True, kw_only=True):
-    """How the app does. ``interval`` is the longest that its schedule leaves between two runs."""
+    """How the app does. ``interval`` is the longest that its schedule leaves between two runs.
+
+    ``latest`` is the last run over the whole scope: one of a part says nothing of the schedule, nor of the rest.
+    """
 
     now: datetime
     interval: timedelta
@@ -71,9 +74,9 @@ async def _signals(context: JobContext, unsent: Unsent | None) -> Signals:
 
 
 async def read_latest(context: JobContext) -> Run | None:
-    """The latest run; None, which is none of late, where that cannot be read."""
+    """The latest run over the whole scope; None, which is none of late, where that cannot be read."""
     try:
-        return await context.store.latest_run()
+        return await context.store.latest_whole_run()
     except SchemaError as error:
         LOG.error("the latest run cannot be read: %s", error)
         return None
@@ -117,7 +120,7 @@ async def log_completed(context: JobContext, run: Run) -> None:
         seconds=_seconds((run.closed or run.created) - run.created),
         incidents=await _open_incidents(context),
     )
-    LOG.info(watchdog.run_completed(run.id, counts))
+    LOG.info(watchdog.run_completed(run.id, counts, part=bool(run.scope.asked)))
 
 
 async def _open_incidents(context: JobContext) -> int | None:

@@ -23,8 +23,8 @@ A parameter that a route does not know, or that is given twice where it is taken
 body. A body is read as JSON whatever its `Content-Type` says.
 
 Every answer with 200 to a GET has an `ETag`; with that in `If-None-Match` the answer is 304 as long as nothing has
-changed. What has a GET also answers to HEAD, the same without the body. Addresses are taken in any case of letters,
-with or without a slash at their end."""
+changed; `GET /api/health/details` has the time of its answer, and so a new one each time. What has a GET also answers
+to HEAD, the same without the body. Addresses are taken in any case of letters, with or without a slash at their end."""
 _PLATFORM = """## What Azure answers itself
 
 These come before a request reaches the app, or instead of what it answers, and their body is none of this app. The

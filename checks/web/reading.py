@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +17,8 @@ MAX_BODY = 65_536
 MAX_VALUES = 100  # of all query parameters together
 KEYS = frozenset({"code", "clientid"})  # the platform's own: the key in the address
 _LISTS = (inspect.ListType, inspect.VarTupleType, inspect.SetType, inspect.FrozenSetType)
+
+_WHOLE = re.compile(r"-?[0-9]+")
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -100,6 +103,13 @@ def takes_many(field: inspect.Field) -> bool:
     return isinstance(kind, _LISTS)
 
 
+def _is_whole_number(field: inspect.Field) -> bool:
+    kind = field.type
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    return isinstance(kind, inspect.IntType)
+
+
 def words_of(kind: inspect.Type) -> list[str]:
     """The words that a parameter takes; none where it takes others."""
     match kind:
@@ -118,6 +128,8 @@ def _checked(shape: type[msgspec.Struct], field: inspect.Field, value: Any) -> N
     """Each value by itself, so that the refusal names its parameter."""
     kind = msgspec.structs.fields(shape)
     (declared,) = (each.type for each in kind if each.encode_name == field.encode_name)
+    if _is_whole_number(field) and not _WHOLE.fullmatch(str(value)):  # 7.0 and 1e2 would be taken
+        raise Refused(_bad_query(field.encode_name, f"{field.encode_name} cannot be used: Expected `int`"))
     try:
         msgspec.convert(value, declared, strict=False)
     except msgspec.ValidationError as error:

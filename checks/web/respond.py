@@ -21,6 +21,8 @@ from checks.web.route import Level, Route
 LOG = logging.getLogger(__name__)
 RETRY_AFTER = "30"  # seconds after which storage may be back: its own failovers take about as long
 
+TRY_AGAIN = "it did not answer in time, or not as it has to; ask again after the seconds that Retry-After says"
+
 OpenContext = Callable[[], AbstractAsyncContextManager[JobContext]]
 
 
@@ -59,4 +61,4 @@ def _unreadable(error: SchemaError) -> HttpResponse:
 def _unavailable(error: Exception) -> HttpResponse:
     """Why is for the log alone."""
     LOG.error("storage does not answer: %s: %s", type(error).__name__, one_line(str(error)))
-    return problem(problems.UNAVAILABLE, headers={"Retry-After": RETRY_AFTER})
+    return problem(problems.UNAVAILABLE, TRY_AGAIN, headers={"Retry-After": RETRY_AFTER})

@@ -243,7 +243,8 @@ ROUTES: tuple[Route, ...] = (
         route="metrics",
         method="GET",
         handler=get_metrics,
-        summary="Figures of the last run and of mail that waits, as OpenMetrics.",
+        summary="Figures of the last run over the whole scope and of mail that waits, as OpenMetrics.",
+        description="A run over some subscriptions, which `POST /api/checks` takes, changes no figure of a run.",
         responses={200: (None, "OpenMetrics text, as `application/openmetrics-text`.")},
         text="application/openmetrics-text",
     ),
@@ -262,7 +263,7 @@ ROUTES: tuple[Route, ...] = (
         route="health/details",
         method="GET",
         handler=get_health_details,
-        summary="What the word rests on: the latest run, unsent mail, messages that were given up.",
+        summary="What the word rests on: the latest run over the whole scope, unsent mail, messages given up.",
         responses={200: (HealthDetails, "The signals, looked up now.")},
     ),
     Route(

@@ -13,6 +13,7 @@ from threading import Thread
 
 import pytest
 
+from checks.web.respond import TRY_AGAIN
 from checks.web.route import Route
 from checks.web.routes import ROUTES
 from localhost.functions_host import Answer, RunningHost, functions_host
@@ -39,6 +40,7 @@ BODIES = {
 SLACK = 5.0  # seconds that the host itself and a busy machine take
 UNAVAILABLE = {
     "type": "urn:pullwatch:problem:storage-unavailable",
+    "detail": TRY_AGAIN,
     "title": "Storage does not answer",
     "status": 503,
 }

@@ -39,8 +39,8 @@ def sample() -> Any:
         (Wanted(registry="AcrShop"), ["broken", "dark"]),
         (Wanted(registry="acrsho"), []),
         (Wanted(cause="Role-Missing"), ["broken"]),
-        (Wanted(subscription=SUBSCRIPTION.upper(), verdict=Outcome.PASS), ["fine"]),
-        (Wanted(subscription="22222222-2222-4222-8222-222222222222"), []),
+        (Wanted(subscriptions=(SUBSCRIPTION,), verdict=Outcome.PASS), ["fine"]),
+        (Wanted(subscriptions=("22222222-2222-4222-8222-222222222222",)), []),
     ],
     ids=str,
 )

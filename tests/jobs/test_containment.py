@@ -10,10 +10,14 @@ import msgspec
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
+from checks.dashboard.views.now import cause_of
+from checks.dashboard.views.standing import Standing, standing_of
 from checks.findings import CHECKER_ERROR
+from checks.fleet.load import load_fleet
 from checks.history.decide import Policy, decide
 from checks.history.errors import Conflict, LimitError, SchemaError
 from checks.history.model import Marker, RowRef, Run, RunScope, Unreadable, new_run_id
+from checks.history.overview import ClusterEntry
 from checks.history.table import keys
 from checks.jobs import scan as scan_job
 from checks.jobs.close import close_run
@@ -23,9 +27,11 @@ from checks.jobs.plan import plan
 from checks.jobs.queues import PlanMessage, ScanMessage
 from checks.jobs.scan import scan_shard
 from checks.jobs.unreadable import report_unreadable
+from checks.report.outcome import Outcome
 from localhost.mailbox import Mailbox
 from simulator import Simulator, running
 from tests.support.broken_rows import EACH_WAY, damage, damage_state, failing_at, restore, rows_of, stored_row
+from tests.support.overviews import overview_is_what_is_held
 from tests.support.reports import CLUSTER, report
 from tests.support.sampling import sampled
 from tests.support.storage import Clock, app_settings, job_context
@@ -134,6 +140,41 @@ async def test_a_state_that_cannot_be_read_costs_its_cluster_alone(
     assert stored_row(storage, SUBSCRIPTION, broken["RowKey"]) == broken, "it is left as it was"
     (incident,) = failures(smtp)
     assert "aks-0 and 2 more clusters cannot pull" in incident
+
+
+@pytest.mark.parametrize("how", sampled(EACH_WAY, 2))
+async def test_a_cluster_whose_state_cannot_be_read_is_shown_as_unknown_until_it_can_be(
+    estate: Estate, storage: str, smtp: Mailbox, how: str
+) -> None:
+    async with job_context(estate.settings(storage, smtp), Clock()) as job:
+        await seen_passing(job, estate.ids)
+        whole = stored_row(storage, SUBSCRIPTION, keys.state(estate.ids[1]))
+        assert (await shown(job, estate.ids[1])).outcome is Outcome.PASS
+        damage_state(storage, how, estate.ids[1])
+        for request in ("second", "third"):
+            await next_run(job, request)
+            entry = await shown(job, estate.ids[1])
+            assert entry.outcome is Outcome.UNKNOWN
+            assert entry.unreadable_since is not None
+            assert {entry.outcome_of(row) for row in entry.rows} == {Outcome.UNKNOWN}
+            assert standing_of(entry) is Standing.NOT_SEEN
+            assert cause_of(entry, None) == "its row in the storage cannot be read"
+        await overview_is_what_is_held(job.store, SUBSCRIPTION)
+        assert (await shown(job, estate.ids[0])).unreadable_since is None
+        restore(storage, whole)
+        run = planned_run(job, 4)
+        await job.store.create_run(run, [])
+        await close_run(job, run.id)
+        await overview_is_what_is_held(job.store, SUBSCRIPTION)
+        assert (await shown(job, estate.ids[1])).outcome is Outcome.PASS, (
+            "it is what is held, also before the next look"
+        )
+
+
+async def shown(job: JobContext, cluster: str) -> ClusterEntry:
+    """What lists show of a cluster."""
+    fleet = await load_fleet(job.store, job.clock())
+    return next(entry for entry in fleet.clusters() if entry.cluster.lower() == cluster.lower())
 
 
 ERRORS: dict[str, Callable[[], Exception]] = {

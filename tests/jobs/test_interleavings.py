@@ -20,6 +20,7 @@ from unittest import mock
 
 import msgspec
 import pytest
+from azure.data.tables import TableItem
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from checks.changes import Status
@@ -251,6 +252,12 @@ class OwnTables:
     async def create_table_if_not_exists(self, table_name: str) -> TableClient:
         """Makes the table where it is missing."""
         return await self._service.create_table_if_not_exists(table_name + self._ending)
+
+    async def list_tables(self) -> AsyncIterator[TableItem]:
+        """The tables of this interleaving."""
+        async for table in self._service.list_tables():
+            if table.name.endswith(self._ending):
+                yield TableItem(table.name.removesuffix(self._ending))
 
 
 @asynccontextmanager

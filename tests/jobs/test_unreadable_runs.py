@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from itertools import product
 
@@ -13,6 +14,7 @@ from checks.history.errors import SchemaError
 from checks.history.model import MarkerStatus, Run, RunScope, RunStatus, Shard, Totals, new_run_id
 from checks.history.table import keys
 from checks.history.table.rows import Row
+from checks.history.table.runs import MARGIN
 from checks.jobs.close import close_run, record_poison, sweep_runs
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
@@ -33,6 +35,7 @@ TABLE = keys.run_table(FIRST)
 ROWS = {
     "sequence": (keys.RUN, "sequence", keys.TABLE),
     "latest run": (keys.RUN, "latest", keys.TABLE),
+    "latest whole run": (keys.RUN, "latest-whole", keys.TABLE),
     "open run": (keys.RUN, f"open|{SECOND}", keys.TABLE),
     "lease": (keys.MAIL, "lease", keys.TABLE),
     "unsent mail": (keys.MAIL, keys.UNSENT, keys.TABLE),
@@ -124,7 +127,9 @@ async def test_everything_else_is_closed_and_notified_and_the_row_is_named_once(
     (incident,) = subjects(smtp, "FAIL")
     assert "aks-1 and 1 more cluster" in incident, "both are notified"
     assert len(subjects(smtp, "checker error")) == int((row, how) not in HARMLESS)
-    if row in ("sequence", "run", "shard") or (how == "version 999" and row in ("latest run", "marker")):
+    if row in ("sequence", "run", "shard") or (
+        how == "version 999" and row in ("latest run", "latest whole run", "marker")
+    ):
         assert stored_row(storage, *ROWS[row]) == before, "it is left as it was"
 
 
@@ -143,20 +148,20 @@ async def test_without_the_sequence_no_run_is_planned_and_that_is_said(storage: 
         assert signals.is_recent
 
 
-@pytest.mark.parametrize("how", EACH_WAY)
+@pytest.mark.parametrize(("row", "how"), sampled(product(("latest run", "latest whole run"), EACH_WAY), 5))
 async def test_a_latest_run_that_cannot_be_read_is_none_of_late_until_the_next_closes(
-    storage: str, smtp: Mailbox, how: str
+    storage: str, smtp: Mailbox, row: str, how: str
 ) -> None:
     async with job_context(app_settings(storage, smtp), Clock()) as job:
         await begun(job)
-        damage(storage, how, *ROWS["latest run"])
-        assert (await read_signals(job)).is_stale
+        damage(storage, how, *ROWS[row])
+        assert (await read_signals(job)).is_stale == (row == "latest whole run")
         assert (await close_run(job, THIRD)).reason == "closed"
         assert not (await read_signals(job)).is_stale
         assert (await close_run(job, SECOND)).reason == "closed"
-        latest = await job.store.latest_run()
-        assert latest is not None
-        assert latest.id == THIRD, "never backwards"
+        for latest in (await job.store.latest_run(), await job.store.latest_whole_run()):
+            assert latest is not None
+            assert latest.id == THIRD, "never backwards"
 
 
 @pytest.mark.parametrize("how", [how for how in BREAKS if how != "missing property"])
@@ -339,3 +344,47 @@ async def test_the_sequence_is_never_set_aside(storage: str, smtp: Mailbox, how:
             await swept(job)
             clock.forward(days=8)
     assert stored_row(storage, *ROWS["sequence"]) == before
+
+
+async def test_a_sequence_that_is_lost_goes_on_above_every_run(
+    storage: str, smtp: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
+        await begun(job)
+        await lose(job, "sequence")
+        assert [run.id for run in (await job.store.list_runs(5)).items] == [THIRD, SECOND, FIRST]
+        status, body = await ask(job, "post_checks", body=b"{}")
+        assert (status, body["run"]) == (202, new_run_id(3 + MARGIN + 1, job.clock())), "the third is open"
+        assert "the run sequence was lost" in caplog.text
+        ticket = await job.store.next_sequence(job.clock(), "another")
+        assert ticket.run_id == new_run_id(3 + MARGIN + 2, job.clock())
+        await job.store.create_run(run_of(ticket.sequence, job), [])
+        assert [run.id for run in (await job.store.list_runs(5)).items] == [ticket.run_id, THIRD, SECOND, FIRST]
+
+
+async def test_a_sequence_is_found_in_the_tables_of_runs_where_the_latest_is_lost_too(storage: str) -> None:
+    async with job_context(app_settings(storage), Clock()) as job:
+        await begun(job)
+        for run_id in (SECOND, THIRD):
+            assert (await close_run(job, run_id)).reason == "closed"
+        await lose(job, "sequence", "latest")
+        tickets = await asyncio.gather(*(job.store.next_sequence(job.clock(), str(number)) for number in range(9)))
+        assert sorted(ticket.sequence for ticket in tickets) == list(range(3 + MARGIN + 1, 3 + MARGIN + 10))
+
+
+@pytest.mark.parametrize("how", EACH_WAY)
+async def test_no_run_is_planned_where_the_sequence_is_lost_and_the_latest_run_cannot_be_read(
+    storage: str, smtp: Mailbox, how: str
+) -> None:
+    async with job_context(app_settings(storage, smtp), Clock()) as job:
+        await begun(job)
+        await lose(job, "sequence")
+        damage(storage, how, *ROWS["latest run"])
+        status, body = await ask(job, "post_checks", body=b"{}")
+        assert (status, body["type"]) == (503, "urn:pullwatch:problem:row-unreadable")
+        assert "the run sequence is lost" in body["detail"]
+
+
+async def lose(job: JobContext, *names: str) -> None:
+    for name in names:
+        await job.store._delete(keys.RUN, name)

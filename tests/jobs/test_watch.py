@@ -32,13 +32,13 @@ def starting(lines: pytest.LogCaptureFixture, text: str) -> list[str]:
     return [r.getMessage() for r in lines.records if r.name == watchdog.LOGGER and r.getMessage().startswith(text)]
 
 
-async def _a_planned_run(job: JobContext, number: int, *, shards: int) -> Run:
+async def _a_planned_run(job: JobContext, number: int, *, shards: int, part: bool = False) -> Run:
     """A run of some shards, past its deadline."""
     run = Run(
         id=new_run_id(number, job.clock()),
         sequence=number,
         requested_by="timer",
-        scope=RunScope((SUBSCRIPTION,)),
+        scope=RunScope((SUBSCRIPTION,), asked=(SUBSCRIPTION,) if part else ()),
         created=job.clock() - timedelta(minutes=26),
         deadline=job.clock() - timedelta(minutes=1),
         expected=tuple(f"s-{index}" for index in range(shards)),
@@ -47,9 +47,9 @@ async def _a_planned_run(job: JobContext, number: int, *, shards: int) -> Run:
     return run
 
 
-async def a_run(job: JobContext, number: int, *, ended: int, shards: int = 2) -> str:
+async def a_run(job: JobContext, number: int, *, ended: int, shards: int = 2, part: bool = False) -> str:
     """A run of some shards of which some ended, closed past its deadline."""
-    run = await _a_planned_run(job, number, shards=shards)
+    run = await _a_planned_run(job, number, shards=shards, part=part)
     totals = Totals(clusters=2, passing=1, failing=1)
     for name in run.expected[:ended]:
         await job.store.mark_shard(run.id, name, MarkerStatus.DONE, totals, job.clock())
@@ -123,6 +123,34 @@ async def test_the_sweep_says_that_the_latest_run_is_recent_for_as_long_as_it_is
         clock.forward(minutes=1)
         assert (await watch(job)).is_stale
         assert len(starting(lines, watchdog.RUN_RECENT)) == 1
+
+
+async def test_a_run_over_a_part_does_not_make_a_dead_timer_look_alive(
+    storage: str, lines: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    async with job_context(app_settings(storage), clock) as job:
+        await a_run(job, 1, ended=2, part=True)
+        assert (await watch(job)).is_stale, "none over the whole scope was ever closed"
+        await a_run(job, 2, ended=2)
+        assert not (await watch(job)).is_stale
+        clock.forward(hours=2)
+        part = await a_run(job, 3, ended=2, part=True)
+        signals = await watch(job)
+        assert signals.is_stale
+        latest = await job.store.latest_run()
+        assert latest is not None
+        assert latest.id == part
+    assert len(starting(lines, watchdog.RUN_COMPLETED)) == 1
+    assert len(starting(lines, watchdog.PART_COMPLETED)) == 2
+    assert len(starting(lines, watchdog.RUN_RECENT)) == 1
+
+
+async def test_what_an_earlier_release_kept_as_the_latest_counts_until_the_next_closes(storage: str) -> None:
+    async with job_context(app_settings(storage), Clock()) as job:
+        await a_run(job, 1, ended=2)
+        await job.store._delete("run", "latest-whole")
+        assert not (await read_signals(job)).is_stale
 
 
 async def test_mail_that_a_server_does_not_take_for_long_is_stuck_until_it_is_sent(

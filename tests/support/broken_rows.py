@@ -23,6 +23,7 @@ ESSENTIAL = (
     "held",
     "ending",
     "part",
+    "overview",
     "subjects",
     "counter",
     "change",

@@ -35,6 +35,8 @@ async def test_as_many_subscriptions_as_may_be_named_fit_a_message(storage: str)
         {"cluster": "aks-*"},
         {"cluster": ""},
         {"cluster": " "},
+        {"cluster": "/subscriptions/x/aks-1"},
+        {"cluster": "rg/aks-1"},
         {"cluster": "aks-1", "registries": ["acrone"] * 101},
         {"registries": ["acrone"]},
         {"canary": True},

@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
+from checks.findings import Pass, SubscriptionResult
 from checks.history.model import Run, RunScope
+from checks.history.table import keys
 from checks.jobs.close import close_run
+from tests.support.broken_rows import EACH_WAY, damage
 from tests.support.held import SUBSCRIPTION, Held, held_fleet
 from tests.support.http import answered, ask
 from tests.support.reports import CLUSTER, REGISTRY
+from tests.support.sampling import sampled
 
 WHO = {"author": "jo@contoso.example", "reason": "the role comes with the next deployment"}
 
@@ -59,6 +63,16 @@ async def test_a_list_is_read_in_pages_also_while_it_changes(held: Held) -> None
     assert [cluster["name"] for cluster in rest["clusters"]] == ["aks-3", "aks-1"]
 
 
+async def test_a_token_is_of_one_list_with_its_filters(held: Held) -> None:
+    token = (await held.get("clusters", query=query(limit="1", verdict="fail", cause="role-missing")))["next"]
+    same = await held.get("clusters", query=query(page=token, verdict="fail", cause="Role-Missing"))
+    assert [cluster["name"] for cluster in same["clusters"]] == ["aks-4"]
+    for route, given in (("incidents", {}), ("clusters", {}), ("clusters", {"verdict": "pass"})):
+        status, body = await ask(held.job, route, query=query(page=token, **given))
+        assert (status, body["parameter"]) == (400, "page")
+        assert body["detail"] == "page is no token that this list gave, filtered as it is"
+
+
 @pytest.mark.parametrize("token", ["x", "!", "e30", "WzFd", "é" * 30, "A" * 2000])
 async def test_a_token_that_no_list_gave_is_refused(held: Held, token: str) -> None:
     status, body = await ask(held.job, "clusters", query=query(page=token))
@@ -101,6 +115,7 @@ async def test_what_is_not_there_is_not_found(held: Held, route: str, path: dict
 async def test_who_depends_on_a_registry(held: Held) -> None:
     body = await held.get("registry", path={"login_server": "acrone"})
     assert (body["registry"], body["clusters"], body["failing"], body["unknown"]) == (REGISTRY, 4, 2, 1)
+    assert (body["unreadable"], body["not_shown"]) == (0, 0)
     assert [one["name"] for one in body["dependents"]] == ["aks-1", "aks-4", "aks-3", "aks-2"]
 
 
@@ -236,3 +251,84 @@ async def test_a_history_says_what_was_folded_before_its_oldest_change(held: Hel
         "folded": held.clock().isoformat().replace("+00:00", "Z"),
     }
     assert len(history["changes"]) == 1
+
+
+async def closed_run(held: Held, **more: Any) -> Run:
+    """The next run of the fleet, closed without a look."""
+    ticket = await held.job.store.next_sequence(held.clock(), f"run {held.clock()}")
+    run = Run(
+        id=ticket.run_id, sequence=ticket.sequence, requested_by="timer", scope=RunScope((SUBSCRIPTION,)),
+        created=held.clock(), deadline=held.clock() + timedelta(minutes=25), **more,
+    )  # fmt: skip
+    assert await held.job.store.create_run(run, [])
+    assert (await close_run(held.job, run.id)).reason == "closed"
+    return run
+
+
+SEEN = (SubscriptionResult(id=SUBSCRIPTION, name="Shop", clusters=4, verdict=Pass()),)
+
+
+@pytest.mark.parametrize("how", sampled(EACH_WAY, 2))
+async def test_a_row_of_the_latest_run_that_cannot_be_read_costs_no_list(held: Held, storage: str, how: str) -> None:
+    run = await closed_run(held, subscriptions=SEEN)
+    for row in ("latest", "latest-whole"):
+        damage(storage, how, keys.RUN, row)
+    listed = await held.get("clusters")
+    assert (len(listed["clusters"]), listed["unreadable"], listed["not_shown"]) == (4, 1, 0)
+    assert {one["subscription_name"] for one in listed["clusters"]} == {"Shop"}, "as it was seen last"
+    assert (await held.get("incidents"))["unreadable"] == 1
+    assert (await held.get("cluster", path=parts("aks-1")))["verdict"] == "fail"
+    status, body = await ask(held.job, "runs", path={"id": "Latest"})
+    assert (status, body["type"]) == (503, "urn:pullwatch:problem:row-unreadable")
+    assert body["detail"].startswith("table pullwatch, partition 'run', row 'latest' cannot be read: ")
+    assert "POST /api/checks" in body["fix"][0]
+    assert (await held.get("runs", path={"id": run.id}))["status"] == "closed"
+
+
+async def test_a_latest_run_whose_own_row_cannot_be_read_is_named_with_its_table(held: Held, storage: str) -> None:
+    run = await closed_run(held)
+    damage(storage, "garbage JSON", run.id, "run", keys.run_table(run.id))
+    assert (await held.get("clusters"))["unreadable"] == 1
+    _, body = await ask(held.job, "runs", path={"id": "latest"})
+    assert body["detail"].startswith(f"table pullwatchruns202611, partition '{run.id}', row 'run' cannot be read: ")
+
+
+@pytest.mark.parametrize("how", [*sampled(EACH_WAY, 2), "deleted"])
+async def test_clusters_of_a_row_that_cannot_be_read_are_counted_and_not_denied(
+    held: Held, storage: str, how: str
+) -> None:
+    await closed_run(held, subscriptions=SEEN)
+    key = keys.overview(SUBSCRIPTION)
+    if how == "deleted":
+        await held.job.store._delete(keys.OVERVIEW, key)
+    else:
+        damage(storage, how, keys.OVERVIEW, key)
+        for route in ("cluster", "cluster_history"):
+            status, body = await ask(held.job, route, path=parts("aks-1"))
+            assert (status, body["type"]) == (503, "urn:pullwatch:problem:row-unreadable")
+            assert key in body["detail"]
+    for route in ("clusters", "incidents"):
+        listed = await held.get(route)
+        assert (listed["unreadable"], listed["not_shown"], listed[route]) == (int(how != "deleted"), 4, [])
+    status, body = await ask(held.job, "registry", path={"login_server": REGISTRY})
+    assert (status, body["detail"]) == (404, "no cluster is known to use such a registry, of those that can be shown")
+
+
+async def test_a_subscription_is_named_by_its_id_or_its_display_name(held: Held) -> None:
+    await closed_run(held, subscriptions=SEEN)
+    for name in (SUBSCRIPTION, SUBSCRIPTION.upper(), "shop"):
+        assert (await held.get("clusters", query=query(subscription=name)))["counts"]["clusters"] == 4
+    status, body = await ask(held.job, "clusters", query=query(subscription="shopp"))
+    assert (status, body["parameter"]) == (400, "subscription")
+    assert body["detail"] == "no subscription is called 'shopp'. Did you mean Shop?"
+
+
+@pytest.mark.parametrize(
+    ("cause", "hint"),
+    [("role-mising", "Did you mean role-missing"), ("zzz", "docs/causes.md lists them all")],
+)
+async def test_a_cause_that_there_is_not_is_refused(held: Held, cause: str, hint: str) -> None:
+    status, body = await ask(held.job, "clusters", query=query(cause=cause))
+    assert (status, body["parameter"]) == (400, "cause")
+    assert hint in body["detail"]
+    assert (await held.get("clusters", query=query(cause="DNS-error")))["clusters"] == [], "there is such a one"

@@ -14,6 +14,7 @@ from checks.jobs.close import close_run, record_poison
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
 from checks.jobs.watch import watch
+from checks.web.respond import TRY_AGAIN
 from localhost.azurite import ACCOUNT, Storage
 from localhost.mailbox import Mailbox
 from tests.support.http import ask
@@ -23,7 +24,12 @@ SUBSCRIPTION = "00000000-0000-0000-0000-000000000003"
 OK, STALE = (200, {"status": "ok"}), (200, {"status": "stale"})
 UNAVAILABLE = (
     503,
-    {"type": "urn:pullwatch:problem:storage-unavailable", "title": "Storage does not answer", "status": 503},
+    {
+        "type": "urn:pullwatch:problem:storage-unavailable",
+        "title": "Storage does not answer",
+        "status": 503,
+        "detail": TRY_AGAIN,
+    },
 )
 
 
@@ -180,7 +186,7 @@ async def test_a_latest_run_of_a_later_version_is_none_of_late_until_the_next_ru
     app = App(app_settings(storage))
     await app.run(1)
     async with app.open() as job:
-        row = await job.store._get("run", "latest")
+        row = await job.store._get("run", "latest-whole")
         assert row is not None
         await job.store._put({**row, "v": 999})
     assert await app.health() == STALE
@@ -188,7 +194,7 @@ async def test_a_latest_run_of_a_later_version_is_none_of_late_until_the_next_ru
     await app.run(2)
     assert await app.health() == OK
     async with app.open() as job:
-        assert await job.store._get("run", "latest") == {**row, "v": 999}, "it is left for the later version"
+        assert await job.store._get("run", "latest-whole") == {**row, "v": 999}, "it is left for the later version"
 
 
 async def test_a_run_of_which_no_shard_ended_is_none_of_late(storage: str, smtp: Mailbox) -> None:

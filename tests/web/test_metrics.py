@@ -18,7 +18,10 @@ TOTALS = Totals(
 )  # fmt: skip
 
 
-async def samples(job: JobContext) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+async def samples(job: JobContext) -> Samples:
     """What the official parser makes of the answer."""
     answer = await answered(job, "metrics")
     assert (answer.status, answer.media_type) == (200, MEDIA_TYPE)
@@ -29,16 +32,23 @@ async def samples(job: JobContext) -> dict[tuple[str, tuple[tuple[str, str], ...
     }
 
 
-async def closed(job: JobContext, clock: Clock) -> None:
+async def closed(
+    job: JobContext, clock: Clock, number: int = 1, asked: tuple[str, ...] = (), totals: Totals = TOTALS
+) -> None:
     """A run that took ten minutes."""
     run = Run(
-        id=new_run_id(1, clock()), sequence=1, requested_by="timer", scope=RunScope(()), created=clock(),
-        deadline=clock(), expected=("s-0",),
+        id=new_run_id(number, clock()), sequence=number, requested_by="timer", scope=RunScope((), asked=asked),
+        created=clock(), deadline=clock(), expected=("s-0",),
     )  # fmt: skip
     await job.store.create_run(run, [Shard("s-0", "11111111-1111-4111-8111-111111111111")])
-    await job.store.mark_shard(run.id, "s-0", MarkerStatus.DONE, TOTALS, clock())
+    await job.store.mark_shard(run.id, "s-0", MarkerStatus.DONE, totals, clock())
     clock.forward(minutes=10)
     assert (await close_run(job, run.id)).reason == "closed"
+
+
+def of_the_run(found: Samples) -> Samples:
+    """The figures that are not of the outbox."""
+    return {key: value for key, value in found.items() if not key[0].startswith(("pullwatch_mail", "pullwatch_up"))}
 
 
 async def test_figures_are_those_of_the_last_closed_run_and_of_the_outbox(storage: str) -> None:
@@ -57,6 +67,20 @@ async def test_figures_are_those_of_the_last_closed_run_and_of_the_outbox(storag
     assert found["pullwatch_up_to_date", ()] == 1
     assert found["pullwatch_mail_waiting", ()] >= 0
     assert [labels for name, labels in found if name == "pullwatch_build_info"]
+
+
+async def test_a_run_over_a_part_changes_no_figure_of_the_fleet(storage: str) -> None:
+    clock = Clock()
+    async with job_context(app_settings(storage), clock) as job:
+        await closed(job, clock)
+        await watch(job)
+        before = of_the_run(await samples(job))
+        await closed(
+            job, clock, 2, asked=("11111111-1111-4111-8111-111111111111",), totals=Totals(clusters=1, passing=1)
+        )
+        assert of_the_run(await samples(job)) == before
+        await closed(job, clock, 3)
+        assert (await samples(job))["pullwatch_run_closed_timestamp_seconds", ()] == clock().timestamp()
 
 
 async def test_before_the_first_run_nothing_is_said_of_one(storage: str) -> None:

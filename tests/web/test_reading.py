@@ -57,6 +57,8 @@ def test_values_come_in_their_types() -> None:
         ({"limit": "201"}, "limit", "<= 200"),
         ({"limit": "5.5"}, "limit", "Expected `int`"),
         ({"limit": ""}, "limit", "Expected `int`"),
+        ({"limit": "7.0"}, "limit", "Expected `int`"),
+        ({"limit": "1e2"}, "limit", "Expected `int`"),
         ({"limit": "9" * 5000}, "limit", "cannot be used"),
         ({"verdict": ["fail", "pass"]}, "verdict", "Invalid enum value"),
         (

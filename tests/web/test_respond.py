@@ -13,7 +13,7 @@ from checks.history.errors import SchemaError
 from checks.jobs.context import JobContext
 from checks.web.blueprint import asked_of
 from checks.web.http import Asked, HttpResponse
-from checks.web.respond import not_configured, respond
+from checks.web.respond import TRY_AGAIN, not_configured, respond
 from checks.web.route import Handler, Level, Route
 from tests.support.storage import Clock, app_settings, job_context
 
@@ -61,8 +61,8 @@ SECRET = "AccountKey=Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF
     ("error", "status", "slug", "detail"),
     [
         (SchemaError("row x"), 503, "row-unreadable", "row x"),
-        (ServiceRequestError("no route to 10.0.0.4"), 503, "storage-unavailable", None),
-        (TimeoutError(), 503, "storage-unavailable", None),
+        (ServiceRequestError("no route to 10.0.0.4"), 503, "storage-unavailable", TRY_AGAIN),
+        (TimeoutError(), 503, "storage-unavailable", TRY_AGAIN),
         (RuntimeError(SECRET), 500, "internal", "RuntimeError; the app's log has more"),
     ],
 )

@@ -49,14 +49,20 @@ async def _incidents(options: argparse.Namespace, loaded: Settings, azure: Azure
     found = [one for one in incidents_of(fleet) if options.all or one.until is None]
     for broken in fleet.unreadable:
         terminal.say(f"{broken.ref.row} cannot be read: what it holds is not shown")
+    if fleet.hidden:
+        terminal.say(f"{counted(fleet.hidden, 'cluster')} cannot be shown: the last run found more than is kept here")
+    blind = bool(fleet.unreadable or fleet.hidden)
     if options.output == "json":
-        terminal.write_json({"incidents": [incident_shown(one, fleet) for one in found]}, sys.stdout)
+        shown = [incident_shown(one, fleet) for one in found]
+        terminal.write_json(
+            {"incidents": shown, "unreadable": len(fleet.unreadable), "not_shown": fleet.hidden}, sys.stdout
+        )
     else:
         _show(found)
-        watched = counted(sum(1 for _ in fleet.clusters()), "cluster")
+        watched = counted(sum(1 for _ in fleet.clusters()), "cluster") + " of those that can be read" * blind
         going_on = counted(sum(one.until is None for one in found), "incident")
         terminal.say(f"{going_on} at {watched}" if found else f"nothing fails at {watched}")
-    return NO_STORAGE if fleet.unreadable else 0
+    return NO_STORAGE if blind else 0
 
 
 def _show(incidents: Sequence[Incident]) -> None:

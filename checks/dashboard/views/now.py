@@ -29,6 +29,7 @@ MAX_INCIDENTS = 12
 MAX_FILTER = 200  # characters
 NO_REGISTRY = "no registry known"
 NOT_FOUND = "not found in the last run"
+UNREADABLE = "its row in the storage cannot be read"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -122,7 +123,7 @@ def _lines(entry: ClusterEntry, everything: bool) -> Iterable[Line]:
     if not everything and whole is Standing.FINE:
         return
     lines = [Line(entry, row, standing_in(entry, row)) for row in entry.rows]
-    if entry.missed_since is not None:  # what passed in an earlier run is not said again
+    if entry.unknown_since is not None:  # what passed in an earlier run is not said again
         lines = [line for line in lines if line.standing is not Standing.NOT_SEEN]
     listed = [line for line in lines if everything or line.standing is not Standing.FINE]
     if whole is not Standing.FINE and not any(line.standing is whole for line in listed):
@@ -262,6 +263,8 @@ def cause_of(entry: ClusterEntry, facet: OpenFacet | None) -> str:
         return bounded.name(facet.cause)
     if entry.missed_since is not None:
         return NOT_FOUND
+    if entry.unreadable_since is not None:
+        return UNREADABLE
     return "" if entry.rows else NO_REGISTRY
 
 

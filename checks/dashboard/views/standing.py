@@ -66,7 +66,7 @@ def standing_of_row(row: RowEntry) -> Standing:
 def standing_in(entry: ClusterEntry, row: RowEntry) -> Standing:
     """What a registry of it comes to: not seen where the cluster was not found, but for what is held to fail."""
     standing = standing_of_row(row)
-    return standing if entry.missed_since is None or standing.kind == "fail" else Standing.NOT_SEEN
+    return standing if entry.unknown_since is None or standing.kind == "fail" else Standing.NOT_SEEN
 
 
 def proven(entry: ClusterEntry) -> bool:

@@ -35,7 +35,7 @@ class LatestRuns(Runs):
         """At most ``limit`` runs of the latest two years, newest first, open ones too. A row that cannot be read counts
         as one and stops no other. SchemaError where the sequence cannot be read."""
         row = await self._get(keys.RUN, "sequence")
-        sequence = 0 if row is None else read_sequence(row)
+        sequence = await self._highest_sequence() if row is None else read_sequence(row)
         months = await self._months() if sequence else []
         items: list[Run] = []
         unreadable: list[Unreadable] = []

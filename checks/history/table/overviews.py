@@ -8,7 +8,8 @@ long the longest texts go, which the cluster's own row has.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -22,7 +23,9 @@ from checks.history.overview import (
     Overview,
     ended_in,
     entry_of,
+    is_news,
     with_entries,
+    with_unreadable,
     without_ended,
     without_texts,
 )
@@ -114,8 +117,16 @@ class Overviews(Clusters):
             LOG.error("the overview of subscription %s is made anew: %s", guid, error)
             return StoredOverview(Overview(guid), etag_of(row))
 
-    async def fold_into_overview(self, subscription: str, looks: Sequence[Look], name: str = "") -> None:
+    async def fold_into_overview(
+        self,
+        subscription: str,
+        looks: Sequence[Look],
+        name: str = "",
+        unreadable: tuple[Container[str], datetime] | None = None,
+    ) -> None:
         """Enter what is held now of clusters of a subscription, and its display name. Repeatable, and in any order.
+
+        ``unreadable``: clusters (ids in lower case) whose states cannot be read as of then.
 
         Raises Conflict where others wrote all the time.
         """
@@ -127,12 +138,14 @@ class Overviews(Clusters):
             entries = [
                 await self._entry(look, whole.get(look.state.cluster.lower()))
                 for look in looks
-                if _is_news(look.state, known.get(look.state.cluster.lower()))
+                if is_news(look.state.sequence, known.get(look.state.cluster.lower()))
             ]
             known_name = stored.overview.name
-            if not entries and name in ("", known_name):
-                return
             made = msgspec.structs.replace(with_entries(stored.overview, entries), name=name or known_name)
+            if unreadable is not None:
+                made = with_unreadable(made, *unreadable)
+            if made == stored.overview:
+                return
             try:
                 await self._write_overview(made, stored.etag, stored)
             except Conflict:
@@ -142,14 +155,13 @@ class Overviews(Clusters):
                 return
 
     async def rebuild_overview(self, subscription: str) -> Overview:
-        """Make the overview of a subscription anew, from the states and the history of its clusters."""
+        """Make the overview of a subscription anew, from the states and the history of its clusters.
+
+        An entry that stands for a state that cannot be read stays. Raises SchemaError for another such state.
+        """
         for attempt in range(TRIES):
             stored = await self.load_overview(subscription)
-            entries: list[ClusterEntry] = []
-            for summary in (await self.list_states(subscription)).items:
-                state = await self.load_state(summary.cluster)
-                if state is not None:
-                    entries.append(await self.entry_anew(state.state))
+            entries = await self._entries_anew(stored.overview)
             made = with_entries(Overview(subscription.lower(), name=stored.overview.name), entries)
             try:
                 await self._write_overview(made, stored.etag)
@@ -159,6 +171,22 @@ class Overviews(Clusters):
             else:
                 return made
         raise AssertionError("a loop that always ends by itself")
+
+    async def _entries_anew(self, shown: Overview) -> list[ClusterEntry]:
+        marked = {keys.state(one.cluster): one for one in shown.clusters if one.unreadable_since is not None}
+        listed = await self.list_states(shown.subscription)
+        entries = [marked[broken.ref.row] for broken in listed.unreadable if broken.ref.row in marked]
+        for summary in listed.items:
+            try:
+                state = await self.load_state(summary.cluster)
+            except SchemaError:
+                if keys.state(summary.cluster) not in marked:
+                    raise
+                entries.append(marked[keys.state(summary.cluster)])
+                continue
+            if state is not None:
+                entries.append(await self.entry_anew(state.state))
+        return entries
 
     async def entry_anew(self, state: ClusterState) -> ClusterEntry:
         """What is shown of a cluster, from its state and its history; nothing is written."""
@@ -234,16 +262,13 @@ def as_kept(overview: Overview) -> Overview:
 
 
 def behind(overview: Overview, known: Iterable[tuple[str, int]]) -> tuple[str, ...]:
-    """The clusters whose entry is older than their state, or that are shown and not there any more.
+    """The clusters whose entry is older than their state or stands for one that could not be read, or that are shown
+    and not there any more.
 
     ``known`` are the clusters that are there (ARM id) with the sequence of their state.
     """
     sequences = {cluster.lower(): sequence for cluster, sequence in known}
     shown = {entry.cluster.lower(): entry for entry in overview.clusters}
-    old = [name for name, sequence in sequences.items() if name not in shown or shown[name].sequence < sequence]
+    old = [name for name, sequence in sequences.items() if is_news(sequence, shown.get(name))]
     left = [name for name, entry in shown.items() if entry.gone_since is None and name not in sequences]
     return tuple(sorted([*old, *left]))
-
-
-def _is_news(state: ClusterState, known: ClusterEntry | None) -> bool:
-    return known is None or known.sequence < state.sequence

@@ -2,11 +2,12 @@
 
 A run lives in a monthly table, in a partition of its own. What has to be found without knowing the month is in the main
 table, partition ``run``: the sequence, the open runs (entered before the run itself is written, so that none is lost),
-and the latest that was closed.
+the latest that was closed, and the latest of those over the whole scope.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,20 +34,36 @@ from checks.history.model import (
 from checks.history.table import keys, rows
 from checks.history.table.tables import BATCH, Operation, Tables, etag_of
 
+LOG = logging.getLogger(__name__)
 TRIES = 50  # of a compare-and-set that others try at the same time
 REMEMBERED = 50  # requests whose ticket is given again
+# Places left free where the sequence was lost: of tickets that were given, and whose runs are not planned yet. Lists of
+# runs go over such a gap (MAX_GAPS in latest_runs).
+MARGIN = 50
 REMINDED = "reminded"
-OURS = "latest-1"  # this version's own entry of the latest run, where a newer version wrote the other
+LATEST = "latest"
+LATEST_WHOLE = "latest-whole"  # over all that the app watches: a run of a part says nothing of the rest
+OURS = "{}-1"  # this version's own entry of a latest run, where a newer version wrote the other
+LATEST_ROWS = tuple(name for entry in (LATEST, LATEST_WHOLE) for name in (entry, OURS.format(entry)))
 LONGEST_RUN = timedelta(minutes=240)  # PULLWATCH_RUN_MINUTES takes no more
 LAST_WAIT = timedelta(hours=1)  # what belongs into the summary of a run waits so long for a close that is overdue
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTH = re.compile(rf"{keys.RUNS}(\d{{6}})")
+_PLACE = re.compile(r"\d{6}-(\d{1,19})")
 POISON_TEXT = 4096  # bytes kept of a message nobody could handle
 
 
 def is_over(deadline: datetime, now: datetime) -> bool:
     """Whether a run's deadline has passed, or is none: further ahead than any run is given."""
     return deadline <= now or deadline - now > LONGEST_RUN + 2 * LAST_WAIT
+
+
+class LatestRunError(SchemaError):
+    """The latest run cannot be read: its entry, or the run itself. ``ref`` is the row; the message names its table."""
+
+    def __init__(self, table: str, ref: RowRef, why: SchemaError) -> None:
+        super().__init__(f"table {table}, partition {ref.partition!r}, row {ref.row!r} cannot be read: {why}")
+        self.ref = ref
 
 
 class _Counter(msgspec.Struct, frozen=True):
@@ -62,11 +79,13 @@ class Runs(Tables):
     async def next_sequence(self, now: datetime, request: str = "") -> Ticket:
         """The next place in the order of runs, by compare-and-set. The same ``request`` gets the same ticket again.
 
+        Where the row is lost it is made anew, above every run that there is: a place that was given before would be
+        that of a run that is closed, and all that is known would be newer. SchemaError where that cannot be told.
         Conflict where 50 tries in a row were overtaken.
         """
         for _ in range(TRIES):
             row = await self._get(keys.RUN, "sequence")
-            counter = _Counter() if row is None else _read_counter(row)
+            counter = await self._recovered() if row is None else _read_counter(row)
             if request and request in counter.tickets:
                 return counter.tickets[request]
             sequence = counter.sequence + 1
@@ -85,6 +104,34 @@ class Runs(Tables):
             except Conflict:
                 continue
         raise Conflict("the run sequence could not be taken")
+
+    async def _recovered(self) -> _Counter:
+        """Where the sequence goes on without its row: at nothing where no run was ever planned."""
+        highest = await self._highest_sequence()
+        if not highest:
+            return _Counter()
+        LOG.error("the run sequence was lost: it goes on after %d, %d above the latest run", highest + MARGIN, MARGIN)
+        return _Counter(highest + MARGIN)
+
+    async def _highest_sequence(self) -> int:
+        """The place of the newest run that there is a trace of; 0 without any. SchemaError where it cannot be read.
+
+        A run is among the open ones until it is pointed to as the latest. So the monthly tables are looked through
+        only where that is lost, too.
+        """
+        found = [0, *(_sequence_in(run_id) for run_id in await self.open_runs())]
+        row = await self._pointer(LATEST)
+        if row is not None:
+            try:
+                return max(*found, _points_at_run(row))
+            except SchemaError as error:
+                raise SchemaError(f"the run sequence is lost, and where it stood cannot be read: {error}") from error
+        for month in await self.months():
+            planned = self._table(keys.RUNS + month).query_entities(
+                "RowKey eq @row", parameters={"row": "run"}, select=["PartitionKey"]
+            )
+            found += [_sequence_in(str(row["PartitionKey"])) async for row in planned]
+        return max(found)
 
     async def is_promised(self, run_id: str) -> bool:
         """Whether a run was asked for lately and has a ticket, planned or not. One that was dropped is none."""
@@ -176,8 +223,13 @@ class Runs(Tables):
 
     async def finish_run(self, run: Run) -> None:
         """After closing: point to it as the latest (never backwards) and take it from the open ones. Repeatable."""
+        for entry in (LATEST,) if run.scope.asked else (LATEST, LATEST_WHOLE):
+            await self._point(entry, run)
+        await self.drop_open(run.id)
+
+    async def _point(self, entry: str, run: Run) -> None:
         for _ in range(TRIES):
-            name, row = await self._latest_row()
+            name, row = await self._latest_row(entry)
             if row is not None and _points_at(row) >= run.sequence:
                 break
             entity = rows.base(keys.RUN, name) | {"sequence": rows.number(run.sequence), "run": run.id}
@@ -189,7 +241,6 @@ class Runs(Tables):
                     break
             except Conflict:
                 continue
-        await self.drop_open(run.id)
 
     async def drop_open(self, run_id: str) -> None:
         """Take a run from the open ones (also one that was never written)."""
@@ -212,14 +263,36 @@ class Runs(Tables):
         return frozenset(await self.open_runs()) - frozenset(await self.open_runs(past=now - LAST_WAIT))
 
     async def latest_run(self) -> Run | None:
-        """The run with the highest sequence among the closed ones. SchemaError where that cannot be read."""
-        _, row = await self._latest_row()
-        if row is None:
-            row = await self._get(keys.RUN, "latest")
-        if row is None:
-            return None
-        _points_at_run(row)
-        stored = await self.load_run(rows.string(row, "run"))
+        """The run with the highest sequence among the closed ones. LatestRunError where that cannot be read."""
+        row = await self._pointer(LATEST)
+        return None if row is None else await self._pointed_at(row)
+
+    async def latest_whole_run(self) -> Run | None:
+        """The run with the highest sequence among the closed ones over all that the app watches.
+
+        None also where none was closed since this is kept and the latest is one of a part. LatestRunError where it
+        cannot be read.
+        """
+        row = await self._pointer(LATEST_WHOLE)
+        if row is not None:
+            return await self._pointed_at(row)
+        latest = await self.latest_run()
+        return None if latest is None or latest.scope.asked else latest
+
+    async def _pointer(self, entry: str) -> rows.Row | None:
+        name, row = await self._latest_row(entry)
+        return await self._get(keys.RUN, entry) if row is None and name != entry else row
+
+    async def _pointed_at(self, row: rows.Row) -> Run | None:
+        try:
+            _points_at_run(row)
+        except SchemaError as error:
+            raise LatestRunError(keys.TABLE, RowRef(keys.RUN, str(row["RowKey"])), error) from error
+        run_id = rows.string(row, "run")
+        try:
+            stored = await self.load_run(run_id)
+        except SchemaError as error:
+            raise LatestRunError(keys.run_table(run_id), RowRef(run_id, "run"), error) from error
         return None if stored is None else stored.run
 
     async def load_doubt(self, asked: tuple[str, ...]) -> Doubt:
@@ -253,17 +326,19 @@ class Runs(Tables):
             return True
         return False
 
-    async def _latest_row(self) -> tuple[str, rows.Row | None]:
-        """The entry of the latest run and its name: a second one where a newer version wrote the first."""
-        row = await self._get(keys.RUN, "latest")
+    async def _latest_row(self, entry: str) -> tuple[str, rows.Row | None]:
+        """The row of an entry of a latest run and its name: a second one where a newer version wrote the first."""
+        row = await self._get(keys.RUN, entry)
         if row is not None and rows.is_newer(row):
-            return OURS, await self._get(keys.RUN, OURS)
-        return "latest", row
+            ours = OURS.format(entry)
+            return ours, await self._get(keys.RUN, ours)
+        return entry, row
 
     async def unreadable_runs(self, past: datetime) -> tuple[Unreadable, ...]:
         """Of the rows that runs are found by, and of open runs overdue by ``past``, those that cannot be read."""
         found: list[Unreadable] = []
-        for name, read in (("sequence", _read_counter), ("latest", _points_at_run)):
+        pointers = ((LATEST, _points_at_run), (LATEST_WHOLE, _points_at_run))
+        for name, read in (("sequence", _read_counter), *pointers):
             row = await self._get(keys.RUN, name)
             if row is not None:
                 found += _unreadable(RowRef(keys.RUN, name), row, read)
@@ -316,6 +391,12 @@ def _deadline(row: rows.Row) -> datetime | None:
 
 def _read_deadline(row: rows.Row) -> datetime | None:
     return rows.moment(rows.versioned(row), "deadline")
+
+
+def _sequence_in(run_id: str) -> int:
+    """The place of a run in the order; 0 where an id is none of ours."""
+    match = _PLACE.fullmatch(run_id)
+    return int(match[1]) if match else 0
 
 
 def _points_at(row: rows.Row) -> int:

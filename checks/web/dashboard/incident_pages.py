@@ -51,7 +51,7 @@ async def incidents_page(here: Here) -> HttpResponse:
     query = read_query(here.asked, IncidentsQuery)
     fleet = await load_fleet(here.store, here.now)
     fitting = [one for one in incidents_of(fleet) if query.state.fits(one)]
-    shown, further = page_of(fitting, order_of, query.page, PAGE)
+    shown, further = page_of(fitting, order_of, query.page, PAGE, ("incidents page", query.state.value))
     view = incidents_view(fleet, query.state.value, fitting, shown, further or "")
     return here.html("incidents", "Incidents", "incidents", view, fleet.latest)
 

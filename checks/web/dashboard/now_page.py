@@ -41,7 +41,7 @@ async def now_page(here: Here) -> HttpResponse:
     # Until the first sweep has kept what waits, it is looked up.
     unsent = await here.store.load_unsent() or await here.store.look_at_unsent(here.now)
     lines = lines_of(fleet, query.q, everything=query.all)
-    shown, further = page_of(lines, order_of, query.page, PAGE)
+    shown, further = page_of(lines, order_of, query.page, PAGE, ("now", query.q, str(query.all)))
     view = now_view(
         fleet,
         incidents_of(fleet),

@@ -34,6 +34,13 @@ SCAN_SECONDS = 200  # the platform cuts an HTTP answer off at 230 s
 MAX_SUBSCRIPTIONS = 1_300  # whose ids fit one queue message
 SHARED_NAMESPACE = "default"
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]{1,4})(?:$|[,;\s])", re.IGNORECASE)
+ID_SHAPE = (
+    "it has the shape /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ContainerService/managedClusters/NAME"
+)
+_CLUSTER_ID = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ContainerService/managedClusters/[^/]+/?",
+    re.IGNORECASE,
+)
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -73,6 +80,8 @@ def read_request(asked: Asked) -> ChecksRequest:
             raise Refused(bad_body(f"{redacted(guid)[:80]!r} is no subscription id"))
     if request.cluster is not None and (is_pattern(request.cluster) or not request.cluster.strip()):
         raise Refused(bad_body("cluster takes one name or ARM id, and no pattern"))
+    if request.cluster is not None and "/" in request.cluster and not _CLUSTER_ID.fullmatch(request.cluster.strip()):
+        raise Refused(bad_body(f"{redacted(request.cluster)[:200]!r} is no ARM id of a cluster: {ID_SHAPE}"))
     for host in request.registries:
         if not is_host_or_name(host):
             raise Refused(bad_body(f"{redacted(host)[:80]!r} is no registry's name or login server"))

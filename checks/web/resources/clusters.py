@@ -12,15 +12,18 @@ from msgspec import Meta
 
 from checks.changes import Change, Reason, Status
 from checks.fleet.answers import ClusterShown, cluster_shown
-from checks.fleet.clusters import Wanted, chosen, find, order_of
+from checks.fleet.clusters import Wanted, chosen, find, order_of, subscriptions_called
 from checks.fleet.load import load_fleet, load_subscription
 from checks.fleet.model import Fleet
 from checks.history.overview import ClusterEntry
+from checks.jobs.choosing.wording import did_you_mean, quoted
 from checks.jobs.context import JobContext
 from checks.report.outcome import Outcome
+from checks.report.pages.cause_page import cause_ids
+from checks.text import redacted
 from checks.web.http import Asked, HttpResponse
 from checks.web.paging import Limit, Token, page_of
-from checks.web.problems import NOT_FOUND, problem
+from checks.web.problems import NOT_FOUND, QUERY, Refused, problem
 from checks.web.reading import read_query
 
 MAX_CHANGES = 1_000
@@ -34,7 +37,7 @@ class ClustersQuery(msgspec.Struct, frozen=True):
     verdict: Outcome | None = None
     registry: Annotated[str, Meta(max_length=MAX_WORD, description="A login server, or a registry's name.")] = ""
     cause: Annotated[str, Meta(max_length=MAX_WORD, description="A stable cause: docs/causes.md has them.")] = ""
-    subscription: Annotated[str, Meta(max_length=MAX_WORD, description="A subscription's id.")] = ""
+    subscription: Annotated[str, Meta(max_length=MAX_WORD, description="A subscription's id or display name.")] = ""
     limit: Limit = 100
     page: Token = ""
 
@@ -51,13 +54,15 @@ class ClusterCounts(msgspec.Struct, frozen=True, kw_only=True):
 class ClustersAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Clusters, those that fail first. ``next``: what `page` takes for more; null at the end.
 
-    ``unreadable``: rows of the storage that could not be read, so that what they hold is missing here.
+    ``unreadable``: rows of the storage that could not be read, so that what they hold is missing here. ``not_shown``:
+    clusters that the last run found and that are missing here: their subscription's row cannot be read or is not there.
     """
 
     counts: ClusterCounts
     clusters: tuple[ClusterShown, ...]
     next: str | None
     unreadable: int
+    not_shown: int
 
 
 class HistoryQuery(msgspec.Struct, frozen=True):
@@ -114,9 +119,15 @@ async def list_clusters(context: JobContext, asked: Asked) -> HttpResponse:
     """The clusters that fit, a page of them."""
     query = read_query(asked, ClustersQuery)
     fleet = await load_fleet(context.store, context.clock())
-    wanted = Wanted(verdict=query.verdict, registry=query.registry, cause=query.cause, subscription=query.subscription)
+    _refuse_unknown_cause(query.cause, fleet)
+    wanted = Wanted(
+        verdict=query.verdict,
+        registry=query.registry,
+        cause=query.cause,
+        subscriptions=_subscriptions(query.subscription, fleet),
+    )
     found = chosen(fleet, wanted)
-    page, further = page_of(found, order_of, query.page, query.limit)
+    page, further = page_of(found, order_of, query.page, query.limit, ("clusters", *wanted.words))
     words = Counter(entry.outcome for entry in found)
     return HttpResponse(
         200,
@@ -130,8 +141,34 @@ async def list_clusters(context: JobContext, asked: Asked) -> HttpResponse:
             clusters=tuple(cluster_shown(entry, fleet) for entry in page),
             next=further,
             unreadable=len(fleet.unreadable),
+            not_shown=fleet.hidden,
         ),
     )
+
+
+def _refuse_unknown_cause(cause: str, fleet: Fleet) -> None:
+    """Refuses a word that no cause has, of this version or of what another one kept."""
+    known = cause_ids()
+    word = cause.lower()
+    held = (facet.cause for entry in fleet.entries() for row in entry.rows for facet in row.open)
+    if word and word not in known and word not in held:
+        hint = did_you_mean(word, sorted(known)) or " docs/causes.md lists them all."
+        raise Refused(problem(QUERY, f"no cause is called {_quoted(cause)}.{hint}", parameter="cause"))
+
+
+def _subscriptions(name: str, fleet: Fleet) -> tuple[str, ...]:
+    """The ids of what somebody named. An id of a subscription that is not known has no clusters; a name is refused."""
+    found = subscriptions_called(fleet, name)
+    if found or not name:
+        return found
+    if _GUID.fullmatch(name.strip().lower()):
+        return (name.strip().lower(),)
+    hint = did_you_mean(name, fleet.names.values())
+    raise Refused(problem(QUERY, f"no subscription is called {_quoted(name)}.{hint}", parameter="subscription"))
+
+
+def _quoted(word: str) -> str:
+    return quoted(redacted(word))
 
 
 async def get_cluster(context: JobContext, asked: Asked) -> HttpResponse:

@@ -15,7 +15,9 @@ from checks.web.http import Asked, HttpResponse
 
 Condition = Annotated[
     Literal["ok", "stale"],
-    Meta(description="stale: no run was closed within two intervals of the schedule, or mail is stuck."),
+    Meta(
+        description="stale: no run over the whole scope was closed in two intervals of the schedule, or mail is stuck."
+    ),
 ]
 
 
@@ -26,7 +28,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LatestRun(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest run that was closed."""
+    """The latest run over the whole scope that was closed: one of some subscriptions is no sign of the schedule."""
 
     run: str
     closed: datetime

@@ -45,12 +45,14 @@ class IncidentsAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     ``next``: what `page` takes for more; null at the end.
 
-    ``unreadable``: rows of the storage that could not be read, so that what they hold is missing here.
+    ``unreadable``: rows of the storage that could not be read, so that what they hold is missing here. ``not_shown``:
+    clusters that the last run found and that are missing here: their subscription's row cannot be read or is not there.
     """
 
     incidents: tuple[IncidentShown, ...]
     next: str | None
     unreadable: int
+    not_shown: int
 
 
 async def list_incidents(context: JobContext, asked: Asked) -> HttpResponse:
@@ -58,9 +60,12 @@ async def list_incidents(context: JobContext, asked: Asked) -> HttpResponse:
     query = read_query(asked, IncidentsQuery)
     fleet = await load_fleet(context.store, context.clock())
     meant = [one for one in incidents_of(fleet) if query.state.fits(one)]
-    page, further = page_of(meant, order_of, query.page, query.limit)
+    page, further = page_of(meant, order_of, query.page, query.limit, ("incidents", query.state.value))
     shown = tuple(incident_shown(one, fleet) for one in page)
-    return HttpResponse(200, IncidentsAnswer(incidents=shown, next=further, unreadable=len(fleet.unreadable)))
+    return HttpResponse(
+        200,
+        IncidentsAnswer(incidents=shown, next=further, unreadable=len(fleet.unreadable), not_shown=fleet.hidden),
+    )
 
 
 async def get_incident(context: JobContext, asked: Asked) -> HttpResponse:

@@ -1,5 +1,7 @@
 """``/api/metrics``: OpenMetrics, out of the last closed run and of what waits to be sent; nothing is kept in memory.
 
+The run is the last one over the whole scope: figures of a part would resolve the alerts of all the rest.
+
 No label names a cluster or a registry: their number is not bounded, and lists and incidents have them.
 """
 
@@ -33,7 +35,7 @@ class Family(msgspec.Struct, frozen=True):
 
 
 async def get_metrics(context: JobContext, asked: Asked) -> HttpResponse:
-    """The figures of the last run and of the outbox."""
+    """The figures of the last run over the whole scope, and of the outbox."""
     signals = await read_signals(context)
     poison = await context.store.list_poison(MAX_POISON)
     text = exposition((*_of_the_run(signals.latest), *_of_the_app(signals, len(poison))))
@@ -64,12 +66,12 @@ def _escaped(text: str) -> str:
 
 
 def _of_the_run(run: Run | None) -> Iterator[Family]:
-    """What the last closed run came to; nothing where none was."""
+    """What the last run over the whole scope came to; nothing where none was closed."""
     if run is None or run.closed is None:
         return
     totals = run.totals
     verdicts = {"pass": totals.passing, "fail": totals.failing, "unknown": totals.unknown, "error": totals.errors}
-    yield Family("clusters", "Clusters by what the last run came to.", _by("verdict", verdicts))
+    yield Family("clusters", "Clusters by what the last run over the whole scope came to.", _by("verdict", verdicts))
     rows = (
         ({"facet": facet, "verdict": verdict}, float(count))
         for facet, counts in sorted(totals.rows.items())
@@ -80,7 +82,9 @@ def _of_the_run(run: Run | None) -> Iterator[Family]:
     seen = {"yes": looked, "no": len(run.subscriptions) - looked}
     yield Family("subscriptions", "Subscriptions by whether they could be read whole.", _by("read", seen))
     yield Family("clusters_not_seen", "Clusters where a look failed.", _one(totals.blind))
-    yield Family("run_closed_timestamp_seconds", "When the last run was closed.", _at(run.closed), "seconds")
+    yield Family(
+        "run_closed_timestamp_seconds", "When the last run over the whole scope was closed.", _at(run.closed), "seconds"
+    )
     took = (run.closed - run.created).total_seconds()
     yield Family("run_duration_seconds", "How long the last run took.", _one(took), "seconds")
     yield Family("run_degraded", "Whether the last run lost so much that its changes are in doubt.", _one(run.degraded))

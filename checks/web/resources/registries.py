@@ -14,5 +14,7 @@ async def get_registry(context: JobContext, asked: Asked) -> HttpResponse:
     fleet = await load_fleet(context.store, context.clock())
     shown = registry_shown(fleet, asked.path["login_server"])
     if shown is None:
-        return problem(NOT_FOUND, "no cluster is known to use such a registry")
+        blind = bool(fleet.unreadable or fleet.hidden)
+        why = "no cluster is known to use such a registry"
+        return problem(NOT_FOUND, f"{why}, of those that can be shown" if blind else why)
     return HttpResponse(200, shown)

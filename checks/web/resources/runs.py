@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import datetime
 from typing import Annotated, Literal
@@ -11,14 +12,18 @@ from msgspec import UNSET, Meta, UnsetType
 
 from checks.findings import SubscriptionResult
 from checks.history.model import Run, RunStatus, Totals
+from checks.history.table.runs import LatestRunError
 from checks.jobs.context import JobContext
 from checks.report.formats.as_json import subscription_answer
 from checks.report.formats.json_shapes import SubscriptionAnswer
+from checks.text import one_line, redacted
 from checks.web.http import Asked, HttpResponse
-from checks.web.problems import NOT_FOUND, problem
+from checks.web.problems import NOT_FOUND, UNREADABLE, problem
 from checks.web.reading import read_query
 
+LOG = logging.getLogger(__name__)
 LATEST = "latest"
+ANOTHER_RUN = "wait until another run is closed, which is the latest then, or ask for one with POST /api/checks"
 MOST_RUNS = 100
 RETRY_AFTER = "5"  # seconds until it is worth while to ask again
 _RUN_ID = re.compile(r"[0-9]{6}-[0-9]{12}")
@@ -95,8 +100,12 @@ async def get_run(context: JobContext, asked: Asked) -> HttpResponse:
     "latest" is the one that was closed last.
     """
     run_id = asked.path.get("id", "")
-    if run_id == LATEST:
-        latest = await context.store.latest_run()
+    if run_id.lower() == LATEST:
+        try:
+            latest = await context.store.latest_run()
+        except LatestRunError as error:
+            LOG.error("not answered: %s", error)
+            return problem(UNREADABLE, redacted(one_line(str(error)))[:300], fix=[ANOTHER_RUN])
         if latest is None:
             return _none()
         run_id = latest.id

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from checks.history.table import keys
 from tests.cli.history.kept import NOW, looked
+from tests.support.broken_rows import damage
 from tests.support.reports import CLUSTER, REGISTRY
 from tests.support.said import Said
 
@@ -38,3 +40,13 @@ def test_where_nothing_fails_it_is_said(storage: str) -> None:
     looked(storage, "pass")
     said = Said(storage, "incidents")
     assert (said.code, said.out, said.errors) == (0, "", "pullwatch: nothing fails at 1 cluster\n")
+
+
+def test_what_cannot_be_read_is_said_and_nothing_is_said_of_it(storage: str) -> None:
+    looked(storage, "pass")
+    damage(storage, "garbage JSON", keys.OVERVIEW, keys.overview(CLUSTER.split("/")[2]))
+    said = Said(storage, "incidents")
+    assert said.code == 2
+    assert said.errors.endswith("pullwatch: nothing fails at 0 clusters of those that can be read\n")
+    made = json.loads(Said(storage, "incidents", "-o", "json").out)
+    assert (made["incidents"], made["unreadable"], made["not_shown"]) == ([], 1, 0)

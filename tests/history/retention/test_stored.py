@@ -246,7 +246,8 @@ async def test_a_notice_of_a_run_that_is_not_closed_is_not_sent_anew(store: Stor
     done = await pruned(store)
     assert (done.mails, done.months) == (0, ())
     await store.finish_run(msgspec.structs.replace(run, sequence=0))
-    await store._put(rows.base(keys.RUN, "latest") | {"sequence": rows.number(9), "run": new_run_id(9, NOW)})
+    for name in ("latest", "latest-whole"):
+        await store._put(rows.base(keys.RUN, name) | {"sequence": rows.number(9), "run": new_run_id(9, NOW)})
     done = await pruned(store)
     assert (done.mails, done.months) == (2, (f"{ago(700):%Y%m}",))
 

@@ -13,7 +13,7 @@ from checks.history.model import Doubt, Refusal, RowRef
 from checks.history.table import keys, rows
 from checks.history.table.asked import AskedRun
 from checks.history.table.latest_runs import LatestRuns
-from checks.history.table.runs import OURS
+from checks.history.table.runs import LATEST_ROWS
 from checks.history.table.tables import deletion, etag_of
 
 PRUNED = "pruned"  # the row of when that was done last
@@ -54,9 +54,9 @@ class OldRecords(LatestRuns):
         await self._drop([RowRef(keys.RUN, PRUNED)])
 
     async def needed_months(self) -> frozenset[str]:
-        """The months of runs that are still pointed to: those that are open, and the latest."""
+        """The months of runs that are still pointed to: those that are open, and the latest ones."""
         names = [*await self.open_runs()]
-        for name in ("latest", OURS):
+        for name in LATEST_ROWS:
             row = await self._get(keys.RUN, name)
             names += [str(row.get("run", ""))] if row is not None else []
         return frozenset(name.partition("-")[0] for name in names)
