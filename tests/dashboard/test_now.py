@@ -168,13 +168,25 @@ def test_what_failed_once_says_why_since_when_and_what_would_fix_it() -> None:
 def test_a_cluster_that_was_not_found_is_not_fine_and_says_so() -> None:
     gone = msgspec.structs.replace(entry("gone", row(SHOP)), outcome=Outcome.UNKNOWN, missed_since=ago(0.5))
     held = fleet(gone, entry("there", row(SHOP)))
-    for everything in (False, True):
+    for everything, registry in ((False, ""), (True, SHOP)):
         (shown,) = [one for one in view(held, everything=everything).rows if one.cluster == "gone"]
-        assert (shown.standing.word, shown.cause, shown.answers) == ("not seen", "not found in the last run", ())
+        assert (shown.standing.word, shown.cause) == ("not seen", "not found in the last run")
+        assert (shown.registry, shown.since and shown.since.relative) == (registry, "30 min ago")
         assert shown.strip.label == "Last 24 hours: 1 h not known, 23 h fine"
     assert names(lines_of(held, "not found")) == ["gone"]
-    broken = msgspec.structs.replace(gone, rows=(row(SHOP, fails(3)), row(BILLING)))
-    assert [one.standing for one in lines_of(fleet(broken), everything=True)] == [Standing.CANNOT_PULL]
+
+
+def test_what_fails_of_a_cluster_that_was_not_found_stays_and_says_both() -> None:
+    rows = (row(SHOP, fails(3)), row(BILLING))
+    held = fleet(msgspec.structs.replace(entry("gone", *rows), outcome=Outcome.UNKNOWN, missed_since=ago(0.5)))
+    both = "role-missing; not found in the last run"
+    shown = [(one.registry, one.standing.word, one.cause) for one in view(held, everything=True).rows]
+    assert shown == [(SHOP, "cannot pull", both), (BILLING, "not seen", "not found in the last run")]
+    assert [(one.registry, one.cause) for one in view(held).rows] == [(SHOP, both)]
+    assert [one.word for one in view(held, everything=True).rows[1].answers[:3]] == ["unknown", "not judged", "unknown"]
+    assert names(lines_of(held, "cannot found role")) == ["gone"]
+    listed = csv.DictReader(io.StringIO(exports.as_csv(held, lines_of(held, everything=True))))
+    assert [(one["registry"], one["standing"], one["cause"]) for one in listed] == shown
 
 
 def test_a_tile_leads_to_its_clusters() -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from checks.changes import Status
-from checks.history.overview import RowEntry
+from checks.history.overview import ClusterEntry, RowEntry
 
+FACETS = ("access", "path", "pull", "images")
 BAR, GAP, HIGH = 3, 1, 16  # of a strip, in its own units
 _HEIGHTS = {"fail": 16, "unknown": 9, "pass": 3, "unseen": 1}
 _NAMES = {"fail": "failing", "unknown": "not known", "pass": "fine", "unseen": "before the first look"}
@@ -47,6 +48,12 @@ def answer_mark(row: RowEntry, facet: str) -> Mark:
     if last == "unknown":
         return UNKNOWN
     return PASS if status is Status.PASSING else NOT_JUDGED
+
+
+def answers_in(entry: ClusterEntry, row: RowEntry) -> tuple[Mark, ...]:
+    """The answers of ``FACETS``; of a cluster that was not found, what passed is not known any more."""
+    marks = tuple(answer_mark(row, facet) for facet in FACETS)
+    return marks if entry.missed_since is None else tuple(UNKNOWN if one == PASS else one for one in marks)
 
 
 def strip(words: Sequence[str]) -> Strip:

@@ -11,7 +11,7 @@ import msgspec
 from checks.arm_ids import name_of, resource_group_of, subscription_of
 from checks.dashboard import addresses
 from checks.dashboard.views.incidents import HOURS, IncidentLine, incident_line
-from checks.dashboard.views.marks import Mark, Strip, answer_mark, basis_words, strip
+from checks.dashboard.views.marks import Mark, Strip, answers_in, basis_words, strip
 from checks.dashboard.views.moments import Moment, maybe
 from checks.dashboard.views.standing import Standing, proven, standing_in, standing_of
 from checks.fleet.clusters import strip_of
@@ -22,7 +22,6 @@ from checks.report.html import bounded
 from checks.text import counted
 from checks.watchdog import Unsent
 
-FACETS = ("access", "path", "pull", "images")
 _TOLD_FIRST = ("pull", "access", "path", "images")
 PAGE = 200  # rows
 MAX_INCIDENTS = 12
@@ -122,20 +121,26 @@ def _lines(entry: ClusterEntry, everything: bool) -> Iterable[Line]:
     if not everything and whole is Standing.FINE:
         return
     lines = [Line(entry, row, standing_in(entry, row)) for row in entry.rows]
-    if entry.missed_since is not None:  # what passed in an earlier run is not said again
-        lines = [line for line in lines if line.standing is not Standing.NOT_SEEN]
-    listed = [line for line in lines if everything or line.standing is not Standing.FINE]
+    listed = [line for line in lines if everything or not _is_said_once(line)]
     if whole is not Standing.FINE and not any(line.standing is whole for line in listed):
         listed.append(Line(entry, None, whole))
     yield from listed or [Line(entry, None, whole)]
+
+
+def _is_said_once(line: Line) -> bool:
+    """Whether a row has nothing to say that its cluster's own row, or none at all, does not say."""
+    if line.standing is Standing.NOT_SEEN:
+        return line.entry.missed_since is not None
+    return line.standing is Standing.FINE
 
 
 def _has(line: Line, words: Iterable[str], fleet: Fleet) -> bool:
     guid = subscription_of(line.entry.cluster)
     row = line.row
     texts = [line.entry.cluster, fleet.names.get(guid, ""), line.entry.region, line.standing.value]
-    texts += [row.registry, *(facet.cause for facet in row.open)] if row else [cause_of(line.entry, None)]
-    texts += [answer_mark(row, facet).word for facet in FACETS] if row else []
+    texts += [row.registry, *(facet.cause for facet in row.open)] if row else []
+    texts.append(cause_of(line.entry, telling(row)))
+    texts += [one.word for one in answers_in(line.entry, row)] if row else []
     whole = "\n".join(texts).lower()
     return all(word in whole for word in words)
 
@@ -245,24 +250,22 @@ def _row(line: Line, fleet: Fleet) -> NowRow:
         registry=bounded.name(row.registry) if row else "",
         registry_address=addresses.registry(row.registry) if row else "",
         standing=Mark(line.standing.value, line.standing.kind),
-        answers=tuple(answer_mark(row, facet) for facet in FACETS) if row else (),
+        answers=answers_in(entry, row) if row else (),
         basis=basis_words(row.seen_by or row.basis) if row else "",
         waiting=row.waiting if row else 0,
         cause=cause_of(entry, facet),
         summary=bounded.sentence(facet.summary) if facet else "",
-        since=maybe(since_of(row), fleet.now),
+        since=maybe(since_of(entry, row), fleet.now),
         strip=strip(strip_of(entry, [row] if row else entry.rows, fleet.now)),
         also=f"{line.standing.value} {bounded.sentence(entry.cluster)}",
     )
 
 
 def cause_of(entry: ClusterEntry, facet: OpenFacet | None) -> str:
-    """What is wrong with a row, in the word of a cause or in a few of our own."""
-    if facet is not None:
-        return bounded.name(facet.cause)
-    if entry.missed_since is not None:
-        return NOT_FOUND
-    return "" if entry.rows else NO_REGISTRY
+    """What is wrong with a row, in the word of a cause or in a few of our own; "role-missing; not found in …"."""
+    said = [bounded.name(facet.cause)] if facet is not None and facet.cause else []
+    said += [NOT_FOUND] if entry.missed_since is not None else []
+    return "; ".join(said) or ("" if entry.rows else NO_REGISTRY)
 
 
 def telling(row: RowEntry | None) -> OpenFacet | None:
@@ -272,10 +275,12 @@ def telling(row: RowEntry | None) -> OpenFacet | None:
     return min(row.open, key=lambda facet: (not facet.failing, facet.verdict != "fail", _TOLD_FIRST.index(facet.facet)))
 
 
-def since_of(row: RowEntry | None) -> datetime | None:
+def since_of(entry: ClusterEntry, row: RowEntry | None) -> datetime | None:
     """Since when it fails; where nothing is held to, since when looks failed; else since when it is not known."""
-    if row is None:
-        return None
+    return (_row_since(row) if row else None) or entry.missed_since
+
+
+def _row_since(row: RowEntry) -> datetime | None:
     failing = [facet.since for facet in row.failing]
     unconfirmed = [facet.failed_since for facet in row.open if facet.failed_since is not None]
     unknown = [facet.unknown_since for facet in row.open if facet.unknown_since is not None]
