@@ -73,13 +73,14 @@ def _cells(line: Line, fleet: Fleet) -> dict[str, str]:
         "cluster": name_of(entry.cluster),
         "region": entry.region,
         "standing": line.standing.value,
-        "cause": cause_of(entry, facet),
+        "cause": cause_of(entry, row),
         "since": since.isoformat() if since else "",
         "summary": facet.summary if facet else "",
         "first_command": facet.command if facet else "",
     }
     if row is None:
-        return cells
+        beside = entry.beside_of(None)
+        return cells | {"registry": beside.registry if beside else ""}
     answers = {name: one.word for name, one in zip(FACETS, answers_in(entry, row), strict=True)}
     basis = basis_words(row.seen_by or row.basis)
     return cells | answers | {"registry": row.registry, "basis": basis, "waiting_pods": str(row.waiting)}

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from checks.changes import Change, Status, Transition
-from checks.history.model import ClusterState, LastLook, SubjectState
+from checks.history.model import ClusterState, HeldBeside, LastLook, SubjectState
 from checks.report.outcome import Outcome
 from checks.rules.fixes.kinds import first_command
 from checks.text import clipped
@@ -106,7 +106,8 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
     run that could look at it, None where none could yet. ``missed_since``: complete lists of its subscription do not
     have it, so that its outcome is not known; ``gone_since``: it is not there any more. ``capped`` counts what did not
     fit into its state. ``ended`` are failures of the last days, the newest first. ``region``: where it is, "" where
-    that is not known. ``watched``: since when it is looked at, None likewise.
+    that is not known. ``watched``: since when it is looked at, None likewise. ``beside``: what the last report said of
+    it beside its rows.
     """
 
     cluster: str
@@ -122,6 +123,7 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
     watched: datetime | None = None
     looked: LastLook | None = None
     missed_since: datetime | None = None
+    beside: HeldBeside | None = None
 
     @property
     def failing(self) -> bool:
@@ -129,9 +131,23 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
         return any(row.failing for row in self.rows)
 
     def outcome_of(self, row: RowEntry) -> Outcome:
-        """What a row of it comes to: what passed is not known any more where the cluster was not found."""
-        known = self.missed_since is None or row.failing
-        return row.outcome if known else Outcome.UNKNOWN
+        """What a row of it comes to: what passed is not known any more where the cluster was not found, and comes to
+        what is said beside the rows of its registry or of the whole cluster."""
+        if self.missed_since is not None and not row.failing:
+            return Outcome.UNKNOWN
+        beside = self.beside_of(row)
+        if row.outcome is not Outcome.PASS or beside is None:
+            return row.outcome
+        if beside.verdict == "fail" and beside.registry:
+            return Outcome.FAIL
+        return Outcome.UNKNOWN if beside.verdict == "unknown" else Outcome.PASS
+
+    def beside_of(self, row: RowEntry | None) -> HeldBeside | None:
+        """What is said beside the rows that is about a row too, or (None) about the cluster; of one that was not found
+        nothing is."""
+        if self.beside is None or self.missed_since is not None:
+            return None
+        return self.beside if row is None or self.beside.registry in ("", row.registry) else None
 
 
 class Overview(msgspec.Struct, frozen=True, array_like=True):
@@ -166,6 +182,7 @@ def entry_of(state: ClusterState, ended: Iterable[EndedFailure]) -> ClusterEntry
         region=state.region,
         looked=state.looked,
         missed_since=state.missed.since if state.missed else None,
+        beside=state.beside,
     )
 
 

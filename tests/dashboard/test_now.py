@@ -15,6 +15,7 @@ from checks.dashboard.views.now import Line, NowView, lines_of, now_view, order_
 from checks.dashboard.views.standing import Standing, proven, standing_of
 from checks.fleet.incidents import incidents_of
 from checks.fleet.model import Fleet
+from checks.history.model import HeldBeside
 from checks.history.overview import ClusterEntry, OpenFacet, RowEntry
 from checks.report.outcome import Outcome
 from checks.watchdog import Unsent
@@ -187,6 +188,57 @@ def test_what_fails_of_a_cluster_that_was_not_found_stays_and_says_both() -> Non
     assert names(lines_of(held, "cannot found role")) == ["gone"]
     listed = csv.DictReader(io.StringIO(exports.as_csv(held, lines_of(held, everything=True))))
     assert [(one["registry"], one["standing"], one["cause"]) for one in listed] == shown
+
+
+def beside(verdict: str, cause: str, *rows: RowEntry, registry: str = "") -> Fleet:
+    """A fleet of one cluster of which something is said beside its rows."""
+    outcome = {"fail": Outcome.FAIL, "unknown": Outcome.UNKNOWN}.get(verdict, Outcome.PASS)
+    held = msgspec.structs.replace(came_to(outcome, "aks", *rows), beside=HeldBeside(verdict, cause, registry, ago(2)))
+    return fleet(held)
+
+
+def told(held: Fleet, *, everything: bool = False) -> list[tuple[str, str, str]]:
+    return [(one.registry, one.standing.word, one.cause) for one in view(held, everything=everything).rows]
+
+
+def test_a_cluster_whose_pods_were_not_read_says_so_once_and_in_each_row_where_all_are_asked_for() -> None:
+    held = beside("unknown", "look-unreachable", row(SHOP), row(BILLING))
+    (shown,) = view(held).rows
+    assert (shown.registry, shown.standing.word, shown.cause) == ("", "not seen", "look-unreachable")
+    assert shown.since is not None and shown.since.relative == "2 h ago"
+    assert shown.strip.label == "Last 24 hours: 2 h not known, 22 h fine"
+    assert told(held, everything=True) == [
+        (BILLING, "not seen", "look-unreachable"),
+        (SHOP, "not seen", "look-unreachable"),
+    ]
+    (cluster,) = held.clusters()
+    assert {cluster.outcome_of(one) for one in cluster.rows} == {Outcome.UNKNOWN} == {cluster.outcome}
+
+
+def test_what_fails_stays_the_worst_beside_pods_that_were_not_read() -> None:
+    held = beside("unknown", "look-unreachable", row(SHOP, fails(3)), row(BILLING))
+    assert told(held) == [(SHOP, "cannot pull", "role-missing"), ("", "not seen", "look-unreachable")]
+
+
+def test_what_is_open_of_one_registry_says_nothing_of_another() -> None:
+    held = beside("unknown", "look-not-allowed", row(SHOP), row(BILLING), registry=SHOP)
+    assert told(held) == [(SHOP, "not seen", "look-not-allowed")]
+    assert told(held, everything=True)[1] == (BILLING, "fine", "")
+
+
+def test_a_failure_that_is_in_no_row_names_its_registry_and_its_cause() -> None:
+    assert told(beside("fail", "odd-name", row(SHOP), registry="acr.example.com")) == [
+        ("acr.example.com", "unconfirmed", "odd-name")
+    ]
+    assert told(beside("fail", "odd-name", row(SHOP), registry=SHOP)) == [(SHOP, "unconfirmed", "odd-name")]
+    assert told(beside("fail", "no-identity", row(SHOP))) == [("", "unconfirmed", "no-identity")]
+
+
+def test_a_stopped_cluster_is_said_to_be_stopped() -> None:
+    assert told(beside("unknown", "cluster-not-running")) == [("", "not seen", "stopped; no registry known")]
+    failing = beside("skipped", "cluster-not-running", row(SHOP, fails(3)), row(BILLING))
+    assert told(failing) == [(SHOP, "cannot pull", "role-missing; stopped")]
+    assert told(failing, everything=True)[1] == (BILLING, "fine", "stopped")
 
 
 def test_a_tile_leads_to_its_clusters() -> None:

@@ -19,6 +19,7 @@ from checks.fleet.incidents import Incident
 from checks.fleet.model import Fleet
 from checks.history.overview import ClusterEntry, OpenFacet, RowEntry
 from checks.report.html import bounded
+from checks.report.outcome import STOPPED, Outcome
 from checks.text import counted
 from checks.watchdog import Unsent
 
@@ -28,6 +29,7 @@ MAX_INCIDENTS = 12
 MAX_FILTER = 200  # characters
 NO_REGISTRY = "no registry known"
 NOT_FOUND = "not found in the last run"
+_WORDS = {STOPPED: "stopped"}
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -122,15 +124,17 @@ def _lines(entry: ClusterEntry, everything: bool) -> Iterable[Line]:
         return
     lines = [Line(entry, row, standing_in(entry, row)) for row in entry.rows]
     listed = [line for line in lines if everything or not _is_said_once(line)]
-    if whole is not Standing.FINE and not any(line.standing is whole for line in listed):
-        listed.append(Line(entry, None, whole))
+    wanted = [whole] if whole is not Standing.FINE else []
+    if entry.missed_since is None and len(listed) < sum(line.standing is not Standing.FINE for line in lines):
+        wanted.append(Standing.NOT_SEEN)
+    listed += [Line(entry, None, one) for one in dict.fromkeys(wanted) if one not in {line.standing for line in listed}]
     yield from listed or [Line(entry, None, whole)]
 
 
 def _is_said_once(line: Line) -> bool:
     """Whether a row has nothing to say that its cluster's own row, or none at all, does not say."""
-    if line.standing is Standing.NOT_SEEN:
-        return line.entry.missed_since is not None
+    if line.standing is Standing.NOT_SEEN and line.row is not None:
+        return line.entry.missed_since is not None or line.row.outcome is Outcome.PASS
     return line.standing is Standing.FINE
 
 
@@ -139,7 +143,9 @@ def _has(line: Line, words: Iterable[str], fleet: Fleet) -> bool:
     row = line.row
     texts = [line.entry.cluster, fleet.names.get(guid, ""), line.entry.region, line.standing.value]
     texts += [row.registry, *(facet.cause for facet in row.open)] if row else []
-    texts.append(cause_of(line.entry, telling(row)))
+    beside = line.entry.beside_of(None)
+    texts += [beside.registry] if row is None and beside else []
+    texts.append(cause_of(line.entry, row))
     texts += [one.word for one in answers_in(line.entry, row)] if row else []
     whole = "\n".join(texts).lower()
     return all(word in whole for word in words)
@@ -241,19 +247,19 @@ def _mails(fleet: Fleet, unsent: Unsent | None) -> Tile:
 def _row(line: Line, fleet: Fleet) -> NowRow:
     entry, row = line.entry, line.row
     guid = subscription_of(entry.cluster)
-    facet = telling(row)
+    facet, beside = telling(row), entry.beside_of(row)
     return NowRow(
         cluster=bounded.name(name_of(entry.cluster)),
         address=addresses.cluster(entry.cluster),
         subscription=bounded.name(fleet.names.get(guid, "") or guid or resource_group_of(entry.cluster)),
         region=bounded.name(entry.region),
-        registry=bounded.name(row.registry) if row else "",
+        registry=bounded.name(row.registry if row else beside.registry if beside else ""),
         registry_address=addresses.registry(row.registry) if row else "",
         standing=Mark(line.standing.value, line.standing.kind),
         answers=answers_in(entry, row) if row else (),
         basis=basis_words(row.seen_by or row.basis) if row else "",
         waiting=row.waiting if row else 0,
-        cause=cause_of(entry, facet),
+        cause=cause_of(entry, row),
         summary=bounded.sentence(facet.summary) if facet else "",
         since=maybe(since_of(entry, row), fleet.now),
         strip=strip(strip_of(entry, [row] if row else entry.rows, fleet.now)),
@@ -261,11 +267,25 @@ def _row(line: Line, fleet: Fleet) -> NowRow:
     )
 
 
-def cause_of(entry: ClusterEntry, facet: OpenFacet | None) -> str:
-    """What is wrong with a row, in the word of a cause or in a few of our own; "role-missing; not found in …"."""
-    said = [bounded.name(facet.cause)] if facet is not None and facet.cause else []
+def cause_of(entry: ClusterEntry, row: RowEntry | None) -> str:
+    """What is wrong with a row, in the word of a cause or in a few of our own: "role-missing; not found in …"."""
+    facet, beside = telling(row), entry.beside_of(row)
+    said = [facet.cause] if facet is not None else []
+    if beside is not None and _speaks_for(entry, row):
+        said = [beside.cause]
+    elif beside is not None and beside.cause == STOPPED:
+        said.append(beside.cause)
     said += [NOT_FOUND] if entry.missed_since is not None else []
-    return "; ".join(said) or ("" if entry.rows else NO_REGISTRY)
+    said += [] if entry.rows or entry.missed_since is not None else [NO_REGISTRY]
+    return "; ".join(bounded.name(_WORDS.get(one, one)) for one in said if one)
+
+
+def _speaks_for(entry: ClusterEntry, row: RowEntry | None) -> bool:
+    """Whether what is said beside the rows is what a row, or its cluster's own, comes to."""
+    beside = entry.beside_of(row)
+    if beside is None or beside.verdict == "skipped":
+        return False
+    return row is None or (row.outcome is Outcome.PASS and entry.outcome_of(row) is not Outcome.PASS)
 
 
 def telling(row: RowEntry | None) -> OpenFacet | None:
@@ -277,6 +297,8 @@ def telling(row: RowEntry | None) -> OpenFacet | None:
 
 def since_of(entry: ClusterEntry, row: RowEntry | None) -> datetime | None:
     """Since when it fails; where nothing is held to, since when looks failed; else since when it is not known."""
+    if entry.beside is not None and _speaks_for(entry, row):
+        return entry.beside.since
     return (_row_since(row) if row else None) or entry.missed_since
 
 

@@ -37,14 +37,15 @@ class Standing(StrEnum):
 _RANKS = {standing: rank for rank, standing in enumerate(Standing)}
 
 
+_OPEN = {Outcome.UNKNOWN: Standing.NOT_SEEN, Outcome.FAIL: Standing.UNCONFIRMED}
+
+
 def standing_of(entry: ClusterEntry) -> Standing:
     """What a cluster comes to: what is held to fail, else what the last look found."""
     held = min((standing_of_row(row) for row in entry.rows), key=lambda one: one.rank, default=Standing.FINE)
     if held.kind == "fail":
         return held
-    if entry.outcome is Outcome.FAIL:
-        return Standing.UNCONFIRMED
-    return Standing.NOT_SEEN if entry.outcome is Outcome.UNKNOWN else Standing.FINE
+    return _OPEN.get(entry.outcome, Standing.FINE)
 
 
 def standing_of_row(row: RowEntry) -> Standing:
@@ -64,9 +65,14 @@ def standing_of_row(row: RowEntry) -> Standing:
 
 
 def standing_in(entry: ClusterEntry, row: RowEntry) -> Standing:
-    """What a registry of it comes to: not seen where the cluster was not found, but for what is held to fail."""
+    """What a registry of it comes to: not seen where the cluster was not found, but for what is held to fail; else, as
+    long as nothing of its own is open, what is said beside the rows."""
     standing = standing_of_row(row)
-    return standing if entry.missed_since is None or standing.kind == "fail" else Standing.NOT_SEEN
+    if entry.missed_since is not None and standing.kind != "fail":
+        return Standing.NOT_SEEN
+    if standing is not Standing.FINE:
+        return standing
+    return _OPEN.get(entry.outcome_of(row), Standing.FINE)
 
 
 def proven(entry: ClusterEntry) -> bool:
