@@ -13,7 +13,7 @@ from checks.dashboard import addresses
 from checks.dashboard.views.incidents import HOURS, IncidentLine, incident_line
 from checks.dashboard.views.marks import Mark, Strip, answers_in, basis_words, strip
 from checks.dashboard.views.moments import Moment, maybe
-from checks.dashboard.views.standing import Standing, proven, standing_in, standing_of
+from checks.dashboard.views.standing import Standing, in_the_dark, proven, standing_in, standing_of
 from checks.fleet.clusters import strip_of
 from checks.fleet.incidents import Incident
 from checks.fleet.model import Fleet
@@ -145,7 +145,7 @@ def _has(line: Line, words: Iterable[str], fleet: Fleet) -> bool:
     texts += [row.registry, *(facet.cause for facet in row.open)] if row else []
     beside = line.entry.beside_of(None)
     texts += [beside.registry] if row is None and beside else []
-    texts.append(cause_of(line.entry, row))
+    texts += [cause_of(line.entry, row), _dark_word(line)]
     texts += [one.word for one in answers_in(line.entry, row)] if row else []
     whole = "\n".join(texts).lower()
     return all(word in whole for word in words)
@@ -263,8 +263,14 @@ def _row(line: Line, fleet: Fleet) -> NowRow:
         summary=bounded.sentence(facet.summary) if facet else "",
         since=maybe(since_of(entry, row), fleet.now),
         strip=strip(strip_of(entry, [row] if row else entry.rows, fleet.now)),
-        also=f"{line.standing.value} {bounded.sentence(entry.cluster)}",
+        also=f"{line.standing.value} {_dark_word(line)} {bounded.sentence(entry.cluster)}",
     )
+
+
+def _dark_word(line: Line) -> str:
+    """What finds a row of which it is not known whether the pull works, whatever else it comes to."""
+    dark = in_the_dark(line.entry, line.row) if line.row else line.standing is Standing.NOT_SEEN
+    return Standing.NOT_SEEN.value if dark or line.entry.missed_since is not None else ""
 
 
 def cause_of(entry: ClusterEntry, row: RowEntry | None) -> str:

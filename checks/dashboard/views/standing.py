@@ -75,6 +75,21 @@ def standing_in(entry: ClusterEntry, row: RowEntry) -> Standing:
     return _OPEN.get(entry.outcome_of(row), Standing.FINE)
 
 
+def in_the_dark(entry: ClusterEntry, row: RowEntry | None = None) -> bool:
+    """Whether it is not known if a cluster can pull from a registry of it, or (None) from any of them, whatever else is
+    known to fail; nor is it of a cluster that was not found."""
+    if row is not None:
+        dark = standing_in(entry, row) is Standing.NOT_SEEN
+        return dark or any(facet.facet == "pull" and facet.verdict == "unknown" for facet in row.open)
+    whole = entry.missed_since is not None or standing_of(entry) is Standing.NOT_SEEN
+    return whole or _left_open(entry) or any(in_the_dark(entry, one) for one in entry.rows)
+
+
+def _left_open(entry: ClusterEntry) -> bool:
+    beside = entry.beside_of(None)
+    return beside is not None and beside.verdict == "unknown"
+
+
 def proven(entry: ClusterEntry) -> bool:
     """Whether nodes themselves reported pulls from every registry whose pull is judged, from at least one."""
     judged = [row for row in entry.rows if row.seen_by]
