@@ -14,7 +14,9 @@ from checks.dashboard.views.marks import FACETS, answers_in, basis_words
 from checks.dashboard.views.now import Line, cause_of, since_of, telling
 from checks.fleet.answers import ClusterShown, cluster_shown
 from checks.fleet.model import Fleet
+from checks.history.overview import ClusterEntry, RowEntry
 from checks.report.formats.as_csv import safe_cell
+from checks.report.outcome import STOPPED
 
 MAX_LINES = 50_000  # of CSV
 MAX_CLUSTERS = 20_000  # of JSON
@@ -82,5 +84,12 @@ def _cells(line: Line, fleet: Fleet) -> dict[str, str]:
         beside = entry.beside_of(None)
         return cells | {"registry": beside.registry if beside else ""}
     answers = {name: one.word for name, one in zip(FACETS, answers_in(entry, row), strict=True)}
-    basis = basis_words(row.seen_by or row.basis)
-    return cells | answers | {"registry": row.registry, "basis": basis, "waiting_pods": str(row.waiting)}
+    waiting = "" if _unread(entry, row) else str(row.waiting)
+    return cells | answers | {"registry": row.registry, "basis": basis_words(row), "waiting_pods": waiting}
+
+
+def _unread(entry: ClusterEntry, row: RowEntry) -> bool:
+    """Whether no pod of the last look can have been counted for a row: the cluster was not found, or left open."""
+    beside = entry.beside_of(row)
+    whole = beside is not None and not beside.registry and (beside.verdict == "unknown" or beside.cause == STOPPED)
+    return not row.waiting and (whole or entry.missed_since is not None)

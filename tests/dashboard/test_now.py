@@ -11,6 +11,7 @@ import pytest
 
 from checks.changes import Status
 from checks.dashboard import exports
+from checks.dashboard.views.marks import basis_words
 from checks.dashboard.views.now import Line, NowView, lines_of, now_view, order_of
 from checks.dashboard.views.standing import Standing, proven, standing_of
 from checks.fleet.incidents import incidents_of
@@ -149,7 +150,8 @@ def test_the_filter_wants_all_its_words(text: str, found: list[str]) -> None:
 
 
 def test_a_row_says_what_is_known_of_it() -> None:
-    held = msgspec.structs.replace(row(SHOP, fails(3), fails(2, "dns", "path")), seen_by=("nodes", "azure"), waiting=7)
+    rests = {"basis": ("nodes", "azure"), "seen_by": ("azure",)}
+    held = msgspec.structs.replace(row(SHOP, fails(3), fails(2, "dns", "path")), waiting=7, **rests)
     (shown,) = view(fleet(msgspec.structs.replace(entry("broken", held), region="westeurope"))).rows
     assert (shown.cluster, shown.registry, shown.region) == ("broken", SHOP, "westeurope")
     assert [one.word for one in shown.answers] == ["pass", "fail", "fail", "not judged"]
@@ -239,6 +241,25 @@ def test_a_stopped_cluster_is_said_to_be_stopped() -> None:
     failing = beside("skipped", "cluster-not-running", row(SHOP, fails(3)), row(BILLING))
     assert told(failing) == [(SHOP, "cannot pull", "role-missing; stopped")]
     assert told(failing, everything=True)[1] == (BILLING, "fine", "stopped")
+
+
+def test_a_basis_is_that_of_the_answer_beside_it() -> None:
+    by = {"basis": ("azure",), "seen_by": ("nodes", "azure")}
+    rows = [row(SHOP, fails(2)), row(SHOP, looked("unknown")), row(SHOP, looked("fail")), row(SHOP)]
+    words = [basis_words(msgspec.structs.replace(one, **by)) for one in rows]
+    assert words == ["Azure", "", "nodes, Azure", "nodes, Azure"]
+
+
+def test_the_csv_counts_no_waiting_pods_where_none_were_read() -> None:
+    def waiting(held: Fleet) -> list[str]:
+        text = exports.as_csv(held, lines_of(held, everything=True))
+        return [one["waiting_pods"] for one in csv.DictReader(io.StringIO(text))]
+
+    assert waiting(fleet(entry("aks", row(SHOP)))) == ["0"]
+    assert waiting(beside("unknown", "look-unreachable", row(SHOP))) == [""]
+    assert waiting(beside("skipped", "cluster-not-running", row(SHOP))) == [""]
+    assert waiting(beside("unknown", "look-not-allowed", row(SHOP), registry=SHOP)) == ["0"]
+    assert waiting(fleet(msgspec.structs.replace(entry("gone", row(SHOP)), missed_since=ago(1)))) == [""]
 
 
 def test_a_tile_leads_to_its_clusters() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -87,7 +87,10 @@ def _strip(label: str, hours: int, bars: dict[str, list[str]]) -> Strip:
     return Strip(label, hours * (BAR + GAP) - GAP, tuple((kind, "".join(each)) for kind, each in sorted(bars.items())))
 
 
-def basis_words(basis: Iterable[str]) -> str:
-    """What an answer rests on: "nodes, Azure"."""
-    names = {"azure": "Azure"}
-    return ", ".join(names.get(word, word) for word in basis)
+def basis_words(row: RowEntry) -> str:
+    """What the answer about the pull rests on: "nodes, Azure". Of one that is held to fail, what that rests on; of one
+    that is not known, nothing."""
+    failing = any(facet.facet == "pull" for facet in row.failing)
+    unknown = any(facet.facet == "pull" and facet.verdict == "unknown" for facet in row.open)
+    basis = row.basis if failing else () if unknown else row.seen_by
+    return ", ".join({"azure": "Azure"}.get(word, word) for word in basis)

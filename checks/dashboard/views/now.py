@@ -257,7 +257,7 @@ def _row(line: Line, fleet: Fleet) -> NowRow:
         registry_address=addresses.registry(row.registry) if row else "",
         standing=Mark(line.standing.value, line.standing.kind),
         answers=answers_in(entry, row) if row else (),
-        basis=basis_words(row.seen_by or row.basis) if row else "",
+        basis=basis_words(row) if row else "",
         waiting=row.waiting if row else 0,
         cause=cause_of(entry, row),
         summary=bounded.sentence(facet.summary) if facet else "",

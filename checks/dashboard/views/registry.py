@@ -144,7 +144,7 @@ def _dependent(entry: ClusterEntry, row: RowEntry, fleet: Fleet) -> DependentLin
         region=bounded.name(entry.region),
         standing=Mark(standing.value, standing.kind),
         answers=answers_in(entry, row),
-        basis=basis_words(row.seen_by or row.basis),
+        basis=basis_words(row),
         cause=cause_of(entry, row),
         since=maybe(since_of(entry, row), fleet.now),
         strip=strip(strip_of(entry, [row], fleet.now)),
