@@ -26,7 +26,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """One cluster and registry of an incident. ``cluster`` is an ARM id; ``until`` None: it still fails.
 
     ``facets`` are the answers that fail; ``silence`` is what it falls under. ``latest``: what the last look found,
-    where that is another cause.
+    where that is another cause. ``further``: how many commands follow the one of ``command``.
     """
 
     cluster: str
@@ -40,6 +40,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     notified: bool = False
     silence: Silence | None = None
     latest: Sight | None = None
+    further: int = 0
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +160,7 @@ def _open(entry: ClusterEntry, fleet: Fleet) -> Iterable[tuple[Root, Failure]]:
                     notified=any(facet.notified for facet in facets),
                     silence=silence,
                     latest=next((facet.latest for facet in facets if facet.latest), None),
+                    further=next((facet.further for facet in facets if facet.command), 0),
                 ),
             )
 

@@ -15,7 +15,7 @@ import msgspec
 from checks.changes import Change, Status, Transition
 from checks.history.model import ClusterState, HeldBeside, LastLook, SubjectState
 from checks.report.outcome import Outcome
-from checks.rules.fixes.kinds import first_command
+from checks.rules.fixes.kinds import first_command, further_commands
 from checks.text import clipped
 
 KEEP_ENDED = timedelta(days=7)
@@ -39,7 +39,8 @@ class OpenFacet(msgspec.Struct, frozen=True, array_like=True):
     were notified of the failure, or are about to be. ``cause`` is that of what is held to fail, else that of the last
     look, and so are ``summary`` and ``command``, the first one of the fix. ``codes`` are the checks that decided.
     ``latest``: the last look, where it found another cause than the one held. ``failed_since``: since when looks failed
-    that are not enough yet to hold that it fails.
+    that are not enough yet to hold that it fails. ``further``: how many commands follow the first, of what is held to
+    fail.
     """
 
     facet: str
@@ -55,6 +56,7 @@ class OpenFacet(msgspec.Struct, frozen=True, array_like=True):
     unknown_since: datetime | None = None
     latest: Sight | None = None
     failed_since: datetime | None = None
+    further: int = 0
 
     @property
     def failing(self) -> bool:
@@ -274,6 +276,7 @@ def _open(subject: SubjectState) -> OpenFacet:
         unknown_since=subject.unknown.since if subject.unknown else None,
         latest=_bounded(seen) if failing and seen.cause else None,
         failed_since=subject.bad.since if subject.bad and subject.last_verdict == "fail" and not failing else None,
+        further=further_commands(subject.fix) if failing else 0,
     )
 
 

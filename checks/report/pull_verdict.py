@@ -36,8 +36,8 @@ _LIKELY = {
 }
 _CONTRADICTS = "This contradicts the path as Azure Resource Manager shows it:"
 _WAS_BEFORE = (
-    "If the path was changed after that, this says nothing of it; else it contradicts the path as Azure Resource Manager "
-    "shows it:"
+    "If the path was changed after that, this says nothing of it; else it contradicts the path as Azure Resource "
+    "Manager shows it:"
 )
 CHANGE_MINUTES = 60  # an older pull may have been before a change, of which no time is known
 _OTHERWISE = "something that Azure Resource Manager does not show is in the path"

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from checks.arm_ids import name_of
 from checks.changes import Status
+from checks.dashboard.views.incidents import incident_view
 from checks.fleet.incidents import Incident, incidents_of
 from checks.fleet.model import Fleet
-from checks.history.overview import ClusterEntry, EndedFailure, OpenFacet, Overview, RowEntry, Sight
+from checks.history.model import ClusterState, SubjectState
+from checks.history.overview import ClusterEntry, EndedFailure, OpenFacet, Overview, RowEntry, Sight, entry_of
 from checks.notify.roots import RootKind
 from checks.report.outcome import Outcome
 from checks.silences import Matchers, Silence, SilenceKind
@@ -95,6 +97,20 @@ def test_an_incident_says_what_the_last_look_found_instead() -> None:
     facet = msgspec.structs.replace(fails(3), latest=Sight("tag-absent", "No such tag.", "az acr"))
     (failure,) = only(incidents_of(fleet(entry("a", row(SHOP, facet))))).failing
     assert (failure.summary, failure.latest) == ("role-missing.", Sight("tag-absent", "No such tag.", "az acr"))
+
+
+def test_an_incident_counts_the_commands_that_follow_the_first() -> None:
+    steps = ("# Look.", "az one", "az two", "az three")
+    subject = SubjectState(
+        registry=SHOP, facet="images", status=Status.FAILING, since=ago(3), last_verdict="fail", last_seen=NOW,
+        cause="tag-absent", fix=steps,
+    )  # fmt: skip
+    state = ClusterState(cluster=cluster_id("a"), run="run-9", sequence=9, updated=NOW, subjects=(subject,))
+    incident = only(incidents_of(fleet(entry_of(state, ()))))
+    (failure,) = incident.failing
+    assert (failure.command, failure.further) == ("az one", 2)
+    (line,) = incident_view(incident, fleet()).failing
+    assert line.further == 2
 
 
 def test_other_causes_and_registries_are_other_incidents_the_widest_first() -> None:

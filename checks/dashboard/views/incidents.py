@@ -63,7 +63,7 @@ class IncidentLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FailureLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster of an incident."""
+    """A cluster of an incident; ``further``: how many commands follow the first, ``fix``."""
 
     cluster: str
     address: str
@@ -75,6 +75,7 @@ class FailureLine(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     latest: str
     fix: str
+    further: int
     codes: str
     silence: SilenceLine | None
 
@@ -179,6 +180,7 @@ def _failure(failure: Failure, fleet: Fleet) -> FailureLine:
         summary=bounded.sentence(failure.summary),
         latest=_latest(failure),
         fix=bounded.command(failure.command),
+        further=failure.further,
         codes=bounded.named(failure.codes, 8),
         silence=silence_line(failure.silence, fleet.now) if failure.silence else None,
     )
