@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -47,7 +47,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """What failed for one root. ``failing`` still do, the oldest first; ``over`` do not any more.
 
     ``using`` counts the clusters that use the registry, 0 where the root is none. ``strip``: how many rows failed in
-    each of the last 24 hours.
+    each of the last 24 hours; ``unseen`` of its bars, the oldest, are before the first look at any of its clusters.
     """
 
     id: str
@@ -58,6 +58,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     over: tuple[Failure, ...] = ()
     using: int = 0
     strip: tuple[int, ...] = ()
+    unseen: int = 0
 
     @property
     def name(self) -> str:
@@ -95,8 +96,9 @@ def incidents_of(fleet: Fleet) -> tuple[Incident, ...]:
         for root, failure in (*_open(entry, fleet), *_over(entry)):
             failures.setdefault(root, []).append(failure)
     using = Counter(row.registry for entry in fleet.clusters() for row in entry.rows)
+    watched = {entry.cluster: entry.watched for entry in fleet.entries()}
     made = [
-        _incident(root, members, using[root.name], fleet.now)
+        _incident(root, members, using[root.name], watched, fleet.now)
         for root, listed in failures.items()
         for members in _together(listed)
     ]
@@ -197,7 +199,9 @@ def _together(failures: Iterable[Failure]) -> list[list[Failure]]:
     return groups
 
 
-def _incident(root: Root, members: list[Failure], using: int, now: datetime) -> Incident:
+def _incident(
+    root: Root, members: list[Failure], using: int, watched: Mapping[str, datetime | None], now: datetime
+) -> Incident:
     failing = tuple(failure for failure in members if failure.until is None)
     over = tuple(failure for failure in members if failure.until is not None)
     since = min(failure.since for failure in members)
@@ -210,6 +214,7 @@ def _incident(root: Root, members: list[Failure], using: int, now: datetime) -> 
         failing=failing,
         over=over,
         using=using,
+        unseen=strips.unseen([watched[failure.cluster] for failure in members], now),
         strip=strips.counted(((failure.since, failure.until) for failure in members), now),
     )
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from checks.arm_ids import name_of
 from checks.changes import Status
 from checks.dashboard.views.incidents import incident_view
+from checks.dashboard.views.marks import counted_strip
 from checks.fleet.incidents import Incident, incidents_of
 from checks.fleet.model import Fleet
 from checks.history.model import ClusterState, SubjectState
@@ -111,6 +112,20 @@ def test_an_incident_counts_the_commands_that_follow_the_first() -> None:
     assert (failure.command, failure.further) == ("az one", 2)
     (line,) = incident_view(incident, fleet()).failing
     assert line.further == 2
+
+
+def test_hours_before_the_first_look_at_any_of_its_clusters_are_no_hours_in_which_all_was_well() -> None:
+    def unseen(*watched: float | None) -> int:
+        entries = [
+            msgspec.structs.replace(entry(f"a{number}", row(SHOP, fails(1))), watched=None if at is None else ago(at))
+            for number, at in enumerate(watched)
+        ]
+        return only(incidents_of(fleet(*entries))).unseen
+
+    assert [unseen(3), unseen(3, 9.5), unseen(40), unseen(0), unseen(None, 3)] == [20, 14, 0, 23, 0]
+    young = only(incidents_of(fleet(msgspec.structs.replace(entry("a", row(SHOP, fails(2))), watched=ago(3)))))
+    label = counted_strip(young.strip, young.unseen).label
+    assert label == "Last 24 hours: something failed in 2 of them, at most 1 at once; 20 h before the first look"
 
 
 def test_other_causes_and_registries_are_other_incidents_the_widest_first() -> None:

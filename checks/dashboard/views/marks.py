@@ -66,17 +66,18 @@ def strip(words: Sequence[str]) -> Strip:
     return _strip(f"Last {len(words)} hours: {said}", len(words), bars)
 
 
-def counted_strip(counts: Sequence[int]) -> Strip:
-    """How many rows of an incident failed in each of the last hours: the more, the higher."""
+def counted_strip(counts: Sequence[int], unseen: int = 0) -> Strip:
+    """How many rows of an incident failed in each of the last hours: the more, the higher. The first ``unseen`` are
+    before the first look, where nothing failed in them."""
     most = max(counts, default=0)
     bars: dict[str, list[str]] = {}
     for index, count in enumerate(counts):
-        height = _HEIGHTS["pass"] if not count else 6 + round(10 * count / most)
-        bars.setdefault("fail" if count else "pass", []).append(_bar(index, height))
-    failed = sum(bool(count) for count in counts)
-    return _strip(
-        f"Last {len(counts)} hours: something failed in {failed} of them, at most {most} at once", len(counts), bars
-    )
+        kind = "fail" if count else "unseen" if index < unseen else "pass"
+        height = 6 + round(10 * count / most) if count else _HEIGHTS[kind]
+        bars.setdefault(kind, []).append(_bar(index, height))
+    failed, before = sum(map(bool, counts)), sum(not count for count in counts[:unseen])
+    said = f"Last {len(counts)} hours: something failed in {failed} of them, at most {most} at once"
+    return _strip(f"{said}; {before} h {_NAMES['unseen']}" if before else said, len(counts), bars)
 
 
 def _bar(index: int, height: int) -> str:
