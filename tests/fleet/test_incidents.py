@@ -100,6 +100,19 @@ def test_an_incident_says_what_the_last_look_found_instead() -> None:
     assert (failure.summary, failure.latest) == ("role-missing.", Sight("tag-absent", "No such tag.", "az acr"))
 
 
+def test_what_a_look_could_not_tell_it_did_not_find() -> None:
+    def said(cause: str) -> str:
+        facet = msgspec.structs.replace(fails(3, "unknown"), latest=Sight(cause, "So it is."))
+        held = fleet(entry("a", row(SHOP, facet)))
+        line = incident_view(only(incidents_of(held)), held).line
+        assert line.cause == "unknown cause"
+        return line.latest
+
+    assert said("look-not-found") == "The last look could not tell (look-not-found): So it is."
+    assert said("unknown") == "The last look found unknown cause: So it is."
+    assert said("tag-absent") == "The last look found tag-absent: So it is."
+
+
 def test_an_incident_counts_the_commands_that_follow_the_first() -> None:
     steps = ("# Look.", "az one", "az two", "az three")
     subject = SubjectState(

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from checks.arm_ids import name_of, resource_group_of, subscription_of
 from checks.dashboard import addresses
-from checks.dashboard.views.marks import Mark, Strip, strip
+from checks.dashboard.views.marks import Mark, Strip, cause_words, strip
 from checks.dashboard.views.moments import Moment, maybe
 from checks.dashboard.views.sparks import Spark, sparks
 from checks.dashboard.views.standing import standing_of
@@ -184,7 +184,7 @@ def _incidents(entry: ClusterEntry, incidents: Iterable[Incident]) -> tuple[tupl
 
 
 def _called(incident: Incident) -> str:
-    cause = bounded.name(incident.root.cause)
+    cause = bounded.name(cause_words(incident.root.cause))
     return cause if incident.root.kind is RootKind.CLUSTER else f"{cause} at {bounded.name(incident.name)}"
 
 
@@ -250,7 +250,7 @@ def _finding(finding: Finding) -> FindingLine:
     return FindingLine(
         mark=Mark("warning", "unknown") if warns else _verdict(word(finding.verdict)),
         code=bounded.name(finding.code),
-        cause=bounded.name(finding.cause),
+        cause=bounded.name(cause_words(finding.cause)),
         registry=bounded.name(subject.registry or ""),
         about=bounded.named(about, 4),
         summary=bounded.sentence(finding.summary),

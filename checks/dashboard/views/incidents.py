@@ -8,7 +8,7 @@ import msgspec
 
 from checks.arm_ids import name_of, subscription_of
 from checks.dashboard import addresses
-from checks.dashboard.views.marks import Strip, counted_strip
+from checks.dashboard.views.marks import Strip, cause_words, counted_strip
 from checks.dashboard.views.moments import Moment, maybe, moment, span
 from checks.dashboard.views.silenced import SilenceLine, silence_line
 from checks.fleet.answers import state_of
@@ -139,7 +139,7 @@ def incident_line(incident: Incident, fleet: Fleet, room: int = ROOM) -> Inciden
         name=bounded.name(name_of(name) if of_cluster else name),
         name_address=addresses.cluster(name) if of_cluster else addresses.registry(name),
         of_cluster=of_cluster,
-        cause=bounded.name(incident.root.cause),
+        cause=bounded.name(cause_words(incident.root.cause)),
         meaning=_meaning(incident),
         reach=_reach(incident),
         since=moment(incident.since, fleet.now),
@@ -197,7 +197,9 @@ def _latest(failure: Failure | None) -> str:
     if failure is None or failure.latest is None:
         return ""
     text = f": {failure.latest.summary}" if failure.latest.summary else ""
-    return bounded.sentence(f"The last look found {failure.latest.cause}{text}")
+    cause = failure.latest.cause
+    told = f"could not tell ({cause})" if cause.startswith("look-") else f"found {cause_words(cause)}"
+    return bounded.sentence(f"The last look {told}{text}")
 
 
 def _fixes(failing: Iterable[Failure], room: int) -> Fixes:

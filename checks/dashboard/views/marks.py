@@ -9,6 +9,7 @@ import msgspec
 
 from checks.changes import Status
 from checks.history.overview import ClusterEntry, RowEntry
+from checks.report.outcome import STOPPED
 
 FACETS = ("access", "path", "pull", "images")
 BAR, GAP, HIGH = 3, 1, 16  # of a strip, in its own units
@@ -95,3 +96,8 @@ def basis_words(row: RowEntry) -> str:
     unknown = any(facet.facet == "pull" and facet.verdict == "unknown" for facet in row.open)
     basis = row.basis if failing else () if unknown else row.seen_by
     return ", ".join({"azure": "Azure"}.get(word, word) for word in basis)
+
+
+def cause_words(cause: str) -> str:
+    """A cause as pages name it: its own word, but where that says nothing beside others, or in a sentence."""
+    return {"unknown": "unknown cause", STOPPED: "stopped"}.get(cause, cause)

@@ -11,7 +11,7 @@ import msgspec
 from checks.arm_ids import name_of, resource_group_of, subscription_of
 from checks.dashboard import addresses
 from checks.dashboard.views.incidents import HOURS, IncidentLine, incident_line
-from checks.dashboard.views.marks import Mark, Strip, answers_in, basis_words, strip
+from checks.dashboard.views.marks import Mark, Strip, answers_in, basis_words, cause_words, strip
 from checks.dashboard.views.moments import Moment, maybe
 from checks.dashboard.views.standing import Standing, in_the_dark, proven, standing_in, standing_of
 from checks.fleet.clusters import strip_of
@@ -29,7 +29,6 @@ MAX_INCIDENTS = 12
 MAX_FILTER = 200  # characters
 NO_REGISTRY = "no registry known"
 NOT_FOUND = "not found in the last run"
-_WORDS = {STOPPED: "stopped"}
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -283,7 +282,7 @@ def cause_of(entry: ClusterEntry, row: RowEntry | None) -> str:
         said.append(beside.cause)
     said += [NOT_FOUND] if entry.missed_since is not None else []
     said += [] if entry.rows or entry.missed_since is not None else [NO_REGISTRY]
-    return "; ".join(bounded.name(_WORDS.get(one, one)) for one in said if one)
+    return "; ".join(bounded.name(cause_words(one)) for one in said if one)
 
 
 def _speaks_for(entry: ClusterEntry, row: RowEntry | None) -> bool:
