@@ -10,11 +10,13 @@ from datetime import datetime
 import msgspec
 
 from checks.arm_ids import name_of, resource_group_of, subscription_of
-from checks.dashboard.views.marks import answer_mark, basis_words
-from checks.dashboard.views.now import FACETS, Line, since_of, telling
+from checks.dashboard.views.marks import FACETS, answers_in, basis_words
+from checks.dashboard.views.now import Line, cause_of, since_of, telling
 from checks.fleet.answers import ClusterShown, cluster_shown
 from checks.fleet.model import Fleet
+from checks.history.overview import ClusterEntry, RowEntry
 from checks.report.formats.as_csv import safe_cell
+from checks.report.outcome import STOPPED
 
 MAX_LINES = 50_000  # of CSV
 MAX_CLUSTERS = 20_000  # of JSON
@@ -65,7 +67,7 @@ def as_json(fleet: Fleet, lines: Iterable[Line]) -> ClustersExport:
 def _cells(line: Line, fleet: Fleet) -> dict[str, str]:
     entry, row = line.entry, line.row
     guid = subscription_of(entry.cluster)
-    facet, since = telling(row), since_of(row)
+    facet, since = telling(row), since_of(entry, row)
     cells = {
         "subscription": guid,
         "subscription_name": fleet.names.get(guid, ""),
@@ -73,13 +75,21 @@ def _cells(line: Line, fleet: Fleet) -> dict[str, str]:
         "cluster": name_of(entry.cluster),
         "region": entry.region,
         "standing": line.standing.value,
-        "cause": facet.cause if facet else "",
+        "cause": cause_of(entry, row),
         "since": since.isoformat() if since else "",
         "summary": facet.summary if facet else "",
         "first_command": facet.command if facet else "",
     }
     if row is None:
-        return cells
-    answers = {facet: answer_mark(row, facet).word for facet in FACETS}
-    basis = basis_words(row.seen_by or row.basis)
-    return cells | answers | {"registry": row.registry, "basis": basis, "waiting_pods": str(row.waiting)}
+        beside = entry.beside_of(None)
+        return cells | {"registry": beside.registry if beside else ""}
+    answers = {name: one.word for name, one in zip(FACETS, answers_in(entry, row), strict=True)}
+    waiting = "" if _unread(entry, row) else str(row.waiting)
+    return cells | answers | {"registry": row.registry, "basis": basis_words(row), "waiting_pods": waiting}
+
+
+def _unread(entry: ClusterEntry, row: RowEntry) -> bool:
+    """Whether no pod of the last look can have been counted for a row: the cluster was not found, or left open."""
+    beside = entry.beside_of(row)
+    whole = beside is not None and not beside.registry and (beside.verdict == "unknown" or beside.cause == STOPPED)
+    return not row.waiting and (whole or entry.unknown_since is not None)

@@ -98,4 +98,7 @@ def strip_of(entry: ClusterEntry, rows: Iterable[RowEntry], now: datetime) -> tu
     pulls = [facet for row in listed for facet in row.open if facet.facet == "pull"]
     unknown = [(pull.unknown_since, None) for pull in pulls if pull.unknown_since is not None]
     unknown += [(entry.unknown_since, None)] if entry.unknown_since is not None else []
+    besides = [beside for row in listed or [None] if (beside := entry.beside_of(row)) is not None]
+    unknown += [(beside.since, None) for beside in besides if beside.verdict == "unknown"]
+    failing += [(beside.since, None) for beside in besides if beside.verdict == "fail" and beside.registry in names]
     return strips.words([*over, *failing, *unconfirmed], unknown, now, entry.watched)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -26,7 +26,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """One cluster and registry of an incident. ``cluster`` is an ARM id; ``until`` None: it still fails.
 
     ``facets`` are the answers that fail; ``silence`` is what it falls under. ``latest``: what the last look found,
-    where that is another cause.
+    where that is another cause. ``further``: how many commands follow the one of ``command``.
     """
 
     cluster: str
@@ -40,13 +40,14 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     notified: bool = False
     silence: Silence | None = None
     latest: Sight | None = None
+    further: int = 0
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """What failed for one root. ``failing`` still do, the oldest first; ``over`` do not any more.
 
     ``using`` counts the clusters that use the registry, 0 where the root is none. ``strip``: how many rows failed in
-    each of the last 24 hours.
+    each of the last 24 hours; ``unseen`` of its bars, the oldest, are before the first look at any of its clusters.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     over: tuple[Failure, ...] = ()
     using: int = 0
     strip: tuple[int, ...] = ()
+    unseen: int = 0
 
     @property
     def name(self) -> str:
@@ -94,8 +96,9 @@ def incidents_of(fleet: Fleet) -> tuple[Incident, ...]:
         for root, failure in (*_open(entry, fleet), *_over(entry)):
             failures.setdefault(root, []).append(failure)
     using = Counter(row.registry for entry in fleet.clusters() for row in entry.rows)
+    watched = {entry.cluster: entry.watched for entry in fleet.entries()}
     made = [
-        _incident(root, members, using[root.name], fleet.now)
+        _incident(root, members, using[root.name], watched, fleet.now)
         for root, listed in failures.items()
         for members in _together(listed)
     ]
@@ -159,6 +162,7 @@ def _open(entry: ClusterEntry, fleet: Fleet) -> Iterable[tuple[Root, Failure]]:
                     notified=any(facet.notified for facet in facets),
                     silence=silence,
                     latest=next((facet.latest for facet in facets if facet.latest), None),
+                    further=next((facet.further for facet in facets if facet.command), 0),
                 ),
             )
 
@@ -195,7 +199,9 @@ def _together(failures: Iterable[Failure]) -> list[list[Failure]]:
     return groups
 
 
-def _incident(root: Root, members: list[Failure], using: int, now: datetime) -> Incident:
+def _incident(
+    root: Root, members: list[Failure], using: int, watched: Mapping[str, datetime | None], now: datetime
+) -> Incident:
     failing = tuple(failure for failure in members if failure.until is None)
     over = tuple(failure for failure in members if failure.until is not None)
     since = min(failure.since for failure in members)
@@ -208,6 +214,7 @@ def _incident(root: Root, members: list[Failure], using: int, now: datetime) -> 
         failing=failing,
         over=over,
         using=using,
+        unseen=strips.unseen([watched[failure.cluster] for failure in members], now),
         strip=strips.counted(((failure.since, failure.until) for failure in members), now),
     )
 

@@ -25,6 +25,15 @@ def words(
 
     "unseen" where nobody looked yet: ``watched`` is when the first look was, None where that is not known.
     """
-    before = counted([] if watched is None else [(now - HOURS * HOUR - HOUR, watched - HOUR)], now)
+    before = [index < unseen([watched], now) for index in range(HOURS)]
     bars = zip(counted(failing, now), counted(unknown, now), before, strict=True)
     return tuple("fail" if f else "unknown" if u else "unseen" if b else "pass" for f, u, b in bars)
+
+
+def unseen(watched: Iterable[datetime | None], now: datetime) -> int:
+    """How many bars, from the oldest on, end before the first look at any of these; 0 where one is not known."""
+    known = list(watched)
+    firsts = [one for one in known if one is not None]
+    if not firsts or len(firsts) < len(known):
+        return 0
+    return min(HOURS, max(0, HOURS - 1 - (now - min(firsts)) // HOUR))

@@ -102,6 +102,15 @@ class LastLook(msgspec.Struct, frozen=True, array_like=True):
     at: datetime
 
 
+class HeldBeside(msgspec.Struct, frozen=True, array_like=True):
+    """What the last report said of a cluster beside its rows (``checks.report.outcome.Beside``), and since when."""
+
+    verdict: str
+    cause: str
+    registry: str
+    since: datetime
+
+
 class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     """All that is held of one cluster. ``cluster`` is its ARM id as ARM spelt it.
 
@@ -112,7 +121,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     ``baselines`` are how long pulls took, by "registry|pool|unit". ``outcome`` is what the last report came to.
     ``notices``: when people were notified of each registry in the last day, also of those that are not held any more;
     registries as digests of their names, which may be long. ``region``: where it is, as far as known. ``looked``: the
-    last run that could look at it, None where none could yet.
+    last run that could look at it, None where none could yet. ``beside``: what its last report said beside its rows.
     """
 
     cluster: str
@@ -131,6 +140,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     region: str = ""
     watched: datetime | None = None
     looked: LastLook | None = None
+    beside: HeldBeside | None = None
 
 
 class SubjectReason(msgspec.Struct, frozen=True):

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from checks.changes import Change, Status, Transition
-from checks.history.model import ClusterState, LastLook, SubjectState
+from checks.history.model import ClusterState, HeldBeside, LastLook, SubjectState
 from checks.report.outcome import Outcome
-from checks.rules.fixes.kinds import first_command
+from checks.rules.fixes.kinds import first_command, further_commands
 from checks.text import clipped
 
 KEEP_ENDED = timedelta(days=7)
@@ -39,7 +39,8 @@ class OpenFacet(msgspec.Struct, frozen=True, array_like=True):
     were notified of the failure, or are about to be. ``cause`` is that of what is held to fail, else that of the last
     look, and so are ``summary`` and ``command``, the first one of the fix. ``codes`` are the checks that decided.
     ``latest``: the last look, where it found another cause than the one held. ``failed_since``: since when looks failed
-    that are not enough yet to hold that it fails.
+    that are not enough yet to hold that it fails. ``further``: how many commands follow the first, of what is held to
+    fail.
     """
 
     facet: str
@@ -55,6 +56,7 @@ class OpenFacet(msgspec.Struct, frozen=True, array_like=True):
     unknown_since: datetime | None = None
     latest: Sight | None = None
     failed_since: datetime | None = None
+    further: int = 0
 
     @property
     def failing(self) -> bool:
@@ -108,6 +110,7 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
     fit into its state. ``ended`` are failures of the last days, the newest first. ``region``: where it is, "" where
     that is not known. ``watched``: since when it is looked at, None likewise. ``unreadable_since``: its state cannot be
     read, so that its outcome is not known and the rest is as it was before: the one thing that follows from no state.
+    ``beside``: what the last report said of it beside its rows.
     """
 
     cluster: str
@@ -124,6 +127,7 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
     looked: LastLook | None = None
     missed_since: datetime | None = None
     unreadable_since: datetime | None = None
+    beside: HeldBeside | None = None
 
     @property
     def unknown_since(self) -> datetime | None:
@@ -136,9 +140,23 @@ class ClusterEntry(msgspec.Struct, frozen=True, array_like=True):
         return any(row.failing for row in self.rows)
 
     def outcome_of(self, row: RowEntry) -> Outcome:
-        """What a row of it comes to: what passed is not known any more where the cluster or its state was not found."""
-        known = self.unknown_since is None or row.failing
-        return row.outcome if known else Outcome.UNKNOWN
+        """What a row of it comes to: what passed is not known any more where the cluster was not found, and comes to
+        what is said beside the rows of its registry or of the whole cluster."""
+        if self.unknown_since is not None and not row.failing:
+            return Outcome.UNKNOWN
+        beside = self.beside_of(row)
+        if row.outcome is not Outcome.PASS or beside is None:
+            return row.outcome
+        if beside.verdict == "fail" and beside.registry:
+            return Outcome.FAIL
+        return Outcome.UNKNOWN if beside.verdict == "unknown" else Outcome.PASS
+
+    def beside_of(self, row: RowEntry | None) -> HeldBeside | None:
+        """What is said beside the rows that is about a row too, or (None) about the cluster; of one that was not found
+        nothing is."""
+        if self.beside is None or self.unknown_since is not None:
+            return None
+        return self.beside if row is None or self.beside.registry in ("", row.registry) else None
 
 
 class Overview(msgspec.Struct, frozen=True, array_like=True):
@@ -173,6 +191,7 @@ def entry_of(state: ClusterState, ended: Iterable[EndedFailure]) -> ClusterEntry
         region=state.region,
         looked=state.looked,
         missed_since=state.missed.since if state.missed else None,
+        beside=state.beside,
     )
 
 
@@ -284,6 +303,7 @@ def _open(subject: SubjectState) -> OpenFacet:
         unknown_since=subject.unknown.since if subject.unknown else None,
         latest=_bounded(seen) if failing and seen.cause else None,
         failed_since=subject.bad.since if subject.bad and subject.last_verdict == "fail" and not failing else None,
+        further=further_commands(subject.fix) if failing else 0,
     )
 
 

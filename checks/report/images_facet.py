@@ -95,11 +95,12 @@ def _fails(troubles: ImageTroubles) -> Facet:
     key = canonical_image(first.subject.image)
     waiting = [f for f in troubles.reported if f is not first and canonical_image(f.subject.image) == key]
     rest = troubles.count - max(1, len(waiting))
-    more = (f"{rest} more image{'' if rest == 1 else 's'} cannot be pulled either.",) if rest > 0 else ()
+    # Before the sentences, which long names may fill: what holds them is clipped at its end.
+    more = (f"{rest + 1} images cannot be pulled. The first:",) if rest > 0 else ()
     return Facet(
         Fail(),
         first.cause,
         tuple(dict.fromkeys(f.code for f in every)),
-        " ".join((first.summary, *(f.summary for f in waiting[:1]), *more)),
+        " ".join((*more, first.summary, *(f.summary for f in waiting[:1]))),
         fixes_of(every),
     )

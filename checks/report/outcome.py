@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from checks.catalog import check_of
+import msgspec
+
+from checks.catalog import check_of, pw301_pull_failures
 from checks.causes import ScanCause
 from checks.findings import ClusterReport, Fail, Pass, ScanReport, Unknown, word
 from checks.report.coverage import REGISTRIES_CUT, REGISTRIES_UNUSABLE
@@ -13,6 +15,7 @@ from checks.report.coverage import REGISTRIES_CUT, REGISTRIES_UNUSABLE
 # Errors that leave nothing open: somebody wants it so.
 ON_PURPOSE = frozenset({ScanCause.OPTED_OUT})
 FacetCounts = dict[str, dict[str, int]]
+STOPPED = pw301_pull_failures.PodsCause.CLUSTER_NOT_RUNNING.value
 
 
 class Outcome(StrEnum):
@@ -91,3 +94,34 @@ def unsettled(report: ClusterReport) -> bool:
 def nothing_judged(report: ClusterReport) -> bool:
     """Whether no registry is known that a cluster uses, while its pods were not read."""
     return not report.registries and not pods_read(report)
+
+
+class Beside(msgspec.Struct, frozen=True, array_like=True):
+    """What is to be said of a cluster beside its rows: "fail", "unknown" or "skipped", and the cause.
+
+    ``registry``: the one that it is about; "" for the whole cluster.
+    """
+
+    verdict: str
+    cause: str
+    registry: str = ""
+
+
+def beside_rows(report: ClusterReport) -> Beside | None:
+    """What fails and is in no row; else what leaves open whether the cluster can pull, besides the pulls of its rows;
+    else that it is stopped. What is about the whole cluster comes first."""
+    if report.problem is not None:
+        return Beside("unknown", report.problem.cause)
+    ordered = sorted(report.findings, key=lambda finding: finding.subject.registry or "")
+    if not any(isinstance(facet.verdict, Fail) for row in report.registries for _, facet in row.facets()):
+        failed = next((finding for finding in ordered if finding.failed), None)
+        if failed is not None:
+            return Beside("fail", failed.cause, failed.subject.registry or "")
+    unknown = next((f for f in ordered if isinstance(f.verdict, Unknown) and check_of(f).settles), None)
+    if unknown is not None:
+        return Beside("unknown", unknown.cause, unknown.subject.registry or "")
+    cut = next((line for line in report.coverage if line.what in (REGISTRIES_CUT, REGISTRIES_UNUSABLE)), None)
+    if cut is not None:
+        return Beside("unknown", f"{cut.what} not read")
+    open_verdict = "unknown" if nothing_judged(report) else "skipped"
+    return Beside(open_verdict, STOPPED) if any(f.cause == STOPPED for f in ordered) else None

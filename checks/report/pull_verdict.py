@@ -35,6 +35,11 @@ _LIKELY = {
     PullErrorCause.DNS.value: "a DNS server of the network's own, or the nodes' cache, answers otherwise",
 }
 _CONTRADICTS = "This contradicts the path as Azure Resource Manager shows it:"
+_WAS_BEFORE = (
+    "If the path was changed after that, this says nothing of it; else it contradicts the path as Azure Resource "
+    "Manager shows it:"
+)
+CHANGE_MINUTES = 60  # an older pull may have been before a change, of which no time is known
 _OTHERWISE = "something that Azure Resource Manager does not show is in the path"
 
 
@@ -99,7 +104,8 @@ class PullProofs(msgspec.Struct, frozen=True):
             return ""
         when = f" at {self.proof.when}{describe_age(self.proof)}" if self.proof.when else ""
         if not self.proof.layers:
-            return f'A node asked for {self.proof.image}{when} and heard "not found", which only who may pull hears.'
+            read = f", as its pods said at {self.proof.when}," if self.proof.when else ""
+            return f'A node asked for {self.proof.image}{read} and heard "not found", which only who may pull hears.'
         return f"A node pulled {self.proof.image}{when}."
 
     def within(self, minutes: int) -> bool:
@@ -222,7 +228,8 @@ def _against_path(
     stands = _still_fails(on_path, proven)
     if stands:
         return failing, (f"{proven.description} The failure stands all the same: {stands}.",)
-    contradicted = f"{proven.description} {_CONTRADICTS} {path.summary}"
+    against = _CONTRADICTS if proven.within(CHANGE_MINUTES) else _WAS_BEFORE
+    contradicted = f"{proven.description} {against} {path.summary}"
     settled, left = _settled(on_path, proven)
     if left:
         return settled, (contradicted, *left)

@@ -11,10 +11,12 @@ import pytest
 
 from checks.changes import Status
 from checks.dashboard import exports
+from checks.dashboard.views.marks import basis_words
 from checks.dashboard.views.now import Line, NowView, lines_of, now_view, order_of
 from checks.dashboard.views.standing import Standing, proven, standing_of
 from checks.fleet.incidents import incidents_of
 from checks.fleet.model import Fleet
+from checks.history.model import HeldBeside
 from checks.history.overview import ClusterEntry, OpenFacet, RowEntry
 from checks.report.outcome import Outcome
 from checks.watchdog import Unsent
@@ -148,7 +150,8 @@ def test_the_filter_wants_all_its_words(text: str, found: list[str]) -> None:
 
 
 def test_a_row_says_what_is_known_of_it() -> None:
-    held = msgspec.structs.replace(row(SHOP, fails(3), fails(2, "dns", "path")), seen_by=("nodes", "azure"), waiting=7)
+    rests = {"basis": ("nodes", "azure"), "seen_by": ("azure",)}
+    held = msgspec.structs.replace(row(SHOP, fails(3), fails(2, "dns", "path")), waiting=7, **rests)
     (shown,) = view(fleet(msgspec.structs.replace(entry("broken", held), region="westeurope"))).rows
     assert (shown.cluster, shown.registry, shown.region) == ("broken", SHOP, "westeurope")
     assert [one.word for one in shown.answers] == ["pass", "fail", "fail", "not judged"]
@@ -168,13 +171,95 @@ def test_what_failed_once_says_why_since_when_and_what_would_fix_it() -> None:
 def test_a_cluster_that_was_not_found_is_not_fine_and_says_so() -> None:
     gone = msgspec.structs.replace(entry("gone", row(SHOP)), outcome=Outcome.UNKNOWN, missed_since=ago(0.5))
     held = fleet(gone, entry("there", row(SHOP)))
-    for everything in (False, True):
+    for everything, registry in ((False, ""), (True, SHOP)):
         (shown,) = [one for one in view(held, everything=everything).rows if one.cluster == "gone"]
-        assert (shown.standing.word, shown.cause, shown.answers) == ("not seen", "not found in the last run", ())
+        assert (shown.standing.word, shown.cause) == ("not seen", "not found in the last run")
+        assert (shown.registry, shown.since and shown.since.relative) == (registry, "30 min ago")
         assert shown.strip.label == "Last 24 hours: 1 h not known, 23 h fine"
     assert names(lines_of(held, "not found")) == ["gone"]
-    broken = msgspec.structs.replace(gone, rows=(row(SHOP, fails(3)), row(BILLING)))
-    assert [one.standing for one in lines_of(fleet(broken), everything=True)] == [Standing.CANNOT_PULL]
+
+
+def test_what_fails_of_a_cluster_that_was_not_found_stays_and_says_both() -> None:
+    rows = (row(SHOP, fails(3)), row(BILLING))
+    held = fleet(msgspec.structs.replace(entry("gone", *rows), outcome=Outcome.UNKNOWN, missed_since=ago(0.5)))
+    both = "role-missing; not found in the last run"
+    shown = [(one.registry, one.standing.word, one.cause) for one in view(held, everything=True).rows]
+    assert shown == [(SHOP, "cannot pull", both), (BILLING, "not seen", "not found in the last run")]
+    assert [(one.registry, one.cause) for one in view(held).rows] == [(SHOP, both)]
+    assert [one.word for one in view(held, everything=True).rows[1].answers[:3]] == ["unknown", "not judged", "unknown"]
+    assert names(lines_of(held, "cannot found role")) == ["gone"]
+    listed = csv.DictReader(io.StringIO(exports.as_csv(held, lines_of(held, everything=True))))
+    assert [(one["registry"], one["standing"], one["cause"]) for one in listed] == shown
+
+
+def beside(verdict: str, cause: str, *rows: RowEntry, registry: str = "") -> Fleet:
+    """A fleet of one cluster of which something is said beside its rows."""
+    outcome = {"fail": Outcome.FAIL, "unknown": Outcome.UNKNOWN}.get(verdict, Outcome.PASS)
+    held = msgspec.structs.replace(came_to(outcome, "aks", *rows), beside=HeldBeside(verdict, cause, registry, ago(2)))
+    return fleet(held)
+
+
+def told(held: Fleet, *, everything: bool = False) -> list[tuple[str, str, str]]:
+    return [(one.registry, one.standing.word, one.cause) for one in view(held, everything=everything).rows]
+
+
+def test_a_cluster_whose_pods_were_not_read_says_so_once_and_in_each_row_where_all_are_asked_for() -> None:
+    held = beside("unknown", "look-unreachable", row(SHOP), row(BILLING))
+    (shown,) = view(held).rows
+    assert (shown.registry, shown.standing.word, shown.cause) == ("", "not seen", "look-unreachable")
+    assert shown.since is not None and shown.since.relative == "2 h ago"
+    assert shown.strip.label == "Last 24 hours: 2 h not known, 22 h fine"
+    assert told(held, everything=True) == [
+        (BILLING, "not seen", "look-unreachable"),
+        (SHOP, "not seen", "look-unreachable"),
+    ]
+    (cluster,) = held.clusters()
+    assert {cluster.outcome_of(one) for one in cluster.rows} == {Outcome.UNKNOWN} == {cluster.outcome}
+
+
+def test_what_fails_stays_the_worst_beside_pods_that_were_not_read() -> None:
+    held = beside("unknown", "look-unreachable", row(SHOP, fails(3)), row(BILLING))
+    assert told(held) == [(SHOP, "cannot pull", "role-missing"), ("", "not seen", "look-unreachable")]
+
+
+def test_what_is_open_of_one_registry_says_nothing_of_another() -> None:
+    held = beside("unknown", "look-not-allowed", row(SHOP), row(BILLING), registry=SHOP)
+    assert told(held) == [(SHOP, "not seen", "look-not-allowed")]
+    assert told(held, everything=True)[1] == (BILLING, "fine", "")
+
+
+def test_a_failure_that_is_in_no_row_names_its_registry_and_its_cause() -> None:
+    assert told(beside("fail", "odd-name", row(SHOP), registry="acr.example.com")) == [
+        ("acr.example.com", "unconfirmed", "odd-name")
+    ]
+    assert told(beside("fail", "odd-name", row(SHOP), registry=SHOP)) == [(SHOP, "unconfirmed", "odd-name")]
+    assert told(beside("fail", "no-identity", row(SHOP))) == [("", "unconfirmed", "no-identity")]
+
+
+def test_a_stopped_cluster_is_said_to_be_stopped() -> None:
+    assert told(beside("unknown", "cluster-not-running")) == [("", "not seen", "stopped; no registry known")]
+    failing = beside("skipped", "cluster-not-running", row(SHOP, fails(3)), row(BILLING))
+    assert told(failing) == [(SHOP, "cannot pull", "role-missing; stopped")]
+    assert told(failing, everything=True)[1] == (BILLING, "fine", "stopped")
+
+
+def test_a_basis_is_that_of_the_answer_beside_it() -> None:
+    by = {"basis": ("azure",), "seen_by": ("nodes", "azure")}
+    rows = [row(SHOP, fails(2)), row(SHOP, looked("unknown")), row(SHOP, looked("fail")), row(SHOP)]
+    words = [basis_words(msgspec.structs.replace(one, **by)) for one in rows]
+    assert words == ["Azure", "", "nodes, Azure", "nodes, Azure"]
+
+
+def test_the_csv_counts_no_waiting_pods_where_none_were_read() -> None:
+    def waiting(held: Fleet) -> list[str]:
+        text = exports.as_csv(held, lines_of(held, everything=True))
+        return [one["waiting_pods"] for one in csv.DictReader(io.StringIO(text))]
+
+    assert waiting(fleet(entry("aks", row(SHOP)))) == ["0"]
+    assert waiting(beside("unknown", "look-unreachable", row(SHOP))) == [""]
+    assert waiting(beside("skipped", "cluster-not-running", row(SHOP))) == [""]
+    assert waiting(beside("unknown", "look-not-allowed", row(SHOP), registry=SHOP)) == ["0"]
+    assert waiting(fleet(msgspec.structs.replace(entry("gone", row(SHOP)), missed_since=ago(1)))) == [""]
 
 
 def test_a_tile_leads_to_its_clusters() -> None:

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from checks.arm_ids import name_of
 from checks.changes import Status
+from checks.dashboard.views.incidents import incident_view
+from checks.dashboard.views.marks import counted_strip
 from checks.fleet.incidents import Incident, incidents_of
 from checks.fleet.model import Fleet
-from checks.history.overview import ClusterEntry, EndedFailure, OpenFacet, Overview, RowEntry, Sight
+from checks.history.model import ClusterState, SubjectState
+from checks.history.overview import ClusterEntry, EndedFailure, OpenFacet, Overview, RowEntry, Sight, entry_of
 from checks.notify.roots import RootKind
 from checks.report.outcome import Outcome
 from checks.silences import Matchers, Silence, SilenceKind
@@ -95,6 +98,47 @@ def test_an_incident_says_what_the_last_look_found_instead() -> None:
     facet = msgspec.structs.replace(fails(3), latest=Sight("tag-absent", "No such tag.", "az acr"))
     (failure,) = only(incidents_of(fleet(entry("a", row(SHOP, facet))))).failing
     assert (failure.summary, failure.latest) == ("role-missing.", Sight("tag-absent", "No such tag.", "az acr"))
+
+
+def test_what_a_look_could_not_tell_it_did_not_find() -> None:
+    def said(cause: str) -> str:
+        facet = msgspec.structs.replace(fails(3, "unknown"), latest=Sight(cause, "So it is."))
+        held = fleet(entry("a", row(SHOP, facet)))
+        line = incident_view(only(incidents_of(held)), held).line
+        assert line.cause == "unknown cause"
+        return line.latest
+
+    assert said("look-not-found") == "The last look could not tell (look-not-found): So it is."
+    assert said("unknown") == "The last look found unknown cause: So it is."
+    assert said("tag-absent") == "The last look found tag-absent: So it is."
+
+
+def test_an_incident_counts_the_commands_that_follow_the_first() -> None:
+    steps = ("# Look.", "az one", "az two", "az three")
+    subject = SubjectState(
+        registry=SHOP, facet="images", status=Status.FAILING, since=ago(3), last_verdict="fail", last_seen=NOW,
+        cause="tag-absent", fix=steps,
+    )  # fmt: skip
+    state = ClusterState(cluster=cluster_id("a"), run="run-9", sequence=9, updated=NOW, subjects=(subject,))
+    incident = only(incidents_of(fleet(entry_of(state, ()))))
+    (failure,) = incident.failing
+    assert (failure.command, failure.further) == ("az one", 2)
+    (line,) = incident_view(incident, fleet()).failing
+    assert line.further == 2
+
+
+def test_hours_before_the_first_look_at_any_of_its_clusters_are_no_hours_in_which_all_was_well() -> None:
+    def unseen(*watched: float | None) -> int:
+        entries = [
+            msgspec.structs.replace(entry(f"a{number}", row(SHOP, fails(1))), watched=None if at is None else ago(at))
+            for number, at in enumerate(watched)
+        ]
+        return only(incidents_of(fleet(*entries))).unseen
+
+    assert [unseen(3), unseen(3, 9.5), unseen(40), unseen(0), unseen(None, 3)] == [20, 14, 0, 23, 0]
+    young = only(incidents_of(fleet(msgspec.structs.replace(entry("a", row(SHOP, fails(2))), watched=ago(3)))))
+    label = counted_strip(young.strip, young.unseen).label
+    assert label == "Last 24 hours: something failed in 2 of them, at most 1 at once; 20 h before the first look"
 
 
 def test_other_causes_and_registries_are_other_incidents_the_widest_first() -> None:

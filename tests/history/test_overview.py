@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.changes import Status
-from checks.findings import ClusterReport
+from checks.findings import ClusterReport, Finding, Subject, Unknown
 from checks.history.decide import Policy, decide, gone
 from checks.history.errors import LimitError, SchemaError
 from checks.history.model import ClusterState, Decision, RunRef, SubjectState
@@ -108,6 +108,27 @@ async def test_an_entry_says_what_fails_since_when_and_what_was_over(storage: st
         (REGISTRY, facet, "role-missing", NOW + timedelta(hours=1), NOW + timedelta(hours=1.5))
         for facet in ("access", "pull")
     }
+
+
+async def test_what_is_said_beside_the_rows_is_kept_with_since_when_and_goes_with_the_look_that_has_it_no_more() -> (
+    None
+):
+    store = in_memory()
+    await store.ensure_tables()
+    pods = Finding(code="PW301", subject=Subject(CLUSTER), verdict=Unknown("pods"), cause="look-unreachable")
+    throttled = msgspec.structs.replace(pods, cause="look-throttled")
+    for number, findings in enumerate([(pods,), (throttled,), ()], start=1):
+        stored = await store.load_state(CLUSTER)
+        seen = msgspec.structs.replace(report("pass"), findings=findings)
+        now = NOW + timedelta(hours=number)
+        decision = decide(stored.state if stored else None, seen, RunRef(f"run-{number}", number), Policy(), now)
+        await store.commit(decision, seen, stored.etag if stored else None)
+        await show(store, Look(decision.state, decision.change, number - 1 or None))
+        (entry,) = (await overview_is_what_is_held(store, SUBSCRIPTION)).clusters
+        told = entry.beside and (entry.beside.cause, entry.beside.since - NOW)
+        hour = timedelta(hours=1)
+        assert told == [("look-unreachable", hour), ("look-throttled", hour), None][number - 1]
+        assert entry.outcome_of(entry.rows[0]) is entry.outcome
 
 
 async def test_an_entry_says_where_it_is_and_what_the_last_look_at_the_pull_rests_on() -> None:

@@ -81,7 +81,7 @@ def test_pods_that_wait_for_an_image_of_the_registry_are_counted_each_once() -> 
 def test_several_troubles_are_counted() -> None:
     other = f"{ACR}/team/api:1"
     row = row_of(facts(container(), container(other, pod="api"), manifests=manifests(absent=(WEB, other))))
-    assert row.images.summary.endswith("1 more image cannot be pulled either.")
+    assert row.images.summary.startswith("2 images cannot be pulled. The first: ")
 
 
 def test_unknown_where_the_registry_could_not_be_asked() -> None:

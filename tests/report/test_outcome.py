@@ -12,11 +12,12 @@ from checks.findings import (
     Pass,
     RegistryRow,
     Severity,
+    Skipped,
     Subject,
     Unknown,
 )
 from checks.report.cluster_report import problem_report
-from checks.report.outcome import Outcome, failing, outcome_of, unsettled
+from checks.report.outcome import Beside, Outcome, beside_rows, failing, outcome_of, unsettled
 
 CLUSTER = "/subscriptions/x/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1"
 
@@ -61,3 +62,36 @@ def test_a_cluster_of_which_nothing_is_known_does_not_pass() -> None:
     stopped = ClusterReport(id=CLUSTER, coverage=(Coverage("pods", False, "the cluster is stopped"),))
     assert outcome_of(stopped) is Outcome.UNKNOWN
     assert outcome_of(ClusterReport(id=CLUSTER, coverage=(Coverage("pods", True),))) is Outcome.PASS
+
+
+def test_what_no_row_says_is_said_beside_them_what_fails_first() -> None:
+    def found(code: str, verdict: Fail | Unknown | Pass, cause: str, registry: str | None = None) -> Finding:
+        subject = Subject(CLUSTER, registry=registry)
+        return Finding(code=code, subject=subject, verdict=verdict, cause=cause, severity=Severity.ERROR)
+
+    good, bad = Facet(Pass(), "role-held"), Facet(Fail(), "role-missing")
+    fine, broken = (RegistryRow(registry="acr", access=one, path=good, pull=one) for one in (good, bad))
+    failed = found("PW101", Fail(), "identity-deleted", "acr")
+    pods, role = found("PW301", Unknown("pods"), "look-unreachable"), found("PW102", Unknown("Reader"), "x", "acr")
+    advice = found("PW404", Unknown("events"), "look-off")
+
+    def beside(*findings: Finding, row: RegistryRow = fine) -> Beside | None:
+        return beside_rows(ClusterReport(id=CLUSTER, registries=(row,), findings=findings))
+
+    assert beside(role, pods, failed) == Beside("fail", "identity-deleted", "acr")
+    assert beside(role, pods, failed, row=broken) == Beside("unknown", "look-unreachable")
+    assert beside(role, advice) == Beside("unknown", "x", "acr")
+    assert beside(advice) is beside() is None
+    problem = problem_report(CLUSTER, (), ClusterProblem("not-listed", "It is gone.", "x"))
+    assert beside_rows(problem) == Beside("unknown", "not-listed")
+
+
+def test_a_stopped_cluster_is_open_only_where_nothing_of_it_was_judged() -> None:
+    stopped = Finding(code="PW301", subject=Subject(CLUSTER), verdict=Skipped("stopped"), cause="cluster-not-running")
+    good = Facet(Pass(), "role-held")
+    row = RegistryRow(registry="acr", access=good, path=good, pull=good)
+    unread = (Coverage("pods", False, "the cluster is stopped"),)
+    bare = ClusterReport(id=CLUSTER, findings=(stopped,), coverage=unread)
+    assert beside_rows(bare) == Beside("unknown", "cluster-not-running")
+    judged = ClusterReport(id=CLUSTER, registries=(row,), findings=(stopped,), coverage=unread)
+    assert beside_rows(judged) == Beside("skipped", "cluster-not-running")

@@ -10,7 +10,7 @@ import pytest
 
 from checks.facts import ContainerImage, NotSeen, NotSeenReason, RegistryUse
 from checks.findings import Facet, Fail, Finding, Pass, Severity, Skipped, Subject, Unknown, Verdict, word
-from checks.report.pull_verdict import NodeReports, proofs_about, pull_facet
+from checks.report.pull_verdict import NodeReports, PullProofs, proofs_about, pull_facet
 from checks.report.registry_row import registry_row
 from checks.rules.access import rbac
 from checks.rules.pull.observed_pulls import PullProof, describe_age, failed_pulls, not_found_proofs, pull_proofs
@@ -27,6 +27,7 @@ MAY, MAY_NOT, MAYBE = (
 USE = RegistryUse(login_server=ACR, sources=("images",), registry=NotSeen(NotSeenReason.ERROR, "not read"))
 HIDDEN = Facet(OPEN, "look-not-allowed")
 PODS = PullProof(ACR, WEB, "2026-11-24T11:30:00Z", True, frozenset(), READ_AT)
+LONG_AGO = PullProof(ACR, WEB, "2026-11-24T04:00:00Z", True, frozenset(), READ_AT)
 
 
 def finding(code: str, verdict: Verdict, cause: str, pool: str | None = None, **over: Any) -> Finding:
@@ -116,7 +117,9 @@ CASES = (
     Case("the path fails and a canary refutes it", ("pass", "pulled-against-path"), ("PW305",),
          on_path=(path(Fail()),), canaries=(canary(FOUND),), says=("contradicts the path",)),
     Case("the path fails and pods refute it", ("pass", "pulled-against-path"), ("PW301",), on_path=(path(Fail()),),
-         proof=PODS, says=("contradicts the path",)),
+         proof=PODS, says=("This contradicts the path",)),
+    Case("the path fails and pods refute what it was long before", ("pass", "pulled-against-path"), ("PW301",),
+         on_path=(path(Fail()),), proof=LONG_AGO, says=("8 hours before this scan). If the path was changed after",)),
     Case("nodes fail although a canary may", ("fail", "unauthorized"), ("PW301",), nodes=NODES_FAIL,
          canaries=(canary(FOUND),), says=("nodes still try and fail",)),
     # Layers come another way.
@@ -360,3 +363,8 @@ def test_an_event_is_about_the_image_it_names_and_no_longer_one(text: str, names
     waiting = container(WEB, waiting_reason="ImagePullBackOff", waiting_message=f'Back-off pulling image "{WEB}"')
     (pull,) = failed_pulls(workloads(waiting, events=(event("Failed", text),)).value)
     assert bool(pull.events) is names
+
+
+def test_what_a_node_heard_has_the_time_at_which_its_pods_were_read_not_one_at_which_it_asked() -> None:
+    asked = PullProofs(PullProof(ACR, WEB, READ_AT, False, frozenset(), READ_AT))
+    assert asked.description.startswith(f"A node asked for {WEB}, as its pods said at {READ_AT}, and heard")

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-VOID = frozenset({"meta", "link", "input", "br"})
+VOID = frozenset({"meta", "link", "input", "br", "wbr"})
 HEADINGS = ("h1", "h2", "h3", "h4")
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from checks.arm_ids import name_of, resource_group_of, subscription_of
 from checks.dashboard import addresses
-from checks.dashboard.views.marks import Mark, Strip, strip
+from checks.dashboard.views.marks import Mark, Strip, cause_words, strip
 from checks.dashboard.views.moments import Moment, maybe
 from checks.dashboard.views.sparks import Spark, sparks
 from checks.dashboard.views.standing import standing_of
@@ -97,6 +97,7 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     in_vain: str
     in_vain_address: str
     missed: bool
+    unreadable_since: Moment | None
     failing_since: Moment | None
     incidents: tuple[tuple[str, str], ...]
     gone_since: Moment | None
@@ -154,6 +155,7 @@ def cluster_view(
         in_vain=in_vain,
         in_vain_address=addresses.run(in_vain),
         missed=entry.missed_since is not None,
+        unreadable_since=maybe(entry.unreadable_since, fleet.now),
         failing_since=maybe(failing_since(entry), fleet.now),
         incidents=_incidents(entry, incidents),
         gone_since=maybe(entry.gone_since, fleet.now),
@@ -184,7 +186,7 @@ def _incidents(entry: ClusterEntry, incidents: Iterable[Incident]) -> tuple[tupl
 
 
 def _called(incident: Incident) -> str:
-    cause = bounded.name(incident.root.cause)
+    cause = bounded.name(cause_words(incident.root.cause))
     return cause if incident.root.kind is RootKind.CLUSTER else f"{cause} at {bounded.name(incident.name)}"
 
 
@@ -250,7 +252,7 @@ def _finding(finding: Finding) -> FindingLine:
     return FindingLine(
         mark=Mark("warning", "unknown") if warns else _verdict(word(finding.verdict)),
         code=bounded.name(finding.code),
-        cause=bounded.name(finding.cause),
+        cause=bounded.name(cause_words(finding.cause)),
         registry=bounded.name(subject.registry or ""),
         about=bounded.named(about, 4),
         summary=bounded.sentence(finding.summary),

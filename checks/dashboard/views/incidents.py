@@ -8,7 +8,7 @@ import msgspec
 
 from checks.arm_ids import name_of, subscription_of
 from checks.dashboard import addresses
-from checks.dashboard.views.marks import Strip, counted_strip
+from checks.dashboard.views.marks import Strip, cause_words, counted_strip
 from checks.dashboard.views.moments import Moment, maybe, moment, span
 from checks.dashboard.views.silenced import SilenceLine, silence_line
 from checks.fleet.answers import state_of
@@ -63,7 +63,7 @@ class IncidentLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FailureLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster of an incident."""
+    """A cluster of an incident; ``further``: how many commands follow the first, ``fix``."""
 
     cluster: str
     address: str
@@ -75,6 +75,7 @@ class FailureLine(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     latest: str
     fix: str
+    further: int
     codes: str
     silence: SilenceLine | None
 
@@ -138,14 +139,14 @@ def incident_line(incident: Incident, fleet: Fleet, room: int = ROOM) -> Inciden
         name=bounded.name(name_of(name) if of_cluster else name),
         name_address=addresses.cluster(name) if of_cluster else addresses.registry(name),
         of_cluster=of_cluster,
-        cause=bounded.name(incident.root.cause),
+        cause=bounded.name(cause_words(incident.root.cause)),
         meaning=_meaning(incident),
         reach=_reach(incident),
         since=moment(incident.since, fleet.now),
         until=maybe(incident.until, fleet.now),
         lasted=span(end - incident.since),
         notified=incident.notified,
-        strip=counted_strip(incident.strip),
+        strip=counted_strip(incident.strip, incident.unseen),
         summary=bounded.sentence(next((one.summary for one in incident.failing if one.summary), "")),
         latest=_latest(next((one for one in incident.failing if one.latest), None)),
         fixes=_fixes(incident.failing, room),
@@ -179,6 +180,7 @@ def _failure(failure: Failure, fleet: Fleet) -> FailureLine:
         summary=bounded.sentence(failure.summary),
         latest=_latest(failure),
         fix=bounded.command(failure.command),
+        further=failure.further,
         codes=bounded.named(failure.codes, 8),
         silence=silence_line(failure.silence, fleet.now) if failure.silence else None,
     )
@@ -195,7 +197,9 @@ def _latest(failure: Failure | None) -> str:
     if failure is None or failure.latest is None:
         return ""
     text = f": {failure.latest.summary}" if failure.latest.summary else ""
-    return bounded.sentence(f"The last look found {failure.latest.cause}{text}")
+    cause = failure.latest.cause
+    told = f"could not tell ({cause})" if cause.startswith("look-") else f"found {cause_words(cause)}"
+    return bounded.sentence(f"The last look {told}{text}")
 
 
 def _fixes(failing: Iterable[Failure], room: int) -> Fixes:

@@ -11,18 +11,18 @@ import msgspec
 from checks.arm_ids import name_of, resource_group_of, subscription_of
 from checks.dashboard import addresses
 from checks.dashboard.views.incidents import HOURS, IncidentLine, incident_line
-from checks.dashboard.views.marks import Mark, Strip, answer_mark, basis_words, strip
+from checks.dashboard.views.marks import Mark, Strip, answers_in, basis_words, cause_words, strip
 from checks.dashboard.views.moments import Moment, maybe
-from checks.dashboard.views.standing import Standing, proven, standing_in, standing_of
+from checks.dashboard.views.standing import Standing, in_the_dark, proven, standing_in, standing_of
 from checks.fleet.clusters import strip_of
 from checks.fleet.incidents import Incident
 from checks.fleet.model import Fleet
 from checks.history.overview import ClusterEntry, OpenFacet, RowEntry
 from checks.report.html import bounded
+from checks.report.outcome import STOPPED, Outcome
 from checks.text import counted
 from checks.watchdog import Unsent
 
-FACETS = ("access", "path", "pull", "images")
 _TOLD_FIRST = ("pull", "access", "path", "images")
 PAGE = 200  # rows
 MAX_INCIDENTS = 12
@@ -123,20 +123,30 @@ def _lines(entry: ClusterEntry, everything: bool) -> Iterable[Line]:
     if not everything and whole is Standing.FINE:
         return
     lines = [Line(entry, row, standing_in(entry, row)) for row in entry.rows]
-    if entry.unknown_since is not None:  # what passed in an earlier run is not said again
-        lines = [line for line in lines if line.standing is not Standing.NOT_SEEN]
-    listed = [line for line in lines if everything or line.standing is not Standing.FINE]
-    if whole is not Standing.FINE and not any(line.standing is whole for line in listed):
-        listed.append(Line(entry, None, whole))
+    listed = [line for line in lines if everything or not _is_said_once(line)]
+    wanted = [whole] if whole is not Standing.FINE else []
+    if entry.unknown_since is None and len(listed) < sum(line.standing is not Standing.FINE for line in lines):
+        wanted.append(Standing.NOT_SEEN)
+    listed += [Line(entry, None, one) for one in dict.fromkeys(wanted) if one not in {line.standing for line in listed}]
     yield from listed or [Line(entry, None, whole)]
+
+
+def _is_said_once(line: Line) -> bool:
+    """Whether a row has nothing to say that its cluster's own row, or none at all, does not say."""
+    if line.standing is Standing.NOT_SEEN and line.row is not None:
+        return line.entry.unknown_since is not None or line.row.outcome is Outcome.PASS
+    return line.standing is Standing.FINE
 
 
 def _has(line: Line, words: Iterable[str], fleet: Fleet) -> bool:
     guid = subscription_of(line.entry.cluster)
     row = line.row
     texts = [line.entry.cluster, fleet.names.get(guid, ""), line.entry.region, line.standing.value]
-    texts += [row.registry, *(facet.cause for facet in row.open)] if row else [cause_of(line.entry, None)]
-    texts += [answer_mark(row, facet).word for facet in FACETS] if row else []
+    texts += [row.registry, *(facet.cause for facet in row.open)] if row else []
+    beside = line.entry.beside_of(None)
+    texts += [beside.registry] if row is None and beside else []
+    texts += [cause_of(line.entry, row), _dark_word(line)]
+    texts += [one.word for one in answers_in(line.entry, row)] if row else []
     whole = "\n".join(texts).lower()
     return all(word in whole for word in words)
 
@@ -237,35 +247,52 @@ def _mails(fleet: Fleet, unsent: Unsent | None) -> Tile:
 def _row(line: Line, fleet: Fleet) -> NowRow:
     entry, row = line.entry, line.row
     guid = subscription_of(entry.cluster)
-    facet = telling(row)
+    facet, beside = telling(row), entry.beside_of(row)
     return NowRow(
         cluster=bounded.name(name_of(entry.cluster)),
         address=addresses.cluster(entry.cluster),
         subscription=bounded.name(fleet.names.get(guid, "") or guid or resource_group_of(entry.cluster)),
         region=bounded.name(entry.region),
-        registry=bounded.name(row.registry) if row else "",
+        registry=bounded.name(row.registry if row else beside.registry if beside else ""),
         registry_address=addresses.registry(row.registry) if row else "",
         standing=Mark(line.standing.value, line.standing.kind),
-        answers=tuple(answer_mark(row, facet) for facet in FACETS) if row else (),
-        basis=basis_words(row.seen_by or row.basis) if row else "",
+        answers=answers_in(entry, row) if row else (),
+        basis=basis_words(row) if row else "",
         waiting=row.waiting if row else 0,
-        cause=cause_of(entry, facet),
+        cause=cause_of(entry, row),
         summary=bounded.sentence(facet.summary) if facet else "",
-        since=maybe(since_of(row), fleet.now),
+        since=maybe(since_of(entry, row), fleet.now),
         strip=strip(strip_of(entry, [row] if row else entry.rows, fleet.now)),
-        also=f"{line.standing.value} {bounded.sentence(entry.cluster)}",
+        also=f"{line.standing.value} {_dark_word(line)} {bounded.sentence(entry.cluster)}",
     )
 
 
-def cause_of(entry: ClusterEntry, facet: OpenFacet | None) -> str:
-    """What is wrong with a row, in the word of a cause or in a few of our own."""
-    if facet is not None:
-        return bounded.name(facet.cause)
-    if entry.missed_since is not None:
-        return NOT_FOUND
-    if entry.unreadable_since is not None:
-        return UNREADABLE
-    return "" if entry.rows else NO_REGISTRY
+def _dark_word(line: Line) -> str:
+    """What finds a row of which it is not known whether the pull works, whatever else it comes to."""
+    dark = in_the_dark(line.entry, line.row) if line.row else line.standing is Standing.NOT_SEEN
+    return Standing.NOT_SEEN.value if dark or line.entry.unknown_since is not None else ""
+
+
+def cause_of(entry: ClusterEntry, row: RowEntry | None) -> str:
+    """What is wrong with a row, in the word of a cause or in a few of our own: "role-missing; not found in …"."""
+    facet, beside = telling(row), entry.beside_of(row)
+    said = [facet.cause] if facet is not None else []
+    if beside is not None and _speaks_for(entry, row):
+        said = [beside.cause]
+    elif beside is not None and beside.cause == STOPPED:
+        said.append(beside.cause)
+    said += [NOT_FOUND] if entry.missed_since is not None else []
+    said += [UNREADABLE] if entry.unreadable_since is not None else []
+    said += [] if entry.rows or entry.unknown_since is not None else [NO_REGISTRY]
+    return "; ".join(bounded.name(cause_words(one)) for one in said if one)
+
+
+def _speaks_for(entry: ClusterEntry, row: RowEntry | None) -> bool:
+    """Whether what is said beside the rows is what a row, or its cluster's own, comes to."""
+    beside = entry.beside_of(row)
+    if beside is None or beside.verdict == "skipped":
+        return False
+    return row is None or (row.outcome is Outcome.PASS and entry.outcome_of(row) is not Outcome.PASS)
 
 
 def telling(row: RowEntry | None) -> OpenFacet | None:
@@ -275,10 +302,14 @@ def telling(row: RowEntry | None) -> OpenFacet | None:
     return min(row.open, key=lambda facet: (not facet.failing, facet.verdict != "fail", _TOLD_FIRST.index(facet.facet)))
 
 
-def since_of(row: RowEntry | None) -> datetime | None:
+def since_of(entry: ClusterEntry, row: RowEntry | None) -> datetime | None:
     """Since when it fails; where nothing is held to, since when looks failed; else since when it is not known."""
-    if row is None:
-        return None
+    if entry.beside is not None and _speaks_for(entry, row):
+        return entry.beside.since
+    return (_row_since(row) if row else None) or entry.unknown_since
+
+
+def _row_since(row: RowEntry) -> datetime | None:
     failing = [facet.since for facet in row.failing]
     unconfirmed = [facet.failed_since for facet in row.open if facet.failed_since is not None]
     unknown = [facet.unknown_since for facet in row.open if facet.unknown_since is not None]

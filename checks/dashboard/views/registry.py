@@ -14,9 +14,9 @@ from checks.arm_ids import name_of, subscription_of
 from checks.catalog import check_of
 from checks.dashboard import addresses
 from checks.dashboard.views.incidents import HOURS, IncidentLine, incident_line
-from checks.dashboard.views.marks import Mark, Strip, answer_mark, basis_words, strip
+from checks.dashboard.views.marks import Mark, Strip, answers_in, basis_words, strip
 from checks.dashboard.views.moments import Moment, maybe
-from checks.dashboard.views.now import FACETS, cause_of, since_of, telling
+from checks.dashboard.views.now import cause_of, since_of
 from checks.dashboard.views.standing import Standing, standing_in
 from checks.findings import ClusterReport, Fail, Finding, describe_evidence, shown, word
 from checks.fleet.clusters import is_called, strip_of
@@ -136,17 +136,17 @@ def registry_view(
 
 def _dependent(entry: ClusterEntry, row: RowEntry, fleet: Fleet) -> DependentLine:
     guid = subscription_of(entry.cluster)
-    standing, facet = standing_in(entry, row), telling(row)
+    standing = standing_in(entry, row)
     return DependentLine(
         cluster=bounded.name(name_of(entry.cluster)),
         address=addresses.cluster(entry.cluster),
         subscription=bounded.name(fleet.names.get(guid, "") or guid),
         region=bounded.name(entry.region),
         standing=Mark(standing.value, standing.kind),
-        answers=tuple(answer_mark(row, facet) for facet in FACETS),
-        basis=basis_words(row.seen_by or row.basis),
-        cause=cause_of(entry, facet),
-        since=maybe(since_of(row), fleet.now),
+        answers=answers_in(entry, row),
+        basis=basis_words(row),
+        cause=cause_of(entry, row),
+        since=maybe(since_of(entry, row), fleet.now),
         strip=strip(strip_of(entry, [row], fleet.now)),
     )
 

@@ -37,14 +37,15 @@ class Standing(StrEnum):
 _RANKS = {standing: rank for rank, standing in enumerate(Standing)}
 
 
+_OPEN = {Outcome.UNKNOWN: Standing.NOT_SEEN, Outcome.FAIL: Standing.UNCONFIRMED}
+
+
 def standing_of(entry: ClusterEntry) -> Standing:
     """What a cluster comes to: what is held to fail, else what the last look found."""
     held = min((standing_of_row(row) for row in entry.rows), key=lambda one: one.rank, default=Standing.FINE)
     if held.kind == "fail":
         return held
-    if entry.outcome is Outcome.FAIL:
-        return Standing.UNCONFIRMED
-    return Standing.NOT_SEEN if entry.outcome is Outcome.UNKNOWN else Standing.FINE
+    return _OPEN.get(entry.outcome, Standing.FINE)
 
 
 def standing_of_row(row: RowEntry) -> Standing:
@@ -64,9 +65,29 @@ def standing_of_row(row: RowEntry) -> Standing:
 
 
 def standing_in(entry: ClusterEntry, row: RowEntry) -> Standing:
-    """What a registry of it comes to: not seen where the cluster was not found, but for what is held to fail."""
+    """What a registry of it comes to: not seen where the cluster was not found, but for what is held to fail; else, as
+    long as nothing of its own is open, what is said beside the rows."""
     standing = standing_of_row(row)
-    return standing if entry.unknown_since is None or standing.kind == "fail" else Standing.NOT_SEEN
+    if entry.unknown_since is not None and standing.kind != "fail":
+        return Standing.NOT_SEEN
+    if standing is not Standing.FINE:
+        return standing
+    return _OPEN.get(entry.outcome_of(row), Standing.FINE)
+
+
+def in_the_dark(entry: ClusterEntry, row: RowEntry | None = None) -> bool:
+    """Whether it is not known if a cluster can pull from a registry of it, or (None) from any of them, whatever else is
+    known to fail; nor is it of a cluster that was not found."""
+    if row is not None:
+        dark = standing_in(entry, row) is Standing.NOT_SEEN
+        return dark or any(facet.facet == "pull" and facet.verdict == "unknown" for facet in row.open)
+    whole = entry.unknown_since is not None or standing_of(entry) is Standing.NOT_SEEN
+    return whole or _left_open(entry) or any(in_the_dark(entry, one) for one in entry.rows)
+
+
+def _left_open(entry: ClusterEntry) -> bool:
+    beside = entry.beside_of(None)
+    return beside is not None and beside.verdict == "unknown"
 
 
 def proven(entry: ClusterEntry) -> bool:

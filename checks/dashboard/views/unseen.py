@@ -14,7 +14,7 @@ import msgspec
 from checks.dashboard import addresses
 from checks.dashboard.views.moments import moment
 from checks.dashboard.views.runs import SubscriptionLine, subscription_line
-from checks.dashboard.views.standing import Standing, standing_of
+from checks.dashboard.views.standing import Standing, in_the_dark
 from checks.doctor.grants import Grants, grants_in, script
 from checks.findings import ClusterReport, Pass, Unknown
 from checks.fleet.model import Fleet
@@ -42,7 +42,9 @@ class Unseen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnseenView(msgspec.Struct, frozen=True, kw_only=True):
-    """The page. ``read`` of ``clusters`` clusters' reports were read for it."""
+    """The page. ``read`` of ``clusters`` clusters' reports were read for it. ``not_seen``: clusters of which it is not
+    known whether they can pull from each of their registries, ``not_found``: those that the last list did not have.
+    """
 
     headline: str
     kind: str
@@ -55,6 +57,7 @@ class UnseenView(msgspec.Struct, frozen=True, kw_only=True):
     unknowns: tuple[Grouped, ...]
     more_unknowns: int
     not_seen: int
+    not_found: int
     not_seen_address: str
     read: int
     clusters: int
@@ -77,7 +80,7 @@ def to_be_read(fleet: Fleet) -> tuple[str, ...]:
 def _openness(entry: ClusterEntry) -> tuple[bool, int, str]:
     """The place of a cluster: what is not seen first, then those with most answers that are not known."""
     open_answers = sum(facet.verdict == "unknown" for row in entry.rows for facet in row.open)
-    return (standing_of(entry) is not Standing.NOT_SEEN, -open_answers, entry.cluster.lower())
+    return (not in_the_dark(entry), -open_answers, entry.cluster.lower())
 
 
 def granting(fleet: Fleet, unseen: Unseen) -> tuple[Grants, str]:
@@ -111,7 +114,8 @@ def unseen_view(fleet: Fleet, unseen: Unseen) -> UnseenView:
         more_gaps=more_missing,
         unknowns=unknown,
         more_unknowns=more_unknown,
-        not_seen=sum(standing_of(entry) is Standing.NOT_SEEN for entry in fleet.clusters()),
+        not_seen=sum(in_the_dark(entry) for entry in fleet.clusters()),
+        not_found=sum(entry.missed_since is not None for entry in fleet.clusters()),
         not_seen_address=addresses.now(q=Standing.NOT_SEEN.value),
         read=len(unseen.reports),
         clusters=clusters,

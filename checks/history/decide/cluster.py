@@ -15,11 +15,13 @@ from checks.history.decide.policy import FACETS, KEEP_FOR, Policy
 from checks.history.decide.replay import Key
 from checks.history.decide.sights import with_sights
 from checks.history.decide.subject import Look, Step, absent, company_of, displaced, step
-from checks.history.model import ClusterState, Decision, LastLook, RunRef, SubjectReason, SubjectState
-from checks.report.outcome import outcome_of, pods_read
+from checks.history.model import ClusterState, Decision, HeldBeside, LastLook, RunRef, SubjectReason, SubjectState
+from checks.report.outcome import beside_rows, outcome_of, pods_read
 from checks.rules.pull import pull_times
+from checks.text import clipped
 
 MAX_REMEMBERED = 100
+MAX_WORD = 300  # characters of a cause or a registry
 
 Steps = dict[Key, Step]
 
@@ -58,6 +60,7 @@ def decide(
         notices=notices,
         region=report.region or (previous.region if previous else ""),
         watched=previous.watched if previous else now,
+        beside=_beside(previous, report, now),
         looked=LastLook(run.id, now) if report.problem is None else previous.looked if previous else None,
     )
     moved = tuple(done.moved for done in steps.values() if done.moved is not None)
@@ -123,6 +126,16 @@ def _change(
         rows=tuple(_verdicts(name, row) for name, row in sorted(rows.items()) if name in moved),
         notify=state.notify,
     )
+
+
+def _beside(previous: ClusterState | None, report: ClusterReport, now: datetime) -> HeldBeside | None:
+    """What the report says beside its rows, since when something of that verdict did."""
+    found = beside_rows(report)
+    if found is None:
+        return None
+    before = previous.beside if previous else None
+    since = before.since if before is not None and before.verdict == found.verdict else now
+    return HeldBeside(found.verdict, clipped(found.cause, MAX_WORD), clipped(found.registry, MAX_WORD), since)
 
 
 def _notify(previous: ClusterState | None, report: ClusterReport) -> tuple[str, ...]:

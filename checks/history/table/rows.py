@@ -24,6 +24,7 @@ from checks.history.errors import LimitError, SchemaError
 from checks.history.model import (
     Batch,
     ClusterState,
+    HeldBeside,
     KnownCluster,
     LastLook,
     MailRow,
@@ -231,6 +232,7 @@ def state_row(state: ClusterState, report: ClusterReport | None) -> Entity:
     entity |= small_columns(state) | chunked("subjects", subjects) | chunked("registries", registries)
     entity |= chunked("baselines", baselines) | chunked("notices", notices)
     entity |= {"region": state.region or None, "watched": state.watched}
+    entity |= {"beside": text_of(state.beside) if state.beside else None}
     if state.looked is not None:
         entity |= {"looked_run": state.looked.run, "looked_at": state.looked.at}
     if report is not None:
@@ -301,6 +303,7 @@ def read_state(row: Row) -> ClusterState:
         region=str(row.get("region", "")),
         watched=moment(row, "watched"),
         looked=_last_look(row),
+        beside=read(HeldBeside, string(row, "beside"), where) if "beside" in row else None,
     )
 
 

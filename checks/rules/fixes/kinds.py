@@ -31,3 +31,8 @@ def without_bicep(fix: Iterable[str]) -> tuple[str, ...]:
 def first_command(fix: Iterable[str]) -> str:
     """The first thing to run, or "" where a fix is only remarks."""
     return next((step for step in fix if kind_of(step) is FixKind.COMMAND), "")
+
+
+def further_commands(fix: Iterable[str]) -> int:
+    """How many things to run come after the first."""
+    return max(0, sum(kind_of(step) is FixKind.COMMAND for step in fix) - 1)

@@ -24,7 +24,7 @@ from checks.web.resources.incidents import IncidentState
 
 PAGE = 40  # incidents of a list
 DONE = {
-    "acknowledged": "Acknowledged: nobody is notified of it again until it is over, or the acknowledgement is.",
+    "acknowledged": "Acknowledged: nobody is notified of it again until it is over, for 24 hours at most.",
     "silenced": "Silenced: no mail is sent of it for as long as you said.",
     "already": "You had acknowledged it already.",
     "ended": "Ended: people are notified again.",

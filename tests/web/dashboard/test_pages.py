@@ -324,7 +324,10 @@ async def test_an_acknowledgement_is_shown_to_everybody_and_may_be_ended_by_oper
     await kept.job.store.add_silence(silence(kept, kind=SilenceKind.ACK, matchers=matchers))
     (name, *_) = [one for one in await incidents(kept) if "role-missing" in (await shown(kept, one)).text]
     made = await shown(kept, name, OPERATOR)
-    assert "Acknowledged by jo@contoso.example until 2026-11-24 15:42 UTC (in 6 h) : the role comes" in made.text
+    assert (
+        "Acknowledged by jo@contoso.example until it is over, at most until 2026-11-24 15:42 UTC (in 6 h) : the role"
+        in made.text
+    )
     assert [one.rpartition("/")[2] for one in made.forms()] == ["runs", "silence"], "nobody acknowledges it twice"
     assert (await shown(kept, "silences")).forms() == []
     assert (await shown(kept, "silences", OPERATOR)).forms()[1:] == ["/api/dashboard/silences/0a0a/end"]
