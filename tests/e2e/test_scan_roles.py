@@ -25,9 +25,10 @@ from tests.support.scan_access import (
 )
 from tests.support.tenant_builder import Tenant
 
-# A check of one cluster asks where its registries lie.
-ALONE = "microsoft.resourcegraph/resources/read"
-DEFAULT = actions_of("reader") - {ALONE} | {KUBERNETES_ACTION.lower()}
+# A check of one cluster asks where its registries lie, and may ask which kinds of resources its subscription has.
+GRAPH = "microsoft.resourcegraph/resources/read"
+ALONE = {GRAPH, "microsoft.resources/subscriptions/resources/read"}
+DEFAULT = actions_of("reader") - ALONE | {KUBERNETES_ACTION.lower()}
 CONNECTIONS = "microsoft.network/networkmanagerconnections/read"
 NAMESPACE = "pullwatch-canary"
 CANARY = {"PULLWATCH_CANARY_NAMESPACE": NAMESPACE, "PULLWATCH_CANARY_SECONDS": "5"}
@@ -73,7 +74,7 @@ def test_a_scan_asks_for_each_action_of_the_reader_role_and_for_no_other(tenant:
 def test_a_check_of_one_cluster_asks_where_its_registries_lie_besides(tenant: Tenant) -> None:
     grant(tenant)
     _, sim = look(tenant, "--cluster", CLUSTER)
-    assert {ALONE} <= asked(sim) <= DEFAULT | {ALONE}
+    assert {GRAPH} <= asked(sim) <= DEFAULT | ALONE
     assert refused(sim) == []
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from typing import Literal
 
+import msgspec
 import pytest
 
 from checks.notify.incidents import Mail
@@ -32,9 +33,14 @@ def outgoing(recipients: tuple[str, ...] = TEAM, text: str = "one line\n.\n.two 
     return Outgoing(message=message, mail=Mail(id="one"))
 
 
+def without_answer(receipt: Receipt) -> Receipt:
+    """Who got it; what the server said as it took it is a matter of one test."""
+    return msgspec.structs.replace(receipt, answer="")
+
+
 async def sent(box: Mailbox, recipients: tuple[str, ...] = TEAM, sender: str = SENDER) -> Receipt:
     transport = SmtpTransport(SmtpSettings(host=box.host, port=box.port, tls=Tls.OFF), seconds=20.0)
-    return await transport.send(outgoing(), sender, recipients)
+    return without_answer(await transport.send(outgoing(), sender, recipients))
 
 
 async def refused(box: Mailbox, recipients: tuple[str, ...] = TEAM, sender: str = SENDER) -> NotDelivered:
@@ -371,7 +377,7 @@ async def test_a_sign_in_goes_over_tls_and_one_that_is_refused_shows_no_password
             settings = SmtpSettings(host=box.host, port=box.port, username="pullwatch", password=password)
             transport = SmtpTransport(settings, trusting(box), seconds=20.0)
             if taken:
-                assert await transport.send(outgoing(), SENDER, TEAM) == Receipt()
+                assert without_answer(await transport.send(outgoing(), SENDER, TEAM)) == Receipt()
                 continue
             with pytest.raises(NotDelivered) as raised:
                 await transport.send(outgoing(), SENDER, TEAM)
