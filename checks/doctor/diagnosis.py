@@ -14,13 +14,14 @@ from checks.causes import ScanCause
 from checks.doctor.losses import lost_of, lost_without
 from checks.doctor.model import Diagnosis, InPlace, Lack, LackKind, Off, Place
 from checks.doctor.remarks import remarks
-from checks.findings import ClusterReport, Coverage, Finding, Pass, SubscriptionResult, Unknown
+from checks.findings import ClusterReport, Coverage, Finding, Pass, ScanError, SubscriptionResult, Unknown
 from checks.rules.fixes import az_roles
 from checks.rules.own_actions import checks_of
 from checks.text import clipped, counted, one_line, printable, redacted
 
 MAX_PLACES = 100  # of one lack
 MAX_WHY = 400
+LOOK_FOR_IT = "# Pullwatch sees subscriptions, clusters and registries where its identity holds Reader"
 _KINDS = {
     "not-allowed": LackKind.PERMISSION,
     "unreachable": LackKind.NETWORK,
@@ -54,12 +55,13 @@ def diagnose(
     clusters: int | None = None,
     off: tuple[Off, ...] = (),
     settings: tuple[Lack, ...] = (),
+    errors: Iterable[ScanError] = (),
 ) -> Diagnosis:
     """What is in place and what is not. ``clusters``: how many there are, where reports of some only were read.
 
-    ``settings`` are lacks that only the app's own settings show.
+    ``settings`` are lacks that only the app's own settings show; ``errors`` what was asked for and is not there.
     """
-    found = [*_of_subscriptions(subscriptions, identity)]
+    found = [*_of_subscriptions(subscriptions, identity), *_of_errors(errors, subscriptions)]
     partly = {one.id.lower() for one in subscriptions if one.lacking or not isinstance(one.verdict, Pass)}
     for report in reports:
         found += _of_cluster(report, partly)
@@ -91,6 +93,19 @@ def _of_subscriptions(results: Iterable[SubscriptionResult], identity: str) -> I
             fix = (az_roles.assign_role(identity or az_roles.OWN_IDENTITY, "Reader", scope),)
             lost = lost_of(checks_of(result.lacking)) if not result.lacking_more else "most checks"
             yield _Found(LackKind.PERMISSION, "actions", "Reader", lost, Place(scope, _shown(name), why, fix))
+
+
+def _of_errors(errors: Iterable[ScanError], results: Sequence[SubscriptionResult]) -> Iterator[_Found]:
+    """What was named and is not there, perhaps because it cannot be seen; what a subscription says already is left out."""
+    said = {step for result in results for step in result.fix}
+    for error in errors:
+        if error.fix and said.issuperset(error.fix):
+            continue
+        kind = (
+            LackKind.PERMISSION if any("az role assignment create" in step for step in error.fix) else LackKind.TROUBLE
+        )
+        place = Place("", "what was asked for", _shown(error.summary), error.fix or (LOOK_FOR_IT,))
+        yield _Found(kind, "what was asked for", "Reader", "whether it can pull", place)
 
 
 def _of_cluster(report: ClusterReport, partly: set[str]) -> Iterator[_Found]:
@@ -139,6 +154,9 @@ def _of_finding(report: ClusterReport, finding: Finding, steps: set[str]) -> _Fo
     if not isinstance(finding.verdict, Unknown):
         return None
     missing, fix = finding.verdict.missing, finding.fix
+    if finding.code == "PW102" and finding.cause == "look-not-found" and missing == "Reader":
+        place = Place(report.id, _shown(report.name), _shown(finding.summary), (LOOK_FOR_IT,))
+        return _Found(LackKind.PERMISSION, "registry", "Reader", "whether the cluster can pull from it", place)
     if _ACTION.fullmatch(missing):
         found = _SUBSCRIPTION.search(finding.summary)
         fix = az_roles.grant_action(missing, found[1] if found else subscription_of(report.id))
@@ -195,7 +213,7 @@ def _in_place(subscriptions: Sequence[SubscriptionResult], reports: Sequence[Clu
     for report in reports:
         looked: dict[str, bool] = {}
         for line in report.coverage:
-            if line.what in _ASKED:
+            if line.what in _ASKED and line.reason not in ("not-applicable", "not-asked"):
                 looked[line.what] = looked.get(line.what, True) and line.looked
         asked.update(looked.keys())
         read.update(what for what, all_read in looked.items() if all_read)

@@ -11,7 +11,7 @@ import pytest
 from simulator import running
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from tests.support.cli import typed
-from tests.support.doctor_cases import CASES, SCOPE, Case, granted
+from tests.support.doctor_cases import CASES, OTHER, SCOPE, Case, granted, whole
 from tests.support.tenant_builder import Tenant
 
 
@@ -56,7 +56,33 @@ def test_without_a_token_nothing_could_be_looked_at(tmp_path: Path) -> None:
     with running(tenant.root) as sim:
         environment = {**sim.environment, "IDENTITY_ENDPOINT": "http://127.0.0.1:9/nobody"}
         done = typed(environment, "doctor")
-    assert done.returncode == 3 and "Nothing could be looked at." in done.stdout
+    assert done.returncode == 3 and "what was asked for" in done.stdout
+
+
+def test_what_is_named_and_cannot_be_seen_is_missing(tmp_path: Path) -> None:
+    tenant = granted(tmp_path / "tenant", scopes=(SCOPE,))
+    hidden = tenant.cluster("aks-hidden", sub=OTHER)
+    for name in (hidden, "aks-hidden"):
+        code, answer = doctor(tenant, "--cluster", name)
+        (lack,) = answer["diagnosis"]["lacks"]
+        assert (code, lack["what"], lack["needs"]) == (1, "what was asked for", "Reader")
+        assert "aks-hidden" in lack["places"][0]["why"] or OTHER in lack["places"][0]["why"]
+
+
+def test_a_registry_in_a_subscription_that_cannot_be_seen_is_missing(tmp_path: Path) -> None:
+    tenant = granted(tmp_path / "tenant", scopes=(SCOPE,))
+    tenant.registry("acrfar", sub=OTHER)
+    tenant.pod("acrfar.azurecr.io/team/web:1", name="far")
+    code, answer = doctor(tenant)
+    (lack,) = answer["diagnosis"]["lacks"]
+    assert (code, lack["kind"], lack["what"], lack["needs"]) == (1, "permission", "registry", "Reader")
+    assert "acrfar.azurecr.io is in none of the" in lack["places"][0]["why"]
+
+
+def test_without_any_role_nothing_could_be_looked_at(tmp_path: Path) -> None:
+    code, answer = doctor(whole(tmp_path / "tenant"))
+    (lack,) = answer["diagnosis"]["lacks"]
+    assert (code, lack["needs"]) == (3, "Reader")
 
 
 def test_the_page_is_for_people_and_the_script_for_a_shell(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,10 +84,12 @@ def _doctor(options: argparse.Namespace) -> int:
         looked = asyncio.run(until_signal(_look(loaded, scope, progress)))
     finally:
         progress.end()
-    for error in looked.report.errors:
-        terminal.say(error.summary, *(f"  {step}" for step in error.fix))
     diagnosis = diagnose(
-        looked.report.subscriptions, looked.report.clusters, identity=looked.identity, off=switched_off(loaded)
+        looked.report.subscriptions,
+        looked.report.clusters,
+        identity=looked.identity,
+        off=switched_off(loaded),
+        errors=looked.report.errors,
     )
     return _written(options, loaded, diagnosis)
 
@@ -130,5 +133,5 @@ def _kept(path: Path, text: str) -> bool:
     except OSError as error:
         terminal.say(f"{path} cannot be written: {error.strerror}")
         return False
-    terminal.say(f"{path} is written: read it, then run it with sh {path}")
+    terminal.say(f"{path} is written: read it, then run it with sh {shlex.quote(str(path))}")
     return True

@@ -65,7 +65,8 @@ def _closing(diagnosis: Diagnosis, grants: Grants, page: Page) -> Iterator[Text]
     if many:
         yield Text("")
         said = f"`pullwatch doctor --script grant.sh` writes a script of {counted(many, 'role assignment')}."
-        yield from prose(f"{said} Read it before you run it; it may be run again.", page, "")
+        more = "What one missing role hides shows once it is granted: look again then."
+        yield from prose(f"{said} Read it before you run it; it may be run again. {more}", page, "")
     elif diagnosis.lacks:
         yield Text("")
         yield from prose("No role assignment would show more: the steps above are for a person to decide.", page, "")
