@@ -96,7 +96,7 @@ def _of_subscriptions(results: Iterable[SubscriptionResult], identity: str) -> I
 
 
 def _of_errors(errors: Iterable[ScanError], results: Sequence[SubscriptionResult]) -> Iterator[_Found]:
-    """What was named and is not there, perhaps because it cannot be seen; what a subscription says already is left out."""
+    """What was named and is not there, or cannot be seen; what a subscription says already is left out."""
     said = {step for result in results for step in result.fix}
     for error in errors:
         if error.fix and said.issuperset(error.fix):
