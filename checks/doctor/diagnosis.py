@@ -28,6 +28,7 @@ _KINDS = {
     "off": LackKind.SETTING,
     "error": LackKind.TROUBLE,
     "throttled": LackKind.TROUBLE,
+    "not-found": LackKind.TROUBLE,
 }
 # What Reader lacks, named alone: an action that a finding needs, and the subscription that it says.
 _ACTION = re.compile(r"Microsoft\.[\w.]+(/[\w.]+)+/action")
@@ -160,7 +161,7 @@ def _of_finding(report: ClusterReport, finding: Finding, steps: set[str]) -> _Fo
     if _ACTION.fullmatch(missing):
         found = _SUBSCRIPTION.search(finding.summary)
         fix = az_roles.grant_action(missing, found[1] if found else subscription_of(report.id))
-    elif not _lacks_pull(finding):
+    elif not _lacks_pull(finding) or missing.endswith("(optional)"):
         return None
     if not fix or steps.issuperset(fix):
         return None

@@ -100,7 +100,8 @@ def script(grants: Grants, made: str) -> str:
         "#!/bin/sh",
         "# Grants Pullwatch's identity what it lacked to see everything. Read it before you run it:",
         "# each line assigns one role, and only where it is not assigned yet.",
-        f"# Made of the last reports, {made}.",
+        f"# Made of reports {made}.",
+        "# Where Pullwatch runs as a person: PULLWATCH_PRINCIPAL_TYPE=User.",
         "set -eu",
     ]
     if any(not grant.object_id for grant in (*grants.needed, *grants.pulling)):
@@ -131,8 +132,8 @@ def script(grants: Grants, made: str) -> str:
 _FUNCTION = """grant() { # object id, role, scope
   there=$(az role assignment list --role "$2" --scope "$3" --query "[?principalId=='$1'] | length(@)" --output tsv)
   if [ "$there" = 0 ]; then
-    az role assignment create --assignee-object-id "$1" --assignee-principal-type ServicePrincipal \\
-      --role "$2" --scope "$3" --output none
+    az role assignment create --assignee-object-id "$1" --role "$2" --scope "$3" --output none \\
+      --assignee-principal-type "${PULLWATCH_PRINCIPAL_TYPE:-ServicePrincipal}"
     echo "granted: $2 at $3"
   else
     echo "there already: $2 at $3"

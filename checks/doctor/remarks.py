@@ -13,10 +13,13 @@ def remarks(what: str, kind: LackKind, role: str) -> tuple[str, ...]:
             "# let its egress address through the registry's firewall. PULLWATCH_CHECK_IMAGES=false asks nodes only.",
         )
     if kind is LackKind.NETWORK:
-        return (
-            "# The API server is out of reach: deploy Pullwatch into a network that reaches it (subnetId of infra/),",
-            "# add its egress address to the authorized IP ranges, or set PULLWATCH_ALLOW_RUN_COMMAND=true",
-        )
+        way = "# The API server is out of reach: deploy Pullwatch into a network that reaches it (subnetId of infra/),"
+        if "PULLWATCH_ALLOW_RUN_COMMAND" in role:
+            return (
+                way,
+                "# add its egress address to the authorized IP ranges, or set PULLWATCH_ALLOW_RUN_COMMAND=true",
+            )
+        return (way, "# or add its egress address to the authorized IP ranges")
     if kind is LackKind.SETTING and role:
         return (f"# Setting: {role}",)
     return ()

@@ -104,6 +104,8 @@ def test_a_script_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     assert done.returncode == 74 and "cannot be written" in done.stderr
 
 
-@pytest.mark.parametrize("wrong", [("--to", "a@b.example"), ("--mail", "--to", "no address")])
+@pytest.mark.parametrize(
+    "wrong", [("--to", "a@b.example"), ("--mail", "--to", "no address"), ("--script", ""), ("--mail", "--script", "x")]
+)
 def test_wrong_usage_is_said(wrong: tuple[str, ...]) -> None:
     assert typed({}, "doctor", *wrong).returncode == 64

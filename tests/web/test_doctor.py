@@ -59,6 +59,7 @@ async def test_one_subscription_is_asked_for_by_its_id(kept: KeptFleet) -> None:
 async def test_an_app_that_never_looked_says_nothing_of_what_is_missing(kept: KeptFleet) -> None:
     status, answer = await ask(kept.job, "doctor")
     assert (status, answer["run"], answer["diagnosis"]["looked"]) == (200, "", 0)
+    assert "no run was closed yet" in [place["why"] for one in answer["diagnosis"]["lacks"] for place in one["places"]]
 
 
 @pytest.mark.parametrize(

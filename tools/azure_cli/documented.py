@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from azure_cli.program import ROOT, SECONDS, Tally, Wrong
+from azure_cli.program import ROOT, SECONDS, Tally, Wrong, signed_out
 
 PAGES = (Path("docs/dashboard-sign-in.md"),)
 UNDERSTOOD = "Please run 'az login'"
@@ -49,14 +49,7 @@ def understood(program: Path, command: str, environment: Mapping[str, str]) -> s
 
 def run(tally: Tally, program: Path, folder: Path) -> None:
     """Has each command of PAGES parsed, with a configuration folder in which nobody signed in."""
-    environment = {
-        **os.environ,
-        "AZURE_CONFIG_DIR": str(folder),
-        "CLIENT_ID": "c",
-        "APP": "a",
-        "ROLE": "r",
-        "OBJECT_ID": "o",
-    }
+    environment = {**signed_out(folder), "CLIENT_ID": "c", "APP": "a", "ROLE": "r", "OBJECT_ID": "o"}
     for page in PAGES:
         for command in commands((ROOT / page).read_text(encoding="utf-8")):
             name = f"{page.name}: {' '.join(command.split()[:5])}"

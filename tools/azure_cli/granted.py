@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from azure_cli import documented
-from azure_cli.program import ROOT, SECONDS, Az, Tally, Wrong, environment, register_cloud
+from azure_cli.program import ROOT, SECONDS, Az, Tally, Wrong, environment, register_cloud, signed_out
 from simulator import running
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from tests.support.cli import clean
@@ -83,7 +83,7 @@ def commands_of(case: Case, folder: Path) -> list[str]:
 
 def run(tally: Tally, program: Path, folder: Path) -> None:
     """Has what can be granted granted, and what a person decides parsed."""
-    nobody = {**os.environ, "AZURE_CONFIG_DIR": str(folder / "nobody")}
+    nobody = signed_out(folder / "nobody")
     for name, case in CASES.items():
         own = folder / name.replace(" ", "-")
         if case.grants:

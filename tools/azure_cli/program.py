@@ -80,8 +80,9 @@ def install() -> Path:
         raise Missing(str(error)) from None
 
 
-def environment(sim: Simulator, folder: Path) -> dict[str, str]:
-    """Only what the programs need: no proxy, no telemetry, no configuration of whoever runs this."""
+def signed_out(folder: Path) -> dict[str, str]:
+    """Only what the programs need: no proxy, no configuration of whoever runs this, and no telemetry, which az sends from
+    a process of its own that outlives it."""
     return {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "HOME": str(folder),
@@ -90,8 +91,12 @@ def environment(sim: Simulator, folder: Path) -> dict[str, str]:
         "AZURE_CORE_NO_COLOR": "true",
         "AZURE_EXTENSION_USE_DYNAMIC_INSTALL": "no",
         "AZURE_CORE_LOGIN_EXPERIENCE_V2": "off",
-        **sim.environment,
     }
+
+
+def environment(sim: Simulator, folder: Path) -> dict[str, str]:
+    """The same beside a simulated tenant."""
+    return {**signed_out(folder), **sim.environment}
 
 
 def register_cloud(az: Az, sim: Simulator) -> str:

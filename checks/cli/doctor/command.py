@@ -75,6 +75,10 @@ def _doctor(options: argparse.Namespace) -> int:
     --script it writes a script that does, for you to read and run."""
     if options.to and not options.mail:
         options.parser.error("--to goes with --mail")
+    if options.script == "":
+        options.parser.error("--script takes a file's name")
+    if options.mail and (options.script or options.cluster or options.subscription or options.registry):
+        options.parser.error("--mail looks at nothing: leave out --script and what is looked at")
     loaded = settings.load(os.environ)
     if options.mail:
         return FAILS if asyncio.run(send_trial(loaded, tuple(options.to), datetime.now(UTC))) else ALL_PASS

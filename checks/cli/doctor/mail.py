@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from datetime import datetime
 
-from checks.cli import terminal
 from checks.collect.arm.client import open_azure
 from checks.jobs.deliver import transports
 from checks.notify.transports.addresses import is_address
 from checks.notify.transports.base import NotDelivered, Receipt
 from checks.notify.trial import trial_mail
 from checks.settings import SettingError, Settings
+from checks.text import printable
 
 
 async def send_trial(loaded: Settings, to: tuple[str, ...], now: datetime) -> bool:
@@ -28,11 +29,15 @@ async def send_trial(loaded: Settings, to: tuple[str, ...], now: datetime) -> bo
             try:
                 receipt = await transport.send(outgoing, loaded.mail_from[0], recipients)
             except NotDelivered as error:
-                terminal.say(f"{transport.name}: nobody got it: {error}")
+                _say(f"{transport.name}: nobody got it: {error}")
                 failed = True
             else:
                 failed = _told(transport.name, recipients, receipt) or failed
     return failed
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{printable(line)}\n")
 
 
 def _told(name: str, recipients: tuple[str, ...], receipt: Receipt) -> bool:
@@ -40,5 +45,5 @@ def _told(name: str, recipients: tuple[str, ...], receipt: Receipt) -> bool:
     lost = {**receipt.refused, **receipt.later}
     for who in recipients:
         said = f"not accepted: {lost[who]}" if who in lost else f"accepted ({receipt.answer})"
-        terminal.say(f"{name}: {who}: {said}")
+        _say(f"{name}: {who}: {said}")
     return bool(lost)

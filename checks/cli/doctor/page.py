@@ -69,4 +69,4 @@ def _closing(diagnosis: Diagnosis, grants: Grants, page: Page) -> Iterator[Text]
         yield from prose(f"{said} Read it before you run it; it may be run again. {more}", page, "")
     elif diagnosis.lacks:
         yield Text("")
-        yield from prose("No role assignment would show more: the steps above are for a person to decide.", page, "")
+        yield from prose("The script would take none of the steps above: they are for a person to decide.", page, "")

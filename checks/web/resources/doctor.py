@@ -15,7 +15,7 @@ from checks.collect.wire.errors import CollectError
 from checks.dashboard.views.unseen import to_be_read
 from checks.doctor.diagnosis import diagnose
 from checks.doctor.grants import grants_in, script
-from checks.doctor.model import Diagnosis
+from checks.doctor.model import Diagnosis, Lack, LackKind, Place
 from checks.doctor.switches import lacks_of, switched_off
 from checks.findings import ClusterReport, ScanReport, SubscriptionResult
 from checks.fleet.load import load_fleet
@@ -32,6 +32,13 @@ from checks.web.reading import read_query
 from checks.web.resources.checks import SCAN_SECONDS, count_check
 
 AT_ONCE = 10  # reports that are read side by side
+NO_RUN = Lack(
+    kind=LackKind.TROUBLE,
+    what="run",
+    needs="a run that was closed",
+    lost="everything",
+    places=(Place("", "the app", "no run was closed yet", ("# POST /api/checks with {} asks for one",)),),
+)
 
 Named = Annotated[
     str,
@@ -110,9 +117,8 @@ async def _answer(
 ) -> HttpResponse:
     settings, now = context.settings, context.clock()
     who = (await own_access.identity(context.azure)).object_id or ""
-    diagnosis = diagnose(
-        results, reports, identity=who, clusters=clusters, off=switched_off(settings), settings=lacks_of(settings)
-    )
+    own = lacks_of(settings) if run or reports else (NO_RUN, *lacks_of(settings))
+    diagnosis = diagnose(results, reports, identity=who, clusters=clusters, off=switched_off(settings), settings=own)
     made = f"of {len(reports)} of {counted(clusters, 'cluster')}, at {now:%Y-%m-%d %H:%M} UTC"
     text = script(grants_in(diagnosis.steps(), settings.canary_namespace), made)
     return HttpResponse(200, DoctorAnswer(at=now, run=run, diagnosis=diagnosis, script=text))

@@ -24,7 +24,7 @@ def settings(smtp: Mailbox, **more: str) -> dict[str, str]:
 
 def test_a_test_mail_arrives_and_says_that_it_is_one(smtp: Mailbox) -> None:
     done = typed(settings(smtp), "doctor", "--mail")
-    assert (done.returncode, f"smtp: {TO}: accepted (250" in done.stderr) == (0, True), done.stderr
+    assert (done.returncode, f"smtp: {TO}: accepted (250" in done.stdout) == (0, True), done.stderr
     (message,) = smtp.messages
     assert str(message["Subject"]) == "[Pullwatch] TEST: this mail was asked for, nothing is wrong"
     assert str(message["To"]) == TO and message["Auto-Submitted"] == "auto-generated"
@@ -39,14 +39,14 @@ def test_a_refusal_is_said_in_the_servers_words(smtp: Mailbox) -> None:
     smtp.refuse("rcpt", 550, "no such mailbox", recipient="gone@contoso.example")
     done = typed(settings(smtp), "doctor", "--mail", "--to", TO, "--to", "gone@contoso.example")
     assert done.returncode == 1
-    assert f"smtp: {TO}: accepted" in done.stderr
-    assert "smtp: gone@contoso.example: not accepted: smtp: 550 no such mailbox" in done.stderr
+    assert f"smtp: {TO}: accepted" in done.stdout
+    assert "smtp: gone@contoso.example: not accepted: smtp: 550 no such mailbox" in done.stdout
 
 
 def test_a_server_that_takes_nothing_is_said(smtp: Mailbox) -> None:
     smtp.refuse("data", 554, "rejected as spam", times=None)
     done = typed(settings(smtp), "doctor", "--mail")
-    assert (done.returncode, "nobody got it" in done.stderr, "554" in done.stderr) == (1, True, True)
+    assert (done.returncode, "nobody got it" in done.stdout, "554" in done.stdout) == (1, True, True)
     assert smtp.messages == []
 
 
