@@ -81,8 +81,8 @@ def install() -> Path:
 
 
 def signed_out(folder: Path) -> dict[str, str]:
-    """Only what the programs need: no proxy, no configuration of whoever runs this, and no telemetry, which az sends from
-    a process of its own that outlives it."""
+    """Only what the programs need: no proxy, no configuration of whoever runs this, and no telemetry, which az sends
+    from a process of its own that outlives it."""
     return {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "HOME": str(folder),
