@@ -11,7 +11,20 @@ _LIKE = re.compile(r"\\[*?]|.", re.DOTALL)
 
 def covers(pattern: str, text: str) -> bool:
     """Whether an action pattern covers a text: ``*`` matches any text, "/" included; case is ignored."""
-    return _matches([(_ANY if c == "*" else None, c) for c in pattern.lower()], text.lower())
+    first, *others = pattern.lower().split("*")
+    lowered = text.lower()
+    if not others:
+        return first == lowered
+    last = others.pop()
+    if len(first) + len(last) > len(lowered) or not (lowered.startswith(first) and lowered.endswith(last)):
+        return False
+    at, end = len(first), len(lowered) - len(last)
+    for part in others:  # each at the first place where it is: that leaves the most room for those after it
+        found = lowered.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
 
 
 def leaves(given: Iterable[str], taken: Iterable[str], text: str) -> bool:

@@ -7,6 +7,7 @@ there. azure-core obeys Retry-After without a cap; here a wait longer than the d
 from __future__ import annotations
 
 import re
+import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -121,6 +122,13 @@ class Azure:
         self._session = session
         self._clients: dict[tuple[type[Any], str], Any] = {}
         self._buffers: list[bytearray] = []
+        self._trust: ssl.SSLContext | None = None
+
+    def trust(self) -> ssl.SSLContext:
+        """The usual authorities, loaded once a job: that takes as long as a handshake. Nobody changes it."""
+        if self._trust is None:
+            self._trust = ssl.create_default_context()
+        return self._trust
 
     @contextmanager
     def buffer(self) -> Iterator[bytearray]:

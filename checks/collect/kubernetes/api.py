@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
-from kubernetes.aio import client
-
 from checks.collect.arm import reads
 from checks.collect.arm.client import Azure
-from checks.collect.kubernetes import run_command
+from checks.collect.kubernetes import calls, run_command
 from checks.collect.kubernetes.connection import RBAC_READER, cluster_token, open_api
 from checks.collect.kubernetes.kubeconfig import Kubeconfig, of_cluster
 from checks.collect.kubernetes.lists import Listed, Reader, deadline
@@ -98,13 +96,12 @@ async def pods_and_events(
 
     async with open_api(azure, cluster, kubeconfig) as api:
         with azure.buffer() as buffer:
-            reader = Reader(azure, cluster, buffer, deadline(azure) if until is None else until)
-            list_pods = api.list_pod_for_all_namespaces_without_preload_content
+            reader = Reader(azure, cluster, api, buffer, deadline(azure) if until is None else until)
             if ready_nodes:
-                pods = await reader.whole(list_pods, PodWithConditions, with_node)
+                pods = await reader.whole(calls.PODS, PodWithConditions, with_node)
             else:
-                pods = await reader.whole(list_pods, Pod, partial(containers, texts=texts))
-            events = await _events(reader, api, texts)
+                pods = await reader.whole(calls.PODS, Pod, partial(containers, texts=texts))
+            events = await _events(reader, texts)
     result = Workloads(
         containers=tuple(pods.items),
         events=events,
@@ -117,10 +114,10 @@ async def pods_and_events(
     return Seen(result, reads.evidence(f"pods and events{_moments(pods)}", kubeconfig.server, "v1"))
 
 
-async def _events(reader: Reader, api: client.CoreV1Api, texts: Texts) -> Seen[tuple[PodEvent, ...]] | NotSeen:
-    list_events = api.list_event_for_all_namespaces_without_preload_content
+async def _events(reader: Reader, texts: Texts) -> Seen[tuple[PodEvent, ...]] | NotSeen:
+    selected = {"fieldSelector": EVENTS}
     try:
-        events = await reader.whole(list_events, Event, partial(pod_events, texts=texts), field_selector=EVENTS)
+        events = await reader.whole(calls.EVENTS_PATH, Event, partial(pod_events, texts=texts), selected)
     except CollectError as error:
         return error.as_gap()
     gaps = f"{events.unreadable} events could not be read" if events.unreadable else ""

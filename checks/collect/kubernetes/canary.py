@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from kubernetes.aio import client
 
 from checks.collect.arm import reads
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes import api as kubernetes
 from checks.collect.kubernetes import canary_pod
+from checks.collect.kubernetes.calls import KubernetesApi
 from checks.collect.kubernetes.canary_api import CanaryApi, Refused
 from checks.collect.kubernetes.canary_pod import PodState, answered
 from checks.collect.kubernetes.canary_records import CanaryPod, CanaryRecords
@@ -117,7 +117,7 @@ class _Run:
         self,
         azure: Azure,
         cluster: Cluster,
-        api: client.CoreV1Api,
+        api: KubernetesApi,
         workloads: Seen[Workloads] | NotSeen,
         records: CanaryRecords,
     ) -> None:

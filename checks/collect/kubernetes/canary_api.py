@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
-from urllib.parse import quote
 
+import aiohttp
 import msgspec
-from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes import bodies
+from checks.collect.kubernetes.calls import NODES, KubernetesApi, Query, in_namespace
 from checks.collect.kubernetes.canary_pod import LABELS, PodState
 from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, translate_errors
 from checks.facts import Cluster, NotSeen, NotSeenReason
@@ -37,6 +39,8 @@ WARM_UP = 15.0  # seconds in which an API server that was away may refuse what i
 BUSY = frozenset({429, 503})
 DENIED = frozenset({401, 403})
 _SECONDS = re.compile(r"[0-9]{1,4}")
+
+Call = Callable[[], Awaitable[aiohttp.ClientResponse]]
 
 
 class Refused(CollectError):
@@ -65,8 +69,8 @@ class Deletion(msgspec.Struct, frozen=True):
 class CanaryApi:
     """One cluster's API, as canaries in one namespace use it."""
 
-    def __init__(self, azure: Azure, cluster: Cluster, api: client.CoreV1Api, namespace: str) -> None:
-        self._api: Any = api
+    def __init__(self, azure: Azure, cluster: Cluster, api: KubernetesApi, namespace: str) -> None:
+        self._api = api
         self._call_seconds = float(azure.settings.call_seconds)
         self._namespace = namespace
         self._scope = f"{cluster.id}/namespaces/{namespace}"
@@ -75,18 +79,15 @@ class CanaryApi:
 
     async def create(self, body: dict[str, Any]) -> None:
         """Makes a pod. Raises Refused and NotAllowed where none was made; after other errors it may be there."""
-        call = self._api.create_namespaced_pod_without_preload_content
-        status, raw = await self._patiently(
-            self._call_seconds, (_Busy,), "create a canary pod", call, self._namespace, body
-        )
+        call = partial(self._api.post, in_namespace(self._namespace, "pods"), self._call_seconds, body)
+        status, raw = await self._patiently(self._call_seconds, (_Busy,), "create a canary pod", call)
         if status not in (200, 201, 202):
             raise self._error(status, raw, "create a canary pod")
 
     async def read(self, name: str, seconds: float) -> PodState | None:
         """A pod's state, None where it is gone. An API server that does not answer is asked again for ``seconds``."""
-        call = self._api.read_namespaced_pod_without_preload_content
-        path = (quote(name, safe=""), self._namespace)
-        status, raw = await self._patiently(seconds, (_Busy, Unreachable), "read a canary pod", call, *path)
+        call = partial(self._api.get, in_namespace(self._namespace, "pods", name), self._call_seconds)
+        status, raw = await self._patiently(seconds, (_Busy, Unreachable), "read a canary pod", call)
         if status == 404:
             return None
         if status != 200:
@@ -98,12 +99,9 @@ class CanaryApi:
 
         DELETE answers 200 for a pod that stays too: then it has a deletionTimestamp, and is there when it is read.
         """
-        call, end = self._api.delete_namespaced_pod_without_preload_content, self._now() + self._call_seconds
-        status, raw = await self._patiently(
-            *(self._call_seconds, (_Busy, Unreachable), "delete a canary pod", call, quote(name, safe="")),
-            *(self._namespace,),
-            grace_period_seconds=0,
-        )
+        path, end = in_namespace(self._namespace, "pods", name), self._now() + self._call_seconds
+        call = partial(self._api.delete, path, self._call_seconds, {"gracePeriodSeconds": 0})
+        status, raw = await self._patiently(self._call_seconds, (_Busy, Unreachable), "delete a canary pod", call)
         if status == 404:
             return Deletion(found=False)
         if status not in (200, 202):
@@ -123,35 +121,32 @@ class CanaryApi:
 
     async def events(self, name: str) -> bytes | None:
         """The list of a pod's events; None where it may not be read."""
-        call = self._api.list_namespaced_event_without_preload_content
-        selector = f"involvedObject.kind=Pod,involvedObject.name={name}"
-        options = {"field_selector": selector, "limit": 200}
-        status, raw = await self._patiently(
-            self._call_seconds, (_Busy,), "read events", call, self._namespace, **options
-        )
+        query: Query = {"fieldSelector": f"involvedObject.kind=Pod,involvedObject.name={name}", "limit": 200}
+        call = partial(self._api.get, in_namespace(self._namespace, "events"), self._call_seconds, query)
+        status, raw = await self._patiently(self._call_seconds, (_Busy,), "read events", call)
         return raw if status == 200 else None
 
     async def list_canaries(self) -> bytes | None:
         """The list of the namespace's canary pods; None where it may not be read."""
-        call = self._api.list_namespaced_pod_without_preload_content
         selector = ",".join(f"{label}={value}" for label, value in LABELS.items())
-        status, raw = await self._call("list canary pods", call, self._namespace, label_selector=selector, limit=500)
+        query: Query = {"labelSelector": selector, "limit": 500}
+        call = partial(self._api.get, in_namespace(self._namespace, "pods"), self._call_seconds, query)
+        status, raw = await self._call("list canary pods", call)
         return raw if status == 200 else None
 
     async def list_quotas(self) -> bytes | None:
         """The list of the namespace's quotas; None where it may not be read."""
-        call = self._api.list_namespaced_resource_quota_without_preload_content
-        status, raw = await self._patiently(
-            self._call_seconds, (_Busy,), "list resource quotas", call, self._namespace, limit=1
-        )
+        path = in_namespace(self._namespace, "resourcequotas")
+        call = partial(self._api.get, path, self._call_seconds, {"limit": 1})
+        status, raw = await self._patiently(self._call_seconds, (_Busy,), "list resource quotas", call)
         return raw if status == 200 else None
 
     async def list_nodes(self, pool: str, token: str) -> bytes:
         """A page of a pool's nodes. Raises CollectError."""
-        options: dict[str, Any] = {"label_selector": f"{POOL_LABEL}={pool}", "limit": NODES_IN_PAGE}
-        options |= {"_continue": token} if token else {}
-        call = self._api.list_node_without_preload_content
-        status, raw = await self._patiently(self._call_seconds, (_Busy,), "list nodes", call, **options)
+        query: dict[str, str | int] = {"labelSelector": f"{POOL_LABEL}={pool}", "limit": NODES_IN_PAGE}
+        query |= {"continue": token} if token else {}
+        call = partial(self._api.get, NODES, self._call_seconds, query)
+        status, raw = await self._patiently(self._call_seconds, (_Busy,), "list nodes", call)
         if status in DENIED:
             raise NotAllowed(f"list nodes: {PodState.message_of(raw)}", RBAC_READER, self._cluster)
         if status != 200:
@@ -159,14 +154,14 @@ class CanaryApi:
         return raw
 
     async def _patiently(
-        self, seconds: float, passing: tuple[type[CollectError], ...], what: str, call: Any, *path: Any, **options: Any
+        self, seconds: float, passing: tuple[type[CollectError], ...], what: str, call: Call
     ) -> tuple[int, bytes]:
         """A call, made again after errors of these kinds for so many seconds."""
         pause, end = FIRST_PAUSE, self._now() + seconds
         while True:
             wait = pause
             try:
-                status, raw = await self._call(what, call, *path, **options)
+                status, raw = await self._call(what, call)
                 if status not in DENIED or self._now() + wait >= min(end, self._last_away + WARM_UP):
                     return status, raw
             except passing as error:
@@ -176,11 +171,11 @@ class CanaryApi:
             await asyncio.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _call(self, what: str, call: Any, *path: Any, **options: Any) -> tuple[int, bytes]:
+    async def _call(self, what: str, call: Call) -> tuple[int, bytes]:
         """An answer's status and body. Raises _Busy for one that says that nothing was done."""
         try:
             async with translate_errors(what, RBAC_WRITER, self._scope, self._call_seconds):
-                response = await call(*path, **options, _request_timeout=self._call_seconds)
+                response = await call()
                 async with response:
                     status, raw = int(response.status), await bodies.whole(response, MAX_ANSWER, "about a canary pod")
                     wait = response.headers.get("Retry-After", "")

@@ -17,6 +17,7 @@ from kubernetes.aio import client
 
 from checks.collect.arm.client import USER_AGENT, Azure
 from checks.collect.kubernetes.bodies import PACKING
+from checks.collect.kubernetes.calls import KubernetesApi
 from checks.collect.kubernetes.kubeconfig import Kubeconfig
 from checks.collect.wire import connections
 from checks.collect.wire.errors import Temporary, translate_errors
@@ -28,7 +29,7 @@ RBAC_READER = "Azure Kubernetes Service RBAC Reader"
 
 
 @asynccontextmanager
-async def open_api(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> AsyncIterator[client.CoreV1Api]:
+async def open_api(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> AsyncIterator[KubernetesApi]:
     """The cluster's API over its own trust, closed at the end. Raises CollectError where no token can be had."""
     token = await cluster_token(azure, cluster) if kubeconfig.exec_plugin else kubeconfig.token
     connector = connections.connector((), _trust(kubeconfig))
@@ -36,7 +37,7 @@ async def open_api(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> As
     api_client.user_agent = USER_AGENT
     api_client.set_default_header("Accept-Encoding", PACKING)  # type: ignore[no-untyped-call]
     try:
-        yield client.CoreV1Api(api_client)
+        yield KubernetesApi(api_client)
     finally:
         await api_client.close()  # type: ignore[no-untyped-call]
         await connector.close()  # the client leaves a connector that it was given open

@@ -7,16 +7,17 @@ which the rest can be read, though not as it was when the list began), and "API 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import aiohttp
 from kubernetes.aio.client.exceptions import ApiException
 
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes.bodies import chunks
+from checks.collect.kubernetes.calls import KubernetesApi, Query
 from checks.collect.kubernetes.connection import RBAC_READER
 from checks.collect.kubernetes.objects import decode_page
 from checks.collect.kubernetes.refusals import MAX_BODY, Expired, error_of
@@ -61,14 +62,19 @@ class Reader:
     Where it is throttled it waits, up to the event loop's time ``until``.
     """
 
-    def __init__(self, azure: Azure, cluster: Cluster, buffer: bytearray, until: float) -> None:
+    def __init__(self, azure: Azure, cluster: Cluster, api: KubernetesApi, buffer: bytearray, until: float) -> None:
         self._azure = azure
+        self._api = api
         self._cluster = cluster
         self._buffer = buffer
         self._until = until - RESERVE
 
     async def whole(
-        self, call: Callable[..., Awaitable[Any]], kind: type[T], convert: Callable[[T], Iterable[R]], **query: Any
+        self,
+        path: str,
+        kind: type[T],
+        convert: Callable[[T], Iterable[R]],
+        query: Mapping[str, str] | None = None,
     ) -> Listed[R]:
         """A list read to its end, each object converted as its page comes. Raises CollectError.
 
@@ -81,7 +87,7 @@ class Reader:
             try:
                 # Not kept under a name: the buffer could not grow for the next page.
                 objects, token, bad = decode_page(
-                    await wait_out(partial(self._page, call, token, limit, query), self._until), kind
+                    await wait_out(partial(self._page, path, token, limit, query or {}), self._until), kind
                 )
             except _TooLong:
                 if limit == 1:
@@ -105,14 +111,12 @@ class Reader:
                 return listed
         raise Temporary(f"the Kubernetes API's list has more than {MAX_PAGES} pages")
 
-    async def _page(
-        self, call: Callable[..., Awaitable[Any]], token: str | None, limit: int, query: dict[str, Any]
-    ) -> memoryview:
-        options = {**query, "limit": limit, **({"_continue": token} if token else {})}
+    async def _page(self, path: str, token: str | None, limit: int, query: Mapping[str, str]) -> memoryview:
+        options: Query = {**query, "limit": limit, **({"continue": token} if token else {})}
         seconds = float(self._azure.settings.call_seconds)
         try:
             async with translate_errors("read the Kubernetes API", RBAC_READER, self._cluster.id, seconds):
-                response = await call(**options, _request_timeout=seconds)
+                response = await self._api.get(path, seconds, options)
                 async with response:
                     return await self._body(response)
         except ApiException as error:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from checks.collect.arm import reads
 from checks.collect.arm.bodies import GUID
 from checks.collect.arm.client import Azure
+from checks.collect.kubernetes.calls import NODES
 from checks.collect.kubernetes.connection import open_api
 from checks.collect.kubernetes.kubeconfig import of_cluster as kubeconfig_of
 from checks.collect.kubernetes.lists import Reader, deadline
@@ -47,12 +48,8 @@ async def former(
     try:
         kubeconfig = await kubeconfig_of(azure, cluster)
         async with open_api(azure, cluster, kubeconfig) as api:
-            listed = await Reader(azure, cluster, bytearray(), until).whole(
-                api.list_node_without_preload_content,
-                Node,
-                stale,
-                label_selector=f"{CLIENT_ID_LABEL},{CLIENT_ID_LABEL}!={now}",
-            )
+            selected = {"labelSelector": f"{CLIENT_ID_LABEL},{CLIENT_ID_LABEL}!={now}"}
+            listed = await Reader(azure, cluster, api, bytearray(), until).whole(NODES, Node, stale, selected)
     except CollectError as error:
         gap = error.as_gap()
         return NotSeen(gap.why, gap.detail, NODES_READ if gap.why is NotSeenReason.NOT_ALLOWED else gap.role)

@@ -11,17 +11,16 @@ import asyncio
 from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
-from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from checks.collect.arm import reads
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes import bodies
+from checks.collect.kubernetes.calls import SERVICE_ACCOUNTS, KubernetesApi, in_namespace
 from checks.collect.kubernetes.connection import open_api
 from checks.collect.kubernetes.kubeconfig import of_cluster as kubeconfig_of
 from checks.collect.kubernetes.lists import RESERVE, Reader, deadline
@@ -83,7 +82,7 @@ async def _read(
     until = deadline(azure)
     kubeconfig = await kubeconfig_of(azure, cluster)
     async with open_api(azure, cluster, kubeconfig) as api:
-        workloads = await _with_accounts(Reader(azure, cluster, bytearray(), until), api, workloads)
+        workloads = await _with_accounts(Reader(azure, cluster, api, bytearray(), until), workloads)
         names = named(workloads.value)
         chosen = fair_share(((name.partition("/")[0], name) for name in names), MAX_SECRETS)
         limit = asyncio.Semaphore(AT_ONCE)
@@ -105,14 +104,12 @@ def named(workloads: Workloads) -> tuple[str, ...]:
     return tuple(sorted(counted, key=lambda name: (-counted[name], name)))
 
 
-async def _with_accounts(reader: Reader, api: client.CoreV1Api, workloads: Seen[Workloads]) -> Seen[Workloads]:
+async def _with_accounts(reader: Reader, workloads: Seen[Workloads]) -> Seen[Workloads]:
     """Accounts that may not be listed change nothing: pods show their secrets themselves in all but odd cases."""
     if all(container.pull_secrets for container in workloads.value.containers):
         return workloads
     try:
-        listed = await reader.whole(
-            api.list_service_account_for_all_namespaces_without_preload_content, ServiceAccount, _account
-        )
+        listed = await reader.whole(SERVICE_ACCOUNTS, ServiceAccount, _account)
     except CollectError:
         return workloads
     accounts = {account: secrets for account, secrets, _ in listed.items if secrets}
@@ -137,7 +134,7 @@ def _given(container: ContainerImage, accounts: dict[str, tuple[str, ...]]) -> C
 
 
 async def _read_secret(
-    azure: Azure, cluster: Cluster, api: client.CoreV1Api, name: str, until: float
+    azure: Azure, cluster: Cluster, api: KubernetesApi, name: str, until: float
 ) -> Decoded | NotSeen:
     namespace, _, secret = name.partition("/")
     try:
@@ -155,21 +152,21 @@ class _Forbidden(Exception):
     """403: the text says what is missing."""
 
 
-async def _get(azure: Azure, cluster: Cluster, api: client.CoreV1Api, namespace: str, name: str) -> bytes | None:
+async def _get(azure: Azure, cluster: Cluster, api: KubernetesApi, namespace: str, name: str) -> bytes | None:
     """The secret's bytes, or None where it does not exist. Raises CollectError or _Forbidden."""
     seconds = float(azure.settings.call_seconds)
-    call: Any = api.read_namespaced_secret_without_preload_content
+    try:
+        path = in_namespace(namespace, "secrets", name)
+    except ValueError:
+        return None
     try:
         async with translate_errors(f"read the secret {namespace}/{name}", SECRETS_READ, cluster.id, seconds):
-            response = await call(quote(name, safe=""), quote(namespace, safe=""), _request_timeout=seconds)
+            response = await api.get(path, seconds)
             async with response:
-                status, headers, raw = (
-                    response.status,
-                    response.headers,
-                    await bodies.whole(response, MAX_BYTES, "for one secret"),
-                )
+                raw = await bodies.whole(response, MAX_BYTES, "for one secret")
+                status, headers = response.status, dict(response.headers)
     except ApiException as error:
-        status, headers, raw = error.status or 0, error.headers or {}, b""
+        status, headers, raw = error.status or 0, dict(error.headers or {}), b""
     if status == 404:
         return None
     if status in (401, 429):
@@ -270,7 +267,7 @@ async def _ask(
         seconds = min(TRY_SECONDS, float(azure.settings.call_seconds))
         until = asyncio.get_running_loop().time() + seconds - RESERVE
         async with asyncio.timeout(seconds):
-            async with registry.connect(azure.settings, target, wait_until=until) as connection:
+            async with registry.connect(azure.settings, target, trust=azure.trust(), wait_until=until) as connection:
                 return await _try_credential(connection, host, credential, repositories)
     except TimeoutError:
         return CredentialTest(registry=host, detail=f"{host} gave no answer in time")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from checks.collect.arm import reads
 from checks.collect.arm.bodies import GUID
 from checks.collect.arm.client import Azure
+from checks.collect.kubernetes.calls import SERVICE_ACCOUNTS
 from checks.collect.kubernetes.connection import open_api
 from checks.collect.kubernetes.kubeconfig import of_cluster as kubeconfig_of
 from checks.collect.kubernetes.lists import Reader, deadline
@@ -29,9 +30,8 @@ async def client_ids(
     try:
         kubeconfig = await kubeconfig_of(azure, cluster)
         async with open_api(azure, cluster, kubeconfig) as api:
-            listed = await Reader(azure, cluster, bytearray(), until).whole(
-                api.list_service_account_for_all_namespaces_without_preload_content, ServiceAccount, named_identity
-            )
+            reader = Reader(azure, cluster, api, bytearray(), until)
+            listed = await reader.whole(SERVICE_ACCOUNTS, ServiceAccount, named_identity)
     except CollectError as error:
         return error.as_gap()
     gaps = f"{listed.unreadable} service accounts could not be read" if listed.unreadable else ""

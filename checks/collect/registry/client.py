@@ -232,15 +232,17 @@ async def connect(
     target: Target,
     *,
     lookup: connections.Lookup = connections.system_lookup,
+    trust: ssl.SSLContext | None = None,
     keep_alive: bool = False,
     wait_until: float | None = None,
 ) -> AsyncIterator[RegistryClient]:
     """Resolves, vets, connects and shakes hands; the client leads to the address that did. Raises RegistryError.
 
-    The caller bounds the time. Only names are connected to, at port 443, whoever named them. ``keep_alive`` is for a
-    known registry that is asked many things. Up to the event loop's time ``wait_until`` throttling is waited out.
+    The caller bounds the time. Only names are connected to, at port 443, whoever named them. ``trust``: the usual
+    authorities, where they are loaded already. ``keep_alive`` is for a known registry that is asked many things. Up to
+    the event loop's time ``wait_until`` throttling is waited out.
     """
-    context = ssl.create_default_context()
+    context = trust or ssl.create_default_context()
     host, certificate = await _handshake(await _resolved(settings, target, lookup), context)
     async with connections.pinned_session(host, context, keep_alive=keep_alive) as session:
         yield RegistryClient(target, host, certificate, session, wait_until)
@@ -398,7 +400,7 @@ async def probe(azure: Azure, target: Target, *, lookup: connections.Lookup = co
 
 
 async def _walk(azure: Azure, target: Target, record: _Record, lookup: connections.Lookup) -> None:
-    async with connect(azure.settings, target, lookup=lookup) as connection:
+    async with connect(azure.settings, target, lookup=lookup, trust=azure.trust()) as connection:
         host, until = connection.resolved, connection.certificate.valid_until
         if host.elsewhere:
             record.note(f"name not resolved: PULLWATCH_CONNECT_TO says where {host.host} is", elsewhere=True)
@@ -460,7 +462,7 @@ async def _data_endpoint(azure: Azure, host: str, lookup: connections.Lookup) ->
     target = Target(host=host, known=True)
     try:
         async with asyncio.timeout(min(DATA_SECONDS, azure.settings.call_seconds)):
-            async with connect(azure.settings, target, lookup=lookup) as connection:
+            async with connect(azure.settings, target, lookup=lookup, trust=azure.trust()) as connection:
                 return DataEndpoint(host, Outcome.REACHED, f"TLS until {connection.certificate.valid_until}")
     except TimeoutError:
         return DataEndpoint(host, Outcome.CONNECT_TIMEOUT, f"no answer of {host} in time")

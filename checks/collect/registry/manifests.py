@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote
 
@@ -85,16 +86,16 @@ def _wanted(uses: tuple[RegistryUse, ...]) -> list[tuple[str, images.ImageRefere
 
 
 async def _host(azure: Azure, inventory: Inventory, host: str, references: list[images.ImageReference]) -> Manifests:
-    """All references of one registry over one connection; what is not reached in time is a gap, and so is the rest."""
+    """All references of one registry over one connection; what is not reached in time is a gap, and so is the rest.
+
+    The connection is made for the first image that nobody asked for yet: most of a cluster's are another's too.
+    """
     manifests: Manifests = {}
     gap = _not_to_be_asked(azure, host)
     if gap is None:
         try:
-            async with asyncio.timeout(HOST_SECONDS):
-                target = client.Target(host=host, known=True, tokens=True)
-                until = asyncio.get_running_loop().time() + HOST_SECONDS - RESERVE
-                async with client.connect(azure.settings, target, keep_alive=True, wait_until=until) as connection:
-                    gap = await _all(_Asker(azure, inventory, connection), references, manifests)
+            async with asyncio.timeout(HOST_SECONDS), AsyncExitStack() as opened:
+                gap = await _all(_Asker(azure, inventory, host, opened), references, manifests)
         except TimeoutError:
             gap = NotSeen(NotSeenReason.UNREACHABLE, f"{host} did not answer for all images within {HOST_SECONDS:g} s")
         except client.RegistryError as error:
@@ -143,12 +144,15 @@ _WHY = {
 
 
 class _Asker:
-    """One registry's connection with the run's tokens."""
+    """One registry's connection with the run's tokens; ``opened`` closes it."""
 
-    def __init__(self, azure: Azure, inventory: Inventory, connection: client.RegistryClient) -> None:
+    def __init__(self, azure: Azure, inventory: Inventory, host: str, opened: AsyncExitStack) -> None:
         self._azure = azure
         self._inventory = inventory
-        self._connection = connection
+        self._host = host
+        self._opened = opened
+        self._until = asyncio.get_running_loop().time() + HOST_SECONDS - RESERVE
+        self._connected: client.RegistryClient | None = None
         self._challenge: client.Challenge | None = None
 
     def may_ask(self, key: str) -> bool:
@@ -187,7 +191,7 @@ class _Asker:
         return with_attributes(manifest, answer.body) if answer and answer.status == 200 else manifest
 
     async def _token(self, repository: str) -> str:
-        host, tokens = self._connection.target.host, self._inventory.registry_tokens
+        host, tokens = self._host, self._inventory.registry_tokens
 
         async def refreshing() -> str:
             try:
@@ -195,24 +199,34 @@ class _Asker:
             except AzureError as error:
                 config = f"no Entra token for container registries: {type(error).__name__}"
                 raise client.RegistryError(Outcome.IDENTITY, config) from None
-            return await self._connection.refresh_token(await self._asked(), entra)
+            return await (await self._connection()).refresh_token(await self._asked(), entra)
 
         async def granting() -> str:
             refresh = await tokens.get(host, refreshing)
-            return await self._connection.access_token(await self._asked(), repository, refresh, "pull,metadata_read")
+            connection, challenge = await self._connection(), await self._asked()
+            return await connection.access_token(challenge, repository, refresh, "pull,metadata_read")
 
         return await tokens.get(f"{host}/{repository}", granting)
 
     async def _asked(self) -> client.Challenge:
         if self._challenge is None:
-            self._challenge = await self._connection.challenge()
+            self._challenge = await (await self._connection()).challenge()
         return self._challenge
+
+    async def _connection(self) -> client.RegistryClient:
+        if self._connected is None:
+            target = client.Target(host=self._host, known=True, tokens=True)
+            opening = client.connect(
+                self._azure.settings, target, trust=self._azure.trust(), keep_alive=True, wait_until=self._until
+            )
+            self._connected = await self._opened.enter_async_context(opening)
+        return self._connected
 
     async def _send(self, method: str, path: str, token: str, *, optional: bool = False) -> client.HttpResponse:
         """One request, not faster than the pace. Raises RegistryError for an answer that is neither 200 nor 404."""
         await asyncio.sleep(1 / PACE)
         headers = {"Authorization": f"Bearer {token}", "Accept": ACCEPT}
-        answer = await self._connection.send(method, path, headers=headers)
+        answer = await (await self._connection()).send(method, path, headers=headers)
         if answer.status == 429:
             raise client.RegistryError(Outcome.TOO_MANY_REQUESTS, f"{method} {path}: HTTP 429", answer)
         if answer.status in (401, 403) and not optional:
