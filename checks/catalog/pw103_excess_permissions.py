@@ -94,7 +94,9 @@ def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
         return (CHECK.not_seen(subject, assignments, f"The role assignments on {registry.name}"),)
     if isinstance(definitions, NotSeen):
         return (CHECK.not_seen(subject, definitions, f"The role definitions of {registry.name}"),)
-    own_assignments = rbac.assignments_of(principal.object_id, registry.id, assignments.value)
+    own_assignments = rbac.assignments_of(
+        principal.object_id, registry.id, asked.authorization.direct(principal.object_id)
+    )
     if isinstance(asked.groups, Seen):
         own_assignments = rbac.assignments_of(principal.object_id, registry.id, asked.groups.value, via_groups=True)
     evidence = (assignments.evidence, definitions.evidence)

@@ -357,8 +357,8 @@ def _held(inventory: Inventory, principal: Seen[Principal] | NotSeen, *, named: 
     if isinstance(principal, NotSeen):
         return {}
     held_by_id: dict[str, str] = {}
-    for registry in inventory.registries():
-        for assignment in inventory.assignments_of(principal.value.object_id, subscription_of(registry.id)):
+    for registry, assignments in inventory.registries_assigned_to(principal.value.object_id):
+        for assignment in assignments:
             if not rbac.reaches(assignment.scope, registry.id):
                 continue
             if assignment.scope.rstrip("/").lower() == registry.id.lower():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import msgspec
 
 from checks.facts.observation import NotSeen, Seen
@@ -56,9 +58,23 @@ class DenyAssignment(msgspec.Struct, frozen=True, kw_only=True):
     effect: str | None = None
 
 
-class Authorization(msgspec.Struct, frozen=True, kw_only=True):
-    """What one subscription's authorization reads gave: each list was seen, or not and why."""
+class Authorization(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """What one subscription's authorization reads gave: each list was seen, or not and why.
+
+    It is shared by all clusters that use a registry there, so what many of them ask for is looked up, not searched.
+    """
 
     assignments: Seen[tuple[RoleAssignment, ...]] | NotSeen
     definitions: Seen[dict[str, RoleDefinition]] | NotSeen
     denies: Seen[tuple[DenyAssignment, ...]] | NotSeen
+
+    def direct(self, principal_id: str) -> tuple[RoleAssignment, ...]:
+        """The assignments that name a principal itself (its object id), in the list's order."""
+        return self._by_principal.get(principal_id.lower(), ())
+
+    @cached_property
+    def _by_principal(self) -> dict[str, tuple[RoleAssignment, ...]]:
+        listed: dict[str, list[RoleAssignment]] = {}
+        for assignment in self.assignments.value if isinstance(self.assignments, Seen) else ():
+            listed.setdefault(assignment.principal_id.lower(), []).append(assignment)
+        return {principal: tuple(assignments) for principal, assignments in listed.items()}

@@ -7,16 +7,20 @@ whatever depends on it is then Unknown. Addresses stay text here; the rules read
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
+from typing import TypeVar
 
 import msgspec
 
-from checks.arm_ids import subscription_of
+from checks.arm_ids import resource_group_of, subscription_of
 from checks.facts.name_servers import NameServers
 from checks.facts.network_management import NetworkManagement
 from checks.facts.observation import NotSeen, NotSeenReason, Seen
 from checks.facts.security_rules import SecurityRule
 from checks.facts.virtual_hubs import VirtualHub
 from checks.facts.visibility import Visibility
+
+T = TypeVar("T", "VirtualNetwork", "SecurityGroup")
 
 UNREAD = NotSeen(NotSeenReason.NOT_APPLICABLE, "networks were not read")
 
@@ -198,9 +202,11 @@ class NetworkManager(msgspec.Struct, frozen=True, kw_only=True):
         return self.wide or subscription.lower() in self.subscriptions
 
 
-class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """What one subscription's network lists showed. ``node_addresses`` is keyed "scale set's pool" per node group:
-    ``"{node resource group}/{pool}"`` in lower case."""
+class Network(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """What one subscription's network lists showed; shared by its clusters.
+
+    ``node_addresses`` is keyed "scale set's pool" per node group: ``"{node resource group}/{pool}"`` in lower case.
+    """
 
     virtual_networks: Seen[dict[str, VirtualNetwork]] | NotSeen = UNREAD
     security_groups: Seen[dict[str, SecurityGroup]] | NotSeen = UNREAD
@@ -215,6 +221,23 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     registry_rules: Seen[dict[str, tuple[str, ...]]] | NotSeen = UNREAD
     node_addresses: Seen[dict[str, tuple[PublicAddress, ...]]] | NotSeen = UNREAD
 
+    def networks_in(self, group: str) -> tuple[VirtualNetwork, ...]:
+        """The virtual networks in a resource group (lower case); none where they were not read."""
+        return self._networks_by_group.get(group, ())
+
+    def security_groups_in(self, group: str) -> tuple[SecurityGroup, ...]:
+        """The network security groups in a resource group (lower case); none where they were not read."""
+        return self._security_groups_by_group.get(group, ())
+
+    @cached_property
+    def _networks_by_group(self) -> dict[str, tuple[VirtualNetwork, ...]]:
+        return _by_group(self.virtual_networks)
+
+    @cached_property
+    def _security_groups_by_group(self) -> dict[str, tuple[SecurityGroup, ...]]:
+        return _by_group(self.security_groups)
+
+    @cached_property
     def gaps(self) -> tuple[tuple[str, NotSeen], ...]:
         """The lists that could not be read, by what they are; one that was not needed, or not asked for, is no gap."""
         named = (
@@ -236,6 +259,13 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
             for what, part in named
             if isinstance(part, NotSeen) and part.why not in (NotSeenReason.NOT_APPLICABLE, NotSeenReason.NOT_ASKED)
         )
+
+
+def _by_group(listed: Seen[dict[str, T]] | NotSeen) -> dict[str, tuple[T, ...]]:
+    groups: dict[str, list[T]] = {}
+    for resource in listed.value.values() if isinstance(listed, Seen) else ():
+        groups.setdefault(resource_group_of(resource.id).lower(), []).append(resource)
+    return {group: tuple(resources) for group, resources in groups.items()}
 
 
 class Networks(msgspec.Struct, frozen=True, kw_only=True):

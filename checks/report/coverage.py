@@ -147,7 +147,7 @@ def _networks(networks: Networks | None) -> list[Coverage]:
     guids = sorted(networks.by_subscription)
     lines = [Coverage("networks", True, f"of {listed(guids, MAX_NAMED)}; other subscriptions are not seen")]
     for guid in guids:
-        gaps = networks.by_subscription[guid].gaps()
+        gaps = networks.by_subscription[guid].gaps
         if gaps:
             kinds = ", ".join(what for what, _ in gaps)
             lines.append(_line(f"networks of {guid}", gaps[0][1], guid, of=f"{kinds}: "))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -27,8 +28,11 @@ class ImageReference(msgspec.Struct, frozen=True):
 
 def parse(text: str) -> ImageReference | None:
     """The parsed reference, or None if kubelet rejects it (upper-case repository, invalid characters, too long)."""
-    if not text or len(text) > MAX_LENGTH:
-        return None
+    return _parsed(text) if text and len(text) <= MAX_LENGTH else None
+
+
+@lru_cache(maxsize=4096)  # every check of a cluster parses its images
+def _parsed(text: str) -> ImageReference | None:
     rest, _, digest = text.partition("@")
     if "@" in text and not _DIGEST.fullmatch(digest):
         return None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 _ANY, _ONE = "any", "one"
 _LIKE = re.compile(r"\\[*?]|.", re.DOTALL)
 
 
+@lru_cache(maxsize=1024)  # the same few roles are asked for the same few actions, by every cluster
 def covers(pattern: str, text: str) -> bool:
     """Whether an action pattern covers a text: ``*`` matches any text, "/" included; case is ignored."""
     first, *others = pattern.lower().split("*")

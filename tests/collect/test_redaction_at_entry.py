@@ -60,7 +60,7 @@ def test_certificates_that_are_none_are_not_repeated(which: str) -> None:
     pems[which] = f"-----BEGIN CERTIFICATE-----\n{CANARY}\n-----END CERTIFICATE-----\n"
     config = kubeconfig.Kubeconfig("https://x.example", pems["authority"], False, None, *list(pems.values())[1:])
     with pytest.raises(Temporary, match="certificates cannot be used") as caught:
-        connection._trust(config)
+        connection._api_client(config, None)
     assert CANARY not in shown(caught.value)
 
 
@@ -73,7 +73,7 @@ def test_a_client_key_that_is_encrypted_is_refused_and_nobody_is_asked_for_its_p
     pem = Authority().pem
     config = kubeconfig.Kubeconfig("https://x.example", pem, False, None, pem, key.decode())
     with pytest.raises(Temporary, match="certificates cannot be used"):
-        connection._trust(config)
+        connection._api_client(config, None)
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from checks.collect.arm import bodies, reads
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
+from checks.collect.arm.listed import IdentitiesListed, MachinesByGroup
 from checks.collect.wire.errors import NotFound, Temporary
 from checks.facts import (
     Cluster,
@@ -22,7 +23,6 @@ from checks.facts import (
     NotSeen,
     Seen,
     resource_group_of,
-    same_id,
     subscription_of,
 )
 from checks.findings import Evidence
@@ -49,13 +49,13 @@ async def machines(
     of_machines = any((pool.type or "").lower() in ("virtualmachines", "availabilityset") for pool in cluster.pools)
     if of_machines or cluster.node_provisioning:
         kinds.append(MACHINES)
-    listings: list[Seen[tuple[NodeMachines, ...]]] = []
+    listings: list[Seen[MachinesByGroup]] = []
     for kind in kinds:
         listed = await inventory.machines.get(f"{subscription}|{kind}", _listing(azure, subscription, kind))
         if isinstance(listed, NotSeen):
             return listed
         listings.append(listed)
-    node_machines = [m for listed in listings for m in listed.value if resource_group_of(m.id).lower() == group]
+    node_machines = [machine for listed in listings for machine in listed.value.get(group, ())]
     partial = "; ".join(listed.partial for listed in listings if listed.partial)
     return Seen(tuple(node_machines), _joined([listed.evidence for listed in listings]), partial)
 
@@ -71,8 +71,14 @@ def _joined(readings: list[Evidence]) -> Evidence:
 
 
 def _listing(azure: Azure, subscription: str, kind: str) -> Callable[[], Any]:
-    async def reading() -> Seen[tuple[NodeMachines, ...]] | NotSeen:
-        return await reads.seen(_list(azure, subscription, kind, COMPUTE_API, bodies.node_machines))
+    async def reading() -> Seen[MachinesByGroup] | NotSeen:
+        listed = await reads.seen(_list(azure, subscription, kind, COMPUTE_API, bodies.node_machines))
+        if isinstance(listed, NotSeen):
+            return listed
+        groups: MachinesByGroup = {}
+        for machine in listed.value:
+            groups.setdefault(resource_group_of(machine.id).lower(), []).append(machine)
+        return Seen(groups, listed.evidence, listed.partial)
 
     return reading
 
@@ -91,21 +97,23 @@ async def kubelet_resource(
     if subscription not in inventory.subscriptions:
         return visibility.unlisted(inventory.visibility, subscription, "The kubelet identity")
 
-    async def reading() -> Seen[tuple[IdentityResource, ...]] | NotSeen:
-        return await reads.seen(_list(azure, subscription, IDENTITIES, IDENTITY_API, bodies.identity_resource))
+    async def reading() -> Seen[IdentitiesListed] | NotSeen:
+        found = await reads.seen(_list(azure, subscription, IDENTITIES, IDENTITY_API, bodies.identity_resource))
+        if isinstance(found, NotSeen):
+            return found
+        return Seen(IdentitiesListed(found.value), found.evidence, found.partial)
 
     listed = await inventory.identities.get(subscription, reading)
     if isinstance(listed, NotSeen):
         return listed
-    others = [i for i in listed.value if not same_id(i.id, wanted)]
-    siblings = [i for i in others if resource_group_of(i.id).lower() == resource_group_of(wanted).lower()]
-    resource = next((i for i in listed.value if same_id(i.id, wanted)), None)
+    resource = listed.value.get(wanted)
+    others, siblings = listed.value.beside(wanted)
     if resource is None and (others or (isinstance(nodes, Seen) and nodes.value)):
         asked = await reads.seen(_ask(azure, wanted))
         if isinstance(asked, NotSeen):
             return asked
         resource = asked.value
-    return Seen(KubeletResource(resource=resource, others=len(others), siblings=len(siblings)), listed.evidence)
+    return Seen(KubeletResource(resource=resource, others=others, siblings=siblings), listed.evidence)
 
 
 async def _ask(azure: Azure, identity: str) -> Seen[IdentityResource | None]:

@@ -22,12 +22,11 @@ from checks.collect.arm import (
     virtual_hubs,
 )
 from checks.collect.arm.client import Azure
+from checks.collect.arm.listed import IdentitiesListed, MachinesByGroup
 from checks.collect.arm.parts import ALL, OF_REGISTRIES, Part
 from checks.collect.wire.single_flight import SingleFlight
 from checks.facts import (
     Authorization,
-    IdentityResource,
-    NodeMachines,
     NotSeen,
     NotSeenReason,
     Registry,
@@ -81,8 +80,8 @@ class Inventory:
         self.manifests: SingleFlight[Seen[Manifest]] = SingleFlight()
         self.registry_tokens: SingleFlight[str] = SingleFlight()
         self.images_asked: set[str] = set()
-        self.identities: SingleFlight[Seen[tuple[IdentityResource, ...]] | NotSeen] = SingleFlight()
-        self.machines: SingleFlight[Seen[tuple[NodeMachines, ...]] | NotSeen] = SingleFlight()
+        self.identities: SingleFlight[Seen[IdentitiesListed] | NotSeen] = SingleFlight()
+        self.machines: SingleFlight[Seen[MachinesByGroup] | NotSeen] = SingleFlight()
         self.name_servers = name_servers.NameServerReads()
         self.image_pull_profiles: SingleFlight[Seen[dict[str, ImagePullProfile]] | NotSeen] = SingleFlight()
         self.management = network_managers.ManagementReads()
@@ -97,14 +96,16 @@ class Inventory:
         self.visibility = _visibility(self.subscriptions, self.unread, self._identity)
         self._registries: dict[str, Seen[Registry]] = {}
         self.login_servers: dict[str, tuple[str, ...]] = {}
-        self._assignments: dict[tuple[str, str], list[RoleAssignment]] = {}
         self.networks = networks_of(
             ((guid, facts.network) for guid, facts in self.subscriptions.items() if facts.network is not None),
             self.visibility,
         )
         self._registry_roles: set[str] = set()
-        for subscription, facts in self.subscriptions.items():
-            self._index(subscription, facts)
+        for facts in self.subscriptions.values():
+            self._index(facts)
+        self._registries_in: dict[str, list[Registry]] = {}
+        for registry in self.registries():
+            self._registries_in.setdefault(subscription_of(registry.id), []).append(registry)
 
     def tenants(self) -> dict[str, str]:
         """The tenants of all subscriptions that can be seen, by guid."""
@@ -170,17 +171,13 @@ class Inventory:
         roles = await own_access.roles(azure, guid, own, self.own_definitions)
         return msgspec.structs.replace(facts, own_roles=roles)
 
-    def _index(self, subscription: str, facts: SubscriptionFacts) -> None:
+    def _index(self, facts: SubscriptionFacts) -> None:
         if isinstance(facts.registries, Seen):
             for registry in facts.registries.value:
                 evidence = registry.evidence or facts.registries.evidence
                 self._registries[registry.login_server] = Seen(registry, evidence)
                 known = self.login_servers.get(registry.name.lower(), ())
                 self.login_servers[registry.name.lower()] = (*known, registry.login_server)
-        if isinstance(facts.authorization.assignments, Seen):
-            for assignment in facts.authorization.assignments.value:
-                key = (subscription, assignment.principal_id.lower())
-                self._assignments.setdefault(key, []).append(assignment)
         if isinstance(facts.authorization.definitions, Seen):
             roles = facts.authorization.definitions.value.values()
             self._registry_roles |= {role.guid for role in roles if rbac.is_registry_role(role)}
@@ -239,9 +236,13 @@ class Inventory:
         """Whether a host is an Azure registry: known to ARM, or under the cloud's suffix."""
         return host in self._registries or host.endswith(self._suffix)
 
-    def assignments_of(self, principal: str, subscription: str) -> list[RoleAssignment]:
-        """The direct assignments of a principal that a subscription's list showed."""
-        return self._assignments.get((subscription, principal.lower()), [])
+    def registries_assigned_to(self, principal: str) -> Iterator[tuple[Registry, tuple[RoleAssignment, ...]]]:
+        """Every registry in a subscription whose list shows direct assignments of a principal, with all of these."""
+        for subscription, facts in self.subscriptions.items():
+            direct = facts.authorization.direct(principal)
+            if direct:
+                for registry in self._registries_in.get(subscription, ()):
+                    yield registry, direct
 
     def is_registry_role(self, assignment: RoleAssignment) -> bool:
         """Whether an assignment's role is about container registries and nothing else."""

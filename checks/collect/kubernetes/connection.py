@@ -32,8 +32,7 @@ RBAC_READER = "Azure Kubernetes Service RBAC Reader"
 async def open_api(azure: Azure, cluster: Cluster, kubeconfig: Kubeconfig) -> AsyncIterator[KubernetesApi]:
     """The cluster's API over its own trust, closed at the end. Raises CollectError where no token can be had."""
     token = await cluster_token(azure, cluster) if kubeconfig.exec_plugin else kubeconfig.token
-    connector = connections.connector((), _trust(kubeconfig))
-    api_client = client.ApiClient(_configuration(kubeconfig, token, connector))
+    api_client, connector = _api_client(kubeconfig, token)
     api_client.user_agent = USER_AGENT
     api_client.set_default_header("Accept-Encoding", PACKING)  # type: ignore[no-untyped-call]
     try:
@@ -50,14 +49,32 @@ async def cluster_token(azure: Azure, cluster: Cluster) -> str:
         return await azure.token(f"{AKS_SERVER_APPLICATION}/.default")
 
 
-def _configuration(kubeconfig: Kubeconfig, token: str | None, connector: aiohttp.BaseConnector) -> client.Configuration:
+def _api_client(kubeconfig: Kubeconfig, token: str | None) -> tuple[client.ApiClient, aiohttp.BaseConnector]:
+    """A client that trusts the cluster's own CA and nothing else, and its connector, which only the caller closes.
+
+    Not as strict as Python 3.13 is, which refuses certificates without key identifiers: kubectl and curl take a CA of
+    that kind. The chain is verified all the same, and so is the name.
+    """
+    configuration = _configuration(kubeconfig, token)
+    try:
+        api_client = client.ApiClient(configuration)
+        trust: ssl.SSLContext = api_client.rest_client.ssl_context
+        _load_certificate(trust, kubeconfig)
+    except (ssl.SSLError, ValueError) as error:
+        raise Temporary(f"the kubeconfig's certificates cannot be used: {error}") from error
+    # The client makes its session at the first request: with its own context, as making one takes half a millisecond.
+    connector = connections.connector((), trust)
+    configuration.client_session_kwargs["connector"] = connector
+    return api_client, connector
+
+
+def _configuration(kubeconfig: Kubeconfig, token: str | None) -> client.Configuration:
     configuration = client.Configuration(host=kubeconfig.server)
-    # The client makes a context of its own too; with this it does not load the system's authorities for nothing.
     configuration.ca_cert_data = kubeconfig.ca_pem or None
+    configuration.disable_strict_ssl_verification = bool(kubeconfig.ca_pem)
     if token:
         configuration.api_key = {"BearerToken": f"Bearer {token}"}
     configuration.client_session_kwargs = {
-        "connector": connector,
         "auto_decompress": False,  # checks.collect.kubernetes.bodies does it, with zlib-ng
         "trust_env": connections.names_proxy(),
         "middlewares": (_refuse_redirects,),
@@ -77,22 +94,11 @@ async def _refuse_redirects(
     return response
 
 
-def _trust(kubeconfig: Kubeconfig) -> ssl.SSLContext:
-    """The cluster's own CA and nothing else; a client certificate touches the disk only while it is loaded.
-
-    Not as strict as Python 3.13 is, which refuses certificates without key identifiers: kubectl and curl take a CA of
-    that kind. The chain is verified all the same, and so is the name.
-    """
-    try:
-        context = ssl.create_default_context(cadata=kubeconfig.ca_pem or None)
-        if kubeconfig.ca_pem:
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        if kubeconfig.certificate_pem and kubeconfig.key_pem:
-            with tempfile.TemporaryDirectory() as folder:
-                pem = Path(folder, "client.pem")
-                pem.touch(mode=0o600)
-                pem.write_text(kubeconfig.certificate_pem + "\n" + kubeconfig.key_pem)
-                context.load_cert_chain(pem, password="")  # else OpenSSL asks at the terminal for an encrypted key's
-    except (ssl.SSLError, ValueError) as error:
-        raise Temporary(f"the kubeconfig's certificates cannot be used: {error}") from error
-    return context
+def _load_certificate(trust: ssl.SSLContext, kubeconfig: Kubeconfig) -> None:
+    """A client certificate touches the disk only while it is loaded."""
+    if kubeconfig.certificate_pem and kubeconfig.key_pem:
+        with tempfile.TemporaryDirectory() as folder:
+            pem = Path(folder, "client.pem")
+            pem.touch(mode=0o600)
+            pem.write_text(kubeconfig.certificate_pem + "\n" + kubeconfig.key_pem)
+            trust.load_cert_chain(pem, password="")  # else OpenSSL asks at the terminal for an encrypted key's

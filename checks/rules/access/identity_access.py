@@ -155,7 +155,8 @@ def _roles(
             return rbac.Undetermined(f"role assignments: {held.partial}", "assignments-unreadable")
         return decision
 
-    direct = decide_for(assignments, via_groups=False)
+    own = msgspec.structs.replace(assignments, value=reads.authorization.direct(principal_id))
+    direct = decide_for(own, via_groups=False)
     if not needs_groups(direct) or reads.groups is None:
         return direct
     return reads.groups if isinstance(reads.groups, NotSeen) else decide_for(reads.groups, via_groups=True)

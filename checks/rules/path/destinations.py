@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError, collapse_addresses
 
 import msgspec
@@ -55,6 +56,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     allow: str = ""
 
 
+@lru_cache(maxsize=4096)
 def network(text: str) -> IPv4Network | None:
     """An IPv4 address or CIDR as a network, or None: IPv6, a service tag, or nonsense."""
     try:
@@ -73,6 +75,11 @@ def address(text: str) -> IPv4Address | None:
 
 def networks(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
     """The IPv4 networks among texts, merged: two halves of a network are that network."""
+    return _merged(tuple(texts))
+
+
+@lru_cache(maxsize=512)  # a registry's rules are compared with every cluster that uses it
+def _merged(texts: tuple[str, ...]) -> tuple[IPv4Network, ...]:
     return tuple(collapse_addresses(prefix for text in texts if (prefix := network(text))))
 
 

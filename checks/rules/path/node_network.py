@@ -112,15 +112,16 @@ def _network_of(networks: Networks, cluster: Cluster) -> Network | NotSeen:
 def _made_by_aks(networks: Networks, cluster: Cluster) -> tuple[VirtualNetwork, Subnet] | NotSeen:
     """The network that AKS made: ``aks-vnet-*`` with ``aks-subnet``, in the node resource group."""
     network = _network_of(networks, cluster)
-    listed = network if isinstance(network, NotSeen) else network.virtual_networks
-    if isinstance(listed, NotSeen):
-        return listed
+    if isinstance(network, NotSeen):
+        return network
+    if isinstance(network.virtual_networks, NotSeen):
+        return network.virtual_networks
     group = node_group_of(cluster)
-    inside = [v for v in listed.value.values() if resource_group_of(v.id).lower() == group]
+    inside = network.networks_in(group)
     if not inside:
         gap = visibility.hidden_in(networks.visibility, subscription_of(cluster.id), visibility.VIRTUAL_NETWORKS)
         return gap or _as_aks_makes_it(cluster, group)
-    named = [v for v in inside if v.name.lower().startswith("aks-vnet-")] or inside
+    named = tuple(v for v in inside if v.name.lower().startswith("aks-vnet-")) or inside
     if len(named) != 1:
         return NotSeen(
             NotSeenReason.NOT_FOUND, f"ARM lists {len(named)} networks of AKS in the node resource group {group}."
@@ -143,10 +144,7 @@ def _as_aks_makes_it(cluster: Cluster, group: str) -> tuple[VirtualNetwork, Subn
 def network_is_listed(networks: Networks, cluster: Cluster) -> bool:
     """Whether ARM lists a network in the cluster's node resource group (one of its own making that AKS keeps there)."""
     network = networks.of(cluster.id)
-    if network is None or isinstance(network.virtual_networks, NotSeen):
-        return False
-    group = node_group_of(cluster)
-    return any(resource_group_of(v.id).lower() == group for v in network.virtual_networks.value.values())
+    return network is not None and bool(network.networks_in(node_group_of(cluster)))
 
 
 def _table(networks: Networks, subnet: Subnet) -> RouteTable | NotSeen | None:
@@ -179,12 +177,9 @@ def _groups(networks: Networks, cluster: Cluster, subnet: Subnet) -> tuple[Secur
     gap = visibility.hidden_in(networks.visibility, subscription_of(cluster.id), visibility.SECURITY_GROUPS)
     if gap is not None:
         return gap
-    group, known = node_group_of(cluster), {g.id.lower() for g in own}
-    nodes = tuple(
-        g
-        for key, g in network.security_groups.value.items()
-        if resource_group_of(g.id).lower() == group and g.name.lower().startswith("aks-agentpool-") and key not in known
-    )
+    known = {g.id.lower() for g in own}
+    inside = network.security_groups_in(node_group_of(cluster))
+    nodes = (g for g in inside if g.name.lower().startswith("aks-agentpool-") and g.id.lower() not in known)
     return (*own, *nodes)
 
 
