@@ -64,7 +64,12 @@ def _api_client(kubeconfig: Kubeconfig, token: str | None) -> tuple[client.ApiCl
         raise Temporary(f"the kubeconfig's certificates cannot be used: {error}") from error
     # The client makes its session at the first request: with its own context, as making one takes half a millisecond.
     connector = connections.connector((), trust)
-    configuration.client_session_kwargs["connector"] = connector
+    configuration.client_session_kwargs = {
+        "connector": connector,
+        "auto_decompress": False,  # checks.collect.kubernetes.bodies does it, with zlib-ng
+        "trust_env": connections.names_proxy(),
+        "middlewares": (_refuse_redirects,),
+    }
     return api_client, connector
 
 
@@ -74,11 +79,6 @@ def _configuration(kubeconfig: Kubeconfig, token: str | None) -> client.Configur
     configuration.disable_strict_ssl_verification = bool(kubeconfig.ca_pem)
     if token:
         configuration.api_key = {"BearerToken": f"Bearer {token}"}
-    configuration.client_session_kwargs = {
-        "auto_decompress": False,  # checks.collect.kubernetes.bodies does it, with zlib-ng
-        "trust_env": connections.names_proxy(),
-        "middlewares": (_refuse_redirects,),
-    }
     return configuration
 
 
