@@ -5,7 +5,7 @@
 #   make demo ARGS="..."                arguments for the demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test matrix demo azurite host mail-preview dashboard-preview docs snapshots screens checkov check lock update audit package peers mutants lint clean
+.PHONY: help setup test matrix bench demo azurite host mail-preview dashboard-preview docs snapshots screens checkov check lock update audit package peers mutants lint clean
 
 PYTHON ?=
 ARGS ?=
@@ -24,6 +24,9 @@ test: setup ## lint, types, layers and every test
 
 matrix: setup ## the long matrices, of which make test runs a sample
 	@$(RUN) -m pytest -m matrix -n auto --dist worksteal --durations=5 $(ARGS)
+
+bench: setup ## what it costs, measured, with the goals (ARGS="growth --json FILE"; ARGS=--quick: that it works)
+	@PYTHONPATH=tools $(RUN) -m tests.benchmarks $(ARGS)
 
 lint: setup ## only lint, types and layers
 	@$(RUN) tools/check.py --lint

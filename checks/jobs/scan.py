@@ -15,7 +15,7 @@ from checks.facts import Cluster, NotSeen
 from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, Facet, Unknown
 from checks.history.decide import decide
 from checks.history.errors import Conflict, SchemaError
-from checks.history.model import FailedCluster, MarkerStatus, Run, Shard, Totals
+from checks.history.model import FailedCluster, MarkerStatus, Run, Shard, StoredState, Totals
 from checks.history.table.overviews import Look
 from checks.jobs import scan_cluster
 from checks.jobs.canaries import StoredCanaries
@@ -60,8 +60,8 @@ async def scan_shard(context: JobContext, message: ScanMessage) -> Scanned:
     if stored is None or shard is None:
         raise MessageError(f"there is no shard {message.shard!r} of a run {message.run!r}")
     run = stored.run
-    done = {m.shard for m in await context.store.list_markers(run.id) if m.status is MarkerStatus.DONE}
-    if shard.id in done:
+    ended = await context.store.load_marker(run.id, shard.id)
+    if ended is not None and ended.status is MarkerStatus.DONE:
         await _close_when_complete(context, run)
         return Scanned(Totals(), repeated=True)
     began = context.clock()
@@ -147,7 +147,8 @@ async def _record_error(context: JobContext, run: Run, cluster_id: str, failed: 
     kind = failed.reason.partition(":")[0]
     why = f"Pullwatch itself failed while checking this cluster ({kind})."
     problem = ClusterProblem(CHECKER_ERROR, why, "a repair of Pullwatch")
-    return await _commit(context, run, problem_report(cluster_id, stored.state.registries if stored else (), problem))
+    report = problem_report(cluster_id, stored.state.registries if stored else (), problem)
+    return await _commit(context, run, report, stored)
 
 
 async def _cluster(
@@ -163,7 +164,7 @@ async def _cluster(
         report = await scan_cluster.scan_cluster(
             context.azure, listing, target, remembered, baselines=baselines, canaries=canaries
         )
-    return await _commit(context, run, report)
+    return await _commit(context, run, report, stored)
 
 
 def _unlisted(listing: Inventory, run: Run, cluster_id: str, remembered: tuple[str, ...]) -> ClusterReport:
@@ -183,11 +184,12 @@ def _unlisted(listing: Inventory, run: Run, cluster_id: str, remembered: tuple[s
     return problem_report(cluster_id, remembered, ClusterProblem(ScanCause.NOT_LISTED, why, "a later run"))
 
 
-async def _commit(context: JobContext, run: Run, report: ClusterReport) -> _Result:
-    """Decides and commits; overtaken by somebody else, it reads the state anew and decides again."""
+async def _commit(context: JobContext, run: Run, report: ClusterReport, stored: StoredState | None) -> _Result:
+    """Decides and commits upon the state as it was before the look; overtaken by somebody else, upon the state now."""
     policy = context.policy(baseline=run.is_baseline(report.id.split("/")[2]))
     for attempt in range(TRIES):
-        stored = await context.store.load_state(report.id)
+        if attempt:
+            stored = await context.store.load_state(report.id)
         decision = decide(stored.state if stored else None, report, run.ref, policy, context.clock())
         try:
             await context.store.commit(decision, report, stored.etag if stored else None)
@@ -233,7 +235,13 @@ def add(parts: list[Totals]) -> Totals:
 
 
 async def _close_when_complete(context: JobContext, run: Run) -> None:
-    """Whoever sees the last marker asks for the close; asked twice, it closes once."""
+    """Whoever sees the last marker asks for the close; asked twice, it closes once.
+
+    Shards are taken in about the order in which they were planned: while the last of them has not ended, the others
+    need not be looked for. Each marks itself before it looks, so whoever is really the last sees all of them.
+    """
+    if run.expected and await context.store.load_marker(run.id, run.expected[-1]) is None:
+        return
     ended = {marker.shard for marker in await context.store.list_markers(run.id)}
     if set(run.expected) <= ended:
         await context.queues.send(CLOSE, [CloseMessage(run=run.id)])

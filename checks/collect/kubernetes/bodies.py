@@ -3,7 +3,7 @@
 An API server packs what is longer than 128 KiB for clients that ask for it, as kubectl does: lists of pods become a
 tenth as long. Unpacked here piece by piece, nothing is held twice and whoever reads can stop at its own limit.
 zlib-ng does it in half the time that the standard library's zlib takes, a sixth of what reading pods costs
-(tools/benchmark.py).
+(tests/benchmarks/big_clusters.py).
 Source: RFC 9110 8.4.1; Kubernetes' APIResponseCompression.
 """
 

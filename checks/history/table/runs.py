@@ -207,6 +207,11 @@ class Runs(Tables):
         if there is None or (_marker(there).status is MarkerStatus.FAILED and not rows.is_newer(there)):
             await self._put(rows.marker_row(run_id, marker), table)
 
+    async def load_marker(self, run_id: str, shard_id: str) -> Marker | None:
+        """How a shard ended; None where it did not yet. One that cannot be read ended, and counts as failed."""
+        row = await self._get(run_id, keys.check(f"marker|{shard_id}"), keys.run_table(run_id))
+        return None if row is None else _marker(row)
+
     async def list_markers(self, run_id: str) -> tuple[Marker, ...]:
         """The shards of a run that ended. One whose marker cannot be read ended as well, and counts as failed."""
         entities = self._range(run_id, "marker", keys.run_table(run_id))
