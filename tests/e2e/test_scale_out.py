@@ -67,6 +67,7 @@ async def overviews_hold(storage: str) -> None:
     assert [len(overview.clusters) for overview in shown] == [CLUSTERS // SUBSCRIPTIONS] * SUBSCRIPTIONS
 
 
+@pytest.mark.matrix
 def test_two_workers_look_at_each_cluster_once(fleet: Simulator, emptied: Storage, smtp: Mailbox) -> None:
     outcome = made(fleet, emptied, smtp, kill=False)
     assert not outcome.looked_at_again
