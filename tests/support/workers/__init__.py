@@ -1,0 +1,1 @@
+"""Worker processes on the real queues: several of them make one run between them, and one of them may die."""
