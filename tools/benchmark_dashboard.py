@@ -24,7 +24,7 @@ from benchmark_overview import TRIES, fill, is_within, simulated_reports  # noqa
 
 from checks import settings  # noqa: E402
 from checks.collect.arm.client import open_azure  # noqa: E402
-from checks.collect.arm.inventory import InventoryCache  # noqa: E402
+from checks.collect.arm.inventories import InventoryCache  # noqa: E402
 from checks.findings import ClusterReport  # noqa: E402
 from checks.history.table.store import open_store  # noqa: E402
 from checks.jobs.context import JobContext  # noqa: E402
