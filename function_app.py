@@ -27,6 +27,7 @@ import azure.functions as func
 from checks import settings, watchdog
 from checks.collect.arm.inventories import InventoryCache
 from checks.jobs import messages
+from checks.loading import LOADING
 from checks.logs import redact_logs, redacted_errors
 from checks.web.blueprint import blueprint
 from checks.web.dashboard.blueprint import dashboard
@@ -65,8 +66,8 @@ def _open() -> AbstractAsyncContextManager[JobContext]:
     """What a job works with. Raises SettingError where the settings cannot be used."""
     if isinstance(SETTINGS, settings.UnusableSettings):
         raise settings.SettingError(SETTINGS.problem)
-    from checks.jobs.context import open_job_context
-
+    with LOADING:
+        from checks.jobs.context import open_job_context
     return open_job_context(SETTINGS, INVENTORIES)
 
 
@@ -99,12 +100,12 @@ def sweep(timer: func.TimerRequest) -> None:
     silences, deletes canary pods that were left, and once a day what is older than it is kept."""
     if _problem():
         return
-    from checks.jobs.canaries import sweep_canaries
-    from checks.jobs.close import sweep_runs
-    from checks.jobs.retention.prune import prune_daily
-    from checks.jobs.silences import end_silences
-    from checks.jobs.watch import watch
-
+    with LOADING:
+        from checks.jobs.canaries import sweep_canaries
+        from checks.jobs.close import sweep_runs
+        from checks.jobs.retention.prune import prune_daily
+        from checks.jobs.silences import end_silences
+        from checks.jobs.watch import watch
     _run(sweep_runs)
     _run(watch)
     ended = _run(end_silences)
@@ -121,8 +122,8 @@ def sweep(timer: func.TimerRequest) -> None:
 @app.queue_trigger(arg_name="message", queue_name=messages.PLAN, connection=STORAGE)
 def plan(message: func.QueueMessage) -> None:
     """Plans a run."""
-    from checks.jobs.plan import plan as plan_run
-
+    with LOADING:
+        from checks.jobs.plan import plan as plan_run
     wanted = messages.read(messages.PlanMessage, message.get_body())
     planned = _run(lambda context: plan_run(context, wanted))
     LOG.info("planned run %s: %d shards", planned.run, planned.shards)
@@ -131,8 +132,8 @@ def plan(message: func.QueueMessage) -> None:
 @app.queue_trigger(arg_name="message", queue_name=messages.SCAN, connection=STORAGE)
 def scan(message: func.QueueMessage) -> None:
     """Scans a shard."""
-    from checks.jobs.scan import scan_shard
-
+    with LOADING:
+        from checks.jobs.scan import scan_shard
     wanted = messages.read(messages.ScanMessage, message.get_body())
     done = _run(lambda context: scan_shard(context, wanted))
     LOG.info("scanned %s of run %s: %d clusters", wanted.shard, wanted.run, done.totals.clusters)
@@ -141,8 +142,8 @@ def scan(message: func.QueueMessage) -> None:
 @app.queue_trigger(arg_name="message", queue_name=messages.CLOSE, connection=STORAGE)
 def close(message: func.QueueMessage) -> None:
     """Closes a run."""
-    from checks.jobs.close import close_run
-
+    with LOADING:
+        from checks.jobs.close import close_run
     wanted = messages.read(messages.CloseMessage, message.get_body())
     _run(lambda context: close_run(context, wanted.run))
 
@@ -150,8 +151,8 @@ def close(message: func.QueueMessage) -> None:
 @app.queue_trigger(arg_name="message", queue_name=messages.DELIVER, connection=STORAGE)
 def deliver(message: func.QueueMessage) -> None:
     """Delivers what is pending, one at a time across all instances."""
-    from checks.jobs.deliver import deliver_all
-
+    with LOADING:
+        from checks.jobs.deliver import deliver_all
     messages.read(messages.DeliverMessage, message.get_body())
     _run(deliver_all)
 
@@ -183,12 +184,12 @@ def deliver_poison(message: func.QueueMessage) -> None:
 def _poison(queue: str, message: func.QueueMessage) -> None:
     body = message.get_body()
     if _problem():
-        from checks.jobs.watch import log_given_up
-
+        with LOADING:
+            from checks.jobs.watch import log_given_up
         log_given_up(queue, body)
         return
-    from checks.jobs.close import record_poison
-
+    with LOADING:
+        from checks.jobs.close import record_poison
     _run(lambda context: record_poison(context, queue, body))
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 import azure.functions as func
 
+from checks.loading import LOADING
 from checks.logs import redacted_errors
 from checks.web.addresses import ADDRESSES, Address, Level
 from checks.web.http import Asked, HttpResponse
@@ -33,9 +34,9 @@ def blueprint(open_context: OpenContext, problem: Problem) -> func.Blueprint:
 
 def _add(functions: func.Blueprint, address: Address, open_context: OpenContext, problem: Problem) -> None:
     def handle(req: func.HttpRequest) -> func.HttpResponse:
-        from checks.web.respond import not_configured, respond
-        from checks.web.routes import route_at
-
+        with LOADING:
+            from checks.web.respond import not_configured, respond
+            from checks.web.routes import route_at
         route = route_at(address)
         wrong = problem()
         if wrong is not None:

@@ -34,6 +34,7 @@ from azure.mgmt.core import AsyncARMPipelineClient
 
 from checks.collect.wire import connections
 from checks.collect.wire.errors import Temporary
+from checks.loading import LOADING
 from checks.retry_after import asked_seconds
 from checks.settings import Settings
 from checks.version import VERSION
@@ -168,20 +169,20 @@ class Azure:
 
     def container_service(self, subscription: str) -> ContainerServiceClient:
         """Managed clusters of a subscription."""
-        from azure.mgmt.containerservice.aio import ContainerServiceClient
-
+        with LOADING:
+            from azure.mgmt.containerservice.aio import ContainerServiceClient
         return cast("ContainerServiceClient", self._client(ContainerServiceClient, subscription))
 
     def container_registry(self, subscription: str) -> ContainerRegistryManagementClient:
         """Registries of a subscription."""
-        from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
-
+        with LOADING:
+            from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
         return cast("ContainerRegistryManagementClient", self._client(ContainerRegistryManagementClient, subscription))
 
     def authorization(self, subscription: str) -> AuthorizationManagementClient:
         """Role assignments and definitions that concern a subscription."""
-        from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
-
+        with LOADING:
+            from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
         return cast("AuthorizationManagementClient", self._client(AuthorizationManagementClient, subscription))
 
     def raw(self) -> AsyncARMPipelineClient[Any, Any]:

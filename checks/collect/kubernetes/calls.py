@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 import aiohttp
 
+from checks.loading import LOADING
+
 if TYPE_CHECKING:
     from kubernetes.aio import client
 
@@ -40,7 +42,10 @@ class KubernetesApi:
     """One cluster's API server. Answers are given open, unread and whatever their status; the caller reads them."""
 
     def __init__(self, api_client: client.ApiClient) -> None:
+        with LOADING:
+            from kubernetes.aio.client.exceptions import ApiException
         self._client: Any = api_client
+        self._refused = ApiException
 
     async def get(self, path: str, seconds: float, query: Query | None = None) -> aiohttp.ClientResponse:
         """Reads a path (made by ``in_namespace``, or one of those above). Raises ApiRefusal and what aiohttp raises."""
@@ -72,11 +77,9 @@ class KubernetesApi:
             body=body,
             auth_settings=["BearerToken"],
         )
-        from kubernetes.aio.client.exceptions import ApiException
-
         try:
             answer = await self._client.call_api(*request, _preload_content=False, _request_timeout=seconds)
-        except ApiException as error:
+        except self._refused as error:
             text = str(error.body or error.reason or "")
             raise ApiRefusal(int(error.status or 0), error.headers or {}, text) from None
         response: aiohttp.ClientResponse = answer.response

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
+from checks.loading import LOADING
 from checks.logs import redacted_errors
 from checks.settings import Settings, UnusableSettings
 from checks.web.blueprint import asked_of, carried
@@ -35,8 +36,8 @@ def dashboard(
     functions = func.Blueprint()  # type: ignore[no-untyped-call]
 
     def handle(req: func.HttpRequest) -> func.HttpResponse:
-        from checks.web.dashboard.respond import respond
-
+        with LOADING:
+            from checks.web.dashboard.respond import respond
         problem()
         with redacted_errors():
             return carried(asyncio.run(respond(asked_of(req), open_context, settings, environment)))
