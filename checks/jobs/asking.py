@@ -19,7 +19,7 @@ from checks.history.errors import Conflict, SchemaError
 from checks.history.model import RunStatus
 from checks.history.table.asked import SKEW, AskedRun
 from checks.jobs.context import JobContext
-from checks.jobs.queues import PLAN, PlanMessage
+from checks.jobs.messages import PLAN, PlanMessage
 
 LOG = logging.getLogger(__name__)
 TRIES = 50

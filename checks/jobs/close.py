@@ -34,8 +34,8 @@ from checks.history.table.overviews import Look
 from checks.history.table.runs import is_over
 from checks.jobs import degraded, first_look, reminders, scope
 from checks.jobs.context import JobContext
+from checks.jobs.messages import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.overviews import catch_up, keep_up
-from checks.jobs.queues import CLOSE, DELIVER, CloseMessage, DeliverMessage, ScanMessage, read
 from checks.jobs.scan import add, passes
 from checks.jobs.unreadable import KEEP_FOR, report_unreadable
 from checks.jobs.watch import give_up, log_completed

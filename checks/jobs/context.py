@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from checks.collect.arm.client import Azure, open_azure
-from checks.collect.arm.inventory import InventoryCache
+from checks.collect.arm.inventories import InventoryCache
 from checks.history.decide import Policy
 from checks.history.table.store import Store, open_store
 from checks.jobs.queues import Queues, open_queues

@@ -21,7 +21,7 @@ from checks.jobs.delivery.batching import begin_batches
 from checks.jobs.delivery.sending import FAILED, LATER, SENT, send_all
 from checks.jobs.delivery.spreading import spread_all, take_over
 from checks.jobs.delivery.turn import Turn
-from checks.jobs.queues import DELIVER, DeliverMessage
+from checks.jobs.messages import DELIVER, DeliverMessage
 from checks.notify.transports.base import Transport
 from checks.notify.transports.folder import FolderTransport
 from checks.notify.transports.graph import GraphTransport

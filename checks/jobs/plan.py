@@ -19,7 +19,7 @@ from checks.history.model import KnownCluster, Run, RunScope, Shard, Ticket
 from checks.jobs import scan_cluster
 from checks.jobs.choosing.scope import opted_out, opted_out_of
 from checks.jobs.context import JobContext
-from checks.jobs.queues import CLOSE, SCAN, CloseMessage, PlanMessage, ScanMessage
+from checks.jobs.messages import CLOSE, SCAN, CloseMessage, PlanMessage, ScanMessage
 from checks.jobs.scope import vanished, watched_clusters
 from checks.report.cluster_report import subscription_result
 

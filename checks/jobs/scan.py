@@ -21,8 +21,8 @@ from checks.jobs import scan_cluster
 from checks.jobs.canaries import StoredCanaries
 from checks.jobs.choosing.scope import clusters_of
 from checks.jobs.context import JobContext
+from checks.jobs.messages import CLOSE, CloseMessage, MessageError, ScanMessage
 from checks.jobs.overviews import keep_up
-from checks.jobs.queues import CLOSE, CloseMessage, MessageError, ScanMessage
 from checks.jobs.watch import log_scanned
 from checks.report.cluster_report import problem_report
 from checks.report.outcome import Outcome, add_counts, count_rows, outcome_of

@@ -23,8 +23,8 @@ from checks.history.table.mails import Subject
 from checks.history.table.silences import Ending, HeldSubject
 from checks.history.table.store import Store
 from checks.jobs.context import JobContext
+from checks.jobs.messages import DELIVER, DeliverMessage
 from checks.jobs.notices import line_of
-from checks.jobs.queues import DELIVER, DeliverMessage
 from checks.jobs.watch import read_latest
 from checks.notify.notice_lines import folded, still_failing, with_lines
 from checks.notify.silences import ended, matches, silenced_by

@@ -1,42 +1,52 @@
-"""The routes as functions of Azure Functions."""
+"""The addresses as functions of Azure Functions.
+
+What answers is imported at the first request: a host that starts only indexes the functions.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import azure.functions as func
 
+from checks.loading import LOADING
 from checks.logs import redacted_errors
+from checks.web.addresses import ADDRESSES, Address, Level
 from checks.web.http import Asked, HttpResponse
-from checks.web.respond import OpenContext, not_configured, respond
-from checks.web.route import Level, Route
-from checks.web.routes import ROUTES
+
+if TYPE_CHECKING:
+    from checks.web.respond import OpenContext
 
 LEVELS = {Level.ANONYMOUS: func.AuthLevel.ANONYMOUS, Level.FUNCTION: func.AuthLevel.FUNCTION}
 Problem = Callable[[], str | None]
 
 
 def blueprint(open_context: OpenContext, problem: Problem) -> func.Blueprint:
-    """A function for each route. ``problem`` says what is wrong with the settings, None where nothing is."""
+    """A function for each address. ``problem`` says what is wrong with the settings, None where nothing is."""
     functions = func.Blueprint()  # type: ignore[no-untyped-call]
-    for route in ROUTES:
-        _add(functions, route, open_context, problem)
+    for address in ADDRESSES:
+        _add(functions, address, open_context, problem)
     return functions
 
 
-def _add(functions: func.Blueprint, route: Route, open_context: OpenContext, problem: Problem) -> None:
+def _add(functions: func.Blueprint, address: Address, open_context: OpenContext, problem: Problem) -> None:
     def handle(req: func.HttpRequest) -> func.HttpResponse:
+        with LOADING:
+            from checks.web.respond import not_configured, respond
+            from checks.web.routes import route_at
+        route = route_at(address)
         wrong = problem()
         if wrong is not None:
             return carried(not_configured(route, wrong))
         with redacted_errors():
             return carried(asyncio.run(respond(route, open_context, asked_of(req))))
 
-    handle.__name__ = handle.__qualname__ = route.name
-    handle.__doc__ = route.summary
-    functions.route(route=route.route, methods=route.methods, auth_level=LEVELS[route.level])(handle)
+    handle.__name__ = handle.__qualname__ = address.name
+    handle.__doc__ = f"{address.method} /api/{address.route}"
+    functions.route(route=address.route, methods=address.methods, auth_level=LEVELS[address.level])(handle)
 
 
 def asked_of(req: func.HttpRequest) -> Asked:

@@ -9,10 +9,11 @@ import msgspec
 
 from checks.report.formats.json_schema import plain
 from checks.version import VERSION
+from checks.web.addresses import Level
 from checks.web.http import JSON
 from checks.web.problems import MEDIA_TYPE, Problem
 from checks.web.reading import MAX_BODY, fields_of, takes_many
-from checks.web.route import Answered, Level, Route, Shape
+from checks.web.route import Answered, Route, Shape
 
 REF = "#/components/schemas/{name}"
 SECURITY: list[dict[str, list[str]]] = [{"header": []}, {"query": []}]

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from checks.report.pages.page import table
+from checks.web.addresses import Level
 from checks.web.openapi import answers, description_of, query_parameters, shapes_of
 from checks.web.problems import KINDS, URN
-from checks.web.route import Level, Route, Shape
+from checks.web.route import Route, Shape
 
 _LEVELS = {Level.ANONYMOUS: "Anybody may ask.", Level.FUNCTION: "Takes a function key."}
 _INTRODUCTION = """# HTTP API

@@ -13,10 +13,11 @@ from checks.history.errors import HistoryError, SchemaError
 from checks.jobs.context import JobContext
 from checks.text import one_line, redacted
 from checks.web import problems
+from checks.web.addresses import Level
 from checks.web.http import Asked, HttpResponse, revalidated
 from checks.web.problems import Refused, problem
 from checks.web.reading import read_query
-from checks.web.route import Level, Route
+from checks.web.route import Route
 
 LOG = logging.getLogger(__name__)
 RETRY_AFTER = "30"  # seconds after which storage may be back: its own failovers take about as long

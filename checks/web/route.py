@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from enum import Enum
 
 import msgspec
 
 from checks.jobs.context import JobContext
+from checks.web.addresses import Address, Level
 from checks.web.http import Asked, HttpResponse
 
 Handler = Callable[[JobContext, Asked], Awaitable[HttpResponse]]
@@ -15,19 +15,12 @@ Shape = type[msgspec.Struct] | tuple[type[msgspec.Struct], ...] | None
 Answered = tuple[Shape, str]
 
 
-class Level(Enum):
-    """Who may ask: anybody, or holders of a function key."""
-
-    ANONYMOUS = "anonymous"
-    FUNCTION = "function"
-
-
 class NoQuery(msgspec.Struct, frozen=True):
     """A route without query parameters."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """A method at an address below ``/api/``. ``name`` is that of its function in Azure.
+    """What is at an address.
 
     ``path`` describes each parameter in ``route``. ``query`` is a Struct whose fields are the parameters; ``body`` one
     for the body of a POST. ``responses`` has, by status, the shape of the body (None: none; a tuple: one of them)
@@ -35,14 +28,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     no JSON. ``seconds`` is how long the whole may take.
     """
 
-    name: str
-    route: str
-    method: str
+    address: Address
     handler: Handler
     summary: str
     responses: Mapping[int, Answered]
     description: str = ""
-    level: Level = Level.FUNCTION
     path: Mapping[str, str] = {}
     query: type[msgspec.Struct] = NoQuery
     body: type[msgspec.Struct] | None = None
@@ -50,6 +40,21 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 60
 
     @property
-    def methods(self) -> tuple[str, ...]:
-        """What it answers to: whoever may GET may also ask for the head alone, as monitors do."""
-        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+    def name(self) -> str:
+        """The name of its function in Azure."""
+        return self.address.name
+
+    @property
+    def route(self) -> str:
+        """The address below ``/api/``, with its parameters in braces."""
+        return self.address.route
+
+    @property
+    def method(self) -> str:
+        """The one method that it is described with."""
+        return self.address.method
+
+    @property
+    def level(self) -> Level:
+        """Who may ask."""
+        return self.address.level

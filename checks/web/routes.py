@@ -1,10 +1,11 @@
-"""Every route of the HTTP interface. The functions of the app, openapi.json and docs/http-api.md are made of them."""
+"""Every route of the HTTP interface: what is at its addresses. openapi.json and docs/http-api.md are made of them."""
 
 from __future__ import annotations
 
 from checks.fleet.answers import ClusterShown, IncidentShown, RegistryShown
 from checks.jobs.context import JobContext
 from checks.report.formats.json_shapes import ScanAnswer
+from checks.web import addresses
 from checks.web.http import Asked, HttpResponse
 from checks.web.openapi import OpenApiDocument, document
 from checks.web.problems import Problem
@@ -36,7 +37,7 @@ from checks.web.resources.silences import (
     post_acknowledgement,
     post_silence,
 )
-from checks.web.route import Level, Route
+from checks.web.route import Route
 
 CLUSTER_PARTS = {
     "subscription": "The subscription's id.",
@@ -52,9 +53,7 @@ async def get_openapi(context: JobContext, asked: Asked) -> HttpResponse:
 
 ROUTES: tuple[Route, ...] = (
     Route(
-        name="post_checks",
-        route="checks",
-        method="POST",
+        address=addresses.POST_CHECKS,
         handler=post_checks,
         summary="Checks one cluster now, or asks for a run.",
         description=(
@@ -82,9 +81,7 @@ ROUTES: tuple[Route, ...] = (
         seconds=215,
     ),
     Route(
-        name="doctor",
-        route="doctor",
-        method="GET",
+        address=addresses.DOCTOR,
         handler=get_doctor,
         summary="What the app may see, what is missing and what is lost without it.",
         description=(
@@ -106,18 +103,14 @@ ROUTES: tuple[Route, ...] = (
         seconds=215,
     ),
     Route(
-        name="list_runs",
-        route="runs",
-        method="GET",
+        address=addresses.LIST_RUNS,
         handler=list_runs,
         summary="The latest runs, the newest first.",
         query=RunsQuery,
         responses={200: (RunsAnswer, "Each without its subscriptions, which `GET /api/runs/{id}` has.")},
     ),
     Route(
-        name="runs",
-        route="runs/{id}",
-        method="GET",
+        address=addresses.RUNS,
         handler=get_run,
         summary="Where a run stands, and what it came to.",
         path={"id": "The run's id, as `POST /api/checks` gives it; or `latest`."},
@@ -127,27 +120,21 @@ ROUTES: tuple[Route, ...] = (
         },
     ),
     Route(
-        name="clusters",
-        route="clusters",
-        method="GET",
+        address=addresses.CLUSTERS,
         handler=list_clusters,
         summary="The clusters as the last looks found them, those that fail first.",
         query=ClustersQuery,
         responses={200: (ClustersAnswer, "A page of them.")},
     ),
     Route(
-        name="cluster",
-        route="clusters/{subscription}/{resource_group}/{name}",
-        method="GET",
+        address=addresses.CLUSTER,
         handler=get_cluster,
         summary="One cluster.",
         path=CLUSTER_PARTS,
         responses={200: (ClusterShown, "What is held of it."), 404: (Problem, "No run has looked at such a cluster.")},
     ),
     Route(
-        name="cluster_history",
-        route="clusters/{subscription}/{resource_group}/{name}/history",
-        method="GET",
+        address=addresses.CLUSTER_HISTORY,
         handler=get_history,
         summary="What changed at a cluster, the newest first.",
         path=CLUSTER_PARTS,
@@ -155,36 +142,28 @@ ROUTES: tuple[Route, ...] = (
         responses={200: (HistoryAnswer, "Its changes."), 404: (Problem, "No run has looked at such a cluster.")},
     ),
     Route(
-        name="registry",
-        route="registries/{login_server}",
-        method="GET",
+        address=addresses.REGISTRY,
         handler=get_registry,
         summary="Who depends on a registry, and in what state.",
         path={"login_server": "Its login server, or the name of an Azure registry."},
         responses={200: (RegistryShown, "The clusters that use it."), 404: (Problem, "No cluster is known to use it.")},
     ),
     Route(
-        name="incidents",
-        route="incidents",
-        method="GET",
+        address=addresses.INCIDENTS,
         handler=list_incidents,
         summary="What fails for one root, since when, and who knows.",
         query=IncidentsQuery,
         responses={200: (IncidentsAnswer, "A page of them.")},
     ),
     Route(
-        name="incident",
-        route="incidents/{id}",
-        method="GET",
+        address=addresses.INCIDENT,
         handler=get_incident,
         summary="One incident.",
         path={"id": "As `GET /api/incidents` gives it."},
         responses={200: (IncidentShown, "The incident."), 404: (Problem, "There is no such incident.")},
     ),
     Route(
-        name="acknowledge",
-        route="incidents/{id}/acknowledgement",
-        method="POST",
+        address=addresses.ACKNOWLEDGE,
         handler=post_acknowledgement,
         summary="Acknowledges an incident: no further mail of it, until it is over.",
         path={"id": "As `GET /api/incidents` gives it."},
@@ -197,18 +176,14 @@ ROUTES: tuple[Route, ...] = (
         },
     ),
     Route(
-        name="silences",
-        route="silences",
-        method="GET",
+        address=addresses.SILENCES,
         handler=list_silences,
         summary="The silences and acknowledgements that hold.",
         query=SilencesQuery,
         responses={200: (SilencesAnswer, "All of them.")},
     ),
     Route(
-        name="silence",
-        route="silences",
-        method="POST",
+        address=addresses.SILENCE,
         handler=post_silence,
         summary="Keeps mail of failures back for a while; at its end a mail says what still fails.",
         body=SilenceRequest,
@@ -218,9 +193,7 @@ ROUTES: tuple[Route, ...] = (
         },
     ),
     Route(
-        name="get_silence",
-        route="silences/{id}",
-        method="GET",
+        address=addresses.GET_SILENCE,
         handler=get_silence,
         summary="One silence or acknowledgement that holds.",
         path={"id": "As `GET /api/silences` gives it."},
@@ -230,18 +203,14 @@ ROUTES: tuple[Route, ...] = (
         },
     ),
     Route(
-        name="end_silence",
-        route="silences/{id}",
-        method="DELETE",
+        address=addresses.END_SILENCE,
         handler=delete_silence,
         summary="Ends a silence or an acknowledgement now.",
         path={"id": "As `GET /api/silences` gives it."},
         responses={200: (SilenceAnswer, "As it is now."), 404: (Problem, "There is no such silence.")},
     ),
     Route(
-        name="metrics",
-        route="metrics",
-        method="GET",
+        address=addresses.METRICS,
         handler=get_metrics,
         summary="Figures of the last run over the whole scope and of mail that waits, as OpenMetrics.",
         description="A run over some subscriptions, which `POST /api/checks` takes, changes no figure of a run.",
@@ -249,29 +218,27 @@ ROUTES: tuple[Route, ...] = (
         text="application/openmetrics-text",
     ),
     Route(
-        name="health",
-        route="health",
-        method="GET",
+        address=addresses.HEALTH,
         handler=get_health,
         summary="Whether all is well, in a word, for anybody.",
-        level=Level.ANONYMOUS,
         responses={200: (Health, "The app reaches its storage.")},
         seconds=15,  # whoever asks how the app is does not wait for storage that is away
     ),
     Route(
-        name="health_details",
-        route="health/details",
-        method="GET",
+        address=addresses.HEALTH_DETAILS,
         handler=get_health_details,
         summary="What the word rests on: the latest run over the whole scope, unsent mail, messages given up.",
         responses={200: (HealthDetails, "The signals, looked up now.")},
     ),
     Route(
-        name="openapi",
-        route="openapi.json",
-        method="GET",
+        address=addresses.OPENAPI,
         handler=get_openapi,
         summary="This description, as OpenAPI 3.1.",
         responses={200: (OpenApiDocument, "This document.")},
     ),
 )
+
+
+def route_at(address: addresses.Address) -> Route:
+    """The route at one of ``addresses.ADDRESSES``."""
+    return next(route for route in ROUTES if route.address == address)

@@ -11,7 +11,7 @@ from unittest import mock
 
 from checks import settings
 from checks.collect.arm.client import open_azure
-from checks.collect.arm.inventory import InventoryCache
+from checks.collect.arm.inventories import InventoryCache
 from checks.findings import ClusterReport
 from checks.history.table.store import open_store
 from checks.jobs.context import JobContext

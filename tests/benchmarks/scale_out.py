@@ -21,15 +21,41 @@ from localhost.azurite import azurite
 from simulator import Simulator, running
 from simulator.fleet.generator import generate
 from simulator.fleet.model import Wanted
+from tests.benchmarks.figures import Figure, Section, at_most
 from tests.support.workers.outcome import Outcome
 from tests.support.workers.run import make_run
 
 LEASE = 10  # seconds; 600 in Azure, which would only make the wait for a dead worker's messages longer
 PODS = 5
+LATE = 0.02  # seconds
 CLUSTERS_PER_SUBSCRIPTION, CLUSTERS_PER_REGISTRY = 10, 5
 
 
-def measure(clusters: int = 200, workers: tuple[int, ...] = (1, 2, 4), latency: float = 0.0) -> list[dict[str, float]]:
+def measure(clusters: int = 200, workers: tuple[int, ...] = (1, 2, 4), killed: int = 100) -> Section:
+    """The figures of runs without latency and with it, and of one in which a worker dies."""
+    figures: list[Figure] = []
+    for latency in (0.0, LATE):
+        for run in runs(clusters, workers, latency):
+            name = f"{run['workers']:g} worker{'' if run['workers'] == 1 else 's'}{', 20 ms late' if latency else ''}: "
+            figures += [
+                Figure(f"{name}clusters a second", run["clusters_per_second"]),
+                Figure(f"{name}clusters a second over those of the first", run["ratio"], "times"),
+                Figure(f"{name}CPU of all workers over that of the first", run["cpu_ratio"], "times"),
+                at_most(f"{name}results lost", run["lost"], 0),
+                at_most(f"{name}looks at a cluster, at most", run["most_looks"], 1),
+            ]
+    died = kill_one(killed)
+    figures += [
+        at_most("2 workers, one killed: results lost", died["lost"], 0),
+        Figure("2 workers, one killed: clusters that it held", died["held_by_the_dead"]),
+        Figure("2 workers, one killed: clusters looked at again", died["looked_at_again"]),
+        at_most("2 workers, one killed: others looked at again", died["looked_at_again_of_others"], 0),
+    ]
+    how = f"{clusters} clusters, {PODS} pods each; {os.cpu_count()} cores, of which the simulated tenant takes one"
+    return Section("Scale-out on one queue", how, tuple(figures))
+
+
+def runs(clusters: int, workers: tuple[int, ...], latency: float) -> list[dict[str, float]]:
     """The figures of a run for each number of workers: `ratio` is clusters a second over those of the first number,
     `cpu_ratio` the workers' CPU over its.
 

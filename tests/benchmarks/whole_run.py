@@ -23,10 +23,10 @@ from typing import Any
 from azure.core.pipeline.transport import AioHttpTransport
 
 from checks import settings
-from checks.collect.arm.inventory import InventoryCache
-from checks.jobs import queues
+from checks.collect.arm.inventories import InventoryCache
+from checks.jobs import messages
 from checks.jobs.context import open_job_context
-from checks.jobs.queues import Message
+from checks.jobs.messages import Message
 from tests.support import queued_jobs
 
 AT_ONCE = 2
@@ -79,7 +79,7 @@ async def _run(loaded: settings.Settings, inventories: InventoryCache, name: str
             await queued_jobs.handle(context, message)
 
     async with open_job_context(loaded, inventories) as context:
-        await context.queues.send(queues.PLAN, [queues.PlanMessage(request=name, requested_by="bench")])
+        await context.queues.send(messages.PLAN, [messages.PlanMessage(request=name, requested_by="bench")])
     while waiting := queued_jobs.take(loaded.storage or ""):
         await asyncio.gather(*(handled(message) for message in waiting))
 

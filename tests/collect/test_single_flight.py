@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from checks.collect.arm.inventory import Inventory, InventoryCache
+from checks.collect.arm.inventories import InventoryCache
+from checks.collect.arm.inventory import Inventory
 from checks.collect.wire.single_flight import SingleFlight
 
 

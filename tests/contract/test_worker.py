@@ -16,7 +16,7 @@ import pytest
 from azure.storage.queue import QueueServiceClient
 
 from checks.watchdog import TRIGGERS
-from checks.web.route import Level
+from checks.web.addresses import Level
 from checks.web.routes import ROUTES
 from localhost.azurite import Storage
 from localhost.functions_host import RunningHost, functions_host

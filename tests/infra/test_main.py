@@ -15,7 +15,7 @@ import yaml
 
 from checks import settings, watchdog
 from checks.history.table import keys
-from checks.jobs import queues
+from checks.jobs import messages
 from checks.ncrontab import longest_gap
 from checks.rules.azure.clouds import CLOUDS
 from checks.text import redacted
@@ -614,10 +614,10 @@ def test_no_secret_is_in_settings_or_outputs(snapshots: dict[str, Snapshot], nam
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_queues_and_the_table_are_the_programs(snapshots: dict[str, Snapshot], name: str) -> None:
-    names = (queues.PLAN, queues.SCAN, queues.CLOSE, queues.DELIVER)
+    names = (messages.PLAN, messages.SCAN, messages.CLOSE, messages.DELIVER)
     made = infra.of_type(snapshots[name], "Storage/storageAccounts/queueServices/queues")
     assert sorted(queue["name"].rpartition("/")[2] for queue in made) == sorted(
-        [*names, *(queue + queues.POISON for queue in names)]
+        [*names, *(queue + messages.POISON for queue in names)]
     )
     table = infra.only(snapshots[name], "Storage/storageAccounts/tableServices/tables")
     assert table["name"].rpartition("/")[2] == keys.TABLE

@@ -15,7 +15,7 @@ from checks.jobs import asking
 from checks.jobs.asking import AskedFor, ask_for_run
 from checks.jobs.close import close_run
 from checks.jobs.context import JobContext
-from checks.jobs.queues import PLAN, PlanMessage
+from checks.jobs.messages import PLAN, PlanMessage
 from localhost.mailbox import Mailbox
 from tests.support.storage import Clock, Death, app_settings, job_context
 

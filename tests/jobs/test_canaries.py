@@ -154,7 +154,7 @@ async def test_a_row_that_cannot_be_read_stops_no_other(estate: Estate) -> None:
 WORKER = """
 import asyncio, os, sys
 from checks import settings
-from checks.collect.arm.inventory import InventoryCache
+from checks.collect.arm.inventories import InventoryCache
 from checks.jobs.context import open_job_context
 from checks.web.resources.checks import post_checks
 from checks.web.http import Asked

@@ -23,8 +23,8 @@ from checks.jobs import scan as scan_job
 from checks.jobs.close import close_run
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
+from checks.jobs.messages import PlanMessage, ScanMessage
 from checks.jobs.plan import plan
-from checks.jobs.queues import PlanMessage, ScanMessage
 from checks.jobs.scan import scan_shard
 from checks.jobs.unreadable import report_unreadable
 from checks.report.outcome import Outcome

@@ -13,10 +13,10 @@ from functools import cache
 
 import pytest
 
-from checks.collect.arm.inventory import InventoryCache
+from checks.collect.arm.inventories import InventoryCache
 from checks.history.model import Unreadable
 from checks.history.table.keys import state_ref
-from checks.jobs.queues import CLOSE, DELIVER
+from checks.jobs.messages import CLOSE, DELIVER
 from checks.jobs.unreadable import report_unreadable
 from tests.support.crash_scenarios import NAMES, SCENARIOS, cluster_id, judge_mails, judged_run
 from tests.support.crash_world import World

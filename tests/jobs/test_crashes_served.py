@@ -16,13 +16,13 @@ import pytest
 from yarl import URL
 
 from checks import ncrontab
-from checks.collect.arm.inventory import InventoryCache
+from checks.collect.arm.inventories import InventoryCache
 from checks.history.decide import Policy, decide
 from checks.history.model import Run, RunScope, new_run_id
 from checks.jobs import deliver
 from checks.jobs.close import close_run
 from checks.jobs.context import JobContext
-from checks.jobs.queues import PLAN, PlanMessage
+from checks.jobs.messages import PLAN, PlanMessage
 from checks.notify.transports.base import Outgoing, Receipt
 from checks.notify.transports.smtp import SmtpTransport
 from localhost.azurite import Storage

@@ -21,7 +21,7 @@ import msgspec
 import pytest
 
 from checks.changes import Notice, NoticeKind, Status
-from checks.collect.arm.inventory import InventoryCache
+from checks.collect.arm.inventories import InventoryCache
 from checks.history.decide import Policy, decide
 from checks.history.model import RunRef
 from checks.history.table.store import Store

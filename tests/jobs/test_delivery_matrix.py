@@ -31,7 +31,7 @@ from unittest import mock
 
 import pytest
 
-from checks.collect.arm.inventory import InventoryCache
+from checks.collect.arm.inventories import InventoryCache
 from checks.history.decide import Policy, decide
 from checks.history.model import RunRef
 from checks.history.table.store import Store

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from checks.changes import Status
-from checks.collect.arm.inventory import InventoryCache
+from checks.collect.arm.inventories import InventoryCache
 from checks.history.decide import Policy, decide
 from checks.history.model import MailStatus, RunRef
 from checks.history.table.store import Store

@@ -24,7 +24,7 @@ from azure.data.tables import TableItem
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from checks.changes import Status
-from checks.collect.arm.inventory import InventoryCache
+from checks.collect.arm.inventories import InventoryCache
 from checks.findings import ClusterReport
 from checks.history.decide import ALERTED, fold, statuses
 from checks.history.model import ClusterState, MailStatus
@@ -32,17 +32,8 @@ from checks.history.table.store import Store
 from checks.jobs import deliver, scan_cluster
 from checks.jobs.close import sweep_runs
 from checks.jobs.context import JobContext
-from checks.jobs.queues import (
-    CLOSE,
-    DELIVER,
-    PLAN,
-    SCAN,
-    DeliverMessage,
-    PlanMessage,
-    Queues,
-    ScanMessage,
-    read,
-)
+from checks.jobs.messages import CLOSE, DELIVER, PLAN, SCAN, DeliverMessage, PlanMessage, ScanMessage, read
+from checks.jobs.queues import Queues
 from tests.support.crash_scenarios import ALL_PASS, BAD, NAMES, ONE_FAILS, ONE_HAS_NO_PATH, Look, cluster_id, is_quiet
 from tests.support.crash_world import SETTINGS, World, looks
 from tests.support.crash_world import what_never_changes_is_made_once as what_never_changes_is_made_once

@@ -25,7 +25,7 @@ from checks.history.table import keys
 from checks.history.table.store import Store
 from checks.jobs.close import record_poison, sweep_runs
 from checks.jobs.context import JobContext
-from checks.jobs.queues import CloseMessage, DeliverMessage, Message, MessageError, PlanMessage, ScanMessage
+from checks.jobs.messages import CloseMessage, DeliverMessage, Message, MessageError, PlanMessage, ScanMessage
 from localhost.mailbox import Mailbox
 from simulator import Simulator, running
 from tests.support.broken_rows import damage, rows_of, stored_row

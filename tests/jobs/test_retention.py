@@ -11,7 +11,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 
 from checks import settings
-from checks.collect.arm.inventory import InventoryCache
+from checks.collect.arm.inventories import InventoryCache
 from checks.jobs.context import JobContext
 from checks.jobs.retention import prune as pruning
 from checks.jobs.retention.prune import prune_daily

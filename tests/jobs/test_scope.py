@@ -16,8 +16,8 @@ from checks.history.model import Run, RunRef
 from checks.jobs.close import close_run
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
+from checks.jobs.messages import PlanMessage, ScanMessage
 from checks.jobs.plan import plan
-from checks.jobs.queues import PlanMessage, ScanMessage
 from checks.jobs.scan import scan_shard
 from localhost.mailbox import Mailbox
 from simulator import Simulator, running

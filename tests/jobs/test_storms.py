@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from checks.changes import Notice, NoticeKind
-from checks.collect.arm.inventory import InventoryCache
+from checks.collect.arm.inventories import InventoryCache
 from checks.findings import ClusterReport, Facet, Fail, Pass, RegistryRow
 from checks.history.decide import Policy, decide
 from checks.history.model import RunRef

@@ -18,8 +18,8 @@ from checks.history.table.runs import MARGIN
 from checks.jobs.close import close_run, record_poison, sweep_runs
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import Delivered, deliver_all
+from checks.jobs.messages import SCAN, PlanMessage, ScanMessage
 from checks.jobs.plan import plan
-from checks.jobs.queues import SCAN, PlanMessage, ScanMessage
 from checks.jobs.scan import scan_shard
 from checks.jobs.watch import look_at_signals, read_signals, watch
 from localhost.mailbox import Mailbox

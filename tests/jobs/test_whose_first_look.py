@@ -11,7 +11,7 @@ from checks.history.model import FailedCluster, MarkerStatus, Run, RunScope, Sha
 from checks.jobs import first_look
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
-from checks.jobs.queues import ScanMessage
+from checks.jobs.messages import ScanMessage
 from checks.jobs.scan import scan_shard
 from localhost.mailbox import Mailbox
 from simulator import running

@@ -13,14 +13,16 @@ import pytest
 
 from checks import ncrontab, settings
 from checks.collect.arm import inventory
-from checks.collect.arm.inventory import Inventory, InventoryCache
+from checks.collect.arm.inventories import InventoryCache
+from checks.collect.arm.inventory import Inventory
 from checks.facts import Authorization, Cluster, Seen, Subscription, SubscriptionFacts
 from checks.findings import ClusterReport, Evidence
 from checks.history.table.store import Store
 from checks.jobs import deliver, scan_cluster
 from checks.jobs.context import JobContext
 from checks.jobs.delivery import turn
-from checks.jobs.queues import PLAN, PlanMessage, Queues
+from checks.jobs.messages import PLAN, PlanMessage
+from checks.jobs.queues import Queues
 from checks.notify.message import templates_of_mails
 from tests.support.crash_scenarios import Look, cluster_id, is_quiet
 from tests.support.crashing import Accepted, Host, MemoryQueues, MortalQueues, MortalTables, Reaper, RecordingTransport

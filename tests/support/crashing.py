@@ -22,8 +22,7 @@ from checks.jobs.canaries import sweep_canaries
 from checks.jobs.close import close_run, record_poison, sweep_runs
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
-from checks.jobs.plan import plan
-from checks.jobs.queues import (
+from checks.jobs.messages import (
     CLOSE,
     DELIVER,
     PLAN,
@@ -35,6 +34,7 @@ from checks.jobs.queues import (
     ScanMessage,
     read,
 )
+from checks.jobs.plan import plan
 from checks.jobs.scan import scan_shard
 from checks.jobs.watch import watch
 from checks.notify.transports.base import Outgoing, Receipt

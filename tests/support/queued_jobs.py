@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy
 
-from checks.jobs import queues
 from checks.jobs.close import close_run
 from checks.jobs.context import JobContext
 from checks.jobs.deliver import deliver_all
+from checks.jobs.messages import CLOSE, DELIVER, PLAN, SCAN, CloseMessage, DeliverMessage, Message, PlanMessage, read
+from checks.jobs.messages import ScanMessage as Scan
 from checks.jobs.plan import plan
-from checks.jobs.queues import CLOSE, DELIVER, PLAN, SCAN, CloseMessage, DeliverMessage, Message, PlanMessage
-from checks.jobs.queues import ScanMessage as Scan
 from checks.jobs.scan import scan_shard
 
 KINDS: dict[str, type[Message]] = {PLAN: PlanMessage, SCAN: Scan, CLOSE: CloseMessage, DELIVER: DeliverMessage}
@@ -46,7 +45,7 @@ def take(storage: str) -> list[Message]:
             try:
                 for message in client.receive_messages(messages_per_page=32):
                     client.delete_message(message)
-                    taken.append(queues.read(kind, message.content))
+                    taken.append(read(kind, message.content))
             except ResourceNotFoundError:  # nothing was ever sent to it
                 continue
     return taken

@@ -13,7 +13,7 @@ from azure.storage.queue import QueueServiceClient
 
 from checks import settings
 from checks.collect.arm.client import Azure, open_azure
-from checks.collect.arm.inventory import InventoryCache
+from checks.collect.arm.inventories import InventoryCache
 from checks.history.table import store as stores
 from checks.history.table.store import Store
 from checks.jobs.context import JobContext

@@ -43,7 +43,7 @@ from checks.history.model import (
 )
 from checks.history.table import rows, silences
 from checks.history.table.silences import Ending, HeldSubject
-from checks.jobs import queues
+from checks.jobs import messages
 from checks.report.outcome import Outcome
 from checks.silences import Matchers, Silence, SilenceKind
 from tests.support.reports import CLUSTER, report
@@ -72,10 +72,10 @@ TEXTS: dict[str, Any] = {
     "silence": Silence,
     "held": HeldSubject,
     "ending": Ending,
-    "plan message": queues.PlanMessage,
-    "scan message": queues.ScanMessage,
-    "close message": queues.CloseMessage,
-    "deliver message": queues.DeliverMessage,
+    "plan message": messages.PlanMessage,
+    "scan message": messages.ScanMessage,
+    "close message": messages.CloseMessage,
+    "deliver message": messages.DeliverMessage,
 }
 
 SUBJECT = SubjectState(

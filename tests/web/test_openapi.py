@@ -7,12 +7,13 @@ from jsonschema import Draft202012Validator
 from msgspec import Meta
 
 from checks.jobs.context import utc_now
+from checks.web.addresses import ADDRESSES, Address
 from checks.web.http import Asked, HttpResponse
 from checks.web.openapi import document
 from checks.web.page import http_api_page
 from checks.web.problems import KINDS, NOT_FOUND, problem
 from checks.web.route import Route
-from checks.web.routes import ROUTES
+from checks.web.routes import ROUTES, route_at
 from tests.support.failing_clusters import FIRST, hold_failing
 from tests.support.http import ask
 from tests.support.storage import app_settings, job_context
@@ -37,9 +38,7 @@ async def handler(context: Any, asked: Asked) -> HttpResponse:
 
 
 SAMPLE = Route(
-    name="sample",
-    route="samples/{id}",
-    method="GET",
+    address=Address("sample", "GET", "samples/{id}"),
     handler=handler,
     summary="A sample.",
     path={"id": "Its id."},
@@ -52,6 +51,11 @@ def test_names_and_addresses_are_used_once() -> None:
     assert (
         len({route.name for route in ROUTES}) == len({(route.method, route.route) for route in ROUTES}) == len(ROUTES)
     )
+
+
+def test_every_address_that_the_host_indexes_has_its_route() -> None:
+    assert tuple(route.address for route in ROUTES) == ADDRESSES
+    assert [route_at(address).address for address in ADDRESSES] == list(ADDRESSES)
 
 
 def test_every_parameter_in_an_address_is_described() -> None:

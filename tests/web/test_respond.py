@@ -11,10 +11,11 @@ from azure.core.exceptions import ServiceRequestError
 
 from checks.history.errors import SchemaError
 from checks.jobs.context import JobContext
+from checks.web.addresses import Address, Level
 from checks.web.blueprint import asked_of
 from checks.web.http import Asked, HttpResponse
 from checks.web.respond import TRY_AGAIN, not_configured, respond
-from checks.web.route import Handler, Level, Route
+from checks.web.route import Handler, Route
 from tests.support.storage import Clock, app_settings, job_context
 
 
@@ -30,7 +31,7 @@ def failing(error: Exception) -> Handler:
 
 
 def route(handler: Handler, level: Level = Level.FUNCTION) -> Route:
-    return Route(name="r", route="r", method="GET", handler=handler, summary="", responses={}, level=level)
+    return Route(address=Address("r", "GET", "r", level), handler=handler, summary="", responses={})
 
 
 async def answer(storage: str, given: Route, asked: Asked) -> HttpResponse:

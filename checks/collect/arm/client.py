@@ -2,6 +2,8 @@
 
 Every request goes to the host it was meant for or not at all: a nextLink or redirect elsewhere would carry a token
 there. azure-core obeys Retry-After without a cap; here a wait longer than the deadline is reported at once.
+
+The clients of resource providers are imported where one is made: most jobs and requests read only what is stored.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -28,16 +30,19 @@ from azure.core.pipeline.policies import (
 )
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import DefaultAzureCredential
-from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
-from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
-from azure.mgmt.containerservice.aio import ContainerServiceClient
 from azure.mgmt.core import AsyncARMPipelineClient
 
 from checks.collect.wire import connections
 from checks.collect.wire.errors import Temporary
+from checks.loading import LOADING
 from checks.retry_after import asked_seconds
 from checks.settings import Settings
 from checks.version import VERSION
+
+if TYPE_CHECKING:
+    from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
+    from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
+    from azure.mgmt.containerservice.aio import ContainerServiceClient
 
 _SUBSCRIPTION = re.compile(r"^/subscriptions/([^/]{1,64})", re.IGNORECASE)
 KEPT_BYTES = 16 * 1024 * 1024
@@ -164,15 +169,21 @@ class Azure:
 
     def container_service(self, subscription: str) -> ContainerServiceClient:
         """Managed clusters of a subscription."""
-        return cast(ContainerServiceClient, self._client(ContainerServiceClient, subscription))
+        with LOADING:
+            from azure.mgmt.containerservice.aio import ContainerServiceClient
+        return cast("ContainerServiceClient", self._client(ContainerServiceClient, subscription))
 
     def container_registry(self, subscription: str) -> ContainerRegistryManagementClient:
         """Registries of a subscription."""
-        return cast(ContainerRegistryManagementClient, self._client(ContainerRegistryManagementClient, subscription))
+        with LOADING:
+            from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
+        return cast("ContainerRegistryManagementClient", self._client(ContainerRegistryManagementClient, subscription))
 
     def authorization(self, subscription: str) -> AuthorizationManagementClient:
         """Role assignments and definitions that concern a subscription."""
-        return cast(AuthorizationManagementClient, self._client(AuthorizationManagementClient, subscription))
+        with LOADING:
+            from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
+        return cast("AuthorizationManagementClient", self._client(AuthorizationManagementClient, subscription))
 
     def raw(self) -> AsyncARMPipelineClient[Any, Any]:
         """ARM for what no SDK model shows whole: any path at any api-version."""

@@ -1,7 +1,7 @@
 """What belongs to subscriptions, read once per run and worker process and shared by every cluster.
 
-An inventory is plain facts. ``InventoryCache`` keeps those of the latest runs, so that the shards of one run in one
-process read a subscription once between them; it is made in function_app and passed in.
+An inventory is plain facts. Those of the latest runs are kept (``inventories``), so that the shards of one run in one
+process read a subscription once between them.
 """
 
 from __future__ import annotations
@@ -329,10 +329,3 @@ def _merged(known: SubscriptionFacts, more: SubscriptionFacts) -> SubscriptionFa
         authorization=known.authorization if more.authorization == _UNASKED else more.authorization,
         network=msgspec.structs.replace(known.network, **later),
     )
-
-
-class InventoryCache(SingleFlight[Inventory]):
-    """The estates of the latest runs, by run. A second caller of the same run waits for the first one's reading."""
-
-    def __init__(self, keep: int = 2) -> None:
-        super().__init__(keep)

@@ -3,16 +3,22 @@
 The ``kubernetes`` package's client carries them: its connection, its sign-in, its errors. Its generated methods
 (``CoreV1Api``) are not used: they load the models of the whole API, half a second of CPU and 25 MB for each process
 that looks at a cluster, and Pullwatch reads the bytes of a handful of paths.
+
+The package itself costs a sixth of a second: it is imported where a cluster is asked, here and in ``connection``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import aiohttp
-from kubernetes.aio import client
+
+from checks.loading import LOADING
+
+if TYPE_CHECKING:
+    from kubernetes.aio import client
 
 PODS = "/api/v1/pods"
 EVENTS_PATH = "/api/v1/events"
@@ -22,14 +28,27 @@ SERVICE_ACCOUNTS = "/api/v1/serviceaccounts"
 Query = Mapping[str, str | int]
 
 
+class ApiRefusal(Exception):
+    """An answer that the client itself makes an error of. ``status`` is 0 where there was none."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: str) -> None:
+        super().__init__(f"({status}) {body}")
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
 class KubernetesApi:
     """One cluster's API server. Answers are given open, unread and whatever their status; the caller reads them."""
 
     def __init__(self, api_client: client.ApiClient) -> None:
+        with LOADING:
+            from kubernetes.aio.client.exceptions import ApiException
         self._client: Any = api_client
+        self._refused = ApiException
 
     async def get(self, path: str, seconds: float, query: Query | None = None) -> aiohttp.ClientResponse:
-        """Reads a path (made by ``in_namespace``, or one of those above). Raises what aiohttp raises."""
+        """Reads a path (made by ``in_namespace``, or one of those above). Raises ApiRefusal and what aiohttp raises."""
         return await self._send("GET", path, seconds, query=query)
 
     async def post(self, path: str, seconds: float, body: Mapping[str, Any]) -> aiohttp.ClientResponse:
@@ -58,7 +77,11 @@ class KubernetesApi:
             body=body,
             auth_settings=["BearerToken"],
         )
-        answer = await self._client.call_api(*request, _preload_content=False, _request_timeout=seconds)
+        try:
+            answer = await self._client.call_api(*request, _preload_content=False, _request_timeout=seconds)
+        except self._refused as error:
+            text = str(error.body or error.reason or "")
+            raise ApiRefusal(int(error.status or 0), error.headers or {}, text) from None
         response: aiohttp.ClientResponse = answer.response
         return response
 

@@ -16,11 +16,10 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from kubernetes.aio.client.exceptions import ApiException
 
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes import bodies
-from checks.collect.kubernetes.calls import NODES, KubernetesApi, Query, in_namespace
+from checks.collect.kubernetes.calls import NODES, ApiRefusal, KubernetesApi, Query, in_namespace
 from checks.collect.kubernetes.canary_pod import LABELS, PodState
 from checks.collect.wire.errors import CollectError, NotAllowed, NotFound, Temporary, Unreachable, translate_errors
 from checks.facts import Cluster, NotSeen, NotSeenReason
@@ -182,10 +181,9 @@ class CanaryApi:
         except Unreachable:
             self._last_away = self._now()
             raise
-        except ApiException as error:
-            headers = error.headers or {}
-            status, raw = int(error.status or 0), str(error.body or error.reason or "").encode()
-            wait = str(headers.get("Retry-After", ""))
+        except ApiRefusal as error:
+            status, raw = error.status, error.body.encode()
+            wait = error.headers.get("Retry-After", "")
         if status in BUSY:
             detail = f"{what}: the Kubernetes API answered {status}: {PodState.message_of(raw)}"
             seconds = float(wait) if _SECONDS.fullmatch(wait) else 0.0

@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
-from kubernetes.aio import client
 
 from checks.collect.arm.client import USER_AGENT, Azure
 from checks.collect.kubernetes.bodies import PACKING
@@ -22,8 +22,12 @@ from checks.collect.kubernetes.kubeconfig import Kubeconfig
 from checks.collect.wire import connections
 from checks.collect.wire.errors import Temporary, translate_errors
 from checks.facts import Cluster
+from checks.loading import LOADING
 from checks.rules.azure.clouds import AKS_SERVER_APPLICATION
 from checks.text import one_line
+
+if TYPE_CHECKING:
+    from kubernetes.aio import client
 
 RBAC_READER = "Azure Kubernetes Service RBAC Reader"
 
@@ -55,6 +59,8 @@ def _api_client(kubeconfig: Kubeconfig, token: str | None) -> tuple[client.ApiCl
     Not as strict as Python 3.13 is, which refuses certificates without key identifiers: kubectl and curl take a CA of
     that kind. The chain is verified all the same, and so is the name.
     """
+    with LOADING:
+        from kubernetes.aio import client
     configuration = _configuration(kubeconfig, token)
     try:
         api_client = client.ApiClient(configuration)
@@ -74,6 +80,8 @@ def _api_client(kubeconfig: Kubeconfig, token: str | None) -> tuple[client.ApiCl
 
 
 def _configuration(kubeconfig: Kubeconfig, token: str | None) -> client.Configuration:
+    with LOADING:
+        from kubernetes.aio import client
     configuration = client.Configuration(host=kubeconfig.server)
     configuration.ca_cert_data = kubeconfig.ca_pem or None
     configuration.disable_strict_ssl_verification = bool(kubeconfig.ca_pem)

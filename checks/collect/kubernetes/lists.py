@@ -13,11 +13,10 @@ from functools import partial
 from typing import Generic, TypeVar
 
 import aiohttp
-from kubernetes.aio.client.exceptions import ApiException
 
 from checks.collect.arm.client import Azure
 from checks.collect.kubernetes.bodies import chunks
-from checks.collect.kubernetes.calls import KubernetesApi, Query
+from checks.collect.kubernetes.calls import ApiRefusal, KubernetesApi, Query
 from checks.collect.kubernetes.connection import RBAC_READER
 from checks.collect.kubernetes.objects import decode_page
 from checks.collect.kubernetes.refusals import MAX_BODY, Expired, error_of
@@ -119,8 +118,8 @@ class Reader:
                 response = await self._api.get(path, seconds, options)
                 async with response:
                     return await self._body(response)
-        except ApiException as error:
-            raise self._refused(error.status or 0, error.headers or {}, str(error.body or "").encode()) from None
+        except ApiRefusal as error:
+            raise self._refused(error.status, error.headers, error.body.encode()) from None
 
     async def _body(self, response: aiohttp.ClientResponse) -> memoryview:
         """A view of the one buffer that all pages share: memory got anew for each costs as much as decrypting it."""

@@ -14,13 +14,12 @@ from functools import partial
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
-from kubernetes.aio.client.exceptions import ApiException
 
 from checks.collect.arm import reads
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes import bodies
-from checks.collect.kubernetes.calls import SERVICE_ACCOUNTS, KubernetesApi, in_namespace
+from checks.collect.kubernetes.calls import SERVICE_ACCOUNTS, ApiRefusal, KubernetesApi, in_namespace
 from checks.collect.kubernetes.connection import open_api
 from checks.collect.kubernetes.kubeconfig import of_cluster as kubeconfig_of
 from checks.collect.kubernetes.lists import RESERVE, Reader, deadline
@@ -165,8 +164,8 @@ async def _get(azure: Azure, cluster: Cluster, api: KubernetesApi, namespace: st
             async with response:
                 raw = await bodies.whole(response, MAX_BYTES, "for one secret")
                 status, headers = response.status, dict(response.headers)
-    except ApiException as error:
-        status, headers, raw = error.status or 0, dict(error.headers or {}), b""
+    except ApiRefusal as error:
+        status, headers, raw = error.status, dict(error.headers), b""
     if status == 404:
         return None
     if status in (401, 429):

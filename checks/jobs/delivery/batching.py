@@ -12,7 +12,7 @@ from checks.history.errors import SchemaError
 from checks.history.model import Batch, Pending, RowRef
 from checks.jobs.delivery.reading import several
 from checks.jobs.delivery.turn import Turn
-from checks.jobs.queues import DELIVER
+from checks.jobs.messages import DELIVER
 from checks.jobs.watch import give_up
 from checks.notify.incidents import group, mail_id
 

@@ -1,19 +1,26 @@
-"""The dashboard as one function of Azure Functions, for all its addresses."""
+"""The dashboard as one function of Azure Functions, for all its addresses.
+
+What answers is imported at the first request: a host that starts only indexes the functions.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
+from checks.loading import LOADING
 from checks.logs import redacted_errors
 from checks.settings import Settings, UnusableSettings
 from checks.web.blueprint import asked_of, carried
-from checks.web.dashboard.respond import METHODS, respond
-from checks.web.respond import OpenContext
+
+if TYPE_CHECKING:
+    from checks.web.respond import OpenContext
 
 ROUTE = "dashboard/{*page}"  # a catch-all takes nothing, too: the bare address
+METHODS = ("GET", "HEAD", "POST")  # the host refuses others
 
 
 def dashboard(
@@ -29,6 +36,8 @@ def dashboard(
     functions = func.Blueprint()  # type: ignore[no-untyped-call]
 
     def handle(req: func.HttpRequest) -> func.HttpResponse:
+        with LOADING:
+            from checks.web.dashboard.respond import respond
         problem()
         with redacted_errors():
             return carried(asyncio.run(respond(asked_of(req), open_context, settings, environment)))

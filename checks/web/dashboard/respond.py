@@ -28,7 +28,6 @@ from checks.web.respond import OpenContext
 LOG = logging.getLogger(__name__)
 SECONDS = 60.0
 HTML = "text/html"
-METHODS = ("GET", "HEAD", "POST")  # the host refuses others
 CONTENT_SECURITY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"

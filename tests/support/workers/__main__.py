@@ -22,8 +22,8 @@ from azure.storage.queue import QueueMessage, TextBase64DecodePolicy
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from checks import settings
-from checks.collect.arm.inventory import InventoryCache
-from checks.jobs import queues
+from checks.collect.arm.inventories import InventoryCache
+from checks.jobs import messages
 from checks.jobs.context import open_job_context
 from tests.support import queued_jobs
 from tests.support.workers.events import DID, READY, TOOK, Event
@@ -75,8 +75,8 @@ async def work(names: Sequence[str], lease: int, ended: threading.Event) -> None
         message = await _take(client, lease)
         if message is None:
             return False
-        wanted = queues.read(queued_jobs.KINDS[client.queue_name], message.content)
-        shard = wanted.shard if isinstance(wanted, queues.ScanMessage) else ""
+        wanted = messages.read(queued_jobs.KINDS[client.queue_name], message.content)
+        shard = wanted.shard if isinstance(wanted, messages.ScanMessage) else ""
         _say(Event(TOOK, client.queue_name, shard))
         async with _leased(client, message, lease), open_job_context(loaded, inventories) as context:
             word = await queued_jobs.handle(context, wanted)

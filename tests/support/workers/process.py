@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from checks.jobs.queues import SCAN
+from checks.jobs.messages import SCAN
 from tests.support.cli import ROOT
 from tests.support.workers.events import DID, READY, TOOK, Event
 

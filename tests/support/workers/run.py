@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from checks.jobs.queues import CLOSE, DELIVER, PLAN, SCAN
+from checks.jobs.messages import CLOSE, DELIVER, PLAN, SCAN
 from localhost.azurite import Storage
 from localhost.mailbox import Mailbox
 from simulator import Simulator

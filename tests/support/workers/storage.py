@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from checks.history.model import MarkerStatus, Run
 from checks.history.table.store import Store, open_store
-from checks.jobs.queues import PLAN, PlanMessage, open_queues
+from checks.jobs.messages import PLAN, PlanMessage
+from checks.jobs.queues import open_queues
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ import pytest
 
 from checks.history.errors import LimitError
 from checks.history.table.store import Store
-from checks.jobs.queues import PlanMessage
+from checks.jobs.messages import PlanMessage
 from checks.settings import LocalViewer
 from checks.silences import MAX_REASON
 from checks.web.dashboard.gate import OPERATOR
