@@ -26,7 +26,7 @@ matrix: setup ## the long matrices, of which make test runs a sample
 	@$(RUN) -m pytest -m matrix -n auto --dist worksteal --durations=5 $(ARGS)
 
 bench: setup ## what it costs, measured, with the goals (ARGS="growth --json FILE"; ARGS=--quick: that it works)
-	@PYTHONPATH=tools $(RUN) -m tests.benchmarks $(ARGS)
+	@$(RUN) -m tests.benchmarks $(ARGS)
 
 lint: setup ## only lint, types and layers
 	@$(RUN) tools/check.py --lint

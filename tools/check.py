@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 # The code that must be typed throughout; the app's entry point is a thin shell over it.
-TYPED = ("checks", "simulator", "localhost", "demo", "tools", "tests/support", "function_app.py")
+TYPED = ("checks", "simulator", "localhost", "demo", "tools", "tests/support", "tests/benchmarks", "function_app.py")
 
 # A module's tests stay together: they share what is dear to make. What the slowest cost is shown at the end.
 # Many wait for a server to answer: three for two cores keep both busy.
