@@ -174,6 +174,7 @@ class Server:
             if name == "arm":
                 answer.headers["x-ms-request-id"] = answer.headers["x-ms-correlation-request-id"] = _request_id()
                 answer.headers["x-ms-ratelimit-remaining-subscription-global-reads"] = "16499"
+                answer.headers.update(self.arm.buckets.headers(request.method, ids.parse(request.path).subscription))
             return answer
         except CloseConnection:
             if request.transport is not None:
