@@ -68,8 +68,9 @@ class Server:
         port_base: int | None = None,
         record: bool = True,
         kubelet_delay: float = DELAY_SECONDS,
+        still: bool = False,
     ) -> None:
-        self.tenant = Tenant(root)
+        self.tenant = Tenant(root, still=still)
         self.tokens = Tokens()
         self.authority = Authority()
         self.clusters = Clusters(self.tenant, self.authority)

@@ -78,7 +78,7 @@ class Buckets:
         code = "SubscriptionRequestsThrottled" if subscription else "TenantRequestsThrottled"
         message = (
             f"Number of requests for {f'subscription {subscription!r}' if subscription else 'the tenant'} exceeded the "
-            f"limit for {_operation(method)}. Please try again after '{seconds}' seconds."
+            f"limit for {operation_of(method)}. Please try again after '{seconds}' seconds."
         )
         raise arm_refusal(429, code, message, {"Retry-After": str(seconds)})
 
@@ -87,7 +87,7 @@ class Buckets:
         bucket = self._bucket(method, subscription)
         if bucket is None:
             return {}
-        name = f"x-ms-ratelimit-remaining-{'subscription' if subscription else 'tenant'}-{_operation(method)}"
+        name = f"x-ms-ratelimit-remaining-{'subscription' if subscription else 'tenant'}-{operation_of(method)}"
         return {name: str(int(bucket.level(self._clock())))}
 
     def _bucket(self, method: str, subscription: str | None) -> Bucket | None:
@@ -95,10 +95,10 @@ class Buckets:
         if self._file.generation != self._generation:
             self._generation = self._file.generation
             self._limits, self._buckets = self._read(document), {}
-        limit = self._limits.get(("subscription" if subscription else "tenant", _operation(method)))
+        limit = self._limits.get(("subscription" if subscription else "tenant", operation_of(method)))
         if limit is None:
             return None
-        key = ((subscription or "").lower(), _operation(method))
+        key = ((subscription or "").lower(), operation_of(method))
         if key not in self._buckets:
             capacity, per_second = limit
             self._buckets[key] = Bucket(capacity, per_second, capacity, self._clock())
@@ -121,7 +121,8 @@ class Buckets:
         return limits
 
 
-def _operation(method: str) -> str:
+def operation_of(method: str) -> str:
+    """What a request takes a token of: "reads", "writes" or "deletes"."""
     return OPERATIONS.get(method.upper(), WRITES)
 
 
