@@ -22,13 +22,14 @@ from simulator.responses import arm_refusal
 
 READS, WRITES, DELETES = "reads", "writes", "deletes"
 OPERATIONS = {"GET": READS, "HEAD": READS, "DELETE": DELETES}
-_DOCUMENTED = {
+Limits = dict[str, dict[str, dict[str, float]]]
+_DOCUMENTED: dict[str, dict[str, float]] = {
     READS: {"capacity": 250, "per_second": 25},
     WRITES: {"capacity": 200, "per_second": 10},
     DELETES: {"capacity": 200, "per_second": 10},
 }
 # learn.microsoft.com, "Understand how Azure Resource Manager throttles requests"
-DOCUMENTED = {"subscription": _DOCUMENTED, "tenant": _DOCUMENTED}
+DOCUMENTED: Limits = {"subscription": _DOCUMENTED, "tenant": _DOCUMENTED}
 
 
 @dataclass(slots=True)

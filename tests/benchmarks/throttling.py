@@ -25,12 +25,11 @@ from checks.findings import ClusterReport, Facet, RegistryRow, ScanReport, Unkno
 from checks.jobs import scan_cluster
 from checks.jobs.choosing.scope import ScanScope
 from simulator import RequestRecord, running
-from simulator.arm.buckets import DOCUMENTED, operation_of
+from simulator.arm.buckets import DOCUMENTED, Limits, operation_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SUBSCRIPTIONS = 4
 MAX_RATIO = 1.2
-Limits = dict[str, dict[str, dict[str, float]]]
 
 
 def measure(clusters: int = 1000, subscriptions: int = SUBSCRIPTIONS) -> dict[str, float]:
