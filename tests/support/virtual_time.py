@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class _Skipping(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
+class _Skipping(selectors.DefaultSelector):
     """Does not wait for what is not there, but counts the seconds."""
 
     def __init__(self) -> None:

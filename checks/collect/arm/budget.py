@@ -17,6 +17,7 @@ import msgspec
 Operation = Literal["reads", "writes", "deletes"]
 _COUNT = re.compile(r"\s*([0-9]{1,9})")
 FLOOR = 0.5  # requests a second, however often there were too many
+TINY = 1e-6  # of a request: what rounding may lose, which no wait would make up for
 SLOWER, FASTER = 0.5, 1.05  # with a refusal; with each second without one
 
 
@@ -82,7 +83,7 @@ class Budget:
         """The seconds until a request may be sent, by what is known now; 0 where it may be."""
         self._refill(now)
         closed = max(0.0, self.opens - now)
-        if self._level is None or self._level >= 1:
+        if self._level is None or self._level >= 1 - TINY:
             return closed
         return max(closed, (1 - self._level) / self._rate)
 
