@@ -15,6 +15,7 @@ A tenant is a folder of raw bodies that are served as they are:
     TENANT/graph/*.json                       service principals, users, applications
     TENANT/kubernetes/<cluster name>/*.json   Kubernetes objects; without the folder the API server is out of reach
     TENANT/registries/<login server>.json     what the registry holds (registry/hosts.py)
+    TENANT/buckets.json                       how many requests ARM takes (arm/buckets.py)
     TENANT/faults.json                        what goes wrong (faults.py)
 """
 

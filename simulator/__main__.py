@@ -39,6 +39,7 @@ async def _serve(root: Path, options: argparse.Namespace) -> int:
         port_base=options.port_base,
         record=False,
         kubelet_delay=options.kubelet_delay,
+        still=options.still,
     )
     stopping = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -106,6 +107,9 @@ def _serve_parser() -> argparse.ArgumentParser:
     parser.add_argument("--port-base", type=int, default=None, help="first of six ports; else the system chooses")
     parser.add_argument(
         "--kubelet-delay", type=float, default=DELAY_SECONDS, help="seconds until a pod that was made is answered"
+    )
+    parser.add_argument(
+        "--still", action="store_true", help="the folder does not change: faster with thousands of files"
     )
     parser.add_argument("--export-file", default=None, help="write the export lines to this file as well")
     return parser

@@ -78,12 +78,16 @@ def running(
     page_size: int = DEFAULT_PAGE_SIZE,
     port_base: int | None = None,
     kubelet_delay: float = DELAY_SECONDS,
+    still: bool = False,
 ) -> Iterator[Simulator]:
     """Serves a tenant in a background thread until the block ends. Raises OSError when it cannot listen.
 
-    `kubelet_delay`: seconds until the kubelet tells of a pod that was made, and again until it backs off.
+    `kubelet_delay`: seconds until the kubelet tells of a pod that was made, and again until it backs off. `still`:
+    nobody changes the folder meanwhile; a look at thousands of files takes longer than most answers.
     """
-    server = Server(Path(tenant_dir), page_size=page_size, port_base=port_base, kubelet_delay=kubelet_delay)
+    server = Server(
+        Path(tenant_dir), page_size=page_size, port_base=port_base, kubelet_delay=kubelet_delay, still=still
+    )
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
     thread.start()

@@ -68,8 +68,9 @@ class Server:
         port_base: int | None = None,
         record: bool = True,
         kubelet_delay: float = DELAY_SECONDS,
+        still: bool = False,
     ) -> None:
-        self.tenant = Tenant(root)
+        self.tenant = Tenant(root, still=still)
         self.tokens = Tokens()
         self.authority = Authority()
         self.clusters = Clusters(self.tenant, self.authority)
@@ -174,6 +175,7 @@ class Server:
             if name == "arm":
                 answer.headers["x-ms-request-id"] = answer.headers["x-ms-correlation-request-id"] = _request_id()
                 answer.headers["x-ms-ratelimit-remaining-subscription-global-reads"] = "16499"
+                answer.headers.update(self.arm.buckets.headers(request.method, ids.parse(request.path).subscription))
             return answer
         except CloseConnection:
             if request.transport is not None:

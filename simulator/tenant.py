@@ -21,14 +21,17 @@ _SPECIAL = frozenset({"groups.json", "managementGroups.json", "caller.json"})
 
 
 class Tenant:
-    """Reads TENANT/arm, authorization, graph, kubernetes and registries; see the package's docstring for the layout."""
+    """Reads TENANT/arm, authorization, graph, kubernetes and registries; see the package's docstring for the layout.
 
-    def __init__(self, root: Path) -> None:
+    `still`: nobody changes these folders while they are served, but for kubernetes, so they are read once.
+    """
+
+    def __init__(self, root: Path, *, still: bool = False) -> None:
         self.root = root
-        self._arm = JsonFolder(root / "arm", self.report, deep=True)
-        self._authorization = JsonFolder(root / "authorization", self.report, skip=_SPECIAL)
-        self._graph = JsonFolder(root / "graph", self.report)
-        self._registries = JsonFolder(root / "registries", self.report)
+        self._arm = JsonFolder(root / "arm", self.report, deep=True, still=still)
+        self._authorization = JsonFolder(root / "authorization", self.report, skip=_SPECIAL, still=still)
+        self._graph = JsonFolder(root / "graph", self.report, still=still)
+        self._registries = JsonFolder(root / "registries", self.report, still=still)
         self._groups = JsonFile(root / "authorization" / "groups.json", {}, self.report)
         self._management = JsonFile(root / "authorization" / "managementGroups.json", None, self.report)
         self._caller = JsonFile(root / "authorization" / "caller.json", {}, self.report)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import zip_longest
+from operator import itemgetter
 
 import msgspec
 
@@ -14,8 +16,9 @@ from checks.collect.arm import inventory, reads
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes.canary_records import CanaryRecords, Unrecorded
+from checks.collect.wire.deadlines import waits_within
 from checks.collect.wire.errors import CollectError
-from checks.facts import Cluster, ClusterFacts, Subscription
+from checks.facts import Cluster, ClusterFacts, Subscription, subscription_of
 from checks.facts.pulls import PullTimeBaseline
 from checks.facts.resources import NOTIFY_TAG
 from checks.findings import (
@@ -172,6 +175,7 @@ async def scan_clusters(
     """
     limit = asyncio.Semaphore(azure.settings.clusters_at_once)
     listed = list(clusters)
+    turns = by_turns(listed)
     done = 0
 
     async def bounded(target: Cluster) -> ClusterReport:
@@ -182,7 +186,19 @@ async def scan_clusters(
         progress(f"[{done}/{len(listed)}] {target.name}")
         return report
 
-    return tuple(await asyncio.gather(*(bounded(target) for target in listed)))
+    reports = await asyncio.gather(*(bounded(listed[place]) for place in turns))
+    return tuple(report for _, report in sorted(zip(turns, reports, strict=True), key=itemgetter(0)))
+
+
+def by_turns(clusters: Sequence[Cluster]) -> list[int]:
+    """The places of clusters in an order in which subscriptions take turns.
+
+    Azure limits requests per subscription: those of clusters of one, all at once, would wait while others have room.
+    """
+    places: dict[str, list[int]] = {}
+    for place, target in enumerate(clusters):
+        places.setdefault(subscription_of(target.id), []).append(place)
+    return [place for turn in zip_longest(*places.values()) for place in turn if place is not None]
 
 
 async def scan_cluster(
@@ -219,7 +235,8 @@ async def _judged(
     their answer. It is logged with its traceback, and the cluster is Unknown, never silently missing.
     """
     try:
-        facts = await gather(await cluster.look(azure, target, ready_nodes=canaries is not None))
+        with waits_within(azure.settings.cluster_seconds):
+            facts = await gather(await cluster.look(azure, target, ready_nodes=canaries is not None))
         if canaries is not None:
             facts = await cluster.with_canaries(azure, facts, canaries)
         report = build_report(msgspec.structs.replace(facts, baselines=dict(baselines or {})))

@@ -10,6 +10,7 @@ from simulator.arm import ids, resource_graph, versions
 from simulator.arm.arm_metadata import locations, provider_list, tenants, usages
 from simulator.arm.authorization import parse_alternatives
 from simulator.arm.authorization_api import ArmAuthorization
+from simulator.arm.buckets import Buckets
 from simulator.arm.cluster_actions import ArmClusters
 from simulator.arm.network_actions import effective_page, listed_at, needs_grant
 from simulator.arm.rbac import Rights
@@ -43,6 +44,7 @@ class Arm:
         self._page_size = page_size
         self._authorization = ArmAuthorization(tenant, page_size)
         self._actions = ArmClusters(clusters, tokens)
+        self.buckets = Buckets(tenant.root / "buckets.json", tenant.report)
         self.origin = ""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -50,10 +52,12 @@ class Arm:
         query = {name.lower(): value for name, value in request.query.items()}
         audiences = (*ARM_AUDIENCES, self.origin)
         authenticate(self._tokens, request.headers.get("Authorization"), audiences, caller.tenant)
+        path = ids.parse(request.path)
+        self.buckets.take(request.method, path.subscription)
         version = api_version(query)
         asked = ArmRequest(
             method=request.method,
-            path=ids.parse(request.path),
+            path=path,
             query=query,
             version=version,
             base=f"{request.scheme}://{request.host}",

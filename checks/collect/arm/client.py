@@ -1,14 +1,14 @@
 """One job's access to Azure: a credential, and clients that share a transport, a deadline and a call count.
 
 Every request goes to the host it was meant for or not at all: a nextLink or redirect elsewhere would carry a token
-there. azure-core obeys Retry-After without a cap; here a wait longer than the deadline is reported at once.
+there. Throttling is waited out in ``pacing``. azure-core obeys any other Retry-After without a cap; here a wait longer
+than the deadline is reported at once.
 
 The clients of resource providers are imported where one is made: most jobs and requests read only what is stored.
 """
 
 from __future__ import annotations
 
-import re
 import ssl
 import time
 from collections import Counter
@@ -32,6 +32,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import DefaultAzureCredential
 from azure.mgmt.core import AsyncARMPipelineClient
 
+from checks.collect.arm.pacing import Gates, Paced, subscription_in
 from checks.collect.wire import connections
 from checks.collect.wire.errors import Temporary
 from checks.loading import LOADING
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
     from azure.mgmt.containerservice.aio import ContainerServiceClient
 
-_SUBSCRIPTION = re.compile(r"^/subscriptions/([^/]{1,64})", re.IGNORECASE)
 KEPT_BYTES = 16 * 1024 * 1024
 USER_AGENT = f"pullwatch/{VERSION}"
 _BEGAN = "pullwatch_began"
@@ -69,8 +69,7 @@ class _Counted(SansIOHTTPPolicy[Any, Any]):
         self._calls = calls
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
-        match = _SUBSCRIPTION.match(urlsplit(request.http_request.url).path)
-        self._calls[match[1].lower() if match else ""] += 1
+        self._calls[subscription_in(request.http_request.url)] += 1
 
 
 @dataclass
@@ -97,7 +96,8 @@ class _ThrottlingSeen(SansIOHTTPPolicy[Any, Any]):
 class _NoLongWait(SansIOHTTPPolicy[Any, Any]):
     """Reports a wait that would not end within a call's ``deadline`` at once, or one longer than half of it.
 
-    azure-core waits as long as Retry-After says; the deadline would end that as if nobody had answered.
+    azure-core waits as long as Retry-After says; the deadline would end that as if nobody had answered. Answers 429 do
+    not come to azure-core, but for those that ask for no wait.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -109,7 +109,8 @@ class _NoLongWait(SansIOHTTPPolicy[Any, Any]):
     def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
         header = response.http_response.headers.get("Retry-After", "")
         asked = asked_seconds(header, datetime.now(UTC))
-        if response.http_response.status_code < 400 or asked is None:
+        status = response.http_response.status_code
+        if status < 400 or status == 429 or asked is None:
             return
         spent = time.monotonic() - request.context[_BEGAN]
         if asked > self._deadline / 2 or spent + asked >= self._deadline:
@@ -124,6 +125,7 @@ class Azure:
         self.credential = credential
         self.calls: Counter[str] = Counter()
         self.throttling = Throttling()
+        self._gates = Gates()
         self._session = session
         self._clients: dict[tuple[type[Any], str], Any] = {}
         self._buffers: list[bytearray] = []
@@ -156,7 +158,12 @@ class Azure:
             "retry_policy": AsyncRetryPolicy(retry_total=3, retry_backoff_factor=0.5, retry_backoff_max=8),
             "permit_redirects": False,
             "per_call_policies": [_HostGuard(self.settings.arm)],
-            "per_retry_policies": [_Counted(self.calls), _NoLongWait(deadline), _ThrottlingSeen(self.throttling)],
+            "per_retry_policies": [
+                Paced(self._gates, deadline, float(self.settings.cluster_seconds)),
+                _Counted(self.calls),
+                _NoLongWait(deadline),
+                _ThrottlingSeen(self.throttling),
+            ],
             "base_user_agent": USER_AGENT,
             "logging_enable": False,
         }

@@ -15,7 +15,6 @@ the token that was sent. What it says is kept as ``detail``, without secrets; th
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -34,6 +33,7 @@ from azure.core.exceptions import (
 
 from checks.causes import ScanCause
 from checks.collect.wire import sign_in
+from checks.collect.wire.deadlines import call_within
 from checks.facts import NotSeen, NotSeenReason
 from checks.findings import ScanError
 from checks.retry_after import asked_seconds
@@ -154,10 +154,11 @@ class BrokenOff(Unreachable):
 async def translate_errors(what: str, role: str, scope: str, seconds: float) -> AsyncIterator[None]:
     """Runs one call within a deadline of ``seconds`` and turns what it may raise into a CollectError.
 
+    Waiting for its turn (``checks.collect.arm.pacing``) is not counted.
     ``what`` names the call for people; ``role`` at ``scope`` is what a 403 would be cured by.
     """
     try:
-        async with asyncio.timeout(seconds):
+        async with call_within(seconds):
             yield
     except TimeoutError:
         raise Unreachable(f"{what}: no answer within {seconds:g} s") from None

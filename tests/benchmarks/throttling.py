@@ -1,0 +1,134 @@
+"""A scan of many clusters while Azure Resource Manager limits requests as it does: what is lost, and what it takes.
+
+``python -m tests.benchmarks.throttling [CLUSTERS [SUBSCRIPTIONS]]`` prints the figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from checks import settings
+from checks.causes import ReadCause
+from checks.collect.arm.client import open_azure
+from checks.facts.observation import NotSeenReason
+from checks.findings import ClusterReport, Facet, RegistryRow, ScanReport, Unknown
+from checks.jobs import scan_cluster
+from checks.jobs.choosing.scope import ScanScope
+from simulator import RequestRecord, running
+from simulator.arm.buckets import DOCUMENTED, Limits, operation_of
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SUBSCRIPTIONS = 4
+MAX_RATIO = 1.2
+
+
+def measure(clusters: int = 1000, subscriptions: int = SUBSCRIPTIONS) -> dict[str, float]:
+    """Scans a tenant of so many clusters twice: without limits, and with buckets as Azure documents them.
+
+    ``unknown``: rows whose access, path or pull is Unknown; ``unknown_throttled``: rows of which anything is so because
+    of throttling; ``gaps_throttled``: other things that were not read because of it; ``seconds`` that the scan took;
+    ``unlimited_seconds`` without limits; ``forced_seconds``: as long as the busiest bucket needs to give its tokens
+    out; ``ratio``: ``seconds`` to the longer of these two, which is the least it may take; ``refused``: answers 429.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        tenant = Path(folder, "tenant")
+        generate(tenant, clusters, subscriptions)
+        unlimited = measure_tenant(tenant, {})["seconds"]
+        figures = measure_tenant(tenant, DOCUMENTED)
+        least = max(unlimited, figures["forced_seconds"])
+        ratio = figures["seconds"] / least
+        return {"clusters": float(clusters), **figures, "unlimited_seconds": unlimited, "ratio": ratio}
+
+
+def generate(tenant: Path, clusters: int, subscriptions: int) -> None:
+    """Writes a tenant in which every cluster pulls."""
+    sizes = {"subscriptions": subscriptions, "clusters": clusters, "registries": clusters, "pods": 3, "seed": 3}
+    words = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "simulator", "generate", str(tenant), *words]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def measure_tenant(tenant: Path, limits: Limits) -> dict[str, float]:
+    """Serves a tenant with such buckets (simulator/arm/buckets.py) and scans it from a process of its own."""
+    (tenant / "buckets.json").write_text(json.dumps(limits))
+    with running(tenant, still=True) as simulator:
+        scanned = _scanned_elsewhere(simulator.environment)
+        forced = forced_seconds(simulator.requests, limits)
+        refused = sum(record.status == 429 for record in simulator.requests if record.service == "arm")
+    return {**scanned, "forced_seconds": forced, "refused": float(refused)}
+
+
+def forced_seconds(requests: Iterable[RequestRecord], limits: Limits) -> float:
+    """The seconds that buckets need to give out what was taken of them: the longest, for they do so side by side."""
+    asked = (record for record in requests if record.service == "arm" and record.status != 429)
+    taken = Counter((record.subscription, operation_of(record.method)) for record in asked)
+    seconds = [0.0]
+    for (subscription, operation), count in taken.items():
+        limit = limits.get("subscription" if subscription else "tenant", {}).get(operation)
+        if limit is not None:
+            seconds.append((count - limit["capacity"]) / limit["per_second"])
+    return max(seconds)
+
+
+def _scanned_elsewhere(environment: dict[str, str]) -> dict[str, float]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PULLWATCH_", "AZURE"))}
+    command = [sys.executable, "-m", "tests.benchmarks.throttling", "--scan"]
+    done = subprocess.run(command, cwd=ROOT, env=kept | environment, check=True, stdout=subprocess.PIPE)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+async def _scan() -> dict[str, float]:
+    async with open_azure(settings.load(os.environ)) as azure:
+        began = time.monotonic()
+        report = await scan_cluster.scan(azure, ScanScope(), lambda line: None)
+        return {"seconds": time.monotonic() - began, **lost(report)}
+
+
+def lost(report: ScanReport) -> dict[str, float]:
+    """How many rows of a report are Unknown, and how many of these, and other gaps, throttling is the cause of."""
+    rows = [row for cluster in report.clusters for row in cluster.registries]
+    unknown = [row for row in rows if any(isinstance(f.verdict, Unknown) for f in (row.access, row.path, row.pull))]
+    throttled = [row for row in rows if ReadCause.THROTTLED in (f.cause for f in _facets(row))]
+    results = [result for result in report.subscriptions if result.cause == ReadCause.THROTTLED]
+    return {
+        "rows": len(rows),
+        "unknown": len(unknown),
+        "unknown_throttled": len(throttled),
+        "gaps_throttled": sum(map(_gaps, report.clusters)) + len(results) + len(report.errors),
+    }
+
+
+def _facets(row: RegistryRow) -> tuple[Facet, ...]:
+    return (row.access, row.path, row.pull, row.images)
+
+
+def _gaps(cluster: ClusterReport) -> int:
+    """What was not read of a cluster, or not judged, because of throttling, whatever the rows say."""
+    coverage = sum(line.reason == NotSeenReason.THROTTLED.value for line in cluster.coverage)
+    findings = sum(finding.cause == ReadCause.THROTTLED for finding in cluster.findings)
+    return coverage + findings + bool(cluster.problem)
+
+
+def main(arguments: list[str]) -> int:
+    """Prints the figures; 1 where something was lost or took too long."""
+    if arguments == ["--scan"]:
+        print(json.dumps(asyncio.run(_scan())))
+        return 0
+    figures: dict[str, Any] = measure(*map(int, arguments))
+    print(json.dumps(figures, indent=2))
+    return int(bool(figures["unknown_throttled"] or figures["gaps_throttled"]) or figures["ratio"] > MAX_RATIO)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
