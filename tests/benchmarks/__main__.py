@@ -18,6 +18,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "article": {"sizes": (20,)},
     "growth": {"sizes": (20, 40, 60), "subscriptions": 4, "registries": 8},
     "big_clusters": {"sizes": (20,), "real_pods": 20, "rounds": 1},
+    "throttling": {"clusters": 40},
     "scale_out": {"clusters": 24, "workers": (1, 2), "killed": 24},
     "cold_start": {"rounds": 1},
     "overview": {"clusters": 30, "subscriptions": 3},

@@ -56,7 +56,7 @@ class Measured:
 
 def run_over(tenant: Path, clusters: int, profile: Path | None = None) -> Run:
     """A whole run over a tenant that is served meanwhile. Raises Failed where it did not reach every cluster."""
-    with azurite() as storage, running(tenant) as sim:
+    with azurite() as storage, running(tenant, still=True) as sim:
         environment = clean({**sim.environment, "AzureWebJobsStorage": storage.connection_string})
         command = [*RUN, *(["--profile", str(profile)] if profile else [])]
         with subprocess.Popen(
