@@ -192,7 +192,7 @@ async def _commit(context: JobContext, run: Run, report: ClusterReport, stored: 
             stored = await context.store.load_state(report.id)
         decision = decide(stored.state if stored else None, report, run.ref, policy, context.clock())
         try:
-            await context.store.commit(decision, report, stored.etag if stored else None)
+            done = await context.store.commit(decision, report, stored.etag if stored else None)
         except Conflict:
             if attempt == TRIES - 1:
                 raise
@@ -200,8 +200,17 @@ async def _commit(context: JobContext, run: Run, report: ClusterReport, stored: 
             late = run.sequence < decision.state.sequence  # one of this very run is a repeat
             before = -1 if decision.stale else stored.state.sequence if stored else None
             look = Look(decision.state, decision.change, before)
-            return _Result(count(report, late=late, changed=decision.change is not None), report, look)
+            if not done.written and not decision.stale:
+                look = await _found(context, look)
+            return _Result(count(report, late=late, changed=look.change is not None), report, look)
     raise Conflict(f"the state of {report.id} could not be written")
+
+
+async def _found(context: JobContext, own: Look) -> Look:
+    """What is kept of this run already: written here, though the answer got lost, or by somebody who handles the same
+    message beside us."""
+    kept = await context.store.load_state(own.state.cluster)
+    return own if kept is None or kept.state == own.state else Look(kept.state)
 
 
 def count(report: ClusterReport, *, late: bool, changed: bool) -> Totals:

@@ -40,6 +40,8 @@ def main(arguments: list[str]) -> int:
     unknown = [name for name in options.sections if name not in SECTIONS]
     if unknown:
         parser.error(f"no section {', '.join(unknown)}: there are {', '.join(SECTIONS)}")
+    if options.json and not (options.json.parent.is_dir() and not options.json.is_dir()):
+        parser.error(f"{options.json} cannot be written: it is a folder, or lies in none")  # not after half an hour
     taken = [_taken(name, quick=options.quick) for name in options.sections or SECTIONS]
     if options.json:
         about = {"python": platform.python_version(), "machine": platform.machine(), "sections": document(taken)}

@@ -208,6 +208,27 @@ def test_a_wait_that_would_end_too_late_is_throttling_at_once_for_all(tmp_path: 
     assert refused <= 1
 
 
+@pytest.mark.parametrize("after", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_refusal_that_asks_for_no_wait_is_not_asked_again_at_once(tmp_path: Path, after: str) -> None:
+    refusal = Answer(429, {"Retry-After": after}, {"error": {"code": "SubscriptionRequestsThrottled"}})
+
+    async def main() -> int:
+        arm = Arm(tmp_path, 250, 25)
+        asked = 0
+
+        def refused(_: str) -> Answer:
+            nonlocal asked
+            asked += 1
+            return refusal
+
+        arm.before = refused
+        with pytest.raises(Temporary):
+            await Job(arm).get()
+        return asked
+
+    assert 1 < run(main()) <= 2 * MOST + 1
+
+
 def test_a_cluster_bounds_the_waits_of_its_calls_and_leaves_each_a_little(tmp_path: Path) -> None:
     async def main() -> list[float]:
         job = Job(Arm(tmp_path, 1, 1 / 50))

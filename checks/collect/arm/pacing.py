@@ -68,7 +68,7 @@ class Gate:
             async with asyncio.timeout_at(until), self._turn:
                 await self._send_when_there_is_room(until)
         except TimeoutError:  # those before it took all the time
-            raise _too_late(until - came) from None
+            raise _too_late(max(self.budget.wait(loop.time()), FIRST_PAUSE)) from None
 
     async def _send_when_there_is_room(self, until: float) -> None:
         loop = asyncio.get_running_loop()
@@ -121,6 +121,8 @@ class Paced(AsyncHTTPPolicy[Any, Any]):
                 return response
             own, now = _is_own(request, response), asyncio.get_running_loop().time()
             if own:
+                # "0", or a time that is over, would otherwise be asked again at once, for ever.
+                asked = max(asked, FIRST_PAUSE)
                 gate.budget.refused(now, asked)
             else:
                 asked, pause = max(asked, pause), min(2 * pause, LONGEST_PAUSE)

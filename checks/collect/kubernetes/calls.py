@@ -89,10 +89,10 @@ class KubernetesApi:
 def in_namespace(namespace: str, plural: str, name: str | None = None) -> str:
     """The path of a kind's list in a namespace, or of one object. The names may be hostile.
 
-    Raises ValueError for "." and "..", which no object is named and which would lead to another path.
+    Raises ValueError for "", "." and "..", which no object is named and which would lead to another path.
     """
     for part in (namespace, name):
-        if part in (".", ".."):
+        if part in ("", ".", ".."):
             raise ValueError(f"{part!r} names no object")
     path = f"/api/v1/namespaces/{quote(namespace, safe='')}/{plural}"
     return path if name is None else f"{path}/{quote(name, safe='')}"
