@@ -40,7 +40,8 @@ def kill_in_a_shard(
         wait(hired, is_at_one, seconds)
         victim.suspend()
         shard = victim.shard
-        if shard and shard not in ended():
+        looked_at = bool(shard) and bool(shards[shard] & looks(sim.requests).keys())  # it may have gone on meanwhile
+        if looked_at and shard not in ended():
             death = Death(shard, victim.cpu)
             victim.kill()
             return death
