@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +22,8 @@ from checks.jobs.choosing.scope import ScanScope
 from simulator import RequestRecord, running
 from simulator.arm.buckets import DOCUMENTED, Limits, operation_of
 from tests.benchmarks.figures import Figure, Section, at_most
-from tests.benchmarks.processes import ROOT
+from tests.benchmarks.processes import generated, spend
+from tests.support.cli import clean
 
 SUBSCRIPTIONS = 1  # whose buckets then decide; with four, this machine does
 MAX_RATIO = 1.2
@@ -54,8 +54,7 @@ def scans(clusters: int, subscriptions: int) -> dict[str, float]:
     out; ``ratio``: ``seconds`` to the longer of these two, which is the least it may take; ``refused``: answers 429.
     """
     with tempfile.TemporaryDirectory() as folder:
-        tenant = Path(folder, "tenant")
-        generate(tenant, clusters, subscriptions)
+        tenant = generate(Path(folder), clusters, subscriptions)
         unlimited = measure_tenant(tenant, {})["seconds"]
         figures = measure_tenant(tenant, DOCUMENTED)
         least = max(unlimited, figures["forced_seconds"])
@@ -63,19 +62,16 @@ def scans(clusters: int, subscriptions: int) -> dict[str, float]:
         return {"clusters": float(clusters), **figures, "unlimited_seconds": unlimited, "ratio": ratio}
 
 
-def generate(tenant: Path, clusters: int, subscriptions: int) -> None:
-    """Writes a tenant in which every cluster pulls."""
-    sizes = {"subscriptions": subscriptions, "clusters": clusters, "registries": clusters, "pods": 3, "seed": 3}
-    words = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "simulator", "generate", str(tenant), *words]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+def generate(folder: Path, clusters: int, subscriptions: int) -> Path:
+    """Writes a tenant in which every cluster pulls; where it lies."""
+    return generated(folder, subscriptions=subscriptions, clusters=clusters, registries=clusters, pods=3, seed=3)
 
 
 def measure_tenant(tenant: Path, limits: Limits) -> dict[str, float]:
     """Serves a tenant with such buckets (simulator/arm/buckets.py) and scans it from a process of its own."""
     (tenant / "buckets.json").write_text(json.dumps(limits))
     with running(tenant, still=True) as simulator:
-        scanned = _scanned_elsewhere(simulator.environment)
+        scanned = spend([sys.executable, "-m", "tests.benchmarks.throttling"], clean(simulator.environment)).answer()
         forced = forced_seconds(simulator.requests, limits)
         refused = sum(record.status == 429 for record in simulator.requests if record.service == "arm")
     return {**scanned, "forced_seconds": forced, "refused": float(refused)}
@@ -91,14 +87,6 @@ def forced_seconds(requests: Iterable[RequestRecord], limits: Limits) -> float:
         if limit is not None:
             seconds.append((count - limit["capacity"]) / limit["per_second"])
     return max(seconds)
-
-
-def _scanned_elsewhere(environment: dict[str, str]) -> dict[str, float]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PULLWATCH_", "AZURE"))}
-    command = [sys.executable, "-m", "tests.benchmarks.throttling"]
-    done = subprocess.run(command, cwd=ROOT, env=kept | environment, check=True, stdout=subprocess.PIPE)
-    figures: dict[str, float] = json.loads(done.stdout)
-    return figures
 
 
 async def _scan() -> dict[str, float]:

@@ -12,8 +12,7 @@ LEAST = 4.0  # seconds that the buckets have to force, or this shows nothing
 
 
 def test_no_row_is_unknown_and_the_scan_takes_hardly_longer_than_the_buckets_force(tmp_path: Path) -> None:
-    tenant = tmp_path / "tenant"
-    generate(tenant, clusters=40, subscriptions=1)
+    tenant = generate(tmp_path, clusters=40, subscriptions=1)
     unlimited = measure_tenant(tenant, {})
     limited = measure_tenant(tenant, {"subscription": {"reads": SMALL, "writes": SMALL}})
     assert limited["forced_seconds"] >= LEAST

@@ -6,7 +6,6 @@ One gate per subscription and kind of operation, shared by all clusters of the j
 from __future__ import annotations
 
 import asyncio
-import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,13 +14,13 @@ import msgspec
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 
+from checks.arm_ids import subscription_of
 from checks.collect.arm.budget import LIMITS, Budget, Left, left, operation_of
 from checks.collect.wire import deadlines
 from checks.collect.wire.errors import Temporary
 from checks.collect.wire.throttling import FIRST_PAUSE, LONGEST_PAUSE
 from checks.retry_after import asked_seconds
 
-_SUBSCRIPTION = re.compile(r"^/subscriptions/([^/]{1,64})", re.IGNORECASE)
 # What Azure Resource Manager itself answers; a resource provider has other words, and limits of its own.
 _OWN_CODES = ("SubscriptionRequestsThrottled", "TenantRequestsThrottled")
 RECHECK = 0.1  # seconds: answers that come meanwhile may tell of more
@@ -37,8 +36,7 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 def subscription_in(url: str) -> str:
     """The subscription that a request is about, lower case; "" for one at the tenant's level."""
-    match = _SUBSCRIPTION.match(urlsplit(url).path)
-    return match[1].lower() if match else ""
+    return subscription_of(urlsplit(url).path)
 
 
 def _too_late(asked: float) -> Temporary:
