@@ -120,8 +120,8 @@ class Tables:
         return [str(item.get("etag", "")) for item in done]
 
     async def _write(self, operation: Operation, table: str) -> str:
-        """One row, which is a transaction by itself; its ETag. The client takes 3.1 ms of CPU for a batch of one, and 1.3
-        for this; and most looks change nothing but a cluster's own row.
+        """One row, which is a transaction by itself; its ETag. The client takes 3.1 ms of CPU for a batch of one,
+        and 1.3 for this; and most looks change nothing but a cluster's own row.
 
         Not for deletions: outside of a transaction the client takes a row that is gone for one that it deleted.
         """
