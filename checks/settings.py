@@ -23,6 +23,11 @@ from checks.text import redacted
 PREFIX = "PULLWATCH_"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _BEGINS_A_ROUTE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]*\s*=", re.IGNORECASE)
+WORKSPACE = re.compile(
+    r"/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/?#,\s]{1,90}/providers/Microsoft\.OperationalInsights/workspaces"
+    r"/[a-z0-9-]{4,63}",
+    re.IGNORECASE,
+)
 _HOST = re.compile(r"(\*\.)?([a-z0-9-]+\.)*[a-z0-9-]+", re.IGNORECASE)
 _KEY_VAULT = "@microsoft.keyvault("
 _IN_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID")
@@ -181,6 +186,16 @@ def _choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
         return _words(value.lower())
 
     return read
+
+
+def _registry_logs(value: str) -> tuple[str, ...]:
+    """ "auto", "off", or the workspaces' ARM ids."""
+    if value.strip().lower() in ("auto", "off"):
+        return (value.strip().lower(),)
+    ids = tuple(dict.fromkeys(_list(WORKSPACE, "ids of Log Analytics workspaces")(value)))
+    if not ids:
+        raise SettingError("has to be auto, off, or ids of Log Analytics workspaces")
+    return ids
 
 
 def _choice(*allowed: str) -> Callable[[str], str]:
@@ -409,6 +424,10 @@ SETTINGS = (
             "Read the secrets that pods name in imagePullSecrets (get on them is needed) and try them (PW303)."),
     Setting("CHECK_IMAGES", "check_images", _flag, "true",
             "Ask the Azure registries in use, with Pullwatch's own identity, whether the images still exist (PW302)."),
+    Setting("REGISTRY_LOGS", "registry_logs", _registry_logs, "auto",
+            "Whether registries' logs are read (PW308): auto (where diagnostic settings lead), off, or ARM ids of "
+            "Log Analytics workspaces."),
+    Setting("REGISTRY_LOG_HOURS", "registry_log_hours", _number(1, 24), "3", "How far back registries' logs are read."),
     Setting("CLUSTERS_AT_ONCE", "clusters_at_once", _number(1, 64), "8", "Clusters of a shard checked at once."),
     Setting("ONDEMAND_PER_HOUR", "ondemand_per_hour", _number(1, 1000), "30",
             "Checks of a single cluster that `POST /api/checks` takes in an hour, all callers together."),
@@ -478,6 +497,8 @@ SETTINGS = (
             secret=True),
     Setting("ARM_ENDPOINT", "arm_endpoint", _endpoint, "", "Azure Resource Manager, where it is not the cloud's own."),
     Setting("GRAPH_ENDPOINT", "graph_endpoint", _endpoint, "", "Microsoft Graph, where it is not the cloud's own."),
+    Setting("LOG_ANALYTICS_ENDPOINT", "log_analytics_endpoint", _endpoint, "",
+            "Log Analytics, where it is not the cloud's own."),
     Setting("CONNECT_TO", "connect_to", _connect_to, "",
             "Development only: HOST:PORT=HOST:PORT, where connections to a registry really go. Refused in Azure."),
 )  # fmt: skip
@@ -505,6 +526,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     probe_others: bool
     read_pull_secrets: bool
     check_images: bool
+    registry_logs: tuple[str, ...]
+    registry_log_hours: int
     clusters_at_once: int
     ondemand_per_hour: int
     shard_size: int
@@ -541,6 +564,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secret: str
     arm_endpoint: str
     graph_endpoint: str
+    log_analytics_endpoint: str
     connect_to: tuple[ConnectTo, ...]
     storage: str | None = None
     table_endpoint: str | None = None
@@ -564,6 +588,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def graph(self) -> str:
         """Microsoft Graph's address."""
         return self.graph_endpoint or self.cloud.graph
+
+    @property
+    def log_analytics(self) -> str:
+        """Log Analytics' address."""
+        return self.log_analytics_endpoint or self.cloud.log_analytics
 
 
 def _harmless(value: Any) -> Any:

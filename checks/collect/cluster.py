@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -23,6 +24,7 @@ from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.kubernetes import api, canary, node_identities, pull_secrets, service_accounts
 from checks.collect.kubernetes.canary_records import CanaryRecords
+from checks.collect.monitor import registry_logs
 from checks.collect.registry import manifests, probes
 from checks.facts import (
     NO_CANARY,
@@ -42,6 +44,7 @@ from checks.facts import (
 from checks.facts.cluster_facts import MIRROR_OF
 from checks.facts.image_pull import ServiceAccountPulls
 from checks.facts.network import Networks
+from checks.facts.registry_log import PULL, RegistryLog
 from checks.facts.resources import REGISTRIES_TAG as TAG
 from checks.findings import ASKED_FOR, SEEN_BEFORE, Evidence
 from checks.rules import images, registry_names
@@ -53,6 +56,8 @@ from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
 
 MAX_REGISTRIES = 100
 MAX_NAMES = 20  # of one registry
+LOGGED = "the registry's log"
+NO_LOGS: Mapping[str, Seen[RegistryLog] | NotSeen] = MappingProxyType({})
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -86,7 +91,8 @@ async def gather(
     principal = looked.principal
     workloads, secrets = await pull_secrets.read(azure, inventory, cluster, looked.workloads)
     account_pulls = await _image_pull(azure, inventory, cluster, workloads)
-    uses, cut = in_use(azure, inventory, cluster, principal, workloads, remembered, only, unused_too=unused_too)
+    logs = await registry_logs.of_cluster(azure, inventory, cluster)
+    uses, cut = in_use(azure, inventory, cluster, principal, workloads, remembered, only, logs, unused_too=unused_too)
     authorization = {
         subscription: inventory.subscriptions[subscription].authorization
         for subscription in _subscriptions(uses)
@@ -121,6 +127,7 @@ async def gather(
         canaries=NO_CANARY,
         image_pull=account_pulls,
         former_identity_nodes=await node_identities.former(azure, cluster, workloads),
+        registry_logs={host: log for host, log in logs.items() if any(use.login_server == host for use in uses)},
     )
 
 
@@ -158,6 +165,7 @@ def in_use(
     workloads: Seen[Workloads] | NotSeen,
     remembered: Iterable[str] = (),
     only: tuple[str, ...] = (),
+    logs: Mapping[str, Seen[RegistryLog] | NotSeen] = NO_LOGS,
     *,
     unused_too: bool = True,
 ) -> tuple[tuple[RegistryUse, ...], int]:
@@ -170,6 +178,8 @@ def in_use(
     named = _NamedRegistries()
     _add_images(named, workloads)
     _add_settings(named, azure, inventory, cluster, remembered)
+    for host in _logged(logs):
+        named.add(host, LOGGED)
     for host, why in _held(inventory, principal, named=bool(named.sources)).items():
         named.add(host, why)
     if only:
@@ -177,6 +187,15 @@ def in_use(
             _ask_for(named, inventory, name, unused_too=unused_too)
         named.keep(ASKED_FOR)
     return named.uses(inventory)
+
+
+def _logged(logs: Mapping[str, Seen[RegistryLog] | NotSeen]) -> list[str]:
+    """The registries whose logs show that the cluster pulls from them: a login alone is tried beside pull secrets."""
+    return [
+        host
+        for host, log in logs.items()
+        if isinstance(log, Seen) and any(call.told_apart and call.entry.kind == PULL for call in log.value.calls)
+    ]
 
 
 def _ask_for(named: _NamedRegistries, inventory: Inventory, name: str, *, unused_too: bool) -> None:

@@ -12,6 +12,7 @@ from checks.facts.node_identity import FormerIdentityNode
 from checks.facts.observation import NotSeen, Seen
 from checks.facts.pulls import Manifest, PullSecret, PullTimeBaseline
 from checks.facts.registry_details import CacheRule, CredentialSet, Probe, Replication, Usage
+from checks.facts.registry_log import RegistryLog
 from checks.facts.resources import (
     NO_CANARY,
     ClientSecret,
@@ -80,6 +81,7 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     where one that names groups would matter. ``probes`` and ``performance`` are keyed by login server, ``tenants`` by
     subscription (lower case). ``kubelet_resource``, ``machines``, ``client_secrets`` and ``former_identity_nodes`` are
     None where there is nothing to look at. ``registries_cut`` counts the registries that are named and not in ``uses``.
+    ``registry_logs`` are keyed by login server.
 
     ``pull_secrets`` are keyed by "namespace/name" (empty: not read), ``manifests`` by ``images.canonical``,
     ``baselines`` by "registry|pool|unit"; ``arm_registries`` are the login servers that ARM knows by registry name.
@@ -109,3 +111,4 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     canaries: Canaries | NotSeen = NO_CANARY
     image_pull: ServiceAccountPulls | None = None
     former_identity_nodes: Seen[tuple[FormerIdentityNode, ...]] | NotSeen | None = None
+    registry_logs: dict[str, Seen[RegistryLog] | NotSeen] = {}

@@ -27,7 +27,9 @@ from checks.report.own_identity import name_own_identity, with_own_identity
 from checks.report.partial_reads import downgrade_passes
 from checks.report.registry_row import registry_row
 from checks.rules import mail_addresses, own_actions
+from checks.rules.azure.node_pools import has_nodes
 from checks.rules.pull.observed_pulls import FailedPull, PullProof, failed_pulls, not_found_proofs, pull_proofs
+from checks.rules.registry_log.standing import image_of, latest_pull
 from checks.text import clipped
 
 MAX_SUBSCRIPTION_NAME = 100
@@ -83,11 +85,26 @@ def only_of_rows(report: ClusterReport) -> ClusterReport:
 
 def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]]) -> dict[str, PullProof]:
     """What nodes proved per registry: a pull that succeeded, or else a tag that a registry did not have."""
+    logged = _logged(facts)
     if isinstance(facts.workloads, NotSeen):
-        return {}
+        return logged
     pools, read_at = facts.cluster.pools, facts.workloads.evidence.read_at
     pulls = (pull for listed in failing.values() for pull in listed)
-    return not_found_proofs(pulls, facts.uses, pools, read_at) | pull_proofs(facts.workloads.value, pools, read_at)
+    by_nodes = pull_proofs(facts.workloads.value, pools, read_at)
+    return logged | not_found_proofs(pulls, facts.uses, pools, read_at) | by_nodes
+
+
+def _logged(facts: ClusterFacts) -> dict[str, PullProof]:
+    """The latest pull that each registry logged of this cluster alone. Which pool's it was is known where there is one."""
+    pools = [pool.name for pool in facts.cluster.pools if has_nodes(pool)]
+    proofs: dict[str, PullProof] = {}
+    for host, log in facts.registry_logs.items():
+        pulled = latest_pull(log.value) if isinstance(log, Seen) else None
+        if pulled is not None and isinstance(log, Seen):
+            of_pools = frozenset(pools) if len(pools) == 1 else frozenset()
+            image, when = image_of(pulled.entry), pulled.entry.last
+            proofs[host] = PullProof(host, image, when, False, of_pools, log.value.until, logged=True)
+    return proofs
 
 
 def subscription_result(facts: SubscriptionFacts, object_id: str | None = None) -> SubscriptionResult:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from checks.catalog import pw301_pull_failures, pw305_canary_pull
+from checks.catalog import pw301_pull_failures, pw305_canary_pull, pw308_pulls_logged
 from checks.catalog.pw102_pull_permission import RoleCause
 from checks.catalog.pw304_images_without_credentials import ON_VIRTUAL_NODES
 from checks.causes import ReadCause, RowCause
@@ -24,6 +24,7 @@ from checks.rules.pull.observed_pulls import PullProof, age_in_minutes, describe
 
 FAILURES = pw301_pull_failures.CHECK.code
 CANARY = pw305_canary_pull.CHECK.code
+LOG = pw308_pulls_logged.CHECK.code
 _LIKELY = {
     **dict.fromkeys(
         (cause.value for cause in CREDENTIALS),
@@ -46,13 +47,14 @@ _OTHERWISE = "something that Azure Resource Manager does not show is in the path
 class NodeReports(msgspec.Struct, frozen=True):
     """The findings about failed pulls from one registry, by whose fault they are.
 
-    ``named``: what PW306 finds about the name of the first image of ``registry``, to which nodes send no credentials.
+    ``refused`` are logins that the registry logged and refused, which fail no row by themselves. ``named``: what PW306 finds about the name of the first image of ``registry``, to which nodes send no credentials.
     """
 
     registry: tuple[Finding, ...]
     image: tuple[Finding, ...]
     unsettled: tuple[Finding, ...]
     named: Finding | None = None
+    refused: tuple[Finding, ...] = ()
 
 
 # A node's token for a registry lives up to 3 hours. Source: "ACR authentication", refresh tokens.
@@ -103,6 +105,8 @@ class PullProofs(msgspec.Struct, frozen=True):
         if self.proof is None:
             return ""
         when = f" at {self.proof.when}{describe_age(self.proof)}" if self.proof.when else ""
+        if self.proof.logged:
+            return f"The registry logged that a node pulled {self.proof.image}{when}."
         if not self.proof.layers:
             read = f", as its pods said at {self.proof.when}," if self.proof.when else ""
             return f'A node asked for {self.proof.image}{read} and heard "not found", which only who may pull hears.'
@@ -118,7 +122,9 @@ class PullProofs(msgspec.Struct, frozen=True):
     @property
     def code(self) -> str:
         """The check that the proof comes from."""
-        return CANARY if self.full else FAILURES
+        if self.full:
+            return CANARY
+        return LOG if self.proof is not None and self.proof.logged else FAILURES
 
     def covers(self, finding: Finding) -> bool:
         """Whether the proof speaks of the pool that a finding is about."""
@@ -282,7 +288,7 @@ def _canary_failed(
     """A canary that fails is a pull that fails, now. What Azure Resource Manager shows is the reason or contradicts."""
     first = proven.failed[0]
     inferred = access if first.cause in CREDENTIALS else path
-    codes = (*((FAILURES,) if reports.registry else ()), CANARY)
+    codes = (*dict.fromkeys(f.code for f in reports.registry[:1]), CANARY)
     sentences = _against_azure(access, path, proven.failed)
     pools = _pools(proven.failed)
     if proven.description:
@@ -315,9 +321,12 @@ def _failing(access: Facet, path: Facet, reports: NodeReports) -> Facet | None:
     agree = [f for f in (access, path) if isinstance(f.verdict, Fail)]
     inferred = tuple(code for facet in agree for code in facet.decided_by)
     if not reports.registry:
-        return msgspec.structs.replace(agree[0], decided_by=tuple(dict.fromkeys(inferred))) if agree else None
+        logged = (LOG,) if reports.refused and access in agree else ()
+        return (
+            msgspec.structs.replace(agree[0], decided_by=tuple(dict.fromkeys((*inferred, *logged)))) if agree else None
+        )
     first = reports.registry[0]
-    codes = tuple(dict.fromkeys((*inferred, FAILURES)))
+    codes = tuple(dict.fromkeys((*inferred, first.code)))
     by_node = not first.mirror and first.subject.pool != virtual_nodes.POOL
     if isinstance(access.verdict, Fail) and first.cause in CREDENTIALS and by_node:
         return Facet(Fail(), access.cause, codes, access.summary)
@@ -331,7 +340,7 @@ def _without_proof(access: Facet, path: Facet, reports: NodeReports) -> Facet:
     if reports.unsettled:
         first = reports.unsettled[0]
         missing = "the cause of the failing pulls"
-        return Facet(Unknown(missing, look_failed=False), first.cause, (FAILURES,), first.summary)
+        return Facet(Unknown(missing, look_failed=False), first.cause, (first.code,), first.summary)
     codes = tuple(dict.fromkeys((*access.decided_by, *path.decided_by)))
     for kind in (Unknown, Skipped):  # what a read would settle comes before what nobody can judge
         facet = next((facet for facet in (access, path) if isinstance(facet.verdict, kind)), None)

@@ -20,6 +20,7 @@ from checks.catalog import (
     pw301_pull_failures,
     pw303_pull_secrets,
     pw304_images_without_credentials,
+    pw308_pulls_logged,
 )
 from checks.catalog.check import Decides
 from checks.causes import RowCause
@@ -38,6 +39,7 @@ ROLE = pw102_pull_permission.CHECK.code
 SECRETS = pw303_pull_secrets.CHECK.code
 PER_IMAGE = pw304_images_without_credentials.CHECK.code
 FAILURES = pw301_pull_failures.CHECK.code
+LOG = pw308_pulls_logged.CHECK.code
 WITH_ROLE = "role-and-others"
 # What has to be repaired before anything else that fails: an identity before its tenant, the tenant before a role.
 REPAIRED_FIRST = (pw101_kubelet_identity.CHECK.code, pw105_cross_tenant.CHECK.code)
@@ -72,7 +74,7 @@ def registry_row(
     reports = _node_reports(own_findings, login_server, access)
     pull, disagreements = pull_facet(access, path, on_path, reports, proofs_about(own_findings, login_server, proof))
     # The pulls that fail for the registry's sake: what helps one image helps no other.
-    concerned = [*(f for f in own_findings if f.code != FAILURES), *reports.registry]
+    concerned = [*(f for f in own_findings if f.code not in (FAILURES, LOG)), *reports.registry]
     troubles = troubles_of((f for f in own_findings if f.subject.registry == login_server), reports.image)
     return RegistryRow(
         registry=login_server,
@@ -169,9 +171,8 @@ def _node_reports(findings: list[Finding], login_server: str, access: Facet) -> 
     """
     own = own_images(findings) if isinstance(access.verdict, Pass) else frozenset()
     names = names_at_fault(findings)
-    failed = [
-        f for f in findings if f.code == FAILURES and f.subject.registry == login_server and isinstance(f.verdict, Fail)
-    ]
+    about = [f for f in findings if f.subject.registry == login_server and isinstance(f.verdict, Fail)]
+    failed = [*(f for f in about if f.code == FAILURES), *_logged(about)]
     failed.sort(key=lambda f: f.subject.pool == virtual_nodes.POOL)  # what nodes report leads
 
     def scope(finding: Finding) -> str:
@@ -190,7 +191,15 @@ def _node_reports(findings: list[Finding], login_server: str, access: Facet) -> 
 
     at_registry = of("registry")
     named = names.get(canonical_image(at_registry[0].subject.image)) if at_registry else None
-    return NodeReports(at_registry, of("image"), of("unsettled"), named)
+    refused = tuple(f for f in about if f.code == LOG and f.cause in CREDENTIALS)
+    return NodeReports(at_registry, of("image"), of("unsettled"), named, refused)
+
+
+def _logged(about: list[Finding]) -> list[Finding]:
+    """What the registry logged as failing, and no pod reports: what both tell of, pods tell better."""
+    reported = {canonical_image(f.subject.image) for f in about if f.code == FAILURES}
+    logged = [f for f in about if f.code == LOG and f.failed]
+    return [f for f in logged if f.subject.image is None or canonical_image(f.subject.image) not in reported]
 
 
 def _codes(findings: list[Finding]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from checks.collect.arm.parts import ALL, OF_REGISTRIES, Part
 from checks.collect.wire.single_flight import SingleFlight
 from checks.facts import (
     Authorization,
+    Cluster,
     NotSeen,
     NotSeenReason,
     Registry,
@@ -43,9 +44,11 @@ from checks.facts.network import Network, networks_of
 from checks.facts.observation import NOT_ASKED
 from checks.facts.pulls import Manifest
 from checks.facts.registry_details import Probe
+from checks.facts.registry_log import LogEntry, Logged, LoggedCall
 from checks.facts.visibility import Visibility
 from checks.rules import registry_names, visibility
 from checks.rules.access import rbac
+from checks.rules.registry_log.callers import Callers
 
 AT_ONCE = 8
 _READ_ONLY = OF_REGISTRIES | {Part.REGISTRY_RULES}  # for which it matters only that the app may read them
@@ -86,10 +89,13 @@ class Inventory:
         self.image_pull_profiles: SingleFlight[Seen[dict[str, ImagePullProfile]] | NotSeen] = SingleFlight()
         self.management = network_managers.ManagementReads()
         self.hubs: virtual_hubs.HubReads = SingleFlight()
+        self.logged: SingleFlight[Logged] = SingleFlight()
+        self._calls: tuple[tuple[LogEntry, ...], Mapping[str, tuple[LoggedCall, ...]]] | None = None
         self._zone_groups: SingleFlight[Seen[tuple[str, ...]] | NotSeen] = SingleFlight()
         self._put(subscriptions)
 
     def _put(self, subscriptions: Iterable[SubscriptionFacts]) -> None:
+        self._calls = None
         by_id = {facts.subscription.id: facts for facts in subscriptions}
         self.subscriptions = {guid: by_id[guid] for guid in (*self._order, *by_id) if guid in by_id}
         self.unread = {guid: one for guid, one in self.unread.items() if guid not in self.subscriptions}
@@ -185,6 +191,24 @@ class Inventory:
     def registries(self) -> Iterator[Registry]:
         """Every registry that was seen."""
         return (seen.value for seen in self._registries.values())
+
+    def clusters(self) -> Iterator[Cluster]:
+        """Every cluster that was seen."""
+        parts = (facts.clusters for facts in self.subscriptions.values())
+        return (cluster for part in parts if isinstance(part, Seen) for cluster in part.value)
+
+    def shows_all_clusters(self) -> bool:
+        """Whether no list of clusters, of subscriptions that can be seen, lacks any."""
+        listed = (facts.clusters for facts in self.subscriptions.values())
+        whole = all(isinstance(part, Seen) and not part.partial for part in listed)
+        return whole and not self.unread and visibility.hidden_anywhere(self.visibility, visibility.CLUSTERS) is None
+
+    def calls_by_cluster(self, entries: tuple[LogEntry, ...]) -> Mapping[str, tuple[LoggedCall, ...]]:
+        """Whose calls registries logged, by the cluster's id in lower case; found once for the same entries."""
+        if self._calls is None or self._calls[0] is not entries:
+            callers = Callers(self.clusters(), self.networks, whole=self.shows_all_clusters())
+            self._calls = (entries, callers.calls_by_cluster(entries))
+        return self._calls[1]
 
     def registry(self, host: str) -> Seen[Registry] | NotSeen:
         """What ARM says of a login server; where it says nothing, why that may be."""

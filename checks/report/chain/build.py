@@ -155,7 +155,7 @@ def _nodes(own: list[WeighedFinding], row: RegistryRow, before: list[ChainLink])
     if isinstance(row.pull.verdict, Fail) and not any(earlier.fails for earlier in before):
         return _by_row(link, row)
     if isinstance(row.pull.verdict, Pass):
-        return _by_row(link, row) if Basis.NODES in row.basis else link
+        return _by_row(link, row) if {Basis.NODES, Basis.REGISTRY} & set(row.basis) else link
     if link.cause == PodsCause.NO_POD_WAITS:
         sentence = f"{link.sentence} {NO_PROOF}"
         return msgspec.structs.replace(link, verdict=Skipped(sentence), sentence=sentence)

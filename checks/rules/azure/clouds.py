@@ -19,6 +19,7 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     arm_scope: str
     authority: str
     graph: str
+    log_analytics: str
     acr_suffix: str
     portal: str
 
@@ -32,6 +33,7 @@ CLOUDS = {
             arm_scope="https://management.azure.com/.default",
             authority="https://login.microsoftonline.com",
             graph="https://graph.microsoft.com",
+            log_analytics="https://api.loganalytics.io",
             acr_suffix="azurecr.io",
             portal="https://portal.azure.com",
         ),
@@ -41,6 +43,7 @@ CLOUDS = {
             arm_scope="https://management.chinacloudapi.cn/.default",
             authority="https://login.chinacloudapi.cn",
             graph="https://microsoftgraph.chinacloudapi.cn",
+            log_analytics="https://api.loganalytics.azure.cn",
             acr_suffix="azurecr.cn",
             portal="https://portal.azure.cn",
         ),
@@ -50,6 +53,7 @@ CLOUDS = {
             arm_scope="https://management.usgovcloudapi.net/.default",
             authority="https://login.microsoftonline.us",
             graph="https://graph.microsoft.us",
+            log_analytics="https://api.loganalytics.us",
             acr_suffix="azurecr.us",
             portal="https://portal.azure.us",
         ),

@@ -68,7 +68,8 @@ class PullProof(msgspec.Struct, frozen=True):
     """A pull from a registry as kubelet reported it, and when (ISO 8601) it was last seen.
 
     ``layers``: the image was pulled; else its tag was not found, an answer that requires permission to pull. ``pools``
-    are those whose nodes pulled (empty: not known), ``read_at`` is when kubelet's reports were read.
+    are those whose nodes pulled (empty: not known), ``read_at`` is when kubelet's reports were read. ``logged``: it is
+    the registry that tells of it, which gave the manifest.
     """
 
     host: str
@@ -77,6 +78,7 @@ class PullProof(msgspec.Struct, frozen=True):
     layers: bool = True
     pools: frozenset[str] = frozenset()
     read_at: str | None = None
+    logged: bool = False
 
 
 def failed_pulls(workloads: Workloads) -> tuple[FailedPull, ...]:

@@ -1,0 +1,1 @@
+"""What Azure Monitor keeps of registries."""

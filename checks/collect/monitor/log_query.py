@@ -1,0 +1,199 @@
+"""One query of a Log Analytics workspace for what registries logged, and its answer as entries.
+
+Source: Azure Monitor Log Analytics API ("Query - Execute"); tables ContainerRegistryLoginEvents and
+ContainerRegistryRepositoryEvents. The API is one POST, so no package is loaded for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from checks.collect.arm.client import Azure
+from checks.collect.wire import connections
+from checks.collect.wire.errors import NotAllowed, NotFound, Temporary, translate_errors
+from checks.facts.registry_log import LOGIN, PULL, LogEntry
+from checks.retry_after import asked_seconds
+from checks.text import clipped, one_line
+
+ROLE = "Log Analytics Reader"
+MAX_ROWS = 10_000
+MAX_BODY = 32 * 1024 * 1024
+MAX_TEXT = 300
+MAX_NAME = 300
+LOGINS = "ContainerRegistryLoginEvents"
+PULLS = "ContainerRegistryRepositoryEvents"
+_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
+_STATUS = re.compile(r"(?<!\d)([1-5]\d\d)(?!\d)")
+_COLUMNS = (
+    *("Type", "LoginServer", "CallerIpAddress", "Identity", "OperationName", "ResultType", "ResultDescription"),
+    *("Repository", "Tag", "Digest"),
+)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The entries of one workspace. ``cut``: there were more groups than the query's bound."""
+
+    entries: tuple[LogEntry, ...]
+    cut: bool
+
+
+class _Column(msgspec.Struct):
+    name: str
+
+
+class _Table(msgspec.Struct):
+    columns: list[_Column]
+    rows: list[list[Any]]
+
+
+class _Body(msgspec.Struct):
+    tables: list[_Table] = []
+    error: dict[str, Any] | None = None
+
+
+async def ask(
+    azure: Azure, customer_id: str, workspace: str, hosts: Iterable[str], since: datetime, until: datetime
+) -> Answer:
+    """What registries (login servers) logged in a time. ``workspace`` is the ARM id, for whom a role is missing.
+
+    Raises CollectError.
+    """
+    seconds = float(azure.settings.call_seconds)
+    what = "read the registries' log"
+    async with translate_errors("no token for Log Analytics", ROLE, workspace, seconds):
+        token = await azure.token(f"{azure.settings.cloud.log_analytics}/.default")
+    body = {"query": query_of(hosts, since, until), "timespan": f"{utc(since)}/{utc(until)}"}
+    url = f"{azure.settings.log_analytics}/v1/workspaces/{customer_id}/query"
+    async with translate_errors(what, ROLE, workspace, seconds), connections.session(()) as session:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with session.post(url, json=body, headers=headers, allow_redirects=False) as response:
+            content = await _content(response)
+            _raise_for_status(response, content, workspace)
+    return entries_of(content)
+
+
+async def _content(response: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > MAX_BODY:
+            raise Temporary(f"Log Analytics sent more than {MAX_BODY} bytes")
+    return bytes(content)
+
+
+def query_of(hosts: Iterable[str], since: datetime, until: datetime) -> str:
+    """The query, in KQL. Hosts that are no host names are left out: nothing of them becomes part of the query."""
+    named = ", ".join(f'"{host}"' for host in hosts if _HOST.fullmatch(host))
+    return "\n".join(
+        (
+            f"union isfuzzy=true {LOGINS}, {PULLS}",
+            f"| where TimeGenerated >= datetime({utc(since)}) and TimeGenerated < datetime({utc(until)})",
+            f"| where LoginServer in~ ({named})",
+            '| extend Repository = column_ifexists("Repository", ""), Tag = column_ifexists("Tag", ""), '
+            'Digest = column_ifexists("Digest", "")',
+            f'| where Type == "{LOGINS}" or OperationName startswith "Pull"',
+            "| summarize First = min(TimeGenerated), Last = max(TimeGenerated), Events = count() by Type, "
+            "LoginServer = tolower(LoginServer), CallerIpAddress, Identity, OperationName, ResultType, "
+            "ResultDescription, Repository, Tag, Digest",
+            f"| top {MAX_ROWS} by Last desc",
+        )
+    )
+
+
+def entries_of(content: bytes) -> Answer:
+    """The entries of an answer; a row that makes no sense is left out. Raises Temporary where it is no answer at all.
+
+    A part of an answer ("PartialError") is refused: what is missing of it may be the success that ended a failure.
+    """
+    try:
+        body = msgspec.json.decode(content, type=_Body)
+    except msgspec.DecodeError:
+        raise Temporary("Log Analytics sent what is no answer to a query") from None
+    if body.error is not None:
+        raise Temporary(f"Log Analytics answered in part: {_said(body.error)}")
+    if not body.tables:
+        raise Temporary("Log Analytics sent no table")
+    table = body.tables[0]
+    names = [column.name for column in table.columns]
+    rows = [dict(zip(names, row, strict=False)) for row in table.rows[:MAX_ROWS]]
+    return Answer(tuple(entry for row in rows if (entry := _entry(row))), len(table.rows) >= MAX_ROWS)
+
+
+def _entry(row: dict[str, Any]) -> LogEntry | None:
+    kind, host, address, identity, _, code, said, repository, tag, digest = (_text(row.get(n)) for n in _COLUMNS)
+    first, last, events = _moment(row.get("First")), _moment(row.get("Last")), row.get("Events")
+    if kind not in (LOGINS, PULLS) or not host or not first or not last:
+        return None
+    return LogEntry(
+        kind=LOGIN if kind == LOGINS else PULL,
+        login_server=host.lower(),
+        first=first,
+        last=last,
+        events=events if isinstance(events, int) and events > 0 else 1,
+        address=address,
+        identity=identity,
+        status=_status(code) or _status(said),
+        text=clipped(said, MAX_TEXT),
+        repository=repository,
+        tag=tag,
+        digest=digest,
+    )
+
+
+def _text(value: Any) -> str:
+    return clipped(one_line(value), MAX_NAME).strip() if isinstance(value, str) else ""
+
+
+def _moment(value: Any) -> str:
+    """A time in ISO 8601, UTC, to the second: all of one form, so that they compare as texts."""
+    try:
+        return utc(datetime.fromisoformat(value)) if isinstance(value, str) else ""
+    except (ValueError, OverflowError):
+        return ""
+
+
+def utc(moment: datetime) -> str:
+    known = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return known.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _status(text: str) -> int | None:
+    """The HTTP status that a column holds, alone or in a sentence; none where it holds an address or several."""
+    if text.isdecimal():
+        return int(text) if _STATUS.fullmatch(text) else None
+    found = {match[1] for match in _STATUS.finditer(re.sub(r"\d+\.\d+\.\d+\.\d+", "", text))}
+    return int(found.pop()) if len(found) == 1 else None
+
+
+def _raise_for_status(response: aiohttp.ClientResponse, content: bytes, workspace: str) -> None:
+    if response.status == 200:
+        return
+    detail = f"Log Analytics answered {response.status}{_error_of(content)}"
+    if response.status in (401, 403):
+        raise NotAllowed(detail, ROLE, workspace)
+    if response.status == 404:
+        raise NotFound(detail)
+    wait = asked_seconds(response.headers.get("Retry-After", ""), datetime.now(UTC))
+    raise Temporary(detail, wait, rejected=response.status == 400)
+
+
+def _error_of(content: bytes) -> str:
+    try:
+        error = msgspec.json.decode(content, type=_Body).error
+    except msgspec.DecodeError:
+        return ""
+    return f": {_said(error)}" if error else ""
+
+
+def _said(error: dict[str, Any]) -> str:
+    """The code and message of an error, the innermost first where there are several."""
+    inner = error
+    while isinstance(inner.get("innererror"), dict):
+        inner = inner["innererror"]
+    return clipped(one_line(f"{inner.get('code') or ''} {inner.get('message') or ''}").strip(), MAX_TEXT)

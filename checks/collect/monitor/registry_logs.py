@@ -1,0 +1,142 @@
+"""The logs of the registries that can be seen: where they go, what stands in them, and whose calls these are.
+
+Read once a run and worker: one read of each registry's diagnostic settings, one of each workspace that they name, and
+one query for each workspace, however many registries and clusters there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from checks.collect.arm import bodies, reads
+from checks.collect.arm.client import Azure
+from checks.collect.arm.inventory import Inventory
+from checks.collect.monitor import log_query
+from checks.collect.wire.errors import CollectError
+from checks.facts import Cluster, NotSeen, NotSeenReason, Registry, Seen
+from checks.facts.registry_log import LogEntry, Logged, LoggedCall, RegistryLog
+from checks.findings import Evidence
+from checks.settings import WORKSPACE
+
+SETTINGS_API = "2021-05-01-preview"
+WORKSPACE_API = "2023-09-01"
+AT_ONCE = 8
+MAX_REGISTRIES = 2_000
+MAX_SETTINGS = 20  # Azure keeps five of one resource
+OFF, AUTO = "off", "auto"
+_CATEGORIES = {log_query.LOGINS.lower(), log_query.PULLS.lower()}
+_GROUPS = {"alllogs", "audit"}
+
+
+async def of_cluster(azure: Azure, inventory: Inventory, cluster: Cluster) -> dict[str, Seen[RegistryLog] | NotSeen]:
+    """What the registries that can be seen logged of a cluster, by login server; empty where nobody wants to know."""
+    if azure.settings.registry_logs == (OFF,):
+        return {}
+    registries = list(inventory.registries())[:MAX_REGISTRIES]
+    logged = await inventory.logged.get(
+        f"{len(registries)} registries", lambda: _read(azure, registries, datetime.now(UTC))
+    )
+    own: dict[str, list[LoggedCall]] = {}
+    for call in inventory.calls_by_cluster(logged.entries).get(cluster.id.lower(), ()):
+        own.setdefault(call.entry.login_server, []).append(call)
+    logs: dict[str, Seen[RegistryLog] | NotSeen] = {}
+    for host, part in logged.registries.items():
+        if isinstance(part, NotSeen):
+            logs[host] = part
+        else:
+            log = RegistryLog(logged.since, logged.until, tuple(own.get(host, ())), cut=part.value)
+            logs[host] = Seen(log, part.evidence)
+    return logs
+
+
+async def _read(azure: Azure, registries: list[Registry], now: datetime) -> Logged:
+    since = now - timedelta(hours=azure.settings.registry_log_hours)
+    leads = await _leads(azure, registries)
+    by_workspace: dict[str, list[str]] = {}
+    for host, workspaces in leads.items():
+        for workspace in workspaces if not isinstance(workspaces, NotSeen) else ():
+            by_workspace.setdefault(workspace, []).append(host)
+    asked = await asyncio.gather(
+        *(_ask(azure, workspace, hosts, since, now) for workspace, hosts in by_workspace.items())
+    )
+    answers = dict(zip(by_workspace, asked, strict=True))
+    entries = (entry for answer in asked if isinstance(answer, Seen) for entry in answer.value.entries)
+    return Logged(
+        since=log_query.utc(since),
+        until=log_query.utc(now),
+        registries={host: _of_registry(workspaces, answers) for host, workspaces in leads.items()},
+        entries=_once(entry for entry in entries if entry.login_server in leads),
+    )
+
+
+def _once(entries: Iterable[LogEntry]) -> tuple[LogEntry, ...]:
+    """A registry may log to two workspaces: what stands in both happened once."""
+    return tuple(dict.fromkeys(entries))
+
+
+def _of_registry(
+    workspaces: tuple[str, ...] | NotSeen, answers: Mapping[str, Seen[log_query.Answer] | NotSeen]
+) -> Seen[bool] | NotSeen:
+    """Whether a registry's log was read, in one of the places it goes to; whether that was cut."""
+    if isinstance(workspaces, NotSeen):
+        return workspaces
+    given = [answers[workspace] for workspace in workspaces]
+    read = [one for one in given if isinstance(one, Seen)]
+    if read:
+        return Seen(any(one.value.cut for one in read), read[0].evidence)
+    return next(one for one in given if isinstance(one, NotSeen))
+
+
+async def _leads(azure: Azure, registries: list[Registry]) -> dict[str, tuple[str, ...] | NotSeen]:
+    """The workspaces that each registry's log goes to, by login server; why there is none."""
+    named = azure.settings.registry_logs
+    if named != (AUTO,):
+        return {registry.login_server: named for registry in registries}
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def bounded(registry: Registry) -> tuple[str, ...] | NotSeen:
+        async with limit:
+            return await _workspaces_of(azure, registry)
+
+    found = await asyncio.gather(*(bounded(registry) for registry in registries))
+    return {registry.login_server: lead for registry, lead in zip(registries, found, strict=True)}
+
+
+async def _workspaces_of(azure: Azure, registry: Registry) -> tuple[str, ...] | NotSeen:
+    path = f"{registry.id}/providers/Microsoft.Insights/diagnosticSettings"
+    try:
+        listing = await reads.raw_list(azure, path, SETTINGS_API, "diagnostic settings", registry.id)
+    except CollectError as error:
+        return error.as_gap()
+    wanted: dict[str, str] = {}
+    for body in listing.items[:MAX_SETTINGS]:
+        workspace = (bodies.text(body, "properties", "workspaceId") or "").rstrip("/")
+        if WORKSPACE.fullmatch(workspace) and _sends_both(body):
+            wanted[workspace.lower()] = workspace
+    if wanted:
+        return tuple(wanted.values())
+    what = f"no diagnostic setting of {registry.name} sends its login and repository events to a workspace"
+    return NotSeen(NotSeenReason.NOT_APPLICABLE, what)
+
+
+def _sends_both(body: object) -> bool:
+    """Whether a setting sends logins and pulls: with one of them alone, a success of the other kind is not seen."""
+    enabled = [item for item in bodies.objects(body, "properties", "logs") if bodies.boolean(item, "enabled")]
+    groups = {(bodies.text(item, "categoryGroup") or "").lower() for item in enabled}
+    return bool(groups & _GROUPS) or {(bodies.text(item, "category") or "").lower() for item in enabled} >= _CATEGORIES
+
+
+async def _ask(
+    azure: Azure, workspace: str, hosts: list[str], since: datetime, until: datetime
+) -> Seen[log_query.Answer] | NotSeen:
+    try:
+        body = await reads.get(azure, workspace, WORKSPACE_API, "the workspace of the registries' log")
+        customer = bodies.text(body, "properties", "customerId") or ""
+        if not bodies.GUID.fullmatch(customer):
+            return NotSeen(NotSeenReason.ERROR, f"Azure Resource Manager shows no id of the workspace {workspace}")
+        answer = await log_query.ask(azure, customer, workspace, hosts, since, until)
+    except CollectError as error:
+        return error.as_gap()
+    return Seen(answer, Evidence("the registries' log", workspace, log_query.utc(until)))

@@ -1,0 +1,69 @@
+"""What a registry logged of those who called it (Azure Monitor Logs), and which cluster a call was made by."""
+
+from __future__ import annotations
+
+import msgspec
+
+from checks.facts.observation import NotSeen, Seen
+
+LOGIN = "login"
+PULL = "pull"
+
+
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls that a registry logged alike: ``events`` of them, from ``first`` to ``last`` (ISO 8601, UTC).
+
+    ``kind`` is "login" or "pull". ``address`` is that of the caller as the registry saw it, ``identity`` the object or
+    client id, user or token it came as; "" where the log has none. ``status`` is the HTTP status, None where neither
+    column has one; ``text`` is the log's own description. ``repository``, ``tag`` and ``digest`` are those of pulls.
+    """
+
+    kind: str
+    login_server: str
+    first: str
+    last: str
+    events: int = 1
+    address: str = ""
+    identity: str = ""
+    status: int | None = None
+    text: str = ""
+    repository: str = ""
+    tag: str = ""
+    digest: str = ""
+
+
+class LoggedCall(msgspec.Struct, frozen=True):
+    """An entry that a cluster may have caused. ``by``: what it was known by, in words ("its kubelet identity").
+
+    ``told_apart``: nobody else can have caused it. Where somebody can, ``others`` are the names of the clusters that
+    may have; none where it is only that not everything can be seen.
+    """
+
+    entry: LogEntry
+    by: str
+    told_apart: bool = True
+    others: tuple[str, ...] = ()
+
+
+class RegistryLog(msgspec.Struct, frozen=True):
+    """What one registry logged between ``since`` and ``until`` (ISO 8601, UTC) of calls that one cluster may have made.
+
+    ``cut``: the query has a bound, and there was more than that; the newest are there.
+    """
+
+    since: str
+    until: str
+    calls: tuple[LoggedCall, ...] = ()
+    cut: bool = False
+
+
+class Logged(msgspec.Struct, frozen=True):
+    """What stands in the logs of a run's registries: ``entries`` are those of all of them.
+
+    ``registries``, by login server: whether its log was read, and then whether it was cut.
+    """
+
+    since: str
+    until: str
+    registries: dict[str, Seen[bool] | NotSeen]
+    entries: tuple[LogEntry, ...]

@@ -1,0 +1,123 @@
+"""Which cluster made a call that a registry logged, and when that cannot be told.
+
+A call is a cluster's where nobody else can have made it. The kubelet identity that AKS makes belongs to one cluster;
+one that somebody brought may serve several, so the address has to agree. Without an identity only a refusal by the
+registry's firewall counts, and only from an address that is the cluster's alone: of a shared NAT address anybody
+behind it may be meant. A node tries once without credentials after each failure, which says nothing either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, ip_address
+
+from checks.arm_ids import resource_group_of, subscription_of
+from checks.facts import Cluster
+from checks.facts.network import Networks
+from checks.facts.registry_log import LogEntry, LoggedCall
+from checks.rules.path.node_network import node_group_of
+from checks.rules.registry_log.exits import Exits, exits_of
+from checks.rules.registry_log.outcomes import is_firewall
+
+NOBODY = frozenset({"", "00000000-0000-0000-0000-000000000000"})
+BY_IDENTITY = "its kubelet identity"
+BY_BOTH = "its kubelet identity and the address"
+BY_ADDRESS = "the address, by which only its nodes leave"
+BY_SHARED_ADDRESS = "the address"
+
+
+class Callers:
+    """All clusters that can be seen, by what a registry knows of who calls. ``whole``: no list lacks any of them."""
+
+    def __init__(self, clusters: Iterable[Cluster], networks: Networks, *, whole: bool) -> None:
+        self._clusters: dict[str, Cluster] = {cluster.id.lower(): cluster for cluster in clusters}
+        self._networks = networks
+        self._whole = whole
+        self._exits: dict[str, Exits] = {}
+        self._having: dict[IPv4Address, tuple[str, ...]] = {}
+        self._by_identity: dict[str, list[str]] = {}
+        for key, cluster in self._clusters.items():
+            for name in _names_of(cluster):
+                self._by_identity.setdefault(name, []).append(key)
+
+    def calls_by_cluster(self, entries: Iterable[LogEntry]) -> Mapping[str, tuple[LoggedCall, ...]]:
+        """The calls that each cluster made or may have made, by the cluster's id in lower case."""
+        calls: dict[str, list[LoggedCall]] = {}
+        for entry in entries:
+            for key, call in self._calls(entry):
+                calls.setdefault(key, []).append(call)
+        return {key: tuple(own) for key, own in calls.items()}
+
+    def _calls(self, entry: LogEntry) -> list[tuple[str, LoggedCall]]:
+        address = address_of(entry.address)
+        identity = entry.identity.lower()
+        if identity not in NOBODY:
+            return self._by_its_identity(entry, identity, address)
+        if address is not None and is_firewall(entry):
+            return self._by_its_address(entry, address)
+        return []
+
+    def _by_its_identity(
+        self, entry: LogEntry, identity: str, address: IPv4Address | None
+    ) -> list[tuple[str, LoggedCall]]:
+        holders = self._by_identity.get(identity, [])
+        if len(holders) == 1 and _made_for(self._clusters[holders[0]]):
+            return [(holders[0], LoggedCall(entry, BY_IDENTITY))]
+        if address is None:
+            return _shared(entry, BY_IDENTITY, holders, self._clusters)
+        possible = [key for key in holders if self._exits_of(key).may_come_from(address)]
+        if len(possible) == 1 and self._whole and self._exits_of(possible[0]).has(address):
+            return [(possible[0], LoggedCall(entry, BY_BOTH))]
+        return _shared(entry, BY_IDENTITY, possible, self._clusters)
+
+    def _by_its_address(self, entry: LogEntry, address: IPv4Address) -> list[tuple[str, LoggedCall]]:
+        holders = self._that_have(address)
+        if len(holders) == 1 and self._whole and self._exits_of(holders[0]).alone_has(address):
+            return [(holders[0], LoggedCall(entry, BY_ADDRESS))]
+        return _shared(entry, BY_SHARED_ADDRESS, holders, self._clusters)
+
+    def _that_have(self, address: IPv4Address) -> tuple[str, ...]:
+        if address not in self._having:
+            self._having[address] = tuple(key for key in self._clusters if self._exits_of(key).has(address))
+        return self._having[address]
+
+    def _exits_of(self, key: str) -> Exits:
+        if key not in self._exits:
+            self._exits[key] = exits_of(self._networks, self._clusters[key])
+        return self._exits[key]
+
+
+def address_of(text: str) -> IPv4Address | None:
+    """A caller's address; None where it is none, or one of another kind: registries' endpoints are IPv4."""
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return None
+    return address if isinstance(address, IPv4Address) else address.ipv4_mapped
+
+
+def _names_of(cluster: Cluster) -> set[str]:
+    """What a registry may call the one who pulls for a cluster's nodes."""
+    kubelet = cluster.kubelet
+    ids = (kubelet.object_id, kubelet.client_id) if kubelet is not None else (cluster.service_principal_client_id,)
+    return {one.lower() for one in ids if one} - NOBODY
+
+
+def _made_for(cluster: Cluster) -> bool:
+    """Whether its kubelet identity is the one that AKS made for it: it lies in the group of its nodes."""
+    resource = cluster.kubelet.resource_id if cluster.kubelet is not None else None
+    if not resource:
+        return False
+    same_subscription = subscription_of(resource) == subscription_of(cluster.id)
+    return same_subscription and resource_group_of(resource).lower() == node_group_of(cluster)
+
+
+def _shared(
+    entry: LogEntry, by: str, keys: Iterable[str], clusters: Mapping[str, Cluster]
+) -> list[tuple[str, LoggedCall]]:
+    """A call that several may have made, those that cannot be seen among them."""
+    names = {key: clusters[key].name for key in keys}
+    return [
+        (key, LoggedCall(entry, by, told_apart=False, others=tuple(sorted(n for k, n in names.items() if k != key))))
+        for key in names
+    ]

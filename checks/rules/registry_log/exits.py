@@ -1,0 +1,109 @@
+"""By which addresses a registry may see a cluster's nodes come, as far as Azure Resource Manager shows them.
+
+Unlike the path, which asks where traffic to one registry goes, this asks what any traffic may come from: an address
+that nodes do not use does no harm here, one that is left out would accuse somebody else.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+import msgspec
+
+from checks.facts import AgentPool, Cluster, NotSeen
+from checks.facts.network import Networks
+from checks.rules.azure.node_pools import has_nodes
+from checks.rules.path import node_network
+from checks.rules.path.destinations import network
+from checks.rules.path.egress import Egress, OutboundType, egress_of
+from checks.rules.path.node_network import NodeSubnet
+from checks.rules.path.routes import UNROUTED
+
+# Addresses of these belong to the cluster alone: they are those of its own load balancer, or of its own machines.
+_OF_ITS_OWN = (OutboundType.BALANCER, OutboundType.NODE)
+
+
+class Exits(msgspec.Struct, frozen=True, kw_only=True):
+    """The addresses of a cluster's nodes. ``public`` are those they may leave by, of which nobody else has ``own``;
+    ``private`` their subnets. ``all_public``, ``all_private``: there can be no others."""
+
+    public: tuple[IPv4Network, ...] = ()
+    own: tuple[IPv4Network, ...] = ()
+    private: tuple[IPv4Network, ...] = ()
+    all_public: bool = True
+    all_private: bool = True
+
+    def may_come_from(self, address: IPv4Address) -> bool:
+        """Whether a registry may have seen one of its nodes come from an address."""
+        if is_private(address):
+            return not self.all_private or _within(address, self.private)
+        return not self.all_public or _within(address, self.public)
+
+    def has(self, address: IPv4Address) -> bool:
+        """Whether Azure shows that its nodes have an address, or leave by it."""
+        return _within(address, self.private if is_private(address) else self.public)
+
+    def alone_has(self, address: IPv4Address) -> bool:
+        """Whether nobody else can leave by an address."""
+        return _within(address, self.own)
+
+
+def is_private(address: IPv4Address) -> bool:
+    """Whether a registry sees it only through a private endpoint."""
+    return not address.is_global
+
+
+def exits_of(networks: Networks, cluster: Cluster) -> Exits:
+    """The addresses of all pools that have nodes."""
+    parts = [_of_pool(networks, cluster, pool) for pool in cluster.pools if has_nodes(pool)]
+    if not parts or cluster.node_provisioning:
+        parts.append(Exits(all_public=False, all_private=False))
+    return Exits(
+        public=tuple(dict.fromkeys(one for part in parts for one in part.public)),
+        own=tuple(dict.fromkeys(one for part in parts for one in part.own)),
+        private=tuple(dict.fromkeys(one for part in parts for one in part.private)),
+        all_public=all(part.all_public for part in parts),
+        all_private=all(part.all_private for part in parts),
+    )
+
+
+def _of_pool(networks: Networks, cluster: Cluster, pool: AgentPool) -> Exits:
+    node_subnet = node_network.subnet_of_pool(networks, cluster, pool)
+    if isinstance(node_subnet, NotSeen):
+        return Exits(all_public=False, all_private=False)
+    egress = egress_of(networks, cluster, node_subnet, UNROUTED)
+    straight = not isinstance(node_subnet.table, NotSeen) and not (node_subnet.table and node_subnet.table.routes)
+    prefixes = tuple(one for text in node_subnet.subnet.prefixes if (one := network(text)))
+    return Exits(
+        public=egress.networks,
+        own=_own(networks, cluster, node_subnet, egress),
+        private=prefixes,
+        all_public=straight and egress.complete and not egress.gaps and cluster.outbound.proxy is None,
+        all_private=node_subnet.listed and bool(prefixes),
+    )
+
+
+def _own(networks: Networks, cluster: Cluster, node_subnet: NodeSubnet, egress: Egress) -> tuple[IPv4Network, ...]:
+    """Addresses that nobody else has: no prefix is, whose other addresses may be anybody's."""
+    single = tuple(one for one in egress.networks if one.prefixlen == 32)
+    if egress.exit in _OF_ITS_OWN:
+        return single
+    if egress.exit is OutboundType.NAT and _alone_behind_nat(cluster, node_subnet):
+        return single
+    return ()
+
+
+def _alone_behind_nat(cluster: Cluster, node_subnet: NodeSubnet) -> bool:
+    """Whether a NAT gateway serves no subnet but those of the cluster's pools; it serves one network only."""
+    gateway = (node_subnet.subnet.nat_gateway_id or "").rstrip("/").lower()
+    served = {one.id.lower() for one in node_subnet.network.subnets if _same(one.nat_gateway_id, gateway)}
+    pools = {(pool.vnet_subnet_id or node_subnet.subnet.id).rstrip("/").lower() for pool in cluster.pools}
+    return bool(gateway) and served <= pools
+
+
+def _same(gateway: str | None, other: str) -> bool:
+    return (gateway or "").rstrip("/").lower() == other
+
+
+def _within(address: IPv4Address, networks: tuple[IPv4Network, ...]) -> bool:
+    return any(address in one for one in networks)

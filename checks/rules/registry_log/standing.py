@@ -1,0 +1,110 @@
+"""What the calls of one cluster come to: what fails now, and the latest pull that worked.
+
+A node tries a failing pull again after at most five minutes, and the log is some minutes behind: what failed last
+longer ago has ended, or nobody wants it any more. A later success ends a failure of its own kind only: a node that
+holds a token goes on pulling for hours after its identity may not log in any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from checks.facts.registry_log import LOGIN, PULL, LogEntry, LoggedCall, RegistryLog
+from checks.rules.pull.errors import PullErrorCause
+from checks.rules.registry_log.outcomes import cause_of, succeeded
+
+BACK_OFF_MINUTES = 5  # kubelet's longest (kubernetes/pkg/kubelet: MaxContainerBackOff)
+BEHIND_MINUTES = 15  # Azure Monitor, "Log data ingestion time"
+_STILL = timedelta(minutes=BACK_OFF_MINUTES + BEHIND_MINUTES)
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cluster is refused now: the latest of ``events`` calls that failed likewise since ``first``.
+
+    ``image`` is what was asked for, "" where that does not matter. ``pulled_before``: the same identity pulled earlier
+    in the log, or was let in and refused a repository only: so it is what its pods depend on.
+    """
+
+    cause: PullErrorCause
+    call: LoggedCall
+    first: str
+    events: int
+    image: str = ""
+    pulled_before: bool = False
+
+
+def image_of(entry: LogEntry) -> str:
+    """The image of a pull, as pods write it; "" where the log names no repository."""
+    if not entry.repository:
+        return ""
+    version = f":{entry.tag}" if entry.tag else f"@{entry.digest}" if entry.digest else ""
+    return f"{entry.login_server}/{entry.repository}{version}"
+
+
+def troubles(log: RegistryLog) -> tuple[Trouble, ...]:
+    """What fails now, of calls that nobody else can have made; the latest first."""
+    return _troubles(log, [call for call in log.calls if call.told_apart])
+
+
+def shared_troubles(log: RegistryLog) -> tuple[Trouble, ...]:
+    """The same of calls that somebody else may have made."""
+    return _troubles(log, [call for call in log.calls if not call.told_apart])
+
+
+def latest_pull(log: RegistryLog) -> LoggedCall | None:
+    """The latest pull that worked, of those that nobody else can have made."""
+    pulls = [call for call in log.calls if call.told_apart and call.entry.kind == PULL and succeeded(call.entry)]
+    return max((call for call in pulls if image_of(call.entry)), key=lambda call: call.entry.last, default=None)
+
+
+def _troubles(log: RegistryLog, calls: list[LoggedCall]) -> tuple[Trouble, ...]:
+    worked = [call.entry for call in calls if succeeded(call.entry)]
+    groups: dict[tuple[PullErrorCause, str], list[LoggedCall]] = {}
+    for call in calls:
+        cause = cause_of(call.entry)
+        if cause is not None and _is_current(call.entry, log.until) and not _ended(call.entry, cause, worked):
+            image = image_of(call.entry) if cause is PullErrorCause.IMAGE_NOT_FOUND else ""
+            groups.setdefault((cause, image), []).append(call)
+    found = [_trouble(cause, image, group, worked) for (cause, image), group in groups.items()]
+    return tuple(sorted(found, key=lambda one: one.call.entry.last, reverse=True))
+
+
+def _trouble(cause: PullErrorCause, image: str, group: list[LoggedCall], worked: list[LogEntry]) -> Trouble:
+    latest = max(group, key=lambda call: call.entry.last)
+    identities = {call.entry.identity.lower() for call in group}
+    return Trouble(
+        cause=cause,
+        call=latest,
+        first=min(call.entry.first for call in group),
+        events=sum(call.entry.events for call in group),
+        image=image,
+        pulled_before=any(call.entry.kind == PULL for call in group)
+        or any(entry.kind == PULL and entry.identity.lower() in identities for entry in worked),
+    )
+
+
+def _is_current(entry: LogEntry, until: str) -> bool:
+    try:
+        return datetime.fromisoformat(until) - datetime.fromisoformat(entry.last) <= _STILL
+    except (ValueError, TypeError):
+        return False
+
+
+def _ended(entry: LogEntry, cause: PullErrorCause, worked: Iterable[LogEntry]) -> bool:
+    return any(_ends(entry, cause, success) for success in worked if success.last > entry.last)
+
+
+def _ends(entry: LogEntry, cause: PullErrorCause, success: LogEntry) -> bool:
+    """Whether a later success shows that a failure is over."""
+    if cause is PullErrorCause.FIREWALL_DENIED:
+        return success.address == entry.address
+    if entry.kind == LOGIN and cause is PullErrorCause.UNAUTHORIZED:
+        return success.kind == LOGIN and success.identity.lower() == entry.identity.lower()
+    if cause is PullErrorCause.IMAGE_NOT_FOUND:
+        return image_of(success) == image_of(entry)
+    if cause is PullErrorCause.UNAUTHORIZED:
+        return success.kind == PULL and success.repository == entry.repository
+    return success.kind == entry.kind
