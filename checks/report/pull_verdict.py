@@ -47,7 +47,8 @@ _OTHERWISE = "something that Azure Resource Manager does not show is in the path
 class NodeReports(msgspec.Struct, frozen=True):
     """The findings about failed pulls from one registry, by whose fault they are.
 
-    ``refused`` are logins that the registry logged and refused, which fail no row by themselves. ``named``: what PW306 finds about the name of the first image of ``registry``, to which nodes send no credentials.
+    ``named``: what PW306 finds about the name of the first image of ``registry``, to which nodes send no credentials.
+    ``refused`` are logins that the registry logged and refused, which fail no row by themselves.
     """
 
     registry: tuple[Finding, ...]

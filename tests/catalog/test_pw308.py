@@ -1,0 +1,163 @@
+"""PW308: what the registry logged of a cluster, and what its row makes of that."""
+
+from typing import Any
+
+import pytest
+
+from checks.catalog.pw308_pulls_logged import CHECK, judge_registry
+from checks.catalog.registry_view import views_of
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Workloads
+from checks.facts.registry_log import LOGIN, LogEntry, LoggedCall, RegistryLog
+from checks.findings import Basis, ClusterReport, Finding, RegistryRow, Severity, word
+from checks.report.cluster_report import build_report
+from tests.support import access_facts as base
+from tests.support.logged_calls import FIREWALL, HOST, UNTIL, Place, entry, turned_away
+from tests.support.network_world import World
+
+PLACE = Place(name="aks-1", number=1, exit="balancer")
+HIDDEN = NotSeen(NotSeenReason.UNREACHABLE, "the Kubernetes API could not be reached")
+EARLIER = "2026-11-29T08:20:00Z"
+
+
+def facts(*entries: LogEntry, apart: bool = True, cut: bool = False, **over: Any) -> ClusterFacts:
+    others = () if apart else ("aks-2", "aks-3")
+    calls = tuple(LoggedCall(one, "its kubelet identity", apart, others) for one in entries)
+    log = RegistryLog("2026-11-29T06:00:00Z", UNTIL, calls, cut=cut)
+    return base.facts(**({"registry_logs": {HOST: base.seen(log)}, "workloads": HIDDEN} | over))
+
+
+def judged(cluster_facts: ClusterFacts) -> list[Finding]:
+    return [finding for view in views_of(cluster_facts) for finding in judge_registry(view)]
+
+
+def row_of(cluster_facts: ClusterFacts) -> RegistryRow:
+    report: ClusterReport = build_report(cluster_facts)
+    (row,) = report.registries
+    return row
+
+
+@pytest.mark.parametrize(("logged", "cause", "fix"), [
+    (entry(PLACE, 404), "image_not_found", "az acr repository show"),
+    (entry(PLACE, 401, kind="pull", repository="team/web", tag="1"), "unauthorized", "az aks check-acr"),
+    (turned_away(PLACE), "firewall_denied", "az acr network-rule"),
+    (entry(PLACE, 429), "rate_limited", "az acr show-usage"),
+    (entry(PLACE, 503), "registry_error", "az acr check-health"),
+])  # fmt: skip
+def test_a_refusal_names_its_cause_and_what_helps(logged: LogEntry, cause: str, fix: str) -> None:
+    (finding,) = judged(facts(logged))
+    assert (word(finding.verdict), finding.cause, finding.severity) == ("fail", cause, Severity.ERROR)
+    assert any(fix in command for command in finding.fix), finding.fix
+    assert "4 times since 2026-11-29T08:40:00Z, last at 2026-11-29T08:55:00Z" in finding.summary
+    assert CHECK.sentence_of(cause)
+
+
+def test_what_the_registry_logged_fails_the_row_with_its_own_basis() -> None:
+    row = row_of(facts(turned_away(PLACE)))
+    assert (word(row.pull.verdict), row.pull.cause, row.pull.decided_by) == ("fail", "firewall_denied", (CHECK.code,))
+    assert row.basis == (Basis.REGISTRY,)
+    assert any("20.50.0.1" in command for command in row.pull.fix)
+
+
+def test_a_tag_that_is_not_there_is_the_images_trouble() -> None:
+    row = row_of(facts(entry(PLACE, 404)))
+    assert (word(row.images.verdict), row.images.cause) == ("fail", "image_not_found")
+    assert "acrone.azurecr.io/team/web:1" in row.images.summary
+    assert word(row.pull.verdict) != "fail"
+
+
+def test_a_pull_that_worked_proves_access_and_path() -> None:
+    row = row_of(facts(entry(PLACE, 200)))
+    assert (word(row.pull.verdict), row.basis) == ("pass", (Basis.REGISTRY,))
+    assert "The registry logged that a node pulled acrone.azurecr.io/team/web:1 at 2026-11-29T08:55:00Z" in (
+        row.pull.summary
+    )
+
+
+def test_a_pull_that_worked_contradicts_a_path_that_looks_closed() -> None:
+    closed = World().deny("203.0.113.9").facts()
+    log = facts(entry(PLACE, 200)).registry_logs
+    without, with_log = row_of(closed), row_of(base.changed(closed, registry_logs=log))
+    assert word(without.pull.verdict) == word(without.path.verdict) == word(with_log.path.verdict) == "fail"
+    assert (word(with_log.pull.verdict), with_log.pull.cause) == ("pass", "pulled-against-path")
+    assert any("this contradicts the path" in sentence.lower() for sentence in with_log.disagreements)
+
+
+@pytest.mark.parametrize("success", [
+    pytest.param((entry(PLACE, 404), entry(PLACE, 200, last="2026-11-29T08:57:00Z")), id="the image is there now"),
+    pytest.param((entry(PLACE, 401), entry(PLACE, 200, kind=LOGIN, last="2026-11-29T08:57:00Z")), id="it may log in"),
+    pytest.param((turned_away(PLACE), entry(PLACE, 200, last="2026-11-29T08:57:00Z")), id="the firewall lets it in"),
+    pytest.param((entry(PLACE, 429), entry(PLACE, 200, last="2026-11-29T08:57:00Z")), id="no limit any more"),
+])  # fmt: skip
+def test_a_later_success_ends_a_failure(success: tuple[LogEntry, ...]) -> None:
+    assert not [finding for finding in judged(facts(*success)) if word(finding.verdict) == "fail"]
+
+
+@pytest.mark.parametrize("other", [
+    pytest.param((entry(PLACE, 404), entry(PLACE, 200, tag="2", last="2026-11-29T08:57:00Z")), id="another tag"),
+    pytest.param((entry(PLACE, 401), entry(PLACE, 200, last="2026-11-29T08:57:00Z")), id="a token of before"),
+    pytest.param(
+        (turned_away(PLACE), entry(PLACE, 200, address="10.1.0.7", last="2026-11-29T08:57:00Z")), id="another way in"
+    ),
+])  # fmt: skip
+def test_another_success_ends_it_not(other: tuple[LogEntry, ...]) -> None:
+    assert [word(finding.verdict) for finding in judged(facts(*other))] == ["fail"]
+
+
+def test_what_failed_long_ago_says_nothing_of_now() -> None:
+    assert [f.cause for f in judged(facts(entry(PLACE, 404, last=EARLIER)))] == ["nothing-logged"]
+    assert [f.cause for f in judged(facts(entry(PLACE, 404, last="never")))] == ["nothing-logged"]
+
+
+def test_a_login_of_who_never_pulled_only_warns() -> None:
+    never, before = judged(facts(entry(PLACE, 401))), judged(facts(entry(PLACE, 401), entry(PLACE, 200, last=EARLIER)))
+    assert [(f.severity, f.cause) for f in never] == [(Severity.WARNING, "unauthorized")]
+    assert [(f.severity, f.cause) for f in before] == [(Severity.ERROR, "unauthorized")]
+    assert word(row_of(facts(entry(PLACE, 401))).pull.verdict) != "fail"
+
+
+def test_a_role_that_is_missing_and_a_login_that_is_refused_agree() -> None:
+    row = row_of(
+        facts(
+            entry(PLACE, 401), entry(PLACE, 200, last=EARLIER), authorization={base.SUBSCRIPTION: base.authorization()}
+        )
+    )
+    assert word(row.pull.verdict) == "fail"
+    assert {Basis.AZURE, Basis.REGISTRY} <= set(row.basis)
+
+
+def test_what_others_may_have_done_accuses_nobody() -> None:
+    (finding,) = judged(facts(turned_away(PLACE), apart=False))
+    assert (word(finding.verdict), finding.cause) == ("unknown", "not-told-apart")
+    assert "aks-2" in finding.summary and "aks-3" in finding.summary
+    row = row_of(facts(turned_away(PLACE), apart=False))
+    assert word(row.pull.verdict) != "fail"
+    assert row.pull == row_of(facts()).pull, "it does not make the row less known either"
+
+
+def test_pods_that_were_read_and_do_not_wait_know_better() -> None:
+    running = base.seen(Workloads(containers=(base.image("team/web"),), pods=1, events=base.seen(())))
+    (finding,) = judged(facts(entry(PLACE, 404), workloads=running))
+    assert finding.severity is Severity.WARNING and "No pod waits for it now." in finding.summary
+    assert word(row_of(facts(entry(PLACE, 404), workloads=running)).images.verdict) != "fail"
+
+
+@pytest.mark.parametrize(("why", "expected"), [
+    (NotSeenReason.NOT_APPLICABLE, ("skipped", "not-logged")), (NotSeenReason.OFF, ("skipped", "not-logged")),
+    (NotSeenReason.NOT_ALLOWED, ("unknown", "look-not-allowed")),
+    (NotSeenReason.THROTTLED, ("unknown", "look-throttled")),
+])  # fmt: skip
+def test_a_log_that_was_not_read_leaves_the_row_as_it_is(why: NotSeenReason, expected: tuple[str, str]) -> None:
+    cluster_facts = base.facts(registry_logs={HOST: NotSeen(why, "no log", "Log Analytics Reader")})
+    (finding,) = judged(cluster_facts)
+    assert (word(finding.verdict), finding.cause) == expected
+    assert row_of(cluster_facts) == row_of(base.facts())
+
+
+def test_that_the_newest_only_were_read_is_said() -> None:
+    (finding,) = judged(facts(entry(PLACE, 200), cut=True))
+    assert "only the newest groups of calls were read" in [evidence.what for evidence in finding.evidence]
+
+
+def test_the_registrys_text_is_evidence() -> None:
+    (finding,) = judged(facts(turned_away(PLACE)))
+    assert f"ResultDescription: {FIREWALL.format(PLACE.address)}" in [evidence.what for evidence in finding.evidence]

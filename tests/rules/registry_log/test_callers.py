@@ -1,0 +1,103 @@
+"""Whose calls a registry logged: never somebody's who could not be told apart."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.facts.registry_log import LogEntry, LoggedCall
+from tests.support.logged_calls import Place, callers, cluster_at, entry, turned_away
+
+ALONE = Place(name="aks-alone", number=1, exit="balancer")
+NAT = Place(name="aks-nat", number=2, exit="nat 1")
+
+
+def told(places: list[Place], logged: LogEntry, *, whole: bool = True) -> dict[str, LoggedCall]:
+    calls = callers(places, whole=whole).calls_by_cluster([logged])
+    names = {cluster_at(place).id.lower(): place.name for place in places}
+    return {names[key]: call for key, (call,) in calls.items()}
+
+
+def accused(places: list[Place], logged: LogEntry, *, whole: bool = True) -> list[str]:
+    return [name for name, call in told(places, logged, whole=whole).items() if call.told_apart]
+
+
+@pytest.mark.parametrize("status", [200, 401, 404])
+def test_the_identity_that_aks_made_is_one_clusters(status: int) -> None:
+    other = Place(name="aks-other", number=3, exit="nat 1")
+    assert accused([NAT, other], entry(NAT, status)) == ["aks-nat"]
+    assert accused([NAT, other], entry(NAT, status), whole=False) == ["aks-nat"]
+    assert accused([NAT, other], entry(NAT, status, address="not an address")) == ["aks-nat"]
+
+
+def test_a_client_id_in_any_case_will_do() -> None:
+    kubelet = cluster_at(ALONE).kubelet
+    assert kubelet is not None and kubelet.client_id is not None
+    assert accused([ALONE], entry(ALONE, 404, identity=kubelet.client_id.upper())) == ["aks-alone"]
+
+
+def test_a_shared_identity_takes_an_address_that_only_one_of_them_has() -> None:
+    one, two = (Place(name=f"aks-{n}", number=n, exit="balancer", identity="shared") for n in (4, 5))
+    assert accused([one, two], entry(one, 404)) == ["aks-4"]
+    assert accused([one, two], entry(two, 404, address=two.node)) == ["aks-5"]
+    assert accused([one, two], entry(one, 404), whole=False) == []
+    both = told([one, two], entry(one, 404, address=""))
+    assert {name: call.others for name, call in both.items()} == {"aks-4": ("aks-5",), "aks-5": ("aks-4",)}
+
+
+def test_a_shared_identity_behind_a_firewall_that_azure_does_not_show_is_nobodys() -> None:
+    one = Place(name="aks-4", number=4, exit="balancer", identity="shared")
+    hub = Place(name="aks-hub", number=5, exit="hub", identity="shared")
+    assert accused([one, hub], entry(hub, 404)) == []
+    assert set(told([one, hub], entry(hub, 404))) == {"aks-hub"}, "the other one leaves by its own addresses only"
+    assert accused([one, hub], entry(one, 404)) == [], "the one behind the hub may leave by any address"
+
+
+def test_who_the_registrys_firewall_turned_away_is_known_by_an_address_of_ones_own() -> None:
+    assert accused([ALONE, NAT], turned_away(ALONE)) == ["aks-alone"]
+    assert accused([ALONE, NAT], turned_away(NAT)) == ["aks-nat"], "no other subnet is behind this NAT gateway"
+
+
+@pytest.mark.parametrize("exit_", ["nat 1", "nat 1 too"])
+def test_a_shared_nat_address_accuses_nobody(exit_: str) -> None:
+    neighbour = Place(name="aks-next", number=3, exit="nat 1")
+    places = [NAT, neighbour] if exit_ == "nat 1" else [Place(name="aks-nat", number=2, exit=exit_)]
+    logged = turned_away(NAT)
+    assert accused(places, logged) == []
+    assert {call.others for call in told(places, logged).values()} <= {("aks-next",), ("aks-nat",), ()}
+    assert told(places, logged), "but it is said that it may have been one of them"
+
+
+def test_nobody_is_meant_by_an_address_alone_where_not_the_firewall_refused() -> None:
+    for status in (200, 401, 404, 429):
+        assert told([ALONE], entry(ALONE, status, identity="")) == {}
+        assert told([ALONE], entry(ALONE, status, identity="00000000-0000-0000-0000-000000000000")) == {}
+        assert told([ALONE], entry(ALONE, status, identity="a-token-of-the-registry")) == {}
+
+
+PLACES = st.lists(
+    st.tuples(
+        st.sampled_from(["balancer", "nat 1", "nat 2", "nat 2 too", "hub"]),
+        st.sampled_from(["", "", "shared-1", "shared-2"]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=6,
+).map(
+    lambda rows: [
+        Place(name=f"aks-{n}", number=n, exit=way, identity=identity, seen=seen or way.startswith("nat"))
+        for n, (way, identity, seen) in enumerate(rows, 1)
+    ]
+)
+
+
+@given(PLACES, st.data())
+def test_who_is_accused_made_the_call(places: list[Place], data: st.DataObject) -> None:
+    """Whoever calls, and whatever of it the registry logs. Clusters that cannot be seen have exits of their own."""
+    caller = data.draw(st.sampled_from(places))
+    status = data.draw(st.sampled_from([200, 401, 403, 404, 429]))
+    address = data.draw(st.sampled_from([caller.address, caller.node, ""]))
+    identity = data.draw(st.sampled_from([caller.principal, ""]))
+    over = {"address": address} if status == 403 else {"address": address, "identity": identity}
+    logged = turned_away(caller, **over) if status == 403 else entry(caller, status, **over)
+    assert set(accused(places, logged)) <= {caller.name}
+    assert accused(places, logged, whole=False) == [] or not caller.identity
