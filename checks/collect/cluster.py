@@ -81,17 +81,18 @@ async def gather(
     *,
     unused_too: bool = True,
     looked: Looked | None = None,
+    logs_of: Iterable[str] | None = None,
 ) -> ClusterFacts:
     """The facts about one cluster, without canaries. ``remembered`` are login servers it was seen to use before.
 
     ``only`` narrows them to these registries, ``unused_too`` whether it uses them or not. ``looked``: where there was
-    a look at it already.
+    a look at it already. ``logs_of``: the logs of these registries are enough, instead of all that can be seen.
     """
     looked = looked or await look(azure, cluster)
     principal = looked.principal
     workloads, secrets = await pull_secrets.read(azure, inventory, cluster, looked.workloads)
     account_pulls = await _image_pull(azure, inventory, cluster, workloads)
-    logs = await registry_logs.of_cluster(azure, inventory, cluster)
+    logs = await registry_logs.of_cluster(azure, inventory, cluster, logs_of)
     uses, cut = in_use(azure, inventory, cluster, principal, workloads, remembered, only, logs, unused_too=unused_too)
     authorization = {
         subscription: inventory.subscriptions[subscription].authorization

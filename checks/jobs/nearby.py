@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from checks.arm_ids import subscription_of
+from checks.catalog.pw308_pulls_logged import LogCause
 from checks.causes import ReadCause
 from checks.collect import cluster
 from checks.collect.arm import inventory, resource_graph
@@ -19,6 +20,7 @@ from checks.collect.arm.inventory import Inventory
 from checks.collect.arm.parts import ALL, OF_REGISTRIES, Part
 from checks.collect.arm.references import referred_to
 from checks.collect.cluster import Looked
+from checks.collect.monitor import registry_logs
 from checks.collect.wire.errors import CollectError
 from checks.facts import Cluster, ClusterFacts, NotSeen, RegistryUse, Seen
 from checks.facts.resources import REGISTRIES_TAG
@@ -29,6 +31,7 @@ from checks.report.cluster_report import build_report
 from checks.rules import registry_names
 from checks.rules.patterns import is_pattern
 from checks.rules.pull.observed_pulls import failed_pulls
+from checks.rules.registry_log.outcomes import is_firewall
 
 Progress = Callable[[str], None]
 ROUNDS = 5  # a registry leads to its endpoint, that to its network and zone, that to its peers
@@ -69,7 +72,7 @@ async def gather(azure: Azure, listing: Inventory, target: Cluster, looked: Look
     near = _Near(azure, listing, target, looked, scope.registries)
     if await near.locate_registries():
         await near.follow()
-        facts = await near.facts()
+        facts = await near.facts(own_logs=True)
         if not _depends_on_more(build_report(facts), facts):
             return facts
     await listing.extend(azure, dict.fromkeys((*listing.subscriptions, *listing.unread), ALL))
@@ -84,9 +87,15 @@ class _Near:
     ) -> None:
         self._azure, self._listing, self._target, self._looked, self._only = azure, listing, target, looked, only
 
-    async def facts(self) -> ClusterFacts:
-        """The facts, as far as the inventory has them now."""
-        return await cluster.gather(self._azure, self._listing, self._target, (), self._only, looked=self._looked)
+    async def facts(self, *, own_logs: bool = False) -> ClusterFacts:
+        """The facts, as far as the inventory has them now. ``own_logs``: of the registries in use alone."""
+        hosts = self._hosts() if own_logs else None
+        return await cluster.gather(
+            self._azure, self._listing, self._target, (), self._only, looked=self._looked, logs_of=hosts
+        )
+
+    def _hosts(self) -> list[str]:
+        return [use.login_server for use in self._uses()]
 
     async def locate_registries(self) -> bool:
         """Reads the registries that the cluster uses where they lie; whether all of them were found."""
@@ -110,17 +119,22 @@ class _Near:
 
     async def follow(self) -> None:
         """Reads what is referred to, and what that refers to."""
+        refused = await self._may_be_refused()
         for _ in range(ROUNDS):
             uses = self._uses()
             networks = await cluster.with_zone_groups(self._azure, self._listing, uses)
-            wanted = referred_to(self._listing, self._target, uses, networks, refused=self._may_be_refused())
+            wanted = referred_to(self._listing, self._target, uses, networks, refused=refused)
             if not await self._listing.extend(self._azure, wanted, sparing=True):
                 return
 
-    def _may_be_refused(self) -> bool:
-        """Whether pulls fail, or nodes are asked to pull later: then what a registry saw them leave by is compared."""
+    async def _may_be_refused(self) -> bool:
+        """Whether pulls fail, or nodes are asked to pull later, or a registry's firewall turned somebody away: then
+        what a registry saw them leave by is compared."""
         workloads = self._looked.workloads
-        return isinstance(workloads, Seen) and bool(workloads.value.ready_nodes or failed_pulls(workloads.value))
+        if isinstance(workloads, Seen) and (workloads.value.ready_nodes or failed_pulls(workloads.value)):
+            return True
+        logged = await registry_logs.of_registries(self._azure, self._listing, self._hosts())
+        return logged is not None and any(is_firewall(entry) for entry in logged.entries)
 
     def _uses(self) -> tuple[RegistryUse, ...]:
         """The registries in use, by what was read so far."""
@@ -151,4 +165,5 @@ def _depends_on_more(report: ClusterReport, facts: ClusterFacts) -> bool:
     causes = {finding.cause for finding in report.findings} | {answer.cause for answer in answers}
     unsettled = any(isinstance(answer.verdict, Unknown) for answer in answers)
     private = [row for row in rows if known[row.registry].network_access.connections]
-    return ReadCause.NOT_ASKED in causes or unsettled or any(isinstance(row.path.verdict, Fail) for row in private)
+    blocked = any(isinstance(row.path.verdict, Fail) for row in private)
+    return bool({ReadCause.NOT_ASKED, LogCause.NOT_TOLD_APART} & causes) or unsettled or blocked

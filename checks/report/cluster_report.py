@@ -95,7 +95,7 @@ def _proven(facts: ClusterFacts, failing: Mapping[str | None, list[FailedPull]])
 
 
 def _logged(facts: ClusterFacts) -> dict[str, PullProof]:
-    """The latest pull that each registry logged of this cluster alone. Whose it was is known where there is one pool."""
+    """The latest pull that each registry logged of this cluster alone. Its pool is known where there is one."""
     pools = [pool.name for pool in facts.cluster.pools if has_nodes(pool)]
     proofs: dict[str, PullProof] = {}
     for host, log in facts.registry_logs.items():

@@ -30,14 +30,16 @@ _CATEGORIES = {log_query.LOGINS.lower(), log_query.PULLS.lower()}
 _GROUPS = {"alllogs", "audit"}
 
 
-async def of_cluster(azure: Azure, inventory: Inventory, cluster: Cluster) -> dict[str, Seen[RegistryLog] | NotSeen]:
-    """What the registries that can be seen logged of a cluster, by login server; empty where nobody wants to know."""
-    if azure.settings.registry_logs == (OFF,):
+async def of_cluster(
+    azure: Azure, inventory: Inventory, cluster: Cluster, only: Iterable[str] | None = None
+) -> dict[str, Seen[RegistryLog] | NotSeen]:
+    """What registries logged of a cluster, by login server; empty where nobody wants to know.
+
+    ``only``: of these login servers, instead of all that can be seen.
+    """
+    logged = await of_registries(azure, inventory, only)
+    if logged is None:
         return {}
-    registries = list(inventory.registries())[:MAX_REGISTRIES]
-    logged = await inventory.logged.get(
-        f"{len(registries)} registries", lambda: _read(azure, registries, datetime.now(UTC))
-    )
     own: dict[str, list[LoggedCall]] = {}
     for call in inventory.calls_by_cluster(logged.entries).get(cluster.id.lower(), ()):
         own.setdefault(call.entry.login_server, []).append(call)
@@ -49,6 +51,16 @@ async def of_cluster(azure: Azure, inventory: Inventory, cluster: Cluster) -> di
             log = RegistryLog(logged.since, logged.until, tuple(own.get(host, ())), cut=part.value)
             logs[host] = Seen(log, part.evidence)
     return logs
+
+
+async def of_registries(azure: Azure, inventory: Inventory, only: Iterable[str] | None = None) -> Logged | None:
+    """What stands in the logs of registries, read once; None where nobody wants to know."""
+    if azure.settings.registry_logs == (OFF,):
+        return None
+    hosts = None if only is None else frozenset(only)
+    registries = [one for one in inventory.registries() if hosts is None or one.login_server in hosts][:MAX_REGISTRIES]
+    key = "" if hosts is None else " ".join(sorted(registry.login_server for registry in registries))
+    return await inventory.logged.get(key, lambda: _read(azure, registries, datetime.now(UTC)))
 
 
 async def _read(azure: Azure, registries: list[Registry], now: datetime) -> Logged:
