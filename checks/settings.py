@@ -497,8 +497,6 @@ SETTINGS = (
             secret=True),
     Setting("ARM_ENDPOINT", "arm_endpoint", _endpoint, "", "Azure Resource Manager, where it is not the cloud's own."),
     Setting("GRAPH_ENDPOINT", "graph_endpoint", _endpoint, "", "Microsoft Graph, where it is not the cloud's own."),
-    Setting("LOG_ANALYTICS_ENDPOINT", "log_analytics_endpoint", _endpoint, "",
-            "Log Analytics, where it is not the cloud's own."),
     Setting("CONNECT_TO", "connect_to", _connect_to, "",
             "Development only: HOST:PORT=HOST:PORT, where connections to a registry really go. Refused in Azure."),
 )  # fmt: skip
@@ -564,7 +562,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secret: str
     arm_endpoint: str
     graph_endpoint: str
-    log_analytics_endpoint: str
     connect_to: tuple[ConnectTo, ...]
     storage: str | None = None
     table_endpoint: str | None = None
@@ -588,11 +585,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def graph(self) -> str:
         """Microsoft Graph's address."""
         return self.graph_endpoint or self.cloud.graph
-
-    @property
-    def log_analytics(self) -> str:
-        """Log Analytics' address."""
-        return self.log_analytics_endpoint or self.cloud.log_analytics
 
 
 def _harmless(value: Any) -> Any:

@@ -69,8 +69,11 @@ async def ask(
     async with translate_errors("no token for Log Analytics", ROLE, workspace, seconds):
         token = await azure.token(f"{azure.settings.cloud.log_analytics}/.default")
     body = {"query": query_of(hosts, since, until), "timespan": f"{utc(since)}/{utc(until)}"}
-    url = f"{azure.settings.log_analytics}/v1/workspaces/{customer_id}/query"
-    async with translate_errors(what, ROLE, workspace, seconds), connections.session(()) as session:
+    url = f"{azure.settings.cloud.log_analytics}/v1/workspaces/{customer_id}/query"
+    async with (
+        translate_errors(what, ROLE, workspace, seconds),
+        connections.session(azure.settings.connect_to) as session,
+    ):
         headers = {"Authorization": f"Bearer {token}"}
         async with session.post(url, json=body, headers=headers, allow_redirects=False) as response:
             content = await _content(response)

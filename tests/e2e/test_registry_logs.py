@@ -1,0 +1,198 @@
+"""PW308 over the wire: clusters whose Kubernetes API nobody reaches, and what their registries logged of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import RequestRecord, running
+from tests.support.cli import Scan, scan
+from tests.support.tenant_builder import ACR_PULL, Tenant, guid, object_id
+
+HOST = "acrone.azurecr.io"
+IMAGE = f"{HOST}/team/web:1"
+WORKSPACES = "Microsoft.OperationalInsights/workspaces"
+MINUTES_AGO = 40
+
+
+class Estate(Tenant):
+    """Clusters that pull from one registry whose log goes to a workspace, and whose own API is out of reach."""
+
+    def __init__(self, root: Path, clusters: int = 3) -> None:
+        super().__init__(root)
+        self.registry_id, self.roles = self.registry(), dict[str, str]()
+        self.write("registries", {HOST: {"repositories": {"team/web": {"1": {}}}}}, "acrone")
+        workspace = self.resource(WORKSPACES, "logs-1", {"properties": {"customerId": guid("logs-1")}})
+        self.logs_to(self.registry_id, workspace)
+        for name in (f"aks-{n}" for n in range(1, clusters + 1)):
+            self.cluster(name)
+            self.roles[name] = self.assign(object_id(name), ACR_PULL, self.registry_id)
+            self.ran(name)
+        self.write(".", [{"service": "kubernetes", "path": "*", "effect": {"close": True}}], "faults")
+
+    def logs_to(self, registry: str, workspace: str) -> None:
+        """A diagnostic setting of a registry."""
+        setting = f"{registry}/providers/Microsoft.Insights/diagnosticSettings/to-logs"
+        logs = [{"categoryGroup": "allLogs", "enabled": True}]
+        body = {"id": setting, "name": "to-logs", "type": "Microsoft.Insights/diagnosticSettings"}
+        self.write("arm", {**body, "properties": {"workspaceId": workspace, "logs": logs}}, f"setting-{guid(setting)}")
+
+    def ran(self, cluster: str) -> None:
+        """A pod whose image was pulled a while ago."""
+        began = (datetime.now(UTC) - timedelta(minutes=MINUTES_AGO)).isoformat(timespec="seconds")
+        status: dict[str, Any] = {"startTime": began, "containerStatuses": [
+            {"name": "main", "image": IMAGE, "state": {"running": {"startedAt": began}}},
+        ]}  # fmt: skip
+        self.pod(IMAGE, cluster=cluster, name="web-runs", status=status)
+
+    def waits(self, cluster: str, image: str = IMAGE) -> None:
+        """A pod that waits for an image and tries again and again."""
+        began = (datetime.now(UTC) - timedelta(minutes=30)).isoformat(timespec="seconds")
+        self.pod(image, cluster=cluster, name="web-waits", waiting=("ImagePullBackOff", "Back-off pulling image"),
+                 status={"startTime": began})  # fmt: skip
+
+
+@pytest.fixture
+def estate(tmp_path: Path) -> Estate:
+    return Estate(tmp_path / "tenant")
+
+
+def look(estate: Estate, *arguments: str, **environment: str) -> tuple[Scan, list[RequestRecord]]:
+    with running(estate.root) as simulator:
+        result = scan({**simulator.environment, "PULLWATCH_PROBE": "false", **environment}, *arguments)
+    return result, list(simulator.requests)
+
+
+def verdicts(result: Scan, facet: str) -> dict[str, tuple[str, str]]:
+    rows = {name: result.row(cluster=name)[facet] for name in ("aks-1", "aks-2", "aks-3")}
+    return {name: (row["verdict"], row["cause"]) for name, row in rows.items()}
+
+
+def test_pulls_that_the_registry_logged_prove_what_nobody_else_can_tell(estate: Estate) -> None:
+    result, requests = look(estate)
+    assert {verdict for verdict, _ in verdicts(result, "pull").values()} == {"pass"}
+    assert all(result.row(cluster=name)["basis"] == ["registry"] for name in ("aks-1", "aks-2", "aks-3"))
+    assert "the cluster pulled acrone.azurecr.io/team/web:1" in result.finding("PW308", "aks-1")["summary"]
+    queries = [one for one in requests if one.service == "logs"]
+    assert [one.status for one in queries] == [200], "one query for three clusters"
+    assert sum(one.path.lower().endswith("/diagnosticsettings") for one in requests) == 1
+    assert sum("/workspaces/logs-1" in one.path and one.service == "arm" for one in requests) == 1
+
+
+def test_a_removed_role_is_found_with_its_cluster(estate: Estate) -> None:
+    estate.unassign(estate.roles["aks-2"])
+    estate.waits("aks-2")
+    result, _ = look(estate)
+    pulls = verdicts(result, "pull")
+    assert (pulls["aks-1"][0], pulls["aks-2"][0], pulls["aks-3"][0]) == ("pass", "fail", "pass")
+    assert pulls["aks-2"][1] == "role-missing"
+    assert set(result.row(cluster="aks-2")["basis"]) == {"azure", "registry"}
+    finding = result.finding("PW308", "aks-2")
+    assert (finding["verdict"], finding["cause"], finding["severity"]) == ("fail", "unauthorized", "error")
+
+
+def test_a_closed_firewall_is_found_with_its_cluster(estate: Estate) -> None:
+    """The one whose address has no rule."""
+    own = [f"20.71.0.{n}" for n in (1, 2, 3)]
+    for n, address in enumerate(own, 1):
+        estate.cluster(f"aks-{n}", **leaving_by(estate, f"aks-{n}", address))
+    estate.registry(properties={"networkRuleSet": {"defaultAction": "Deny", "ipRules": [
+        {"action": "Allow", "value": address} for address in (own[0], own[2])
+    ]}})  # fmt: skip
+    estate.waits("aks-2")
+    result, _ = look(estate)
+    pulls = verdicts(result, "pull")
+    assert (pulls["aks-1"][0], pulls["aks-2"][0], pulls["aks-3"][0]) == ("pass", "fail", "pass")
+    finding = result.finding("PW308", "aks-2")
+    assert (finding["verdict"], finding["cause"]) == ("fail", "firewall_denied")
+    assert "20.71.0.2" in finding["summary"]
+    assert {"azure", "registry"} >= set(result.row(cluster="aks-2")["basis"]) >= {"registry"}
+
+
+def test_a_deleted_tag_is_found_with_its_cluster_and_image(estate: Estate) -> None:
+    estate.waits("aks-3", f"{HOST}/team/web:gone")
+    result, _ = look(estate)
+    assert {name: verdict for name, (verdict, _) in verdicts(result, "images").items()}["aks-3"] == "fail"
+    images = result.row(cluster="aks-3")["images"]
+    assert images["cause"] == "image_not_found" and "team/web:gone" in images["summary"]
+    assert any("az acr" in command for command in images["fix"])
+    assert {name: cause for name, (_, cause) in verdicts(result, "images").items()}["aks-1"] != "image_not_found"
+
+
+def test_a_shared_nat_address_accuses_no_cluster(estate: Estate) -> None:
+    for n in (1, 2):
+        estate.cluster(f"aks-{n}", **leaving_by(estate, "shared", "20.72.0.9"))
+    estate.registry(properties={"networkRuleSet": {"defaultAction": "Deny", "ipRules": [
+        {"action": "Allow", "value": "198.51.100.1"},
+    ]}})  # fmt: skip
+    estate.waits("aks-1")
+    result, _ = look(estate)
+    for name in ("aks-1", "aks-2"):
+        finding = result.finding("PW308", name)
+        assert (finding["verdict"], finding["cause"]) in [("unknown", "not-told-apart"), ("pass", "logged-pull")]
+        assert "registry" not in result.row(cluster=name)["basis"] or finding["verdict"] == "pass"
+
+
+@pytest.mark.parametrize(("setting", "asked"), [("off", 0), ("named", 0), ("auto", 1)])
+def test_where_the_logs_are_is_a_setting(estate: Estate, setting: str, asked: int) -> None:
+    workspace = f"{estate.group()}/providers/{WORKSPACES}/logs-1"
+    value = workspace if setting == "named" else setting
+    result, requests = look(estate, PULLWATCH_REGISTRY_LOGS=value)
+    assert sum(one.path.lower().endswith("/diagnosticsettings") for one in requests) == asked
+    assert bool([one for one in requests if one.service == "logs"]) == (setting != "off")
+    assert bool(result.findings("PW308")) == (setting != "off")
+
+
+def test_one_query_a_workspace_however_many_registries_log_to_it(tmp_path: Path) -> None:
+    estate = Estate(tmp_path / "tenant", clusters=2)
+    for number in range(2, 12):
+        registry = estate.registry(f"acr{number}", properties={"loginServer": f"acr{number}.azurecr.io"})
+        estate.logs_to(
+            registry, f"{estate.group()}/providers/Microsoft.OperationalInsights/workspaces/logs-{number % 2}"
+        )
+    estate.resource(
+        "Microsoft.OperationalInsights/workspaces", "logs-0", {"properties": {"customerId": guid("logs-0")}}
+    )
+    _, requests = look(estate)
+    assert sorted(one.path for one in requests if one.service == "logs") == sorted(
+        f"/v1/workspaces/{guid(name)}/query" for name in ("logs-0", "logs-1")
+    )
+    settings = [one.path.lower() for one in requests if one.path.lower().endswith("/diagnosticsettings")]
+    assert len(settings) == len(set(settings)) == 11
+
+
+@pytest.mark.parametrize("action", [
+    "Microsoft.Insights/diagnosticSettings/read", "Microsoft.OperationalInsights/workspaces/read",
+    "Microsoft.OperationalInsights/workspaces/query/read",
+])  # fmt: skip
+def test_a_log_that_may_not_be_read_names_the_role_and_costs_nothing_else(estate: Estate, action: str) -> None:
+    without, _ = look(estate, PULLWATCH_REGISTRY_LOGS="off")
+    estate.caller(denied=[{"scope": f"/subscriptions/{estate.subscription}", "actions": [action]}])
+    result, _ = look(estate)
+    finding = result.finding("PW308", "aks-1")
+    assert (finding["verdict"], finding["cause"]) == ("unknown", "look-not-allowed")
+    assert "Reader" in finding["missing"]
+    assert result.row(cluster="aks-1")["pull"] == without.row(cluster="aks-1")["pull"]
+
+
+@pytest.mark.parametrize("effect", [
+    {"status": 429, "retry_after": 30}, {"status": 500}, {"garbage": True}, {"close": True},
+    {"status": 200, "body": {"tables": [], "error": {"code": "PartialError", "message": "too much"}}},
+])  # fmt: skip
+def test_a_log_that_cannot_be_had_is_no_answer(estate: Estate, effect: dict[str, Any]) -> None:
+    rules = [{"service": "kubernetes", "path": "*", "effect": {"close": True}}]
+    estate.write(".", [*rules, {"service": "logs", "path": "*", "effect": effect}], "faults")
+    result, _ = look(estate)
+    assert result.finding("PW308", "aks-1")["verdict"] == "unknown"
+    assert result.row(cluster="aks-1")["basis"] != ["registry"]
+
+
+def leaving_by(estate: Estate, name: str, address: str) -> dict[str, Any]:
+    """Settings of a cluster whose load balancer has one address; those of the same name share it, as a test says."""
+    kind = "Microsoft.Network/publicIPAddresses"
+    public = estate.resource(kind, f"ip-{name}", {"properties": {"ipAddress": address}})
+    profile = {"effectiveOutboundIPs": [{"id": public}]}
+    return {"properties": {"networkProfile": {"loadBalancerProfile": profile}}}
