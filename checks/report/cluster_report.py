@@ -8,7 +8,7 @@ import msgspec
 
 from checks import catalog
 from checks.causes import ScanCause
-from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Seen, SubscriptionFacts
+from checks.facts import ClusterFacts, NotSeen, NotSeenReason, RegistryUse, Seen, SubscriptionFacts
 from checks.facts.resources import NOTIFY_TAG
 from checks.findings import (
     SEEN_BEFORE,
@@ -16,6 +16,7 @@ from checks.findings import (
     ClusterReport,
     Coverage,
     Facet,
+    Finding,
     Pass,
     RegistryRow,
     SubscriptionResult,
@@ -23,6 +24,7 @@ from checks.findings import (
 )
 from checks.report.contradictions import contradictions
 from checks.report.coverage import coverage_of
+from checks.report.logged_differences import logged_differences
 from checks.report.own_identity import name_own_identity, with_own_identity
 from checks.report.partial_reads import downgrade_passes
 from checks.report.registry_row import registry_row
@@ -55,7 +57,7 @@ def build_report(facts: ClusterFacts) -> ClusterReport:
             use,
             findings,
             proven.get(use.login_server),
-            contradictions(facts, use, failing.get(use.login_server, ()), findings),
+            _differences(facts, use, failing.get(use.login_server, ()), findings),
             _waiting(failing.get(use.login_server, ())),
         )
         for use in facts.uses
@@ -70,6 +72,14 @@ def build_report(facts: ClusterFacts) -> ClusterReport:
         region=clipped(facts.cluster.location or "", MAX_REGION),
     )
     return name_own_identity(report, facts.visibility.object_id)
+
+
+def _differences(
+    facts: ClusterFacts, use: RegistryUse, failing: Iterable[FailedPull], findings: tuple[Finding, ...]
+) -> tuple[str, ...]:
+    """Where nodes, Azure and the registry's log differ."""
+    own = tuple(failing)
+    return (*contradictions(facts, use, own, findings), *logged_differences(facts, use, own, findings))
 
 
 def _waiting(pulls: Iterable[FailedPull]) -> int:

@@ -161,3 +161,27 @@ def test_that_the_newest_only_were_read_is_said() -> None:
 def test_the_registrys_text_is_evidence() -> None:
     (finding,) = judged(facts(turned_away(PLACE)))
     assert f"ResultDescription: {FIREWALL.format(PLACE.address)}" in [evidence.what for evidence in finding.evidence]
+
+
+def test_a_firewall_that_refuses_whom_azure_lets_in_is_named() -> None:
+    open_to_all = World().facts()
+    log = facts(turned_away(PLACE)).registry_logs
+    row = row_of(base.changed(open_to_all, registry_logs=log))
+    assert (word(row.path.verdict), word(row.pull.verdict)) == ("pass", "fail")
+    assert any("although PW202 finds the nodes' addresses let in" in sentence for sentence in row.disagreements)
+
+
+def test_a_refusal_beside_a_role_that_is_held_is_named() -> None:
+    row = row_of(facts(entry(PLACE, 401), entry(PLACE, 200, last=EARLIER)))
+    assert word(row.access.verdict) == "pass"
+    assert any("although PW102 finds its role" in sentence for sentence in row.disagreements)
+
+
+def test_timeouts_of_which_the_registry_logged_nothing_lie_on_the_way() -> None:
+    waiting = base.changed(
+        base.image("team/web"), waiting_reason="ErrImagePull", waiting_message="dial tcp 10.0.0.1:443: i/o timeout"
+    )
+    pods = base.seen(Workloads(containers=(waiting,), pods=1, events=base.seen(())))
+    row = row_of(facts(workloads=pods))
+    assert any("The registry logged no call of this cluster" in sentence for sentence in row.disagreements)
+    assert not any("logged no call" in sentence for sentence in row_of(facts()).disagreements)

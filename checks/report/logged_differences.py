@@ -1,0 +1,94 @@
+"""What a registry logged against what Azure shows and nodes report: sentences that name the difference.
+
+Where the log agrees it says nothing here: it stands in the row's basis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from checks.catalog import (
+    pw102_pull_permission,
+    pw202_egress_and_ip_rules,
+    pw302_images_exist,
+    pw308_pulls_logged,
+)
+from checks.catalog.pw308_pulls_logged import LogCause
+from checks.facts import ClusterFacts, RegistryUse, Seen
+from checks.findings import Finding, Pass
+from checks.report.images_facet import canonical_image
+from checks.rules.pull.errors import CREDENTIALS, PullErrorCause
+from checks.rules.pull.observed_pulls import FailedPull
+from checks.rules.registry_log.standing import BEHIND_MINUTES
+
+LOG = pw308_pulls_logged.CHECK.code
+ROLE = pw102_pull_permission.CHECK.code
+ADDRESSES = pw202_egress_and_ip_rules.CHECK.code
+IMAGES = pw302_images_exist.CHECK.code
+# What nodes report of a pull that never got an answer from the registry.
+_NEVER_ARRIVED = frozenset(
+    {
+        PullErrorCause.DNS,
+        PullErrorCause.CONNECT_TIMEOUT,
+        PullErrorCause.CONNECT_REFUSED,
+        PullErrorCause.PROXY,
+        PullErrorCause.TLS,
+    }
+)
+
+
+def logged_differences(
+    facts: ClusterFacts, use: RegistryUse, failing: Iterable[FailedPull], findings: Iterable[Finding]
+) -> tuple[str, ...]:
+    """The sentences about one registry; none where its log was not read, or says nothing else."""
+    log = facts.registry_logs.get(use.login_server)
+    if not isinstance(log, Seen):
+        return ()
+    own = [f for f in findings if f.subject.registry == use.login_server]
+    logged = [f for f in own if f.code == LOG]
+    passing = {f.code for f in own if isinstance(f.verdict, Pass)} - {f.code for f in own if f.failed}
+    waiting = {pull.classified.cause for pull in failing if not pull.foreign_mirror}
+    sentences = (
+        *_against_azure([f for f in logged if f.failed], passing, facts),
+        *_against_nodes(logged, waiting),
+    )
+    return tuple(dict.fromkeys(sentences))
+
+
+def _against_azure(failed: list[Finding], passing: set[str], facts: ClusterFacts) -> Iterable[str]:
+    causes = {f.cause for f in failed}
+    if PullErrorCause.FIREWALL_DENIED in causes and ADDRESSES in passing:
+        yield (
+            f"The registry's log shows its firewall refusing the cluster although {ADDRESSES} finds the nodes' "
+            "addresses let in: the rules changed within the last minutes, or nodes leave by another address."
+        )
+    if causes & CREDENTIALS and ROLE in passing:
+        yield (
+            f"The registry's log shows it refusing the nodes' identity although {ROLE} finds its role: the role was "
+            "given within the last minutes, or a condition or the registry's key keeps it from this repository."
+        )
+    for finding in failed:
+        if finding.cause == PullErrorCause.IMAGE_NOT_FOUND and _is_there(facts, finding.subject.image):
+            yield (
+                f"The registry's log shows that {finding.subject.image} was not found, but {IMAGES} finds it now: it "
+                "was pushed since, or has not reached the replica that nodes ask."
+            )
+
+
+def _is_there(facts: ClusterFacts, image: str | None) -> bool:
+    manifest = facts.manifests.get(canonical_image(image) or "")
+    return isinstance(manifest, Seen) and manifest.value.present
+
+
+def _against_nodes(logged: list[Finding], waiting: set[PullErrorCause]) -> Iterable[str]:
+    causes = {f.cause for f in logged}
+    if waiting and waiting <= _NEVER_ARRIVED and causes == {LogCause.NOTHING_LOGGED}:
+        yield (
+            "The registry logged no call of this cluster: what nodes ask does not get there, so the fault lies on the "
+            f"way (DNS, a route, an appliance), not at the registry. Its log is up to {BEHIND_MINUTES} minutes behind."
+        )
+    if waiting & CREDENTIALS and causes == {LogCause.PULLED}:
+        yield (
+            "Nodes report that the registry refuses them, but it logged a pull of theirs that worked: the refusal is "
+            "about another repository, or the failing pods use a pull secret of their own."
+        )
