@@ -13,6 +13,7 @@ from checks.collect.arm import (
     image_pull,
     name_servers,
     network_managers,
+    pull_counts,
     reads,
     registry_details,
     through_groups,
@@ -49,7 +50,7 @@ from checks.rules.access import identity_access, rbac
 from checks.rules.fair_share import fair_share
 from checks.rules.patterns import fits, is_pattern
 from checks.rules.pull import mirrors, pull_times
-from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
+from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE, failed_pulls
 
 MAX_REGISTRIES = 100
 MAX_NAMES = 20  # of one registry
@@ -76,11 +77,13 @@ async def gather(
     *,
     unused_too: bool = True,
     looked: Looked | None = None,
+    all_counts: bool = True,
 ) -> ClusterFacts:
     """The facts about one cluster, without canaries. ``remembered`` are login servers it was seen to use before.
 
     ``only`` narrows them to these registries, ``unused_too`` whether it uses them or not. ``looked``: where there was
-    a look at it already.
+    a look at it already. ``all_counts``: what registries counted is read of all, not only of those whose images pods
+    wait for.
     """
     looked = looked or await look(azure, cluster)
     principal = looked.principal
@@ -112,6 +115,9 @@ async def gather(
         client_secrets=await _client_secrets(azure, cluster, principal),
         probes=await probes.of_cluster(azure, inventory, uses),
         performance=await registry_details.of_cluster(azure, inventory, uses),
+        pull_counts=await pull_counts.of_cluster(
+            azure, inventory, uses if all_counts else _waited_for(uses, workloads)
+        ),
         networks=await _networks(azure, inventory, cluster, uses),
         visibility=inventory.visibility,
         pull_secrets=secrets,
@@ -122,6 +128,12 @@ async def gather(
         image_pull=account_pulls,
         former_identity_nodes=await node_identities.former(azure, cluster, workloads),
     )
+
+
+def _waited_for(uses: Iterable[RegistryUse], workloads: Seen[Workloads] | NotSeen) -> list[RegistryUse]:
+    """The registries whose images pods wait for, whatever the cause."""
+    failing = {pull.registry for pull in failed_pulls(workloads.value)} if isinstance(workloads, Seen) else set()
+    return [use for use in uses if use.login_server in failing]
 
 
 async def with_canaries(azure: Azure, facts: ClusterFacts, records: CanaryRecords) -> ClusterFacts:

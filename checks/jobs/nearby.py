@@ -85,8 +85,13 @@ class _Near:
         self._azure, self._listing, self._target, self._looked, self._only = azure, listing, target, looked, only
 
     async def facts(self) -> ClusterFacts:
-        """The facts, as far as the inventory has them now."""
-        return await cluster.gather(self._azure, self._listing, self._target, (), self._only, looked=self._looked)
+        """The facts, as far as the inventory has them now.
+
+        What registries counted is a warning about the fleet; here it is read where it may explain what pods report.
+        """
+        return await cluster.gather(
+            self._azure, self._listing, self._target, (), self._only, looked=self._looked, all_counts=False
+        )
 
     async def locate_registries(self) -> bool:
         """Reads the registries that the cluster uses where they lie; whether all of them were found."""
