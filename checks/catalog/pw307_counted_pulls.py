@@ -37,13 +37,13 @@ CHECK = Check(
     ),
     how=(
         "Azure Monitor's platform metrics TotalPullCount and SuccessfulPullCount are read by the hour for seven days, "
-        f"once a registry and run. The last {WINDOW_HOURS} hours, with at least {MIN_PULLS} pulls, are compared with the "
-        f"rest of the week, with at least {MIN_EARLIER}. A rise is a share of failed pulls that chance does not "
+        f"once a registry and run. The last {WINDOW_HOURS} hours, with at least {MIN_PULLS} pulls, are compared with "
+        f"the rest of the week, with at least {MIN_EARLIER}. A rise is a share of failed pulls that chance does not "
         "explain (Wilson's score intervals, 1 in 2,000 on either side, do not overlap) and that lies 10 percentage "
         f"points above the week's, and above what stretches of {WINDOW_HOURS} hours in it had more than once, so "
         "that a job that fails every night is no news. Counts are of all callers, and say neither who pulled nor why a "
-        "pull failed; they come some minutes late, and the last 5 are left out. A sign-in that is refused is no pull. "
-        "No pull at all proves nothing. A check of one cluster reads them only for registries whose images its pods "
+        "pull failed; they come some minutes late, and the last 5 are left out. Whether a sign-in that is refused is "
+        "counted is not documented. No pull at all proves nothing. A check of one cluster reads them only for registries whose images its pods "
         "wait for. Only ever a warning."
     ),
     permissions=("Reader or Monitoring Reader on the registry",),

@@ -76,10 +76,11 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``authorization`` is keyed by the registry's subscription (lower case); ``through_groups`` likewise (for another
     identity than the kubelet's by ``identity_access.reads_key``), present only where the direct assignments did not
-    already answer; ``denies_through_groups`` (names of deny assignments) only
-    where one that names groups would matter. ``probes``, ``performance`` and ``pull_counts`` are keyed by login server,
-    ``tenants`` by subscription (lower case). ``kubelet_resource``, ``machines``, ``client_secrets`` and ``former_identity_nodes`` are
-    None where there is nothing to look at. ``registries_cut`` counts the registries that are named and not in ``uses``.
+    already answer; ``denies_through_groups`` (names of deny assignments) only where one that names groups would matter.
+    ``probes``, ``performance`` and ``pull_counts`` are keyed by login server, ``tenants`` by subscription (lower case);
+    of registries that were not to be asked what they counted, ``pull_counts`` has nothing.
+    ``kubelet_resource``, ``machines``, ``client_secrets`` and ``former_identity_nodes`` are None where there is nothing
+    to look at. ``registries_cut`` counts the registries that are named and not in ``uses``.
 
     ``pull_secrets`` are keyed by "namespace/name" (empty: not read), ``manifests`` by ``images.canonical``,
     ``baselines`` by "registry|pool|unit"; ``arm_registries`` are the login servers that ARM knows by registry name.

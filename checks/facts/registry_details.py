@@ -132,7 +132,7 @@ class PullHour(msgspec.Struct, frozen=True):
 
 
 class PullCounts(msgspec.Struct, frozen=True):
-    """Pulls by all callers of a registry, by the hour, oldest first. ``until`` (UTC): what came later was not asked for.
+    """Pulls by all callers of a registry, by the hour, oldest first, and ``until`` when they were asked for (UTC).
 
     An hour in which nothing was counted may be missing or have zero pulls.
     """

@@ -295,9 +295,9 @@ def _only_counted(evidence: RegistryEvidence) -> Iterable[str]:
     may_pull = evidence.passes(*deciding(Decides.ACCESS)) and evidence.passes(*deciding(Decides.PATH))
     if rose and may_pull and isinstance(evidence.facts.workloads, Seen):
         yield (
-            f"The registry counts more failed pulls than usually ({COUNTED}), but no pod on nodes of this cluster waits "
-            "for its images, and Azure shows that they may pull: it counts all its callers, so another cluster, a "
-            "pipeline or somebody by hand is likely."
+            f"The registry counts more failed pulls than usually ({COUNTED}), but no pod on nodes of this cluster "
+            "waits for its images, and Azure shows that they may pull: it counts all its callers, so another cluster, "
+            "a pipeline or somebody by hand is likely."
         )
 
 
@@ -313,7 +313,7 @@ def _never_counted(evidence: RegistryEvidence) -> Iterable[str]:
     word = refused[0].classified.cause.value.replace("_", " ")
     yield (
         f"Pods report that they are refused ({word}), but in the last {failed_share.WINDOW_HOURS} hours the registry "
-        "counted no pull at all, by whomever: the requests were turned away before they were pulls (at the sign-in, "
+        "counted no pull at all, by whomever: the requests were turned away before they were counted (at the sign-in, "
         "or by the firewall), or never reached it (a mirror, a proxy, or a name that leads elsewhere). It counts some "
         "minutes late."
     )

@@ -7,7 +7,6 @@ its last hours are compared with. Azure Monitor keeps 93 days of it, and counts 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -131,9 +130,9 @@ def _count(value: Any) -> int | None:
     """A whole number of pulls that makes sense; nothing counted where there is no value."""
     if value is None:
         return 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_PULLS:  # nor NaN
         return None
-    return round(value) if 0 <= value <= MAX_PULLS else None
+    return round(value)
 
 
 def _written(moment: datetime) -> str:
