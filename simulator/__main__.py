@@ -104,7 +104,7 @@ def _serve_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("tenant", help="the tenant's folder")
     parser.add_argument("--page-size", type=int, default=DEFAULT_PAGE_SIZE)
-    parser.add_argument("--port-base", type=int, default=None, help="first of six ports; else the system chooses")
+    parser.add_argument("--port-base", type=int, default=None, help="first of seven ports; else the system chooses")
     parser.add_argument(
         "--kubelet-delay", type=float, default=DELAY_SECONDS, help="seconds until a pod that was made is answered"
     )

@@ -41,7 +41,7 @@ class Simulator:
 
     @property
     def ports(self) -> dict[str, int]:
-        """By service: identity, arm, graph, kubernetes, registry."""
+        """By service: identity, arm, graph, kubernetes, registry, logs."""
         return self._server.ports
 
     def count(self, service: str | None = None, containing: str = "", method: str | None = None) -> int:

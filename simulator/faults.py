@@ -1,6 +1,6 @@
 """Faults a tenant asks for: TENANT/faults.json, a list of rules; the first one that fits a request is applied.
 
-    {"service": "arm" | "graph" | "kubernetes" | "registry" | "identity" | "*",
+    {"service": "arm" | "graph" | "kubernetes" | "registry" | "identity" | "logs" | "*",
      "path": glob on the path (case does not count), or a regular expression on path?query when it starts with "^",
      "method": "GET", "host": glob,      both optional
      "times": N,                         optional: only the first N requests that fit; null: all
@@ -166,6 +166,11 @@ def _default_body(service: str, status: int, retry_after: Any, token: str) -> An
     if service == "registry":
         code = {429: "TOOMANYREQUESTS", 401: "UNAUTHORIZED", 403: "DENIED"}.get(status, "UNKNOWN")
         return {"errors": [{"code": code, "message": "the simulator was told to refuse this"}]}
+    if service == "logs":
+        known = {403: "InsufficientAccessError", 404: "WorkspaceNotFoundError", 429: "ThrottledError"}
+        words, correlation = "The simulator was told to refuse this", "00000000-0000-0000-0000-000000000000"
+        error = {"message": words, "code": known.get(status, "InternalServerError"), "correlationId": correlation}
+        return {"error": error}
     code, message = _ARM_CODES.get(status, ("SimulatedFault", "The simulator was told to refuse this."))
     return {"error": {"code": code, "message": message.format(retry_after)}}
 

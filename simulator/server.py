@@ -21,11 +21,13 @@ from simulator.arm.actions import action_of
 from simulator.arm.service import Arm
 from simulator.certificates import Authority
 from simulator.entra.managed_identity import Identity
-from simulator.entra.tokens import Tokens
+from simulator.entra.tokens import LOGS_AUDIENCES, Tokens
 from simulator.faults import Faults
 from simulator.graph.service import Graph
 from simulator.kubernetes.clusters import Clusters
 from simulator.kubernetes.service import Kubernetes
+from simulator.monitor.logs import QUERY_ACTION, Logs
+from simulator.monitor.monitor import Monitor
 from simulator.nodes.kubelet import DELAY_SECONDS, Kubelet
 from simulator.registry.service import Registry
 from simulator.responses import CloseConnection, Refusal
@@ -35,7 +37,8 @@ LOOPBACK = "127.0.0.1"
 DEFAULT_PAGE_SIZE = 50
 MAIL_BYTES = 64 * 1024 * 1024
 SUFFIXES = ("*.azurecr.io", "*.azurecr.cn", "*.azurecr.us", "*.blob.core.windows.net")
-SERVICES = ("identity", "arm", "graph", "kubernetes", "registry")
+LOGS_HOSTS = tuple(audience.removeprefix("https://") for audience in LOGS_AUDIENCES)
+SERVICES = ("identity", "arm", "graph", "kubernetes", "registry", "logs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class RequestRecord:
     """One request that was answered. `status` is 0 where the connection was closed without an answer.
 
     `subscription` is the id in the path (lower case) or None; `query` is the raw query string; times in seconds.
-    `action` is what Azure Resource Manager wants a role to hold for it, "" for the other services.
+    `action` is what Azure wants a role to hold for it in Azure Resource Manager and for queries of workspaces, "" for
+    the other services.
     """
 
     service: str
@@ -78,7 +82,9 @@ class Server:
         self._folder = tempfile.TemporaryDirectory(prefix="simulator-")
         self.ca_file = Path(self._folder.name) / "ca.pem"
         self.identity = Identity(self.tenant, self.tokens)
-        self.arm = Arm(self.tenant, self.tokens, self.clusters, page_size)
+        monitor = Monitor(self.clusters)
+        self.arm = Arm(self.tenant, self.tokens, self.clusters, monitor, page_size)
+        self.logs = Logs(self.tenant, self.tokens, monitor)
         self.graph = Graph(self.tenant, self.tokens, Path(self._folder.name) / "outbox")
         self.requests: list[RequestRecord] = []
         self._actions = ActionLog(os.environ.get(VARIABLE))
@@ -99,11 +105,13 @@ class Server:
             "graph": self.graph.answer,
             "kubernetes": Kubernetes(self.clusters, self.tokens, self.kubelet).answer,
             "registry": Registry(self.tenant, self.tokens).answer,
+            "logs": self.logs.answer,
         }
         contexts: dict[str, ssl.SSLContext | None] = {
             "identity": None,
             "kubernetes": self.authority.server_context(client_certificates=True),
             "registry": self.authority.server_context(by_name=True),
+            "logs": self.authority.server_context(by_name=True),
         }
         for offset, name in enumerate(SERVICES):
             context = contexts[name] if name in contexts else self.authority.server_context()
@@ -112,7 +120,8 @@ class Server:
         self.clusters.origin = f"https://{LOOPBACK}:{self.ports['kubernetes']}"
         self.clusters.refused = f"https://{LOOPBACK}:{self._refusing.getsockname()[1]}"
         self.arm.origin = f"https://{LOOPBACK}:{self.ports['arm']}"
-        self.graph.origin = f"https://{LOOPBACK}:{self.ports['graph']}"
+        self.graph.origin = self.arm.graph = f"https://{LOOPBACK}:{self.ports['graph']}"
+        self.logs.origin = self.arm.logs = f"https://{LOOPBACK}:{self.ports['logs']}"
 
     async def stop(self) -> None:
         if self._faults is not None:
@@ -125,12 +134,14 @@ class Server:
 
     def environment(self) -> dict[str, str]:
         """The variables the app, the SDKs and the command lines need to talk to this tenant and to nothing else."""
-        registry = f"{LOOPBACK}:{self.ports['registry']}"
+        registry, logs = (f"{LOOPBACK}:{self.ports[name]}" for name in ("registry", "logs"))
         names = [*SUFFIXES, *(host for host in sorted(self.tenant.registries()) if not _has_suffix(host))]
         return {
             "PULLWATCH_ARM_ENDPOINT": self.arm.origin,
             "PULLWATCH_GRAPH_ENDPOINT": self.graph.origin,
-            "PULLWATCH_CONNECT_TO": ",".join(f"{name}:443={registry}" for name in names),
+            "PULLWATCH_CONNECT_TO": ",".join(
+                [*(f"{name}:443={registry}" for name in names), *(f"{name}:443={logs}" for name in LOGS_HOSTS)]
+            ),
             "IDENTITY_ENDPOINT": f"http://{LOOPBACK}:{self.ports['identity']}/msi/token",
             "IDENTITY_HEADER": self.identity.header,
             "SSL_CERT_FILE": str(self.ca_file),
@@ -187,7 +198,7 @@ class Server:
 
     def _note(self, name: str, request: web.Request, status: int, seconds: float) -> None:
         subscription = ids.parse(request.path).subscription if name == "arm" else None
-        action = action_of(request.method, request.path) if name == "arm" else ""
+        action = action_of(request.method, request.path) if name == "arm" else QUERY_ACTION if name == "logs" else ""
         self._actions.note(request.headers.get("User-Agent", ""), action)
         self.requests.append(
             RequestRecord(

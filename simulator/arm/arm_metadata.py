@@ -7,6 +7,7 @@ from typing import Any
 from simulator.arm.resources import Resource
 
 GIB = 1024**3
+METADATA = "/metadata/endpoints"
 _LOCATIONS = (
     ("eastus", "East US", "US"),
     ("eastus2", "East US 2", "US"),
@@ -22,13 +23,37 @@ _PROVIDERS = {
     "Microsoft.Compute": ("virtualMachineScaleSets",),
     "Microsoft.ContainerRegistry": ("registries", "registries/replications", "registries/cacheRules"),
     "Microsoft.ContainerService": ("managedClusters", "managedClusters/agentPools"),
+    "Microsoft.Insights": ("diagnosticSettings", "metrics"),
     "Microsoft.ManagedIdentity": ("userAssignedIdentities",),
     "Microsoft.Network": ("virtualNetworks", "publicIPAddresses", "privateEndpoints", "privateDnsZones"),
+    "Microsoft.OperationalInsights": ("workspaces",),
     "Microsoft.Resources": ("subscriptions", "resourceGroups"),
 }
 _API_VERSIONS = ["2026-09-01-preview", "2026-08-01", "2025-11-01", "2024-07-01", "2022-04-01", "2021-04-01"]
 # SKU: included storage GiB, webhooks, tokens and scope maps
 _SKUS = {"basic": (10, 2, 100), "standard": (100, 10, 500), "premium": (500, 500, 50_000)}
+
+
+def cloud(version: str, arm: str, graph: str, logs: str) -> Any:
+    """What `GET /metadata/endpoints` says without a token: where the cloud's services are (one cloud, or at older
+    api-versions a list of them). Azure's own has "https://api.loganalytics.io" for `logAnalyticsResourceId`."""
+    described = {
+        "name": "Simulated",
+        "portal": "https://portal.azure.com",
+        "authentication": {
+            "loginEndpoint": arm,
+            "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
+            "tenant": "common",
+            "identityProvider": "AAD",
+        },
+        "resourceManager": arm,
+        "graph": graph,
+        "graphAudience": graph,
+        "microsoftGraphResourceId": graph,
+        "logAnalyticsResourceId": logs,
+        "suffixes": {"acrLoginServer": "azurecr.io"},
+    }
+    return described if version[:10] >= "2023-11-01" else [described]
 
 
 def tenants(tenant_id: str) -> list[dict[str, Any]]:

@@ -102,8 +102,9 @@ class Resources:
                 yield from resources
 
     def in_subscription(self, subscription_id: str, group: str | None = None) -> list[Resource]:
-        """Every top-level resource, as `GET .../resources` lists them."""
+        """Every top-level resource, as `GET .../resources` lists them: without what only extends one of them."""
         items = [r for (_, s), resources in self._top.items() if s == subscription_id.lower() for r in resources]
+        items = [r for r in items if "/providers/" not in r.path.scope.lower()]
         return [r for r in items if group is None or (r.path.group or "").lower() == group.lower()]
 
     def _add(self, resource_id: str, body: dict[str, Any]) -> None:

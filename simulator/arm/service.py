@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from simulator.arm import ids, resource_graph, versions
-from simulator.arm.arm_metadata import locations, provider_list, tenants, usages
+from simulator.arm.arm_metadata import METADATA, cloud, locations, provider_list, tenants, usages
 from simulator.arm.authorization import parse_alternatives
 from simulator.arm.authorization_api import ArmAuthorization
 from simulator.arm.buckets import Buckets
@@ -26,6 +26,8 @@ from simulator.arm.resources import Resource, Resources, Subscription
 from simulator.entra.app_permissions import Caller
 from simulator.entra.tokens import ARM_AUDIENCES, Tokens
 from simulator.kubernetes.clusters import CLUSTER, Clusters
+from simulator.monitor.insights import Insights
+from simulator.monitor.monitor import Monitor
 from simulator.responses import answer, arm_refusal, encode
 from simulator.tenant import Tenant
 
@@ -35,21 +37,25 @@ BELOW_MACHINES = ("networkinterfaces", "publicipaddresses")
 
 
 class Arm:
-    """The service behind PULLWATCH_ARM_ENDPOINT. `origin` (its own address) is accepted as an audience as well."""
+    """The service behind PULLWATCH_ARM_ENDPOINT. `origin` (its own address) is accepted as an audience as well;
+    `graph` and `logs` are the addresses of the services that the cloud's metadata name."""
 
-    def __init__(self, tenant: Tenant, tokens: Tokens, clusters: Clusters, page_size: int) -> None:
+    def __init__(self, tenant: Tenant, tokens: Tokens, clusters: Clusters, monitor: Monitor, page_size: int) -> None:
         self._tenant = tenant
         self._tokens = tokens
         self._clusters = clusters
         self._page_size = page_size
         self._authorization = ArmAuthorization(tenant, page_size)
         self._actions = ArmClusters(clusters, tokens)
+        self._insights = Insights(monitor, page_size)
         self.buckets = Buckets(tenant.root / "buckets.json", tenant.report)
-        self.origin = ""
+        self.origin = self.graph = self.logs = ""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         caller = self._tenant.caller()
         query = {name.lower(): value for name, value in request.query.items()}
+        if request.path.rstrip("/").lower() == METADATA:
+            return answer(cloud(api_version(query), self.origin, self.graph, self.logs))
         audiences = (*ARM_AUDIENCES, self.origin)
         authenticate(self._tokens, request.headers.get("Authorization"), audiences, caller.tenant)
         path = ids.parse(request.path)
@@ -73,6 +79,8 @@ class Arm:
             known_subscription(path, resources)
         if self._authorization.handles(path):
             return self._authorization.answer(request)
+        if self._insights.handles(path):
+            return self._insights.answer(request, resources)
         if first == ["subscriptions"]:
             return self._in_subscription(request, resources)
         if first == ["tenants"] and len(path.segments) == 1:

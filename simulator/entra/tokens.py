@@ -31,6 +31,11 @@ GRAPH_AUDIENCES = (
     "https://graph.microsoft.us",
     "https://microsoftgraph.chinacloudapi.cn",
 )
+LOGS_AUDIENCES = (
+    "https://api.loganalytics.io",
+    "https://api.loganalytics.azure.cn",
+    "https://api.loganalytics.us",
+)
 ACR_AUDIENCE = "https://containerregistry.azure.net"
 AKS_SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"
 LIFETIME_SECONDS = 86_400  # a managed identity's token lives 24 hours

@@ -21,9 +21,10 @@ from simulator.kubernetes.objects import ClusterObjects, KubeObject, kube_object
 from simulator.nodes import placement
 from simulator.nodes.account_identity import service_account
 from simulator.nodes.container_instances import is_virtual_node, refusal
-from simulator.nodes.image_pull import Failed, NodePull, Pulled
+from simulator.nodes.image_pull import NodePull
 from simulator.nodes.machines import own_identity, pool_of, provisioned_machine
 from simulator.nodes.node_network import items, table
+from simulator.nodes.outcomes import Failed, Pulled
 
 DELAY_SECONDS = 0.1
 TELLS_WHY = (1, 32)  # kubernetes/kubernetes#127918

@@ -61,6 +61,16 @@ class NodeNetwork:
         self._tenant = tenant
         self._egress = JsonFile(tenant.root / "egress.json", {}, tenant.report)
 
+    @property
+    def generation(self) -> int:
+        """Changes with TENANT/egress.json."""
+        self._egress.value()
+        return self._egress.generation
+
+    def own_address(self, node: Node) -> str:
+        """A node's own address in its network, the same for all nodes of a subnet."""
+        return _private_address(node.subnet)
+
     def node(self, cluster: Resource, pool: dict[str, Any]) -> Node:
         resources, subnet_id = self._tenant.resources(), str(pool.get("vnetSubnetID") or "")
         if subnet_id:
