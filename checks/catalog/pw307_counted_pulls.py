@@ -43,8 +43,8 @@ CHECK = Check(
         f"points above the week's, and above what stretches of {WINDOW_HOURS} hours in it had more than once, so "
         "that a job that fails every night is no news. Counts are of all callers, and say neither who pulled nor why a "
         "pull failed; they come some minutes late, and the last 5 are left out. Whether a sign-in that is refused is "
-        "counted is not documented. No pull at all proves nothing. A check of one cluster reads them only for registries whose images its pods "
-        "wait for. Only ever a warning."
+        "counted is not documented. No pull at all proves nothing. A check of one cluster reads the counts only of "
+        "registries whose images its pods wait for. Only ever a warning."
     ),
     permissions=("Reader or Monitoring Reader on the registry",),
     fix="Look at what the registry logged of the failed pulls, and at its other callers.",
@@ -89,7 +89,8 @@ def _compared(view: RegistryView, registry: Registry, counts: Seen[PullCounts]) 
         return CHECK.unknown(subject, CountCause.COUNTS_UNREADABLE, summary, evidence, missing="readable metrics")
     window, earlier = compared.window, compared.earlier
     if not window.pulls:
-        because = f"{registry.name} counted no pull in the last {WINDOW_HOURS} hours, by whomever: that proves nothing"
+        nothing = f"the registry {registry.name} counted no pull in the last {WINDOW_HOURS} hours"
+        because = f"{nothing}, by whomever: that proves nothing"
         return CHECK.skipped(subject, CountCause.NOTHING_PULLED, because)
     if window.pulls < MIN_PULLS:
         because = f"{_of_window(registry, window)}; below {MIN_PULLS} pulls nothing is compared"
@@ -97,7 +98,7 @@ def _compared(view: RegistryView, registry: Registry, counts: Seen[PullCounts]) 
     if earlier.pulls < MIN_EARLIER:
         because = f"{_of_window(registry, window)}; only {counted(earlier.pulls, 'pull')} in the week before"
         return CHECK.skipped(subject, CountCause.NO_EARLIER_COUNTS, because)
-    summary = f"{_of_window(registry, window)}; {_of_week(compared)}."
+    summary = f"T{_of_window(registry, window)[1:]}; {_of_week(compared)}."
     if compared.rose:
         told = f"{summary} It counts all callers, by the hour and some minutes late."
         fix = (az_acr.list_pull_counts(registry, WINDOW_HOURS),)
@@ -108,7 +109,7 @@ def _compared(view: RegistryView, registry: Registry, counts: Seen[PullCounts]) 
 def _of_window(registry: Registry, window: Pulls) -> str:
     failed = f"{window.failed:,} of them failed ({_percent(window.share)})" if window.failed else "none of them failed"
     pulls = f"{window.pulls:,} pull{'' if window.pulls == 1 else 's'}"
-    return f"{registry.name} counted {pulls} in the last {WINDOW_HOURS} hours, {failed}"
+    return f"the registry {registry.name} counted {pulls} in the last {WINDOW_HOURS} hours, {failed}"
 
 
 def _of_week(compared: Comparison) -> str:

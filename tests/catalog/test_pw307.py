@@ -24,7 +24,8 @@ def test_pass_where_no_more_fail_than_usually() -> None:
     finding = judged(counted((100, 3), (100, 1), (100, 2)))
     assert verdict(finding) == ("pass", "usual-failures")
     assert finding.summary == (
-        "acrone counted 300 pulls in the last 3 hours, 6 of them failed (2 %); in the week before it was 2 % of 16,500."
+        "The registry acrone counted 300 pulls in the last 3 hours, 6 of them failed (2 %); "
+        "in the week before it was 2 % of 16,500."
     )
 
 
@@ -32,7 +33,7 @@ def test_fail_where_the_share_rises_is_a_warning_with_both_shares() -> None:
     finding = judged(counted(*BROKEN))
     assert (verdict(finding), finding.severity) == (("fail", "more-failures"), Severity.WARNING)
     assert finding.summary == (
-        "acrone counted 412 pulls in the last 3 hours, 380 of them failed (92 %); "
+        "The registry acrone counted 412 pulls in the last 3 hours, 380 of them failed (92 %); "
         "in the week before it was 2 % of 16,500. It counts all callers, by the hour and some minutes late."
     )
     assert finding.fix[0].startswith("az monitor metrics list --resource /subscriptions/")

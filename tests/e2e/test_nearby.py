@@ -146,7 +146,6 @@ def counts_asked(asked: list[RequestRecord]) -> list[str]:
 
 def test_a_check_of_one_cluster_among_a_hundred_reads_its_own_estate(fleet: Path) -> None:
     met: Counter[tuple[int, bool]] = Counter()
-    counted = 0
     with running(fleet) as simulator:
         listed = scan(simulator.environment)
         for cluster in listed.answer["clusters"][::5]:
@@ -155,12 +154,9 @@ def test_a_check_of_one_cluster_among_a_hundred_reads_its_own_estate(fleet: Path
             assert near["registries"] == cluster["registries"]
             homes = {one.subscription for one in asked if REGISTRY in one.path}
             is_open = not any("publicIPAddresses" in one.path for one in asked)
-            counts = counts_asked(asked)
-            assert not is_open or len(asked) - len(counts) <= LIMIT
-            assert counts == [host.partition(".")[0] for host in waited_for(near)]
+            assert not is_open or len(asked) <= LIMIT
+            assert counts_asked(asked) == [], "no pod waits for an image"
             met[len(homes), is_open] += 1
-            counted += len(counts)
-    assert counted, "no pod waits for an image"
     assert {(1, True), (2, True), (2, False)} <= met.keys(), met
 
 
