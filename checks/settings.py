@@ -420,6 +420,8 @@ SETTINGS = (
             "Probe the Azure registries in use from where Pullwatch runs (PW201)."),
     Setting("PROBE_OTHERS", "probe_others", _flag, "false",
             "Probe other registries that pods name too: public addresses, port 443, without credentials."),
+    Setting("REGISTRY_METRICS", "registry_metrics", _flag, "true",
+            "Read from Azure Monitor how many pulls the Azure registries in use counted (PW307)."),
     Setting("READ_PULL_SECRETS", "read_pull_secrets", _flag, "false",
             "Read the secrets that pods name in imagePullSecrets (get on them is needed) and try them (PW303)."),
     Setting("CHECK_IMAGES", "check_images", _flag, "true",
@@ -522,6 +524,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     canary_seconds: int
     probe: bool
     probe_others: bool
+    registry_metrics: bool
     read_pull_secrets: bool
     check_images: bool
     registry_logs: tuple[str, ...]

@@ -67,6 +67,9 @@ def _generate(arguments: list[str]) -> int:
     parser.add_argument("--registries", type=int, default=3, help="in all")
     parser.add_argument("--pods", type=int, default=20, help="per cluster")
     parser.add_argument("--namespaces", type=int, default=3, help="per cluster, beside kube-system")
+    parser.add_argument(
+        "--workspaces", type=int, default=0, help="Log Analytics workspaces that registries send what they see to"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--now", type=_moment, default=NOW, help="ISO time events are told relative to, or `now`; else a fixed one"
@@ -81,6 +84,7 @@ def _generate(arguments: list[str]) -> int:
         namespaces=options.namespaces,
         seed=options.seed,
         now=options.now,
+        workspaces=options.workspaces,
     )
     try:
         generate(Path(options.folder), wanted, force=options.force)

@@ -40,6 +40,11 @@ class Simulator:
         return self._server.tenant.root
 
     @property
+    def log_analytics(self) -> str:
+        """The address that queries of workspaces go to."""
+        return self._server.logs.origin
+
+    @property
     def ports(self) -> dict[str, int]:
         """By service: identity, arm, graph, kubernetes, registry, logs."""
         return self._server.ports

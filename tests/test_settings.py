@@ -78,6 +78,7 @@ def test_every_field_is_a_setting_or_of_the_storage() -> None:
         ("PASS_AFTER", "pull=2,", "pass_after", {"access": 1, "path": 1, "pull": 2, "images": 1}),
         ("PROBE", "No", "probe", False),
         ("PROBE_OTHERS", "1", "probe_others", True),
+        ("REGISTRY_METRICS", "off", "registry_metrics", False),
         ("SCHEDULE", " 0 0 6 * * MON-FRI ", "schedule", "0 0 6 * * MON-FRI"),
         ("SHARD_SIZE", " 5 ", "shard_size", 5),
         ("CANARY", "Scheduled", "canary", "scheduled"),

@@ -14,6 +14,7 @@ from checks.collect.arm import (
     image_pull,
     name_servers,
     network_managers,
+    pull_counts,
     reads,
     registry_details,
     through_groups,
@@ -52,7 +53,7 @@ from checks.rules.access import identity_access, rbac
 from checks.rules.fair_share import fair_share
 from checks.rules.patterns import fits, is_pattern
 from checks.rules.pull import mirrors, pull_times
-from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE
+from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE, failed_pulls
 
 MAX_REGISTRIES = 100
 MAX_NAMES = 20  # of one registry
@@ -81,18 +82,23 @@ async def gather(
     *,
     unused_too: bool = True,
     looked: Looked | None = None,
-    logs_of: Iterable[str] | None = None,
+    sparing: bool = False,
 ) -> ClusterFacts:
     """The facts about one cluster, without canaries. ``remembered`` are login servers it was seen to use before.
 
     ``only`` narrows them to these registries, ``unused_too`` whether it uses them or not. ``looked``: where there was
-    a look at it already. ``logs_of``: the logs of these registries are enough, instead of all that can be seen.
+    a look at it already. ``sparing``: what registries counted and logged is read only where pods wait for their images,
+    and logs where pods were not read.
     """
     looked = looked or await look(azure, cluster)
     principal = looked.principal
     workloads, secrets = await pull_secrets.read(azure, inventory, cluster, looked.workloads)
     account_pulls = await _image_pull(azure, inventory, cluster, workloads)
-    logs = await registry_logs.of_cluster(azure, inventory, cluster, logs_of)
+    logged_of = None
+    if sparing:
+        named = in_use(azure, inventory, cluster, principal, workloads, remembered, only, unused_too=unused_too)[0]
+        logged_of = logs_to_read(named, workloads)
+    logs = await registry_logs.of_cluster(azure, inventory, cluster, logged_of)
     uses, cut = in_use(azure, inventory, cluster, principal, workloads, remembered, only, logs, unused_too=unused_too)
     authorization = {
         subscription: inventory.subscriptions[subscription].authorization
@@ -119,6 +125,7 @@ async def gather(
         client_secrets=await _client_secrets(azure, cluster, principal),
         probes=await probes.of_cluster(azure, inventory, uses),
         performance=await registry_details.of_cluster(azure, inventory, uses),
+        pull_counts=await pull_counts.of_cluster(azure, inventory, _waited_for(uses, workloads) if sparing else uses),
         networks=await _networks(azure, inventory, cluster, uses),
         visibility=inventory.visibility,
         pull_secrets=secrets,
@@ -130,6 +137,18 @@ async def gather(
         former_identity_nodes=await node_identities.former(azure, cluster, workloads),
         registry_logs={host: log for host, log in logs.items() if any(use.login_server == host for use in uses)},
     )
+
+
+def logs_to_read(uses: Iterable[RegistryUse], workloads: Seen[Workloads] | NotSeen) -> list[str]:
+    """The registries whose logs say more than the pods do: whose images some wait for, all where no pod was read."""
+    wanted = _waited_for(uses, workloads) if isinstance(workloads, Seen) else uses
+    return [use.login_server for use in wanted]
+
+
+def _waited_for(uses: Iterable[RegistryUse], workloads: Seen[Workloads] | NotSeen) -> list[RegistryUse]:
+    """The registries whose images pods wait for, whatever the cause."""
+    failing = {pull.registry for pull in failed_pulls(workloads.value)} if isinstance(workloads, Seen) else set()
+    return [use for use in uses if use.login_server in failing]
 
 
 async def with_canaries(azure: Azure, facts: ClusterFacts, records: CanaryRecords) -> ClusterFacts:

@@ -1,10 +1,12 @@
-"""Facts about registries beyond who may pull: what probing one showed, and what ARM tells of its performance.
+"""Facts about registries beyond who may pull: what probing one showed, what ARM tells of its performance, and the pulls
+that Azure Monitor counted.
 
 Like ``facts``: frozen plain data, names of the field, None for what the wire did not carry. Times are ISO 8601, UTC.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -114,3 +116,26 @@ class CredentialSet(msgspec.Struct, frozen=True, kw_only=True):
     login_server: str | None = None
     principal_id: str | None = None
     credentials: tuple[Credential, ...] = ()
+
+
+class PullHour(msgspec.Struct, frozen=True):
+    """The pulls that a registry counted in the hour from ``start`` (UTC): never more successful ones than all."""
+
+    start: datetime
+    pulls: int
+    successful: int
+
+    @property
+    def failed(self) -> int:
+        """Those that did not succeed."""
+        return self.pulls - self.successful
+
+
+class PullCounts(msgspec.Struct, frozen=True):
+    """Pulls by all callers of a registry, by the hour, oldest first, and ``until`` when they were asked for (UTC).
+
+    An hour in which nothing was counted may be missing or have zero pulls.
+    """
+
+    until: datetime
+    hours: tuple[PullHour, ...]

@@ -72,7 +72,7 @@ async def gather(azure: Azure, listing: Inventory, target: Cluster, looked: Look
     near = _Near(azure, listing, target, looked, scope.registries)
     if await near.locate_registries():
         await near.follow()
-        facts = await near.facts(own_logs=True)
+        facts = await near.facts(sparing=True)
         if not _depends_on_more(build_report(facts), facts):
             return facts
     await listing.extend(azure, dict.fromkeys((*listing.subscriptions, *listing.unread), ALL))
@@ -87,15 +87,15 @@ class _Near:
     ) -> None:
         self._azure, self._listing, self._target, self._looked, self._only = azure, listing, target, looked, only
 
-    async def facts(self, *, own_logs: bool = False) -> ClusterFacts:
-        """The facts, as far as the inventory has them now. ``own_logs``: of the registries in use alone."""
-        hosts = self._hosts() if own_logs else None
-        return await cluster.gather(
-            self._azure, self._listing, self._target, (), self._only, looked=self._looked, logs_of=hosts
-        )
+    async def facts(self, *, sparing: bool = False) -> ClusterFacts:
+        """The facts, as far as the inventory has them now.
 
-    def _hosts(self) -> list[str]:
-        return [use.login_server for use in self._uses()]
+        ``sparing``: what registries counted and logged is read where it may explain what pods report, or they report
+        nothing.
+        """
+        return await cluster.gather(
+            self._azure, self._listing, self._target, (), self._only, looked=self._looked, sparing=sparing
+        )
 
     async def locate_registries(self) -> bool:
         """Reads the registries that the cluster uses where they lie; whether all of them were found."""
@@ -133,7 +133,8 @@ class _Near:
         workloads = self._looked.workloads
         if isinstance(workloads, Seen) and (workloads.value.ready_nodes or failed_pulls(workloads.value)):
             return True
-        logged = await registry_logs.of_registries(self._azure, self._listing, self._hosts())
+        hosts = cluster.logs_to_read(self._uses(), workloads)
+        logged = await registry_logs.of_registries(self._azure, self._listing, hosts)
         return logged is not None and any(is_firewall(entry) for entry in logged.entries)
 
     def _uses(self) -> tuple[RegistryUse, ...]:

@@ -22,6 +22,7 @@ from checks.catalog import (
     pw206_nsg_routes_proxy,
     pw302_images_exist,
     pw303_pull_secrets,
+    pw307_counted_pulls,
 )
 from checks.catalog.check import Decides
 from checks.facts import ClusterFacts, NotSeen, RegistryUse, Seen
@@ -32,7 +33,7 @@ from checks.rules.azure.node_pools import has_nodes
 from checks.rules.path import node_network, public_path, registry_firewall
 from checks.rules.path.context import PathContext
 from checks.rules.path.private_endpoints import candidates
-from checks.rules.pull import mirrors
+from checks.rules.pull import failed_share, mirrors
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, denied_address
 from checks.rules.pull.observed_pulls import FailedPull
 
@@ -52,6 +53,8 @@ NAMES = pw204_private_dns.CHECK.code
 FILTERS = pw206_nsg_routes_proxy.CHECK.code
 IMAGES = pw302_images_exist.CHECK.code
 SECRETS = pw303_pull_secrets.CHECK.code
+COUNTED = pw307_counted_pulls.CHECK.code
+REFUSED = (*CREDENTIALS, PullErrorCause.FIREWALL_DENIED)
 # Causes of an image that is at fault itself: what a registry may answer with 401 for, because it does not show it.
 _IMAGE_ITSELF = frozenset({"repository-absent", "tag-absent", "digest-absent", "quarantined", "read-disabled"})
 
@@ -80,10 +83,10 @@ def contradictions(
 ) -> tuple[str, ...]:
     """The sentences about one registry; none where nodes and Azure agree."""
     own_failed_pulls = tuple(pull for pull in failing if pull.registry == use.login_server)
-    if not own_failed_pulls:
-        return ()
     about = tuple(f for f in findings if f.subject.registry in (None, use.login_server))
     evidence = RegistryEvidence(facts, use, own_failed_pulls, about)
+    if not own_failed_pulls:
+        return tuple(_only_counted(evidence))
     rules: tuple[Callable[[RegistryEvidence], Iterable[str]], ...] = (
         _credentials,
         _firewall,
@@ -93,6 +96,7 @@ def contradictions(
         _tls,
         _mirrors,
         _appliance,
+        _never_counted,
     )
     return tuple(dict.fromkeys(sentence for rule in rules for sentence in rule(evidence)))[:MAX_SENTENCES]
 
@@ -283,6 +287,36 @@ def _appliance(evidence: RegistryEvidence) -> Iterable[str]:
             f"Nodes' connections break off, and {FILTERS} shows what they pass through: {diverted.summary} Look at its "
             "rules, and at whether it inspects TLS, first."
         )
+
+
+def _only_counted(evidence: RegistryEvidence) -> Iterable[str]:
+    """More failed pulls at the registry than usually, and nothing of it in this cluster."""
+    rose = any(f.code == COUNTED and isinstance(f.verdict, Fail) for f in evidence.findings)
+    may_pull = evidence.passes(*deciding(Decides.ACCESS)) and evidence.passes(*deciding(Decides.PATH))
+    if rose and may_pull and isinstance(evidence.facts.workloads, Seen):
+        yield (
+            f"The registry counts more failed pulls than usually ({COUNTED}), but no pod on nodes of this cluster "
+            "waits for its images, and Azure shows that they may pull: it counts all its callers, so another cluster, "
+            "a pipeline or somebody by hand is likely."
+        )
+
+
+def _never_counted(evidence: RegistryEvidence) -> Iterable[str]:
+    """Refusals that pods report, of a registry that counts pulls and counted none of them."""
+    refused = [pull for pull in evidence.of(*REFUSED) if not pull.mirror]
+    counts = evidence.facts.pull_counts.get(evidence.use.login_server)
+    if not refused or not isinstance(counts, Seen) or counts.partial:
+        return
+    compared = failed_share.compare(counts.value)
+    if compared.window.pulls or not compared.earlier.pulls:
+        return
+    word = refused[0].classified.cause.value.replace("_", " ")
+    yield (
+        f"Pods report that they are refused ({word}), but in the last {failed_share.WINDOW_HOURS} hours the registry "
+        "counted no pull at all, by whomever: the requests were turned away before they were counted (at the sign-in, "
+        "or by the firewall), or never reached it (a mirror, a proxy, or a name that leads elsewhere). It counts some "
+        "minutes late."
+    )
 
 
 def _canonical(image: str) -> str | None:

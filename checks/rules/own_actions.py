@@ -26,6 +26,7 @@ READER_ACTIONS = {
     "Microsoft.ContainerService/managedClusters/identityBindings/read": "PW102",
     "Microsoft.ContainerService/managedClusters/read": "",
     "Microsoft.Insights/diagnosticSettings/read": "PW308",
+    "Microsoft.Insights/metrics/read": "PW307",
     "Microsoft.ManagedIdentity/userAssignedIdentities/read": "PW101",
     "Microsoft.Network/azureFirewalls/read": "PW204",
     "Microsoft.Network/dnsForwardingRulesets/forwardingRules/read": "PW204",

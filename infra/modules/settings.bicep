@@ -24,6 +24,8 @@ type checkSettings = {
   PROBE: bool?
   @description('Probe other registries that pods name too.')
   PROBE_OTHERS: bool?
+  @description('Read from Azure Monitor how many pulls the Azure registries in use counted.')
+  REGISTRY_METRICS: bool?
   @description('Read the secrets that pods name in imagePullSecrets and try them.')
   READ_PULL_SECRETS: bool?
   @description('Ask the Azure registries in use whether the images still exist.')

@@ -70,6 +70,9 @@ class Arm:
             body=await request.read(),
             caller=caller,
         )
+        if self._insights.handles(path):
+            known_subscription(path, self._tenant.resources())
+            return await self._insights.answer(asked, self._tenant.resources())
         return self._dispatch(asked)
 
     def _dispatch(self, request: ArmRequest) -> web.Response:
@@ -79,8 +82,6 @@ class Arm:
             known_subscription(path, resources)
         if self._authorization.handles(path):
             return self._authorization.answer(request)
-        if self._insights.handles(path):
-            return self._insights.answer(request, resources)
         if first == ["subscriptions"]:
             return self._in_subscription(request, resources)
         if first == ["tenants"] and len(path.segments) == 1:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from simulator.entra.app_permissions import DEFAULT_ADDRESS, DEFAULT_PRINCIPAL, DEFAULT_TENANT
+from simulator.fleet import monitoring_bodies
 from simulator.fleet.model import Cluster, Fleet, Registry
 
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
@@ -44,6 +45,9 @@ def bodies(fleet: Fleet, index: int, subscription: str) -> Iterator[Body]:
         if registry.subscription == subscription:
             yield _group(registry.group_id, registry.region)
             yield _registry(fleet, registry)
+            yield from monitoring_bodies.settings(fleet, registry)
+    if index == 0:
+        yield from monitoring_bodies.workspaces(fleet)
     for cluster in fleet.clusters:
         if cluster.subscription == subscription:
             yield from _cluster_bodies(fleet, cluster)

@@ -28,6 +28,7 @@ class Refused(Exception):
 class Wanted:
     """`subscriptions`, `clusters` and `registries` in all; `pods` and `namespaces` per cluster, system pods apart.
 
+    `workspaces` is how many Log Analytics workspaces there are, to which the registries send what they see by turns.
     `now` is the time pods and events are told relative to; events older than an hour are history to a reader.
     """
 
@@ -38,6 +39,7 @@ class Wanted:
     namespaces: int = 3
     seed: int = 1
     now: datetime = NOW
+    workspaces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,11 @@ class Fleet:
     def guid(self, *what: object) -> str:
         return guid(self.wanted.seed, *what)
 
+    def workspace_id(self, number: int) -> str:
+        """The id of a workspace; all stand in one group of the first subscription, as platform teams have them."""
+        group = f"/subscriptions/{self.subscriptions[0]}/resourceGroups/rg-monitoring"
+        return f"{group}/providers/Microsoft.OperationalInsights/workspaces/log-{number:03}"
+
 
 def guid(seed: int, *what: object) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "/".join(["pullwatch", str(seed), *map(str, what)])))
@@ -101,7 +108,10 @@ def guid(seed: int, *what: object) -> str:
 
 def plan(wanted: Wanted) -> Fleet:
     """Who is where and pulls from whom; everything else follows from it."""
-    if wanted.subscriptions < 1 or min(wanted.clusters, wanted.registries, wanted.pods, wanted.namespaces) < 0:
+    if (
+        wanted.subscriptions < 1
+        or min(wanted.clusters, wanted.registries, wanted.pods, wanted.namespaces, wanted.workspaces) < 0
+    ):
         raise Refused("a fleet needs a subscription, and numbers that are not negative")
     subscriptions = tuple(guid(wanted.seed, "subscription", i) for i in range(wanted.subscriptions))
     users = max(1, wanted.clusters * 2 // max(wanted.registries, 1))

@@ -27,7 +27,7 @@ class Insights:
         named = (path.namespace or "").lower() == _PROVIDER and len(path.types) == 1
         return named and path.types[0].lower() in _KINDS and ids.parse(path.scope).is_resource
 
-    def answer(self, request: ArmRequest, resources: Resources) -> web.Response:
+    async def answer(self, request: ArmRequest, resources: Resources) -> web.Response:
         path = request.path
         request.deny(f"{path.full_type}/read", path.scope)
         if request.method != "GET":
@@ -37,7 +37,7 @@ class Insights:
         if resource is None:
             raise resource_not_found(ids.parse(path.scope))
         if path.types[0].lower() == "metrics":
-            return self._metrics(request, resource)
+            return await self._metrics(request, resource)
         settings = settings_of(resources, path.scope)
         if not path.is_resource:
             return request.page([encode(one.body) for one in settings], self._page_size)
@@ -47,8 +47,8 @@ class Insights:
             raise Refusal(404, {"code": "ResourceNotFound", "message": message})
         return answer(found.body)
 
-    def _metrics(self, request: ArmRequest, resource: Resource) -> web.Response:
+    async def _metrics(self, request: ArmRequest, resource: Resource) -> web.Response:
         if resource.kind != metrics.NAMESPACE.lower():
             message = f"{resource.path.full_type} is not a supported platform metric namespace, supported ones are "
             raise Refusal(400, {"code": "BadRequest", "message": message + metrics.NAMESPACE})
-        return answer(self._monitor.metrics(resource, request.query))
+        return answer(await self._monitor.metrics(resource, request.query))

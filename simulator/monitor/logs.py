@@ -55,7 +55,7 @@ class Logs:
         if table(workspace.body.get("properties")).get("publicNetworkAccessForQuery") == "Disabled":
             inner = {"code": "NspValidationFailedError", "message": "Access to the workspace is private only"}
             raise _error(403, "InsufficientAccessError", _DENIED, inner)
-        return answer(self._run(workspace, await request.read()))
+        return answer(await self._run(workspace, await request.read()))
 
     def _authenticate(self, header: str | None) -> None:
         try:
@@ -73,10 +73,10 @@ class Logs:
         if self._tenant.caller().is_denied(action, workspace.id):
             raise _error(403, "InsufficientAccessError", _DENIED)
 
-    def _run(self, workspace: Resource, data: bytes) -> dict[str, Any]:
+    async def _run(self, workspace: Resource, data: bytes) -> dict[str, Any]:
         clock = self._monitor.clock()
         text, start, end = _asked(data, clock)
-        held = self._monitor.tables(workspace, clock)
+        held = await self._monitor.tables(workspace, clock)
         try:
             for name in {token.text for token in tokens(text) if token.text in held}:
                 self._allow(workspace, f"Microsoft.OperationalInsights/workspaces/query/{name}/read")

@@ -32,11 +32,12 @@ class Monitor:
     def clock(self) -> Clock:
         return read_clock(self._settings.value())
 
-    def metrics(self, registry: Resource, query: dict[str, str]) -> dict[str, Any]:
+    async def metrics(self, registry: Resource, query: dict[str, str]) -> dict[str, Any]:
         """The body of a read of a registry's metrics. Raises Refusal (400)."""
         clock, name = self.clock(), str(registry.body.get("name") or registry.path.names[-1])
         history = next(iter(self._listed(self._metrics, name)), {})
-        counted = metrics.counts(self._pulls.of(registry), history, clock)
+        seen = [tries async for tries in self._pulls.all(clock.now) if tries.seen.registry == registry.id]
+        counted = metrics.counts(seen, history, clock)
         return metrics.answer(registry, query, counted, clock)
 
     def workspace(self, customer_id: str) -> Resource | None:
@@ -47,13 +48,14 @@ class Monitor:
                 return resource
         return None
 
-    def tables(self, workspace: Resource, clock: Clock) -> dict[str, Table]:
+    async def tables(self, workspace: Resource, clock: Clock) -> dict[str, Table]:
         """What a workspace holds: tables that a registry's settings lead there, and those of its file."""
         writes = sources(self._tenant.resources(), workspace)
         derived: dict[str, list[Row]] = {name: [] for name in writes}
         resources, tenant = self._tenant.resources(), self._tenant.caller().tenant
         wanted = {one for registries in writes.values() for one in registries}
-        for tries in self._pulls.all() if wanted else ():
+        seen = [tries async for tries in self._pulls.all(clock.now)] if wanted else []
+        for tries in seen:
             registry = resources.find(tries.seen.registry)
             if registry is not None and registry.lower in wanted:
                 for row in events(tries, registry, clock, tenant):

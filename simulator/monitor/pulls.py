@@ -9,17 +9,18 @@ nobody knows when it was pulled. Containers of virtual nodes are left out: Azure
 
 from __future__ import annotations
 
+import asyncio
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
-from simulator.arm.resources import Resource
+from simulator.arm.resources import Resource, Resources
 from simulator.kubernetes.clusters import CLUSTER, Clusters, cluster_of
-from simulator.kubernetes.objects import ClusterObjects
-from simulator.monitor.clock import moment
+from simulator.kubernetes.objects import ClusterObjects, KubeObject
+from simulator.monitor.containers import Container, containers_of
 from simulator.nodes import placement
 from simulator.nodes.account_identity import service_account
 from simulator.nodes.container_instances import is_virtual_node
@@ -32,8 +33,6 @@ KEPT = timedelta(days=1)
 TRIED = timedelta(hours=3)
 EVERY = timedelta(minutes=5)
 APART = timedelta(milliseconds=40)  # between a sign-in and what follows it
-_WAITS = ("ErrImagePull", "ImagePullBackOff")
-Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +76,10 @@ class Tries:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The tries of one cluster, and the state of the tenant that they follow from."""
+    """The tries of one cluster that are not older than `since`, and the state of the tenant that they follow from."""
 
     state: tuple[Any, ...]
+    since: datetime
     tries: tuple[Tries, ...]
 
 
@@ -92,29 +92,36 @@ class Pulls:
         self._nodes = NodePull(clusters.tenant)
         self._known: dict[str, _Known] = {}
 
-    def of(self, registry: Resource) -> Iterator[Tries]:
-        """The tries that one registry saw."""
-        for tries in self.all():
-            if tries.seen.registry == registry.id:
-                yield tries
+    async def all(self, now: datetime) -> AsyncIterator[Tries]:
+        """The tries that any registry saw. A fleet has very many pods: others have their turn between two clusters."""
+        tenant = self._tenant
+        indexes = (tenant.resources(), tenant.authorization(), tenant.registries(), tenant.graph())
+        for cluster, objects in list(self._with_objects(indexes[0])):
+            tries, is_new = self._of_cluster(cluster, objects, now - KEPT, indexes)
+            for one in tries:
+                yield one
+            if is_new:
+                await asyncio.sleep(0)
 
-    def all(self) -> Iterator[Tries]:
-        for resource in self._tenant.resources().everywhere(CLUSTER):
+    def _with_objects(self, resources: Resources) -> Iterator[tuple[Resource, ClusterObjects]]:
+        for resource in resources.everywhere(CLUSTER):
             cluster = cluster_of(resource)
             if self._clusters.folder(cluster).is_dir():
-                yield from self._of_cluster(resource, self._clusters.objects(cluster))
+                yield resource, self._clusters.objects(cluster)
 
-    def _of_cluster(self, cluster: Resource, objects: ClusterObjects) -> tuple[Tries, ...]:
+    def _of_cluster(
+        self, cluster: Resource, objects: ClusterObjects, since: datetime, indexes: tuple[Any, ...]
+    ) -> tuple[tuple[Tries, ...], bool]:
+        """The tries of a cluster's containers, and whether they had to be worked out."""
         pods = objects.listed("v1", "pods")  # reads the folder, so that its version is that of now
-        tenant = self._tenant
-        parts = (tenant.resources(), tenant.authorization(), tenant.registries(), tenant.graph())
-        state = (*parts, self._nodes.generation, objects.version)
+        state = (*indexes, self._nodes.generation, objects.version)
         known = self._known.get(cluster.lower)
-        if known is None or not _is_same(known.state, state):
-            one = _OneCluster(cluster, objects, self._nodes, tenant.resources(), tenant.graph())
-            made = tuple(_without_what_was_there(one.tries([pod.body() for pod in pods])))
-            known = self._known[cluster.lower] = _Known(state, made)
-        return known.tries
+        if known is not None and known.since <= since and _is_same(known.state, state):
+            return known.tries, False
+        one = _OneCluster(cluster, objects, self._nodes, indexes[0], indexes[3])
+        tries = tuple(_without_what_was_there(one.made(pods, since)))
+        self._known[cluster.lower] = _Known(state, since, tries)
+        return tries, True
 
 
 def _is_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
@@ -124,73 +131,67 @@ def _is_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """Tries, and what says whether the image was on the node already: the node and image, or "" for who asks anyhow."""
+    """A container's tries, None where they are older than anybody asks; and what says whether the image was on the node
+    already: the node and image, or "" for who asks anyhow."""
 
-    tries: Tries
-    image: str
+    first: datetime
+    tries: Tries | None
+    image: str = ""
 
 
 def _without_what_was_there(made: Iterator[_Made]) -> Iterator[Tries]:
     """Of containers that take an image that is there, only the first on a node pulls it."""
     there: set[str] = set()
-    for one in sorted(made, key=lambda one: one.tries.first):
-        if one.image and not one.tries.repeats:
-            if one.image in there:
-                continue
+    for one in sorted(made, key=lambda one: one.first):
+        was_there = one.image in there
+        if one.image:
             there.add(one.image)
-        yield one.tries
+        if one.tries is not None and not was_there:
+            yield one.tries
 
 
 class _OneCluster:
     """The pods of one cluster."""
 
     def __init__(
-        self, cluster: Resource, objects: ClusterObjects, nodes: NodePull, resources: Any, graph: list[Any]
+        self, cluster: Resource, objects: ClusterObjects, nodes: NodePull, resources: Resources, graph: list[Any]
     ) -> None:
         self._cluster, self._objects, self._pulls = cluster, objects, nodes
         self._resources, self._graph = resources, graph
-        self._nodes: dict[str, placement.Node | None] = {}
+        self._nodes: dict[str, placement.Node | None] = {n.name: n for n in placement.nodes_of(cluster, objects)}
         self._identities: dict[str, str] = {}
 
-    def tries(self, pods: list[Body]) -> Iterator[_Made]:
+    def made(self, pods: Iterable[KubeObject], since: datetime) -> Iterator[_Made]:
         for pod in pods:
-            spec, status = table(pod.get("spec")), table(pod.get("status"))
-            name = str(spec.get("nodeName") or "")
-            node = None if not name or is_virtual_node(self._cluster, name) else self._node(name)
-            if node is not None:
-                for kind in ("initContainers", "containers"):
-                    told = {str(s.get("name")): s for s in items(status.get(f"{kind[:-1]}Statuses"))}
-                    for container in items(spec.get(kind)):
-                        yield from self._of_container(pod, node, container, told.get(str(container.get("name")), {}))
+            for container in containers_of(pod.raw):
+                if container.policy != "Never" and (container.waits or container.ran is not None):
+                    yield self._of_container(container, since)
 
-    def _of_container(self, pod: Body, node: placement.Node, container: Body, told: Body) -> Iterator[_Made]:
-        metadata, status = table(pod.get("metadata")), table(pod.get("status"))
-        namespace, name = str(metadata.get("namespace") or "default"), str(metadata.get("name"))
-        uid = str(metadata.get("uid") or f"{namespace}/{name}")
-        waits = table(table(told.get("state")).get("waiting")).get("reason") in _WAITS
-        began = moment(status.get("startTime")) or moment(metadata.get("creationTimestamp"))
-        ran = None if waits else _started(told, began)
-        image, policy = str(container.get("image") or ""), _policy(container)
-        if policy == "Never" or not (waits or ran):
-            return
-        account = service_account(self._objects, namespace, table(pod.get("spec")))
+    def _of_container(self, container: Container, since: datetime) -> _Made:
+        there = "" if container.waits or container.policy == "Always" else f"{container.node} {container.image}"
+        key = f"{self._cluster.lower}/{container.pod}/{container.name}"
+        first = container.ran or container.began or _some_time(key)
+        node = self._node(container.node) if container.waits or first >= since else None
+        seen = self._seen(container, node) if node is not None else None
+        if node is None or seen is None:
+            return _Made(first, None, there)
+        names = {step.principal: self._identity(step.principal) for step in seen.steps}
+        tries = Tries(seen, key, self._address(seen, node), names, first, container.waits)
+        return _Made(first, tries, there)
+
+    def _seen(self, container: Container, node: placement.Node) -> Seen | None:
+        spec = {"serviceAccountName": container.account}
+        account = service_account(self._objects, container.namespace, spec)
         own = own_identity(self._cluster, node.name, node.labels, self._resources)
-        if waits:
-            seen = self._pulls.pull(self._cluster, node.pool, image, uid, account, own=own).seen
-        else:
-            seen = self._pulls.seen_once(self._cluster, node.pool, image, uid, account, own=own)
-        if seen is not None:
-            key = f"{self._cluster.lower}/{uid}/{container.get('name')}"
-            first = ran or began or _some_time(key)
-            address = self._address(seen, node)
-            names = {step.principal: self._identity(step.principal) for step in seen.steps}
-            there = "" if policy == "Always" else f"{node.name} {image}"
-            yield _Made(Tries(seen, key, address, names, first, waits), there)
+        asked = (self._cluster, node.pool, container.image, container.pod, account)
+        return self._pulls.pull(*asked, own=own).seen if container.waits else self._pulls.seen_once(*asked, own=own)
 
     def _node(self, name: str) -> placement.Node | None:
-        """The node of a pod. One of which nobody tells is taken for one of the first pool."""
+        """The node of a pod, None for a virtual one. One of which nobody tells is taken for one of the first pool."""
+        if is_virtual_node(self._cluster, name):
+            return None
         if name not in self._nodes:
-            node = placement.node_named(self._cluster, self._objects, name)
+            node = placement.node_by_name(self._cluster, name)
             if node is None:
                 machine = provisioned_machine(self._cluster, name, self._resources)
                 pools = [pool_of(machine)] if machine is not None else placement.pools_of(self._cluster)
@@ -232,24 +233,6 @@ class _OneCluster:
             pairs.append((properties.get("principalId"), properties.get("clientId")))
         pairs += [(body.get("id"), body.get("appId")) for _, body in self._graph]
         return next((str(client) for of, client in pairs if client and str(of).lower() == principal.lower()), "")
-
-
-def _started(told: Body, began: datetime | None) -> datetime | None:
-    """When a container that runs or ran was pulled; None for one that never did, or where nothing tells."""
-    states = [table(told.get(name)) for name in ("state", "lastState")]
-    ran = [table(state.get(kind)) for state in states for kind in ("running", "terminated") if kind in state]
-    if not ran and not told.get("imageID"):
-        return None
-    if told.get("restartCount"):
-        return began
-    return next((at for at in (moment(one.get("startedAt")) for one in ran) if at is not None), began)
-
-
-def _policy(container: Body) -> str:
-    """Kubernetes's default: an image that is there is taken, but for the tag `latest`."""
-    image = str(container.get("image") or "")
-    latest = image.endswith(":latest") or ":" not in image.rsplit("/", 1)[-1]
-    return str(container.get("imagePullPolicy") or ("Always" if latest else "IfNotPresent"))
 
 
 def _some_time(key: str) -> datetime:

@@ -64,16 +64,21 @@ def pools_of(cluster: Resource) -> list[dict[str, Any]]:
 
 def node_named(cluster: Resource, objects: ClusterObjects, name: str) -> Node | None:
     """The node of this name: by its object, or by the pool that its name shows."""
-    for node in _nodes(cluster, objects):
+    for node in nodes_of(cluster, objects):
         if node.name == name:
             return node
+    return node_by_name(cluster, name)
+
+
+def node_by_name(cluster: Resource, name: str) -> Node | None:
+    """The node that a name alone shows: one of the pool that it is named after."""
     fitting = (pool for pool in pools_of(cluster) if _is_named_after(name, pool))
     return next((without_object(pool, name) for pool in fitting), None)
 
 
 def schedule(cluster: Resource, objects: ClusterObjects, spec: dict[str, Any]) -> Scheduled:
     """The scheduler's choice for a pod that names no node; pods of lower priority give way where all nodes are full."""
-    nodes = _nodes(cluster, objects) or [without_object(pool) for pool in pools_of(cluster)]
+    nodes = nodes_of(cluster, objects) or [without_object(pool) for pool in pools_of(cluster)]
     having = [node for node in nodes if not node.cordoned or _tolerates(node, spec, cordoned=True)]
     fitting = [node for node in having if _has_labels(node, table(spec.get("nodeSelector")))]
     tolerated = [node for node in fitting if _tolerates(node, spec)]
@@ -108,7 +113,8 @@ def kubelet_refusal(node: Node, objects: ClusterObjects, spec: dict[str, Any], o
     return "", ""
 
 
-def _nodes(cluster: Resource, objects: ClusterObjects) -> list[Node]:
+def nodes_of(cluster: Resource, objects: ClusterObjects) -> list[Node]:
+    """The nodes that have objects."""
     pools = {str(pool.get("name")): pool for pool in pools_of(cluster)}
     nodes = []
     for item in objects.listed("v1", "nodes"):

@@ -47,11 +47,10 @@ def find_host(tenant: Tenant, name: str) -> Host | None:
         login = str(properties.get("loginServer", "")).lower()
         if not login:
             continue
-        host = _azure_host(resource, login, properties, files.get(login, {}))
         if wanted == login or wanted in _names(properties.get("regionalEndpointHostNames")):
-            return host
-        if wanted in _names(properties.get("dataEndpointHostNames")) or wanted == host.blob_host:
-            return replace(host, blobs=True)
+            return _azure_host(resource, login, properties, files.get(login, {}))
+        if wanted in _names(properties.get("dataEndpointHostNames")) or wanted == _blob_host(login, properties):
+            return replace(_azure_host(resource, login, properties, files.get(login, {})), blobs=True)
     return _other_host(wanted, files[wanted]) if wanted in files else None
 
 
@@ -59,7 +58,6 @@ def _azure_host(resource: Resource, login: str, properties: dict[str, Any], file
     rules = properties.get("networkRuleSet")
     policies = _table(properties.get("policies"))
     as_arm = _table(policies.get("azureADAuthenticationAsArmPolicy"))
-    data = _names(properties.get("dataEndpointHostNames")) if properties.get("dataEndpointEnabled") is True else []
     return Host(
         name=login,
         azure=True,
@@ -71,8 +69,13 @@ def _azure_host(resource: Resource, login: str, properties: dict[str, Any], file
         arm_tokens=str(as_arm.get("status", "enabled")).lower() != "disabled",
         public=str(properties.get("publicNetworkAccess", "Enabled")).lower() != "disabled",
         allowed=_allowed(rules) if isinstance(rules, dict) else None,
-        blob_host=data[0] if data else f"{login.split('.')[0]}managed{BLOBS}",
+        blob_host=_blob_host(login, properties),
     )
+
+
+def _blob_host(login: str, properties: dict[str, Any]) -> str:
+    data = _names(properties.get("dataEndpointHostNames")) if properties.get("dataEndpointEnabled") is True else []
+    return data[0] if data else f"{login.split('.')[0]}managed{BLOBS}"
 
 
 def _other_host(name: str, file: dict[str, Any]) -> Host:

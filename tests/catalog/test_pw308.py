@@ -43,7 +43,7 @@ def row_of(cluster_facts: ClusterFacts) -> RegistryRow:
     (entry(PLACE, 429), "rate_limited", "az acr show-usage"),
     (entry(PLACE, 503), "registry_error", "az acr check-health"),
 ])  # fmt: skip
-def test_a_refusal_names_its_cause_and_what_helps(logged: LogEntry, cause: str, fix: str) -> None:
+def test_fail_names_the_cause_of_a_refusal_and_what_helps(logged: LogEntry, cause: str, fix: str) -> None:
     (finding,) = judged(facts(logged))
     assert (word(finding.verdict), finding.cause, finding.severity) == ("fail", cause, Severity.ERROR)
     assert any(fix in command for command in finding.fix), finding.fix
@@ -65,7 +65,7 @@ def test_a_tag_that_is_not_there_is_the_images_trouble() -> None:
     assert word(row.pull.verdict) != "fail"
 
 
-def test_a_pull_that_worked_proves_access_and_path() -> None:
+def test_pass_where_a_pull_worked_which_proves_access_and_path() -> None:
     row = row_of(facts(entry(PLACE, 200)))
     assert (word(row.pull.verdict), row.basis) == ("pass", (Basis.REGISTRY,))
     assert "The registry logged that a node pulled acrone.azurecr.io/team/web:1 at 2026-11-29T08:55:00Z" in (
@@ -103,6 +103,12 @@ def test_another_success_ends_it_not(other: tuple[LogEntry, ...]) -> None:
     assert [word(finding.verdict) for finding in judged(facts(*other))] == ["fail"]
 
 
+def test_nothing_there_where_nothing_was_logged_of_the_cluster() -> None:
+    (finding,) = judged(facts())
+    assert (word(finding.verdict), finding.cause) == ("skipped", "nothing-logged")
+    assert judged(base.facts()) == [], "nobody asked"
+
+
 def test_what_failed_long_ago_says_nothing_of_now() -> None:
     assert [f.cause for f in judged(facts(entry(PLACE, 404, last=EARLIER)))] == ["nothing-logged"]
     assert [f.cause for f in judged(facts(entry(PLACE, 404, last="never")))] == ["nothing-logged"]
@@ -125,7 +131,7 @@ def test_a_role_that_is_missing_and_a_login_that_is_refused_agree() -> None:
     assert {Basis.AZURE, Basis.REGISTRY} <= set(row.basis)
 
 
-def test_what_others_may_have_done_accuses_nobody() -> None:
+def test_unknown_where_others_may_have_done_it_who_are_not_accused() -> None:
     (finding,) = judged(facts(turned_away(PLACE), apart=False))
     assert (word(finding.verdict), finding.cause) == ("unknown", "not-told-apart")
     assert "aks-2" in finding.summary and "aks-3" in finding.summary

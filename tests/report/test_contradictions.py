@@ -11,6 +11,7 @@ from checks.findings import RegistryRow, word
 from checks.report.cluster_report import build_report
 from checks.rules import images
 from tests.support import access_facts as base
+from tests.support.count_facts import counted
 from tests.support.image_facts import ACR, WEB, container, event, facts, pulled, secret, use_of, workloads
 from tests.support.network_world import EGRESS, World
 from tests.support.tenant_builder import object_id
@@ -246,6 +247,52 @@ def test_a_certificate_that_holds_elsewhere_is_named() -> None:
 
 def test_nothing_is_said_where_no_pod_waits() -> None:
     assert sentences(facts(container(), events=[pulled()])) == ""
+
+
+def test_a_rise_that_no_pod_of_the_cluster_shows_is_somebody_elses() -> None:
+    risen = {ACR: counted((200, 180), (200, 180), (200, 180))}
+    healthy = base.changed(world(World(), container()), pull_counts=risen)
+    assert "more failed pulls than usually (PW307)" in sentences(healthy)
+    assert "another cluster, a pipeline or somebody by hand is likely" in sentences(healthy)
+    assert word(row_of(healthy).pull.verdict) == "pass", "it warns, and decides nothing"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pull_counts": {ACR: counted((200, 4), (200, 4), (200, 4))}},
+        {"authorization": {base.SUBSCRIPTION: base.authorization()}},
+        {"workloads": base.REFUSED},
+    ],
+    ids=["no rise", "no role", "pods not seen"],
+)
+def test_a_rise_is_nobody_elses_where_the_cluster_is_not_known_to_be_right(changes: dict[str, Any]) -> None:
+    risen = {ACR: counted((200, 180), (200, 180), (200, 180))}
+    cluster_facts = base.changed(world(World(), container()), pull_counts=risen)
+    assert "somebody by hand" not in sentences(base.changed(cluster_facts, **changes))
+
+
+@pytest.mark.parametrize("text", [UNAUTHORIZED, DENIED.format(EGRESS)])
+def test_refusals_of_which_the_registry_counted_no_pull_are_not_its_pulls(text: str) -> None:
+    said = sentences(base.changed(world(World(), waiting(text)), pull_counts={ACR: counted()}))
+    assert "in the last 3 hours the registry counted no pull at all" in said
+    assert "a mirror, a proxy, or a name that leads elsewhere" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (UNAUTHORIZED, counted((0, 0), (0, 0), (1, 1))),
+        (UNAUTHORIZED, counted(earlier=())),
+        (UNAUTHORIZED, counted(partial="1 hour could not be read")),
+        (UNAUTHORIZED, base.REFUSED),
+        (TIMEOUT, counted()),
+    ],
+    ids=["one pull", "a registry that never counted", "in part", "not read", "no connection"],
+)
+def test_nothing_is_said_of_no_pulls_where_that_is_no_news(text: str, part: Any) -> None:
+    cluster_facts = base.changed(world(World(), waiting(text)), pull_counts={ACR: part})
+    assert "no pull at all" not in sentences(cluster_facts)
 
 
 def test_findings_tell_windows_nodes_and_how_often_since_when() -> None:

@@ -43,7 +43,7 @@ from checks.facts.image_pull import ImagePullProfile
 from checks.facts.network import Network, networks_of
 from checks.facts.observation import NOT_ASKED
 from checks.facts.pulls import Manifest
-from checks.facts.registry_details import Probe
+from checks.facts.registry_details import Probe, PullCounts
 from checks.facts.registry_log import LogEntry, Logged, LoggedCall
 from checks.facts.visibility import Visibility
 from checks.rules import registry_names, visibility
@@ -58,8 +58,9 @@ _UNASKED = Authorization(assignments=NOT_ASKED, definitions=NOT_ASKED, denies=NO
 class Inventory:
     """The facts of many subscriptions, with the indexes that joins over clusters and registries need.
 
-    ``probes`` and ``performance`` fill as clusters ask for their registries (by login server), each read once;
-    ``identities`` and ``image_pull_profiles`` (by subscription) and ``machines`` (by subscription and type) likewise.
+    ``probes``, ``performance`` and ``pull_counts`` fill as clusters ask for their registries (by login server), each
+    read once; ``identities`` and ``image_pull_profiles`` (by subscription) and ``machines`` (by subscription and type)
+    likewise.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Inventory:
         self._suffix = f".{acr_suffix}"
         self.probes: SingleFlight[Seen[Probe]] = SingleFlight()
         self.performance: SingleFlight[RegistryPerformance] = SingleFlight()
+        self.pull_counts: SingleFlight[Seen[PullCounts] | NotSeen] = SingleFlight()
         self.manifests: SingleFlight[Seen[Manifest]] = SingleFlight()
         self.registry_tokens: SingleFlight[str] = SingleFlight()
         self.images_asked: set[str] = set()

@@ -6,7 +6,7 @@ they do not know (azure-mgmt-authorization 4.0.0 drops the condition of a role's
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -173,10 +173,16 @@ async def _sdk_list(
     return Listing(items, evidence(what, f"{scope} (Azure Resource Manager)", api_version))
 
 
-async def get(azure: Azure, resource_id: str, api_version: str, what: str) -> dict[str, Any]:
-    """One resource's raw body by its id. Raises CollectError; NotFound where ARM has nothing under it."""
-    url = f"{azure.settings.arm}{quote(resource_id)}?api-version={api_version}"
-    async with translate_errors(f"read {what}", READER, resource_id, azure.settings.call_seconds):
+async def get(
+    azure: Azure, resource_id: str, api_version: str, what: str, query: Mapping[str, str] | None = None, scope: str = ""
+) -> dict[str, Any]:
+    """One resource's raw body by its id. Raises CollectError; NotFound where ARM has nothing under it.
+
+    ``query``: further parameters. ``scope``: where a role that is missing is to be granted, if not on the resource.
+    """
+    parameters = "".join(f"&{name}={quote(value, safe='/:,')}" for name, value in (query or {}).items())
+    url = f"{azure.settings.arm}{quote(resource_id)}?api-version={api_version}{parameters}"
+    async with translate_errors(f"read {what}", READER, scope or resource_id, azure.settings.call_seconds):
         response = await azure.raw().send_request(HttpRequest("GET", url))
         response.raise_for_status()
         return _decoded(response.content)

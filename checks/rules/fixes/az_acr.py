@@ -93,6 +93,15 @@ def show_usage(registry: Registry) -> str:
     )
 
 
+def list_pull_counts(registry: Registry, hours: int) -> str:
+    """``az monitor metrics list``: the pulls that the registry counted in the last hours, and those that succeeded."""
+    return command(
+        *("az", "monitor", "metrics", "list", "--resource", registry.id),
+        *("--metrics", "TotalPullCount", "SuccessfulPullCount", "--aggregation", "Total"),
+        *("--interval", "PT1H", "--offset", f"{hours}h", "--output", "table"),
+    )
+
+
 def change_sku(registry: Registry, sku: str) -> str:
     """``az acr update --sku``."""
     return _update("--name", registry.name, *resource_options(registry.id), "--sku", sku)
