@@ -21,7 +21,7 @@ from simulator.arm.actions import action_of
 from simulator.arm.service import Arm
 from simulator.certificates import Authority
 from simulator.entra.managed_identity import Identity
-from simulator.entra.tokens import Tokens
+from simulator.entra.tokens import LOGS_AUDIENCES, Tokens
 from simulator.faults import Faults
 from simulator.graph.service import Graph
 from simulator.kubernetes.clusters import Clusters
@@ -37,6 +37,7 @@ LOOPBACK = "127.0.0.1"
 DEFAULT_PAGE_SIZE = 50
 MAIL_BYTES = 64 * 1024 * 1024
 SUFFIXES = ("*.azurecr.io", "*.azurecr.cn", "*.azurecr.us", "*.blob.core.windows.net")
+LOGS_HOSTS = tuple(audience.removeprefix("https://") for audience in LOGS_AUDIENCES)
 SERVICES = ("identity", "arm", "graph", "kubernetes", "registry", "logs")
 
 
@@ -110,6 +111,7 @@ class Server:
             "identity": None,
             "kubernetes": self.authority.server_context(client_certificates=True),
             "registry": self.authority.server_context(by_name=True),
+            "logs": self.authority.server_context(by_name=True),
         }
         for offset, name in enumerate(SERVICES):
             context = contexts[name] if name in contexts else self.authority.server_context()
@@ -132,12 +134,14 @@ class Server:
 
     def environment(self) -> dict[str, str]:
         """The variables the app, the SDKs and the command lines need to talk to this tenant and to nothing else."""
-        registry = f"{LOOPBACK}:{self.ports['registry']}"
+        registry, logs = (f"{LOOPBACK}:{self.ports[name]}" for name in ("registry", "logs"))
         names = [*SUFFIXES, *(host for host in sorted(self.tenant.registries()) if not _has_suffix(host))]
         return {
             "PULLWATCH_ARM_ENDPOINT": self.arm.origin,
             "PULLWATCH_GRAPH_ENDPOINT": self.graph.origin,
-            "PULLWATCH_CONNECT_TO": ",".join(f"{name}:443={registry}" for name in names),
+            "PULLWATCH_CONNECT_TO": ",".join(
+                [*(f"{name}:443={registry}" for name in names), *(f"{name}:443={logs}" for name in LOGS_HOSTS)]
+            ),
             "IDENTITY_ENDPOINT": f"http://{LOOPBACK}:{self.ports['identity']}/msi/token",
             "IDENTITY_HEADER": self.identity.header,
             "SSL_CERT_FILE": str(self.ca_file),

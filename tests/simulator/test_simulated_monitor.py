@@ -467,6 +467,20 @@ def test_the_clouds_metadata_say_where_queries_go(tmp_path: Path) -> None:
         ]
 
 
+async def test_the_clouds_own_host_is_led_to_the_query_service(tmp_path: Path) -> None:
+    with served(logged(World(), tmp_path / "tenant")) as (sim, workspace):
+        led = dict(entry.split("=") for entry in sim.environment["PULLWATCH_CONNECT_TO"].split(","))
+        assert f"https://{led['api.loganalytics.io:443']}" == sim.log_analytics
+        assert {"api.loganalytics.azure.cn:443", "api.loganalytics.us:443"} <= set(led)
+        context = ssl.create_default_context(cafile=str(sim.ca_file))
+        connector = aiohttp.TCPConnector(ssl=context)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            headers = {"Authorization": f"Bearer {sim.token(AUDIENCE)}", "Host": "api.loganalytics.io"}
+            named = {"server_hostname": "api.loganalytics.io", "headers": headers}  # a certificate for that name
+            async with session.post(workspace.url, json={"query": LOGINS}, **named) as reply:
+                assert reply.status == 200
+
+
 async def test_a_managed_identity_gets_a_token_that_queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tenant = logged(World(), tmp_path / "tenant")
     waiting_pod(tenant, IMAGE)
