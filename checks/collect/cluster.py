@@ -15,6 +15,7 @@ from checks.collect.arm import (
     network_managers,
     reads,
     registry_details,
+    registry_keys,
     through_groups,
     virtual_hubs,
 )
@@ -112,6 +113,7 @@ async def gather(
         client_secrets=await _client_secrets(azure, cluster, principal),
         probes=await probes.of_cluster(azure, inventory, uses),
         performance=await registry_details.of_cluster(azure, inventory, uses),
+        encryption=await registry_keys.of_cluster(azure, inventory, uses),
         networks=await _networks(azure, inventory, cluster, uses),
         visibility=inventory.visibility,
         pull_secrets=secrets,

@@ -20,6 +20,8 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     authority: str
     graph: str
     acr_suffix: str
+    vault_suffix: str
+    hsm_suffix: str
     portal: str
 
 
@@ -33,6 +35,8 @@ CLOUDS = {
             authority="https://login.microsoftonline.com",
             graph="https://graph.microsoft.com",
             acr_suffix="azurecr.io",
+            vault_suffix="vault.azure.net",
+            hsm_suffix="managedhsm.azure.net",
             portal="https://portal.azure.com",
         ),
         Cloud(
@@ -42,6 +46,8 @@ CLOUDS = {
             authority="https://login.chinacloudapi.cn",
             graph="https://microsoftgraph.chinacloudapi.cn",
             acr_suffix="azurecr.cn",
+            vault_suffix="vault.azure.cn",
+            hsm_suffix="managedhsm.azure.cn",
             portal="https://portal.azure.cn",
         ),
         Cloud(
@@ -51,6 +57,8 @@ CLOUDS = {
             authority="https://login.microsoftonline.us",
             graph="https://graph.microsoft.us",
             acr_suffix="azurecr.us",
+            vault_suffix="vault.usgovcloudapi.net",
+            hsm_suffix="managedhsm.usgovcloudapi.net",
             portal="https://portal.azure.us",
         ),
     )
