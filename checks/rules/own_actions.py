@@ -61,7 +61,7 @@ READER_ACTIONS = {
     "Microsoft.Network/virtualNetworks/read": "PW202 PW203 PW204 PW205 PW206",
     "Microsoft.Network/virtualNetworks/subnets/read": "PW202 PW203 PW204 PW205 PW206",
     "Microsoft.Network/virtualNetworks/virtualNetworkPeerings/read": "PW202 PW203 PW204 PW205 PW206",
-    "Microsoft.ResourceGraph/resources/read": "",
+    "Microsoft.ResourceGraph/resources/read": "PW108",
     "Microsoft.Resources/subscriptions/read": "",
     "Microsoft.Resources/subscriptions/resources/read": "",
 }

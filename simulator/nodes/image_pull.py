@@ -1,8 +1,8 @@
 """What a node hears when it pulls an image: the texts containerd and kubelet write, decided by the tenant's data.
 
-In the order in which a pull meets them: the name, the way, the registry's firewall, the token, the repository and tag,
-the platform, the layers' own name. Nodes keep tokens for hours: TENANT/tokens.json may say that those of a cluster are
-older than the roles as they are now:
+In the order in which a pull meets them: the name, the way, the registry's firewall, its encryption key, the token, the
+repository and tag, the platform, the layers' own name. Nodes keep tokens for hours: TENANT/tokens.json may say that
+those of a cluster are older than the roles as they are now:
 
     {"<cluster name>": "pulls"}    or "refused"
 """
@@ -25,6 +25,7 @@ from simulator.registry.hosts import Host, find_host
 from simulator.tenant import Tenant
 
 _PUBLIC_ADDRESS = "20.61.97.128"
+_FORBIDDEN = "403 Forbidden"
 _PULLED_BYTES = 28_311_552
 _ARM64 = re.compile(r"standard_[a-z]+\d+(?:-\d+)?[a-z]*p", re.IGNORECASE)
 
@@ -95,6 +96,10 @@ class NodePull:
         refused = self._network_refusal(node, resource, host, image, seed)
         if refused is not None:
             return refused
+        if host.keyless:
+            return replace(
+                _token_refused(image, "oauth", _FORBIDDEN), again=_token_refused(image, "anonymous", _FORBIDDEN)
+            )
         principal = self._principal(node, account or {}, own)
         if not self._may_pull(node, host, image, principal):
             return self._unauthorized(node, host, image, principal)
@@ -254,8 +259,8 @@ def _firewall(image: _Image) -> Failed:
     return Failed(_resolving(image, f"unexpected status from HEAD request to {image.manifest}: 403 Forbidden"))
 
 
-def _token_refused(image: _Image, kind: str) -> Failed:
-    asked = f"unexpected status from GET request to {_token_url(image)}: 401 Unauthorized"
+def _token_refused(image: _Image, kind: str, answer: str = "401 Unauthorized") -> Failed:
+    asked = f"unexpected status from GET request to {_token_url(image)}: {answer}"
     return Failed(_resolving(image, f"failed to authorize: failed to fetch {kind} token: {asked}"))
 
 
