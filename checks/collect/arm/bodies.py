@@ -203,9 +203,9 @@ def _encryption(body: Any) -> Encryption | None:
         return None
     identity = get(body, "keyVaultProperties", "identity")
     return Encryption(
-        key=text(body, "keyVaultProperties", "keyIdentifier"),
-        versioned_key=text(body, "keyVaultProperties", "versionedKeyIdentifier"),
-        identity=identity[:MAX_TEXT] if isinstance(identity, str) else "" if identity is None else None,
+        key=said(body, "keyVaultProperties", "keyIdentifier"),
+        versioned_key=said(body, "keyVaultProperties", "versionedKeyIdentifier"),
+        identity="" if identity in (None, "") else said(body, "keyVaultProperties", "identity"),
     )
 
 
