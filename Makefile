@@ -60,7 +60,7 @@ screens: setup ## write what a terminal shows of fleets, after a change of it (t
 checkov: setup ## what checkov says of infra/, where it is installed (CHECKOV or PATH)
 	@$(RUN) tools/checkov.py
 
-check: setup ## write a new check and its test: CODE=PW108 NAME=registry_quarantine
+check: setup ## write a new check and its test: CODE=PW109 NAME=registry_quarantine
 	@$(RUN) tools/new_check.py "$(CODE)" "$(NAME)"
 
 lock: setup ## pin anew, with hashes, all that is installed (ARGS=--upgrade: also what only others bring in)

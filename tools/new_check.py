@@ -1,4 +1,4 @@
-"""Writes the skeleton of a check of registries and its test: `make check CODE=PW108 NAME=registry_quarantine`.
+"""Writes the skeleton of a check of registries and its test: `make check CODE=PW109 NAME=registry_quarantine`.
 
 The skeleton passes lint and types. Its tests fail, and so does `make test`, until the judge and they are written.
 """

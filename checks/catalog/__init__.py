@@ -16,7 +16,7 @@ from checks.catalog.check import Check, Decides
 from checks.catalog.paths import evaluate_paths
 from checks.catalog.registry_view import views_of
 from checks.facts import ClusterFacts
-from checks.findings import Basis, Finding
+from checks.findings import Basis, Finding, Unknown
 
 MODULES: tuple[ModuleType, ...] = tuple(
     importlib.import_module(f"{__name__}.{name}")
@@ -35,6 +35,11 @@ def checks() -> tuple[Check, ...]:
 def check_of(finding: Finding) -> Check:
     """The metadata of the check that made a finding. Raises KeyError for a code that no check has."""
     return _BY_CODE[finding.code]
+
+
+def leaves_open(finding: Finding) -> bool:
+    """Whether a finding is Unknown in a way that leaves open whether nodes can pull."""
+    return isinstance(finding.verdict, Unknown) and check_of(finding).settles
 
 
 def deciding(facet: Decides) -> frozenset[str]:

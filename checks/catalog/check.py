@@ -46,8 +46,9 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     Microsoft's "Verify the connection to the container registry" that it covers.
 
     What it means for a row and an exit code stands here and nowhere else. ``decides``: the facet its findings decide.
-    ``advisory``: neither its Fail nor its Unknown says anything of whether nodes can pull. ``vantage``: a check that
-    looks from Pullwatch leaves nothing open about the nodes when it may not look. ``speaks_of_all_pods``: its Pass
+    ``advisory``: neither its Fail nor its Unknown says anything of whether nodes can pull. ``only_fails``: its Fail
+    does, its Unknown leaves nothing open, because what it looks at works unless it is seen broken. ``vantage``: a check
+    that looks from Pullwatch leaves nothing open about the nodes when it may not look. ``speaks_of_all_pods``: its Pass
     claims something of every pod, so a partial read of pods makes it Unknown. ``basis``: whose word its findings are.
     ``step``: the link of the chain that its findings are about; None where the chain holds whatever they say.
     ``causes``: the enumerations of what its findings may name as their cause, besides ``ReadCause``.
@@ -64,6 +65,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[str, ...] = ()
     decides: Decides | None = None
     advisory: bool = False
+    only_fails: bool = False
     vantage: Vantage = Vantage.NODES
     speaks_of_all_pods: bool = False
     basis: Basis = Basis.AZURE
@@ -73,7 +75,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def settles(self) -> bool:
         """Whether an Unknown of it leaves open whether the cluster can pull."""
-        return not self.advisory and self.vantage is Vantage.NODES
+        return not self.advisory and not self.only_fails and self.vantage is Vantage.NODES
 
     def sentence_of(self, cause: str) -> str:
         """What a cause means where this check names it; "" where it does not."""

@@ -17,6 +17,7 @@ from checks.collect.arm import (
     pull_counts,
     reads,
     registry_details,
+    registry_keys,
     through_groups,
     virtual_hubs,
 )
@@ -126,6 +127,7 @@ async def gather(
         probes=await probes.of_cluster(azure, inventory, uses),
         performance=await registry_details.of_cluster(azure, inventory, uses),
         pull_counts=await pull_counts.of_cluster(azure, inventory, _waited_for(uses, workloads) if sparing else uses),
+        encryption=await registry_keys.of_cluster(azure, inventory, uses),
         networks=await _networks(azure, inventory, cluster, uses),
         visibility=inventory.visibility,
         pull_secrets=secrets,

@@ -6,6 +6,7 @@ import msgspec
 
 from checks.facts.authorization import Authorization, Permission, RoleAssignment
 from checks.facts.canary import Canaries
+from checks.facts.encryption import EncryptionReads
 from checks.facts.image_pull import ServiceAccountPulls
 from checks.facts.network import Network, Networks
 from checks.facts.node_identity import FormerIdentityNode
@@ -78,10 +79,11 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     ``authorization`` is keyed by the registry's subscription (lower case); ``through_groups`` likewise (for another
     identity than the kubelet's by ``identity_access.reads_key``), present only where the direct assignments did not
     already answer; ``denies_through_groups`` (names of deny assignments) only where one that names groups would matter.
-    ``probes``, ``performance``, ``pull_counts`` and ``registry_logs`` are keyed by login server, ``tenants`` by
-    subscription (lower case); the last two have nothing of registries that were not to be asked.
-    ``kubelet_resource``, ``machines``, ``client_secrets`` and ``former_identity_nodes`` are None where there is nothing
-    to look at. ``registries_cut`` counts the registries that are named and not in ``uses``.
+    ``probes``, ``performance``, ``encryption`` (only of registries with keys of their owners), ``pull_counts`` and
+    ``registry_logs`` are keyed by login server, ``tenants`` by subscription (lower case); the last two have nothing of
+    registries that were not to be asked. ``kubelet_resource``, ``machines``, ``client_secrets`` and
+    ``former_identity_nodes`` are None where there is nothing to look at. ``registries_cut`` counts the registries that
+    are named and not in ``uses``.
 
     ``pull_secrets`` are keyed by "namespace/name" (empty: not read), ``manifests`` by ``images.canonical``,
     ``baselines`` by "registry|pool|unit"; ``arm_registries`` are the login servers that ARM knows by registry name.
@@ -102,6 +104,7 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     probes: dict[str, Seen[Probe] | NotSeen] = {}
     performance: dict[str, RegistryPerformance] = {}
     pull_counts: dict[str, Seen[PullCounts] | NotSeen] = {}
+    encryption: dict[str, EncryptionReads] = {}
     networks: Networks | None = None
     visibility: Visibility = Visibility()
     pull_secrets: dict[str, Seen[PullSecret] | NotSeen] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from checks.facts.encryption import Encryption, ResourceIdentity
 from checks.facts.observation import NotSeen, NotSeenReason
 from checks.facts.outbound import ClusterOutbound, NetworkAccess, PoolOutbound
 from checks.findings import Evidence
@@ -94,7 +95,7 @@ NOTIFY_TAG = "pullwatch-notify"
 
 class Registry(msgspec.Struct, frozen=True, kw_only=True):
     """A container registry as ARM shows it. ``role_assignment_mode`` and ``regional_endpoints`` None: ARM did not
-    say at this api-version.
+    say at this api-version. ``encryption`` None: with keys of Microsoft's. ``identity`` None: it makes no sense.
     """
 
     id: str
@@ -109,6 +110,8 @@ class Registry(msgspec.Struct, frozen=True, kw_only=True):
     authentication_as_arm: str | None = None
     network_access: NetworkAccess = NetworkAccess()
     regional_endpoints: str | None = None
+    encryption: Encryption | None = None
+    identity: ResourceIdentity | None = ResourceIdentity()
     evidence: Evidence | None = None
 
 

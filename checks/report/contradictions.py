@@ -15,6 +15,7 @@ import msgspec
 from checks.catalog import (
     deciding,
     pw102_pull_permission,
+    pw108_customer_managed_key,
     pw201_registry_connectivity,
     pw202_egress_and_ip_rules,
     pw203_private_endpoint,
@@ -27,7 +28,7 @@ from checks.catalog import (
 from checks.catalog.check import Decides
 from checks.facts import ClusterFacts, NotSeen, RegistryUse, Seen
 from checks.facts.network import Networks
-from checks.findings import Fail, Finding, Pass
+from checks.findings import Fail, Finding, Pass, Skipped, Unknown
 from checks.rules import images
 from checks.rules.azure.node_pools import has_nodes
 from checks.rules.path import node_network, public_path, registry_firewall
@@ -45,6 +46,7 @@ _DIVERTED = (
 )
 TIMED_OUT = (PullErrorCause.CONNECT_TIMEOUT, PullErrorCause.CONNECT_REFUSED)
 BROKEN = (*TIMED_OUT, PullErrorCause.TLS, PullErrorCause.PROXY, PullErrorCause.CORRUPT_OR_INTERRUPTED)
+KEY = pw108_customer_managed_key.CHECK.code
 ROLE = pw102_pull_permission.CHECK.code
 CONNECTIVITY = pw201_registry_connectivity.CHECK.code
 ADDRESSES = pw202_egress_and_ip_rules.CHECK.code
@@ -157,15 +159,30 @@ def _firewall(evidence: RegistryEvidence) -> Iterable[str]:
         return
     addresses = sorted({firewall for pull in denied if (firewall := denied_address(pull.text)) is not None})
     if not addresses:
-        if evidence.passes(*deciding(Decides.PATH)):
-            yield (
-                "Nodes are answered 403 without the firewall's words although the path passes: a private endpoint that "
-                "is missing for the layers, or a customer-managed key whose key vault is cut off, answers so too."
-            )
+        yield from _without_address(evidence)
         return
     known, complete = known_egress_networks(evidence.facts, evidence.use)
     for address in addresses[:3]:
         yield from _denied(evidence, registry.value.name, address, known, complete)
+
+
+def _without_address(evidence: RegistryEvidence) -> Iterable[str]:
+    """A 403 in which no address is named: of a firewall, or of a registry that cannot use its customer-managed key."""
+    of_key = [f for f in evidence.findings if f.code == KEY and not isinstance(f.verdict, Skipped)]
+    broken = next((f for f in of_key if f.failed), None)
+    if broken is not None:
+        yield (
+            f"Nodes are answered 403, as by a firewall, and {KEY} explains it: {broken.summary} A registry that cannot "
+            "use its key refuses everybody."
+        )
+    elif evidence.passes(*deciding(Decides.PATH)):
+        doubts = [f for f in of_key if isinstance(f.verdict, Fail | Unknown)]
+        key = ", or a registry that cannot use its customer-managed key," if doubts else ""
+        doubt = f" {KEY} says of the key: {doubts[0].summary}" if doubts else ""
+        yield (
+            "Nodes are answered 403 without the firewall's words although the path passes: a private endpoint that "
+            f"is missing for the layers{key} answers so too.{doubt}"
+        )
 
 
 def _denied(

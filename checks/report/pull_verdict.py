@@ -3,7 +3,8 @@
 Proof outranks inference. A node that pulled proves everything for its pool; a canary's "not found" proves all but the
 layers' path; a canary at a registry that lets everybody read proves the path alone. A canary that fails is proof too.
 An inferred Fail against a proof is named: it stands where a cache explains it (a role was removed: a node's token
-lives up to 3 hours), where it is about another pool, or about the layers that the canary did not ask for.
+lives up to 3 hours; a registry's key: it is used for up to an hour more), where it is about another pool, or about the
+layers that the canary did not ask for.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from checks.catalog.pw304_images_without_credentials import ON_VIRTUAL_NODES
 from checks.causes import ReadCause, RowCause
 from checks.findings import Facet, Fail, Finding, Pass, Skipped, Unknown
 from checks.rules.azure import virtual_nodes
+from checks.rules.customer_key.causes import KeyCause
 from checks.rules.pull.canaries import PROVES_PULL, CanaryProof
-from checks.rules.pull.errors import CREDENTIALS, PullErrorCause
+from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, denied_address
 from checks.rules.pull.observed_pulls import PullProof, age_in_minutes, describe_age
 
 FAILURES = pw301_pull_failures.CHECK.code
@@ -60,6 +62,9 @@ class NodeReports(msgspec.Struct, frozen=True):
 
 # A node's token for a registry lives up to 3 hours. Source: "ACR authentication", refresh tokens.
 TOKEN_MINUTES = 180
+# How long a registry may go on with a key that was taken away.
+KEY_MINUTES = 60
+_KEY_CAUSES = frozenset(cause.value for cause in KeyCause)
 # What may have been taken away after a node got its token.
 _ROLE_CAUSES = frozenset(
     (
@@ -201,11 +206,14 @@ def _of_others(access: Facet, proven: PullProofs) -> tuple[Facet, tuple[str, ...
 def _why_it_stands(access: Facet, reports: NodeReports, proven: PullProofs) -> str:
     """Why a Fail stands beside a proof; "" where the proof contradicts nothing.
 
-    A node's token outlives a role that was taken away, so only a recent pull beside such a cause is worth a word: an
-    old one was before, and a deleted identity or another tenant is proven without it.
+    A node's token outlives a role that was taken away, and a registry goes on with its key for a while, so only a
+    recent pull beside such a cause is worth a word: an old one was before, and a deleted identity or another tenant is
+    proven without it.
     """
     if reports.registry:
         return "nodes still try and fail"
+    if access.cause in _KEY_CAUSES and isinstance(access.verdict, Fail):
+        return "a registry goes on for up to an hour after it lost its key" if proven.within(KEY_MINUTES) else ""
     if access.cause not in _ROLE_CAUSES or not proven.within(TOKEN_MINUTES):
         return ""
     return "a node's cached token outlives a removed role by up to 3 hours"
@@ -288,7 +296,7 @@ def _canary_failed(
 ) -> tuple[Facet, tuple[str, ...]]:
     """A canary that fails is a pull that fails, now. What Azure Resource Manager shows is the reason or contradicts."""
     first = proven.failed[0]
-    inferred = access if first.cause in CREDENTIALS else path
+    inferred = access if first.cause in CREDENTIALS or _is_key(access, path, first) else path
     codes = (*dict.fromkeys(f.code for f in reports.registry[:1]), CANARY)
     sentences = _against_azure(access, path, proven.failed)
     pools = _pools(proven.failed)
@@ -329,12 +337,22 @@ def _failing(access: Facet, path: Facet, reports: NodeReports) -> Facet | None:
     first = reports.registry[0]
     codes = tuple(dict.fromkeys((*inferred, first.code)))
     by_node = not first.mirror and first.subject.pool != virtual_nodes.POOL
-    if isinstance(access.verdict, Fail) and first.cause in CREDENTIALS and by_node:
+    explained = _is_key(access, path, first) or (first.cause in CREDENTIALS and access.cause not in _KEY_CAUSES)
+    if isinstance(access.verdict, Fail) and explained and by_node:
         return Facet(Fail(), access.cause, codes, access.summary)
     if reports.named is not None and first.cause in CREDENTIALS:
         named = reports.named
         return Facet(Fail(), named.cause, (named.code, *codes), f"{named.summary} {first.summary}")
     return Facet(Fail(), first.cause, codes, first.summary)
+
+
+def _is_key(access: Facet, path: Facet, failed: Finding) -> bool:
+    """Whether a pull fails as it does where the registry lost its key: 403, without the firewall's words, which name an
+    address, and with no path that fails."""
+    if access.cause not in _KEY_CAUSES or isinstance(path.verdict, Fail):
+        return False
+    named = any(denied_address(evidence.what) for evidence in failed.evidence)
+    return failed.cause == PullErrorCause.FIREWALL_DENIED and isinstance(access.verdict, Fail) and not named
 
 
 def _without_proof(access: Facet, path: Facet, reports: NodeReports) -> Facet:

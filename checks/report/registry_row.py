@@ -14,9 +14,11 @@ import msgspec
 from checks.catalog import (
     basis_of,
     deciding,
+    leaves_open,
     pw101_kubelet_identity,
     pw102_pull_permission,
     pw105_cross_tenant,
+    pw108_customer_managed_key,
     pw301_pull_failures,
     pw303_pull_secrets,
     pw304_images_without_credentials,
@@ -37,12 +39,14 @@ from checks.rules.pull.observed_pulls import PullProof
 
 ROLE = pw102_pull_permission.CHECK.code
 SECRETS = pw303_pull_secrets.CHECK.code
+KEY = pw108_customer_managed_key.CHECK.code
 PER_IMAGE = pw304_images_without_credentials.CHECK.code
 FAILURES = pw301_pull_failures.CHECK.code
 LOG = pw308_pulls_logged.CHECK.code
 WITH_ROLE = "role-and-others"
-# What has to be repaired before anything else that fails: an identity before its tenant, the tenant before a role.
-REPAIRED_FIRST = (pw101_kubelet_identity.CHECK.code, pw105_cross_tenant.CHECK.code)
+# What has to be repaired before anything else that fails: an identity before its tenant, the tenant before a role, and
+# the key of a registry, without which no role helps.
+REPAIRED_FIRST = (pw101_kubelet_identity.CHECK.code, pw105_cross_tenant.CHECK.code, KEY)
 
 
 # A role that was not judged because something else has to be repaired first: it is needed all the same.
@@ -100,9 +104,12 @@ def _not_judged(facet: Facet) -> Facet:
 
 
 def combined_facet(findings: list[Finding], nothing: str) -> Facet:
-    """Fail beats Unknown beats Pass among findings that all have to hold; ``nothing`` is said where none counts."""
+    """Fail beats Unknown beats Pass among findings that all have to hold; ``nothing`` is said where none counts.
+
+    An Unknown that leaves nothing open does not count.
+    """
     failed = [f for f in findings if f.failed]
-    unknown = [f for f in findings if isinstance(f.verdict, Unknown)]
+    unknown = [f for f in findings if leaves_open(f)]
     passed = [f for f in findings if isinstance(f.verdict, Pass)]
     deciding = failed or unknown or passed
     if not deciding:
@@ -121,7 +128,8 @@ def access_facet(findings: list[Finding]) -> Facet:
 
     The check per image looked at every one with all three, so its Fail stands whatever the identity holds on the
     registry (a secret that cannot be parsed, an image that conditions leave out). A host without a finding about roles
-    is no Azure registry: the kubelet identity says nothing about it.
+    is no Azure registry: the kubelet identity says nothing about it. A registry that cannot use its own key refuses
+    them all.
     """
     own_findings = [f for f in findings if f.code == ROLE]
     identity = combined_facet([f for f in findings if f.code in deciding(Decides.ACCESS)], "no credential was checked")
@@ -130,7 +138,8 @@ def access_facet(findings: list[Finding]) -> Facet:
         combined_facet(others, "no other credential was checked"),
         [f for f in findings if f.code == SECRETS and f.subject.registry is not None],
     )
-    if isinstance(identity.verdict, Fail) and isinstance(alternative.verdict, Fail):
+    keyless = any(f.failed for f in findings if f.code == KEY)
+    if keyless or (isinstance(identity.verdict, Fail) and isinstance(alternative.verdict, Fail)):
         return identity
     if isinstance(alternative.verdict, Fail):
         return alternative
@@ -153,7 +162,7 @@ def _identity_stands(findings: list[Finding]) -> bool:
     """Whether nothing but the role itself is in doubt about the kubelet identity."""
     rest = [f for f in findings if f.code in deciding(Decides.ACCESS) - {ROLE}]
     failed = any(f.failed for f in rest)
-    return not failed and not any(isinstance(f.verdict, Unknown) for f in rest)
+    return not failed and not any(map(leaves_open, rest))
 
 
 def _with_secrets(facet: Facet, secrets: list[Finding]) -> Facet:

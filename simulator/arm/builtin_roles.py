@@ -8,6 +8,7 @@ from typing import Any
 
 _ACR = "Microsoft.ContainerRegistry/registries/"
 _AKS = "Microsoft.ContainerService/managedClusters/"
+_VAULT_KEYS = "Microsoft.KeyVault/vaults/keys/"
 _SUPPORT = "Microsoft.Support/*"
 _READ_ANYWHERE = [
     "Microsoft.Authorization/*/read",
@@ -177,6 +178,12 @@ def _general_roles() -> list[Role]:
         Role("Monitoring Reader", "43d0d8ad-25c7-4714-9337-8ba259a9fe05", monitoring),
         Role("Log Analytics Reader", "73c42c96-874c-492b-b04d-ab87d138a893", logs, keys),
         Role("Managed Identity Operator", "f1a07417-d97a-45cb-824c-7a7467783830", operator),
+        Role(
+            "Key Vault Crypto Service Encryption User",
+            "e147488a-f6f5-4113-8e2d-b22465e65bf6",
+            ["Microsoft.EventGrid/eventSubscriptions/" + verb for verb in ("write", "read", "delete")],
+            data_actions=[_VAULT_KEYS + name for name in ("read", "wrap/action", "unwrap/action")],
+        ),
         Role("Network Contributor", "4d97b98b-1d4f-4787-a291-c67834d212e7", network),
     ]
 

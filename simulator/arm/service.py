@@ -32,6 +32,7 @@ from simulator.responses import answer, arm_refusal, encode
 from simulator.tenant import Tenant
 
 REGISTRY = "microsoft.containerregistry/registries"
+DELETED_VAULTS = "microsoft.keyvault/deletedvaults"
 RECORD_SETS = ("all", "recordsets")
 BELOW_MACHINES = ("networkinterfaces", "publicipaddresses")
 
@@ -184,7 +185,9 @@ class Arm:
         scope = path.parent or path.scope
         request.deny(action, scope, f"{path.scope}/providers/{path.namespace}" if path.parent is None else scope)
         known_group(path, resources)
-        if path.parent is None:
+        if path.full_type.lower() == DELETED_VAULTS:
+            items = resources.below(path.scope, "deletedvaults")  # their ids name a location
+        elif path.parent is None:
             items = resources.of_type(path.full_type, path.subscription or "", path.group)
         else:
             stored = resources.by_id.get(ids.key(path.text))

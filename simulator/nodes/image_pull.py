@@ -1,8 +1,8 @@
 """What a node hears when it pulls an image, and what the registry notices of it, decided by the tenant's data.
 
-In the order in which a pull meets them: the name, the way, the registry's firewall, the token, the repository and tag,
-the platform, the layers' own name. Nodes keep tokens for hours: TENANT/tokens.json may say that those of a cluster are
-older than the roles as they are now:
+In the order in which a pull meets them: the name, the way, the registry's firewall, its encryption key, the token, the
+repository and tag, the platform, the layers' own name. Nodes keep tokens for hours: TENANT/tokens.json may say that
+those of a cluster are older than the roles as they are now:
 
     {"<cluster name>": "pulls"}    or "refused"
 
@@ -26,7 +26,7 @@ from simulator.nodes.account_identity import principal_of_account, pulls_by_acco
 from simulator.nodes.machines import OwnIdentity
 from simulator.nodes.node_network import RESOLVER, Node, NodeNetwork, table
 from simulator.nodes.outcomes import LOGIN, PULL, Failed, Pulled, Seen, Step
-from simulator.nodes.pull_texts import Image, anonymous, firewall, no_such_host, parsed, resolving, timeout
+from simulator.nodes.pull_texts import Image, anonymous, firewall, keyless, no_such_host, parsed, resolving, timeout
 from simulator.nodes.pull_texts import token_refused as refused_token
 from simulator.registry import manifests
 from simulator.registry.hosts import Host, find_host
@@ -82,6 +82,9 @@ class NodePull:
         way = self._way(node, resource, host, image, seed)
         if way.refused is not None:
             return replace(way.refused, seen=_seen(host, image, way, Step(LOGIN, 403)))
+        if host.keyless:
+            step = Step(LOGIN, 403, self._principal(node, account or {}, own) or "")
+            return replace(keyless(image), seen=_seen(host, image, way, step))
         principal = self._principal(node, account or {}, own)
         if not self._may_pull(node, host, image, principal):
             failed, steps = self._unauthorized(node, host, image, principal)

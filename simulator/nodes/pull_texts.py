@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -60,8 +60,14 @@ def firewall(image: Image) -> Failed:
     return Failed(resolving(image, f"unexpected status from HEAD request to {image.manifest}: 403 Forbidden"))
 
 
-def token_refused(image: Image, kind: str) -> Failed:
-    asked = f"unexpected status from GET request to {_token_url(image)}: 401 Unauthorized"
+def keyless(image: Image) -> Failed:
+    """What is heard of a registry that cannot use its key: it gives out no token, and the last try hears the same."""
+    forbidden = "403 Forbidden"
+    return replace(token_refused(image, "oauth", forbidden), again=token_refused(image, "anonymous", forbidden))
+
+
+def token_refused(image: Image, kind: str, answer: str = "401 Unauthorized") -> Failed:
+    asked = f"unexpected status from GET request to {_token_url(image)}: {answer}"
     return Failed(resolving(image, f"failed to authorize: failed to fetch {kind} token: {asked}"))
 
 

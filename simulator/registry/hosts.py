@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator.arm.resources import Resource
+from simulator.registry.encryption import lost_its_key
 from simulator.tenant import Tenant
 
 REGISTRY = "microsoft.containerregistry/registries"
@@ -15,7 +16,8 @@ BLOBS = ".blob.core.windows.net"
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """`name` is the login server; `blobs` marks a host that serves layers only (a data endpoint, a storage account)."""
+    """`name` is the login server; `blobs` marks a host that serves layers only (a data endpoint, a storage account).
+    `keyless`: it cannot use the key that it is encrypted with."""
 
     name: str
     azure: bool
@@ -29,6 +31,7 @@ class Host:
     allowed: tuple[str, ...] | None  # addresses the firewall lets in; None: all
     blob_host: str
     blobs: bool = False
+    keyless: bool = False
 
     def lets_in(self, address: str) -> bool:
         if not self.public:
@@ -48,7 +51,8 @@ def find_host(tenant: Tenant, name: str) -> Host | None:
         if not login:
             continue
         if wanted == login or wanted in _names(properties.get("regionalEndpointHostNames")):
-            return _azure_host(resource, login, properties, files.get(login, {}))
+            host = _azure_host(resource, login, properties, files.get(login, {}))
+            return replace(host, keyless=lost_its_key(tenant, resource))
         if wanted in _names(properties.get("dataEndpointHostNames")) or wanted == _blob_host(login, properties):
             return replace(_azure_host(resource, login, properties, files.get(login, {})), blobs=True)
     return _other_host(wanted, files[wanted]) if wanted in files else None

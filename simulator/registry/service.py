@@ -2,9 +2,9 @@
 
 Known are the login servers of registries bodies and the hosts TENANT/registries has a file for. A login server of Azure
 asks for a token of an identity with rights (see rights.py), takes the user names and passwords its file lists under
-"credentials", serves everybody where anonymous pull is on, and closes its door (403 DENIED with the caller's address)
-where its firewall says so. A host with a file and no Azure resource is somebody else's registry: its file's "anonymous"
-(true unless said otherwise) and "credentials" decide.
+"credentials", serves everybody where anonymous pull is on, and closes its door (403 DENIED) where its firewall says so,
+with the caller's address, or where it cannot use its key (encryption.py). A host with a file and no Azure resource is
+somebody else's registry: its file's "anonymous" (true unless said otherwise) and "credentials" decide.
 
     {"repositories": {name: {tag: {"digest": ..., "platforms": [...]}}}, "credentials": {user: password},
      "anonymous": true}
@@ -31,6 +31,8 @@ from simulator.tenant import Tenant
 REFRESH_SECONDS = 11_700
 ACCESS_SECONDS = 4_500
 UNAUTHORIZED = "authentication required, visit https://aka.ms/acr/authorization for more information."
+# An assumption: that such a registry answers 403 where it gives out tokens and content is known, its words are not.
+KEYLESS = "access to the registry is denied because its encryption key cannot be used"
 _PARTS = re.compile(r"/v2/(?P<repository>.+)/(?P<what>manifests|blobs|tags)/(?P<reference>[^/]+)")
 _ATTRIBUTES = re.compile(r"/acr/v1/(?P<repository>.+)/_manifests/(?P<digest>[^/]+)")
 _SCOPE = re.compile(r"(?P<kind>repository|registry):(?P<name>[^:]+(?::\d+)?[^:]*):(?P<actions>[\w*,/]+)")
@@ -50,6 +52,8 @@ class Registry:
         if host.blobs:
             return self._blob(request, host, request.path.rsplit("/", 1)[-1])
         self._firewall(host)
+        if host.keyless and request.path not in ("/v2/", "/v2", "/oauth2/exchange"):
+            raise _errors(403, "DENIED", KEYLESS)
         if request.path in ("/oauth2/exchange", "/oauth2/token", "/token"):
             return await self._token(request, host)
         if request.path in ("/v2/", "/v2"):

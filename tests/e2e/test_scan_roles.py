@@ -27,7 +27,7 @@ from tests.support.tenant_builder import Tenant
 
 # A check of one cluster asks where its registries lie, and may ask which kinds of resources its subscription has.
 GRAPH = "microsoft.resourcegraph/resources/read"
-ALONE = {GRAPH, "microsoft.resources/subscriptions/resources/read"}
+ALONE = {"microsoft.resources/subscriptions/resources/read"}
 DEFAULT = actions_of("reader") - ALONE | {KUBERNETES_ACTION.lower()}
 CONNECTIONS = "microsoft.network/networkmanagerconnections/read"
 NAMESPACE = "pullwatch-canary"

@@ -220,8 +220,10 @@ def test_a_public_address_seen_where_names_lead_to_an_endpoint_is_named() -> Non
     assert "the nodes resolve the public name" in sentences(cluster_facts)
 
 
-def test_a_403_without_the_firewalls_words_names_endpoint_and_key_vault() -> None:
-    assert "key vault is cut off" in sentences(world(World(), waiting(BARE_403)))
+def test_a_403_without_the_firewalls_words_names_the_endpoint() -> None:
+    text = sentences(world(World(), waiting(BARE_403)))
+    assert "private endpoint that is missing for the layers answers so too" in text
+    assert "key" not in text  # the registry has none of its own
 
 
 def test_names_that_are_right_in_arm_and_do_not_resolve_are_named() -> None:

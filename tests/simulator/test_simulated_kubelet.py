@@ -11,8 +11,9 @@ import pytest
 
 from simulator import Simulator, running
 from tests.simulator.test_simulated_kubernetes import Api
+from tests.support import customer_key
 from tests.support.network_world import EGRESS, HOST, NODES, RECORDS, World, rule
-from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, Tenant, guid, object_id
+from tests.support.tenant_builder import ACR_PULL, REPOSITORY_READER, Tenant, guid, merged, object_id
 from tests.support.tenant_server import Client
 
 IMAGE = f"{HOST}/team/web:absent"
@@ -297,3 +298,18 @@ def test_a_node_asks_for_tokens_of_the_identity_it_was_made_with(
     tenant.write("kubernetes/aks-1", node, "node")
     shown = tried(world, tmp_path, pod(f"{HOST}/team/web:1", nodeName="aks-system-1"))
     assert ("Pulled" in shown) is pulls
+
+
+def test_a_registry_that_lost_its_key_refuses_every_token(tmp_path: Path) -> None:
+    def encrypted(**attributes: Any) -> World:
+        world = World()
+        world.bodies[world.registry_id] = merged(world.bodies[world.registry_id], customer_key.encrypted())
+        known = (customer_key.identity_body(), customer_key.vault_body(), customer_key.key_body(**attributes))
+        world.bodies.update({str(body["id"]): body for body in known})
+        return world
+
+    assert ABSENT in tried(encrypted(), tmp_path / "usable")["Failed"]
+    assert ABSENT in tried(encrypted(exp=1), tmp_path / "expired")["Failed"]
+    refused = tried(encrypted(enabled=False), tmp_path / "disabled")["Failed"]
+    assert "failed to fetch oauth token: unexpected status from GET request to https://" in refused
+    assert refused.endswith(f"{ANONYMOUS.replace('401 Unauthorized', FORBIDDEN)}]")

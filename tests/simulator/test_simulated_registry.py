@@ -14,6 +14,8 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from simulator import Simulator
+from tests.support import customer_key
+from tests.support.tenant_builder import merged
 from tests.support.tenant_server import GROUP, KUBELET, READER, REGISTRY, Folder
 
 ACR = "https://containerregistry.azure.net"
@@ -231,6 +233,38 @@ async def test_the_firewall_names_the_address_it_refuses(
             f"client with IP '{address}' is not allowed access. Refer https://aka.ms/acr/firewall to grant access."
         )
         assert body["errors"] == [{"code": "DENIED", "message": message}]
+
+
+BROKEN = [
+    ("vault", None),
+    ("key", None),
+    ("identity", None),
+    ("key", customer_key.key_body(enabled=False)),
+    ("vault", customer_key.vault_body(accessPolicies=[])),
+    ("vault", customer_key.vault_body(enableRbacAuthorization=True)),
+    ("vault", customer_key.vault_body(networkAcls={"defaultAction": "Deny", "bypass": "None"})),
+    ("identity", customer_key.identity_body(clientId="another")),
+]
+
+
+@pytest.mark.parametrize(("name", "body"), [("", None), *BROKEN])
+async def test_a_registry_that_cannot_use_its_key_gives_out_no_token(
+    web: aiohttp.ClientSession, folder: Folder, name: str, body: Any
+) -> None:
+    known = {
+        "vault": customer_key.vault_body(),
+        "key": customer_key.key_body(),
+        "identity": customer_key.identity_body(),
+    }
+    for part, shown in (known | {name: body}).items():
+        folder.write(f"arm/cmk-{part}.json", shown or {})
+    registry = json.loads((folder.root / "arm/registry.json").read_text())
+    folder.write("arm/registry.json", merged(registry, customer_key.encrypted()))
+    async with web.get(f"{HOST}/v2/") as reply:
+        assert reply.status == 401  # it is reached, and asks for a token
+    async with web.get(f"{HOST}/oauth2/token", params={"service": "regone.azurecr.io"}) as reply:
+        status, answered = await read(reply)
+    assert (status, answered["errors"][0]["code"]) == ((403, "DENIED") if name else (401, "UNAUTHORIZED"))
 
 
 async def test_a_registry_nobody_has_closes_the_connection(web: aiohttp.ClientSession) -> None:

@@ -23,6 +23,8 @@ SWITCHES = ("kubernetesReads", "imageReads")
 # The one control-plane action that Pullwatch uses of a built-in role (Azure Kubernetes Service Cluster User Role).
 KUBERNETES_ACTION = "Microsoft.ContainerService/managedClusters/listClusterUserCredential/action"
 IMAGE = f"{HOST}/team/web:1"
+VERSION = "0123456789abcdef0123456789abcdef"
+ENCRYPTION_USER = "e147488a-f6f5-4113-8e2d-b22465e65bf6"
 OTHER_IMAGE = "acrother.azurecr.io/team/web:1"
 
 
@@ -90,10 +92,13 @@ def everything(root: Path, **cluster: Any) -> Tenant:
     _unembedded(world)
     _identity_and_machines(world)
     _registry_details(world)
+    world.bodies[world.registry_id] = merged(world.bodies[world.registry_id], _encrypted("kv-images"))
     tenant = world.into(Tenant(root))
     tenant.add_subscription(OTHER)
-    tenant.registry("acrother", sub=OTHER, properties={"roleAssignmentMode": "AbacRepositoryPermissions"})
+    by_repository = {"properties": {"roleAssignmentMode": "AbacRepositoryPermissions"}}
+    tenant.registry("acrother", sub=OTHER, **merged(_encrypted("kv-other"), by_repository))
     tenant.assign(object_id("aks-1"), ACR_PULL, world.registry_id)
+    _customer_keys(tenant, world.registry_id)
     for image in (IMAGE, OTHER_IMAGE):
         host = image.split("/")[0]
         tenant.write("registries", {"repositories": {"team/web": {"1": {"platforms": ["linux/amd64"]}}}}, host)
@@ -138,6 +143,32 @@ def _identity_and_machines(world: World) -> None:
     world.cluster(identityBindings=[{"name": "default", "properties": {"managedIdentity": kubelet}}])
     tags = {"tags": {"aks-managed-poolName": "system"}}
     world.put("Microsoft.Compute/virtualMachineScaleSets", "aks-system-12345678-vmss", tags, group="MC_aks-1")
+
+
+def _encrypted(vault: str) -> dict[str, Any]:
+    """What the body of a registry has that uses a key of a vault with an identity of its own."""
+    key = f"https://{vault}.vault.azure.net/keys/images"
+    named = {"keyIdentifier": key, "versionedKeyIdentifier": f"{key}/{VERSION}"}
+    return {
+        "identity": {"type": "SystemAssigned", "principalId": guid(f"{vault} user")},
+        "properties": {"encryption": {"status": "enabled", "keyVaultProperties": named}},
+    }
+
+
+def _customer_keys(tenant: Tenant, registry: str) -> None:
+    """A registry's key whose version is not there, so the key is asked for; one that is in order, in a vault that goes
+    by roles; and one whose vault is nowhere, so it is looked for everywhere, and among the deleted ones."""
+    kind = "Microsoft.KeyVault/vaults"
+    for name, versions in (("kv-images", ""), ("kv-other", f"/versions/{VERSION}")):
+        properties = {"vaultUri": f"https://{name}.vault.azure.net/", "enableRbacAuthorization": True}
+        sub = OTHER if name == "kv-other" else SUBSCRIPTION
+        vault = tenant.resource(kind, name, {"properties": properties}, sub=sub)
+        key = {"id": f"{vault}/keys/images{versions}", "properties": {"attributes": {"enabled": True}}}
+        tenant.write("arm", key, f"key-of-{name}")
+        tenant.assign(guid(f"{name} user"), ENCRYPTION_USER, vault)
+    tenant.registry("acrthird", sub=OTHER, **_encrypted("kv-nowhere"))
+    tenant.assign(object_id("aks-1"), ACR_PULL, registry.replace("/acrone", "/acrthird").replace(SUBSCRIPTION, OTHER))
+    tenant.pod("acrthird.azurecr.io/team/web:1")
 
 
 def _registry_details(world: World) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from checks import facts
 from checks.arm_ids import name_of as resource_name
 from checks.facts import outbound
+from checks.facts.encryption import AssignedIdentity, Encryption, ResourceIdentity
 from checks.findings import Evidence
 from checks.rules.access.rbac import role_guid
 from checks.text import redacted, redacted_start
@@ -188,7 +189,43 @@ def registry(body: Any, evidence: Evidence) -> facts.Registry | None:
         admin_user_enabled=boolean(body, "properties", "adminUserEnabled"),
         authentication_as_arm=_stated(body, "properties", "policies", "azureADAuthenticationAsArmPolicy", "status"),
         network_access=_network_access(get(body, "properties")),
+        encryption=_encryption(get(body, "properties", "encryption")),
+        identity=_resource_identity(get(body, "identity")),
         evidence=evidence,
+    )
+
+
+def _encryption(body: Any) -> Encryption | None:
+    """Encryption with a customer-managed key; None where the body says that there is none, or nothing of it."""
+    status, key = get(body, "status"), get(body, "keyVaultProperties")
+    nothing = body is None or (isinstance(body, dict) and status is None and key is None)
+    if nothing or (isinstance(status, str) and status.lower() == "disabled"):
+        return None
+    identity = get(body, "keyVaultProperties", "identity")
+    return Encryption(
+        key=said(body, "keyVaultProperties", "keyIdentifier"),
+        versioned_key=said(body, "keyVaultProperties", "versionedKeyIdentifier"),
+        identity="" if identity in (None, "") else said(body, "keyVaultProperties", "identity"),
+    )
+
+
+def _resource_identity(body: Any) -> ResourceIdentity | None:
+    """The identities of a resource; None where one of them was not understood, so that none is missed."""
+    assigned = get(body, "userAssignedIdentities")
+    if not isinstance(body, dict | None) or not isinstance(assigned, dict | None):
+        return None
+    carried = list((assigned or {}).items())
+    if len(carried) > MAX_ITEMS or not all(isinstance(item, dict | None) for _, item in carried):
+        return None
+    of_system = "systemassigned" in (text(body, "type") or "").lower().replace(" ", "")
+    return ResourceIdentity(
+        system_principal=text(body, "principalId") if of_system else None,
+        assigned=tuple(
+            AssignedIdentity(
+                id=str(key)[:MAX_TEXT], principal_id=text(item, "principalId"), client_id=text(item, "clientId")
+            )
+            for key, item in carried
+        ),
     )
 
 

@@ -39,6 +39,7 @@ from checks.facts import (
     SubscriptionFacts,
     subscription_of,
 )
+from checks.facts.encryption import DeletedVault, EncryptionReads, KeyVault
 from checks.facts.image_pull import ImagePullProfile
 from checks.facts.network import Network, networks_of
 from checks.facts.observation import NOT_ASKED
@@ -58,8 +59,9 @@ _UNASKED = Authorization(assignments=NOT_ASKED, definitions=NOT_ASKED, denies=NO
 class Inventory:
     """The facts of many subscriptions, with the indexes that joins over clusters and registries need.
 
-    ``probes``, ``performance`` and ``pull_counts`` fill as clusters ask for their registries (by login server), each
-    read once; ``identities`` and ``image_pull_profiles`` (by subscription) and ``machines`` (by subscription and type)
+    ``probes``, ``performance``, ``encryption`` and ``pull_counts`` fill as clusters ask for their registries (by login
+    server), each read once; ``identities``, ``image_pull_profiles`` and what keys are looked for in, ``vaults``,
+    ``deleted_vaults`` (by name) and ``vault_roles`` (by subscription), and ``machines`` (by subscription and type)
     likewise.
     """
 
@@ -82,6 +84,10 @@ class Inventory:
         self.probes: SingleFlight[Seen[Probe]] = SingleFlight()
         self.performance: SingleFlight[RegistryPerformance] = SingleFlight()
         self.pull_counts: SingleFlight[Seen[PullCounts] | NotSeen] = SingleFlight()
+        self.encryption: SingleFlight[EncryptionReads] = SingleFlight()
+        self.vaults: SingleFlight[Seen[dict[str, KeyVault]] | NotSeen] = SingleFlight()
+        self.deleted_vaults: SingleFlight[Seen[dict[str, DeletedVault]] | NotSeen] = SingleFlight()
+        self.vault_roles: SingleFlight[Seen[dict[str, RoleDefinition]] | NotSeen] = SingleFlight()
         self.manifests: SingleFlight[Seen[Manifest]] = SingleFlight()
         self.registry_tokens: SingleFlight[str] = SingleFlight()
         self.images_asked: set[str] = set()

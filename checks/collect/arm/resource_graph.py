@@ -44,6 +44,12 @@ async def clusters_called(azure: Azure, subscriptions: Sequence[str], name: str)
     return await _ask(azure, subscriptions, f"Resources | where {kind} and name =~ {_literal(name)} | project id")
 
 
+async def vaults_called(azure: Azure, subscriptions: Sequence[str], name: str) -> Located:
+    """The key vaults of a name, of which there is one in the world. Raises CollectError."""
+    kind = "type =~ 'microsoft.keyvault/vaults'"
+    return await _ask(azure, subscriptions, f"Resources | where {kind} and name =~ {_literal(name)} | project id")
+
+
 async def registries_and_zones(azure: Azure, subscriptions: Sequence[str], login_servers: Iterable[str]) -> Located:
     """The registries with these login servers, and the private DNS zones that may answer for any. Raises CollectError.
 

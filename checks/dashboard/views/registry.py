@@ -36,7 +36,7 @@ _GROUPS = {
     "Replicas": ("PW401",),
     "Endpoints and names": ("PW203", "PW204", "PW205"),
     "Firewall and way": ("PW201", "PW202", "PW206"),
-    "Tier, cache and sign-in": ("PW402", "PW403", "PW104", "PW107"),
+    "Tier, cache and sign-in": ("PW402", "PW403", "PW104", "PW107", "PW108"),
 }
 
 Dependent = tuple[ClusterEntry, RowEntry]

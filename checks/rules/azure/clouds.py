@@ -21,6 +21,8 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     graph: str
     log_analytics: str
     acr_suffix: str
+    vault_suffix: str
+    hsm_suffix: str
     portal: str
 
 
@@ -35,6 +37,8 @@ CLOUDS = {
             graph="https://graph.microsoft.com",
             log_analytics="https://api.loganalytics.io",
             acr_suffix="azurecr.io",
+            vault_suffix="vault.azure.net",
+            hsm_suffix="managedhsm.azure.net",
             portal="https://portal.azure.com",
         ),
         Cloud(
@@ -45,6 +49,8 @@ CLOUDS = {
             graph="https://microsoftgraph.chinacloudapi.cn",
             log_analytics="https://api.loganalytics.azure.cn",
             acr_suffix="azurecr.cn",
+            vault_suffix="vault.azure.cn",
+            hsm_suffix="managedhsm.azure.cn",
             portal="https://portal.azure.cn",
         ),
         Cloud(
@@ -55,6 +61,8 @@ CLOUDS = {
             graph="https://graph.microsoft.us",
             log_analytics="https://api.loganalytics.us",
             acr_suffix="azurecr.us",
+            vault_suffix="vault.usgovcloudapi.net",
+            hsm_suffix="managedhsm.usgovcloudapi.net",
             portal="https://portal.azure.us",
         ),
     )

@@ -129,6 +129,23 @@ def enable_arm_tokens(registry: str, subscription: str) -> str:
     )
 
 
+def assign_identity(registry: Registry, identity: str) -> str:
+    """``az acr identity assign``: the registry carries a user-assigned identity; it keeps those that it has."""
+    where = ("--name", registry.name, *resource_options(registry.id))
+    return command("az", "acr", "identity", "assign", *where, "--identities", identity)
+
+
+def use_key(registry: Registry, key: str, identity: str) -> str:
+    """``az acr encryption rotate-key``: the registry uses a key with an identity."""
+    where = ("--name", registry.name, *resource_options(registry.id))
+    return command("az", "acr", "encryption", "rotate-key", *where, "--key-encryption-key", key, "--identity", identity)
+
+
+def show_encryption(registry: Registry) -> str:
+    """``az acr encryption show``: the key that a registry is encrypted with, and the identity that it uses it with."""
+    return command("az", "acr", "encryption", "show", "--name", registry.name, *resource_options(registry.id))
+
+
 def show_credential_set(registry: Registry, name: str) -> str:
     """``az acr credential-set show``: its secrets and their health."""
     return command("az", "acr", "credential-set", "show", *_registry_options(registry), "--name", name)

@@ -1,0 +1,1 @@
+"""Whether a registry can use the customer-managed key that it is encrypted with."""
