@@ -26,6 +26,10 @@ type checkSettings = {
   PROBE_OTHERS: bool?
   @description('Read from Azure Monitor how many pulls the Azure registries in use counted.')
   REGISTRY_METRICS: bool?
+  @description('Whether registries\' logs are read: auto (where diagnostic settings lead), off, or ids of Log Analytics workspaces, separated by commas.')
+  REGISTRY_LOGS: string?
+  @description('How far back registries\' logs are read, in hours.')
+  REGISTRY_LOG_HOURS: int?
   @description('Read the secrets that pods name in imagePullSecrets and try them.')
   READ_PULL_SECRETS: bool?
   @description('Ask the Azure registries in use whether the images still exist.')
