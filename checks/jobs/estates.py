@@ -11,20 +11,27 @@ from checks.collect.arm import inventory
 from checks.collect.arm.inventory import Inventory
 from checks.facts import Subscription
 from checks.history.errors import SchemaError
+from checks.jobs import scan_cluster
 from checks.jobs.context import JobContext
 
 
-async def estate_of(context: JobContext, run_id: str, visible: Iterable[Subscription]) -> Inventory:
+async def estate_of(context: JobContext, run_id: str, visible: Iterable[Subscription] | None = None) -> Inventory:
     """The estate as it is read for a run. Before one is read, those of runs that are closed are let go.
 
-    A shard of such a run that comes all the same reads anew. Raises CollectError.
+    A shard of such a run that comes all the same reads anew. ``visible``: the subscriptions that the identity can see,
+    where they were listed already. Raises CollectError.
     """
     kept = context.inventories.kept()
     if run_id not in kept:
         for older in kept:
             if await _is_closed(context, older):
                 context.inventories.forget(older)
-    return await context.inventories.get(run_id, lambda: inventory.read(context.azure, tuple(visible)))
+
+    async def reading() -> Inventory:
+        listed = tuple(visible) if visible is not None else await scan_cluster.visible(context.azure)
+        return await inventory.read(context.azure, listed)
+
+    return await context.inventories.get(run_id, reading)
 
 
 async def _is_closed(context: JobContext, run_id: str) -> bool:

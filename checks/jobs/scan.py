@@ -111,8 +111,7 @@ def passes(error: Exception) -> bool:
 
 
 async def _scan(context: JobContext, run: Run, shard: Shard) -> list[_Result]:
-    visible = await scan_cluster.visible(context.azure)
-    listing = await estate_of(context, run.id, visible)
+    listing = await estate_of(context, run.id)
     by_id = {c.id.lower(): c for c in _listed(listing, shard.subscription)}
     before = _Before(run, listing, await _states(context, shard))
     limit = asyncio.Semaphore(context.settings.clusters_at_once)
