@@ -68,9 +68,11 @@ async def clusters(azure: Azure, subscription: str) -> Seen[tuple[facts.Cluster,
     """The managed clusters of a subscription. Bodies that name no cluster are counted in ``partial``."""
     # Not by the client's own list: its models, which nobody reads, take longer than all else about a listed cluster.
     path = f"/subscriptions/{subscription}/providers/Microsoft.ContainerService/managedClusters"
-    listing = await raw_list(azure, path, CLUSTERS_API, "managed clusters", f"/subscriptions/{subscription}")
-    items = tuple(c for item in listing.items if (c := bodies.cluster(item, listing.evidence)))
-    return Seen(items, listing.evidence, unreadable(listing.items, items))
+    scope = f"/subscriptions/{subscription}"
+    listing = await raw_list(azure, path, CLUSTERS_API, "managed clusters", scope)
+    told = evidence("managed clusters", f"{scope} (Azure Resource Manager)", CLUSTERS_API)
+    items = tuple(c for item in listing.items if (c := bodies.cluster(item, told)))
+    return Seen(items, told, unreadable(listing.items, items))
 
 
 async def registries(azure: Azure, subscription: str) -> Seen[tuple[facts.Registry, ...]]:
