@@ -157,7 +157,10 @@ def _judge(view: RegistryView) -> Finding:
     if isinstance(view.registry, NotSeen):
         return CHECK.not_seen(view.subject, view.registry, f"The registry {view.use.login_server}")
     pullers = Pullers(view.facts)
-    by_puller = {one: _of_puller(_narrowed(view, pullers, one), one) for one in pullers.of_registry(view.use)}
+    everybody = pullers.of_registry(view.use)
+    by_puller = {
+        one: _of_puller(_narrowed(view, pullers, one) if len(everybody) > 1 else view, one) for one in everybody
+    }
     findings = list(by_puller.values())
     worst = min(findings, key=lambda finding: _ORDER.index(type(finding.verdict)))
     fixes = (line for finding in findings if isinstance(finding.verdict, Fail) for line in finding.fix)

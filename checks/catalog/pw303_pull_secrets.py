@@ -103,8 +103,8 @@ def judge(facts: ClusterFacts) -> tuple[Finding, ...]:
                 subject, PullSecretCause.PODS_NOT_READ, "the cluster's pods were not read, which name the secrets"
             ),
         )
-    pulls = pull_evidence(facts)
-    secrets = _secrets(facts, pulls)
+    named = any(container.pull_secrets for use in facts.uses for container in use.images)
+    secrets = _secrets(facts, pull_evidence(facts)) if named else ()
     if not secrets:
         return (CHECK.skipped(subject, PullSecretCause.NO_PULL_SECRET, "no pod names a pull secret"),)
     findings = [finding for secret in secrets for finding in _judged(facts, secret)]

@@ -12,13 +12,14 @@ from datetime import timedelta
 import msgspec
 
 from checks.causes import ScanCause
-from checks.collect.arm import inventory
 from checks.facts import Cluster, NotSeen, Seen, Subscription
 from checks.findings import SubscriptionResult
 from checks.history.model import KnownCluster, Run, RunScope, Shard, Ticket
+from checks.history.table import keys
 from checks.jobs import scan_cluster
 from checks.jobs.choosing.scope import opted_out, opted_out_of
 from checks.jobs.context import JobContext
+from checks.jobs.estates import estate_of
 from checks.jobs.messages import CLOSE, SCAN, CloseMessage, PlanMessage, ScanMessage
 from checks.jobs.scope import vanished, watched_clusters
 from checks.report.cluster_report import subscription_result
@@ -54,7 +55,7 @@ async def _drawn_up(context: JobContext, ticket: Ticket, message: PlanMessage) -
     visible = await scan_cluster.visible(context.azure)
     wanted = message.ids or context.settings.subscriptions
     chosen = scan_cluster.in_scope(visible, wanted)
-    listing = await context.inventories.get(ticket.run_id, lambda: inventory.read(context.azure, visible))
+    listing = await estate_of(context, ticket.run_id, visible)
     facts = {s.id: listing.subscriptions[s.id] for s in chosen}
     known = {s.id: await context.store.known_clusters(s.id) for s in chosen}
     unseen = _unseen(wanted, visible) if wanted else await vanished(context, visible)
@@ -113,10 +114,13 @@ def _clusters(seen: Seen[tuple[Cluster, ...]] | NotSeen, known: tuple[KnownClust
 
 
 def _shards(clusters: Mapping[str, list[str]], size: int) -> list[Shard]:
-    """Shards of at most ``size`` clusters of one subscription; the same clusters give the same ids."""
+    """Shards of at most ``size`` clusters of one subscription; the same clusters give the same ids.
+
+    In the order of their rows in the store, so that one query reads the states of a shard.
+    """
     shards = []
     for subscription in sorted(clusters):
-        ids = sorted(clusters[subscription], key=str.lower)
+        ids = sorted(clusters[subscription], key=lambda cluster: (keys.order(keys.cluster_key(cluster)), cluster))
         for start in range(0, len(ids), size):
             shards.append(Shard(f"{subscription}-{start // size}", subscription, tuple(ids[start : start + size])))
     return shards

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 import msgspec
 from azure.core.exceptions import AzureError
 
 from checks.causes import ScanCause
-from checks.collect.arm import inventory
 from checks.collect.arm.inventory import Inventory
 from checks.facts import Cluster, NotSeen
 from checks.findings import CHECKER_ERROR, ClusterProblem, ClusterReport, Facet, Unknown
 from checks.history.decide import decide
 from checks.history.errors import Conflict, SchemaError
 from checks.history.model import FailedCluster, MarkerStatus, Run, Shard, StoredState, Totals
+from checks.history.table.clusters import FoundState
 from checks.history.table.overviews import Look
 from checks.jobs import scan_cluster
 from checks.jobs.canaries import StoredCanaries
 from checks.jobs.choosing.scope import clusters_of
 from checks.jobs.context import JobContext
+from checks.jobs.estates import estate_of
 from checks.jobs.messages import CLOSE, CloseMessage, MessageError, ScanMessage
 from checks.jobs.overviews import keep_up
 from checks.jobs.watch import log_scanned
@@ -48,6 +50,14 @@ class _Result(msgspec.Struct, frozen=True):
     look: Look | None = None
     failed: FailedCluster | None = None
     lost: Exception | None = None
+
+
+class _Before(msgspec.Struct, frozen=True):
+    """What is known before a shard's clusters are looked at: the run, the estate, and states as they are then."""
+
+    run: Run
+    listing: Inventory
+    states: Mapping[str, FoundState | None]
 
 
 async def scan_shard(context: JobContext, message: ScanMessage) -> Scanned:
@@ -101,25 +111,37 @@ def passes(error: Exception) -> bool:
 
 
 async def _scan(context: JobContext, run: Run, shard: Shard) -> list[_Result]:
-    visible = await scan_cluster.visible(context.azure)
-    listing = await context.inventories.get(run.id, lambda: inventory.read(context.azure, visible))
+    listing = await estate_of(context, run.id)
     by_id = {c.id.lower(): c for c in _listed(listing, shard.subscription)}
+    before = _Before(run, listing, await _states(context, shard))
     limit = asyncio.Semaphore(context.settings.clusters_at_once)
 
     async def bounded(cluster_id: str) -> _Result:
         async with limit:
-            return await _contained(context, run, listing, cluster_id, by_id.get(cluster_id.lower()))
+            return await _contained(context, before, cluster_id, by_id.get(cluster_id.lower()))
 
     return list(await asyncio.gather(*(bounded(cluster_id) for cluster_id in shard.clusters)))
+
+
+async def _states(context: JobContext, shard: Shard) -> dict[str, FoundState | None]:
+    """The states of a shard's clusters before they are looked at, as far as one query reads them.
+
+    Where it fails each cluster asks for its own, which is where an error is told from another cluster's.
+    """
+    try:
+        return await context.store.find_states(shard.subscription, shard.clusters)
+    except AzureError as error:
+        LOG.warning(
+            "the states of shard %s are read one by one: %s", shard.id, one_line(redacted(str(error)))[:MAX_REASON]
+        )
+        return {}
 
 
 def _listed(listing: Inventory, subscription: str) -> tuple[Cluster, ...]:
     return clusters_of(listing, subscription) if subscription in listing.subscriptions else ()
 
 
-async def _contained(
-    context: JobContext, run: Run, listing: Inventory, cluster_id: str, target: Cluster | None
-) -> _Result:
+async def _contained(context: JobContext, before: _Before, cluster_id: str, target: Cluster | None) -> _Result:
     """One cluster with its state, and whatever goes wrong with that kept to it.
 
     A broad ``except`` stands here as around the look itself: a state that cannot be read, or a decision that cannot be
@@ -127,14 +149,14 @@ async def _contained(
     where its state can take it. A row that cannot be read is left as it is: a newer version may have written it.
     """
     try:
-        return await _cluster(context, run, listing, cluster_id, target)
+        return await _cluster(context, before, cluster_id, target)
     except Exception as error:
         LOG.exception("checker error at %s", cluster_id)
         why = one_line(redacted(f"{type(error).__name__}: {error}"))[:MAX_REASON]
         unreadable = isinstance(error, SchemaError)
         failed = FailedCluster(cluster_id, why, lasting=not passes(error), unreadable=unreadable)
     try:
-        recorded = await _record_error(context, run, cluster_id, failed)
+        recorded = await _record_error(context, before.run, cluster_id, failed)
         return msgspec.structs.replace(recorded, failed=failed)
     except Exception as error:
         LOG.exception("the checker error at %s could not be kept in its state", cluster_id)
@@ -151,10 +173,9 @@ async def _record_error(context: JobContext, run: Run, cluster_id: str, failed: 
     return await _commit(context, run, report, stored)
 
 
-async def _cluster(
-    context: JobContext, run: Run, listing: Inventory, cluster_id: str, target: Cluster | None
-) -> _Result:
-    stored = await context.store.load_state(cluster_id)
+async def _cluster(context: JobContext, before: _Before, cluster_id: str, target: Cluster | None) -> _Result:
+    run, listing = before.run, before.listing
+    stored = await _state(context, before, cluster_id)
     remembered = tuple(stored.state.registries) if stored else ()
     if target is None:
         report = _unlisted(listing, run, cluster_id, remembered)
@@ -165,6 +186,14 @@ async def _cluster(
             context.azure, listing, target, remembered, baselines=baselines, canaries=canaries
         )
     return await _commit(context, run, report, stored)
+
+
+async def _state(context: JobContext, before: _Before, cluster_id: str) -> StoredState | None:
+    """A cluster's state as it was found with those of the others, else as it is now."""
+    if cluster_id not in before.states:
+        return await context.store.load_state(cluster_id)
+    found = before.states[cluster_id]
+    return None if found is None else found.read()
 
 
 def _unlisted(listing: Inventory, run: Run, cluster_id: str, remembered: tuple[str, ...]) -> ClusterReport:

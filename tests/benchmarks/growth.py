@@ -104,6 +104,8 @@ def measure(
 ) -> Section:
     """The figures of all sizes. A further cluster costs what lies between one size and the next."""
     taken = [measure_size(clusters, subscriptions, registries) for clusters in sizes]
+    # The goal allows one more for each private endpoint and three for each node network: here there are no endpoints,
+    # and networks are listed, not read one by one.
     figures = [figure for one in taken for figure in _figures(one, 20 * subscriptions + 6 * registries)]
     further = [
         (after.run.cpu - before.run.cpu) / (after.clusters - before.clusters)

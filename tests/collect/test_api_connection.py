@@ -197,6 +197,8 @@ async def test_packed_answers_are_read(tmp_path: Path, body: bytes, encoding: st
         (PACKED[:-8] + b"01234567", "gzip", "cannot be unpacked"),
         (LIST, "gzip", "cannot be unpacked"),
         (PACKED + PACKED, "gzip", "more after the end of a packed answer"),
+        # Longer than what is unpacked in one piece: there the tail's bytes were unpacked for ever.
+        (gzip.compress(LIST + b" " * (4 << 20)) + b"more", "gzip", "more after the end of a packed answer"),
         (zlib.compress(LIST), "deflate", "packed its answer with deflate, which was not asked for"),
         (PACKED, "br\x1b[31m" + "x" * 99, "packed its answer with br"),
     ],

@@ -153,3 +153,27 @@ async def test_a_reading_under_way_is_kept_however_many_come_after_it() -> None:
     await asyncio.sleep(0)
     released.set()
     assert await asyncio.gather(first, second) == [1, 1]
+
+
+async def test_a_value_that_is_forgotten_is_read_anew_and_one_under_way_is_not_forgotten() -> None:
+    flight: SingleFlight[int] = SingleFlight()
+    released = asyncio.Event()
+
+    async def slow() -> int:
+        await released.wait()
+        return 1
+
+    async def quick() -> int:
+        return 2
+
+    first = asyncio.create_task(flight.get("slow", slow))
+    await asyncio.sleep(0)
+    assert await flight.get("quick", quick) == 2
+    assert flight.kept() == ("quick",)
+    for key in ("slow", "quick", "unknown"):
+        flight.forget(key)
+    assert flight.kept() == ()
+    second = asyncio.create_task(flight.get("slow", quick))
+    await asyncio.sleep(0)
+    released.set()
+    assert await asyncio.gather(first, second) == [1, 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -16,9 +16,11 @@ from checks.findings import CHECKER_ERROR
 from checks.fleet.load import load_fleet
 from checks.history.decide import Policy, decide
 from checks.history.errors import Conflict, LimitError, SchemaError
-from checks.history.model import Marker, RowRef, Run, RunScope, Unreadable, new_run_id
+from checks.history.model import Marker, RowRef, Run, RunScope, StoredState, Unreadable, new_run_id
 from checks.history.overview import ClusterEntry
 from checks.history.table import keys
+from checks.history.table.clusters import FoundState
+from checks.history.table.store import Store
 from checks.jobs import scan as scan_job
 from checks.jobs.close import close_run
 from checks.jobs.context import JobContext
@@ -238,6 +240,31 @@ async def test_a_cluster_that_raises_costs_no_other(
         assert (statuses["access"], statuses["path"]) == ("passing", "passing"), "it neither fails nor is it gone"
         run, _ = await next_run(job, "third")
         assert (run.totals.errors, run.totals.failing) == (0, 4), "nothing stays behind once it works again"
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["one query", "it fails"])
+async def test_the_states_of_a_shard_are_read_by_one_query_and_one_by_one_where_that_fails(
+    estate: Estate, storage: str, smtp: Mailbox, away: bool
+) -> None:
+    async with job_context(estate.settings(storage, smtp), Clock()) as job:
+        await seen_passing(job, estate.ids)
+    loaded: list[str] = []
+
+    class Counting(Store):
+        async def load_state(self, name: str) -> StoredState | None:
+            loaded.append(name)
+            return await super().load_state(name)
+
+        async def find_states(self, subscription: str, clusters: Iterable[str]) -> dict[str, FoundState | None]:
+            if away:
+                raise ServiceRequestError("connection refused")
+            return await super().find_states(subscription, clusters)
+
+    async with job_context(estate.settings(storage, smtp), Clock(), Counting) as job:
+        planned = await plan(job, PlanMessage(request="second", requested_by="timer"))
+        done = await scan_shard(job, ScanMessage(run=planned.run, shard=f"{SUBSCRIPTION}-0"))
+        assert (done.totals.errors, done.totals.failing) == (0, CLUSTERS)
+        assert sorted(loaded) == (sorted(estate.ids) if away else [])
 
 
 async def test_a_shard_of_which_nothing_could_be_kept_for_now_comes_again(estate: Estate, storage: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from azure.data.tables import TableServiceClient, UpdateMode
 from checks.findings import ClusterReport
 from checks.history.model import Committed, Decision, StoredState
 from checks.history.table import keys
+from checks.history.table.clusters import FoundState
 from checks.history.table.store import Store
 
 NEWER = 999  # a version that no release of today knows
@@ -137,6 +138,10 @@ def failing_at(cluster: str, operation: str, error: Callable[[], Exception]) -> 
             if operation == "load" and name.lower() == cluster.lower():
                 raise error()
             return await super().load_state(name)
+
+        async def find_states(self, subscription: str, clusters: Iterable[str]) -> dict[str, FoundState | None]:
+            found = await super().find_states(subscription, clusters)
+            return found if operation != "load" else {name: state for name, state in found.items() if name != cluster}
 
         async def commit(self, decision: Decision, report: ClusterReport | None, etag: str | None) -> Committed:
             if operation == "commit" and decision.state.cluster.lower() == cluster.lower():

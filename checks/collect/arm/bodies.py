@@ -7,6 +7,7 @@ Microsoft.Authorization 2022-04-01 and, for deny assignments, 2024-07-01-preview
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 from checks import facts
@@ -19,6 +20,7 @@ from checks.text import redacted, redacted_start
 
 MAX_TEXT = 4096
 MAX_STATED = 20_000
+SHORT = 40  # of words that repeat: states, sizes, versions, GUIDs
 MAX_ITEMS = 10_000
 
 
@@ -33,9 +35,11 @@ def get(body: Any, *path: str) -> Any:
 
 
 def text(body: Any, *path: str) -> str | None:
-    """A bounded, non-empty text at a path, or None."""
+    """A bounded, non-empty text at a path, or None. An estate has the same few words thousands of times: each once."""
     value = get(body, *path)
-    return value[:MAX_TEXT] if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    return sys.intern(value) if len(value) <= SHORT else value[:MAX_TEXT]
 
 
 def raw_text(body: Any, *path: str) -> str | None:

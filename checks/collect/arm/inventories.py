@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class InventoryCache(SingleFlight["Inventory"]):
-    """The estates of the latest runs, by run. A second caller of the same run waits for the first one's reading."""
+    """The estates of the latest runs, by run. A second caller of the same run waits for the first one's reading.
+
+    Two are kept, as a run that is asked for goes on beside the timer's. Those of closed runs are let go (jobs.estates).
+    """
 
     def __init__(self, keep: int = 2) -> None:
         super().__init__(keep)

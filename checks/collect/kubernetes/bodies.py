@@ -19,7 +19,8 @@ from checks.text import one_line
 
 PACKING = "gzip"
 _GZIP = 31  # zlib's word for it: a window of 32 KiB, with gzip's header and trailer
-_AT_ONCE = 1024 * 1024  # of one piece: a few packed bytes can stand for as much as they like
+# Of one piece: a few packed bytes can stand for as much as they like, and memory for longer ones is got anew each time.
+_AT_ONCE = 256 * 1024
 
 
 async def chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -33,7 +34,7 @@ async def chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         raise Temporary(f"the Kubernetes API packed its answer with {one_line(packing)[:40]}, which was not asked for")
     unpacker = zlib_ng.decompressobj(_GZIP)
     while not unpacker.eof and (packed := await response.content.readany()):
-        while packed:
+        while packed and not unpacker.eof:  # at the end of the packed bytes a tail that follows them may stay
             yield _unpacked(unpacker, packed)
             packed = unpacker.unconsumed_tail
     if not unpacker.eof:

@@ -106,6 +106,7 @@ class Reader:
                 listed.items.extend(convert(item))
             listed.objects += len(objects) + bad
             listed.unreadable += bad
+            objects.clear()  # the next page's take their memory, which is still in the processor's cache
             if not token:
                 return listed
         raise Temporary(f"the Kubernetes API's list has more than {MAX_PAGES} pages")

@@ -8,6 +8,7 @@ of the garbage collector's sight (``gc=False``): they hold no cycles, and there 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -388,10 +389,13 @@ def workload(pod: Pod) -> str:
     if not owners:
         return f"{metadata.namespace}/Pod/{metadata.name}"
     owner = owners[0] if len(owners) == 1 else next((o for o in owners if o.controller), owners[0])
-    hashed = _HASH.search(owner.name) if owner.kind == "ReplicaSet" else None
-    if hashed:
-        return f"{metadata.namespace}/Deployment/{owner.name[: hashed.start()]}"
-    return f"{metadata.namespace}/{owner.kind}/{owner.name}"
+    return f"{metadata.namespace}/{_shown_owner(owner.kind, owner.name)}"
+
+
+@lru_cache(maxsize=4096)  # a ReplicaSet has many pods
+def _shown_owner(kind: str, name: str) -> str:
+    hashed = _HASH.search(name) if kind == "ReplicaSet" else None
+    return f"Deployment/{name[: hashed.start()]}" if hashed else f"{kind}/{name}"
 
 
 def pod_events(event: Event, texts: Texts) -> list[PodEvent]:

@@ -23,6 +23,17 @@ class SingleFlight(Generic[T]):
         self._futures: dict[str, Future[T]] = {}
         self._lock = threading.Lock()
 
+    def kept(self) -> tuple[str, ...]:
+        """The keys of the values that are there, the oldest first; not of those that are being read."""
+        with self._lock:
+            return tuple(key for key, future in self._futures.items() if future.done())
+
+    def forget(self, key: str) -> None:
+        """Keeps a value no longer. Whoever was given it has it; one that is being read stays."""
+        with self._lock:
+            if key in self._futures and self._futures[key].done():
+                del self._futures[key]
+
     async def get(self, key: str, reading: Callable[[], Awaitable[T]]) -> T:
         """The value of a key, read by ``reading`` where it has not been. Raises what the own reading raises."""
         while True:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from checks.changes import Change
 from checks.facts import subscription_of
 from checks.findings import ClusterReport
-from checks.history.errors import Conflict, SchemaError
+from checks.history.errors import Conflict, LimitError, SchemaError
 from checks.history.model import (
     ClusterState,
     Committed,
@@ -27,6 +28,22 @@ from checks.history.table import keys, rows
 from checks.history.table.tables import BATCH, Operation, Tables, etag_of, unmodified
 
 LOG = logging.getLogger(__name__)
+OTHERS = 4  # rows of other clusters that are read over for each that is wanted
+
+
+class FoundState:
+    """A state that a query found, not yet read: a row that cannot be read is its own cluster's trouble.
+
+    Without the report, which is most of a row.
+    """
+
+    def __init__(self, row: rows.Row) -> None:
+        self._row = {name: value for name, value in row.items() if not name.startswith("report_")}
+        self._etag = etag_of(row)
+
+    def read(self) -> StoredState:
+        """The state with its ETag. Raises SchemaError."""
+        return StoredState(rows.read_state(self._row), self._etag)
 
 
 class Clusters(Tables):
@@ -36,6 +53,30 @@ class Clusters(Tables):
         """The state of a cluster (ARM id, any spelling) with its ETag, or None where it was never seen."""
         row = await self._get(keys.subscription_key(cluster), keys.state(cluster))
         return None if row is None else StoredState(rows.read_state(row), etag_of(row))
+
+    async def find_states(self, subscription: str, clusters: Iterable[str]) -> dict[str, FoundState | None]:
+        """The states of clusters of a subscription in one query, by the ids that were given; None for one never seen.
+
+        Left out is what ``load_state`` has to be asked for: a cluster whose id gives no key here, and what lies behind
+        too many rows of other clusters (those that are gone).
+        """
+        wanted = _rows_of(subscription, clusters)
+        if not wanted:
+            return {}
+        ordered = sorted(wanted, key=keys.order)
+        found: dict[str, FoundState | None] = {}
+        others, last = 0, ordered[-1]
+        async for row in self._between(subscription.lower(), ordered[0], f"{last}!"):
+            name = str(row["RowKey"])
+            if name in wanted:
+                found[wanted.pop(name)] = FoundState(row)
+                continue
+            others += 1
+            if others > OTHERS * len(ordered):
+                last = name
+                break
+        never_seen = (cluster for name, cluster in wanted.items() if keys.order(name) <= keys.order(last))
+        return found | dict.fromkeys(never_seen, None)
 
     async def load_report(self, cluster: str) -> ClusterReport | None:
         """The latest report of a cluster as far as it fitted; None where there is none (never seen, or gone)."""
@@ -180,6 +221,16 @@ class Clusters(Tables):
         entity = rows.base(keys.subscription_key(state.cluster), keys.late(state.cluster, decision.run.sequence))
         entity |= {"cluster": state.cluster, "run": decision.run.id, "counted": rows.number(state.sequence)}
         await self._put(rows.checked(entity))
+
+
+def _rows_of(subscription: str, clusters: Iterable[str]) -> dict[str, str]:
+    """The clusters by the keys of their rows in the partition of a subscription."""
+    named: dict[str, str] = {}
+    for cluster in clusters:
+        with contextlib.suppress(LimitError):
+            if keys.subscription_key(cluster) == subscription.lower():
+                named[keys.state(cluster)] = cluster
+    return named
 
 
 def _named(row: rows.Row) -> list[KnownCluster]:

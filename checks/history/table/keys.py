@@ -62,6 +62,11 @@ def cluster_key(resource_id: str) -> str:
     return "~" + hashlib.sha256(lowered.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
+def order(key: str) -> bytes:
+    """What the service orders keys by: their UTF-16 units."""
+    return key.encode("utf-16-be", "surrogatepass")
+
+
 def ascending(sequence: int) -> str:
     """19 digits: the oldest first."""
     return f"{sequence:019d}"

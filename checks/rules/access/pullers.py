@@ -12,7 +12,7 @@ AKS (preview)"; "Virtual nodes in AKS".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 import msgspec
@@ -63,9 +63,22 @@ class Pullers:
         self._facts = facts
         self._accounts = facts.image_pull
         self._known: dict[tuple[str, str], Puller] = {}
+        self._alike: dict[tuple[object, ...], Puller] = {}
 
     def of(self, container: ContainerImage) -> Puller:
-        """Who pulls for one container."""
+        """Who pulls for one container. Decided once for all that are alike: there are many pods of few kinds."""
+        key = _what_decides(container)
+        known = self._alike.get(key)
+        if known is None:
+            known = self._alike[key] = self._of(container)
+        return known
+
+    def of_each(self, containers: Iterable[ContainerImage]) -> tuple[Puller, ...]:
+        """Everybody who pulls for one of these, each once, in the order of the containers."""
+        alike = {_what_decides(container): container for container in containers}
+        return tuple(dict.fromkeys(self.of(container) for container in alike.values()))
+
+    def _of(self, container: ContainerImage) -> Puller:
         virtual = virtual_nodes.kind_of(container)
         if virtual is not None:
             return VIRTUAL_NODE if virtual == virtual_nodes.ACI else _open(_OF_ITS_OWN)
@@ -82,7 +95,7 @@ class Pullers:
 
     def of_registry(self, use: RegistryUse) -> tuple[Puller, ...]:
         """Everybody who pulls from a registry, each once; who would, where no image of it is in use."""
-        found = dict.fromkeys(self.of(container) for container in use.images)
+        found = dict.fromkeys(self.of_each(use.images))
         if self._accounts is None or not self._accounts.enabled:
             if found:
                 return tuple(found)
@@ -158,6 +171,12 @@ class Pullers:
         if identity is None:
             return NOBODY
         return _bound(accounts, f"default identity {identity}", lambda b: same_id(b.resource_id, identity))
+
+
+def _what_decides(container: ContainerImage) -> tuple[object, ...]:
+    """All that ``Pullers`` looks at of a container. A static pod's workload is of its kind and its node."""
+    static = container.workload if _STATIC in container.workload else None
+    return container.node, container.os, container.virtual, container.namespace, container.service_account, static
 
 
 def _bound(accounts: ServiceAccountPulls, named: str, is_named: Callable[[IdentityBinding], bool]) -> Puller:

@@ -66,13 +66,26 @@ class ImageAccess(msgspec.Struct, frozen=True):
 def image_uses(containers: Iterable[ContainerImage], pullers: Pullers | None = None) -> tuple[ImageUse, ...]:
     """The distinct combinations of image, pull secrets and puller (without ``pullers``: the kubelet identity)."""
     found: dict[tuple[str, str, tuple[str, ...], str], ImageUse] = {}
-    for one in containers:
-        puller = pullers.of(one) if pullers is not None else KUBELET
+    for one, puller in _pulled_alike(containers, pullers):
         who = f"{puller.kind.value} {puller.object_id}{puller.why}"
         key = (one.image, one.namespace if one.pull_secrets else "", one.pull_secrets, who)
         if key not in found:
             found[key] = ImageUse(one.image, names_of(one), puller)
     return tuple(use for _, use in sorted(found.items(), key=lambda item: item[0]))
+
+
+def _pulled_alike(
+    containers: Iterable[ContainerImage], pullers: Pullers | None
+) -> Iterable[tuple[ContainerImage, Puller]]:
+    """The first of the containers that have image, namespace, secrets and puller in common, with that puller."""
+    first: dict[tuple[str, str, tuple[str, ...], int], tuple[ContainerImage, Puller]] = {}
+    for one in containers:
+        puller = KUBELET if pullers is None else pullers.of(one)
+        # By identity, as comparing pullers costs more than the rest: the same object is given to all that are alike.
+        key = (one.image, one.namespace, one.pull_secrets, id(puller))
+        if key not in first:
+            first[key] = one, puller
+    return first.values()
 
 
 def missing_secrets(events: Iterable[PodEvent]) -> frozenset[str]:

@@ -140,15 +140,13 @@ def _names(text: str, image: str) -> bool:
 def _pulls_of_nodes(workloads: Workloads) -> list[PodEvent]:
     """The events about successful pulls by kubelets: a virtual node's proves nothing of the nodes."""
     events = () if isinstance(workloads.events, NotSeen) else workloads.events.value
-    virtual = {(c.namespace, c.pod) for c in workloads.containers if virtual_nodes.kind_of(c) is not None}
-    return [
-        event
-        for event in events
-        if event.reason == "Pulled"
-        and event.message.startswith(_PULLED)
-        and (event.namespace, event.pod) not in virtual
-        and virtual_nodes.virtual_kind(event.node, None) is None
-    ]
+    pulled = [event for event in events if event.reason == "Pulled" and event.message.startswith(_PULLED)]
+    nodes = {event.node for event in pulled} | {container.node for container in workloads.containers}
+    virtual_ones = {node for node in nodes if virtual_nodes.virtual_kind(node, None) is not None}
+    virtual = {(c.namespace, c.pod) for c in workloads.containers if c.virtual or c.node in virtual_ones}
+    if not virtual and not virtual_ones:
+        return pulled
+    return [event for event in pulled if event.node not in virtual_ones and (event.namespace, event.pod) not in virtual]
 
 
 def pulled_images(workloads: Workloads) -> frozenset[str]:
