@@ -26,7 +26,7 @@ from simulator.faults import Faults
 from simulator.graph.service import Graph
 from simulator.kubernetes.clusters import Clusters
 from simulator.kubernetes.service import Kubernetes
-from simulator.monitor.logs import QUERY_ACTION, Logs
+from simulator.monitor.logs import FURTHER_ACTIONS, QUERY_ACTION, Logs
 from simulator.monitor.monitor import Monitor
 from simulator.nodes.kubelet import DELAY_SECONDS, Kubelet
 from simulator.registry.service import Registry
@@ -47,7 +47,7 @@ class RequestRecord:
 
     `subscription` is the id in the path (lower case) or None; `query` is the raw query string; times in seconds.
     `action` is what Azure wants a role to hold for it in Azure Resource Manager and for queries of workspaces, "" for
-    the other services.
+    the other services; `further` are those it wants besides, for the tables that a query names.
     """
 
     service: str
@@ -59,6 +59,7 @@ class RequestRecord:
     subscription: str | None
     seconds: float
     action: str = ""
+    further: tuple[str, ...] = ()
 
 
 class Server:
@@ -199,7 +200,9 @@ class Server:
     def _note(self, name: str, request: web.Request, status: int, seconds: float) -> None:
         subscription = ids.parse(request.path).subscription if name == "arm" else None
         action = action_of(request.method, request.path) if name == "arm" else QUERY_ACTION if name == "logs" else ""
-        self._actions.note(request.headers.get("User-Agent", ""), action)
+        further = tuple(request.get(FURTHER_ACTIONS, []))
+        for one in (action, *further):
+            self._actions.note(request.headers.get("User-Agent", ""), one)
         self.requests.append(
             RequestRecord(
                 service=name,
@@ -211,6 +214,7 @@ class Server:
                 subscription=subscription.lower() if subscription else None,
                 seconds=seconds,
                 action=action,
+                further=further,
             )
         )
 

@@ -27,6 +27,8 @@ from simulator.responses import Refusal, answer
 from simulator.tenant import Tenant
 
 QUERY_ACTION = "Microsoft.OperationalInsights/workspaces/query/read"
+# Of a request: what the tables of its query take besides.
+FURTHER_ACTIONS = web.RequestKey("further actions", list)
 MOST_TEXT = 65_536
 _INVALID = "The request had some invalid properties"
 _DENIED = "The provided credentials have insufficient access to perform the requested operation"
@@ -55,7 +57,7 @@ class Logs:
         if table(workspace.body.get("properties")).get("publicNetworkAccessForQuery") == "Disabled":
             inner = {"code": "NspValidationFailedError", "message": "Access to the workspace is private only"}
             raise _error(403, "InsufficientAccessError", _DENIED, inner)
-        return answer(await self._run(workspace, await request.read()))
+        return answer(await self._run(workspace, request))
 
     def _authenticate(self, header: str | None) -> None:
         try:
@@ -73,13 +75,15 @@ class Logs:
         if self._tenant.caller().is_denied(action, workspace.id):
             raise _error(403, "InsufficientAccessError", _DENIED)
 
-    async def _run(self, workspace: Resource, data: bytes) -> dict[str, Any]:
+    async def _run(self, workspace: Resource, request: web.Request) -> dict[str, Any]:
         clock = self._monitor.clock()
-        text, start, end = _asked(data, clock)
+        text, start, end = _asked(await request.read(), clock)
         held = await self._monitor.tables(workspace, clock)
         try:
-            for name in {token.text for token in tokens(text) if token.text in held}:
-                self._allow(workspace, f"Microsoft.OperationalInsights/workspaces/query/{name}/read")
+            named = sorted({token.text for token in tokens(text) if token.text in held})
+            request[FURTHER_ACTIONS] = [f"Microsoft.OperationalInsights/workspaces/query/{name}/read" for name in named]
+            for action in request[FURTHER_ACTIONS]:
+                self._allow(workspace, action)
             found = run(text, {name: within(one, start, end) for name, one in held.items()}, clock.now)
         except QueryError as error:
             inner = {"code": error.code, "message": error.message, **error.details}

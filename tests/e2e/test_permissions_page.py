@@ -53,6 +53,14 @@ def without_image_reads(folder: Path) -> Scan:
     return look(tenant)
 
 
+def without_the_log(folder: Path) -> Scan:
+    tenant = everything(folder)
+    grant(tenant)
+    actions = ["Microsoft.OperationalInsights/workspaces/query/*"]
+    tenant.caller(enforced=True, denied=[{"scope": SCOPES[0], "actions": actions}])
+    return look(tenant)
+
+
 def without_writer(folder: Path) -> Scan:
     tenant = everything(folder)
     grant(tenant)
@@ -105,6 +113,7 @@ WITHOUT: dict[str, Callable[[Path], Scan]] = {
     "Azure Kubernetes Service Cluster User Role": without_cluster_user,
     "Azure Kubernetes Service RBAC Reader": without_rbac_reader,
     "AcrPull, and Container Registry Repository Reader for registries in ABAC mode": without_image_reads,
+    "Pullwatch Reader, Reader, or Log Analytics Reader on the workspace": without_the_log,
     "Azure Kubernetes Service RBAC Writer": without_writer,
     "Pullwatch Ruleset Reader (custom, below)": without_rulesets,
     "Pullwatch Network Manager Reader (custom, below)": without_network_managers,

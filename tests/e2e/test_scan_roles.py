@@ -45,8 +45,9 @@ def look(tenant: Tenant, *arguments: str, **environment: str) -> tuple[Scan, Sim
 
 
 def asked(sim: Simulator) -> frozenset[str]:
-    """The actions that the requests to Azure Resource Manager needed."""
-    return frozenset(record.action.lower() for record in sim.requests if record.service == "arm")
+    """The actions that the requests to Azure Resource Manager, and to Log Analytics, needed."""
+    records = [record for record in sim.requests if record.service in ("arm", "logs")]
+    return frozenset(action.lower() for record in records for action in (record.action, *record.further))
 
 
 def refused(sim: Simulator) -> list[str]:

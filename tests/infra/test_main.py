@@ -64,6 +64,7 @@ SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 
 # Text for the settings that are text, where the default is not one to set.
 TEXTS = {
+    "REGISTRY_LOGS": "off",
     "EXCLUDE_SUBSCRIPTIONS": "00000000-0000-0000-0000-000000000005",
     "REGISTRIES": "contoso.azurecr.io",
     "DASHBOARD": "https://contoso.grafana.net/d/pullwatch?orgId=1",

@@ -12,6 +12,7 @@ from simulator.action_log import noted
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from tests.support import name_server_world
 from tests.support.infra import INFRA
+from tests.support.logged_tenants import add_workspace, send_to
 from tests.support.network_world import HOST, NODES, World
 from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, guid, merged, object_id
 from tests.support.virtual_hubs import hub
@@ -99,6 +100,7 @@ def everything(root: Path, **cluster: Any) -> Tenant:
     tenant.registry("acrother", sub=OTHER, **merged(_encrypted("kv-other"), by_repository))
     tenant.assign(object_id("aks-1"), ACR_PULL, world.registry_id)
     _customer_keys(tenant, world.registry_id)
+    send_to(tenant, world.registry_id, add_workspace(tenant, "logs"))
     for image in (IMAGE, OTHER_IMAGE):
         host = image.split("/")[0]
         tenant.write("registries", {"repositories": {"team/web": {"1": {"platforms": ["linux/amd64"]}}}}, host)
