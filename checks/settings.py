@@ -192,7 +192,7 @@ def _registry_logs(value: str) -> tuple[str, ...]:
     """ "auto", "off", or the workspaces' ARM ids."""
     if value.strip().lower() in ("auto", "off"):
         return (value.strip().lower(),)
-    ids = tuple(dict.fromkeys(_list(WORKSPACE, "ids of Log Analytics workspaces")(value)))
+    ids = tuple(dict.fromkeys(_list(WORKSPACE, "auto, off, or ids of Log Analytics workspaces")(value)))
     if not ids:
         raise SettingError("has to be auto, off, or ids of Log Analytics workspaces")
     return ids

@@ -27,7 +27,7 @@ class LogCause(Cause):
     """Causes of PW308 beside those of failed pulls."""
 
     PULLED = "logged-pull", "The registry logged a pull that only this cluster's nodes can have made."
-    NOT_LOGGED = "not-logged", "The registry's log goes nowhere that Pullwatch is to read."
+    NOT_LOGGED = "not-logged", "The registry's log goes nowhere that Pullwatch is to read, or nothing stands in it."
     NOTHING_LOGGED = "nothing-logged", "The registry logged no call that is known to be this cluster's."
     NOT_TOLD_APART = (
         "not-told-apart",
@@ -88,17 +88,25 @@ def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
     failing = troubles(log.value)
     if failing:
         return tuple(_failing(view, trouble, evidence) for trouble in failing[:MAX_TROUBLES])
-    pulled = latest_pull(log.value)
+    pulled, shared = latest_pull(log.value), shared_troubles(log.value)
+    found: list[Finding] = []
     if pulled is not None:
-        return (CHECK.passes(view.subject, LogCause.PULLED, _pulled(pulled), evidence),)
-    shared = shared_troubles(log.value)
+        found.append(CHECK.passes(view.subject, LogCause.PULLED, _pulled(pulled), evidence))
     if shared:
-        return (_not_told_apart(view, shared[0], evidence),)
+        found.append(_not_told_apart(view, shared[0], evidence))
+    return tuple(found) or (_nothing(view, log.value),)
+
+
+def _nothing(view: RegistryView, log: RegistryLog) -> Finding:
+    if not log.heard:
+        because = f"nothing stands in the log that was read of {view.use.login_server} {log.span}"
+        return CHECK.skipped(view.subject, LogCause.NOT_LOGGED, because)
+    read = "of what was read, the newest groups of calls, none" if log.cut else "no call"
     because = (
-        f"the registry logged no call between {log.value.since} and {log.value.until} that is known to be this "
-        f"cluster's; the log is up to {BEHIND_MINUTES} minutes behind, and this proves nothing"
+        f"the registry logged calls {log.span}, but {read} is known to be this cluster's; the log is up to "
+        f"{BEHIND_MINUTES} minutes behind, and this proves nothing"
     )
-    return (CHECK.skipped(view.subject, LogCause.NOTHING_LOGGED, because),)
+    return CHECK.skipped(view.subject, LogCause.NOTHING_LOGGED, because)
 
 
 def _not_read(view: RegistryView, gap: NotSeen) -> Finding:
@@ -133,6 +141,8 @@ def _doubt(view: RegistryView, trouble: Trouble) -> str:
     """Why a refusal may keep no pod waiting; "" where nothing says so."""
     if not _waits(view, trouble):
         return "No pod waits for it now."
+    if trouble.pulled_since:
+        return "It pulled since by another way in, so something else in its network may have asked."
     login_only = trouble.cause is PullErrorCause.UNAUTHORIZED and not trouble.pulled_before
     return "It never pulled in this time: pods with a pull secret do not need it." if login_only else ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -83,23 +83,19 @@ async def gather(
     *,
     unused_too: bool = True,
     looked: Looked | None = None,
-    sparing: bool = False,
+    monitored: Collection[str] | None = None,
 ) -> ClusterFacts:
     """The facts about one cluster, without canaries. ``remembered`` are login servers it was seen to use before.
 
     ``only`` narrows them to these registries, ``unused_too`` whether it uses them or not. ``looked``: where there was
-    a look at it already. ``sparing``: what registries counted and logged is read only where pods wait for their images,
-    and logs where pods were not read.
+    a look at it already. ``monitored``: what registries counted and logged is read of these login servers, instead of
+    all.
     """
     looked = looked or await look(azure, cluster)
     principal = looked.principal
     workloads, secrets = await pull_secrets.read(azure, inventory, cluster, looked.workloads)
     account_pulls = await _image_pull(azure, inventory, cluster, workloads)
-    logged_of = None
-    if sparing:
-        named = in_use(azure, inventory, cluster, principal, workloads, remembered, only, unused_too=unused_too)[0]
-        logged_of = logs_to_read(named, workloads)
-    logs = await registry_logs.of_cluster(azure, inventory, cluster, logged_of)
+    logs = await registry_logs.of_cluster(azure, inventory, cluster, monitored)
     uses, cut = in_use(azure, inventory, cluster, principal, workloads, remembered, only, logs, unused_too=unused_too)
     authorization = {
         subscription: inventory.subscriptions[subscription].authorization
@@ -126,7 +122,7 @@ async def gather(
         client_secrets=await _client_secrets(azure, cluster, principal),
         probes=await probes.of_cluster(azure, inventory, uses),
         performance=await registry_details.of_cluster(azure, inventory, uses),
-        pull_counts=await pull_counts.of_cluster(azure, inventory, _waited_for(uses, workloads) if sparing else uses),
+        pull_counts=await pull_counts.of_cluster(azure, inventory, _monitored(uses, monitored)),
         encryption=await registry_keys.of_cluster(azure, inventory, uses),
         networks=await _networks(azure, inventory, cluster, uses),
         visibility=inventory.visibility,
@@ -141,16 +137,15 @@ async def gather(
     )
 
 
-def logs_to_read(uses: Iterable[RegistryUse], workloads: Seen[Workloads] | NotSeen) -> list[str]:
-    """The registries whose logs say more than the pods do: whose images some wait for, all where no pod was read."""
-    wanted = _waited_for(uses, workloads) if isinstance(workloads, Seen) else uses
-    return [use.login_server for use in wanted]
+def waited_for(uses: Iterable[RegistryUse], workloads: Seen[Workloads] | NotSeen) -> list[str]:
+    """The registries of which Azure Monitor may say more than the pods do: whose images some wait for, all where no
+    pod was read."""
+    failing = {pull.registry for pull in failed_pulls(workloads.value)} if isinstance(workloads, Seen) else None
+    return [use.login_server for use in uses if failing is None or use.login_server in failing]
 
 
-def _waited_for(uses: Iterable[RegistryUse], workloads: Seen[Workloads] | NotSeen) -> list[RegistryUse]:
-    """The registries whose images pods wait for, whatever the cause."""
-    failing = {pull.registry for pull in failed_pulls(workloads.value)} if isinstance(workloads, Seen) else set()
-    return [use for use in uses if use.login_server in failing]
+def _monitored(uses: tuple[RegistryUse, ...], hosts: Collection[str] | None) -> list[RegistryUse]:
+    return [use for use in uses if hosts is None or use.login_server in hosts]
 
 
 async def with_canaries(azure: Azure, facts: ClusterFacts, records: CanaryRecords) -> ClusterFacts:

@@ -40,10 +40,14 @@ class Encryption(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessPolicy(msgspec.Struct, frozen=True):
-    """What a vault's access policy allows an object id, or the members of a group: key permissions in lower case."""
+    """What a vault's access policy allows an object id, or the members of a group: key permissions in lower case.
+
+    ``compound``: only while an application, which it names too, acts for that object id.
+    """
 
     object_id: str
     keys: tuple[str, ...]
+    compound: bool = False
 
 
 class KeyVault(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from checks.facts.observation import NotSeen, Seen
@@ -48,13 +50,25 @@ class LoggedCall(msgspec.Struct, frozen=True):
 class RegistryLog(msgspec.Struct, frozen=True):
     """What one registry logged between ``since`` and ``until`` (ISO 8601, UTC) of calls that one cluster may have made.
 
-    ``cut``: the query has a bound, and there was more than that; the newest are there.
+    ``cut``: the query has a bound, and there was more than that; the newest are there. ``heard``: anything of this
+    registry stands in it, by whomever.
     """
 
     since: str
     until: str
     calls: tuple[LoggedCall, ...] = ()
     cut: bool = False
+    heard: bool = True
+
+    @property
+    def span(self) -> str:
+        """The time in words: "in the last 3 hours"."""
+        try:
+            began, ended = (datetime.fromisoformat(text) for text in (self.since, self.until))
+        except ValueError:
+            return "in the time that was read"
+        hours = round((ended - began).total_seconds() / 3600)
+        return f"in the last {hours} hours" if hours > 1 else "in the last hour"
 
 
 class Logged(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ a run, it only takes longer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from checks.arm_ids import subscription_of
 from checks.catalog.pw308_pulls_logged import LogCause
@@ -24,7 +24,7 @@ from checks.collect.monitor import registry_logs
 from checks.collect.wire.errors import CollectError
 from checks.facts import Cluster, ClusterFacts, NotSeen, RegistryUse, Seen
 from checks.facts.resources import REGISTRIES_TAG
-from checks.findings import ClusterReport, Fail, Unknown
+from checks.findings import ClusterReport, Fail, Pass, Unknown
 from checks.jobs.choosing.scope import ScanScope, clusters_of, names_exactly
 from checks.jobs.choosing.subscriptions import Choice
 from checks.report.cluster_report import build_report
@@ -72,7 +72,10 @@ async def gather(azure: Azure, listing: Inventory, target: Cluster, looked: Look
     near = _Near(azure, listing, target, looked, scope.registries)
     if await near.locate_registries():
         await near.follow()
-        facts = await near.facts(sparing=True)
+        facts = await near.facts(near.waited_for())
+        more = _not_passing(build_report(facts), facts)
+        if more:
+            facts = await near.facts([*near.waited_for(), *more])
         if not _depends_on_more(build_report(facts), facts):
             return facts
     await listing.extend(azure, dict.fromkeys((*listing.subscriptions, *listing.unread), ALL))
@@ -87,15 +90,15 @@ class _Near:
     ) -> None:
         self._azure, self._listing, self._target, self._looked, self._only = azure, listing, target, looked, only
 
-    async def facts(self, *, sparing: bool = False) -> ClusterFacts:
-        """The facts, as far as the inventory has them now.
-
-        ``sparing``: what registries counted and logged is read where it may explain what pods report, or they report
-        nothing.
-        """
+    async def facts(self, monitored: Collection[str] | None = None) -> ClusterFacts:
+        """The facts, as far as the inventory has them now; with what these registries counted and logged, or all."""
         return await cluster.gather(
-            self._azure, self._listing, self._target, (), self._only, looked=self._looked, sparing=sparing
+            self._azure, self._listing, self._target, (), self._only, looked=self._looked, monitored=monitored
         )
+
+    def waited_for(self) -> list[str]:
+        """The registries of which Azure Monitor may say more than the pods do."""
+        return cluster.waited_for(self._uses(), self._looked.workloads)
 
     async def locate_registries(self) -> bool:
         """Reads the registries that the cluster uses where they lie; whether all of them were found."""
@@ -133,8 +136,7 @@ class _Near:
         workloads = self._looked.workloads
         if isinstance(workloads, Seen) and (workloads.value.ready_nodes or failed_pulls(workloads.value)):
             return True
-        hosts = cluster.logs_to_read(self._uses(), workloads)
-        logged = await registry_logs.of_registries(self._azure, self._listing, hosts)
+        logged = await registry_logs.of_registries(self._azure, self._listing, self.waited_for())
         return logged is not None and any(is_firewall(entry) for entry in logged.entries)
 
     def _uses(self) -> tuple[RegistryUse, ...]:
@@ -152,6 +154,17 @@ class _Near:
         found = await resource_graph.roles_of(self._azure, guids, principal.value.object_id)
         held = tuple(scope for scope in found.ids if "/microsoft.containerregistry/registries/" in scope.lower())
         return resource_graph.Located(held).subscriptions()
+
+
+def _not_passing(report: ClusterReport, facts: ClusterFacts) -> list[str]:
+    """The registries that were not asked what they counted and logged, and that are not known to work."""
+    return [
+        row.registry
+        for row in report.registries
+        if not isinstance(row.pull.verdict, Pass)
+        and row.registry not in facts.registry_logs
+        and any(use.login_server == row.registry and isinstance(use.registry, Seen) for use in facts.uses)
+    ]
 
 
 def _depends_on_more(report: ClusterReport, facts: ClusterFacts) -> bool:

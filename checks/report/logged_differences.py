@@ -47,10 +47,11 @@ def logged_differences(
     own = [f for f in findings if f.subject.registry == use.login_server]
     logged = [f for f in own if f.code == LOG]
     passing = {f.code for f in own if isinstance(f.verdict, Pass)} - {f.code for f in own if f.failed}
-    waiting = {pull.classified.cause for pull in failing if not pull.foreign_mirror}
+    waiting = {pull.classified.cause for pull in failing if not pull.foreign_mirror and not _about_layers(pull)}
+    read_whole = log.value.heard and not log.value.cut
     sentences = (
         *_against_azure([f for f in logged if f.failed], passing, facts),
-        *_against_nodes(logged, waiting),
+        *_against_nodes(logged, waiting, read_whole=read_whole),
     )
     return tuple(dict.fromkeys(sentences))
 
@@ -80,9 +81,14 @@ def _is_there(facts: ClusterFacts, image: str | None) -> bool:
     return isinstance(manifest, Seen) and manifest.value.present
 
 
-def _against_nodes(logged: list[Finding], waiting: set[PullErrorCause]) -> Iterable[str]:
+def _about_layers(pull: FailedPull) -> bool:
+    """Whether another host than the login server failed: that registry's log does not know of it."""
+    return ".data." in pull.text or ".blob." in pull.text
+
+
+def _against_nodes(logged: list[Finding], waiting: set[PullErrorCause], *, read_whole: bool) -> Iterable[str]:
     causes = {f.cause for f in logged}
-    if waiting and waiting <= _NEVER_ARRIVED and causes == {LogCause.NOTHING_LOGGED}:
+    if read_whole and waiting and waiting <= _NEVER_ARRIVED and causes == {LogCause.NOTHING_LOGGED}:
         yield (
             "The registry logged no call of this cluster: what nodes ask does not get there, so the fault lies on the "
             f"way (DNS, a route, an appliance), not at the registry. Its log is up to {BEHIND_MINUTES} minutes behind."

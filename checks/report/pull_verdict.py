@@ -240,7 +240,7 @@ def _speaks_of(proven: PullProofs, finding: Finding) -> bool:
 def _against_path(
     failing: Facet, path: Facet, on_path: list[Finding], proven: PullProofs
 ) -> tuple[Facet, tuple[str, ...]]:
-    stands = _still_fails(on_path, proven)
+    stands = _still_fails(on_path, proven) or _too_old(proven)
     if stands:
         return failing, (f"{proven.description} The failure stands all the same: {stands}.",)
     against = _CONTRADICTS if proven.within(CHANGE_MINUTES) else _WAS_BEFORE
@@ -249,6 +249,12 @@ def _against_path(
     if left:
         return settled, (contradicted, *left)
     return msgspec.structs.replace(settled, cause=RowCause.PULLED_AGAINST_PATH), (contradicted,)
+
+
+def _too_old(proven: PullProofs) -> str:
+    """Why a pull that only a log tells of refutes no path: events are gone within the hour, a log is kept."""
+    logged = proven.proof is not None and proven.proof.logged and not proven.full
+    return "the path may have been closed after that" if logged and not proven.within(CHANGE_MINUTES) else ""
 
 
 def _still_fails(on_path: list[Finding], proven: PullProofs) -> str:
@@ -352,7 +358,8 @@ def _is_key(access: Facet, path: Facet, failed: Finding) -> bool:
     if access.cause not in _KEY_CAUSES or isinstance(path.verdict, Fail):
         return False
     named = any(denied_address(evidence.what) for evidence in failed.evidence)
-    return failed.cause == PullErrorCause.FIREWALL_DENIED and isinstance(access.verdict, Fail) and not named
+    refused = failed.cause == PullErrorCause.FIREWALL_DENIED or (failed.code == LOG and failed.cause in CREDENTIALS)
+    return refused and isinstance(access.verdict, Fail) and not named
 
 
 def _without_proof(access: Facet, path: Facet, reports: NodeReports) -> Facet:

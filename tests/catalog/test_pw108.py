@@ -45,6 +45,8 @@ def policies(*keys: str, object_id: str = own.PRINCIPAL, **more: Any) -> dict[st
     return {"accessPolicies": [{"objectId": object_id, "permissions": {"keys": list(keys)}}], **more}
 
 
+COMPOUND = {"objectId": own.PRINCIPAL, "applicationId": guid("an application"), "permissions": {"keys": ["all"]}}
+
 # in order, or nothing to look at -------------------------------------------------------------------------------------
 
 
@@ -322,6 +324,7 @@ def test_fail_is_a_warning_where_no_role_lets_the_identity_wrap() -> None:
     "reads",
     [
         {"vault": own.vault(**policies("all", object_id=guid("a group, perhaps")))},
+        {"vault": own.vault(accessPolicies=[COMPOUND])},
         {"vault": own.vault(accessPolicies="none")},
         {"vault": own.vault(accessPolicies=[{"objectId": 1}])},
         {"vault": own.vault(accessPolicies=[{"objectId": "x"}] * 1025)},
@@ -331,7 +334,18 @@ def test_fail_is_a_warning_where_no_role_lets_the_identity_wrap() -> None:
         own.roles(assignments=None),
         own.roles(assignments=seen((), "1 of 1 bodies could not be read")),
     ],
-    ids=["a group", "no list", "no object id", "too many", "no word", "no definition", "a condition", "unasked", "cut"],
+    ids=[
+        "a group",
+        "of an application",
+        "no list",
+        "no object id",
+        "too many",
+        "no word",
+        "no definition",
+        "a condition",
+        "unasked",
+        "cut",
+    ],
 )
 def test_unknown_where_something_else_may_allow_it(reads: dict[str, Any]) -> None:
     finding = judged(**reads)

@@ -8,8 +8,10 @@ from checks.catalog.pw308_pulls_logged import CHECK, judge_registry
 from checks.catalog.registry_view import views_of
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Workloads
 from checks.facts.registry_log import LOGIN, LogEntry, LoggedCall, RegistryLog
-from checks.findings import Basis, ClusterReport, Finding, RegistryRow, Severity, word
+from checks.findings import Basis, ClusterReport, Facet, Fail, Finding, Pass, RegistryRow, Severity, word
 from checks.report.cluster_report import build_report
+from checks.report.pull_verdict import NodeReports, PullProofs, pull_facet
+from checks.rules.customer_key.causes import KeyCause
 from tests.support import access_facts as base
 from tests.support.logged_calls import FIREWALL, HOST, UNTIL, Place, entry, turned_away
 from tests.support.network_world import World
@@ -191,3 +193,49 @@ def test_timeouts_of_which_the_registry_logged_nothing_lie_on_the_way() -> None:
     row = row_of(facts(workloads=pods))
     assert any("The registry logged no call of this cluster" in sentence for sentence in row.disagreements)
     assert not any("logged no call" in sentence for sentence in row_of(facts()).disagreements)
+
+
+def test_a_pull_of_long_ago_refutes_no_path_that_is_closed_now() -> None:
+    log = facts(entry(PLACE, 200, last="2026-11-29T06:10:00Z")).registry_logs
+    row = row_of(base.changed(World().deny("203.0.113.9").facts(), registry_logs=log))
+    assert (word(row.pull.verdict), word(row.path.verdict)) == ("fail", "fail")
+    assert any("may have been closed after that" in sentence for sentence in row.disagreements)
+
+
+def test_a_refusal_beside_a_later_pull_by_another_way_only_warns() -> None:
+    since = entry(PLACE, 200, address="10.1.0.7", last="2026-11-29T08:58:00Z")
+    (finding,) = judged(facts(turned_away(PLACE), since))
+    assert finding.severity is Severity.WARNING and "by another way in" in finding.summary
+    assert word(row_of(facts(turned_away(PLACE), since)).pull.verdict) == "pass"
+
+
+def test_a_refusal_that_nobody_can_tell_apart_stands_beside_a_pull() -> None:
+    pulled, refused = facts(entry(PLACE, 200, last=EARLIER)), facts(turned_away(PLACE), apart=False)
+    logs = [facts_.registry_logs[HOST].value.calls for facts_ in (pulled, refused)]  # type: ignore[union-attr]
+    both = facts(registry_logs={HOST: base.seen(RegistryLog("2026-11-29T06:00:00Z", UNTIL, logs[0] + logs[1]))})
+    assert [f.cause for f in judged(both)] == ["logged-pull", "not-told-apart"]
+
+
+def test_a_success_of_the_same_second_ends_a_failure() -> None:
+    same = entry(PLACE, 200, kind=LOGIN)
+    assert not [f for f in judged(facts(entry(PLACE, 401), same)) if word(f.verdict) == "fail"]
+
+
+def test_signatures_that_an_image_need_not_have_are_no_trouble() -> None:
+    assert [f.cause for f in judged(facts(entry(PLACE, 404, tag="sha256-0123abcd.sig")))] == ["nothing-logged"]
+
+
+def test_a_log_in_which_nothing_stands_of_the_registry_is_no_sign_of_silence() -> None:
+    empty = base.seen(RegistryLog("2026-11-29T06:00:00Z", UNTIL, heard=False))
+    (finding,) = judged(facts(registry_logs={HOST: empty}))
+    assert (word(finding.verdict), finding.cause) == ("skipped", "not-logged")
+    (cut,) = judged(facts(cut=True))
+    assert "of what was read, the newest groups of calls, none is known" in cut.summary
+
+
+def test_a_registry_without_its_key_explains_a_403_in_the_log() -> None:
+    lost = Facet(Fail(), KeyCause.KEY_DISABLED, ("PW108",), "The key is disabled.")
+    passing = Facet(Pass(), "ok")
+    refused = CHECK.fails(judged(facts(entry(PLACE, 403)))[0].subject, "unauthorized", "403", fix=())
+    pull, _ = pull_facet(lost, passing, [], NodeReports((refused,), (), ()), PullProofs())
+    assert (pull.cause, pull.decided_by) == (KeyCause.KEY_DISABLED, ("PW108", CHECK.code))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -131,6 +132,11 @@ def allowed(asked: list[RequestRecord]) -> int:
     return OF_CLUSTER + of_registries + ruled + addresses + groups + counts
 
 
+def without_ages(rows: Any) -> Any:
+    """Rows without how long ago something was, which a minute changes."""
+    return json.loads(re.sub(r" \(\d+ (minutes?|hours) before this scan\)", "", json.dumps(rows)))
+
+
 def waited_for(cluster: Any) -> list[str]:
     """The Azure registries whose images pods of a cluster wait for, in order."""
     waiting = [one["subject"] for one in cluster["findings"] if (one["code"], one["verdict"]) == ("PW301", "fail")]
@@ -150,7 +156,7 @@ def test_a_check_of_one_cluster_among_a_hundred_reads_its_own_estate(fleet: Path
         for cluster in listed.answer["clusters"][::5]:
             near, asked = checked(simulator, simulator.environment, cluster)
             assert len(asked) <= allowed(asked), Counter(one.path for one in asked)
-            assert near["registries"] == cluster["registries"]
+            assert without_ages(near["registries"]) == without_ages(cluster["registries"])
             homes = {one.subscription for one in asked if REGISTRY in one.path}
             is_open = not any("publicIPAddresses" in one.path for one in asked)
             assert not is_open or len(asked) <= LIMIT

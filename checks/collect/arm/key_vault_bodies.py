@@ -45,7 +45,8 @@ def _policy(body: Any) -> AccessPolicy | None:
     object_id, keys = text(body, "objectId"), get(body, "permissions", "keys")
     if object_id is None or not isinstance(keys, list | None):
         return None
-    return AccessPolicy(object_id.lower(), tuple(word.lower() for word in strings(body, "permissions", "keys")))
+    allowed = tuple(word.lower() for word in strings(body, "permissions", "keys"))
+    return AccessPolicy(object_id.lower(), allowed, compound=bool(text(body, "applicationId")))
 
 
 def deleted_vault(body: Any) -> DeletedVault | None:

@@ -19,7 +19,7 @@ from checks.collect.wire import connections
 from checks.collect.wire.errors import NotAllowed, NotFound, Temporary, translate_errors
 from checks.facts.registry_log import LOGIN, PULL, LogEntry
 from checks.retry_after import asked_seconds
-from checks.text import clipped, one_line
+from checks.text import clipped, one_line, printable
 
 ROLE = "Log Analytics Reader"
 MAX_ROWS = 10_000
@@ -29,7 +29,14 @@ MAX_NAME = 300
 LOGINS = "ContainerRegistryLoginEvents"
 PULLS = "ContainerRegistryRepositoryEvents"
 _HOST = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
-_STATUS = re.compile(r"(?<!\d)([1-5]\d\d)(?!\d)")
+_STATUS = re.compile(r"[1-5]\d\d")
+# In a sentence only an error's, with its label or its phrase: a tag, an address or a port may be any number.
+_SAID = re.compile(
+    r"\b(?:http(?:/[\d.]+)?|status(?: ?code)?)[ :=]{1,3}([45]\d\d)\b"
+    r"|(?:^|\s)([45]\d\d):? (?:unauthorized|forbidden|not found|too many requests|internal server error|bad gateway"
+    r"|service unavailable|gateway timeout)\b",
+    re.IGNORECASE,
+)
 _COLUMNS = (
     *("Type", "LoginServer", "CallerIpAddress", "Identity", "OperationName", "ResultType", "ResultDescription"),
     *("Repository", "Tag", "Digest"),
@@ -116,7 +123,7 @@ def entries_of(content: bytes) -> Answer:
     """
     try:
         body = msgspec.json.decode(content, type=_Body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):  # msgspec reads nested values by recursion
         raise Temporary("Log Analytics sent what is no answer to a query") from None
     if body.error is not None:
         raise Temporary(f"Log Analytics answered in part: {_said(body.error)}")
@@ -138,7 +145,7 @@ def _entry(row: dict[str, Any]) -> LogEntry | None:
         login_server=host.lower(),
         first=first,
         last=last,
-        events=events if isinstance(events, int) and events > 0 else 1,
+        events=events if type(events) is int and events > 0 else 1,
         address=address,
         identity=identity,
         status=_status(code) or _status(said),
@@ -150,7 +157,7 @@ def _entry(row: dict[str, Any]) -> LogEntry | None:
 
 
 def _text(value: Any) -> str:
-    return clipped(one_line(value), MAX_NAME).strip() if isinstance(value, str) else ""
+    return printable(clipped(one_line(value), MAX_NAME)).strip() if isinstance(value, str) else ""
 
 
 def _moment(value: Any) -> str:
@@ -167,10 +174,10 @@ def utc(moment: datetime) -> str:
 
 
 def _status(text: str) -> int | None:
-    """The HTTP status that a column holds, alone or in a sentence; none where it holds an address or several."""
-    if text.isdecimal():
-        return int(text) if _STATUS.fullmatch(text) else None
-    found = {match[1] for match in _STATUS.finditer(re.sub(r"\d+\.\d+\.\d+\.\d+", "", text))}
+    """The HTTP status that a column is, or the one error's that its sentence names."""
+    if _STATUS.fullmatch(text):
+        return int(text)
+    found = {match[1] or match[2] for match in _SAID.finditer(text)}
     return int(found.pop()) if len(found) == 1 else None
 
 
@@ -189,9 +196,9 @@ def _raise_for_status(response: aiohttp.ClientResponse, content: bytes, workspac
 def _error_of(content: bytes) -> str:
     try:
         error = msgspec.json.decode(content, type=_Body).error
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return ""
-    return f": {_said(error)}" if error else ""
+    return f": {_said(error).rstrip('.')}." if error else ""
 
 
 def _said(error: dict[str, Any]) -> str:

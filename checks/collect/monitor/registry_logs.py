@@ -43,12 +43,14 @@ async def of_cluster(
     own: dict[str, list[LoggedCall]] = {}
     for call in inventory.calls_by_cluster(logged.entries).get(cluster.id.lower(), ()):
         own.setdefault(call.entry.login_server, []).append(call)
+    heard = {entry.login_server for entry in logged.entries}
     logs: dict[str, Seen[RegistryLog] | NotSeen] = {}
     for host, part in logged.registries.items():
         if isinstance(part, NotSeen):
             logs[host] = part
         else:
-            log = RegistryLog(logged.since, logged.until, tuple(own.get(host, ())), cut=part.value)
+            calls = tuple(own.get(host, ()))
+            log = RegistryLog(logged.since, logged.until, calls, cut=part.value, heard=host in heard)
             logs[host] = Seen(log, part.evidence)
     return logs
 
@@ -59,7 +61,7 @@ async def of_registries(azure: Azure, inventory: Inventory, only: Iterable[str] 
         return None
     hosts = None if only is None else frozenset(only)
     registries = [one for one in inventory.registries() if hosts is None or one.login_server in hosts][:MAX_REGISTRIES]
-    key = "" if hosts is None else " ".join(sorted(registry.login_server for registry in registries))
+    key = "all" if hosts is None else f"only {' '.join(sorted(registry.login_server for registry in registries))}"
     return await inventory.logged.get(key, lambda: _read(azure, registries, datetime.now(UTC)))
 
 
@@ -67,11 +69,13 @@ async def _read(azure: Azure, registries: list[Registry], now: datetime) -> Logg
     since = now - timedelta(hours=azure.settings.registry_log_hours)
     leads = await _leads(azure, registries)
     by_workspace: dict[str, list[str]] = {}
+    spelt: dict[str, str] = {}  # as Azure or the settings do, where they differ in case
     for host, workspaces in leads.items():
         for workspace in workspaces if not isinstance(workspaces, NotSeen) else ():
-            by_workspace.setdefault(workspace, []).append(host)
+            by_workspace.setdefault(workspace.lower(), []).append(host)
+            spelt.setdefault(workspace.lower(), workspace)
     asked = await asyncio.gather(
-        *(_ask(azure, workspace, hosts, since, now) for workspace, hosts in by_workspace.items())
+        *(_ask(azure, spelt[workspace], hosts, since, now) for workspace, hosts in by_workspace.items())
     )
     answers = dict(zip(by_workspace, asked, strict=True))
     entries = (entry for answer in asked if isinstance(answer, Seen) for entry in answer.value.entries)
@@ -94,7 +98,7 @@ def _of_registry(
     """Whether a registry's log was read, in one of the places it goes to; whether that was cut."""
     if isinstance(workspaces, NotSeen):
         return workspaces
-    given = [answers[workspace] for workspace in workspaces]
+    given = [answers[workspace.lower()] for workspace in workspaces]
     read = [one for one in given if isinstance(one, Seen)]
     if read:
         return Seen(any(one.value.cut for one in read), read[0].evidence)

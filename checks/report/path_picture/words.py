@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from unicodedata import combining, east_asian_width
 
+from checks.catalog import pw308_pulls_logged
 from checks.catalog.check import Step
 from checks.findings import shown, word
 from checks.report.chain.model import Chain, ChainLink
 from checks.text import clipped, printable
+
+LOG = pw308_pulls_logged.CHECK.code
 
 MAX_HEADLINE = 300
 MAX_SENTENCE = 320
@@ -42,7 +45,7 @@ def reason(link: ChainLink) -> str:
 def marks(chain: Chain) -> dict[Step, str]:
     """What stands at each step that fails: the first is where it breaks, and what nodes report is what comes of it."""
     return {
-        link.step: "nodes say so"
+        link.step: ("the registry says so" if link.codes == (LOG,) else "nodes say so")
         if number and link.step is Step.NODES
         else "it breaks here" + (" too" if number else "")
         for number, link in enumerate(chain.broken)

@@ -65,7 +65,7 @@ def _by_policies(vault: KeyVault, principal: str) -> _Allowed:
     perhaps: set[str] = set()
     for policy in vault.policies or ():
         given = {action for action, word in POLICY.items() if word in policy.keys or "all" in policy.keys}
-        (surely if policy.object_id == principal.lower() else perhaps).update(given)
+        (surely if policy.object_id == principal.lower() and not policy.compound else perhaps).update(given)
     return _Allowed(frozenset(surely), frozenset(perhaps))
 
 
@@ -112,7 +112,7 @@ def _settled(own: OwnKey, vault: KeyVault, principal: str, allowed: _Allowed) ->
         why = (
             "a role with a condition, or one whose definition was not read, may allow it"
             if vault.rbac
-            else "an access policy of another object id, which may be a group's, would allow it"
+            else "an access policy of another object id, which may be a group's, or of an application would allow it"
         )
         return _not_known(own, why)
     words = " and ".join(WORDS[action] for action in missing)
@@ -132,7 +132,8 @@ def _grant(vault: KeyVault, principal: str) -> str:
     """What lets the identity use the key. A policy is written whole: what it allows so far stays."""
     if vault.rbac:
         return az_roles.assign_role(principal, ENCRYPTION_USER, vault.id)
-    own = [word for policy in vault.policies or () if policy.object_id == principal.lower() for word in policy.keys]
+    policies = [one for one in vault.policies or () if one.object_id == principal.lower() and not one.compound]
+    own = [word for policy in policies for word in policy.keys]
     kept = [word for word in own if word not in POLICY.values()]
     return az_keyvault.set_key_permissions(vault.id, principal, dict.fromkeys((*az_keyvault.REGISTRY_NEEDS, *kept)))
 

@@ -1,17 +1,19 @@
 """Which cluster made a call that a registry logged, and when that cannot be told.
 
-A call is a cluster's where nobody else can have made it. The kubelet identity that AKS makes belongs to one cluster;
-one that somebody brought may serve several, so the address has to agree. Without an identity only a refusal by the
+A call is a cluster's where nobody else can have made it. The kubelet identity that AKS makes belongs to one cluster,
+unless it came from where Azure shows none of its nodes; one that somebody brought may serve several, and other machines
+besides, so the address has to be the cluster's alone. Without an identity only a refusal by the
 registry's firewall counts, and only from an address that is the cluster's alone: of a shared NAT address anybody
 behind it may be meant. A node tries once without credentials after each failure, which says nothing either.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, ip_address
 
-from checks.arm_ids import resource_group_of, subscription_of
+from checks.arm_ids import name_of, resource_group_of, subscription_of
 from checks.facts import Cluster
 from checks.facts.network import Networks
 from checks.facts.registry_log import LogEntry, LoggedCall
@@ -62,11 +64,13 @@ class Callers:
     ) -> list[tuple[str, LoggedCall]]:
         holders = self._by_identity.get(identity, [])
         if len(holders) == 1 and _made_for(self._clusters[holders[0]]):
+            if address is not None and not self._exits_of(holders[0]).may_come_from(address):
+                return _shared(entry, BY_IDENTITY, holders, self._clusters)
             return [(holders[0], LoggedCall(entry, BY_IDENTITY))]
         if address is None:
             return _shared(entry, BY_IDENTITY, holders, self._clusters)
         possible = [key for key in holders if self._exits_of(key).may_come_from(address)]
-        if len(possible) == 1 and self._whole and self._exits_of(possible[0]).has(address):
+        if len(possible) == 1 and self._whole and self._is_its(possible[0], address):
             return [(possible[0], LoggedCall(entry, BY_BOTH))]
         return _shared(entry, BY_IDENTITY, possible, self._clusters)
 
@@ -75,6 +79,10 @@ class Callers:
         if len(holders) == 1 and self._whole and self._exits_of(holders[0]).alone_has(address):
             return [(holders[0], LoggedCall(entry, BY_ADDRESS))]
         return _shared(entry, BY_SHARED_ADDRESS, holders, self._clusters)
+
+    def _is_its(self, key: str, address: IPv4Address) -> bool:
+        exits = self._exits_of(key)
+        return exits.alone_has(address) or exits.in_subnets(address)
 
     def _that_have(self, address: IPv4Address) -> tuple[str, ...]:
         if address not in self._having:
@@ -104,9 +112,9 @@ def _names_of(cluster: Cluster) -> set[str]:
 
 
 def _made_for(cluster: Cluster) -> bool:
-    """Whether its kubelet identity is the one that AKS made for it: it lies in the group of its nodes."""
+    """Whether its kubelet identity is the one that AKS made for it, by its name, in the group of its nodes."""
     resource = cluster.kubelet.resource_id if cluster.kubelet is not None else None
-    if not resource:
+    if not resource or name_of(resource).lower() != f"{cluster.name}-agentpool".lower():
         return False
     same_subscription = subscription_of(resource) == subscription_of(cluster.id)
     return same_subscription and resource_group_of(resource).lower() == node_group_of(cluster)
@@ -115,8 +123,13 @@ def _made_for(cluster: Cluster) -> bool:
 def _shared(
     entry: LogEntry, by: str, keys: Iterable[str], clusters: Mapping[str, Cluster]
 ) -> list[tuple[str, LoggedCall]]:
-    """A call that several may have made, those that cannot be seen among them."""
-    names = {key: clusters[key].name for key in keys}
+    """A call that several may have made, those that cannot be seen among them. Namesakes are told with their group."""
+    plain = {key: clusters[key].name for key in keys}
+    twice = {name for name, count in Counter(plain.values()).items() if count > 1}
+    names = {
+        key: f"{name} in {resource_group_of(key)} of {subscription_of(key)}" if name in twice else name
+        for key, name in plain.items()
+    }
     return [
         (key, LoggedCall(entry, by, told_apart=False, others=tuple(sorted(n for k, n in names.items() if k != key))))
         for key in names

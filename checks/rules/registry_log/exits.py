@@ -12,13 +12,13 @@ import msgspec
 
 from checks.facts import AgentPool, Cluster, NotSeen
 from checks.facts.network import Networks
-from checks.rules.azure.node_pools import has_nodes
 from checks.rules.path import node_network
 from checks.rules.path.destinations import network
 from checks.rules.path.egress import Egress, OutboundType, egress_of
 from checks.rules.path.node_network import NodeSubnet
 from checks.rules.path.routes import UNROUTED
 
+_PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
 # Addresses of these belong to the cluster alone: they are those of its own load balancer, or of its own machines.
 _OF_ITS_OWN = (OutboundType.BALANCER, OutboundType.NODE)
 
@@ -35,27 +35,29 @@ class Exits(msgspec.Struct, frozen=True, kw_only=True):
 
     def may_come_from(self, address: IPv4Address) -> bool:
         """Whether a registry may have seen one of its nodes come from an address."""
-        if is_private(address):
-            return not self.all_private or _within(address, self.private)
-        return not self.all_public or _within(address, self.public)
+        return self.has(address) or not (self.all_private if _is_private(address) else self.all_public)
 
     def has(self, address: IPv4Address) -> bool:
-        """Whether Azure shows that its nodes have an address, or leave by it."""
-        return _within(address, self.private if is_private(address) else self.public)
+        """Whether Azure shows that its nodes have an address, or leave by it. Subnets may have public ranges too."""
+        return _within(address, self.private) or _within(address, self.public)
+
+    def in_subnets(self, address: IPv4Address) -> bool:
+        """Whether an address is one of its subnets', which networks elsewhere may have too."""
+        return _within(address, self.private)
 
     def alone_has(self, address: IPv4Address) -> bool:
         """Whether nobody else can leave by an address."""
         return _within(address, self.own)
 
 
-def is_private(address: IPv4Address) -> bool:
-    """Whether a registry sees it only through a private endpoint."""
-    return not address.is_global
+def _is_private(address: IPv4Address) -> bool:
+    """Whether a registry sees an address only through a private or a service endpoint."""
+    return _within(address, _PRIVATE)
 
 
 def exits_of(networks: Networks, cluster: Cluster) -> Exits:
-    """The addresses of all pools that have nodes."""
-    parts = [_of_pool(networks, cluster, pool) for pool in cluster.pools if has_nodes(pool)]
+    """The addresses of all pools: one without nodes now may have had some when the registry logged a call."""
+    parts = [_of_pool(networks, cluster, pool) for pool in cluster.pools]
     if not parts or cluster.node_provisioning:
         parts.append(Exits(all_public=False, all_private=False))
     return Exits(

@@ -33,7 +33,7 @@ def cause_of(entry: LogEntry) -> PullErrorCause | None:
     if entry.status in (401, 403):
         return PullErrorCause.UNAUTHORIZED
     if entry.status == 404:
-        return PullErrorCause.IMAGE_NOT_FOUND if entry.kind == PULL else None
+        return PullErrorCause.IMAGE_NOT_FOUND if entry.kind == PULL and entry.repository else None
     if entry.status == _TOO_MANY:
         return PullErrorCause.RATE_LIMITED
     return PullErrorCause.REGISTRY_ERROR if entry.status >= 500 else None

@@ -18,6 +18,7 @@ from checks.rules.registry_log.outcomes import cause_of, succeeded
 
 BACK_OFF_MINUTES = 5  # kubelet's longest (kubernetes/pkg/kubelet: MaxContainerBackOff)
 BEHIND_MINUTES = 15  # Azure Monitor, "Log data ingestion time"
+_ATTACHMENTS = (".sig", ".att", ".sbom")
 _STILL = timedelta(minutes=BACK_OFF_MINUTES + BEHIND_MINUTES)
 
 
@@ -25,7 +26,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """What a cluster is refused now: the latest of ``events`` calls that failed likewise since ``first``.
 
     ``image`` is what was asked for, "" where that does not matter. ``pulled_before``: the same identity pulled earlier
-    in the log, or was let in and refused a repository only: so it is what its pods depend on.
+    in the log, or was let in and refused a repository only: so it is what its pods depend on. ``pulled_since``: the
+    cluster did pull later, by another way in.
     """
 
     cause: PullErrorCause
@@ -34,6 +36,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     image: str = ""
     pulled_before: bool = False
+    pulled_since: bool = False
 
 
 def image_of(entry: LogEntry) -> str:
@@ -65,7 +68,9 @@ def _troubles(log: RegistryLog, calls: list[LoggedCall]) -> tuple[Trouble, ...]:
     groups: dict[tuple[PullErrorCause, str], list[LoggedCall]] = {}
     for call in calls:
         cause = cause_of(call.entry)
-        if cause is not None and _is_current(call.entry, log.until) and not _ended(call.entry, cause, worked):
+        if cause is None or _is_attachment(call.entry):
+            continue
+        if _is_current(call.entry, log.until) and not _ended(call.entry, cause, worked):
             image = image_of(call.entry) if cause is PullErrorCause.IMAGE_NOT_FOUND else ""
             groups.setdefault((cause, image), []).append(call)
     found = [_trouble(cause, image, group, worked) for (cause, image), group in groups.items()]
@@ -83,7 +88,14 @@ def _trouble(cause: PullErrorCause, image: str, group: list[LoggedCall], worked:
         image=image,
         pulled_before=any(call.entry.kind == PULL for call in group)
         or any(entry.kind == PULL and entry.identity.lower() in identities for entry in worked),
+        pulled_since=cause is PullErrorCause.FIREWALL_DENIED
+        and any(entry.kind == PULL and entry.last >= latest.entry.last for entry in worked),
     )
+
+
+def _is_attachment(entry: LogEntry) -> bool:
+    """Whether a signature or the like was asked for, which an image need not have: "sha256-….sig" of cosign."""
+    return entry.tag.startswith("sha256-") and entry.tag.endswith(_ATTACHMENTS)
 
 
 def _is_current(entry: LogEntry, until: str) -> bool:
@@ -94,7 +106,7 @@ def _is_current(entry: LogEntry, until: str) -> bool:
 
 
 def _ended(entry: LogEntry, cause: PullErrorCause, worked: Iterable[LogEntry]) -> bool:
-    return any(_ends(entry, cause, success) for success in worked if success.last > entry.last)
+    return any(_ends(entry, cause, success) for success in worked if success.last >= entry.last)
 
 
 def _ends(entry: LogEntry, cause: PullErrorCause, success: LogEntry) -> bool:
@@ -104,7 +116,8 @@ def _ends(entry: LogEntry, cause: PullErrorCause, success: LogEntry) -> bool:
     if entry.kind == LOGIN and cause is PullErrorCause.UNAUTHORIZED:
         return success.kind == LOGIN and success.identity.lower() == entry.identity.lower()
     if cause is PullErrorCause.IMAGE_NOT_FOUND:
-        return image_of(success) == image_of(entry)
+        # By a digest alone it may be any tag's.
+        return image_of(success) == image_of(entry) or (success.repository == entry.repository and not success.tag)
     if cause is PullErrorCause.UNAUTHORIZED:
         return success.kind == PULL and success.repository == entry.repository
     return success.kind == entry.kind

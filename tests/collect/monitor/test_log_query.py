@@ -55,6 +55,8 @@ def test_a_row_becomes_an_entry() -> None:
 @pytest.mark.parametrize(("code", "said", "status"), [
     ("401", "", 401), ("", "401", 401), ("Failed", "HTTP 403 Forbidden", 403), ("0", "429 too many requests", 429),
     ("", "client with IP '20.200.40.4' is not allowed access", None), ("", "between 401 and 403", None),
+    ("Failed", 'manifest tagged by "200" is not found', None), ("Failed", "repository team/app-404 not found", None),
+    ("", "2603:1020:500::1 was refused", None), ("", "HTTP status 401, then 403 Forbidden", None),
     ("HttpStatusCode", "unauthorized: status 401: 401 Unauthorized", 401), ("99999", "", None), ("", "", None),
 ])  # fmt: skip
 def test_the_status_is_in_one_of_two_columns(code: str, said: str, status: int | None) -> None:
@@ -73,7 +75,7 @@ def test_columns_may_come_in_any_order_and_some_not_at_all() -> None:
 
 @pytest.mark.parametrize("body", [
     b"", b"{}", b"[]", b"null", b'{"tables": []}', b'{"tables": 3}', b"<html>",
-    answer(row(), error={"code": "PartialError", "message": "too many records"}),
+    b"[" * 200_000, answer(row(), error={"code": "PartialError", "message": "too many records"}),
 ])  # fmt: skip
 def test_what_is_no_whole_answer_is_none(body: bytes) -> None:
     with pytest.raises(Temporary):

@@ -36,7 +36,7 @@ def findings(draw: st.DrawFn) -> Finding:
     ]
     if code == "PW302":  # it never says this but beside a finding that says why
         of_check.remove("pods-not-read")
-    nodes_failures = code == "PW301"
+    nodes_failures = code in ("PW301", "PW308")  # what both say of a failure is a pull error
     cause = draw(st.sampled_from([one.value for one in PullErrorCause] if nodes_failures else of_check))
     return Finding(
         code=code,

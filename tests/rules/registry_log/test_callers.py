@@ -3,9 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from checks.facts.registry_log import LogEntry, LoggedCall
-from tests.support.logged_calls import Place, callers, cluster_at, entry, turned_away
+from checks.rules.registry_log.callers import Callers
+from tests.support.logged_calls import Place, callers, cluster_at, entry, networks, turned_away
 
 ALONE = Place(name="aks-alone", number=1, exit="balancer")
 NAT = Place(name="aks-nat", number=2, exit="nat 1")
@@ -101,3 +103,31 @@ def test_who_is_accused_made_the_call(places: list[Place], data: st.DataObject) 
     logged = turned_away(caller, **over) if status == 403 else entry(caller, status, **over)
     assert set(accused(places, logged)) <= {caller.name}
     assert accused(places, logged, whole=False) == [] or not caller.identity
+
+
+def test_machines_behind_the_same_nat_gateway_may_have_a_brought_identity_too() -> None:
+    place = Place(name="aks-nat", number=2, exit="nat 1 too", identity="brought")
+    assert accused([place], entry(place, 404)) == []
+    assert accused([place], entry(place, 404, address=place.node)) == ["aks-nat"]
+
+
+def test_an_identity_from_where_no_node_can_be_is_not_taken_for_the_clusters() -> None:
+    assert accused([ALONE], entry(ALONE, 404, address="52.1.1.1")) == []
+    assert told([ALONE], entry(ALONE, 404, address="52.1.1.1"))["aks-alone"].others == ()
+
+
+def test_namesakes_are_told_with_their_groups() -> None:
+    one, two = (Place(name="aks-4", number=n, exit="nat 1", identity="shared") for n in (4, 5))
+    clusters = [cluster_at(one), structs.replace(cluster_at(two), id=cluster_at(two).id.replace("/rg/", "/other/"))]
+    calls = Callers(clusters, networks([one]), whole=True).calls_by_cluster([entry(one, 404, address="")])
+    assert {call.others[0].split(" of ")[0] for (call,) in calls.values()} == {"aks-4 in rg", "aks-4 in other"}
+
+
+@pytest.mark.parametrize("stopped", ["count", "power"])
+def test_a_cluster_that_was_stopped_just_now_may_have_called_before(stopped: str) -> None:
+    neighbour = cluster_at(Place(name="aks-next", number=3, exit="nat 1"))
+    pool = structs.replace(neighbour.pools[0], **({"count": 0} if stopped == "count" else {"power_state": "Stopped"}))
+    places = [NAT, Place(name="aks-next", number=3, exit="nat 1")]
+    clusters = [cluster_at(NAT), structs.replace(neighbour, pools=(pool,))]
+    calls = Callers(clusters, networks(places), whole=True).calls_by_cluster([turned_away(NAT)])
+    assert calls and not any(call.told_apart for (call,) in calls.values())
