@@ -14,19 +14,17 @@ from checks.collect.arm import (
     image_pull,
     name_servers,
     network_managers,
-    pull_counts,
     reads,
-    registry_details,
-    registry_keys,
     through_groups,
     virtual_hubs,
 )
 from checks.collect.arm.bodies import GUID
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
+from checks.collect.arm.registries import details, keys
 from checks.collect.kubernetes import api, canary, node_identities, pull_secrets, service_accounts
 from checks.collect.kubernetes.canary_records import CanaryRecords
-from checks.collect.monitor import registry_logs
+from checks.collect.monitor import pull_counts, registry_logs
 from checks.collect.registry import manifests, probes
 from checks.facts import (
     NO_CANARY,
@@ -121,9 +119,9 @@ async def gather(
         kubelet_resource=await identities.kubelet_resource(azure, inventory, cluster, nodes),
         client_secrets=await _client_secrets(azure, cluster, principal),
         probes=await probes.of_cluster(azure, inventory, uses),
-        performance=await registry_details.of_cluster(azure, inventory, uses),
+        performance=await details.of_cluster(azure, inventory, uses),
         pull_counts=await pull_counts.of_cluster(azure, inventory, _monitored(uses, monitored)),
-        encryption=await registry_keys.of_cluster(azure, inventory, uses),
+        encryption=await keys.of_cluster(azure, inventory, uses),
         networks=await _networks(azure, inventory, cluster, uses),
         visibility=inventory.visibility,
         pull_secrets=secrets,

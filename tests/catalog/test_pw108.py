@@ -9,7 +9,7 @@ import pytest
 
 from checks import catalog
 from checks.catalog import pw108_customer_managed_key as pw108
-from checks.collect.arm import key_vault_bodies
+from checks.collect.arm.registries import key_vault_bodies
 from checks.facts import NotSeen, NotSeenReason, Registry, RoleDefinition
 from checks.facts.authorization import Permission
 from checks.facts.encryption import AssignedIdentity, DeletedVault, Encryption, EncryptionReads, KeyFound

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from checks.collect.arm import bodies, key_vault_bodies
+from checks.collect.arm import bodies
+from checks.collect.arm.registries import key_vault_bodies
 from checks.facts import ClusterFacts, NotSeen, Registry, RoleAssignment, RoleDefinition, Seen
 from checks.facts.authorization import Permission
 from checks.facts.encryption import AssignedIdentity, EncryptionReads, KeyFound

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import settings
-from checks.collect.arm import inventory, pull_counts
+from checks.collect.arm import inventory
 from checks.collect.arm.client import open_azure
-from checks.collect.arm.pull_counts import MAX_HOURS, MAX_PULLS, OFF, hours_of
+from checks.collect.monitor import pull_counts
+from checks.collect.monitor.pull_counts import MAX_HOURS, MAX_PULLS, OFF, hours_of
 from checks.collect.wire.errors import CollectError, Temporary
 from checks.facts import NotSeen, NotSeenReason, Registry, RegistryUse, Seen
 from checks.facts.registry_details import PullCounts, PullHour

@@ -11,10 +11,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from checks.collect.arm import bodies, key_vault_bodies, reads, resource_graph
+from checks.collect.arm import bodies, reads, resource_graph
 from checks.collect.arm.client import Azure
 from checks.collect.arm.identities import IDENTITY_API
 from checks.collect.arm.inventory import Inventory
+from checks.collect.arm.registries import key_vault_bodies
 from checks.collect.wire.errors import CollectError, NotFound, Temporary
 from checks.facts import NotSeen, NotSeenReason, Registry, RegistryUse, RoleDefinition, Seen, subscription_of
 from checks.facts.encryption import (

@@ -1,0 +1,1 @@
+"""What Azure Resource Manager shows of registries beyond their bodies: performance, keys."""
