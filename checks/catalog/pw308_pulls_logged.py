@@ -143,6 +143,9 @@ def _doubt(view: RegistryView, trouble: Trouble) -> str:
         return "No pod waits for it now."
     if trouble.pulled_since:
         return "It pulled since by another way in, so something else in its network may have asked."
+    manifest = view.facts.manifests.get(_canonical(trouble.image))
+    if isinstance(manifest, Seen) and manifest.value.present:
+        return "It is there now."
     login_only = trouble.cause is PullErrorCause.UNAUTHORIZED and not trouble.pulled_before
     return "It never pulled in this time: pods with a pull secret do not need it." if login_only else ""
 

@@ -53,9 +53,11 @@ from checks.rules.fair_share import fair_share
 from checks.rules.patterns import fits, is_pattern
 from checks.rules.pull import mirrors, pull_times
 from checks.rules.pull.observed_pulls import WAITING_FOR_IMAGE, failed_pulls
+from checks.rules.registry_log.standing import troubles
 
 MAX_REGISTRIES = 100
 MAX_NAMES = 20  # of one registry
+MAX_MISSED = 20  # images that a log names
 LOGGED = "the registry's log"
 NO_LOGS: Mapping[str, Seen[RegistryLog] | NotSeen] = MappingProxyType({})
 
@@ -125,7 +127,7 @@ async def gather(
         networks=await _networks(azure, inventory, cluster, uses),
         visibility=inventory.visibility,
         pull_secrets=secrets,
-        manifests=await manifests.of_cluster(azure, inventory, uses),
+        manifests=await manifests.of_cluster(azure, inventory, uses, _missed(logs)),
         pull_times=pull_times.measure_pull_times(workloads.value, cluster.pools) if isinstance(workloads, Seen) else (),
         arm_registries=inventory.login_servers,
         canaries=NO_CANARY,
@@ -140,6 +142,12 @@ def waited_for(uses: Iterable[RegistryUse], workloads: Seen[Workloads] | NotSeen
     pod was read."""
     failing = {pull.registry for pull in failed_pulls(workloads.value)} if isinstance(workloads, Seen) else None
     return [use.login_server for use in uses if failing is None or use.login_server in failing]
+
+
+def _missed(logs: Mapping[str, Seen[RegistryLog] | NotSeen]) -> list[str]:
+    """The images that registries' logs say were not there."""
+    failing = [trouble for log in logs.values() if isinstance(log, Seen) for trouble in troubles(log.value)]
+    return [trouble.image for trouble in failing if trouble.image][:MAX_MISSED]
 
 
 def _monitored(uses: tuple[RegistryUse, ...], hosts: Collection[str] | None) -> list[RegistryUse]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from simulator import RequestRecord, running
+from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from tests.support.cli import Scan, scan
 from tests.support.tenant_builder import ACR_PULL, Tenant, guid, object_id
 
@@ -24,7 +25,7 @@ class Estate(Tenant):
     def __init__(self, root: Path, clusters: int = 3) -> None:
         super().__init__(root)
         self.registry_id, self.roles = self.registry(), dict[str, str]()
-        self.write("registries", {HOST: {"repositories": {"team/web": {"1": {}}}}}, "acrone")
+        self.write("registries", {"repositories": {"team/web": {"1": {}}}}, HOST)
         workspace = self.resource(WORKSPACES, "logs-1", {"properties": {"customerId": guid("logs-1")}})
         self.logs_to(self.registry_id, workspace)
         for name in (f"aks-{n}" for n in range(1, clusters + 1)):
@@ -120,6 +121,21 @@ def test_a_deleted_tag_is_found_with_its_cluster_and_image(estate: Estate) -> No
     assert images["cause"] == "image_not_found" and "team/web:gone" in images["summary"]
     assert any("az acr" in command for command in images["fix"])
     assert {name: cause for name, (_, cause) in verdicts(result, "images").items()}["aks-1"] != "image_not_found"
+
+
+def test_a_tag_that_was_pushed_since_only_warns(estate: Estate) -> None:
+    """The registry is asked whether what it did not have is there now."""
+    estate.write("registries", {"repositories": {"team/web": {"1": {}, "2": {}}}}, HOST)
+    estate.assign(DEFAULT_PRINCIPAL, ACR_PULL, estate.registry_id)
+    row = {"Type": "ContainerRegistryRepositoryEvents", "TimeGenerated": "-6m", "LoginServer": HOST, "Tag": "2",
+           "OperationName": "Pull", "Repository": "team/web", "ResultType": "404", "Identity": object_id("aks-1"),
+           "CallerIpAddress": "20.1.2.3"}  # fmt: skip
+    estate.write("logs", [row], "logs-1")
+    result, _ = look(estate)
+    (finding,) = [f for f in result.findings("PW308", "aks-1") if f["cause"] == "image_not_found"]
+    assert (finding["severity"], finding["subject"]["image"]) == ("warning", f"{HOST}/team/web:2")
+    assert "It is there now." in finding["summary"]
+    assert result.row(cluster="aks-1")["images"]["verdict"] != "fail"
 
 
 def test_a_shared_nat_address_accuses_no_cluster(estate: Estate) -> None:

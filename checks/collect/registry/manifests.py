@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote
@@ -54,11 +55,18 @@ ACCEPT = ", ".join(
 Manifests = dict[str, Seen[Manifest] | NotSeen]
 
 
-async def of_cluster(azure: Azure, inventory: Inventory, uses: tuple[RegistryUse, ...]) -> Manifests:
-    """The manifests of a cluster's images by ``images.canonical``; nothing where PULLWATCH_CHECK_IMAGES is off."""
+async def of_cluster(
+    azure: Azure, inventory: Inventory, uses: tuple[RegistryUse, ...], missed: Iterable[str] = ()
+) -> Manifests:
+    """The manifests of a cluster's images by ``images.canonical``; nothing where PULLWATCH_CHECK_IMAGES is off.
+
+    ``missed`` are images that registries did not have when nodes asked: whether they are there now.
+    """
     if not azure.settings.check_images:
         return {}
-    wanted = _wanted(uses)
+    read = {use.login_server for use in uses if isinstance(use.registry, Seen)}
+    by_log = [("", one) for text in missed if (one := images.parse(text)) is not None and one.host in read]
+    wanted = [*_wanted(uses), *by_log]
     chosen = fair_share(wanted, MAX_PER_CLUSTER)
     by_host: dict[str, list[images.ImageReference]] = {}
     for reference in chosen:
