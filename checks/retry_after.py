@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_NUMBER = re.compile(r"[0-9]{1,6}")
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")  # a fraction is no number of RFC 9110, and is sent all the same
 MAX_HEADER = 64
 
 

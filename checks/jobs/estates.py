@@ -5,7 +5,10 @@ With 5,000 clusters an estate takes 40 MB and more.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+
+from azure.core.exceptions import AzureError
 
 from checks.collect.arm import inventory
 from checks.collect.arm.inventory import Inventory
@@ -13,6 +16,9 @@ from checks.facts import Subscription
 from checks.history.errors import SchemaError
 from checks.jobs import scan_cluster
 from checks.jobs.context import JobContext
+from checks.text import one_line
+
+LOG = logging.getLogger(__name__)
 
 
 async def estate_of(context: JobContext, run_id: str, visible: Iterable[Subscription] | None = None) -> Inventory:
@@ -38,6 +44,7 @@ async def _is_closed(context: JobContext, run_id: str) -> bool:
     """Whether a run is over, or not there any more. One that cannot be read may go on."""
     try:
         stored = await context.store.load_run(run_id)
-    except SchemaError:
+    except (SchemaError, AzureError) as error:
+        LOG.warning("whether run %s is closed is not known: %s", run_id, one_line(str(error)))
         return False
     return stored is None or stored.run.closed is not None

@@ -6,6 +6,7 @@ shards that have not ended are sent again.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
@@ -113,14 +114,20 @@ def _clusters(seen: Seen[tuple[Cluster, ...]] | NotSeen, known: tuple[KnownClust
     return [cluster.id for cluster in seen.value if not opted_out(cluster)]
 
 
-def _shards(clusters: Mapping[str, list[str]], size: int) -> list[Shard]:
-    """Shards of at most ``size`` clusters of one subscription; the same clusters give the same ids.
+def _digest(clusters: tuple[str, ...]) -> str:
+    return hashlib.sha256("\n".join(clusters).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
-    In the order of their rows in the store, so that one query reads the states of a shard.
+
+def _shards(clusters: Mapping[str, list[str]], size: int) -> list[Shard]:
+    """Shards of at most ``size`` clusters of one subscription; the same clusters give the same ids, others do not.
+
+    So somebody who plans the same run at the same time, of a list that has changed, writes no other's shard over. In
+    the order of their rows in the store, so that one query reads the states of a shard.
     """
     shards = []
     for subscription in sorted(clusters):
         ids = sorted(clusters[subscription], key=lambda cluster: (keys.order(keys.cluster_key(cluster)), cluster))
         for start in range(0, len(ids), size):
-            shards.append(Shard(f"{subscription}-{start // size}", subscription, tuple(ids[start : start + size])))
+            chosen = tuple(ids[start : start + size])
+            shards.append(Shard(f"{subscription}-{start // size}.{_digest(chosen)}", subscription, chosen))
     return shards

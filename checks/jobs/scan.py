@@ -126,11 +126,12 @@ async def _scan(context: JobContext, run: Run, shard: Shard) -> list[_Result]:
 async def _states(context: JobContext, shard: Shard) -> dict[str, FoundState | None]:
     """The states of a shard's clusters before they are looked at, as far as one query reads them.
 
-    Where it fails each cluster asks for its own, which is where an error is told from another cluster's.
+    Where it fails each cluster asks for its own, which is where an error is told from another cluster's. The SDK raises
+    ValueError for a row that it cannot understand.
     """
     try:
         return await context.store.find_states(shard.subscription, shard.clusters)
-    except AzureError as error:
+    except (AzureError, ValueError) as error:
         LOG.warning(
             "the states of shard %s are read one by one: %s", shard.id, one_line(redacted(str(error)))[:MAX_REASON]
         )

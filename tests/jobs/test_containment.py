@@ -242,9 +242,13 @@ async def test_a_cluster_that_raises_costs_no_other(
         assert (run.totals.errors, run.totals.failing) == (0, 4), "nothing stays behind once it works again"
 
 
-@pytest.mark.parametrize("away", [False, True], ids=["one query", "it fails"])
+@pytest.mark.parametrize(
+    "away",
+    [None, ServiceRequestError("connection refused"), ValueError("a property of a row that the SDK cannot read")],
+    ids=["one query", "it fails", "a row is odd"],
+)
 async def test_the_states_of_a_shard_are_read_by_one_query_and_one_by_one_where_that_fails(
-    estate: Estate, storage: str, smtp: Mailbox, away: bool
+    estate: Estate, storage: str, smtp: Mailbox, away: Exception | None
 ) -> None:
     async with job_context(estate.settings(storage, smtp), Clock()) as job:
         await seen_passing(job, estate.ids)
@@ -256,15 +260,16 @@ async def test_the_states_of_a_shard_are_read_by_one_query_and_one_by_one_where_
             return await super().load_state(name)
 
         async def find_states(self, subscription: str, clusters: Iterable[str]) -> dict[str, FoundState | None]:
-            if away:
-                raise ServiceRequestError("connection refused")
+            if away is not None:
+                raise away
             return await super().find_states(subscription, clusters)
 
     async with job_context(estate.settings(storage, smtp), Clock(), Counting) as job:
         planned = await plan(job, PlanMessage(request="second", requested_by="timer"))
-        done = await scan_shard(job, ScanMessage(run=planned.run, shard=f"{SUBSCRIPTION}-0"))
+        (shard,) = await job.store.list_shards(planned.run)
+        done = await scan_shard(job, ScanMessage(run=planned.run, shard=shard.id))
         assert (done.totals.errors, done.totals.failing) == (0, CLUSTERS)
-        assert sorted(loaded) == (sorted(estate.ids) if away else [])
+        assert sorted(loaded) == ([] if away is None else sorted(estate.ids))
 
 
 async def test_a_shard_of_which_nothing_could_be_kept_for_now_comes_again(estate: Estate, storage: str) -> None:
@@ -273,7 +278,8 @@ async def test_a_shard_of_which_nothing_could_be_kept_for_now_comes_again(estate
     settings = estate.settings(storage, SHARD_SIZE="1")
     async with job_context(settings, clock, failing_at(bad, "commit", ERRORS["storage away"])) as job:
         planned = await plan(job, PlanMessage(request="first", requested_by="timer"))
-        first = ScanMessage(run=planned.run, shard=f"{SUBSCRIPTION}-0")
+        shards = await job.store.list_shards(planned.run)
+        first = next(ScanMessage(run=planned.run, shard=one.id) for one in shards if one.clusters == (bad,))
         with pytest.raises(ServiceRequestError):
             await scan_shard(job, first)
         assert await job.store.list_markers(planned.run) == ()

@@ -246,7 +246,7 @@ def _require_list(found: str, kind: type[Any]) -> None:
 def _one_by_one(raw: bytes | memoryview, kind: type[T]) -> tuple[list[T], str | None, int]:
     try:
         page = msgspec.json.decode(raw, type=Page[msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Temporary(f"the Kubernetes API sent what is no list: {error}") from error
     _require_list(page.kind, kind)
     read: list[T] = []
