@@ -66,7 +66,8 @@ class Clusters(Tables):
         ordered = sorted(wanted, key=keys.order)
         found: dict[str, FoundState | None] = {}
         others, last = 0, ordered[-1]
-        async for row in self._between(subscription.lower(), ordered[0], f"{last}!"):
+        page = (OTHERS + 1) * len(ordered) + 1
+        async for row in self._between(subscription.lower(), ordered[0], f"{last}!", page=page):
             name = str(row["RowKey"])
             if name in wanted:
                 found[wanted.pop(name)] = FoundState(row)

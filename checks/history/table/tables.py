@@ -61,13 +61,21 @@ class Tables:
             yield row
 
     async def _between(
-        self, partition: str, low: str, high: str, table: str = keys.TABLE, select: Sequence[str] | None = None
+        self,
+        partition: str,
+        low: str,
+        high: str,
+        table: str = keys.TABLE,
+        select: Sequence[str] | None = None,
+        page: int | None = None,
     ) -> AsyncIterator[Row]:
-        """The rows of a partition from the key ``low`` on and before ``high``, in key order."""
+        """The rows of a partition from the key ``low`` on and before ``high``, in key order; ``page`` of them at once,
+        for who stops early."""
         entities = self._table(table).query_entities(
             "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high",
             parameters={"partition": partition, "low": low, "high": high},
             select=list(select) if select else None,
+            results_per_page=page,
         )
         try:
             async for row in entities:
