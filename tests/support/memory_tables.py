@@ -125,9 +125,18 @@ class MemoryTable:
         return etags
 
     async def query_entities(
-        self, query_filter: str, *, parameters: Mapping[str, str], select: Sequence[str] | None = None
+        self,
+        query_filter: str,
+        *,
+        parameters: Mapping[str, str],
+        select: Sequence[str] | None = None,
+        results_per_page: int | None = None,
     ) -> AsyncIterator[TableEntity]:
-        """The rows of a range in the order of their keys, as they are at the start; ``select``: only these columns."""
+        """The rows of a range in the order of their keys, as they are at the start; ``select``: only these columns.
+
+        Whoever reads sees no pages, so ``results_per_page`` says nothing here.
+        """
+        del results_per_page
         if query_filter != FILTER:
             raise NotImplementedError(query_filter)
         partition, low, high = parameters["partition"], parameters["low"], parameters["high"]
