@@ -98,7 +98,7 @@ async def test_an_answer_of_many_pages_is_read_to_its_end(store: Store, monkeypa
         return await sent(self, request, **options)
 
     def in_threes(self: TableClient, query_filter: str, **options: Any) -> Any:
-        return query(self, query_filter, results_per_page=3, **options)
+        return query(self, query_filter, **{**options, "results_per_page": 3})
 
     monkeypatch.setattr(TableClient, "query_entities", in_threes)
     monkeypatch.setattr(AioHttpTransport, "send", counting)
