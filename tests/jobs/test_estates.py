@@ -7,14 +7,19 @@ from pathlib import Path
 import pytest
 
 from checks.jobs.close import close_run
+from checks.jobs.context import JobContext
 from checks.jobs.messages import PlanMessage, ScanMessage
 from checks.jobs.plan import plan
 from checks.jobs.scan import scan_shard
 from simulator import running
 from tests.support.storage import Clock, app_settings, job_context
-from tests.support.tenant_builder import SUBSCRIPTION, Tenant
+from tests.support.tenant_builder import Tenant
 
-SHARD = f"{SUBSCRIPTION}-0"
+
+async def shard_of(job: JobContext, run: str) -> ScanMessage:
+    """The message of a run's one shard."""
+    (shard,) = await job.store.list_shards(run)
+    return ScanMessage(run=run, shard=shard.id)
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ async def test_the_estate_of_a_closed_run_makes_room_for_the_next(tenant: Tenant
         async with job_context(sim.environment | app_settings(storage), clock) as job:
             first = await plan(job, PlanMessage(request="first", requested_by="timer"))
             if closed:
-                await scan_shard(job, ScanMessage(run=first.run, shard=SHARD))
+                await scan_shard(job, await shard_of(job, first.run))
                 await close_run(job, first.run)
             assert job.inventories.kept() == (first.run,), "its last shard may come again"
             clock.forward(minutes=30)
@@ -50,5 +55,5 @@ async def test_a_shard_that_comes_after_its_estate_was_let_go_reads_anew(tenant:
             assert (await close_run(job, first.run)).reason == "closed"
             second = await plan(job, PlanMessage(request="second", requested_by="timer"))
             assert job.inventories.kept() == (second.run,)
-            assert (await scan_shard(job, ScanMessage(run=first.run, shard=SHARD))).totals.clusters == 1
+            assert (await scan_shard(job, await shard_of(job, first.run))).totals.clusters == 1
             assert job.inventories.kept() == (second.run, first.run)

@@ -26,6 +26,7 @@ from checks.history.table.store import Store
 from checks.jobs.close import record_poison, sweep_runs
 from checks.jobs.context import JobContext
 from checks.jobs.messages import CloseMessage, DeliverMessage, Message, MessageError, PlanMessage, ScanMessage
+from checks.jobs.plan import _shards
 from localhost.mailbox import Mailbox
 from simulator import Simulator, running
 from tests.support.broken_rows import damage, rows_of, stored_row
@@ -36,19 +37,23 @@ from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, object_
 
 RUN = new_run_id(2, Clock().now)
 TABLE = keys.run_table(RUN)
-SHARDS = (f"{SUBSCRIPTION}-0", f"{SUBSCRIPTION}-1")
+NAMES = ("aks-1", "aks-2")
+CLUSTERS = "/subscriptions/{}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/{}"
+SHARDS = tuple(
+    shard.id for shard in _shards({SUBSCRIPTION: [CLUSTERS.format(SUBSCRIPTION, name) for name in NAMES]}, 1)
+)
 
 
 class Estate:
     """The clusters, and whether they may pull."""
 
     def __init__(self, tenant: Tenant) -> None:
-        self.clusters = [tenant.cluster(name) for name in ("aks-1", "aks-2")]
+        self.clusters = [tenant.cluster(name) for name in NAMES]
         registry = tenant.registry("acrone")
         for name in ("aks-1", "aks-2"):
             tenant.reachable(name)
             tenant.pod("acrone.azurecr.io/team/web:1", cluster=name, name="web-1")
-        self._grants = [(object_id(name), ACR_PULL, registry) for name in ("aks-1", "aks-2")]
+        self._grants = [(object_id(name), ACR_PULL, registry) for name in NAMES]
         self._tenant = tenant
         self._granted: list[str] = []
         self.simulator: Simulator
