@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from checks.arm_ids import subscription_of
-from checks.catalog.pw308_pulls_logged import LogCause
 from checks.causes import ReadCause
 from checks.collect import cluster
 from checks.collect.arm import inventory, resource_graph
@@ -31,7 +30,6 @@ from checks.report.cluster_report import build_report
 from checks.rules import registry_names
 from checks.rules.patterns import is_pattern
 from checks.rules.pull.observed_pulls import failed_pulls
-from checks.rules.registry_log.outcomes import is_firewall
 
 Progress = Callable[[str], None]
 ROUNDS = 5  # a registry leads to its endpoint, that to its network and zone, that to its peers
@@ -137,7 +135,7 @@ class _Near:
         if isinstance(workloads, Seen) and (workloads.value.ready_nodes or failed_pulls(workloads.value)):
             return True
         logged = await registry_logs.of_registries(self._azure, self._listing, self.waited_for())
-        return logged is not None and any(is_firewall(entry) for entry in logged.entries)
+        return logged is not None and bool(logged.entries)  # whose calls these are is known by address too
 
     def _uses(self) -> tuple[RegistryUse, ...]:
         """The registries in use, by what was read so far."""
@@ -180,4 +178,6 @@ def _depends_on_more(report: ClusterReport, facts: ClusterFacts) -> bool:
     unsettled = any(isinstance(answer.verdict, Unknown) for answer in answers)
     private = [row for row in rows if known[row.registry].network_access.connections]
     blocked = any(isinstance(row.path.verdict, Fail) for row in private)
-    return bool({ReadCause.NOT_ASKED, LogCause.NOT_TOLD_APART} & causes) or unsettled or blocked
+    logs = [log.value for log in facts.registry_logs.values() if isinstance(log, Seen)]
+    shared = any(not call.told_apart for log in logs for call in log.calls)
+    return ReadCause.NOT_ASKED in causes or shared or unsettled or blocked

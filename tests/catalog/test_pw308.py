@@ -239,3 +239,14 @@ def test_a_registry_without_its_key_explains_a_403_in_the_log() -> None:
     refused = CHECK.fails(judged(facts(entry(PLACE, 403)))[0].subject, "unauthorized", "403", fix=())
     pull, _ = pull_facet(lost, passing, [], NodeReports((refused,), (), ()), PullProofs())
     assert (pull.cause, pull.decided_by) == (KeyCause.KEY_DISABLED, ("PW108", CHECK.code))
+
+
+def test_another_tag_pulled_by_its_digest_hides_no_tag_that_is_gone() -> None:
+    other = entry(PLACE, 200, tag="", digest="sha256:" + "a" * 64, last="2026-11-29T08:58:00Z")
+    assert [f.cause for f in judged(facts(entry(PLACE, 404), other))] == ["image_not_found"]
+
+
+def test_a_pool_that_is_refused_stands_beside_one_that_pulls() -> None:
+    other = entry(PLACE, 200, address="20.77.0.1", last="2026-11-29T08:58:00Z")
+    (finding,) = judged(facts(turned_away(PLACE), other))
+    assert finding.severity is Severity.ERROR

@@ -50,6 +50,14 @@ class Exits(msgspec.Struct, frozen=True, kw_only=True):
         return _within(address, self.own)
 
 
+def is_public(text: str) -> bool:
+    """Whether a text is an address of the internet."""
+    try:
+        return not _is_private(IPv4Address(text))
+    except ValueError:
+        return False
+
+
 def _is_private(address: IPv4Address) -> bool:
     """Whether a registry sees an address only through a private or a service endpoint."""
     return _within(address, _PRIVATE)
@@ -74,14 +82,16 @@ def _of_pool(networks: Networks, cluster: Cluster, pool: AgentPool) -> Exits:
     if isinstance(node_subnet, NotSeen):
         return Exits(all_public=False, all_private=False)
     egress = egress_of(networks, cluster, node_subnet, UNROUTED)
-    straight = not isinstance(node_subnet.table, NotSeen) and not (node_subnet.table and node_subnet.table.routes)
+    # A proxy, or whatever a route leads to, may come with an address of its own, private ones too.
+    routed = isinstance(node_subnet.table, NotSeen) or bool(node_subnet.table and node_subnet.table.routes)
+    straight = not routed and cluster.outbound.proxy is None
     prefixes = tuple(one for text in node_subnet.subnet.prefixes if (one := network(text)))
     return Exits(
         public=egress.networks,
         own=_own(networks, cluster, node_subnet, egress),
         private=prefixes,
-        all_public=straight and egress.complete and not egress.gaps and cluster.outbound.proxy is None,
-        all_private=node_subnet.listed and bool(prefixes),
+        all_public=straight and egress.complete and not egress.gaps,
+        all_private=straight and node_subnet.listed and bool(prefixes),
     )
 
 

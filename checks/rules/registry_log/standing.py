@@ -14,6 +14,7 @@ import msgspec
 
 from checks.facts.registry_log import LOGIN, PULL, LogEntry, LoggedCall, RegistryLog
 from checks.rules.pull.errors import PullErrorCause
+from checks.rules.registry_log.exits import is_public
 from checks.rules.registry_log.outcomes import cause_of, succeeded
 
 BACK_OFF_MINUTES = 5  # kubelet's longest (kubernetes/pkg/kubelet: MaxContainerBackOff)
@@ -27,7 +28,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 
     ``image`` is what was asked for, "" where that does not matter. ``pulled_before``: the same identity pulled earlier
     in the log, or was let in and refused a repository only: so it is what its pods depend on. ``pulled_since``: the
-    cluster did pull later, by another way in.
+    cluster pulled later through an endpoint in its network, so who came from outside may be anything in there. Of two
+    public addresses one may be another pool's, whose refusal stands.
     """
 
     cause: PullErrorCause
@@ -89,8 +91,13 @@ def _trouble(cause: PullErrorCause, image: str, group: list[LoggedCall], worked:
         pulled_before=any(call.entry.kind == PULL for call in group)
         or any(entry.kind == PULL and entry.identity.lower() in identities for entry in worked),
         pulled_since=cause is PullErrorCause.FIREWALL_DENIED
-        and any(entry.kind == PULL and entry.last >= latest.entry.last for entry in worked),
+        and is_public(latest.entry.address)
+        and any(_came_inside(entry) and entry.last >= latest.entry.last for entry in worked),
     )
+
+
+def _came_inside(entry: LogEntry) -> bool:
+    return entry.kind == PULL and bool(entry.address) and not is_public(entry.address)
 
 
 def _is_attachment(entry: LogEntry) -> bool:
@@ -116,8 +123,7 @@ def _ends(entry: LogEntry, cause: PullErrorCause, success: LogEntry) -> bool:
     if entry.kind == LOGIN and cause is PullErrorCause.UNAUTHORIZED:
         return success.kind == LOGIN and success.identity.lower() == entry.identity.lower()
     if cause is PullErrorCause.IMAGE_NOT_FOUND:
-        # By a digest alone it may be any tag's.
-        return image_of(success) == image_of(entry) or (success.repository == entry.repository and not success.tag)
+        return image_of(success) == image_of(entry)
     if cause is PullErrorCause.UNAUTHORIZED:
         return success.kind == PULL and success.repository == entry.repository
     return success.kind == entry.kind

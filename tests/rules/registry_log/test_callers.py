@@ -131,3 +131,11 @@ def test_a_cluster_that_was_stopped_just_now_may_have_called_before(stopped: str
     clusters = [cluster_at(NAT), structs.replace(neighbour, pools=(pool,))]
     calls = Callers(clusters, networks(places), whole=True).calls_by_cluster([turned_away(NAT)])
     assert calls and not any(call.told_apart for (call,) in calls.values())
+
+
+def test_behind_an_appliance_private_addresses_may_be_anybodys() -> None:
+    hub = Place(name="aks-hub", number=4, exit="hub", identity="shared")
+    other = Place(name="aks-5", number=5, exit="balancer", identity="shared")
+    assert accused([hub, other], entry(hub, 404, address=other.node)) == []
+    alone = Place(name="aks-hub", number=4, exit="hub")
+    assert accused([alone], entry(alone, 404, address="10.255.0.4")) == ["aks-hub"], "the appliance's address"
