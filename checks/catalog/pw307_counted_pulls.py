@@ -70,9 +70,7 @@ def _judge(view: RegistryView) -> Finding:
         return CHECK.skipped(subject, CountCause.REGISTRY_NOT_SEEN, because)
     counts = view.facts.pull_counts.get(view.use.login_server)
     if counts is None:
-        because = (
-            f"a check of one cluster reads the counts of {registry.value.name} only where its pods wait for images"
-        )
+        because = f"this check of one cluster did not need what {registry.value.name} counted"
         return CHECK.skipped(subject, CountCause.COUNTS_NOT_READ, because)
     if isinstance(counts, NotSeen):
         if counts.why is NotSeenReason.OFF:

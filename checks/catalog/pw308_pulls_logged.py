@@ -143,7 +143,7 @@ def _doubt(view: RegistryView, trouble: Trouble) -> str:
         return "No pod waits for it now."
     if trouble.pulled_since:
         return "It pulled since by another way in, so something else in its network may have asked."
-    manifest = view.facts.manifests.get(_canonical(trouble.image))
+    manifest = view.facts.manifests.get(images.one_spelling(trouble.image))
     if isinstance(manifest, Seen) and manifest.value.present:
         return "It is there now."
     login_only = trouble.cause is PullErrorCause.UNAUTHORIZED and not trouble.pulled_before
@@ -156,13 +156,8 @@ def _waits(view: RegistryView, trouble: Trouble) -> bool:
     if not isinstance(workloads, Seen) or workloads.value.unreadable or workloads.partial:
         return True
     waiting = [pull for pull in failed_pulls(workloads.value) if pull.registry == view.use.login_server]
-    wanted = _canonical(trouble.image)
-    return any(not trouble.image or _canonical(pull.container.image) == wanted for pull in waiting)
-
-
-def _canonical(image: str) -> str:
-    parsed = images.parse(image)
-    return images.canonical(parsed) if parsed else image
+    wanted = images.one_spelling(trouble.image)
+    return any(not trouble.image or images.one_spelling(pull.container.image) == wanted for pull in waiting)
 
 
 def _summary(trouble: Trouble) -> str:

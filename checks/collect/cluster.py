@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from types import MappingProxyType
 
 import msgspec
 
@@ -28,6 +27,7 @@ from checks.collect.monitor import pull_counts, registry_logs
 from checks.collect.registry import manifests, probes
 from checks.facts import (
     NO_CANARY,
+    Authorization,
     ClientSecret,
     Cluster,
     ClusterFacts,
@@ -44,7 +44,7 @@ from checks.facts import (
 from checks.facts.cluster_facts import MIRROR_OF
 from checks.facts.image_pull import ServiceAccountPulls
 from checks.facts.network import Networks
-from checks.facts.registry_log import PULL, RegistryLog
+from checks.facts.registry_log import RegistryLog
 from checks.facts.resources import REGISTRIES_TAG as TAG
 from checks.findings import ASKED_FOR, SEEN_BEFORE, Evidence
 from checks.rules import images, registry_names
@@ -59,7 +59,6 @@ MAX_REGISTRIES = 100
 MAX_NAMES = 20  # of one registry
 MAX_MISSED = 20  # images that a log names
 LOGGED = "the registry's log"
-NO_LOGS: Mapping[str, Seen[RegistryLog] | NotSeen] = MappingProxyType({})
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -95,13 +94,12 @@ async def gather(
     principal = looked.principal
     workloads, secrets = await pull_secrets.read(azure, inventory, cluster, looked.workloads)
     account_pulls = await _image_pull(azure, inventory, cluster, workloads)
-    logs = await registry_logs.of_cluster(azure, inventory, cluster, monitored)
-    uses, cut = in_use(azure, inventory, cluster, principal, workloads, remembered, only, logs, unused_too=unused_too)
-    authorization = {
-        subscription: inventory.subscriptions[subscription].authorization
-        for subscription in _subscriptions(uses)
-        if subscription in inventory.subscriptions
-    }
+    logged = await registry_logs.of_registries(azure, inventory, monitored)
+    calls = inventory.calls_of(cluster, logged.entries)
+    pulled = registry_logs.pulled_from(calls)
+    uses, cut = in_use(azure, inventory, cluster, principal, workloads, remembered, only, pulled, unused_too=unused_too)
+    logs = registry_logs.of_uses(logged, calls, uses)
+    authorization = _authorization(inventory, uses)
     asked = await through_groups.of_kubelet_identity(azure, principal, uses, authorization)
     if account_pulls.enabled:
         known = ClusterFacts(cluster=cluster, principal=principal, workloads=workloads, image_pull=account_pulls)
@@ -133,7 +131,7 @@ async def gather(
         canaries=NO_CANARY,
         image_pull=account_pulls,
         former_identity_nodes=await node_identities.former(azure, cluster, workloads),
-        registry_logs={host: log for host, log in logs.items() if any(use.login_server == host for use in uses)},
+        registry_logs=logs,
     )
 
 
@@ -188,20 +186,20 @@ def in_use(
     workloads: Seen[Workloads] | NotSeen,
     remembered: Iterable[str] = (),
     only: tuple[str, ...] = (),
-    logs: Mapping[str, Seen[RegistryLog] | NotSeen] = NO_LOGS,
+    pulled: Iterable[str] = (),
     *,
     unused_too: bool = True,
 ) -> tuple[tuple[RegistryUse, ...], int]:
     """The registries that a cluster uses, by all that was read (nothing more is asked), and how many were cut.
 
     ``only`` are login servers, names of Azure registries ("acrshop") or patterns of either; ``unused_too``: whether it
-    uses them or not.
+    uses them or not. ``pulled``: those that logged that it pulls from them.
     A registry is listed once, under its login server, by whichever of its names it is known.
     """
     named = _NamedRegistries()
     _add_images(named, workloads)
     _add_settings(named, azure, inventory, cluster, remembered)
-    for host in _logged(logs):
+    for host in pulled:
         named.add(host, LOGGED)
     for host, why in _held(inventory, principal, named=bool(named.sources)).items():
         named.add(host, why)
@@ -210,15 +208,6 @@ def in_use(
             _ask_for(named, inventory, name, unused_too=unused_too)
         named.keep(ASKED_FOR)
     return named.uses(inventory)
-
-
-def _logged(logs: Mapping[str, Seen[RegistryLog] | NotSeen]) -> list[str]:
-    """The registries whose logs show that the cluster pulls from them: a login alone is tried beside pull secrets."""
-    return [
-        host
-        for host, log in logs.items()
-        if isinstance(log, Seen) and any(call.told_apart and call.entry.kind == PULL for call in log.value.calls)
-    ]
 
 
 def _ask_for(named: _NamedRegistries, inventory: Inventory, name: str, *, unused_too: bool) -> None:
@@ -434,5 +423,7 @@ async def with_zone_groups(azure: Azure, inventory: Inventory, uses: tuple[Regis
     return msgspec.structs.replace(inventory.networks, zone_groups=dict(zip(endpoints, groups, strict=True)))
 
 
-def _subscriptions(uses: tuple[RegistryUse, ...]) -> set[str]:
-    return {subscription_of(use.registry.value.id) for use in uses if isinstance(use.registry, Seen)}
+def _authorization(inventory: Inventory, uses: tuple[RegistryUse, ...]) -> dict[str, Authorization]:
+    """What may be of the registries' subscriptions, as far as these were read."""
+    named = {subscription_of(use.registry.value.id) for use in uses if isinstance(use.registry, Seen)}
+    return {guid: inventory.subscriptions[guid].authorization for guid in named if guid in inventory.subscriptions}

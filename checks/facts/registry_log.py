@@ -63,10 +63,7 @@ class RegistryLog(msgspec.Struct, frozen=True):
     @property
     def span(self) -> str:
         """The time in words: "in the last 3 hours"."""
-        try:
-            began, ended = (datetime.fromisoformat(text) for text in (self.since, self.until))
-        except ValueError:
-            return "in the time that was read"
+        began, ended = (datetime.fromisoformat(text) for text in (self.since, self.until))
         hours = round((ended - began).total_seconds() / 3600)
         return f"in the last {hours} hours" if hours > 1 else "in the last hour"
 
@@ -74,10 +71,8 @@ class RegistryLog(msgspec.Struct, frozen=True):
 class Logged(msgspec.Struct, frozen=True):
     """What stands in the logs of a run's registries: ``entries`` are those of all of them.
 
-    ``registries``, by login server: whether its log was read, and then whether it was cut.
+    ``logs``, by login server: whether its log was read, and how; without calls, as whose these are is another question.
     """
 
-    since: str
-    until: str
-    registries: dict[str, Seen[bool] | NotSeen]
-    entries: tuple[LogEntry, ...]
+    entries: tuple[LogEntry, ...] = ()
+    logs: dict[str, Seen[RegistryLog] | NotSeen] = {}

@@ -2,8 +2,9 @@
 
 The registries that its pods name are found by Azure Resource Graph; networks, endpoints, zones and identities by the
 references to them. What is not read is Unknown to the judges, as what may not be read is. Where that shows in what they
-say, or something could not be found in this way, everything is read after all: so the answer never differs from that of
-a run, it only takes longer.
+say, or something could not be found in this way, everything is read after all: so no verdict of a row differs from that
+of a run, it only takes longer. What registries counted and logged is read where it may matter: a run may know more of a
+registry that works.
 """
 
 from __future__ import annotations
@@ -129,13 +130,13 @@ class _Near:
                 return
 
     async def _may_be_refused(self) -> bool:
-        """Whether pulls fail, or nodes are asked to pull later, or a registry's firewall turned somebody away: then
-        what a registry saw them leave by is compared."""
+        """Whether pulls fail, or nodes are asked to pull later, or a registry logged calls: then what it saw them leave
+        by is compared."""
         workloads = self._looked.workloads
         if isinstance(workloads, Seen) and (workloads.value.ready_nodes or failed_pulls(workloads.value)):
             return True
         logged = await registry_logs.of_registries(self._azure, self._listing, self.waited_for())
-        return logged is not None and bool(logged.entries)  # whose calls these are is known by address too
+        return bool(logged.entries)
 
     def _uses(self) -> tuple[RegistryUse, ...]:
         """The registries in use, by what was read so far."""

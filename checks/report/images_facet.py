@@ -44,9 +44,8 @@ class ImageTroubles(msgspec.Struct, frozen=True):
 
 
 def canonical_image(image: str | None) -> str | None:
-    """An image in its canonical form; one that no node can parse as it is."""
-    parsed = images.parse(image or "")
-    return images.canonical(parsed) if parsed else image
+    """The one spelling of an image, where there is one."""
+    return images.one_spelling(image) if image else image
 
 
 def names_at_fault(findings: Iterable[Finding]) -> dict[str | None, Finding]:

@@ -10,13 +10,11 @@ from collections.abc import Iterable
 from checks.catalog import (
     pw102_pull_permission,
     pw202_egress_and_ip_rules,
-    pw302_images_exist,
     pw308_pulls_logged,
 )
 from checks.catalog.pw308_pulls_logged import LogCause
 from checks.facts import ClusterFacts, RegistryUse, Seen
 from checks.findings import Finding, Pass
-from checks.report.images_facet import canonical_image
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause
 from checks.rules.pull.observed_pulls import FailedPull
 from checks.rules.registry_log.standing import BEHIND_MINUTES
@@ -24,7 +22,6 @@ from checks.rules.registry_log.standing import BEHIND_MINUTES
 LOG = pw308_pulls_logged.CHECK.code
 ROLE = pw102_pull_permission.CHECK.code
 ADDRESSES = pw202_egress_and_ip_rules.CHECK.code
-IMAGES = pw302_images_exist.CHECK.code
 # What nodes report of a pull that never got an answer from the registry.
 _NEVER_ARRIVED = frozenset(
     {
@@ -50,14 +47,13 @@ def logged_differences(
     waiting = {pull.classified.cause for pull in failing if not pull.foreign_mirror and not _about_layers(pull)}
     read_whole = log.value.heard and not log.value.cut
     sentences = (
-        *_against_azure([f for f in logged if f.failed], passing, facts),
+        *_against_azure({f.cause for f in logged if f.failed}, passing),
         *_against_nodes(logged, waiting, read_whole=read_whole),
     )
     return tuple(dict.fromkeys(sentences))
 
 
-def _against_azure(failed: list[Finding], passing: set[str], facts: ClusterFacts) -> Iterable[str]:
-    causes = {f.cause for f in failed}
+def _against_azure(causes: set[str], passing: set[str]) -> Iterable[str]:
     if PullErrorCause.FIREWALL_DENIED in causes and ADDRESSES in passing:
         yield (
             f"The registry's log shows its firewall refusing the cluster although {ADDRESSES} finds the nodes' "
@@ -68,17 +64,6 @@ def _against_azure(failed: list[Finding], passing: set[str], facts: ClusterFacts
             f"The registry's log shows it refusing the nodes' identity although {ROLE} finds its role: the role was "
             "given within the last minutes, or a condition or the registry's key keeps it from this repository."
         )
-    for finding in failed:
-        if finding.cause == PullErrorCause.IMAGE_NOT_FOUND and _is_there(facts, finding.subject.image):
-            yield (
-                f"The registry's log shows that {finding.subject.image} was not found, but {IMAGES} finds it now: it "
-                "was pushed since, or has not reached the replica that nodes ask."
-            )
-
-
-def _is_there(facts: ClusterFacts, image: str | None) -> bool:
-    manifest = facts.manifests.get(canonical_image(image) or "")
-    return isinstance(manifest, Seen) and manifest.value.present
 
 
 def _about_layers(pull: FailedPull) -> bool:

@@ -336,10 +336,10 @@ def _failing(access: Facet, path: Facet, reports: NodeReports) -> Facet | None:
     agree = [f for f in (access, path) if isinstance(f.verdict, Fail)]
     inferred = tuple(code for facet in agree for code in facet.decided_by)
     if not reports.registry:
+        if not agree:
+            return None
         logged = (LOG,) if reports.refused and access in agree else ()
-        return (
-            msgspec.structs.replace(agree[0], decided_by=tuple(dict.fromkeys((*inferred, *logged)))) if agree else None
-        )
+        return msgspec.structs.replace(agree[0], decided_by=tuple(dict.fromkeys((*inferred, *logged))))
     first = reports.registry[0]
     codes = tuple(dict.fromkeys((*inferred, first.code)))
     by_node = not first.mirror and first.subject.pool != virtual_nodes.POOL

@@ -53,6 +53,15 @@ def canonical(reference: ImageReference) -> str:
     return f"{reference.host}/{reference.repository}{version}"
 
 
+def one_spelling(text: str) -> str:
+    """An image in its canonical form; one that no node can parse as it is.
+
+    Pods write "nginx" what runtimes write "docker.io/library/nginx:latest".
+    """
+    reference = parse(text)
+    return canonical(reference) if reference else text
+
+
 def host_of(text: str) -> str | None:
     """The registry host of an image, even if the rest of the reference is invalid; None if there is none."""
     if not text or len(text) > MAX_LENGTH:

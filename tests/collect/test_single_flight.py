@@ -11,6 +11,22 @@ from checks.collect.arm.inventory import Inventory
 from checks.collect.wire.single_flight import SingleFlight
 
 
+def held_back() -> tuple[asyncio.Event, Callable[[], Awaitable[int]]]:
+    """A reading of 1 that ends once the event is set."""
+    released = asyncio.Event()
+
+    async def slow() -> int:
+        await released.wait()
+        return 1
+
+    return released, slow
+
+
+async def quick() -> int:
+    """A reading of 2 that ends at once."""
+    return 2
+
+
 async def test_many_who_ask_at_once_share_one_reading() -> None:
     flight: SingleFlight[int] = SingleFlight()
     readings = 0
@@ -137,14 +153,7 @@ async def test_only_the_latest_values_are_kept() -> None:
 
 async def test_a_reading_under_way_is_kept_however_many_come_after_it() -> None:
     flight: SingleFlight[int] = SingleFlight(keep=1)
-    released = asyncio.Event()
-
-    async def slow() -> int:
-        await released.wait()
-        return 1
-
-    async def quick() -> int:
-        return 2
+    released, slow = held_back()
 
     first = asyncio.create_task(flight.get("slow", slow))
     await asyncio.sleep(0)
@@ -157,14 +166,7 @@ async def test_a_reading_under_way_is_kept_however_many_come_after_it() -> None:
 
 async def test_a_value_that_is_forgotten_is_read_anew_and_one_under_way_is_not_forgotten() -> None:
     flight: SingleFlight[int] = SingleFlight()
-    released = asyncio.Event()
-
-    async def slow() -> int:
-        await released.wait()
-        return 1
-
-    async def quick() -> int:
-        return 2
+    released, slow = held_back()
 
     first = asyncio.create_task(flight.get("slow", slow))
     await asyncio.sleep(0)

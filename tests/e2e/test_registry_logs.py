@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from simulator import RequestRecord, running
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from tests.support.cli import Scan, scan
+from tests.support.logged_tenants import add_workspace, customer_id, running_pod, send_to, waiting_pod
 from tests.support.tenant_builder import ACR_PULL, Tenant, guid, object_id
 
 HOST = "acrone.azurecr.io"
@@ -26,34 +26,17 @@ class Estate(Tenant):
         super().__init__(root)
         self.registry_id, self.roles = self.registry(), dict[str, str]()
         self.write("registries", {"repositories": {"team/web": {"1": {}}}}, HOST)
-        workspace = self.resource(WORKSPACES, "logs-1", {"properties": {"customerId": guid("logs-1")}})
-        self.logs_to(self.registry_id, workspace)
+        send_to(self, self.registry_id, add_workspace(self, "logs-1"))
         for name in (f"aks-{n}" for n in range(1, clusters + 1)):
             self.cluster(name)
             self.roles[name] = self.assign(object_id(name), ACR_PULL, self.registry_id)
-            self.ran(name)
+            running_pod(self, IMAGE, minutes=MINUTES_AGO, cluster=name, name="web-runs")
         self.write(".", [{"service": "kubernetes", "path": "*", "effect": {"close": True}}], "faults")
 
-    def logs_to(self, registry: str, workspace: str) -> None:
-        """A diagnostic setting of a registry."""
-        setting = f"{registry}/providers/Microsoft.Insights/diagnosticSettings/to-logs"
-        logs = [{"categoryGroup": "allLogs", "enabled": True}]
-        body = {"id": setting, "name": "to-logs", "type": "Microsoft.Insights/diagnosticSettings"}
-        self.write("arm", {**body, "properties": {"workspaceId": workspace, "logs": logs}}, f"setting-{guid(setting)}")
 
-    def ran(self, cluster: str) -> None:
-        """A pod whose image was pulled a while ago."""
-        began = (datetime.now(UTC) - timedelta(minutes=MINUTES_AGO)).isoformat(timespec="seconds")
-        status: dict[str, Any] = {"startTime": began, "containerStatuses": [
-            {"name": "main", "image": IMAGE, "state": {"running": {"startedAt": began}}},
-        ]}  # fmt: skip
-        self.pod(IMAGE, cluster=cluster, name="web-runs", status=status)
-
-    def waits(self, cluster: str, image: str = IMAGE) -> None:
-        """A pod that waits for an image and tries again and again."""
-        began = (datetime.now(UTC) - timedelta(minutes=30)).isoformat(timespec="seconds")
-        self.pod(image, cluster=cluster, name="web-waits", waiting=("ImagePullBackOff", "Back-off pulling image"),
-                 status={"startTime": began})  # fmt: skip
+def waits(estate: Estate, cluster: str, image: str = IMAGE) -> None:
+    """A pod that has been trying for half an hour."""
+    waiting_pod(estate, image, minutes=30, cluster=cluster, name="web-waits")
 
 
 @pytest.fixture
@@ -85,7 +68,7 @@ def test_pulls_that_the_registry_logged_prove_what_nobody_else_can_tell(estate: 
 
 def test_a_removed_role_is_found_with_its_cluster(estate: Estate) -> None:
     estate.unassign(estate.roles["aks-2"])
-    estate.waits("aks-2")
+    waits(estate, "aks-2")
     result, _ = look(estate)
     pulls = verdicts(result, "pull")
     assert (pulls["aks-1"][0], pulls["aks-2"][0], pulls["aks-3"][0]) == ("pass", "fail", "pass")
@@ -103,7 +86,7 @@ def test_a_closed_firewall_is_found_with_its_cluster(estate: Estate) -> None:
     estate.registry(properties={"networkRuleSet": {"defaultAction": "Deny", "ipRules": [
         {"action": "Allow", "value": address} for address in (own[0], own[2])
     ]}})  # fmt: skip
-    estate.waits("aks-2")
+    waits(estate, "aks-2")
     result, _ = look(estate)
     pulls = verdicts(result, "pull")
     assert (pulls["aks-1"][0], pulls["aks-2"][0], pulls["aks-3"][0]) == ("pass", "fail", "pass")
@@ -114,7 +97,7 @@ def test_a_closed_firewall_is_found_with_its_cluster(estate: Estate) -> None:
 
 
 def test_a_deleted_tag_is_found_with_its_cluster_and_image(estate: Estate) -> None:
-    estate.waits("aks-3", f"{HOST}/team/web:gone")
+    waits(estate, "aks-3", f"{HOST}/team/web:gone")
     result, _ = look(estate)
     assert {name: verdict for name, (verdict, _) in verdicts(result, "images").items()}["aks-3"] == "fail"
     images = result.row(cluster="aks-3")["images"]
@@ -145,7 +128,7 @@ def test_a_shared_nat_address_accuses_no_cluster(estate: Estate) -> None:
     estate.registry(properties={"networkRuleSet": {"defaultAction": "Deny", "ipRules": [
         {"action": "Allow", "value": "198.51.100.1"},
     ]}})  # fmt: skip
-    estate.waits("aks-1")
+    waits(estate, "aks-1")
     result, _ = look(estate)
     for name, other in (("aks-1", "aks-2"), ("aks-2", "aks-1")):
         found = {f["cause"]: f for f in result.findings("PW308", name)}
@@ -166,7 +149,7 @@ def test_a_check_of_one_cluster_says_what_a_whole_scan_says(estate: Estate) -> N
     estate.registry(properties={"networkRuleSet": {"defaultAction": "Deny", "ipRules": [
         {"action": "Allow", "value": "20.71.0.1"},
     ]}})  # fmt: skip
-    estate.waits("aks-2")
+    waits(estate, "aks-2")
     whole, near = look(estate)[0], look(estate, "--cluster", "aks-2")[0]
     pulls = [{key: one.row(cluster="aks-2")["pull"][key] for key in ("verdict", "cause")} for one in (whole, near)]
     assert pulls[0] == pulls[1] == {"verdict": "fail", "cause": "firewall_denied"}
@@ -186,15 +169,11 @@ def test_one_query_a_workspace_however_many_registries_log_to_it(tmp_path: Path)
     estate = Estate(tmp_path / "tenant", clusters=2)
     for number in range(2, 12):
         registry = estate.registry(f"acr{number}", properties={"loginServer": f"acr{number}.azurecr.io"})
-        estate.logs_to(
-            registry, f"{estate.group()}/providers/Microsoft.OperationalInsights/workspaces/logs-{number % 2}"
-        )
-    estate.resource(
-        "Microsoft.OperationalInsights/workspaces", "logs-0", {"properties": {"customerId": guid("logs-0")}}
-    )
+        send_to(estate, registry, f"{estate.group()}/providers/{WORKSPACES}/logs-{number % 2}")
+    add_workspace(estate, "logs-0")
     _, requests = look(estate)
     assert sorted(one.path for one in requests if one.service == "logs") == sorted(
-        f"/v1/workspaces/{guid(name)}/query" for name in ("logs-0", "logs-1")
+        f"/v1/workspaces/{customer_id(name)}/query" for name in ("logs-0", "logs-1")
     )
     settings = [one.path.lower() for one in requests if one.path.lower().endswith("/diagnosticsettings")]
     assert len(settings) == len(set(settings)) == 11

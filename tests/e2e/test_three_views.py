@@ -11,7 +11,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +20,8 @@ from hypothesis import strategies as st
 from simulator import Simulator, running
 from tests.e2e.test_agreement import CASES, CREDENTIALS, HOST, PRIVATE_CASES, Case, build, heard, mostly
 from tests.support.cli import Scan, scan
-from tests.support.tenant_builder import Tenant, guid
+from tests.support.logged_tenants import add_workspace, send_to, waiting_pod
+from tests.support.tenant_builder import Tenant
 
 EXAMPLES, MATRIX = 10, 300
 IMAGE = f"{HOST}/team/web:1"
@@ -44,33 +44,16 @@ class Served:
         for file in sorted(self.tenant.root.rglob("*.json")):
             file.unlink()
         world = build(case, Tenant(self.tenant.root))
-        logging(self.tenant, world.registry_id)
+        send_to(self.tenant, world.registry_id, add_workspace(self.tenant, "logs"))
         pools = ["system", "user"] if case.second_pool else ["system"]
         environment = {**self.simulator.environment, "PULLWATCH_PROBE": "false", "PULLWATCH_REGISTRY_LOGS": "off"}
         nodes = scan({**environment, "PULLWATCH_CANARY_SECONDS": "5", "PULLWATCH_CANARY_IMAGE": image}, "--canary")
-        trying(self.tenant, image, pools)
+        for pool in pools:
+            node = f"aks-{pool}-12345678-vmss000000"
+            waiting_pod(self.tenant, image, minutes=TRIES_MINUTES, name=f"tries-{pool}", node=node)
         out_of_reach = [{"service": "kubernetes", "path": "*", "effect": {"close": True}}]
         (self.tenant.root / "faults.json").write_text(json.dumps(out_of_reach))
         return nodes, scan({**environment, "PULLWATCH_REGISTRY_LOGS": "auto"})
-
-
-def logging(tenant: Tenant, registry: str) -> None:
-    """A workspace that the registry logs to."""
-    kind = "Microsoft.OperationalInsights/workspaces"
-    workspace = tenant.resource(kind, "logs", {"properties": {"customerId": guid("logs")}})
-    setting = f"{registry}/providers/Microsoft.Insights/diagnosticSettings/to-logs"
-    logs = [{"categoryGroup": "allLogs", "enabled": True}]
-    body = {"id": setting, "name": "to-logs", "type": "Microsoft.Insights/diagnosticSettings"}
-    tenant.write("arm", {**body, "properties": {"workspaceId": workspace, "logs": logs}}, "setting")
-
-
-def trying(tenant: Tenant, image: str, pools: list[str]) -> None:
-    """A pod on each pool that has been trying to pull for a while."""
-    began = (datetime.now(UTC) - timedelta(minutes=TRIES_MINUTES)).isoformat(timespec="seconds")
-    for pool in pools:
-        node = {"nodeName": f"aks-{pool}-12345678-vmss000000"}
-        tenant.pod(image, name=f"tries-{pool}", waiting=("ImagePullBackOff", "Back-off"), spec=node,
-                   status={"startTime": began})  # fmt: skip
 
 
 @pytest.fixture(scope="module")

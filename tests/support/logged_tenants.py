@@ -42,23 +42,27 @@ def send_to(tenant: Tenant, registry: str, workspace: str, *categories: str, nam
     return setting
 
 
-def waiting_pod(tenant: Tenant, image: str, *, minutes: int = 60, cluster: str = "aks-1", name: str = "web") -> None:
+def waiting_pod(
+    tenant: Tenant, image: str, *, minutes: int = 60, cluster: str = "aks-1", name: str = "web", node: str = NODE
+) -> None:
     """A pod that has waited for its image for so long."""
-    _pod(tenant, image, minutes, cluster, name, ("ImagePullBackOff", "Back-off"))
+    _pod(tenant, image, minutes, cluster, name, ("ImagePullBackOff", "Back-off"), node)
 
 
 def running_pod(tenant: Tenant, image: str, *, minutes: int = 60, cluster: str = "aks-1", name: str = "web") -> None:
     """A pod that started so long ago and runs."""
-    _pod(tenant, image, minutes, cluster, name, None)
+    _pod(tenant, image, minutes, cluster, name, None, NODE)
 
 
-def _pod(tenant: Tenant, image: str, minutes: int, cluster: str, name: str, waiting: tuple[str, str] | None) -> None:
+def _pod(
+    tenant: Tenant, image: str, minutes: int, cluster: str, name: str, waiting: tuple[str, str] | None, node: str
+) -> None:
     began = (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
     state: Row = {"waiting": {"reason": waiting[0], "message": waiting[1]}} if waiting else {
         "running": {"startedAt": began}}  # fmt: skip
     statuses = [{"name": "main", "image": image, "state": state}]
     status = {"phase": "Pending" if waiting else "Running", "startTime": began, "containerStatuses": statuses}
-    tenant.pod(image, cluster=cluster, name=name, waiting=waiting, spec={"nodeName": NODE}, status=status)
+    tenant.pod(image, cluster=cluster, name=name, waiting=waiting, spec={"nodeName": node}, status=status)
 
 
 def logged(world: World, root: Path, *roles: str) -> Tenant:

@@ -59,7 +59,7 @@ def _in_namespaces(errors: Sequence[PullError]) -> Iterable[PullError]:
 
 
 def _of_one_subject(errors: Sequence[PullError]) -> list[PullError]:
-    ones = [_One(error, _canonical(error.seen.image)) for error in _named_throughout(errors)]
+    ones = [_One(error, images.one_spelling(error.seen.image)) for error in _named_throughout(errors)]
     kept: list[_One] = []
     # What says most comes first, the newest of it first: whatever is then folded says less, or the same and is older.
     for one in sorted(ones, key=_most_said):
@@ -83,12 +83,12 @@ def _of_nobody(errors: Sequence[PullError]) -> list[PullError]:
     """
     most: dict[str, int] = {}
     for error in errors:
-        image = _canonical(error.seen.image)
+        image = images.one_spelling(error.seen.image)
         most[image] = max(most.get(image, 0), _rank(error))
     anything = max(most.values(), default=0)
     kept: dict[tuple[str, str], PullError] = {}
     for error in errors:
-        image, rank = _canonical(error.seen.image), _rank(error)
+        image, rank = images.one_spelling(error.seen.image), _rank(error)
         says_less = rank < most[image] if image else rank == 0 and anything > 0
         if not says_less:
             kept.setdefault((image, error.found.cause.value if image else error.seen.message), error)
@@ -146,23 +146,17 @@ def _joined(one: _One, other: _One) -> _One:
 def _with_nameless(found: list[PullError], nameless: Sequence[PullError]) -> Iterable[PullError]:
     told: dict[str, tuple[int, set[PullErrorCause]]] = {}
     for error in found:
-        most, causes = told.get(_canonical(error.seen.image), (0, set()))
-        told[_canonical(error.seen.image)] = (max(most, _rank(error)), causes | {error.found.cause})
+        most, causes = told.get(images.one_spelling(error.seen.image), (0, set()))
+        told[images.one_spelling(error.seen.image)] = (max(most, _rank(error)), causes | {error.found.cause})
     yield from found
     for error in nameless:
-        most, causes = told.get(_canonical(error.seen.image), (0, set())) if error.seen.image else (0, set())
+        most, causes = told.get(images.one_spelling(error.seen.image), (0, set())) if error.seen.image else (0, set())
         if error.found.cause not in causes and most <= _rank(error):
             yield error
 
 
 def _subject(seen: Sighting) -> Subject:
     return (seen.namespace, seen.pod, "" if seen.pod else seen.about) if seen.pod or seen.about else _NOBODY
-
-
-def _canonical(image: str) -> str:
-    """One spelling for "nginx", as pods write it, and "docker.io/library/nginx:latest", as runtimes do."""
-    parsed = images.parse(image)
-    return images.canonical(parsed) if parsed else image
 
 
 def _with(error: PullError, **names: str) -> PullError:

@@ -211,12 +211,12 @@ class Inventory:
         whole = all(isinstance(part, Seen) and not part.partial for part in listed)
         return whole and not self.unread and visibility.hidden_anywhere(self.visibility, visibility.CLUSTERS) is None
 
-    def calls_by_cluster(self, entries: tuple[LogEntry, ...]) -> Mapping[str, tuple[LoggedCall, ...]]:
-        """Whose calls registries logged, by the cluster's id in lower case; found once for the same entries."""
+    def calls_of(self, cluster: Cluster, entries: tuple[LogEntry, ...]) -> tuple[LoggedCall, ...]:
+        """The calls that registries logged and a cluster may have made; found once for all clusters."""
         if self._calls is None or self._calls[0] is not entries:
             callers = Callers(self.clusters(), self.networks, whole=self.shows_all_clusters())
             self._calls = (entries, callers.calls_by_cluster(entries))
-        return self._calls[1]
+        return self._calls[1].get(cluster.id.lower(), ())
 
     def registry(self, host: str) -> Seen[Registry] | NotSeen:
         """What ARM says of a login server; where it says nothing, why that may be."""

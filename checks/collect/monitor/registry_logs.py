@@ -10,13 +10,15 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from checks.collect.arm import bodies, reads
 from checks.collect.arm.client import Azure
 from checks.collect.arm.inventory import Inventory
 from checks.collect.monitor import log_query
 from checks.collect.wire.errors import CollectError
-from checks.facts import Cluster, NotSeen, NotSeenReason, Registry, Seen
-from checks.facts.registry_log import LogEntry, Logged, LoggedCall, RegistryLog
+from checks.facts import NotSeen, NotSeenReason, Registry, RegistryUse, Seen
+from checks.facts.registry_log import PULL, Logged, LoggedCall, RegistryLog
 from checks.findings import Evidence
 from checks.settings import WORKSPACE
 
@@ -30,39 +32,41 @@ _CATEGORIES = {log_query.LOGINS.lower(), log_query.PULLS.lower()}
 _GROUPS = {"alllogs", "audit"}
 
 
-async def of_cluster(
-    azure: Azure, inventory: Inventory, cluster: Cluster, only: Iterable[str] | None = None
-) -> dict[str, Seen[RegistryLog] | NotSeen]:
-    """What registries logged of a cluster, by login server; empty where nobody wants to know.
+async def of_registries(azure: Azure, inventory: Inventory, only: Iterable[str] | None = None) -> Logged:
+    """What stands in the logs of all registries that can be seen, read once; nothing where nobody wants to know.
 
-    ``only``: of these login servers, instead of all that can be seen.
+    ``only``: of these login servers.
     """
-    logged = await of_registries(azure, inventory, only)
-    if logged is None:
-        return {}
-    own: dict[str, list[LoggedCall]] = {}
-    for call in inventory.calls_by_cluster(logged.entries).get(cluster.id.lower(), ()):
-        own.setdefault(call.entry.login_server, []).append(call)
-    heard = {entry.login_server for entry in logged.entries}
-    logs: dict[str, Seen[RegistryLog] | NotSeen] = {}
-    for host, part in logged.registries.items():
-        if isinstance(part, NotSeen):
-            logs[host] = part
-        else:
-            calls = tuple(own.get(host, ()))
-            log = RegistryLog(logged.since, logged.until, calls, cut=part.value, heard=host in heard)
-            logs[host] = Seen(log, part.evidence)
-    return logs
-
-
-async def of_registries(azure: Azure, inventory: Inventory, only: Iterable[str] | None = None) -> Logged | None:
-    """What stands in the logs of registries, read once; None where nobody wants to know."""
     if azure.settings.registry_logs == (OFF,):
-        return None
+        return Logged()
     hosts = None if only is None else frozenset(only)
     registries = [one for one in inventory.registries() if hosts is None or one.login_server in hosts][:MAX_REGISTRIES]
     key = "all" if hosts is None else f"only {' '.join(sorted(registry.login_server for registry in registries))}"
     return await inventory.logged.get(key, lambda: _read(azure, registries, datetime.now(UTC)))
+
+
+def of_uses(
+    logged: Logged, calls: Iterable[LoggedCall], uses: Iterable[RegistryUse]
+) -> dict[str, Seen[RegistryLog] | NotSeen]:
+    """The logs of the registries that a cluster uses, with the calls that it may have made, by login server."""
+    own: dict[str, list[LoggedCall]] = {}
+    for call in calls:
+        own.setdefault(call.entry.login_server, []).append(call)
+    logs: dict[str, Seen[RegistryLog] | NotSeen] = {}
+    for host in (use.login_server for use in uses if use.login_server in logged.logs):
+        log = logged.logs[host]
+        if isinstance(log, Seen):
+            with_calls = msgspec.structs.replace(log.value, calls=tuple(own.get(host, ())))
+            log = msgspec.structs.replace(log, value=with_calls)
+        logs[host] = log
+    return logs
+
+
+def pulled_from(calls: Iterable[LoggedCall]) -> tuple[str, ...]:
+    """The registries that a cluster certainly pulls from: a login alone is tried beside pull secrets."""
+    return tuple(
+        dict.fromkeys(call.entry.login_server for call in calls if call.told_apart and call.entry.kind == PULL)
+    )
 
 
 async def _read(azure: Azure, registries: list[Registry], now: datetime) -> Logged:
@@ -78,31 +82,28 @@ async def _read(azure: Azure, registries: list[Registry], now: datetime) -> Logg
         *(_ask(azure, spelt[workspace], hosts, since, now) for workspace, hosts in by_workspace.items())
     )
     answers = dict(zip(by_workspace, asked, strict=True))
-    entries = (entry for answer in asked if isinstance(answer, Seen) for entry in answer.value.entries)
-    return Logged(
-        since=log_query.utc(since),
-        until=log_query.utc(now),
-        registries={host: _of_registry(workspaces, answers) for host, workspaces in leads.items()},
-        entries=_once(entry for entry in entries if entry.login_server in leads),
-    )
-
-
-def _once(entries: Iterable[LogEntry]) -> tuple[LogEntry, ...]:
-    """A registry may log to two workspaces: what stands in both happened once."""
-    return tuple(dict.fromkeys(entries))
+    read = (entry for answer in asked if isinstance(answer, Seen) for entry in answer.value.entries)
+    # A registry may log to two workspaces: what stands in both happened once.
+    entries = tuple(dict.fromkeys(entry for entry in read if entry.login_server in leads))
+    heard = {entry.login_server for entry in entries}
+    empty = RegistryLog(log_query.utc(since), log_query.utc(now))
+    logs: dict[str, Seen[RegistryLog] | NotSeen] = {}
+    for host, workspaces in leads.items():
+        log = msgspec.structs.replace(empty, heard=host in heard)
+        logs[host] = workspaces if isinstance(workspaces, NotSeen) else _of_registry(log, workspaces, answers)
+    return Logged(entries, logs)
 
 
 def _of_registry(
-    workspaces: tuple[str, ...] | NotSeen, answers: Mapping[str, Seen[log_query.Answer] | NotSeen]
-) -> Seen[bool] | NotSeen:
-    """Whether a registry's log was read, in one of the places it goes to; whether that was cut."""
-    if isinstance(workspaces, NotSeen):
-        return workspaces
+    log: RegistryLog, workspaces: tuple[str, ...], answers: Mapping[str, Seen[log_query.Answer] | NotSeen]
+) -> Seen[RegistryLog] | NotSeen:
+    """A registry's log, where it was read in one of the places that it goes to."""
     given = [answers[workspace.lower()] for workspace in workspaces]
     read = [one for one in given if isinstance(one, Seen)]
-    if read:
-        return Seen(any(one.value.cut for one in read), read[0].evidence)
-    return next(one for one in given if isinstance(one, NotSeen))
+    if not read:
+        return next(one for one in given if isinstance(one, NotSeen))
+    cut = any(one.value.cut for one in read)
+    return Seen(msgspec.structs.replace(log, cut=cut), read[0].evidence)
 
 
 async def _leads(azure: Azure, registries: list[Registry]) -> dict[str, tuple[str, ...] | NotSeen]:

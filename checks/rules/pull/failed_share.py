@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -53,6 +54,7 @@ class Comparison(msgspec.Struct, frozen=True):
         return enough and self.window.share >= self.usual + MARGIN and is_no_chance(self.window, self.earlier)
 
 
+@lru_cache(maxsize=256)  # every cluster that uses a registry asks for the same
 def compare(counts: PullCounts) -> Comparison:
     """The last WINDOW_HOURS before ``until`` against the hours before them."""
     window = timedelta(hours=WINDOW_HOURS)

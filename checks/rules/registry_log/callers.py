@@ -2,23 +2,23 @@
 
 A call is a cluster's where nobody else can have made it. The kubelet identity that AKS makes belongs to one cluster,
 unless it came from where Azure shows none of its nodes; one that somebody brought may serve several, and other machines
-besides, so the address has to be the cluster's alone. Without an identity only a refusal by the
-registry's firewall counts, and only from an address that is the cluster's alone: of a shared NAT address anybody
-behind it may be meant. A node tries once without credentials after each failure, which says nothing either.
+besides, so the address has to be the cluster's alone. Without an identity only a refusal by the registry's firewall
+counts, and only from an address that is the cluster's alone: of a shared NAT address anybody behind it may be meant. A
+node tries once without credentials after each failure, which says nothing either.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address
 
 from checks.arm_ids import name_of, resource_group_of, subscription_of
 from checks.facts import Cluster
 from checks.facts.network import Networks
 from checks.facts.registry_log import LogEntry, LoggedCall
 from checks.rules.path.node_network import node_group_of
-from checks.rules.registry_log.exits import Exits, exits_of
+from checks.rules.registry_log.exits import Exits, address_of, exits_of
 from checks.rules.registry_log.outcomes import is_firewall
 
 NOBODY = frozenset({"", "00000000-0000-0000-0000-000000000000"})
@@ -93,15 +93,6 @@ class Callers:
         if key not in self._exits:
             self._exits[key] = exits_of(self._networks, self._clusters[key])
         return self._exits[key]
-
-
-def address_of(text: str) -> IPv4Address | None:
-    """A caller's address; None where it is none, or one of another kind: registries' endpoints are IPv4."""
-    try:
-        address = ip_address(text.strip())
-    except ValueError:
-        return None
-    return address if isinstance(address, IPv4Address) else address.ipv4_mapped
 
 
 def _names_of(cluster: Cluster) -> set[str]:

@@ -6,7 +6,7 @@ that nodes do not use does no harm here, one that is left out would accuse someb
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_address
 
 import msgspec
 
@@ -50,12 +50,19 @@ class Exits(msgspec.Struct, frozen=True, kw_only=True):
         return _within(address, self.own)
 
 
+def address_of(text: str) -> IPv4Address | None:
+    """A caller's address; None where it is none, or one of another kind: registries' endpoints are IPv4."""
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return None
+    return address if isinstance(address, IPv4Address) else address.ipv4_mapped
+
+
 def is_public(text: str) -> bool:
     """Whether a text is an address of the internet."""
-    try:
-        return not _is_private(IPv4Address(text))
-    except ValueError:
-        return False
+    address = address_of(text)
+    return address is not None and not _is_private(address)
 
 
 def _is_private(address: IPv4Address) -> bool:
@@ -88,14 +95,14 @@ def _of_pool(networks: Networks, cluster: Cluster, pool: AgentPool) -> Exits:
     prefixes = tuple(one for text in node_subnet.subnet.prefixes if (one := network(text)))
     return Exits(
         public=egress.networks,
-        own=_own(networks, cluster, node_subnet, egress),
+        own=_own(cluster, node_subnet, egress),
         private=prefixes,
         all_public=straight and egress.complete and not egress.gaps,
         all_private=straight and node_subnet.listed and bool(prefixes),
     )
 
 
-def _own(networks: Networks, cluster: Cluster, node_subnet: NodeSubnet, egress: Egress) -> tuple[IPv4Network, ...]:
+def _own(cluster: Cluster, node_subnet: NodeSubnet, egress: Egress) -> tuple[IPv4Network, ...]:
     """Addresses that nobody else has: no prefix is, whose other addresses may be anybody's."""
     single = tuple(one for one in egress.networks if one.prefixlen == 32)
     if egress.exit in _OF_ITS_OWN:
