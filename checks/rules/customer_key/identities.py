@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.facts import Registry
+from checks.facts import NotSeen, Registry, Seen
 from checks.facts.encryption import AssignedIdentity, Encryption
 
 _SYSTEM = frozenset({"", "system", "[system]"})
@@ -27,3 +27,15 @@ def named(registry: Registry) -> AssignedIdentity | None:
             return one
     nameless = [one for one in identity.assigned if one.client_id is None]
     return nameless[0] if len(nameless) == 1 else None
+
+
+def principal(registry: Registry, read: Seen[AssignedIdentity | None] | NotSeen | None) -> str | None:
+    """The object id that the key is used with, where it is shown.
+
+    ``read``: the resource of the user-assigned identity, whose word counts before that of the registry's body.
+    """
+    if registry.encryption is not None and is_system(registry.encryption):
+        return registry.identity.system_principal if registry.identity is not None else None
+    in_body = named(registry)
+    shown = read.value.principal_id if isinstance(read, Seen) and read.value is not None else None
+    return shown or (in_body.principal_id if in_body is not None else None)

@@ -71,8 +71,8 @@ def _judge_attributes(own: OwnKey, vault_id: str, key: VaultKey) -> Result | Non
         return results.fails(KeyCause.KEY_EXPIRED, summary, fix, severity=Severity.WARNING, evidence=own.evidence)
     if key.not_before is not None and key.not_before > seconds:
         summary = (
-            f"{words} is not valid before {_day(key.not_before)}: {own.registry.name} can read what is "
-            " stored, and cannot encrypt anew."
+            f"{words} is not valid before {_day(key.not_before)}: {own.registry.name} can read what is stored, and "
+            "cannot encrypt anew."
         )
         fix = az_keyvault.start_key(vault_id, name, version, f"{own.now:%Y-%m-%dT%H:%M:%SZ}")
         return results.fails(KeyCause.NOT_YET_VALID, summary, fix, severity=Severity.WARNING, evidence=own.evidence)

@@ -41,7 +41,7 @@ def judge(own: OwnKey) -> Result | None:
     vault = own.vault
     if vault is None:
         return None
-    principal = _principal(own)
+    principal = identities.principal(own.registry, own.reads.identity)
     if principal is None:
         return _not_known(own, "the object id of the registry's identity is not shown")
     if vault.rbac:
@@ -49,14 +49,6 @@ def judge(own: OwnKey) -> Result | None:
     if vault.policies is None:
         return _not_known(own, f"the access policies of the vault {vault.name} could not be understood")
     return _settled(own, vault, principal, _by_policies(vault, principal))
-
-
-def _principal(own: OwnKey) -> str | None:
-    if identities.is_system(own.encryption):
-        return own.registry.identity.system_principal if own.registry.identity is not None else None
-    named, read = identities.named(own.registry), own.reads.identity
-    shown = read.value.principal_id if isinstance(read, Seen) and read.value is not None else None
-    return shown or (named.principal_id if named is not None else None)
 
 
 def _by_policies(vault: KeyVault, principal: str) -> _Allowed:

@@ -99,12 +99,8 @@ class _Reads:
     def _principal(self, identity: Seen[AssignedIdentity | None] | NotSeen | None) -> str | None:
         """The object id that the key is used with, where it is known and an object id."""
         if isinstance(identity, Seen) and identity.value is None:
-            return None
-        named = identities.named(self._registry)
-        shown = identity.value if isinstance(identity, Seen) else None
-        own = self._registry.identity.system_principal if self._registry.identity is not None else None
-        of_user = (shown.principal_id if shown else None) or (named.principal_id if named else None)
-        principal = own if identities.is_system(self._registry.encryption or Encryption()) else of_user
+            return None  # it is gone: no role of it matters
+        principal = identities.principal(self._registry, identity)
         return principal if principal and bodies.GUID.fullmatch(principal) else None
 
     async def _vault(self, key: KeyName) -> Seen[KeyVault] | NotSeen:
