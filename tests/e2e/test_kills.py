@@ -90,7 +90,8 @@ def is_marked(message: EmailMessage) -> bool:
 
 def assert_all_done(hosted: Hosted, host: RunningHost) -> None:
     """Nothing is left to be sent, and no message was given up."""
-    assert not has_unsent(hosted.storage)
+    left = [(mail.status, mail.attempts) for mail in mails(hosted.storage)]
+    assert not has_unsent(hosted.storage), f"{left}\n{host.log[-4000:]}"
     assert {mail.status for mail in mails(hosted.storage)} == {MailStatus.SENT}
     assert all(call.ok for call in host.invocations)
     details = host.get("/api/health/details").json()
