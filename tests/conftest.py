@@ -83,7 +83,10 @@ def running_kube_apiserver() -> Iterator[KubeApiServer]:
 
 @pytest.fixture
 def kube_apiserver(running_kube_apiserver: KubeApiServer) -> Iterator[KubeApiServer]:
-    """A real API server that holds nothing but what every cluster has. No scheduler, no controllers."""
+    """A real API server that holds nothing but what every cluster has.
+
+    No scheduler, no controllers: those of `kube_cluster` run to the end of its module, which is best left to it.
+    """
     running_kube_apiserver.empty()
     yield running_kube_apiserver
     running_kube_apiserver.empty()

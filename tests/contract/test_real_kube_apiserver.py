@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +39,6 @@ def ask(server: KubeApiServer, path: str, token: str | None, method: str = "GET"
 
 def token(user: str = USER, audience: str = AKS_SERVER, lifetime: int = 3600) -> str:
     return Tokens().mint({"aud": audience, "oid": user}, lifetime)
-
-
-def until(holds: Callable[[], bool], seconds: float = 20) -> bool:
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        if holds():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def test_a_user_is_an_object_id_and_is_refused_in_azures_words(kube_apiserver: KubeApiServer) -> None:
@@ -124,16 +113,6 @@ def test_what_a_test_made_is_gone_after_it(kube_apiserver: KubeApiServer) -> Non
         item["metadata"]["name"] for item in kube_apiserver.request("GET", "/api/v1/namespaces")["items"]
     ]
     assert ask(kube_apiserver, "/api/v1/pods", token())[0] == 403
-
-
-def test_the_scheduler_binds_pods_and_the_controllers_make_service_accounts(kube_cluster: KubeApiServer) -> None:
-    nodes.node(kube_cluster, "node-1")
-    nodes.pod(kube_cluster, "web", "a.azurecr.io/b:1")
-    pod = "/api/v1/namespaces/default/pods/web"
-    assert until(lambda: kube_cluster.request("GET", pod)["spec"].get("nodeName") == "node-1")
-    kube_cluster.create({"metadata": {"name": "fresh"}}, "/api/v1/namespaces")
-    accounts = "/api/v1/namespaces/fresh/serviceaccounts"
-    assert until(lambda: bool(kube_cluster.request("GET", accounts)["items"]))
 
 
 def test_a_refusal_of_the_administrator_is_an_error(kube_apiserver: KubeApiServer) -> None:

@@ -21,6 +21,8 @@ from tests.support.real_kubernetes.roles import ALL, cluster_role, name_of, verb
 from tests.support.real_kubernetes.webhooks import Webhooks, webhooks
 
 ATTEMPTS = 3
+# Whoever is in it may do everything, whatever the roles say.
+MASTERS = "system:masters"
 ACCESS_SECONDS = 10.0
 # Would evict the pods of nodes that have no kubelet; the rest of the controllers are as on any cluster.
 _WITHOUT = ("*", "-node-lifecycle-controller", "-pod-garbage-collector-controller", "-taint-eviction-controller")
@@ -153,7 +155,7 @@ class KubeApiServer:
 
     def admin_kubeconfig(self) -> dict[str, Any]:
         """What AKS hands out for a cluster without Entra ID: a certificate that is equal to cluster-admin."""
-        return kubeconfig(self.url, self.authority.pem, certificate_user(self.admin))
+        return self._kubeconfig_of(self.admin)
 
     def keep(self) -> None:
         """What is there now stays when the server is emptied; events never do (it makes some about itself)."""
@@ -171,11 +173,12 @@ class KubeApiServer:
     def controllers(self) -> Iterator[None]:
         """kube-scheduler and kube-controller-manager beside it, until the block ends; ready when they have made things.
 
-        Nodes without kubelets keep their pods.
+        Nodes without kubelets keep their pods. They have a name of their own in the audit log: they ask at any time.
         """
         with tempfile.TemporaryDirectory(prefix="controllers-") as folder, ExitStack() as stack:
             config = Path(folder, "kubeconfig")
-            config.write_text(json.dumps(self.admin_kubeconfig()))
+            identity = self.authority.user("control-plane", MASTERS)
+            config.write_text(json.dumps(self._kubeconfig_of(identity)))
             secure = ["--bind-address", "127.0.0.1", "--leader-elect=false", "--kubeconfig", str(config)]
             port, more = programs.free_port(), programs.free_port()
             serving = ["--cert-dir", folder, *secure]
@@ -195,6 +198,9 @@ class KubeApiServer:
         with self._lock:
             self._hang_up()
         self._process.close()
+
+    def _kubeconfig_of(self, identity: Identity) -> dict[str, Any]:
+        return kubeconfig(self.url, self.authority.pem, certificate_user(identity))
 
     def _wait_for_access(self, role: str, user: str, namespace: str, *, allowed: bool) -> None:
         """The API server learns of a binding a moment after it was made or taken away."""
@@ -260,7 +266,7 @@ def _start(stack: ExitStack) -> KubeApiServer:
     store, hooks = stack.enter_context(etcd()), stack.enter_context(webhooks())
     authority = Authority(folder)
     port = programs.free_port()
-    admin = authority.user("admin", "system:masters")
+    admin = authority.user("admin", MASTERS)
     audit = AuditLog(folder / "audit.log")
     server = KubeApiServer(f"https://127.0.0.1:{port}", store, hooks, audit, authority, admin)
     stack.callback(server.close)
