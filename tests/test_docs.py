@@ -179,4 +179,5 @@ def test_every_cause_of_a_check_has_a_page_that_tells_it() -> None:
 def test_every_alert_rule_has_a_section_of_its_name() -> None:
     rules = RULE.findall((ROOT / "infra" / "modules" / "watchdog.bicep").read_text(encoding="utf-8"))
     assert len(rules) == 7
+    assert f"{len(rules)} alert rules" in (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8"), "what they cost"
     assert [rule for rule in rules if not is_there(f"docs/operations.md#{rule}")] == []
