@@ -81,7 +81,7 @@ def _judge(view: RegistryView) -> Finding:
 
 def _compared(view: RegistryView, registry: Registry, counts: Seen[PullCounts]) -> Finding:
     subject, compared = view.subject, failed_share.compare(counts.value)
-    evidence = (*view.evidence, _evidence(counts))
+    evidence = (*view.evidence, _evidence(counts, compared))
     if counts.partial and not compared.rose:
         summary = f"The pulls that {registry.name} counted are not known in full: {counts.partial}."
         return CHECK.unknown(subject, CountCause.COUNTS_UNREADABLE, summary, evidence, missing="readable metrics")
@@ -121,11 +121,8 @@ def _percent(share: float) -> str:
     return "less than 1 %" if 0 < share < 0.01 else f"{share:.0%}".replace("%", " %")
 
 
-def _evidence(counts: Seen[PullCounts]) -> Evidence:
+def _evidence(counts: Seen[PullCounts], compared: Comparison) -> Evidence:
     """Where the counts were read, with those of the last hours."""
     at = counts.evidence
-    hours = "; ".join(
-        f"{hour.start:%H:%M} {hour.pulls} pulls, {hour.failed} failed"
-        for hour in failed_share.window_hours(counts.value)
-    )
+    hours = "; ".join(f"{hour.start:%H:%M} {hour.pulls} pulls, {hour.failed} failed" for hour in compared.hours)
     return Evidence(f"{at.what}: {hours or 'no pulls in the last hours'}", at.source, at.read_at, at.api_version)

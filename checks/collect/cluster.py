@@ -366,9 +366,9 @@ def _add_settings(
     named: _NamedRegistries, azure: Azure, inventory: Inventory, cluster: Cluster, remembered: Iterable[str]
 ) -> None:
     """The registries that the cluster's own settings, Pullwatch's settings or earlier runs name."""
-    bootstrap = cluster.bootstrap_registry_id if (cluster.artifact_source or "").lower() == "cache" else None
-    for registry in (r for r in inventory.registries() if same_id(r.id, bootstrap)):
-        named.add(registry.login_server, "bootstrap registry")
+    if cluster.bootstrap_registry_id and (cluster.artifact_source or "").lower() == "cache":
+        for registry in (r for r in inventory.registries() if same_id(r.id, cluster.bootstrap_registry_id)):
+            named.add(registry.login_server, "bootstrap registry")
     for name in registry_names.listed_registries(cluster.tag(TAG))[0]:
         named.add(inventory.login_server_of(name), f"cluster tag {TAG}")
         named.add_name(name)

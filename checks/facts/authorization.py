@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import msgspec
@@ -71,6 +72,10 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def direct(self, principal_id: str) -> tuple[RoleAssignment, ...]:
         """The assignments that name a principal itself (its object id), in the list's order."""
         return self._by_principal.get(principal_id.lower(), ())
+
+    def principals(self) -> Iterable[str]:
+        """Whom the assignments name, by object id in lower case."""
+        return self._by_principal.keys()
 
     @cached_property
     def _by_principal(self) -> dict[str, tuple[RoleAssignment, ...]]:

@@ -272,6 +272,7 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
     """All subscriptions' networks with the indexes that judges need; shared by every cluster of a run.
 
     ``zones_of`` and ``rulesets_of`` are keyed by the network linked, ``endpoints_of`` by the resource connected to.
+    ``managers`` are the network managers that were seen, of all subscriptions.
     ``zone_groups`` are the private DNS zones (ids) that the zone groups of an endpoint name, by the endpoint's id: only
     those of endpoints of registries in use are read. ``name_servers``: what stands between the nodes and their zones.
     ``management`` is what network managers do to the networks of a cluster, ``hubs`` the Virtual WAN hubs of each
@@ -282,6 +283,7 @@ class Networks(msgspec.Struct, frozen=True, kw_only=True):
     endpoints_of: dict[str, tuple[PrivateEndpoint, ...]] = {}
     zones_of: dict[str, tuple[tuple[Zone, ZoneLink], ...]] = {}
     rulesets_of: dict[str, tuple[ForwardingRuleset, ...]] = {}
+    managers: tuple[NetworkManager, ...] = ()
     zone_groups: dict[str, Seen[tuple[str, ...]] | NotSeen] = {}
     name_servers: NameServers = NameServers()
     management: NetworkManagement = NetworkManagement()
@@ -299,6 +301,7 @@ def networks_of(pairs: Iterable[tuple[str, Network]], visibility: Visibility) ->
     endpoints: dict[str, list[PrivateEndpoint]] = {}
     zones: dict[str, list[tuple[Zone, ZoneLink]]] = {}
     rulesets: dict[str, list[ForwardingRuleset]] = {}
+    managers: list[NetworkManager] = []
     for network in by_subscription.values():
         for endpoint in network.endpoints.value.values() if isinstance(network.endpoints, Seen) else ():
             for target in endpoint.targets:
@@ -309,10 +312,12 @@ def networks_of(pairs: Iterable[tuple[str, Network]], visibility: Visibility) ->
         for ruleset in network.rulesets.value.values() if isinstance(network.rulesets, Seen) else ():
             for linked in ruleset.links.value if isinstance(ruleset.links, Seen) else ():
                 rulesets.setdefault(linked.rstrip("/").lower(), []).append(ruleset)
+        managers += network.managers.value.values() if isinstance(network.managers, Seen) else ()
     return Networks(
         by_subscription=by_subscription,
         endpoints_of={key: tuple(value) for key, value in endpoints.items()},
         zones_of={key: tuple(value) for key, value in zones.items()},
         rulesets_of={key: tuple(value) for key, value in rulesets.items()},
+        managers=tuple(managers),
         visibility=visibility,
     )

@@ -118,7 +118,7 @@ class CredentialSet(msgspec.Struct, frozen=True, kw_only=True):
     credentials: tuple[Credential, ...] = ()
 
 
-class PullHour(msgspec.Struct, frozen=True):
+class PullHour(msgspec.Struct, frozen=True, gc=False):
     """The pulls that a registry counted in the hour from ``start`` (UTC): never more successful ones than all."""
 
     start: datetime

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import msgspec
 
 from checks.facts.authorization import Permission
@@ -10,7 +12,7 @@ from checks.facts.observation import NotSeen, NotSeenReason, Seen
 NOT_READ = NotSeen(NotSeenReason.ERROR, "what Pullwatch's identity may read there is not known")
 
 
-class Visibility(msgspec.Struct, frozen=True, kw_only=True):
+class Visibility(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The app's own rights, per subscription that it can see (lower case).
 
     ``own_roles`` are the permissions of the roles that it holds at the subscription or above it, through groups too:
@@ -25,3 +27,13 @@ class Visibility(msgspec.Struct, frozen=True, kw_only=True):
     def roles_in(self, subscription: str) -> Seen[tuple[Permission, ...]] | NotSeen | None:
         """The app's permissions on a whole subscription; None for a subscription that it cannot see."""
         return self.own_roles.get(subscription.lower())
+
+    @cached_property
+    def alike(self) -> tuple[tuple[str, ...], ...]:
+        """The subscriptions with equal permissions together: most hold the same, so one of them is asked for all."""
+        together: dict[tuple[Permission, ...], list[str]] = {}
+        for guid, roles in sorted(self.own_roles.items()):
+            if isinstance(roles, Seen):
+                together.setdefault(roles.value, []).append(guid)
+        unread = ((guid,) for guid, roles in self.own_roles.items() if not isinstance(roles, Seen))
+        return (*map(tuple, together.values()), *unread)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -156,16 +157,18 @@ def _networks(networks: Networks | None) -> list[Coverage]:
 
 def _hidden(visible: Visibility) -> list[Coverage]:
     """The subscriptions of which only a part may be read: what their lists lack is not taken for absent."""
+    hidden = visibility.hidden_types(visible, TYPES)
     lines = []
-    for guid, gaps in visibility.hidden_types(visible, TYPES).items():
-        kinds = "everything" if len(gaps) == len(TYPES) else ", ".join(gaps)
+    for guid, types in itertools.islice(hidden.items(), MAX_NAMED):
+        kinds = "everything" if len(types) == len(TYPES) else ", ".join(types)
         why = f"only a part of {kinds} may be read, so what is not listed counts as not seen"
-        first = next(iter(gaps.values()))
+        first = visibility.hidden_in(visible, guid, types[0])
+        assert first is not None, "it is among the hidden ones"
         reason, role = first.why.value, first.role or ""
         lines.append(Coverage(f"all of subscription {guid}", False, why, first.fix, reason, role, guid))
-    if len(lines) > MAX_NAMED:
-        more = f"{counted(len(lines) - MAX_NAMED, 'more subscription')} may be read only in part"
-        return [*lines[:MAX_NAMED], Coverage("other subscriptions", False, more)]
+    if len(hidden) > MAX_NAMED:
+        more = f"{counted(len(hidden) - MAX_NAMED, 'more subscription')} may be read only in part"
+        return [*lines, Coverage("other subscriptions", False, more)]
     return lines
 
 

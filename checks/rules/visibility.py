@@ -7,9 +7,9 @@ Source: learn.microsoft.com/rest/api/authorization/role-assignments/list-for-sub
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 
-from checks.facts import NotSeen, NotSeenReason, Permission, Seen
+from checks.facts import NotSeen, NotSeenReason, Seen
 from checks.facts.visibility import Visibility
 from checks.rules import wildcards
 from checks.rules.fixes import az_roles
@@ -56,33 +56,22 @@ def allows(visibility: Visibility, subscription: str, action: str) -> bool:
 
 def hidden_anywhere(visibility: Visibility, resource_type: str) -> NotSeen | None:
     """The first subscription that the app can see and whose list of a type may lack something."""
-    return next((gap for _, gap in _gaps(visibility, resource_type)), None)
+    firsts = sorted(alike[0] for alike in visibility.alike)
+    return next((gap for guid in firsts if (gap := hidden_in(visibility, guid, resource_type))), None)
 
 
-def hidden_types(visibility: Visibility, resource_types: Iterable[str]) -> dict[str, dict[str, NotSeen]]:
-    """Of each subscription whose lists may lack something: why, by type. Subscriptions in order.
+def hidden_types(visibility: Visibility, resource_types: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Of each subscription whose lists may lack something: the types of these that they may lack. In order.
 
     Those that were not read at all, as nothing of a cluster refers to them, are not among them.
     """
-    types: dict[str, dict[str, NotSeen]] = {}
-    for resource_type in resource_types:
-        for guid, gap in _gaps(visibility, resource_type):
-            if gap.why is not NotSeenReason.NOT_ASKED:
-                types.setdefault(guid, {})[resource_type] = gap
+    types: dict[str, tuple[str, ...]] = {}
+    for alike in visibility.alike:
+        gaps = {one: hidden_in(visibility, alike[0], one) for one in resource_types}
+        hidden = tuple(one for one, gap in gaps.items() if gap and gap.why is not NotSeenReason.NOT_ASKED)
+        if hidden:
+            types |= dict.fromkeys(alike, hidden)
     return dict(sorted(types.items()))
-
-
-def _gaps(visibility: Visibility, resource_type: str) -> Iterator[tuple[str, NotSeen]]:
-    """The subscriptions whose list of a type may lack something. Most hold the same roles, which are matched once."""
-    whole: set[tuple[Permission, ...]] = set()
-    for guid, roles in sorted(visibility.own_roles.items()):
-        if isinstance(roles, Seen) and roles.value in whole:
-            continue
-        gap = hidden_in(visibility, guid, resource_type)
-        if gap is not None:
-            yield guid, gap
-        elif isinstance(roles, Seen):
-            whole.add(roles.value)
 
 
 def unlisted(visibility: Visibility, subscription: str, what: str) -> NotSeen:

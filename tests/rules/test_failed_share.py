@@ -18,7 +18,6 @@ from checks.rules.pull.failed_share import (
     compare,
     is_no_chance,
     wilson,
-    window_hours,
 )
 from tests.support.count_facts import UNTIL, WEEK, counts
 
@@ -107,10 +106,11 @@ def test_the_last_hours_are_the_same_however_hours_are_cut(minutes: int) -> None
     shift = timedelta(minutes=minutes)
     plain = counts((5, 1), (6, 2), (7, 3))
     shifted = PullCounts(UNTIL + shift, tuple(PullHour(h.start + shift, h.pulls, h.successful) for h in plain.hours))
-    assert compare(shifted) == compare(plain)
-    assert [hour.pulls for hour in window_hours(shifted)] == [5, 6, 7]
+    one, other = compare(shifted), compare(plain)
+    assert (one.window, one.earlier, one.usual) == (other.window, other.earlier, other.usual)
+    assert [hour.pulls for hour in one.hours] == [5, 6, 7]
     aligned = PullCounts(UNTIL + shift, plain.hours)
-    assert compare(aligned).window.pulls == sum(hour.pulls for hour in window_hours(aligned))
+    assert compare(aligned).window.pulls == sum(hour.pulls for hour in compare(aligned).hours)
     assert compare(aligned).window.pulls + compare(aligned).earlier.pulls == sum(hour.pulls for hour in plain.hours)
 
 

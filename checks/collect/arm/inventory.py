@@ -104,6 +104,7 @@ class Inventory:
 
     def _put(self, subscriptions: Iterable[SubscriptionFacts]) -> None:
         self._calls = None
+        self._assigned_in: dict[str, list[str]] | None = None
         by_id = {facts.subscription.id: facts for facts in subscriptions}
         self.subscriptions = {guid: by_id[guid] for guid in (*self._order, *by_id) if guid in by_id}
         self.unread = {guid: one for guid, one in self.unread.items() if guid not in self.subscriptions}
@@ -270,11 +271,19 @@ class Inventory:
 
     def registries_assigned_to(self, principal: str) -> Iterator[tuple[Registry, tuple[RoleAssignment, ...]]]:
         """Every registry in a subscription whose list shows direct assignments of a principal, with all of these."""
-        for subscription, facts in self.subscriptions.items():
-            direct = facts.authorization.direct(principal)
-            if direct:
-                for registry in self._registries_in.get(subscription, ()):
-                    yield registry, direct
+        for subscription in self._subscriptions_naming(principal):
+            direct = self.subscriptions[subscription].authorization.direct(principal)
+            for registry in self._registries_in.get(subscription, ()):
+                yield registry, direct
+
+    def _subscriptions_naming(self, principal: str) -> Iterable[str]:
+        """Those with direct assignments of a principal: looked up, as every cluster asks and few name it."""
+        if self._assigned_in is None:
+            self._assigned_in = {}
+            for subscription, facts in self.subscriptions.items():
+                for named in facts.authorization.principals():
+                    self._assigned_in.setdefault(named, []).append(subscription)
+        return self._assigned_in.get(principal.lower(), ())
 
     def is_registry_role(self, assignment: RoleAssignment) -> bool:
         """Whether an assignment's role is about container registries and nothing else."""

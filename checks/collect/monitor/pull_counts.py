@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from checks.collect.arm import bodies, reads
@@ -118,10 +119,13 @@ def _counts(metric: dict[str, Any], until: datetime) -> tuple[dict[datetime, int
 
 
 def _time(value: Any) -> datetime | None:
-    if not isinstance(value, str) or len(value) > 40:
-        return None
+    return _moment(value) if isinstance(value, str) and len(value) <= 40 else None
+
+
+@lru_cache(maxsize=512)  # all registries have the same hours of a week
+def _moment(text: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(value).astimezone(UTC) if value.endswith(("Z", "+00:00")) else None
+        return datetime.fromisoformat(text).astimezone(UTC) if text.endswith(("Z", "+00:00")) else None
     except (ValueError, OverflowError):
         return None
 

@@ -39,9 +39,11 @@ async def of_registries(azure: Azure, inventory: Inventory, only: Iterable[str] 
     """
     if azure.settings.registry_logs == (OFF,):
         return Logged()
-    hosts = None if only is None else frozenset(only)
-    registries = [one for one in inventory.registries() if hosts is None or one.login_server in hosts][:MAX_REGISTRIES]
-    key = "all" if hosts is None else f"only {' '.join(sorted(registry.login_server for registry in registries))}"
+    if only is None:
+        return await inventory.logged.get("all", lambda: _read(azure, inventory.registries(), datetime.now(UTC)))
+    hosts = frozenset(only)
+    registries = [one for one in inventory.registries() if one.login_server in hosts]
+    key = f"only {' '.join(sorted(registry.login_server for registry in registries))}"
     return await inventory.logged.get(key, lambda: _read(azure, registries, datetime.now(UTC)))
 
 
@@ -69,9 +71,9 @@ def pulled_from(calls: Iterable[LoggedCall]) -> tuple[str, ...]:
     )
 
 
-async def _read(azure: Azure, registries: list[Registry], now: datetime) -> Logged:
+async def _read(azure: Azure, registries: Iterable[Registry], now: datetime) -> Logged:
     since = now - timedelta(hours=azure.settings.registry_log_hours)
-    leads = await _leads(azure, registries)
+    leads = await _leads(azure, list(registries)[:MAX_REGISTRIES])
     by_workspace: dict[str, list[str]] = {}
     spelt: dict[str, str] = {}  # as Azure or the settings do, where they differ in case
     for host, workspaces in leads.items():

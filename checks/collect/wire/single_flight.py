@@ -20,26 +20,29 @@ class SingleFlight(Generic[T]):
 
     def __init__(self, keep: int | None = None) -> None:
         self._keep = keep
-        self._futures: dict[str, Future[T]] = {}
+        # Values lie apart from readings: most are asked for by every cluster, and a future is 4 kB.
+        self._values: dict[str, T] = {}
+        self._readings: dict[str, Future[T]] = {}
         self._lock = threading.Lock()
 
     def kept(self) -> tuple[str, ...]:
         """The keys of the values that are there, the oldest first; not of those that are being read."""
         with self._lock:
-            return tuple(key for key, future in self._futures.items() if future.done())
+            return tuple(self._values)
 
     def forget(self, key: str) -> None:
         """Keeps a value no longer. Whoever was given it has it; one that is being read stays."""
         with self._lock:
-            if key in self._futures and self._futures[key].done():
-                del self._futures[key]
+            self._values.pop(key, None)
 
     async def get(self, key: str, reading: Callable[[], Awaitable[T]]) -> T:
         """The value of a key, read by ``reading`` where it has not been. Raises what the own reading raises."""
         while True:
             with self._lock:
-                known = self._futures.get(key)
-                own = self._futures.setdefault(key, Future()) if known is None else None
+                if key in self._values:
+                    return self._values[key]
+                known = self._readings.get(key)
+                own = self._readings.setdefault(key, Future()) if known is None else None
             if own is not None:
                 return await self._read(key, own, reading)
             assert known is not None
@@ -49,22 +52,21 @@ class SingleFlight(Generic[T]):
 
     async def _read(self, key: str, own: Future[T], reading: Callable[[], Awaitable[T]]) -> T:
         try:
-            own.set_result(await reading())
+            value = await reading()
+            with self._lock:
+                self._values[key] = value
+                self._drop_oldest()
+            own.set_result(value)
+            return value
         finally:
-            if not own.done():
-                with self._lock:
-                    del self._futures[key]
-                own.cancel()
-        self._drop_oldest()
-        return own.result()
+            with self._lock:
+                del self._readings[key]
+            own.cancel()  # where there is a value that does nothing
 
     def _drop_oldest(self) -> None:
-        if self._keep is None:
-            return
-        with self._lock:
-            done = [key for key, future in self._futures.items() if future.done()]
-            for key in done[: max(0, len(done) - self._keep)]:
-                del self._futures[key]
+        excess = len(self._values) - self._keep if self._keep is not None else 0
+        for key in tuple(self._values)[: max(0, excess)]:
+            del self._values[key]
 
 
 def _shadow(future: Future[T]) -> Future[None]:

@@ -41,8 +41,10 @@ class Pulls(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """The last hours and the week before them. ``usual`` is the share of failed pulls that would be no news."""
+    """The last hours (``hours``, together ``window``) and the week before them. ``usual`` is the share of failed pulls
+    that would be no news."""
 
+    hours: tuple[PullHour, ...]
     window: Pulls
     earlier: Pulls
     usual: float
@@ -63,15 +65,10 @@ def compare(counts: PullCounts) -> Comparison:
         # The hour that begins just at the boundary belongs to the later stretch.
         back = max(0, math.ceil((counts.until - hour.start) / window) - 1)
         stretches.setdefault(back, []).append(hour)
-    recent = _sum(stretches.pop(0, ()))
+    recent = tuple(stretches.pop(0, ()))
     earlier = _sum(hour for hours in stretches.values() for hour in hours)
     shares = sorted((one.share for one in map(_sum, stretches.values()) if one.pulls >= MIN_PULLS), reverse=True)
-    return Comparison(recent, earlier, max(earlier.share, *shares[1:2], 0.0))
-
-
-def window_hours(counts: PullCounts) -> tuple[PullHour, ...]:
-    """The hours that are compared with those before them."""
-    return tuple(hour for hour in counts.hours if counts.until - hour.start <= timedelta(hours=WINDOW_HOURS))
+    return Comparison(recent, _sum(recent), earlier, max(earlier.share, *shares[1:2], 0.0))
 
 
 def is_no_chance(window: Pulls, earlier: Pulls) -> bool:

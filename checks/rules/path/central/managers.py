@@ -1,29 +1,23 @@
-"""Network managers that were seen, and what says that there is one."""
+"""What says that a network manager may rule the networks of a subscription: one that was seen, or a connection."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from checks.facts import Seen
-from checks.facts.network import NetworkManager, Networks
-
-
-def managers(facts: Networks) -> tuple[NetworkManager, ...]:
-    """Every network manager that was seen."""
-    listed = (part.managers for part in facts.by_subscription.values())
-    return tuple(manager for part in listed if isinstance(part, Seen) for manager in part.value.values())
+from checks.facts.network import Networks
 
 
 def connecting(facts: Networks, subscriptions: Iterable[str]) -> bool:
     """Whether a network manager may connect the networks of all these subscriptions (guids)."""
     ends = tuple(subscriptions)
-    seen = any(m.connects and all(m.covers(end) for end in ends) for m in managers(facts))
+    seen = any(m.connects and all(m.covers(end) for end in ends) for m in facts.managers)
     return seen or any(_given(facts, end) for end in ends)
 
 
 def securing(facts: Networks, subscription: str) -> str | None:
     """The name of a network manager whose security admin rules may hold in a subscription's networks."""
-    named = (m.name for m in managers(facts) if m.secures and m.covers(subscription))
+    named = (m.name for m in facts.managers if m.secures and m.covers(subscription))
     return next(named, None) or next((one.rsplit("/", 1)[-1] for one in _given(facts, subscription)), None)
 
 
