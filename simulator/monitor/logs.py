@@ -6,6 +6,7 @@ query names `…/workspaces/query/<table>/read`.
 
 from __future__ import annotations
 
+import math
 import uuid
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,8 @@ from simulator.arm.resources import Resource
 from simulator.entra.tokens import LOGS_AUDIENCES, TokenError, Tokens
 from simulator.monitor.clock import Clock, shown
 from simulator.monitor.kql.errors import QueryError
-from simulator.monitor.kql.query import Table, run
+from simulator.monitor.kql.query import run
+from simulator.monitor.kql.tables import Table
 from simulator.monitor.kql.tokens import tokens
 from simulator.monitor.monitor import Monitor
 from simulator.monitor.rows import within
@@ -119,6 +121,8 @@ def _shown(found: Table) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"
     return shown(value) if isinstance(value, datetime) else value
 
 

@@ -10,7 +10,7 @@ from simulator.kubernetes.clusters import Clusters
 from simulator.monitor import metrics
 from simulator.monitor.clock import Clock, read_clock
 from simulator.monitor.diagnostics import sources
-from simulator.monitor.kql.query import Table
+from simulator.monitor.kql.tables import Table
 from simulator.monitor.pulls import Pulls
 from simulator.monitor.rows import Row, events, tables
 from simulator.nodes.node_network import table

@@ -14,7 +14,7 @@ from typing import Any
 from simulator.arm.resources import Resource
 from simulator.monitor.clock import Clock, relative
 from simulator.monitor.diagnostics import LOGIN_EVENTS, REPOSITORY_EVENTS
-from simulator.monitor.kql.query import Table
+from simulator.monitor.kql.tables import Table
 from simulator.monitor.pulls import APART, Tries
 from simulator.nodes.outcomes import LOGIN, Step
 from simulator.registry.manifests import INDEX

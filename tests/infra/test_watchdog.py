@@ -1,7 +1,7 @@
 """The watchdog's alert rules: as they would be deployed, and what they say of the log of a run on the local host.
 
-Azure Monitor is a stand-in (tests/support/kql.py) that evaluates the compiled queries row by row: what the local host
-prints stands for AppTraces, the calls that ended for AppRequests.
+Azure Monitor is a stand-in (tests/support/alerts.py) that evaluates the compiled rules: what the local host prints
+stands for AppTraces, the calls that ended for AppRequests.
 """
 
 import json
@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from checks.jobs.deliver import deliver_all
 from localhost.functions_host import RunningHost, functions_host
 from localhost.mailbox import Mailbox
 from simulator import running
+from simulator.monitor.kql.errors import QueryError
+from simulator.monitor.kql.tokens import tokens
 from tests.infra import alert_rules
 from tests.infra.alert_rules import APP
-from tests.support import bicep, kql
+from tests.support import alerts, app_log, bicep
 from tests.support.cli import ROOT
 from tests.support.storage import Clock, app_settings, job_context
 from tests.support.tenant_builder import ACR_PULL, SUBSCRIPTION, Tenant, object_id
@@ -62,8 +65,18 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     return compiled
 
 
-def queries(deployed: Deployed, interval: int) -> list[kql.Query]:
-    return [kql.parse(rule["criteria"]["allOf"][0]["query"]) for rule in alert_rules.rules(deployed(interval)).values()]
+def queries(deployed: Deployed, interval: int) -> list[str]:
+    return [rule["criteria"]["allOf"][0]["query"] for rule in alert_rules.rules(deployed(interval)).values()]
+
+
+def literals(query: str) -> list[tuple[str, str]]:
+    """The strings of a query, with the column that their `where` begins with."""
+    column, found = "", []
+    for before, token in pairwise(tokens(query)):
+        column = token.text if before.text == "where" else column
+        if token.kind == "string":
+            found.append((column, token.value))
+    return found
 
 
 def test_the_module_has_nothing_that_the_linter_minds() -> None:
@@ -77,24 +90,34 @@ def test_each_rule_says_where_it_is_explained(deployed: Deployed) -> None:
 
 def test_the_rules_look_for_the_texts_that_the_program_logs(deployed: Deployed) -> None:
     both = [*queries(deployed, HALF_AN_HOUR), *queries(deployed, WEEK)]
-    looked_for = {text for query in both for column, text in query.literals if column == "Message"}
+    looked_for = {text for query in both for column, text in literals(query) if column == "Message"}
     assert looked_for == TEXTS
 
 
 def test_the_rules_count_the_failures_of_every_function_that_nobody_waits_for(deployed: Deployed) -> None:
-    literals = [literal for query in queries(deployed, HALF_AN_HOUR) for literal in query.literals]
-    assert tuple(text for column, text in literals if column == "OperationName") == watchdog.TRIGGERS
+    found = [literal for query in queries(deployed, HALF_AN_HOUR) for literal in literals(query)]
+    assert tuple(text for column, text in found if column == "OperationName") == watchdog.TRIGGERS
 
 
 def test_every_rule_asks_for_the_rows_of_this_app_alone(deployed: Deployed) -> None:
-    for query in queries(deployed, HALF_AN_HOUR):
-        assert ("AppRoleName", APP) in query.literals
+    def alarming(app: str) -> app_log.Tables:
+        common = {app_log.TIME: now, "AppRoleName": app}
+        return {
+            "AppTraces": [{**common, "Message": text} for text in TEXTS],
+            "AppRequests": [{**common, "OperationName": name, "Success": False} for name in watchdog.TRIGGERS],
+        }
+
+    now = datetime.now(UTC)
+    for query in (*queries(deployed, HALF_AN_HOUR), *queries(deployed, WEEK)):
+        assert ("AppRoleName", APP) in literals(query)
+        [[counted], [of_another]] = (app_log.ask(query, alarming(app), now) for app in (APP, "another-app"))
+        assert counted["n"] > of_another["n"] == 0
 
 
 def test_what_the_rules_count_is_never_sampled(deployed: Deployed) -> None:
     host = json.loads((ROOT / "host.json").read_text())
     excluded = host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")
-    tables = {query.table for query in queries(deployed, HALF_AN_HOUR)}
+    tables = {query.split("\n")[0] for query in queries(deployed, HALF_AN_HOUR)}
     assert tables == {"AppTraces", "AppRequests"}
     assert {TELEMETRY[table] for table in tables} <= set(excluded)
 
@@ -114,9 +137,9 @@ def test_the_absence_is_looked_for_over_two_intervals_or_left_to_the_app_where_t
 ) -> None:
     rule = alert_rules.rules(deployed(interval))["no-completed-run"]
     assert rule["windowSize"] == window
-    assert ("Message", text) in kql.parse(rule["criteria"]["allOf"][0]["query"]).literals
+    assert ("Message", text) in literals(rule["criteria"]["allOf"][0]["query"])
     if text == watchdog.RUN_COMPLETED:
-        assert kql.duration(window) >= watchdog.overdue_after(timedelta(minutes=interval))
+        assert alerts.duration(window) >= watchdog.overdue_after(timedelta(minutes=interval))
 
 
 @pytest.mark.parametrize("interval", [HALF_AN_HOUR, DAY, WEEK])
@@ -133,7 +156,7 @@ def test_a_rule_can_be_deployed_before_its_tables_resolves_by_itself_and_tells_t
         assert rule["actions"]["actionGroups"] == [group["id"]]
         assert rule["scopes"] == [alert_rules.WORKSPACE]
         assert rule["windowSize"] in WINDOWS
-        assert kql.duration(rule["evaluationFrequency"]) <= kql.duration(rule["windowSize"])
+        assert alerts.duration(rule["evaluationFrequency"]) <= alerts.duration(rule["windowSize"])
 
 
 def test_everybody_named_is_mailed(deployed: Deployed) -> None:
@@ -145,20 +168,25 @@ def test_everybody_named_is_mailed(deployed: Deployed) -> None:
 
 
 @pytest.mark.parametrize(
-    "query",
+    ("query", "error"),
     [
-        "AppTraces",
-        "AppTraces\n| where Message startswith \"x\"",
-        "AppTraces\n| where Message matches regex \"x\"\n| summarize n = count()",
-        "AppTraces\n| where Message startswith \"x\" or true\n| summarize n = count()",
-        "AppTraces\n| summarize n = count() by AppRoleName",
-        "AppTraces\n| summarize n = dcount(Message)",
-        "AppTraces\n| take 5\n| summarize n = count()",
+        ("AppTraces", alerts.UnknownRule),
+        ("AppTraces\n| where Message startswith \"x\"", alerts.UnknownRule),
+        ("AppTraces\n| summarize n = count() by AppRoleName", alerts.UnknownRule),
+        ("AppTraces\n| summarize m = count()", alerts.UnknownRule),
+        ("AppTraces\n| where Message matches regex \"x\"\n| summarize n = count()", QueryError),
+        ("AppTraces\n| summarize n = countif(Message startswith \"x\")", QueryError),
+        ("AppTraces\n| where Text startswith \"x\"\n| summarize n = count()", QueryError),
+        ("AppTrace\n| summarize n = count()", QueryError),
     ],
 )  # fmt: skip
-def test_what_the_stand_in_does_not_know_it_refuses(query: str) -> None:
-    with pytest.raises(kql.UnknownQuery):
-        kql.parse(query)
+def test_what_the_stand_in_does_not_know_it_refuses(
+    deployed: Deployed, query: str, error: type[alerts.UnknownRule | QueryError]
+) -> None:
+    rule = alert_rules.rules(deployed(HALF_AN_HOUR))["no-completed-run"]
+    [criterion] = rule["criteria"]["allOf"]
+    with pytest.raises(error):
+        alerts.fires(rule | {"criteria": {"allOf": [criterion | {"query": query}]}}, {}, datetime.now(UTC))
 
 
 # ---- over the log of the local host ------------------------------------------------------------------------------
@@ -171,9 +199,9 @@ def watched(environment: dict[str, str]) -> Iterator[RunningHost]:
         yield host
 
 
-def tables(host: RunningHost) -> dict[str, list[kql.Row]]:
+def tables(host: RunningHost) -> dict[str, list[app_log.Row]]:
     """What the host logged, as the rows that Azure would hold, all of this moment."""
-    common = {kql.TIME: datetime.now(UTC), "AppRoleName": APP}
+    common = {app_log.TIME: datetime.now(UTC), "AppRoleName": APP}
     traces = [match[1] for line in host.log.splitlines() if (match := LINE.fullmatch(line))]
     return {
         "AppTraces": [{**common, "Message": message} for message in traces],
@@ -181,10 +209,10 @@ def tables(host: RunningHost) -> dict[str, list[kql.Row]]:
     }
 
 
-def fired(deployed: Deployed, rows: kql.Tables, *, after: timedelta = timedelta(), interval: int = 30) -> set[str]:
+def fired(deployed: Deployed, rows: app_log.Tables, *, after: timedelta = timedelta(), interval: int = 30) -> set[str]:
     """The rules that fire over some rows, now or later."""
     now = datetime.now(UTC) + after
-    return {name for name, rule in alert_rules.rules(deployed(interval)).items() if kql.fires(rule, rows, now)}
+    return {name for name, rule in alert_rules.rules(deployed(interval)).items() if alerts.fires(rule, rows, now)}
 
 
 def a_tenant(folder: Path) -> Tenant:

@@ -1,7 +1,7 @@
 """The workbook: as it is deployed, and what its queries answer over the log of a run on the local host.
 
-Log Analytics is a stand-in (tests/support/workbook_kql.py): what the local host prints stands for AppTraces, the calls
-that ended for AppRequests.
+Log Analytics is the simulated one (tests/support/app_log.py): what the local host prints stands for AppTraces, the
+calls that ended for AppRequests.
 """
 
 import json
@@ -17,14 +17,15 @@ from checks import watchdog
 from checks.watchdog import RunCounts, ShardCounts, Unsent
 from localhost.mailbox import Mailbox
 from simulator import running
+from simulator.monitor.kql.errors import QueryError
 from tests.infra.test_watchdog import a_tenant, tables, watched
-from tests.support import bicep, infra, kql, workbook_kql
+from tests.support import app_log, bicep, infra
 from tests.support.infra import INFRA
 from tests.support.storage import app_settings
 
 WORKBOOK = json.loads((INFRA / "workbook.json").read_text(encoding="utf-8"))
 QUERIES: dict[str, str] = {
-    item["name"]: item["content"]["query"].replace("{App}", "func-pullwatch")
+    item["name"]: item["content"]["query"].replace("{App}", "func-pullwatch").replace("{TimeRange:grain}", "1h")
     for item in WORKBOOK["items"]
     if item["type"] == 3
 }
@@ -52,11 +53,11 @@ needs_bicep = pytest.mark.skipif(bool(bicep.what_is_missing()), reason=bicep.wha
 
 
 def trace(message: str, *, at: datetime = NOW, app: str = "func-pullwatch") -> dict[str, Any]:
-    return {kql.TIME: at, "AppRoleName": app, "Message": message}
+    return {app_log.TIME: at, "AppRoleName": app, "Message": message}
 
 
 def answer(name: str, *rows: dict[str, Any], table: str = "AppTraces") -> list[dict[str, Any]]:
-    return workbook_kql.run(QUERIES[name], {table: rows})
+    return app_log.ask(QUERIES[name], {table: rows}, NOW)
 
 
 def test_every_item_has_a_name_of_its_own_and_a_text_a_query_or_parameters() -> None:
@@ -83,8 +84,8 @@ def test_a_query_runs_where_the_table_is_missing_empty_or_another_app_s(name: st
     assert table in ("AppTraces", "AppRequests", "AppExceptions")
     others = [trace(line, app="another-app") for line in LINES.values()] if table == "AppTraces" else []
     expected = [{"lines": 0, "first": None, "last": None}] if name == "not-configured" else []
-    assert workbook_kql.run(QUERIES[name], {}) == expected
-    assert workbook_kql.run(QUERIES[name], {table: others}) == expected
+    assert app_log.ask(QUERIES[name], {}, NOW) == expected
+    assert app_log.ask(QUERIES[name], {table: others}, NOW) == expected
 
 
 def test_the_texts_and_fields_that_it_reads_are_those_of_the_lines() -> None:
@@ -110,7 +111,7 @@ def test_the_last_run_is_the_newest_and_fields_that_a_line_lacks_are_empty() -> 
 def test_what_could_not_be_seen_throttling_and_pull_times_are_summed_by_time() -> None:
     assert answer("not-seen", trace(LINES[watchdog.RUN_COMPLETED])) == [
         {
-            kql.TIME: NOW,
+            app_log.TIME: NOW,
             "clusters_not_seen": RUN.not_seen,
             "subscriptions_not_read": RUN.subscriptions_not_read,
             "pieces_not_ended": RUN.missing_shards,
@@ -121,8 +122,8 @@ def test_what_could_not_be_seen_throttling_and_pull_times_are_summed_by_time() -
     later = trace(line, at=NOW + timedelta(hours=1))
     bare = trace("shard scanned run=r shard=s clusters=1 seconds=1 arm_calls=1 arm_throttled=0 pulls=0")
     assert answer("throttling", trace(line), bare, later) == [
-        {kql.TIME: HOUR, "calls": SHARD.arm_calls + 1, "throttled": SHARD.arm_throttled, "seconds_to_wait": 5},
-        {kql.TIME: HOUR + timedelta(hours=1), "calls": 3, "throttled": 4, "seconds_to_wait": 5},
+        {app_log.TIME: HOUR, "calls": SHARD.arm_calls + 1, "throttled": SHARD.arm_throttled, "seconds_to_wait": 5},
+        {app_log.TIME: HOUR + timedelta(hours=1), "calls": 3, "throttled": 4, "seconds_to_wait": 5},
     ]
     [times] = answer("pull-times", trace(line), bare)
     assert (times["pulls"], times["seconds"], times["seconds_most"]) == (6, SHARD.pull_seconds, SHARD.pull_seconds_most)
@@ -130,14 +131,14 @@ def test_what_could_not_be_seen_throttling_and_pull_times_are_summed_by_time() -
 
 def test_mail_and_failures_are_shown_by_what_they_are() -> None:
     assert answer("mail-waiting", trace(LINES[watchdog.MAIL_STUCK])) == [
-        {kql.TIME: HOUR, "waiting": 3, "oldest_minutes": 90}
+        {app_log.TIME: HOUR, "waiting": 3, "oldest_minutes": 90}
     ]
     # Whoever refuses says why: a field in that text is not the line's.
     refused = watchdog.mail_refused(Unsent(seen=NOW, refused={"a@b.example": "no recipients=99"}))
-    assert answer("mail-refused", trace(refused)) == [{kql.TIME: HOUR, "recipients": 1}]
+    assert answer("mail-refused", trace(refused)) == [{app_log.TIME: HOUR, "recipients": 1}]
     poison = trace(LINES[watchdog.POISON_RECORDED])
     assert answer("given-up", poison, poison) == [{"queue": "pullwatch-scan", "messages": 2}]
-    common = {kql.TIME: NOW, "AppRoleName": "func-pullwatch"}
+    common = {app_log.TIME: NOW, "AppRoleName": "func-pullwatch"}
     failed = {**common, "OperationName": "scan", "Success": False}
     assert answer("failures", failed, {**failed, "Success": True}, failed, table="AppRequests") == [
         {"OperationName": "scan", "failed": 2, "last": NOW}
@@ -150,12 +151,21 @@ def test_mail_and_failures_are_shown_by_what_they_are() -> None:
 
 @pytest.mark.parametrize(
     "operator",
-    ["extend x = 1", "project run", "summarize n = dcount(Message)", "sort by run desc", 'where run == "x"'],
+    [
+        "mv-expand Message",
+        "project run",
+        "summarize n = percentile(Message, 50)",
+        "sort by run desc",
+        'where run == "x"',
+        "summarize n = count() by run",
+        'parse-kv run as (x: string) with (regex=@"(\\w+)=(\\S+)")',
+    ],
 )
 def test_what_the_stand_in_does_not_know_it_refuses(operator: str) -> None:
     source = "union isfuzzy=true (datatable(TimeGenerated: datetime, Message: string)[]), AppTraces"
-    with pytest.raises(kql.UnknownQuery):
-        workbook_kql.run(f"{source}\n| {operator}", {})
+    assert app_log.ask(source, {}, NOW) == []
+    with pytest.raises(QueryError):
+        app_log.ask(f"{source}\n| {operator}", {}, NOW)
 
 
 def test_the_log_of_a_run_fills_it(storage: str, smtp: Mailbox, tmp_path: Path) -> None:
@@ -167,7 +177,7 @@ def test_the_log_of_a_run_fills_it(storage: str, smtp: Mailbox, tmp_path: Path) 
         host.wait_idle()
         assert not host.fire("scan", "nonsense").ok
         rows = tables(host)
-    shown = {name: workbook_kql.run(query, rows) for name, query in QUERIES.items()}
+    shown = {name: app_log.ask(query, rows, NOW) for name, query in QUERIES.items()}
     [last] = shown["last-run"]
     # Its pods cannot be read.
     assert (last["clusters"], last["unknown"], last["failing"], last["incidents"]) == (1, 1, 0, 0)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from simulator.monitor.kql.errors import QueryError
-from simulator.monitor.kql.query import Table, run
+from simulator.monitor.kql.query import run
+from simulator.monitor.kql.tables import Table
 
 NOW = datetime(2026, 11, 29, 9, tzinfo=UTC)
 NAMES = ("Anna", "anna", "Bert", "")
@@ -89,6 +90,56 @@ def test_a_fuzzy_union_passes_a_missing_table_over_and_fills_columns() -> None:
     assert asked('U | extend Tag = column_ifexists("Tag", "none") | project Tag') == [{"Tag": "1.0"}]
 
 
+def test_a_bin_has_the_name_of_its_column() -> None:
+    found = run("T | summarize count() by bin(TimeGenerated, 2h)", {"T": T}, NOW)
+    assert found.columns == {"TimeGenerated": "datetime", "count_": "long"}
+    assert [tuple(row.values()) for row in found.rows] == [
+        (NOW - timedelta(hours=1), 2),
+        (NOW - timedelta(hours=3), 2),
+    ]
+
+
+def test_an_average_passes_nulls_over_and_is_no_number_of_nothing() -> None:
+    assert asked("T | summarize avg(Size)") == [{"avg_Size": 2.0}]
+    [nothing] = asked('T | where Name == "x" | summarize avg(Size), sum(Size)')
+    assert (str(nothing["avg_Size"]), nothing["sum_Size"]) == ("nan", 0)
+    ordered = asked("T | summarize A = avg(Size) by Name | sort by A asc | project Name")
+    assert ordered == [{"Name": "Anna"}, {"Name": "anna"}, {"Name": "Bert"}, {"Name": ""}]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "datatable(A: string, B: long, C: datetime)[]",
+        "(datatable (A: string, B: long, C: datetime) [ ])",
+        "union isfuzzy=true (datatable(A: string, B: long, C: datetime)[]), Missing",
+        "union datatable(A: string)[], (datatable(B: long, C: datetime)[])",
+    ],
+)
+def test_a_datatable_has_columns_and_no_rows(source: str) -> None:
+    found = run(f'{source} | where A == "x" and B > 1', {}, NOW)
+    assert found == Table({"A": "string", "B": "long", "C": "datetime"}, [])
+
+
+def test_a_datatable_gives_a_table_the_columns_that_it_lacks() -> None:
+    assert asked("union (datatable(Tag: string, Note: string, Size: long)[]), (U) | project Tag, Note, Size") == [
+        {"Tag": "1.0", "Note": "", "Size": None}
+    ]
+
+
+def test_keys_are_parsed_by_type_and_what_is_not_there_is_null_or_empty() -> None:
+    said = ["a=1 b=2.5 c=x a=9 d=7", "c=y a=many", ""]
+    table = Table({"Said": "string"}, [{"Said": text} for text in said])
+    text = r"""S | parse-kv Said as (a: long, b: real, c: string, e: string) with (regex=@"(\w+)=(\S+)")"""
+    found = run(text, {"S": table}, NOW)
+    assert found.columns == {"Said": "string", "a": "long", "b": "real", "c": "string", "e": "string"}
+    assert [tuple(row.values())[1:] for row in found.rows] == [
+        (1, 2.5, "x", ""),
+        (None, None, "y", ""),
+        (None, None, "", ""),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -101,6 +152,22 @@ def test_a_fuzzy_union_passes_a_missing_table_over_and_fills_columns() -> None:
         ("T | top many by Name", "SYN0002"),
         ("T | where (Name == 'x'", "SYN0002"),
         ("T T", "SYN0002"),
+        ("datatable(A: string)", "SYN0002"),
+        ("datatable(A: string)['x']", "SYN0002"),
+        ("datatable(A: guid)[]", "SYN0002"),
+        ("datatable()[]", "SYN0002"),
+        ("(datatable(A: string)[]", "SYN0002"),
+        ("union (T | take 1), U", "SYN0002"),
+        ("T | parse-kv Name as (a: long)", "SYN0002"),
+        ("T | parse-kv Name as (a: long) with (pair_delimiter=' ', kv_delimiter='=')", "SYN0002"),
+        ("T | parse-kv Name as (a: bool) with (regex='(a)=(b)')", "SYN0002"),
+        ("T | parse-kv Name as (a: long) with (regex='(a)=b')", "SYN0002"),
+        ("T | parse-kv Name as (a: long) with (regex='(a=(b)')", "SYN0002"),
+        ("T | parse-kv Name as (a: long) with (regex=2)", "SYN0002"),
+        ("T | project-away Name", "SYN0002"),
+        ("T | parse-kv Nobody as (a: long) with (regex='(a)=(b)')", "SEM0100"),
+        ("T | parse-kv Size as (a: long) with (regex='(a)=(b)')", "SEM0139"),
+        ("T | summarize avg(Name)", "SEM0139"),
         ("Missing | take 1", "SEM0100"),
         ("union T, Missing", "SEM0100"),
         ("union isfuzzy=true Missing, Other", "SEM0100"),

@@ -243,6 +243,7 @@ def test_a_file_adds_rows_of_its_own(tmp_path: Path) -> None:
         assert (row["Identity"], row["CallerIpAddress"]) == ("ci-token", "")
         assert workspace.rows("Heartbeat | project Computer, Count") == [{"Computer": "one", "Count": 3}]
         assert workspace.rows("Heartbeat", timespan="P1D") == []
+        assert workspace.rows("Heartbeat | take 0 | summarize avg(Count)") == [{"avg_Count": "NaN"}]
         assert workspace.error("Nonsense") == (400, "BadArgumentError", "SEM0100")
 
 

@@ -7,7 +7,7 @@ comparison with null is false.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,7 +39,7 @@ _WORDS: dict[str, Callable[[str, str], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """`column` is the name where the expression is nothing but a column."""
+    """`column` is the name where the expression is nothing but a column, or its bin."""
 
     kind: str
     value: Value
@@ -85,6 +85,19 @@ class Reader:
         if self.next.kind != "long":
             raise self.wrong()
         return int(self.take().value)
+
+    def typed(self, kinds: Container[str]) -> dict[str, str]:
+        """`(NAME: TYPE, …)`: types by name, of those that there are."""
+        self.wants("(")
+        found: dict[str, str] = {}
+        while not found or self.takes(","):
+            name = self.name()
+            self.wants(":")
+            if self.next.text not in kinds:
+                raise self.wrong()
+            found[name] = self.take().text
+        self.wants(")")
+        return found
 
     def wrong(self) -> errors.QueryError:
         return errors.syntax_error(self._text, self.next.position, self.next.text or "<end of query>")
@@ -189,7 +202,8 @@ def _called(name: str, given: list[Expression], now: datetime) -> Expression:
     if name == "not" and [one.kind for one in given] == ["bool"]:
         return Expression("bool", lambda row: not given[0].value(row))
     if name == "bin" and [one.kind for one in given] == ["datetime", "timespan"]:
-        return Expression("datetime", lambda row: _bin(given[0].value(row), given[1].value(row)))
+        moment, step = given
+        return Expression("datetime", lambda row: _bin(moment.value(row), step.value(row)), moment.column)
     if name in ("tolower", "toupper", "isempty", "isnotempty"):
         if [one.kind for one in given] != ["string"]:
             raise errors.wrong_type(f"{name}()", "string")

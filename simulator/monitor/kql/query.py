@@ -1,39 +1,36 @@
 """A query read and run over tables, operator by operator.
 
-    TABLE | union [kind=outer] [isfuzzy=true|false] TABLE, …
+    TABLE or another source (tables.py)
     | where CONDITION | extend X = …, … | project X, Y = … | summarize A = AGGREGATE, … [by X, Y = …]
+    | parse-kv X as (KEY: TYPE, …) with (regex="(key)=(value)")
     | top N by X [asc|desc], … | sort by X [asc|desc], … (or `order by`) | take N (or `limit`) | count
 
-AGGREGATE: count(), dcount(X), min(X), max(X), sum(X). A table that is not there is an error, and in a fuzzy union
-nothing, as long as one of them is there. Sorting is downwards unless asked otherwise; nulls are the lowest.
+AGGREGATE: count(), dcount(X), min(X), max(X), sum(X), avg(X). Of a key's values parse-kv takes the first; without one
+a string is empty and all else null. Sorting is downwards unless asked otherwise; nulls are the lowest, then NaN, which
+is the avg(X) of nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from simulator.monitor.kql import errors
 from simulator.monitor.kql.expressions import NUMBERS, Expression, Reader
+from simulator.monitor.kql.tables import Body, Table, source
 from simulator.monitor.kql.tokens import tokens
 
-Body = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """`columns` are the types by name: string, datetime, long, int, real, bool."""
-
-    columns: dict[str, str]
-    rows: Sequence[Body]
+_PARSED: dict[str, Callable[[str], Any]] = {"string": str, "long": int, "int": int, "real": float}
 
 
 def run(text: str, tables: Mapping[str, Table], now: datetime) -> Table:
     """The answer to a query. Raises QueryError."""
     reader = Reader(text, tokens(text), now)
-    table = _source(reader, tables)
+    table = source(reader, tables)
     while reader.takes("|"):
         name = reader.next.text
         operator = _OPERATORS.get(name) if reader.next.kind == "name" else None
@@ -44,45 +41,6 @@ def run(text: str, tables: Mapping[str, Table], now: datetime) -> Table:
     if reader.next.kind:
         raise reader.wrong()
     return table
-
-
-def _source(reader: Reader, tables: Mapping[str, Table]) -> Table:
-    if not reader.takes("union"):
-        name = reader.name()
-        if name not in tables:
-            raise errors.unresolved("where", "table or column expression", name)
-        return tables[name]
-    fuzzy = _options(reader)
-    named = [reader.name()]
-    while reader.takes(","):
-        named.append(reader.name())
-    missing = [name for name in named if name not in tables]
-    if missing and (not fuzzy or len(missing) == len(named)):
-        raise errors.unresolved("union", "table expression", missing[0])
-    return _union([tables[name] for name in named if name in tables])
-
-
-def _options(reader: Reader) -> bool:
-    """The options of a union: whether it is fuzzy."""
-    fuzzy = False
-    while reader.next.text in ("isfuzzy", "kind") and reader.after().text == "=":
-        option = reader.take().text
-        reader.wants("=")
-        if option == "kind":
-            reader.wants("outer")
-        elif reader.next.kind == "bool":
-            fuzzy = bool(reader.take().value)
-        else:
-            raise reader.wrong()
-    return fuzzy
-
-
-def _union(tables: Iterable[Table]) -> Table:
-    """All columns of all tables; a string that a table has not is empty, anything else null."""
-    listed = list(tables)
-    columns = {name: kind for table in listed for name, kind in table.columns.items()}
-    empty = {name: "" if kind == "string" else None for name, kind in columns.items()}
-    return Table(columns, [{**empty, **row} for table in listed for row in table.rows])
 
 
 def _where(reader: Reader, table: Table) -> Table:
@@ -150,16 +108,18 @@ def _aggregate(reader: Reader, table: Table) -> _Aggregate:
     if function == "count":
         reader.wants(")")
         return _Aggregate(given or "count_", "long", len)
-    if function not in ("dcount", "min", "max", "sum"):
+    if function not in ("dcount", "min", "max", "sum", "avg"):
         raise errors.unknown_function(function)
     one = reader.expression(table.columns, "summarize")
     reader.wants(")")
     name = given or f"{function}_{one.column}"
     if function == "dcount":
         return _Aggregate(name, "long", lambda rows: len({one.value(row) for row in rows}))
+    if function in ("sum", "avg") and one.kind not in NUMBERS:
+        raise errors.wrong_type(f"{function}()", "a number")
+    if function == "avg":
+        return _Aggregate(name, "real", lambda rows: _average(_present(one, rows)))
     if function == "sum":
-        if one.kind not in NUMBERS:
-            raise errors.wrong_type("sum()", "a number")
         return _Aggregate(name, "real" if one.kind == "real" else "long", lambda rows: sum(_present(one, rows)))
     best = min if function == "min" else max
     return _Aggregate(name, one.kind, lambda rows: best(_present(one, rows), default=None))
@@ -168,6 +128,52 @@ def _aggregate(reader: Reader, table: Table) -> _Aggregate:
 def _present(one: Expression, rows: list[Body]) -> list[Any]:
     values = (one.value(row) for row in rows)
     return [value for value in values if value is not None]
+
+
+def _average(values: list[Any]) -> float:
+    return sum(values) / len(values) if values else math.nan
+
+
+def _parse_kv(reader: Reader, table: Table) -> Table:
+    one = reader.expression(table.columns, "parse-kv")
+    if one.kind != "string":
+        raise errors.wrong_type("parse-kv", "string")
+    reader.wants("as")
+    keys = reader.typed(_PARSED)
+    for word in ("with", "(", "regex", "="):
+        reader.wants(word)
+    pattern = _pattern(reader)
+    reader.wants(")")
+    rows = [{**row, **_values(pattern, one.value(row), keys)} for row in table.rows]
+    return Table({**table.columns, **keys}, rows)
+
+
+def _pattern(reader: Reader) -> re.Pattern[str]:
+    """A regular expression with two groups, the key and the value."""
+    try:
+        pattern = re.compile(reader.next.value if reader.next.kind == "string" else "")
+    except (re.error, OverflowError):
+        raise reader.wrong() from None
+    if pattern.groups != 2:
+        raise reader.wrong()
+    reader.take()
+    return pattern
+
+
+def _values(pattern: re.Pattern[str], text: str | None, keys: Mapping[str, str]) -> dict[str, Any]:
+    """The values of keys by their name."""
+    found: dict[str, str] = {}
+    for key, value in pattern.findall(text or ""):
+        found.setdefault(key.strip(), value.strip())
+    return {key: _read(found.get(key, ""), kind) for key, kind in keys.items()}
+
+
+def _read(text: str, kind: str) -> Any:
+    """A value of a type; null where the text is none."""
+    try:
+        return _PARSED[kind](text)
+    except ValueError:
+        return None
 
 
 def _keys(reader: Reader, table: Table, operator: str) -> list[tuple[Expression, bool]]:
@@ -189,8 +195,10 @@ def _ordered(table: Table, keys: list[tuple[Expression, bool]]) -> Table:
     return Table(table.columns, rows)
 
 
-def _rank(value: Any) -> tuple[bool, Any]:
-    return (value is not None, 0 if value is None else value)
+def _rank(value: Any) -> tuple[int, Any]:
+    if value is None:
+        return (0, 0)
+    return (1, 0) if isinstance(value, float) and math.isnan(value) else (2, value)
 
 
 def _top(reader: Reader, table: Table) -> Table:
@@ -216,6 +224,7 @@ _OPERATORS: dict[str, Callable[[Reader, Table], Table]] = {
     "extend": _extend,
     "project": _project,
     "summarize": _summarize,
+    "parse-kv": _parse_kv,
     "top": _top,
     "take": _take,
     "limit": _take,

@@ -16,8 +16,8 @@ _TOKEN = re.compile(
     |(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
     |(?P<timespan>\d+(?:\.\d+)?(?:ms|[dhms])\b)
     |(?P<number>\d+(?:\.\d+)?)
-    |(?P<name>!?[A-Za-z_]\w*~?)
-    |(?P<sign>==|!=|=~|!~|<=|>=|\.\.|[<>=(),|])""",
+    |(?P<name>parse-kv\b|!?[A-Za-z_]\w*~?)
+    |(?P<sign>==|!=|=~|!~|<=|>=|\.\.|[][<>=(),|:])""",
     re.VERBOSE,
 )
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds"}
