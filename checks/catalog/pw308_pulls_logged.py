@@ -12,6 +12,7 @@ from checks.rules import images
 from checks.rules.pull.errors import PullErrorCause, denied_address
 from checks.rules.pull.observed_pulls import failed_pulls
 from checks.rules.pull.remedies import PullContext, remedy
+from checks.rules.registry_log.exits import address_of
 from checks.rules.registry_log.standing import (
     BEHIND_MINUTES,
     Trouble,
@@ -66,7 +67,7 @@ CHECK = Check(
     causes=(LogCause, PullErrorCause),
 )
 
-MAX_TROUBLES = 20
+MAX_IMAGES = 20
 MAX_NAMED = 5
 _SAID = {
     PullErrorCause.UNAUTHORIZED: "refused its credentials",
@@ -75,6 +76,9 @@ _SAID = {
     PullErrorCause.RATE_LIMITED: "answered that there are too many requests",
     PullErrorCause.REGISTRY_ERROR: "answered with an error of its own",
 }
+
+
+_BEHIND = f"The log is up to {BEHIND_MINUTES} minutes behind."
 
 
 def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
@@ -87,7 +91,7 @@ def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
     evidence = (*_cut(log.value), log.evidence)
     failing = troubles(log.value)
     if failing:
-        return tuple(_failing(view, trouble, evidence) for trouble in failing[:MAX_TROUBLES])
+        return _all_failing(view, failing, evidence)
     pulled, shared = latest_pull(log.value), shared_troubles(log.value)
     found: list[Finding] = []
     if pulled is not None:
@@ -120,7 +124,20 @@ def _cut(log: RegistryLog) -> tuple[Evidence, ...]:
 
 
 def _pulled(call: LoggedCall) -> str:
-    return f"The registry logged that the cluster pulled {image_of(call.entry)} at {call.entry.last} (by {call.by})."
+    pulled = f"The registry logged that the cluster pulled {image_of(call.entry)} at {call.entry.last}"
+    return f"{pulled} (by {call.by}). {_BEHIND}"
+
+
+def _all_failing(
+    view: RegistryView, failing: tuple[Trouble, ...], evidence: tuple[Evidence, ...]
+) -> tuple[Finding, ...]:
+    """Every cause, and of images that are not there the first ones: they may be any number, and hide no other."""
+    of_images = [trouble for trouble in failing if trouble.image]
+    more = len(of_images) - MAX_IMAGES
+    if more > 0:
+        evidence = (Evidence(f"{counted(more, 'more image')} that it did not find", "registry log"), *evidence)
+    shown = (*(trouble for trouble in failing if not trouble.image), *of_images[:MAX_IMAGES])
+    return tuple(_failing(view, trouble, evidence) for trouble in shown)
 
 
 def _failing(view: RegistryView, trouble: Trouble, evidence: tuple[Evidence, ...]) -> Finding:
@@ -139,6 +156,9 @@ def _failing(view: RegistryView, trouble: Trouble, evidence: tuple[Evidence, ...
 
 def _doubt(view: RegistryView, trouble: Trouble) -> str:
     """Why a refusal may keep no pod waiting; "" where nothing says so."""
+    workloads = view.facts.workloads
+    if isinstance(workloads, NotSeen) and workloads.why is NotSeenReason.NOT_APPLICABLE:
+        return f"Now {workloads.detail}, so no pod waits for it."
     if not _waits(view, trouble):
         return "No pod waits for it now."
     if trouble.pulled_since:
@@ -147,7 +167,7 @@ def _doubt(view: RegistryView, trouble: Trouble) -> str:
     if isinstance(manifest, Seen) and manifest.value.present:
         return "It is there now."
     login_only = trouble.cause is PullErrorCause.UNAUTHORIZED and not trouble.pulled_before
-    return "It never pulled in this time: pods with a pull secret do not need it." if login_only else ""
+    return "It pulled nothing in this time, so pods may do without it, with pull secrets." if login_only else ""
 
 
 def _waits(view: RegistryView, trouble: Trouble) -> bool:
@@ -164,11 +184,12 @@ def _summary(trouble: Trouble) -> str:
     entry = trouble.call.entry
     times = "once" if trouble.events == 1 else f"{trouble.events} times since {trouble.first}, last"
     status = f" ({entry.status})" if entry.status else ""
-    about = f" for {trouble.image}" if trouble.image else ""
+    asked = trouble.image or image_of(entry)
+    about = f" for {asked}" if asked else ""
     seen = f", from {entry.address}" if entry.address else ""
     return (
         f"The registry logged that it {_SAID[trouble.cause]}{status}{about} {times} at {entry.last}{seen}; known by "
-        f"{trouble.call.by}."
+        f"{trouble.call.by}. {_BEHIND}"
     )
 
 
@@ -182,8 +203,9 @@ def _fix(view: RegistryView, trouble: Trouble) -> tuple[str, ...]:
     if registry is None:
         return ()
     entry = trouble.call.entry
-    denied = denied_address(entry.text) or entry.address
-    firewall = f"client with IP '{denied}' is not allowed access" if denied else ""
+    # A rule is proposed for the address that it was known by, never for another that the text may name.
+    seen = {address_of(text) for text in (entry.address, denied_address(entry.text) or "")} - {None}
+    firewall = f"client with IP '{seen.pop()}' is not allowed access" if len(seen) == 1 else ""
     text = firewall if trouble.cause is PullErrorCause.FIREWALL_DENIED else entry.text
     asked = ContainerImage(namespace="", pod="", workload="", container="", kind="main", image=trouble.image)
     return remedy(trouble.cause, PullContext(view.facts.cluster, asked, view.use.login_server, registry, text))
@@ -194,7 +216,7 @@ def _not_told_apart(view: RegistryView, trouble: Trouble, evidence: tuple[Eviden
     who = (
         f"this cluster or {counted(len(others), 'other')} ({listed(others, MAX_NAMED)})"
         if others
-        else "this cluster, or something that Pullwatch cannot see,"
+        else "this cluster, or something that Pullwatch cannot see"
     )
     summary = f"{_summary(trouble)} That may have been {who}: the log does not tell them apart."
     return CHECK.unknown(

@@ -38,13 +38,15 @@ class LoggedCall(msgspec.Struct, frozen=True):
     """An entry that a cluster may have caused. ``by``: what it was known by, in words ("its kubelet identity").
 
     ``told_apart``: nobody else can have caused it. Where somebody can, ``others`` are the names of the clusters that
-    may have; none where it is only that not everything can be seen.
+    may have; none where it is only that not everything can be seen. ``as_another``: it came from the cluster's own
+    address, but as a token or as nobody: it shows that the address is let in, nothing about the nodes' identity.
     """
 
     entry: LogEntry
     by: str
     told_apart: bool = True
     others: tuple[str, ...] = ()
+    as_another: bool = False
 
 
 class RegistryLog(msgspec.Struct, frozen=True):

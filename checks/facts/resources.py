@@ -48,6 +48,7 @@ class AgentPool(msgspec.Struct, frozen=True, kw_only=True):
     os_disk_type: str | None = None
     os_disk_size_gb: int | None = None
     vnet_subnet_id: str | None = None
+    pod_subnet_id: str | None = None
     outbound: PoolOutbound = PoolOutbound()
     core_dns_zones: tuple[str, ...] = ()
 

@@ -23,6 +23,7 @@ from checks.rules.customer_key.causes import KeyCause
 from checks.rules.pull.canaries import PROVES_PULL, CanaryProof
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause, denied_address
 from checks.rules.pull.observed_pulls import PullProof, age_in_minutes, describe_age
+from checks.rules.registry_log.standing import STILL_MINUTES
 
 FAILURES = pw301_pull_failures.CHECK.code
 CANARY = pw305_canary_pull.CHECK.code
@@ -210,6 +211,8 @@ def _why_it_stands(access: Facet, reports: NodeReports, proven: PullProofs) -> s
     recent pull beside such a cause is worth a word: an old one was before, and a deleted identity or another tenant is
     proven without it.
     """
+    if reports.registry and all(finding.code == LOG for finding in reports.registry):
+        return f"the registry refused nodes in the last {STILL_MINUTES} minutes, and logged nothing that ended it"
     if reports.registry:
         return "nodes still try and fail"
     if access.cause in _KEY_CAUSES and isinstance(access.verdict, Fail):

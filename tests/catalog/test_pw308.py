@@ -13,7 +13,7 @@ from checks.report.cluster_report import build_report
 from checks.report.pull_verdict import NodeReports, PullProofs, pull_facet
 from checks.rules.customer_key.causes import KeyCause
 from tests.support import access_facts as base
-from tests.support.logged_calls import FIREWALL, HOST, UNTIL, Place, entry, turned_away
+from tests.support.logged_calls import FIREWALL, HOST, UNTIL, Place, callers, cluster_at, entry, turned_away
 from tests.support.network_world import World
 
 PLACE = Place(name="aks-1", number=1, exit="balancer")
@@ -89,6 +89,23 @@ def test_a_pull_that_worked_contradicts_a_path_that_looks_closed() -> None:
     pytest.param((entry(PLACE, 401), entry(PLACE, 200, kind=LOGIN, last="2026-11-29T08:57:00Z")), id="it may log in"),
     pytest.param((turned_away(PLACE), entry(PLACE, 200, last="2026-11-29T08:57:00Z")), id="the firewall lets it in"),
     pytest.param((entry(PLACE, 429), entry(PLACE, 200, last="2026-11-29T08:57:00Z")), id="no limit any more"),
+    pytest.param(
+        (entry(PLACE, 503, kind=LOGIN), entry(PLACE, 200, last="2026-11-29T08:57:00Z")), id="it answers again"
+    ),
+    pytest.param(
+        (
+            entry(PLACE, 401, identity="client-id"),
+            entry(PLACE, 200, kind=LOGIN, identity="object-id", last="2026-11-29T08:57:00Z"),
+        ),
+        id="one identity by its two ids",
+    ),
+    pytest.param(
+        (
+            turned_away(PLACE, address=f"{PLACE.address}:4711"),
+            entry(PLACE, 200, address=f"::ffff:{PLACE.address}", last="2026-11-29T08:57:00Z"),
+        ),
+        id="one address in two forms",
+    ),
 ])  # fmt: skip
 def test_a_later_success_ends_a_failure(success: tuple[LogEntry, ...]) -> None:
     assert not [finding for finding in judged(facts(*success)) if word(finding.verdict) == "fail"]
@@ -250,3 +267,59 @@ def test_a_pool_that_is_refused_stands_beside_one_that_pulls() -> None:
     other = entry(PLACE, 200, address="20.77.0.1", last="2026-11-29T08:58:00Z")
     (finding,) = judged(facts(turned_away(PLACE), other))
     assert finding.severity is Severity.ERROR
+
+
+@pytest.mark.parametrize("refusal", [turned_away(PLACE), entry(PLACE, 401, kind="pull", repository="team/api")])
+def test_images_that_are_not_there_hide_no_other_cause(refusal: LogEntry) -> None:
+    """However many there are, and however much later."""
+    gone = [entry(PLACE, 404, tag=str(n), last="2026-11-29T08:59:00Z") for n in range(60)]
+    findings = judged(facts(refusal, *gone))
+    assert {finding.cause for finding in findings} >= {"image_not_found"} and len(findings) == 21
+    assert word(row_of(facts(refusal, *gone)).pull.verdict) == "fail"
+    assert all("40 more images that it did not find" in f.evidence[0].what + f.evidence[1].what for f in findings)
+
+
+def test_who_is_let_in_from_the_same_address_shows_that_the_firewall_is_open_and_no_more() -> None:
+    def calls(*entries: LogEntry) -> ClusterFacts:
+        log = RegistryLog("2026-11-29T06:00:00Z", UNTIL, callers([PLACE]).calls_by_cluster(entries)[key])
+        return facts(registry_logs={HOST: base.seen(log)})
+
+    key = cluster_at(PLACE).id.lower()
+    token = entry(PLACE, 200, identity="a-token-of-the-registry", last="2026-11-29T08:58:00Z")
+    assert [f.cause for f in judged(calls(turned_away(PLACE), token))] == ["nothing-logged"]
+    refused = entry(PLACE, 401, kind="pull", repository="team/web", tag="1")
+    assert [f.cause for f in judged(calls(turned_away(PLACE), refused, token))] == ["unauthorized"]
+
+
+def test_a_stopped_cluster_only_warns() -> None:
+    stopped = NotSeen(NotSeenReason.NOT_APPLICABLE, "the cluster is stopped")
+    for logged in (turned_away(PLACE), entry(PLACE, 404)):
+        (finding,) = judged(facts(logged, workloads=stopped))
+        assert finding.severity is Severity.WARNING and "Now the cluster is stopped" in finding.summary
+        row = row_of(facts(logged, workloads=stopped))
+        assert "fail" not in (word(row.pull.verdict), word(row.images.verdict))
+
+
+def test_a_refused_repository_is_named_and_how_late_a_log_is() -> None:
+    (finding,) = judged(facts(entry(PLACE, 403, repository="team/secret", tag="7")))
+    assert "for acrone.azurecr.io/team/secret:7" in finding.summary
+    assert finding.subject.image is None, "what is refused is the identity"
+    for one in (*judged(facts(entry(PLACE, 200))), *judged(facts(turned_away(PLACE), apart=False)), finding):
+        assert "up to 15 minutes behind" in one.summary
+
+
+def test_a_rule_is_proposed_for_the_address_that_it_was_known_by_only() -> None:
+    (same,) = judged(facts(turned_away(PLACE, address=f"::ffff:{PLACE.address}")))
+    assert any(f"--ip-address {PLACE.address}" in command for command in same.fix)
+    (other,) = judged(facts(turned_away(PLACE, text=FIREWALL.format("20.71.0.9"))))
+    assert not any("--ip-address" in command for command in other.fix)
+
+
+def test_a_refusal_beside_a_later_pull_is_not_said_to_go_on() -> None:
+    refused = entry(
+        PLACE, 403, events=1, first="2026-11-29T08:51:00Z", last="2026-11-29T08:51:00Z", repository="team/a"
+    )
+    row = row_of(facts(refused, entry(PLACE, 200, last="2026-11-29T08:57:00Z")))
+    assert word(row.pull.verdict) == "fail"
+    (sentence,) = [one for one in row.disagreements if "stands all the same" in one]
+    assert "refused nodes in the last 20 minutes, and logged nothing that ended it" in sentence

@@ -155,6 +155,7 @@ def _pool(body: Any) -> facts.AgentPool | None:
         os_disk_type=text(body, "osDiskType"),
         os_disk_size_gb=number(body, "osDiskSizeGB"),
         vnet_subnet_id=text(body, "vnetSubnetID"),
+        pod_subnet_id=text(body, "podSubnetID"),
         outbound=outbound.PoolOutbound(
             enable_node_public_ip=bool(boolean(body, "enableNodePublicIP")),
             node_public_ip_prefix_id=text(body, "nodePublicIPPrefixID"),

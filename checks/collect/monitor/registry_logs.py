@@ -67,7 +67,11 @@ def of_uses(
 def pulled_from(calls: Iterable[LoggedCall]) -> tuple[str, ...]:
     """The registries that a cluster certainly pulls from: a login alone is tried beside pull secrets."""
     return tuple(
-        dict.fromkeys(call.entry.login_server for call in calls if call.told_apart and call.entry.kind == PULL)
+        dict.fromkeys(
+            call.entry.login_server
+            for call in calls
+            if call.told_apart and not call.as_another and call.entry.kind == PULL
+        )
     )
 
 

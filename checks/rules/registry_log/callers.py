@@ -4,22 +4,25 @@ A call is a cluster's where nobody else can have made it. The kubelet identity t
 unless it came from where Azure shows none of its nodes; one that somebody brought may serve several, and other machines
 besides, so the address has to be the cluster's alone. Without an identity only a refusal by the registry's firewall
 counts, and only from an address that is the cluster's alone: of a shared NAT address anybody behind it may be meant. A
-node tries once without credentials after each failure, which says nothing either.
+node tries once without credentials after each failure, which says nothing either. Whoever is let in from the cluster's
+own address, as a token or as nobody, shows that such a refusal is over, and no more.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from ipaddress import IPv4Address
+
+from msgspec import structs
 
 from checks.arm_ids import name_of, resource_group_of, subscription_of
 from checks.facts import Cluster
 from checks.facts.network import Networks
 from checks.facts.registry_log import LogEntry, LoggedCall
 from checks.rules.path.node_network import node_group_of
-from checks.rules.registry_log.exits import Exits, address_of, exits_of
-from checks.rules.registry_log.outcomes import is_firewall
+from checks.rules.registry_log.exits import Exits, Having, address_of, exits_of, is_of_no_node
+from checks.rules.registry_log.outcomes import is_firewall, succeeded
 
 NOBODY = frozenset({"", "00000000-0000-0000-0000-000000000000"})
 BY_IDENTITY = "its kubelet identity"
@@ -36,7 +39,7 @@ class Callers:
         self._networks = networks
         self._whole = whole
         self._exits: dict[str, Exits] = {}
-        self._having: dict[IPv4Address, tuple[str, ...]] = {}
+        self._having: Having | None = None
         self._by_identity: dict[str, list[str]] = {}
         for key, cluster in self._clusters.items():
             for name in _names_of(cluster):
@@ -44,27 +47,32 @@ class Callers:
 
     def calls_by_cluster(self, entries: Iterable[LogEntry]) -> Mapping[str, tuple[LoggedCall, ...]]:
         """The calls that each cluster made or may have made, by the cluster's id in lower case."""
+        listed = tuple(entries)
+        refused = {address_of(entry.address) for entry in listed if is_firewall(entry)}
         calls: dict[str, list[LoggedCall]] = {}
-        for entry in entries:
-            for key, call in self._calls(entry):
+        for entry in listed:
+            for key, call in self._calls(entry, refused):
                 calls.setdefault(key, []).append(call)
         return {key: tuple(own) for key, own in calls.items()}
 
-    def _calls(self, entry: LogEntry) -> list[tuple[str, LoggedCall]]:
+    def _calls(self, entry: LogEntry, refused: Container[IPv4Address | None]) -> list[tuple[str, LoggedCall]]:
         address = address_of(entry.address)
         identity = entry.identity.lower()
-        if identity not in NOBODY:
+        if identity in self._by_identity:
             return self._by_its_identity(entry, identity, address)
-        if address is not None and is_firewall(entry):
+        if address is not None and identity in NOBODY and is_firewall(entry):
             return self._by_its_address(entry, address)
+        if address is not None and address in refused and succeeded(entry):
+            return self._let_in(entry, address)
         return []
 
     def _by_its_identity(
         self, entry: LogEntry, identity: str, address: IPv4Address | None
     ) -> list[tuple[str, LoggedCall]]:
-        holders = self._by_identity.get(identity, [])
+        holders = self._by_identity[identity]
         if len(holders) == 1 and _made_for(self._clusters[holders[0]]):
-            if address is not None and not self._exits_of(holders[0]).may_come_from(address):
+            exits = self._exits_of(holders[0])
+            if is_of_no_node(entry.address) or (address is not None and not exits.may_come_from(address)):
                 return _shared(entry, BY_IDENTITY, holders, self._clusters)
             return [(holders[0], LoggedCall(entry, BY_IDENTITY))]
         if address is None:
@@ -80,14 +88,19 @@ class Callers:
             return [(holders[0], LoggedCall(entry, BY_ADDRESS))]
         return _shared(entry, BY_SHARED_ADDRESS, holders, self._clusters)
 
+    def _let_in(self, entry: LogEntry, address: IPv4Address) -> list[tuple[str, LoggedCall]]:
+        """Whoever is let in from an address that is a cluster's alone: the firewall does not keep out its nodes."""
+        calls = self._by_its_address(entry, address)
+        return [(key, structs.replace(call, as_another=True)) for key, call in calls if call.told_apart]
+
     def _is_its(self, key: str, address: IPv4Address) -> bool:
         exits = self._exits_of(key)
         return exits.alone_has(address) or exits.in_subnets(address)
 
     def _that_have(self, address: IPv4Address) -> tuple[str, ...]:
-        if address not in self._having:
-            self._having[address] = tuple(key for key in self._clusters if self._exits_of(key).has(address))
-        return self._having[address]
+        if self._having is None:
+            self._having = Having((key, self._exits_of(key)) for key in self._clusters)
+        return self._having.of(address)
 
     def _exits_of(self, key: str) -> Exits:
         if key not in self._exits:

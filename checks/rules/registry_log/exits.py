@@ -6,7 +6,9 @@ that nodes do not use does no harm here, one that is left out would accuse someb
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, ip_address
+import re
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import msgspec
 
@@ -19,6 +21,8 @@ from checks.rules.path.node_network import NodeSubnet
 from checks.rules.path.routes import UNROUTED
 
 _PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
+_PRIVATE_IPV6 = IPv6Network("fc00::/7")
+_WITH_PORT = re.compile(r"(\d+(?:\.\d+){3}):\d{1,5}")
 # Addresses of these belong to the cluster alone: they are those of its own load balancer, or of its own machines.
 _OF_ITS_OWN = (OutboundType.BALANCER, OutboundType.NODE)
 
@@ -50,13 +54,44 @@ class Exits(msgspec.Struct, frozen=True, kw_only=True):
         return _within(address, self.own)
 
 
+class Having:
+    """The clusters by the addresses that Azure shows their nodes to have (``Exits.has``), for thousands of clusters.
+
+    Found by the length of prefixes, of which there are few: whoever scans the internet is refused by firewalls too, so
+    a log may hold thousands of addresses.
+    """
+
+    def __init__(self, exits: Iterable[tuple[str, Exits]]) -> None:
+        self._keys: dict[IPv4Network, dict[str, None]] = {}
+        for key, one in exits:
+            for part in (*one.private, *one.public):
+                self._keys.setdefault(part, {})[key] = None
+        self._lengths = {part.prefixlen for part in self._keys}
+
+    def of(self, address: IPv4Address) -> tuple[str, ...]:
+        """Their keys."""
+        around = (IPv4Network((address, length), strict=False) for length in sorted(self._lengths))
+        return tuple(dict.fromkeys(key for part in around for key in self._keys.get(part, ())))
+
+
 def address_of(text: str) -> IPv4Address | None:
-    """A caller's address; None where it is none, or one of another kind: registries' endpoints are IPv4."""
+    """A caller's address, with or without a port; None where it is none, or one of another kind: registries' endpoints
+    are IPv4."""
+    with_port = _WITH_PORT.fullmatch(text.strip())
     try:
-        address = ip_address(text.strip())
+        address = ip_address(with_port[1] if with_port else text.strip())
     except ValueError:
         return None
     return address if isinstance(address, IPv4Address) else address.ipv4_mapped
+
+
+def is_of_no_node(text: str) -> bool:
+    """Whether a text is an address that no node has towards a registry: one of IPv6 beyond private networks."""
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return False
+    return isinstance(address, IPv6Address) and address.ipv4_mapped is None and address not in _PRIVATE_IPV6
 
 
 def is_public(text: str) -> bool:
@@ -113,11 +148,12 @@ def _own(cluster: Cluster, node_subnet: NodeSubnet, egress: Egress) -> tuple[IPv
 
 
 def _alone_behind_nat(cluster: Cluster, node_subnet: NodeSubnet) -> bool:
-    """Whether a NAT gateway serves no subnet but those of the cluster's pools; it serves one network only."""
+    """Whether a NAT gateway serves no subnet but those of the cluster's nodes and pods; it serves one network only."""
     gateway = (node_subnet.subnet.nat_gateway_id or "").rstrip("/").lower()
     served = {one.id.lower() for one in node_subnet.network.subnets if _same(one.nat_gateway_id, gateway)}
-    pools = {(pool.vnet_subnet_id or node_subnet.subnet.id).rstrip("/").lower() for pool in cluster.pools}
-    return bool(gateway) and served <= pools
+    own = {(pool.vnet_subnet_id or node_subnet.subnet.id).rstrip("/").lower() for pool in cluster.pools}
+    own |= {pool.pod_subnet_id.rstrip("/").lower() for pool in cluster.pools if pool.pod_subnet_id}
+    return bool(gateway) and served <= own
 
 
 def _same(gateway: str | None, other: str) -> bool:

@@ -1,8 +1,8 @@
 """What the calls of one cluster come to: what fails now, and the latest pull that worked.
 
 A node tries a failing pull again after at most five minutes, and the log is some minutes behind: what failed last
-longer ago has ended, or nobody wants it any more. A later success ends a failure of its own kind only: a node that
-holds a token goes on pulling for hours after its identity may not log in any more.
+longer ago has ended, or nobody wants it any more. Of credentials a later success ends a failure of its own kind only: a
+node that holds a token goes on pulling for hours after its identity may not log in any more.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import msgspec
 
 from checks.facts.registry_log import LOGIN, PULL, LogEntry, LoggedCall, RegistryLog
 from checks.rules.pull.errors import PullErrorCause
-from checks.rules.registry_log.exits import is_public
+from checks.rules.registry_log.exits import address_of, is_public
 from checks.rules.registry_log.outcomes import cause_of, succeeded
 
 BACK_OFF_MINUTES = 5  # kubelet's longest (kubernetes/pkg/kubelet: MaxContainerBackOff)
 BEHIND_MINUTES = 15  # Azure Monitor, "Log data ingestion time"
+STILL_MINUTES = BACK_OFF_MINUTES + BEHIND_MINUTES  # a failure as old as this may go on
 _ATTACHMENTS = (".sig", ".att", ".sbom")
-_STILL = timedelta(minutes=BACK_OFF_MINUTES + BEHIND_MINUTES)
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +28,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 
     ``image`` is what was asked for, "" where that does not matter. ``pulled_before``: the same identity pulled earlier
     in the log, or was let in and refused a repository only: so it is what its pods depend on. ``pulled_since``: the
-    cluster pulled later through an endpoint in its network, so who came from outside may be anything in there. Of two
+    cluster pulled later through an endpoint in its network, so who came from outside may be anything in there; of two
     public addresses one may be another pool's, whose refusal stands.
     """
 
@@ -61,12 +61,13 @@ def shared_troubles(log: RegistryLog) -> tuple[Trouble, ...]:
 
 def latest_pull(log: RegistryLog) -> LoggedCall | None:
     """The latest pull that worked, of those that nobody else can have made."""
-    pulls = [call for call in log.calls if call.told_apart and call.entry.kind == PULL and succeeded(call.entry)]
-    return max((call for call in pulls if image_of(call.entry)), key=lambda call: call.entry.last, default=None)
+    own = (call for call in log.calls if call.told_apart and not call.as_another)
+    pulls = (call for call in own if call.entry.kind == PULL and succeeded(call.entry) and image_of(call.entry))
+    return max(pulls, key=lambda call: call.entry.last, default=None)
 
 
 def _troubles(log: RegistryLog, calls: list[LoggedCall]) -> tuple[Trouble, ...]:
-    worked = [call.entry for call in calls if succeeded(call.entry)]
+    worked = [call for call in calls if succeeded(call.entry)]
     groups: dict[tuple[PullErrorCause, str], list[LoggedCall]] = {}
     for call in calls:
         cause = cause_of(call.entry)
@@ -79,25 +80,24 @@ def _troubles(log: RegistryLog, calls: list[LoggedCall]) -> tuple[Trouble, ...]:
     return tuple(sorted(found, key=lambda one: one.call.entry.last, reverse=True))
 
 
-def _trouble(cause: PullErrorCause, image: str, group: list[LoggedCall], worked: list[LogEntry]) -> Trouble:
+def _trouble(cause: PullErrorCause, image: str, group: list[LoggedCall], worked: list[LoggedCall]) -> Trouble:
     latest = max(group, key=lambda call: call.entry.last)
-    identities = {call.entry.identity.lower() for call in group}
+    pulls = [call.entry for call in worked if call.entry.kind == PULL and not call.as_another]
     return Trouble(
         cause=cause,
         call=latest,
         first=min(call.entry.first for call in group),
         events=sum(call.entry.events for call in group),
         image=image,
-        pulled_before=any(call.entry.kind == PULL for call in group)
-        or any(entry.kind == PULL and entry.identity.lower() in identities for entry in worked),
+        pulled_before=bool(pulls) or any(call.entry.kind == PULL for call in group),
         pulled_since=cause is PullErrorCause.FIREWALL_DENIED
         and is_public(latest.entry.address)
-        and any(_came_inside(entry) and entry.last >= latest.entry.last for entry in worked),
+        and any(_came_inside(entry) and entry.last >= latest.entry.last for entry in pulls),
     )
 
 
 def _came_inside(entry: LogEntry) -> bool:
-    return entry.kind == PULL and bool(entry.address) and not is_public(entry.address)
+    return bool(entry.address) and not is_public(entry.address)
 
 
 def _is_attachment(entry: LogEntry) -> bool:
@@ -107,23 +107,27 @@ def _is_attachment(entry: LogEntry) -> bool:
 
 def _is_current(entry: LogEntry, until: str) -> bool:
     try:
-        return datetime.fromisoformat(until) - datetime.fromisoformat(entry.last) <= _STILL
+        return datetime.fromisoformat(until) - datetime.fromisoformat(entry.last) <= timedelta(minutes=STILL_MINUTES)
     except (ValueError, TypeError):
         return False
 
 
-def _ended(entry: LogEntry, cause: PullErrorCause, worked: Iterable[LogEntry]) -> bool:
-    return any(_ends(entry, cause, success) for success in worked if success.last >= entry.last)
+def _ended(entry: LogEntry, cause: PullErrorCause, worked: Iterable[LoggedCall]) -> bool:
+    return any(_ends(entry, cause, success) for success in worked if success.entry.last >= entry.last)
 
 
-def _ends(entry: LogEntry, cause: PullErrorCause, success: LogEntry) -> bool:
-    """Whether a later success shows that a failure is over."""
+def _ends(entry: LogEntry, cause: PullErrorCause, call: LoggedCall) -> bool:
+    """Whether a later success shows that a failure is over. The nodes' identity has two names, its object and its
+    client id, so those are not compared: calls by identity are all of the one that the cluster has."""
+    success = call.entry
     if cause is PullErrorCause.FIREWALL_DENIED:
-        return success.address == entry.address
+        return address_of(success.address) == address_of(entry.address)
+    if call.as_another:
+        return False
     if entry.kind == LOGIN and cause is PullErrorCause.UNAUTHORIZED:
-        return success.kind == LOGIN and success.identity.lower() == entry.identity.lower()
+        return success.kind == LOGIN
     if cause is PullErrorCause.IMAGE_NOT_FOUND:
         return image_of(success) == image_of(entry)
     if cause is PullErrorCause.UNAUTHORIZED:
         return success.kind == PULL and success.repository == entry.repository
-    return success.kind == entry.kind
+    return True  # too many requests, or an error of the registry's own: it answers again

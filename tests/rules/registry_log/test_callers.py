@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from checks.facts import Seen
 from checks.facts.registry_log import LogEntry, LoggedCall
 from checks.rules.registry_log.callers import Callers
 from tests.support.logged_calls import Place, callers, cluster_at, entry, networks, turned_away
@@ -29,6 +30,14 @@ def test_the_identity_that_aks_made_is_one_clusters(status: int) -> None:
     assert accused([NAT, other], entry(NAT, status)) == ["aks-nat"]
     assert accused([NAT, other], entry(NAT, status), whole=False) == ["aks-nat"]
     assert accused([NAT, other], entry(NAT, status, address="not an address")) == ["aks-nat"]
+    assert accused([NAT, other], entry(NAT, status, address="fd40:8dba:2::7")) == ["aks-nat"]
+    assert accused([NAT, other], entry(NAT, status, address=f"{NAT.address}:5000")) == ["aks-nat"]
+
+
+@pytest.mark.parametrize("address", ["99.1.1.1", "99.1.1.1:5000", "::ffff:99.1.1.1", "2a01:111::7", "2001:db8::1"])
+def test_from_an_address_that_no_node_has_it_may_be_somebody_else_with_the_identity(address: str) -> None:
+    assert accused([ALONE], entry(ALONE, 404, address=address)) == []
+    assert set(told([ALONE], entry(ALONE, 404, address=address))) == {"aks-alone"}
 
 
 def test_a_client_id_in_any_case_will_do() -> None:
@@ -70,10 +79,37 @@ def test_a_shared_nat_address_accuses_nobody(exit_: str) -> None:
 
 
 def test_nobody_is_meant_by_an_address_alone_where_not_the_firewall_refused() -> None:
-    for status in (200, 401, 404, 429):
+    for status in (401, 404, 429):
         assert told([ALONE], entry(ALONE, status, identity="")) == {}
         assert told([ALONE], entry(ALONE, status, identity="00000000-0000-0000-0000-000000000000")) == {}
         assert told([ALONE], entry(ALONE, status, identity="a-token-of-the-registry")) == {}
+
+
+def test_who_is_let_in_matters_only_from_an_own_address_that_the_firewall_refused() -> None:
+    token = entry(ALONE, 200, identity="a-token-of-the-registry")
+    assert told([ALONE], token) == {}
+    key = cluster_at(ALONE).id.lower()
+    (_, let_in) = callers([ALONE]).calls_by_cluster([turned_away(ALONE), token])[key]
+    assert (let_in.told_apart, let_in.as_another) == (True, True)
+    shared = [NAT, Place(name="aks-next", number=3, exit="nat 1")]
+    calls = callers(shared).calls_by_cluster([turned_away(NAT), entry(NAT, 200, identity="a-token-of-the-registry")])
+    assert [[call.told_apart for call in own] for own in calls.values()] == [[False], [False]]
+
+
+def test_pods_with_a_subnet_of_their_own_behind_the_same_nat_gateway_are_the_clusters() -> None:
+    place = Place(name="aks-nat", number=2, exit="nat 1 too")
+    cluster = cluster_at(place)
+    of_pods = next(one for one in _subnet_ids(place) if "machines" in one)
+    with_pods = structs.replace(cluster, pools=(structs.replace(cluster.pools[0], pod_subnet_id=of_pods.upper()),))
+    for one, expected in ((cluster, False), (with_pods, True)):
+        calls = Callers([one], networks([place]), whole=True).calls_by_cluster([turned_away(place)])
+        assert [call.told_apart for (call,) in calls.values()] == [expected]
+
+
+def _subnet_ids(place: Place) -> list[str]:
+    listed = networks([place]).of(cluster_at(place).id)
+    assert listed is not None and isinstance(listed.virtual_networks, Seen)
+    return [subnet.id for network in listed.virtual_networks.value.values() for subnet in network.subnets]
 
 
 PLACES = st.lists(
