@@ -23,6 +23,7 @@ from checks.text import redacted
 PREFIX = "PULLWATCH_"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _BEGINS_A_ROUTE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]*\s*=", re.IGNORECASE)
+MAX_ID = 400  # of a resource, as an error shows it: what is wrong often stands at its end
 WORKSPACE = re.compile(
     r"/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/?#,\s]{1,90}/providers/Microsoft\.OperationalInsights/workspaces"
     r"/[a-z0-9-]{4,63}",
@@ -143,11 +144,11 @@ def _words(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
 
 
-def _list(pattern: re.Pattern[str], what: str) -> Callable[[str], tuple[str, ...]]:
+def _list(pattern: re.Pattern[str], what: str, shown: int = 80) -> Callable[[str], tuple[str, ...]]:
     def read(value: str) -> tuple[str, ...]:
         for word in _words(value):
             if not pattern.fullmatch(word):
-                raise _WrongPart(f"takes {what}, separated by commas; {_shown(word, 80)} is none")
+                raise _WrongPart(f"takes {what}, separated by commas; {_shown(word, shown)} is none")
         return _words(value)
 
     return read
@@ -192,7 +193,8 @@ def _registry_logs(value: str) -> tuple[str, ...]:
     """ "auto", "off", or the workspaces' ARM ids."""
     if value.strip().lower() in ("auto", "off"):
         return (value.strip().lower(),)
-    ids = tuple(dict.fromkeys(_list(WORKSPACE, "auto, off, or ids of Log Analytics workspaces")(value)))
+    given = ",".join(word.rstrip("/") for word in _words(value))
+    ids = _list(WORKSPACE, "auto, off, or ids of Log Analytics workspaces", MAX_ID)(given)
     if not ids:
         raise SettingError("has to be auto, off, or ids of Log Analytics workspaces")
     return ids

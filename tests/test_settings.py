@@ -24,6 +24,7 @@ from checks.settings import (
 from tests.support.sample_mails import NOW, samples
 
 GUID = "11111111-1111-4111-8111-11111111ABCD"
+WORKSPACE = f"/subscriptions/{GUID}/resourceGroups/rg/providers/Microsoft.OperationalInsights/workspaces/logs-1"
 PASSWORD = "hunter2-of-the-mailbox"
 KEY = "c3RvcmFnZS1hY2NvdW50LWtleQ=="
 STORAGE = f"DefaultEndpointsProtocol=https;AccountName=pullwatch;AccountKey={KEY}"
@@ -137,6 +138,8 @@ def test_a_wrong_value_is_refused_by_name_with_what_the_setting_takes(name: str,
         ("SUBSCRIPTIONS", "production", "takes subscription ids, separated by commas; 'production' is none."),
         ("REGISTRIES", "a.azurecr.io,https://shop.azurecr.io",
          "takes login servers, separated by commas; 'https://shop.azurecr.io' is none."),
+        ("REGISTRY_LOGS", f"{WORKSPACE}/,{WORKSPACE}/tables/a",
+         f"takes auto, off, or ids of Log Analytics workspaces, separated by commas; '{WORKSPACE}/tables/a' is none."),
         ("ALERT_ON", "access,mail", "takes any of access, path, pull, images; 'mail' is none of them."),
         ("ALERT_ON", " , ",
          "takes at least one of access, path, pull, images: with none of them no mail would ever come."),

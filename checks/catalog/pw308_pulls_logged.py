@@ -102,15 +102,30 @@ def judge_registry(view: RegistryView) -> tuple[Finding, ...]:
 
 
 def _nothing(view: RegistryView, log: RegistryLog) -> Finding:
+    if log.cut:
+        return _nothing_of_what_was_read(view, log)
     if not log.heard:
         because = f"nothing stands in the log that was read of {view.use.login_server} {log.span}"
         return CHECK.skipped(view.subject, LogCause.NOT_LOGGED, because)
-    read = "of what was read, the newest groups of calls, none" if log.cut else "no call"
     because = (
-        f"the registry logged calls {log.span}, but {read} is known to be this cluster's; the log is up to "
+        f"the registry logged calls {log.span}, but no call is known to be this cluster's; the log is up to "
         f"{BEHIND_MINUTES} minutes behind, and this proves nothing"
     )
     return CHECK.skipped(view.subject, LogCause.NOTHING_LOGGED, because)
+
+
+def _nothing_of_what_was_read(view: RegistryView, log: RegistryLog) -> Finding:
+    """What was cut may be this cluster's, or end what it was refused."""
+    host = view.use.login_server
+    if log.heard:
+        cause, said = LogCause.NOTHING_LOGGED, "none is known to be this cluster's"
+    else:
+        cause, said = LogCause.NOT_LOGGED, f"none is of {host}"
+    summary = (
+        f"There are more calls in the log {log.span} than are read: of what was read, the newest groups of calls, "
+        f"{said}; refusals until {log.cut_before}, which may have ended since, are left out."
+    )
+    return CHECK.unknown(view.subject, cause, summary, _cut(log), missing="the older calls of the log")
 
 
 def _not_read(view: RegistryView, gap: NotSeen) -> Finding:
@@ -120,7 +135,12 @@ def _not_read(view: RegistryView, gap: NotSeen) -> Finding:
 
 
 def _cut(log: RegistryLog) -> tuple[Evidence, ...]:
-    return (Evidence("only the newest groups of calls were read", "Log Analytics query"),) if log.cut else ()
+    if not log.cut:
+        return ()
+    left_out = f"refusals until {log.cut_before}, which may have ended since, are left out"
+    return tuple(
+        Evidence(what, "Log Analytics query") for what in ("only the newest groups of calls were read", left_out)
+    )
 
 
 def _pulled(call: LoggedCall) -> str:

@@ -52,7 +52,8 @@ class LoggedCall(msgspec.Struct, frozen=True):
 class RegistryLog(msgspec.Struct, frozen=True):
     """What one registry logged between ``since`` and ``until`` (ISO 8601, UTC) of calls that one cluster may have made.
 
-    ``cut``: the query has a bound, and there was more than that; the newest are there. ``heard``: anything of this
+    ``cut``: the query has a bound, and there was more than that; the newest are there. ``cut_before``: of failures
+    until then nobody knows whether a success ended them, so they are not among the calls. ``heard``: anything of this
     registry stands in it, by whomever.
     """
 
@@ -61,6 +62,7 @@ class RegistryLog(msgspec.Struct, frozen=True):
     calls: tuple[LoggedCall, ...] = ()
     cut: bool = False
     heard: bool = True
+    cut_before: str = ""
 
     @property
     def span(self) -> str:

@@ -250,6 +250,16 @@ def test_a_log_in_which_nothing_stands_of_the_registry_is_no_sign_of_silence() -
     assert "of what was read, the newest groups of calls, none is known" in cut.summary
 
 
+def test_of_a_log_that_was_cut_it_is_not_known_that_nothing_stands_in_it() -> None:
+    cut = RegistryLog("2026-11-29T06:00:00Z", UNTIL, cut=True, cut_before="2026-11-29T08:30:00Z")
+    silent = base.changed(cut, heard=False)
+    for log, cause in ((cut, "nothing-logged"), (silent, "not-logged")):
+        (finding,) = judged(facts(registry_logs={HOST: base.seen(log)}))
+        assert (word(finding.verdict), finding.cause) == ("unknown", cause)
+        assert "refusals until 2026-11-29T08:30:00Z, which may have ended since, are left out" in finding.summary
+        assert "only the newest groups of calls were read" in [evidence.what for evidence in finding.evidence]
+
+
 def test_a_registry_without_its_key_explains_a_403_in_the_log() -> None:
     lost = Facet(Fail(), KeyCause.KEY_DISABLED, ("PW108",), "The key is disabled.")
     passing = Facet(Pass(), "ok")

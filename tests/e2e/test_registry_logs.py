@@ -10,7 +10,15 @@ import pytest
 from simulator import RequestRecord, running
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
 from tests.support.cli import Scan, scan
-from tests.support.logged_tenants import add_workspace, customer_id, running_pod, send_to, waiting_pod
+from tests.support.logged_tenants import (
+    LOGINS,
+    PULLS,
+    add_workspace,
+    customer_id,
+    running_pod,
+    send_to,
+    waiting_pod,
+)
 from tests.support.tenant_builder import ACR_PULL, Tenant, guid, object_id
 
 HOST = "acrone.azurecr.io"
@@ -203,6 +211,117 @@ def test_a_log_that_cannot_be_had_is_no_answer(estate: Estate, effect: dict[str,
     result, _ = look(estate)
     assert result.finding("PW308", "aks-1")["verdict"] == "unknown"
     assert result.row(cluster="aks-1")["basis"] != ["registry"]
+
+
+def named(estate: Estate, *workspaces: str) -> str:
+    """The setting that names workspaces."""
+    return ",".join(f"{estate.group()}/providers/{WORKSPACES}/{name}" for name in workspaces)
+
+
+def failing(estate: Estate, workspace: str, status: int) -> None:
+    """Queries of one workspace get a status; the clusters stay out of reach."""
+    rules = [{"service": "kubernetes", "path": "*", "effect": {"close": True}},
+             {"service": "logs", "path": f"*{customer_id(workspace)}*", "effect": {"status": status}}]  # fmt: skip
+    estate.write(".", rules, "faults")
+
+
+def pull(status: str, at: str, **over: str) -> dict[str, str]:
+    """A row of what a registry logged of a pull by aks-1."""
+    return {"Type": PULLS, "TimeGenerated": at, "LoginServer": HOST, "OperationName": "Pull", "Repository": "team/web",
+            "Tag": "2", "ResultType": status, "Identity": object_id("aks-1"), "CallerIpAddress": "20.1.2.3",
+            **over}  # fmt: skip
+
+
+def by_others(at: str, count: int = 10_500, **over: str) -> list[dict[str, str]]:
+    """Pulls of others, more than a query takes."""
+    return [pull("200", at, Identity=guid("a pipeline"), Tag=f"build-{n}", **over) for n in range(count)]
+
+
+@pytest.mark.parametrize(("status", "missing"), [
+    (403, "Log Analytics Reader"), (404, "an answer of Log Analytics for"), (500, "an answer of Log Analytics for"),
+])  # fmt: skip
+def test_a_named_workspace_that_was_not_read_is_no_empty_log(estate: Estate, status: int, missing: str) -> None:
+    """The log is in that one; another could be read."""
+    add_workspace(estate, "logs-0")
+    estate.write("logs", [{"Type": "Heartbeat", "TimeGenerated": "-3m"}], "logs-0")
+    failing(estate, "logs-1", status)
+    result, _ = look(estate, PULLWATCH_REGISTRY_LOGS=named(estate, "logs-0", "logs-1"))
+    finding = result.finding("PW308", "aks-1")
+    assert finding["verdict"] == "unknown" and finding["missing"].startswith(missing)
+    assert any("logs-1" in command for command in finding["fix"]) == (status == 403)
+
+
+def test_a_registry_that_was_heard_needs_no_other_workspace(estate: Estate) -> None:
+    add_workspace(estate, "logs-0")
+    failing(estate, "logs-0", 403)
+    result, _ = look(estate, PULLWATCH_REGISTRY_LOGS=named(estate, "logs-0", "logs-1"))
+    assert verdicts(result, "pull")["aks-1"][0] == result.finding("PW308", "aks-1")["verdict"] == "pass"
+
+
+def test_a_workspace_to_which_nothing_was_ever_sent_is_an_empty_log(estate: Estate) -> None:
+    add_workspace(estate, "logs-0")
+    result, _ = look(estate, PULLWATCH_REGISTRY_LOGS=named(estate, "logs-0"))
+    finding = result.finding("PW308", "aks-1")
+    assert (finding["verdict"], finding["cause"]) == ("skipped", "not-logged")
+    assert finding["summary"].startswith("Nothing stands in the log that was read of acrone.azurecr.io")
+
+
+def test_a_workspaces_id_may_end_in_a_slash(estate: Estate) -> None:
+    result, _ = look(estate, PULLWATCH_REGISTRY_LOGS=f"{named(estate, 'logs-1')}/")
+    assert result.finding("PW308", "aks-1")["verdict"] == "pass"
+
+
+@pytest.mark.parametrize(("logins", "expected"), [
+    ("logs-1", "The registry logged that the cluster pulled"),
+    ("logs-0", f"{LOGINS} and {PULLS} of acrone go to different workspaces"),
+    ("", f"No diagnostic setting of acrone sends {LOGINS} to a workspace"),
+])  # fmt: skip
+def test_two_settings_with_a_category_each_have_to_lead_to_one_workspace(
+    estate: Estate, logins: str, expected: str
+) -> None:
+    send_to(estate, estate.registry_id, f"{estate.group()}/providers/{WORKSPACES}/logs-1", PULLS)
+    if logins:
+        send_to(estate, estate.registry_id, add_workspace(estate, logins), LOGINS, name="too")
+    result, _ = look(estate)
+    assert result.finding("PW308", "aks-1")["summary"].startswith(expected)
+
+
+def test_what_stands_in_two_workspaces_happened_once(estate: Estate) -> None:
+    """One of them is behind."""
+    send_to(estate, estate.registry_id, add_workspace(estate, "logs-0"), name="too")
+    estate.write("logs", [pull("404", "-12m"), pull("404", "-7m")], "logs-1")
+    estate.write("logs", [pull("404", "-12m")], "logs-0")
+    result, _ = look(estate)
+    (finding,) = [f for f in result.findings("PW308", "aks-1") if f["verdict"] == "fail"]
+    assert " 2 times since " in finding["summary"]
+
+
+@pytest.mark.parametrize(("others", "ours", "expected"), [
+    pytest.param("-30m", [("404", "-8m")], ("fail", "image_not_found"), id="after all that was cut"),
+    pytest.param("-3m", [("404", "-8m")], ("unknown", "nothing-logged"), id="what was cut may have ended it"),
+    pytest.param("-30m", [("404", "-8m"), ("200", "-4m")], ("pass", "logged-pull"), id="ended"),
+])  # fmt: skip
+def test_a_refusal_is_not_lost_among_more_pulls_than_are_read(
+    tmp_path: Path, others: str, ours: list[tuple[str, str]], expected: tuple[str, str]
+) -> None:
+    estate = Estate(tmp_path / "tenant", clusters=1)
+    (estate.root / "kubernetes").rename(tmp_path / "pods that nobody has")
+    estate.write("logs", [*by_others(others), *(pull(status, at) for status, at in ours)], "logs-1")
+    result, requests = look(estate)
+    assert [one.status for one in requests if one.service == "logs"] == [200]
+    finding = result.finding("PW308", "aks-1")
+    assert (finding["verdict"], finding["cause"]) == expected
+    assert "only the newest groups of calls were read" in [one["what"] for one in finding["evidence"]]
+
+
+def test_a_registry_beside_a_noisy_one_is_not_said_to_be_silent(estate: Estate) -> None:
+    noisy = estate.registry("acrtwo", properties={"loginServer": "acrtwo.azurecr.io"})
+    send_to(estate, noisy, f"{estate.group()}/providers/{WORKSPACES}/logs-1")
+    estate.write("logs", by_others("-1m", LoginServer="acrtwo.azurecr.io"), "logs-1")
+    finding = look(estate)[0].finding("PW308", "aks-1")
+    assert (finding["verdict"], finding["cause"]) == ("unknown", "not-logged")
+    assert "none is of acrone.azurecr.io" in finding["summary"]
+    assert finding["missing"] == "the older calls of the log"
 
 
 def leaving_by(estate: Estate, name: str, address: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from checks.collect.wire import connections
 from checks.collect.wire.errors import NotAllowed, NotFound, Temporary, translate_errors
 from checks.facts.registry_log import LOGIN, PULL, LogEntry
 from checks.retry_after import asked_seconds
+from checks.rules.registry_log.outcomes import succeeded
 from checks.text import clipped, one_line, printable
 
 ROLE = "Log Analytics Reader"
@@ -38,16 +39,26 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _COLUMNS = (
-    *("Type", "LoginServer", "CallerIpAddress", "Identity", "OperationName", "ResultType", "ResultDescription"),
+    *("Type", "LoginServer", "CallerIpAddress", "Identity", "ResultType", "ResultDescription"),
     *("Repository", "Tag", "Digest"),
 )
+_REFUSAL = "Refusal"
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The entries of one workspace. ``cut``: there were more groups than the query's bound."""
+    """The entries of one workspace, and the registries (login servers) that they are of.
+
+    ``cut``: there were more groups than the query's bound. Successes until ``cut_before`` may then be missing.
+    """
 
     entries: tuple[LogEntry, ...]
-    cut: bool
+    heard: frozenset[str] = frozenset()
+    cut: bool = False
+    cut_before: str = ""
+
+    def may_have_ended(self, entry: LogEntry) -> bool:
+        """Whether an entry is a failure that a success may have ended which was cut."""
+        return entry.last <= self.cut_before and not succeeded(entry)
 
 
 class _Column(msgspec.Struct):
@@ -98,20 +109,29 @@ async def _content(response: aiohttp.ClientResponse) -> bytes:
 
 
 def query_of(hosts: Iterable[str], since: datetime, until: datetime) -> str:
-    """The query, in KQL. Hosts that are no host names are left out: nothing of them becomes part of the query."""
+    """The query, in KQL. Hosts that are no host names are left out: nothing of them becomes part of the query.
+
+    Where there is too much, successes go first, the oldest of them, and with them refusals of nobody, who may be any
+    node that tries without credentials. A status that is not clear counts as a refusal.
+    """
     named = ", ".join(f'"{host}"' for host in hosts if _HOST.fullmatch(host))
+    columns = ", ".join(f"{name}: string" for name in (*_COLUMNS, "OperationName"))
     return "\n".join(
         (
-            f"union isfuzzy=true {LOGINS}, {PULLS}",
+            # A workspace to which nothing was ever sent has neither table: the empty one is there then.
+            f"union isfuzzy=true (datatable(TimeGenerated: datetime, {columns})[]), {LOGINS}, {PULLS}",
             f"| where TimeGenerated >= datetime({utc(since)}) and TimeGenerated < datetime({utc(until)})",
             f"| where LoginServer in~ ({named})",
-            '| extend Repository = column_ifexists("Repository", ""), Tag = column_ifexists("Tag", ""), '
-            'Digest = column_ifexists("Digest", "")',
             f'| where Type == "{LOGINS}" or OperationName startswith "Pull"',
+            '| extend Status = iif(ResultType matches regex "^[1-5][0-9][0-9]$", ResultType, ResultDescription)',
+            '| extend Worked = Status matches regex "^[23][0-9][0-9]$"',
+            f'| extend {_REFUSAL} = iif(Worked or isempty(Identity) and Status in ("401", "404"), 0, 1), '
+            "ResultDescription = iif(Worked, Status, ResultDescription)",
             "| summarize First = min(TimeGenerated), Last = max(TimeGenerated), Events = count() by Type, "
-            "LoginServer = tolower(LoginServer), CallerIpAddress, Identity, OperationName, ResultType, "
-            "ResultDescription, Repository, Tag, Digest",
-            f"| top {MAX_ROWS} by Last desc",
+            "LoginServer = tolower(LoginServer), CallerIpAddress, Identity, ResultType, ResultDescription, Repository, "
+            f"Tag, Digest, {_REFUSAL}",
+            f"| sort by {_REFUSAL} desc, Last desc",
+            f"| limit {MAX_ROWS}",
         )
     )
 
@@ -132,11 +152,19 @@ def entries_of(content: bytes) -> Answer:
     table = body.tables[0]
     names = [column.name for column in table.columns]
     rows = [dict(zip(names, row, strict=False)) for row in table.rows[:MAX_ROWS]]
-    return Answer(tuple(entry for row in rows if (entry := _entry(row))), len(table.rows) >= MAX_ROWS)
+    read = [(row, entry) for row in rows if (entry := _entry(row))]
+    entries = tuple(entry for _, entry in read)
+    heard = frozenset(entry.login_server for entry in entries)
+    if len(table.rows) < MAX_ROWS:
+        return Answer(entries, heard)
+    yielding = [entry.last for row, entry in read if row.get(_REFUSAL) == 0]
+    # Without any of them all may be missing, of whatever time.
+    cut_before = min(yielding) if yielding else max((entry.last for entry in entries), default="")
+    return Answer(entries, heard, True, cut_before)
 
 
 def _entry(row: dict[str, Any]) -> LogEntry | None:
-    kind, host, address, identity, _, code, said, repository, tag, digest = (_text(row.get(n)) for n in _COLUMNS)
+    kind, host, address, identity, code, said, repository, tag, digest = (_text(row.get(n)) for n in _COLUMNS)
     first, last, events = _moment(row.get("First")), _moment(row.get("Last")), row.get("Events")
     if kind not in (LOGINS, PULLS) or not host or not first or not last:
         return None

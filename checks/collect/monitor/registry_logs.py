@@ -7,7 +7,7 @@ one query for each workspace, however many registries and clusters there are.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -18,7 +18,7 @@ from checks.collect.arm.inventory import Inventory
 from checks.collect.monitor import log_query
 from checks.collect.wire.errors import CollectError
 from checks.facts import NotSeen, NotSeenReason, Registry, RegistryUse, Seen
-from checks.facts.registry_log import PULL, Logged, LoggedCall, RegistryLog
+from checks.facts.registry_log import PULL, LogEntry, Logged, LoggedCall, RegistryLog
 from checks.findings import Evidence
 from checks.settings import WORKSPACE
 
@@ -28,7 +28,7 @@ AT_ONCE = 8
 MAX_REGISTRIES = 2_000
 MAX_SETTINGS = 20  # Azure keeps five of one resource
 OFF, AUTO = "off", "auto"
-_CATEGORIES = {log_query.LOGINS.lower(), log_query.PULLS.lower()}
+_CATEGORIES = (log_query.LOGINS, log_query.PULLS)
 _GROUPS = {"alllogs", "audit"}
 
 
@@ -88,28 +88,51 @@ async def _read(azure: Azure, registries: Iterable[Registry], now: datetime) -> 
         *(_ask(azure, spelt[workspace], hosts, since, now) for workspace, hosts in by_workspace.items())
     )
     answers = dict(zip(by_workspace, asked, strict=True))
-    read = (entry for answer in asked if isinstance(answer, Seen) for entry in answer.value.entries)
-    # A registry may log to two workspaces: what stands in both happened once.
-    entries = tuple(dict.fromkeys(entry for entry in read if entry.login_server in leads))
-    heard = {entry.login_server for entry in entries}
     empty = RegistryLog(log_query.utc(since), log_query.utc(now))
-    logs: dict[str, Seen[RegistryLog] | NotSeen] = {}
-    for host, workspaces in leads.items():
-        log = msgspec.structs.replace(empty, heard=host in heard)
-        logs[host] = workspaces if isinstance(workspaces, NotSeen) else _of_registry(log, workspaces, answers)
-    return Logged(entries, logs)
+    logs = {
+        host: lead if isinstance(lead, NotSeen) else _of_registry(host, empty, [answers[one.lower()] for one in lead])
+        for host, lead in leads.items()
+    }
+    return Logged(_once([answer.value for answer in asked if isinstance(answer, Seen)], leads), logs)
 
 
 def _of_registry(
-    log: RegistryLog, workspaces: tuple[str, ...], answers: Mapping[str, Seen[log_query.Answer] | NotSeen]
+    host: str, empty: RegistryLog, answers: Iterable[Seen[log_query.Answer] | NotSeen]
 ) -> Seen[RegistryLog] | NotSeen:
-    """A registry's log, where it was read in one of the places that it goes to."""
-    given = [answers[workspace.lower()] for workspace in workspaces]
-    read = [one for one in given if isinstance(one, Seen)]
-    if not read:
-        return next(one for one in given if isinstance(one, NotSeen))
-    cut = any(one.value.cut for one in read)
-    return Seen(msgspec.structs.replace(log, cut=cut), read[0].evidence)
+    """A registry's log, of the answers of the workspaces that it may go to.
+
+    One in which it was heard will do: diagnostic settings send everything to each of theirs, and a registry usually
+    logs to one of those that PULLWATCH_REGISTRY_LOGS names. Heard in none, it may log to the one that was not read.
+    """
+    read: list[Seen[log_query.Answer]] = []
+    gaps: list[NotSeen] = []
+    for answer in answers:
+        if isinstance(answer, Seen):
+            read.append(answer)
+        else:
+            gaps.append(answer)
+    telling = [answer for answer in read if host in answer.value.heard]
+    if gaps and not telling:
+        return gaps[0]
+    used = telling or read
+    log = msgspec.structs.replace(
+        empty,
+        heard=bool(telling),
+        cut=any(answer.value.cut for answer in used),
+        cut_before=max(answer.value.cut_before for answer in used),
+    )
+    return Seen(log, used[0].evidence)
+
+
+def _once(answers: list[log_query.Answer], hosts: Container[str]) -> tuple[LogEntry, ...]:
+    """What can be judged, of all workspaces: what stands in two of them happened once, and one may be behind."""
+    found: dict[LogEntry, LogEntry] = {}
+    for answer in answers:
+        for entry in answer.entries:
+            if entry.login_server in hosts and not answer.may_have_ended(entry):
+                alike = msgspec.structs.replace(entry, first="", last="", events=0)
+                found[alike] = max(found.get(alike, entry), entry, key=lambda one: (one.last, one.events))
+    return tuple(found.values())
 
 
 async def _leads(azure: Azure, registries: list[Registry]) -> dict[str, tuple[str, ...] | NotSeen]:
@@ -132,34 +155,55 @@ async def _workspaces_of(azure: Azure, registry: Registry) -> tuple[str, ...] | 
     try:
         listing = await reads.raw_list(azure, path, SETTINGS_API, "diagnostic settings", registry.id)
     except CollectError as error:
-        return error.as_gap()
-    wanted: dict[str, str] = {}
+        return _gap(error, f"the diagnostic settings of {registry.name}")
+    sent: dict[str, set[str]] = {}
+    spelt: dict[str, str] = {}
     for body in listing.items[:MAX_SETTINGS]:
         workspace = (bodies.text(body, "properties", "workspaceId") or "").rstrip("/")
-        if WORKSPACE.fullmatch(workspace) and _sends_both(body):
-            wanted[workspace.lower()] = workspace
-    if wanted:
-        return tuple(wanted.values())
-    what = f"no diagnostic setting of {registry.name} sends its login and repository events to a workspace"
-    return NotSeen(NotSeenReason.NOT_APPLICABLE, what)
+        if WORKSPACE.fullmatch(workspace):
+            sent.setdefault(workspace.lower(), set()).update(_sends(body))
+            spelt[workspace.lower()] = workspace
+    # With logins or pulls alone, a success of the other kind is not seen.
+    both = tuple(spelt[key] for key, categories in sent.items() if len(categories) == len(_CATEGORIES))
+    return both or NotSeen(NotSeenReason.NOT_APPLICABLE, _lacking(registry, set().union(*sent.values())))
 
 
-def _sends_both(body: object) -> bool:
-    """Whether a setting sends logins and pulls: with one of them alone, a success of the other kind is not seen."""
+def _sends(body: object) -> set[str]:
+    """Which of the two categories a setting sends."""
     enabled = [item for item in bodies.objects(body, "properties", "logs") if bodies.boolean(item, "enabled")]
-    groups = {(bodies.text(item, "categoryGroup") or "").lower() for item in enabled}
-    return bool(groups & _GROUPS) or {(bodies.text(item, "category") or "").lower() for item in enabled} >= _CATEGORIES
+    if {(bodies.text(item, "categoryGroup") or "").lower() for item in enabled} & _GROUPS:
+        return set(_CATEGORIES)
+    named = {(bodies.text(item, "category") or "").lower() for item in enabled}
+    return {category for category in _CATEGORIES if category.lower() in named}
+
+
+def _lacking(registry: Registry, sent: set[str]) -> str:
+    """Why no workspace gets both categories, by those that any of them gets."""
+    lacking = [category for category in _CATEGORIES if category not in sent]
+    if not lacking:
+        return f"{' and '.join(_CATEGORIES)} of {registry.name} go to different workspaces"
+    what = "its login and repository events" if sent == set() else lacking[0]
+    return f"no diagnostic setting of {registry.name} sends {what} to a workspace"
 
 
 async def _ask(
     azure: Azure, workspace: str, hosts: list[str], since: datetime, until: datetime
 ) -> Seen[log_query.Answer] | NotSeen:
+    missing = f"the workspace {workspace}"
     try:
         body = await reads.get(azure, workspace, WORKSPACE_API, "the workspace of the registries' log")
         customer = bodies.text(body, "properties", "customerId") or ""
         if not bodies.GUID.fullmatch(customer):
-            return NotSeen(NotSeenReason.ERROR, f"Azure Resource Manager shows no id of the workspace {workspace}")
+            unnamed = f"Azure Resource Manager shows no id of the workspace {workspace}"
+            return NotSeen(NotSeenReason.ERROR, unnamed, "the workspace's customerId")
+        missing = f"an answer of Log Analytics for {workspace}"
         answer = await log_query.ask(azure, customer, workspace, hosts, since, until)
     except CollectError as error:
-        return error.as_gap()
+        return _gap(error, missing)
     return Seen(answer, Evidence("the registries' log", workspace, log_query.utc(until)))
+
+
+def _gap(error: CollectError, missing: str) -> NotSeen:
+    """What a failed read leaves open; ``missing`` where no role is."""
+    gap = error.as_gap()
+    return gap if gap.role else msgspec.structs.replace(gap, role=missing)

@@ -1,7 +1,7 @@
 """Scalar expressions: literals, columns, comparisons, and a few functions, compiled against the columns there are.
 
-Comparisons of strings regard case (`==`, `in`) or do not (`=~`, `in~`, `startswith`, `contains`, `has`), as in Kusto. A
-comparison with null is false.
+Comparisons of strings regard case (`==`, `in`, `matches regex`) or do not (`=~`, `in~`, `startswith`, `contains`,
+`has`), as in Kusto. A comparison with null is false.
 """
 
 from __future__ import annotations
@@ -132,6 +132,10 @@ class Reader:
         if word == "!~" or word.removeprefix("!") in _WORDS:
             self.take()
             return _worded(one, self._primary(columns, operator), word)
+        if word == "matches":
+            self.take()
+            self.wants("regex")
+            return self._matching(one)
         if word in ("in", "in~", "!in", "!in~"):
             self.take()
             return _among(one, self._listed(columns, operator), word)
@@ -139,6 +143,21 @@ class Reader:
             self.take()
             return self._between(one, columns, operator, word)
         return one
+
+    def pattern(self) -> re.Pattern[str]:
+        """A regular expression, which a string is."""
+        try:
+            pattern = re.compile(self.next.value if self.next.kind == "string" else "(")
+        except (re.error, OverflowError):
+            raise self.wrong() from None
+        self.take()
+        return pattern
+
+    def _matching(self, one: Expression) -> Expression:
+        if one.kind != "string":
+            raise errors.wrong_type("matches regex", "string")
+        pattern = self.pattern()
+        return Expression("bool", lambda row: pattern.search(_text(one.value(row))) is not None)
 
     def _listed(self, columns: Columns, operator: str) -> list[Expression]:
         self.wants("(")
@@ -201,6 +220,9 @@ def _called(name: str, given: list[Expression], now: datetime) -> Expression:
         return Expression("datetime", lambda row: now - given[0].value(row))
     if name == "not" and [one.kind for one in given] == ["bool"]:
         return Expression("bool", lambda row: not given[0].value(row))
+    if name == "iif" and len(given) == 3 and given[0].kind == "bool" and given[1].kind == given[2].kind:
+        fits, one, other = given
+        return Expression(one.kind, lambda row: (one if fits.value(row) else other).value(row))
     if name == "bin" and [one.kind for one in given] == ["datetime", "timespan"]:
         moment, step = given
         return Expression("datetime", lambda row: _bin(moment.value(row), step.value(row)), moment.column)
@@ -208,7 +230,7 @@ def _called(name: str, given: list[Expression], now: datetime) -> Expression:
         if [one.kind for one in given] != ["string"]:
             raise errors.wrong_type(f"{name}()", "string")
         return _of_text(name, given[0].value)
-    if name in ("now", "ago", "not", "bin"):
+    if name in ("now", "ago", "not", "iif", "bin"):
         raise errors.wrong_type(f"{name}()", "the right type")
     raise errors.unknown_function(name)
 

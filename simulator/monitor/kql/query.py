@@ -142,26 +142,16 @@ def _parse_kv(reader: Reader, table: Table) -> Table:
     keys = reader.typed(_PARSED)
     for word in ("with", "(", "regex", "="):
         reader.wants(word)
-    pattern = _pattern(reader)
+    pattern = reader.pattern()
+    if pattern.groups != 2:
+        raise reader.wrong()
     reader.wants(")")
     rows = [{**row, **_values(pattern, one.value(row), keys)} for row in table.rows]
     return Table({**table.columns, **keys}, rows)
 
 
-def _pattern(reader: Reader) -> re.Pattern[str]:
-    """A regular expression with two groups, the key and the value."""
-    try:
-        pattern = re.compile(reader.next.value if reader.next.kind == "string" else "")
-    except (re.error, OverflowError):
-        raise reader.wrong() from None
-    if pattern.groups != 2:
-        raise reader.wrong()
-    reader.take()
-    return pattern
-
-
 def _values(pattern: re.Pattern[str], text: str | None, keys: Mapping[str, str]) -> dict[str, Any]:
-    """The values of keys by their name."""
+    """The values of keys by their name. The pattern has two groups, the key and the value."""
     found: dict[str, str] = {}
     for key, value in pattern.findall(text or ""):
         found.setdefault(key.strip(), value.strip())
