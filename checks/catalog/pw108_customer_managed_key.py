@@ -30,9 +30,10 @@ CHECK = Check(
         "that is used, and enabled; an access policy or a role lets the identity get the key and unwrap with it. An "
         "expired key, or one that is not valid yet, is a warning, since Azure Key Vault still unwraps with it; so is a "
         "missing permission to wrap. A vault in no subscription that can be seen, a key in a managed HSM, permissions "
-        "that may come through a group: Unknown, which leaves the row as it is, because a registry works unless "
-        "something is seen that breaks it. Deny assignments are not looked at. Encrypted with keys of Microsoft: "
-        "Skipped."
+        "that may come through a group, a vault that lets only trusted services of Azure in while the key is used with "
+        "a user-assigned identity (Microsoft has said that only the system-assigned one comes through, and does not "
+        "say so any more): Unknown, which leaves the row as it is, because a registry works unless something is seen "
+        "that breaks it. Deny assignments are not looked at. Encrypted with keys of Microsoft: Skipped."
     ),
     permissions=(
         "Reader on the registry, on the identity that it uses the key with, and on the key vault (the attributes of "

@@ -10,23 +10,28 @@ from collections.abc import Iterable
 
 import msgspec
 
-from checks.catalog import pw301_pull_failures, pw302_images_exist, pw306_registry_names
+from checks.catalog import pw301_pull_failures, pw302_images_exist, pw306_registry_names, pw308_pulls_logged
 from checks.causes import RowCause
 from checks.facts import NotSeen, RegistryUse
 from checks.findings import Facet, Fail, Finding, Pass, Skipped, Unknown
 from checks.report.fixes import fixes_of
 from checks.rules import images
+from checks.rules.pull.errors import PullErrorCause, affected_scope
 from checks.rules.registry_names import Oddity
 
 FAILURES = pw301_pull_failures.CHECK.code
 IMAGES = pw302_images_exist.CHECK.code
 NAMES = pw306_registry_names.CHECK.code
+LOG = pw308_pulls_logged.CHECK.code
 # Names that no registry serves images under; a regional host serves them to nodes that are new enough.
 WRONG_NAMES = (frozenset(Oddity) - {Oddity.REGIONAL_HOST}) | {pw306_registry_names.NameCause.REGIONAL_NOT_SERVED}
 
 
 class ImageTroubles(msgspec.Struct, frozen=True):
-    """What is wrong with images of one registry: as their names and the registry show, and as nodes report."""
+    """What is wrong with images of one registry: as their names and the registry show, and as nodes report.
+
+    What the registry logged is ``explained`` where a pod waits for the image and does not tell why, else ``reported``.
+    """
 
     explained: tuple[Finding, ...]
     reported: tuple[Finding, ...]
@@ -53,11 +58,24 @@ def names_at_fault(findings: Iterable[Finding]) -> dict[str | None, Finding]:
     return {canonical_image(f.subject.image): f for f in findings if f.code == NAMES and f.failed}
 
 
+def logged_reasons(findings: Iterable[Finding]) -> dict[str | None, Finding]:
+    """What the registry logged of images that pods wait for without telling why, by image: such an event is gone."""
+    about = [f for f in findings if isinstance(f.verdict, Fail) and f.subject.image is not None]
+    silent = {canonical_image(f.subject.image) for f in about if f.code == FAILURES and _scope(f) == "unsettled"}
+    logged = [f for f in about if f.code == LOG and f.failed and _scope(f) == "image"]
+    return {key: f for f in logged if (key := canonical_image(f.subject.image)) in silent}
+
+
+def _scope(finding: Finding) -> str:
+    return affected_scope(PullErrorCause(finding.cause))
+
+
 def troubles_of(findings: Iterable[Finding], reported: tuple[Finding, ...]) -> ImageTroubles:
     """The troubles of one registry's images; ``reported`` are the failing pulls that are the images' own."""
     own_findings = list(findings)
-    names = names_at_fault(own_findings).values()
-    return ImageTroubles((*names, *(f for f in own_findings if f.code == IMAGES and f.failed)), reported)
+    shown = (f for f in own_findings if f.code == IMAGES and f.failed)
+    names, logged = names_at_fault(own_findings).values(), logged_reasons(own_findings).values()
+    return ImageTroubles((*names, *shown, *logged), reported)
 
 
 def images_facet(findings: list[Finding], troubles: ImageTroubles, use: RegistryUse) -> Facet:

@@ -9,18 +9,20 @@ from collections.abc import Iterable
 
 from checks.catalog import (
     pw102_pull_permission,
+    pw108_customer_managed_key,
     pw202_egress_and_ip_rules,
     pw308_pulls_logged,
 )
 from checks.catalog.pw308_pulls_logged import LogCause
 from checks.facts import ClusterFacts, RegistryUse, Seen
-from checks.findings import Finding, Pass
+from checks.findings import Finding, Pass, Unknown
 from checks.rules.pull.errors import CREDENTIALS, PullErrorCause
 from checks.rules.pull.observed_pulls import FailedPull
 from checks.rules.registry_log.standing import BEHIND_MINUTES
 
 LOG = pw308_pulls_logged.CHECK.code
 ROLE = pw102_pull_permission.CHECK.code
+KEY = pw108_customer_managed_key.CHECK.code
 ADDRESSES = pw202_egress_and_ip_rules.CHECK.code
 # What nodes report of a pull that never got an answer from the registry.
 _NEVER_ARRIVED = frozenset(
@@ -46,24 +48,35 @@ def logged_differences(
     passing = {f.code for f in own if isinstance(f.verdict, Pass)} - {f.code for f in own if f.failed}
     waiting = {pull.classified.cause for pull in failing if not pull.foreign_mirror and not _about_layers(pull)}
     read_whole = log.value.heard and not log.value.cut
+    of_key = [f for f in own if f.code == KEY]
     sentences = (
-        *_against_azure({f.cause for f in logged if f.failed}, passing),
+        *_against_azure({f.cause for f in logged if f.failed}, passing, of_key),
         *_against_nodes(logged, waiting, read_whole=read_whole),
     )
     return tuple(dict.fromkeys(sentences))
 
 
-def _against_azure(causes: set[str], passing: set[str]) -> Iterable[str]:
+def _against_azure(causes: set[str], passing: set[str], of_key: list[Finding]) -> Iterable[str]:
     if PullErrorCause.FIREWALL_DENIED in causes and ADDRESSES in passing:
         yield (
             f"The registry's log shows its firewall refusing the cluster although {ADDRESSES} finds the nodes' "
             "addresses let in: the rules changed within the last minutes, or nodes leave by another address."
         )
     if causes & CREDENTIALS and ROLE in passing:
-        yield (
-            f"The registry's log shows it refusing the nodes' identity although {ROLE} finds its role: the role was "
-            "given within the last minutes, or a condition or the registry's key keeps it from this repository."
-        )
+        why = _why_refused(of_key)
+        yield f"The registry's log shows it refusing the nodes' identity although {ROLE} finds its role: {why}"
+
+
+def _why_refused(of_key: list[Finding]) -> str:
+    """The likely explanations: the registry's key is one only where it may be out of use."""
+    role, condition = "the role was given within the last minutes", "a condition keeps it from this repository"
+    broken = next((f for f in of_key if f.failed), None)
+    if broken is not None:
+        return f"{KEY} explains a 403: {broken.summary} If it is none, {role}, or {condition}."
+    doubt = next((f for f in of_key if isinstance(f.verdict, Unknown)), None)
+    if doubt is not None:
+        return f"{role}, {condition}, or the registry cannot use its key, of which {KEY} says: {doubt.summary}"
+    return f"{role}, or {condition}."
 
 
 def _about_layers(pull: FailedPull) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 
 from checks.catalog import check_of, pw301_pull_failures
 from checks.causes import ScanCause
-from checks.findings import ClusterReport, Fail, Pass, ScanReport, Unknown, word
+from checks.findings import Basis, ClusterReport, Fail, Pass, RegistryRow, ScanReport, Unknown, word
 from checks.report.coverage import REGISTRIES_CUT, REGISTRIES_UNUSABLE
 
 # Errors that leave nothing open: somebody wants it so.
@@ -70,6 +70,12 @@ def failing(report: ClusterReport) -> bool:
     """Whether anything in a report fails. A finding that only warns, or only informs, fails nothing."""
     rows = any(isinstance(facet.verdict, Fail) for row in report.registries for _, facet in row.facets())
     return rows or any(f.failed for f in report.findings)
+
+
+def proven_by(row: RegistryRow) -> Basis | None:
+    """Who proves that a row's pulls work: nodes, or else the registry's log; None where it is inferred, or not so."""
+    proofs = (Basis.NODES, Basis.REGISTRY) if isinstance(row.pull.verdict, Pass) else ()
+    return next((basis for basis in proofs if basis in row.basis), None)
 
 
 def pods_read(report: ClusterReport) -> bool:

@@ -30,7 +30,14 @@ from checks.facts import RegistryUse
 from checks.findings import ASKED_FOR, Facet, Fail, Finding, Pass, RegistryRow, Skipped, Unknown
 from checks.report.contradictions import own_images
 from checks.report.fixes import fixes_of
-from checks.report.images_facet import WRONG_NAMES, canonical_image, images_facet, names_at_fault, troubles_of
+from checks.report.images_facet import (
+    WRONG_NAMES,
+    canonical_image,
+    images_facet,
+    logged_reasons,
+    names_at_fault,
+    troubles_of,
+)
 from checks.report.pull_verdict import NodeReports, proofs_about, pull_facet
 from checks.rules.azure import virtual_nodes
 from checks.rules.pull import mirrors
@@ -179,7 +186,7 @@ def _node_reports(findings: list[Finding], login_server: str, access: Facet) -> 
     image refuses everybody: such a failure is the image's own.
     """
     own = own_images(findings) if isinstance(access.verdict, Pass) else frozenset()
-    names = names_at_fault(findings)
+    names, reasons = names_at_fault(findings), logged_reasons(findings)
     about = [f for f in findings if f.subject.registry == login_server and isinstance(f.verdict, Fail)]
     failed = [*(f for f in about if f.code == FAILURES), *_logged(about)]
     failed.sort(key=lambda f: f.subject.pool == virtual_nodes.POOL)  # what nodes report leads
@@ -192,6 +199,8 @@ def _node_reports(findings: list[Finding], login_server: str, access: Facet) -> 
             return "image"
         if mirrors.is_on_node(finding.mirror):
             return "node"
+        if finding.code == FAILURES and image in reasons:
+            return "image"
         named = names.get(image)
         return "image" if named is not None and named.cause in WRONG_NAMES else affected_scope(cause)
 
@@ -205,10 +214,17 @@ def _node_reports(findings: list[Finding], login_server: str, access: Facet) -> 
 
 
 def _logged(about: list[Finding]) -> list[Finding]:
-    """What the registry logged as failing, and no pod reports: what both tell of, pods tell better."""
-    reported = {canonical_image(f.subject.image) for f in about if f.code == FAILURES}
+    """What the registry logged as failing, and no pod reports: what both tell of, pods tell better.
+
+    A pod that does not tell why it waits tells nothing of what the registry refused.
+    """
+    reported = [f for f in about if f.code == FAILURES]
+    told = {
+        canonical_image(f.subject.image) for f in reported if affected_scope(PullErrorCause(f.cause)) != "unsettled"
+    }
+    told |= logged_reasons(about).keys()
     logged = [f for f in about if f.code == LOG and f.failed]
-    return [f for f in logged if f.subject.image is None or canonical_image(f.subject.image) not in reported]
+    return [f for f in logged if f.subject.image is None or canonical_image(f.subject.image) not in told]
 
 
 def _codes(findings: list[Finding]) -> tuple[str, ...]:

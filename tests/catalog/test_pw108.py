@@ -45,6 +45,22 @@ def policies(*keys: str, object_id: str = own.PRINCIPAL, **more: Any) -> dict[st
     return {"accessPolicies": [{"objectId": object_id, "permissions": {"keys": list(keys)}}], **more}
 
 
+SYSTEM = guid("system principal")
+BY_SYSTEM = own.registry(
+    identity={"type": "SystemAssigned", "principalId": SYSTEM, "userAssignedIdentities": None},
+    properties={"encryption": {"keyVaultProperties": {"identity": "system"}}},
+)
+OF_SYSTEM = policies("get", "wrapKey", "unwrapKey", object_id=SYSTEM)
+TRUSTED = (
+    f"az keyvault update --subscription {SUBSCRIPTION} --resource-group rg --name kv-images --bypass AzureServices"
+)
+CLOSED = {"defaultAction": "Deny", "bypass": "None"}
+ONLY_TRUSTED = (
+    {"networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices"}, "publicNetworkAccess": "Disabled"},
+    {"networkAcls": {"defaultAction": "Allow"}, "publicNetworkAccess": "Disabled"},
+    {"networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices", "ipRules": [{"value": "1.2.3.4"}]}},
+    {"networkAcls": {"defaultAction": "Deny"}},
+)
 COMPOUND = {"objectId": own.PRINCIPAL, "applicationId": guid("an application"), "permissions": {"keys": ["all"]}}
 
 # in order, or nothing to look at -------------------------------------------------------------------------------------
@@ -196,24 +212,59 @@ def test_fail_where_the_vault_was_deleted_recovers_it() -> None:
     ],
 )  # fmt: skip
 def test_fail_where_the_firewall_lets_nobody_in(closed: dict[str, Any]) -> None:
-    finding = judged(vault=own.vault(**closed))
+    finding = judged(BY_SYSTEM, vault=own.vault(**closed, **OF_SYSTEM))
     assert verdict(finding) == ("fail", "key-vault-closed")
-    assert finding.fix == (
-        f"az keyvault update --subscription {SUBSCRIPTION} --resource-group rg --name kv-images --bypass AzureServices",
+    assert finding.fix == (TRUSTED,)
+    assert verdict(judged(vault=own.vault(**closed))) == ("fail", "key-vault-closed")
+
+
+@pytest.mark.parametrize("roles", [False, True], ids=["policies", "roles"])
+def test_a_registry_with_a_user_assigned_identity_gets_its_system_assigned_one_first(roles: bool) -> None:
+    """Trusted services alone may not let it in, and a change of identity before it has access would cost the key."""
+    finding = judged(
+        vault=own.vault(networkAcls=CLOSED, enableRbacAuthorization=roles), assignments=seen((own.held(),))
     )
+    where = f"--name acrone --subscription {SUBSCRIPTION} --resource-group rg"
+    assert finding.fix[:2] == (
+        f"az acr identity assign {where} --identities '[system]'",
+        f"PRINCIPAL=$(az acr identity show {where} --query principalId --output tsv)",
+    )
+    assert ("az role assignment create" if roles else "az keyvault set-policy") in finding.fix[2]
+    assert '"$PRINCIPAL"' in finding.fix[2] and finding.fix[3] == TRUSTED
+    assert finding.fix[4].startswith("# Last, and only when") and len(finding.fix) == 5
+    assert not any(step.startswith("az acr encryption") for step in finding.fix)
+
+
+def test_a_system_assigned_identity_that_is_there_keeps_what_it_may() -> None:
+    both = own.registry(identity={"type": "SystemAssigned, UserAssigned", "principalId": SYSTEM})
+    given = policies("decrypt", object_id=SYSTEM)["accessPolicies"] + policies("all")["accessPolicies"]
+    finding = judged(both, vault=own.vault(networkAcls=CLOSED, accessPolicies=given))
+    assert finding.fix[0].endswith(f"--object-id {SYSTEM} --key-permissions get wrapKey unwrapKey decrypt")
+    assert finding.fix[1] == TRUSTED
 
 
 @pytest.mark.parametrize(
-    "opened",
-    [
-        {"networkAcls": None},
-        {"networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices"}, "publicNetworkAccess": "Disabled"},
-        {"networkAcls": {"defaultAction": "Allow", "bypass": "None"}},
-        {"networkAcls": {"defaultAction": "Deny"}},
-    ],
+    "opened", [{"networkAcls": None}, {"networkAcls": {"defaultAction": "Allow", "bypass": "None"}}]
 )
-def test_pass_where_trusted_services_or_everybody_come_in(opened: dict[str, Any]) -> None:
+def test_pass_where_everybody_comes_in(opened: dict[str, Any]) -> None:
     assert verdict(judged(vault=own.vault(**opened))) == ("pass", "key-usable")
+
+
+@pytest.mark.parametrize("only_trusted", ONLY_TRUSTED)
+def test_pass_where_trusted_services_come_in_and_the_registry_is_one(only_trusted: dict[str, Any]) -> None:
+    assert verdict(judged(BY_SYSTEM, vault=own.vault(**only_trusted, **OF_SYSTEM))) == ("pass", "key-usable")
+
+
+@pytest.mark.parametrize("only_trusted", ONLY_TRUSTED)
+def test_unknown_where_trusted_services_come_in_and_the_registry_may_be_none(only_trusted: dict[str, Any]) -> None:
+    finding = judged(vault=own.vault(**only_trusted))
+    assert verdict(finding) == ("unknown", "key-vault-trust")
+    assert finding.fix[0].startswith("az acr encryption show ")
+    assert all(step.startswith("#") for step in finding.fix[1:]), "nothing that changes anything"
+
+
+def test_what_fails_comes_before_a_vault_that_may_not_let_the_registry_in() -> None:
+    assert verdict(judged(vault=own.vault(**ONLY_TRUSTED[0], accessPolicies=[]))) == ("fail", "key-permission-missing")
 
 
 @pytest.mark.parametrize(

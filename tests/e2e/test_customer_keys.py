@@ -168,6 +168,10 @@ def test_the_text_that_a_node_heard_is_explained_by_the_key(estate: Estate) -> N
             {"vault": own.vault_body(networkAcls={"defaultAction": "Deny", "bypass": "None"})},
             ("fail", "key-vault-closed"),
         ),
+        (
+            {"vault": own.vault_body(networkAcls={"defaultAction": "Deny", "bypass": "AzureServices"})},
+            ("unknown", "key-vault-trust"),
+        ),
         ({"vault": None, "version": None, "key": None}, ("unknown", "key-vault-not-seen")),
         ({"vault": own.vault_body(vaultUri="https://kv-images.vault.azure.cn/")}, ("unknown", "key-vault-not-seen")),
         ({"version": {"id": f"{own.KEY_ID}/versions/{own.VERSION}", "properties": []}}, ("unknown", "look-error")),

@@ -9,7 +9,7 @@ import pytest
 
 from simulator import RequestRecord, running
 from simulator.entra.app_permissions import DEFAULT_PRINCIPAL
-from tests.support.cli import Scan, scan
+from tests.support.cli import Scan, scan, typed
 from tests.support.logged_tenants import (
     LOGINS,
     PULLS,
@@ -74,6 +74,14 @@ def test_pulls_that_the_registry_logged_prove_what_nobody_else_can_tell(estate: 
     assert sum("/workspaces/logs-1" in one.path and one.service == "arm" for one in requests) == 1
 
 
+def test_a_proven_pull_is_told_of_a_cluster_whose_other_registries_nobody_knows(estate: Estate) -> None:
+    with running(estate.root) as simulator:
+        page = typed({**simulator.environment, "PULLWATCH_PROBE": "false"}, "scan").stdout
+    assert "3 clusters are unknown" in page and "PW301 look-unreachable  3" in page
+    assert "pulls proven all the same  3" in page
+    assert f"aks-1 <- acrone: The registry logged that a node pulled {IMAGE} at " in page
+
+
 def test_a_removed_role_is_found_with_its_cluster(estate: Estate) -> None:
     estate.unassign(estate.roles["aks-2"])
     waits(estate, "aks-2")
@@ -112,6 +120,23 @@ def test_a_deleted_tag_is_found_with_its_cluster_and_image(estate: Estate) -> No
     assert images["cause"] == "image_not_found" and "team/web:gone" in images["summary"]
     assert any("az acr" in command for command in images["fix"])
     assert {name: cause for name, (_, cause) in verdicts(result, "images").items()}["aks-1"] != "image_not_found"
+
+
+def test_a_deleted_tag_is_told_once_where_the_pods_event_is_gone(estate: Estate) -> None:
+    """The pods are read, the image's registry may not be asked, and only the log tells why the pod waits."""
+    estate.write(".", [], "faults")
+    estate.reachable("aks-3")
+    waits(estate, "aks-3", f"{HOST}/team/web:gone")
+    result, _ = look(estate)
+    row = result.row(cluster="aks-3")
+    assert [f["cause"] for f in result.findings("PW302", "aks-3")] == ["look-not-allowed"]
+    assert (row["images"]["verdict"], row["images"]["cause"]) == ("fail", "image_not_found")
+    assert (row["images"]["decided_by"], row["image_troubles"]) == (["PW308", "PW301"], 1)
+    with running(estate.root) as simulator:
+        environment = {**simulator.environment, "PULLWATCH_PROBE": "false"}
+        page = typed(environment, "scan", "--cluster", "aks-3").stdout
+    assert page.count("cannot pull some images") == 1
+    assert "other checks say the same: PW301" in page
 
 
 def test_a_tag_that_was_pushed_since_only_warns(estate: Estate) -> None:

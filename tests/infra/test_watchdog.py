@@ -174,7 +174,7 @@ def test_everybody_named_is_mailed(deployed: Deployed) -> None:
         ("AppTraces\n| where Message startswith \"x\"", alerts.UnknownRule),
         ("AppTraces\n| summarize n = count() by AppRoleName", alerts.UnknownRule),
         ("AppTraces\n| summarize m = count()", alerts.UnknownRule),
-        ("AppTraces\n| where Message matches regex \"x\"\n| summarize n = count()", QueryError),
+        ("AppTraces\n| where Message contains_cs \"x\"\n| summarize n = count()", QueryError),
         ("AppTraces\n| summarize n = countif(Message startswith \"x\")", QueryError),
         ("AppTraces\n| where Text startswith \"x\"\n| summarize n = count()", QueryError),
         ("AppTrace\n| summarize n = count()", QueryError),

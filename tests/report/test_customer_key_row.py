@@ -8,6 +8,7 @@ import pytest
 
 from checks.facts import ClusterFacts, NotSeen, NotSeenReason, Registry
 from checks.facts.encryption import EncryptionReads
+from checks.facts.registry_log import LoggedCall, RegistryLog
 from checks.findings import ClusterReport, Fail, Finding, RegistryRow, word
 from checks.report.chain.build import chain_of_row
 from checks.report.cluster_report import build_report
@@ -18,6 +19,8 @@ from tests.support import access_facts as base
 from tests.support import customer_key as own
 from tests.support.chain_properties import agreeing_chain
 from tests.support.image_facts import ACR, NO_ROLE, WEB, container, entry, pulled, secret, use_of, workloads
+from tests.support.logged_calls import UNTIL, Place
+from tests.support.logged_calls import entry as logged
 from tests.support.network_world import HOST, World
 from tests.support.tenant_builder import object_id
 
@@ -162,6 +165,29 @@ def test_a_403_names_the_doubt_about_the_key(encryption: EncryptionReads, words:
 def test_a_403_of_a_registry_whose_key_is_in_order_is_not_the_keys() -> None:
     (sentence,) = reported(facts(own.reads(), waiting(TOKEN_403)))[1].disagreements
     assert "key" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("encryption", "words"),
+    [
+        (own.reads(), "or a condition keeps it from this repository."),
+        (UNSEEN, "or the registry cannot use its key, of which PW108 says: Whether acrone can use the key"),
+        (EXPIRED, "or a condition keeps it from this repository."),
+        (DISABLED, "PW108 explains a 403: acrone is encrypted with the key registry-key"),
+    ],
+    ids=["in order", "unseen", "expired", "disabled"],
+)
+def test_a_logged_refusal_names_the_key_only_where_it_may_be_out_of_use(
+    encryption: EncryptionReads, words: str
+) -> None:
+    place = Place(name="aks-1", number=1, exit="balancer")
+    refused = logged(place, 403, kind="pull", repository="team/web", tag="1")
+    calls = (LoggedCall(refused, "its kubelet identity"),)
+    log = {ACR: base.seen(RegistryLog("2026-11-29T06:00:00Z", UNTIL, calls))}
+    row = reported(facts(encryption, registry_logs=log, workloads=base.REFUSED))[1]
+    (sentence,) = (one for one in row.disagreements if "although PW102 finds its role" in one)
+    assert words in sentence
+    assert ("key" in sentence) == (encryption in (UNSEEN, DISABLED))
 
 
 # proofs --------------------------------------------------------------------------------------------------------------

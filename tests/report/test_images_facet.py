@@ -8,11 +8,14 @@ import pytest
 
 from checks.facts import ClusterFacts, ContainerImage, NotSeen, NotSeenReason
 from checks.facts.pulls import Manifest
+from checks.facts.registry_log import LogEntry, LoggedCall, RegistryLog
 from checks.findings import RegistryRow, word
 from checks.report.cluster_report import build_report
+from checks.report.fleet.broken import Harm, broken_of
 from checks.rules import images
 from tests.support import access_facts as base
 from tests.support.image_facts import ACR, WEB, container, facts, use_of
+from tests.support.logged_calls import UNTIL, Place, entry
 
 NOT_FOUND = f'failed to resolve reference "{WEB}": {WEB}: not found'
 NO_PLATFORM = f'failed to pull image "{WEB}": no match for platform in manifest: not found'
@@ -111,3 +114,51 @@ def test_unknown_where_the_pods_could_not_be_read() -> None:
 )
 def test_nobody_asked_and_nothing_to_ask_is_not_judged(cluster_facts: ClusterFacts, cause: str) -> None:
     assert verdict(row_of(cluster_facts)) == ("skipped", cause)
+
+
+# what the registry logged of an image that a pod waits for ------------------------------------------------------------
+
+SILENT = container(waiting_reason="ImagePullBackOff", waiting_message=f'Back-off pulling image "{WEB}"')
+REFUSED = NotSeen(NotSeenReason.NOT_ALLOWED, "HTTP 401", "AcrPull for Pullwatch's identity")
+PLACE = Place(name="aks-1", number=1, exit="balancer")
+
+
+def logged(*entries: LogEntry) -> dict[str, Any]:
+    calls = tuple(LoggedCall(one, "its kubelet identity") for one in entries)
+    return {"registry_logs": {ACR: base.seen(RegistryLog("2026-11-29T06:00:00Z", UNTIL, calls))}}
+
+
+def test_the_log_tells_why_a_pod_waits_whose_event_is_gone() -> None:
+    unread = dict.fromkeys(manifests(WEB), REFUSED)
+    without = row_of(facts(SILENT, manifests=unread))
+    assert (verdict(without), without.pull.cause) == (("unknown", "look-not-allowed"), "backoff_only")
+    row = row_of(facts(SILENT, manifests=unread, **logged(entry(PLACE, 404))))
+    assert verdict(row) == ("fail", "image_not_found")
+    assert row.images.decided_by == ("PW308", "PW301")
+    assert "The registry logged" in row.images.summary and f"1 pod waits for {WEB}" in row.images.summary
+    assert row.image_troubles == 1, "one image, told by two"
+    assert row.pull == row_of(facts(container(), manifests=unread)).pull, "the image's trouble is not the registry's"
+
+
+def test_a_pod_that_tells_why_it_waits_is_told_alone() -> None:
+    row = row_of(facts(waiting(NOT_FOUND), **logged(entry(PLACE, 404))))
+    assert (row.images.decided_by, row.image_troubles) == (("PW301",), 1)
+
+
+def test_the_log_of_another_image_explains_no_pod_that_waits() -> None:
+    row = row_of(facts(SILENT, container(f"{ACR}/team/web:2", pod="b"), **logged(entry(PLACE, 404, tag="2"))))
+    assert row.pull.cause == "backoff_only"
+
+
+def test_a_refusal_that_is_logged_fails_the_pull_of_a_pod_that_does_not_tell() -> None:
+    pull = entry(PLACE, 401, kind="pull", repository="team/web", tag="1")
+    row = row_of(facts(SILENT, **logged(pull)))
+    assert (word(row.pull.verdict), row.pull.cause) == ("fail", "unauthorized")
+    assert word(row.images.verdict) != "fail"
+
+
+def test_what_broke_of_it_is_told_once() -> None:
+    (broken,) = broken_of(build_report(facts(SILENT, **logged(entry(PLACE, 404)))))
+    assert (broken.harm, broken.code, broken.cause) == (Harm.IMAGES, "PW308", "image_not_found")
+    assert [finding.code for finding in broken.also] == ["PW301"]
+    assert broken.also[0].summary in broken.summary

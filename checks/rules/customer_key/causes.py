@@ -39,6 +39,11 @@ class KeyCause(Cause):
         "key-vault-rules",
         "The firewall of the key vault has rules, of which it is not known whether they let the registry in.",
     )
+    VAULT_TRUST = (
+        "key-vault-trust",
+        "The key vault lets only trusted services of Azure in, and it is not certain that a registry whose key is used "
+        "with a user-assigned identity is one.",
+    )
     KEY_DELETED = "key-deleted", "The key that the registry is encrypted with is not in its key vault any more."
     VERSION_MISSING = "key-version-missing", "The key has no such version as the registry is encrypted with."
     KEY_DISABLED = "key-disabled", "The key that the registry is encrypted with is disabled."

@@ -15,7 +15,7 @@ from checks.text import clipped, one_line
 ENCRYPTION_USER = "Key Vault Crypto Service Encryption User"
 MAX_CLIENT = 60
 _KEPT = "and without it the registry cannot use its key"
-_SHORT = "PRINCIPAL"
+VARIABLE = "PRINCIPAL"  # of a shell: the object id of an identity that commands make
 _PRINCIPAL = ("--query", "principalId", "--output", "tsv")
 
 
@@ -92,21 +92,21 @@ def _another(own: OwnKey, identity: str, *, made: bool = False) -> tuple[str, ..
     return (
         "# A deleted identity cannot be restored; another one of its name is given its place.",
         *created,
-        f"{_SHORT}=$({shell.command('az', 'identity', 'show', '--ids', identity, *_PRINCIPAL)})",
-        *_granted(own),
+        f"{VARIABLE}=$({shell.command('az', 'identity', 'show', '--ids', identity, *_PRINCIPAL)})",
+        *granted(own),
         az_acr.assign_identity(own.registry, identity),
         az_acr.use_key(own.registry, key, identity),
         "# If Azure refuses this because the registry cannot use its key now, open a support request.",
     )
 
 
-def _granted(own: OwnKey) -> tuple[str, ...]:
+def granted(own: OwnKey) -> tuple[str, ...]:
     """What lets the new identity use the key, where the vault was seen."""
     if own.vault is None:
         return (shell.note(f"In the vault {own.name.vault}, let it get the key, wrap and unwrap with it."),)
     if own.vault.rbac:
-        return (az_roles.assign_role_to(_SHORT, ENCRYPTION_USER, own.vault.id),)
-    return (az_keyvault.set_key_permissions_of(_SHORT, own.vault.id),)
+        return (az_roles.assign_role_to(VARIABLE, ENCRYPTION_USER, own.vault.id),)
+    return (az_keyvault.set_key_permissions_of(VARIABLE, own.vault.id),)
 
 
 def _not_shown(own: OwnKey, why: str) -> Result:

@@ -111,7 +111,7 @@ def _settled(own: OwnKey, vault: KeyVault, principal: str, allowed: _Allowed) ->
     who = "its system-assigned identity" if identities.is_system(own.encryption) else "its identity"
     by = "role" if vault.rbac else "access policy"
     lacking = f"{own.registry.name} uses {own.words} with {who}, to which no {by} of the vault allows {words}"
-    fix = _grant(vault, principal)
+    fix = grant(vault, principal)
     if missing == [WRAP]:
         summary = f"{lacking}: it can read what is stored, and cannot encrypt anew."
         return results.fails(KeyCause.WRAPPING_MISSING, summary, fix, severity=Severity.WARNING, evidence=own.evidence)
@@ -120,7 +120,7 @@ def _settled(own: OwnKey, vault: KeyVault, principal: str, allowed: _Allowed) ->
     )
 
 
-def _grant(vault: KeyVault, principal: str) -> str:
+def grant(vault: KeyVault, principal: str) -> str:
     """What lets the identity use the key. A policy is written whole: what it allows so far stays."""
     if vault.rbac:
         return az_roles.assign_role(principal, ENCRYPTION_USER, vault.id)

@@ -1,7 +1,11 @@
 """Whether the key vault of a registry's key is there, and lets the registry in.
 
 A registry comes to a vault as a trusted service of Azure, or through an open firewall; no private endpoint leads there.
-Sources: "Enable a customer-managed key" (Azure Container Registry), "Configure Azure Key Vault networking settings".
+Trusted services come in where public access is disabled too. Whether a registry is one with a user-assigned identity is
+not settled: "Encrypt registry using a customer-managed key" said that it "can only bypass the firewall when using its
+system-managed identity", and the articles that took its place have neither this sentence nor its contrary.
+Sources: "Enable a customer-managed key", "Rotate and revoke a customer-managed key" (Azure Container Registry),
+"Configure Azure Key Vault networking settings", Microsoft.KeyVault 2023-07-01 (publicNetworkAccess).
 """
 
 from __future__ import annotations
@@ -10,9 +14,10 @@ from checks.arm_ids import subscription_of
 from checks.facts import NotSeen, NotSeenReason
 from checks.facts.encryption import KeyVault
 from checks.rules import results
+from checks.rules.customer_key import identities, system_identity
 from checks.rules.customer_key.causes import KeyCause
 from checks.rules.customer_key.subject import OwnKey
-from checks.rules.fixes import az_keyvault
+from checks.rules.fixes import az_acr, az_keyvault
 from checks.rules.results import Result
 
 
@@ -47,16 +52,16 @@ def _deleted(own: OwnKey) -> Result:
 def judge_firewall(own: OwnKey) -> Result | None:
     """Whether its firewall stops the registry; None where it lets it in."""
     vault = own.vault
-    closed = False if vault is None else _is_closed(vault)
-    if vault is None or closed is False:
+    if vault is None or _is_open(vault):
         return None
-    if closed:
+    if _lets_trusted_services_in(vault):
+        return None if identities.is_system(own.encryption) else _only_by_trust(own, vault)
+    if _is_closed(vault):
         summary = (
             f"The key vault {vault.name} lets neither everybody nor trusted services of Azure in, and a registry comes "
             f"in no other way: {own.registry.name} cannot use its key."
         )
-        fix = az_keyvault.let_trusted_services_in(vault.id)
-        return results.fails(KeyCause.VAULT_CLOSED, summary, fix, evidence=own.evidence)
+        return results.fails(KeyCause.VAULT_CLOSED, summary, *_let_in(own, vault), evidence=own.evidence)
     summary = (
         f"Whether the firewall of the key vault {vault.name} lets {own.registry.name} in is not known: it does not let "
         "trusted services of Azure in, but has other rules."
@@ -66,14 +71,41 @@ def judge_firewall(own: OwnKey) -> Result | None:
     )
 
 
-def _is_closed(vault: KeyVault) -> bool | None:
-    """Whether no registry gets in; None where rules decide, or words that are not known."""
-    public, action = (vault.public_network_access or "Enabled").lower(), (vault.default_action or "Allow").lower()
-    bypass = (vault.bypass or "AzureServices").lower()
-    if bypass == "azureservices" or (public, action) == ("enabled", "allow"):
+def _only_by_trust(own: OwnKey, vault: KeyVault) -> Result:
+    """What is closed to all but trusted services, for a registry that may be none."""
+    summary = (
+        f"Whether the firewall of the key vault {vault.name} lets {own.registry.name} in is not known: it is let in as "
+        "a trusted service of Azure, and Microsoft has said that this takes its system-assigned identity; it uses "
+        f"{own.words} with a user-assigned one."
+    )
+    missing = "the key used with the registry's system-assigned identity"
+    fix = (az_acr.show_encryption(own.registry), system_identity.WANTED, system_identity.CHANGE)
+    return results.unknown(KeyCause.VAULT_TRUST, summary, missing, evidence=own.evidence, fix=fix)
+
+
+def _let_in(own: OwnKey, vault: KeyVault) -> tuple[str, ...]:
+    """What lets a registry into a closed vault. Trusted services alone may not do for a user-assigned identity."""
+    trusted = az_keyvault.let_trusted_services_in(vault.id)
+    if identities.is_system(own.encryption):
+        return (trusted,)
+    return (*system_identity.prepare(own, vault), trusted, system_identity.CHANGE)
+
+
+def _is_open(vault: KeyVault) -> bool:
+    return (_word(vault.public_network_access, "Enabled"), _word(vault.default_action, "Allow")) == ("enabled", "allow")
+
+
+def _lets_trusted_services_in(vault: KeyVault) -> bool:
+    return _word(vault.bypass, "AzureServices") == "azureservices"
+
+
+def _is_closed(vault: KeyVault) -> bool:
+    """Whether nobody but trusted services gets in, and they do not; False too where rules decide, or unknown words."""
+    public, action = _word(vault.public_network_access, "Enabled"), _word(vault.default_action, "Allow")
+    if _word(vault.bypass, "AzureServices") != "none":
         return False
-    if bypass != "none":
-        return None
-    if public == "disabled":
-        return True
-    return True if (public, action) == ("enabled", "deny") and not vault.admitted else None
+    return public == "disabled" or ((public, action) == ("enabled", "deny") and not vault.admitted)
+
+
+def _word(shown: str | None, absent: str) -> str:
+    return (shown or absent).lower()

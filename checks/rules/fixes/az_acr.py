@@ -130,9 +130,15 @@ def enable_arm_tokens(registry: str, subscription: str) -> str:
 
 
 def assign_identity(registry: Registry, identity: str) -> str:
-    """``az acr identity assign``: the registry carries a user-assigned identity; it keeps those that it has."""
+    """``az acr identity assign``: a user-assigned identity, or "[system]"; the registry keeps those that it has."""
     where = ("--name", registry.name, *resource_options(registry.id))
     return command("az", "acr", "identity", "assign", *where, "--identities", identity)
+
+
+def show_system_principal(registry: Registry) -> str:
+    """``az acr identity show``: the object id of the registry's system-assigned identity."""
+    where = ("--name", registry.name, *resource_options(registry.id))
+    return command("az", "acr", "identity", "show", *where, "--query", "principalId", "--output", "tsv")
 
 
 def use_key(registry: Registry, key: str, identity: str) -> str:

@@ -6,11 +6,13 @@ import pytest
 from checks.cli.scan.screen.page import Shown
 from checks.findings import (
     ASKED_FOR,
+    Basis,
     ClusterProblem,
     ClusterReport,
     Facet,
     Fail,
     Finding,
+    Pass,
     RegistryRow,
     ScanError,
     ScanReport,
@@ -155,6 +157,43 @@ def test_a_read_that_is_refused_in_many_places_has_a_command_for_each_and_the_re
     assert text.count("az role assignment create --scope") == 3
     assert "and 2 more such commands, each of another scope: --json has them" in text
     assert "more such" not in shown(*map(missed, range(3)))
+
+
+def proven(*basis: Basis, number: int = 1, gap: bool = True) -> ClusterReport:
+    """A cluster whose pods were not read, with a row that passes on this basis."""
+    (row,) = report("pass").registries
+    said = Facet(Pass(), "pulled", (), f"A node of {number} pulled web:1 at 08:55.")
+    unread = Finding(
+        code="PW301", subject=Subject(CLUSTER), verdict=Unknown("a network path"), cause="look-unreachable"
+    )
+    return msgspec.structs.replace(
+        report("pass", cluster=f"{CLUSTER}{number}"),
+        registries=(msgspec.structs.replace(row, pull=said, basis=basis),),
+        findings=(unread,) if gap else (),
+    )
+
+
+def test_pulls_that_are_proven_are_told_of_clusters_that_are_unknown_for_something_else() -> None:
+    text = shown(proven(Basis.REGISTRY), proven(Basis.NODES, Basis.AZURE, number=2), proven(Basis.AZURE, number=3))
+    assert "3 clusters are unknown" in text
+    assert "pulls proven all the same  2\n    aks-11 <- acrone: A node of 1 pulled web:1 at 08:55.\n    aks-12" in text
+    assert "A node of 3" not in text, "what Azure shows proves no pull"
+    assert "proven all the same" not in shown(proven(Basis.AZURE))
+
+
+def test_many_proven_pulls_are_counted() -> None:
+    clusters = [proven(Basis.REGISTRY, number=number) for number in range(5)]
+    text = shown(*clusters)
+    assert text.count("pulled web:1") == 3 and "and 2 more such rows: --json has them" in text
+    every = printed(ScanReport(clusters=tuple(clusters)), 200, ALL)
+    assert every.count("pulled web:1") == 5 and "more such" not in every
+
+
+def test_a_healthy_fleet_says_what_it_rests_on() -> None:
+    three = [(Basis.NODES, Basis.REGISTRY), (Basis.REGISTRY,), (Basis.AZURE,)]
+    fleet = [proven(*basis, number=number, gap=False) for number, basis in enumerate(three)]
+    text = shown(*fleet)
+    assert "1 proven by nodes, 1 by the registry's log, 1 as Azure shows." in text
 
 
 def test_the_headline_counts_what_is_unknown_beside_what_fails() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
 from checks.cli.layout import HEADING, Column, Page, short_registry, table
-from checks.findings import Basis, ClusterReport, Pass, Skipped, shown, word
+from checks.findings import Basis, ClusterReport, Skipped, shown, word
+from checks.report.outcome import proven_by
 from checks.text import counted
 
 _COLUMNS = (
@@ -46,13 +48,14 @@ def healthy(reports: Sequence[ClusterReport]) -> Iterator[Text]:
     """That all is well, and what that rests on."""
     rows = [row for report in reports for row in report.registries]
     judged = [row for row in rows if not isinstance(row.pull.verdict, Skipped)]
-    proven = sum(isinstance(row.pull.verdict, Pass) and Basis.NODES in row.basis for row in judged)
+    proven = Counter(proven_by(row) for row in judged)
     who = "The cluster can pull from its registries" if len(reports) == 1 else (
         f"All {len(reports)} clusters can pull from their registries"
     )  # fmt: skip
     yield Text(f"{who}.", "green")
     beside = f"; {counted(len(rows) - len(judged), 'row')} not judged" if len(rows) > len(judged) else ""
-    rests = f"{proven} proven by nodes, {len(judged) - proven} as Azure shows"
+    logged = f"{proven[Basis.REGISTRY]} by the registry's log, " if proven[Basis.REGISTRY] else ""
+    rests = f"{proven[Basis.NODES]} proven by nodes, {logged}{proven[None]} as Azure shows"
     yield Text(f"{counted(len(judged), 'row')} of a cluster and a registry: {rests}{beside}.")
     if named := sum(row.only_asked_for for row in rows):
         verb = "is" if named == 1 else "are"

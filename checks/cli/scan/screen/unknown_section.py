@@ -1,4 +1,4 @@
-"""What is unknown, by what is missing; and the subscriptions that could not be read."""
+"""What is unknown, by what is missing, with the pulls proven there; and the subscriptions that could not be read."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from checks.cli.layout import HEADING, Page, command, names, prose, safe, short_
 from checks.findings import ClusterReport, Pass, SubscriptionResult, Unknown
 from checks.report.cause_sentences import sentence_of
 from checks.report.coverage import REGISTRIES_CUT, REGISTRIES_UNUSABLE
-from checks.report.outcome import Outcome, nothing_judged, outcome_of
+from checks.report.outcome import Outcome, nothing_judged, outcome_of, proven_by
 from checks.rules.fixes.kinds import first_command
 from checks.text import counted
 
 # Registries that are not judged, and the word for it.
 _LEFT_OUT = {REGISTRIES_CUT: "registries-cut", REGISTRIES_UNUSABLE: "tag-unusable"}
 MAX_COMMANDS = 3
+MAX_PROVEN = 3
 
 
 class _Open(msgspec.Struct, frozen=True):
@@ -62,6 +63,7 @@ def sections(reports: Iterable[ClusterReport], page: Page) -> Iterator[Text]:
     yield Text(said, HEADING)
     for group in sorted(_together(groups), key=lambda group: (-len(group.names), group.codes, group.cause)):
         yield from _section(group, page)
+    yield from _proven(listed, page)
     yield Text()
 
 
@@ -76,6 +78,19 @@ def subscriptions(results: Iterable[SubscriptionResult], page: Page) -> Iterator
             yield from command(step)
     if unread:
         yield Text()
+
+
+def _proven(reports: Iterable[ClusterReport], page: Page) -> Iterator[Text]:
+    """The pulls that are proven of these clusters, whatever else is open of them."""
+    rows = [(report, row) for report in reports for row in report.registries if proven_by(row)]
+    if not rows:
+        return
+    yield Text.assemble("  ", ("pulls proven all the same", "green"), f"  {len(rows)}")
+    told = rows if page.all_names else rows[:MAX_PROVEN]
+    for report, row in told:
+        yield from prose(f"{report.name} <- {short_registry(row.registry)}: {row.pull.summary}", page, "    ")
+    if left := len(rows) - len(told):
+        yield from prose(f"and {counted(left, 'more such row')}: --json has them", page, "    ")
 
 
 def _together(groups: Mapping[_Open, _Group]) -> list[_Group]:
