@@ -108,8 +108,8 @@ def _nothing(view: RegistryView, log: RegistryLog) -> Finding:
         because = f"nothing stands in the log that was read of {view.use.login_server} {log.span}"
         return CHECK.skipped(view.subject, LogCause.NOT_LOGGED, because)
     because = (
-        f"the registry logged calls {log.span}, but no call is known to be this cluster's; the log is up to "
-        f"{BEHIND_MINUTES} minutes behind, and this proves nothing"
+        f"the registry logged calls {log.span}, but no pull and no refusal of now is known to be this cluster's; the "
+        f"log is up to {BEHIND_MINUTES} minutes behind, and this proves nothing"
     )
     return CHECK.skipped(view.subject, LogCause.NOTHING_LOGGED, because)
 
@@ -176,9 +176,8 @@ def _failing(view: RegistryView, trouble: Trouble, evidence: tuple[Evidence, ...
 
 def _doubt(view: RegistryView, trouble: Trouble) -> str:
     """Why a refusal may keep no pod waiting; "" where nothing says so."""
-    workloads = view.facts.workloads
-    if isinstance(workloads, NotSeen) and workloads.why is NotSeenReason.NOT_APPLICABLE:
-        return f"Now {workloads.detail}, so no pod waits for it."
+    if view.facts.cluster.stopped:
+        return "Now the cluster is stopped, so no pod waits for it."
     if not _waits(view, trouble):
         return "No pod waits for it now."
     if trouble.pulled_since:
@@ -186,8 +185,12 @@ def _doubt(view: RegistryView, trouble: Trouble) -> str:
     manifest = view.facts.manifests.get(images.one_spelling(trouble.image))
     if isinstance(manifest, Seen) and manifest.value.present:
         return "It is there now."
-    login_only = trouble.cause is PullErrorCause.UNAUTHORIZED and not trouble.pulled_before
-    return "It pulled nothing in this time, so pods may do without it, with pull secrets." if login_only else ""
+    if trouble.cause is not PullErrorCause.UNAUTHORIZED or trouble.pulled_before:
+        return ""
+    log = view.facts.registry_logs[view.use.login_server]
+    if isinstance(log, Seen) and log.value.cut:
+        return "Whether it pulled before does not stand in what was read of the log."
+    return "It pulled nothing in this time, so pods may do without it, with pull secrets."
 
 
 def _waits(view: RegistryView, trouble: Trouble) -> bool:
@@ -196,8 +199,15 @@ def _waits(view: RegistryView, trouble: Trouble) -> bool:
     if not isinstance(workloads, Seen) or workloads.value.unreadable or workloads.partial:
         return True
     waiting = [pull for pull in failed_pulls(workloads.value) if pull.registry == view.use.login_server]
-    wanted = images.one_spelling(trouble.image)
-    return any(not trouble.image or images.one_spelling(pull.container.image) == wanted for pull in waiting)
+    return any(_is_about(trouble, pull.container.image) for pull in waiting)
+
+
+def _is_about(trouble: Trouble, image: str) -> bool:
+    """Whether a refusal may be that of an image: of its tag, of its repository, or of whatever is asked for."""
+    if trouble.image:
+        return images.one_spelling(image) == images.one_spelling(trouble.image)
+    reference = images.parse(image)
+    return not trouble.repositories or reference is None or reference.repository in trouble.repositories
 
 
 def _summary(trouble: Trouble) -> str:

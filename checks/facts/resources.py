@@ -83,6 +83,11 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     evidence: Evidence | None = None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped (az aks stop): it has no nodes then."""
+        return (self.power_state or "").lower() == "stopped"
+
     def tag(self, name: str) -> str:
         """The value of a tag, whose name Azure takes in any case; "" where there is none."""
         return next((value for key, value in self.tags.items() if key.lower() == name), "")

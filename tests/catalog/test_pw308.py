@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from checks.catalog.pw308_pulls_logged import CHECK, judge_registry
 from checks.catalog.registry_view import views_of
@@ -113,6 +114,10 @@ def test_a_later_success_ends_a_failure(success: tuple[LogEntry, ...]) -> None:
 
 @pytest.mark.parametrize("other", [
     pytest.param((entry(PLACE, 404), entry(PLACE, 200, tag="2", last="2026-11-29T08:57:00Z")), id="another tag"),
+    pytest.param(
+        (entry(PLACE, 503), entry(PLACE, 200, kind=LOGIN, last="2026-11-29T08:57:00Z")), id="a login before a pull"
+    ),
+    pytest.param((entry(PLACE, 429), entry(PLACE, 200, kind=LOGIN)), id="the login of that very pull"),
     pytest.param((entry(PLACE, 401), entry(PLACE, 200, last="2026-11-29T08:57:00Z")), id="a token of before"),
     pytest.param(
         (turned_away(PLACE), entry(PLACE, 200, address="10.1.0.7", last="2026-11-29T08:57:00Z")), id="another way in"
@@ -282,7 +287,7 @@ def test_a_pool_that_is_refused_stands_beside_one_that_pulls() -> None:
 @pytest.mark.parametrize("refusal", [turned_away(PLACE), entry(PLACE, 401, kind="pull", repository="team/api")])
 def test_images_that_are_not_there_hide_no_other_cause(refusal: LogEntry) -> None:
     """However many there are, and however much later."""
-    gone = [entry(PLACE, 404, tag=str(n), last="2026-11-29T08:59:00Z") for n in range(60)]
+    gone = [entry(PLACE, 404, tag=str(n), last="2026-11-29T08:59:00Z", address="") for n in range(60)]
     findings = judged(facts(refusal, *gone))
     assert {finding.cause for finding in findings} >= {"image_not_found"} and len(findings) == 21
     assert word(row_of(facts(refusal, *gone)).pull.verdict) == "fail"
@@ -297,16 +302,25 @@ def test_who_is_let_in_from_the_same_address_shows_that_the_firewall_is_open_and
     key = cluster_at(PLACE).id.lower()
     token = entry(PLACE, 200, identity="a-token-of-the-registry", last="2026-11-29T08:58:00Z")
     assert [f.cause for f in judged(calls(turned_away(PLACE), token))] == ["nothing-logged"]
+    other = entry(PLACE, 401, identity="a-token-of-the-registry", last="2026-11-29T08:58:00Z")
+    assert [f.cause for f in judged(calls(turned_away(PLACE), other))] == ["nothing-logged"], (
+        "it was let in, and refused"
+    )
+    gone = entry(PLACE, 404, last="2026-11-29T08:58:00Z")
+    assert [f.cause for f in judged(calls(turned_away(PLACE), gone))] == ["image_not_found"]
     refused = entry(PLACE, 401, kind="pull", repository="team/web", tag="1")
     assert [f.cause for f in judged(calls(turned_away(PLACE), refused, token))] == ["unauthorized"]
 
 
 def test_a_stopped_cluster_only_warns() -> None:
-    stopped = NotSeen(NotSeenReason.NOT_APPLICABLE, "the cluster is stopped")
+    none = NotSeen(NotSeenReason.NOT_APPLICABLE, "the cluster is stopped")
+    stopped = structs.replace(base.facts().cluster, power_state="Stopped")
     for logged in (turned_away(PLACE), entry(PLACE, 404)):
-        (finding,) = judged(facts(logged, workloads=stopped))
+        (beginning,) = judged(facts(logged, workloads=none))
+        assert beginning.severity is Severity.ERROR, "one that is created pulls"
+        (finding,) = judged(facts(logged, workloads=none, cluster=stopped))
         assert finding.severity is Severity.WARNING and "Now the cluster is stopped" in finding.summary
-        row = row_of(facts(logged, workloads=stopped))
+        row = row_of(facts(logged, workloads=none, cluster=stopped))
         assert "fail" not in (word(row.pull.verdict), word(row.images.verdict))
 
 
@@ -333,3 +347,24 @@ def test_a_refusal_beside_a_later_pull_is_not_said_to_go_on() -> None:
     assert word(row.pull.verdict) == "fail"
     (sentence,) = [one for one in row.disagreements if "stands all the same" in one]
     assert "refused nodes in the last 20 minutes, and logged nothing that ended it" in sentence
+
+
+def test_where_much_of_the_log_was_not_read_nobody_is_said_to_have_pulled_nothing() -> None:
+    (finding,) = judged(facts(entry(PLACE, 401), cut=True))
+    assert finding.severity is Severity.WARNING
+    assert "Whether it pulled before does not stand in what was read" in finding.summary
+
+
+def test_a_refused_repository_that_no_waiting_pod_wants_only_warns() -> None:
+    waiting = base.changed(base.image("team/web"), waiting_reason="ImagePullBackOff", waiting_message="Back-off")
+    pods = base.seen(Workloads(containers=(waiting,), pods=1, events=base.seen(())))
+    for repository, severity in (("team/api", Severity.WARNING), ("team/web", Severity.ERROR)):
+        (finding,) = judged(facts(entry(PLACE, 401, kind="pull", repository=repository), workloads=pods))
+        assert finding.severity is severity, repository
+
+
+def test_a_shared_address_that_was_let_in_again_is_no_doubt_any_more() -> None:
+    refused = facts(turned_away(PLACE), apart=False).registry_logs[HOST].value.calls  # type: ignore[union-attr]
+    pulled = facts(entry(PLACE, 200, last="2026-11-29T08:58:00Z")).registry_logs[HOST].value.calls  # type: ignore[union-attr]
+    both = facts(registry_logs={HOST: base.seen(RegistryLog("2026-11-29T06:00:00Z", UNTIL, (*refused, *pulled)))})
+    assert [f.cause for f in judged(both)] == ["logged-pull"]

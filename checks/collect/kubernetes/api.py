@@ -69,7 +69,7 @@ def local_accounts_off() -> NotSeen:
 def not_to_be_looked_at(cluster: Cluster) -> NotSeen | None:
     """Why a cluster's API has nothing to say: it is stopped, not there yet, or going away."""
     state = (cluster.provisioning_state or "").lower()
-    if (cluster.power_state or "").lower() == "stopped":
+    if cluster.stopped:
         return NotSeen(NotSeenReason.NOT_APPLICABLE, "the cluster is stopped")
     if state in ("creating", "deleting"):
         return NotSeen(NotSeenReason.NOT_APPLICABLE, f"the cluster is {state}")

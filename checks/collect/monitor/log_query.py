@@ -56,9 +56,10 @@ class Answer(msgspec.Struct, frozen=True):
     cut: bool = False
     cut_before: str = ""
 
-    def may_have_ended(self, entry: LogEntry) -> bool:
-        """Whether an entry is a failure that a success may have ended which was cut."""
-        return entry.last <= self.cut_before and not succeeded(entry)
+
+def may_have_ended(entry: LogEntry, cut_before: str) -> bool:
+    """Whether an entry is a failure that a success may have ended which was cut."""
+    return entry.last <= cut_before and not succeeded(entry)
 
 
 class _Column(msgspec.Struct):

@@ -7,7 +7,7 @@ one query for each workspace, however many registries and clusters there are.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -93,7 +93,8 @@ async def _read(azure: Azure, registries: Iterable[Registry], now: datetime) -> 
         host: lead if isinstance(lead, NotSeen) else _of_registry(host, empty, [answers[one.lower()] for one in lead])
         for host, lead in leads.items()
     }
-    return Logged(_once([answer.value for answer in asked if isinstance(answer, Seen)], leads), logs)
+    cut_before = {host: log.value.cut_before for host, log in logs.items() if isinstance(log, Seen)}
+    return Logged(_once([answer.value for answer in asked if isinstance(answer, Seen)], cut_before), logs)
 
 
 def _of_registry(
@@ -124,12 +125,16 @@ def _of_registry(
     return Seen(log, used[0].evidence)
 
 
-def _once(answers: list[log_query.Answer], hosts: Container[str]) -> tuple[LogEntry, ...]:
-    """What can be judged, of all workspaces: what stands in two of them happened once, and one may be behind."""
+def _once(answers: list[log_query.Answer], cut_before: Mapping[str, str]) -> tuple[LogEntry, ...]:
+    """What can be judged, of all workspaces: what stands in two of them happened once, and one may be behind.
+
+    ``cut_before``: of each registry whose log was read, whichever of its workspaces had too much.
+    """
     found: dict[LogEntry, LogEntry] = {}
     for answer in answers:
         for entry in answer.entries:
-            if entry.login_server in hosts and not answer.may_have_ended(entry):
+            until = cut_before.get(entry.login_server)
+            if until is not None and not log_query.may_have_ended(entry, until):
                 alike = msgspec.structs.replace(entry, first="", last="", events=0)
                 found[alike] = max(found.get(alike, entry), entry, key=lambda one: (one.last, one.events))
     return tuple(found.values())

@@ -67,7 +67,7 @@ def provisioned_without_identity(facts: ClusterFacts) -> list[str]:
 def _without_identity(facts: ClusterFacts) -> list[NodeMachines]:
     """The machines that were seen without the kubelet identity; none while they may be on their way."""
     kubelet, cluster = facts.cluster.kubelet, facts.cluster
-    stopped = (cluster.power_state or "").lower() == "stopped"
+    stopped = cluster.stopped
     if (
         kubelet is None
         or not kubelet.resource_id

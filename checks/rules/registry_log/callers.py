@@ -21,8 +21,8 @@ from checks.facts import Cluster
 from checks.facts.network import Networks
 from checks.facts.registry_log import LogEntry, LoggedCall
 from checks.rules.path.node_network import node_group_of
-from checks.rules.registry_log.exits import Exits, Having, address_of, exits_of, is_of_no_node
-from checks.rules.registry_log.outcomes import is_firewall, succeeded
+from checks.rules.registry_log.exits import Exits, Having, address_of, exits_of, is_of_no_node, subnets_of
+from checks.rules.registry_log.outcomes import is_firewall, passed_firewall
 
 NOBODY = frozenset({"", "00000000-0000-0000-0000-000000000000"})
 BY_IDENTITY = "its kubelet identity"
@@ -39,6 +39,7 @@ class Callers:
         self._networks = networks
         self._whole = whole
         self._exits: dict[str, Exits] = {}
+        self._in_subnet = Counter(one for cluster in self._clusters.values() for one in subnets_of(cluster))
         self._having: Having | None = None
         self._by_identity: dict[str, list[str]] = {}
         for key, cluster in self._clusters.items():
@@ -58,13 +59,12 @@ class Callers:
     def _calls(self, entry: LogEntry, refused: Container[IPv4Address | None]) -> list[tuple[str, LoggedCall]]:
         address = address_of(entry.address)
         identity = entry.identity.lower()
-        if identity in self._by_identity:
-            return self._by_its_identity(entry, identity, address)
-        if address is not None and identity in NOBODY and is_firewall(entry):
-            return self._by_its_address(entry, address)
-        if address is not None and address in refused and succeeded(entry):
-            return self._let_in(entry, address)
-        return []
+        calls = self._by_its_identity(entry, identity, address) if identity in self._by_identity else []
+        if address is None or address not in refused:
+            return calls
+        if is_firewall(entry):
+            return self._by_its_address(entry, address) if identity in NOBODY else calls
+        return [*calls, *self._let_in(entry, address, [key for key, _ in calls])]
 
     def _by_its_identity(
         self, entry: LogEntry, identity: str, address: IPv4Address | None
@@ -88,10 +88,14 @@ class Callers:
             return [(holders[0], LoggedCall(entry, BY_ADDRESS))]
         return _shared(entry, BY_SHARED_ADDRESS, holders, self._clusters)
 
-    def _let_in(self, entry: LogEntry, address: IPv4Address) -> list[tuple[str, LoggedCall]]:
-        """Whoever is let in from an address that is a cluster's alone: the firewall does not keep out its nodes."""
-        calls = self._by_its_address(entry, address)
-        return [(key, structs.replace(call, as_another=True)) for key, call in calls if call.told_apart]
+    def _let_in(self, entry: LogEntry, address: IPv4Address, known: Container[str]) -> list[tuple[str, LoggedCall]]:
+        """Whoever is let in from an address that is a cluster's alone: the firewall does not keep out its nodes.
+
+        ``known``: clusters whose call it is anyway.
+        """
+        calls = self._by_its_address(entry, address) if passed_firewall(entry) else []
+        let_in = [(key, call) for key, call in calls if call.told_apart and key not in known]
+        return [(key, structs.replace(call, as_another=True)) for key, call in let_in]
 
     def _is_its(self, key: str, address: IPv4Address) -> bool:
         exits = self._exits_of(key)
@@ -104,7 +108,9 @@ class Callers:
 
     def _exits_of(self, key: str) -> Exits:
         if key not in self._exits:
-            self._exits[key] = exits_of(self._networks, self._clusters[key])
+            cluster = self._clusters[key]
+            alone = [one for one in subnets_of(cluster) if self._in_subnet[one] == 1]
+            self._exits[key] = exits_of(self._networks, cluster, alone)
         return self._exits[key]
 
 

@@ -7,7 +7,7 @@ that nodes do not use does no harm here, one that is left out would accuse someb
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import msgspec
@@ -22,7 +22,7 @@ from checks.rules.path.routes import UNROUTED
 
 _PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
 _PRIVATE_IPV6 = IPv6Network("fc00::/7")
-_WITH_PORT = re.compile(r"(\d+(?:\.\d+){3}):\d{1,5}")
+_WITH_PORT = re.compile(r"(\d+(?:\.\d+){3}):\d{1,5}|\[([0-9a-fA-F:.]+)\](?::\d{1,5})?")
 # Addresses of these belong to the cluster alone: they are those of its own load balancer, or of its own machines.
 _OF_ITS_OWN = (OutboundType.BALANCER, OutboundType.NODE)
 
@@ -77,21 +77,24 @@ class Having:
 def address_of(text: str) -> IPv4Address | None:
     """A caller's address, with or without a port; None where it is none, or one of another kind: registries' endpoints
     are IPv4."""
-    with_port = _WITH_PORT.fullmatch(text.strip())
-    try:
-        address = ip_address(with_port[1] if with_port else text.strip())
-    except ValueError:
+    address = _parsed(text)
+    if address is None:
         return None
     return address if isinstance(address, IPv4Address) else address.ipv4_mapped
 
 
 def is_of_no_node(text: str) -> bool:
     """Whether a text is an address that no node has towards a registry: one of IPv6 beyond private networks."""
-    try:
-        address = ip_address(text.strip())
-    except ValueError:
-        return False
+    address = _parsed(text)
     return isinstance(address, IPv6Address) and address.ipv4_mapped is None and address not in _PRIVATE_IPV6
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    with_port = _WITH_PORT.fullmatch(text.strip())
+    try:
+        return ip_address((with_port[1] or with_port[2]) if with_port else text.strip())
+    except ValueError:
+        return None
 
 
 def is_public(text: str) -> bool:
@@ -105,9 +108,18 @@ def _is_private(address: IPv4Address) -> bool:
     return _within(address, _PRIVATE)
 
 
-def exits_of(networks: Networks, cluster: Cluster) -> Exits:
-    """The addresses of all pools: one without nodes now may have had some when the registry logged a call."""
-    parts = [_of_pool(networks, cluster, pool) for pool in cluster.pools]
+def subnets_of(cluster: Cluster) -> set[str]:
+    """The subnets of a cluster's nodes and pods, by id in lower case."""
+    named = (one for pool in cluster.pools for one in (pool.vnet_subnet_id, pool.pod_subnet_id))
+    return {one.rstrip("/").lower() for one in named if one}
+
+
+def exits_of(networks: Networks, cluster: Cluster, alone: Collection[str] = ()) -> Exits:
+    """The addresses of all pools: one without nodes now may have had some when the registry logged a call.
+
+    ``alone``: those of its subnets (``subnets_of``) in which no other cluster has nodes or pods.
+    """
+    parts = [_of_pool(networks, cluster, pool, alone) for pool in cluster.pools]
     if not parts or cluster.node_provisioning:
         parts.append(Exits(all_public=False, all_private=False))
     return Exits(
@@ -119,7 +131,7 @@ def exits_of(networks: Networks, cluster: Cluster) -> Exits:
     )
 
 
-def _of_pool(networks: Networks, cluster: Cluster, pool: AgentPool) -> Exits:
+def _of_pool(networks: Networks, cluster: Cluster, pool: AgentPool, alone: Collection[str]) -> Exits:
     node_subnet = node_network.subnet_of_pool(networks, cluster, pool)
     if isinstance(node_subnet, NotSeen):
         return Exits(all_public=False, all_private=False)
@@ -130,29 +142,29 @@ def _of_pool(networks: Networks, cluster: Cluster, pool: AgentPool) -> Exits:
     prefixes = tuple(one for text in node_subnet.subnet.prefixes if (one := network(text)))
     return Exits(
         public=egress.networks,
-        own=_own(cluster, node_subnet, egress),
+        own=_own(cluster, node_subnet, egress, alone),
         private=prefixes,
         all_public=straight and egress.complete and not egress.gaps,
         all_private=straight and node_subnet.listed and bool(prefixes),
     )
 
 
-def _own(cluster: Cluster, node_subnet: NodeSubnet, egress: Egress) -> tuple[IPv4Network, ...]:
+def _own(cluster: Cluster, node_subnet: NodeSubnet, egress: Egress, alone: Collection[str]) -> tuple[IPv4Network, ...]:
     """Addresses that nobody else has: no prefix is, whose other addresses may be anybody's."""
     single = tuple(one for one in egress.networks if one.prefixlen == 32)
     if egress.exit in _OF_ITS_OWN:
         return single
-    if egress.exit is OutboundType.NAT and _alone_behind_nat(cluster, node_subnet):
+    if egress.exit is OutboundType.NAT and _alone_behind_nat(cluster, node_subnet, alone):
         return single
     return ()
 
 
-def _alone_behind_nat(cluster: Cluster, node_subnet: NodeSubnet) -> bool:
+def _alone_behind_nat(cluster: Cluster, node_subnet: NodeSubnet, alone: Collection[str]) -> bool:
     """Whether a NAT gateway serves no subnet but those of the cluster's nodes and pods; it serves one network only."""
     gateway = (node_subnet.subnet.nat_gateway_id or "").rstrip("/").lower()
     served = {one.id.lower() for one in node_subnet.network.subnets if _same(one.nat_gateway_id, gateway)}
     own = {(pool.vnet_subnet_id or node_subnet.subnet.id).rstrip("/").lower() for pool in cluster.pools}
-    own |= {pool.pod_subnet_id.rstrip("/").lower() for pool in cluster.pools if pool.pod_subnet_id}
+    own |= subnets_of(cluster) & set(alone)
     return bool(gateway) and served <= own
 
 

@@ -24,6 +24,11 @@ def is_firewall(entry: LogEntry) -> bool:
     return denied_address(entry.text) is not None or _by_text(entry) is PullErrorCause.FIREWALL_DENIED
 
 
+def passed_firewall(entry: LogEntry) -> bool:
+    """The registry's firewall let the caller in, whatever came of it: it did what was asked, or said why not."""
+    return succeeded(entry) or (entry.status in (401, 403, 404) and not is_firewall(entry))
+
+
 def cause_of(entry: LogEntry) -> PullErrorCause | None:
     """Why a call failed; None where it did not, or where the log does not say."""
     if entry.status is None or succeeded(entry):

@@ -15,7 +15,7 @@ import msgspec
 from checks.facts.registry_log import LOGIN, PULL, LogEntry, LoggedCall, RegistryLog
 from checks.rules.pull.errors import PullErrorCause
 from checks.rules.registry_log.exits import address_of, is_public
-from checks.rules.registry_log.outcomes import cause_of, succeeded
+from checks.rules.registry_log.outcomes import cause_of, passed_firewall, succeeded
 
 BACK_OFF_MINUTES = 5  # kubelet's longest (kubernetes/pkg/kubelet: MaxContainerBackOff)
 BEHIND_MINUTES = 15  # Azure Monitor, "Log data ingestion time"
@@ -26,7 +26,8 @@ _ATTACHMENTS = (".sig", ".att", ".sbom")
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """What a cluster is refused now: the latest of ``events`` calls that failed likewise since ``first``.
 
-    ``image`` is what was asked for, "" where that does not matter. ``pulled_before``: the same identity pulled earlier
+    ``image`` is what was asked for, "" where that does not matter; ``repositories`` are those refused, none where it
+    was not one of them that was. ``pulled_before``: the same identity pulled earlier
     in the log, or was let in and refused a repository only: so it is what its pods depend on. ``pulled_since``: the
     cluster pulled later through an endpoint in its network, so who came from outside may be anything in there; of two
     public addresses one may be another pool's, whose refusal stands.
@@ -37,6 +38,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     first: str
     events: int
     image: str = ""
+    repositories: frozenset[str] = frozenset()
     pulled_before: bool = False
     pulled_since: bool = False
 
@@ -67,13 +69,16 @@ def latest_pull(log: RegistryLog) -> LoggedCall | None:
 
 
 def _troubles(log: RegistryLog, calls: list[LoggedCall]) -> tuple[Trouble, ...]:
-    worked = [call for call in calls if succeeded(call.entry)]
+    worked = [call for call in log.calls if succeeded(call.entry)]
+    let_in = [call.entry for call in log.calls if passed_firewall(call.entry)]
     groups: dict[tuple[PullErrorCause, str], list[LoggedCall]] = {}
     for call in calls:
         cause = cause_of(call.entry)
-        if cause is None or _is_attachment(call.entry):
+        if cause is None or call.as_another or _is_attachment(call.entry):
             continue
-        if _is_current(call.entry, log.until) and not _ended(call.entry, cause, worked):
+        firewall = cause is PullErrorCause.FIREWALL_DENIED
+        over = _is_open_again(call.entry, let_in) if firewall else _ended(call.entry, cause, worked)
+        if _is_current(call.entry, log.until) and not over:
             image = image_of(call.entry) if cause is PullErrorCause.IMAGE_NOT_FOUND else ""
             groups.setdefault((cause, image), []).append(call)
     found = [_trouble(cause, image, group, worked) for (cause, image), group in groups.items()]
@@ -82,6 +87,7 @@ def _troubles(log: RegistryLog, calls: list[LoggedCall]) -> tuple[Trouble, ...]:
 
 def _trouble(cause: PullErrorCause, image: str, group: list[LoggedCall], worked: list[LoggedCall]) -> Trouble:
     latest = max(group, key=lambda call: call.entry.last)
+    named = {call.entry.repository for call in group}
     pulls = [call.entry for call in worked if call.entry.kind == PULL and not call.as_another]
     return Trouble(
         cause=cause,
@@ -89,6 +95,7 @@ def _trouble(cause: PullErrorCause, image: str, group: list[LoggedCall], worked:
         first=min(call.entry.first for call in group),
         events=sum(call.entry.events for call in group),
         image=image,
+        repositories=frozenset(named) if cause is PullErrorCause.UNAUTHORIZED and all(named) else frozenset(),
         pulled_before=bool(pulls) or any(call.entry.kind == PULL for call in group),
         pulled_since=cause is PullErrorCause.FIREWALL_DENIED
         and is_public(latest.entry.address)
@@ -112,6 +119,12 @@ def _is_current(entry: LogEntry, until: str) -> bool:
         return False
 
 
+def _is_open_again(entry: LogEntry, let_in: Iterable[LogEntry]) -> bool:
+    """Whether somebody was let in later from the address that the firewall refused."""
+    address = address_of(entry.address)
+    return any(one.last >= entry.last and address_of(one.address) == address for one in let_in)
+
+
 def _ended(entry: LogEntry, cause: PullErrorCause, worked: Iterable[LoggedCall]) -> bool:
     return any(_ends(entry, cause, success) for success in worked if success.entry.last >= entry.last)
 
@@ -120,8 +133,6 @@ def _ends(entry: LogEntry, cause: PullErrorCause, call: LoggedCall) -> bool:
     """Whether a later success shows that a failure is over. The nodes' identity has two names, its object and its
     client id, so those are not compared: calls by identity are all of the one that the cluster has."""
     success = call.entry
-    if cause is PullErrorCause.FIREWALL_DENIED:
-        return address_of(success.address) == address_of(entry.address)
     if call.as_another:
         return False
     if entry.kind == LOGIN and cause is PullErrorCause.UNAUTHORIZED:
@@ -130,4 +141,5 @@ def _ends(entry: LogEntry, cause: PullErrorCause, call: LoggedCall) -> bool:
         return image_of(success) == image_of(entry)
     if cause is PullErrorCause.UNAUTHORIZED:
         return success.kind == PULL and success.repository == entry.repository
-    return True  # too many requests, or an error of the registry's own: it answers again
+    # Too many requests, or an error of the registry's own: whoever pulled has signed in, too.
+    return entry.kind == LOGIN or success.kind == PULL

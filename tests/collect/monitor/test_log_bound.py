@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.collect.monitor import log_query
-from checks.collect.monitor.log_query import LOGINS, PULLS, Answer, entries_of, query_of
+from checks.collect.monitor.log_query import LOGINS, PULLS, Answer, entries_of, may_have_ended, query_of
 from checks.facts.registry_log import LogEntry, LoggedCall, RegistryLog
 from checks.rules.registry_log.outcomes import is_firewall, succeeded
 from checks.rules.registry_log.standing import Trouble, troubles
@@ -54,7 +54,11 @@ def asked(rows: list[Row], bound: int = BOUND) -> Answer:
 
 def refused(answer: Answer) -> tuple[Trouble, ...]:
     """What fails now, as the answer has it, where all of it is one cluster's."""
-    own = [one for one in answer.entries if (one.identity or is_firewall(one)) and not answer.may_have_ended(one)]
+    own = [
+        one
+        for one in answer.entries
+        if (one.identity or is_firewall(one)) and not may_have_ended(one, answer.cut_before)
+    ]
     calls = tuple(LoggedCall(entry, "its kubelet identity") for entry in own)
     return troubles(RegistryLog("2026-11-29T06:00:00Z", "2026-11-29T09:00:00Z", calls))
 

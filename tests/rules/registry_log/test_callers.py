@@ -34,7 +34,9 @@ def test_the_identity_that_aks_made_is_one_clusters(status: int) -> None:
     assert accused([NAT, other], entry(NAT, status, address=f"{NAT.address}:5000")) == ["aks-nat"]
 
 
-@pytest.mark.parametrize("address", ["99.1.1.1", "99.1.1.1:5000", "::ffff:99.1.1.1", "2a01:111::7", "2001:db8::1"])
+@pytest.mark.parametrize(
+    "address", ["99.1.1.1", "99.1.1.1:5000", "::ffff:99.1.1.1", "2a01:111::7", "2001:db8::1", "[2001:db8::1]:443"]
+)
 def test_from_an_address_that_no_node_has_it_may_be_somebody_else_with_the_identity(address: str) -> None:
     assert accused([ALONE], entry(ALONE, 404, address=address)) == []
     assert set(told([ALONE], entry(ALONE, 404, address=address))) == {"aks-alone"}
@@ -110,6 +112,25 @@ def _subnet_ids(place: Place) -> list[str]:
     listed = networks([place]).of(cluster_at(place).id)
     assert listed is not None and isinstance(listed.virtual_networks, Seen)
     return [subnet.id for network in listed.virtual_networks.value.values() for subnet in network.subnets]
+
+
+def test_pods_in_a_subnet_that_another_cluster_has_too_are_not_its_alone() -> None:
+    place = Place(name="aks-nat", number=2, exit="nat 1 too")
+    of_pods = next(one for one in _subnet_ids(place) if "machines" in one)
+    with_pods = structs.replace(cluster_at(place).pools[0], pod_subnet_id=of_pods)
+    own = structs.replace(cluster_at(place), pools=(with_pods,))
+    next_one = Place(name="aks-next", number=3, exit="balancer")
+    neighbour = structs.replace(cluster_at(next_one), pools=(structs.replace(with_pods, vnet_subnet_id=None),))
+    calls = Callers([own, neighbour], networks([place]), whole=True).calls_by_cluster([turned_away(place)])
+    assert not any(call.told_apart for each in calls.values() for call in each)
+
+
+def test_another_clusters_identity_that_is_let_in_from_ones_own_address_opens_it() -> None:
+    other = Place(name="aks-other", number=5, exit="balancer")
+    pulled = entry(other, 200, address=ALONE.address)
+    calls = callers([ALONE, other]).calls_by_cluster([turned_away(ALONE), pulled])
+    (_, let_in) = calls[cluster_at(ALONE).id.lower()]
+    assert (let_in.as_another, let_in.entry) == (True, pulled)
 
 
 PLACES = st.lists(
