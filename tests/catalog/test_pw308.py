@@ -368,3 +368,15 @@ def test_a_shared_address_that_was_let_in_again_is_no_doubt_any_more() -> None:
     pulled = facts(entry(PLACE, 200, last="2026-11-29T08:58:00Z")).registry_logs[HOST].value.calls  # type: ignore[union-attr]
     both = facts(registry_logs={HOST: base.seen(RegistryLog("2026-11-29T06:00:00Z", UNTIL, (*refused, *pulled)))})
     assert [f.cause for f in judged(both)] == ["logged-pull"]
+
+
+def test_what_somebody_else_may_have_done_ends_nothing_that_is_certain() -> None:
+    at = "2026-11-29T08:58:00Z"
+    others = (entry(PLACE, 200, last=at), entry(PLACE, 200, kind=LOGIN, last=at))
+    shared = facts(*others, apart=False).registry_logs[HOST].value.calls  # type: ignore[union-attr]
+    for refused in (entry(PLACE, 404), turned_away(PLACE), entry(PLACE, 401)):
+        own = facts(refused).registry_logs[HOST].value.calls  # type: ignore[union-attr]
+        both = facts(registry_logs={HOST: base.seen(RegistryLog("2026-11-29T06:00:00Z", UNTIL, (*own, *shared)))})
+        (finding,) = judged(both)
+        (alone,) = judged(facts(refused))
+        assert (finding.cause, finding.severity) == (alone.cause, alone.severity)

@@ -7,7 +7,7 @@ node that holds a token goes on pulling for hours after its identity may not log
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -53,12 +53,13 @@ def image_of(entry: LogEntry) -> str:
 
 def troubles(log: RegistryLog) -> tuple[Trouble, ...]:
     """What fails now, of calls that nobody else can have made; the latest first."""
-    return _troubles(log, [call for call in log.calls if call.told_apart])
+    own = [call for call in log.calls if call.told_apart]
+    return _troubles(log, own, own)
 
 
 def shared_troubles(log: RegistryLog) -> tuple[Trouble, ...]:
-    """The same of calls that somebody else may have made."""
-    return _troubles(log, [call for call in log.calls if not call.told_apart])
+    """The same of calls that somebody else may have made; what is certainly the cluster's ends them as well."""
+    return _troubles(log, [call for call in log.calls if not call.told_apart], log.calls)
 
 
 def latest_pull(log: RegistryLog) -> LoggedCall | None:
@@ -68,9 +69,9 @@ def latest_pull(log: RegistryLog) -> LoggedCall | None:
     return max(pulls, key=lambda call: call.entry.last, default=None)
 
 
-def _troubles(log: RegistryLog, calls: list[LoggedCall]) -> tuple[Trouble, ...]:
-    worked = [call for call in log.calls if succeeded(call.entry)]
-    let_in = [call.entry for call in log.calls if passed_firewall(call.entry)]
+def _troubles(log: RegistryLog, calls: list[LoggedCall], ending: Sequence[LoggedCall]) -> tuple[Trouble, ...]:
+    worked = [call for call in ending if succeeded(call.entry)]
+    let_in = [call.entry for call in ending if passed_firewall(call.entry)]
     groups: dict[tuple[PullErrorCause, str], list[LoggedCall]] = {}
     for call in calls:
         cause = cause_of(call.entry)
@@ -121,8 +122,8 @@ def _is_current(entry: LogEntry, until: str) -> bool:
 
 def _is_open_again(entry: LogEntry, let_in: Iterable[LogEntry]) -> bool:
     """Whether somebody was let in later from the address that the firewall refused."""
-    address = address_of(entry.address)
-    return any(one.last >= entry.last and address_of(one.address) == address for one in let_in)
+    address = address_of(entry.address) or entry.address
+    return any(one.last >= entry.last and (address_of(one.address) or one.address) == address for one in let_in)
 
 
 def _ended(entry: LogEntry, cause: PullErrorCause, worked: Iterable[LoggedCall]) -> bool:
