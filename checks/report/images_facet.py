@@ -61,12 +61,13 @@ def names_at_fault(findings: Iterable[Finding]) -> dict[str | None, Finding]:
 def logged_reasons(findings: Iterable[Finding]) -> dict[str | None, Finding]:
     """What the registry logged of images that pods wait for without telling why, by image: such an event is gone."""
     about = [f for f in findings if isinstance(f.verdict, Fail) and f.subject.image is not None]
-    silent = {canonical_image(f.subject.image) for f in about if f.code == FAILURES and _scope(f) == "unsettled"}
-    logged = [f for f in about if f.code == LOG and f.failed and _scope(f) == "image"]
+    silent = {canonical_image(f.subject.image) for f in about if f.code == FAILURES and scope_of(f) == "unsettled"}
+    logged = [f for f in about if f.code == LOG and f.failed and scope_of(f) == "image"]
     return {key: f for f in logged if (key := canonical_image(f.subject.image)) in silent}
 
 
-def _scope(finding: Finding) -> str:
+def scope_of(finding: Finding) -> str:
+    """What a failed pull is about, by its cause: "image", "registry" …; "unsettled" where it does not tell why."""
     return affected_scope(PullErrorCause(finding.cause))
 
 

@@ -36,6 +36,7 @@ from checks.report.images_facet import (
     images_facet,
     logged_reasons,
     names_at_fault,
+    scope_of,
     troubles_of,
 )
 from checks.report.pull_verdict import NodeReports, proofs_about, pull_facet
@@ -218,10 +219,8 @@ def _logged(about: list[Finding]) -> list[Finding]:
 
     A pod that does not tell why it waits tells nothing of what the registry refused.
     """
-    reported = [f for f in about if f.code == FAILURES]
-    told = {
-        canonical_image(f.subject.image) for f in reported if affected_scope(PullErrorCause(f.cause)) != "unsettled"
-    }
+    reported = (f for f in about if f.code == FAILURES and scope_of(f) != "unsettled")
+    told = {canonical_image(f.subject.image) for f in reported}
     told |= logged_reasons(about).keys()
     logged = [f for f in about if f.code == LOG and f.failed]
     return [f for f in logged if f.subject.image is None or canonical_image(f.subject.image) not in told]

@@ -114,7 +114,7 @@ def subnets_of(cluster: Cluster) -> set[str]:
     return {one.rstrip("/").lower() for one in named if one}
 
 
-def exits_of(networks: Networks, cluster: Cluster, alone: Collection[str] = ()) -> Exits:
+def exits_of(networks: Networks, cluster: Cluster, alone: Collection[str]) -> Exits:
     """The addresses of all pools: one without nodes now may have had some when the registry logged a call.
 
     ``alone``: those of its subnets (``subnets_of``) in which no other cluster has nodes or pods.
@@ -154,18 +154,17 @@ def _own(cluster: Cluster, node_subnet: NodeSubnet, egress: Egress, alone: Colle
     single = tuple(one for one in egress.networks if one.prefixlen == 32)
     if egress.exit in _OF_ITS_OWN:
         return single
-    if egress.exit is OutboundType.NAT and _alone_behind_nat(cluster, node_subnet, alone):
+    if egress.exit is OutboundType.NAT and _alone_behind_nat(node_subnet, alone):
         return single
     return ()
 
 
-def _alone_behind_nat(cluster: Cluster, node_subnet: NodeSubnet, alone: Collection[str]) -> bool:
-    """Whether a NAT gateway serves no subnet but those of the cluster's nodes and pods; it serves one network only."""
+def _alone_behind_nat(node_subnet: NodeSubnet, alone: Collection[str]) -> bool:
+    """Whether a NAT gateway serves no subnet but those that are the cluster's alone; it serves one network only."""
     gateway = (node_subnet.subnet.nat_gateway_id or "").rstrip("/").lower()
     served = {one.id.lower() for one in node_subnet.network.subnets if _same(one.nat_gateway_id, gateway)}
-    own = {(pool.vnet_subnet_id or node_subnet.subnet.id).rstrip("/").lower() for pool in cluster.pools}
-    own |= subnets_of(cluster) & set(alone)
-    return bool(gateway) and served <= own
+    made_by_aks = (node_subnet.subnet.id.rstrip("/").lower(),) if node_subnet.managed else ()
+    return bool(gateway) and served <= {*alone, *made_by_aks}
 
 
 def _same(gateway: str | None, other: str) -> bool:

@@ -7,7 +7,7 @@ node that holds a token goes on pulling for hours after its identity may not log
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -19,6 +19,7 @@ from checks.rules.registry_log.outcomes import cause_of, passed_firewall, succee
 
 BACK_OFF_MINUTES = 5  # kubelet's longest (kubernetes/pkg/kubelet: MaxContainerBackOff)
 BEHIND_MINUTES = 15  # Azure Monitor, "Log data ingestion time"
+_Success = tuple[str, str]  # what worked, and of what
 STILL_MINUTES = BACK_OFF_MINUTES + BEHIND_MINUTES  # a failure as old as this may go on
 _ATTACHMENTS = (".sig", ".att", ".sbom")
 
@@ -64,32 +65,29 @@ def shared_troubles(log: RegistryLog) -> tuple[Trouble, ...]:
 
 def latest_pull(log: RegistryLog) -> LoggedCall | None:
     """The latest pull that worked, of those that nobody else can have made."""
-    own = (call for call in log.calls if call.told_apart and not call.as_another)
-    pulls = (call for call in own if call.entry.kind == PULL and succeeded(call.entry) and image_of(call.entry))
+    pulls = (call for call in log.calls if call.told_apart and _is_a_pull(call) and image_of(call.entry))
     return max(pulls, key=lambda call: call.entry.last, default=None)
 
 
 def _troubles(log: RegistryLog, calls: list[LoggedCall], ending: Sequence[LoggedCall]) -> tuple[Trouble, ...]:
-    worked = [call for call in ending if succeeded(call.entry)]
-    let_in = [call.entry for call in ending if passed_firewall(call.entry)]
+    pulls = [call.entry for call in ending if _is_a_pull(call)]
+    latest = _latest(ending)
     groups: dict[tuple[PullErrorCause, str], list[LoggedCall]] = {}
     for call in calls:
         cause = cause_of(call.entry)
         if cause is None or call.as_another or _is_attachment(call.entry):
             continue
-        firewall = cause is PullErrorCause.FIREWALL_DENIED
-        over = _is_open_again(call.entry, let_in) if firewall else _ended(call.entry, cause, worked)
+        over = any(latest.get(success, "") >= call.entry.last for success in _that_end(call.entry, cause))
         if _is_current(call.entry, log.until) and not over:
             image = image_of(call.entry) if cause is PullErrorCause.IMAGE_NOT_FOUND else ""
             groups.setdefault((cause, image), []).append(call)
-    found = [_trouble(cause, image, group, worked) for (cause, image), group in groups.items()]
+    found = [_trouble(cause, image, group, pulls) for (cause, image), group in groups.items()]
     return tuple(sorted(found, key=lambda one: one.call.entry.last, reverse=True))
 
 
-def _trouble(cause: PullErrorCause, image: str, group: list[LoggedCall], worked: list[LoggedCall]) -> Trouble:
+def _trouble(cause: PullErrorCause, image: str, group: list[LoggedCall], pulls: list[LogEntry]) -> Trouble:
     latest = max(group, key=lambda call: call.entry.last)
     named = {call.entry.repository for call in group}
-    pulls = [call.entry for call in worked if call.entry.kind == PULL and not call.as_another]
     return Trouble(
         cause=cause,
         call=latest,
@@ -120,27 +118,43 @@ def _is_current(entry: LogEntry, until: str) -> bool:
         return False
 
 
-def _is_open_again(entry: LogEntry, let_in: Iterable[LogEntry]) -> bool:
-    """Whether somebody was let in later from the address that the firewall refused."""
-    address = address_of(entry.address) or entry.address
-    return any(one.last >= entry.last and (address_of(one.address) or one.address) == address for one in let_in)
+def _is_a_pull(call: LoggedCall) -> bool:
+    """Whether the nodes' identity pulled something."""
+    return call.entry.kind == PULL and succeeded(call.entry) and not call.as_another
 
 
-def _ended(entry: LogEntry, cause: PullErrorCause, worked: Iterable[LoggedCall]) -> bool:
-    return any(_ends(entry, cause, success) for success in worked if success.entry.last >= entry.last)
+def _latest(calls: Iterable[LoggedCall]) -> dict[_Success, str]:
+    """When each thing that ends a failure last happened; a log may hold thousands of calls."""
+    latest: dict[_Success, str] = {}
+    for call in calls:
+        for success in _shown_by(call):
+            latest[success] = max(latest.get(success, ""), call.entry.last)
+    return latest
 
 
-def _ends(entry: LogEntry, cause: PullErrorCause, call: LoggedCall) -> bool:
-    """Whether a later success shows that a failure is over. The nodes' identity has two names, its object and its
-    client id, so those are not compared: calls by identity are all of the one that the cluster has."""
-    success = call.entry
-    if call.as_another:
-        return False
-    if entry.kind == LOGIN and cause is PullErrorCause.UNAUTHORIZED:
-        return success.kind == LOGIN
+def _shown_by(call: LoggedCall) -> Iterator[_Success]:
+    """What a call shows to work. Calls by identity are all of the one that the cluster has, which has two names."""
+    entry = call.entry
+    if passed_firewall(entry):
+        yield "let in", _place(entry)
+    if succeeded(entry) and not call.as_another:
+        yield entry.kind, ""
+    if _is_a_pull(call):
+        yield "image", image_of(entry)
+        yield "repository", entry.repository
+
+
+def _that_end(entry: LogEntry, cause: PullErrorCause) -> tuple[_Success, ...]:
+    """What shows, where it happens later, that a failure is over."""
+    if cause is PullErrorCause.FIREWALL_DENIED:
+        return (("let in", _place(entry)),)
     if cause is PullErrorCause.IMAGE_NOT_FOUND:
-        return image_of(success) == image_of(entry)
+        return (("image", image_of(entry)),)
     if cause is PullErrorCause.UNAUTHORIZED:
-        return success.kind == PULL and success.repository == entry.repository
+        return ((LOGIN, ""),) if entry.kind == LOGIN else (("repository", entry.repository),)
     # Too many requests, or an error of the registry's own: whoever pulled has signed in, too.
-    return entry.kind == LOGIN or success.kind == PULL
+    return ((LOGIN, ""), (PULL, "")) if entry.kind == LOGIN else ((PULL, ""),)
+
+
+def _place(entry: LogEntry) -> str:
+    return str(address_of(entry.address) or entry.address)
